@@ -1,0 +1,1 @@
+"""Orchestration: one file per flow that a user starts. The only package that imports prefect."""

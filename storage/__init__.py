@@ -1,0 +1,1 @@
+"""The durable state: row schema, dataset versions, completion ledger, indexes."""

@@ -1,0 +1,181 @@
+"""The one row type: a candidate solution to a question (without a solution it is a question).
+
+In memory a slotted dataclass, on disk an explicit pyarrow schema; the two are checked against
+each other when this module is imported. Stages work on tables (columns); the dataclass is for
+code that makes rows one by one, such as a parser of completions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, cast, get_type_hints
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("problem_id", pa.string()),
+        ("question", pa.string()),
+        ("solution", pa.string()),
+        ("solution_format", pa.string()),
+        ("answer", pa.string()),
+        ("reference_answer", pa.string()),
+        ("language", pa.string()),
+        ("domain", pa.string()),
+        ("subdomain", pa.string()),
+        ("source", pa.string()),
+        ("license", pa.string()),
+        ("method", pa.string()),
+        ("model", pa.string()),
+        ("prompt", pa.string()),
+        ("params", pa.string()),
+        ("sample_index", pa.int32()),
+        ("parent_ids", pa.list_(pa.string())),
+        ("concepts", pa.list_(pa.string())),
+        ("verdicts", pa.map_(pa.string(), pa.string())),
+        ("scores", pa.map_(pa.string(), pa.float32())),
+        ("correctness", pa.float32()),
+        ("difficulty", pa.float32()),
+        ("loss_weight", pa.float32()),
+        ("critique", pa.string()),
+        ("rejected", pa.string()),
+    ]
+)
+
+
+@dataclass(slots=True)
+class Row:
+    """One candidate solution to one question. Field meanings: the table in README.md ("One row type").
+
+    `rejected` is "<stage>: <reason>" or "<stage>: failed: <reason>" (the stage could not do its
+    work on this row: an endpoint error, our own infrastructure); None means kept.
+    """
+
+    question: str
+    language: str
+    id: str = ""
+    problem_id: str = ""
+    solution: str | None = None
+    solution_format: str | None = None
+    answer: str | None = None
+    reference_answer: str | None = None
+    domain: str | None = None
+    subdomain: str | None = None
+    source: str | None = None
+    license: str | None = None
+    method: str | None = None
+    model: str | None = None
+    prompt: str | None = None
+    params: str | None = None
+    sample_index: int | None = None
+    parent_ids: list[str] = field(default_factory=list)
+    concepts: list[str] = field(default_factory=list)
+    verdicts: dict[str, str] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    correctness: float | None = None
+    difficulty: float | None = None
+    loss_weight: float | None = None
+    critique: str | None = None
+    rejected: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.problem_id:
+            self.problem_id = content_id(self.language, self.question)
+        if not self.id:
+            self.id = content_id(self.language, self.question, self.solution or "")
+
+
+def content_id(*parts: str) -> str:
+    """Hex id (24 digits, 96 bits) of the parts; NFC-normalised, each part length-prefixed."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = unicodedata.normalize("NFC", part).encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()[:24]
+
+
+def to_table(rows: Iterable[Row]) -> pa.Table:
+    """Rows as a table of SCHEMA; maps with sorted keys, so that equal rows are equal bytes."""
+    items = list(rows)
+    columns: list[pa.Array] = []
+    for column in SCHEMA:
+        values: list[Any] = [getattr(row, column.name) for row in items]
+        if pa.types.is_map(column.type):
+            values = [sorted(value.items()) for value in values]
+        columns.append(pa.array(values, type=column.type))
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def from_table(table: pa.Table) -> list[Row]:
+    """The rows of a table. For small tables and edges only: hot paths stay columnar."""
+    rows = []
+    for record in table.to_pylist():
+        record["verdicts"] = dict(record["verdicts"] or ())
+        record["scores"] = dict(record["scores"] or ())
+        rows.append(Row(**record))
+    return rows
+
+
+def empty() -> pa.Table:
+    return SCHEMA.empty_table()
+
+
+def column(table: pa.Table, name: str) -> list[Any]:
+    """One column as a Python list (maps as lists of pairs)."""
+    return cast(list[Any], table.column(name).to_pylist())
+
+
+def replace(table: pa.Table, **columns: Any) -> pa.Table:
+    """The table with whole columns replaced; values as arrays or sequences of the schema's type."""
+    for name, values in columns.items():
+        kind = SCHEMA.field(name)
+        if not isinstance(values, (pa.Array, pa.ChunkedArray)):
+            if pa.types.is_map(kind.type):
+                values = [sorted(dict(value or {}).items()) for value in values]
+            values = pa.array(values, type=kind.type)
+        table = table.set_column(table.schema.get_field_index(name), kind, values)
+    return table
+
+
+def reject(table: pa.Table, reasons: Any) -> pa.Table:
+    """Set `rejected` where `reasons` (one string or None a row) speaks and nothing was set before."""
+    found = pa.array(reasons, type=pa.string())
+    return replace(table, rejected=pc.coalesce(table.column("rejected").combine_chunks(), found))
+
+
+def kept(table: pa.Table) -> pa.Table:
+    return table.filter(pc.is_null(table.column("rejected")))
+
+
+def dropped(table: pa.Table) -> pa.Table:
+    return table.filter(pc.is_valid(table.column("rejected")))
+
+
+def _check_row_against_schema() -> None:
+    names = {f.name for f in dataclasses.fields(Row)}
+    if names != set(SCHEMA.names):
+        raise TypeError(f"Row and SCHEMA differ: {sorted(names ^ set(SCHEMA.names))}")
+    plain = {str: pa.string(), int: pa.int32(), float: pa.float32()}
+    hints = get_type_hints(Row)
+    for name in names:
+        hint = hints[name]
+        args = [a for a in getattr(hint, "__args__", ()) if a is not type(None)]
+        origin = getattr(hint, "__origin__", None)
+        if origin is list:
+            expected: pa.DataType = pa.list_(plain[args[0]])
+        elif origin is dict:
+            expected = pa.map_(plain[args[0]], plain[args[1]])
+        else:
+            expected = plain[args[0] if args else hint]
+        if SCHEMA.field(name).type != expected:
+            raise TypeError(f"Row.{name} is {hint}, SCHEMA says {SCHEMA.field(name).type}")
+
+
+_check_row_against_schema()

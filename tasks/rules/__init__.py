@@ -1,0 +1,1 @@
+"""Procedural problem families with exact answers, worked steps and programs; one module a family."""

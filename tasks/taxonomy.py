@@ -1,0 +1,47 @@
+"""The subdomains that the factory knows: canonical English name, domain, Chinese name."""
+
+from __future__ import annotations
+
+SUBDOMAINS: dict[str, tuple[str, str]] = {
+    "multi-step arithmetic": ("arithmetic", "多步算术"),
+    "fractions and percentages": ("arithmetic", "分数与百分数"),
+    "ratios and proportions": ("arithmetic", "比和比例"),
+    "rates and units": ("arithmetic", "速率与单位"),
+    "linear equations": ("algebra", "一元一次方程"),
+    "quadratic equations": ("algebra", "一元二次方程"),
+    "systems of equations": ("algebra", "方程组"),
+    "polynomials": ("algebra", "多项式"),
+    "inequalities": ("algebra", "不等式"),
+    "sequences and series": ("algebra", "数列"),
+    "exponents and logarithms": ("algebra", "指数与对数"),
+    "functions": ("algebra", "函数"),
+    "matrix operations": ("linear algebra", "矩阵运算"),
+    "determinants": ("linear algebra", "行列式"),
+    "vectors": ("linear algebra", "向量"),
+    "derivatives": ("calculus", "导数"),
+    "integrals": ("calculus", "积分"),
+    "limits": ("calculus", "极限"),
+    "divisibility and gcd": ("number theory", "整除与最大公约数"),
+    "modular arithmetic": ("number theory", "同余"),
+    "primes and factorization": ("number theory", "质数与分解"),
+    "plane geometry": ("geometry", "平面几何"),
+    "coordinate geometry": ("geometry", "解析几何"),
+    "solid geometry": ("geometry", "立体几何"),
+    "trigonometry": ("geometry", "三角学"),
+    "counting": ("combinatorics", "计数"),
+    "probability": ("probability", "概率"),
+    "expected value": ("probability", "期望"),
+    "descriptive statistics": ("statistics", "统计"),
+}
+
+
+def domain_of(subdomain: str) -> str | None:
+    """The domain of a canonical subdomain; None if it is not one of ours."""
+    entry = SUBDOMAINS.get(subdomain)
+    return entry[0] if entry else None
+
+
+def local_name(subdomain: str, language: str) -> str:
+    """How a prompt in `language` names the subdomain."""
+    entry = SUBDOMAINS.get(subdomain)
+    return entry[1] if entry and language == "zh" else subdomain
