@@ -1,0 +1,232 @@
+"""The completion ledger: every answer of a model, kept byte for byte, so that none is paid for twice.
+
+SQLite (WAL, group commit) by default, PostgreSQL by URL. Any number of processes may use one ledger;
+of two answers to one key the first that became durable is the one that everybody reads.
+A SQLite ledger must lie on a local disk: WAL needs shared memory, which network file systems lack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine as Database
+
+from storage.ledger import exchange, reader
+from storage.ledger.schema import (
+    COMPLETION,
+    Bill,
+    Call,
+    LedgerError,
+    Stored,
+    bills,
+    calls,
+    connect,
+    location,
+    prepare,
+    shown,
+)
+from storage.ledger.writer import Receipt, Sink, Writer
+
+__all__ = ["COMPLETION", "Bill", "Call", "Ledger", "LedgerError", "LedgerStats", "Receipt", "Stored", "Usage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Sums over the calls of one role, model and tag. Times in seconds, cost in USD."""
+
+    role: str
+    model: str
+    tag: str
+    calls: int
+    completions: int
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: int
+    cost: float
+    mean_elapsed: float
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerStats:
+    """What a ledger holds. `unbilled` calls were cut off by a crash and not read since."""
+
+    where: str
+    calls: int
+    keys: int
+    unbilled: int
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: int
+    cost: float
+    outcomes: dict[str, int]
+    groups: tuple[Usage, ...]
+
+
+class Ledger:
+    """One open ledger; thread-safe. Use `Ledger.open`, and `close` (or `with`) at the end."""
+
+    def __init__(self, url: sa.URL, reading: Database, writer: Writer) -> None:
+        self.url = url
+        self._reading = reading
+        self._writer = writer
+
+    @classmethod
+    def open(cls, url_or_path: str | Path) -> Ledger:
+        """Opens or creates. A path is a SQLite file; LedgerError names what is wrong and the mend."""
+        url = location(url_or_path)
+        if url.get_backend_name() == "sqlite" and url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        database = connect(url, writing=True)
+        try:
+            prepare(database)
+        except sa.exc.DBAPIError as error:
+            database.dispose()
+            raise LedgerError(
+                f"cannot open the ledger {shown(url)}: {error.orig}; mend MATHMILL_LEDGER"
+            ) from error
+        return cls(url, connect(url, writing=False), Writer(database))
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, list[Stored]]:
+        """The calls that answer each key (or may, where unbilled), oldest first; the first usable one
+        is the answer. Keys that were never answered are absent. Requests are not read."""
+        with self._reading.connect() as connection:
+            return reader.read(connection, set(keys))
+
+    def find(self, prefix: str) -> list[Stored]:
+        """Every call whose hex key begins with `prefix`, failed ones too, with its request."""
+        digits = prefix.lower()
+        try:
+            even = bytes.fromhex(digits[: len(digits) // 2 * 2]).hex()
+        except ValueError as error:
+            raise LedgerError(f"{prefix!r} is not the start of a ledger key (hex digits)") from error
+        with self._reading.connect() as connection:
+            return [stored for stored in reader.find(connection, even) if stored.call.key.startswith(digits)]
+
+    def put_nowait(self, call: Call, sink: Sink) -> None:
+        """Hand in a call; the sink hears of it, in another thread, once it is durable."""
+        self._writer.put(call, sink)
+
+    def put(self, call: Call) -> Future[Receipt]:
+        """A future that is done when the call is durable (fsynced)."""
+        future: Future[Receipt] = Future()
+
+        def landed(receipts: list[Receipt], error: BaseException | None) -> None:
+            if error is None:
+                future.set_result(receipts[0])
+            else:
+                future.set_exception(LedgerError(f"{shown(self.url)} could not be written: {error}"))
+
+        self._writer.put(call, landed)
+        return future
+
+    async def aput(self, call: Call) -> Receipt:
+        return await asyncio.wrap_future(self.put(call))
+
+    def bill(self, bill: Bill) -> None:
+        """Note what was read out of a stored call; durable with the next commit."""
+        self._writer.bill(bill)
+
+    def unbilled(self, older_than: float = 60.0) -> Iterator[Stored]:
+        """Calls that nobody has billed for `older_than` seconds: their process was killed."""
+        with self._reading.connect() as connection:
+            yield from reader.every(connection, unbilled=True, before=time.time() - older_than)
+
+    def every(self) -> Iterator[Stored]:
+        """All calls, in the order they became durable."""
+        with self._reading.connect() as connection:
+            yield from reader.every(connection)
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+    def stats(self) -> LedgerStats:
+        """Totals, and sums by role, model and tag (the history that `plan` forecasts from)."""
+        self.flush()
+        with self._reading.connect() as connection:
+            counts = connection.execute(_COUNTS).one()
+            outcomes: dict[str, int] = {row[0]: row[1] for row in connection.execute(_OUTCOMES)}
+            groups = tuple(Usage(*row) for row in connection.execute(_GROUPS))
+        return LedgerStats(
+            where=shown(self.url),
+            calls=counts[0],
+            keys=counts[1],
+            unbilled=counts[0] - sum(outcomes.values()),
+            prompt_tokens=sum(group.prompt_tokens for group in groups),
+            completion_tokens=sum(group.completion_tokens for group in groups),
+            estimated=sum(group.estimated for group in groups),
+            cost=sum(group.cost for group in groups),
+            outcomes=outcomes,
+            groups=groups,
+        )
+
+    def export(self, path: str | Path) -> int:
+        """Write every call as JSON lines (gzip where the name ends in .gz); returns how many."""
+        self.flush()
+        return exchange.write(self.every(), Path(path))
+
+    def import_(self, path: str | Path) -> tuple[int, int]:
+        """Take the calls of an export; returns (taken, already here). LedgerError names a bad line."""
+        return exchange.take(self, Path(path))
+
+    def vacuum(self) -> tuple[int, int]:
+        """Give unused space back; returns the size in bytes before and after (0, 0 on PostgreSQL)."""
+        self.flush()
+        database = sa.create_engine(self.url, isolation_level="AUTOCOMMIT")
+        file = Path(self.url.database or "") if self.url.get_backend_name() == "sqlite" else None
+        before = _size(file)
+        try:
+            with database.connect() as connection:
+                connection.exec_driver_sql("VACUUM")
+                if file is not None:
+                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sa.exc.OperationalError as error:
+            raise LedgerError(
+                f"{shown(self.url)} is in use ({error.orig}): vacuum when no run is on"
+            ) from error
+        finally:
+            database.dispose()
+        return before, _size(file)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._reading.dispose()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _size(file: Path | None) -> int:
+    if file is None:
+        return 0
+    wal = file.with_name(file.name + "-wal")
+    return file.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
+
+
+_COUNTS = sa.select(sa.func.count(), sa.func.count(calls.c.key.distinct())).select_from(calls)
+_OUTCOMES = sa.select(bills.c.outcome, sa.func.count()).group_by(bills.c.outcome)
+_GROUPS = (
+    sa.select(
+        calls.c.role,
+        calls.c.model,
+        calls.c.tag,
+        sa.func.count(),
+        sa.func.sum(sa.case((bills.c.outcome == COMPLETION, 1), else_=0)),
+        sa.func.coalesce(sa.func.sum(bills.c.prompt_tokens), 0),
+        sa.func.coalesce(sa.func.sum(bills.c.completion_tokens), 0),
+        sa.func.sum(sa.case((bills.c.estimated, 1), else_=0)),
+        sa.func.coalesce(sa.func.sum(bills.c.cost), 0.0),
+        sa.func.avg(calls.c.elapsed),
+    )
+    .select_from(calls.outerjoin(bills, bills.c.call_id == calls.c.id))
+    .group_by(calls.c.role, calls.c.model, calls.c.tag)
+    .order_by(calls.c.role, calls.c.model, calls.c.tag)
+)

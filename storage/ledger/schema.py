@@ -1,0 +1,192 @@
+"""Tables of the completion ledger, and how its databases are opened.
+
+`calls` holds what an endpoint sent, byte for byte, and is only ever appended to. `bills` holds what
+was read out of those bytes afterwards (outcome, tokens, cost), so that raw bytes are durable before
+anything parses them; a call without a bill was cut off by a crash and is settled by the next reader.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine as Database
+
+VERSION = 1
+COMPLETION = "completion"  # the outcome of a call whose bytes answer their key
+
+metadata = sa.MetaData()
+
+# 64-bit ids in both databases; SQLite only autoincrements a column spelled INTEGER.
+_Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("id", _Id, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.LargeBinary(32), nullable=False, index=True),
+    sa.Column("created", sa.Double, nullable=False),  # Unix seconds, UTC
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("tag", sa.Text, nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("elapsed", sa.Double, nullable=False),  # seconds from send to last byte
+    sa.Column("price_in", sa.Double, nullable=False),  # USD per million tokens when it was bought
+    sa.Column("price_out", sa.Double, nullable=False),
+    sa.Column("request", sa.LargeBinary, nullable=False),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+)
+
+bills = sa.Table(
+    "bills",
+    metadata,
+    sa.Column("call_id", _Id, primary_key=True, autoincrement=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("prompt_tokens", sa.BigInteger, nullable=False),
+    sa.Column("completion_tokens", sa.BigInteger, nullable=False),
+    sa.Column("estimated", sa.Boolean, nullable=False),
+    sa.Column("cost", sa.Double, nullable=False),
+)
+
+meta = sa.Table(
+    "ledger_meta",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+
+class LedgerError(ValueError):
+    """The ledger cannot be used; the message names the file or URL and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One answer of an endpoint, to be made durable. `key` is hex sha256, `created` Unix seconds,
+    `elapsed` seconds, prices in USD per million tokens."""
+
+    key: str
+    request: bytes
+    raw: bytes
+    status: int
+    model: str
+    created: float
+    role: str = ""
+    tag: str = ""
+    elapsed: float = 0.0
+    price_in: float = 0.0
+    price_out: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A durable call as read back. `outcome` is None where no bill was written yet."""
+
+    id: int
+    call: Call
+    outcome: str | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False
+    cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What was read out of one stored call."""
+
+    call_id: int
+    outcome: str
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: bool
+    cost: float
+
+
+def pack(data: bytes) -> bytes:
+    """zstd with the plain size in front (four bytes), since Arrow's decompressor must be told it."""
+    return len(data).to_bytes(4, "big") + bytes(_codec.compress(data, asbytes=True))
+
+
+def unpack(data: bytes) -> bytes:
+    size = int.from_bytes(data[:4], "big")
+    return bytes(_codec.decompress(data[4:], decompressed_size=size, asbytes=True)) if size else b""
+
+
+_codec = pa.Codec("zstd", compression_level=1)
+
+
+def location(url_or_path: str | Path) -> sa.URL:
+    """The SQLAlchemy URL of a path (SQLite) or of a postgresql:// or sqlite:// URL."""
+    text = str(url_or_path)
+    if "://" not in text:
+        return sa.URL.create("sqlite", database=str(Path(text).expanduser()))
+    try:
+        url = sa.make_url(text)
+    except sa.exc.ArgumentError as error:
+        raise LedgerError("MATHMILL_LEDGER is neither a path nor a database URL") from error
+    backend = url.get_backend_name()
+    if backend == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if backend != "sqlite":
+        raise LedgerError(f"a ledger lives in SQLite or PostgreSQL, not in {backend}: mend MATHMILL_LEDGER")
+    return url
+
+
+def connect(url: sa.URL, *, writing: bool) -> Database:
+    """A SQLAlchemy engine. Writers take the write lock when they begin, readers never lock."""
+    if url.get_backend_name() != "sqlite":
+        try:
+            if writing:
+                return sa.create_engine(url, pool_size=1, pool_pre_ping=True)
+            return sa.create_engine(url, pool_size=2, pool_pre_ping=True, isolation_level="AUTOCOMMIT")
+        except ModuleNotFoundError as error:
+            raise LedgerError(
+                "a PostgreSQL ledger needs psycopg: pip install 'mathmill[postgres]'"
+            ) from error
+    database = sa.create_engine(url, connect_args={"timeout": 60.0})
+
+    @sa.event.listens_for(database, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver's own BEGIN is deferred and would deadlock on upgrade
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")  # a commit is on the disk, not only in the kernel
+        cursor.execute("PRAGMA mmap_size=268435456")
+        cursor.close()
+
+    if writing:
+
+        @sa.event.listens_for(database, "begin")
+        def _begin(connection: sa.Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return database
+
+
+def prepare(database: Database) -> None:
+    """Create what is missing; refuse a ledger written by a newer version."""
+    with database.begin() as connection:
+        lock(connection)
+        metadata.create_all(connection)
+        found = connection.execute(sa.select(meta.c.value).where(meta.c.name == "version")).scalar()
+        if found is None:
+            connection.execute(meta.insert().values(name="version", value=str(VERSION)))
+        elif int(found) > VERSION:
+            raise LedgerError(
+                f"{shown(database.url)} was written by a newer mathmill (ledger version {found}, "
+                f"this one reads {VERSION}): update mathmill"
+            )
+
+
+def lock(connection: sa.Connection) -> None:
+    """Serialise writers, so that ids follow the order of commits and the first durable call wins."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7020105)"))
+
+
+def shown(url: sa.URL) -> str:
+    return url.database or "ledger" if url.get_backend_name() == "sqlite" else url.render_as_string()

@@ -1,0 +1,1 @@
+"""Asking models: one engine for every endpoint, every fault and every dollar."""

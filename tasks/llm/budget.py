@@ -1,0 +1,96 @@
+"""The cap on a run's spending, shared by all its engines."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """What was spent when the run stopped, and the limit that stopped it ("usd", "tokens", "deadline").
+    `held` sums are the most that calls still in flight may cost."""
+
+    limit: str
+    usd: float
+    tokens: int
+    held_usd: float
+    held_tokens: int
+    estimated_calls: int
+
+
+class BudgetExceeded(RuntimeError):
+    """The budget ends here. Everything paid for is in the ledger: a later run goes on from there."""
+
+    def __init__(self, message: str, state: BudgetState) -> None:
+        super().__init__(message)
+        self.state = state
+
+
+class Budget:
+    """Caps in USD, in tokens (prompt and completion together), and in time (`deadline`, Unix seconds).
+
+    A call is let through only if its worst case (its prompt as estimated, its answer at max_tokens)
+    still fits beside what is spent and what is in flight, so the caps hold to within the error of that
+    estimate. Thread-safe.
+    """
+
+    def __init__(
+        self, usd: float | None = None, tokens: int | None = None, deadline: float | None = None
+    ) -> None:
+        self.usd = usd
+        self.tokens = tokens
+        self.deadline = deadline
+        self._lock = threading.Lock()
+        self._spent_usd = 0.0
+        self._spent_tokens = 0
+        self._held_usd = 0.0
+        self._held_tokens = 0
+        self._holds = 0
+        self._estimated = 0
+
+    def reserve(self, usd: float, tokens: int) -> bool:
+        """True if the call may be sent, its worst case now held; False if calls in flight must land
+        first. BudgetExceeded if it does not fit even once they have."""
+        with self._lock:
+            if self.deadline is not None and time.time() >= self.deadline:
+                raise self._exceeded("deadline", "the deadline has passed")
+            for limit, cap, spent, held, more in (
+                ("usd", self.usd, self._spent_usd, self._held_usd, usd),
+                ("tokens", self.tokens, self._spent_tokens, self._held_tokens, tokens),
+            ):
+                if cap is None or spent + held + more <= cap:
+                    continue
+                if self._holds:
+                    return False
+                raise self._exceeded(
+                    limit, f"{spent:.6g} of {cap:.6g} {limit} are spent and one more call may take {more:.6g}"
+                )
+            self._held_usd += usd
+            self._held_tokens += tokens
+            self._holds += 1
+            return True
+
+    def settle(
+        self, held: tuple[float, int], usd: float = 0.0, tokens: int = 0, *, estimated: bool = False
+    ) -> None:
+        """Replace a reservation by what the call really took (nothing, where it failed unbilled)."""
+        with self._lock:
+            self._holds -= 1
+            self._held_usd = self._held_usd - held[0] if self._holds else 0.0
+            self._held_tokens -= held[1]
+            self._spent_usd += usd
+            self._spent_tokens += tokens
+            self._estimated += estimated
+
+    def state(self, limit: str = "") -> BudgetState:
+        return BudgetState(
+            limit, self._spent_usd, self._spent_tokens, self._held_usd, self._held_tokens, self._estimated
+        )
+
+    def _exceeded(self, limit: str, why: str) -> BudgetExceeded:
+        mend = {"usd": "--budget-usd", "tokens": "--budget-tokens", "deadline": "--deadline"}[limit]
+        return BudgetExceeded(
+            f"stopped by {mend}: {why}; run again with a higher {mend} to go on", self.state(limit)
+        )

@@ -1,0 +1,111 @@
+"""Where a model is reached, within which limits, and the errors that stop a run at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+EMBEDDED = "embedded"
+IN_PROCESS = "vllm:"  # a model name that begins so is run by a worker process of this machine
+
+
+class EndpointError(ValueError):
+    """No call to this endpoint can succeed; one line with the setting to mend. Never holds the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A model by the role it plays (teacher, critic, ...).
+
+    `base_urls` end before /chat/completions (`https://host/v1`); several are used as one pool; None or
+    "embedded" is the rule-based teacher in this process. Prices in USD per million tokens. `revision`
+    is part of every key: change it when the weights behind the name change. `accept_models` are
+    names that answers may carry besides `model` (gateways that rename). `wait_ready` is how many
+    seconds a server that still loads its weights is waited for.
+    """
+
+    role: str
+    model: str
+    base_urls: Sequence[str] | None = None
+    api_key: SecretStr | None = field(default=None, repr=False)
+    price_in: float = 0.0
+    price_out: float = 0.0
+    revision: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    accept_models: Sequence[str] = ()
+    wait_ready: float = 0.0
+
+    def __post_init__(self) -> None:
+        urls = [self.base_urls] if isinstance(self.base_urls, str) else list(self.base_urls or ())
+        urls = [] if urls == [EMBEDDED] else urls
+        object.__setattr__(self, "base_urls", tuple(url.rstrip("/") for url in urls))
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise EndpointError(f"{self.setting('BASE_URL')}: {host_of(url)!r} is not an http(s) URL")
+
+    @property
+    def embedded(self) -> bool:
+        return not self.base_urls and not self.model.startswith(IN_PROCESS)
+
+    def setting(self, name: str) -> str:
+        """The environment variable that sets `name` for this role."""
+        return f"MATHMILL_{self.role.upper()}__{name}"
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """USD."""
+        return (prompt_tokens * self.price_in + completion_tokens * self.price_out) / 1e6
+
+    def redact(self, text: str) -> str:
+        """`text` without the API key, on one line, at most 300 characters."""
+        if self.api_key is not None and (secret := self.api_key.get_secret_value()):
+            text = text.replace(secret, "***")
+        return " ".join(text.split())[:300]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """Times in seconds.
+
+    `deadline` is the total of one request over all its tries and waits between them (not counting the
+    time that the engine itself holds it back). `malformed_retries` are the further tries after an
+    answer that cannot be read. `breaker_after` failures in a row open the circuit breaker;
+    `unreachable_after` without one success or answer ends the run. `window` requests at most are
+    between input and output at once (0: chosen from max_in_flight). `offline` asks nobody: what the
+    ledger does not hold comes back as error "offline".
+    """
+
+    max_in_flight: int = 64
+    start_in_flight: int = 16
+    deadline: float = 600.0
+    connect: float = 10.0
+    backoff: float = 0.5
+    backoff_cap: float = 30.0
+    malformed_retries: int = 2
+    breaker_after: int = 8
+    breaker_cooloff: float = 1.0
+    unreachable_after: float = 120.0
+    window: int = 0
+    most_bytes: int = 32 * 1024 * 1024
+    offline: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_in_flight < 1 or self.start_in_flight < 1:
+            raise ValueError("max_in_flight and start_in_flight must be at least 1")
+
+    @property
+    def spread(self) -> int:
+        return self.window or max(1024, 8 * self.max_in_flight)
+
+
+def host_of(url: str) -> str:
+    """The host and port of a URL: without the user, the password and the path that may be secret."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "?"
+    return f"{parts.hostname}{port}" if parts.hostname else "?"

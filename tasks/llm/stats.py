@@ -1,0 +1,154 @@
+"""Counters of one engine, in constant memory."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import dataclass, field
+
+_STEP = math.log(1.02)  # bucket width: percentiles are right to 2 %
+_LEAST = 1e-5  # seconds
+
+
+@dataclass(slots=True)
+class TagStats:
+    """Sums for one tag (a stage). `calls` were sent and answered; `cached` cost nothing; `failed`
+    ended with an error; cost in USD."""
+
+    calls: int = 0
+    cached: int = 0
+    failed: int = 0
+    retries: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What an engine did so far. Latencies in seconds, from send to last byte; `tokens_per_s` are
+    completion tokens over the time with calls in flight; `errors` counts by reason."""
+
+    calls: int
+    cached: int
+    failed: int
+    retries: int
+    cuts: int
+    breaker_opened: int
+    in_flight: int
+    limit: int
+    prompt_tokens: int
+    completion_tokens: int
+    estimated: int
+    cost_usd: float
+    latency_p50: float
+    latency_p95: float
+    latency_p99: float
+    tokens_per_s: float
+    busy_s: float
+    by_tag: dict[str, TagStats]
+    errors: dict[str, int]
+
+
+@dataclass
+class Meter:
+    """Thread-safe: the loop bills, callers count what was cached."""
+
+    tags: dict[str, TagStats] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
+    _buckets: dict[int, int] = field(default_factory=dict)
+    _busy: float = 0.0
+    _busy_since: float | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def billed(self, tag: str, usage: tuple[int, int, bool], cost: float, latency: float | None) -> None:
+        with self._lock:
+            sums = self._tag(tag)
+            sums.calls += 1
+            sums.prompt_tokens += usage[0]
+            sums.completion_tokens += usage[1]
+            sums.estimated += usage[2]
+            sums.cost_usd += cost
+            if latency is not None:
+                bucket = int(math.log(max(latency, _LEAST) / _LEAST) / _STEP)
+                self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+
+    def cached(self, tag: str, count: int = 1) -> None:
+        with self._lock:
+            self._tag(tag).cached += count
+
+    def retried(self, tag: str) -> None:
+        with self._lock:
+            self._tag(tag).retries += 1
+
+    def failed(self, tag: str, reason: str) -> None:
+        with self._lock:
+            self._tag(tag).failed += 1
+            short = reason.split(":", 1)[0]
+            self.errors[short] = self.errors.get(short, 0) + 1
+
+    def busy(self, in_flight: int) -> None:
+        """Called whenever the number in flight changes: sums up the time with any."""
+        if in_flight and self._busy_since is None:
+            self._busy_since = time.monotonic()
+        elif not in_flight and self._busy_since is not None:
+            self._busy += time.monotonic() - self._busy_since
+            self._busy_since = None
+
+    def snapshot(self, *, cuts: int, opened: int, in_flight: int, limit: int) -> Stats:
+        with self._lock:
+            since = self._busy_since
+            busy = self._busy + (time.monotonic() - since if since is not None else 0.0)
+            tags = {name: _copy(sums) for name, sums in self.tags.items()}
+            made = sum(sums.completion_tokens for sums in tags.values())
+            p50, p95, p99 = (self._percentile(share) for share in (0.50, 0.95, 0.99))
+            return Stats(
+                calls=sum(sums.calls for sums in tags.values()),
+                cached=sum(sums.cached for sums in tags.values()),
+                failed=sum(sums.failed for sums in tags.values()),
+                retries=sum(sums.retries for sums in tags.values()),
+                cuts=cuts,
+                breaker_opened=opened,
+                in_flight=in_flight,
+                limit=limit,
+                prompt_tokens=sum(sums.prompt_tokens for sums in tags.values()),
+                completion_tokens=made,
+                estimated=sum(sums.estimated for sums in tags.values()),
+                cost_usd=sum(sums.cost_usd for sums in tags.values()),
+                latency_p50=p50,
+                latency_p95=p95,
+                latency_p99=p99,
+                tokens_per_s=made / busy if busy > 0 else 0.0,
+                busy_s=busy,
+                by_tag=tags,
+                errors=dict(self.errors),
+            )
+
+    def _tag(self, tag: str) -> TagStats:
+        return self.tags.setdefault(tag, TagStats())
+
+    def _percentile(self, share: float) -> float:
+        total = sum(self._buckets.values())
+        if not total:
+            return 0.0
+        below, rank = 0, math.ceil(share * total)
+        for bucket in sorted(self._buckets):
+            below += self._buckets[bucket]
+            if below >= rank:
+                return _LEAST * math.exp((bucket + 0.5) * _STEP)
+        return 0.0
+
+
+def _copy(sums: TagStats) -> TagStats:
+    return TagStats(
+        sums.calls,
+        sums.cached,
+        sums.failed,
+        sums.retries,
+        sums.prompt_tokens,
+        sums.completion_tokens,
+        sums.estimated,
+        sums.cost_usd,
+    )

@@ -1,0 +1,193 @@
+"""Moving bytes: over HTTP, or straight into an ASGI application of this process. No policy here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+
+Scope = MutableMapping[str, Any]
+AsgiApp = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+
+
+class TransportError(OSError):
+    """No whole response came. `started` is true if one had begun (status 200 seen): it may be billed.
+    `timed_out` is true where the caller's time was over."""
+
+    def __init__(self, message: str, *, started: bool = False, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.started = started
+        self.timed_out = timed_out
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """`headers` have lower-case names."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class Transport(Protocol):
+    """A base URL. `post` and `get` raise TransportError, also after `timeout` seconds."""
+
+    async def post(self, path: str, headers: Mapping[str, str], body: bytes, timeout: float) -> Response: ...  # noqa: ASYNC109
+
+    async def get(self, path: str, headers: Mapping[str, str], timeout: float) -> Response: ...  # noqa: ASYNC109
+
+    async def close(self) -> None: ...
+
+
+class HttpTransport:
+    """aiohttp, one connection pool a base URL; connections are opened as they are needed and kept."""
+
+    def __init__(self, base_url: str, *, connect: float = 10.0, most_bytes: int = 32 * 1024 * 1024) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._connect = connect
+        self._most_bytes = most_bytes
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, path: str, headers: Mapping[str, str], body: bytes, timeout: float) -> Response:  # noqa: ASYNC109
+        return await self._send("POST", path, headers, body, timeout)
+
+    async def get(self, path: str, headers: Mapping[str, str], timeout: float) -> Response:  # noqa: ASYNC109
+        return await self._send("GET", path, headers, None, timeout)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout: float,  # noqa: ASYNC109
+    ) -> Response:
+        started = False
+        try:
+            async with (
+                asyncio.timeout(timeout),
+                self._pool().request(
+                    method, self._base_url + path, data=body, headers=headers, allow_redirects=False
+                ) as response,
+            ):
+                started = response.status == 200
+                content = await self._read(response)
+                lowered = {name.lower(): value for name, value in response.headers.items()}
+                return Response(response.status, lowered, content)
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ClientError):  # its connect timeout is both
+                raise TransportError(f"no connection within {self._connect:g} s") from error
+            raise TransportError(
+                f"no whole answer in {timeout:g} s", started=started, timed_out=True
+            ) from error
+        except TransportError:
+            raise
+        except (aiohttp.ClientError, OSError) as error:
+            raise TransportError(f"{type(error).__name__}: {error}", started=started) from error
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        length = response.content_length
+        if length is not None and length <= self._most_bytes and "Content-Encoding" not in response.headers:
+            return await response.read()
+        # Without a length the sender could go on for ever: stop it at the limit.
+        pieces, size = [], 0
+        async for piece in response.content.iter_any():
+            size += len(piece)
+            if size > self._most_bytes:
+                raise TransportError(f"a response of over {self._most_bytes} bytes", started=True)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _pool(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=20)
+            limits = aiohttp.ClientTimeout(total=None, connect=self._connect, sock_connect=self._connect)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=limits, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True
+            )
+        return self._session
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+class AsgiTransport:
+    """Calls an ASGI application with the same bytes that HTTP would carry, without a socket."""
+
+    def __init__(self, app: AsgiApp, base_url: str = "http://embedded/v1") -> None:
+        parts = urlsplit(base_url)
+        self._app = app
+        self._prefix = parts.path.rstrip("/")
+        self._host = (b"host", (parts.hostname or "embedded").encode())
+
+    async def post(self, path: str, headers: Mapping[str, str], body: bytes, timeout: float) -> Response:  # noqa: ASYNC109
+        return await self._send("POST", path, headers, body, timeout)
+
+    async def get(self, path: str, headers: Mapping[str, str], timeout: float) -> Response:  # noqa: ASYNC109
+        return await self._send("GET", path, headers, b"", timeout)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout: float,  # noqa: ASYNC109
+    ) -> Response:
+        full = self._prefix + path
+        sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": full,
+            "raw_path": full.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [self._host, (b"content-length", str(len(body)).encode()), *sent],
+            "client": ("127.0.0.1", 0),
+            "server": ("embedded", 80),
+        }
+        pending = True
+        status = 0
+        found: dict[str, str] = {}
+        pieces: list[bytes] = []
+
+        async def receive() -> dict[str, Any]:
+            nonlocal pending
+            if pending:
+                pending = False
+                return {"type": "http.request", "body": body, "more_body": False}
+            await asyncio.Event().wait()  # the caller never hangs up first
+            raise AssertionError("unreachable")
+
+        async def send(event: Mapping[str, Any]) -> None:
+            nonlocal status, found
+            if event["type"] == "http.response.start":
+                status = event["status"]
+                found = {
+                    name.decode("latin-1").lower(): value.decode("latin-1")
+                    for name, value in event["headers"]
+                }
+            elif event["type"] == "http.response.body":
+                pieces.append(event.get("body", b""))
+
+        try:
+            async with asyncio.timeout(timeout):
+                await self._app(scope, receive, send)
+        except TimeoutError as error:
+            raise TransportError(
+                f"no answer in {timeout:g} s", started=status == 200, timed_out=True
+            ) from error
+        return Response(status, found, b"".join(pieces))
+
+    async def close(self) -> None:
+        return None
