@@ -1,0 +1,92 @@
+"""Are two answers the same? Exactly where that is certain, by bounded computer algebra where it is not."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+
+from tasks.answers.exact import Verdict, decide
+from tasks.answers.pool import Pool
+from tasks.answers.spelling import canonical
+
+
+class Judge:
+    """A judge of answers; a context manager that owns up to `workers` killable processes.
+
+    `timeout_s` is wall time for one pair, `memory_mb` the address space of one worker. Threads may share a
+    judge. Workers start with the first pair that needs one.
+    """
+
+    def __init__(self, workers: int = 2, timeout_s: float = 3.0, memory_mb: int = 1024) -> None:
+        if workers < 1 or timeout_s <= 0 or memory_mb < 512:
+            raise ValueError(
+                f"Judge(workers={workers}, timeout_s={timeout_s}, memory_mb={memory_mb}): needs at least one worker, "
+                "some time, and 512 MB (sympy alone takes 300)"
+            )
+        self._settings = (workers, timeout_s, memory_mb)
+        self._pool: Pool | None = None
+        self._lock = threading.Lock()
+
+    def equal(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
+        """One verdict a pair (candidate, gold), in order.
+
+        "unknown" is an answer that cannot be read, or a comparison that cannot be made within the limits; it
+        is never evidence that the candidate is wrong. WorkerError if the workers cannot run at all.
+        """
+        seen: dict[tuple[str, str], Verdict | None] = {}
+        for pair in pairs:
+            if pair not in seen:
+                seen[pair] = decide(*pair)
+        hard: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for pair, verdict in seen.items():
+            if verdict is None:
+                hard.setdefault((canonical(pair[0]), canonical(pair[1])), []).append(pair)
+        if hard:
+            for spelled, verdict in zip(hard, self._workers().judge(list(hard)), strict=True):
+                for pair in hard[spelled]:
+                    seen[pair] = verdict
+        return [seen[pair] or "unknown" for pair in pairs]
+
+    def _workers(self) -> Pool:
+        with self._lock:
+            if self._pool is None:
+                self._pool = Pool(*self._settings)
+            return self._pool
+
+    def close(self) -> None:
+        with self._lock:
+            if self._pool is not None:
+                self._pool.close()
+                self._pool = None
+
+    def __enter__(self) -> Judge:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def group(answers: Sequence[str | None], judge: Judge) -> list[int | None]:
+    """The class of each answer among its equals: 0, 1, ... in order of first appearance; None for None.
+
+    An answer joins the first class whose first member it equals, so the classes do not depend on which
+    later spellings there are. Unreadable answers stand alone.
+    """
+    distinct = {answer: -1 for answer in answers if answer is not None}
+    heads: list[str] = []
+    waiting = list(distinct)
+    while waiting:
+        # the first one left heads a class; whoever equals it joins: one round of calls a class
+        head, *others = waiting
+        distinct[head] = len(heads)
+        heads.append(head)
+        waiting = []
+        for answer, verdict in zip(others, judge.equal([(other, head) for other in others]), strict=True):
+            if verdict == "equal":
+                distinct[answer] = distinct[head]
+            else:
+                waiting.append(answer)
+    return [None if answer is None else distinct[answer] for answer in answers]

@@ -1,0 +1,220 @@
+"""Numbers written in digits, words or Chinese numerals, read exactly (fractions, never floats)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from tasks.answers.units import Unit, unit_of
+
+_MAX_DIGITS = 400  # int() is quadratic: longer numbers are left to the bounded worker
+_MAX_POWER = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """An exact value as it was written. `decimals` is the number of digits after the point, None for whole
+    numbers and fractions; `significant` counts the digits written (15 and more look like a printed float)."""
+
+    value: Fraction
+    decimals: int | None = None
+    significant: int = 0
+    percent: bool = False
+    unit: Unit | None = None
+
+
+_NUMBER = re.compile(
+    r"(?P<sign>[-+]?)\s*(?P<money>[$€£¥₹]|\\\$)?\s*(?P<sign2>[-+]?)(?:"
+    r"(?P<whole>[1-9]\d{0,2}(?:,\d{3})+(?!\d)|[1-9]\d{0,2}(?: \d{3})+(?![\d/])|\d+)?(?P<point>\.\d*)?"
+    r"(?:[eE](?P<exp>[-+]?\d{1,4})(?!\d)|\s*(?:\\times|\\cdot|\*|x)\s*10\s*(?:\^|\*\*)\s*\{?\s*(?P<exp2>[-+]?\d{1,4})\s*\}?)?"
+    r")(?P<rest>.*)",
+    re.DOTALL,
+)
+_SIMPLE = re.compile(r"-?\d{1,400}")
+_FRACTION = re.compile(
+    r"(?P<sign>[-+]?)\s*(?:(?P<mixed>\d{1,400})\s*(?:\\frac|(?<=\s)|\s*(?=\\frac)))?"
+    r"(?:(?:\\frac)?\s*\{\s*(?P<n1>-?\d{1,400})\s*\}\s*\{\s*(?P<d1>-?\d{1,400})\s*\}|(?P<n2>\d{1,400})\s*/\s*(?P<d2>\d{1,400}))"
+    r"(?P<rest>.*)",
+    re.DOTALL,
+)
+_POWER_OF_TEN = re.compile(r"(?P<sign>-?)10\s*(?:\^|\*\*)\s*\{?\s*(?P<exp>-?\d{1,3})\s*\}?")
+_OPERATORS = ",.^/*+-_([{=<>|!:"
+_PERCENT = re.compile(r"\s*(?:%|percentage points?|percent|pct)", re.IGNORECASE)
+_SCALE = re.compile(r"\s*(hundred|thousand|million|billion|trillion|dozen|万|亿)(?![a-z])", re.IGNORECASE)
+_SCALES = {
+    "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12,
+    "万": 10**4, "亿": 10**8,
+}  # fmt: skip
+
+
+def read(text: str) -> Quantity | None:
+    """The quantity that a canonical text spells, or None if it is anything else than one number.
+
+    Signs, thousands (commas or spaces), decimals, a/b, \\frac, mixed numbers, percents, powers of ten, money,
+    known units, counted things ("7 apples"), English and Chinese number words.
+    """
+    if _SIMPLE.fullmatch(text):
+        return Quantity(Fraction(int(text)))
+    if not text or len(text) > 2 * _MAX_DIGITS:
+        return None
+    return _fraction(text) or _decimal(text) or _repeating(text) or _words(text)
+
+
+def _finish(
+    value: Fraction, rest: str, decimals: int | None, significant: int, money: str
+) -> Quantity | None:
+    scale = _SCALE.match(rest)
+    if scale:
+        value, rest = value * _SCALES[scale.group(1).lower()], rest[scale.end() :]
+        decimals = None
+    percent = _PERCENT.match(rest)
+    if percent:
+        rest = rest[percent.end() :]
+    droppable, unit = unit_of(_untext(rest))
+    if not droppable:
+        return None
+    if money:
+        money_unit = unit_of(money.lstrip("\\"))[1]
+        if unit is not None and money_unit is not None and unit != money_unit:
+            return None
+        unit = money_unit
+    return Quantity(value, decimals, significant, bool(percent), unit)
+
+
+_TEXT = re.compile(r"\\(?:text|mathrm|textrm|mbox|textbf|operatorname)\s*\{([^{}]*)\}")
+
+
+def _untext(rest: str) -> str:
+    return _TEXT.sub(r" \1", rest) if "\\" in rest else rest
+
+
+def _fraction(text: str) -> Quantity | None:
+    if "/" not in text and "\\frac" not in text:
+        return None
+    match = _FRACTION.fullmatch(text)
+    if match is None:
+        return None
+    numerator, denominator = int(match["n1"] or match["n2"]), int(match["d1"] or match["d2"])
+    if denominator == 0:
+        return None
+    value = Fraction(numerator, denominator)
+    if match["mixed"]:
+        if not 0 <= value < 1:
+            return None  # 3 7/2 is a product or a slip, not a mixed number
+        value += int(match["mixed"])
+    rest = match["rest"]
+    if rest.lstrip()[:1] in ("/", "^", "\\") and not rest.lstrip().startswith(
+        ("\\text", "\\mathrm", "\\circ")
+    ):
+        return None
+    return _finish(-value if match["sign"] == "-" else value, rest, None, 0, "")
+
+
+def _decimal(text: str) -> Quantity | None:
+    match = _NUMBER.fullmatch(text)
+    if match is None or (match["whole"] is None and match["point"] in (None, ".")):
+        power = _POWER_OF_TEN.fullmatch(text)
+        return None if power is None else _ten(power)
+    whole = (match["whole"] or "0").replace(",", "").replace(" ", "")
+    point = (match["point"] or ".")[1:]
+    exponent = int(match["exp"] or match["exp2"] or 0)
+    if len(whole) + len(point) > _MAX_DIGITS or abs(exponent) > _MAX_POWER:
+        return None
+    rest = match["rest"].lstrip()
+    if (match["sign"] and match["sign2"]) or (
+        rest[:1] in _OPERATORS and rest and not rest.startswith("^\\circ")
+    ):
+        power = _POWER_OF_TEN.fullmatch(text)
+        return None if power is None else _ten(power)
+    value = Fraction(int(whole + point), 10 ** len(point)) * Fraction(10) ** exponent
+    if "-" in (match["sign"], match["sign2"]):
+        value = -value
+    decimals = max(len(point) - exponent, 0) if match["point"] and point else None
+    significant = len((whole + point).lstrip("0"))
+    return _finish(
+        value, match["rest"], decimals, significant if decimals is not None else 0, match["money"] or ""
+    )
+
+
+def _ten(match: re.Match[str]) -> Quantity | None:
+    exponent = int(match["exp"])
+    if abs(exponent) > _MAX_POWER:
+        return None
+    value = Fraction(10) ** exponent
+    return Quantity(-value if match["sign"] else value)
+
+
+_REPEATING = re.compile(r"(-?)(\d{0,40})\.(\d{0,40})\\(?:overline|bar|dot)\s*\{?\s*(\d{1,40})\s*\}?")
+
+
+def _repeating(text: str) -> Quantity | None:
+    match = _REPEATING.fullmatch(text)
+    if match is None:
+        return None
+    sign, whole, head, cycle = match.groups()
+    scale = 10 ** len(head)
+    value = Fraction(int((whole or "0") + head), scale) + Fraction(int(cycle), scale * (10 ** len(cycle) - 1))
+    return Quantity(-value if sign else value)
+
+
+_SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+)
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_ENGLISH = {word: value for value, word in enumerate(_SMALL.split())}
+_ENGLISH |= {word: 10 * value for value, word in enumerate(_TENS.split(), 2)}
+_CHINESE_DIGITS = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+_CHINESE_NUMBER = re.compile(
+    r"(负)?(?:(百)分之)?([零〇一二两三四五六七八九十百千万亿]+)(?:分之([零〇一二两三四五六七八九十百千万亿]+))?(?:点([零〇一二三四五六七八九]+))?(.*)"
+)
+
+
+def _words(text: str) -> Quantity | None:
+    if text[0] > "\u3000":
+        return _chinese(text)
+    words = _untext(text).lower().replace("-", " ").split()
+    if not words or words[0] not in _ENGLISH:
+        return None
+    value, taken = _ENGLISH[words[0]], 1
+    if 20 <= value <= 90 and len(words) > 1 and 0 < _ENGLISH.get(words[1], 0) < 10:
+        value, taken = value + _ENGLISH[words[1]], 2
+    return _finish(Fraction(value), " ".join(words[taken:]), None, 0, "")
+
+
+def _chinese(text: str) -> Quantity | None:
+    match = _CHINESE_NUMBER.fullmatch(text)
+    if match is None:
+        return None
+    minus, hundredth, first, numerator, point, rest = match.groups()
+    value = Fraction(chinese_integer(first))
+    if numerator:
+        if value == 0 or point:
+            return None
+        value = Fraction(chinese_integer(numerator)) / value
+    digits = "".join(str(_CHINESE_DIGITS[digit]) for digit in point or "")
+    if digits:
+        value += Fraction(int(digits), 10 ** len(digits))
+    decimals = len(digits) if digits else None
+    found = _finish(-value if minus else value, rest, decimals, len(digits), "")
+    if found is None or not hundredth:
+        return found
+    return Quantity(found.value, found.decimals, found.significant, True, found.unit)
+
+
+def chinese_integer(text: str) -> int:
+    """Value of a Chinese numeral: 二百零五 is 205, 三万 is 30000; a plain row of digits (二〇二六) is read as digits."""
+    if not any(char in "十百千万亿" for char in text):
+        return int("".join(str(_CHINESE_DIGITS[char]) for char in text))
+    total = section = digit = 0
+    for char in text:
+        if char in _CHINESE_DIGITS:
+            digit = _CHINESE_DIGITS[char]
+        elif char in "十百千":
+            section += (digit or 1) * {"十": 10, "百": 100, "千": 1000}[char]
+            digit = 0
+        else:
+            total = (total + section + digit) * (10**4 if char == "万" else 10**8)
+            section = digit = 0
+    return total + section + digit

@@ -1,0 +1,165 @@
+"""One spelling for answers that people and models write in many ways.
+
+`canonical` turns markdown, full-width and Unicode signs, LaTeX variants and delimiters into one LaTeX-like
+spelling without changing the value; it never evaluates anything, and is linear in the text's length.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tasks.answers.programs import respelled
+
+MAX_LENGTH = 4096  # characters; no final answer in the benchmarks is half as long
+
+_SIGNS = {
+    "−": "-", "–": "-", "—": "-", "﹣": "-", "×": r"\times ", "÷": "/", "·": r"\cdot ", "⋅": r"\cdot ",
+    "∙": r"\cdot ", "°": r"^\circ ", "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "⩽": r"\le ", "≥": r"\ge ",
+    "⩾": r"\ge ", "≠": r"\ne ", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ",
+    "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ",
+    "λ": r"\lambda ", "φ": r"\phi ", "ω": r"\omega ", "ρ": r"\rho ", "∠": r"\angle ", "≈": r"\approx ",
+    "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
+    "⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}", "⅙": r"\frac{1}{6}", "⅜": r"\frac{3}{8}", "⅝": r"\frac{5}{8}",
+    "⅞": r"\frac{7}{8}", "，": ",", "、": ",", "；": ";", "：": ":", "。": ".", "！": "!", "“": '"', "”": '"',
+    "‘": "'", "’": "'", "【": "[", "】": "]", "〔": "(", "〕": ")", "⁄": "/", "∕": "/", "％": "%", "℃": r"^\circ C",
+}  # fmt: skip
+_SIGNS |= {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if chr(code) not in _SIGNS}
+_SIGNS |= dict.fromkeys("\u00a0\u2002\u2003\u2005\u2007\u2009\u200a\u202f\u205f\u3000", " ")
+# invisible and direction-changing characters are never part of an answer, and hide differences from readers
+_SIGNS |= dict.fromkeys(
+    "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\x00", ""
+)
+_TABLE = str.maketrans(_SIGNS)
+
+_SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
+_RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
+_ROOT = re.compile(r"√\s*(\((?:[^()]*)\)|\d+|[a-z])")
+
+_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\(?:left|right|[bB]ig+[lr]?)(?=[\s(){}\[\]|.\\/<>])\s*(?:\.(?!\d))?", ""),
+        (r"\\(?:displaystyle|textstyle|limits|nolimits|bf|rm)(?![a-zA-Z])", ""),
+        (r"\\[,;!:> ]|\\(?:quad|qquad|thinspace|enspace)(?![a-zA-Z])|~", " "),
+        (r"\\(?:leqslant|leq)(?![a-zA-Z])", r"\\le "),
+        (r"\\(?:geqslant|geq)(?![a-zA-Z])", r"\\ge "),
+        (r"\\neq(?![a-zA-Z])", r"\\ne "),
+        (r"\\lt(?![a-zA-Z])", "<"),
+        (r"\\gt(?![a-zA-Z])", ">"),
+        (r"\\(?:varnothing|emptyset)(?![a-zA-Z])", r"\\emptyset "),
+        (r"\{,\}", ","),
+        (r"\\%", "%"),
+        (r"\^\s*\{?\s*\\(?:circ|degree)(?![a-zA-Z])\s*\}?|\\degree(?![a-zA-Z])", r"^\\circ "),
+        (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
+        (r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
+        (r"\\frac\s*\{([^{}]*)\}\s*(\d)", r"\\frac{\1}{\2}"),
+        (r"\\sqrt\s*(\d)", r"\\sqrt{\1}"),
+    )
+)
+
+_WRAPPERS = (
+    ("**", "**"), ("__", "__"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("```", "```"), ("`", "`"),
+)  # fmt: skip
+_COMMAND_WRAPPER = re.compile(r"\\(?:boxed|fbox|text|textbf|mathrm|mathbf|textrm|mbox|emph|textit)\s*\{")
+_LEAD = re.compile(
+    r"(?:\s*(?:therefore|thus|so|hence|the|final|answer|is|equals|result|=|:|\\approx|approximately|about)(?![a-zA-Z]))+\s*:?\s*",
+    re.IGNORECASE,
+)
+_ZH_LEAD = re.compile(
+    r"(?:(?:所以|因此|故|最终)?(?:正确)?答案?(?:是|为|应为|等于|:)|共有|一共|大约|约为?|等于)\s*:?\s*"
+)
+_BUILDER = re.compile(r"\\?\{\s*[a-zA-Z]\s*(?:\||\\mid(?![a-zA-Z])|:)(.+?)\\?\}")
+_PLAIN = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
+
+
+def canonical(text: str) -> str:
+    """The answer in one spelling; "" if nothing is left. Texts over MAX_LENGTH come back stripped only."""
+    text = text.strip()
+    if len(text) > MAX_LENGTH or _PLAIN.fullmatch(text):
+        return text
+    text = _ascii(text)
+    before = None
+    while before != text:  # each round takes a layer off: the loop ends with the layers
+        before = text
+        text = _unwrap(text)
+    for pattern, replacement in _REWRITES:
+        if "\\" not in text and "~" not in text:
+            break
+        text = pattern.sub(replacement, text)
+    text = _unwrap(_without_lead(" ".join(text.split())))
+    builder = _BUILDER.fullmatch(text)
+    return respelled(builder.group(1).strip() if builder else text)
+
+
+def _ascii(text: str) -> str:
+    if text.isascii():
+        return text
+    text = _ROOT.sub(lambda match: rf"\sqrt{{{match.group(1).strip('()')}}}", text)
+    text = _RAISED.sub(lambda match: "^{" + match.group(0).translate(_SUPERSCRIPT) + "}", text)
+    return text.translate(_TABLE)
+
+
+def _unwrap(text: str) -> str:
+    text = text.strip().rstrip(",;!").strip()
+    if text.endswith(".") and not text.endswith("..."):
+        text = text[:-1].rstrip()
+    for left, right in _WRAPPERS:
+        if len(text) > len(left) + len(right) and text.startswith(left) and text.endswith(right):
+            inner = text[len(left) : -len(right)]
+            if left not in inner and right not in inner:
+                return inner.strip()
+    match = _COMMAND_WRAPPER.match(text)
+    if match and closing(text, match.end() - 1) == len(text) - 1:
+        return text[match.end() : -1].strip()
+    if text.startswith("{") and closing(text, 0) == len(text) - 1 and "," not in text:
+        return text[1:-1].strip()
+    return text
+
+
+def _without_lead(text: str) -> str:
+    """Without "the answer is", "约" and the like in front of the answer itself."""
+    for pattern in (_LEAD, _ZH_LEAD):
+        match = pattern.match(text)
+        if match and match.end() < len(text):
+            text = text[match.end() :]
+    return text
+
+
+def closing(text: str, start: int) -> int:
+    """Index of the brace that closes the one at `start`, or -1. Escaped braces do not count."""
+    depth = 0
+    for match in _BRACE.finditer(text, start):
+        if match.group() == "{":
+            depth += 1
+        elif match.group() == "}":
+            depth -= 1
+            if depth == 0:
+                return match.start()
+    return -1
+
+
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+
+
+def split_top(text: str) -> list[str]:
+    """The parts between commas and semicolons that stand outside every bracket."""
+    parts, depth, start, index = [], 0, 0, 0
+    while index < len(text):
+        char = text[index]
+        if char == "\\":
+            # an escaped brace is a bracket of a set; any other command is skipped with its backslash
+            if text[index + 1 : index + 2] in ("{", "}"):
+                depth += 1 if text[index + 1] == "{" else -1
+            index += 2
+            continue
+        if char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth -= 1
+        elif char in ",;" and depth == 0:
+            parts.append(text[start:index].strip())
+            start = index + 1
+        index += 1
+    parts.append(text[start:].strip())
+    return [part for part in parts if part]
