@@ -1,16 +1,21 @@
 """What a family of procedural problems is, and how its questions are written and read back.
 
-A family is a module of tasks/rules/ with five names (see linear_equation.py, the exemplar):
+A family is a module of tasks/rules/ with these names (see linear_equation.py, the exemplar):
 
     subdomain: str                                   # a key of tasks.taxonomy.SUBDOMAINS
+    concepts: tuple[str, ...]                        # knowledge points
     templates: dict[str, list[str]]                  # language -> phrasings with {slots}
+    slots: dict[str, Slot]                           # what stands in a slot; integers where unnamed
     def draw(rng, level) -> Values                   # level 1..3; values of every slot
     def work(values, language) -> Worked             # exact answer, worked steps, program
-    concepts: tuple[str, ...]                        # knowledge points
 
-Reading is the inverse of writing: each template is compiled to a regular expression, so a family
-recognises its own questions from their text alone and `read(write(values)) == values`. A family
-whose text is not a fill-in template may define `read(question, language)` itself.
+Where levels differ in more than size, `templates[language]` is a dict from a form (an integer) to
+its phrasings; the form is then one of the values, named `form`.
+
+Reading is the inverse of writing: each template is compiled to a regular expression over the text
+without white space, so a family recognises its own questions from their text alone and
+`read(write(values)) == values`, however the lines were wrapped. Text that only looks like ours, with
+values that have no exact answer, is not recognised: `work` raises Unworkable.
 """
 
 from __future__ import annotations
@@ -20,14 +25,20 @@ import importlib
 import pkgutil
 import random
 import re
-from collections.abc import Mapping
+import string
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
+
+from tasks.rules.slots import Number, Slot, Unworkable, compact
 
 Values = dict[str, int | str]
 
 LEVELS = (1, 2, 3)
 LANGUAGES = ("en", "zh")
+
+# no family writes more; a longer text is not worth a regular expression
+LONGEST = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,8 @@ class Worked:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
+    """A question with its worked answer. `level` is 0 where the question was read, not drawn."""
+
     family: str
     subdomain: str
     language: str
@@ -52,51 +65,98 @@ class Problem:
     concepts: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One template compiled: `anchor` is its longest literal part, a cheap test before the pattern."""
+
+    anchor: str
+    pattern: re.Pattern[str]
+    form: int | None
+
+
 class Family:
-    """One module of tasks/rules/, with its templates compiled."""
+    """One module of tasks/rules/, with its templates compiled.
+
+    `templates` maps language to every phrasing; `phrasings[language][form]` are those of one form
+    (the only key is None where the family has no forms).
+    """
 
     def __init__(self, name: str, module: ModuleType) -> None:
         self.name = name
         self.subdomain: str = module.subdomain
         self.concepts: tuple[str, ...] = module.concepts
-        self.templates: dict[str, list[str]] = module.templates
-        self._module = module
-        self._patterns = {
-            language: [_pattern(template) for template in templates]
-            for language, templates in self.templates.items()
+        self.slots: dict[str, Slot] = getattr(module, "slots", {})
+        self.phrasings: dict[str, dict[int | None, list[str]]] = {
+            language: dict(group) if isinstance(group, Mapping) else {None: group}
+            for language, group in module.templates.items()
         }
+        self.templates: dict[str, list[str]] = {
+            language: [template for group in forms.values() for template in group]
+            for language, forms in self.phrasings.items()
+        }
+        self._module = module
+        self._readers = {language: list(self._compile(language)) for language in self.phrasings}
 
     def draw(self, rng: random.Random, level: int) -> Values:
         values: Values = self._module.draw(rng, level)
         return values
 
     def write(self, values: Mapping[str, int | str], language: str, phrasing: int = 0) -> str:
-        templates = self.templates[language]
-        return templates[phrasing % len(templates)].format_map(dict(values))
+        """The question in one of its phrasings (modulo their number)."""
+        form = values.get("form")
+        templates = self.phrasings[language][None if form is None else int(form)]
+        shown = {name: self._slot(name).show(value, language) for name, value in values.items()}
+        return templates[phrasing % len(templates)].format_map(shown)
 
     def work(self, values: Mapping[str, int | str], language: str) -> Worked:
+        """The worked answer; Unworkable if there is no exact one for these values."""
         worked: Worked = self._module.work(dict(values), language)
         return worked
 
     def read(self, question: str, language: str) -> Values | None:
         """The values a question of this family was written with, or None if it is not one of its."""
-        own = getattr(self._module, "read", None)
-        if own is not None:
-            found: Values | None = own(question, language)
-            return found
-        text = " ".join(question.split())
-        for pattern in self._patterns.get(language, ()):
-            match = pattern.fullmatch(text)
-            if match:
-                return {name: _value(text) for name, text in match.groupdict().items()}
+        text = compact(question)
+        for reader in self._readers.get(language, ()) if len(text) <= LONGEST else ():
+            values = self._match(reader, text, language)
+            if values is not None:
+                return values
         return None
+
+    def _match(self, reader: Reader, text: str, language: str) -> Values | None:
+        match = reader.pattern.fullmatch(text) if reader.anchor in text else None
+        if match is None:
+            return None
+        values: Values = {} if reader.form is None else {"form": reader.form}
+        try:
+            for name, found in match.groupdict().items():
+                values[name] = self._slot(name).parse(found, language)
+        except Unworkable:
+            return None
+        return values
+
+    def _slot(self, name: str) -> Slot:
+        return self.slots.get(name, _INTEGER)
+
+    def _compile(self, language: str) -> Iterator[Reader]:
+        for form, templates in self.phrasings[language].items():
+            for template in templates:
+                pattern, anchor, seen = "", "", set()
+                for literal, name, _, _ in string.Formatter().parse(template):
+                    anchor = max(anchor, compact(literal), key=len)
+                    pattern += re.escape(compact(literal))
+                    if name in seen:
+                        pattern += f"(?P={name})"
+                    elif name is not None:
+                        seen.add(name)
+                        pattern += f"(?P<{name}>{self._slot(name).pattern(language)})"
+                yield Reader(anchor, re.compile(pattern), form)
 
 
 def make(family: Family, rng: random.Random, level: int, language: str) -> Problem:
     """A problem of the family, drawn, written in one of its phrasings, and worked."""
     values = family.draw(rng, level)
     question = family.write(values, language, rng.randrange(1 << 16))
-    return _problem(family, language, level, question, values)
+    return _problem(family, language, level, question, values, family.work(values, language))
 
 
 def recognise(question: str, language: str) -> Problem | None:
@@ -104,7 +164,11 @@ def recognise(question: str, language: str) -> Problem | None:
     for family in families().values():
         values = family.read(question, language)
         if values is not None:
-            return _problem(family, language, 0, question, values)
+            try:
+                worked = family.work(values, language)
+            except Unworkable:
+                return None
+            return _problem(family, language, 0, question.strip(), values, worked)
     return None
 
 
@@ -126,34 +190,10 @@ def of_subdomain(subdomain: str) -> list[Family]:
 
 
 def _problem(
-    family: Family, language: str, level: int, question: str, values: Mapping[str, int | str]
+    family: Family, language: str, level: int, question: str, values: Mapping[str, int | str], worked: Worked
 ) -> Problem:
-    worked = family.work(values, language)
     items = tuple(sorted(values.items()))
-    return Problem(
-        family.name, family.subdomain, language, level, question, items, worked, family.concepts
-    )
+    return Problem(family.name, family.subdomain, language, level, question, items, worked, family.concepts)
 
 
-_SLOT = re.compile(r"\\\{(\w+)\\\}")
-
-
-def _pattern(template: str) -> re.Pattern[str]:
-    """A template as a regular expression; a slot seen twice must read the same both times."""
-    seen: set[str] = set()
-
-    def slot(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name in seen:
-            return f"(?P={name})"
-        seen.add(name)
-        return f"(?P<{name}>-?\\d+|[^\\W\\d_][\\w' -]*?)"
-
-    # {{ and }} are str.format's escapes for literal braces (LaTeX): hide them while slots are found
-    plain = " ".join(template.split()).replace("{{", "\x01").replace("}}", "\x02")
-    text = _SLOT.sub(slot, re.escape(plain))
-    return re.compile(text.replace("\x01", r"\{").replace("\x02", r"\}"))
-
-
-def _value(text: str) -> int | str:
-    return int(text) if re.fullmatch(r"-?\d+", text) else text
+_INTEGER = Number()

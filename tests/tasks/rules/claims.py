@@ -1,0 +1,59 @@
+"""Reads the arithmetic out of worked steps: every equality between plain numbers, to be evaluated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+
+_RUN = re.compile(r"[\d+\-*/^(). ]+")
+
+
+def claims(steps: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs (left, right) of every `left = right` whose sides are plain arithmetic."""
+    found = []
+    for step in steps:
+        text = re.sub(r"\$[^$]*\$", "@", step)
+        for sign in re.finditer("=", text):
+            left, right = _before(text, sign.start()), _after(text, sign.end())
+            if left and right:
+                found.append((left, right))
+    return found
+
+
+def false_claims(steps: Iterable[str]) -> list[tuple[str, str]]:
+    return [(left, right) for left, right in claims(steps) if value(left) != value(right)]
+
+
+def value(expression: str) -> Fraction:
+    """Evaluate plain arithmetic exactly; `^` is a power."""
+    code = re.sub(r"\d+\.\d+|\d+", lambda match: f"Fraction('{match[0]}')", expression.replace("^", "**"))
+    result = eval(code, {"__builtins__": {}, "Fraction": Fraction})
+    return Fraction(result)
+
+
+def _before(text: str, end: int) -> str | None:
+    start = end
+    while start and _RUN.fullmatch(text[start - 1]):
+        start -= 1
+    run, front = text[start:end].strip(), text[:start]
+    while run.count("(") > run.count(")"):
+        run = run[run.index("(") + 1 :].strip()
+    # `x - 3 = 5`, `2x = 4`, `F(2) = 7` and `sqrt(9) = 3` speak of letters, not of numbers
+    adjacent = text[start:end][:1] != " " and front[-1:].isascii() and front[-1:].isalnum()
+    variable = re.search(r"(?:^|[^A-Za-z])[A-Za-z]$", front) is not None
+    if not re.search(r"\d", run) or adjacent or (variable and run[0] in "+-*/^"):
+        return None
+    return run.lstrip(".").strip()
+
+
+def _after(text: str, start: int) -> str | None:
+    match = _RUN.match(text, start)
+    run = (match[0] if match else "").rstrip(". ").strip()
+    rest = text[match.end() :] if match else ""
+    while run.count(")") > run.count("("):
+        run = run[: run.rindex(")")].strip()
+    letters = rest[:1].isascii() and rest[:1].isalpha() and not (match and match[0].endswith(" "))
+    if not re.search(r"\d", run) or letters or run[-1] in "+-*/^(":
+        return None
+    return run
