@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 _STEP = math.log(1.02)  # bucket width: percentiles are right to 2 %
 _LEAST = 1e-5  # seconds
@@ -75,6 +75,11 @@ class Meter:
                 bucket = int(math.log(max(latency, _LEAST) / _LEAST) / _STEP)
                 self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
 
+    @property
+    def answered(self) -> bool:
+        """Whether the endpoint has answered anything yet."""
+        return bool(self._buckets)
+
     def cached(self, tag: str, count: int = 1) -> None:
         with self._lock:
             self._tag(tag).cached += count
@@ -101,7 +106,7 @@ class Meter:
         with self._lock:
             since = self._busy_since
             busy = self._busy + (time.monotonic() - since if since is not None else 0.0)
-            tags = {name: _copy(sums) for name, sums in self.tags.items()}
+            tags = {name: replace(sums) for name, sums in self.tags.items()}
             made = sum(sums.completion_tokens for sums in tags.values())
             p50, p95, p99 = (self._percentile(share) for share in (0.50, 0.95, 0.99))
             return Stats(
@@ -139,16 +144,3 @@ class Meter:
             if below >= rank:
                 return _LEAST * math.exp((bucket + 0.5) * _STEP)
         return 0.0
-
-
-def _copy(sums: TagStats) -> TagStats:
-    return TagStats(
-        sums.calls,
-        sums.cached,
-        sums.failed,
-        sums.retries,
-        sums.prompt_tokens,
-        sums.completion_tokens,
-        sums.estimated,
-        sums.cost_usd,
-    )

@@ -170,6 +170,14 @@ def error_of(raw: bytes) -> WireError:
     return WireError(message, code, str(found.get("param") or ""))
 
 
+def is_quota(error: WireError) -> bool:
+    """A 429 that waiting does not mend: the account is out of money."""
+    said = f"{error.code} {error.message}".lower()
+    return (
+        "insufficient_quota" in said or "exceeded your current quota" in said or "billing_hard_limit" in said
+    )
+
+
 def terminal_reason(status: int, error: WireError) -> str | None:
     """A 4xx that this request will get every time: the answer to its key, kept in the ledger."""
     said = f"{error.code} {error.message}".lower()

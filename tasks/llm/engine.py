@@ -1,0 +1,312 @@
+"""The engine that everything in the project asks models through.
+
+`Engine.run` is an ordinary generator: requests in, completions out in the same order, both streamed.
+Behind it one event loop in a thread of its own keeps the endpoint full for all runs of the engine at
+once. What the ledger holds is never asked for again, nor is a key that is being asked for already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from storage.ledger import Ledger
+from tasks.llm.budget import Budget, BudgetExceeded, BudgetState
+from tasks.llm.caller import answer_among, names_of
+from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
+from tasks.llm.gate import Abandoned
+from tasks.llm.request import Completion, Request, Usage
+from tasks.llm.runtime import Runtime
+from tasks.llm.stats import Meter, Stats
+from tasks.llm.transport import Transport
+
+__all__ = [
+    "Budget",
+    "BudgetExceeded",
+    "BudgetState",
+    "Completion",
+    "Endpoint",
+    "EndpointError",
+    "Engine",
+    "EngineLimits",
+    "Request",
+    "Stats",
+    "Usage",
+]
+
+Check = Callable[[Completion], str | None]
+CHUNK = 128  # requests looked up in the ledger together
+PATIENCE = 0.005  # seconds that a slow source is waited for before what it gave is sent
+
+
+class _Slot:
+    """One request of one run, until its completion is handed out."""
+
+    __slots__ = ("check", "completion", "failure", "fallback", "gone", "key", "reasked", "request", "wake")
+
+    def __init__(self, request: Request, key: str, check: Check | None, wake: threading.Event) -> None:
+        self.request = request
+        self.key = key
+        self.check = check
+        self.wake = wake
+        self.completion: Completion | None = None
+        self.failure: BaseException | None = None
+        self.fallback: Completion | None = None
+        self.reasked = False
+        self.gone = False
+
+    @property
+    def done(self) -> bool:
+        return self.completion is not None or self.failure is not None
+
+
+class _Entry:
+    """One key being asked for, and every slot that waits for it."""
+
+    __slots__ = ("key", "request", "slots")
+
+    def __init__(self, slot: _Slot) -> None:
+        self.key = slot.key
+        self.request = slot.request
+        self.slots = [slot]
+
+    def wanted(self) -> bool:
+        return any(not slot.gone for slot in self.slots)
+
+
+class Engine:
+    """One endpoint, one ledger, one concurrency controller. Thread-safe; `close` it, or use `with`.
+
+    `budget` is shared with the other engines of a run. `transports` replaces the endpoint's own
+    (one a base URL), for an application served in this process.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        ledger: Ledger,
+        limits: EngineLimits | None = None,
+        *,
+        budget: Budget | None = None,
+        transports: list[Transport] | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.ledger = ledger
+        self.limits = limits or EngineLimits()
+        self._names = names_of(endpoint)
+        self._meter = Meter()
+        self._entries: dict[str, _Entry] = {}
+        self._lock = threading.Lock()
+        self._runtime = Runtime(endpoint, ledger, self.limits, self._meter, budget, transports)
+        self._follow = ThreadPoolExecutor(1, thread_name_prefix=f"{endpoint.role}-again")
+
+    def run(self, requests: Iterable[Request], check: Check | None = None) -> Iterator[Completion]:
+        """The completions of `requests`, in their order; memory is bounded by `limits.window`.
+
+        `check` says what is wrong with an answer (None: nothing): the model is shown its answer and
+        the error once, and a second failure comes back with `error` "rejected: ...". It runs in any
+        thread. Raises EndpointError or BudgetExceeded at the first request that was therefore not
+        answered, after everything in flight has landed in the ledger.
+        """
+        for batch in self._batches(iter(requests), check, threading.Event(), threading.Event()):
+            yield from batch
+
+    async def arun(
+        self, requests: Iterable[Request], check: Check | None = None
+    ) -> AsyncIterator[Completion]:
+        """`run` for callers that live in an event loop of their own."""
+        wake, over = threading.Event(), threading.Event()
+        batches = self._batches(iter(requests), check, wake, over)
+        loop = asyncio.get_running_loop()
+        pending: asyncio.Future[list[Completion] | None] | None = None
+        try:
+            while True:
+                pending = loop.run_in_executor(None, next, batches, None)
+                batch = await asyncio.shield(pending)
+                if batch is None:
+                    return
+                for completion in batch:
+                    yield completion
+        finally:
+            over.set()
+            wake.set()
+            if pending is not None:
+                await asyncio.wait([pending])
+            batches.close()
+
+    def check(self) -> list[str]:
+        """Ask every base URL for its models, before any paid work; the names served, sorted. EndpointError
+        if none answers within `endpoint.wait_ready` seconds, or the key or the model is refused.
+        The embedded teacher is always ready."""
+        return [] if self.limits.offline else self._runtime.probe()
+
+    def stats(self) -> Stats:
+        return self._runtime.stats()
+
+    def close(self) -> None:
+        """Lands what is in flight, then ends the event loop. Nothing new is sent."""
+        self._follow.shutdown(wait=True, cancel_futures=True)
+        self._runtime.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _batches(
+        self, source: Iterator[Request], check: Check | None, wake: threading.Event, over: threading.Event
+    ) -> Generator[list[Completion], None, None]:
+        spread = self.limits.spread
+        refill = min(CHUNK, max(1, spread // 4))  # less than this is not worth a look into the ledger
+        window: deque[_Slot] = deque()
+        more = True
+        try:
+            while (more or window) and not over.is_set():
+                while more and spread - len(window) >= refill and not (window and window[0].done):
+                    fresh, more = _pull(source, min(CHUNK, spread - len(window)))
+                    slots = [
+                        _Slot(request, request.key(self.endpoint.revision), check, wake) for request in fresh
+                    ]
+                    window.extend(slots)
+                    self._claim(slots)
+                wake.clear()
+                ready = []
+                while window and window[0].completion is not None:
+                    ready.append(window.popleft().completion)
+                if ready:
+                    yield [completion for completion in ready if completion is not None]
+                elif window and window[0].failure is not None:
+                    raise window[0].failure
+                elif window:
+                    wake.wait()
+        finally:
+            for slot in window:
+                slot.gone = True
+
+    def _claim(self, slots: list[_Slot]) -> None:
+        """Join keys that are being asked for; look the others up; send for what is not there. A key is
+        claimed before it is looked up and let go of after it is durable, so none slips between."""
+        fresh = []
+        with self._lock:
+            for slot in slots:
+                entry = self._entries.get(slot.key)
+                if entry is None:
+                    self._entries[slot.key] = entry = _Entry(slot)
+                    fresh.append(entry)
+                else:
+                    entry.slots.append(slot)
+        if not fresh:
+            return
+        try:
+            found = self.ledger.get_many(entry.key for entry in fresh)
+            missing = []
+            for entry in fresh:
+                stored = found.get(entry.key)
+                known = answer_among(stored, entry.request, entry.key, self._names) if stored else None
+                if known is not None:
+                    self._resolve(entry, known)
+                elif self.limits.offline:
+                    self._resolve(entry, Completion(entry.key, None, None, Usage(0, 0), "offline"))
+                else:
+                    missing.append(entry)
+            if missing:
+                self._runtime.send(missing, self._resolve)
+        except BaseException as error:
+            for entry in fresh:
+                self._resolve(entry, None, error)
+            raise
+
+    def _resolve(
+        self, entry: _Entry, completion: Completion | None, failure: BaseException | None = None
+    ) -> None:
+        """Hand an entry's end to all that wait for it. Called from any thread, effective once."""
+        with self._lock:
+            if self._entries.get(entry.key) is not entry:
+                return
+            if isinstance(failure, Abandoned) and entry.wanted():
+                # Somebody joined after the last one had left: it is wanted after all.
+                try:
+                    self._runtime.send([entry], self._resolve)
+                except RuntimeError as closed:
+                    failure = closed
+                else:
+                    return
+            del self._entries[entry.key]
+        for number, slot in enumerate(entry.slots):
+            if completion is None:
+                slot.failure = failure
+                slot.wake.set()
+                continue
+            free = completion.cached or number > 0
+            if free and completion.error != "offline":
+                self._meter.cached(slot.request.tag)
+            self._land(
+                slot, replace(completion, cached=True) if free and not completion.cached else completion
+            )
+
+    def _land(self, slot: _Slot, completion: Completion) -> None:
+        """The slot's completion, unless it is to be asked for with a larger cap or once more."""
+        try:
+            again = self._again(slot, completion)
+        except Exception as error:  # noqa: BLE001 - the caller's own check failed: it is told in its thread
+            slot.failure = error
+            slot.wake.set()
+            return
+        if again is None:
+            slot.wake.set()
+            return
+        slot.request = again
+        slot.key = again.key(self.endpoint.revision)
+        try:
+            self._follow.submit(self._claim_again, slot)
+        except RuntimeError as closed:
+            slot.failure = closed
+            slot.wake.set()
+
+    def _again(self, slot: _Slot, completion: Completion) -> Request | None:
+        request = slot.request
+        if completion.error is not None:
+            slot.completion = slot.fallback or completion
+            return None
+        if (
+            completion.finish_reason == "length"
+            and request.longer is not None
+            and request.longer > request.max_tokens
+        ):
+            slot.fallback = completion
+            return request.with_longer_cap()
+        wrong = slot.check(completion) if slot.check is not None else None
+        if wrong is None:
+            slot.completion = completion
+            return None
+        slot.fallback = replace(completion, error=f"rejected: {wrong}")
+        if slot.reasked:
+            self._meter.failed(request.tag, "rejected")
+            slot.completion = slot.fallback
+            return None
+        slot.reasked = True
+        return request.asked_again(completion.text or "", wrong)
+
+    def _claim_again(self, slot: _Slot) -> None:
+        try:
+            self._claim([slot])
+        except BaseException as error:  # noqa: BLE001 - told to the run that waits for the slot
+            slot.failure = error
+            slot.wake.set()
+
+
+def _pull(source: Iterator[Request], most: int) -> tuple[list[Request], bool]:
+    """Up to `most` requests, fewer from a slow source; and whether there may be more."""
+    found: list[Request] = []
+    began = time.monotonic()
+    for request in source:
+        found.append(request)
+        if len(found) >= most or time.monotonic() - began > PATIENCE:
+            return found, True
+    return found, False

@@ -1,0 +1,197 @@
+"""Who may be sent next: a queue in front of the lanes, held back by load, breaker and budget.
+
+All of it runs in the engine's event loop; times are seconds of that loop's clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tasks.llm.budget import Budget, BudgetExceeded
+from tasks.llm.endpoint import Endpoint, EndpointError
+from tasks.llm.lanes import Lane, State, least_loaded
+from tasks.llm.stats import Meter
+from tasks.llm.transport import TransportError
+
+HEALTH_TIMEOUT = 10.0
+BUDGET_POLL = 0.05  # another engine's calls may free budget without this one hearing of it
+
+
+class Abandoned(Exception):
+    """The call was not sent, since whoever asked for it is gone."""
+
+
+@dataclass(slots=True)
+class Ticket:
+    """A call waiting to be sent. `cost` is its worst case in USD and tokens."""
+
+    future: asyncio.Future[Lane]
+    cost: tuple[float, int]
+    wanted: Callable[[], bool]
+
+
+class Gate:
+    """Admission. `enter` waits for a lane, `left` gives it back, `done` ends what `enter` began."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        lanes: list[Lane],
+        meter: Meter,
+        headers: Mapping[str, str],
+        *,
+        budget: Budget | None,
+        unreachable_after: float,
+    ) -> None:
+        self.lanes = lanes
+        self.stopped = asyncio.Event()
+        self.fatal: Exception | None = None
+        self._endpoint = endpoint
+        self._meter = meter
+        self._headers = headers
+        self._budget = budget
+        self._unreachable_after = max(unreachable_after, endpoint.wait_ready)
+        self._queue: deque[Ticket] = deque()
+        self._unlanded = 0  # let through and not yet durable, read and billed
+        self._in_flight = 0
+        self._alive_at: float | None = None
+        self._healers: dict[Lane, asyncio.Task[None]] = {}
+        self._poll: asyncio.TimerHandle | None = None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether calls wait that could be sent if more were let through."""
+        return bool(self._queue)
+
+    async def enter(self, cost: tuple[float, int], wanted: Callable[[], bool], *, again: bool) -> Lane:
+        """A lane to send on. Retries (`again`) go before new calls, since their time is running.
+        Raises the error that stopped the engine, once everything in flight has landed."""
+        ticket = Ticket(asyncio.get_running_loop().create_future(), cost, wanted)
+        if again:
+            self._queue.appendleft(ticket)
+        else:
+            self._queue.append(ticket)
+        self.pump()
+        return await ticket.future
+
+    def pump(self) -> None:
+        """Let through whatever may go."""
+        if self.fatal is not None:
+            self._fail_waiting()
+            return
+        while self._queue:
+            lane = least_loaded(self.lanes)
+            if lane is None:
+                return
+            ticket = self._queue[0]
+            if not ticket.wanted():
+                self._queue.popleft()
+                ticket.future.set_exception(Abandoned())
+                continue
+            try:
+                if self._budget is not None and not self._budget.reserve(*ticket.cost):
+                    self._pump_later()
+                    return
+            except BudgetExceeded as exceeded:
+                self.stop(exceeded)
+                return
+            self._queue.popleft()
+            lane.in_flight += 1
+            self._in_flight += 1
+            self._unlanded += 1
+            if self._in_flight == 1:
+                self._meter.busy(1)
+            ticket.future.set_result(lane)
+
+    def left(self, lane: Lane) -> None:
+        """The lane is free again: its answer, or its failure, is here."""
+        lane.in_flight -= 1
+        self._in_flight -= 1
+        if self._in_flight == 0:
+            self._meter.busy(0)
+
+    def done(self) -> None:
+        """A call let through is over: durable and billed, or failed."""
+        self._unlanded -= 1
+        self.pump()
+
+    def alive(self, lane: Lane) -> None:
+        """The endpoint answered, with whatever status below 500."""
+        self._alive_at = asyncio.get_running_loop().time()
+        lane.answered()
+
+    def failed(self, lane: Lane, why: str) -> None:
+        """A server error or no answer. Opens the breaker after some in a row, and stops the run when
+        no lane has answered for too long."""
+        now = asyncio.get_running_loop().time()
+        if self._alive_at is None:
+            self._alive_at = now
+        if lane.failed(now):
+            self._heal(lane, why)
+
+    def stop(self, error: Exception) -> None:
+        """No new sends from here on; the first error is the one that is told."""
+        if self.fatal is None:
+            self.fatal = error
+            self.stopped.set()
+        self._fail_waiting()
+
+    async def close(self) -> None:
+        healers = list(self._healers.values())
+        for task in healers:
+            task.cancel()
+        await asyncio.gather(*healers, return_exceptions=True)
+        if self._poll is not None:
+            self._poll.cancel()
+
+    def _fail_waiting(self) -> None:
+        if self._unlanded or self.fatal is None:
+            return
+        while self._queue:
+            self._queue.popleft().future.set_exception(self.fatal)
+
+    def _pump_later(self) -> None:
+        if self._poll is None:
+
+            def again() -> None:
+                self._poll = None
+                self.pump()
+
+            self._poll = asyncio.get_running_loop().call_later(BUDGET_POLL, again)
+
+    def _heal(self, lane: Lane, why: str) -> None:
+        if lane in self._healers:
+            return
+        self._healers[lane] = asyncio.get_running_loop().create_task(self._nurse(lane, why))
+        self._healers[lane].add_done_callback(lambda _: self._healers.pop(lane, None))
+
+    async def _nurse(self, lane: Lane, why: str) -> None:
+        """Ask after a left-out lane until it answers; then one call is let through as the proof."""
+        loop = asyncio.get_running_loop()
+        while self.fatal is None:
+            await asyncio.sleep(max(0.0, lane.retry_at - loop.time()))
+            if lane.state is not State.OPEN:
+                return  # a call that was still in flight was answered
+            try:
+                response = await lane.transport.get("/models", self._headers, HEALTH_TIMEOUT)
+                why = f"http {response.status}"
+                well = response.status < 500
+            except TransportError as error:
+                why, well = str(error), False
+            if well:
+                lane.healthy()
+                self.pump()
+                return
+            lane.unhealthy(loop.time())
+            out_for = loop.time() - (self._alive_at or 0.0)
+            if all(other.state is State.OPEN for other in self.lanes) and out_for > self._unreachable_after:
+                hosts = ", ".join(other.name for other in self.lanes)
+                self.stop(
+                    EndpointError(
+                        f"{self._endpoint.role} endpoint {hosts} has not answered for {out_for:.0f} s "
+                        f"({self._endpoint.redact(why)}): start it, or mend {self._endpoint.setting('BASE_URL')}"
+                    )
+                )

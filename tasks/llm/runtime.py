@@ -1,0 +1,245 @@
+"""The engine's event loop in a thread of its own, started by the first call that needs it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
+
+import orjson
+
+from storage.ledger import Ledger
+from tasks.llm.budget import Budget
+from tasks.llm.caller import Caller, headers_of, names_of, stopping
+from tasks.llm.controller import Controller
+from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits, host_of
+from tasks.llm.gate import HEALTH_TIMEOUT, Gate
+from tasks.llm.lanes import Lane
+from tasks.llm.request import Completion, Request
+from tasks.llm.stats import Meter, Stats
+from tasks.llm.transport import AsgiTransport, HttpTransport, Transport, TransportError
+from tasks.llm.wire import error_of
+
+EMBEDDED_APP = "tasks.teacher.app"  # imported only where it is the endpoint
+LANDING_GRACE = 60.0  # seconds that calls in flight have to land when the engine is closed
+
+Result = TypeVar("Result")
+
+
+class Pending(Protocol):
+    """What the runtime is given to send; `resolve` gets it back."""
+
+    key: str
+    request: Request
+
+    def wanted(self) -> bool: ...
+
+
+Resolve = Callable[[Any, Completion | None, BaseException | None], None]
+
+
+class Runtime:
+    """Starts the loop, the lanes and the caller; hands work over from other threads."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        ledger: Ledger,
+        limits: EngineLimits,
+        meter: Meter,
+        budget: Budget | None,
+        transports: list[Transport] | None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._ledger = ledger
+        self._limits = limits
+        self._meter = meter
+        self._budget = budget
+        self._transports = transports
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lanes: list[Lane] = []
+        self._gate: Gate | None = None
+        self._caller: Caller | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def send(self, entries: Sequence[Pending], resolve: Resolve) -> None:
+        """Ask for every entry; `resolve` hears of each, from the loop's thread. Never blocks."""
+        loop = self._started()
+        loop.call_soon_threadsafe(self._spawn, list(entries), resolve)
+
+    def probe(self) -> list[str]:
+        return self._call(self._probe())
+
+    def stats(self) -> Stats:
+        return self._meter.snapshot(
+            cuts=sum(lane.controller.cuts for lane in self._lanes),
+            opened=sum(lane.opened for lane in self._lanes),
+            in_flight=sum(lane.in_flight for lane in self._lanes),
+            limit=sum(lane.controller.limit for lane in self._lanes),
+        )
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            loop, thread = self._loop, self._thread
+        if loop is None or thread is None or not thread.is_alive():
+            return
+        asyncio.run_coroutine_threadsafe(self._wind_down(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(f"the {self._endpoint.role} engine is closed")
+            if self._loop is None:
+                loop = _new_loop()
+                thread = threading.Thread(
+                    target=loop.run_forever, name=f"{self._endpoint.role}-engine", daemon=True
+                )
+                thread.start()
+                try:
+                    asyncio.run_coroutine_threadsafe(self._set_up(), loop).result()
+                except BaseException:
+                    loop.call_soon_threadsafe(loop.stop)
+                    raise
+                self._loop, self._thread = loop, thread
+            return self._loop
+
+    def _call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        try:
+            loop = self._started()
+        except BaseException:
+            coroutine.close()
+            raise
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+    async def _set_up(self) -> None:
+        """Objects that belong to the loop are made in it."""
+        end, limits = self._endpoint, self._limits
+        transports = self._transports or _transports(end, limits)
+        names = [host_of(url) for url in end.base_urls or ()] or [transport_name(end)] * len(transports)
+        share = max(1, limits.max_in_flight // len(transports))
+        self._lanes = [
+            Lane(
+                name,
+                transport,
+                Controller(min(limits.start_in_flight, share), share),
+                breaker_after=limits.breaker_after,
+                cooloff=limits.breaker_cooloff,
+            )
+            for name, transport in zip(names, transports, strict=True)
+        ]
+        self._gate = Gate(
+            end,
+            self._lanes,
+            self._meter,
+            headers_of(end),
+            budget=self._budget,
+            unreachable_after=limits.unreachable_after,
+        )
+        self._caller = Caller(end, self._ledger, limits, self._gate, self._meter, self._budget)
+
+    def _spawn(self, entries: list[Pending], resolve: Resolve) -> None:
+        loop = asyncio.get_running_loop()
+        for entry in entries:
+            task = loop.create_task(self._serve(entry, resolve))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, entry: Pending, resolve: Resolve) -> None:
+        assert self._caller is not None
+        try:
+            completion = await self._caller.ask(entry.request, entry.key, entry.wanted)
+        except BaseException as error:
+            resolve(entry, None, error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        else:
+            resolve(entry, completion, None)
+
+    async def _wind_down(self) -> None:
+        assert self._gate is not None
+        self._gate.stop(RuntimeError(f"the {self._endpoint.role} engine was closed"))
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=LANDING_GRACE)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await self._gate.close()
+        for lane in self._lanes:
+            await lane.transport.close()
+
+    async def _probe(self) -> list[str]:
+        """The models served by the first base URL that answers; errors only if none does."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._endpoint.wait_ready
+        while True:
+            problems = []
+            for lane in self._lanes:
+                try:
+                    return await self._models(lane)
+                except TransportError as error:
+                    problems.append(f"{lane.name}: {error}")
+            if loop.time() >= until:
+                end = self._endpoint
+                raise EndpointError(
+                    f"{end.role} endpoint cannot be reached ({end.redact('; '.join(problems))}): "
+                    f"start it, or mend {end.setting('BASE_URL')}"
+                )
+            await asyncio.sleep(min(1.0, max(0.05, until - loop.time())))
+
+    async def _models(self, lane: Lane) -> list[str]:
+        end = self._endpoint
+        response = await lane.transport.get("/models", headers_of(end), HEALTH_TIMEOUT)
+        if response.status >= 500:
+            raise TransportError(f"http {response.status}")
+        error = error_of(response.body)
+        if response.status in (401, 402, 403):
+            found = stopping(end, lane.name, response.status, end.redact(error.message), error)
+            assert found is not None
+            raise found
+        if response.status != 200:
+            return []  # many gateways do not list their models: the first call will tell
+        try:
+            listed = orjson.loads(response.body)
+            names = sorted(str(model["id"]) for model in listed["data"])
+        except (orjson.JSONDecodeError, TypeError, KeyError) as problem:
+            raise EndpointError(
+                f"{end.role} endpoint {lane.name} answers /models with something else than a list of models: "
+                f"mend {end.setting('BASE_URL')} (it usually ends in /v1)"
+            ) from problem
+        known = {*names_of(end)}
+        if names and not known & set(names):
+            raise EndpointError(
+                f"{end.role} endpoint {lane.name} does not serve {end.model}, but {', '.join(names[:5])}: "
+                f"mend {end.setting('MODEL')}"
+            )
+        return names
+
+
+def transport_name(endpoint: Endpoint) -> str:
+    return "embedded" if endpoint.embedded else "in process"
+
+
+def _transports(endpoint: Endpoint, limits: EngineLimits) -> list[Transport]:
+    if endpoint.base_urls:
+        return [
+            HttpTransport(url, connect=limits.connect, most_bytes=limits.most_bytes)
+            for url in endpoint.base_urls
+        ]
+    return [AsgiTransport(importlib.import_module(EMBEDDED_APP).app)]
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # not on Windows
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
