@@ -195,14 +195,15 @@ def _skip(text: str, at: int, characters: str) -> int:
 
 
 # LaTeX commands that begin with a JSON escape (b f n r t u); all other commands are no valid JSON anyway
-_COMMANDS = frozenset(
+_NAMES = (
     "bar because begin beta between big bigcap bigcup Big bigg binom bmod boldsymbol bot boxed "
     "fbox forall frac frown "
     "nabla natural ncong neg neq ngeq nleq nmid nolimits notin nparallel nsubseteq "
     "rangle ratio rbrace rceil rfloor rho right rightarrow rm "
     "tan tanh tau tbinom text textbf textit textrm tfrac therefore theta times tilde to top triangle "
-    "underbrace underline union uparrow upsilon".split()
+    "underbrace underline union uparrow upsilon"
 )
+_COMMANDS = frozenset(_NAMES.split())
 _ESCAPE = re.compile(r"\\(?:\\|\"|/|u[0-9a-fA-F]{4}|([A-Za-z]+)|.|$)", re.DOTALL)
 
 

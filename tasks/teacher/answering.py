@@ -1,0 +1,49 @@
+"""One completion: read the conversation, do the job, in the character of the model, from a seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tasks.teacher.character import Character
+from tasks.teacher.forcing import fill_schema
+from tasks.teacher.judging import critique
+from tasks.teacher.reading import Job, read
+from tasks.teacher.solving import in_program, in_words
+from tasks.teacher.writing import problems
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """`response_format`: free text, any JSON object, or JSON of a schema."""
+
+    json: bool = False
+    schema: dict[str, Any] | None = None
+
+
+FREE = Forced()
+
+
+def job_of(messages: Sequence[tuple[str, str]]) -> Job:
+    """The job that a conversation of (role, text) asks for: its last user message, in the light of its system message."""
+    system = "\n".join(text for role, text in messages if role in ("system", "developer"))
+    user = next((text for role, text in reversed(messages) if role == "user"), "")
+    return read(system, user)
+
+
+def answer(job: Job, character: Character, rng: random.Random, forced: Forced = FREE) -> str:
+    """The completion's text."""
+    if job.kind in ("write", "similar"):
+        return problems(job, character, rng, valid_json=forced.json)
+    if job.kind == "judge":
+        return critique(job, character, rng, valid_json=forced.json)
+    text = in_program(job, character, rng) if job.kind == "program" else in_words(job, character, rng)
+    if not forced.json:
+        return text
+    if forced.schema is None:
+        return orjson.dumps({"answer": text}).decode()
+    return orjson.dumps(fill_schema(forced.schema, text)).decode()

@@ -1,0 +1,169 @@
+"""The embedded teacher as an ASGI app: POST /v1/chat/completions, GET /v1/models, /health and /stats.
+
+It sees only what any server sees, the request body, and answers from the prompt's text. Equal requests
+give equal bytes, on any machine. /stats counts what was served, so that a test can show that nothing was
+paid for twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from tasks.seeding import rng_of
+from tasks.teacher.answering import answer, job_of
+from tasks.teacher.character import SMALL, STRONG, Character
+from tasks.teacher.wire import Ask, WireError, ask_of, count_tokens, cut, prompt_tokens, reply, stream
+
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+@dataclass(slots=True)
+class Served:
+    """What one app has served. `calls` counts completions that were answered (paid for), not refused ones."""
+
+    calls: int = 0
+    samples: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    by_model: Counter[str] = field(default_factory=Counter)
+    requests: Counter[bytes] = field(default_factory=Counter)
+
+    def add(self, ask: Ask, digest: bytes, choices: list[tuple[str, str]]) -> None:
+        self.calls += 1
+        self.samples += len(choices)
+        self.prompt_tokens += prompt_tokens(ask)
+        self.completion_tokens += sum(count_tokens(text) for text, _ in choices)
+        self.by_model[ask.model] += 1
+        self.requests[digest] += 1
+
+    def record(self) -> dict[str, Any]:
+        distinct = len(self.requests)
+        return {
+            "calls": self.calls,
+            "samples": self.samples,
+            "by_model": dict(sorted(self.by_model.items())),
+            "distinct_requests": distinct,
+            "repeated_requests": self.calls - distinct,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+        }
+
+
+def make_app(
+    api_key: str | None = None,
+    *,
+    models: Sequence[Character] = (STRONG, SMALL),
+    latency: float = 0.0,
+) -> Starlette:
+    """An app of its own, with its own counts.
+
+    `api_key`: callers must send it as a bearer token; None lets everyone in. `models`: the characters
+    served, by name. `latency`: seconds before every completion, as a real model takes.
+    """
+    characters = {character.name: character for character in models}
+    served = Served()
+
+    async def completions(request: Request) -> Response:
+        ask = ask_of(await request.body())
+        character = characters.get(ask.model)
+        if character is None:
+            raise WireError(
+                404,
+                f"the model {ask.model!r} does not exist; there are: {', '.join(sorted(characters))}",
+                param="model",
+                code="model_not_found",
+            )
+        if latency:
+            await asyncio.sleep(latency)
+        digest = digest_of(ask)
+        choices = complete(ask, character)
+        served.add(ask, digest, choices)
+        identity = digest.hex()[:24]
+        if ask.stream:
+            return StreamingResponse(iter(stream(ask, identity, choices)), media_type="text/event-stream")
+        return Response(reply(ask, identity, choices), media_type="application/json")
+
+    async def list_models(request: Request) -> Response:
+        entries = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "mathmill"} for name in characters
+        ]
+        return JSONResponse({"object": "list", "data": entries})
+
+    async def health(request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def stats(request: Request) -> Response:
+        return JSONResponse(served.record())
+
+    def guarded(endpoint: Endpoint) -> Endpoint:
+        async def checked(request: Request) -> Response:
+            try:
+                if api_key is not None:
+                    _check_key(request, api_key)
+                return await endpoint(request)
+            except WireError as error:
+                return JSONResponse(error.body, status_code=error.status)
+
+        return checked
+
+    return Starlette(
+        routes=[
+            Route("/v1/chat/completions", guarded(completions), methods=["POST"]),
+            Route("/v1/models", guarded(list_models)),
+            Route("/health", health),
+            Route("/stats", stats),
+        ]
+    )
+
+
+def complete(ask: Ask, character: Character) -> list[tuple[str, str]]:
+    """(text, finish reason) of each choice. The randomness of a choice comes from what was asked and its
+    index alone; at temperature 0 not even from seed and index, as greedy decoding would have it."""
+    job = job_of(ask.messages)
+    words = _canonical([list(message) for message in ask.messages])
+    found = []
+    for index in range(ask.n):
+        drawn = ("greedy",) if ask.temperature == 0 else (ask.seed, index, ask.temperature)
+        rng = rng_of("embedded teacher", ask.model, words, *drawn)
+        found.append(cut(answer(job, character, rng, ask.forced), ask.stop, ask.max_tokens))
+    return found
+
+
+def digest_of(ask: Ask) -> bytes:
+    """16 bytes that equal requests share (streaming or not)."""
+    asked = [
+        ask.model,
+        [list(message) for message in ask.messages],
+        ask.n,
+        ask.seed,
+        ask.temperature,
+        ask.max_tokens,
+        list(ask.stop),
+        [ask.forced.json, ask.forced.schema],
+    ]
+    return hashlib.sha256(_canonical(asked).encode()).digest()[:16]
+
+
+def _canonical(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _check_key(request: Request, api_key: str) -> None:
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), api_key.encode()):
+        raise WireError(401, "incorrect API key provided", code="invalid_api_key")
+
+
+app = make_app()

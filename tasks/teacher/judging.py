@@ -1,0 +1,250 @@
+"""The embedded critic: works the problem itself, compares the final answer, checks the arithmetic line by line."""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+import orjson
+
+from tasks.parse import program
+from tasks.rules.family import Worked
+from tasks.teacher.arithmetic import number
+from tasks.teacher.character import Character
+from tasks.teacher.reading import Job
+from tasks.teacher.solving import LAYOUTS, laid_out_program, solution_of
+from tasks.teacher.statements import statements
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`right`: True, False, or None where it could not tell; `line`: the first wrong line, from 1."""
+
+    right: bool | None
+    line: int | None
+    words: str
+
+
+def critique(job: Job, character: Character, rng: random.Random, *, valid_json: bool) -> str:
+    """The critic's JSON; at its rate it judges the other way round, at another it breaks the JSON."""
+    found = examine(job)
+    lines = _lines(job)
+    if rng.random() < character.rates.misjudge and found.right is not None:
+        found = _misjudged(found, len(lines), job.language, rng)
+    instruction = _instruction_score(job, rng)
+    if found.right is None:
+        answer = rng.randint(4, 6) if found.line is None else rng.randint(2, 4)
+    elif found.right:
+        answer = rng.randint(8, 10) if found.line is None else rng.randint(4, 6)
+    else:
+        answer = rng.randint(0, 3)
+    record = {
+        "instruction_score": instruction,
+        "answer_score": answer,
+        "first_wrong_step": found.line,
+        "critique": found.words,
+    }
+    text = orjson.dumps(record).decode()
+    if not valid_json and rng.random() < character.rates.malformed:
+        return text[: len(text) // 2] if rng.random() < 0.5 else found.words
+    return text
+
+
+def examine(job: Job) -> Finding:
+    """What is right or wrong with a solution, without any error of the critic's own."""
+    zh = job.language == "zh"
+    worked = solution_of(job)
+    lines = _lines(job)
+    code = _code(lines)
+    if code is not None:
+        return _examine_program(code, worked, zh)
+    false = _first_false(lines)
+    stated = final_answer([text for _, text in lines])
+    if worked is None:
+        words = (
+            "我不认识这道题，只核对了算式。"
+            if zh
+            else "I could not work this problem myself; only the arithmetic was checked."
+        )
+        if false:
+            words += (
+                f"第 {false[0]} 行的算式 {false[1]} 不成立。"
+                if zh
+                else f" In line {false[0]} the calculation {false[1]} is wrong."
+            )
+        return Finding(None, false[0] if false else None, words)
+    if stated is None:
+        words = "没有给出方框中的最终答案。" if zh else "No final answer is given in a box."
+        return Finding(False, false[0] if false else (lines[-1][0] if lines else None), words)
+    right = same_answer(stated, worked.answer)
+    if false:
+        words = (
+            f"第 {false[0]} 行的算式 {false[1]} 不成立"
+            if zh
+            else f"Line {false[0]} is wrong: {false[1]} does not hold"
+        )
+        words += "。" if zh else "."
+        if not right:
+            words += f"正确答案是 {worked.answer}。" if zh else f" The correct answer is {worked.answer}."
+        return Finding(right, false[0], words)
+    if right:
+        return Finding(
+            True,
+            None,
+            "各步正确，最终答案与我算得的一致。"
+            if zh
+            else "Every step holds and the final answer agrees with mine.",
+        )
+    words = (
+        f"最终答案 {stated} 错误，正确答案是 {worked.answer}。"
+        if zh
+        else f"The final answer {stated} is wrong; it should be {worked.answer}."
+    )
+    return Finding(False, lines[-1][0], words)
+
+
+def _lines(job: Job) -> list[tuple[int, str]]:
+    """The solution's lines with their numbers: those that the prompt shows, else counted from 1."""
+    found: list[tuple[int, str]] = []
+    for line in job.solution:
+        numbered = re.match(r"\s*\[(\d{1,6})\] ?(.*)$", line)
+        if numbered:
+            found.append((int(numbered.group(1)), numbered.group(2)))
+        elif line.strip():
+            found.append((len(found) + 1, line))
+    return found
+
+
+def _first_false(lines: list[tuple[int, str]]) -> tuple[int, str] | None:
+    for index, line in lines:
+        for statement in statements(line):
+            if not statement.true:
+                return index, f"{statement.left_text} = {statement.right_text}"
+    return None
+
+
+def final_answer(lines: list[str]) -> str | None:
+    """What stands in the last closed box of the text."""
+    text = "\n".join(lines)
+    at = text.rfind(r"\boxed{")
+    if at < 0:
+        return None
+    depth, start = 0, at + len(r"\boxed{")
+    for index in range(start - 1, len(text)):
+        depth += (text[index] == "{") - (text[index] == "}")
+        if depth == 0:
+            return text[start:index].strip()
+    return None
+
+
+_SPACING = re.compile(r"\\[,;:! ]|\\left|\\right|\s+|\$|\\quad|°|\^\{?\\circ\}?|^[a-zA-Z]\s*=")
+
+
+def same_answer(a: str, b: str) -> bool:
+    """Equal as values, as written after spacing is dropped, or as collections of the same numbers."""
+    if (x := number(a)) is not None and (y := number(b)) is not None:
+        return x == y
+    a, b = (_SPACING.sub("", text).replace("dfrac", "frac").replace("tfrac", "frac") for text in (a, b))
+    if a.rstrip(".。") == b.rstrip(".。"):
+        return True
+    listed = [
+        Counter(re.split(r"[,;，、]|or|and|或|和", re.sub(r"[a-z]=|[\[\](){}]", "", text))) for text in (a, b)
+    ]
+    return (
+        len(listed[0]) > 1 and "," not in a.strip("()")[:0] and listed[0] == listed[1] and a[:1] not in "(["
+    )
+
+
+def _code(lines: list[tuple[int, str]]) -> str | None:
+    """The program, if the solution is one: fenced, or plain text that is Python."""
+    text = "\n".join(line for _, line in lines)
+    fenced = program(text)
+    if fenced is not None:
+        return fenced
+    looks = re.search(r"^(?:from \w+ import |import \w+|print\(|def \w+\(|\w+ = )", text, re.MULTILINE)
+    return text if looks and "\\boxed" not in text else None
+
+
+def _examine_program(code: str, worked: Worked | None, zh: bool) -> Finding:
+    shape = _shape(code)
+    if shape is None:
+        return Finding(False, None, "程序有语法错误。" if zh else "The program has a syntax error.")
+    if "print(" not in code:
+        return Finding(False, None, "程序没有打印答案。" if zh else "The program never prints an answer.")
+    if worked is None:
+        return Finding(
+            None,
+            None,
+            "我不认识这道题，无法核对程序。"
+            if zh
+            else "I could not work this problem myself, so I cannot confirm the program.",
+        )
+    for layout in range(LAYOUTS):
+        if shape == _shape(laid_out_program(worked.program, layout)):
+            return Finding(
+                True, None, "程序计算正确。" if zh else "The program computes what is asked and prints it."
+            )
+    own = worked.program.strip().split("\n")
+    line = _first_difference(code, own)
+    if line is None:
+        return Finding(
+            None,
+            None,
+            "程序的写法我无法核对。" if zh else "I cannot follow this program well enough to confirm it.",
+        )
+    words = (
+        f"程序第 {line} 行有误；正确答案是 {worked.answer}。"
+        if zh
+        else f"Line {line} of the program is wrong; the answer should be {worked.answer}."
+    )
+    return Finding(False, line, words)
+
+
+def _shape(code: str) -> str | None:
+    """The syntax tree as text, so that spacing and comments do not count; None if it is not Python."""
+    if len(code) > 10_000:
+        return None
+    try:
+        return ast.dump(ast.parse(code))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _first_difference(code: str, own: list[str]) -> int | None:
+    """The first line that differs from the teacher's own program in one of its layouts, where most lines agree."""
+    lines = [line for line in code.split("\n") if line.strip()]
+    best: tuple[float, int] | None = None
+    for layout in range(LAYOUTS):
+        mine = [line for line in laid_out_program("\n".join(own), layout).split("\n") if line.strip()]
+        shared = len(set(lines) & set(mine)) / max(1, len(set(mine)))
+        differing = next((i for i, line in enumerate(lines, 1) if line not in mine), None)
+        if differing is not None and shared >= 0.4 and (best is None or shared > best[0]):
+            best = (shared, differing)
+    return best[1] if best else None
+
+
+def _instruction_score(job: Job, rng: random.Random) -> int:
+    """How good the problem is: known ones are sound; gaps and fragments are not; others look plausible."""
+    if solution_of(job) is not None:
+        return rng.randint(8, 10)
+    question = job.question.strip()
+    if "___" in question or len(question) < 12 or not re.search(r"\d|=|[a-z]\(", question):
+        return rng.randint(0, 3)
+    if not re.search(r"[.?!。？！$)}\]]$", question):
+        return rng.randint(2, 4)
+    return rng.randint(6, 7)
+
+
+def _misjudged(found: Finding, lines: int, language: str, rng: random.Random) -> Finding:
+    zh = language == "zh"
+    if found.right:
+        line = rng.randint(1, max(1, lines))
+        return Finding(
+            False,
+            line,
+            f"第 {line} 行的推理不成立。" if zh else f"The reasoning in line {line} does not hold.",
+        )
+    return Finding(True, None, "解答看起来正确。" if zh else "The solution looks correct.")

@@ -1,0 +1,171 @@
+"""The quoted material of a prompt, told apart from its instructions.
+
+Understood: <tag> ... </tag> on lines of their own, code fences, \"\"\" and ''' fences, lines that begin with
+`| `, `> ` or `[n] `, and labelled parts ("Problem: ...", "学生解答：..."). A line quoted by a mark stays quoted
+whatever it says, so a closing tag inside it closes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_QUESTION = r"problem|question|exercise|task|quiz|题目|问题|原题|错题|习题|试题|题"
+_SOLUTION = (
+    r"solution|answer|attempt|response|work|proof|reply|program|code|解答|解法|答案|作答|回答|解题过程|过程"
+)
+_EXAMPLE = r"examples?|samples?|existing|references?|related|neighbou?rs?|示例|例题|例子|例|参考|相关|已有"
+
+_OPEN_TAG = re.compile(r"^\s*<([A-Za-z_][\w-]*)(?:\s[^<>]*)?>\s*(.*)$")
+_FENCE = re.compile(r"^\s*(```|~~~|\"\"\"|''')\s*(\w*)\s*$")
+_MARK = re.compile(r"^(?:[|>] ?|\[\d+\] ?)")
+_LABEL = re.compile(
+    rf"^\s*[#*\-]*\s*((?:the|a|this|new|failed|student(?:'s)?|math\w*|given|following|proposed|candidate|学生的?|数学|原|待评判的?|候选)?\s*"
+    rf"(?:{_EXAMPLE}|{_SOLUTION}|{_QUESTION})\s*(?:problems?|questions?|text|题目|问题)?\s*[（(]?\d*[)）]?)\s*\**\s*[:：]\**\s*(.*)$",
+    re.IGNORECASE,
+)
+_ENTRY = re.compile(
+    rf"^\s*(?:[-*•]|\(?\d+[.)、）]|(?:{_EXAMPLE}|{_QUESTION})\s*\d+\s*[.:：、]?)\s*(.*)$", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """Blocks of (role, text), role in question, solution, example, other; and the rest, the prompt's own words."""
+
+    blocks: tuple[tuple[str, str], ...]
+    rest: str
+
+    def of(self, role: str) -> list[str]:
+        return [text for kind, text in self.blocks if kind == role]
+
+
+def quoted(text: str) -> Quoted:
+    """Take the quoted blocks out of a prompt."""
+    lines = text.split("\n")
+    blocks: list[tuple[str, str]] = []
+    rest: list[str] = []
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        opening, fence, label = _OPEN_TAG.match(line), _FENCE.match(line), _LABEL.match(line)
+        if opening and (end := _tag_end(lines, at, opening)) is not None:
+            _take(blocks, _role(opening.group(1)), _inside(lines, at, end, opening))
+            at = end + 1
+        elif fence and (end := _fence_end(lines, at, fence.group(1))) is not None:
+            _take(blocks, _role_above(rest), lines[at + 1 : end])
+            at = end + 1
+        elif _MARK.match(line):
+            end = at
+            while end < len(lines) and _MARK.match(lines[end]):
+                end += 1
+            numbered = line.startswith("[")
+            _take(blocks, "solution" if numbered else _role_above(rest), lines[at:end])
+            at = end
+        elif label and _role(label.group(1)) != "other":
+            at = _labelled(lines, at, label, blocks, rest)
+        else:
+            rest.append(line)
+            at += 1
+    return Quoted(tuple(blocks), "\n".join(rest))
+
+
+def _take(blocks: list[tuple[str, str]], role: str, lines: list[str]) -> None:
+    """Add a block; a block of examples becomes one block an entry."""
+    if role == "example":
+        for entry in _entries(lines):
+            blocks.append(("example", entry))
+        return
+    body = "\n".join(_MARK.sub("", line) if role != "solution" else line for line in lines).strip("\n")
+    if body.strip():
+        blocks.append((role, body))
+
+
+def _entries(lines: list[str]) -> list[str]:
+    """The entries of a list: quoted runs, numbered or bulleted items, or one a line."""
+    marked = any(_MARK.match(line) for line in lines)
+    found: list[list[str]] = [[]]
+    for line in lines:
+        entry = _ENTRY.match(line)
+        if marked:
+            if _MARK.match(line):
+                found[-1].append(_MARK.sub("", line))
+            else:
+                found.append([])
+        elif entry:
+            found.append([entry.group(1)])
+        elif line.strip():
+            found[-1].append(line)
+        else:
+            found.append([])
+    return [text for piece in found if (text := "\n".join(piece).strip())]
+
+
+def _tag_end(lines: list[str], at: int, opening: re.Match[str]) -> int | None:
+    closing = f"</{opening.group(1)}>"
+    if opening.group(2).rstrip().endswith(closing):
+        return at
+    for index in range(at + 1, len(lines)):
+        if lines[index].strip() == closing:
+            return index
+    return None
+
+
+def _inside(lines: list[str], at: int, end: int, opening: re.Match[str]) -> list[str]:
+    closing = f"</{opening.group(1)}>"
+    if end == at:
+        return [opening.group(2).rstrip().removesuffix(closing)]
+    head = [opening.group(2)] if opening.group(2).strip() else []
+    return head + lines[at + 1 : end]
+
+
+def _fence_end(lines: list[str], at: int, mark: str) -> int | None:
+    for index in range(at + 1, len(lines)):
+        if lines[index].strip() == mark:
+            return index
+    return None
+
+
+def _labelled(
+    lines: list[str], at: int, label: re.Match[str], blocks: list[tuple[str, str]], rest: list[str]
+) -> int:
+    """A part that begins with a label and ends before the next label or structure, or at a blank line that
+    more of the prompt follows. A label without text names the fence or tag under it."""
+    role = _role(label.group(1))
+    following = at + 1
+    while following < len(lines) and not lines[following].strip():
+        following += 1
+    if not label.group(2).strip() and (following == len(lines) or _structural(lines[following])):
+        rest.append(lines[at])
+        return at + 1
+    body = [label.group(2)] if label.group(2).strip() else []
+    index = at + 1 if body else following
+    blank = False
+    while index < len(lines):
+        line = lines[index]
+        if _LABEL.match(line) or (blank and (_structural(line) or role == "question")):
+            break
+        blank = not line.strip()
+        body.append(line)
+        index += 1
+    _take(blocks, role, body)
+    return index
+
+
+def _structural(line: str) -> bool:
+    return bool(_OPEN_TAG.match(line) or _FENCE.match(line) or _MARK.match(line))
+
+
+def _role(name: str) -> str:
+    for role, pattern in (("example", _EXAMPLE), ("solution", _SOLUTION), ("question", _QUESTION)):
+        if re.search(pattern, name, re.IGNORECASE):
+            return role
+    return "other"
+
+
+def _role_above(rest: list[str]) -> str:
+    """What the nearest line of the prompt's own words calls the block under it."""
+    for line in reversed(rest[-3:]):
+        if line.strip():
+            return _role(line)
+    return "other"

@@ -1,0 +1,139 @@
+"""What a prompt asks for, read from its words alone, in English or Chinese, whatever template they came from.
+
+First the quoted material (tags, fences, quoted lines, labelled parts) is taken out of the text, so that
+words inside a problem or a solution never decide what the job is; then the remaining words decide.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from tasks.rules.family import Problem, recognise
+from tasks.teacher.quoting import Quoted, quoted
+from tasks.teacher.topics import count_in, level_in, subdomain_in
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`kind`: write, similar, words, program, judge. Fields that a kind does not use are empty."""
+
+    kind: str
+    language: str
+    question: str = ""
+    problem: Problem | None = None
+    solution: tuple[str, ...] = ()
+    subdomain: str | None = None
+    count: int = 1
+    level: int | None = None
+    examples: tuple[str, ...] = field(default=())
+
+
+_JUDGE = re.compile(
+    r"\b(?:judge|grad(?:e|ing)|critiqu\w*|critic|scor(?:e|ing)|assess\w*|evaluat\w*|review|verify|correct or|is\s+(?:it|this)\b.*\b(?:right|correct))\b"
+    r"|评分|打分|批改|评判|评价|评估|评审|审阅|判断|点评|阅卷|检查",
+    re.IGNORECASE,
+)
+_NOT_WRITING = (
+    r"(?:(?!\b(?:programs?|code|scripts?|functions?|solutions?|answers?|python|steps?)\b)[^.!?\n]){0,90}?"
+)
+_NOT_WRITING_ZH = r"(?:(?!程序|代码|解答|步骤|解法|答案)[^。！？\n])"
+_WRITE = re.compile(
+    r'"problems"\s*:'
+    rf"|\b(?:write|create|generate|compose|invent|produce|come up with|make up|devise|design|give me|author|need|want)\b{_NOT_WRITING}"
+    r"\b(?:problems|questions|exercises|(?:new|original|similar|another|practice|different)\s+(?:\w+\s+){0,3}(?:problem|question|exercise))\b"
+    rf"|(?:出|编写|编|设计|生成|写|创作|构造|给出|给我|提供|命制|再来|需要){_NOT_WRITING_ZH}{{0,30}}?"
+    rf"(?:[\d一二两三四五六七八九十几]\s*[道个条]|新|一些|若干|类似|相似){_NOT_WRITING_ZH}{{0,30}}?题",
+    re.IGNORECASE,
+)
+_SIMILAR = re.compile(
+    r"\b(?:similar|alike|like (?:it|this|these|that|the)|same (?:type|kind|idea|skill)|varia(?:tions?|nts?)|analog\w*|resembl\w*|failed|struggl\w*|got (?:it )?wrong)\b"
+    r"|类似|相似|同类|同一类|同一技能|变式|仿照|做错|答错|错题",
+    re.IGNORECASE,
+)
+_PROGRAM = re.compile(r"\b(?:python|programs?|code|script)\b|程序|代码|编程", re.IGNORECASE)
+_NO_PROGRAM = re.compile(
+    r"\b(?:do not|don't|without|no|never|not|rather than|instead of|avoid)\b[^.\n]{0,40}?\b(?:code|programs?|python|script)\b"
+    r"|(?:不要|无需|不用|不得|不必|禁止|勿|而不是|不写)[^。，\n]{0,12}?(?:代码|程序|编程|Python)",
+    re.IGNORECASE,
+)
+_CJK = re.compile(r"[\u4e00-\u9fff]")
+_LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
+_SENTENCE = re.compile(r"(?<=[.!?:：。！？])\s*")
+SHOWN = 4000  # characters of a question that are tried as a known problem
+
+
+def read(system: str, user: str) -> Job:
+    """The job of a conversation's system and last user message."""
+    parts = quoted(user)
+    words = parts.rest
+    language = language_of(words) if words.strip() else language_of(user)
+    questions, solutions, examples = parts.of("question"), parts.of("solution"), parts.of("example")
+    if not solutions and len(questions) > 1 and _JUDGE.search(words):
+        questions, solutions = questions[:1], questions[1:]
+    if solutions and (_JUDGE.search(words) or _JUDGE.search(system)):
+        question, problem = _known(questions or [parts.rest])
+        return Job("judge", language, question, problem, tuple(solutions[-1].split("\n")))
+    if _WRITE.search(words):
+        shown = questions if questions and _SIMILAR.search(words) else []
+        question, problem = _known(shown)
+        return Job(
+            "similar" if shown else "write",
+            language,
+            question,
+            problem,
+            subdomain=subdomain_in(words),
+            count=count_in(words),
+            level=level_in(words),
+            examples=tuple(examples or ([] if shown else questions)),
+        )
+    question, problem = _known(_candidates(user, parts))
+    if problem is not None:
+        words = words.replace(question, " ")
+    own = problem.language if problem is not None else language_of(question or user)
+    told = words if words.strip() else system
+    program = _PROGRAM.search(_NO_PROGRAM.sub(" ", told)) is not None
+    return Job(
+        "program" if program else "words",
+        own,
+        question,
+        problem,
+        subdomain=problem.subdomain if problem else None,
+    )
+
+
+def language_of(text: str) -> str:
+    """`zh` where Chinese characters outnumber Latin words, else `en`."""
+    return "zh" if len(_CJK.findall(text)) > len(_LATIN_WORD.findall(text)) else "en"
+
+
+def _candidates(user: str, parts: Quoted) -> list[str]:
+    """Where the question to solve may stand, likeliest first."""
+    rest = parts.rest.strip()
+    paragraphs = [piece.strip() for piece in re.split(r"\n\s*\n", rest) if piece.strip()]
+    found = [*parts.of("question"), *parts.of("other"), *parts.of("example")]
+    if found:
+        found.sort(key=lambda text: text not in parts.of("question"))
+    found += [rest, *reversed(paragraphs)]
+    for piece in reversed(paragraphs):
+        sentences = [s for s in _SENTENCE.split(piece) if s]
+        found += [" ".join(sentences[i:]) for i in range(1, len(sentences))]
+        found += [piece[piece.find(s) :] for s in sentences[1:]]
+        found += [line.strip() for line in piece.split("\n")]
+    return list(dict.fromkeys(text for text in found if text)) or [user.strip()]
+
+
+def _known(candidates: list[str]) -> tuple[str, Problem | None]:
+    """The first candidate that is a problem it knows, else the first candidate as it stands."""
+    for text in candidates[:40]:
+        if len(text) <= SHOWN:
+            problem = known(text)
+            if problem is not None:
+                return text, problem
+    return (candidates[0] if candidates else ""), None
+
+
+def known(text: str) -> Problem | None:
+    """The problem behind a question's text, if a family recognises it."""
+    text = text.strip()
+    return recognise(text, "zh" if _CJK.search(text) else "en")

@@ -1,0 +1,41 @@
+"""The embedded teacher on a port, for any client of the chat-completions wire."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+
+from tasks.teacher.app import make_app
+
+
+class PortTaken(OSError):
+    """The port cannot be had; the message says which and what to do."""
+
+
+def serve(
+    port: int = 8000, *, host: str = "127.0.0.1", api_key: str | None = None, latency: float = 0.0
+) -> None:
+    """Serve until interrupted, after printing the base URL; port 0 takes a free one. PortTaken if it is in use."""
+    listening = listen(host, port)
+    print(f"http://{host}:{listening.getsockname()[1]}/v1", flush=True)
+    config = uvicorn.Config(make_app(api_key, latency=latency), log_level="warning", access_log=False)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound TCP socket; PortTaken with the mend if the port is in use or not allowed."""
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        raise PortTaken(
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port, or 0 for a free one"
+        ) from error
+    return found
+
+
+if __name__ == "__main__":
+    serve(0)

@@ -1,0 +1,138 @@
+"""A slip of arithmetic: one statement of a worked solution comes out wrong, and what follows from it follows.
+
+"x = 19 - 4 = 15; 15 / 3 = 5" becomes "x = 19 - 4 = 18; 18 / 3 = 6": one false line, then true arithmetic on
+a wrong value, up to the answer. So a critic can name the first wrong line, and looking only at the
+last line does not show it.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+
+from tasks.teacher.arithmetic import number, written
+from tasks.teacher.statements import Statement, statements
+
+# a number that stands for a value: no exponent, index, part of a word, decimal or thousands group
+_PLAIN = r"(?<![\w.\\^])(?<!\^\{)(?<!_\{)\d+(?:\.\d+)?(?!\d|\.\d|,\d|st\b|nd\b|rd\b|th\b)"
+_NUMBER = re.compile(rf"\\[dt]?frac\{{\d+\}}\{{\d+\}}|{_PLAIN}/\d+(?!\d)|{_PLAIN}")
+_SIGNED = re.compile(rf"(?:(?<![\w)}}\]] )(?<![\w)}}\]$])[-−])?(?:{_NUMBER.pattern})")
+_SUBTRACTED = re.compile(rf"(?<=[\w)}}]) - ({_NUMBER.pattern})")
+TRIES = 24  # slips that are worked through before the answer itself is misstated
+
+Mapping = dict[Fraction, Fraction]
+
+
+def slip(steps: tuple[str, ...], answer: str, rng: random.Random) -> tuple[tuple[str, ...], str]:
+    """The steps and the answer after one wrong calculation; the answer always differs from the right one."""
+    text = "\n".join(steps)
+    best: tuple[int, str, str] | None = None
+    for statement, wrong in _candidates(text, rng):
+        changed, mapping = _propagate(text, statement, wrong)
+        new_answer = _replaced(answer, mapping)
+        if new_answer == answer or changed.count("\n") != text.count("\n"):
+            continue
+        cost = _oddness(text[: statement.start], statement.right, answer, new_answer)
+        if best is None or cost < best[0]:
+            best = (cost, changed, new_answer)
+        if cost == 0:
+            break
+    if best is not None:
+        return tuple(best[1].split("\n")), best[2]
+    return _misstated(steps, answer, rng)
+
+
+def _candidates(text: str, rng: random.Random) -> Iterator[tuple[Statement, Fraction]]:
+    """Calculations that may go wrong, each with a wrong value, in random order."""
+    found = [
+        (statement, wrong)
+        for statement in statements(text)
+        if statement.left == statement.right and re.search(r"\d\D+\d", statement.left_text)
+        if number(statement.right_text) is not None and re.fullmatch(_SIGNED, statement.right_text)
+        for wrong in _wrong_values(statement.right, rng)
+    ]
+    rng.shuffle(found)
+    yield from found[:TRIES]
+
+
+def _wrong_values(value: Fraction, rng: random.Random) -> list[Fraction]:
+    unit = Fraction(1, value.denominator)
+    choices = [value + unit * step for step in (1, -1, 2, -2, 10, -10, 3, 9)]
+    digits = str(abs(value.numerator))
+    if len(digits) > 1 and digits[-1] != digits[-2]:
+        swapped = int(digits[:-2] + digits[-1] + digits[-2])
+        choices.append(Fraction(swapped if value > 0 else -swapped, value.denominator))
+    fitting = [wrong for wrong in choices if (wrong > 0) == (value > 0) and wrong != value] or choices
+    return rng.sample(fitting, min(4, len(fitting)))
+
+
+def _propagate(text: str, first: Statement, wrong: Fraction) -> tuple[str, Mapping]:
+    """The text with the slip and its consequences, and which values became which."""
+    mapping: Mapping = {first.right: wrong}
+    pieces = [text[: first.right_at], written(wrong, first.right_text)]
+    at = first.end
+    for later in statements(text):
+        if later.right_at < first.end:
+            continue
+        if later.start < at:  # a link of a chain: its left is the right that was just written
+            value = mapping.get(later.left, later.left)
+            pieces.append(text[at : later.right_at])
+        else:
+            left = _replaced(text[later.start : later.right_at], mapping)
+            value = number(left.rsplit("=", 1)[0]) or later.left
+            pieces += [_replaced(text[at : later.start], mapping), left]
+        if value != later.left:
+            mapping[later.right] = value
+            pieces.append(written(value, later.right_text))
+        else:
+            pieces.append(text[later.right_at : later.end])
+        at = later.end
+    pieces.append(_replaced(text[at:], mapping))
+    return "".join(pieces), mapping
+
+
+def _replaced(text: str, mapping: Mapping) -> str:
+    """The text with every value that changed; "6x - 12" shows -12 as a subtraction."""
+
+    def subtracted(match: re.Match[str]) -> str:
+        value = number(match.group(1))
+        wrong = mapping.get(-value) if value else None
+        if wrong is None or wrong >= 0 or value in mapping:
+            return match.group(0)
+        return f" - {written(-wrong, match.group(1))}"
+
+    def new(match: re.Match[str]) -> str:
+        found = match.group(0)
+        value = number(found)
+        if value is not None and value in mapping:
+            return written(mapping[value], found)
+        over, slash, under = found.partition("/")
+        return _replaced(over, mapping) + slash + _replaced(under, mapping) if slash else found
+
+    return _SIGNED.sub(new, _SUBTRACTED.sub(subtracted, text))
+
+
+def _oddness(before: str, value: Fraction, answer: str, new_answer: str) -> int:
+    """How unlike a human slip it looks: a value that also stood for something else, an answer of another kind."""
+    known = {number(match.group(0)) for match in _SIGNED.finditer(before)}
+    other_kind = re.sub(r"\d+", "0", answer) != re.sub(r"\d+", "0", new_answer)
+    return 2 * other_kind + (value in known)
+
+
+def _misstated(steps: tuple[str, ...], answer: str, rng: random.Random) -> tuple[tuple[str, ...], str]:
+    """Where no calculation leads to the answer: the answer itself is wrong, in the last step too if it is there."""
+    found = list(_NUMBER.finditer(answer))
+    if found:
+        chosen = rng.choice(found)
+        value = number(chosen.group(0)) or Fraction(0)
+        wrong = rng.choice(_wrong_values(value, rng))
+        new_answer = answer[: chosen.start()] + written(wrong, chosen.group(0)) + answer[chosen.end() :]
+    else:
+        opposites = {"yes": "no", "no": "yes", "even": "odd", "odd": "even", "是": "否", "否": "是"}
+        new_answer = opposites.get(answer.strip().lower(), "0")
+    if not steps:
+        return steps, new_answer
+    whole = re.compile(rf"(?<![\w.]){re.escape(answer)}(?![\w])")
+    return (*steps[:-1], whole.sub(lambda _: new_answer, steps[-1])), new_answer

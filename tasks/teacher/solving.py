@@ -1,0 +1,215 @@
+"""Solutions as the embedded teacher gives them: in words or as a program, in several manners, with seeded errors."""
+
+from __future__ import annotations
+
+import random
+import re
+from fractions import Fraction
+
+from tasks.rules.family import Problem, Worked
+from tasks.teacher.arithmetic import number
+from tasks.teacher.character import Character
+from tasks.teacher.equations import worked_text
+from tasks.teacher.reading import Job
+from tasks.teacher.slips import slip
+
+MANNERS = 5  # ways to lay out a solution in words
+LAYOUTS = 4  # ways to lay out a program
+
+
+def in_words(job: Job, character: Character, rng: random.Random) -> str:
+    """Steps and a boxed answer; wrong, without a box, or an honest "I do not know" at the character's rates."""
+    worked = job.problem.worked if job.problem else worked_text(job.question, job.language)
+    if worked is None:
+        return _unknown_in_words(job, character, rng)
+    fault = _fault(character, job.subdomain, rng, program=False)
+    steps, answer = worked.steps, worked.answer
+    if fault == "wrong":
+        steps, answer = slip(steps, answer, rng)
+    return _laid_out(steps, answer, job.language, rng, boxed=fault != "malformed")
+
+
+def in_program(job: Job, character: Character, rng: random.Random) -> str:
+    """One fenced program; with a bug, or without its fence, at the character's rates."""
+    worked = job.problem.worked if job.problem else worked_text(job.question, job.language)
+    if worked is None:
+        return _unknown_in_program(job, character, rng)
+    fault = _fault(character, job.subdomain, rng, program=True)
+    code = laid_out_program(worked.program, rng.randrange(LAYOUTS))
+    if fault == "wrong":
+        code = _bug(code, rng)
+    return _fenced(code, job.language, rng, closed=fault != "malformed")
+
+
+def _fault(character: Character, subdomain: str | None, rng: random.Random, *, program: bool) -> str | None:
+    drawn = rng.random()
+    wrong = character.wrong_rate(subdomain, program=program)
+    if drawn < wrong:
+        return "wrong"
+    return "malformed" if drawn < wrong + (1 - wrong) * character.rates.malformed else None
+
+
+_OPENINGS = {
+    "en": ("Let us work through this.", "We solve it step by step.", "Start from what is given."),
+    "zh": ("我们一步一步来。", "先看已知条件。", "下面逐步求解。"),
+}
+_CLOSINGS = {
+    "en": ("The answer is:", "Therefore:", "So we get:"),
+    "zh": ("因此答案是：", "所以：", "综上："),
+}
+_ORDER = {
+    "en": ("First", "Next", "Then", "After that", "Finally"),
+    "zh": ("首先", "接着", "然后", "再", "最后"),
+}
+
+
+def _laid_out(steps: tuple[str, ...], answer: str, language: str, rng: random.Random, *, boxed: bool) -> str:
+    manner = rng.randrange(MANNERS)
+    zh = language == "zh"
+    lines = list(steps)
+    if manner == 0:
+        lines = [f"第 {i} 步：{step}" if zh else f"Step {i}: {step}" for i, step in enumerate(steps, 1)]
+    elif manner == 1:
+        lines = [rng.choice(_OPENINGS[language]), *steps]
+    elif manner == 2:
+        lines = [f"{i}. {step}" for i, step in enumerate(steps, 1)]
+    elif manner == 3:
+        lines = [_ordered(i, len(steps), step, language) for i, step in enumerate(steps)]
+    if rng.random() < 0.4:
+        lines.append(rng.choice(_CLOSINGS[language]))
+    if boxed:
+        lines.append(rf"\boxed{{{answer}}}")
+    elif rng.random() < 0.5:
+        lines.append(f"答案：{answer}" if zh else f"Answer: {answer}")
+    else:
+        lines.append(rf"\boxed{{{answer}")
+    return "\n".join(lines)
+
+
+def _ordered(index: int, count: int, step: str, language: str) -> str:
+    words = _ORDER[language]
+    word = words[-1] if index == count - 1 and count > 1 else words[min(index, len(words) - 2)]
+    return f"{word}，{step}" if language == "zh" else f"{word}: {step}"
+
+
+_LAST_PRINT = re.compile(r"^print\((.*)\)\s*$", re.MULTILINE | re.DOTALL)
+
+
+def laid_out_program(code: str, layout: int) -> str:
+    """The program in one of LAYOUTS: as it is, with a name for the answer, in a function, or with a comment."""
+    body = code.strip()
+    head, _, last = body.rpartition("\n")
+    shown = _LAST_PRINT.fullmatch(last)
+    if layout == 0 or shown is None:
+        return body
+    if layout == 1:
+        return "\n".join(filter(None, [head, f"answer = {shown.group(1)}", "print(answer)"]))
+    if layout == 2:
+        return "\n".join(filter(None, [head, "# the answer", last]))
+    lines = head.split("\n") if head else []
+    imports = [line for line in lines if line.startswith(("from ", "import "))]
+    inner = [line for line in lines if line not in imports]
+    indented = [f"    {line}" if line else line for line in [*inner, f"return {shown.group(1)}"]]
+    return "\n".join([*imports, "", "", "def solve_it():", *indented, "", "", "print(solve_it())"]).lstrip(
+        "\n"
+    )
+
+
+def _fenced(code: str, language: str, rng: random.Random, *, closed: bool) -> str:
+    if not closed:
+        return code if rng.random() < 0.5 else f"```python\n{code.rsplit('print(', 1)[0]}"
+    opening = ("", "The program below computes it.\n\n") if language == "en" else ("", "程序如下。\n\n")
+    return f"{rng.choice(opening) if rng.random() < 0.3 else ''}```python\n{code}\n```"
+
+
+_LITERAL = re.compile(r"(?<![\w.'\"])\d+(?![\w.'\"])")
+
+
+def _bug(code: str, rng: random.Random) -> str:
+    """The program with one bug: mostly a wrong number, seldom an exception, no print, or an endless loop."""
+    drawn = rng.random()
+    if drawn < 0.08:
+        return (
+            code.replace("print(", "while True:\n    pass\nprint(", 1)
+            if "\n    " not in code
+            else _endless(code)
+        )
+    if drawn < 0.18 and "print(" in code:
+        head, _, tail = code.rpartition("print(")
+        return f"{head}result = ({tail}" if tail.endswith(")") else code
+    if drawn < 0.32:
+        return (
+            code.replace("print(", "print(total + ", 1) if "total" not in code else f"import mathlib\n{code}"
+        )
+    body_at = max(
+        (match.end() for match in re.finditer(r"^(?:from|import) .*$", code, re.MULTILINE)), default=0
+    )
+    spots = [match for match in _LITERAL.finditer(code) if match.start() >= body_at]
+    if not spots:
+        return f"import mathlib\n{code}"
+    weights = [1 + 3 * (match.group(0) not in "012") for match in spots]
+    spot = rng.choices(spots, weights)[0]
+    wrong = str(int(spot.group(0)) + rng.choice((1, 1, 2, 10)))
+    return code[: spot.start()] + wrong + code[spot.end() :]
+
+
+def _endless(code: str) -> str:
+    head, _, last = code.rpartition("\n")
+    return f"{head}\nwhile True:\n    pass\n{last}"
+
+
+def _unknown_in_words(job: Job, character: Character, rng: random.Random) -> str:
+    zh = job.language == "zh"
+    numbers = _numbers(job.question)
+    if len(numbers) < 2 or rng.random() < character.rates.give_up:
+        return (
+            "我不会做这道题，给不出可靠的答案。"
+            if zh
+            else "I do not know how to solve this problem, so I will not box an answer."
+        )
+    steps, value = _guess(numbers, rng)
+    lines = [
+        "我不确定这个方法对不对，先试一试。"
+        if zh
+        else "I am not sure of this approach, but here is my attempt.",
+        *steps,
+    ]
+    return "\n".join([*lines, rf"\boxed{{{value}}}"])
+
+
+def _unknown_in_program(job: Job, character: Character, rng: random.Random) -> str:
+    numbers = _numbers(job.question)
+    if len(numbers) < 2 or rng.random() < character.rates.give_up:
+        return (
+            "我不会为这道题编写程序。"
+            if job.language == "zh"
+            else "I do not know how to write a program for this problem."
+        )
+    steps, _ = _guess(numbers, rng)
+    expression = re.sub(r" = .*", "", steps[0])
+    code = [f"value = {expression}"] + [
+        f"value = value{re.sub(r'^-?[0-9]+', '', re.sub(r' = .*', '', step))}" for step in steps[1:]
+    ]
+    note = "# 不确定\n" if job.language == "zh" else "# not sure of this\n"
+    return f"```python\n{note}{chr(10).join(code)}\nprint(value)\n```"
+
+
+def _numbers(question: str) -> list[int]:
+    found = [number(text) for text in re.findall(r"(?<![\w.])\d{1,9}(?![\w.]*\d)", question)]
+    return [int(value) for value in found if value is not None and value.denominator == 1]
+
+
+def _guess(numbers: list[int], rng: random.Random) -> tuple[list[str], int]:
+    """A chain of operations over the question's numbers: an honest try, with true arithmetic."""
+    total, steps = Fraction(numbers[0]), []
+    for value in numbers[1:4]:
+        operation = rng.choice("+-*+")
+        before = total
+        total = {"+": total + value, "-": total - value, "*": total * value}[operation]
+        steps.append(f"{before} {operation} {value} = {total}")
+    return steps, int(total)
+
+
+def solution_of(job: Job) -> Worked | None:
+    """What the teacher itself works out for the question, without errors; None where it does not know."""
+    return job.problem.worked if isinstance(job.problem, Problem) else worked_text(job.question, job.language)

@@ -1,0 +1,112 @@
+"""Arithmetic statements in running text: where "12 - 5 = 7" stands, what it says, and whether it is true.
+
+Deliberately blind rather than wrong: what is not plainly arithmetic on both sides of a `=` is no
+statement ("3x + 4 = 19", "5% of 80 = 4", "f(2) = 3", "17 / 5 = 3 remainder 2").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from tasks.teacher.arithmetic import leading_number, number
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`left = right` in text[start:end]; right stands at text[right_at:end]."""
+
+    start: int
+    right_at: int
+    end: int
+    left: Fraction
+    right: Fraction
+    left_text: str
+    right_text: str
+
+    @property
+    def true(self) -> bool:
+        """Equal, or equal when the left is rounded to the decimals that the right shows."""
+        if self.left == self.right:
+            return True
+        decimals = re.fullmatch(r"-?\d+\.(\d+)", self.right_text)
+        return decimals is not None and abs(self.left - self.right) * 2 <= Fraction(
+            1, 10 ** len(decimals.group(1))
+        )
+
+
+_EQUALS = re.compile(r"(?<![<>!≤≥≠:=])=(?!=)")
+_RUN = r"(?:[\d.,+\-−–*/×÷·^(){}\s%!√]|\\(?:times|cdot|div|[dt]?frac|sqrt|left|right)(?![A-Za-z]))"
+_SUFFIX = re.compile(f"{_RUN}*$")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_BEFORE_SENTENCE = re.compile(r"^.*(?:[.,]\s|\n)", re.DOTALL)
+# after a value these make it a part of something else: a variable, a function, a remainder, a unit's power
+_GOES_ON = re.compile(
+    r"\s*(?:[-+*/×÷·^!%({\[_]|\\(?!text|mathrm|quad|,|;|!|\)|\]|$)|[a-zA-Z](?![a-zA-Z])|余|(?:remainder|mod|rem|R)\b)"
+)
+_TIGHT = re.compile(r"[A-Za-z_\\]")
+# words that make what follows an operand of something else
+_OPERATED = re.compile(r"(?:\b(?:of|times|plus|minus|mod|over|than|(?:divided|multiplied) by)|的|以|[)}])$")
+WINDOW = 160  # characters on either side of a `=` that are read
+
+
+def statements(text: str) -> Iterator[Statement]:
+    """Every arithmetic statement, left to right; chains "a = b = c" give one statement a link."""
+    signs = list(_EQUALS.finditer(text))
+    for index, sign in enumerate(signs):
+        previous_end = signs[index - 1].end() if index else 0
+        following = signs[index + 1].start() if index + 1 < len(signs) else len(text)
+        left = _left(text, max(previous_end, sign.start() - WINDOW), sign.start(), chained=index > 0)
+        if left is None:
+            continue
+        right = _right(text, sign.end(), min(following, sign.end() + WINDOW), chained=following < len(text))
+        if right is None:
+            continue
+        yield Statement(
+            left[1], right[1], right[2], left[0], right[0], text[left[1] : sign.start()].strip(), right[3]
+        )
+
+
+def _left(text: str, low: int, high: int, *, chained: bool) -> tuple[Fraction, int] | None:
+    match = _SUFFIX.search(text[low:high])
+    run = match.group(0) if match else ""
+    start = high - len(run)
+    cut = _BEFORE_SENTENCE.match(run)
+    if cut:
+        start += cut.end()
+    run = text[start:high]
+    start += len(run) - len(run.lstrip(" \t\n,"))
+    run = text[start:high].rstrip()
+    if not run or run[0] in "+*/×÷·^!%.)},":
+        return None
+    before = text[low:start]
+    whole = (start == low and chained) or not before.strip()
+    if before and not before[-1].isspace() and (_TIGHT.match(before[-1]) or before[-1] in "|&"):
+        return None
+    spaced = before.rstrip()
+    # a minus after a value is a subtraction from it; after a word it is a sign
+    if run[0] in "-−–" and re.search(r"(?:\d|[)}|]|(?<![A-Za-z])[A-Za-z])$", spaced):
+        return None
+    bare = _NUMBER.fullmatch(run) is not None
+    if bare and not whole and spaced and (spaced[-1].isalnum() or spaced[-1] in ")}|$"):
+        return None
+    if _OPERATED.search(spaced):
+        return None
+    value = number(run)
+    return None if value is None else (value, start)
+
+
+def _right(text: str, low: int, high: int, *, chained: bool) -> tuple[Fraction, int, int, str] | None:
+    found = leading_number(text[low:high])
+    if found is None:
+        return None
+    value, length = found
+    raw = text[low : low + length]
+    start = low + len(raw) - len(raw.lstrip())
+    end = low + len(raw.rstrip())
+    rest = text[end:high]
+    if _GOES_ON.match(rest) or re.match(r"\.\d|,\d", rest):
+        return None
+    return value, start, end, text[start:end]

@@ -1,0 +1,162 @@
+"""Which subdomain, how many and how hard, out of the words of an order for problems."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from tasks.rules.family import Family, families, of_subdomain
+from tasks.taxonomy import SUBDOMAINS, domain_of
+
+MOST = 64  # problems that one completion writes
+
+_ALIASES: dict[str, str] = {
+    r"matri(?:x|ces)|矩阵": "matrix operations",
+    r"determinant|行列式": "determinants",
+    r"vector|向量": "vectors",
+    r"derivative|differentiat|导数|求导|微分": "derivatives",
+    r"integra(?:l|tion)|积分": "integrals",
+    r"\blimits? (?:of|at|as)|极限": "limits",
+    r"quadratic|二次方程": "quadratic equations",
+    r"simultaneous|systems? of|方程组": "systems of equations",
+    r"linear equation|一次方程": "linear equations",
+    r"polynomial|多项式": "polynomials",
+    r"inequalit|不等式": "inequalities",
+    r"sequence|series|progression|数列|级数": "sequences and series",
+    r"logarithm|exponent|对数|指数": "exponents and logarithms",
+    r"function|函数": "functions",
+    r"gcd|greatest common|lcm|divisib|整除|公约数|公倍数": "divisibility and gcd",
+    r"modular|modulo|congruence|remainder|同余|余数": "modular arithmetic",
+    r"prime|factori[sz]ation|质数|素数": "primes and factorization",
+    r"expected value|expectation|期望": "expected value",
+    r"probabilit|概率": "probability",
+    r"combinatori|counting|permutation|排列|组合|计数": "counting",
+    r"statistic|\bmean\b|median|统计|平均数|中位数": "descriptive statistics",
+    r"trigonometr|三角": "trigonometry",
+    r"coordinate|analytic geometry|解析几何|坐标": "coordinate geometry",
+    r"solid geometry|volume|立体": "solid geometry",
+    r"geometry|几何": "plane geometry",
+    r"percent|fraction|百分|分数": "fractions and percentages",
+    r"ratio|proportion|比例": "ratios and proportions",
+    r"speed|rates?\b|units?\b|速度|速率|单位": "rates and units",
+    r"number theory|数论": "divisibility and gcd",
+    r"calculus|微积分": "derivatives",
+    r"linear algebra|线性代数": "matrix operations",
+    r"algebra|代数": "linear equations",
+    r"arithmetic|word problem|算术|应用题": "multi-step arithmetic",
+}
+
+
+@functools.cache
+def _names() -> list[tuple[str, str]]:
+    """Every name of every subdomain, longest first, so that a name inside another does not win."""
+    found = [(name.lower(), name) for name in SUBDOMAINS]
+    found += [(chinese, name) for name, (_, chinese) in SUBDOMAINS.items()]
+    return sorted(found, key=lambda pair: (-len(pair[0]), pair[0]))
+
+
+@functools.cache
+def _aliases() -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile(pattern, re.IGNORECASE), name) for pattern, name in _ALIASES.items()]
+
+
+def subdomain_in(text: str) -> str | None:
+    """The subdomain that the text names: a quoted name of the taxonomy, else the longest name anywhere,
+    else a word that stands for one ("matrices")."""
+    lowered = text.lower()
+    for inner in _QUOTED.findall(lowered):
+        for name, subdomain in _names():
+            if inner.strip() == name:
+                return subdomain
+    for name, subdomain in _names():
+        if name in lowered:
+            return subdomain
+    for pattern, subdomain in _aliases():
+        if pattern.search(text):
+            return subdomain
+    return None
+
+
+_QUOTED = re.compile(r"[\"“「'*]([^\"”」'*\n]{2,60})[\"”」'*]")
+
+_WORDS = (
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty"
+)
+_NUMBERS = _WORDS.split()
+_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九十")} | {"两": 2}
+_COUNT = re.compile(
+    rf"\b(\d+|{'|'.join(_NUMBERS)}|a dozen|an?|another)\s+(?:[\w-]+[\s,]+){{0,7}}?(?:problems?|questions?|exercises?|items|entries|tasks)\b"
+    r"|(\d+|[一二两三四五六七八九十]+)\s*(?:道|个|条|项)",
+    re.IGNORECASE,
+)
+
+
+def count_in(text: str) -> int:
+    """How many problems are asked for; 5 where the text does not say."""
+    for match in _COUNT.finditer(text):
+        word = (match.group(1) or match.group(2)).lower()
+        if word in ("a", "an", "another"):
+            if match.group(0).lower().endswith("s"):
+                continue
+            return 1
+        count = _number(word)
+        if count:
+            return min(count, MOST)
+    return 5
+
+
+def _number(word: str) -> int:
+    if word.isdigit():
+        return int(word[:6])
+    if word == "a dozen":
+        return 12
+    if word in _NUMBERS:
+        return _NUMBERS.index(word) + 1
+    if "十" in word:
+        tens, _, ones = word.partition("十")
+        return _DIGITS.get(tens, 1) * 10 + _DIGITS.get(ones, 0)
+    return _DIGITS.get(word[:1], 0)
+
+
+_LEVELS = (
+    (1, re.compile(r"\beas(?:y|ier)\b|\bbasic\b|\bsimple\b|简单|容易|基础", re.IGNORECASE)),
+    (2, re.compile(r"\bmedium\b|\bmoderate\b|\bintermediate\b|中等|适中", re.IGNORECASE)),
+    (
+        3,
+        re.compile(
+            r"\bhard(?:er)?\b|\bdifficult\b|\bchallenging\b|\badvanced\b|困难|较难|高难|难题|竞赛",
+            re.IGNORECASE,
+        ),
+    ),
+)
+_STATED = re.compile(
+    r"(?:difficulty|level|难度)[^\n.。;；]{0,12}?[:：=\s为]\s*([^\n.。;；]{1,24})", re.IGNORECASE
+)
+
+
+def level_in(text: str) -> int | None:
+    """1..3 where the text states a difficulty once and clearly, else None (any)."""
+    for match in _STATED.finditer(text):
+        said = match.group(1)
+        number = re.match(r"\s*([123])(?!\s*(?:-|to|到|至|\d))", said)
+        if number:
+            return int(number.group(1))
+        for level, pattern in _LEVELS:
+            if pattern.search(said):
+                return level
+    named = [level for level, pattern in _LEVELS if pattern.search(text)]
+    return named[0] if len(named) == 1 else None
+
+
+def choose_families(subdomain: str | None) -> list[Family]:
+    """Families to write from: of the subdomain, else of its domain, else of everyday arithmetic, else all."""
+    if subdomain is not None:
+        found = of_subdomain(subdomain)
+        if found:
+            return found
+        domain = domain_of(subdomain)
+        found = [family for family in families().values() if domain_of(family.subdomain) == domain]
+        if found:
+            return found
+    return of_subdomain("multi-step arithmetic") or list(families().values())

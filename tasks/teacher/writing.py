@@ -1,0 +1,101 @@
+"""Problems as the embedded teacher writes them: drawn from its families, with near-duplicates, repeats and flaws."""
+
+from __future__ import annotations
+
+import random
+import re
+
+import orjson
+
+from tasks.rules.family import Family, Problem, families, make
+from tasks.teacher.character import Character
+from tasks.teacher.reading import Job, known
+from tasks.teacher.topics import choose_families
+
+
+def problems(job: Job, character: Character, rng: random.Random, *, valid_json: bool) -> str:
+    """The reply to an order for problems: JSON, now and then malformed (never where the caller forces JSON)."""
+    items: list[dict[str, object]] = []
+    for _ in range(job.count):
+        level = job.level or rng.randint(1, 3)
+        items.append(
+            {
+                "question": _one(job, character, rng, level, items),
+                "difficulty": min(5, 2 * level - rng.randint(0, 1)),
+            }
+        )
+    malformed = rng.random() < character.rates.malformed
+    if malformed and valid_json:
+        items[rng.randrange(len(items))]["question"] = ""
+    text = orjson.dumps({"problems": items}).decode()
+    if malformed and not valid_json:
+        return _broken(text, items, rng)
+    return f"```json\n{text}\n```" if not valid_json and rng.random() < 0.2 else text
+
+
+def _one(
+    job: Job, character: Character, rng: random.Random, level: int, so_far: list[dict[str, object]]
+) -> str:
+    rates = character.rates
+    shown = [*job.examples, *([job.question] if job.question else [])]
+    pool = shown + [str(item["question"]) for item in so_far]
+    drawn = rng.random()
+    if pool and drawn < rates.repeat:
+        return rng.choice(pool)
+    if pool and drawn < rates.repeat + rates.near_duplicate:
+        return _near(rng.choice(pool), rng)
+    question = make(_family(job, rng), rng, level, job.language).question
+    if rates.repeat + rates.near_duplicate <= drawn < rates.repeat + rates.near_duplicate + rates.flawed:
+        return _flawed(question, rng)
+    return question
+
+
+def _family(job: Job, rng: random.Random) -> Family:
+    """A family for the next problem: the one behind the failed problem mostly, else of the subdomain."""
+    if job.problem is not None and rng.random() < 0.5:
+        return families()[job.problem.family]
+    subdomain = job.problem.subdomain if job.problem is not None else job.subdomain
+    if subdomain is None:
+        subdomain = _topic_of_examples(job.examples)
+    return rng.choice(choose_families(subdomain))
+
+
+def _topic_of_examples(examples: tuple[str, ...]) -> str | None:
+    for text in examples:
+        found: Problem | None = known(text)
+        if found is not None:
+            return found.subdomain
+    return None
+
+
+def _near(question: str, rng: random.Random) -> str:
+    """The question with one small change: another number, or a different opening."""
+    numbers = list(re.finditer(r"(?<![\w.])\d+(?![\w.]*\d)", question))
+    if numbers and rng.random() < 0.7:
+        spot = rng.choice(numbers)
+        return (
+            question[: spot.start()]
+            + str(int(spot.group(0)[:12]) + rng.randint(1, 3))
+            + question[spot.end() :]
+        )
+    if re.search(r"[\u4e00-\u9fff]", question):
+        return rng.choice(("请问：", "试求：", "思考：")) + question
+    return rng.choice(("Please answer: ", "Try this: ", "Quick question. ")) + question
+
+
+def _flawed(question: str, rng: random.Random) -> str:
+    """The question without one of its data, as a careless writer leaves it."""
+    numbers = list(re.finditer(r"(?<![\w.])\d+(?![\w.]*\d)", question))
+    if not numbers:
+        return question[: max(1, len(question) * 2 // 3)]
+    spot = rng.choice(numbers)
+    return question[: spot.start()] + "___" + question[spot.end() :]
+
+
+def _broken(text: str, items: list[dict[str, object]], rng: random.Random) -> str:
+    drawn = rng.randrange(3)
+    if drawn == 0:
+        return text[: max(20, int(len(text) * rng.uniform(0.4, 0.95)))]
+    if drawn == 1:
+        return "\n".join(f"{index}. {item['question']}" for index, item in enumerate(items, 1))
+    return text.replace('"question":', '"question" ', 1)
