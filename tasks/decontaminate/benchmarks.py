@@ -1,0 +1,176 @@
+"""The registry of benchmark test sets: local files, their column conventions, their items."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import gzip
+import hashlib
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow.parquet as pq
+
+# how the files in use name the text of a problem, most specific first
+_QUESTION = ("question", "problem", "Question", "Problem", "input", "query", "prompt", "instruction", "text")
+_BODY = ("Body", "context", "passage")  # text that stands before the question
+_OPTIONS = ("options", "choices", "Options")
+
+
+class BenchmarkError(ValueError):
+    """A benchmark file that cannot be used; the message names the file and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Texts to look for (items) or to look in (rows), as parallel lists.
+
+    `texts` are the questions. `options` are those of a multiple choice item ("" without one).
+    `passages` are everything a row says, question and solution; of an item its question again.
+    """
+
+    names: list[str]
+    texts: list[str]
+    options: list[str]
+    passages: list[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmarks:
+    """Benchmark files by name, pinned by content. A value: the items are read where they are used."""
+
+    files: tuple[tuple[str, str, str], ...] = ()  # (name, path, sha256 of the bytes)
+
+    @classmethod
+    def load(
+        cls, paths: Mapping[str, str | Path | Sequence[str | Path]] | Iterable[str | Path]
+    ) -> Benchmarks:
+        """Register files: {name: path or paths}, or paths alone, named by file (and folder, where the file
+        is called test, dev or the like). Every file is read once, so that a missing or unreadable one
+        fails here (BenchmarkError), before any work."""
+        listed: list[tuple[str, Path]] = []
+        if isinstance(paths, Mapping):
+            for name, some in paths.items():
+                several = [some] if isinstance(some, (str, Path)) else list(some)
+                for path in several:
+                    listed.append(
+                        (name if len(several) == 1 else f"{name}/{_name_of(Path(path))}", Path(path))
+                    )
+        else:
+            listed = [(_name_of(Path(path)), Path(path)) for path in paths]
+        twice = [name for name, count in Counter(name for name, _ in listed).items() if count > 1]
+        if twice:
+            raise BenchmarkError(f"two benchmark files are named {twice[0]!r}: give them names of their own")
+        files = []
+        for name, path in listed:
+            try:
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            except OSError as error:
+                raise BenchmarkError(
+                    f"benchmark {name}: cannot read {path} ({error.strerror}): check the path"
+                ) from error
+            files.append((name, str(path), digest))
+        found = cls(tuple(sorted(files)))
+        found.items()
+        return found
+
+    def items(self) -> Items:
+        """Every item named "<benchmark>#<number of the record in its file, from 0>"."""
+        parts = [_items(*entry) for entry in self.files]
+        return Items(
+            [name for part in parts for name in part.names],
+            [text for part in parts for text in part.texts],
+            [options for part in parts for options in part.options],
+            [text for part in parts for text in part.passages],
+        )
+
+    @property
+    def names(self) -> list[str]:
+        return sorted({name for name, _, _ in self.files})
+
+
+@functools.lru_cache(maxsize=64)
+def _items(name: str, path: str, digest: str) -> Items:
+    """Keyed by content: a file that changed is another key, and a pinned digest that no longer fits is an error."""
+    data = Path(path).read_bytes()
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise BenchmarkError(f"benchmark {name}: {path} changed since it was registered: run again")
+    found = Items([], [], [], [])
+    for number, record in enumerate(_records(Path(path), data)):
+        text = question_of(record)
+        if text is None:
+            raise BenchmarkError(
+                f"benchmark {name}: {path}, record {number}: none of the columns {', '.join(_QUESTION)} holds a text"
+            )
+        found.names.append(f"{name}#{number}")
+        found.texts.append(text)
+        found.passages.append(text)
+        found.options.append(_options_of(record))
+    if not found.texts:
+        raise BenchmarkError(f"benchmark {name}: {path} has no items")
+    return found
+
+
+def question_of(record: Mapping[str, Any]) -> str | None:
+    """The text of the problem in a record, with the passage that it needs before it."""
+    if isinstance(record.get("messages"), list):
+        said = [
+            m.get("content") for m in record["messages"] if isinstance(m, dict) and m.get("role") == "user"
+        ]
+        return said[0] if said and isinstance(said[0], str) and said[0].strip() else None
+    for key in _QUESTION:
+        value = record.get(key)
+        if isinstance(value, str) and value.strip():
+            before = [record[k] for k in _BODY if isinstance(record.get(k), str) and record[k].strip()]
+            return " ".join([*before, value]) if key in ("Question", "question") else value
+    return None
+
+
+def _options_of(record: Mapping[str, Any]) -> str:
+    for key in _OPTIONS:
+        value = record.get(key)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, Mapping):
+            return "\n".join(f"{label}) {text}" for label, text in value.items())
+        if isinstance(value, (list, tuple)):
+            return "\n".join(str(option) for option in value)
+    return ""
+
+
+def _records(path: Path, data: bytes) -> Iterable[Mapping[str, Any]]:
+    kind = path.name.lower()
+    try:
+        if kind.endswith(".parquet"):
+            return pq.read_table(io.BytesIO(data)).to_pylist()  # type: ignore[no-any-return]
+        if kind.endswith(".gz"):
+            data, kind = gzip.decompress(data), kind[:-3]
+        if kind.endswith(".csv"):
+            return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+        if kind.endswith(".json"):
+            found = orjson.loads(data)
+        else:
+            found = [orjson.loads(line) for line in data.splitlines() if line.strip()]
+    except (OSError, ValueError, EOFError, csv.Error) as error:
+        raise BenchmarkError(
+            f"benchmark file {path}: not readable as JSONL, JSON, CSV or Parquet ({error}): mend or drop it"
+        ) from error
+    if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
+        raise BenchmarkError(f"benchmark file {path}: must hold one JSON object an item")
+    return found
+
+
+def _name_of(path: Path) -> str:
+    stem = re.sub(r"(\.(jsonl?|csv|parquet|gz))+$", "", path.name)
+    if re.match(r"(test|train|dev|val|valid|validation|data)\b", stem) and path.absolute().parent.name:
+        return f"{path.absolute().parent.name}_{stem}"
+    return stem

@@ -1,0 +1,7 @@
+"""Rules, one file each, found by name (tasks.found). A rule is a module with two functions:
+
+    def prepare(items: Items) -> Any                       what the items are looked up in
+    def find(rows: Items, prepared: Any) -> list[Hit]      hits, one a row at most: the strongest
+
+`rows` has a text for each row; exact.py and ngram13.py are the exemplars.
+"""

@@ -1,0 +1,17 @@
+"""Thirteen consecutive words of an item stand in the row (the rule of Brown et al. 2020, appendix C)."""
+
+from __future__ import annotations
+
+from tasks.decontaminate import ngrams
+from tasks.decontaminate.benchmarks import Items
+from tasks.decontaminate.hit import Hit
+
+LEAST = 0.0  # one n-gram is enough
+
+
+def prepare(items: Items) -> ngrams.Grams:
+    return ngrams.prepare(items, 13)
+
+
+def find(rows: Items, prepared: ngrams.Grams) -> list[Hit]:
+    return ngrams.find(rows.passages, prepared, LEAST)

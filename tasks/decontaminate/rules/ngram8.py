@@ -1,0 +1,17 @@
+"""Half of an item's runs of eight words stand in the row: what was cut into pieces or edited here and there."""
+
+from __future__ import annotations
+
+from tasks.decontaminate import ngrams
+from tasks.decontaminate.benchmarks import Items
+from tasks.decontaminate.hit import Hit
+
+LEAST = 0.5  # eight words alone are often a common phrase ("how many does she have left in total")
+
+
+def prepare(items: Items) -> ngrams.Grams:
+    return ngrams.prepare(items, 8)
+
+
+def find(rows: Items, prepared: ngrams.Grams) -> list[Hit]:
+    return ngrams.find(rows.passages, prepared, LEAST)

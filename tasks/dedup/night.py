@@ -1,0 +1,200 @@
+"""The two similarity stages of a night: candidates before they are solved, rows after they are judged.
+
+Rows of one question (k samples, words and programs) are no duplicates of each other by their question.
+So questions are compared across problem_ids, and a duplicate question takes all its rows with it; within
+one problem_id solutions of the same format are compared. Languages never meet except by exact text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.rows import reject
+from storage.sketches import History
+from tasks.dedup import jaccard
+from tasks.dedup.cluster import rank_of
+from tasks.dedup.jaccard import F64
+from tasks.dedup.normalise import canonical_array, template_array
+from tasks.dedup.questions import Questions, clustered, judge
+from tasks.dedup.settings import DedupSettings
+from tasks.dedup.tokens import I64, Bools, Ragged, mix, number_multisets, shingle_sets, tokens
+from tasks.dedup.verdicts import with_verdict
+
+DEFAULTS = DedupSettings()
+_POOL = ["id", "question", "language"]
+
+
+def dedup_rows(
+    table: pa.Table,
+    *,
+    history: History | None = None,
+    beside: pa.Table | None = None,
+    settings: DedupSettings = DEFAULTS,
+    tick: Callable[[int], None] | None = None,
+) -> pa.Table:
+    """The rows, with `rejected` set on duplicates ("dedup: exact of <row id>", "dedup: jaccard 0.83 with
+    <row id>", "dedup: lcs 0.75 with <row id>", "dedup: template: ...") and `verdicts` dedup=unique on the rest.
+
+    `beside` are rows accepted earlier in the night: with `history` they are the pool, which always stays.
+    Rows that come in rejected are left as they are and duplicate nothing.
+    """
+    live = np.flatnonzero(pc.is_null(table.column("rejected")).to_numpy())
+    rows = table.take(pa.array(live))
+    quality = quality_of(rows)
+    reasons = _repeated_solutions(rows, quality, settings)
+    problem = (
+        rows.column("problem_id").combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    )
+    # the best row of a problem stands for its question
+    order = np.lexsort((rank_of(quality, rows.column("id").combine_chunks()), problem))
+    first = order[np.unique(problem[order], return_index=True)[1]]
+    questions = Questions.of(rows.take(pa.array(first)))
+    for k, why in enumerate(judge(questions, _pool(history, beside), quality[first], settings)):
+        if why is not None:
+            for row in np.flatnonzero(problem == k).tolist():
+                reasons[row] = why
+    return _stamped(table, live, reasons, "dedup", "unique", tick)
+
+
+def filter_questions(
+    table: pa.Table,
+    *,
+    pool: pa.Table | Sequence[str] = (),
+    history: History | None = None,
+    settings: DedupSettings = DEFAULTS,
+    tick: Callable[[int], None] | None = None,
+) -> pa.Table:
+    """Candidates without a solution yet, judged in the order of the table (the first of two stays):
+    `rejected` "similarity: ..." or `verdicts` similarity=novel. `pool`: rows (columns id, question, language)
+    or bare question texts, named pool#<number> in reasons."""
+    live = np.flatnonzero(pc.is_null(table.column("rejected")).to_numpy())
+    questions = Questions.of(table.take(pa.array(live)))
+    if not isinstance(pool, pa.Table):
+        names = [f"pool#{number}" for number in range(len(pool))]
+        language = ["zh" if any("\u4e00" <= c <= "\u9fff" for c in text) else "en" for text in pool]
+        pool = pa.table({"id": names, "question": list(pool), "language": language})
+    order = -np.arange(len(live), dtype=np.float64)
+    reasons = judge(questions, _pool(history, pool), order, settings)
+    return _stamped(table, live, reasons, "similarity", "novel", tick)
+
+
+def quality_of(rows: pa.Table) -> F64:
+    """How good a row is, to choose who stays: a verified answer first, then `correctness`, else its mean score."""
+    count = len(rows)
+    mean = _map_mean(rows.column("scores"), count)
+    correctness = rows.column("correctness").to_numpy(zero_copy_only=False).astype(np.float64)
+    verified = _has_entry(rows.column("verdicts"), "equivalent", "equal", count)
+    return verified + np.where(np.isnan(correctness), mean, correctness)
+
+
+def _map_mean(column: pa.ChunkedArray, count: int) -> F64:
+    flat = column.combine_chunks().cast(pa.list_(column.type.field(0).type))
+    if not count or not len(flat.flatten()):
+        return np.zeros(count)
+    parent = pc.list_parent_indices(flat).to_numpy()
+    value = pc.struct_field(flat.flatten(), 1).to_numpy(zero_copy_only=False).astype(np.float64)
+    value = np.nan_to_num(value)
+    sums = np.bincount(parent, weights=value, minlength=count)
+    found: F64 = sums / np.maximum(np.bincount(parent, minlength=count), 1)
+    return found
+
+
+def _has_entry(column: pa.ChunkedArray, key: str, item: str, count: int) -> F64:
+    flat = column.combine_chunks().cast(pa.list_(column.type.field(0).type))
+    if not count or not len(flat.flatten()):
+        return np.zeros(count)
+    entries = flat.flatten()
+    hit = pc.and_(pc.equal(pc.struct_field(entries, 0), key), pc.equal(pc.struct_field(entries, 1), item))
+    parent = pc.list_parent_indices(flat).to_numpy()
+    return (
+        np.bincount(parent[hit.to_numpy(zero_copy_only=False)], minlength=count)
+        .clip(max=1)
+        .astype(np.float64)
+    )
+
+
+def _pool(history: History | None, rows: pa.Table | None) -> Questions:
+    parts = [] if history is None else [history.questions().select(_POOL)]
+    if rows is not None:
+        parts.append(rows.select(_POOL))
+    if not parts:
+        return Questions([], [], [])
+    return Questions.of(pa.concat_tables([part.cast(_POOL_SCHEMA) for part in parts]))
+
+
+_POOL_SCHEMA = pa.schema([(name, pa.string()) for name in _POOL])
+
+
+def _repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) -> list[str | None]:
+    """Within one question and one format: equal canonical text, or Jaccard of solution_jaccard and more."""
+    ids = rows.column("id").to_pylist()
+    reasons: list[str | None] = [None] * len(rows)
+    solved = np.flatnonzero(pc.is_valid(rows.column("solution")).to_numpy())
+    some = rows.take(pa.array(solved))
+    group = _groups(some)
+    texts = canonical_array(some.column("solution"))
+    key = pa.table({"group": group, "text": texts})
+    quality, ids = quality[solved], [ids[k] for k in solved.tolist()]
+    rank = rank_of(quality, ids)
+    first: dict[tuple[int, str], int] = {}
+    pairs = list(zip(key.column("group").to_pylist(), key.column("text").to_pylist(), strict=True))
+    for k in np.argsort(rank).tolist():
+        best = first.setdefault(pairs[k], k)
+        if best != k:
+            reasons[int(solved[k])] = f"exact of {ids[best]}"
+    near = jaccard.join(_salted(texts, some, group, settings.n), threshold=settings.solution_jaccard)
+    fresh = np.array([reasons[int(k)] is None for k in solved.tolist()], dtype=bool)
+    near = near.where(fresh[near.left] & fresh[near.right] & (group[near.left] == group[near.right]))
+    near = near.where(_comparable(texts, near.left, near.right, settings))
+    for row, other, score in clustered(near, quality, ids):
+        reasons[int(solved[row])] = f"jaccard {score:.2f} with {ids[other]}"
+    return reasons
+
+
+def _groups(rows: pa.Table) -> I64:
+    """A number for each (problem, format)."""
+    names = pc.binary_join_element_wise(
+        rows.column("problem_id"), pc.fill_null(rows.column("solution_format"), ""), "\x1f"
+    )
+    found: I64 = names.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    return found
+
+
+def _salted(texts: pa.Array, rows: pa.Table, group: I64, n: int) -> Ragged:
+    """Shingle sets that only rows of one group can share: others are not worth a comparison."""
+    sets = shingle_sets(tokens(texts, pc.fill_null(rows.column("language"), "en")), n)
+    salt = mix(group.astype(np.uint64) + np.uint64(1))
+    return Ragged(sets.offsets, mix(sets.values ^ salt[sets.row_of_value]))
+
+
+def _comparable(texts: pa.Array, left: I64, right: I64, settings: DedupSettings) -> Bools:
+    if settings.guard == "none":
+        return np.ones(len(left), dtype=bool)
+    numbers = number_multisets(texts)
+    templates = template_array(texts).dictionary_encode().indices.to_numpy()
+    judged: Bools = numbers[left] == numbers[right]
+    return judged | (templates[left] != templates[right]) if settings.guard == "template" else judged
+
+
+def _stamped(
+    table: pa.Table,
+    live: I64,
+    reasons: list[str | None],
+    stage: str,
+    verdict: str,
+    tick: Callable[[int], None] | None,
+) -> pa.Table:
+    words: list[str | None] = [None] * len(table)
+    stays = np.zeros(len(table), dtype=bool)
+    for row, why in zip(live.tolist(), reasons, strict=True):
+        if why is None:
+            stays[row] = True
+        else:
+            words[row] = f"{stage}: {why}"
+    if tick is not None:
+        tick(len(table))
+    return with_verdict(reject(table, words), stage, verdict, stays)

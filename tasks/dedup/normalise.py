@@ -1,0 +1,145 @@
+"""One spelling for one text: Unicode, LaTeX variants, number formats, whitespace.
+
+`canonical` is the key of exact duplicates and the text that tokens are cut from; case is kept,
+because `A` and `a` are two quantities. `template` is the canonical text with its numbers masked.
+Both are idempotent. Number words ("three", "三") are left as words.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Texts: TypeAlias = Sequence[str | None] | pa.Array | pa.ChunkedArray
+
+_SUPERSCRIPT = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
+_SYMBOLS = str.maketrans(
+    {
+        "×": "*", "⋅": "*", "·": "*", "∙": "*", "∗": "*", "÷": "/", "∕": "/", "⁄": "/",
+        "−": "-", "–": "-", "‐": "-", "‑": "-", "—": " ", "―": " ",
+        "≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">=", "≠": "!=",
+        "π": "pi", "∞": "infty", "√": "sqrt", "°": " deg ", "“": '"', "”": '"', "‘": "'", "’": "'",
+        "。": ".", "、": ",", "\u200b": None, "\u200c": None, "\u200d": None, "\u2060": None,
+        "\ufeff": None, "\u00ad": None,
+    }
+)  # fmt: skip
+
+# (what shows that the step is needed, pattern, replacement); RE2, applied in this order
+_LATEX: tuple[tuple[str, str], ...] = (
+    (r"\\\\(\[[^\]]*\])?", " "),
+    (r"\{,\}", ","),
+    (r"(\d)\\[,;!: ](\d\d\d)", r"\1,\2"),
+    (r"\\[,;!:> ]|\\q?quad\b|~", " "),
+    (r"\\[()\[\]]|\\\$|\$", " "),
+    (r"\\(%|&|#|_|\{|\})", r"\1"),
+    (r"\\(left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|displaystyle|limits|nolimits)\b\.?", " "),
+    (r"\\[dtc]frac\b", r"\\frac"),
+    (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
+    (r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|mbox)\*?\s*\{([^{}]*)\}", r" \1 "),
+    (r"\\(cdot|times|ast)\b", "*"),
+    (r"\\div\b", "/"),
+    (r"\\(le|leq|leqslant)\b", "<="),
+    (r"\\(ge|geq|geqslant)\b", ">="),
+    (r"\\(ne|neq)\b", "!="),
+    (r"\\(ldots|cdots|dots|dotsc|dotsb)\b", "..."),
+    (r"\\to\b", r"\\rightarrow"),
+    (r"\\lvert\b|\\rvert\b|\\vert\b|\\mid\b", "|"),
+    (r"\^\s*\{?\s*\\circ\s*\}?|\\degree\b", " deg "),
+    (r"\\(pi|infty|sqrt|sin|cos|tan|log|ln|exp|gcd|lcm|max|min|det)\b", r"\1"),
+    (r"([\^_])\s*\{\s*([\pL\pN])\s*\}", r"\1\2"),
+)  # fmt: skip
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
+_DECIMAL = re.compile(r"(?<![\w.])(\d*)\.(\d+)(?!\d|\.\d)")
+_NUMBER = r"\d+(?:\.\d+)?"
+
+
+def canonical(texts: Texts, languages: Sequence[str] | None = None) -> list[str]:
+    """The normal form of each text (None becomes ""). Its rules are the same for every language;
+    `languages` is accepted beside `texts` as everywhere in this package and may be left out."""
+    if languages is not None and len(languages) != len(texts):
+        raise ValueError(f"{len(texts)} texts but {len(languages)} languages: give one language a text")
+    found: list[str] = canonical_array(texts).to_pylist()
+    return found
+
+
+def canonical_array(texts: Texts) -> pa.Array:
+    """As `canonical`, columnar: a large_string array of the same length."""
+    array = as_array(texts)
+    array = _only(array, pc.invert(pc.string_is_ascii(array)), _fold_unicode)
+    array = _only(array, pc.match_substring_regex(array, r"[\\$~]|\{,\}|[\^_]\s*\{"), _fold_latex)
+    array = _only(array, pc.match_substring_regex(array, r"\d,\d\d\d|\.\d"), _fold_numbers)
+    # spaces matter only between two words: "x + 1" is "x+1", a line break is a space
+    array = pc.replace_substring_regex(array, r"\s+", " ")
+    array = pc.replace_substring_regex(array, r"\s*([^\pL\pN\s]|\p{Han})\s*", r"\1")
+    return pc.replace_substring_regex(array, r"^\s+|[\s.]+$", "")
+
+
+def template(text: str) -> str:
+    """The canonical text with every number masked as #."""
+    found: str = template_array(canonical_array([text]))[0].as_py()
+    return found
+
+
+def template_array(canonical_texts: pa.Array) -> pa.Array:
+    """Templates of texts that are already canonical."""
+    return pc.replace_substring_regex(canonical_texts, _NUMBER, "#")
+
+
+def as_array(texts: Texts) -> pa.Array:
+    """Any column of text as one large_string array without nulls (64-bit offsets: columns of a
+    million rows pass 2 GiB)."""
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+    array = texts if isinstance(texts, pa.Array) else pa.array(texts, type=pa.large_string())
+    if array.type != pa.large_string():
+        array = array.cast(pa.large_string())
+    if array.null_count:
+        array = pc.fill_null(array, "")
+    return array
+
+
+def _only(array: pa.Array, mask: pa.Array, step: object) -> pa.Array:
+    """Apply `step` to the masked rows: most rows of a plain-text set need none of the costly ones."""
+    chosen = array.filter(mask)
+    if not len(chosen):
+        return array
+    return pc.replace_with_mask(array, mask, step(chosen))  # type: ignore[operator]
+
+
+def _fold_unicode(array: pa.Array) -> pa.Array:
+    return pa.array([_fold_one(text) for text in array.to_pylist()], type=pa.large_string())
+
+
+def _fold_one(text: str) -> str:
+    # NFKC alone would turn x² into x2
+    text = _SUPERSCRIPTS.sub(lambda run: "^{" + "".join(_SUPERSCRIPT[c] for c in run.group()) + "}", text)
+    folded = unicodedata.normalize("NFKC", text.translate(_SYMBOLS)).translate(_SYMBOLS)
+    return unicodedata.normalize("NFKC", folded)
+
+
+_SUPERSCRIPTS = re.compile("[" + "".join(_SUPERSCRIPT) + "]+")
+
+
+def _fold_latex(array: pa.Array) -> pa.Array:
+    for pattern, replacement in _LATEX:
+        array = pc.replace_substring_regex(array, pattern, replacement)
+    return array
+
+
+def _fold_numbers(array: pa.Array) -> pa.Array:
+    return pa.array([_fold_number(text) for text in array.to_pylist()], type=pa.large_string())
+
+
+def _fold_number(text: str) -> str:
+    text = _THOUSANDS.sub(lambda found: found.group().replace(",", ""), text)
+    return _DECIMAL.sub(_decimal, text)
+
+
+def _decimal(found: re.Match[str]) -> str:
+    whole, fraction = found.group(1) or "0", found.group(2).rstrip("0")
+    return f"{whole}.{fraction}" if fraction else whole

@@ -1,0 +1,41 @@
+"""What counts as a duplicate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Guard = Literal["template", "numbers", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class DedupSettings:
+    """Thresholds of the similarity stages.
+
+    `jaccard`: questions whose 3-gram sets (`n`) have at least this Jaccard similarity are duplicates.
+    `rouge_l`: so are questions whose ROUGE-L F-measure is above this.
+    `per_template`: questions that differ only in their numbers are kept up to this many a template,
+    those of history and of earlier in the night included.
+    `guard`: which pairs Jaccard and ROUGE-L may judge at all. "template" (default): a pair of the same
+    number-masked template with different numbers is not judged: other numbers are another problem, and
+    the cap a template takes care of how many. "numbers": no pair with different numbers is judged,
+    whatever the wording. "none": every pair is judged, as self-instruct does.
+    `solution_jaccard`: solutions of one question in one format are duplicates from this Jaccard on.
+    """
+
+    jaccard: float = 0.7
+    rouge_l: float = 0.7
+    per_template: int = 50
+    guard: Guard = "template"
+    n: int = 3
+    solution_jaccard: float = 0.9
+
+    def __post_init__(self) -> None:
+        for name in ("jaccard", "rouge_l", "solution_jaccard"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise ValueError(f"{name} must lie in (0, 1], got {value}")
+        if self.per_template < 1 or self.n < 1:
+            raise ValueError(f"per_template and n must be at least 1, got {self.per_template} and {self.n}")
+        if self.guard not in ("template", "numbers", "none"):
+            raise ValueError(f'guard must be "template", "numbers" or "none", got {self.guard!r}')

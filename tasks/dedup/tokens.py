@@ -1,0 +1,305 @@
+"""Texts as arrays of 64-bit token hashes, cut and hashed on the bytes with numpy.
+
+A word is a run of letters and digits; an operator (+ - * / = < > ^ % ! |) is a token of its own,
+because "x + 1" and "x - 1" are two problems; a Chinese character is a token of its own. In a text
+whose language is "zh" every character is a token. Other punctuation and white space separate.
+
+A token's hash is a polynomial over its bytes mod 2^64, finalised with MurmurHash3's fmix64: no
+string object is made a token. Two tokens of a set of 10^6 distinct ones agree by chance with
+probability below 10^-7; a collision changes one count by one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.dedup.normalise import Texts, as_array
+
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_CHUNK_BYTES = 1 << 20  # the temporaries of a chunk (8 bytes a byte, a few of them) stay in cache
+_BASE = 0x9E3779B97F4A7C15  # odd, so that its powers can be inverted mod 2^64
+_SEPARATOR, _WORD, _SINGLE, _CONTINUATION = 0, 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """Rows of unequal length: row i is values[offsets[i]:offsets[i + 1]]."""
+
+    offsets: I64
+    values: U64
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> I64:
+        return np.diff(self.offsets)
+
+    @property
+    def row_of_value(self) -> I64:
+        return np.repeat(np.arange(len(self), dtype=np.int64), self.lengths)
+
+    def __getitem__(self, row: int) -> U64:
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    def take(self, rows: npt.NDArray[Any]) -> Ragged:
+        lengths = self.lengths[rows]
+        return Ragged(offsets_of(lengths), self.values[spans(self.offsets[:-1][rows], lengths)])
+
+
+def offsets_of(lengths: npt.NDArray[Any]) -> I64:
+    found = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=found[1:])
+    return found
+
+
+def spans(starts: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> I64:
+    """The concatenation of arange(start, start + length) over all spans."""
+    offsets = offsets_of(lengths)
+    return np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], lengths)
+
+
+def concatenate(parts: Sequence[Ragged]) -> Ragged:
+    if not parts:
+        return Ragged(np.zeros(1, np.int64), np.zeros(0, np.uint64))
+    lengths = np.concatenate([part.lengths for part in parts])
+    return Ragged(offsets_of(lengths), np.concatenate([part.values for part in parts]))
+
+
+def mix(values: U64) -> U64:
+    """MurmurHash3's 64-bit finaliser: a bijection that spreads every bit."""
+    values = values ^ (values >> np.uint64(33))
+    values *= np.uint64(0xFF51AFD7ED558CCD)
+    values ^= values >> np.uint64(33)
+    values *= np.uint64(0xC4CEB9FE1A85EC53)
+    values ^= values >> np.uint64(33)
+    return values
+
+
+def tokens(texts: Texts, languages: Sequence[str] | None, *, operators: bool = True) -> Ragged:
+    """Token hashes of each text, in order; lower case. `texts` should be canonical already."""
+    array = pc.utf8_lower(as_array(texts))
+    array = _drop_wide_punctuation(array)
+    return scan(array, _byte_classes(operators), is_chinese(languages, len(array)))
+
+
+def rouge_tokens(texts: Sequence[str], languages: Sequence[str] | None) -> Ragged:
+    """The tokens of rouge_score's default tokenizer without stemmer (runs of [a-z0-9] after
+    str.lower); a text whose language is "zh" by characters (letters and digits of any script)."""
+    array = pa.array([text.lower() for text in texts], type=pa.large_string())
+    chinese = is_chinese(languages, len(array))
+    if chinese is None:
+        return scan(array, _rouge_classes(), None)
+    mask = pa.array(chinese)
+    words = scan(array.filter(pc.invert(mask)), _rouge_classes(), None)
+    plain = pc.replace_substring_regex(array.filter(mask), r"[^\pL\pN]+", " ")
+    characters = scan(plain, _byte_classes(False), np.ones(len(plain), dtype=bool))
+    order = np.argsort(np.concatenate([np.flatnonzero(~chinese), np.flatnonzero(chinese)]))
+    return concatenate([words, characters]).take(order)
+
+
+def number_multisets(canonical_texts: pa.Array) -> U64:
+    """One hash a text, equal where the numbers in it are equal, in whatever order; 0 without any."""
+    marked = pc.replace_substring_regex(canonical_texts, r"(\d)\.(\d)", "\\1\x01\\2")
+    found = scan(marked, _number_classes(), None)
+    total = np.zeros(len(found) + 1, dtype=np.uint64)
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mix(found.values), dtype=np.uint64)])
+    total = sums[found.offsets]
+    return np.diff(total)
+
+
+def shingle_sets(found: Ragged, n: int) -> Ragged:
+    """The set of n-grams of each row, as hashes, sorted; a row shorter than n has one n-gram, itself."""
+    if n < 1:
+        raise ValueError(f"n-gram length must be at least 1, got {n}")
+    return unique_in_rows(shingles(found, n))
+
+
+def shingles(found: Ragged, n: int) -> Ragged:
+    """The n-grams of each row in order, repeats and all; a row shorter than n has one, itself."""
+    lengths = found.lengths
+    counts = np.where(lengths >= n, lengths - n + 1, np.minimum(lengths, 1))
+    starts = spans(found.offsets[:-1], counts)
+    short = np.flatnonzero((lengths > 0) & (lengths < n))
+    offsets = offsets_of(counts)
+    padded = np.concatenate([found.values, np.zeros(n, np.uint64)])
+    total = padded[starts]
+    ends = np.repeat(found.offsets[1:], counts) if len(short) else None
+    for step in range(1, n):
+        following = padded[starts + step]
+        if ends is not None:
+            following[starts + step >= ends] = 0
+        total *= np.uint64(_BASE)
+        total += following
+    return Ragged(offsets, mix(total))
+
+
+def unique_in_rows(found: Ragged) -> Ragged:
+    """Each row sorted, without repeats. Rows of like length are sorted together as a matrix: no
+    global argsort (ten times the cost of sorting short rows in cache)."""
+    values = sort_rows(found)
+    row = found.row_of_value
+    fresh = np.ones(len(values), dtype=bool)
+    fresh[1:] = (values[1:] != values[:-1]) | (row[1:] != row[:-1])
+    counts = np.bincount(row[fresh], minlength=len(found))
+    return Ragged(offsets_of(counts), values[fresh])
+
+
+def sort_rows(found: Ragged) -> U64:
+    """The values with each row sorted."""
+    lengths = found.lengths
+    result = np.empty_like(found.values)
+    width, low = 8, 0
+    longest = int(lengths.max(initial=0))
+    while low < longest:
+        rows = np.flatnonzero((lengths > low) & (lengths <= width))
+        step = max(1, (1 << 19) // width)
+        for begin in range(0, len(rows), step):
+            some = rows[begin : begin + step]
+            count = lengths[some]
+            block = np.full((len(some), width), np.iinfo(np.uint64).max, dtype=np.uint64)
+            inside = np.arange(width) < count[:, None]
+            where = spans(found.offsets[:-1][some], count)
+            block[inside] = found.values[where]
+            block.sort(axis=1)
+            result[where] = block[inside]
+        low, width = width, width * 2
+    return result
+
+
+def is_chinese(languages: Sequence[str] | None, count: int) -> Bools | None:
+    """Which rows go by characters; None where none does."""
+    if languages is None:
+        return None
+    if len(languages) != count:
+        raise ValueError(f"{count} texts but {len(languages)} languages: give one language a text")
+    if isinstance(languages, (pa.Array, pa.ChunkedArray)):
+        found = np.asarray(pc.fill_null(pc.equal(languages, "zh"), False).to_numpy(zero_copy_only=False))
+    else:
+        found = np.fromiter((language == "zh" for language in languages), dtype=bool, count=count)
+    return found if found.any() else None
+
+
+def scan(array: pa.Array, classes: npt.NDArray[np.uint8], by_character: Bools | None) -> Ragged:
+    """Cut a large_string array into tokens by a class for each byte, and hash them."""
+    hashes, counts = [], []
+    for data, starts, some in _chunks(array, by_character):
+        found, count = _scan_chunk(data, starts, classes, some)
+        hashes.append(found)
+        counts.append(count)
+    if not counts:
+        return Ragged(np.zeros(len(array) + 1, np.int64), np.zeros(0, np.uint64))
+    return Ragged(offsets_of(np.concatenate(counts)), np.concatenate(hashes))
+
+
+def _chunks(
+    array: pa.Array, by_character: Bools | None
+) -> Iterator[tuple[npt.NDArray[np.uint8], I64, Bools | None]]:
+    """(bytes, row boundaries within them, by_character of the rows) of about a mebibyte each."""
+    if not len(array):
+        return
+    _, offset_buffer, data_buffer = array.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int64, len(array) + 1, array.offset * 8)
+    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.zeros(0, np.uint8)
+    row = 0
+    while row < len(array):
+        end = int(np.searchsorted(offsets, offsets[row] + _CHUNK_BYTES, side="right")) - 1
+        end = min(max(end, row + 1), len(array))
+        some = by_character[row:end] if by_character is not None else None
+        yield data[offsets[row] : offsets[end]], offsets[row : end + 1] - offsets[row], some
+        row = end
+
+
+def _scan_chunk(
+    data: npt.NDArray[np.uint8], bounds: I64, classes: npt.NDArray[np.uint8], by_character: Bools | None
+) -> tuple[U64, I64]:
+    size = len(data)
+    kind = classes[data]
+    continues = kind == _CONTINUATION
+    if continues.any():
+        kind = kind[np.maximum.accumulate(np.where(continues, 0, np.arange(size)))]
+    if by_character is not None and by_character.any():
+        kind = np.where(np.repeat(by_character, np.diff(bounds)) & (kind > 0), _SINGLE, kind)
+    before = np.empty_like(kind)
+    before[:1] = _SEPARATOR
+    before[1:] = kind[:-1]
+    before[bounds[:-1][bounds[:-1] < size]] = _SEPARATOR
+    inside = kind > 0
+    start = inside & ~continues & ((kind == _SINGLE) | (before != _WORD))
+    breaks = np.flatnonzero(start | ~inside)
+    # a row's last token ends with the row even where the next row goes on with a continuing class
+    which = np.flatnonzero(start[breaks])
+    begins = breaks[which]
+    ends = np.append(breaks, size)[which + 1]
+    powers, inverses, letters = _tables(max(_CHUNK_BYTES, 1 << (size - 1).bit_length() if size else 1))
+    sums = np.zeros(size + 1, dtype=np.uint64)
+    np.cumsum(letters[data] * powers[:size], out=sums[1:])
+    hashes = mix((sums[ends] - sums[begins]) * inverses[begins])
+    counts = np.diff(np.searchsorted(begins, bounds))
+    return hashes, counts
+
+
+@functools.cache
+def _tables(size: int) -> tuple[U64, U64, U64]:
+    """Powers of the base, powers of its inverse, and a random word for each byte value."""
+
+    def powers_of(base: int) -> U64:
+        factors = np.full(size, base, dtype=np.uint64)
+        factors[0] = 1
+        return np.multiply.accumulate(factors)
+
+    letters = mix(np.arange(1, 257, dtype=np.uint64) * np.uint64(0xD6E8FEB86659FD93))
+    return powers_of(_BASE), powers_of(pow(_BASE, -1, 1 << 64)), letters
+
+
+def _lead_classes() -> npt.NDArray[np.uint8]:
+    table = np.zeros(256, dtype=np.uint8)
+    for character in b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789":
+        table[character] = _WORD
+    table[0x80:0xC0] = _CONTINUATION
+    table[0xC0:0x100] = _WORD
+    table[0xC2] = _SINGLE  # Latin-1 signs
+    table[0xE2:0xEA] = _SINGLE  # mathematical signs, kana and the CJK ideographs
+    table[0xF0:0xF8] = _SINGLE
+    return table
+
+
+@functools.cache
+def _byte_classes(operators: bool) -> npt.NDArray[np.uint8]:
+    table = _lead_classes()
+    if operators:
+        table[list(b"+-*/=<>^%!|")] = _SINGLE
+    return table
+
+
+@functools.cache
+def _rouge_classes() -> npt.NDArray[np.uint8]:
+    table = np.zeros(256, dtype=np.uint8)
+    table[list(b"abcdefghijklmnopqrstuvwxyz0123456789")] = _WORD
+    return table
+
+
+@functools.cache
+def _number_classes() -> npt.NDArray[np.uint8]:
+    table = np.zeros(256, dtype=np.uint8)
+    table[list(b"0123456789\x01")] = _WORD
+    return table
+
+
+def _drop_wide_punctuation(array: pa.Array) -> pa.Array:
+    if pc.all(pc.string_is_ascii(array)).as_py() is not False:
+        return array
+    return pc.replace_substring_regex(
+        array, r"[\x{A0}\x{A1}\x{A7}\x{AB}\x{B6}\x{BB}\x{BF}\x{2000}-\x{206F}\x{3000}-\x{3003}\x{3008}-\x{301F}\x{FF01}-\x{FF0F}]+", " "
+    )  # fmt: skip
