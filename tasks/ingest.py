@@ -1,0 +1,291 @@
+"""Other people's files as rows: good records kept, bad ones rejected with their place and the reason.
+
+Every record becomes one row (in = kept + rejected), in file order; duplicates within and between files
+are left to de-duplication. A file that cannot be used stops everything before anything else happens,
+with all such files named. Nothing in a record is ever executed, followed or looked up.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.rows import Row, content_id, empty, to_table
+from tasks.columns import KNOWN, QUESTIONS, Fields, Unfit, names_question, read
+from tasks.hygiene import (
+    LANGUAGE_NAMES,
+    MAX_ANSWER,
+    MAX_QUESTION,
+    MAX_SOLUTION,
+    cleaned,
+    language_of,
+    printable,
+    refusal,
+)
+from tasks.outcome import reason
+from tasks.records import KINDS, IngestError, Record, kind_of, records
+from tasks.taxonomy import SUBDOMAINS
+
+__all__ = ["FileCount", "IngestError", "Ingested", "check", "ingest", "read_shards"]
+
+STAGE = "ingest"
+ROWS = 4096
+_PEEK = 200  # records of a file that are looked at for a question column before it is read
+
+
+@dataclass(frozen=True, slots=True)
+class FileCount:
+    """What one file gave: records = kept + rejected."""
+
+    path: Path
+    kept: int
+    rejected: int
+    reasons: tuple[tuple[str, int], ...]  # of the rejected, without their places, commonest first
+
+    @property
+    def records(self) -> int:
+        return self.kept + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """Rows of SCHEMA in file order, kept and rejected, and the count of each file."""
+
+    table: pa.Table
+    files: tuple[FileCount, ...]
+
+
+def ingest(paths: Sequence[Path], *, default_license: str | None = None) -> Ingested:
+    """All files as one table in memory; for files that may not fit there is `read_shards`.
+
+    `default_license` is for records that state none. IngestError names every file that is unusable:
+    missing, unreadable, empty, not what its name says, without a question column, or without one good row.
+    """
+    check(paths)
+    tables, counts, faults = [empty()], [], []
+    for path, source in zip(paths, _sources(paths), strict=True):
+        try:
+            shards = list(read_shards(path, default_license=default_license, source=source))
+        except IngestError as error:
+            faults.append(str(error))
+            continue
+        tables += shards
+        counts.append(_count(path, shards))
+    if faults:
+        raise IngestError("\n".join(faults))
+    return Ingested(pa.concat_tables(tables), tuple(counts))
+
+
+def read_shards(
+    path: Path, rows: int = ROWS, *, default_license: str | None = None, source: str | None = None
+) -> Iterator[pa.Table]:
+    """A file as tables of at most `rows` rows of SCHEMA; no more than one of them is in memory.
+
+    `source` stands where a record names no data set; without it, the file's name does. IngestError before the first table if the file is unusable, and after the last if not one row was good.
+    """
+    check([path])
+    kept = 0
+    reasons: Counter[str] = Counter()
+    source = source or path.name
+    stream = records(path, KNOWN)
+    while chunk := list(islice(stream, rows)):
+        made = [_row(record, source, default_license) for record in chunk]
+        for row in made:
+            if row.rejected is None:
+                kept += 1
+            else:
+                reasons[_without_place(row.rejected)] += 1
+        yield to_table(made)
+    if not kept:
+        common = "; ".join(f"{why} ({count} times)" for why, count in reasons.most_common(3))
+        raise IngestError(
+            f"{path}: none of its {reasons.total()} records is usable: {common}; mend them or drop the file"
+        )
+
+
+def _sources(paths: Sequence[Path]) -> list[str]:
+    """A file's name, with as many of its folders as tell it from the others (train.jsonl is a common name)."""
+    found = []
+    for path in paths:
+        parts = path.absolute().parts
+        others = [other.absolute().parts for other in paths if other != path]
+        depth = next(n for n in range(1, len(parts) + 1) if all(other[-n:] != parts[-n:] for other in others))
+        found.append("/".join(parts[-depth:]))
+    return found
+
+
+def check(paths: Sequence[Path]) -> None:
+    """IngestError with one line for every file that is unusable as far as its beginning shows."""
+    faults = [f"{path}: {fault}" for path in dict.fromkeys(paths) if (fault := _fault(path))]
+    repeated = [path for path, times in Counter(path.absolute() for path in paths).items() if times > 1]
+    faults += [f"{path}: given more than once; name it once" for path in repeated]
+    if faults:
+        raise IngestError("\n".join(faults))
+
+
+def _fault(path: Path) -> str | None:
+    """What is wrong with a file, and the mend; None if its beginning is fine."""
+    if not path.exists():
+        return "no such file; check the path"
+    if path.is_dir():
+        return "a folder, not a file; name the files in it"
+    if not path.is_file():
+        return "not a regular file; copy its content into one"
+    if kind_of(path) is None:
+        return f"unknown kind of file; name it {', '.join(KINDS)} (text may end in .gz)"
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        return f"cannot be read ({error.strerror}); change its permissions"
+    if not head:
+        return "empty; fill it or leave it out"
+    return _wrong_kind(path, head) or _wrong_columns(path)
+
+
+def _wrong_kind(path: Path, head: bytes) -> str | None:
+    """Where the first bytes do not fit the name."""
+    zipped = head[:2] == b"\x1f\x8b"
+    if path.name.lower().endswith(".gz"):
+        if not zipped:
+            return "not gzip, in spite of its name; rename it or compress it"
+        try:
+            with gzip.open(path, "rb") as file:
+                head = file.read(4096)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            return f"damaged gzip ({error}); copy or compress the file again"
+        if not head:
+            return "empty inside its gzip; fill it or leave it out"
+    elif zipped:
+        return "gzip, in spite of its name; add .gz to the name"
+    if kind_of(path) == ".parquet":
+        return (
+            None if head[:4] == b"PAR1" else "not Parquet, in spite of its name; rename it or write it again"
+        )
+    if head[:4] == b"PAR1":
+        return "Parquet, in spite of its name; rename it to .parquet"
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "UTF-16; save it as UTF-8"
+    return None
+
+
+def _wrong_columns(path: Path) -> str | None:
+    """Where no record of the beginning has a column that could hold a question."""
+    seen: list[tuple[str, ...]] = []
+    try:
+        if kind_of(path) == ".parquet":
+            with pq.ParquetFile(path) as file:
+                seen, any_record = [tuple(file.schema_arrow.names)], file.metadata.num_rows > 0
+        else:
+            beginning = list(islice(records(path), _PEEK))
+            seen, any_record = [tuple(r.fields) for r in beginning if r.fields is not None], bool(beginning)
+    except IngestError as error:
+        return str(error).removeprefix(f"{path}: ")
+    except (pa.ArrowException, OSError) as error:
+        return f"damaged Parquet ({str(error).split('. ')[0]}); write the file again"
+    if not any_record:
+        return "no records; fill it or leave it out"
+    if seen and not any(names_question(names) for names in seen):
+        columns = ", ".join(printable(name, 40) for name in seen[0][:12]) or "none"
+        return (
+            f"no question column (found: {columns}); rename one to {', '.join(QUESTIONS[:3])} or add messages"
+        )
+    return None
+
+
+def _row(record: Record, file: str, default_license: str | None) -> Row:
+    """A record as a row; a bad one keeps the beginning of its question, made safe to show."""
+    fields = Fields("")
+    why = record.error
+    if record.fields is not None:
+        try:
+            fields = read(record.fields)
+            return _kept(fields, record.place, file, default_license)
+        except Unfit as error:
+            why = str(error)
+            if not fields.question:
+                fields = replace(fields, question=_any_question(record))
+    name = content_id(file, record.place)  # bad rows may have no text at all, and must not share an id
+    return Row(
+        printable(fields.question).strip(), "", id=name, problem_id=name, source=file, license=default_license,
+        rejected=reason(STAGE, f"{record.place}: {why}"),
+    )  # fmt: skip
+
+
+def _kept(fields: Fields, place: str, file: str, default_license: str | None) -> Row:
+    question, removed = _fit("question", fields.question, MAX_QUESTION)
+    if not question:
+        raise Unfit("the question is empty")
+    solution, more = _fit("solution", fields.solution, MAX_SOLUTION)
+    answer, _ = _fit("answer", fields.answer, MAX_ANSWER)
+    reference, _ = _fit("reference answer", fields.reference, MAX_ANSWER)
+    given = (fields.domain, fields.subdomain, fields.source, fields.license)
+    domain, subdomain, source, license = (_fit("description", value, 200)[0] or None for value in given)
+    if subdomain in SUBDOMAINS:
+        domain = SUBDOMAINS[subdomain][0]
+    invisible = removed + more
+    return Row(
+        question,
+        _language(fields.language, question),
+        solution=solution or None,
+        solution_format=("pot" if solution.startswith("```python") else "cot") if solution else None,
+        answer=answer or None,
+        reference_answer=reference or None,
+        domain=domain,
+        subdomain=subdomain,
+        source=source or file,
+        license=license or default_license,
+        verdicts={
+            STAGE: f"{place} of {file}" + (f"; {invisible} invisible characters removed" if invisible else "")
+        },
+    )
+
+
+def _fit(name: str, text: str | None, longest: int) -> tuple[str, int]:
+    if not text:
+        return "", 0
+    text, removed = cleaned(text)
+    why = refusal(name, text, longest)
+    if why:
+        raise Unfit(why)
+    return text, removed
+
+
+def _language(given: str | None, question: str) -> str:
+    if given is not None and given.strip():
+        language = LANGUAGE_NAMES.get(given.strip().lower())
+        if language is None:
+            raise Unfit(f"language {printable(given, 20)!r} is neither English nor Chinese")
+        return language
+    found = language_of(question)
+    if found is None:
+        raise Unfit("the question is neither in English nor in Chinese letters")
+    return found
+
+
+def _any_question(record: Record) -> str:
+    """Whatever text a refused record has where its question should be, so that people recognise it."""
+    assert record.fields is not None
+    texts = (record.fields.get(name) for name in QUESTIONS)
+    return next((text for text in texts if isinstance(text, str)), "")
+
+
+@functools.lru_cache(maxsize=4096)
+def _without_place(rejected: str) -> str:
+    return rejected.split(": ", 2)[2]
+
+
+def _count(path: Path, shards: list[pa.Table]) -> FileCount:
+    rejected = [why for shard in shards for why in shard.column("rejected").to_pylist() if why is not None]
+    total = sum(shard.num_rows for shard in shards)
+    reasons = Counter(_without_place(why) for why in rejected).most_common()
+    return FileCount(path, total - len(rejected), len(rejected), tuple(reasons))
