@@ -1,0 +1,86 @@
+"""The table of candidates: every row of every run, kept and dropped, with the run it came from.
+
+`mathmill why`, the funnel, preference pairs and critic training read it. Appending is idempotent a
+run (and stage, where a caller appends stage by stage): the commit carries an application id, so that
+a night that died between two steps and runs again does not append twice.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage import delta, rows
+from storage.errors import Conflict, readable
+from storage.files import fitted, remove_files, write_files
+from storage.location import Location
+
+TABLE = "_candidates"
+
+SCHEMA = pa.schema([*rows.SCHEMA, ("run", pa.string()), ("version", pa.string()), ("stage", pa.string())])
+
+
+def append(
+    where: Location,
+    table: pa.Table,
+    *,
+    run: str,
+    version: str | None,
+    stage: str | None = None,
+    part: str = "",
+) -> int:
+    """Append rows (columns of rows.SCHEMA) once for this run, stage and part.
+
+    The column `version` names the version on kept rows; `stage` is the one given, or the one that
+    dropped the row (out of `rejected`); `part` tells apart what one stage hands in piece by piece.
+    Returns how many rows were appended: 0 where this run, stage and part are there already.
+    """
+    application = "candidates:" + json.dumps([run, stage, part], ensure_ascii=False)
+    where.make_writable()
+    url = where.url(TABLE)
+    if _done(url, application) or not table.num_rows:
+        return 0
+    with readable(url):
+        files = write_files(where, TABLE, [_with_origin(table, run, version, stage)], SCHEMA)
+        try:
+            while True:
+                try:
+                    delta.commit(
+                        url,
+                        files,
+                        SCHEMA,
+                        base=delta.head_of(url),
+                        record={"run": run, "stage": stage, "part": part},
+                        application=application,
+                    )
+                    return sum(file.rows for file in files)
+                except Conflict:  # another run was quicker: theirs and ours are both to be there
+                    if _done(url, application):
+                        remove_files(where, TABLE, [file.path for file in files])
+                        return 0
+        except BaseException:
+            if not _done(url, application):
+                remove_files(where, TABLE, [file.path for file in files])
+            raise
+
+
+def _done(url: str, application: str) -> bool:
+    table = delta.open_table(url)
+    return table is not None and table.transaction_version(application) is not None
+
+
+def _with_origin(table: pa.Table, run: str, version: str | None, stage: str | None) -> pa.Table:
+    table = fitted(table, rows.SCHEMA)
+    count = table.num_rows
+    dropped = table.column("rejected")
+    versions = pc.if_else(pc.is_null(dropped), pa.scalar(version, pa.string()), pa.scalar(None, pa.string()))
+    stages = (
+        pa.repeat(pa.scalar(stage, pa.string()), count)
+        if stage is not None
+        else pc.list_element(pc.split_pattern(dropped, ":", max_splits=1), 0)
+    )
+    return pa.table(
+        [*table.columns, pa.repeat(pa.scalar(run, pa.string()), count), versions, stages], schema=SCHEMA
+    )

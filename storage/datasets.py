@@ -1,0 +1,177 @@
+"""The store: published dataset versions and the candidates they were made from.
+
+store = Store(".mathmill")
+version = store.publish("math-sft", [table], lineage={...})
+store.read("math-sft@2026.11.20", columns=["question", "solution"])
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+
+from storage import candidates, delta, tags, verify
+from storage.errors import VersionNotFound
+from storage.gates import Gate
+from storage.location import Location, checked_name
+from storage.publish import LATEST, publish
+from storage.rows import SCHEMA
+from storage.versions import Version
+
+__all__ = ["LATEST", "Store", "Version"]
+
+
+class Store:
+    """Tables under one folder or s3:// URL (`<home>/tables/<dataset>`). Cheap to make; holds no state.
+
+    Everything that takes a version takes a Version or its name: "math-sft" (the newest) or
+    "math-sft@2026.11.20". Reading an unknown one raises VersionNotFound.
+    """
+
+    def __init__(self, home: str | os.PathLike[str]) -> None:
+        self.home = Location.of(home)
+        self.where = Location(self.home.url("tables"))
+
+    def publish(
+        self,
+        dataset: str,
+        tables: Iterable[pa.Table],
+        *,
+        mode: Literal["append", "overwrite"] = "append",
+        expected: int | None = LATEST,
+        lineage: Mapping[str, Any],
+        gates: Sequence[Gate] = (),
+        date: datetime.date | None = None,
+    ) -> Version:
+        """Make the next version: the last one's rows and these (append), or these alone (overwrite).
+
+        Args:
+            tables: new rows with the columns of storage.rows.SCHEMA, in pieces of any size; read once.
+            expected: the table version this was made on, as `head` gave it (None: no dataset yet);
+                LATEST for whatever is there at the start.
+            lineage: what it was made from and with; plain JSON values, no secrets.
+            gates: checks beside the standard ones (see storage.gates), run on the rows as written.
+            date: the day the name is made of; default today in UTC.
+
+        Raises:
+            Conflict: somebody published since `expected`: check against their rows and try again.
+            GateFailed: the written rows did not pass. StorageError: bad name, rows, disk. In every
+            case nothing was published and the files are gone.
+        """
+        day = date or datetime.datetime.now(datetime.UTC).date()
+        return publish(
+            self.where,
+            dataset,
+            tables,
+            SCHEMA,
+            mode=mode,
+            expected=expected,
+            lineage=lineage,
+            gates=gates,
+            day=day,
+        )
+
+    def datasets(self) -> list[str]:
+        """Names of the datasets that have a version, sorted."""
+        names = [name for name in self.where.folders() if not name.startswith("_")]
+        return [name for name in names if self.where.exists(name, "_delta_log")]
+
+    def versions(self, dataset: str) -> list[Version]:
+        """Every version of a dataset, oldest first; none if there is no such dataset."""
+        return tags.versions_of(self.where, checked_name(dataset))
+
+    def head(self, dataset: str) -> int | None:
+        """The dataset's newest table version, to pass to `publish` as `expected`; None without one."""
+        return delta.head_of(self.where.url(checked_name(dataset)))
+
+    def resolve(self, name: Version | str) -> Version:
+        """The version of that name; a dataset's name alone means its newest."""
+        if isinstance(name, Version):
+            return name
+        dataset, at, wanted = name.partition("@")
+        versions = self.versions(dataset)
+        if not versions:
+            there = ", ".join(self.datasets()) or "none yet: `mathmill nightly` makes the first"
+            raise VersionNotFound(f"no dataset {dataset!r}; there are: {there}")
+        if not at:
+            return versions[-1]
+        for version in versions:
+            if version.name == wanted:
+                return version
+        newest = ", ".join(str(version) for version in versions[:-6:-1])
+        raise VersionNotFound(f"no version {name!r}; the newest are: {newest}")
+
+    def files(self, version: Version | str) -> list[str]:
+        """Paths or URLs of the version's Parquet files, for DuckDB, `load_dataset` and the like."""
+        found = self.resolve(version)
+        return [self.where.url(found.dataset, path) for path in sorted(found.files)]
+
+    def scan(self, version: Version | str) -> pads.Dataset:
+        """The version as a pyarrow dataset: lazy, larger than memory."""
+        found = self.resolve(version)
+        return self._scan(found.dataset, sorted(found.files))
+
+    def read(
+        self,
+        version: Version | str,
+        columns: Sequence[str] | None = None,
+        filter: pc.Expression | None = None,
+    ) -> pa.Table:
+        """The version's rows (those that pass `filter`) in memory."""
+        return self.scan(version).to_table(columns=None if columns is None else list(columns), filter=filter)
+
+    def added(self, version: Version | str, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows whose id the version before did not have."""
+        found = self.resolve(version)
+        versions = self.versions(found.dataset)
+        before = [other for other in versions if other.table_version < found.table_version]
+        if not before:
+            return self.read(found, columns)
+        new = [path for path in sorted(found.files) if path not in before[-1].files]
+        old = sorted(set(before[-1].files) - set(found.files))
+        rows = self._scan(found.dataset, new)
+        if not old:  # appended: every row of a new file is new
+            return rows.to_table(columns=None if columns is None else list(columns))
+        known = self._scan(found.dataset, old).to_table(columns=["id"]).column("id")
+        return rows.to_table(
+            columns=None if columns is None else list(columns),
+            filter=~pc.field("id").isin(known.combine_chunks()),
+        )
+
+    def verify(self, version: Version | str) -> None:
+        """Re-read everything against its digests; raises Corrupt naming each damaged file."""
+        verify.check(self.where, self.resolve(version))
+
+    def append_candidates(
+        self,
+        table: pa.Table,
+        *,
+        run: str,
+        version: Version | str | None = None,
+        stage: str | None = None,
+        part: str = "",
+    ) -> int:
+        """Keep every row of a run, dropped ones too; see storage.candidates.append."""
+        name = None if version is None else str(version)
+        return candidates.append(self.where, table, run=run, version=name, stage=stage, part=part)
+
+    def candidates(self) -> pads.Dataset | None:
+        """All candidates (columns of candidates.SCHEMA), lazy; None before the first run."""
+        table = delta.open_table(self.where.url(candidates.TABLE))
+        if table is None:
+            return None
+        return self._scan(candidates.TABLE, sorted(delta.files_of(table)), candidates.SCHEMA)
+
+    def _scan(self, table: str, paths: Sequence[str], schema: pa.Schema = SCHEMA) -> pads.Dataset:
+        return pads.dataset(
+            [self.where.path(table, path) for path in paths],
+            schema=schema,
+            format="parquet",
+            filesystem=self.where.filesystem,
+        )

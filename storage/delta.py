@@ -1,0 +1,137 @@
+"""The few things asked of delta-rs: open, create or append with files that are already written, history."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, create_table_with_add_actions
+
+from storage.errors import Conflict
+from storage.files import WrittenFile
+from storage.location import Location
+
+RECORD = "mathmill"  # key of our JSON record in a commit's metadata
+
+# For ever, as far as delta-rs is concerned: published versions go only by our own retention rules.
+CONFIGURATION = {
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+    "delta.enableExpiredLogCleanup": "false",
+}
+
+
+def open_table(url: str, version: int | None = None) -> DeltaTable | None:
+    """The table at a version (default newest); None if there is none."""
+    try:
+        return DeltaTable(url, version=version)
+    except TableNotFoundError:
+        return None
+
+
+def head_of(url: str) -> int | None:
+    table = open_table(url)
+    return None if table is None else table.version()
+
+
+def commit(
+    url: str,
+    files: Sequence[WrittenFile],
+    schema: pa.Schema,
+    *,
+    base: int | None,
+    mode: str = "append",
+    record: Mapping[str, Any],
+    application: str,
+) -> None:
+    """Add written files to the table as version `base + 1` (None: as version 0 of a new table).
+
+    Raises:
+        Conflict: another commit made that version first. Two guards see it: the log entry of that
+            number exists (no retries), or a later commit carries the same application id.
+    """
+    actions = [_action(file) for file in files]
+    properties = CommitProperties(
+        custom_metadata={RECORD: json.dumps(record, ensure_ascii=False, sort_keys=True)},
+        max_commit_retries=0,
+        app_transactions=[Transaction(application, 0 if base is None else base + 1)],
+    )
+    try:
+        if base is None:
+            create_table_with_add_actions(
+                url,
+                Schema.from_arrow(schema),
+                actions,
+                mode="error",
+                configuration=CONFIGURATION,
+                commit_properties=properties,
+            )
+        else:
+            table = DeltaTable(url, version=base)
+            table.create_write_transaction(
+                [*actions], mode, Schema.from_arrow(schema), commit_properties=properties
+            )
+    except (CommitFailedError, DeltaError) as error:
+        latest = head_of(url)
+        if latest is not None and latest != base:
+            raise Conflict(
+                f"{url} has version {latest} now, this was made on {base}: check against it and publish again"
+            ) from error
+        raise
+
+
+def log_path(version: int) -> str:
+    """The log entry of a table version, relative to the table's folder."""
+    return f"_delta_log/{version:020d}.json"
+
+
+def records(
+    where: Location, table: str, after: int | None, upto: int | None = None
+) -> list[tuple[int, dict[str, Any]]]:
+    """(table version, our record) of the commits after `after` (None: all), oldest first; commits
+    without a record of ours, such as a compaction, are left out.
+
+    Read from the log entries themselves: delta-rs's `history` counts back from the version that was
+    loaded while reading from the newest, and so gives wrong numbers while somebody publishes.
+    """
+    if upto is None:
+        upto = head_of(where.url(table))
+    found = []
+    for version in range(0 if after is None else after + 1, -1 if upto is None else upto + 1):
+        record = record_of(where, table, version)
+        if record is not None:
+            found.append((version, record))
+    return found
+
+
+def record_of(where: Location, table: str, version: int) -> dict[str, Any] | None:
+    """Our record in the commit of that version, None if it has none."""
+    with where.filesystem.open_input_stream(where.path(table, log_path(version))) as stream:
+        lines = stream.read().splitlines()
+    for line in lines:
+        text = json.loads(line).get("commitInfo", {}).get(RECORD)
+        if text is not None:
+            record: dict[str, Any] = json.loads(text)
+            return record
+    return None
+
+
+def _action(file: WrittenFile) -> AddAction:
+    return AddAction(
+        path=file.path,
+        size=file.size,
+        partition_values={},
+        modification_time=file.written_ms,
+        data_change=True,
+        stats=json.dumps({"numRecords": file.rows, **file.bounds}),
+    )
+
+
+def files_of(table: DeltaTable) -> list[str]:
+    """Paths of the table's files, relative to its folder."""
+    paths: list[str] = pa.table(table.get_add_actions(flatten=True)).column("path").to_pylist()
+    return paths

@@ -1,0 +1,231 @@
+"""The content digest of rows: the same whatever their order, their files or how those were compacted.
+
+Every row is written out canonically and hashed (XXH3, 128 bits); the hashes are added up as two
+64-bit lanes (an additive multiset hash: Clarke et al., "Incremental multiset hash functions",
+ASIACRYPT 2003). Adding up makes order and layout vanish, needs no sort and no memory, splits over
+threads, and lets a nightly version cost its new rows only: state(old) + state(new) = state(both).
+
+A digest answers "are these the same rows?". It is not a seal against somebody who forges rows on
+purpose: XXH3 is no cryptographic hash. The seal is the BLAKE2b digest that each published file has.
+
+The canonical row: for each column in name order that is not null in that row, a 64-bit cell (32
+bits of name tag; 32 bits of length, count or value), then the bytes of the cells that have some.
+A null is left out, so that a column added later, null in old rows, leaves old digests as they are.
+Map entries are sorted by key; floats are float32 or float64 bits, every NaN alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+from numpy.typing import NDArray
+
+_BATCH = 8192  # small enough that a batch's joined bytes stay in the processor's cache
+_NULL = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class RowsDigest:
+    """Sum of the row hashes, and how many rows; `+` joins disjoint sets of rows."""
+
+    rows: int = 0
+    high: int = 0
+    low: int = 0
+
+    def __add__(self, other: RowsDigest) -> RowsDigest:
+        mask = (1 << 64) - 1
+        return RowsDigest(
+            self.rows + other.rows, (self.high + other.high) & mask, (self.low + other.low) & mask
+        )
+
+    def hex(self) -> str:
+        """64 hex digits; equal for equal sets of rows."""
+        return hashlib.sha256(f"rows-1:{self.rows}:{self.high:016x}{self.low:016x}".encode()).hexdigest()
+
+    def state(self) -> str:
+        """What `parse` reads back, to go on adding from."""
+        return f"{self.rows}:{self.high:016x}:{self.low:016x}"
+
+    @classmethod
+    def parse(cls, state: str) -> RowsDigest:
+        rows, high, low = state.split(":")
+        return cls(int(rows), int(high, 16), int(low, 16))
+
+
+def digest_of_rows(data: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch]) -> RowsDigest:
+    """Digest of a table, a batch or a stream of batches. Types: string, bool, integers, floats,
+    timestamps, dates, and lists and maps of those (TypeError on anything else)."""
+    if isinstance(data, pa.Table):
+        data = data.to_batches(max_chunksize=_BATCH)
+    elif isinstance(data, pa.RecordBatch):
+        data = [data]
+    total = RowsDigest()
+    for batch in data:
+        for start in range(0, batch.num_rows, _BATCH):
+            total += _digest_of_batch(batch.slice(start, _BATCH))
+    return total
+
+
+def digest_in_order(table: pa.Table) -> str:
+    """64 hex digits over the rows in the order they have, the columns' names and types; the same
+    however the table is chunked."""
+    digest = hashlib.sha256(str([(field.name, str(field.type)) for field in table.schema]).encode())
+    for batch in table.to_batches(max_chunksize=_BATCH):
+        digest.update(_hashes(batch))
+    return digest.hexdigest()
+
+
+def _digest_of_batch(batch: pa.RecordBatch) -> RowsDigest:
+    lanes = np.frombuffer(_hashes(batch), dtype=">u8").reshape(-1, 2).sum(axis=0, dtype=np.uint64)
+    return RowsDigest(batch.num_rows, int(lanes[0]), int(lanes[1]))
+
+
+def _hashes(batch: pa.RecordBatch) -> bytes:
+    """16 bytes a row, in the order of the rows."""
+    rows = canonical_rows(batch)
+    offsets = np.frombuffer(rows.buffers()[1], dtype=np.int32)[: len(rows) + 1].tolist()
+    data = memoryview(rows.buffers()[2] or b"")
+    digest = xxhash.xxh3_128_digest
+    return b"".join([digest(data[a:b]) for a, b in itertools.pairwise(offsets)])
+
+
+def canonical_rows(batch: pa.RecordBatch) -> pa.Array:
+    """Each row as the bytes that are hashed (binary array). At most 2 GiB of text a batch."""
+    count = batch.num_rows
+    cells: list[NDArray[np.uint64]] = []
+    present: list[NDArray[np.bool_]] = []
+    payloads: list[pa.Array] = []
+    for name in sorted(batch.schema.names):
+        values = batch.column(name)
+        if values.null_count == count:
+            continue
+        tag = np.uint64(xxhash.xxh32_intdigest(name.encode()) << 32)
+        valid = _valid(values)
+        words, data = _column(values)
+        for word in words:
+            cells.append(tag | word.astype(np.uint64))
+            present.append(valid)
+        payloads += data
+    if not cells:
+        return pa.array([b""] * count, type=pa.binary())
+    head = _head(np.stack(cells, axis=1), np.stack(present, axis=1))
+    return pc.binary_join_element_wise(
+        head, *payloads, pa.scalar(b"", pa.binary()), null_handling="replace", null_replacement=b""
+    )
+
+
+def _head(cells: NDArray[np.uint64], present: NDArray[np.bool_]) -> pa.Array:
+    ends = np.zeros(len(cells) + 1, dtype=np.int32)
+    np.cumsum(present.sum(axis=1) * 8, out=ends[1:])
+    return _binary(ends, np.ascontiguousarray(cells[present].astype("<u8")))
+
+
+def _column(values: pa.Array) -> tuple[list[NDArray[Any]], list[pa.Array]]:
+    """Header words (one array a word, one entry a row) and payloads (binary arrays, a row each)."""
+    kind = values.type
+    if pa.types.is_map(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        if values.null_count:
+            values = values.take(pa.array(np.arange(len(values))))  # nothing hides under the nulls
+        starts = np.asarray(values.offsets)
+        first, last = int(starts[0]), int(starts[-1])
+        starts = (starts - first).astype(np.int32)
+        if pa.types.is_map(kind):
+            keys, items = _by_key(values.keys[first:last], values.items[first:last], starts)
+            return [np.diff(starts)], _children(keys, starts) + _children(items, starts)
+        return [np.diff(starts)], _children(values.values[first:last], starts)
+    if _is_text(kind):
+        values = values.cast(pa.binary())
+        return [np.diff(_offsets(values))], [values]
+    words = _words(values)
+    return [words[:, i] for i in range(words.shape[1])], []
+
+
+def _children(values: pa.Array, starts: NDArray[np.int32]) -> list[pa.Array]:
+    """The children of each row, as binary arrays: lengths or values, and text after them."""
+    valid = _valid(values)
+    if _is_text(values.type):
+        values = values.cast(pa.binary()).fill_null(b"")
+        ends = _offsets(values)
+        lengths = np.where(valid, np.diff(ends), _NULL).astype("<u4").reshape(-1, 1)
+        text = pa.Array.from_buffers(
+            pa.binary(), len(starts) - 1, [None, pa.py_buffer(ends[starts]), values.buffers()[2]]
+        )
+        return [_fixed(lengths, starts), text]
+    words = np.concatenate([_words(values), valid.astype("<u4").reshape(-1, 1)], axis=1)
+    return [_fixed(words, starts)]
+
+
+def _fixed(words: NDArray[Any], starts: NDArray[np.int32]) -> pa.Array:
+    return _binary(
+        (starts * (4 * words.shape[1])).astype(np.int32), np.ascontiguousarray(words.astype("<u4"))
+    )
+
+
+def _words(values: pa.Array) -> NDArray[np.uint32]:
+    """Fixed-width values as 32-bit words, shape (n, 1 or 2); nulls as 0."""
+    kind = values.type
+    if pa.types.is_boolean(kind) or (pa.types.is_integer(kind) and kind.bit_width < 32):
+        values = values.cast(pa.int32())
+    elif pa.types.is_timestamp(kind) or pa.types.is_date64(kind) or pa.types.is_time64(kind):
+        values = values.cast(pa.int64())
+    elif pa.types.is_date32(kind):
+        values = values.cast(pa.int32())
+    elif pa.types.is_float16(kind):
+        values = values.cast(pa.float32())
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise TypeError(f"no canonical bytes for a column of type {kind}")
+    plain = values.fill_null(0).to_numpy(zero_copy_only=False)
+    if plain.dtype.kind == "f" and np.isnan(plain).any():
+        plain = np.where(np.isnan(plain), plain.dtype.type(np.nan), plain)
+    words: NDArray[np.uint32] = (
+        np.ascontiguousarray(plain).view("<u4").reshape(len(plain), plain.itemsize // 4)
+    )
+    return words
+
+
+def _by_key(keys: pa.Array, items: pa.Array, starts: NDArray[np.int32]) -> tuple[pa.Array, pa.Array]:
+    """Map entries with every row's keys in order (as they came, if they are)."""
+    if len(keys) < 2:
+        return keys, items
+    row = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    falls = pc.less(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
+    if not np.any(falls & (row[1:] == row[:-1])):
+        return keys, items
+    order = pc.sort_indices(
+        pa.table({"row": row, "key": keys}), sort_keys=[("row", "ascending"), ("key", "ascending")]
+    )
+    return keys.take(order), items.take(order)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )
+
+
+def _valid(values: pa.Array) -> NDArray[np.bool_]:
+    if not values.null_count:
+        return np.ones(len(values), dtype=np.bool_)
+    valid: NDArray[np.bool_] = values.is_valid().to_numpy(zero_copy_only=False)
+    return valid
+
+
+def _offsets(values: pa.Array) -> NDArray[np.int32]:
+    if values.buffers()[1] is None:
+        return np.zeros(len(values) + 1, dtype=np.int32)
+    return np.frombuffer(values.buffers()[1], dtype=np.int32)[values.offset : values.offset + len(values) + 1]
+
+
+def _binary(ends: NDArray[np.int32], data: NDArray[Any]) -> pa.Array:
+    return pa.Array.from_buffers(pa.binary(), len(ends) - 1, [None, pa.py_buffer(ends), pa.py_buffer(data)])

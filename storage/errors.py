@@ -1,0 +1,76 @@
+"""What can go wrong with stored data, in one line each, with the mend."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator, Sequence
+
+
+class StorageError(ValueError):
+    """Base of every error that storage raises for a person to read: one line, ends in the mend."""
+
+
+class VersionNotFound(StorageError):
+    """No dataset or version of that name."""
+
+
+class Conflict(StorageError):
+    """Somebody published in between; nothing of ours was published. Re-check against theirs, try again."""
+
+
+class GateFailed(StorageError):
+    """The written rows did not pass; nothing was published. `failures` pairs each gate with its reason."""
+
+    def __init__(self, dataset: str, failures: Sequence[tuple[str, str]]) -> None:
+        self.failures = tuple(failures)
+        reasons = "; ".join(f"{gate}: {reason}" for gate, reason in failures)
+        super().__init__(f"{dataset} was not published, its rows did not pass: {reasons}")
+
+
+class Corrupt(StorageError):
+    """Stored bytes are not what was written. `findings` has one line a damaged thing."""
+
+    def __init__(self, what: str, findings: Sequence[str]) -> None:
+        self.findings = tuple(findings)
+        super().__init__(
+            f"{what} is damaged: {'; '.join(findings)}. Restore these files from a copy, or rebuild the version"
+        )
+
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+
+
+@contextlib.contextmanager
+def readable(where: str) -> Iterator[None]:
+    """Turn the operating system's refusals while writing to `where` into lines with the mend.
+
+    pyarrow raises OSError with errno set; delta-rs raises it, or its own errors, with the
+    system's words in the text only, hence the look at the text.
+    """
+    try:
+        yield
+    except StorageError:
+        raise
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        text = str(error)
+        if number in _DISK_FULL or any(
+            words in text for words in ("No space left", "os error 28", "File too large", "quota exceeded")
+        ):
+            raise StorageError(
+                f"the disk under {where} is full; nothing was changed: free space there or set MATHMILL_HOME elsewhere"
+            ) from error
+        if number in _UNWRITABLE or any(
+            words in text
+            for words in ("Permission denied", "Read-only file system", "os error 13", "os error 30")
+        ):
+            raise StorageError(
+                f"cannot write to {where} ({_first_line(text)}): give this user write access or set MATHMILL_HOME elsewhere"
+            ) from error
+        raise
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0][:200] if text.strip() else "no reason given"

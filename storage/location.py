@@ -1,0 +1,94 @@
+"""Where tables live: a folder or an s3:// URL, seen by pyarrow and by delta-rs as the same place."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow.fs as pafs
+
+from storage.errors import StorageError, readable
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+
+
+def checked_name(name: str) -> str:
+    """A dataset name that cannot climb out of its folder; StorageError otherwise."""
+    if not _NAME.fullmatch(name) or ".." in name:
+        raise StorageError(
+            f"{name!r} is no dataset name: use small letters, digits, '.', '_' and '-', "
+            "starting with a letter or digit, such as math-sft"
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class Location:
+    """A folder of tables. `root` is an absolute path, or a URL with a scheme (s3://bucket/prefix)."""
+
+    root: str
+
+    @classmethod
+    def of(cls, where: str | os.PathLike[str]) -> Location:
+        text = os.fspath(where)
+        if text.startswith("file://"):
+            text = text.removeprefix("file://")
+        return cls(text.rstrip("/") if "://" in text else os.path.abspath(os.path.expanduser(text)))
+
+    @property
+    def local(self) -> bool:
+        return "://" not in self.root
+
+    @cached_property
+    def _opened(self) -> tuple[pafs.FileSystem, str]:
+        if self.local:
+            return pafs.LocalFileSystem(), self.root
+        filesystem, path = pafs.FileSystem.from_uri(self.root)
+        return filesystem, path
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        return self._opened[0]
+
+    def path(self, *parts: str) -> str:
+        """A path that `filesystem` understands."""
+        return "/".join([self._opened[1], *parts])
+
+    def url(self, *parts: str) -> str:
+        """A path or URL that delta-rs and DuckDB understand."""
+        return "/".join([self.root, *parts])
+
+    def make_writable(self) -> None:
+        """Make the folder, and see that a file can be made in it; StorageError with the mend if not."""
+        if not self.local:
+            return
+        with readable(self.root):
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root):
+                pass
+
+    def folders(self) -> list[str]:
+        """Names of the folders directly inside; none where nothing was written yet."""
+        selector = pafs.FileSelector(self.path(), allow_not_found=True)
+        infos = self.filesystem.get_file_info(selector)
+        return sorted(info.base_name for info in infos if info.type == pafs.FileType.Directory)
+
+    def exists(self, *parts: str) -> bool:
+        info = self.filesystem.get_file_info(self.path(*parts))
+        return bool(info.type != pafs.FileType.NotFound)
+
+    def flush(self, *parts: str) -> None:
+        """Make a written file durable, with the entry of its folder (object stores are durable on close)."""
+        if not self.local:
+            return
+        path = self.path(*parts)
+        for target in (path, os.path.dirname(path)):
+            descriptor = os.open(target, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

@@ -1,0 +1,154 @@
+"""Publish: write the rows, audit what was written, and only then let the version appear.
+
+The version appears in one atomic commit to the dataset's Delta log, which carries its name,
+lineage and digests. Killed before it, a publisher leaves files that belong to no version; killed
+after it, everything is there but the tag, which is put right from the log.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage import delta, tags
+from storage.digest import RowsDigest
+from storage.errors import Conflict, readable
+from storage.files import WrittenFile, remove_files, write_files
+from storage.gates import Gate, Written, run_gates
+from storage.location import Location, checked_name
+from storage.versions import Version, next_name
+
+LATEST: Final = -1  # `expected`: whatever is there when publishing starts
+_APPLICATION = "mathmill.publish"
+
+
+def publish(
+    where: Location,
+    dataset: str,
+    tables: Iterable[pa.Table],
+    schema: pa.Schema,
+    *,
+    mode: Literal["append", "overwrite"],
+    expected: int | None,
+    lineage: Mapping[str, Any],
+    gates: Sequence[Gate],
+    day: datetime.date,
+) -> Version:
+    """See Store.publish."""
+    checked_name(dataset)
+    where.make_writable()
+    url = where.url(dataset)
+    head = delta.head_of(url)
+    base = head if expected == LATEST else expected
+    if base != head:
+        raise Conflict(
+            f"{dataset} is at table version {_or_none(head)}, {_or_none(base)} was expected: "
+            "check against the newer version and publish again"
+        )
+    with readable(url):
+        before = tags.versions_of(where, dataset)
+        files = write_files(where, dataset, tables, schema)
+    paths = [file.path for file in files]
+    try:
+        previous = before[-1] if before else None
+        written = _written(where, dataset, schema, files, previous if mode == "append" else None)
+        run_gates(written, gates)
+        record = _record(written, previous, mode, lineage, next_name(day, {v.name for v in before}))
+        with readable(url):
+            number = _commit(where, dataset, files, schema, base, mode, record)
+    except BaseException:
+        remove_files(where, dataset, paths)
+        raise
+    with readable(where.url(tags.TABLE)):
+        tags.heal(where, dataset)
+    return Version.of_record(number, record, previous)
+
+
+def _commit(
+    where: Location,
+    dataset: str,
+    files: Sequence[WrittenFile],
+    schema: pa.Schema,
+    base: int | None,
+    mode: str,
+    record: dict[str, Any],
+) -> int:
+    """Commit, and return the table version; a commit that was made in spite of an error counts."""
+    url = where.url(dataset)
+    try:
+        delta.commit(url, files, schema, base=base, mode=mode, record=record, application=_APPLICATION)
+    except Exception:
+        # An error may come after the commit was made (a lost answer from an object store). Ours is
+        # known by its token; where it is not in the log, nobody will ever see these files.
+        for number, found in delta.records(where, dataset, base):
+            if found["token"] == record["token"]:
+                return number
+        raise
+    number = 0 if base is None else base + 1
+    where.flush(dataset, delta.log_path(number))
+    return number
+
+
+def _written(
+    where: Location,
+    dataset: str,
+    schema: pa.Schema,
+    files: Sequence[WrittenFile],
+    stays: Version | None,
+) -> Written:
+    return Written(
+        where=where,
+        dataset=dataset,
+        table=dataset,
+        schema=schema,
+        files=files,
+        before=() if stays is None else list(stays.files),
+        rows_before=0 if stays is None else stays.rows,
+    )
+
+
+def _record(
+    written: Written,
+    previous: Version | None,
+    mode: str,
+    lineage: Mapping[str, Any],
+    name: str,
+) -> dict[str, Any]:
+    kept = previous if mode == "append" and previous is not None else None
+    digest = sum((file.digest for file in written.files), RowsDigest())
+    if kept is not None:
+        digest += RowsDigest.parse(kept.state)
+    return {
+        "format": 1,
+        "token": uuid.uuid4().hex,
+        "dataset": written.dataset,
+        "name": name,
+        "mode": mode,
+        "digest": digest.hex(),
+        "state": digest.state(),
+        "rows": digest.rows,
+        "added": written.rows if kept is not None or previous is None else _new_ids(written, previous),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "lineage": dict(lineage),
+        "files": {f.path: {"rows": f.rows, "size": f.size, "blake2b": f.blake2b} for f in written.files},
+    }
+
+
+def _new_ids(written: Written, previous: Version) -> int:
+    """How many of the written rows have an id that the version before, now overwritten, has not."""
+    ids = written.read(["id"]).column("id").combine_chunks()
+    old = Written(written.where, written.dataset, written.table, written.schema, (), list(previous.files))
+    known = 0
+    for batch in old.batches(["id"], before=True):
+        known += pc.sum(pc.is_in(batch.column("id"), value_set=ids)).as_py() or 0
+    return len(ids) - known
+
+
+def _or_none(version: int | None) -> str:
+    return "no version" if version is None else str(version)

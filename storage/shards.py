@@ -1,0 +1,192 @@
+"""Stage outputs, found by what they were made from.
+
+A stage's output over one shard is addressed by the digest of (the stage's code version, its
+parameters, its input's digest): a finished one is found and not made again. The Parquet file is
+written under a temporary name, made durable and renamed; the JSON record is written last, and its
+existence means complete. What a killed run leaves has no record and is written over.
+
+Local to one machine or a shared folder: a cache that may be thrown away, unlike published versions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from storage.digest import digest_in_order
+from storage.errors import Corrupt, StorageError, readable
+from storage.files import write_options
+
+_BALANCE = ("kept", "rejected", "failed")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A finished stage output: small, JSON-able, what tasks hand to each other instead of rows.
+
+    `path` is relative to the store's folder; rows = kept + rejected + failed; `facts` are what the
+    stage said about the shard (seconds, tokens, cost) in plain JSON values.
+    """
+
+    digest: str
+    path: str
+    rows: int
+    kept: int
+    rejected: int
+    failed: int
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Ref:
+        return cls(**{f.name: record[f.name] for f in dataclasses.fields(cls)})
+
+
+def digest_of(*parts: Any) -> str:
+    """64 hex digits over JSON-able parts (code version, parameters, input digests); equal parts, in
+    the same order, give the same digest on any machine. TypeError for what JSON cannot say."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class ShardStore:
+    """Stage outputs under `<home>/shards`, two levels by digest."""
+
+    def __init__(self, home: str | os.PathLike[str]) -> None:
+        self.folder = Path(home) / "shards"
+
+    def get(self, digest: str) -> Ref | None:
+        """A finished output, or None."""
+        record = self._load(digest)
+        return None if record is None else Ref.from_dict(record)
+
+    def put(self, stage: str, digest: str, table: pa.Table, facts: Mapping[str, Any] | None = None) -> Ref:
+        """Write an output; complete on return, absent or complete at any moment before.
+
+        Args:
+            facts: plain JSON values about the shard; `kept`, `rejected` and `failed` among them are
+                taken as the balance, else it is counted from the column `rejected`
+                ("<stage>: failed: <reason>" is failed; without the column all are kept).
+        """
+        facts = dict(facts or {})
+        counted = {"kept", "rejected", "failed"} <= facts.keys()
+        balance = {name: int(facts[name]) for name in _BALANCE} if counted else _balance(table)
+        if sum(balance.values()) != table.num_rows:
+            raise StorageError(
+                f"stage {stage}: {table.num_rows} rows out, but the balance says {balance}: count every row once"
+            )
+        record_path = self._record(digest)
+        data_path = record_path.with_suffix(".parquet")
+        ref = Ref(
+            digest, data_path.relative_to(self.folder).as_posix(), table.num_rows, **balance, facts=facts
+        )
+        with readable(str(self.folder)):
+            data_path.parent.mkdir(parents=True, exist_ok=True)
+            seal, size = _write(data_path, table)
+            record = ref.to_dict() | {
+                "stage": stage,
+                "blake2b": seal,
+                "size": size,
+                "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            }
+            _replace(record_path, json.dumps(record, ensure_ascii=False, sort_keys=True).encode())
+        return ref
+
+    def put_content(self, stage: str, table: pa.Table) -> Ref:
+        """Keep rows that no stage made (seeds, a plan), addressed by their content, in this order."""
+        digest = digest_of(stage, "content", digest_in_order(table))
+        return self.get(digest) or self.put(stage, digest, table)
+
+    def read(self, ref: Ref | str, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of an output (or of that digest), after a look at its checksum.
+
+        StorageError if there is none, Corrupt if it is not what was written."""
+        digest = ref if isinstance(ref, str) else ref.digest
+        record = self._load(digest)
+        if record is None:
+            raise StorageError(f"no stage output {digest[:12]} under {self.folder}: run the stage again")
+        path = self.folder / record["path"]
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            data = b""
+        if len(data) != record["size"] or _seal(data) != record["blake2b"]:
+            raise Corrupt(
+                f"stage output {digest[:12]} ({record['stage']})", [f"{path} is not what was written"]
+            )
+        return pq.read_table(pa.BufferReader(data), columns=None if columns is None else list(columns))
+
+    def drop(self, digest: str) -> None:
+        """Forget an output, so that its stage runs again; the record goes first."""
+        record = self._record(digest)
+        record.unlink(missing_ok=True)
+        record.with_suffix(".parquet").unlink(missing_ok=True)
+
+    def _load(self, digest: str) -> dict[str, Any] | None:
+        path = self._record(digest)
+        try:
+            record: dict[str, Any] = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise Corrupt(f"the record of stage output {digest[:12]}", [f"{path} is no JSON"]) from error
+        return record
+
+    def _record(self, digest: str) -> Path:
+        if not _DIGEST.fullmatch(digest):
+            raise StorageError(f"{digest!r} is no digest: use storage.shards.digest_of")
+        return self.folder / digest[:2] / f"{digest}.json"
+
+
+def _balance(table: pa.Table) -> dict[str, int]:
+    if "rejected" not in table.schema.names:
+        return {"kept": table.num_rows, "rejected": 0, "failed": 0}
+    reasons = table.column("rejected")
+    dropped = len(reasons) - reasons.null_count
+    failed = pc.sum(pc.match_substring_regex(reasons, r"^[^:]*: failed: ")).as_py() or 0
+    return {"kept": len(reasons) - dropped, "rejected": dropped - failed, "failed": failed}
+
+
+def _write(path: Path, table: pa.Table) -> tuple[str, int]:
+    """Write Parquet to a buffer, then to the disk once, whole and durable; checksum and size."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, row_group_size=65_536, **write_options(table.schema))
+    data = sink.getvalue()
+    _replace(path, data)
+    return _seal(data), data.size
+
+
+def _replace(path: Path, data: bytes | pa.Buffer) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _seal(data: bytes | pa.Buffer) -> str:
+    return hashlib.blake2b(data, digest_size=32).hexdigest()

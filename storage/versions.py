@@ -1,0 +1,72 @@
+"""What a published version is, and how it is named."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One published version, for ever the same. `str(version)` is its name for people.
+
+    `table_version` is the Delta version of the table; `rows` counts all its rows, `added` those
+    whose id the version before did not have; `created` is an ISO 8601 time in UTC; `files` maps
+    each file of the version to its rows, size and BLAKE2b digest.
+    """
+
+    dataset: str
+    name: str
+    table_version: int
+    digest: str
+    rows: int
+    added: int
+    created: str
+    lineage: dict[str, Any]
+    state: str = ""
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.dataset}@{self.name}"
+
+    @classmethod
+    def of_record(cls, table_version: int, record: Mapping[str, Any], before: Version | None) -> Version:
+        """The version that a commit's record speaks of; `before` is the one it followed."""
+        files = dict(record["files"])
+        if record["mode"] == "append" and before is not None:
+            files = before.files | files
+        return cls(
+            dataset=record["dataset"],
+            name=record["name"],
+            table_version=table_version,
+            digest=record["digest"],
+            rows=record["rows"],
+            added=record["added"],
+            created=record["created"],
+            lineage=record["lineage"],
+            state=record["state"],
+            files=files,
+        )
+
+
+def in_order(
+    records: Iterable[tuple[int, Mapping[str, Any]]], before: Version | None = None
+) -> list[Version]:
+    """The versions of (table version, record) pairs, oldest first, following `before`."""
+    found: list[Version] = []
+    for table_version, record in records:
+        before = Version.of_record(table_version, record, before)
+        found.append(before)
+    return found
+
+
+def next_name(day: datetime.date, taken: Collection[str]) -> str:
+    """`2026.11.20`, or `2026.11.20.2` where that is taken, and so on."""
+    base = f"{day.year:04d}.{day.month:02d}.{day.day:02d}"
+    name, number = base, 1
+    while name in taken:
+        number += 1
+        name = f"{base}.{number}"
+    return name
