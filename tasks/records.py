@@ -125,9 +125,11 @@ def _why_not_json(line: bytes, error: orjson.JSONDecodeError) -> str:
         return f"not JSON: {error.msg} at column {error.colno}"
     except RecursionError:
         return "nested too deeply"
-    return (
-        "NaN or Infinity instead of a number" if "NaN" in text or "Infinity" in text else "half a UTF-16 pair"
-    )
+    if "NaN" in text or "Infinity" in text:
+        return "NaN or Infinity instead of a number"
+    if not _is_unicode(json.dumps(value, ensure_ascii=False)):
+        return "half a UTF-16 pair"
+    return f"unreadable number ({error.msg})"
 
 
 def _needs_care(line: bytes, value: dict[str, Any]) -> bool:
