@@ -112,7 +112,7 @@ class Caller:
                 spending = (bill.cost, bill.prompt_tokens + bill.completion_tokens, bill.estimated)
                 if completion is not None:
                     return completion
-                lane.controller.failed(self._loop.time(), 1.0)
+                lane.controller.failed(self._loop.time(), self._limits.breaker_cooloff)
                 return Again(self._delay(tries), f"{reading.outcome}: {reading.detail}")
             return self._refusal(request, key, lane, response, dialect, sent, tries)
         except TransportError as error:
@@ -170,6 +170,9 @@ class Caller:
         cost = end.cost(usage.prompt_tokens, usage.completion_tokens)
         bill = Bill(receipt.id, outcome, usage.prompt_tokens, usage.completion_tokens, usage.estimated, cost)
         self._ledger.bill(bill)
+        if outcome == COMPLETION and reading.outcome is wire.Outcome.EMPTY:
+            # Only its bill says that this is the answer: a reader must not come before it.
+            await self._loop.run_in_executor(None, self._ledger.flush)
         tokens = (usage.prompt_tokens, usage.completion_tokens, usage.estimated)
         self._meter.billed(request.tag, tokens, cost, elapsed)
         if completion is not None and completion.error is not None:
@@ -221,7 +224,7 @@ class Caller:
         return Completion(key, None, None, Usage(0, 0), f"http {status}: {said}")
 
     def _broken(self, lane: Lane, why: str) -> None:
-        lane.controller.failed(self._loop.time(), 1.0)
+        lane.controller.failed(self._loop.time(), self._limits.breaker_cooloff)
         self._gate.failed(lane, why)
         self._gate.pump()
 

@@ -60,10 +60,10 @@ class Controller:
         self._paused_until = max(self._paused_until, now + pause)
 
     def _cut(self, now: float, factor: float) -> None:
+        self.cuts += self._limit > 1.0
         self._limit = max(1.0, self._limit * factor)
         self._threshold = self._limit
         self._cut_at = now
-        self.cuts += 1
         self._before = None
         self._window = _Window(now, [], self._limit)
 
