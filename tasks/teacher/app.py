@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -38,7 +39,8 @@ class Served:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     by_model: Counter[str] = field(default_factory=Counter)
-    requests: Counter[bytes] = field(default_factory=Counter)
+    requests: set[bytes] = field(default_factory=set)
+    refused: set[bytes] = field(default_factory=set)
 
     def add(self, ask: Ask, digest: bytes, choices: list[tuple[str, str]]) -> None:
         self.calls += 1
@@ -46,7 +48,7 @@ class Served:
         self.prompt_tokens += prompt_tokens(ask)
         self.completion_tokens += sum(count_tokens(text) for text, _ in choices)
         self.by_model[ask.model] += 1
-        self.requests[digest] += 1
+        self.requests.add(digest)
 
     def record(self) -> dict[str, Any]:
         distinct = len(self.requests)
@@ -56,6 +58,7 @@ class Served:
             "by_model": dict(sorted(self.by_model.items())),
             "distinct_requests": distinct,
             "repeated_requests": self.calls - distinct,
+            "refused_requests": len(self.refused),
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
         }
@@ -66,11 +69,13 @@ def make_app(
     *,
     models: Sequence[Character] = (STRONG, SMALL),
     latency: float = 0.0,
+    refuse: float = 0.0,
 ) -> Starlette:
     """An app of its own, with its own counts.
 
     `api_key`: callers must send it as a bearer token; None lets everyone in. `models`: the characters
-    served, by name. `latency`: seconds before every completion, as a real model takes.
+    served, by name. `latency`: seconds before every completion, as a real model takes. `refuse`: the share of distinct requests that get 429
+    with Retry-After the first time, as a busy server does.
     """
     characters = {character.name: character for character in models}
     served = Served()
@@ -85,9 +90,12 @@ def make_app(
                 param="model",
                 code="model_not_found",
             )
+        digest = digest_of(ask)
+        if int.from_bytes(digest[:4], "big") < refuse * 2**32 and digest not in served.refused:
+            served.refused.add(digest)
+            raise WireError(429, "the server is busy; try again", code="rate_limit_exceeded")
         if latency:
             await asyncio.sleep(latency)
-        digest = digest_of(ask)
         choices = complete(ask, character)
         served.add(ask, digest, choices)
         identity = digest.hex()[:24]
@@ -114,7 +122,7 @@ def make_app(
                     _check_key(request, api_key)
                 return await endpoint(request)
             except WireError as error:
-                return JSONResponse(error.body, status_code=error.status)
+                return _refusal(error)
 
         return checked
 
@@ -124,8 +132,19 @@ def make_app(
             Route("/v1/models", guarded(list_models)),
             Route("/health", health),
             Route("/stats", stats),
-        ]
+        ],
+        exception_handlers={HTTPException: _no_such_route},
     )
+
+
+def _refusal(error: WireError) -> Response:
+    headers = {"Retry-After": "0.05"} if error.status == 429 else None
+    return JSONResponse(error.body, status_code=error.status, headers=headers)
+
+
+async def _no_such_route(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _refusal(WireError(status, f"invalid URL ({request.method} {request.url.path})"))
 
 
 def complete(ask: Ask, character: Character) -> list[tuple[str, str]]:

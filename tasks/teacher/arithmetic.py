@@ -7,6 +7,7 @@ are bounded, so text from anywhere may be read. It does not read functions, matr
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from fractions import Fraction
@@ -31,6 +32,7 @@ class NotArithmetic(ValueError):
     """The text is not an expression that this module reads."""
 
 
+@functools.lru_cache(maxsize=16384)  # the links of a chain and the samples of a question repeat
 def number(text: str) -> Fraction | None:
     """The exact value of a whole text, or None if it is not a numeric expression."""
     try:
@@ -116,7 +118,9 @@ class _Reader:
             self.at = end
             sign = -sign if token == "-" else sign
             kind, token, end = self.peek()
-        total = _scaled(self.product(depth), Fraction(sign))
+        total = self.product(depth)
+        if sign < 0:
+            total = _scaled(total, Fraction(-1))
         while True:
             before = self.at
             kind, token, end = self.peek()
@@ -129,7 +133,7 @@ class _Reader:
             except NotArithmetic:
                 self.at = before
                 return total
-            total = _bounded(_plus(total, _scaled(term, Fraction(1 if token == "+" else -1))))
+            total = _bounded(_plus(total, term if token == "+" else _scaled(term, Fraction(-1))))
 
     def product(self, depth: int) -> Polynomial:
         total = self.signed(depth)

@@ -37,17 +37,23 @@ def worked_text(question: str, language: str) -> Worked | None:
     return None
 
 
-def _spelled(text: str) -> str:
-    """Words for operations as signs: "15% of 80", "12 times 7", "12 乘以 7"."""
+_SPELLED = tuple(
+    (re.compile(rf"(?P<before>[\d%)])\s*(?:{words})\s*(?=[-(\d])", re.IGNORECASE), rf"\g<before> {sign} ")
     for words, sign in (
-        (r"(?<=%)\s+of\b|\btimes\b|\bmultiplied by\b|乘以|乘", " * "),
-        (r"\bplus\b|加上|加", " + "),
-        (r"\bminus\b|减去|减", " - "),
-        (r"\bdivided by\b|除以", " / "),
-        (r"\bsquared\b|的平方", "^2"),
-    ):
-        text = re.sub(rf"(?<=[\d%)]|[\d)]\s)?(?:{words})(?=\s*[-(\d]|\s*$|\W)", sign, text)
-    return text
+        (r"\b(?:times|multiplied by)\b|乘以|乘|(?<=%)\s*(?:of\b|的)", "*"),
+        (r"\bplus\b|加上|加", "+"),
+        (r"\bminus\b|减去|减", "-"),
+        (r"\bdivided by\b|除以", "/"),
+    )
+)
+_SQUARED = re.compile(r"(?<=[\d)])\s*(?:squared\b|的平方)", re.IGNORECASE)
+
+
+def _spelled(text: str) -> str:
+    """Words for operations between numbers as signs: "15% of 80", "12 times 7", "12 乘以 7"."""
+    for pattern, sign in _SPELLED:
+        text = pattern.sub(sign, text)
+    return _SQUARED.sub("^2", text)
 
 
 def _expression(text: str, language: str) -> Worked | None:
@@ -56,7 +62,7 @@ def _expression(text: str, language: str) -> Worked | None:
         return None
     answer = written(value, text)
     steps = (f"计算：{text} = {answer}。",) if language == "zh" else (f"Compute {text} = {answer}.",)
-    return Worked(answer, steps, f"from fractions import Fraction\nprint({_fraction_code(value)})")
+    return Worked(answer, steps, _program(text, value))
 
 
 def _equation(text: str, language: str) -> Worked | None:
@@ -136,5 +142,27 @@ def _rational(value: Fraction) -> str:
     )
 
 
-def _fraction_code(value: Fraction) -> str:
-    return f"Fraction({value.numerator}, {value.denominator})"
+_PYTHON = (
+    (re.compile(r"(?<=\d),(?=\d{3})"), ""),
+    (re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}"), r"((\1)/(\2))"),
+    (re.compile(r"\\sqrt|√"), "sqrt"),
+    (re.compile(r"\\times|\\cdot|×|·"), "*"),
+    (re.compile(r"\\div|÷"), "/"),
+    (re.compile(r"\\left|\\right"), ""),
+    (re.compile(r"[−–]"), "-"),
+    (re.compile(r"\{"), "("),
+    (re.compile(r"\}"), ")"),
+    (re.compile(r"(\d+(?:\.\d+)?)\s*%"), r"(\1/100)"),
+    (re.compile(r"(?<=[\d)])\s*(?=\()"), "*"),
+    (re.compile(r"\^"), "**"),
+)
+
+
+def _program(text: str, value: Fraction) -> str:
+    """A program that computes the expression; where it cannot be put as Python plainly, the value itself."""
+    code = text
+    for pattern, python in _PYTHON:
+        code = pattern.sub(python, code)
+    if re.fullmatch(r"(?:[\d.+\-*/()!\s]|sqrt)+", code):
+        return f"from sympy import sympify\nprint(sympify({code!r}, rational=True))"
+    return f"from fractions import Fraction\nprint(Fraction({value.numerator}, {value.denominator}))"

@@ -24,6 +24,16 @@ _LABEL = re.compile(
     rf"(?:{_EXAMPLE}|{_SOLUTION}|{_QUESTION})\s*(?:problems?|questions?|text|题目|问题)?\s*[（(]?\d*[)）]?)\s*\**\s*[:：]\**\s*(.*)$",
     re.IGNORECASE,
 )
+_HEADING = re.compile(
+    rf"^\s*#{{1,6}}\s+(?:the\s+)?((?:\w+\s+)?(?:{_EXAMPLE}|{_SOLUTION}|{_QUESTION}))\s*\d*\s*$", re.IGNORECASE
+)
+_ANY_HEADING = re.compile(r"^\s*#{1,6}\s")
+# a later line of a labelled part that speaks to the reader again: it is the prompt's, not the problem's
+_INSTRUCTS = re.compile(
+    r"\s*(?:let'?s|let us|please|think|write|give|return|reply|respond|output|answer|put|show|explain|do not|don't|"
+    r"use|create|generate|produce|solve|judge|grade|score|remember)\b|\s*(?:请|输出|把|将|不要|用|给出|逐步|评分|打分|判断|只)",
+    re.IGNORECASE,
+)
 _ENTRY = re.compile(
     rf"^\s*(?:[-*•]|\(?\d+[.)、）]|(?:{_EXAMPLE}|{_QUESTION})\s*\d+\s*[.:：、]?)\s*(.*)$", re.IGNORECASE
 )
@@ -48,7 +58,8 @@ def quoted(text: str) -> Quoted:
     at = 0
     while at < len(lines):
         line = lines[at]
-        opening, fence, label = _OPEN_TAG.match(line), _FENCE.match(line), _LABEL.match(line)
+        opening, fence = _OPEN_TAG.match(line), _FENCE.match(line)
+        label, heading = _LABEL.match(line), _HEADING.match(line)
         if opening and (end := _tag_end(lines, at, opening)) is not None:
             _take(blocks, _role(opening.group(1)), _inside(lines, at, end, opening))
             at = end + 1
@@ -62,6 +73,9 @@ def quoted(text: str) -> Quoted:
             numbered = line.startswith("[")
             _take(blocks, "solution" if numbered else _role_above(rest), lines[at:end])
             at = end
+        elif heading:
+            end = next((i for i in range(at + 1, len(lines)) if _ANY_HEADING.match(lines[i])), len(lines))
+            at = _headed(lines, at, end, _role(heading.group(1)), blocks, rest)
         elif label and _role(label.group(1)) != "other":
             at = _labelled(lines, at, label, blocks, rest)
         else:
@@ -126,6 +140,22 @@ def _fence_end(lines: list[str], at: int, mark: str) -> int | None:
     return None
 
 
+def _headed(
+    lines: list[str], at: int, end: int, role: str, blocks: list[tuple[str, str]], rest: list[str]
+) -> int:
+    """A part under a Markdown heading, up to the next heading or to a paragraph that instructs again."""
+    inner = next((i for i in range(at + 1, end) if lines[i].strip()), end)
+    if inner == end or _structural(lines[inner]):
+        rest.append(lines[at])
+        return at + 1
+    for index in range(inner + 1, end):
+        if not lines[index - 1].strip() and _INSTRUCTS.match(lines[index]):
+            end = index
+            break
+    _take(blocks, role, lines[inner:end])
+    return end
+
+
 def _labelled(
     lines: list[str], at: int, label: re.Match[str], blocks: list[tuple[str, str]], rest: list[str]
 ) -> int:
@@ -143,7 +173,13 @@ def _labelled(
     blank = False
     while index < len(lines):
         line = lines[index]
-        if _LABEL.match(line) or (blank and (_structural(line) or role == "question")):
+        if (
+            _LABEL.match(line)
+            or _ANY_HEADING.match(line)
+            or (blank and (_structural(line) or role == "question"))
+        ):
+            break
+        if role == "question" and body and _INSTRUCTS.match(line):
             break
         blank = not line.strip()
         body.append(line)

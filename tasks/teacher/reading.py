@@ -6,6 +6,7 @@ words inside a problem or a solution never decide what the job is; then the rema
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 
@@ -41,9 +42,9 @@ _NOT_WRITING_ZH = r"(?:(?!程序|代码|解答|步骤|解法|答案)[^。！？\
 _WRITE = re.compile(
     r'"problems"\s*:'
     rf"|\b(?:write|create|generate|compose|invent|produce|come up with|make up|devise|design|give me|author|need|want)\b{_NOT_WRITING}"
-    r"\b(?:problems|questions|exercises|(?:new|original|similar|another|practice|different)\s+(?:\w+\s+){0,3}(?:problem|question|exercise))\b"
+    r"\b(?:problems|questions|exercises|variations|variants|(?:new|original|similar|another|practice|different)\s+(?:\w+\s+){0,3}(?:problem|question|exercise))\b"
     rf"|(?:出|编写|编|设计|生成|写|创作|构造|给出|给我|提供|命制|再来|需要){_NOT_WRITING_ZH}{{0,30}}?"
-    rf"(?:[\d一二两三四五六七八九十几]\s*[道个条]|新|一些|若干|类似|相似){_NOT_WRITING_ZH}{{0,30}}?题",
+    rf"(?:[\d一二两三四五六七八九十几]\s*[道个条]|新|一些|若干|类似|相似){_NOT_WRITING_ZH}{{0,30}}?(?:题|变式)",
     re.IGNORECASE,
 )
 _SIMILAR = re.compile(
@@ -60,22 +61,25 @@ _NO_PROGRAM = re.compile(
 _CJK = re.compile(r"[\u4e00-\u9fff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _SENTENCE = re.compile(r"(?<=[.!?:：。！？])\s*")
+MOST_TRIED = 40  # spans of a prompt that are tried as a known problem
 SHOWN = 4000  # characters of a question that are tried as a known problem
 
 
+@functools.lru_cache(maxsize=1024)  # the samples of one question come one after the other
 def read(system: str, user: str) -> Job:
     """The job of a conversation's system and last user message."""
     parts = quoted(user)
     words = parts.rest
     language = language_of(words) if words.strip() else language_of(user)
     questions, solutions, examples = parts.of("question"), parts.of("solution"), parts.of("example")
-    if not solutions and len(questions) > 1 and _JUDGE.search(words):
-        questions, solutions = questions[:1], questions[1:]
+    if not solutions and _JUDGE.search(words):
+        unnamed = questions + parts.of("other")
+        questions, solutions = (unnamed[:1], unnamed[1:]) if len(unnamed) > 1 else (questions, [])
     if solutions and (_JUDGE.search(words) or _JUDGE.search(system)):
         question, problem = _known(questions or [parts.rest])
         return Job("judge", language, question, problem, tuple(solutions[-1].split("\n")))
     if _WRITE.search(words):
-        shown = questions if questions and _SIMILAR.search(words) else []
+        shown = _shown(user, parts) if _SIMILAR.search(words) else []
         question, problem = _known(shown)
         return Job(
             "similar" if shown else "write",
@@ -107,25 +111,34 @@ def language_of(text: str) -> str:
     return "zh" if len(_CJK.findall(text)) > len(_LATIN_WORD.findall(text)) else "en"
 
 
+def _shown(user: str, parts: Quoted) -> list[str]:
+    """The problem that new ones shall be like: what is labelled as one, else an unlabelled part that is one."""
+    found = parts.of("question") or parts.of("other")
+    if found or parts.of("example"):
+        return found
+    return [text for text in _candidates(user, parts)[:MOST_TRIED] if known(text) is not None][:1]
+
+
 def _candidates(user: str, parts: Quoted) -> list[str]:
     """Where the question to solve may stand, likeliest first."""
+    labelled = parts.of("question")
+    if labelled:
+        return labelled
     rest = parts.rest.strip()
     paragraphs = [piece.strip() for piece in re.split(r"\n\s*\n", rest) if piece.strip()]
-    found = [*parts.of("question"), *parts.of("other"), *parts.of("example")]
-    if found:
-        found.sort(key=lambda text: text not in parts.of("question"))
-    found += [rest, *reversed(paragraphs)]
+    found = [*parts.of("other"), *parts.of("example"), rest, *reversed(paragraphs)]
     for piece in reversed(paragraphs):
-        sentences = [s for s in _SENTENCE.split(piece) if s]
-        found += [" ".join(sentences[i:]) for i in range(1, len(sentences))]
-        found += [piece[piece.find(s) :] for s in sentences[1:]]
-        found += [line.strip() for line in piece.split("\n")]
-    return list(dict.fromkeys(text for text in found if text)) or [user.strip()]
+        # "Please help me: <question>", "<question> Think step by step."
+        comma = re.search("[,，]", piece)
+        starts = [0, *([comma.end()] if comma else []), *(match.end() for match in _SENTENCE.finditer(piece))]
+        ends = [*(match.start() for match in _SENTENCE.finditer(piece)), len(piece)]
+        found += [piece[start:end] for start in starts for end in reversed(ends) if end - start > 8]
+    return list(dict.fromkeys(text for text in found if text.strip())) or [user.strip()]
 
 
 def _known(candidates: list[str]) -> tuple[str, Problem | None]:
     """The first candidate that is a problem it knows, else the first candidate as it stands."""
-    for text in candidates[:40]:
+    for text in candidates[:MOST_TRIED]:
         if len(text) <= SHOWN:
             problem = known(text)
             if problem is not None:
@@ -133,6 +146,7 @@ def _known(candidates: list[str]) -> tuple[str, Problem | None]:
     return (candidates[0] if candidates else ""), None
 
 
+@functools.lru_cache(maxsize=8192)  # solvers, critics and writers meet the same questions
 def known(text: str) -> Problem | None:
     """The problem behind a question's text, if a family recognises it."""
     text = text.strip()

@@ -28,9 +28,10 @@ Mapping = dict[Fraction, Fraction]
 def slip(steps: tuple[str, ...], answer: str, rng: random.Random) -> tuple[tuple[str, ...], str]:
     """The steps and the answer after one wrong calculation; the answer always differs from the right one."""
     text = "\n".join(steps)
+    said = list(statements(text))
     best: tuple[int, str, str] | None = None
-    for statement, wrong in _candidates(text, rng):
-        changed, mapping = _propagate(text, statement, wrong)
+    for statement, wrong in _candidates(said, rng):
+        changed, mapping = _propagate(text, said, statement, wrong)
         new_answer = _replaced(answer, mapping)
         if new_answer == answer or changed.count("\n") != text.count("\n"):
             continue
@@ -44,11 +45,11 @@ def slip(steps: tuple[str, ...], answer: str, rng: random.Random) -> tuple[tuple
     return _misstated(steps, answer, rng)
 
 
-def _candidates(text: str, rng: random.Random) -> Iterator[tuple[Statement, Fraction]]:
+def _candidates(said: list[Statement], rng: random.Random) -> Iterator[tuple[Statement, Fraction]]:
     """Calculations that may go wrong, each with a wrong value, in random order."""
     found = [
         (statement, wrong)
-        for statement in statements(text)
+        for statement in said
         if statement.left == statement.right and re.search(r"\d\D+\d", statement.left_text)
         if number(statement.right_text) is not None and re.fullmatch(_SIGNED, statement.right_text)
         for wrong in _wrong_values(statement.right, rng)
@@ -68,12 +69,12 @@ def _wrong_values(value: Fraction, rng: random.Random) -> list[Fraction]:
     return rng.sample(fitting, min(4, len(fitting)))
 
 
-def _propagate(text: str, first: Statement, wrong: Fraction) -> tuple[str, Mapping]:
+def _propagate(text: str, said: list[Statement], first: Statement, wrong: Fraction) -> tuple[str, Mapping]:
     """The text with the slip and its consequences, and which values became which."""
     mapping: Mapping = {first.right: wrong}
     pieces = [text[: first.right_at], written(wrong, first.right_text)]
     at = first.end
-    for later in statements(text):
+    for later in said:
         if later.right_at < first.end:
             continue
         if later.start < at:  # a link of a chain: its left is the right that was just written

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import random
 import re
 from fractions import Fraction
@@ -92,27 +94,39 @@ def _ordered(index: int, count: int, step: str, language: str) -> str:
     return f"{word}，{step}" if language == "zh" else f"{word}: {step}"
 
 
-_LAST_PRINT = re.compile(r"^print\((.*)\)\s*$", re.MULTILINE | re.DOTALL)
-
-
+@functools.lru_cache(maxsize=4096)
 def laid_out_program(code: str, layout: int) -> str:
-    """The program in one of LAYOUTS: as it is, with a name for the answer, in a function, or with a comment."""
+    """The program in one of LAYOUTS: as it is, with a name for the answer, with a comment, or in a function."""
     body = code.strip()
     head, _, last = body.rpartition("\n")
-    shown = _LAST_PRINT.fullmatch(last)
+    shown = _printed(last)
     if layout == 0 or shown is None:
         return body
     if layout == 1:
-        return "\n".join(filter(None, [head, f"answer = {shown.group(1)}", "print(answer)"]))
+        return "\n".join(filter(None, [head, f"answer = {shown}", "print(answer)"]))
     if layout == 2:
         return "\n".join(filter(None, [head, "# the answer", last]))
     lines = head.split("\n") if head else []
     imports = [line for line in lines if line.startswith(("from ", "import "))]
     inner = [line for line in lines if line not in imports]
-    indented = [f"    {line}" if line else line for line in [*inner, f"return {shown.group(1)}"]]
+    indented = [f"    {line}" if line else line for line in [*inner, f"return {shown}"]]
     return "\n".join([*imports, "", "", "def solve_it():", *indented, "", "", "print(solve_it())"]).lstrip(
         "\n"
     )
+
+
+def _printed(line: str) -> str | None:
+    """The expression that a line prints, if the line is a print of exactly one."""
+    try:
+        body = ast.parse(line).body
+    except SyntaxError:
+        return None
+    call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print"):
+        return None
+    if len(call.args) != 1 or call.keywords or isinstance(call.args[0], ast.Starred):
+        return None
+    return ast.get_source_segment(line, call.args[0])
 
 
 def _fenced(code: str, language: str, rng: random.Random, *, closed: bool) -> str:
@@ -158,9 +172,21 @@ def _endless(code: str) -> str:
     return f"{head}\nwhile True:\n    pass\n{last}"
 
 
+_ASKS = re.compile(
+    r"\\|=|\b(?:solve|find|compute|prove|evaluate|calculate|how|what|why|which|when)\b|求|解|计算|证明|多少|什么",
+    re.IGNORECASE,
+)
+_INTRODUCTION = {
+    "en": "I am a small rule-based mathematics teacher. Give me a problem to solve, a solution to judge, or a topic to write problems about.",
+    "zh": "我是一个基于规则的数学老师。你可以让我解题、评判解答，或者按知识点出题。",
+}
+
+
 def _unknown_in_words(job: Job, character: Character, rng: random.Random) -> str:
     zh = job.language == "zh"
     numbers = _numbers(job.question)
+    if not numbers and not _ASKS.search(job.question):
+        return _INTRODUCTION[job.language]
     if len(numbers) < 2 or rng.random() < character.rates.give_up:
         return (
             "我不会做这道题，给不出可靠的答案。"
