@@ -105,10 +105,9 @@ def test_what_no_retry_can_mend_stops_the_run_with_the_mend(
     # Answers in flight beside the fatal one land in the ledger first.
     url = faults.url(f"{fault}=100", seed=5)
     with Engine(endpoint(url, api_key=SecretStr("sk-secret-123")), ledger, QUICK) as engine:
-        got = []
+        got: list[Completion] = []
         with pytest.raises(EndpointError) as stopped:
-            for completion in engine.run(questions(2000)):
-                got.append(completion)
+            got.extend(engine.run(questions(2000)))
         message = str(stopped.value)
         assert setting in message
         assert "teacher" in message
