@@ -1,0 +1,239 @@
+"""What an isolation is made of: bubblewrap's arguments, and whether this machine can have one.
+
+Under root two layers: the outer one lays out the mounts (an interpreter under a 0700 home is
+unreachable otherwise) and drops to a real unprivileged uid; the inner one, always there, is run
+as an ordinary user and takes away the rest: namespaces, network, capabilities, further user
+namespaces, environment. Mapping root to another uid would leave root's rights over what is bound.
+
+In view inside: the shared libraries, the interpreter's own library folder, its site-packages,
+read-only; /tmp and /dev/shm as sized tmpfs; four harmless devices; tasks/sandbox/inside. No /proc.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.sandbox import syscalls
+from tasks.sandbox.verdict import Limits
+
+INSIDE = Path(__file__).parent / "inside"
+PROJECT = Path(__file__).resolve().parents[2]
+NOBODY = 65534
+_DEVICES = ("null", "zero", "full", "urandom")
+_USERNS_MEND = (
+    "allow user namespaces: sysctl -w user.max_user_namespaces=15000 (and, where it exists,"
+    " kernel.unprivileged_userns_clone=1 or kernel.apparmor_restrict_unprivileged_userns=0);"
+    " in Docker run with --security-opt seccomp=unconfined --security-opt apparmor=unconfined,"
+    " and as root also --cap-add SYS_ADMIN"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """Whether programs can be isolated here; `detail` is one line, `mend` what would make it so."""
+
+    ok: bool
+    detail: str
+    mend: str | None = None
+
+
+class SandboxUnavailable(RuntimeError):
+    """Programs cannot be isolated here, so none is run. One line, with the mend."""
+
+    def __init__(self, isolation: Isolation) -> None:
+        self.isolation = isolation
+        mend = f"; {isolation.mend}" if isolation.mend else ""
+        super().__init__(f"sandbox unavailable: {isolation.detail}{mend}")
+
+
+def isolation() -> Isolation:
+    """Whether programs can be isolated here: the parts are there, and an empty isolation starts.
+
+    Takes about 0.1 s and runs no program; the escapes are tried by Sandbox when it starts.
+    """
+    missing = _missing()
+    if missing is not None:
+        return missing
+    command = arguments(Limits(), [interpreter(), "-I", "-S", "-c", "print(6 * 7)"])
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    except subprocess.TimeoutExpired:
+        return Isolation(
+            False, "an empty isolation did not start within 60 s", "see whether the machine is overloaded"
+        )
+    if done.returncode or done.stdout != b"42\n":
+        return failed(done.stderr.decode("utf-8", "replace"))
+    who = f"uid {NOBODY} in two layers" if os.geteuid() == 0 else f"uid {os.geteuid()}"
+    return Isolation(True, f"{_version()[1]}, {who}, seccomp for {platform.machine()}")
+
+
+def failed(stderr: str) -> Isolation:
+    """Why an isolation did not start, from what bubblewrap or the interpreter said."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    detail = lines[-1][:300] if lines else "the isolation ended without a word"
+    namespaces = re.search(r"namespace|uid map|unshare|clone|Operation not permitted|No space left", detail)
+    return Isolation(False, detail, _USERNS_MEND if namespaces else None)
+
+
+def _missing() -> Isolation | None:
+    if sys.platform != "linux" or not syscalls.supported():
+        return Isolation(
+            False,
+            f"programs are isolated on Linux, x86_64 or aarch64; this is {sys.platform} {platform.machine()}",
+            "run on such a machine, or without programs",
+        )
+    number, text = _version()
+    if number < (0, 8):
+        return Isolation(False, text, "apt-get install bubblewrap (0.8 or newer)")
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        return Isolation(False, "setpriv is missing", "apt-get install util-linux")
+    around = [path for path in bound() if PROJECT.is_relative_to(path) and not _is_site(PROJECT)]
+    if around:
+        return Isolation(
+            False,
+            f"the checkout {PROJECT} lies within {around[0]}, which programs can read",
+            "move the checkout elsewhere",
+        )
+    return None
+
+
+@functools.cache
+def _version() -> tuple[tuple[int, ...], str]:
+    path = shutil.which("bwrap")
+    if path is None:
+        return (0,), "bubblewrap is missing"
+    text = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60).stdout.strip()
+    return tuple(int(part) for part in re.findall(r"\d+", text)), text
+
+
+def interpreter() -> str:
+    """The base interpreter behind sys.executable: no venv start-up, no .pth file, no sitecustomize."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def sites() -> list[str]:
+    """The folders of installed packages, in the order of sys.path."""
+    return [path for path in sys.path if _is_site(Path(path)) and os.path.isdir(path)]
+
+
+def _is_site(path: Path) -> bool:
+    return path.name in ("site-packages", "dist-packages")
+
+
+def bound() -> list[Path]:
+    """What of the host is in view inside, read-only; no path lies within another."""
+    base = Path(interpreter()).parent.parent
+    libraries = [Path(name) for name in ("/usr/lib", "/usr/lib32", "/usr/lib64", "/lib", "/lib64")]
+    own = [base / "lib", base / "lib64", Path(sysconfig.get_path("stdlib")), Path(interpreter())]
+    wanted = [*libraries, *own, Path("/etc/ld.so.cache"), *map(Path, sites())]
+    found = sorted({path for path in wanted if path.exists() and not path.is_symlink()})
+    return [path for path in found if not any(other in path.parents for other in found)]
+
+
+def _masked(paths: Sequence[Path]) -> list[Path]:
+    """The project's own packages, where they are installed into a site that is in view."""
+    packages = [PROJECT / name for name in ("flows", "tasks", "prompts", "storage")]
+    return [path for path in packages if path.is_dir() and any(path.is_relative_to(p) for p in paths)]
+
+
+def arguments(
+    limits: Limits,
+    command: Sequence[str],
+    *,
+    hash_seed: int = 0,
+    filter_fd: int | None = None,
+    info_fd: int | None = None,
+) -> list[str]:
+    """The whole command line that runs `command` in an isolation of its own.
+
+    `filter_fd` holds the seccomp filter to load, `info_fd` is told the pid of process 1.
+    """
+    paths = bound()
+    inside = "/inside" if os.geteuid() == 0 else str(INSIDE)  # where the layer around has put it
+    inner = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--as-pid-1"]
+    inner += ["--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"]
+    inner += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    if filter_fd is not None:
+        inner += ["--seccomp", str(filter_fd)]
+    if info_fd is not None:
+        inner += ["--info-fd", str(info_fd)]
+    inner += [*_tmpfs("/tmp", limits.tmp_mb << 20), *_view(paths, inside), *_tmpfs("/dev/shm", 1 << 20)]
+    for path in _masked(paths):
+        inner += ["--tmpfs", str(path), "--remount-ro", str(path)]
+    inner += ["--remount-ro", "/", "--chdir", "/tmp", "--clearenv"]
+    # sets and dicts in the same order every time; no threads that a program did not ask for
+    for name, value in (("PYTHONHASHSEED", str(hash_seed)), ("OPENBLAS_NUM_THREADS", "1")):
+        inner += ["--setenv", name, value]
+    return [*_as_nobody(paths), *inner, "--", *command]
+
+
+def _as_nobody(paths: Sequence[Path]) -> list[str]:
+    """Under root: the layer that brings the view within reach of NOBODY, and becomes NOBODY."""
+    if os.geteuid() != 0:
+        return []
+    tools = sorted({Path(path).parent for path in map(shutil.which, ("bwrap", "setpriv")) if path})
+    outer = [
+        "bwrap",
+        "--die-with-parent",
+        "--perms",
+        "1777",
+        "--dir",
+        "/tmp",
+        *_view([*paths, *tools], str(INSIDE)),
+    ]
+    outer += ["--bind", "/proc", "/proc", "--setenv", "PATH", ":".join(map(str, tools)), "--"]
+    drop = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    return [*outer, *drop, "--no-new-privs", "--bounding-set", "-all", "--inh-caps", "-all"]
+
+
+def _tmpfs(path: str, size: int) -> list[str]:
+    return ["--perms", "0700", "--size", str(size), "--tmpfs", path]
+
+
+def _view(paths: Sequence[Path], inside: str) -> list[str]:
+    """Arguments that show these paths of the host, read-only, the devices and the inside folder."""
+    shown: list[str] = []
+    made: set[Path] = {Path("/"), Path("/tmp")}
+    for path in [*paths, *(Path("/dev", name) for name in (*_DEVICES, "shm"))]:
+        for parent in reversed(path.parents):
+            if parent not in made:
+                made.add(parent)
+                shown += ["--perms", "0755", "--dir", str(parent)]
+        if path.parent == Path("/dev"):
+            shown += ["--dev-bind", str(path), str(path)] if path.name != "shm" else []
+        else:
+            shown += ["--ro-bind", str(path), str(path)]
+    for name in ("/lib", "/lib32", "/lib64", "/bin", "/sbin"):
+        if os.path.islink(name):
+            shown += ["--symlink", os.readlink(name), name]
+    return [*shown, "--ro-bind", inside, "/inside"]
+
+
+def configuration(limits: Limits, *, seed: int = 0, clock_shift_s: int = 0) -> dict[str, Any]:
+    """The first frame to inside/server.py."""
+    return {
+        "wall_s": limits.wall_s,
+        "wall_cap_s": limits.wall_cap_s,
+        "cpu_s": limits.cpu_limit_s,
+        "memory_mb": limits.memory_mb,
+        "tmp_mb": limits.tmp_mb,
+        "threads": limits.threads,
+        "output_bytes": limits.output_chars,
+        "tail_bytes": limits.tail_chars,
+        "answer_chars": limits.answer_chars,
+        "filter": syscalls.inner().hex(),
+        "sites": sites(),
+        "seed": seed,
+        "clock_shift_s": clock_shift_s,
+    }

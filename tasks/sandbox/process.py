@@ -1,0 +1,154 @@
+"""One isolation seen from outside: start it, ask it to run a program, kill all of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import struct
+import subprocess
+import time
+from typing import Any
+
+from tasks.sandbox import isolate, syscalls
+from tasks.sandbox.isolate import Isolation, SandboxUnavailable
+from tasks.sandbox.verdict import Ended, Limits
+
+START_S = 120.0  # to import and warm sympy on a machine that is busy with other things
+GRACE_S = 5.0  # beyond the longest a program may live, before the whole isolation is killed
+FRAME_MAX = 1 << 20
+
+
+class Broken(RuntimeError):
+    """The isolation died, or did not answer in time, or answered nonsense: our trouble, not the
+    program's."""
+
+
+class Process:
+    """A warm parent in its own isolation. Used by one thread, the one that made it: the isolation
+    dies with that thread."""
+
+    def __init__(self, limits: Limits, *, seed: int = 0, clock_shift_s: int = 0) -> None:
+        """Start and warm it; SandboxUnavailable if it does not come up."""
+        self.limits = limits
+        self.served = 0
+        self.log = os.memfd_create("sandbox-stderr")
+        filter_fd = os.memfd_create("sandbox-filter")
+        os.write(filter_fd, syscalls.outer())
+        os.lseek(filter_fd, 0, os.SEEK_SET)
+        told, info_fd = os.pipe()
+        try:
+            command = [isolate.interpreter(), "-s", "-S", "-P", "-B", "/inside/server.py"]
+            self._process = subprocess.Popen(
+                isolate.arguments(limits, command, hash_seed=seed, filter_fd=filter_fd, info_fd=info_fd),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.log,
+                bufsize=0,
+                pass_fds=(filter_fd, info_fd),
+                start_new_session=True,
+            )
+        finally:
+            os.close(filter_fd)
+            os.close(info_fd)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
+        self.first_pid: int | None = None  # of process 1, as this machine knows it
+        try:
+            with contextlib.closing(os.fdopen(told, "rb")) as info:
+                self.first_pid = json.loads(info.read() or b"{}").get("child-pid")
+            self._send(isolate.configuration(limits, seed=seed, clock_shift_s=clock_shift_s))
+            self._frame(time.monotonic() + START_S)
+        except Broken as error:
+            said = self._said() or str(error)
+            self.kill()
+            raise SandboxUnavailable(isolate.failed(said)) from None
+
+    def run(self, program: str) -> Ended:
+        """Run one program to its end; Broken if the isolation fails at it (and is then of no use)."""
+        self.served += 1
+        self._send({"program": program})
+        deadline = time.monotonic() + self.limits.wall_cap_s + GRACE_S
+        header = self._frame(deadline)
+        stdout = self._read(self._length(header, "stdout"), deadline)
+        report = self._read(self._length(header, "report"), deadline)
+        return Ended(header, stdout, report)
+
+    def kill(self) -> None:
+        """End everything in the isolation, at once; safe to call twice."""
+        if self.first_pid is not None and self._process.poll() is None:
+            # process 1 first: the kernel ends its whole pid namespace with it
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.first_pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        if self.log >= 0:
+            os.close(self.log)
+            self.log = -1
+
+    def _send(self, message: dict[str, Any]) -> None:
+        data = json.dumps(message).encode()
+        view = memoryview(struct.pack(">I", len(data)) + data)
+        try:
+            while view:
+                view = view[os.write(self._in, view) :]
+        except BrokenPipeError:
+            raise Broken("the isolation has ended") from None
+
+    def _frame(self, deadline: float) -> dict[str, Any]:
+        (size,) = struct.unpack(">I", self._read(4, deadline))
+        if size > FRAME_MAX:
+            raise Broken(f"a frame of {size} bytes")
+        frame = json.loads(self._read(size, deadline))
+        if not isinstance(frame, dict):
+            raise Broken("a frame that is not an object")
+        return frame
+
+    def _length(self, header: dict[str, Any], name: str) -> int:
+        size = header.get(name)
+        if not isinstance(size, int) or not 0 <= size <= FRAME_MAX:
+            raise Broken(f"a reply whose {name} is {size!r} bytes")
+        return size
+
+    def _read(self, size: int, deadline: float) -> bytes:
+        parts: list[bytes] = []
+        while size:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._out], [], [], left)[0]:
+                raise Broken("the isolation did not answer in time")
+            part = os.read(self._out, size)
+            if not part:
+                raise Broken("the isolation ended")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _said(self) -> str:
+        """What the isolation wrote to stderr, its last 4 KiB."""
+        size = os.lseek(self.log, 0, os.SEEK_END)
+        return os.pread(self.log, 4096, max(0, size - 4096)).decode("utf-8", "replace")
+
+
+def outside_view(process: Process) -> Isolation:
+    """What the kernel says of process 1, read from outside: its real uid, capabilities, filters."""
+    if process.first_pid is None:
+        return Isolation(False, "bubblewrap did not name its first process", "apt-get install bubblewrap")
+    with open(f"/proc/{process.first_pid}/status", encoding="ascii", errors="replace") as file:
+        found = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    uids = {int(uid) for uid in found["Uid"].split()}
+    if 0 in uids:
+        return Isolation(False, "programs would run as root", "run as an ordinary user")
+    held = [name for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb") if int(found[name], 16)]
+    if held:
+        return Isolation(False, f"programs would hold capabilities ({', '.join(held)})")
+    if found["Seccomp"] != "2" or found["NoNewPrivs"] != "1":
+        return Isolation(False, "no seccomp filter is in force", "use a kernel with CONFIG_SECCOMP_FILTER")
+    return Isolation(True, f"uid {min(uids)}, no capabilities, seccomp")

@@ -1,0 +1,186 @@
+"""Limits, results, and how an isolation's raw word about a program becomes a verdict.
+
+What the isolation sends is read as hostile data: lengths are checked, JSON is JSON, and every
+string is cleaned of control characters before anyone prints or stores it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import signal
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Verdict = Literal["ok", "error", "time", "memory", "output", "denied", "signal", "no_answer", "infra"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one program may use.
+
+    `cpu_s` (default: `wall_s`) counts for programs that compute and `wall_s` for programs that
+    wait; a program that computes on a busy machine has up to four times `wall_s`. Memory counts
+    from what the interpreter with sympy and numpy loaded already uses. `output_chars` bounds
+    stdout and stderr together, in bytes of UTF-8; `answer_chars` the answer itself.
+    """
+
+    wall_s: float = 5.0
+    cpu_s: float | None = None
+    memory_mb: int = 512
+    output_chars: int = 65_536
+    answer_chars: int = 2_000
+    program_chars: int = 200_000
+    tail_chars: int = 4_000
+    tmp_mb: int = 16
+    threads: int = 32
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"sandbox limit {name} is {value}; it must be above 0")
+
+    @property
+    def cpu_limit_s(self) -> float:
+        return self.wall_s if self.cpu_s is None else self.cpu_s
+
+    @property
+    def wall_cap_s(self) -> float:
+        """No program lives longer than this."""
+        return 4 * max(self.wall_s, self.cpu_limit_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one program ended.
+
+    `answer` is set exactly when the verdict is "ok". `stdout` is its tail. `error` is one line,
+    `error_line` the line of the program it points at. `cpu_s` is seconds of user and system
+    time; `peak_mb` the peak resident set in MiB, the interpreter's own included. `infra` means
+    that we failed, not the program: it must never count as a wrong answer. `deterministic` is
+    set by run(twice=True): whether another hash seed, random seed and clock gave the same answer.
+    """
+
+    verdict: Verdict
+    answer: str | None = None
+    stdout: str = ""
+    error: str | None = None
+    error_line: int | None = None
+    cpu_s: float = 0.0
+    peak_mb: float = 0.0
+    deterministic: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An isolation's reply: its own header (trusted), and the program's stdout and report (not)."""
+
+    header: dict[str, Any]
+    stdout: bytes
+    report: bytes
+
+
+_DENIED = {errno.EPERM, errno.EACCES, errno.EROFS}
+_TOO_MUCH = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def clean(text: str) -> str:
+    """Text safe to print and store: no terminal escapes, NULs, bidi overrides or lone surrogates."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _CONTROLS.sub("\ufffd", _ESCAPES.sub("", text.replace("\r\n", "\n")))
+
+
+def read(ended: Ended, limits: Limits) -> Result:
+    """The verdict on a program from what the isolation said of it."""
+    header = ended.header
+    stdout = clean(ended.stdout.decode("utf-8", "replace"))
+    cpu_s, peak_mb = float(header["cpu_s"]), header["peak_kb"] / 1024
+    answer: str | None = None
+    line: int | None = None
+    verdict: Verdict
+    error: str | None
+    if header["end"] == "time":
+        verdict, error = "time", f"over {limits.cpu_limit_s:g} s of CPU or {limits.wall_s:g} s of waiting"
+    elif header["end"] == "output":
+        verdict, error = "output", f"more than {limits.output_chars} bytes of output"
+    elif os.WIFSIGNALED(header["status"]):
+        verdict, error = _signalled(os.WTERMSIG(header["status"]), cpu_s, limits)
+    else:
+        report = _report(ended.report)
+        if "error" in report:
+            verdict, error, line = _raised(report, limits)
+        elif os.WEXITSTATUS(header["status"]):
+            verdict, error = "error", f"exit status {os.WEXITSTATUS(header['status'])}"
+        else:
+            answer = _answer(report, stdout)
+            verdict, error = _judged(answer, limits)
+    if verdict != "ok":
+        answer = None
+    return Result(verdict, answer, stdout, error, line, cpu_s, peak_mb)
+
+
+def _report(blob: bytes) -> dict[str, Any]:
+    """What a program reported of itself; empty if it ended without a word or wrote nonsense."""
+    try:
+        found = json.loads(blob) if blob else {}
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _answer(report: dict[str, Any], stdout: str) -> str | None:
+    """What the program says last: a final assignment to `ans` or `answer`, else the last line
+    printed, else the value of `ans`, `answer` or `solution()`."""
+    value = report.get("value")
+    value = clean(value).strip() if isinstance(value, str) else ""
+    if value and report.get("named_last") is True:
+        return value
+    lines = [line for line in stdout.split("\n") if line.strip()]
+    return (lines[-1].strip() if lines else value) or None
+
+
+def _judged(answer: str | None, limits: Limits) -> tuple[Verdict, str | None]:
+    if answer is None:
+        return "no_answer", "nothing printed, and no readable ans, answer or solution()"
+    if len(answer) > limits.answer_chars:
+        return "output", f"an answer of more than {limits.answer_chars} characters"
+    return "ok", None
+
+
+def _raised(report: dict[str, Any], limits: Limits) -> tuple[Verdict, str, int | None]:
+    name, words = clean(str(report.get("error"))), clean(str(report.get("words", "")))
+    text = " ".join(f"{name}: {words}".split())[:400].removesuffix(":")
+    line = report.get("line")
+    place = line if type(line) is int and 0 < line < 1 << 31 else None
+    number, base = report.get("errno"), report.get("base")
+    if base == "TooLong":
+        return "output", f"an answer of more than {limits.answer_chars} characters", place
+    if base == "MemoryError":
+        return "memory", text, place
+    if base == "OSError" and number in _DENIED:
+        return "denied", text, place
+    if base == "OSError" and number in _TOO_MUCH:
+        return "output", text, place
+    return "error", text, place
+
+
+def _signalled(number: int, cpu_s: float, limits: Limits) -> tuple[Verdict, str]:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    if number in (signal.SIGXCPU, signal.SIGKILL) and cpu_s >= limits.cpu_limit_s:
+        return "time", f"over {limits.cpu_limit_s:g} s of CPU"
+    if number == signal.SIGKILL:
+        return "memory", "killed for memory"  # nothing else in there can send it
+    if number == signal.SIGSYS:
+        return "denied", name
+    return "signal", name

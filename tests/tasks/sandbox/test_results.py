@@ -1,0 +1,96 @@
+"""What honest and ordinary programs get: answers, verdicts, lines, order."""
+
+import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tasks.sandbox import Limits, Sandbox, isolation
+
+pytestmark = pytest.mark.skipif(not isolation().ok, reason=f"no isolation here: {isolation().detail}")
+
+
+@pytest.fixture(scope="module")
+def box():
+    with Sandbox(Limits(wall_s=1.0, memory_mb=256), workers=2) as sandbox:
+        yield sandbox
+
+
+ANSWERS = {
+    "the last line printed": ("print('steps')\nprint(6 * 7)", "42"),
+    "printed without a newline": ("import sys\nsys.stdout.write('6 \\n7')", "7"),
+    "ans": ("ans = 6 * 7", "42"),
+    "answer": ("answer = [1, 2.5, 'x']", "[1, 2.5, x]"),
+    "solution()": ("def solution():\n    return 42.0", "42.0"),
+    "solution() that prints": ("def solution():\n    print(42)", "42"),
+    "a final assignment outranks what was printed": ("print('debug')\nans = 42", "42"),
+    "what is printed outranks an earlier assignment": ("answer = [42]\nprint(answer[0])", "42"),
+    "exit after answering": ("print(42)\nexit()", "42"),
+    "sympy": ("from sympy import *\nx = Symbol('x')\nans = solve(x**2 - 2, x)", "[-sqrt(2), sqrt(2)]"),
+    "sympy matrix": ("import sympy\nans = sympy.eye(2) / 3", "[[1/3, 0], [0, 1/3]]"),
+    "dict of symbols": ("import sympy as s\nx = s.Symbol('x')\nans = {x: s.Rational(1, 3)}", "{x: 1/3}"),
+    "numpy": ("import numpy as np\nans = np.array([1.5, 2]).sum()", "3.5"),
+    "fraction": ("from fractions import Fraction\nans = Fraction(6, 4)", "3/2"),
+    "a set, sorted": ("ans = {'b', 'c', 'a'}", "{a, b, c}"),
+    "tuple of one": ("ans = (1,)", "(1,)"),
+    "dataclass in __main__": (
+        "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\nprint(P(3).x)",
+        "3",
+    ),
+    "a thread": ("import threading\nt=threading.Thread(target=lambda: print(5))\nt.start(); t.join()", "5"),
+    "a temporary file": (
+        "import tempfile\nwith tempfile.TemporaryFile() as f:\n    f.write(b'7'); f.seek(0); print(int(f.read()))",
+        "7",
+    ),
+}
+
+
+def test_answers(box):
+    results = box.run([program for program, _ in ANSWERS.values()])
+    found = {name: (r.verdict, r.answer) for name, r in zip(ANSWERS, results, strict=True)}
+    assert found == {name: ("ok", answer) for name, (_, answer) in ANSWERS.items()}
+
+
+VERDICTS = {
+    "error": ("x = 1\n\nans = x / 0", "ZeroDivisionError: division by zero", 3),
+    "syntax": ("x = 1\nans = (", "SyntaxError: '(' was never closed", 2),
+    "exit status": ("import os\nos._exit(3)", "exit status 3", None),
+    "sys.exit with words": ("import sys\nsys.exit('no')", "SystemExit: no", 2),
+    "input": ("x = input()", "EOFError: EOF when reading a line", 1),
+}
+
+
+def test_errors_name_their_line(box):
+    results = box.run([program for program, _, _ in VERDICTS.values()])
+    found = {name: (r.verdict, r.error, r.error_line) for name, r in zip(VERDICTS, results, strict=True)}
+    assert found == {name: ("error", error, line) for name, (_, error, line) in VERDICTS.items()}
+
+
+def test_results_keep_the_order_of_programs_across_threads(box):
+    def many(start):
+        return [r.answer for r in box.run([f"print({n})" for n in range(start, start + 20)])]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(many, range(0, 80, 20)))
+    assert found == [[str(n) for n in range(start, start + 20)] for start in range(0, 80, 20)]
+    assert threading.active_count() < 40
+
+
+def test_cpu_and_memory_are_measured(box):
+    light, heavy = box.run(
+        ["print(1)", "x = bytearray(100 << 20)\nx[::4096] = b'a' * len(x[::4096])\nprint(1)"]
+    )
+    assert heavy.peak_mb > light.peak_mb + 90
+    assert 0 < light.cpu_s < heavy.cpu_s < 1
+    assert math.isfinite(light.peak_mb)
+
+
+def test_a_closed_sandbox_runs_nothing():
+    with pytest.raises(RuntimeError, match="with statement"):
+        Sandbox().run(["print(1)"])
+
+
+def test_limits_must_be_positive():
+    with pytest.raises(ValueError, match="memory_mb is 0"):
+        Limits(memory_mb=0)
