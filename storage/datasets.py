@@ -108,14 +108,14 @@ class Store:
         raise VersionNotFound(f"no version {name!r}; the newest are: {newest}")
 
     def files(self, version: Version | str) -> list[str]:
-        """Paths or URLs of the version's Parquet files, for DuckDB, `load_dataset` and the like."""
+        """Paths or URLs of the version's Parquet files, in the order of its rows, for DuckDB and the like."""
         found = self.resolve(version)
-        return [self.where.url(found.dataset, path) for path in sorted(found.files)]
+        return [self.where.url(found.dataset, path) for path in found.files]
 
     def scan(self, version: Version | str) -> pads.Dataset:
         """The version as a pyarrow dataset: lazy, larger than memory."""
         found = self.resolve(version)
-        return self._scan(found.dataset, sorted(found.files))
+        return self._scan(found.dataset, list(found.files))
 
     def read(
         self,
@@ -133,7 +133,7 @@ class Store:
         before = [other for other in versions if other.table_version < found.table_version]
         if not before:
             return self.read(found, columns)
-        new = [path for path in sorted(found.files) if path not in before[-1].files]
+        new = [path for path in found.files if path not in before[-1].files]
         old = sorted(set(before[-1].files) - set(found.files))
         rows = self._scan(found.dataset, new)
         if not old:  # appended: every row of a new file is new
@@ -169,9 +169,9 @@ class Store:
         return self._scan(candidates.TABLE, sorted(delta.files_of(table)), candidates.SCHEMA)
 
     def _scan(self, table: str, paths: Sequence[str], schema: pa.Schema = SCHEMA) -> pads.Dataset:
-        return pads.dataset(
-            [self.where.path(table, path) for path in paths],
-            schema=schema,
-            format="parquet",
-            filesystem=self.where.filesystem,
-        )
+        # fragments by hand: nothing is opened or looked up until rows are read
+        kind = pads.ParquetFileFormat()
+        fragments = [
+            kind.make_fragment(self.where.path(table, path), self.where.filesystem) for path in paths
+        ]
+        return pads.FileSystemDataset(fragments, schema, kind, self.where.filesystem)
