@@ -6,8 +6,8 @@ import re
 from fractions import Fraction
 from typing import Any
 
+from tasks.answers import extract
 from tasks.teacher.arithmetic import number
-from tasks.teacher.judging import final_answer
 
 DEEPEST = 6  # nested objects that are filled
 
@@ -16,9 +16,8 @@ def fill_schema(schema: dict[str, Any], text: str, depth: int = 0) -> Any:
     """A value of the schema: fields named like an answer hold the answer, others the text, numbers the value."""
     if depth > DEEPEST:
         return None
-    lines = text.split("\n")
-    stated = final_answer(lines) or (lines[-1] if lines else "")
-    return _fill(schema, "", text, stated, schema.get("$defs") or {}, depth)
+    found = extract(text)
+    return _fill(schema, "", text, found.answer if found else text, schema.get("$defs") or {}, depth)
 
 
 def _fill(schema: Any, name: str, text: str, stated: str, defs: dict[str, Any], depth: int) -> Any:

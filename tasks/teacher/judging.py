@@ -5,14 +5,15 @@ from __future__ import annotations
 import ast
 import random
 import re
-from collections import Counter
 from dataclasses import dataclass
 
 import orjson
 
+from tasks.answers import Extraction, extract
+from tasks.answers.exact import decide
 from tasks.parse import program
 from tasks.rules.family import Worked
-from tasks.teacher.arithmetic import number
+from tasks.teacher.arithmetic import NotArithmetic, polynomial
 from tasks.teacher.character import Character
 from tasks.teacher.reading import Job
 from tasks.teacher.solving import LAYOUTS, laid_out_program, solution_of
@@ -61,49 +62,52 @@ def examine(job: Job) -> Finding:
     code = _code(lines)
     if code is not None:
         return _examine_program(code, worked, zh)
+    text = "\n".join(line for _, line in lines)
+    return _examine_words(lines, extract(text, job.language), worked, zh)
+
+
+def _examine_words(
+    lines: list[tuple[int, str]], stated: Extraction | None, worked: Worked | None, zh: bool
+) -> Finding:
     false = _first_false(lines)
-    stated = final_answer([text for _, text in lines])
+    wrong_line = false[0] if false else None
+    broken = (
+        ""
+        if false is None
+        else (
+            f"第 {false[0]} 行的算式 {false[1]} 不成立。"
+            if zh
+            else f"Line {false[0]} is wrong: {false[1]} does not hold. "
+        )
+    )
     if worked is None:
-        words = (
+        own = (
             "我不认识这道题，只核对了算式。"
             if zh
-            else "I could not work this problem myself; only the arithmetic was checked."
+            else "I could not work this problem myself; only the arithmetic was checked. "
         )
-        if false:
-            words += (
-                f"第 {false[0]} 行的算式 {false[1]} 不成立。"
-                if zh
-                else f" In line {false[0]} the calculation {false[1]} is wrong."
-            )
-        return Finding(None, false[0] if false else None, words)
-    if stated is None:
-        words = "没有给出方框中的最终答案。" if zh else "No final answer is given in a box."
-        return Finding(False, false[0] if false else (lines[-1][0] if lines else None), words)
-    right = same_answer(stated, worked.answer)
+        return Finding(None, wrong_line, own + broken)
+    correct = f"正确答案是 {worked.answer}。" if zh else f"The correct answer is {worked.answer}."
+    if stated is None or stated.kind == "last":
+        words = "没有给出最终答案。" if zh else "No final answer is stated. "
+        return Finding(False, wrong_line or (lines[-1][0] if lines else None), broken + words + correct)
+    right = same_answer(stated.answer, worked.answer)
+    if right is None:
+        words = "最终答案的写法我无法核对。" if zh else "I cannot compare the final answer as it is written. "
+        return Finding(None, wrong_line, broken + words)
     if false:
-        words = (
-            f"第 {false[0]} 行的算式 {false[1]} 不成立"
-            if zh
-            else f"Line {false[0]} is wrong: {false[1]} does not hold"
-        )
-        words += "。" if zh else "."
-        if not right:
-            words += f"正确答案是 {worked.answer}。" if zh else f" The correct answer is {worked.answer}."
-        return Finding(right, false[0], words)
-    if right:
-        return Finding(
-            True,
-            None,
-            "各步正确，最终答案与我算得的一致。"
-            if zh
-            else "Every step holds and the final answer agrees with mine.",
-        )
+        return Finding(right, wrong_line, broken + ("" if right else correct))
+    if not right:
+        words = f"最终答案 {stated.answer} 错误。" if zh else f"The final answer {stated.answer} is wrong. "
+        return Finding(False, lines[-1][0], words + correct)
     words = (
-        f"最终答案 {stated} 错误，正确答案是 {worked.answer}。"
+        "各步正确，最终答案与我算得的一致。"
         if zh
-        else f"The final answer {stated} is wrong; it should be {worked.answer}."
+        else "Every step holds and the final answer agrees with mine. "
     )
-    return Finding(False, lines[-1][0], words)
+    if stated.kind != "boxed":
+        words += "但答案没有写在方框里。" if zh else "It is not in a box, though."
+    return Finding(True, None, words.strip())
 
 
 def _lines(job: Job) -> list[tuple[int, str]]:
@@ -126,36 +130,18 @@ def _first_false(lines: list[tuple[int, str]]) -> tuple[int, str] | None:
     return None
 
 
-def final_answer(lines: list[str]) -> str | None:
-    """What stands in the last closed box of the text."""
-    text = "\n".join(lines)
-    at = text.rfind(r"\boxed{")
-    if at < 0:
-        return None
-    depth, start = 0, at + len(r"\boxed{")
-    for index in range(start - 1, len(text)):
-        depth += (text[index] == "{") - (text[index] == "}")
-        if depth == 0:
-            return text[start:index].strip()
-    return None
-
-
-_SPACING = re.compile(r"\\[,;:! ]|\\left|\\right|\s+|\$|\\quad|°|\^\{?\\circ\}?|^[a-zA-Z]\s*=")
-
-
-def same_answer(a: str, b: str) -> bool:
-    """Equal as values, as written after spacing is dropped, or as collections of the same numbers."""
-    if (x := number(a)) is not None and (y := number(b)) is not None:
-        return x == y
-    a, b = (_SPACING.sub("", text).replace("dfrac", "frac").replace("tfrac", "frac") for text in (a, b))
-    if a.rstrip(".。") == b.rstrip(".。"):
-        return True
-    listed = [
-        Counter(re.split(r"[,;，、]|or|and|或|和", re.sub(r"[a-z]=|[\[\](){}]", "", text))) for text in (a, b)
-    ]
-    return (
-        len(listed[0]) > 1 and "," not in a.strip("()")[:0] and listed[0] == listed[1] and a[:1] not in "(["
-    )
+def same_answer(stated: str, own: str) -> bool | None:
+    """Whether two final answers are the same; None where that takes more algebra than this critic knows."""
+    verdict = decide(stated, own)
+    if verdict in ("equal", "different"):
+        return verdict == "equal"
+    try:
+        (a, x), (b, y) = polynomial(stated), polynomial(own)
+    except NotArithmetic:
+        shapes = [re.sub(r"\d+", "0", re.sub(r"\s", "", text)) for text in (stated, own)]
+        # written alike but for the numbers, as matrices or vectors are; roots may still be equal
+        return False if shapes[0] == shapes[1] and "sqrt" not in own else None
+    return x == y and all(a.get(power, 0) == b.get(power, 0) for power in a.keys() | b.keys())
 
 
 def _code(lines: list[tuple[int, str]]) -> str | None:

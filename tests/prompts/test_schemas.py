@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from prompts.schemas import Critique, ProblemItem, UnknownSchema, by_name, json_schema
+
+GOOD = {"instruction_score": 8, "answer_score": 2.5, "first_wrong_step": 3, "critique": "Line 3."}
+
+
+def test_by_name_knows_its_schemas_and_lists_them_otherwise() -> None:
+    assert by_name("Critique") is Critique
+    with pytest.raises(UnknownSchema, match="no schema 'Critic'.*Critique, Problems"):
+        by_name("Critic")
+
+
+def test_json_schema_is_closed_as_strict_structured_output_asks() -> None:
+    assert json_schema(None) is None
+    for name in ("Critique", "Problems"):
+        schema = json_schema(name)
+        assert schema is not None
+        for part in (schema, *schema.get("$defs", {}).values()):
+            assert sorted(part["required"]) == sorted(part["properties"])
+            assert part["additionalProperties"] is False
+    changed = json_schema("Critique")
+    assert changed is not None
+    changed.clear()
+    assert json_schema("Critique")  # a caller's change stays with the caller
+
+
+@pytest.mark.parametrize("score", [True, "8", -0.1, 10.1, math.nan, math.inf, None])
+def test_scores_are_numbers_from_0_to_10(score: object) -> None:
+    with pytest.raises(ValidationError):
+        Critique.model_validate({**GOOD, "answer_score": score})
+
+
+@pytest.mark.parametrize(("said", "kept"), [(None, None), (0, None), (-1, None), (1, 1), (7, 7)])
+def test_no_wrong_step_in_the_ways_models_say_it(said: int | None, kept: int | None) -> None:
+    assert Critique.model_validate({**GOOD, "first_wrong_step": said}).first_wrong_step == kept
+
+
+@pytest.mark.parametrize("step", [1.5, "2", True, -2])
+def test_a_wrong_step_is_a_line_number(step: object) -> None:
+    with pytest.raises(ValidationError):
+        Critique.model_validate({**GOOD, "first_wrong_step": step})
+
+
+def test_a_problem_has_words() -> None:
+    assert ProblemItem(question="  What is 1 + 1?  ").question == "What is 1 + 1?"
+    with pytest.raises(ValidationError):
+        ProblemItem(question="   ")
+    with pytest.raises(ValidationError):
+        ProblemItem(question="What is 1 + 1?", difficulty=6)
