@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.answers.exact import Verdict
 from tasks.answers.extraction import Extraction, extract
 from tasks.answers.judge import Judge, group
+from tasks.answers.verdicts import Verdict
 
 __all__ = ["Extraction", "Judge", "Verdict", "extract", "group"]

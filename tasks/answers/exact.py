@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from fractions import Fraction
-from typing import Literal
 
-from tasks.answers.numerals import Quantity, read
+from tasks.answers.comparison import compare
+from tasks.answers.labels import NOTHING, compare_words, is_prose
+from tasks.answers.numerals import read
 from tasks.answers.spelling import MAX_LENGTH, canonical, split_top
-
-Verdict = Literal["equal", "different", "unknown"]
+from tasks.answers.verdicts import Verdict
 
 _INTEGER = re.compile(r"-?[1-9][0-9]{0,17}|0")
 _CHOICE = re.compile(r"\(?([A-Ja-j])\)?")
@@ -23,7 +22,8 @@ _AND = re.compile(
     r"\s*(?:,\s*)?(?:\\(?:text|mathrm)\s*\{\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])|或者?|和|以及|及)\s*"
 )
 _COMMA_DECIMAL = re.compile(r"[-+]?0\d*,\d+")
-_READABLE = re.compile(r"\w|\\[a-zA-Z]")
+_SPACE = re.compile(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])")  # 1 1/2 is not 11/2
+_READABLE = re.compile(r"[^\W_]|\\[a-zA-Z]")
 
 
 def decide(candidate: str, gold: str) -> Verdict | None:
@@ -40,69 +40,18 @@ def decide_canonical(a: str, b: str) -> Verdict | None:
     """`decide` for texts that `spelling.canonical` has been over."""
     if not _READABLE.search(a) or not _READABLE.search(b):
         return "unknown"
-    if a == b or a.replace(" ", "") == b.replace(" ", ""):
+    if a == b or ((" " in a or " " in b) and _SPACE.sub("", a) == _SPACE.sub("", b)):
         return "equal"
+    if a.casefold() in NOTHING or b.casefold() in NOTHING:
+        return "unknown"
     x, y = read(a), read(b)
     if x is not None and y is not None:
         return compare(x, y)
-    for rule in (_choices, _bases, _ratios, _lists, _words):
+    for rule in (_choices, _bases, _ratios, _lists, compare_words):
         verdict = rule(a, b)
         if verdict is not None:
             return verdict
-    return None
-
-
-def compare(x: Quantity, y: Quantity) -> Verdict:
-    """Equality of two quantities, x the candidate.
-
-    Units count when both sides name one. A percent sign on one side only is read both ways (50% is 0.5, and is
-    50 where the question asked for percent). A decimal equals what it rounds: a value with more digits, at
-    six decimals or more (math-verify's precision), or as a printed float.
-    """
-    u, v = x.value, y.value
-    if x.unit is not None and y.unit is not None:
-        if x.unit.dimension != y.unit.dimension:
-            return "different"
-        if x.unit.factor != y.unit.factor:
-            u, v = u * x.unit.factor, v * y.unit.factor
-            return "equal" if _close(u, v, x, y) else "different"
-    if _close(u, v, x, y):
-        return "equal"
-    if x.percent != y.percent:
-        u, v = (u / 100, v) if x.percent else (u, v / 100)
-        shifted = [
-            Quantity(q.value, None if q.decimals is None else q.decimals + 2 * q.percent, q.significant)
-            for q in (x, y)
-        ]
-        return "equal" if _close(u, v, *shifted) else "different"
-    return "different"
-
-
-def _close(u: Fraction, v: Fraction, x: Quantity, y: Quantity) -> bool:
-    if u == v:
-        return True
-    gap = abs(u - v)
-    if gap * 10**5 > 1 and gap * 10**9 > abs(u) + abs(v):
-        return False
-    for short, long in ((x, y), (y, x)):
-        # 2.4000000000000004 is a printed 2.4
-        if long.significant >= 15 and gap * 10**12 <= max(abs(u), abs(v)):
-            return True
-        # 0.333333 is 1/3 rounded, while 2.5 is not 2.5000001 rounded: it claims one digit only
-        if short.decimals is not None and short.decimals >= 6 and 2 * gap * 10**short.decimals <= 1:
-            exact = long.decimals is None and _repeats(long.value)
-            if (exact or long.significant >= 15) and short.significant >= 5:
-                return True
-    return False
-
-
-def _repeats(value: Fraction) -> bool:
-    """Whether the decimal expansion never ends (a denominator with a prime other than 2 and 5)."""
-    denominator = value.denominator
-    for prime in (2, 5):
-        while denominator % prime == 0:
-            denominator //= prime
-    return denominator != 1
+    return "unknown" if is_prose(a) or is_prose(b) else None
 
 
 def _choices(a: str, b: str) -> Verdict | None:
@@ -118,14 +67,20 @@ def _choices(a: str, b: str) -> Verdict | None:
     return "equal" if letters[0] == letters[1] else "different"
 
 
-_BASE = re.compile(r"([0-9A-Za-z]{1,60})_\{?(\d{1,2})\}?")
+_BASE = re.compile(r"(-?[0-9A-Za-z]{1,60})\s*_\s*\{?(?:\\text\{)?(\d{1,2})\}*")
 
 
 def _bases(a: str, b: str) -> Verdict | None:
-    """120_5 and 35: numerals in a written base, by value (math-verify drops the base)."""
+    """120_5 and 1020_3, numerals in a written base, by value (math-verify drops the base). A numeral without
+    its base is taken to be in the other's: the question names it."""
     x, y = _BASE.fullmatch(a), _BASE.fullmatch(b)
-    if x is None or y is None:
+    if x is None and y is None:
         return None
+    if x is None or y is None:
+        plain, based = (a, y) if x is None else (b, x)
+        if based is None or not re.fullmatch(r"-?[0-9]+", plain) or not based.group(1).lstrip("-").isdigit():
+            return None
+        return "equal" if int(plain) == int(based.group(1)) else "different"
     try:
         values = [int(match.group(1), int(match.group(2))) for match in (x, y)]
     except ValueError:
@@ -206,60 +161,3 @@ def decide_number(a: str, b: str) -> Verdict | None:
         return "equal"
     x, y = read(a), read(b)
     return None if x is None or y is None else compare(x, y)
-
-
-_LABEL = re.compile(r"[^\W\d_]+(?:[\s'’-]+[^\W\d_]+){0,4}")
-_FUNCTIONS = (
-    "sin cos tan cot sec csc log ln exp sqrt pi max min gcd lcm mod det arcsin arccos arctan sinh cosh tanh "
-    "abs floor ceil infty oo inf"
-)
-_MATH_WORDS = frozenset(_FUNCTIONS.split())
-_SAME = {
-    "true": "yes", "correct": "yes", "是": "yes", "对": "yes", "正确": "yes", "false": "no", "incorrect": "no",
-    "否": "no", "错": "no", "错误": "no", "不是": "no", "不对": "no",
-    "infinitely many": "infinite", "infinity": "infinite", "无数": "infinite", "无穷多": "infinite",
-    "dne": "does not exist", "不存在": "does not exist", "无解": "no solution", "no solutions": "no solution",
-}  # fmt: skip
-
-
-def label(text: str) -> str | None:
-    """The text as a plain-word answer (a name, yes, Tuesday), folded for comparison; None if it is mathematics.
-
-    math-verify reads words as products of letters, so that "on" equals "no"; words never reach it.
-    """
-    plain = re.sub(r"\\(?:text|mathrm|textbf|mbox|textrm|operatorname)\s*\{([^{}]*)\}", r"\1", text).strip(
-        " .'\""
-    )
-    if not _LABEL.fullmatch(plain):
-        return None
-    words = plain.casefold().split()
-    if any(word in _MATH_WORDS for word in words):
-        return None
-    if (
-        plain.isascii()
-        and plain == text
-        and max(map(len, words)) < 4
-        and " ".join(words) not in ("yes", "no", "odd")
-    ):
-        return None  # ab, xyz: products of variables
-    if words[0] in ("the", "a", "an") and len(words) > 1:
-        words = words[1:]
-    folded = " ".join(words)
-    return _SAME.get(folded, folded)
-
-
-def _words(a: str, b: str) -> Verdict | None:
-    x, y = label(a), label(b)
-    if x is None and y is None:
-        return None
-    if x is not None and y is not None:
-        if x == y:
-            return "equal"
-        # two labels differ; whether two phrases mean the same, nobody here can read
-        return "different" if max(len(x.split()), len(y.split())) <= 2 else "unknown"
-    other = b if x is not None else a
-    quantity = read(other)
-    word = x if x is not None else y
-    if quantity is not None and word in ("yes", "no"):
-        return "different"
-    return "unknown"

@@ -32,6 +32,8 @@ def extract(text: str, language: str = "en") -> Extraction | None:
     A solution cut off inside its thinking or its last box has no final answer there.
     """
     text = without_thinking(text)[-MAX_TEXT:]
+    if "<" in text:
+        text = _SPECIAL.sub("", text).strip()
     if not text:
         return None
     found = _marked(text)
@@ -59,6 +61,7 @@ def without_thinking(text: str) -> str:
     return (text[: start.start()] if start else text).strip()
 
 
+_SPECIAL = re.compile(r"</?s>|<\|[a-z_]{1,24}\|>|<(?:eos|bos|pad|unk)>")
 _THINK = re.compile(r"<(?:think|thinking|thought)>")
 _LETTER = re.compile(r"[\s*(\[]*([A-J])[\s*)\].:]*")
 
@@ -119,22 +122,28 @@ def _tag(text: str) -> tuple[int, str] | None:
 
 
 def _hash(text: str) -> tuple[int, str] | None:
+    """GSM8K's `#### 42`; markdown headings of the fourth level are no answers."""
     start = text.rfind("####")
     if start < 0:
         return None
     line = text[start:].lstrip("#").strip().split("\n", 1)[0]
-    return start + 4, _NAMED.sub("", line).strip()
+    line = _NAMED.sub("", line).strip()
+    if _HEADING.match(line) or len(line.split()) > 8 or not re.search(r"\d|\\|^\W*\w+\W*$", line):
+        return None
+    return start + 4, line
 
 
+_HEADING = re.compile(r"(?:step|part|case|question|problem|solution|步骤|第)\b", re.IGNORECASE)
 _NAMED = re.compile(
     r"^(?:(?:the\s+)?(?:final\s+)?answer(?:\s+is)?\s*:?|答案(?:是|为)?\s*[::]?)\s*", re.IGNORECASE
 )
 _JSON_KEY = re.compile(r'["\'](?:final_?)?(?:answer|答案)["\']\s*[::]\s*', re.IGNORECASE)
+_LOOSE_VALUE = re.compile(r"[\"']?(.*?)(?:(?<!\\)[\"']\s*(?:[,}\n]|$)|\n|$)", re.DOTALL)
 
 
 def _json(text: str) -> tuple[int, str] | None:
     """The value of the last "answer" key, in whole JSON or in what a model left of it."""
-    if '"' not in text and "'" not in text:
+    if "nswer" not in text and "答案" not in text:
         return None
     matches = list(_JSON_KEY.finditer(text))
     if not matches:
@@ -144,15 +153,13 @@ def _json(text: str) -> tuple[int, str] | None:
         value, end = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError):
         # LaTeX in a JSON string is often escaped once too little: take the characters as they stand
-        loose = re.compile(r"[\"']?(.*?)(?:(?<!\\)[\"']\s*[,}\n]|[\"']?\s*[}\n]|$)", re.DOTALL).match(
-            text, start
-        )
-        return (loose.end(), loose.group(1).strip()) if loose else None
+        loose = _LOOSE_VALUE.match(text, start)
+        return (loose.end(), _tidy(loose.group(1).strip())) if loose else None
     if isinstance(value, str) and any(ord(char) < 32 and char != "\n" for char in value):
         value = text[start + 1 : end - 1]  # "\frac" was read as a form feed
     if isinstance(value, list):
         value = ", ".join(item if isinstance(item, str) else json.dumps(item) for item in value)
-    return end, value.strip() if isinstance(value, str) else json.dumps(value)
+    return end, _tidy(value.strip()) if isinstance(value, str) else json.dumps(value)
 
 
 _DECODER = json.JSONDecoder(strict=False)
@@ -179,7 +186,7 @@ def _phrase(text: str, pattern: re.Pattern[str]) -> Extraction | None:
         stop = _SENTENCE_END.search(rest, formula.end() if formula else 0)
         sentence = rest[: stop.start()] if stop else rest
         answer = _core(sentence)
-        if answer:
+        if answer and not answer.startswith("```") and answer not in ("\\boxed{}", "in \\boxed{}"):
             return Extraction(answer, "phrase")
     return None
 
@@ -195,7 +202,30 @@ def _core(sentence: str) -> str:
         return next(group for group in formulas[0].groups() if group is not None).strip()
     if formulas:
         return sentence
-    return _MEANINGFUL.sub("", sentence).strip() if _MEANINGFUL.match(sentence) else sentence
+    return _tidy(_MEANINGFUL.sub("", sentence).strip())
+
+
+_SENTENCE_WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}|[\u4e00-\u9fff]{2,}")
+_BOUND = re.compile(
+    r"\b(?:least|most|more|less|fewer|between|or|and|not|than|never)\b|至少|至多|不|或|和", re.IGNORECASE
+)
+
+
+def _tidy(answer: str) -> str:
+    """Of a sentence ("Anne is 8 years old.") its number, if it has one only or comes to it by "="."""
+    if len(_SENTENCE_WORD.findall(answer)) < 3 or "\\" in answer:
+        return answer
+    numbers = list(_NUMBER.finditer(answer))
+    values = {number.group().strip() for number in numbers}
+    if len(values) == 1 and not _BOUND.search(answer):
+        return values.pop()
+    if (
+        numbers
+        and "=" in answer
+        and re.fullmatch(r".*=[^\d=]{0,3}", answer[: numbers[-1].start()], re.DOTALL)
+    ):
+        return numbers[-1].group().strip()
+    return answer
 
 
 _MEANINGFUL = re.compile(

@@ -6,9 +6,10 @@ import threading
 from collections.abc import Sequence
 from types import TracebackType
 
-from tasks.answers.exact import Verdict, decide
+from tasks.answers.exact import decide
 from tasks.answers.pool import Pool
 from tasks.answers.spelling import canonical
+from tasks.answers.verdicts import Verdict
 
 
 class Judge:

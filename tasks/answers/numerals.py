@@ -32,6 +32,7 @@ _NUMBER = re.compile(
     re.DOTALL,
 )
 _SIMPLE = re.compile(r"-?\d{1,400}")
+_HEXADECIMAL = re.compile(r"[-+]?0[xX][0-9a-fA-F]{1,400}")
 _FRACTION = re.compile(
     r"(?P<sign>[-+]?)\s*(?:(?P<mixed>\d{1,400})\s*(?:\\frac|(?<=\s)|\s*(?=\\frac)))?"
     r"(?:(?:\\frac)?\s*\{\s*(?P<n1>-?\d{1,400})\s*\}\s*\{\s*(?P<d1>-?\d{1,400})\s*\}|(?P<n2>\d{1,400})\s*/\s*(?P<d2>\d{1,400}))"
@@ -39,8 +40,9 @@ _FRACTION = re.compile(
     re.DOTALL,
 )
 _POWER_OF_TEN = re.compile(r"(?P<sign>-?)10\s*(?:\^|\*\*)\s*\{?\s*(?P<exp>-?\d{1,3})\s*\}?")
-_OPERATORS = ",.^/*+-_([{=<>|!:"
-_PERCENT = re.compile(r"\s*(?:%|percentage points?|percent|pct)", re.IGNORECASE)
+_OPERATOR = re.compile(r"[,.^/*+\-_(\[{=<>|!:]")
+_UNIT_AHEAD = re.compile(r"\^\\circ|/\s*(?:[a-zA-Z]{2}|\\text)")
+_PERCENT = re.compile(r"\s*(?:%|percentage points?|per\s?cent|pct)", re.IGNORECASE)
 _SCALE = re.compile(r"\s*(hundred|thousand|million|billion|trillion|dozen|万|亿)(?![a-z])", re.IGNORECASE)
 _SCALES = {
     "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12,
@@ -58,7 +60,9 @@ def read(text: str) -> Quantity | None:
         return Quantity(Fraction(int(text)))
     if not text or len(text) > 2 * _MAX_DIGITS:
         return None
-    return _fraction(text) or _decimal(text) or _repeating(text) or _words(text)
+    if _HEXADECIMAL.fullmatch(text):
+        return Quantity(Fraction(int(text, 16)))
+    return _fraction(text) or _decimal(text) or _repeating(text) or _words(text) or _compound(text)
 
 
 def _finish(
@@ -122,9 +126,7 @@ def _decimal(text: str) -> Quantity | None:
     if len(whole) + len(point) > _MAX_DIGITS or abs(exponent) > _MAX_POWER:
         return None
     rest = match["rest"].lstrip()
-    if (match["sign"] and match["sign2"]) or (
-        rest[:1] in _OPERATORS and rest and not rest.startswith("^\\circ")
-    ):
+    if (match["sign"] and match["sign2"]) or (_OPERATOR.match(rest) and not _UNIT_AHEAD.match(rest)):
         power = _POWER_OF_TEN.fullmatch(text)
         return None if power is None else _ten(power)
     value = Fraction(int(whole + point), 10 ** len(point)) * Fraction(10) ** exponent
@@ -156,6 +158,27 @@ def _repeating(text: str) -> Quantity | None:
     scale = 10 ** len(head)
     value = Fraction(int((whole or "0") + head), scale) + Fraction(int(cycle), scale * (10 ** len(cycle) - 1))
     return Quantity(-value if sign else value)
+
+
+_PIECE = re.compile(r"\s*(?:,|and|又|零)?\s*(\d{1,18}(?:\.\d{1,9})?)\s*([^\W\d_]+)\.?")
+
+
+def _compound(text: str) -> Quantity | None:
+    """1 hour 30 minutes, 5米20厘米, 3元5角: in the last unit named."""
+    position, total = 0, Fraction(0)
+    units: list[Unit] = []
+    text = _untext(text)
+    while position < len(text):
+        match = _PIECE.match(text, position)
+        unit = None if match is None else unit_of(match.group(2))[1]
+        if match is None or unit is None or (units and unit.dimension != units[0].dimension):
+            return None
+        if units and unit.factor >= units[-1].factor:
+            return None
+        units.append(unit)
+        total += Fraction(match.group(1)) * unit.factor
+        position = match.end()
+    return Quantity(total / units[-1].factor, unit=units[-1]) if len(units) > 1 else None
 
 
 _SMALL = (

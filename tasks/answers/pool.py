@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, cast
 
-from tasks.answers.exact import Verdict
+from tasks.answers.verdicts import Verdict
 from tasks.answers.worker import HEADER, MAX_FRAME, write_frame
 
 _ROOT = str(Path(__file__).resolve().parents[2])

@@ -41,7 +41,7 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
         (r"\\(?:left|right|[bB]ig+[lr]?)(?=[\s(){}\[\]|.\\/<>])\s*(?:\.(?!\d))?", ""),
         (r"\\(?:displaystyle|textstyle|limits|nolimits|bf|rm)(?![a-zA-Z])", ""),
-        (r"\\[,;!:> ]|\\(?:quad|qquad|thinspace|enspace)(?![a-zA-Z])|~", " "),
+        (r"(?<!\\)\\[,;!:> ]|\\(?:quad|qquad|thinspace|enspace)(?![a-zA-Z])|~", " "),
         (r"\\(?:leqslant|leq)(?![a-zA-Z])", r"\\le "),
         (r"\\(?:geqslant|geq)(?![a-zA-Z])", r"\\ge "),
         (r"\\neq(?![a-zA-Z])", r"\\ne "),
@@ -53,13 +53,15 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\^\s*\{?\s*\\(?:circ|degree)(?![a-zA-Z])\s*\}?|\\degree(?![a-zA-Z])", r"^\\circ "),
         (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
         (r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
-        (r"\\frac\s*\{([^{}]*)\}\s*(\d)", r"\\frac{\1}{\2}"),
+        (r"\\frac\s*\{([^{}]*)\}\s*([0-9a-zA-Z])", r"\\frac{\1}{\2}"),
+        (r"_\s*(?:\\(?:max|min)(?![a-zA-Z])|\{\s*(?:\\?(?:max|min)|\\text\s*\{[a-zA-Z ]*\})\s*\})", ""),
         (r"\\sqrt\s*(\d)", r"\\sqrt{\1}"),
     )
 )
 
 _WRAPPERS = (
-    ("**", "**"), ("__", "__"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("```", "```"), ("`", "`"),
+    ("**", "**"), ("___", "___"), ("__", "__"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"),
+    ("```", "```"), ("`", "`"), ('"', '"'), ("'", "'"),
 )  # fmt: skip
 _COMMAND_WRAPPER = re.compile(r"\\(?:boxed|fbox|text|textbf|mathrm|mathbf|textrm|mbox|emph|textit)\s*\{")
 _LEAD = re.compile(
@@ -70,6 +72,12 @@ _ZH_LEAD = re.compile(
     r"(?:(?:所以|因此|故|最终)?(?:正确)?答案?(?:是|为|应为|等于|:)|共有|一共|大约|约为?|等于)\s*:?\s*"
 )
 _BUILDER = re.compile(r"\\?\{\s*[a-zA-Z]\s*(?:\||\\mid(?![a-zA-Z])|:)(.+?)\\?\}")
+# pandoc's rule for inline mathematics, which leaves "$5 and $10" alone
+_INLINE = re.compile(r"\$(?=[^\s$])([^$]*[^\s$])\$(?!\d)")
+_LONE_NUMBER = re.compile(r"\(([^()\[\],;:]*\d[^()\[\],;:]*)\)")
+_VARIABLE = re.compile(
+    r"(?<![a-zA-Z\\])[a-wyzA-Z](?![a-zA-Z])|[()]\s*x|x\s*[()^_]|\d\s*x(?!\s*\d)|\\(?!times|cdot|div|frac|text|\$)[a-zA-Z]|[<>|]"
+)
 _PLAIN = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 
 
@@ -79,15 +87,14 @@ def canonical(text: str) -> str:
     if len(text) > MAX_LENGTH or _PLAIN.fullmatch(text):
         return text
     text = _ascii(text)
+    for pattern, replacement in _REWRITES if "\\" in text or "~" in text else ():
+        text = pattern.sub(replacement, text)
     before = None
     while before != text:  # each round takes a layer off: the loop ends with the layers
         before = text
-        text = _unwrap(text)
-    for pattern, replacement in _REWRITES:
-        if "\\" not in text and "~" not in text:
-            break
-        text = pattern.sub(replacement, text)
-    text = _unwrap(_without_lead(" ".join(text.split())))
+        text = _without_lead(_unwrap(text))
+    text = _INLINE.sub(r"\1", text)
+    text = _arrived(_unwrap(_without_lead(" ".join(text.split()))))
     builder = _BUILDER.fullmatch(text)
     return respelled(builder.group(1).strip() if builder else text)
 
@@ -101,7 +108,9 @@ def _ascii(text: str) -> str:
 
 
 def _unwrap(text: str) -> str:
-    text = text.strip().rstrip(",;!").strip()
+    text = text.strip()
+    while text.endswith((",", ";")):
+        text = text[:-1].rstrip()
     if text.endswith(".") and not text.endswith("..."):
         text = text[:-1].rstrip()
     for left, right in _WRAPPERS:
@@ -112,6 +121,9 @@ def _unwrap(text: str) -> str:
     match = _COMMAND_WRAPPER.match(text)
     if match and closing(text, match.end() - 1) == len(text) - 1:
         return text[match.end() : -1].strip()
+    lone = _LONE_NUMBER.fullmatch(text)
+    if lone:
+        return lone.group(1).strip()
     if text.startswith("{") and closing(text, 0) == len(text) - 1 and "," not in text:
         return text[1:-1].strip()
     return text
@@ -124,6 +136,16 @@ def _without_lead(text: str) -> str:
         if match and match.end() < len(text):
             text = text[match.end() :]
     return text
+
+
+def _arrived(text: str) -> str:
+    """The value a calculation arrives at: of "24 * 12 = 288", 288. Equations with variables stay whole."""
+    if "=" not in text:
+        return text
+    *steps, result = text.split("=")
+    if not re.match(r"\s*[-+$]?[\d.\\]", result) or _VARIABLE.search(text.replace("\\text{", "{")):
+        return text
+    return result.strip() if all(re.search(r"\d", step) for step in steps) else text
 
 
 def closing(text: str, start: int) -> int:

@@ -1,47 +1,82 @@
 """math-verify as the judge of two answers, with its known wrong verdicts caught. Runs in the worker only.
 
 Guarded (each proved on plain math-verify by tests/tasks/answers/test_faults.py):
-- what is parsed to nothing (an empty set, a truth value, nan) is not an answer, so never equal;
+- what is parsed to nothing (an empty set, a truth value, nan) or in part only is not read, so never equal;
 - equal after rounding to six decimals or after chopping is not equal (1/2^99 and 1/2^98): values are compared
   again by relative error;
-- the verdict depends on which of the two is the gold (an interval against an inequality): both ways are asked.
+- of an equation only the right side is compared: x + y - 1 = 0 is not 0.
+What it calls different gets a second opinion from numerical identity and from other spellings of one thing
+(degrees and radians, an inequality and its interval, a vector as a column and as a tuple).
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from fractions import Fraction
+from typing import Any
 
 import sympy
+from latex2sympy2_extended.latex2sympy2 import NormalizationConfig
 from math_verify import parse, verify
 from math_verify.parser import ExprExtractionConfig, LatexExtractionConfig
 from sympy import Basic, Float, Interval, MatrixBase, S, Tuple
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom
 
+from tasks.answers import comparison, numerals
 from tasks.answers.exact import decide_canonical, elements
+from tasks.answers.verdicts import Verdict
 
-Verdict = Literal["equal", "different", "unknown"]
-
-_CONFIG = (LatexExtractionConfig(), ExprExtractionConfig())
+# units are taken off by tasks.answers.units: math-verify's own removal eats variables (the t of \cot t)
+_NORMAL = NormalizationConfig(
+    basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none", equations=False
+)
+_CONFIG = (LatexExtractionConfig(normalization_config=_NORMAL), ExprExtractionConfig())
 _EMPTY_SET = re.compile(r"\\emptyset|\\\{\s*\\\}|\{\s*\}")
 # where the grammar stops silently, and would answer for the part before it
-_STOPS = re.compile(r"\*\*|\\overline|\\dot|_\{?\d|:[^:]*:|\||\\mid(?![a-zA-Z])")
-_DIGITS = 30
-_LOOSE, _TIGHT = 1e-5, 1e-9
+_STOPS = re.compile(
+    r"\*\*|\\overline|\\dot(?![a-z])|\d_\{?\d|:[^:]*:|\{.*(?:\||\\mid(?![a-zA-Z]))|[\u3000-\uffff]"
+)
+_DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\s*\{?\\circ\s*\}?")
+_TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
+_DIGITS = 40
+_LOOSE, _TIGHT, _SAME = 1e-5, 1e-9, 1e-25
 
 
 def verdict(candidate: str, gold: str) -> Verdict:
     """The verdict on two canonical texts. Any error of the algebra below is "unknown", never "different"."""
+    candidate, gold = _radians(candidate, gold), _radians(gold, candidate)
     found = _whole(candidate, gold)
     if found == "equal":
         return found
-    first, second = elements(candidate), elements(gold)
+    first, second = _alternatives(candidate), _alternatives(gold)
     if len(first) == len(second) and len(first) > 1:
         matched = _matched(first, second)
         if matched == "equal" or found == "unknown":
             return matched
+    return found
+
+
+def _radians(text: str, other: str) -> str:
+    """Degrees as multiples of pi, where they stand in a function or the other answer is in radians."""
+    if "\\circ" in text and (_TRIGONOMETRIC.search(text) or ("\\pi" in other and "\\circ" not in other)):
+        return _DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
+    return text
+
+
+def _alternatives(text: str) -> list[str]:
+    """The answers of a list, with every sign of a tuple's plus-minus written out."""
+    found: list[str] = []
+    for part in elements(text):
+        pieces = part.split("\\pm")
+        if len(pieces) > 4 or (len(pieces) > 1 and not part.startswith("(")):
+            found.append(part)
+            continue
+        for signs in itertools.product(("+", "-"), repeat=len(pieces) - 1):
+            tail = "".join(sign + piece for sign, piece in zip(signs, pieces[1:], strict=True))
+            found.append((pieces[0] + tail).replace("(+", "(").replace(", +", ", ").replace(",+", ","))
     return found
 
 
@@ -61,15 +96,16 @@ def _matched(first: Sequence[str], second: Sequence[str]) -> Verdict:
 
 
 def _whole(candidate: str, gold: str) -> Verdict:
-    a, b = read(candidate), read(gold)
-    if a is None or b is None:
-        return "unknown"
     try:
-        same = verify(b, a, timeout_seconds=None, raise_on_error=True, allow_set_relation_comp=True)
-        same = same or verify(a, b, timeout_seconds=None, raise_on_error=True, allow_set_relation_comp=True)
-        if same:
-            return "equal" if agree(a, b) else "different"
-        return "equal" if _identical(a, b) else "different"
+        a, b = read(candidate), read(gold)
+        if a is None or b is None:
+            return "unknown"
+        a, b = _alike(a, b)
+        if verify(b, a, timeout_seconds=None, raise_on_error=True, allow_set_relation_comp=True):
+            return "equal" if agree(a, b) and not _implicit(a, b) else "different"
+        if identical(a, b) or _same_solutions(candidate, gold):
+            return "equal"
+        return "unknown" if _rounded(candidate, b) or _rounded(gold, a) else "different"
     except (MemoryError, RecursionError):
         raise
     except Exception:  # noqa: BLE001 - sympy raises anything; what it cannot compare is not known to differ
@@ -78,7 +114,9 @@ def _whole(candidate: str, gold: str) -> Verdict:
 
 def read(text: str) -> Basic | MatrixBase | None:
     """The expression math-verify reads in a canonical text; None if it reads none, or nothing meaningful."""
-    if _STOPS.search(text):
+    if _STOPS.search(text) or any(text.count(left) > text.count(right) for left, right in ("{}", "}{")):
+        return None
+    if len(re.findall(r"[(\[]", text)) != len(re.findall(r"[)\]]", text)):
         return None
     found = parse(f"${text}$", _CONFIG, parsing_timeout=None)
     expression = next((item for item in found if isinstance(item, (Basic, MatrixBase))), None)
@@ -89,6 +127,21 @@ def read(text: str) -> Basic | MatrixBase | None:
     if isinstance(expression, Basic) and expression.has(S.NaN, S.ComplexInfinity):
         return None
     return expression
+
+
+def _alike(a: Any, b: Any) -> tuple[Any, Any]:
+    """A vector written as a column beside the same as a tuple: both as tuples."""
+    if isinstance(a, MatrixBase) == isinstance(b, MatrixBase):
+        return a, b
+    flat = [
+        Tuple(*item.flat()) if isinstance(item, MatrixBase) and 1 in item.shape else item for item in (a, b)
+    ]
+    return flat[0], flat[1]
+
+
+def _implicit(a: Any, b: Any) -> bool:
+    """Whether a is the equation of a curve, F(x, y) = 0, whose right side alone would be taken for the answer."""
+    return isinstance(a, sympy.Eq) and not isinstance(b, Relational) and a.rhs == 0 and a.lhs.is_Add
 
 
 def agree(a: Any, b: Any) -> bool:
@@ -107,33 +160,39 @@ def agree(a: Any, b: Any) -> bool:
             return True
         return all(any(agree(p, q) for q in b.args) for p in a.args)
     if isinstance(a, sympy.Expr) and isinstance(b, sympy.Expr) and a.free_symbols == b.free_symbols:
-        return all(_near(x, y, _tolerance(a, b)) for x, y in _values(a, b))
+        tolerance = _LOOSE if a.has(Float) or b.has(Float) else _TIGHT
+        return all(_near(x, y, tolerance) for x, y in _values(a, b))
     return True
 
 
-def _identical(a: Any, b: Any) -> bool:
-    """Equal although math-verify's simplification did not find it: the same to 25 digits wherever tried."""
+def identical(a: Any, b: Any) -> bool:
+    """Equal although math-verify's simplification did not find it: the same to 25 digits wherever tried.
+
+    Antiderivatives (both with a free + C) are compared by their derivatives.
+    """
+    if isinstance(a, sympy.Eq) and isinstance(b, sympy.Eq) and a.lhs == b.lhs:
+        a, b = a.rhs, b.rhs
     if not isinstance(a, sympy.Expr) or not isinstance(b, sympy.Expr) or a.free_symbols != b.free_symbols:
         return False
+    constant = next((symbol for symbol in a.free_symbols if str(symbol) in ("C", "c")), None)
+    if constant is not None and a.diff(constant) == 1 == b.diff(constant):
+        a, b = a.doit() - constant, b.doit() - constant
+        variables = sorted(a.free_symbols | b.free_symbols, key=str)
+        return bool(variables) and all(identical(a.diff(x), b.diff(x)) for x in variables)
     if a.has(Float) or b.has(Float):
         return False
     values = _values(a, b)
-    enough = 3 if a.free_symbols else 1
-    return len(values) >= enough and all(_near(x, y, 1e-25) for x, y in values)
-
-
-def _tolerance(a: sympy.Expr, b: sympy.Expr) -> float:
-    return _LOOSE if a.has(Float) or b.has(Float) else _TIGHT
+    return len(values) >= (3 if a.free_symbols else 1) and all(_near(x, y, _SAME) for x, y in values)
 
 
 def _values(a: sympy.Expr, b: sympy.Expr) -> list[tuple[Any, Any]]:
     """Both expressions evaluated at the same few points (at once, where they have no variables)."""
     symbols = sorted(a.free_symbols, key=str)
     points = []
-    for shift in range(4 if symbols else 1):
-        # fixed odd fractions: no accidental zeros, the same on every machine
+    for shift in range(5 if symbols else 1):
+        # fixed odd fractions, inside and outside (0, 1): no accidental zeros, the same on every machine
         point = {
-            symbol: sympy.Rational(7 + 4 * index + 6 * shift, 11 + 2 * shift)
+            symbol: sympy.Rational(7 + 4 * index + 6 * shift, 29 - 4 * shift)
             for index, symbol in enumerate(symbols)
         }
         x, y = (expression.subs(point).doit().evalf(_DIGITS) for expression in (a, b))
@@ -145,3 +204,40 @@ def _values(a: sympy.Expr, b: sympy.Expr) -> list[tuple[Any, Any]]:
 def _near(x: Any, y: Any, tolerance: float) -> bool:
     gap, size = abs(x - y), max(abs(x), abs(y))
     return bool(gap == 0 or gap <= tolerance * size)
+
+
+def _same_solutions(candidate: str, gold: str) -> bool:
+    """Whether an answer in inequalities ("a <= -2 or a = 1") describes the other's set of one real variable."""
+    sets = [_solutions(text) for text in (candidate, gold)]
+    if sets[0] is None or sets[1] is None:
+        return False
+    return bool(sets[0] == sets[1] or sets[0].symmetric_difference(sets[1]).is_empty)
+
+
+def _solutions(text: str) -> sympy.Set | None:
+    whole = read(text)
+    if isinstance(whole, sympy.Set) and not whole.free_symbols:
+        return whole
+    found = sympy.EmptySet
+    for part in elements(text):
+        relation = read(part)
+        if isinstance(relation, Basic) and len(relation.free_symbols) != 1:
+            return None
+        if isinstance(relation, sympy.Eq):
+            found |= sympy.FiniteSet(relation.rhs)
+        elif isinstance(relation, Relational):
+            found |= relation.as_set()
+        elif isinstance(relation, sympy.And):
+            found |= sympy.And(*relation.args).as_set()
+        else:
+            return None
+    return found
+
+
+def _rounded(text: str, value: Any) -> bool:
+    """Whether the text is a decimal that rounds the (irrational) value: see comparison.rounds."""
+    quantity = numerals.read(text)
+    if quantity is None or not isinstance(value, sympy.Expr) or not value.is_number:
+        return False
+    number = value.doit().evalf(_DIGITS)
+    return bool(number.is_Float) and comparison.rounds(quantity, Fraction(str(number)), True)

@@ -26,7 +26,7 @@ _TABLE: dict[str, dict[str, str]] = {
         "1/100": "cm centimeter centimeters centimetre centimetres 厘米 公分",
         "1/10": "dm decimeter decimeters 分米",
         "1000": "km kilometer kilometers kilometre kilometres 千米 公里",
-        "0.0254": "inch inches",
+        "0.0254": 'inch inches "',
         "0.3048": "ft foot feet 英尺",
         "0.9144": "yd yard yards 码",
         "1609.344": "mi mile miles 英里",
@@ -70,12 +70,13 @@ for _dimension, _scales in _TABLE.items():
             UNITS[_name] = Unit(_own, _scale)
 
 _POWERS = {"square": 2, "sq": 2, "cubic": 3, "平方": 2, "立方": 3}
+_ASIDE = re.compile(r"\s*\([^()\d=]*\)$")
 _WORD = re.compile(r"[^\W\d_]+")
 
 # words after a number that make it another number, a bound or a list: never dropped as if they were a unit
 _MATHEMATICS = (
     "and or not to mod modulo more less least most than at below above between over under up from plus minus times "
-    "million billion thousand hundred dozen trillion half third quarter percent per x y z n e i pi sin cos tan log "
+    "million billion thousand hundred dozen trillion half third quarter percent x y z n e i pi sin cos tan log "
     "ln exp sqrt if when for where with infinity 或 和 与 及 到 至 万 亿 千 百 十 倍 以上 以下 或者 成 折 分之"
 )
 _NOT_UNITS = frozenset(_MATHEMATICS.split())
@@ -87,7 +88,7 @@ def unit_of(text: str) -> tuple[bool, Unit | None]:
 
     (True, Unit) a known unit, (True, None) words that only say what is counted, (False, None) mathematics.
     """
-    text = text.strip().strip(".").strip()
+    text = _ASIDE.sub("", text.strip()).strip(".").strip()
     if not text:
         return True, None
     if text.startswith(("^\\circ", "$", "€", "£", "¥", "¢", "₹")):
@@ -103,14 +104,18 @@ def unit_of(text: str) -> tuple[bool, Unit | None]:
             break
     name = text if text in UNITS else text.lower()
     unit = UNITS.get(name)
-    if unit is not None and not (len(text) == 1 and text.isascii() and text not in _ONE_LETTER):
+    if unit is not None and not (
+        len(text) == 1 and text.isascii() and text.isalpha() and text not in _ONE_LETTER
+    ):
         if power == 1:
             return True, unit
         return True, Unit(f"{unit.dimension}^{power}", unit.factor**power)
     words = _WORD.findall(text)
-    plain = re.fullmatch(r"[^\W\d_]+(?:[\s'’.()/-]+[^\W\d_]+)*[\s.)]*", text)
+    plain = re.fullmatch(r"/?\s*[^\W\d_]+(?:[\s'’./-]+[^\W\d_]+)*[\s.]*", text)
     if not plain or any(word.lower() in _NOT_UNITS for word in words):
         return False, None
+    if len(words) > 1 and all(word in UNITS or word == "per" for word in words):
+        return True, None  # km/h, m/s
     if all(len(word) == 1 and word.isascii() for word in words):
         return False, None  # 5x, 3a: variables
     return text.isascii() is False or max(map(len, words)) >= 3, None

@@ -1,0 +1,69 @@
+"""Answers in words: names, yes and no, weekdays; and prose, which nobody here can read.
+
+math-verify reads words as products of letters, so that "on" equals "no": words never reach it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tasks.answers.numerals import read
+from tasks.answers.verdicts import Verdict
+
+NOTHING = frozenset(("nan", "none", "null", "n/a", "error", "unknown"))
+_COMMAND = re.compile(r"\\[a-zA-Z]+")
+_LONG_WORD = re.compile(r"[a-zA-Z]{3,}|[\u4e00-\u9fff]+")
+_LABEL = re.compile(r"[^\W\d_]+(?:[\s'’-]+[^\W\d_]+){0,4}")
+_TEXT = re.compile(r"\\(?:text|mathrm|textbf|mbox|textrm|operatorname)\s*\{([^{}]*)\}")
+_FUNCTIONS = (
+    "sin cos tan cot sec csc log ln exp sqrt pi max min gcd lcm mod det arcsin arccos arctan sinh cosh tanh "
+    "abs floor ceil infty oo inf"
+)
+_MATH_WORDS = frozenset(_FUNCTIONS.split())
+_SAME = {
+    "true": "yes", "correct": "yes", "是": "yes", "对": "yes", "正确": "yes", "false": "no", "incorrect": "no",
+    "否": "no", "错": "no", "错误": "no", "不是": "no", "不对": "no",
+    "infinitely many": "infinite", "infinity": "infinite", "无数": "infinite", "无穷多": "infinite",
+    "dne": "does not exist", "不存在": "does not exist", "无解": "no solution", "no solutions": "no solution",
+}  # fmt: skip
+
+
+def label(text: str) -> str | None:
+    """The text as a plain-word answer (a name, yes, Tuesday), folded for comparison; None if it is mathematics."""
+    plain = _TEXT.sub(r"\1", text).strip(" .'\"")
+    if not _LABEL.fullmatch(plain):
+        return None
+    words = plain.casefold().split()
+    if any(word in _MATH_WORDS for word in words):
+        return None
+    short = plain.isascii() and plain == text and max(map(len, words)) < 4
+    if short and " ".join(words) not in ("yes", "no", "odd"):
+        return None  # ab, xyz: products of variables
+    if words[0] in ("the", "a", "an") and len(words) > 1:
+        words = words[1:]
+    folded = " ".join(words)
+    return _SAME.get(folded, folded)
+
+
+def compare_words(a: str, b: str) -> Verdict | None:
+    """The verdict where one answer at least is in words; None where both are mathematics."""
+    x, y = label(a), label(b)
+    if x is None and y is None:
+        return None
+    if x is not None and y is not None:
+        if x == y:
+            return "equal"
+        # two labels differ; whether two phrases mean the same, nobody here can read
+        return "different" if max(len(x.split()), len(y.split())) <= 2 else "unknown"
+    other = b if x is not None else a
+    quantity = read(other)
+    word = x if x is not None else y
+    if quantity is not None and word in ("yes", "no", "infinite"):
+        return "different"
+    return "unknown"
+
+
+def is_prose(text: str) -> bool:
+    """A sentence, or a formula lost in one: math-verify would read its letters as variables."""
+    words = [word for word in _LONG_WORD.findall(_COMMAND.sub(" ", text)) if word.lower() not in _MATH_WORDS]
+    return len(words) > 2 or any(word > "\u4e00" for word in words)
