@@ -72,7 +72,7 @@ def _antiderivative(p: list[int]) -> tuple[str, list[Fraction]]:
     powers = range(len(p), 0, -1)
     anti = [Fraction(factor, power) for factor, power in zip(p, powers, strict=True)]
     terms = [
-        f"{plain(factor)}x" + (f"^{power}" if power > 1 else "")
+        ("" if factor == 1 else plain(factor)) + "x" + (f"^{power}" if power > 1 else "")
         for factor, power in zip(anti, powers, strict=True)
         if factor
     ]

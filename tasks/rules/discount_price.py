@@ -60,7 +60,13 @@ def draw(rng: random.Random, level: int) -> Values:
         return {"form": 1, "thing": thing, "p": 20 * rng.randint(1, 60), "r": r}
     t = rng.choice((5, 8, 10, 20, 25, 50))
     if level == 2:
-        return {"form": 2, "thing": thing, "p": 40 * rng.randint(2, 60), "r": r, "t": t}
+        return {
+            "form": 2,
+            "thing": thing,
+            "p": rng.randint(2, 40) * Fraction((100 + t) * (100 - r), 10000).denominator,
+            "r": r,
+            "t": t,
+        }
     original = Fraction(rng.randint(2, 40))
     original *= (original * (100 + t) * (100 - r) / 10000).denominator
     final = original * (100 + t) * (100 - r) / 10000

@@ -48,9 +48,12 @@ def draw(rng: random.Random, level: int) -> Values:
             "d": d,
             "e": e,
         }
-    b, c, d, e = rng.randint(2, 20), rng.randint(2, 40), rng.randint(2, 40), rng.randint(3, 15)
-    bracket = abs(b * (c - d) + e * e)
-    f = rng.choice([factor for factor in range(1, 13) if bracket % factor == 0])
+    while True:
+        b, c, d, e = rng.randint(2, 20), rng.randint(2, 40), rng.randint(2, 40), rng.randint(3, 15)
+        divisors = [factor for factor in range(2, 13) if (b * (c - d) + e * e) % factor == 0]
+        if divisors:
+            break
+    f = rng.choice(divisors)
     return {"form": 3, "a": rng.randint(1, 200), "b": b, "c": c, "d": d, "e": e, "f": f}
 
 
