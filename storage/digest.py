@@ -77,10 +77,17 @@ def digest_of_rows(data: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch]) -
 def digest_in_order(table: pa.Table) -> str:
     """64 hex digits over the rows in the order they have, the columns' names and types; the same
     however the table is chunked."""
-    digest = hashlib.sha256(str([(field.name, str(field.type)) for field in table.schema]).encode())
+    digest = hashlib.sha256(str([(field.name, _kind(field.type)) for field in table.schema]).encode())
     for batch in table.to_batches(max_chunksize=_BATCH):
         digest.update(_hashes(batch))
     return digest.hexdigest()
+
+
+def _kind(kind: pa.DataType) -> str:
+    """A type's name without the names of its inner fields, which Parquet does not keep."""
+    if pa.types.is_map(kind):
+        return f"map<{kind.key_type}, {kind.item_type}>"
+    return f"list<{kind.value_type}>" if pa.types.is_list(kind) else str(kind)
 
 
 def _digest_of_batch(batch: pa.RecordBatch) -> RowsDigest:

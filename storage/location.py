@@ -14,14 +14,15 @@ import pyarrow.fs as pafs
 from storage.errors import StorageError, readable
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_TAKEN = ("rows", "rejected")  # views that storage.sql has
 
 
 def checked_name(name: str) -> str:
     """A dataset name that cannot climb out of its folder; StorageError otherwise."""
-    if not _NAME.fullmatch(name) or ".." in name:
+    if not _NAME.fullmatch(name) or ".." in name or name in _TAKEN:
         raise StorageError(
             f"{name!r} is no dataset name: use small letters, digits, '.', '_' and '-', "
-            "starting with a letter or digit, such as math-sft"
+            "starting with a letter or digit, such as math-sft (not rows or rejected)"
         )
     return name
 
