@@ -18,8 +18,9 @@ from tasks.teacher.statements import Statement, statements
 # a number that stands for a value: no exponent, index, part of a word, decimal or thousands group
 _PLAIN = r"(?<![\w.\\^])(?<!\^\{)(?<!_\{)\d+(?:\.\d+)?(?!\d|\.\d|,\d|st\b|nd\b|rd\b|th\b)"
 _NUMBER = re.compile(rf"\\[dt]?frac\{{\d+\}}\{{\d+\}}|{_PLAIN}/\d+(?!\d)|{_PLAIN}")
-_SIGNED = re.compile(rf"(?:(?<![\w)}}\]] )(?<![\w)}}\]$])[-−])?(?:{_NUMBER.pattern})")
-_SUBTRACTED = re.compile(rf"(?<=[\w)}}]) - ({_NUMBER.pattern})")
+_SIGNED = re.compile(rf"(?P<sign>[-−] ?)?(?P<size>{_NUMBER.pattern})")
+# what a minus comes after when it subtracts: a number, a closing bracket, a variable
+_SUBTRACTS = re.compile(r"(?:\d|[)}\]|]|(?<![A-Za-z])[A-Za-z]) ?$")
 TRIES = 24  # slips that are worked through before the answer itself is misstated
 
 Mapping = dict[Fraction, Fraction]
@@ -51,7 +52,7 @@ def _candidates(said: list[Statement], rng: random.Random) -> Iterator[tuple[Sta
         (statement, wrong)
         for statement in said
         if statement.left == statement.right and re.search(r"\d\D+\d", statement.left_text)
-        if number(statement.right_text) is not None and re.fullmatch(_SIGNED, statement.right_text)
+        if number(statement.right_text) is not None and _SIGNED.fullmatch(statement.right_text)
         for wrong in _wrong_values(statement.right, rng)
     ]
     rng.shuffle(found)
@@ -95,24 +96,24 @@ def _propagate(text: str, said: list[Statement], first: Statement, wrong: Fracti
 
 
 def _replaced(text: str, mapping: Mapping) -> str:
-    """The text with every value that changed; "6x - 12" shows -12 as a subtraction."""
-
-    def subtracted(match: re.Match[str]) -> str:
-        value = number(match.group(1))
-        wrong = mapping.get(-value) if value else None
-        if wrong is None or wrong >= 0 or value in mapping:
-            return match.group(0)
-        return f" - {written(-wrong, match.group(1))}"
+    """The text with every value that changed; in "6x - 12" the value may be 12 or -12."""
 
     def new(match: re.Match[str]) -> str:
-        found = match.group(0)
-        value = number(found)
-        if value is not None and value in mapping:
-            return written(mapping[value], found)
-        over, slash, under = found.partition("/")
-        return _replaced(over, mapping) + slash + _replaced(under, mapping) if slash else found
+        found, sign, size = match.group(0), match["sign"] or "", match["size"]
+        value = number(size)
+        if value is None:
+            return found
+        subtracted = sign and _SUBTRACTS.search(text[max(0, match.start() - 3) : match.start()])
+        if sign and not subtracted and -value in mapping:
+            return written(mapping[-value], size)
+        if (subtracted or not sign) and value in mapping:
+            return sign + written(mapping[value], size)
+        if subtracted and mapping.get(-value, 0) < 0:
+            return sign + written(-mapping[-value], size)
+        over, slash, under = size.partition("/")
+        return sign + _replaced(over, mapping) + slash + _replaced(under, mapping) if slash else found
 
-    return _SIGNED.sub(new, _SUBTRACTED.sub(subtracted, text))
+    return _SIGNED.sub(new, text)
 
 
 def _oddness(before: str, value: Fraction, answer: str, new_answer: str) -> int:

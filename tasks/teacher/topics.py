@@ -86,8 +86,12 @@ _WORDS = (
 _NUMBERS = _WORDS.split()
 _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九十")} | {"两": 2}
 _COUNT = re.compile(
-    rf"\b(\d+|{'|'.join(_NUMBERS)}|a dozen|an?|another)\s+(?:[\w-]+[\s,]+){{0,7}}?(?:problems?|questions?|exercises?|items|entries|tasks)\b"
+    rf"\b(\d+|{'|'.join(_NUMBERS)}|a dozen)\s+(?:[\w-]+[\s,]+){{0,7}}?(?:problems?|questions?|exercises?|variations?|variants?|entries)\b"
     r"|(\d+|[一二两三四五六七八九十]+)\s*(?:道|个|条|项)",
+    re.IGNORECASE,
+)
+_SINGLE = re.compile(
+    r"\b(?:an?|another)\s+(?:(?!the\b)[\w-]+\s+){0,4}?(?:problem|question|exercise|variation|variant)\b",
     re.IGNORECASE,
 )
 
@@ -95,15 +99,10 @@ _COUNT = re.compile(
 def count_in(text: str) -> int:
     """How many problems are asked for; 5 where the text does not say."""
     for match in _COUNT.finditer(text):
-        word = (match.group(1) or match.group(2)).lower()
-        if word in ("a", "an", "another"):
-            if match.group(0).lower().endswith("s"):
-                continue
-            return 1
-        count = _number(word)
+        count = _number((match.group(1) or match.group(2)).lower())
         if count:
             return min(count, MOST)
-    return 5
+    return 1 if _SINGLE.search(text) else 5
 
 
 def _number(word: str) -> int:

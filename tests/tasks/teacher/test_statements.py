@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.teacher.statements import statements
+
+
+def said(text: str) -> list[tuple[str, str, bool]]:
+    return [(found.left_text, found.right_text, found.true) for found in statements(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Subtract 4: 3x = 19 - 4 = 15.", [("19 - 4", "15", True)]),
+        ("so 3 + 4 = 8 apples", [("3 + 4", "8", False)]),
+        ("x = 15 / 3 = 6.", [("15 / 3", "6", False)]),
+        ("10 / 3 = 3.33", [("10 / 3", "3.33", True)]),
+        ("10 / 3 = 3.34", [("10 / 3", "3.34", False)]),
+        ("共 3 + 4 = 7 个", [("3 + 4", "7", True)]),
+        (
+            r"\frac{1}{2} \times 8 = 4, so 4 + 1 = 6",
+            [(r"\frac{1}{2} \times 8", "4", True), ("4 + 1", "6", False)],
+        ),
+        ("1. 3 + 4 = 7", [("3 + 4", "7", True)]),
+        ("$2 + 2 = 5$", [("2 + 2", "5", False)]),
+        ("2 * 3 = 6 = 5 + 1 = 7", [("2 * 3", "6", True), ("6", "5 + 1", True), ("5 + 1", "7", False)]),
+        ("the integral is -5/3 - (1/3) = -2.", [("-5/3 - (1/3)", "-2", True)]),
+        ("They cost 48/2 = <<48/2=24>>24 dollars", [("48/2", "24", True)]),
+    ],
+)
+def test_statements_are_found_and_judged(text: str, wanted: list[tuple[str, str, bool]]) -> None:
+    assert said(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5% of 80 = 4",
+        "f(2) = 3",
+        "17 ÷ 5 = 3 余 2",
+        "17 / 5 = 3 remainder 2",
+        "3x + 4 = 19",
+        "log_2 8 = 3",
+        "(1, 2) + (3, 4) = (4, 6)",
+        "x^2 = 4",
+        "= 5x",
+        "12 mod 5 = 2",
+        "x = 4, y = 3",
+        r"\binom{5}{2} = 10",
+        r"2 \times 3 = 6\pi",
+        "2 + 3 >= 4",
+        "2 + 3 != 4",
+        "a - 3 = 2",
+        "half of 80 = 40",
+        "|3 - 5| = 2",
+    ],
+)
+def test_what_is_not_plain_arithmetic_is_left_alone(text: str) -> None:
+    assert said(text) == []
+
+
+@given(st.text(alphabet="0123456789+-*/=. ,()x%{}\\^!$\n余of", max_size=120))
+def test_any_text_is_read_and_spans_lie_in_it(text: str) -> None:
+    last = 0
+    for found in statements(text):
+        assert 0 <= found.start < found.right_at < found.end <= len(text)
+        assert text[found.right_at : found.end] == found.right_text
+        assert found.end > last
+        last = found.end
+
+
+@given(st.integers(-200, 200), st.integers(-200, 200), st.integers(-5, 5))
+def test_sums_are_true_exactly_when_they_are(a: int, b: int, slip: int) -> None:
+    ((_, _, true),) = said(f"We get ({a}) + ({b}) = {a + b + slip} in all.")
+    assert true == (slip == 0)
