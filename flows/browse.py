@@ -1,0 +1,169 @@
+"""Reading commands: datasets, show, why, sql, export."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from storage.datasets import Store
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME[@VERSION]", help="Such as math-sft or math-sft@2026.11.20.")
+]
+
+
+class Format(StrEnum):
+    messages = "messages"
+    prompt_completion = "prompt-completion"
+    preference = "preference"
+    parquet = "parquet"
+
+
+def datasets(json: AsJson = False) -> None:
+    """List the datasets and their versions, newest last."""
+    store = _store()
+    versions = [version for dataset in store.datasets() for version in store.versions(dataset)]
+    if json:
+        _print_json(
+            [
+                {
+                    "version": str(v),
+                    "rows": v.rows,
+                    "added": v.added,
+                    "created": v.created,
+                    "digest": v.digest,
+                }
+                for v in versions
+            ]
+        )
+        return
+    if not versions:
+        typer.echo("There is no dataset yet. Make one: ./mathmill nightly")
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("version")
+    for heading in ("rows", "added"):
+        table.add_column(heading, justify="right")
+    table.add_column("created")
+    table.add_column("digest")
+    for v in versions:
+        table.add_row(str(v), f"{v.rows:,}", f"{v.added:,}", v.created, v.digest[:12])
+    Console(highlight=False).print(table)
+
+
+def show(name: Name, json: AsJson = False) -> None:
+    """Schema, counts, funnel, lineage and ten sample rows of a version."""
+    from tasks.seeding import seed_of
+
+    store = _store()
+    version = store.resolve(name)
+    rows = store.read(version)
+    ids = rows.column("id").to_pylist()
+    picked = sorted(range(len(ids)), key=lambda i: seed_of(str(version), ids[i]))[:10]
+    samples = rows.take(picked).to_pylist()
+    counts = {
+        column: _counts(rows, column) for column in ("subdomain", "solution_format", "language", "source")
+    }
+    if json:
+        _print_json(
+            {
+                "version": str(version),
+                "rows": version.rows,
+                "added": version.added,
+                "digest": version.digest,
+                "schema": {field.name: str(field.type) for field in rows.schema},
+                "counts": counts,
+                "lineage": version.lineage,
+                "samples": samples,
+            }
+        )
+        return
+    from flows.showing import print_version
+
+    print_version(version, rows.schema, counts, samples)
+
+
+def why(
+    row: Annotated[str, typer.Argument(metavar="ROW_ID", help="An id, or its first 6 digits or more.")],
+    json: AsJson = False,
+) -> None:
+    """The life of a row: parents, prompt, raw completion, verdicts, scores, why kept or dropped."""
+    from flows.life import life_of, print_life
+
+    found = life_of(row)
+    if json:
+        _print_json(found)
+    else:
+        print_life(found)
+
+
+def sql(
+    query: Annotated[
+        str, typer.Argument(help='Views: rows, rejected, and one a dataset, such as "math-sft".')
+    ],
+    json: AsJson = False,
+) -> None:
+    """Run a DuckDB query over all tables."""
+    from storage.sql import connect
+
+    with connect(_store()) as connection:
+        answer = connection.sql(query)
+        if answer is None:
+            return
+        if json:
+            columns = answer.columns
+            _print_json([dict(zip(columns, record, strict=True)) for record in answer.fetchall()])
+        else:
+            answer.show(max_rows=100, max_width=200)
+
+
+def export(
+    name: Name,
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder that is not there yet, or is empty.")
+    ],
+    format: Annotated[
+        Format, typer.Option(help="Shape of the rows, as TRL names it; parquet keeps every column.")
+    ] = Format.messages,
+) -> None:
+    """Write a version for training, with a dataset card."""
+    from storage.export import export as write
+
+    store = _store()
+    version = store.resolve(name)
+    rows = write(store, version, directory, format=format.value)
+    typer.echo(f"{version}: {rows:,} rows as {format.value} in {directory}")
+
+
+def _store() -> Store:
+    from flows.settings import load_settings
+    from storage.datasets import Store
+
+    return Store(str(load_settings().home.absolute()))
+
+
+def _counts(rows: Any, column: str) -> dict[str, int]:
+    found = rows.column(column).value_counts().to_pylist()
+    return {
+        str(item["values"]): item["counts"]
+        for item in sorted(found, key=lambda i: (-i["counts"], str(i["values"])))
+    }
+
+
+def _print_json(value: Any) -> None:
+    import orjson
+
+    typer.echo(
+        orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=_plain).decode()
+    )
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, (tuple, set)) else str(value)

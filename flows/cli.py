@@ -1,0 +1,148 @@
+"""The command line. Heavy libraries are imported by the command that needs them, so that help is quick."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows import browse
+from flows.surroundings import arrange
+
+ROOT = Path(__file__).resolve().parent.parent
+
+app = typer.Typer(
+    name="mathmill",
+    help="A data factory for mathematical-reasoning training data.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(browse.datasets)
+app.command()(browse.show)
+app.command()(browse.why)
+app.command()(browse.sql)
+app.command()(browse.export)
+teacher = typer.Typer(
+    no_args_is_help=True, help="The embedded teacher: rule-based, on the chat-completions wire."
+)
+app.add_typer(teacher, name="teacher")
+
+
+@app.command()
+def nightly(
+    target: Annotated[int | None, typer.Option(help="Accepted rows wanted.")] = None,
+    seeds: Annotated[
+        list[Path] | None, typer.Option(help="A file of seed problems; may be repeated.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file of settings.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="One setting, such as solve.samples=8; may be repeated."
+        ),
+    ] = None,
+    show_config: Annotated[
+        bool, typer.Option(help="Print the configuration that would be used, and stop.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Run one night: from seed tasks to a published dataset version."""
+    from flows.settings import load_settings
+
+    arrange(load_settings().home, quiet=True)
+    from flows.config import as_yaml, load_config
+
+    files = [str(path) for path in seeds or []]
+    night = load_config(config, set_ or [], target=target, seeds__files=files)
+    if show_config:
+        typer.echo(as_yaml(night), nl=False)
+        return
+    from flows.nightly import nightly as flow
+    from flows.summary import as_json, print_summary
+
+    typer.echo("Starting: Prefect's local server takes some seconds ...", err=True)
+    name = flow(night)
+    if json:
+        typer.echo(as_json(name))
+    else:
+        print_summary(name)
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="Port of the Prefect server and its UI (loopback).")] = 4200,
+    cron: Annotated[str, typer.Option(help="When the night starts.")] = "0 2 * * *",
+    timezone: Annotated[str, typer.Option(help="Time zone of the schedule; empty: this machine's.")] = "",
+) -> None:
+    """Start a Prefect server with its UI and serve the flows, nightly on schedule. Ctrl-C stops both."""
+    from flows.settings import load_settings
+
+    settings = load_settings()
+    arrange(settings.home, quiet=False)
+    from flows.up import serve_here
+
+    serve_here(settings, port=port, cron=cron, timezone=timezone or None)
+
+
+@teacher.command("serve")
+def teacher_serve(
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Serve the embedded teacher; any chat-completions client can talk to it."""
+    from tasks.teacher.serve import serve
+
+    serve(host=host, port=port)
+
+
+@app.command()
+def doctor(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+    """Check what a night needs, and say how to mend what is missing. Exit code 1 if something is."""
+    from flows.doctor import check, show
+    from flows.settings import load_settings
+
+    arrange(load_settings().home, quiet=True)
+    found = check()
+    show(found, json=json)
+    if not all(item.ok for item in found):
+        raise typer.Exit(1)
+
+
+@app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run_tests(ctx: typer.Context) -> None:
+    """Check format, lint and types and run the tests; with arguments, those go to pytest alone (`-m "not slow"`)."""
+    steps = []
+    if not ctx.args:
+        steps = [["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy"]]
+    workers = (
+        []
+        if any(arg.startswith(("-n", "--pdb")) for arg in ctx.args)
+        else ["-n", str(min(os.cpu_count() or 1, 4))]
+    )
+    steps.append(["pytest", *workers, "--dist", "worksteal", *ctx.args])
+    for step in steps:
+        code = subprocess.call([sys.executable, "-m", *step], cwd=ROOT)
+        if code:
+            raise typer.Exit(code)
+
+
+def main() -> None:
+    """The console script: runs the command; an error for people is one line and exit code 2."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("\nmathmill: stopped; what is finished is kept, run again to go on", err=True)
+        raise SystemExit(130) from None
+    except Exception as error:
+        from flows.errors import in_one_line
+
+        line = in_one_line(error)
+        if line is None:
+            raise
+        typer.echo(f"mathmill: {line}", err=True)
+        raise SystemExit(2) from None

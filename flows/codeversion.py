@@ -1,0 +1,57 @@
+"""The version of a stage's code: a hash over its module and every project module that it imports."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("tasks", "prompts", "storage")
+
+
+@functools.cache
+def code_version(function: Callable[..., Any]) -> str:
+    """16 hex digits; they change when any project source that the function's module reaches changes.
+
+    A whole package counts where one of its modules is imported: plug-ins are found by name, so an
+    import statement does not name them.
+    """
+    root = Path(__file__).resolve().parent.parent
+    seen: set[Path] = set()
+    waiting = [_file(function.__module__)]
+    while waiting:
+        path = waiting.pop()
+        if path is None or path in seen:
+            continue
+        seen.add(path)
+        if path.name == "__init__.py" and path.parent.parent != root:
+            waiting += sorted(path.parent.rglob("*.py"))
+        for name in _imports(path):
+            waiting.append(_file(name))
+    digest = hashlib.sha256()
+    for path in sorted(seen):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found += [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
+    return [name for name in found if name.split(".")[0] in PACKAGES]
+
+
+@functools.cache
+def _file(module: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin).resolve() if spec and spec.origin else None

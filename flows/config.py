@@ -1,0 +1,192 @@
+"""What a night should do: the form that the Prefect UI shows, the file that `--config` reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from tasks.dedup import DedupSettings
+from tasks.mix import COLUMNS, MixSettings
+from tasks.solve import SolveSettings
+from tasks.taxonomy import SUBDOMAINS
+from tasks.verify import VerifySettings
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message names the file or the key and the mend."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Seeds(Section):
+    files: list[str] = Field([], description="JSONL, JSONL.gz, Parquet or CSV files of seed problems")
+    own: bool = Field(True, description="also use the project's own seed tasks")
+    distill: bool = Field(False, description="also solve the seed questions themselves")
+    license: str = Field("unknown", description="licence of seed files that state none")
+
+
+class Generate(Section):
+    methods: dict[str, float] = Field(
+        {"self_instruct": 1.0}, description="files of tasks/methods/ and their weights"
+    )
+    languages: dict[str, Share] = Field(
+        {"en": 0.75, "zh": 0.25}, description="share of the questions by language"
+    )
+    subdomains: list[str] = Field([], description="subdomains to write for; empty: all of them")
+    per_call: int = Field(5, ge=1, le=50, description="questions asked for in one call")
+    examples: int = Field(3, ge=0, le=20, description="examples shown in one call")
+    waves: int = Field(4, ge=1, le=50, description="rounds of generation at most, until the target is met")
+
+    @field_validator("subdomains")
+    @classmethod
+    def _known(cls, names: list[str]) -> list[str]:
+        unknown = sorted(set(names) - set(SUBDOMAINS))
+        if unknown:
+            raise ValueError(f"unknown subdomain {unknown[0]!r}; there are: {', '.join(SUBDOMAINS)}")
+        return names
+
+
+class Similarity(Section):
+    rouge_l: Share = Field(
+        0.7, description="a question whose ROUGE-L with a kept one is above this is dropped"
+    )
+    jaccard: Share = Field(0.7, description="the same for the Jaccard similarity of word 3-grams")
+    per_template: int = Field(50, ge=1, description="questions of one template (numbers masked) at most")
+
+    def settings(self) -> DedupSettings:
+        return DedupSettings(jaccard=self.jaccard, rouge_l=self.rouge_l, per_template=self.per_template)
+
+
+class Solve(Section):
+    samples: int = Field(4, ge=1, le=64, description="solutions of each question")
+    pot_share: Share = Field(0.5, description="share of them that are programs")
+    without_sandbox: Literal["refuse", "words only"] = Field(
+        "refuse", description="what to do where programs cannot be isolated"
+    )
+
+    def settings(self) -> SolveSettings:
+        return SolveSettings(samples=self.samples, pot_share=self.pot_share)
+
+
+class Verify(Section):
+    min_agreement: int = Field(
+        2, ge=1, description="independent samples that must agree without a trusted answer"
+    )
+    min_share: Share = Field(0.5, description="and their share of the readable answers")
+
+    def settings(self, agree: int = 1) -> VerifySettings:
+        """`agree`: samples that must agree at least, whatever is configured."""
+        return VerifySettings(min_agreement=max(agree, self.min_agreement), min_share=self.min_share)
+
+
+class Score(Section):
+    scorers: list[str] = Field(["heuristics", "critique"], description="files of tasks/scorers/")
+    thresholds: dict[str, Share] = Field(
+        {"heuristics": 0.5, "instruction": 0.5, "answer": 0.6}, description="least score of a kept row"
+    )
+
+
+class Decontaminate(Section):
+    benchmarks: list[str] = Field([], description="benchmark files that no row may come from")
+    rules: list[str] = Field(["exact", "ngram13"], description="files of tasks/decontaminate/rules/")
+
+
+class Weakness(Section):
+    share: Share = Field(
+        0.2, description="share of the target that is written for the student's failures; 0: off"
+    )
+    probe: str | None = Field(None, description="file of probe problems; empty: the project's own")
+    neighbours: int = Field(20, ge=1, le=1000, description="nearest questions of the pool a failure")
+
+
+class Mix(Section):
+    per_problem: int = Field(2, ge=1, description="solutions of one question at most")
+    boost: float = Field(3.0, ge=1, description="how much likelier a row near a failure is taken")
+    shares: dict[str, dict[str, Share]] = Field(
+        {"format": {"cot": 0.6, "pot": 0.6}},
+        description="largest share of a value of source, domain, format or language",
+    )
+
+    @field_validator("shares")
+    @classmethod
+    def _dimensions(cls, shares: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        unknown = sorted(set(shares) - set(COLUMNS))
+        if unknown:
+            raise ValueError(f"unknown dimension {unknown[0]!r}; there are: {', '.join(COLUMNS)}")
+        return shares
+
+    def settings(self, target: int) -> MixSettings:
+        return MixSettings(target, self.per_problem, self.shares, self.boost)
+
+
+class Gates(Section):
+    min_rows: int = Field(1, ge=0, description="new rows that a version must have to be published")
+
+
+class Nightly(Section):
+    """One night: what to write, how to judge it, what to publish."""
+
+    dataset: str = Field(
+        "math-sft", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="dataset that gets a new version"
+    )
+    target: int = Field(500, ge=1, le=10_000_000, description="accepted rows wanted")
+    seed: int = Field(0, description="same seed, same inputs, same rows")
+    shard_rows: int = Field(256, ge=1, le=100_000, description="questions a task run")
+    seeds: Seeds = Seeds()
+    generate: Generate = Generate()
+    similarity: Similarity = Similarity()
+    solve: Solve = Solve()
+    verify: Verify = Verify()
+    score: Score = Score()
+    decontaminate: Decontaminate = Decontaminate()
+    weakness: Weakness = Weakness()
+    mix: Mix = Mix()
+    gates: Gates = Gates()
+
+
+def load_config(file: Path | None, sets: list[str], **overrides: Any) -> Nightly:
+    """The configuration: defaults, then the YAML file, then each KEY=VALUE (dotted keys, YAML values),
+    then the overrides that are not None. ConfigError names what does not fit."""
+    data: dict[str, Any] = {}
+    if file is not None:
+        try:
+            data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"--config {file}: {' '.join(str(error).split())}") from error
+        if not isinstance(data, dict):
+            raise ConfigError(f"--config {file}: must be a YAML mapping of settings, such as `target: 1000`")
+    for item in sets:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {item}: must be KEY=VALUE, such as solve.samples=8")
+        _put(data, key.split("."), yaml.safe_load(value), item)
+    for key, value in overrides.items():
+        if value not in (None, []):
+            _put(data, key.split("__"), value, key)
+    try:
+        return Nightly.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        what = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ConfigError(f"setting {where}: {what} (./mathmill nightly --show-config lists all)") from error
+
+
+def as_yaml(config: Nightly) -> str:
+    """The configuration as a file that `--config` reads."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _put(data: dict[str, Any], path: list[str], value: Any, item: str) -> None:
+    for part in path[:-1]:
+        data = data.setdefault(part, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"{item}: {part} is no group of settings")
+    data[path[-1]] = value

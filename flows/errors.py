@@ -1,0 +1,51 @@
+"""Which errors are for people: one line at the terminal and exit code 2, no traceback."""
+
+from __future__ import annotations
+
+import errno
+
+from flows.config import ConfigError
+from flows.settings import SettingsError
+from prompts import PromptError
+from storage.errors import StorageError
+from storage.ledger import LedgerError
+from storage.sketches import HistoryError
+from tasks.decontaminate.benchmarks import BenchmarkError
+from tasks.found import UnknownName
+from tasks.ingest import IngestError
+from tasks.llm.endpoint import EndpointError
+from tasks.sandbox import SandboxUnavailable
+
+FOR_PEOPLE: tuple[type[Exception], ...] = (
+    BenchmarkError,
+    ConfigError,
+    EndpointError,
+    HistoryError,
+    IngestError,
+    LedgerError,
+    PromptError,
+    SandboxUnavailable,
+    SettingsError,
+    StorageError,
+    UnknownName,
+)
+
+
+def in_one_line(error: BaseException) -> str | None:
+    """What to tell the person; None where the error is a defect and deserves its traceback."""
+    if isinstance(error, FOR_PEOPLE):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}. Mend it: {_mend(error)}"
+    return None
+
+
+def _mend(error: OSError) -> str:
+    mends = {
+        "ENOSPC": "free disk space, then run again (finished work is kept)",
+        "EACCES": "make it readable and writable, or set MATHMILL_HOME to a folder that is",
+        "EROFS": "set MATHMILL_HOME to a writable folder",
+        "ENOENT": "check the path",
+    }
+    return mends.get(errno.errorcode.get(error.errno or 0, ""), "check the path and the disk, then run again")

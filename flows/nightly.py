@@ -1,0 +1,122 @@
+"""The nightly synthesis, top to bottom: from seed tasks to a published dataset version."""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.config import Nightly
+from flows.night import Night
+from flows.progress import Bars
+from flows.publish import publish
+from flows.settings import load_settings
+from flows.stage import Stage
+from flows.tools import opened
+from storage.shards import Ref
+from tasks.decontaminate import decontaminate
+from tasks.dedup import dedup_rows, filter_questions
+from tasks.generate import generate
+from tasks.mix import mix
+from tasks.solve import solve
+from tasks.verify import verify
+from tasks.weakness import budget, near_ids, neighbourhood, probe, rates
+
+WRITE = Stage("generate", generate, needs={"engine": "teacher"}, title="Write questions")
+NOVEL = Stage("similarity", filter_questions, title="Drop similar questions")
+SOLVE = Stage("solve", solve, needs={"engine": "reasoner"}, title="Solve in words and programs")
+VERIFY = Stage("verify", verify, needs={"sandbox": "sandbox", "judge": "judge"}, title="Verify answers")
+DEDUP = Stage("dedup", dedup_rows, title="De-duplicate")
+CLEAN = Stage("decontaminate", decontaminate, title="Decontaminate")
+PROBE = Stage("probe", probe, needs={"student": "student", "judge": "judge"}, title="Probe the student")
+RETRIEVE = Stage("retrieve", neighbourhood, needs={"encode": "encoder"}, title="Retrieve near failures")
+MIX = Stage("mix", mix, title="Mix")
+
+
+@flow(
+    name="nightly",
+    flow_run_name="{config.dataset}, {config.target} rows",
+    description="From seed tasks to a published dataset version.",
+    task_runner=ThreadPoolTaskRunner(max_workers=4),
+)
+def nightly(config: Nightly = Nightly()) -> str:
+    """Write, filter, solve, verify, judge, de-duplicate, decontaminate, probe, mix, publish, report.
+
+    Returns the name of the published version, such as `math-sft@2026.11.20`.
+    """
+    with opened(load_settings()) as tools, Bars() as bars:
+        night = Night.begin(config, tools, bars)
+        line = night.line
+        seeds = night.ingest()
+        accepted = judge(night, seeds, "seeds", pool=[]) if config.seeds.distill else []
+
+        # what weakness will write comes on top, so the waves leave room for it
+        ordinary = config.target - round(config.target * config.weakness.share)
+        asked: list[Ref] = []
+        for wave in range(config.generate.waves):
+            missing = ordinary - night.worth(accepted)
+            if missing <= 0:
+                break
+            for plan in night.plan_wave(wave, missing, seeds + accepted):
+                written = line.each(WRITE, plan.asks, owes=plan.owes, **night.credit(plan.method))
+                accepted += judge(night, written, f"wave {wave + 1}", pool=seeds + asked)
+                asked += written
+
+        near: list[str] = []
+        if config.weakness.share:
+            probed = line.each(PROBE, night.probe(), seed=night.seed)
+            failures = line.kept(probed)
+            around = line.whole(
+                RETRIEVE, probed, reads={"pool": seeds + accepted}, neighbours=config.weakness.neighbours
+            )
+            near = near_ids(line.kept([around]))
+            missing = config.target - night.worth(accepted)
+            if failures.num_rows and missing > 0:
+                quota = budget(failures, rates(line.rows(probed)), night.questions_for(missing, accepted))
+                plan = night.plan("similar", [around], quota)
+                written = line.each(
+                    WRITE, plan.asks, title="Write for weaknesses", owes=plan.owes, **night.credit("similar")
+                )
+                accepted += judge(night, written, "weakness", pool=seeds + asked, agree=2)
+
+        taken = line.whole(
+            MIX, accepted, settings=config.mix.settings(config.target), near=near, seed=night.seed
+        )
+        return str(publish(night, taken, again=DEDUP))
+
+
+def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], agree: int = 1) -> list[Ref]:
+    """Questions in, accepted rows out: novelty, solutions, verification, scores, duplicates, benchmarks.
+
+    `agree`: independent samples that must agree at least, whatever the configuration allows.
+    """
+    config, line = night.config, night.line
+    similar = config.similarity.settings()
+    novel = line.whole(
+        NOVEL,
+        questions,
+        title=f"{NOVEL.title}, {title}",
+        reads={"pool": pool},
+        history=night.history,
+        settings=similar,
+    )
+    rows = line.shards("fresh", line.kept([novel]), config.shard_rows)
+    rows = line.each(
+        SOLVE, rows, title=f"{SOLVE.title}, {title}", owes=night.owes, settings=night.solve, seed=night.seed
+    )
+    rows = line.each(VERIFY, rows, title=f"{VERIFY.title}, {title}", settings=config.verify.settings(agree))
+    for name in config.score.scorers:
+        rows = line.each(
+            night.scorer(name),
+            rows,
+            title=f"Score by {name}, {title}",
+            name=name,
+            thresholds=config.score.thresholds,
+        )
+    rows = [line.whole(DEDUP, rows, title=f"{DEDUP.title}, {title}", history=night.history, settings=similar)]
+    return line.each(
+        CLEAN,
+        rows,
+        title=f"{CLEAN.title}, {title}",
+        benchmarks=night.benchmarks,
+        rules=config.decontaminate.rules,
+    )

@@ -1,0 +1,102 @@
+"""Live progress: a bar a stage at the terminal, and the same numbers as a Prefect progress artifact."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+ARTIFACT_EVERY_S = 2.0
+
+
+class RateColumn(ProgressColumn):
+    """Rows a second over the whole stage so far."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} rows/s" if speed else "", style="progress.data.speed")
+
+
+class Bars:
+    """The bars of a night. Without a terminal a stage is one line when it ends, so that logs stay readable."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(file=sys.stderr)
+        self._progress = Progress(
+            TextColumn("{task.description:<34}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            RateColumn(),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def stage(self, title: str, total: int) -> Bar:
+        return Bar(self, title, total)
+
+
+class Bar:
+    """One stage's bar; `tick` is called from task threads."""
+
+    def __init__(self, bars: Bars, title: str, total: int) -> None:
+        self._bars, self._title, self._total = bars, title, total
+        self._task = bars._progress.add_task(title, total=max(total, 1))
+        self._lock = threading.Lock()
+        self._done, self._started, self._shown = 0, time.monotonic(), time.monotonic()
+        self._artifact: UUID | None = None
+
+    def tick(self, rows: int) -> None:
+        self._bars._progress.advance(self._task, rows)
+        with self._lock:
+            self._done += rows
+            now = time.monotonic()
+            due = now - self._shown >= ARTIFACT_EVERY_S
+            if due:
+                self._shown = now
+            percent = min(100.0, 100 * self._done / max(self._total, 1))
+        if due:
+            self._publish(percent)
+
+    def close(self, summary: str) -> None:
+        """The stage is over: the bar is full and says what came of it."""
+        self._bars._progress.update(
+            self._task, completed=max(self._total, 1), description=f"{self._title}: {summary}"
+        )
+        if not self._bars.console.is_terminal:
+            seconds = time.monotonic() - self._started
+            rate = f", {self._done / seconds:,.0f} rows/s" if self._done and seconds > 0 else ""
+            self._bars.console.print(f"{self._title}: {summary} ({seconds:.1f} s{rate})", highlight=False)
+        if self._artifact is not None:
+            self._publish(100.0)
+
+    def _publish(self, percent: float) -> None:
+        if self._artifact is None:
+            found = create_progress_artifact(progress=percent, description=self._title)
+            self._artifact = found if isinstance(found, UUID) else None
+        else:
+            update_progress_artifact(self._artifact, progress=percent)

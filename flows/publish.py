@@ -1,0 +1,141 @@
+"""Publishing a night: the taken rows become a version, every other row stays with its reason."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import subprocess
+from collections import Counter
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from prefect.runtime import flow_run
+
+from flows.night import Night
+from flows.settings import ROLES
+from flows.settle import finish
+from flows.stage import Entry, Line, Stage
+from storage.errors import Conflict
+from storage.gates import Gate, Written
+from storage.rows import column, dropped
+from storage.shards import Ref
+from storage.versions import Version
+from tasks.bill import total
+
+PACKAGES = (
+    "datasketch",
+    "deltalake",
+    "duckdb",
+    "faiss-cpu",
+    "math-verify",
+    "prefect",
+    "pyarrow",
+    "sympy",
+    "torch",
+)
+MOST_RACES = 10
+
+
+def publish(night: Night, taken: Ref, *, again: Stage) -> Version:
+    """The new version. Where another publisher was first, `again` (de-duplication) looks at the rows once
+    more against what that one published, and publishing is tried on top of it. Raises Conflict when
+    MOST_RACES others were first."""
+    line, config = night.line, night.config
+    for attempt in range(MOST_RACES):
+        record(line, night.run)
+        try:
+            version = line.tools.store.publish(
+                config.dataset,
+                [line.kept([taken])],
+                expected=night.base.table_version if night.base else None,
+                lineage=lineage(night, taken),
+                gates=[least_rows(config.gates.min_rows)],
+                date=datetime.date.today(),
+            )
+            finish(line.tools, version)
+            return version
+        except Conflict:
+            if attempt + 1 == MOST_RACES:
+                raise
+            night.rebase()
+            similar = config.similarity.settings()
+            title = f"{again.title}, again ({attempt + 1})"
+            taken = line.whole(again, [taken], title=title, history=night.history, settings=similar)
+    raise AssertionError("unreachable")
+
+
+def record(line: Line, run: str) -> None:
+    """Every row that a stage dropped, and the seeds and questions that went on, into the candidates, once.
+
+    A row that a middle stage kept stands where its fate was decided; flows.settle adds the published ones.
+    """
+    for entry in line.funnel:
+        for number, ref in enumerate(entry.refs):
+            table = line.tools.shards.read(ref)
+            rows = table if entry.stage in ("ingest", "similarity") else dropped(table)
+            line.tools.store.append_candidates(
+                rows, run=run, stage=entry.stage, part=f"{entry.title} {number}"
+            )
+
+
+def least_rows(rows: int) -> Gate:
+    """Fewer new rows than this are not worth a version."""
+
+    def check(written: Written) -> str | None:
+        if written.rows >= rows:
+            return None
+        return f"{written.rows} new rows, gates.min_rows asks for {rows}"
+
+    return Gate("gates.min_rows", check)
+
+
+def lineage(night: Night, taken: Ref) -> dict[str, Any]:
+    """What the version records of its making. No address and no key: only names."""
+    line = night.line
+    rows = line.kept([taken], ["prompt", "license", "rejected"])
+    endpoints = {role: line.tools.settings.endpoint(role) for role in ROLES}
+    return {
+        "flow": "nightly",
+        "run": night.run,
+        "prefect_run": str(flow_run.id or ""),
+        "base": str(night.base) if night.base else None,
+        "inputs": night.inputs,
+        "prompts": sorted({ref for ref in column(rows, "prompt") if ref}),
+        "models": {role: {"model": e.model, "revision": e.revision} for role, e in endpoints.items()},
+        "parameters": night.config.model_dump(mode="json"),
+        "licenses": dict(sorted(Counter(str(name) for name in column(rows, "license")).items())),
+        "funnel": [funnel_line(entry) for entry in line.funnel],
+        "costs": total(line.facts()),
+        "code": code(),
+        "environment": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in PACKAGES},
+        },
+    }
+
+
+def funnel_line(entry: Entry) -> dict[str, Any]:
+    counts = entry.balance
+    return {
+        "stage": entry.stage,
+        "title": entry.title,
+        "asked": counts.asked,
+        "kept": counts.kept,
+        "rejected": counts.rejected,
+        "failed": counts.failed,
+    }
+
+
+def code() -> dict[str, Any]:
+    """The commit of the checkout, and whether files differ from it; no commit outside a checkout (a container)."""
+    root = Path(__file__).resolve().parent.parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain"))}
+    except FileNotFoundError:
+        return {"commit": "", "changed": False}

@@ -1,0 +1,103 @@
+"""Settings of this installation: where things are and which model plays which role.
+
+From the environment or `.env`, prefix MATHMILL_. What a run should do is not here but in
+flows/config.py, where the Prefect UI shows it as a form; keys never enter a flow's parameters.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tasks.llm.endpoint import Endpoint
+
+ROLES = ("teacher", "reasoner", "critic", "student")
+EMBEDDED = "embedded"
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message names the environment variable and the mend."""
+
+
+class Role(BaseModel):
+    """One model behind one address. Prices in USD per million tokens."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    model: str = EMBEDDED
+    base_url: Annotated[tuple[str, ...], NoDecode] = ()
+    api_key: SecretStr | None = None
+    price_in: float = Field(0.0, ge=0)
+    price_out: float = Field(0.0, ge=0)
+    revision: str = ""
+
+    @field_validator("base_url", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        """One URL, or several separated by commas: the endpoint routes between them."""
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("base_url")
+    @classmethod
+    def _absolute(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            if not url.startswith(("http://", "https://")):
+                raise ValueError(f"{url!r} must begin with http:// or https://")
+        return urls
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="MATHMILL_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
+    )
+
+    home: Path = Path(".mathmill")
+    teacher: Role = Role()
+    reasoner: Role | None = None  # unset: the teacher's
+    critic: Role | None = None  # unset: the teacher's
+    student: Role | None = None  # unset: embedded-small beside an embedded teacher, else the teacher's
+    ledger: str | None = None  # SQLAlchemy URL; unset: <home>/ledger.sqlite
+    in_flight: int = Field(64, ge=1, description="model calls in flight at most, a role")
+    sandbox_workers: int = Field(2, ge=1)
+
+    def role(self, name: str) -> Role:
+        found: Role | None = getattr(self, name)
+        if found is not None:
+            return found
+        if name == "student" and self.teacher.model == EMBEDDED and not self.teacher.base_url:
+            return Role(model="embedded-small")
+        return self.teacher
+
+    def endpoint(self, name: str) -> Endpoint:
+        role = self.role(name)
+        if not role.base_url and not role.model.startswith((EMBEDDED, "vllm:")):
+            raise SettingsError(
+                f"MATHMILL_{name.upper()}__MODEL is {role.model!r} but no address is set. "
+                f"Mend it: set MATHMILL_{name.upper()}__BASE_URL, for example http://localhost:8000/v1"
+            )
+        return Endpoint(
+            role=name,
+            model=role.model,
+            base_urls=list(role.base_url) or None,
+            api_key=role.api_key,
+            price_in=role.price_in,
+            price_out=role.price_out,
+            revision=role.revision,
+        )
+
+
+def load_settings() -> Settings:
+    """Settings from the environment and `.env`; SettingsError in one line if they do not fit."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "MATHMILL_" + "__".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(f"{name}: {first['msg']}. Mend it in the environment or in .env") from error

@@ -1,0 +1,32 @@
+"""What follows a publication. Idempotent: whoever comes next finishes what a crash cut off."""
+
+from __future__ import annotations
+
+from flows.reporting import report, report_path
+from flows.tools import Tools
+from storage.sketches import History
+from storage.versions import Version
+
+
+def finish(tools: Tools, version: Version) -> None:
+    """The version's rows among the candidates, its questions in the history, its report on disk."""
+    run = version.lineage.get("run", str(version))
+    tools.store.append_candidates(tools.store.added(version), run=run, version=version, stage="published")
+    history(tools, version.dataset)
+    if not report_path(tools.home, str(version)).exists():
+        report(tools, version)
+
+
+def latest(tools: Tools, dataset: str) -> Version | None:
+    versions = tools.store.versions(dataset)
+    return versions[-1] if versions else None
+
+
+def history(tools: Tools, dataset: str) -> History:
+    """The sketches of everything published; a version that is missing in them is added first."""
+    found = History.open(tools.home / "history" / dataset)
+    there = set(found.versions)
+    for version in tools.store.versions(dataset):
+        if version.table_version not in there:
+            found = found.append(tools.store.added(version), version.table_version)
+    return found

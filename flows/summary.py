@@ -1,0 +1,61 @@
+"""The last lines of a night at the terminal: what was published, what it cost, what to do next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from flows.reporting import report_path
+from flows.settings import load_settings
+from flows.showing import funnel_table
+from storage.datasets import Store
+from storage.versions import Version
+
+
+def print_summary(name: str) -> None:
+    version, report = _find(name)
+    console = Console(highlight=False)
+    console.print()
+    console.print(funnel_table(version.lineage["funnel"]))
+    costs = version.lineage["costs"]
+    completions = sum(cost["completions"] for cost in costs)
+    cached = sum(cost["cached"] for cost in costs)
+    usd = sum(cost["usd"] for cost in costs)
+    tokens = sum(cost["prompt_tokens"] + cost["completion_tokens"] for cost in costs)
+    console.print()
+    console.print(
+        f"Published  [bold green]{version}[/]: {version.rows:,} rows, {version.added:,} of them new"
+    )
+    console.print(
+        f"Cost       ${usd:,.2f} for {completions:,} completions ({cached:,} from the ledger), {tokens:,} tokens"
+    )
+    console.print(f"Report     {report}", soft_wrap=True)
+    console.print()
+    console.print("Next")
+    console.print(f"  look      ./mathmill show {version}", soft_wrap=True)
+    console.print(
+        f"  query     ./mathmill sql 'SELECT subdomain, count(*) FROM \"{version.dataset}\" GROUP BY ALL'",
+        soft_wrap=True,
+    )
+    console.print(f"  train     ./mathmill export {version} DIR --format messages", soft_wrap=True)
+    console.print("  schedule  ./mathmill up")
+
+
+def as_json(name: str) -> str:
+    version, report = _find(name)
+    record: dict[str, Any] = {
+        "version": str(version),
+        "rows": version.rows,
+        "added": version.added,
+        "digest": version.digest,
+        "report": str(report),
+        "lineage": version.lineage,
+    }
+    return orjson.dumps(record, option=orjson.OPT_INDENT_2).decode()
+
+
+def _find(name: str) -> tuple[Version, str]:
+    home = load_settings().home.absolute()
+    return Store(str(home)).resolve(name), str(report_path(home, name))

@@ -1,0 +1,118 @@
+"""What stages work with (engines, sandbox, judge, encoder, storage): made on first use, once a process."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from flows.settings import ROLES, Settings, load_settings
+from storage.datasets import Store
+from storage.ledger import Ledger
+from storage.shards import ShardStore
+from tasks.answers import Judge
+from tasks.encode import Encoder
+from tasks.llm.endpoint import EngineLimits
+from tasks.llm.engine import Engine
+from tasks.sandbox import Limits, Sandbox
+
+T = TypeVar("T")
+
+
+class Tools:
+    """Lazily built, shared by the threads of a process, closed together in reverse order."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.home = settings.home.absolute()
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.store = Store(str(self.home))
+        self.shards = ShardStore(self.home)
+        self.words_only = False
+        self._made: dict[str, Any] = {}
+        self._lock = threading.RLock()
+        self._stack = contextlib.ExitStack()
+
+    def ledger(self) -> Ledger:
+        return self._once(
+            "ledger", lambda: Ledger.open(self.settings.ledger or str(self.home / "ledger.sqlite"))
+        )
+
+    def engine(self, role: str) -> Engine:
+        def make() -> Engine:
+            limits = EngineLimits(max_in_flight=self.settings.in_flight)
+            return Engine(self.settings.endpoint(role), self.ledger(), limits)
+
+        return self._once(role, make)
+
+    def sandbox(self) -> Sandbox | None:
+        """The sandbox; None where the run is configured to go on in words only."""
+        if self.words_only:
+            return None
+        return self._once("sandbox", lambda: Sandbox(Limits(), workers=self.settings.sandbox_workers))
+
+    def judge(self) -> Judge:
+        return self._once("judge", lambda: Judge(workers=2))
+
+    def encoder(self) -> Encoder:
+        return self._once("encoder", Encoder)
+
+    def by_name(self, name: str) -> Any:
+        """The tool that a stage or scorer names among its needs."""
+        return self.engine(name) if name in ROLES else getattr(self, name)()
+
+    def identity(self, name: str) -> str:
+        """What of a tool decides a stage's result, for its address: the model behind a role."""
+        if name in ROLES:
+            endpoint = self.settings.endpoint(name)
+            return f"{endpoint.model}@{endpoint.revision}"
+        return f"{name}:{self.words_only}" if name == "sandbox" else name
+
+    def engines(self) -> dict[str, Engine]:
+        """The engines that were used, by role."""
+        return {role: self._made[role] for role in ROLES if role in self._made}
+
+    def close(self) -> None:
+        self._stack.close()
+        self._made.clear()
+
+    def _once(self, name: str, make: Callable[[], T]) -> T:
+        with self._lock:
+            if name not in self._made:
+                made = make()
+                if hasattr(made, "__exit__"):
+                    self._stack.enter_context(made)  # type: ignore[arg-type]
+                elif hasattr(made, "close"):
+                    self._stack.callback(made.close)
+                self._made[name] = made
+            found: T = self._made[name]
+            return found
+
+
+_open: dict[str, Tools] = {}
+_guard = threading.Lock()
+
+
+@contextlib.contextmanager
+def opened(settings: Settings) -> Iterator[Tools]:
+    """The tools of a flow run, findable by the task runs of this process while it lasts."""
+    tools = Tools(settings)
+    with _guard:
+        _open[str(tools.home)] = tools
+    try:
+        yield tools
+    finally:
+        with _guard:
+            _open.pop(str(tools.home), None)
+        tools.close()
+
+
+def tools_of(home: str) -> Tools:
+    """The tools in this process: the flow's where the task runs beside it; in a worker process its own,
+    made from that process's environment, so that no key ever travels with a task."""
+    with _guard:
+        if home not in _open:
+            _open[home] = Tools(load_settings().model_copy(update={"home": Path(home)}))
+        return _open[home]

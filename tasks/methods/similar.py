@@ -1,0 +1,56 @@
+"""Weakness-guided writing: problems like those the student failed, shown with their nearest neighbours.
+
+After SwS (arXiv:2506.08989): failures choose what is written; plain retrieval of neighbours alone
+did not help in "More Data or Better Data?" (2025), so the neighbours are examples, not the product.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from tasks.generate import Ask, Quota, examples_by_topic, rounds
+from tasks.seeding import rng_of, seed_of
+from tasks.taxonomy import local_name
+
+prompt = "similar"
+
+
+def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
+    """`pool` holds the failed questions and their neighbours; a failure is a row without a parent.
+
+    A neighbour names the failures it is near in `parent_ids` (see tasks.weakness.neighbourhood).
+    """
+    near: dict[str, list[tuple[str, str]]] = {}
+    rows = pool.select(["id", "question", "parent_ids"]).to_pylist()
+    for row in rows:
+        for failure in row["parent_ids"]:
+            near.setdefault(failure, []).append((row["id"], row["question"]))
+    failures = examples_by_topic(
+        pool.filter(pa.compute.equal(pa.compute.list_value_length(pool["parent_ids"]), 0))
+    )
+    asks = []
+    for (language, subdomain), wanted in sorted(quota.items()):
+        failed = failures[(language, subdomain)]
+        for index, count in enumerate(rounds(wanted, per_call)):
+            rng = rng_of(seed, prompt, language, subdomain, index)
+            failure_id, question = failed[index % len(failed)]
+            neighbours = near.get(failure_id, [])
+            picked = rng.sample(neighbours, min(examples, len(neighbours)))
+            asks.append(
+                Ask(
+                    method="similar",
+                    prompt=prompt,
+                    language=language,
+                    subdomain=subdomain,
+                    count=count,
+                    variables={
+                        "question": question,
+                        "subdomain": local_name(subdomain, language),
+                        "examples": [{"question": text} for _, text in picked],
+                        "count": count,
+                    },
+                    parent_ids=[failure_id, *(row_id for row_id, _ in picked)],
+                    seed=seed_of(seed, prompt, language, subdomain, index),
+                )
+            )
+    return asks

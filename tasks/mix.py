@@ -1,0 +1,117 @@
+"""The mixture: how many rows of each source, domain and format a version takes, and which."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.rows import column, reject, replace
+from tasks.outcome import Tick, reason
+from tasks.seeding import seed_of
+
+STAGE = "mix"
+COLUMNS = {"source": "source", "domain": "domain", "format": "solution_format", "language": "language"}
+
+
+@dataclass(frozen=True, slots=True)
+class MixSettings:
+    """`shares`: dimension -> value -> the largest share it may have of the rows taken (0..1); values not
+    named are free. `per_problem`: solutions of one question. `boost`: how many times likelier a row near
+    a failure of the student is taken."""
+
+    target: int = 500
+    per_problem: int = 2
+    shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    boost: float = 3.0
+
+
+def mix(rows: pa.Table, *, settings: MixSettings, near: Collection[str], seed: int, tick: Tick) -> pa.Table:
+    """Rows with `rejected` set on those not taken, `loss_weight` = 1 + difficulty on the others.
+
+    Which rows are taken is weighted sampling without replacement (Efraimidis and Spirakis 2006) with
+    uniforms hashed from (seed, row id): the same rows give the same choice in any order or sharding.
+    """
+    ids: list[str] = column(rows, "id")
+    near_ids = set(near)
+    weights = np.array([settings.boost if row_id in near_ids else 1.0 for row_id in ids])
+    uniforms = np.array([(seed_of(seed, STAGE, row_id) + 1) / (2**63 + 1) for row_id in ids])
+    order = (
+        np.lexsort((np.array(ids, dtype=object), -np.log(uniforms) / weights)) if ids else np.zeros(0, int)
+    )
+
+    reasons = np.full(len(ids), None, dtype=object)
+    alive = np.zeros(len(ids), dtype=bool)
+    alive[order] = True
+    _cap_problems(rows, order, alive, reasons, settings.per_problem)
+    _cap_shares(rows, order, alive, reasons, settings)
+    kept = order[alive[order]]
+    over = kept[settings.target :]
+    reasons[over] = reason(STAGE, f"over the target of {settings.target}")
+    difficulty = pc.fill_null(rows.column("difficulty"), 0.0)
+    tick(rows.num_rows)
+    return reject(
+        replace(rows, loss_weight=pc.add(difficulty, pa.scalar(1.0, pa.float32()))), reasons.tolist()
+    )
+
+
+def _cap_problems(
+    rows: pa.Table,
+    order: npt.NDArray[np.int64],
+    alive: npt.NDArray[np.bool_],
+    reasons: npt.NDArray[np.object_],
+    most: int,
+) -> None:
+    """At most `most` solutions a question: the best of each format first, so that both kinds stay."""
+    answer_score = np.array([dict(pairs or ()).get("answer") or 0.0 for pairs in column(rows, "scores")])
+    best_first = order[np.argsort(-answer_score[order], kind="stable")]
+    problem = _codes(rows, "problem_id")
+    both = problem * 4 + _codes(rows, "solution_format")
+    within_format = _rank(both, best_first)
+    by_format = best_first[np.argsort(within_format[best_first], kind="stable")]
+    cut = _rank(problem, by_format) >= most
+    alive[cut] = False
+    reasons[cut] = reason(STAGE, f"more than {most} solutions of its question")
+
+
+def _cap_shares(
+    rows: pa.Table,
+    order: npt.NDArray[np.int64],
+    alive: npt.NDArray[np.bool_],
+    reasons: npt.NDArray[np.object_],
+    settings: MixSettings,
+) -> None:
+    """Cut every named value to its share of what is taken; what is taken shrinks until all shares hold."""
+    size = min(settings.target, int(alive.sum()))
+    while True:
+        for dimension, shares in settings.shares.items():
+            values = np.array(column(rows, COLUMNS[dimension]), dtype=object)
+            for value, share in sorted(shares.items()):
+                members = order[alive[order] & (values[order] == value)]
+                cut = members[max(1, round(share * size)) if share > 0 else 0 :]
+                alive[cut] = False
+                reasons[cut] = reason(STAGE, f"over the share of {dimension} {value} ({share:g})")
+        taken = min(settings.target, int(alive.sum()))
+        if taken >= size:
+            return
+        size = taken
+
+
+def _codes(rows: pa.Table, name: str) -> npt.NDArray[np.int64]:
+    encoded = rows.column(name).combine_chunks().dictionary_encode(null_encoding="encode").indices
+    return np.asarray(encoded.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _rank(groups: npt.NDArray[np.int64], order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """For each row, how many rows of its group come before it in `order`."""
+    sequence = groups[order]
+    by_group = np.argsort(sequence, kind="stable")
+    sizes = np.diff(np.flatnonzero(np.r_[True, np.diff(sequence[by_group]) != 0, True]))
+    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order[by_group]] = np.arange(len(order)) - starts
+    return rank

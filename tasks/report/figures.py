@@ -1,0 +1,130 @@
+"""The numbers of a report, computed from columns; what they look like is page.py's business."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.rows import column
+from tasks.seeding import seed_of
+
+SAMPLES = 10
+SHARES = {"subdomain": "subdomain", "format": "solution_format", "language": "language", "source": "source"}
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelLine:
+    title: str
+    asked: int
+    kept: int
+    rejected: int
+    failed: int
+    found: int = 0  # shards finished by an earlier run
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    value: str
+    added: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Everything a report says. `costs`: one mapping a role; `lineage`: as the version records it."""
+
+    version: str
+    rows: int
+    added: int
+    digest: str
+    funnel: Sequence[FunnelLine]
+    costs: Sequence[Mapping[str, Any]]
+    reasons: Sequence[tuple[str, str, int]]  # stage, reason, rows
+    shares: Mapping[str, Sequence[Share]]
+    scores: Mapping[str, npt.NDArray[np.float64]]
+    samples: Sequence[Mapping[str, Any]]
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def usd(self) -> float:
+        return float(sum(cost["usd"] for cost in self.costs))
+
+
+def collect(
+    *,
+    version: str,
+    digest: str,
+    whole: pa.Table,
+    added: pa.Table,
+    rejected: pa.Table,
+    funnel: Sequence[FunnelLine],
+    costs: Sequence[Mapping[str, Any]],
+    lineage: Mapping[str, Any],
+) -> Figures:
+    """`whole`: the version's rows (the columns of SHARES suffice); `added`: this run's; `rejected`: what it
+    dropped, with why."""
+    return Figures(
+        version=version,
+        rows=whole.num_rows,
+        added=added.num_rows,
+        digest=digest,
+        funnel=funnel,
+        costs=costs,
+        reasons=_reasons(rejected),
+        shares={name: _share(added, whole, source) for name, source in SHARES.items()},
+        scores=_scores(added),
+        samples=_samples(added, version),
+        lineage=lineage,
+    )
+
+
+def _reasons(rejected: pa.Table) -> list[tuple[str, str, int]]:
+    """Reasons by how often they were given; numbers and ids inside a reason are folded to `…`."""
+    why = pc.replace_substring_regex(rejected.column("rejected"), r"[0-9a-f]{24}", "…")
+    why = pc.replace_substring_regex(why, r"answer .* is ", "answer … is ")
+    why = pc.replace_substring_regex(why, r"is not .*", "is not …")
+    why = pc.replace_substring_regex(why, r"-?[0-9]+(?:\.[0-9]+)?", "#")
+    counts = Counter(why.to_pylist())
+    return [(*_split(text), rows) for text, rows in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))]
+
+
+def _split(text: str) -> tuple[str, str]:
+    stage, _, reason = text.partition(": ")
+    return stage, reason[:160]
+
+
+def _share(added: pa.Table, whole: pa.Table, name: str) -> list[Share]:
+    new, all_rows = (Counter(value or "none" for value in column(table, name)) for table in (added, whole))
+    return [
+        Share(value, new[value], total)
+        for value, total in sorted(all_rows.items(), key=lambda kv: (-kv[1], kv[0]))
+    ]
+
+
+def _scores(rows: pa.Table) -> dict[str, npt.NDArray[np.float64]]:
+    found: dict[str, list[float]] = {}
+    for pairs in column(rows, "scores"):
+        for name, value in pairs or ():
+            found.setdefault(name, []).append(value)
+    scores = {name: np.array(values, dtype=float) for name, values in sorted(found.items())}
+    for name in ("difficulty", "correctness"):
+        values = rows.column(name).drop_null()
+        if len(values):
+            scores[name] = np.asarray(values.to_numpy(), dtype=float)
+    return scores
+
+
+def _samples(rows: pa.Table, version: str) -> list[dict[str, Any]]:
+    ids = column(rows, "id")
+    picked = sorted(range(len(ids)), key=lambda i: seed_of(version, ids[i]))[:SAMPLES]
+    records: list[dict[str, Any]] = rows.take(picked).to_pylist()
+    for record in records:
+        record["scores"], record["verdicts"] = dict(record["scores"] or ()), dict(record["verdicts"] or ())
+    return records

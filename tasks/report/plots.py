@@ -1,0 +1,96 @@
+"""Plots as SVG text, drawn by matplotlib without a display."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tasks.report.figures import FunnelLine, Share
+
+INK, KEPT, LOST, SOFT = "#1f2933", "#2f7d5b", "#c8553d", "#9fb3c8"
+
+
+def funnel(lines: Sequence[FunnelLine]) -> Figure:
+    """A bar a stage: kept, rejected, failed."""
+    figure = _figure(7.2, 0.34 * len(lines) + 0.7)
+    axes = figure.subplots()
+    titles = [line.title for line in lines]
+    left = np.zeros(len(lines))
+    for name, colour in (("kept", KEPT), ("rejected", LOST), ("failed", INK)):
+        counts = np.array([getattr(line, name) for line in lines], dtype=float)
+        axes.barh(titles, counts, left=left, color=colour, label=name, height=0.7)
+        left += counts
+    axes.invert_yaxis()
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    return _plain(figure)
+
+
+def histograms(scores: Mapping[str, npt.NDArray[np.float64]]) -> Figure:
+    """A small histogram a score; the x axis is 0..1."""
+    names = list(scores)
+    columns = min(3, len(names)) or 1
+    rows = -(-len(names) // columns) or 1
+    figure = _figure(7.2, 1.7 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat[len(names) :]:
+        axes.axis("off")
+    for axes, name in zip(grid.flat, names, strict=False):
+        axes.hist(scores[name], bins=np.linspace(0, 1, 21), color=KEPT)
+        axes.set_title(name, fontsize=9, loc="left")
+    return _plain(figure)
+
+
+def shares(values: Sequence[Share]) -> Figure:
+    """The version's rows by value; the dark part was added by this run."""
+    shown = values[:40]
+    figure = _figure(7.2, 0.22 * len(shown) + 0.5)
+    axes = figure.subplots()
+    labels = [share.value for share in shown]
+    axes.barh(labels, [share.total for share in shown], color=SOFT, height=0.72, label="whole version")
+    axes.barh(labels, [share.added for share in shown], color=KEPT, height=0.72, label="this run")
+    axes.invert_yaxis()
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    return _plain(figure)
+
+
+def svg(figure: Figure) -> str:
+    """The figure as an <svg> element; the same bytes for the same numbers."""
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "mathmill", "svg.fonttype": "none"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def data_uri(figure: Figure) -> str:
+    """The figure as a PNG in a data: address, for Markdown that cannot hold elements."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _figure(width: float, height: float) -> Figure:
+    # the object interface: pyplot keeps global state and is not safe in a task thread
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _plain(figure: Figure) -> Figure:
+    for axes in figure.axes:
+        axes.tick_params(labelsize=8, length=2, colors=INK)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        for side in ("left", "bottom"):
+            axes.spines[side].set_color(SOFT)
+    return figure

@@ -1,0 +1,56 @@
+"""Judgements of rows, one module each (heuristics is the exemplar).
+
+A scorer is a module with `needs` (the tools it takes by keyword, "critic" being an engine) and
+
+    def score(rows: pa.Table, *, tick, **tools) -> Scored
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from storage.rows import column, reject, replace
+from tasks.found import module
+from tasks.outcome import Outcome, Tick, reason
+
+
+@dataclass(slots=True)
+class Scored:
+    """What a scorer says of each row: scores 0..1 by name (one list a name, None = no opinion), words, failures."""
+
+    scores: dict[str, list[float | None]]
+    critiques: list[str | None] | None = None
+    failures: list[str | None] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def score(rows: pa.Table, *, name: str, thresholds: Mapping[str, float], tick: Tick, **tools: Any) -> Outcome:
+    """The rows judged by the scorer `name`, and cut at the thresholds of its scores."""
+    scored = module(__name__, name).score(rows, tick=tick, **tools)
+    return Outcome(cut(rows, scored, stage=name, thresholds=thresholds), rows.num_rows, scored.facts)
+
+
+def cut(rows: pa.Table, scored: Scored, *, stage: str, thresholds: Mapping[str, float]) -> pa.Table:
+    """Rows with the scores added. Below a threshold a row is rejected with score and threshold; a row
+    that could not be scored although a threshold asks for it has failed."""
+    maps = [dict(pairs or ()) for pairs in column(rows, "scores")]
+    reasons: list[str | None] = [None] * rows.num_rows
+    for i, failure in enumerate(scored.failures):
+        if failure:
+            reasons[i] = reason(stage, failure, failed=True)
+    for name, values in scored.scores.items():
+        least = thresholds.get(name)
+        for i, value in enumerate(values):
+            if value is None:
+                continue
+            maps[i][name] = value
+            if least is not None and value < least and reasons[i] is None:
+                reasons[i] = reason(stage, f"{name} {value:.2f} is under {least:.2f}")
+    table = replace(rows, scores=maps)
+    if scored.critiques is not None:
+        table = replace(table, critique=scored.critiques)
+    return reject(table, reasons)
