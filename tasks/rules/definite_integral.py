@@ -54,10 +54,10 @@ def work(values: Values, language: str) -> Worked:
     head = "from sympy import Abs, integrate, symbols\nx = symbols('x', real=True)\n"
     if values["form"] == 3:
         return _absolute(a, b, p, zh, f"{head}print(integrate(Abs({python}), (x, {a}, {b})))")
-    text, anti = _antiderivative(p)
+    anti = _antiderivative(p)
     high, low = evaluate(anti, b), evaluate(anti, a)
     steps = (
-        f"原函数：F(x) = {text}。" if zh else f"An antiderivative is F(x) = {text}.",
+        f"原函数：F(x) = {polynomial(anti)}。" if zh else f"An antiderivative is F(x) = {polynomial(anti)}.",
         f"F({b}) = {_at(p, b)} = {high}。" if zh else f"F({b}) = {_at(p, b)} = {high}.",
         f"F({a}) = {_at(p, a)} = {low}。" if zh else f"F({a}) = {_at(p, a)} = {low}.",
         f"定积分：{high} - {plain(low)} = {high - low}。"
@@ -68,20 +68,14 @@ def work(values: Values, language: str) -> Worked:
     return Worked(fraction(high - low), steps, program)
 
 
-def _antiderivative(p: list[int]) -> tuple[str, list[Fraction]]:
+def _antiderivative(p: list[int]) -> list[Fraction]:
     powers = range(len(p), 0, -1)
-    anti = [Fraction(factor, power) for factor, power in zip(p, powers, strict=True)]
-    terms = [
-        ("" if factor == 1 else plain(factor)) + "x" + (f"^{power}" if power > 1 else "")
-        for factor, power in zip(anti, powers, strict=True)
-        if factor
-    ]
-    return " + ".join(terms), [*anti, Fraction(0)]
+    return [Fraction(factor, power) for factor, power in zip(p, powers, strict=True)] + [Fraction(0)]
 
 
 def _at(p: list[int], at: int) -> str:
     """The antiderivative at a point as plain arithmetic."""
-    anti = _antiderivative(p)[1]
+    anti = _antiderivative(p)
     terms = [
         f"{plain(factor)} * {plain(at)}" + (f"^{power}" if power > 1 else "")
         for factor, power in zip(anti, range(len(p), -1, -1), strict=True)

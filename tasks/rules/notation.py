@@ -67,13 +67,14 @@ def times_pi(value: Fraction | int) -> str:
     return top if value.denominator == 1 else rf"\frac{{{top}}}{{{value.denominator}}}"
 
 
-def polynomial(coefficients: Sequence[int], letter: str = "x") -> str:
-    """Integer coefficients, highest power first, as text: `2x^3 - 5x + 1`; `0` if all vanish."""
+def polynomial(coefficients: Sequence[int | Fraction], letter: str = "x") -> str:
+    """Coefficients, highest power first, as text: `2x^3 - 5x + 1`, `(2/3)x^2 - x`; `0` if all vanish."""
     text = ""
-    for power, factor in zip(range(len(coefficients) - 1, -1, -1), coefficients, strict=True):
+    for place, factor in enumerate(coefficients, start=1):
+        power = len(coefficients) - place
         if factor == 0:
             continue
-        size = str(abs(factor)) if abs(factor) != 1 or power == 0 else ""
+        size = plain(abs(factor)) if abs(factor) != 1 or power == 0 else ""
         term = size + (letter if power else "") + (f"^{power}" if power > 1 else "")
         if text:
             text += f" {'-' if factor < 0 else '+'} {term}"
