@@ -70,7 +70,7 @@ class Caller:
                     request, key, lane, worst, self._limits.deadline - spent, tries, bad
                 )
             finally:
-                self._gate.done()
+                self._gate.done(lane)
             if isinstance(result, Completion):
                 return result
             bad += result.reason.startswith(("malformed", "quarantined", "empty"))
@@ -98,21 +98,18 @@ class Caller:
         spending = (0.0, 0, False)
         sent, started = self._loop.time(), time.time()
         try:
-            try:
-                response = await lane.transport.post(PATH, self._headers, wire.body(request, dialect), left)
-            finally:
-                self._gate.left(lane)
+            response = await lane.transport.post(PATH, self._headers, wire.body(request, dialect), left)
             elapsed = self._loop.time() - sent
             if response.status == 200 or wire.terminal_reason(response.status, wire.error_of(response.body)):
                 self._gate.alive(lane)
                 lane.controller.succeeded(self._loop.time(), sent, busy=self._gate.crowded)
-                self._gate.pump()
                 self._refused = 0
                 reading, bill, completion = await self._keep(request, key, response, started, elapsed, bad)
                 spending = (bill.cost, bill.prompt_tokens + bill.completion_tokens, bill.estimated)
                 if completion is not None:
+                    if completion.error is not None:
+                        self._meter.failed(request.tag, completion.error)
                     return completion
-                lane.controller.failed(self._loop.time(), self._limits.breaker_cooloff)
                 return Again(self._delay(tries), f"{reading.outcome}: {reading.detail}")
             return self._refusal(request, key, lane, response, dialect, sent, tries)
         except TransportError as error:
@@ -175,8 +172,6 @@ class Caller:
             await self._loop.run_in_executor(None, self._ledger.flush)
         tokens = (usage.prompt_tokens, usage.completion_tokens, usage.estimated)
         self._meter.billed(request.tag, tokens, cost, elapsed)
-        if completion is not None and completion.error is not None:
-            self._meter.failed(request.tag, completion.error)
         return reading, bill, completion
 
     def _refusal(
@@ -201,7 +196,6 @@ class Caller:
         self._gate.alive(lane)
         if status == 429 and not wire.is_quota(error):
             lane.controller.refused(now, sent)
-            self._gate.pump()
             asked = wire.retry_after(response.headers, time.time()) or 0.0
             # Past what it asked for, not at it: everyone else it refused comes back then too.
             return Again(asked + self._delay(tries), f"deferred: http 429: {said}")
@@ -212,7 +206,6 @@ class Caller:
         if new is not None or self._dialect != dialect:
             if new is not None and self._dialect == dialect:
                 self._dialect = new
-            self._gate.pump()
             return Again(0.0, f"http {status}: {said}")
         self._refused += 1
         if self._refused >= REFUSED_IN_A_ROW and not self._meter.answered:
@@ -220,13 +213,12 @@ class Caller:
                 EndpointError(f"{end.role} endpoint {lane.name} refuses every request: http {status}: {said}")
             )
         self._meter.failed(request.tag, f"http {status}")
-        self._gate.pump()
         return Completion(key, None, None, Usage(0, 0), f"http {status}: {said}")
 
     def _broken(self, lane: Lane, why: str) -> None:
-        lane.controller.failed(self._loop.time(), self._limits.breaker_cooloff)
         self._gate.failed(lane, why)
-        self._gate.pump()
+        if lane.failures > 1:  # one alone is chance, and says nothing about the endpoint's state
+            lane.controller.failed(self._loop.time(), self._limits.breaker_cooloff)
 
     async def _durable(self, call: Call) -> Receipt:
         future: asyncio.Future[Receipt] = self._loop.create_future()

@@ -1,7 +1,9 @@
 """How many calls one base URL is given at once: slow start, then additive increase, multiplicative decrease.
 
 One cut an episode: an overload is reported by every call that was in flight when it began, and only
-calls sent after a cut can say that the cut was not enough.
+calls sent after a cut can say that the cut was not enough. How deep a cut goes follows the share of calls
+refused of late, as in DCTCP (Alizadeh et al., SIGCOMM 2010): half where all were refused, a few per cent
+where a few were, so that an endpoint that refuses 5 % whatever the load is still kept busy.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
-CUT = 0.5
+DEEPEST_CUT = 0.5
+MEMORY = 0.125  # weight of the latest round in the share of refusals
 LATENCY_CUT = 0.8
 WINDOW = 32  # answers at least before two windows are compared
 
@@ -32,6 +35,10 @@ class Controller:
         self._threshold = float(most)  # slow start ends here; a cut lowers it
         self._cut_at = -1.0
         self._paused_until = 0.0
+        self._refusal_share = 1.0  # nothing known: the first cut is the deepest
+        self._round_at = 0.0  # a round ends with the first answer to a call sent in it
+        self._round_answers = 0
+        self._round_refusals = 0
         self._window = _Window(0.0, [], self._limit)
         self._before: tuple[float, float, float] | None = None  # limit, answers a second, median latency
         self.cuts = 0
@@ -42,6 +49,7 @@ class Controller:
 
     def succeeded(self, now: float, sent: float, *, busy: bool) -> None:
         """A call sent at `sent` was answered. Only a full pipe (`busy`) says that more would fit."""
+        self._count(now, sent, refused=False)
         window = self._window
         window.latencies.append(now - sent)
         if len(window.latencies) >= max(WINDOW, self.limit):
@@ -52,12 +60,22 @@ class Controller:
 
     def refused(self, now: float, sent: float) -> None:
         """A 429: cut, unless a cut came after this call was sent."""
+        self._count(now, sent, refused=True)
         if sent >= self._cut_at:
-            self._cut(now, CUT)
+            self._cut(now, 1.0 - DEEPEST_CUT * self._refusal_share)
 
     def failed(self, now: float, pause: float) -> None:
         """A 5xx or a broken connection says nothing about load: stay, and do not grow for a while."""
         self._paused_until = max(self._paused_until, now + pause)
+
+    def _count(self, now: float, sent: float, *, refused: bool) -> None:
+        self._round_answers += 1
+        self._round_refusals += refused
+        if sent >= self._round_at:
+            if self._round_at > 0.0:
+                share = self._round_refusals / self._round_answers
+                self._refusal_share += MEMORY * (share - self._refusal_share)
+            self._round_at, self._round_answers, self._round_refusals = now, 0, 0
 
     def _cut(self, now: float, factor: float) -> None:
         self.cuts += self._limit > 1.0

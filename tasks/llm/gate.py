@@ -34,7 +34,7 @@ class Ticket:
 
 
 class Gate:
-    """Admission. `enter` waits for a lane, `left` gives it back, `done` ends what `enter` began."""
+    """Admission: `enter` waits for a lane, `done` gives it back."""
 
     def __init__(
         self,
@@ -55,7 +55,6 @@ class Gate:
         self._budget = budget
         self._unreachable_after = max(unreachable_after, endpoint.wait_ready)
         self._queue: deque[Ticket] = deque()
-        self._unlanded = 0  # let through and not yet durable, read and billed
         self._in_flight = 0
         self._alive_at: float | None = None
         self._healers: dict[Lane, asyncio.Task[None]] = {}
@@ -101,21 +100,17 @@ class Gate:
             self._queue.popleft()
             lane.in_flight += 1
             self._in_flight += 1
-            self._unlanded += 1
             if self._in_flight == 1:
                 self._meter.busy(1)
             ticket.future.set_result(lane)
 
-    def left(self, lane: Lane) -> None:
-        """The lane is free again: its answer, or its failure, is here."""
+    def done(self, lane: Lane) -> None:
+        """A call let through is over: durable and billed, or failed. Until then it counts as in flight,
+        so that a kill never costs more than the calls in flight, on however slow a disk."""
         lane.in_flight -= 1
         self._in_flight -= 1
         if self._in_flight == 0:
             self._meter.busy(0)
-
-    def done(self) -> None:
-        """A call let through is over: durable and billed, or failed."""
-        self._unlanded -= 1
         self.pump()
 
     def alive(self, lane: Lane) -> None:
@@ -148,7 +143,7 @@ class Gate:
             self._poll.cancel()
 
     def _fail_waiting(self) -> None:
-        if self._unlanded or self.fatal is None:
+        if self._in_flight or self.fatal is None:
             return
         while self._queue:
             self._queue.popleft().future.set_exception(self.fatal)
