@@ -54,6 +54,21 @@ def root(number: int) -> str:
     return (str(outside) if outside > 1 else "") + rf"\sqrt{{{inside}}}"
 
 
+def prime_powers(number: int) -> dict[int, int]:
+    """Prime factors with their exponents, in order; number up to about 10^9."""
+    require(1 <= number <= 10**9, f"{number} is too large to factor here")
+    found: dict[int, int] = {}
+    prime = 2
+    while prime * prime <= number:
+        while number % prime == 0:
+            number //= prime
+            found[prime] = found.get(prime, 0) + 1
+        prime += 1
+    if number > 1:
+        found[number] = 1
+    return found
+
+
 def exact_root(number: int) -> int:
     """The root of a perfect square; Unworkable otherwise."""
     require(number >= 0 and isqrt(number) ** 2 == number, f"{number} is no perfect square")
@@ -74,7 +89,7 @@ def polynomial(coefficients: Sequence[int | Fraction], letter: str = "x") -> str
         power = len(coefficients) - place
         if factor == 0:
             continue
-        size = plain(abs(factor)) if abs(factor) != 1 or power == 0 else ""
+        size = plain(abs(Fraction(factor))) if abs(factor) != 1 or power == 0 else ""
         term = size + (letter if power else "") + (f"^{power}" if power > 1 else "")
         if text:
             text += f" {'-' if factor < 0 else '+'} {term}"
