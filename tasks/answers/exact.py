@@ -51,7 +51,7 @@ def decide_canonical(a: str, b: str) -> Verdict | None:
         verdict = rule(a, b)
         if verdict is not None:
             return verdict
-    return "unknown" if is_prose(a) or is_prose(b) else None
+    return "unknown" if any(is_prose(_AND.sub(", ", text)) for text in (a, b)) else None
 
 
 def _choices(a: str, b: str) -> Verdict | None:
@@ -90,12 +90,11 @@ def _bases(a: str, b: str) -> Verdict | None:
 
 def _ratios(a: str, b: str) -> Verdict | None:
     """Continued ratios (6:1:2), up to a common factor (math-verify divides them out to one number)."""
-    if a.count(":") < 2 or b.count(":") < 2:
+    if a.count(":") < 2 and b.count(":") < 2:
         return None
-    x, y = ([read(part.strip()) for part in text.split(":")] for text in (a, b))
-    if None in x or None in y:
+    u, v = ([q.value for part in text.split(":") if (q := read(part.strip()))] for text in (a, b))
+    if len(u) <= a.count(":") or len(v) <= b.count(":"):
         return None
-    u, v = ([quantity.value for quantity in side if quantity] for side in (x, y))
     same = len(u) == len(v) and all(p * v[0] == q * u[0] for p, q in zip(u, v, strict=True))
     return "equal" if same else "different"
 

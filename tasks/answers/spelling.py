@@ -120,7 +120,9 @@ def _unwrap(text: str) -> str:
                 return inner.strip()
     match = _COMMAND_WRAPPER.match(text)
     if match and closing(text, match.end() - 1) == len(text) - 1:
-        return text[match.end() : -1].strip()
+        inner = text[match.end() : -1].strip()
+        # \\text{on} stays: without its wrapper it would be the product o n
+        return text if inner.isalpha() and 1 < len(inner) < 4 else inner
     lone = _LONE_NUMBER.fullmatch(text)
     if lone:
         return lone.group(1).strip()

@@ -37,7 +37,7 @@ _CONFIG = (LatexExtractionConfig(normalization_config=_NORMAL), ExprExtractionCo
 _EMPTY_SET = re.compile(r"\\emptyset|\\\{\s*\\\}|\{\s*\}")
 # where the grammar stops silently, and would answer for the part before it
 _STOPS = re.compile(
-    r"\*\*|\\overline|\\dot(?![a-z])|\d_\{?\d|:[^:]*:|\{.*(?:\||\\mid(?![a-zA-Z]))|[\u3000-\uffff]"
+    r"\*\*|\\overline|\\dot(?![a-z])|\d_\{?\d|:[^:]*:|\\\{[^|]*\|[^|]*\\\}|\{.*\\mid(?![a-zA-Z])|[\u3000-\uffff]"
 )
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\s*\{?\\circ\s*\}?")
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
@@ -208,30 +208,31 @@ def _near(x: Any, y: Any, tolerance: float) -> bool:
 
 def _same_solutions(candidate: str, gold: str) -> bool:
     """Whether an answer in inequalities ("a <= -2 or a = 1") describes the other's set of one real variable."""
-    sets = [_solutions(text) for text in (candidate, gold)]
-    if sets[0] is None or sets[1] is None:
+    (first, x), (second, y) = _solutions(candidate), _solutions(gold)
+    if first is None or second is None or len(x | y) > 1:
         return False
-    return bool(sets[0] == sets[1] or sets[0].symmetric_difference(sets[1]).is_empty)
+    return bool(first == second or first.symmetric_difference(second).is_empty)
 
 
-def _solutions(text: str) -> sympy.Set | None:
+def _solutions(text: str) -> tuple[sympy.Set | None, set[sympy.Symbol]]:
+    """The set of reals that a text of inequalities describes, and its variable; a set is itself."""
     whole = read(text)
     if isinstance(whole, sympy.Set) and not whole.free_symbols:
-        return whole
-    found = sympy.EmptySet
+        return whole, set()
+    found: sympy.Set = sympy.EmptySet
+    variables: set[sympy.Symbol] = set()
     for part in elements(text):
         relation = read(part)
-        if isinstance(relation, Basic) and len(relation.free_symbols) != 1:
-            return None
+        if not isinstance(relation, (Relational, sympy.And)):
+            return None, variables
+        variables |= relation.free_symbols
         if isinstance(relation, sympy.Eq):
             found |= sympy.FiniteSet(relation.rhs)
         elif isinstance(relation, Relational):
             found |= relation.as_set()
-        elif isinstance(relation, sympy.And):
-            found |= sympy.And(*relation.args).as_set()
         else:
-            return None
-    return found
+            found |= sympy.And(*relation.args).as_set()
+    return found if len(variables) == 1 else None, variables
 
 
 def _rounded(text: str, value: Any) -> bool:
