@@ -51,7 +51,7 @@ _TABLE = """
 
 _ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}
 
-# In neither filter by number alone: these are judged by an argument (see _inner and _outer).
+# In neither filter by number alone: these are judged by an argument, in `inner` and `outer`.
 _JUDGED = {"ioctl", "fcntl", "prctl", "prlimit64", "clone", "clone3"}
 # The interpreter's start, and the server that forks and reaps children, need these; programs do not.
 _SERVER_ONLY = {"execve", "fork", "vfork", "kill", "pidfd_open", "seccomp"}
@@ -124,7 +124,7 @@ def _judge(name: str, argument: int, allowed: Sequence[int]) -> _Rule:
 
 def _assemble(machine: str, rules: Sequence[_Rule], without: set[str]) -> bytes:
     number = numbers(machine)
-    program = [
+    head = [
         _op(_LOAD, _ARCHITECTURE),
         _op(_EQUAL, _ARCHITECTURES[machine][0], 1, 0),
         _op(_RETURN, _KILL),
@@ -133,11 +133,10 @@ def _assemble(machine: str, rules: Sequence[_Rule], without: set[str]) -> bytes:
         _op(_EQUAL, number["clone3"], 0, 1),
         _op(_RETURN, _ABSENT),
     ]
-    for name, value in number.items():
-        if name not in without:
-            program += [_op(_EQUAL, value, 0, 1), _op(_RETURN, _ALLOW)]
     for name, block in rules:
         body = [*block, _op(_RETURN, _REFUSE)]
-        program += [_op(_EQUAL, number[name], 0, len(body)), *body]
-    program.append(_op(_RETURN, _REFUSE))
-    return b"".join(program)
+        head += [_op(_EQUAL, number[name], 0, len(body)), *body]
+    plain = [value for name, value in number.items() if name not in without]
+    # one instruction a call, jumping to the ALLOW at the very end: each child loads this filter
+    chain = [_op(_EQUAL, value, len(plain) - at, 0) for at, value in enumerate(plain)]
+    return b"".join([*head, *chain, _op(_RETURN, _REFUSE), _op(_RETURN, _ALLOW)])

@@ -5,23 +5,27 @@ said here is the program's word about itself: it shares the process, so it could
 printing it. What matters is that no method of the program's own is called to say it.
 """
 
-import builtins
-
-# The functions below keep these builtins whatever a program does to the module `builtins`.
-__builtins__ = dict(vars(builtins))
+from __future__ import annotations
 
 import ast
+import builtins
 import datetime
 import decimal
 import fractions
 import functools
 import io
+import random
 import resource
 import site
 import sys
 import time
 import types
+from collections.abc import Callable
 from json.encoder import encode_basestring_ascii as quoted
+from typing import Any
+
+# The functions below keep these builtins whatever a program does to the module `builtins`.
+globals()["__builtins__"] = dict(vars(builtins))
 
 NAMES = ("ans", "answer")
 
@@ -30,11 +34,11 @@ class TooLong(Exception):
     """An answer that is longer than an answer may be."""
 
 
-def prepare(config):
-    """Import and warm what programs use, and fix what would differ between two isolations;
-    returns `run(text) -> report`."""
+def prepare(config: dict[str, Any]) -> Callable[[str], bytes]:
+    """Import and warm what programs use, fix what would differ between two isolations, and make
+    what every child needs; returns `run(text) -> report`, which is called in a child, once."""
     import numpy
-    import numpy.random  # numpy would import it at first use, in every child again
+    import numpy.random
     import sympy
 
     # sympy numbers its dummies from a random start, and orders results by them
@@ -49,32 +53,49 @@ def prepare(config):
     ast.parse("ans = 0")
     if config["clock_shift_s"]:
         shift_clock(config["clock_shift_s"])
-    return functools.partial(run, answers=Answers(config["answer_chars"]))
+    raw = Output(1, "w", closefd=False)
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", newline="\n")
+    noise = io.FileIO(2, "w", closefd=False)
+    sys.stderr = io.TextIOWrapper(noise, "utf-8", "backslashreplace")
+    vars(sys).update(__stdout__=sys.stdout, __stderr__=sys.stderr)
+    main = sys.modules["__main__"] = types.ModuleType("__main__")
+    vars(main)["__builtins__"] = builtins
+    answers = Answers(config["answer_chars"])
+    random.seed(config["seed"])
+    numpy.random.seed(config["seed"])
+    return functools.partial(run, space=vars(main), raw=raw, flush=sys.stdout.flush, answers=answers)
 
 
 class Answers:
     """Values as text, by exact type: a program's own __str__, __repr__ or __reduce__ is never called."""
 
-    def __init__(self, limit):
+    def __init__(self, limit: int) -> None:
         import numpy
         import sympy
 
         self.limit = limit
-        self.plain = {
+        self.plain: dict[type, Callable[[Any], str]] = {
             bool: bool.__repr__,
             float: float.__repr__,
             complex: complex.__repr__,
             fractions.Fraction: fractions.Fraction.__str__,
             decimal.Decimal: decimal.Decimal.__str__,
         }
-        self.brackets = {list: "[]", tuple: "()", set: "{}", frozenset: "{}"}
+        curly = ("{", "}")
+        self.brackets: dict[type, tuple[str, str]] = {
+            list: ("[", "]"),
+            tuple: ("(", ")"),
+            set: curly,
+            frozenset: curly,
+            dict: curly,
+        }
         self.ndarray, self.to_list, self.item = numpy.ndarray, numpy.ndarray.tolist, numpy.generic.item
         self.scalars = set(subclasses(numpy.generic))
         self.basic = set(subclasses(sympy.Basic))
         self.matrices = set(subclasses(sympy.MatrixBase))
         self.sympy_text = sympy.sstr
 
-    def text(self, value, depth=8):
+    def text(self, value: Any, depth: int = 8) -> str | None:
         """The value as a string, or None for a type that is not known; TooLong past the limit."""
         kind = type(value)
         if kind is int:
@@ -87,7 +108,7 @@ class Answers:
             return self.checked(self.plain[kind](value))
         if not depth:
             return None
-        if kind in self.brackets or kind is dict:
+        if kind in self.brackets:
             return self.many(value, kind, depth - 1)
         if kind in self.scalars:
             return self.text(self.item(value), depth - 1)
@@ -101,23 +122,24 @@ class Answers:
             return self.checked(self.sympy_text(value))
         return None
 
-    def many(self, value, kind, depth):
+    def many(self, value: Any, kind: type, depth: int) -> str | None:
         if len(value) > self.limit:
             raise TooLong
         if kind is dict:
             pairs = [(self.text(k, depth), self.text(v, depth)) for k, v in value.items()]
-            parts = [None if None in pair else ": ".join(pair) for pair in pairs]
+            found = [None if k is None or v is None else f"{k}: {v}" for k, v in pairs]
         else:
-            parts = [self.text(item, depth) for item in value]
-        if None in parts:
+            found = [self.text(item, depth) for item in value]
+        parts = [part for part in found if part is not None]
+        if len(parts) < len(found):
             return None
         if kind in (set, frozenset):
             parts.sort()
-        opening, closing = self.brackets.get(kind, "{}")
+        opening, closing = self.brackets[kind]
         comma = "," if kind is tuple and len(parts) == 1 else ""
         return self.checked(f"{opening}{', '.join(parts)}{comma}{closing}")
 
-    def genuine(self, value):
+    def genuine(self, value: Any) -> bool:
         """Whether a sympy object is made of sympy's own classes throughout."""
         waiting, seen = [value], 0
         while waiting:
@@ -130,15 +152,16 @@ class Answers:
             waiting.extend(item.args)
         return True
 
-    def checked(self, text):
+    def checked(self, text: str) -> str:
         if len(text) > self.limit:
             raise TooLong
         return text
 
 
-def subclasses(kind):
+def subclasses(kind: type) -> list[type]:
     found = [kind]
-    for other in type.__subclasses__(kind):
+    below: list[type] = type.__subclasses__(kind)
+    for other in below:
         found += subclasses(other)
     return found
 
@@ -148,31 +171,20 @@ class Output(io.FileIO):
 
     written = 0
 
-    def write(self, data):
+    def write(self, data: Any) -> int:
         count = super().write(data)
-        self.written += count or 0
+        self.written += count
         return count
 
 
-def run(text, answers):
+def run(text: str, space: dict[str, Any], raw: Output, flush: Callable[[], None], answers: Answers) -> bytes:
     """Execute a program; its report as JSON bytes: {"value", "named_last"} or describe()'s."""
-    raw = Output(1, "w", closefd=False)
-    out = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", newline="\n")
-    error_stream = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace")
-    sys.stdout = sys.__stdout__ = out
-    sys.stderr = sys.__stderr__ = error_stream
-    main = sys.modules["__main__"] = types.ModuleType("__main__")
-    main.__builtins__ = builtins
-    space, flush = main.__dict__, out.flush
-    named_last = False
     try:
         try:
             try:
-                tree = ast.parse(text, "<program>")
-                code = compile(tree, "<program>", "exec", dont_inherit=True)
+                code = compile(text, "<program>", "exec", dont_inherit=True)
             except MemoryError:  # how CPython's parser says that its stack is full
                 raise SyntaxError("too deeply nested") from None
-            named_last = bool(tree.body) and assigns_answer(tree.body[-1])
             exec(code, space)
             exited = False
         except SystemExit as end:
@@ -187,7 +199,8 @@ def run(text, answers):
             flush()
         words = answers.text(value)
         said = "null" if words is None else quoted(words)
-        return f'{{"value": {said}, "named_last": {"true" if named_last else "false"}}}'.encode()
+        last = "true" if words is not None and raw.written and names_answer_last(text) else "false"
+        return f'{{"value": {said}, "named_last": {last}}}'.encode()
     except BaseException as error:  # noqa: BLE001 - whatever a program raises is its result
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
@@ -199,28 +212,32 @@ def run(text, answers):
         return report
 
 
-def assigns_answer(statement):
+def names_answer_last(text: str) -> bool:
+    """Whether the last statement assigns to one of NAMES."""
+    statement = ast.parse(text).body[-1]
     targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
     return any(type(target) is ast.Name and target.id in NAMES for target in targets)
 
 
-name_of = type.__dict__["__name__"].__get__
-lineage_of = type.__dict__["__mro__"].__get__
-OS_ERRORS = set(subclasses(OSError))
+TYPE: dict[str, Any] = dict(vars(type))
+ERROR: dict[str, Any] = dict(vars(BaseException))
+name_of: Callable[[type], str] = TYPE["__name__"].__get__
+lineage_of: Callable[[type], tuple[type, ...]] = TYPE["__mro__"].__get__
+OS_ERRORS, SYNTAX_ERRORS = set(subclasses(OSError)), set(subclasses(SyntaxError))
 BASES = {MemoryError, OSError, TooLong, Exception, BaseException}
 
 
-def describe(error):
+def describe(error: BaseException) -> bytes:
     """An exception as JSON bytes: type, first words, line, errno; none of its own methods is called."""
     kind = type(error)
-    words = [item[:300] for item in BaseException.args.__get__(error)[:2] if type(item) is str]
-    line = error.lineno if kind in (SyntaxError, IndentationError, TabError) else None
-    trace = BaseException.__traceback__.__get__(error)
+    words = [item[:300] for item in ERROR["args"].__get__(error)[:2] if type(item) is str]
+    line: Any = vars(SyntaxError)["lineno"].__get__(error) if kind in SYNTAX_ERRORS else None
+    trace = ERROR["__traceback__"].__get__(error)
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == "<program>":
             line = trace.tb_lineno
         trace = trace.tb_next
-    number = error.errno if kind in OS_ERRORS else None
+    number: Any = vars(OSError)["errno"].__get__(error) if kind in OS_ERRORS else None
     base = next(name_of(base) for base in lineage_of(kind) if base in BASES)
     return (
         f'{{"error": {quoted(name_of(kind)[:100])}, "words": {quoted(words[0] if words else "")},'
@@ -229,21 +246,23 @@ def describe(error):
     ).encode()
 
 
-def shift_clock(seconds):
+def shift_clock(seconds: int) -> None:
     """Move the calendar as Python programs read it (time and datetime); the kernel's is not ours."""
-    real = {name: getattr(time, name) for name in ("time", "time_ns", "localtime", "gmtime", "strftime")}
-    time.time = lambda: real["time"]() + seconds
-    time.time_ns = lambda: real["time_ns"]() + seconds * 10**9
-    for name in ("localtime", "gmtime"):
-        setattr(time, name, lambda at=None, name=name: real[name](time.time() if at is None else at))
-    time.ctime = lambda at=None: time.asctime(time.localtime(at))
-    time.strftime = lambda form, at=None: real["strftime"](form, at or time.localtime())
-    day, moment = datetime.date, datetime.datetime
+    now, now_ns, text = time.time, time.time_ns, time.strftime
+    local, universal = time.localtime, time.gmtime
+    vars(time).update(
+        time=lambda: now() + seconds,
+        time_ns=lambda: now_ns() + seconds * 10**9,
+        localtime=lambda at=None: local(now() + seconds if at is None else at),
+        gmtime=lambda at=None: universal(now() + seconds if at is None else at),
+        ctime=lambda at=None: time.asctime(time.localtime(at)),
+        strftime=lambda form, at=None: text(form, time.localtime() if at is None else at),
+    )
     later = {
-        "now": classmethod(lambda cls, tz=None: cls.fromtimestamp(time.time(), tz)),
-        "today": classmethod(lambda cls: cls.fromtimestamp(time.time())),
-        "utcnow": classmethod(lambda cls: cls.utcfromtimestamp(time.time())),
+        "now": classmethod(lambda cls, tz=None: cls.fromtimestamp(now() + seconds, tz)),
+        "today": classmethod(lambda cls: cls.fromtimestamp(now() + seconds)),
+        "utcnow": classmethod(lambda cls: cls.utcfromtimestamp(now() + seconds)),
     }
     # classes made here print without their module: naming them so keeps their repr what it was
-    datetime.date = type("datetime.date", (day,), {"today": later["today"]})
-    datetime.datetime = type("datetime.datetime", (moment,), later)
+    date = type("datetime.date", (datetime.date,), {"today": later["today"]})
+    vars(datetime).update(date=date, datetime=type("datetime.datetime", (datetime.datetime,), later))
