@@ -11,6 +11,9 @@ from tasks.rules.family import Worked
 from tasks.teacher.arithmetic import NotArithmetic, Polynomial, number, polynomial, written
 
 LONGEST = 400  # characters of a question that are searched
+_BEYOND = re.compile(
+    r"\b(?:sin|cos|tan|cot|sec|log|ln|lg|exp|lim|int|det|gcd|lcm|mod|max|min)(?![a-z])", re.IGNORECASE
+)
 _RUN = re.compile(
     r"(?:[\d.,+\-−–*/×÷·^(){}\s%!√=]|\\(?:times|cdot|div|[dt]?frac|sqrt|left|right)(?![A-Za-z])|(?<![A-Za-z])[a-zA-Z](?![a-zA-Z]))+"
 )
@@ -19,7 +22,7 @@ _RUN = re.compile(
 @functools.lru_cache(maxsize=4096)
 def worked_text(question: str, language: str) -> Worked | None:
     """The worked answer to a bare expression or equation in the text, or None if there is not exactly one."""
-    if len(question) > LONGEST:
+    if len(question) > LONGEST or _BEYOND.search(question):
         return None
     spelled = _spelled(question)
     runs = [run.strip(" \n.,") for run in _RUN.findall(spelled)]

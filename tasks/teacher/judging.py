@@ -61,7 +61,7 @@ def examine(job: Job) -> Finding:
     lines = _lines(job)
     code = _code(lines)
     if code is not None:
-        return _examine_program(code, worked, zh)
+        return _examine_program(code, lines, worked, zh)
     text = "\n".join(line for _, line in lines)
     return _examine_words(lines, extract(text, job.language), worked, zh)
 
@@ -138,10 +138,18 @@ def same_answer(stated: str, own: str) -> bool | None:
     try:
         (a, x), (b, y) = polynomial(stated), polynomial(own)
     except NotArithmetic:
-        shapes = [re.sub(r"\d+", "0", re.sub(r"\s", "", text)) for text in (stated, own)]
-        # written alike but for the numbers, as matrices or vectors are; roots may still be equal
-        return False if shapes[0] == shapes[1] and "sqrt" not in own else None
+        return _differ_in_numbers(stated, own)
     return x == y and all(a.get(power, 0) == b.get(power, 0) for power in a.keys() | b.keys())
+
+
+def _differ_in_numbers(stated: str, own: str) -> bool | None:
+    """False where two texts are written alike but for their numbers (matrices, intervals, surds), None where
+    that need not make them different: a root of a number with a square factor has other spellings."""
+    a, b = (re.sub(r"\s", "", text) for text in (stated, own))
+    if re.sub(r"\d+", "0", a) != re.sub(r"\d+", "0", b):
+        return None
+    radicands = [int(digits) for digits in re.findall(r"\\sqrt\{?(\d{1,9})\}?", a + b)]
+    return None if any(n % (k * k) == 0 for n in radicands for k in (2, 3, 5, 7)) else False
 
 
 def _code(lines: list[tuple[int, str]]) -> str | None:
@@ -154,7 +162,7 @@ def _code(lines: list[tuple[int, str]]) -> str | None:
     return text if looks and "\\boxed" not in text else None
 
 
-def _examine_program(code: str, worked: Worked | None, zh: bool) -> Finding:
+def _examine_program(code: str, lines: list[tuple[int, str]], worked: Worked | None, zh: bool) -> Finding:
     shape = _shape(code)
     if shape is None:
         return Finding(False, None, "程序有语法错误。" if zh else "The program has a syntax error.")
@@ -174,7 +182,8 @@ def _examine_program(code: str, worked: Worked | None, zh: bool) -> Finding:
                 True, None, "程序计算正确。" if zh else "The program computes what is asked and prints it."
             )
     own = worked.program.strip().split("\n")
-    line = _first_difference(code, own)
+    differing = _first_difference(code, own)
+    line = next((index for index, text in lines if text == differing), None)
     if line is None:
         return Finding(
             None,
@@ -199,14 +208,14 @@ def _shape(code: str) -> str | None:
         return None
 
 
-def _first_difference(code: str, own: list[str]) -> int | None:
-    """The first line that differs from the teacher's own program in one of its layouts, where most lines agree."""
+def _first_difference(code: str, own: list[str]) -> str | None:
+    """The first line that the teacher's own program, in the layout that shares most lines, does not have."""
     lines = [line for line in code.split("\n") if line.strip()]
-    best: tuple[float, int] | None = None
+    best: tuple[float, str] | None = None
     for layout in range(LAYOUTS):
-        mine = [line for line in laid_out_program("\n".join(own), layout).split("\n") if line.strip()]
-        shared = len(set(lines) & set(mine)) / max(1, len(set(mine)))
-        differing = next((i for i, line in enumerate(lines, 1) if line not in mine), None)
+        mine = {line for line in laid_out_program("\n".join(own), layout).split("\n") if line.strip()}
+        shared = len(mine.intersection(lines)) / max(1, len(mine))
+        differing = next((line for line in lines if line not in mine), None)
         if differing is not None and shared >= 0.4 and (best is None or shared > best[0]):
             best = (shared, differing)
     return best[1] if best else None

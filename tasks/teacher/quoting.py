@@ -61,7 +61,10 @@ def quoted(text: str) -> Quoted:
         opening, fence = _OPEN_TAG.match(line), _FENCE.match(line)
         label, heading = _LABEL.match(line), _HEADING.match(line)
         if opening and (end := _tag_end(lines, at, opening)) is not None:
-            _take(blocks, _role(opening.group(1)), _inside(lines, at, end, opening))
+            role = _role(opening.group(1))
+            _take(blocks, role, _inside(lines, at, end, opening))
+            if role == "solution" and (not blocks or blocks[-1][0] != "solution"):
+                blocks.append(("solution", ""))  # an empty solution is still there to be judged
             at = end + 1
         elif fence and (end := _fence_end(lines, at, fence.group(1))) is not None:
             _take(blocks, _role_above(rest), lines[at + 1 : end])

@@ -86,7 +86,7 @@ def read(system: str, user: str) -> Job:
             language,
             question,
             problem,
-            subdomain=subdomain_in(words),
+            subdomain=subdomain_in(words, _WRITE),
             count=count_in(words),
             level=level_in(words),
             examples=tuple(examples or ([] if shown else questions)),

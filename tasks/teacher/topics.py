@@ -60,23 +60,29 @@ def _aliases() -> list[tuple[re.Pattern[str], str]]:
     return [(re.compile(pattern, re.IGNORECASE), name) for pattern, name in _ALIASES.items()]
 
 
-def subdomain_in(text: str) -> str | None:
-    """The subdomain that the text names: a quoted name of the taxonomy, else the longest name anywhere,
-    else a word that stands for one ("matrices")."""
+def subdomain_in(text: str, order: re.Pattern[str]) -> str | None:
+    """The subdomain that the text names: a quoted name of the taxonomy; else a name, or a word that stands
+    for one ("matrices"), in the lines that order problems or state the topic; else a name anywhere."""
     lowered = text.lower()
     for inner in _QUOTED.findall(lowered):
         for name, subdomain in _names():
             if inner.strip() == name:
                 return subdomain
-    for name, subdomain in _names():
-        if name in lowered:
-            return subdomain
-    for pattern, subdomain in _aliases():
-        if pattern.search(text):
-            return subdomain
-    return None
+    # elsewhere "vector" or "function" may only say what an answer looks like
+    ordering = "\n".join(line for line in text.split("\n") if order.search(line) or _TOPIC.search(line))
+    named = _named(ordering.lower())
+    if named is None:
+        named = next((name for pattern, name in _aliases() if pattern.search(ordering)), None)
+    return named or _named(lowered)
 
 
+def _named(lowered: str) -> str | None:
+    return next((subdomain for name, subdomain in _names() if name in lowered), None)
+
+
+_TOPIC = re.compile(
+    r"\b(?:topic|subject|area|domain|subdomain|theme|about)\b|主题|领域|知识点|方面|关于", re.IGNORECASE
+)
 _QUOTED = re.compile(r"[\"“「'*]([^\"”」'*\n]{2,60})[\"”」'*]")
 
 _WORDS = (
