@@ -1,0 +1,254 @@
+"""A FAISS index beside its ids: exact while it is small, approximate with a measured recall above that.
+
+On disk it is a folder of three files: the index and the ids, each named by its own SHA-256, and
+`index.json`, which is written last and says which two belong together. A reader sees the old whole or
+the new whole. FAISS parses index files in C++ and trusts them, so none is given to it before its
+checksum has been found right; nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from storage.errors import Corrupt, StorageError
+
+Vectors = npt.NDArray[np.float32]
+
+_RECORD = "index.json"
+_SAMPLE = 512  # stored vectors, themselves as queries, on which recall is measured
+_SEED = 20_261_120
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSettings:
+    """`flat_up_to`: vectors up to which the search is exact. `kind`: what takes over. `recall`: the share
+    of the exact `at` nearest that the approximate search must find; it probes more until it does."""
+
+    flat_up_to: int = 300_000
+    kind: Literal["ivf", "hnsw"] = "ivf"
+    recall: float = 0.95
+    at: int = 20
+
+
+@dataclass(slots=True)
+class VectorIndex:
+    """Unit vectors of `dimensions` numbers under string ids; inner product, that is cosine."""
+
+    dimensions: int
+    settings: IndexSettings = field(default_factory=IndexSettings)
+    ids: list[str] = field(default_factory=list)
+    recall: float = 1.0  # as measured when the vectors were last added
+    _known: set[str] = field(default_factory=set, repr=False)
+    _faiss: Any = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self._faiss is None:
+            self._faiss = faiss.IndexFlatIP(self.dimensions)
+        self._known = set(self.ids)
+
+    @property
+    def size(self) -> int:
+        return len(self.ids)
+
+    @property
+    def exact(self) -> bool:
+        return isinstance(self._faiss, faiss.IndexFlat)
+
+    @property
+    def kind(self) -> str:
+        return "flat" if self.exact else "ivf" if isinstance(self._faiss, faiss.IndexIVF) else "hnsw"
+
+    def add(self, ids: Sequence[str], vectors: Vectors) -> float:
+        """Append vectors, shape (len(ids), dimensions); the recall against exact search afterwards.
+
+        ValueError, and nothing added, for a wrong shape, a vector that is not of length 1, or an id that
+        is there already.
+        """
+        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+        if vectors.shape != (len(ids), self.dimensions):
+            raise ValueError(f"{len(ids)} ids and {self.dimensions} dimensions, but vectors {vectors.shape}")
+        repeated = next((name for name in ids if name in self._known), None)
+        if repeated is None and len(set(ids)) != len(ids):
+            repeated = next(name for name in ids if list(ids).count(name) > 1)
+        if repeated is not None:
+            raise ValueError(f"id {repeated!r} is in the index already; add only what is new")
+        lengths = np.linalg.norm(vectors, axis=1)
+        if not np.allclose(lengths, 1.0, atol=1e-3):  # NaN is not close to 1 either
+            worst = int(np.argmax(np.where(np.isnan(lengths), np.inf, np.abs(lengths - 1))))
+            raise ValueError(
+                f"vector of id {ids[worst]!r} has length {lengths[worst]:.4g}, not 1; normalise it"
+            )
+        if not len(ids):
+            return self.recall
+        if self.exact and self.size + len(ids) > self.settings.flat_up_to:
+            stored = self._faiss.reconstruct_n(0, self.size) if self.size else vectors[:0]
+            every = np.concatenate([stored, vectors])
+            self._faiss = _approximate(every, self.settings)
+        else:
+            self._faiss.add(vectors)
+        self.ids += ids
+        self._known.update(ids)
+        self.recall = 1.0 if self.exact else self._tuned()
+        return self.recall
+
+    def search(self, queries: Vectors, k: int) -> tuple[Vectors, npt.NDArray[np.int64]]:
+        """(cosines, positions in `ids`; -1 where nothing was found), both of shape (len(queries), k)."""
+        found: tuple[Vectors, npt.NDArray[np.int64]] = self._faiss.search(np.ascontiguousarray(queries), k)
+        return found
+
+    def vectors(self) -> Vectors:
+        """Every stored vector, in the order of the ids."""
+        stored: Vectors = self._faiss.reconstruct_n(0, self.size)
+        return stored
+
+    def _tuned(self) -> float:
+        """Probe more until the wanted recall is measured, or everything is probed; the recall."""
+        every = self.vectors()
+        rng = np.random.default_rng(_SEED)
+        sample = every[rng.choice(self.size, min(_SAMPLE, self.size), replace=False)]
+        k = min(self.settings.at, self.size)
+        _, truth = faiss.knn(sample, every, k, metric=faiss.METRIC_INNER_PRODUCT)
+        while True:
+            _, found = self._faiss.search(sample, k)
+            hits = sum(len(np.intersect1d(a, b)) for a, b in zip(truth, found, strict=True))
+            recall = hits / truth.size
+            if recall >= self.settings.recall or not _probe_more(self._faiss, self.size):
+                return recall
+
+    def save(self, folder: Path) -> None:
+        """Write the index into a folder; at any moment the folder holds the old index or this one, whole."""
+        folder.mkdir(parents=True, exist_ok=True)
+        before = _names(folder)
+        record = {
+            "dimensions": self.dimensions,
+            "size": self.size,
+            "kind": self.kind,
+            "recall": self.recall,
+            "settings": asdict(self.settings),
+            "index": _write(folder, faiss.serialize_index(self._faiss).data, ".faiss"),
+            "ids": _write(folder, orjson.dumps(self.ids), ".ids.json"),
+        }
+        _replace(folder / _RECORD, orjson.dumps(record, option=orjson.OPT_INDENT_2))
+        # only what the record named before: a file nobody names yet may be another saver's
+        for name in before - {str(record["index"]), str(record["ids"])}:
+            (folder / name).unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, folder: Path) -> VectorIndex:
+        """The index of a folder. Corrupt if a byte of it changed, StorageError if there is none."""
+        try:
+            text = (folder / _RECORD).read_bytes()
+        except FileNotFoundError as error:
+            raise StorageError(f"no index in {folder}; build and save one there first") from error
+        try:
+            return cls._read(folder, text)
+        except Corrupt:
+            if (folder / _RECORD).read_bytes() == text:
+                raise
+        return cls.load(folder)  # a new index was saved while we read the old one
+
+    @classmethod
+    def _read(cls, folder: Path, text: bytes) -> VectorIndex:
+        try:
+            record = orjson.loads(text)
+            paths = [_verified(folder, str(record[name])) for name in ("index", "ids")]
+            index = faiss.read_index(str(paths[0]))
+            ids = orjson.loads(paths[1].read_bytes())
+            settings = IndexSettings(**record["settings"])
+            sizes = {index.ntotal, len(ids), record["size"]}
+            if len(sizes) > 1 or index.d != record["dimensions"]:
+                raise Corrupt(str(folder), [f"{_RECORD}, the index and the ids disagree about its size"])
+        except orjson.JSONDecodeError as error:
+            raise Corrupt(str(folder), [f"{_RECORD} is not JSON"]) from error
+        except (KeyError, TypeError) as error:
+            raise Corrupt(str(folder), [f"{_RECORD} lacks or mistakes {error}"]) from error
+        return cls(record["dimensions"], settings, ids, float(record["recall"]), _faiss=index)
+
+
+def _approximate(vectors: Vectors, settings: IndexSettings) -> Any:
+    """A trained, filled approximate index at its cheapest search; recall is seen to afterwards."""
+    count, dimensions = vectors.shape
+    if settings.kind == "hnsw":
+        graph = faiss.IndexHNSWFlat(dimensions, 32, faiss.METRIC_INNER_PRODUCT)
+        graph.hnsw.efConstruction, graph.hnsw.efSearch = 100, 32
+        graph.add(vectors)
+        return graph
+    lists = max(1, min(4 * int(count**0.5), count // 39))  # FAISS wants 39 vectors a list to train on
+    cells = faiss.IndexIVFFlat(faiss.IndexFlatIP(dimensions), dimensions, lists, faiss.METRIC_INNER_PRODUCT)
+    cells.train(vectors)
+    cells.add(vectors)
+    cells.make_direct_map()  # vectors by position, which `vectors` and the recall need
+    cells.nprobe = max(1, lists // 64)
+    return cells
+
+
+def _probe_more(index: Any, size: int) -> bool:
+    """Double the search effort; False where it is at its end."""
+    if isinstance(index, faiss.IndexIVF):
+        if index.nprobe >= index.nlist:
+            return False
+        index.nprobe = min(2 * index.nprobe, index.nlist)
+        return True
+    if index.hnsw.efSearch >= size:
+        return False
+    index.hnsw.efSearch = min(2 * index.hnsw.efSearch, size)
+    return True
+
+
+def _names(folder: Path) -> set[str]:
+    """The files that the record of a folder names; none where there is no (readable) record."""
+    try:
+        record = orjson.loads((folder / _RECORD).read_bytes())
+        return {Path(str(record[name])).name for name in ("index", "ids")}
+    except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
+        return set()
+
+
+def _write(folder: Path, data: bytes | memoryview, suffix: str) -> str:
+    """A file named by the SHA-256 of its bytes; its name."""
+    name = hashlib.sha256(data).hexdigest() + suffix
+    _replace(folder / name, data)
+    return name
+
+
+def _replace(path: Path, data: bytes | memoryview) -> None:
+    """Write under a temporary name, make durable, rename over the old."""
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _verified(folder: Path, name: str) -> Path:
+    path = folder / Path(name).name  # a record cannot name a file outside its folder
+    if not path.is_file():
+        raise Corrupt(str(folder), [f"{path.name} is missing"])
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    if digest.hexdigest() != path.name.split(".", 1)[0]:
+        raise Corrupt(str(folder), [f"{path.name} does not match its checksum"])
+    return path
