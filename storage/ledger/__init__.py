@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from storage.ledger.schema import (
     calls,
     connect,
     location,
+    meta,
     prepare,
     shown,
 )
@@ -92,11 +93,11 @@ class Ledger:
             ) from error
         return cls(url, connect(url, writing=False), Writer(database))
 
-    def get_many(self, keys: Iterable[str]) -> dict[str, list[Stored]]:
-        """The calls that answer each key (or may, where unbilled), oldest first; the first usable one
-        is the answer. Keys that were never answered are absent. Requests are not read."""
+    def get_many(self, keys: Iterable[str], *, failed: bool = False) -> dict[str, list[Stored]]:
+        """The calls that answer each key (or may, where unbilled; `failed`: or did not), oldest first;
+        the first usable one is the answer. Keys never asked for are absent. Requests are not read."""
         with self._reading.connect() as connection:
-            return reader.read(connection, set(keys))
+            return reader.read(connection, set(keys), failed=failed)
 
     def find(self, prefix: str) -> list[Stored]:
         """Every call whose hex key begins with `prefix`, failed ones too, with its request."""
@@ -132,10 +133,27 @@ class Ledger:
         """Note what was read out of a stored call; durable with the next commit."""
         self._writer.bill(bill)
 
-    def unbilled(self, older_than: float = 60.0) -> Iterator[Stored]:
-        """Calls that nobody has billed for `older_than` seconds: their process was killed."""
+    def settle(self, read: Callable[[Stored], Bill], older_than: float = 60.0) -> int:
+        """Bill the calls that nobody has billed for `older_than` seconds, since their process was
+        killed; `read` says what their bytes mean. Returns how many. Looks only at calls newer than
+        those known to be billed, so it is cheap to do at every start."""
+        self.flush()
         with self._reading.connect() as connection:
-            yield from reader.every(connection, unbilled=True, before=time.time() - older_than)
+            after = int(connection.execute(_BILLED_TO).scalar() or 0)
+            top = connection.execute(_TOP).scalar() or 0
+            open_ = reader.unbilled(connection, after)
+            late = [
+                item
+                for item in reader.by_ids(connection, open_)
+                if item.call.created < time.time() - older_than
+            ]
+        for item in late:
+            self.bill(read(item))
+        self.flush()
+        left = set(open_) - {item.id for item in late}
+        self._writer.note("billed_to", str(min(left, default=top + 1) - 1))
+        self.flush()
+        return len(late)
 
     def every(self) -> Iterator[Stored]:
         """All calls, in the order they became durable."""
@@ -211,6 +229,8 @@ def _size(file: Path | None) -> int:
     return file.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
 
 
+_BILLED_TO = sa.select(meta.c.value).where(meta.c.name == "billed_to")
+_TOP = sa.select(sa.func.max(calls.c.id))
 _COUNTS = sa.select(sa.func.count(), sa.func.count(calls.c.key.distinct())).select_from(calls)
 _OUTCOMES = sa.select(bills.c.outcome, sa.func.count()).group_by(bills.c.outcome)
 _GROUPS = (

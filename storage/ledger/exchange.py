@@ -49,7 +49,7 @@ def take(ledger: Ledger, path: Path) -> tuple[int, int]:
     taken = known = 0
     lines = _read(path)
     while batch := list(itertools.islice(lines, 500)):
-        have = ledger.get_many(call.key for call, _ in batch)
+        have = ledger.get_many((call.key for call, _ in batch), failed=True)
         new = []
         for call, bill in batch:
             if any(item.call.raw == call.raw for item in have.get(call.key, ())):

@@ -16,21 +16,24 @@ _SLIM = sa.select(*[c for c in calls.c if c.name not in ("request", "raw")], _NO
 _FULL = sa.select(
     *[c for c in calls.c if c.name not in ("request", "raw")], calls.c.request, calls.c.raw, *_BILL
 )
-_WANTED = (
+_OF_KEYS = (
     _SLIM.select_from(_JOINED)
     .where(calls.c.key.in_(sa.bindparam("keys", expanding=True)))
-    .where(sa.or_(bills.c.outcome.is_(None), bills.c.outcome == COMPLETION))
     .order_by(calls.c.id)
 )
+_WANTED = _OF_KEYS.where(sa.or_(bills.c.outcome.is_(None), bills.c.outcome == COMPLETION))
+PAGE = 500
 KEYS_IN_A_QUERY = 500  # well under the variable limit of any SQLite build
 
 
-def read(connection: sa.Connection, keys: set[str]) -> dict[str, list[Stored]]:
-    """Calls that answer, or may answer, the keys; oldest first. Their `request` is left empty."""
+def read(connection: sa.Connection, keys: set[str], *, failed: bool = False) -> dict[str, list[Stored]]:
+    """Calls that answer, or may answer, the keys (`failed`: and those that did not); oldest first.
+    Their `request` is left empty."""
+    query = _OF_KEYS if failed else _WANTED
     found: dict[str, list[Stored]] = {}
     wanted = [bytes.fromhex(key) for key in keys]
     for start in range(0, len(wanted), KEYS_IN_A_QUERY):
-        for row in connection.execute(_WANTED, {"keys": wanted[start : start + KEYS_IN_A_QUERY]}):
+        for row in connection.execute(query, {"keys": wanted[start : start + KEYS_IN_A_QUERY]}):
             stored = _stored(row)
             found.setdefault(stored.call.key, []).append(stored)
     return found
@@ -47,22 +50,33 @@ def find(connection: sa.Connection, prefix: str) -> list[Stored]:
     return [_stored(row) for row in connection.execute(query)]
 
 
-def every(
-    connection: sa.Connection, *, unbilled: bool = False, before: float | None = None
-) -> Iterator[Stored]:
+def every(connection: sa.Connection) -> Iterator[Stored]:
     """All calls in the order they became durable, a page at a time (memory stays flat)."""
     last = 0
     while True:
-        query = _FULL.select_from(_JOINED).where(calls.c.id > last).order_by(calls.c.id).limit(500)
-        if unbilled:
-            query = query.where(bills.c.call_id.is_(None))
-        if before is not None:
-            query = query.where(calls.c.created < before)
+        query = _FULL.select_from(_JOINED).where(calls.c.id > last).order_by(calls.c.id).limit(PAGE)
         page = [_stored(row) for row in connection.execute(query)]
         if not page:
             return
         last = page[-1].id
         yield from page
+
+
+def unbilled(connection: sa.Connection, after: int) -> list[int]:
+    """Ids above `after` without a bill. Reads the index of the keys and the bills, not the bytes."""
+    billed = sa.select(bills.c.call_id).where(bills.c.call_id > after)
+    return sorted(
+        connection.execute(sa.select(calls.c.id).where(calls.c.id > after).except_(billed)).scalars()
+    )
+
+
+def by_ids(connection: sa.Connection, ids: list[int]) -> Iterator[Stored]:
+    """The calls of these ids, in order."""
+    for start in range(0, len(ids), PAGE):
+        query = (
+            _FULL.select_from(_JOINED).where(calls.c.id.in_(ids[start : start + PAGE])).order_by(calls.c.id)
+        )
+        yield from [_stored(row) for row in connection.execute(query)]
 
 
 def _stored(row: Any) -> Stored:

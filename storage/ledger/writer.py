@@ -5,15 +5,16 @@ from __future__ import annotations
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Engine as Database
 
 from storage.ledger.reader import read
-from storage.ledger.schema import Bill, Call, LedgerError, Stored, bills, calls, lock, pack, shown
+from storage.ledger.schema import Bill, Call, LedgerError, Stored, bills, calls, lock, meta, pack, shown
 
 MOST_IN_A_COMMIT = 2000
 
@@ -31,6 +32,40 @@ class Receipt:
 Sink = Callable[[list[Receipt], BaseException | None], None]
 
 
+class Note(NamedTuple):
+    name: str
+    value: str
+
+
+class _Put(NamedTuple):
+    call: Call
+    sink: Sink
+
+
+@dataclass(slots=True)
+class _Group:
+    """What goes into one commit."""
+
+    puts: list[_Put] = field(default_factory=list)
+    bills: list[Bill] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    reached: list[threading.Event] = field(default_factory=list)
+
+    def add(self, item: _Put | Bill | Note | threading.Event) -> None:
+        if isinstance(item, _Put):
+            self.puts.append(item)
+        elif isinstance(item, Bill):
+            self.bills.append(item)
+        elif isinstance(item, Note):
+            self.notes.append(item)
+        else:
+            self.reached.append(item)
+
+    @property
+    def full(self) -> bool:
+        return len(self.puts) + len(self.bills) >= MOST_IN_A_COMMIT
+
+
 class Writer:
     """Owns the writing connection. `put` and `bill` never block; `close` writes what is left."""
 
@@ -39,9 +74,7 @@ class Writer:
         insert = postgresql.insert if database.dialect.name == "postgresql" else sqlite.insert
         # Two readers may settle the same call after a crash; they read the same bytes.
         self._insert_bill = insert(bills).on_conflict_do_nothing(index_elements=["call_id"])
-        self._queue: queue.SimpleQueue[tuple[Call, Sink] | Bill | threading.Event | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[_Put | Bill | Note | threading.Event | None] = queue.SimpleQueue()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
         self._thread.start()
@@ -49,10 +82,14 @@ class Writer:
     def put(self, call: Call, sink: Sink) -> None:
         """Hand in a call; after its commit the sink is called, from the writer's thread, once a
         commit with all its receipts, or with the calls' failure."""
-        self._queue.put((call, sink))
+        self._queue.put(_Put(call, sink))
 
     def bill(self, bill: Bill) -> None:
         self._queue.put(bill)
+
+    def note(self, name: str, value: str) -> None:
+        """Set one entry of the ledger's own notes."""
+        self._queue.put(Note(name, value))
 
     def flush(self) -> None:
         """Returns when everything handed in before is durable; raises what made a commit fail."""
@@ -69,69 +106,61 @@ class Writer:
         self._database.dispose()
 
     def _work(self) -> None:
-        open_ = True
-        while open_:
-            item = self._queue.get()
-            puts: list[tuple[Call, Sink]] = []
-            notes: list[Bill] = []
-            reached: list[threading.Event] = []
-            while True:
-                if item is None:
-                    open_ = False
-                elif isinstance(item, Bill):
-                    notes.append(item)
-                elif isinstance(item, threading.Event):
-                    reached.append(item)
-                else:
-                    puts.append(item)
-                if not open_ or len(puts) + len(notes) >= MOST_IN_A_COMMIT:
+        item = self._queue.get()
+        while item is not None:
+            group = _Group()
+            while item is not None:
+                group.add(item)
+                if group.full:
                     break
                 try:
                     item = self._queue.get_nowait()
                 except queue.Empty:
                     break
-            self._commit(puts, notes)
-            for event in reached:
+            self._commit(group)
+            for event in group.reached:
                 event.set()
+            if item is not None:
+                item = self._queue.get()
 
-    def _commit(self, puts: Sequence[tuple[Call, Sink]], notes: Sequence[Bill]) -> None:
+    def _commit(self, group: _Group) -> None:
+        """Write a group and tell its sinks, each once."""
+        error: BaseException | None = None
         receipts: list[Receipt] = []
         try:
-            if puts or notes:
-                receipts = self._write([call for call, _ in puts], notes)
-        except Exception as error:  # noqa: BLE001 - whatever it is, everyone who waits must be told
+            if group.puts or group.bills or group.notes:
+                receipts = self._write(group)
+        except Exception as caught:  # noqa: BLE001 - whatever it is, everyone who waits must be told
             # A later commit may succeed again (a full disk that was emptied): the thread lives on.
-            self._failure = error
-            failed: dict[Sink, list[Receipt]] = defaultdict(list)
-            for call, sink in puts:
-                failed[sink].append(Receipt(-1, call, ()))
-            for sink, group in failed.items():
-                sink(group, error)
-            return
-        landed: dict[Sink, list[Receipt]] = defaultdict(list)
-        for receipt, (_, sink) in zip(receipts, puts, strict=True):
-            landed[sink].append(receipt)
-        for sink, group in landed.items():
-            sink(group, None)
+            self._failure = error = caught
+            receipts = [Receipt(-1, put.call, ()) for put in group.puts]
+        told: dict[Sink, list[Receipt]] = defaultdict(list)
+        for receipt, put in zip(receipts, group.puts, strict=True):
+            told[put.sink].append(receipt)
+        for sink, theirs in told.items():
+            sink(theirs, error)
 
-    def _write(self, new: Sequence[Call], notes: Sequence[Bill]) -> list[Receipt]:
+    def _write(self, group: _Group) -> list[Receipt]:
+        earlier: dict[str, list[Stored]] = {}
+        first = 0
         with self._database.begin() as connection:
             lock(connection)
-            earlier: dict[str, list[Stored]] = {}
-            ids = range(0)
-            if new:
-                earlier = read(connection, {call.key for call in new})
-                top = connection.execute(_TOP).scalar() or 0
-                ids = range(top + 1, top + 1 + len(new))
-                values = [_columns(number, call) for number, call in zip(ids, new, strict=True)]
-                connection.execute(_INSERT_CALL, values)
-            if notes:
-                connection.execute(self._insert_bill, [_bill_columns(note) for note in notes])
+            if group.puts:
+                earlier = read(connection, {put.call.key for put in group.puts})
+                first = (connection.execute(_TOP).scalar() or 0) + 1
+                connection.execute(
+                    _INSERT_CALL, [_columns(number, put.call) for number, put in enumerate(group.puts, first)]
+                )
+            if group.bills:
+                connection.execute(self._insert_bill, [_bill_columns(bill) for bill in group.bills])
+            for name, value in group.notes:
+                connection.execute(meta.delete().where(meta.c.name == name))
+                connection.execute(meta.insert().values(name=name, value=value))
         receipts = []
-        for number, call in zip(ids, new, strict=True):
-            before = earlier.setdefault(call.key, [])
-            receipts.append(Receipt(number, call, tuple(before)))
-            before.append(Stored(number, call))
+        for number, put in enumerate(group.puts, first):
+            before = earlier.setdefault(put.call.key, [])
+            receipts.append(Receipt(number, put.call, tuple(before)))
+            before.append(Stored(number, put.call))
         return receipts
 
 

@@ -228,7 +228,8 @@ class Caller:
 
     def _landed(self, receipts: list[Receipt], error: BaseException | None) -> None:
         """Runs in the ledger's writer thread, once a commit."""
-        self._loop.call_soon_threadsafe(self._wake, receipts, error)
+        if not self._loop.is_closed():  # after a close that lost patience nobody waits any more
+            self._loop.call_soon_threadsafe(self._wake, receipts, error)
 
     def _wake(self, receipts: list[Receipt], error: BaseException | None) -> None:
         failure = LedgerError(f"a paid answer could not be stored: {error}") if error is not None else None
@@ -236,6 +237,8 @@ class Caller:
             self._gate.stop(failure)
         for receipt in receipts:
             future = self._landing.pop(id(receipt.call))
+            if future.done():  # cancelled by a close that lost patience
+                continue
             if failure is not None:
                 future.set_exception(failure)
             else:

@@ -18,6 +18,7 @@ from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits, host_of
 from tasks.llm.gate import HEALTH_TIMEOUT, Gate
 from tasks.llm.lanes import Lane
 from tasks.llm.request import Completion, Request
+from tasks.llm.settle import settle
 from tasks.llm.stats import Meter, Stats
 from tasks.llm.transport import AsgiTransport, HttpTransport, Transport, TransportError
 from tasks.llm.wire import error_of
@@ -99,6 +100,7 @@ class Runtime:
             if self._closed:
                 raise RuntimeError(f"the {self._endpoint.role} engine is closed")
             if self._loop is None:
+                settle(self._ledger, {self._endpoint.model: names_of(self._endpoint)})
                 loop = _new_loop()
                 thread = threading.Thread(
                     target=loop.run_forever, name=f"{self._endpoint.role}-engine", daemon=True
