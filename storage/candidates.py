@@ -7,6 +7,7 @@ a night that died between two steps and runs again does not append twice.
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pyarrow as pa
@@ -40,35 +41,34 @@ def append(
     application = "candidates:" + json.dumps([run, stage, part], ensure_ascii=False)
     where.make_writable()
     url = where.url(TABLE)
-    if _done(url, application) or not table.num_rows:
+    if not table.num_rows or _snapshot(url, application)[1]:
         return 0
     with readable(url):
         files = write_files(where, TABLE, [_with_origin(table, run, version, stage)], SCHEMA)
+        record = {"run": run, "stage": stage, "part": part}
         try:
             while True:
-                try:
-                    delta.commit(
-                        url,
-                        files,
-                        SCHEMA,
-                        base=delta.head_of(url),
-                        record={"run": run, "stage": stage, "part": part},
-                        application=application,
-                    )
+                base, done = _snapshot(url, application)
+                if done:
+                    remove_files(where, TABLE, [file.path for file in files])
+                    return 0
+                # another run may be quicker: theirs and ours are both to be there
+                with contextlib.suppress(Conflict):
+                    delta.commit(url, files, SCHEMA, base=base, record=record, application=application)
                     return sum(file.rows for file in files)
-                except Conflict:  # another run was quicker: theirs and ours are both to be there
-                    if _done(url, application):
-                        remove_files(where, TABLE, [file.path for file in files])
-                        return 0
         except BaseException:
-            if not _done(url, application):
+            if not _snapshot(url, application)[1]:
                 remove_files(where, TABLE, [file.path for file in files])
             raise
 
 
-def _done(url: str, application: str) -> bool:
+def _snapshot(url: str, application: str) -> tuple[int | None, bool]:
+    """The table's version, and whether that one has the application's rows: both out of one look,
+    so that a commit on top of that version cannot append them a second time."""
     table = delta.open_table(url)
-    return table is not None and table.transaction_version(application) is not None
+    if table is None:
+        return None, False
+    return table.version(), table.transaction_version(application) is not None
 
 
 def _with_origin(table: pa.Table, run: str, version: str | None, stage: str | None) -> pa.Table:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from storage import candidates, delta, tags, verify
-from storage.errors import VersionNotFound
+from storage.errors import Corrupt, VersionNotFound
 from storage.gates import Gate
 from storage.location import Location, checked_name
 from storage.publish import LATEST, publish
@@ -123,8 +123,13 @@ class Store:
         columns: Sequence[str] | None = None,
         filter: pc.Expression | None = None,
     ) -> pa.Table:
-        """The version's rows (those that pass `filter`) in memory."""
-        return self.scan(version).to_table(columns=None if columns is None else list(columns), filter=filter)
+        """The version's rows (those that pass `filter`) in memory. Corrupt if a file cannot be read."""
+        found = self.resolve(version)
+        scanner = self.scan(found).scanner(columns=None if columns is None else list(columns), filter=filter)
+        try:
+            return scanner.to_table()
+        except (OSError, pa.ArrowInvalid) as error:
+            raise Corrupt(str(found), [str(error).splitlines()[0]]) from error
 
     def added(self, version: Version | str, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows whose id the version before did not have."""
@@ -146,7 +151,9 @@ class Store:
 
     def verify(self, version: Version | str) -> None:
         """Re-read everything against its digests; raises Corrupt naming each damaged file."""
-        verify.check(self.where, self.resolve(version))
+        dataset = version.dataset if isinstance(version, Version) else version.partition("@")[0]
+        verify.check_log(self.where, checked_name(dataset))
+        verify.check_rows(self.where, self.resolve(version))
 
     def append_candidates(
         self,

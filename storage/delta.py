@@ -11,7 +11,7 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
-from storage.errors import Conflict
+from storage.errors import Conflict, Corrupt
 from storage.files import WrittenFile
 from storage.location import Location
 
@@ -26,11 +26,13 @@ CONFIGURATION = {
 
 
 def open_table(url: str, version: int | None = None) -> DeltaTable | None:
-    """The table at a version (default newest); None if there is none."""
+    """The table at a version (default newest); None if there is none. Corrupt if its log cannot be read."""
     try:
         return DeltaTable(url, version=version)
     except TableNotFoundError:
         return None
+    except DeltaError as error:
+        raise Corrupt(f"the log of {url}", [str(error).splitlines()[0]]) from error
 
 
 def head_of(url: str) -> int | None:
@@ -110,13 +112,16 @@ def records(
 
 def record_of(where: Location, table: str, version: int) -> dict[str, Any] | None:
     """Our record in the commit of that version, None if it has none."""
-    with where.filesystem.open_input_stream(where.path(table, log_path(version))) as stream:
-        lines = stream.read().splitlines()
-    for line in lines:
-        text = json.loads(line).get("commitInfo", {}).get(RECORD)
-        if text is not None:
-            record: dict[str, Any] = json.loads(text)
-            return record
+    path = log_path(version)
+    try:
+        with where.filesystem.open_input_stream(where.path(table, path)) as stream:
+            for line in stream.read().splitlines():
+                text = json.loads(line).get("commitInfo", {}).get(RECORD)
+                if text is not None:
+                    record: dict[str, Any] = json.loads(text)
+                    return record
+    except (ValueError, AttributeError, FileNotFoundError) as error:
+        raise Corrupt(f"the log of {table}", [f"{table}/{path}: {error}"]) from error
     return None
 
 

@@ -8,6 +8,7 @@ after it, everything is there but the tag, which is put right from the log.
 from __future__ import annotations
 
 import datetime
+import logging
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,10 +16,11 @@ from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake.exceptions import DeltaError
 
 from storage import delta, tags
 from storage.digest import RowsDigest
-from storage.errors import Conflict, readable
+from storage.errors import Conflict, StorageError, readable
 from storage.files import WrittenFile, remove_files, write_files
 from storage.gates import Gate, Written, run_gates
 from storage.location import Location, checked_name
@@ -26,6 +28,7 @@ from storage.versions import Version, next_name
 
 LATEST: Final = -1  # `expected`: whatever is there when publishing starts
 _APPLICATION = "mathmill.publish"
+_log = logging.getLogger(__name__)
 
 
 def publish(
@@ -54,19 +57,17 @@ def publish(
     with readable(url):
         before = tags.versions_of(where, dataset)
         files = write_files(where, dataset, tables, schema)
-    paths = [file.path for file in files]
+    previous = before[-1] if before else None
     try:
-        previous = before[-1] if before else None
         written = _written(where, dataset, schema, files, previous if mode == "append" else None)
         run_gates(written, gates)
         record = _record(written, previous, mode, lineage, next_name(day, {v.name for v in before}))
-        with readable(url):
-            number = _commit(where, dataset, files, schema, base, mode, record)
     except BaseException:
-        remove_files(where, dataset, paths)
+        remove_files(where, dataset, [file.path for file in files])
         raise
-    with readable(where.url(tags.TABLE)):
-        tags.heal(where, dataset)
+    with readable(url):
+        number = _commit(where, dataset, files, schema, base, mode, record)
+    _tag(where, dataset)
     return Version.of_record(number, record, previous)
 
 
@@ -79,20 +80,35 @@ def _commit(
     mode: str,
     record: dict[str, Any],
 ) -> int:
-    """Commit, and return the table version; a commit that was made in spite of an error counts."""
+    """Commit, and return the table version.
+
+    An error, or an interrupt, may come after the commit was made (a lost answer from an object
+    store): the log knows, by our token. Files are removed only where it does not have it; where it
+    cannot be asked they stay, which harms nobody.
+    """
     url = where.url(dataset)
     try:
         delta.commit(url, files, schema, base=base, mode=mode, record=record, application=_APPLICATION)
-    except Exception:
-        # An error may come after the commit was made (a lost answer from an object store). Ours is
-        # known by its token; where it is not in the log, nobody will ever see these files.
+        number = 0 if base is None else base + 1
+        where.flush(dataset, delta.log_path(number))
+    except BaseException as error:
         for number, found in delta.records(where, dataset, base):
             if found["token"] == record["token"]:
-                return number
+                if isinstance(error, Exception):
+                    return number
+                raise
+        remove_files(where, dataset, [file.path for file in files])
         raise
-    number = 0 if base is None else base + 1
-    where.flush(dataset, delta.log_path(number))
     return number
+
+
+def _tag(where: Location, dataset: str) -> None:
+    """The version is published, with its name in its log entry: a tag that cannot be written (the disk is
+    full just now) is no reason to say otherwise, and the next publisher writes it."""
+    try:
+        tags.heal(where, dataset)
+    except (OSError, DeltaError, StorageError) as error:
+        _log.warning("the tag of the new version of %s comes later: %s", dataset, error)
 
 
 def _written(

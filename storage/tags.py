@@ -15,6 +15,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, write_deltalake
 
 from storage import delta
+from storage.errors import Corrupt
 from storage.files import seal_of
 from storage.location import Location
 from storage.versions import Version, in_order
@@ -42,7 +43,13 @@ def stored(where: Location, dataset: str | None = None) -> list[dict[str, Any]]:
     table = delta.open_table(where.url(TABLE))
     if table is None:
         return []
-    rows = table.to_pyarrow_dataset().to_table().to_pylist()
+    try:
+        rows = table.to_pyarrow_dataset().to_table().to_pylist()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise Corrupt(
+            "the table of tags",
+            [f"{where.url(TABLE)}: {error}; it can be deleted, it is made again from the logs"],
+        ) from error
     # two healers may write the same tag: it says the same, since both read it from one commit
     found = {(row["dataset"], row["table_version"]): row for row in rows}
     return [found[key] for key in sorted(found) if dataset in (None, key[0])]
@@ -64,7 +71,7 @@ def heal(where: Location, dataset: str) -> int:
         if number not in known
     ]
     if missing:
-        rows = [_tag(where, dataset, number, record) for number, record in missing]
+        rows = [tag_of(where, dataset, number, record) for number, record in missing]
         write_deltalake(
             where.url(TABLE),
             pa.Table.from_pylist(rows, schema=SCHEMA),
@@ -75,7 +82,8 @@ def heal(where: Location, dataset: str) -> int:
     return len(missing)
 
 
-def _tag(where: Location, dataset: str, number: int, record: dict[str, Any]) -> dict[str, Any]:
+def tag_of(where: Location, dataset: str, number: int, record: dict[str, Any]) -> dict[str, Any]:
+    """The row of the table of tags for a commit with that record."""
     return {
         "dataset": dataset,
         "table_version": number,

@@ -1,8 +1,10 @@
-"""Verify: re-read a version whole and say what is not as it was published."""
+"""Verify: re-read a version whole and say what is not as it was published.
+
+Witnesses: the table of tags keeps a BLAKE2b digest of every log entry, the log entry one of every
+data file, and both the content digest of all rows.
+"""
 
 from __future__ import annotations
-
-import json
 
 import pyarrow as pa
 
@@ -14,41 +16,29 @@ from storage.location import Location
 from storage.versions import Version
 
 
-def findings(where: Location, version: Version) -> list[str]:
-    """One line a damaged thing: a log entry, a tag, a missing, cut or altered file, the content digest."""
-    return [*_log(where, version), *_data(where, version)]
-
-
-def check(where: Location, version: Version) -> None:
-    """Raises Corrupt naming everything that is wrong with the version."""
-    found = findings(where, version)
-    if found:
-        raise Corrupt(str(version), found)
-
-
-def _log(where: Location, version: Version) -> list[str]:
+def check_log(where: Location, dataset: str) -> None:
+    """Raises Corrupt naming every log entry of the dataset that is gone or altered, every false tag."""
     found = []
-    for row in tags.stored(where, version.dataset):
-        if row["table_version"] > version.table_version:
-            break
-        path = delta.log_path(row["table_version"])
-        if not where.exists(version.dataset, path):
-            found.append(f"{version.dataset}/{path} is missing")
-            continue
-        seal, _ = seal_of(where, version.dataset, path)
-        if seal != row["log_blake2b"]:
-            found.append(f"{version.dataset}/{path} was altered")
-        elif row["table_version"] == version.table_version:
-            logged = delta.record_of(where, version.dataset, version.table_version)
-            if logged != json.loads(row["record"]):
-                found.append(f"the tag of {version} differs from its log entry {path}")
-    return found
+    for tag in tags.stored(where, dataset):
+        number = tag["table_version"]
+        path = delta.log_path(number)
+        if not where.exists(dataset, path):
+            found.append(f"{dataset}/{path} is missing")
+        elif seal_of(where, dataset, path)[0] != tag["log_blake2b"]:
+            found.append(f"{dataset}/{path} was altered")
+        else:
+            record = delta.record_of(where, dataset, number)
+            if record is None or tags.tag_of(where, dataset, number, record) != tag:
+                found.append(f"the tag {dataset}@{tag['name']} differs from {dataset}/{path}")
+    if found:
+        raise Corrupt(dataset, found)
 
 
-def _data(where: Location, version: Version) -> list[str]:
+def check_rows(where: Location, version: Version) -> None:
+    """Raises Corrupt naming every file of the version that is missing, cut or altered."""
     found = []
     total = RowsDigest()
-    for path, facts in sorted(version.files.items()):
+    for path, facts in version.files.items():
         name = f"{version.dataset}/{path}"
         if not where.exists(version.dataset, path):
             found.append(f"{name} is missing")
@@ -65,6 +55,11 @@ def _data(where: Location, version: Version) -> list[str]:
                 found.append(f"{name} cannot be read: {str(error).splitlines()[0]}")
     if not found and (total.hex() != version.digest or total.rows != version.rows):
         found.append(
-            f"content digest {total.hex()[:12]} of {total.rows} rows, not {version.digest[:12]} of {version.rows}"
+            f"content digest {total.hex()[:12]} of {total.rows} rows, "
+            f"not {version.digest[:12]} of {version.rows}"
         )
-    return found
+    table = delta.open_table(where.url(version.dataset), version.table_version)
+    if table is None or set(delta.files_of(table)) != set(version.files):
+        found.append(f"{version.dataset}/_delta_log lists other files than were published")
+    if found:
+        raise Corrupt(str(version), found)
