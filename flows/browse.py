@@ -60,6 +60,8 @@ def datasets(json: AsJson = False) -> None:
 
 def show(name: Name, json: AsJson = False) -> None:
     """Schema, counts, funnel, lineage and ten sample rows of a version."""
+    import pyarrow as pa
+
     from tasks.seeding import seed_of
 
     store = _store()
@@ -67,7 +69,7 @@ def show(name: Name, json: AsJson = False) -> None:
     rows = store.read(version)
     ids = rows.column("id").to_pylist()
     picked = sorted(range(len(ids)), key=lambda i: seed_of(str(version), ids[i]))[:10]
-    samples = rows.take(picked).to_pylist()
+    samples = rows.take(pa.array(picked, pa.int64())).to_pylist()
     counts = {
         column: _counts(rows, column) for column in ("subdomain", "solution_format", "language", "source")
     }

@@ -98,7 +98,8 @@ def _completion(ledger: Ledger, row: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def print_life(life: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+    # unwrapped: prompts and completions are to be copied as they are
+    console = Console(highlight=False, soft_wrap=True)
     row = life["row"]
     kept = (
         f"[green]kept[/] in {', '.join(life['published']) or 'no version'}"

@@ -71,7 +71,7 @@ def neighbourhood(
             for member in members:
                 near.setdefault(member, []).append(failure_id)
         taken = sorted(near)
-        beside = replace(pool.take(taken), parent_ids=[sorted(near[i]) for i in taken])
+        beside = replace(pool.take(pa.array(taken, pa.int64())), parent_ids=[sorted(near[i]) for i in taken])
         rows = pa.concat_tables([rows, beside])
     tick(failures.num_rows)
     return Outcome(rows, asked=rows.num_rows)
@@ -112,7 +112,7 @@ def _one_a_question(pool: pa.Table) -> pa.Table:
     first: dict[str, int] = {}
     for i, problem_id in enumerate(column(pool, "problem_id")):
         first.setdefault(problem_id, i)
-    return kept(pool.take(list(first.values())))
+    return kept(pool.take(pa.array(list(first.values()), pa.int64())))
 
 
 def _request(record: dict[str, Any], model: str, seed: int) -> Request:

@@ -124,7 +124,7 @@ def _scores(rows: pa.Table) -> dict[str, npt.NDArray[np.float64]]:
 def _samples(rows: pa.Table, version: str) -> list[dict[str, Any]]:
     ids = column(rows, "id")
     picked = sorted(range(len(ids)), key=lambda i: seed_of(version, ids[i]))[:SAMPLES]
-    records: list[dict[str, Any]] = rows.take(picked).to_pylist()
+    records: list[dict[str, Any]] = rows.take(pa.array(picked, pa.int64())).to_pylist()
     for record in records:
         record["scores"], record["verdicts"] = dict(record["scores"] or ()), dict(record["verdicts"] or ())
     return records

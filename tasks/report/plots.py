@@ -22,7 +22,7 @@ def funnel(lines: Sequence[FunnelLine]) -> Figure:
     """A bar a stage: kept, rejected, failed."""
     figure = _figure(7.2, 0.34 * len(lines) + 0.7)
     axes = figure.subplots()
-    titles = [line.title for line in lines]
+    titles = [_label(line.title) for line in lines]
     left = np.zeros(len(lines))
     for name, colour in (("kept", KEPT), ("rejected", LOST), ("failed", INK)):
         counts = np.array([getattr(line, name) for line in lines], dtype=float)
@@ -44,7 +44,7 @@ def histograms(scores: Mapping[str, npt.NDArray[np.float64]]) -> Figure:
         axes.axis("off")
     for axes, name in zip(grid.flat, names, strict=False):
         axes.hist(scores[name], bins=np.linspace(0, 1, 21), color=KEPT)
-        axes.set_title(name, fontsize=9, loc="left")
+        axes.set_title(_label(name), fontsize=9, loc="left")
     return _plain(figure)
 
 
@@ -53,11 +53,11 @@ def shares(values: Sequence[Share]) -> Figure:
     shown = values[:40]
     figure = _figure(7.2, 0.22 * len(shown) + 0.5)
     axes = figure.subplots()
-    labels = [share.value for share in shown]
-    axes.barh(labels, [share.total for share in shown], color=SOFT, height=0.72, label="whole version")
-    axes.barh(labels, [share.added for share in shown], color=KEPT, height=0.72, label="this run")
+    labels = [_label(share.value) for share in shown]
+    axes.barh(labels, [share.total for share in shown], color=SOFT, height=0.72)
+    axes.barh(labels, [share.added for share in shown], color=KEPT, height=0.72)
     axes.invert_yaxis()
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    axes.margins(y=0.5 / max(len(shown), 1))
     return _plain(figure)
 
 
@@ -77,6 +77,12 @@ def data_uri(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _label(text: str) -> str:
+    """Names come out of rows: a dollar sign would start matplotlib's own formula language."""
+    flat = " ".join(text.split()).replace("$", r"\$")
+    return flat if len(flat) <= 40 else flat[:39] + "…"
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -18,7 +18,14 @@ def rows(count: int, **changes: list[str]) -> list[Row]:
     for i in range(count):
         fields = {name: values[i % len(values)] for name, values in changes.items()}
         made.append(
-            Row(f"question {i // 2}", "en", solution=f"solution {i}", solution_format="cot", domain="algebra", source="a")
+            Row(
+                f"question {i // 2}",
+                "en",
+                solution=f"solution {i}",
+                solution_format="cot",
+                domain="algebra",
+                source="a",
+            )
         )
         for name, value in fields.items():
             setattr(made[-1], name, value)

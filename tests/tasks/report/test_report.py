@@ -1,0 +1,138 @@
+"""The report: all its numbers, formulas as MathML, hostile rows harmless, no address on the network."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from storage.rows import Row, reject, to_table
+from tasks.report import Figures, FunnelLine, collect, to_html, to_markdown
+from tasks.report.mathematics import to_html as mathematics
+
+EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> $\\text{<script>alert(2)</script>}$ ``` | [a](javascript:1)'
+
+
+def figures(**changes: object) -> Figures:
+    added = [
+        Row(
+            rf"Find $\frac{{1}}{{2}} + {i}$.", "en", solution=rf"It is \boxed{{{i}}}.", solution_format="cot", answer=str(i),
+            subdomain="limits", source="self_instruct", scores={"answer": 0.9}, difficulty=0.25, license="own",
+        )
+        for i in range(12)
+    ]  # fmt: skip
+    rejected = reject(
+        to_table([Row("a", "en"), Row("b", "en"), Row("c", "en")]),
+        ["verify: answer 1 is not 2", "verify: answer 3 is not 4", "mix: over"],
+    )
+    given: dict[str, object] = {
+        "version": "math-sft@2026.11.20",
+        "digest": "ab" * 32,
+        "whole": to_table(added),
+        "added": to_table(added),
+        "rejected": rejected,
+        "funnel": [FunnelLine("Solve", 15, 12, 2, 1)],
+        "costs": [
+            {
+                "role": "teacher",
+                "model": "m",
+                "completions": 1234,
+                "cached": 1,
+                "prompt_tokens": 5,
+                "completion_tokens": 6,
+                "estimated": 0,
+                "usd": 1.5,
+            },
+        ],
+        "lineage": {"base": None, "seed": 1},
+    }
+    return collect(**(given | changes))  # type: ignore[arg-type]
+
+
+def test_the_page_says_what_happened() -> None:
+    page = to_html(figures())
+    for text in ("math-sft@2026.11.20", "1,234", "$1.50", "limits", "answer … is not …"):
+        assert text in page
+    assert page.count("<svg") >= 5
+    assert page.count('class="row"') == 10
+
+
+def test_reasons_are_folded_and_counted() -> None:
+    assert figures().reasons == [("verify", "answer … is not …", 2), ("mix", "over", 1)]
+
+
+def test_the_page_needs_no_network_and_runs_no_script() -> None:
+    page = to_html(figures())
+    assert not re.search(r"<script|<link|<img|url\(\s*['\"]?http", page)
+    # the only addresses are names of XML namespaces
+    assert {
+        a
+        for a in re.findall(r'https?://[^"\s<)]+', page)
+        if "w3.org" not in a and "purl.org" not in a and "creativecommons" not in a
+    } <= {"https://matplotlib.org/"}
+
+
+def test_hostile_rows_are_text() -> None:
+    row = Row(
+        EVIL,
+        "en",
+        solution=EVIL,
+        solution_format="cot",
+        answer=EVIL,
+        subdomain=EVIL,
+        critique=EVIL,
+        scores={"answer": 1.0},
+    )
+    dropped = reject(to_table([row]), [f"verify: {EVIL}"])
+    found = figures(added=to_table([row]), whole=to_table([row]), rejected=dropped, lineage={"note": EVIL})
+    page = to_html(found)
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;" in page
+    markdown = to_markdown(found, link="/tmp/x.html")
+    # what is left may only stand inside fenced blocks, which no renderer reads as markup
+    assert "<script" not in re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
+
+
+def test_markdown_has_the_same_numbers() -> None:
+    text = to_markdown(figures(), link="/tmp/x.html")
+    for part in (
+        "math-sft@2026.11.20",
+        "| Solve | 15 | 12 | 2 | 1 |",
+        "| teacher | m | 1,234 |",
+        "data:image/png;base64,",
+        "/tmp/x.html",
+    ):
+        assert part in text
+
+
+def test_an_empty_night_has_a_page_too() -> None:
+    empty = to_table([])
+    page = to_html(
+        figures(added=empty, whole=empty, rejected=empty, funnel=[FunnelLine("Solve", 0, 0, 0, 0)], costs=[])
+    )
+    assert "0 random rows" in page
+
+
+def test_same_figures_same_bytes() -> None:
+    assert to_html(figures()) == to_html(figures())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "absent"),
+    [
+        (r"half is $\frac{1}{2}$", "<mfrac>", "$"),
+        (r"\[x^2\]", 'display="block"', "\\["),
+        (r"so \boxed{\frac{3}{4}}", '<span class="boxed">', "\\boxed"),
+        ("it costs $5 and $6", "it costs $5 and $6", "<math"),
+        (r"broken $\frac{$ here", r"broken $\frac{$ here", "<math"),
+        (r"$\text{<b>x</b>}$", "&lt;b&gt;", "<b>"),
+        (r"$\href{javascript:alert(1)}{x}$", "<math", "href"),
+        ("$" + "x" * 3000 + "$", "xxx", "<math"),
+        ("a < b & c", "a &lt; b &amp; c", "< b"),
+    ],
+)
+def test_mathematics(text: str, expected: str, absent: str) -> None:
+    found = mathematics(text)
+    assert expected in found
+    assert absent not in found

@@ -1,0 +1,80 @@
+"""Scoring: planted errors score low, thresholds cut with their numbers, failures are failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from storage.rows import Row, column, to_table
+from tasks.llm import Engine
+from tasks.outcome import balance
+from tasks.rules.family import families, make
+from tasks.scorers import Scored, cut, score
+from tasks.seeding import rng_of
+
+
+def solved(count: int, *, wrong: bool) -> list[Row]:
+    rows = []
+    for i in range(count):
+        problem = make(families()["linear_equation"], rng_of("score", i), 2, "en")
+        answer = str(int(problem.worked.answer) + (3 if wrong else 0))
+        steps = [*problem.worked.steps[:-1], f"x = {answer}.", rf"\boxed{{{answer}}}"]
+        rows.append(
+            Row(problem.question, "en", solution="\n".join(steps), solution_format="cot", answer=answer)
+        )
+    return rows
+
+
+def test_the_critic_tells_right_from_wrong(engine: Callable[..., Engine]) -> None:
+    rows = solved(40, wrong=False) + solved(40, wrong=True)
+    outcome = score(
+        to_table(rows),
+        name="critique",
+        thresholds={"answer": 0.5},
+        tick=lambda n: None,
+        critic=engine("critic"),
+    )
+    rejected = [why is not None for why in column(outcome.rows, "rejected")]
+    # the critic errs at its own seeded rate, about 6 %
+    assert sum(rejected[:40]) <= 8
+    assert sum(rejected[40:]) >= 32
+    assert all(column(outcome.rows, "critique")[40:45])
+    assert all(0 <= value <= 1 for pairs in column(outcome.rows, "scores") for _, value in pairs)
+    assert outcome.facts["bills"][0]["completions"] == 80
+
+
+def test_a_row_that_could_not_be_judged_has_failed(engine: Callable[..., Engine]) -> None:
+    outcome = score(
+        to_table(solved(3, wrong=False)),
+        name="critique",
+        thresholds={"answer": 0.5},
+        tick=lambda n: None,
+        critic=engine("critic", offline=True),
+    )
+    assert balance("critique", outcome).failed == 3
+
+
+def test_thresholds_cut_with_score_and_threshold() -> None:
+    table = to_table(solved(3, wrong=False))
+    out = cut(table, Scored({"answer": [0.4, 0.5, None]}), stage="critique", thresholds={"answer": 0.5})
+    assert column(out, "rejected") == ["critique: answer 0.40 is under 0.50", None, None]
+    assert [dict(pairs or ()) for pairs in column(out, "scores")] == [
+        {"answer": pytest.approx(0.4)},
+        {"answer": 0.5},
+        {},
+    ]
+
+
+def test_heuristics_see_run_on_text_and_empty_questions() -> None:
+    good = solved(1, wrong=False)[0]
+    loop = Row("What is 3 + 4? Explain.", "en", solution="This line comes again and again.\n" * 6)
+    vague = Row("Why?", "en", solution="Because.")
+    outcome = score(
+        to_table([good, loop, vague]), name="heuristics", thresholds={"heuristics": 0.5}, tick=lambda n: None
+    )
+    scores = [dict(pairs)["heuristics"] for pairs in column(outcome.rows, "scores")]
+    assert scores[0] == 1
+    assert scores[1] == pytest.approx(2 / 3)
+    assert scores[2] == pytest.approx(1 / 3)
+    assert [why is None for why in column(outcome.rows, "rejected")] == [True, True, False]

@@ -1,0 +1,77 @@
+"""Solving: k samples a question in both formats, each asked once, in balance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from storage.rows import Row, column, kept, to_table
+from tasks.llm import Engine
+from tasks.outcome import balance
+from tasks.rules.family import families, make
+from tasks.seeding import rng_of
+from tasks.solve import SolveSettings, formats, solve
+
+
+@pytest.mark.parametrize(
+    ("samples", "share", "expected"),
+    [
+        (4, 0.5, ["cot", "pot", "cot", "pot"]),
+        (4, 0.0, ["cot"] * 4),
+        (4, 1.0, ["pot"] * 4),
+        (3, 0.34, ["cot", "cot", "pot"]),
+        (1, 0.5, ["cot"]),
+    ],
+)
+def test_formats_are_spread_evenly(samples: int, share: float, expected: list[str]) -> None:
+    assert formats(SolveSettings(samples=samples, pot_share=share)) == expected
+
+
+def questions(count: int) -> list[Row]:
+    family = families()["linear_equation"]
+    made = [make(family, rng_of("solve", i), 1 + i % 3, "zh" if i % 4 == 0 else "en") for i in range(count)]
+    return [
+        Row(p.question, p.language, subdomain=p.subdomain, domain="algebra", source="test", license="x")
+        for p in made
+    ]
+
+
+def test_every_sample_is_a_row_with_its_origin(engine: Callable[..., Engine]) -> None:
+    asked = questions(12)
+    outcome = solve(to_table(asked), engine=engine(), settings=SolveSettings(), seed=3, tick=lambda n: None)
+    assert outcome.asked == 48
+    counts = balance("solve", outcome)
+    assert counts.kept >= 40
+    rows = outcome.rows.to_pylist()
+    assert [row["parent_ids"] for row in rows[::4]] == [[question.id] for question in asked]
+    assert [row["sample_index"] for row in rows[:4]] == [0, 1, 2, 3]
+    assert [row["solution_format"] for row in rows[:4]] == ["cot", "pot", "cot", "pot"]
+    good = kept(outcome.rows).to_pylist()
+    assert all(row["answer"] for row in good if row["solution_format"] == "cot")
+    assert all("print(" in row["solution"] for row in good if row["solution_format"] == "pot")
+    assert all(row["prompt"].startswith(f"solve_{row['solution_format']}.{row['language']}@") for row in rows)
+    (bill,) = outcome.facts["bills"]
+    assert bill["completions"] == 48
+    assert bill["prompt_tokens"] > 48 * 10
+
+
+def test_solving_again_asks_nothing_and_gives_the_same(engine: Callable[..., Engine]) -> None:
+    table = to_table(questions(5))
+    first = solve(table, engine=engine(), settings=SolveSettings(), seed=3, tick=lambda n: None)
+    again = engine()
+    second = solve(table, engine=again, settings=SolveSettings(), seed=3, tick=lambda n: None)
+    assert second.rows.equals(first.rows)
+    assert again.stats().calls == 0
+    other = solve(table, engine=again, settings=SolveSettings(), seed=4, tick=lambda n: None)
+    assert column(other.rows, "solution") != column(first.rows, "solution")
+
+
+def test_a_call_that_cannot_be_made_is_a_failed_row(engine: Callable[..., Engine]) -> None:
+    offline = engine(offline=True)
+    outcome = solve(
+        to_table(questions(2)), engine=offline, settings=SolveSettings(), seed=3, tick=lambda n: None
+    )
+    counts = balance("solve", outcome)
+    assert (counts.kept, counts.failed) == (0, 8)
+    assert len(set(column(outcome.rows, "id"))) == 8

@@ -1,0 +1,87 @@
+"""Weakness: the student's failures are found, their neighbours retrieved, the budget goes where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from storage.rows import Row, column, kept, to_table
+from tasks.answers import Judge
+from tasks.llm import Engine
+from tasks.outcome import balance
+from tasks.rules.family import families, make
+from tasks.seeding import rng_of
+from tasks.weakness import budget, near_ids, neighbourhood, probe, rates
+
+
+def probes(count: int) -> list[Row]:
+    rows = []
+    for name, family in list(families().items())[:8]:
+        for i in range(count):
+            p = make(family, rng_of("probe", name, i), 2, "en")
+            rows.append(Row(p.question, "en", subdomain=p.subdomain, reference_answer=p.worked.answer))
+    return rows
+
+
+def test_the_weaker_model_fails_more(engine: Callable[..., Engine], judge: Judge) -> None:
+    table = to_table(probes(6))
+    failures = {}
+    for model in ("embedded", "embedded-small"):
+        outcome = probe(table, student=engine("student", model), judge=judge, seed=1, tick=lambda n: None)
+        assert balance("probe", outcome).asked == table.num_rows
+        failures[model] = kept(outcome.rows).num_rows
+    assert 0 < failures["embedded-small"] < table.num_rows
+    assert failures["embedded"] < failures["embedded-small"]
+
+
+def test_an_answered_probe_says_why_it_is_no_failure(engine: Callable[..., Engine], judge: Judge) -> None:
+    outcome = probe(to_table(probes(2)), student=engine("student"), judge=judge, seed=1, tick=lambda n: None)
+    right = [why for why in column(outcome.rows, "rejected") if why]
+    assert set(right) == {"probe: the student is right"}
+
+
+def axes(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Unit vectors by the number in the text: neighbours are known exactly."""
+    angles = np.array([float(text.split()[-1]) for text in texts]) / 100
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+def test_neighbours_are_the_nearest_questions_each_once() -> None:
+    failed = to_table([Row("failed 10", "en"), Row("failed 50", "en")])
+    pool = to_table([Row(f"q {i}", "en", solution=s) for i in (9, 11, 48, 52, 90) for s in ("a", "b")])
+    outcome = neighbourhood(failed, pool=pool, encode=axes, neighbours=2, tick=lambda n: None)
+    rows = {row["question"]: row["parent_ids"] for row in outcome.rows.to_pylist()}
+    ids = dict(zip(column(failed, "question"), column(failed, "id"), strict=True))
+    assert rows == {
+        "failed 10": [],
+        "failed 50": [],
+        "q 9": [ids["failed 10"]],
+        "q 11": [ids["failed 10"]],
+        "q 48": [ids["failed 50"]],
+        "q 52": [ids["failed 50"]],
+    }
+    assert len(near_ids(outcome.rows)) == 4
+    assert outcome.asked == outcome.rows.num_rows
+
+
+@pytest.mark.parametrize(("failed", "pool"), [([], ["q 1"]), (["f 1"], [])])
+def test_nothing_to_compare(failed: list[str], pool: list[str]) -> None:
+    tables = [to_table([Row(text, "en") for text in texts]) for texts in (failed, pool)]
+    outcome = neighbourhood(tables[0], pool=tables[1], encode=axes, neighbours=5, tick=lambda n: None)
+    assert outcome.rows.num_rows == len(failed)
+
+
+def test_the_budget_follows_the_failure_rates() -> None:
+    rows = [Row(f"a{i}", "en", subdomain="limits") for i in range(8)] + [
+        Row(f"b{i}", "en", subdomain="counting") for i in range(8)
+    ]
+    table = to_table(rows)
+    why = [None] * 6 + ["probe: the student is right"] * 2 + [None] + ["probe: the student is right"] * 7
+    probed = table.set_column(table.schema.get_field_index("rejected"), table.schema.field("rejected"), [why])
+    rate = rates(probed)
+    assert rate == {("en", "limits"): 0.7, ("en", "counting"): 0.2}
+    shared = budget(kept(probed), rate, 18)
+    assert shared == {("en", "limits"): 14, ("en", "counting"): 4}
