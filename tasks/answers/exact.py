@@ -47,7 +47,7 @@ def decide_canonical(a: str, b: str) -> Verdict | None:
     x, y = read(a), read(b)
     if x is not None and y is not None:
         return compare(x, y)
-    for rule in (_choices, _bases, _ratios, _lists, compare_words):
+    for rule in (_choices, _congruences, _bases, _ratios, _lists, compare_words):
         verdict = rule(a, b)
         if verdict is not None:
             return verdict
@@ -68,6 +68,21 @@ def _choices(a: str, b: str) -> Verdict | None:
 
 
 _BASE = re.compile(r"(-?[0-9A-Za-z]{1,60})\s*_\s*\{?(?:\\text\{)?(\d{1,2})\}*")
+
+
+_CONGRUENCE = re.compile(
+    r"(?:[a-zA-Z]\s*(?:\\equiv|≡)\s*)?(-?\d{1,60})\s*\(?\s*(?:\\[pb]?mod|mod)\s*\{?\s*(\d{1,60})\s*[})]*"
+)
+
+
+def _congruences(a: str, b: str) -> Verdict | None:
+    """x = 1 mod 5 and 6 mod 5: residue classes (math-verify compares the moduli alone)."""
+    x, y = _CONGRUENCE.fullmatch(a), _CONGRUENCE.fullmatch(b)
+    if x is None or y is None or int(x.group(2)) == 0:
+        return None
+    modulus = int(x.group(2))
+    same = modulus == int(y.group(2)) and (int(x.group(1)) - int(y.group(1))) % modulus == 0
+    return "equal" if same else "different"
 
 
 def _bases(a: str, b: str) -> Verdict | None:

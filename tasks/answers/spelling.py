@@ -78,6 +78,7 @@ _LONE_NUMBER = re.compile(r"\(([^()\[\],;:]*\d[^()\[\],;:]*)\)")
 _VARIABLE = re.compile(
     r"(?<![a-zA-Z\\])[a-wyzA-Z](?![a-zA-Z])|[()]\s*x|x\s*[()^_]|\d\s*x(?!\s*\d)|\\(?!times|cdot|div|frac|text|\$)[a-zA-Z]|[<>|]"
 )
+_CASES = re.compile(r"\\begin\{(?:cases|aligned|gathered)\}([^&]*)\\end\{(?:cases|aligned|gathered)\}")
 _PLAIN = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 
 
@@ -95,6 +96,7 @@ def canonical(text: str) -> str:
         text = _without_lead(_unwrap(text))
     text = _INLINE.sub(r"\1", text)
     text = _arrived(_unwrap(_without_lead(" ".join(text.split()))))
+    text = _CASES.sub(lambda match: match.group(1).replace("\\\\", ", "), text)
     builder = _BUILDER.fullmatch(text)
     return respelled(builder.group(1).strip() if builder else text)
 

@@ -20,7 +20,7 @@ from typing import Any
 import sympy
 from latex2sympy2_extended.latex2sympy2 import NormalizationConfig
 from math_verify import parse, verify
-from math_verify.parser import ExprExtractionConfig, LatexExtractionConfig
+from math_verify.parser import LatexExtractionConfig
 from sympy import Basic, Float, Interval, MatrixBase, S, Tuple
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom
@@ -33,11 +33,12 @@ from tasks.answers.verdicts import Verdict
 _NORMAL = NormalizationConfig(
     basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none", equations=False
 )
-_CONFIG = (LatexExtractionConfig(normalization_config=_NORMAL), ExprExtractionConfig())
+# no ExprExtractionConfig: where the LaTeX grammar fails, it takes any number of the text (of x = 1 mod 5, the 5)
+_CONFIG = (LatexExtractionConfig(normalization_config=_NORMAL),)
 _EMPTY_SET = re.compile(r"\\emptyset|\\\{\s*\\\}|\{\s*\}")
-# where the grammar stops silently, and would answer for the part before it
+# what the grammar skips or reads as something else, without a word
 _STOPS = re.compile(
-    r"\*\*|\\overline|\\dot(?![a-z])|\d_\{?\d|:[^:]*:|\\\{[^|]*\|[^|]*\\\}|\{.*\\mid(?![a-zA-Z])|[\u3000-\uffff]"
+    r"\*\*|\\overline|\\dot(?![a-z])|\d_\{?\d|:[^:]*:|\\\{[^|]*\|[^|]*\\\}|\\\{.*:.*\\\}|\{.*\\mid(?![a-zA-Z])|\\[pb]?mod(?![a-zA-Z])|\\equiv|\\begin\{(?!.?matrix)|[\u3000-\uffff]"
 )
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\s*\{?\\circ\s*\}?")
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
@@ -118,15 +119,23 @@ def read(text: str) -> Basic | MatrixBase | None:
         return None
     if len(re.findall(r"[(\[]", text)) != len(re.findall(r"[)\]]", text)):
         return None
-    found = parse(f"${text}$", _CONFIG, parsing_timeout=None)
-    expression = next((item for item in found if isinstance(item, (Basic, MatrixBase))), None)
+    expression = _parsed(text)
     if expression is None or isinstance(expression, BooleanAtom):
         return None
+    if isinstance(expression, sympy.Expr) and _parsed(f"({text})") is None:
+        return None  # in brackets the grammar cannot stop before the end, as it does silently at 2*x**3
+    if isinstance(expression, Relational) and not expression.free_symbols:
+        return None  # 1 < 2 is as true as 2 < 3, and says as little
     if expression is S.EmptySet or (isinstance(expression, sympy.FiniteSet) and not expression.args):
         return expression if _EMPTY_SET.search(text) else None
     if isinstance(expression, Basic) and expression.has(S.NaN, S.ComplexInfinity):
         return None
     return expression
+
+
+def _parsed(text: str) -> Basic | MatrixBase | None:
+    found = parse(f"${text}$", _CONFIG, parsing_timeout=None)
+    return next((item for item in found if isinstance(item, (Basic, MatrixBase))), None)
 
 
 def _alike(a: Any, b: Any) -> tuple[Any, Any]:
