@@ -61,8 +61,7 @@ def test_every_family_is_solved_by_a_program_that_runs(say: Say, run_programs: R
     pairs = []
     for problem, code, printed in zip(problems, programs, run_programs(programs), strict=True):
         assert printed, (problem.family, code)
-        found = extract(printed, problem.language)
-        pairs.append((found.answer if found else printed, problem.worked.answer))
+        pairs.append((printed, problem.worked.answer))
     for problem, pair, verdict in zip(problems, pairs, judge.equal(pairs), strict=True):
         assert verdict == "equal", (problem.family, problem.question, pair)
 
