@@ -57,7 +57,7 @@ def _front(version: Version, counts: Mapping[str, Counter[str]], rows: int, file
 
 def _counts(store: Store, version: Version) -> dict[str, Counter[str]]:
     counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
-    for batch in store.scan(version).to_batches(columns=list(_COUNTED)):
+    for batch in store.batches(version, _COUNTED, size=65_536):
         for name in _COUNTED:
             for item in pc.value_counts(batch.column(name)).to_pylist():
                 counts[name][item["values"] or "unknown"] += item["counts"]

@@ -7,9 +7,10 @@ store.read("math-sft@2026.11.20", columns=["question", "solution"])
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -126,10 +127,28 @@ class Store:
         """The version's rows (those that pass `filter`) in memory. Corrupt if a file cannot be read."""
         found = self.resolve(version)
         scanner = self.scan(found).scanner(columns=None if columns is None else list(columns), filter=filter)
-        try:
+        with _naming(found):
             return scanner.to_table()
-        except (OSError, pa.ArrowInvalid) as error:
-            raise Corrupt(str(found), [str(error).splitlines()[0]]) from error
+
+    def batches(
+        self,
+        version: Version | str,
+        columns: Sequence[str] | None = None,
+        filter: pc.Expression | None = None,
+        *,
+        size: int = 8_192,
+    ) -> Iterator[pa.RecordBatch]:
+        """The same as a stream of batches of at most `size` rows, in bounded memory."""
+        found = self.resolve(version)
+        scanner = self.scan(found).scanner(
+            columns=None if columns is None else list(columns),
+            filter=filter,
+            batch_size=size,
+            batch_readahead=2,
+            fragment_readahead=1,
+        )
+        with _naming(found):
+            yield from scanner.to_batches()
 
     def added(self, version: Version | str, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows whose id the version before did not have."""
@@ -182,3 +201,12 @@ class Store:
             kind.make_fragment(self.where.path(table, path), self.where.filesystem) for path in paths
         ]
         return pads.FileSystemDataset(fragments, schema, kind, self.where.filesystem)
+
+
+@contextlib.contextmanager
+def _naming(version: Version) -> Iterator[None]:
+    """What pyarrow says of an unreadable file, as damage of this version."""
+    try:
+        yield
+    except (OSError, pa.ArrowInvalid) as error:
+        raise Corrupt(str(version), [str(error).splitlines()[0]]) from error

@@ -27,12 +27,7 @@ Batches = Iterator[pa.RecordBatch]
 
 
 def _solved(store: Store, version: Version) -> Batches:
-    yield from store.scan(version).to_batches(
-        columns=["id", "question", "solution"],
-        filter=pc.field("solution").is_valid(),
-        batch_size=_BATCH,
-        batch_readahead=2,
-    )
+    return store.batches(version, ["id", "question", "solution"], pc.field("solution").is_valid())
 
 
 def messages(store: Store, version: Version) -> Batches:
@@ -59,7 +54,7 @@ def prompt_completion(store: Store, version: Version) -> Batches:
 
 def every_column(store: Store, version: Version) -> Batches:
     """All columns; maps as lists of key and value, since `datasets` (5.2) reads no maps."""
-    for batch in store.scan(version).to_batches(batch_size=_BATCH, batch_readahead=2):
+    for batch in store.batches(version):
         columns = [
             column.cast(
                 pa.list_(pa.struct([("key", column.type.key_type), ("value", column.type.item_type)]))

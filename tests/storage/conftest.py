@@ -39,7 +39,7 @@ def rows_between(first: int, last: int, **fields: object) -> pa.Table:
     return to_table(made)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def rows() -> Rows:
     return rows_between
 
@@ -49,6 +49,6 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "home")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def day() -> datetime.date:
     return DAY

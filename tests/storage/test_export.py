@@ -1,0 +1,178 @@
+"""Exports: TRL's shapes, read back by `datasets` and DuckDB; the card; whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+import yaml
+
+from storage.datasets import Store
+from storage.errors import StorageError, VersionNotFound
+from storage.export import export
+from storage.rows import column, reject
+from storage.versions import Version
+
+SHAPES = ["messages", "prompt-completion", "preference", "unpaired-preference", "parquet"]
+HOSTILE = "a|b\n# not a heading <script>``` ````"
+
+
+@pytest.fixture
+def version(store: Store, rows, day) -> Version:
+    lineage = {
+        "funnel": [{"title": "Solve", "asked": 9, "kept": 7}, {"title": HOSTILE, "asked": 7, "kept": 6}],
+        "note": HOSTILE,
+    }
+    mixed = pa.concat_tables([rows(0, 20), rows(20, 23, license="CC-BY-4.0", source=HOSTILE)])
+    found = store.publish("math-sft", [mixed], lineage=lineage, date=day)
+
+    def bad(first: int, last: int, words: str, **fields: object) -> pa.Table:
+        table = rows(first, last, **fields)
+        return reject(table, [words] * table.num_rows)
+
+    parts = [
+        bad(0, 6, "verify: answer 7 is not 8", solution="wrong", solution_format="pot"),
+        bad(0, 6, "verify: answer 7 is not 8", solution="wrong in words", solution_format="cot"),
+        bad(6, 8, "critique: answer 0.10 is under 0.50", solution="doubtful"),
+        bad(8, 10, "dedup: near duplicate of x", solution="fine but like another"),
+        bad(10, 12, "verify: failed: sandbox is gone", solution="never judged"),
+        bad(
+            12,
+            14,
+            "verify: answer cannot be compared",
+            solution="who knows",
+            verdicts={"equivalent": "unknown"},
+        ),
+        bad(14, 15, "verify: no answer", solution=None),
+        bad(500, 503, "verify: answer 7 is not 8", solution="of a question that was not published"),
+    ]
+    for number, part in enumerate(parts):
+        store.append_candidates(part, run="r", part=str(number))
+    return found
+
+
+def lines(folder: Path) -> list[dict]:
+    return [json.loads(line) for path in sorted((folder / "data").glob("*.jsonl")) for line in path.open()]
+
+
+def test_messages_and_prompt_completion(store: Store, version: Version, tmp_path: Path) -> None:
+    rows = store.read(version)
+    expected = list(zip(*(column(rows, name) for name in ("id", "question", "solution")), strict=True))
+    assert export(store, version, tmp_path / "m", "messages", rows_per_shard=10) == 23
+    names = [path.name for path in sorted((tmp_path / "m" / "data").iterdir())]
+    assert names == [f"train-0000{i}-of-00003.jsonl" for i in range(3)]
+    assert lines(tmp_path / "m") == [
+        {"id": i, "messages": [{"role": "user", "content": q}, {"role": "assistant", "content": s}]}
+        for i, q, s in expected
+    ]
+    assert export(store, str(version), tmp_path / "p", "prompt-completion") == 23
+    assert lines(tmp_path / "p") == [{"id": i, "prompt": q, "completion": s} for i, q, s in expected]
+
+
+def test_preference_takes_only_what_a_judge_found_bad(store: Store, version: Version, tmp_path: Path) -> None:
+    assert export(store, version, tmp_path / "p", "preference") == 8
+    rows = {row["id"]: row for row in store.read(version).to_pylist()}
+    found = lines(tmp_path / "p")
+    assert [pair["id"] for pair in found] == sorted(pair["id"] for pair in found)
+    for pair in found:
+        row = rows[pair["id"]]
+        assert (pair["prompt"], pair["chosen"]) == (row["question"], row["solution"])
+        same_format = "wrong" if row["solution_format"] == "pot" else "wrong in words"
+        assert pair["rejected"] in (same_format, "doubtful")
+    assert (
+        sorted(pair["rejected"] for pair in found)
+        == ["doubtful"] * 2 + ["wrong"] * 3 + ["wrong in words"] * 3
+    )
+    assert export(store, version, tmp_path / "u", "unpaired-preference") == 23 + 14
+    labels = [record["label"] for record in lines(tmp_path / "u")]
+    assert (labels.count(True), labels.count(False)) == (23, 14)
+
+
+@pytest.mark.parametrize("files", ["jsonl", "parquet"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_datasets_and_duckdb_read_every_shape(
+    store: Store, version: Version, tmp_path: Path, monkeypatch, shape: str, files
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    rows = export(store, version, tmp_path / "e", shape, files=files, rows_per_shard=10)
+    loaded = datasets.load_dataset(str(tmp_path / "e"), split="train", cache_dir=str(tmp_path / "cache"))
+    streamed = datasets.load_dataset(str(tmp_path / "e"), split="train", streaming=True)
+    assert len(loaded) == rows
+    assert next(iter(streamed))["id"] == loaded[0]["id"]
+    reader = "read_json" if files == "jsonl" else "read_parquet"
+    found = duckdb.sql(f"SELECT id FROM {reader}('{tmp_path}/e/data/train-*') ORDER BY id").fetchall()
+    assert [row for (row,) in found] == sorted(loaded["id"])
+    assert (
+        loaded.column_names
+        == {
+            "messages": ["id", "messages"],
+            "prompt-completion": ["id", "prompt", "completion"],
+            "preference": ["id", "prompt", "chosen", "rejected"],
+            "unpaired-preference": ["id", "prompt", "completion", "label"],
+            "parquet": store.read(version).column_names,
+        }[shape]
+    )
+    if shape == "parquet":
+        first = store.read(version).filter(pa.compute.field("id") == loaded[0]["id"]).to_pylist()[0]
+        assert [(e["key"], e["value"]) for e in loaded[0]["scores"]] == first["scores"]
+        assert loaded[0]["question"] == first["question"]
+
+
+def test_card(store: Store, version: Version, tmp_path: Path) -> None:
+    export(store, version, tmp_path / "e", "messages")
+    text = (tmp_path / "e" / "README.md").read_text()
+    _, front, body = text.split("---\n", 2)
+    assert yaml.safe_load(front) == {
+        "pretty_name": "math-sft@2026.11.20",
+        "license": ["apache-2.0", "cc-by-4.0"],
+        "language": ["en", "zh"],
+        "task_categories": ["text-generation"],
+        "size_categories": ["n<1K"],
+        "tags": ["mathematics", "synthetic"],
+        "configs": [
+            {"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.jsonl"}]}
+        ],
+    }
+    for words in (
+        version.digest,
+        "| Apache-2.0 | 20 |",
+        "| CC-BY-4.0 | 3 |",
+        "| Solve | 9 | 7 |",
+        'load_dataset("path/to/this/folder"',
+        "read_json('path/to/this/folder/data/train-*.jsonl')",
+    ):
+        assert words in body
+    # hostile text stays in its cell, and in its fence
+    assert "\n# not a heading" not in body
+    assert "<script" not in body.split("## Lineage")[0]
+    fenced = body.split("## Lineage")[1].split("`````json\n")[1].removesuffix("`````\n")
+    assert json.loads(fenced) == version.lineage
+
+
+def test_only_an_empty_folder_is_written_to(store: Store, version: Version, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert export(store, version, tmp_path / "empty") == 23
+    for place in (tmp_path / "empty", tmp_path / "empty" / "README.md"):
+        with pytest.raises(StorageError, match="is not empty"):
+            export(store, version, place)
+
+
+def test_a_failed_export_leaves_nothing(store: Store, version: Version, tmp_path: Path, rows, day) -> None:
+    target = tmp_path / "out" / "e"
+    target.parent.mkdir()
+    with pytest.raises(StorageError, match="no format 'alpaca': choose one of messages, "):
+        export(store, version, target, "alpaca")
+    with pytest.raises(VersionNotFound):
+        export(store, "math-sft@1999.01.01", target)
+    alone = store.publish("alone", [rows(900, 905)], lineage={}, date=day)
+    with pytest.raises(StorageError, match="has no rows for the format 'preference'"):
+        export(store, alone, target, "preference")
+    Path(store.files(version)[0]).write_bytes(b"no Parquet")
+    with pytest.raises(StorageError, match="is damaged"):
+        export(store, version, target)
+    assert not list(target.parent.iterdir())
