@@ -8,22 +8,31 @@ where a few were, so that an endpoint that refuses 5 % whatever the load is stil
 
 from __future__ import annotations
 
-import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 DEEPEST_CUT = 0.5
 MEMORY = 0.125  # weight of the latest round in the share of refusals
-LATENCY_CUT = 0.8
 WINDOW = 32  # answers at least before two windows are compared
+MUCH_MORE = 1.25  # in flight, for a comparison to mean something
+WORTH_IT = 1.05  # answers a second, for more in flight to be worth it
+HOLD = 20.0  # latencies without growth after a knee was found
 
 
 @dataclass(slots=True)
 class _Window:
-    """Answers since the limit was last judged."""
+    """Some answers in a row: enough to say how many were in flight on average (Little's law)."""
 
     since: float
-    latencies: list[float]
-    limit: float
+    size: int
+    latencies: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """`flying` calls on average gave `rate` answers a second."""
+
+    flying: float
+    rate: float
 
 
 class Controller:
@@ -39,8 +48,8 @@ class Controller:
         self._round_at = 0.0  # a round ends with the first answer to a call sent in it
         self._round_answers = 0
         self._round_refusals = 0
-        self._window = _Window(0.0, [], self._limit)
-        self._before: tuple[float, float, float] | None = None  # limit, answers a second, median latency
+        self._window: _Window | None = None
+        self._before: _Point | None = None
         self.cuts = 0
 
     @property
@@ -51,9 +60,12 @@ class Controller:
         """A call sent at `sent` was answered. Only a full pipe (`busy`) says that more would fit."""
         self._count(now, sent, refused=False)
         window = self._window
+        if window is None:
+            window = self._window = _Window(now, max(WINDOW, self.limit))
         window.latencies.append(now - sent)
-        if len(window.latencies) >= max(WINDOW, self.limit):
-            self._judge(now)
+        if len(window.latencies) > window.size:
+            self._window = None
+            self._judge(window, now)
         if busy and now >= self._paused_until:
             step = 1.0 if self._limit < self._threshold else 1.0 / self._limit
             self._limit = min(self._limit + step, float(self._most))
@@ -83,21 +95,16 @@ class Controller:
         self._threshold = self._limit
         self._cut_at = now
         self._before = None
-        self._window = _Window(now, [], self._limit)
+        self._window = None
 
-    def _judge(self, now: float) -> None:
+    def _judge(self, window: _Window, now: float) -> None:
         """Past the knee more in flight means longer waits and no more answers: go back below it."""
-        window = self._window
-        rate = len(window.latencies) / max(now - window.since, 1e-9)
-        middle = statistics.median(window.latencies)
-        self._window = _Window(now, [], self._limit)
-        if self._before is not None and window.since > 0.0:
-            limit, rate_before, middle_before = self._before
-            slower = middle > 1.5 * middle_before
-            if window.limit > 1.25 * limit and slower and rate < 1.05 * rate_before:
-                self._cut(now, max(LATENCY_CUT, limit / self._limit))
-                self._paused_until = now + 20 * middle
-                return
-            if window.limit <= 1.25 * limit and not slower:
-                return
-        self._before = (window.limit, rate, middle)
+        spell = max(now - window.since, 1e-9)
+        point = _Point(sum(window.latencies) / spell, len(window.latencies) / spell)
+        before = self._before
+        if before is None or point.flying <= before.flying or point.rate >= WORTH_IT * before.rate:
+            self._before = point
+        elif point.flying > MUCH_MORE * before.flying and self._limit > before.flying:
+            self._cut(now, max(DEEPEST_CUT, before.flying / self._limit))
+            self._before = before
+            self._paused_until = now + HOLD * point.flying / point.rate  # a mean latency, by the same law

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from tasks.llm import Budget, BudgetExceeded
+
+
+def test_a_call_is_let_through_only_if_its_worst_case_fits() -> None:
+    budget = Budget(tokens=100)
+    assert budget.reserve(0.0, 60)
+    assert not budget.reserve(0.0, 60)  # it may fit once the first has landed
+    budget.settle((0.0, 60), tokens=30)
+    assert budget.reserve(0.0, 60)
+    budget.settle((0.0, 60), tokens=60)
+    with pytest.raises(BudgetExceeded, match="--budget-tokens") as over:
+        budget.reserve(0.0, 11)
+    assert (over.value.state.limit, over.value.state.tokens) == ("tokens", 90)
+
+
+def test_dollars() -> None:
+    budget = Budget(usd=1.0)
+    assert budget.reserve(0.9, 5)
+    budget.settle((0.9, 5), 0.9, 5, estimated=True)
+    assert budget.reserve(0.1, 5)
+    budget.settle((0.1, 5))  # it failed and cost nothing
+    with pytest.raises(BudgetExceeded, match="--budget-usd") as over:
+        budget.reserve(0.2, 5)
+    assert over.value.state.usd == pytest.approx(0.9)
+    assert over.value.state.estimated_calls == 1
+
+
+def test_the_deadline() -> None:
+    assert Budget(deadline=time.time() + 3600).reserve(0, 0)
+    with pytest.raises(BudgetExceeded, match="--deadline"):
+        Budget(deadline=time.time() - 1).reserve(0, 0)
+
+
+def test_threads_never_overspend() -> None:
+    budget = Budget(tokens=1000)
+
+    def spend() -> None:
+        while True:
+            try:
+                if budget.reserve(0.0, 7):
+                    budget.settle((0.0, 7), tokens=7)
+            except BudgetExceeded:
+                return
+
+    threads = [threading.Thread(target=spend) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert budget.state().tokens == 994
+    assert budget.state().held_tokens == 0

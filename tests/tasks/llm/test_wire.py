@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from email.utils import formatdate
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.llm import Request
+from tasks.llm.wire import (
+    Dialect,
+    Outcome,
+    adapted,
+    body,
+    error_of,
+    estimate,
+    is_quota,
+    read,
+    retry_after,
+    terminal_reason,
+)
+
+ASK = Request(
+    [{"role": "user", "content": "2 + 2?"}],
+    "gpt-x",
+    seed=5,
+    stop=("END",),
+    response_schema={"type": "object"},
+)
+
+
+def answer(**changes: object) -> bytes:
+    choice = {"message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 7, "completion_tokens": 1}
+    return orjson.dumps({"id": "c1", "model": "gpt-x", "choices": [choice], "usage": usage} | changes)
+
+
+def message(finish: str = "stop", **fields: object) -> list[dict]:
+    return [{"message": {"role": "assistant", **fields}, "finish_reason": finish}]
+
+
+@pytest.mark.parametrize(
+    ("raw", "outcome", "text", "error"),
+    [
+        (answer(), Outcome.ANSWER, "4", None),
+        (answer(choices=message("length", content="fou")), Outcome.ANSWER, "fou", None),
+        (answer(choices=message("length", content="")), Outcome.ANSWER, "", None),
+        (answer(choices=message(content=None, refusal="No.")), Outcome.ANSWER, "No.", "refusal"),
+        (answer(choices=message("content_filter", content=None)), Outcome.ANSWER, None, "content filter"),
+        (answer(choices=message(content=None)), Outcome.EMPTY, None, "empty"),
+        (answer(choices=message(content="  ")), Outcome.EMPTY, "  ", "empty"),
+        (answer(choices=message(content=["part"])), Outcome.EMPTY, None, "empty"),
+        (answer(model="other"), Outcome.QUARANTINED, "4", None),
+        (answer(model="gpt-x-2026-01-01"), Outcome.ANSWER, "4", None),
+        (answer(model="org/GPT-X"), Outcome.ANSWER, "4", None),
+        (answer(model=None), Outcome.ANSWER, "4", None),
+        (answer(choices=[]), Outcome.MALFORMED, None, None),
+        (answer(choices=[3]), Outcome.MALFORMED, None, None),
+        (answer(choices="x"), Outcome.MALFORMED, None, None),
+        (answer()[:40], Outcome.MALFORMED, None, None),
+        (b"<html>", Outcome.MALFORMED, None, None),
+        (b"", Outcome.MALFORMED, None, None),
+        (b"null", Outcome.MALFORMED, None, None),
+        (b'{"error": {"message": "boom"}}', Outcome.MALFORMED, None, None),
+        (b'{"error": "boom"}', Outcome.MALFORMED, None, None),
+    ],
+)  # fmt: skip
+def test_what_the_bytes_mean(raw: bytes, outcome: Outcome, text: str | None, error: str | None) -> None:
+    reading = read(ASK, "k", 200, raw, ("gpt-x",))
+    assert (reading.outcome, reading.completion.text, reading.completion.error) == (outcome, text, error)
+    assert (reading.outcome is Outcome.ANSWER) != bool(reading.detail)
+
+
+@pytest.mark.parametrize(
+    "usage", [None, {}, {"prompt_tokens": -1, "completion_tokens": 2}, "7", {"prompt_tokens": True}]
+)
+def test_usage_that_is_missing_or_mad_is_estimated_and_flagged(usage: object) -> None:
+    found = read(ASK, "k", 200, answer(usage=usage), ()).completion.usage
+    assert found.estimated
+    assert found.prompt_tokens > 0
+    assert found.completion_tokens == 1
+    assert not read(ASK, "k", 200, answer(), ()).completion.usage.estimated
+
+
+@settings(max_examples=60)
+@given(st.one_of(st.binary(max_size=60), st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["choices", "message", "content", "usage", "error", "model", "finish_reason"]), inner),
+).map(orjson.dumps)))  # fmt: skip
+def test_nothing_an_endpoint_sends_raises(raw: bytes) -> None:
+    for status in (200, 400):
+        reading = read(ASK, "k", status, raw, ("gpt-x",))
+        assert reading.completion.text is None or isinstance(reading.completion.text, str)
+        error_of(raw)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "reason"),
+    [
+        (400, {"code": "context_length_exceeded", "message": "x"}, "context length"),
+        (400, {"message": "This model's maximum context length is 4096 tokens"}, "context length"),
+        (400, {"code": "content_filter", "message": "x"}, "content filter"),
+        (400, {"message": "bad temperature"}, None),
+        (500, {"message": "maximum context"}, None),
+    ],
+)
+def test_client_errors_that_an_item_gets_every_time(status: int, error: dict, reason: str | None) -> None:
+    assert terminal_reason(status, error_of(orjson.dumps({"error": error}))) == reason
+
+
+def test_out_of_money_is_not_out_of_breath() -> None:
+    assert is_quota(error_of(b'{"error": {"code": "insufficient_quota", "message": "x"}}'))
+    assert is_quota(error_of(b'{"error": {"type": "insufficient_quota", "message": "x"}}'))
+    assert not is_quota(error_of(b'{"error": {"code": "rate_limit_exceeded", "message": "slow down"}}'))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0), ({"retry-after": "0.5"}, 0.5), ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after": "3", "retry-after-ms": "100"}, 0.1), ({"retry-after": "200ms"}, 0.2),
+        ({"retry-after": formatdate(1_000_030, usegmt=True)}, 30.0), ({"retry-after": formatdate(10, usegmt=True)}, 0.0),
+        ({}, None), ({"retry-after": "soon"}, None), ({"retry-after": "-5"}, None), ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None), ({"retry-after": ""}, None),
+    ],
+)  # fmt: skip
+def test_retry_after_in_every_spelling(headers: dict, seconds: float | None) -> None:
+    assert retry_after(headers, 1_000_000.0) == seconds
+
+
+def sent(dialect: Dialect) -> set[str]:
+    return set(orjson.loads(body(ASK, dialect)))
+
+
+def test_an_endpoint_is_sent_what_it_takes() -> None:
+    everything = {
+        "model",
+        "messages",
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "seed",
+        "stop",
+        "response_format",
+    }
+    assert sent(Dialect()) == everything
+    for message_, gone, new in [
+        ("response_format json_schema is not supported", "response_format", set()),
+        (
+            "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+            "max_tokens",
+            {"max_completion_tokens"},
+        ),
+        ("'temperature' does not support 0.7 with this model", "temperature", set()),
+        ("Unrecognized request argument: seed", "seed", set()),
+        ("unknown field: stop", "stop", set()),
+    ]:
+        changed = adapted(Dialect(), 400, error_of(orjson.dumps({"error": {"message": message_}})))
+        assert changed is not None
+        assert gone not in sent(changed)
+        assert new <= sent(changed)
+        # Once left out, the same complaint is about something else.
+        assert adapted(changed, 400, error_of(orjson.dumps({"error": {"message": message_}}))) is None
+    assert adapted(Dialect(), 400, error_of(b'{"error": "messages must not be empty"}')) is None
+    assert adapted(Dialect(), 500, error_of(b'{"error": "response_format"}')) is None
+
+
+def test_estimates_grow_with_the_text() -> None:
+    assert (estimate(""), estimate("word" * 10), estimate("二次方程")) == (0, 10, 4)
