@@ -10,7 +10,7 @@ import random
 from fractions import Fraction
 
 from tasks.rules.family import Values, Worked
-from tasks.rules.notation import fraction, plain, root, square_part
+from tasks.rules.notation import fraction, plain, root, square_factor, square_part
 from tasks.rules.slots import Numbers, join, require, split
 from tasks.rules.steps import Steps
 
@@ -107,8 +107,7 @@ def work(values: Values, language: str) -> Worked:
         line = " + ".join(f"{plain(x)}^2" for x in normal) + f" = {square}"
         steps.say(f"Its squared length is {line}.", f"它的模的平方：{line}。")
         answer = _half_root(square)
-        outside, inside = square_part(square)
-        line = f"{square} = {outside}^2 * {inside}"
+        line = square_factor(square, language)
         steps.say(
             f"The area is half its length; as {line}, that is ${answer}$.",
             f"面积是它的模的一半；{line}，所以面积为 ${answer}$。",

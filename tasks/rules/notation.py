@@ -46,6 +46,14 @@ def square_part(number: int) -> tuple[int, int]:
     return outside, inside
 
 
+def square_factor(number: int, language: str = "en") -> str:
+    """Why a root simplifies as it does, as a clause: `12 = 2^2 * 3`, `9 = 3^2`, or that it does not."""
+    outside, inside = square_part(number)
+    if outside == 1:
+        return f"{number} 没有平方因数" if language == "zh" else f"{number} has no square factor"
+    return f"{number} = {outside}^2" + (f" * {inside}" if inside > 1 else "")
+
+
 def root(number: int) -> str:
     """The square root of a positive integer as LaTeX: `4`, `\\sqrt{3}`, `2\\sqrt{3}`."""
     outside, inside = square_part(number)
@@ -67,6 +75,14 @@ def prime_powers(number: int) -> dict[int, int]:
     if number > 1:
         found[number] = 1
     return found
+
+
+def times_root(factor: Fraction, inside: int) -> str:
+    """factor * sqrt(inside) as LaTeX, the factor positive."""
+    if inside == 1:
+        return fraction(factor)
+    top = root(inside) if factor.numerator == 1 else f"{factor.numerator}{root(inside)}"
+    return top if factor.denominator == 1 else rf"\frac{{{top}}}{{{factor.denominator}}}"
 
 
 def exact_root(number: int) -> int:

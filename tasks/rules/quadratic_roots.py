@@ -12,7 +12,7 @@ from math import gcd
 
 from tasks.rules.drawing import nonzero
 from tasks.rules.family import Values, Worked
-from tasks.rules.notation import coefficients, fraction, plain, polynomial, root, square_part
+from tasks.rules.notation import coefficients, fraction, plain, polynomial, root, square_factor, square_part
 from tasks.rules.slots import Polynomial, require
 
 subdomain = "quadratic equations"
@@ -76,9 +76,9 @@ def work(values: Values, language: str) -> Worked:
     common = gcd(gcd(b, outside), 2 * a)
     answer = _surd(-b // common, outside // common, inside, 2 * a // common)
     steps.append(
-        f"因为 {square} = {outside}^2 * {inside}，化简得 x = ${answer}$。"
+        f"因为 {square_factor(square, language)}，化简得 x = ${answer}$。"
         if zh
-        else f"As {square} = {outside}^2 * {inside}, this simplifies to x = ${answer}$."
+        else f"As {square_factor(square)}, the exact root is x = ${answer}$."
     )
     return Worked(answer, tuple(steps), program)
 
