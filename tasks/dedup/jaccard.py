@@ -15,12 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tasks.dedup.normalise import Texts, canonical_array
+from tasks.dedup.normalise import Texts, folded_array
 from tasks.dedup.tokens import I64, U64, Ragged, mix, offsets_of, shingle_sets, sort_rows, spans, tokens
 
 F64 = npt.NDArray[np.float64]
 
-_BLOCK = 1 << 21  # candidate pairs looked at together
+_BLOCK = 1 << 21  # candidate pairs, or elements, looked at together
+_VERIFIED = 1 << 16  # pairs compared element by element together
 _BITMAP_WORDS = 8  # 512 bits
 _CLASS_BITS = 4  # a frequency class stands above the hash in an element's key: 16 classes
 
@@ -61,7 +62,7 @@ def similar_pairs(
 
 def sets_of(texts: Texts, languages: Sequence[str] | None, n: int) -> Ragged:
     """The n-gram set of each text's canonical form."""
-    return shingle_sets(tokens(canonical_array(texts), languages), n)
+    return shingle_sets(tokens(folded_array(texts), languages), n)
 
 
 def join(own: Ragged, other: Ragged | None = None, *, threshold: float) -> Pairs:
@@ -82,7 +83,7 @@ def join(own: Ragged, other: Ragged | None = None, *, threshold: float) -> Pairs
     # a pair can meet in several prefix elements
     keys = np.unique(np.concatenate(found))
     first, second = np.divmod(keys, np.int64(len(right.sizes)))
-    score = jaccard_of(left.sets, right.sets, first, second)
+    score = jaccard_of(left.sets, right.sets, first, second, left.lonely, right.lonely)
     good = score >= threshold
     a, b = left.row[first[good]], right.row[second[good]]
     if other is None:
@@ -91,16 +92,24 @@ def join(own: Ragged, other: Ragged | None = None, *, threshold: float) -> Pairs
     return Pairs(a[order], b[order], score[good][order])
 
 
-def jaccard_of(own: Ragged, other: Ragged, left: I64, right: I64) -> F64:
-    """The exact similarity of the given pairs of sets; blocks bound the memory."""
+def jaccard_of(
+    own: Ragged,
+    other: Ragged,
+    left: I64,
+    right: I64,
+    own_more: I64 | None = None,
+    other_more: I64 | None = None,
+) -> F64:
+    """The exact similarity of the given pairs of sets; blocks bound the memory. `own_more` and `other_more`:
+    how many further elements each set has that the other side cannot have."""
     score = np.zeros(len(left))
-    own_sizes, other_sizes = own.lengths, other.lengths
-    step = 1 << 16
-    for begin in range(0, len(left), step):
-        a, b = left[begin : begin + step], right[begin : begin + step]
+    own_sizes = own.lengths + (0 if own_more is None else own_more)
+    other_sizes = other.lengths + (0 if other_more is None else other_more)
+    for begin in range(0, len(left), _VERIFIED):
+        a, b = left[begin : begin + _VERIFIED], right[begin : begin + _VERIFIED]
         shared = _intersections(own, other, a, b)
         union = own_sizes[a] + other_sizes[b] - shared
-        score[begin : begin + step] = shared / np.maximum(union, 1)
+        score[begin : begin + _VERIFIED] = shared / np.maximum(union, 1)
     return score
 
 
@@ -124,30 +133,46 @@ def _intersections(own: Ragged, other: Ragged, left: I64, right: I64) -> I64:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One collection, its rows ordered by set size; `row` gives back the caller's row number."""
+    """The rows of one collection that can match at all, ordered by set size.
 
-    row: I64
+    An element that occurs once in everything cannot be shared: only how many of them a set has
+    (`lonely`) matters, and a set whose prefix holds nothing else is left out.
+    """
+
+    row: I64  # the caller's row numbers
     sizes: I64
-    sets: Ragged  # elements as ordered keys, rarest first
-    bitmaps: U64  # (rows, 8)
+    lonely: I64
+    sets: Ragged  # the other elements as ordered keys, rarest first
+    bitmaps: U64  # of the same, (rows, 8)
     prefix: Ragged
 
     @classmethod
     def of(cls, sets: Ragged, classes: npt.NDArray[np.uint8], threshold: float) -> _Side:
-        order = np.argsort(sets.lengths, kind="stable")
-        chosen = sets.take(order)
-        keys = Ragged(chosen.offsets, _ordered_keys(chosen.values, classes))
+        bits = len(classes).bit_length() - 1
+        sizes = sets.lengths
+        shared = np.empty(len(sets.values), dtype=bool)
+        for begin in range(0, len(shared), _BLOCK):
+            some = sets.values[begin : begin + _BLOCK]
+            shared[begin : begin + _BLOCK] = classes[(some >> np.uint64(64 - bits)).astype(np.int64)] > 0
+        counts = row_sums(shared, sets.offsets)
+        prefix = np.where(sizes > 0, sizes - least_shared(sizes, threshold) + 1, 0) - (sizes - counts)
+        active = np.flatnonzero(prefix > 0)
+        row = active[np.argsort(sizes[active], kind="stable")]
+        chosen = sets.take(row)
+        stays = classes[(chosen.values >> np.uint64(64 - bits)).astype(np.int64)]
+        few = Ragged(offsets_of(counts[row]), chosen.values[stays > 0])
+        order = stays[stays > 0].astype(np.uint64) << np.uint64(64 - _CLASS_BITS)
+        keys = Ragged(few.offsets, order | (few.values >> np.uint64(_CLASS_BITS)))
         keys = Ragged(keys.offsets, sort_rows(keys))
-        sizes = keys.lengths
-        lengths = np.where(sizes > 0, sizes - least_shared(sizes, threshold) + 1, 0)
-        prefix = keys.values[spans(keys.offsets[:-1], lengths)]
-        # class 0 was seen once in all: it cannot be shared
-        counts = np.bincount(
-            np.repeat(np.arange(len(sizes)), lengths)[prefix >> np.uint64(64 - _CLASS_BITS) > 0],
-            minlength=len(sizes),
-        )
-        shared = Ragged(offsets_of(counts), prefix[prefix >> np.uint64(64 - _CLASS_BITS) > 0])
-        return cls(order, sizes, keys, parity_bitmaps(keys), shared)
+        head = Ragged(offsets_of(prefix[row]), keys.values[spans(keys.offsets[:-1], prefix[row])])
+        return cls(row, sizes[row], (sizes - counts)[row], keys, parity_bitmaps(few), head)
+
+
+def row_sums(mask: npt.NDArray[np.bool_], offsets: I64) -> I64:
+    """How many True each row has."""
+    total = np.zeros(len(mask) + 1, dtype=np.int64)
+    np.cumsum(mask, out=total[1:])
+    return np.diff(total[offsets])
 
 
 def least_shared(sizes: I64, threshold: float) -> I64:
@@ -157,39 +182,41 @@ def least_shared(sizes: I64, threshold: float) -> I64:
 
 
 def _frequency_classes(collections: list[Ragged]) -> npt.NDArray[np.uint8]:
-    """log2 of how often the elements of each hash bucket occur: any function of the element gives a
-    valid order, a rough count gives a good one."""
+    """By hash bucket, log2 of how often its elements occur (0: once or never). Any function of the
+    element gives a valid order; a rough count gives a good one, and "once" is certain."""
     total = sum(len(found.values) for found in collections)
-    bits = min(26, max(10, int(total * 2).bit_length()))
-    counts = np.zeros(1 << bits, dtype=np.int32)
+    bits = min(27, max(10, int(total * 2).bit_length()))
+    shift = np.uint64(64 - bits)
+    # sorting the bucket numbers and counting runs is faster than counting at random places
+    buckets = np.empty(total, dtype=np.uint32)
+    filled = 0
     for found in collections:
-        for begin in range(0, len(found.values), 1 << 24):
-            some = (found.values[begin : begin + (1 << 24)] >> np.uint64(64 - bits)).astype(np.int64)
-            counts += np.bincount(some, minlength=1 << bits).astype(np.int32)
-    table = np.ceil(np.log2(np.maximum(counts, 1))).astype(np.uint8)
-    return np.minimum(table, (1 << _CLASS_BITS) - 1).astype(np.uint8)
+        np.right_shift(
+            found.values, shift, out=buckets[filled : filled + len(found.values)], casting="unsafe"
+        )
+        filled += len(found.values)
+    buckets.sort()
+    table = np.zeros(1 << bits, dtype=np.uint8)
+    again = np.flatnonzero(buckets[1:] == buckets[:-1])
+    # runs of equal buckets: `again` holds length - 1 places of each
+    places = buckets[again]
+    first = np.flatnonzero(np.concatenate([np.ones(min(len(places), 1), bool), places[1:] != places[:-1]]))
+    runs = np.diff(np.append(first, len(places))) + 1
+    table[places[first]] = np.minimum(np.ceil(np.log2(runs)), (1 << _CLASS_BITS) - 1).astype(np.uint8)
+    return table
 
 
-def _ordered_keys(values: U64, classes: npt.NDArray[np.uint8]) -> U64:
-    bits = len(classes).bit_length() - 1
-    top = classes[(values >> np.uint64(64 - bits)).astype(np.int64)].astype(np.uint64)
-    return (top << np.uint64(64 - _CLASS_BITS)) | (values >> np.uint64(_CLASS_BITS))
-
-
-def parity_bitmaps(sets: Ragged) -> U64:
-    """For each row 512 bits, bit h set where an odd number of its elements hash to h; (rows, 8) words."""
+def parity_bitmaps(sets: Ragged, words: int = _BITMAP_WORDS) -> U64:
+    """For each row 64 * words bits (words a power of two), bit h set where an odd number of its elements
+    hash to h; shape (rows, words). The Hamming distance of two rows is at most the size of the symmetric difference."""
     spread = sets.values * np.uint64(0x9E3779B97F4A7C15)
-    bit = (spread >> np.uint64(55)).astype(np.int64)
-    where = sets.row_of_value * (_BITMAP_WORDS * 64) + bit
-    found = np.zeros((len(sets), _BITMAP_WORDS), dtype=np.uint64)
-    step = 1 << 16
-    for begin in range(0, len(sets), step):
-        low, high = sets.offsets[begin], sets.offsets[min(begin + step, len(sets))]
-        rows = min(step, len(sets) - begin)
-        counts = np.bincount(where[low:high] - begin * 512, minlength=rows * 512)
-        odd = (counts & 1).astype(np.uint8).reshape(rows, 512)
-        found[begin : begin + rows] = np.packbits(odd, axis=1, bitorder="little").view(np.uint64)
-    return found
+    bit = np.left_shift(np.uint64(1), (spread >> np.uint64(48)) & np.uint64(63))
+    word = sets.row_of_value * words
+    if words > 1:
+        word += (spread >> np.uint64(65 - words.bit_length())).astype(np.int64)
+    found = np.zeros(len(sets) * words, dtype=np.uint64)
+    np.bitwise_xor.at(found, word, bit)
+    return found.reshape(len(sets), words)
 
 
 def _candidates(left: _Side, right: _Side, threshold: float) -> Iterator[tuple[I64, I64]]:
@@ -231,11 +258,11 @@ def _candidates(left: _Side, right: _Side, threshold: float) -> Iterator[tuple[I
 
 
 def _by_bitmap(left: _Side, right: _Side, first: I64, second: I64, threshold: float) -> tuple[I64, I64]:
-    """Pairs that the bitmap bound leaves: intersection <= (a + b - hamming) / 2."""
+    """Pairs that the bitmap bound leaves: intersection <= (a + b - hamming - lonely elements) / 2."""
     if len(first):
         keys = np.unique(first * np.int64(len(right.sizes)) + second)
         first, second = np.divmod(keys, np.int64(len(right.sizes)))
-    distance = np.zeros(len(first), dtype=np.int64)
+    distance = left.lonely[first] + right.lonely[second]
     for word in range(_BITMAP_WORDS):
         distance += np.bitwise_count(left.bitmaps[first, word] ^ right.bitmaps[second, word])
     together = left.sizes[first] + right.sizes[second]

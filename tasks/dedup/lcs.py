@@ -8,7 +8,10 @@ index a band of lengths finds every pair that can pass, and RapidFuzz decides th
 
 from __future__ import annotations
 
+import copy
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import faiss
@@ -18,14 +21,15 @@ from rapidfuzz import process
 from rapidfuzz.distance import LCSseq
 
 from tasks.dedup.jaccard import F64, Pairs, parity_bitmaps
-from tasks.dedup.tokens import I64, U64, Bools, Ragged, concatenate, mix, rouge_tokens, sort_rows
+from tasks.dedup.tokens import I64, Bools, Ragged, concatenate, mix, rouge_tokens, sort_rows
 
 Comparable = Callable[[I64, I64], Bools]
 """Given (rows of texts, rows of pool + texts), which pairs count."""
 
 _BAND = 1.12  # ratio of the longest to the shortest text of a band
 _BLOCK = 4096  # texts judged against the same state of the pool
-_QUERIES = 256  # bounds the answer of one index search
+_QUERIES = 1024  # bounds the answer of one index search
+_PAIRS = 1 << 17  # pairs given to RapidFuzz together: it starts its threads anew each time
 _TOKENS = (
     1 << 20
 )  # tokens verified together; every distinct one is a code point, of which there are 1.1 million
@@ -54,8 +58,7 @@ def novel_tokens(
     """As `novel`, on token hashes."""
     _check(threshold)
     everything = concatenate([pool, own])
-    bitmaps = _multiset_bitmaps(everything)
-    index = _Bands(everything.lengths, bitmaps, threshold)
+    index = _Bands(everything, threshold)
     index.add(np.arange(len(pool)))
     found: list[tuple[int, float] | None] = [None] * len(own)
 
@@ -68,7 +71,7 @@ def novel_tokens(
         for row, other, score in _best(hits):
             found[row - len(pool)] = (other, score)
         rest = np.array([row for row in rows if found[row - len(pool)] is None], dtype=np.int64)
-        fresh = _Bands(everything.lengths, bitmaps, threshold)
+        fresh = index.emptied()
         fresh.add(rest)
         inner = passing(rest, fresh.search(rest))
         inner = inner.where(inner.right < inner.left)
@@ -96,7 +99,7 @@ def similar_pairs(
     other = rouge_tokens(*against) if against is not None else None
     everything = own if other is None else concatenate([other, own])
     shift = 0 if other is None else len(other)
-    index = _Bands(everything.lengths, _multiset_bitmaps(everything), threshold)
+    index = _Bands(everything, threshold)
     index.add(np.arange(len(own) if other is None else shift))
     rows = np.arange(len(own)) + shift
     found = _verified(everything, index.search(rows), threshold, shift, None)
@@ -139,17 +142,30 @@ def _verified(
     comparable: Comparable | None,
 ) -> Pairs:
     """The candidates whose F-measure is above the threshold; left rows are numbered in `everything`."""
-    lefts, rights, scores = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
+    nothing = np.zeros(0, np.int64)
+    found = [Pairs(nothing, nothing, np.zeros(0))]
+    waiting: list[tuple[I64, I64]] = []
+
+    def verify() -> None:
+        left, right = (np.concatenate(side) for side in zip(*waiting, strict=True))
+        waiting.clear()
+        score = _f_measure(everything, left, right)
+        found.append(Pairs(left, right, score).where(score > threshold))
+
     for left, right in candidates:
         if comparable is not None and len(left):
             allowed = comparable(left - shift, right)
             left, right = left[allowed], right[allowed]
-        score = _f_measure(everything, left, right)
-        good = score > threshold
-        lefts.append(left[good])
-        rights.append(right[good])
-        scores.append(score[good])
-    return Pairs(np.concatenate(lefts), np.concatenate(rights), np.concatenate(scores))
+        waiting.append((left, right))
+        if sum(len(some) for some, _ in waiting) >= _PAIRS:
+            verify()
+    if waiting:
+        verify()
+    return Pairs(
+        np.concatenate([part.left for part in found]),
+        np.concatenate([part.right for part in found]),
+        np.concatenate([part.score for part in found]),
+    )
 
 
 def _f_measure(everything: Ragged, left: I64, right: I64) -> F64:
@@ -193,65 +209,95 @@ def _as_strings(rows: Ragged) -> list[str]:
     return [text[a:b] for a, b in zip(rows.offsets[:-1].tolist(), rows.offsets[1:].tolist(), strict=True)]
 
 
-def _multiset_bitmaps(rows: Ragged) -> U64:
-    """Parity bitmaps of (token, how many times it came before): sets that stand for multisets."""
+def _multisets(rows: Ragged) -> Ragged:
+    """(token, how many times it came before): sets that stand for multisets."""
     ordered = sort_rows(rows)
     row = rows.row_of_value
     position = np.arange(len(ordered))
     fresh = np.ones(len(ordered), dtype=bool)
     fresh[1:] = (ordered[1:] != ordered[:-1]) | (row[1:] != row[:-1])
     run = position - np.maximum.accumulate(np.where(fresh, position, 0))
-    return parity_bitmaps(Ragged(rows.offsets, mix(ordered + run.astype(np.uint64))))
+    return Ragged(rows.offsets, mix(ordered + run.astype(np.uint64)))
+
+
+def _words_for(length: int) -> int:
+    """64-bit words of a bitmap that keeps unrelated texts of this length far outside the radius."""
+    return next(
+        (words for longest, words in ((24, 2), (60, 4), (160, 8), (640, 32)) if length <= longest), 128
+    )
 
 
 class _Bands:
     """FAISS binary indexes, one a band of text lengths."""
 
-    def __init__(self, lengths: I64, bitmaps: U64, threshold: float) -> None:
-        self._lengths = lengths
-        self._codes = bitmaps.view(np.uint8).reshape(len(bitmaps), bitmaps.shape[1] * 8)
+    def __init__(self, rows: Ragged, threshold: float) -> None:
+        self._lengths = rows.lengths
+        self._sets = _multisets(rows)
         self._slack = 1 - threshold
-        self._band = np.floor(np.log(np.maximum(lengths, 1)) / np.log(_BAND)).astype(np.int64)
-        self._ids: dict[int, list[I64]] = {}
+        self._band = np.floor(np.log(np.maximum(self._lengths, 1)) / np.log(_BAND)).astype(np.int64)
         self._index: dict[int, Any] = {}
+        self._members: dict[int, list[I64]] = {}
+
+    def emptied(self) -> _Bands:
+        """The same rows, none of them indexed."""
+        other = copy.copy(self)
+        other._index, other._members = {}, {}
+        return other
 
     def add(self, rows: npt.NDArray[Any]) -> None:
         rows = rows[self._lengths[rows] > 0]
         for band in np.unique(self._band[rows]).tolist():
             some = rows[self._band[rows] == band]
+            words = self._words(band)
             if band not in self._index:
-                self._index[band] = faiss.IndexBinaryFlat(self._codes.shape[1] * 8)
-                self._ids[band] = []
-            self._index[band].add(np.ascontiguousarray(self._codes[some]))
-            self._ids[band].append(some)
+                self._index[band] = faiss.IndexBinaryFlat(words * 64)
+                self._members[band] = []
+            self._index[band].add(self._codes(some, words))
+            self._members[band].append(some)
 
     def search(self, rows: I64) -> Iterator[tuple[I64, I64]]:
         """Blocks of (row, indexed row) whose bound on the LCS allows the threshold; never (row, row)."""
+        # one FAISS thread a search and several searches at once: its own threads wait for each other after
+        # every search, which on a busy machine takes ten times as long as searching. The number of
+        # OpenMP threads is a property of the calling thread, so nobody else is concerned.
+        workers = len(os.sched_getaffinity(0))
+        with ThreadPoolExecutor(workers, initializer=faiss.omp_set_num_threads, initargs=(1,)) as threads:
+            yield from threads.map(lambda job: self._near(*job), self._searches(rows))
+
+    def _searches(self, rows: I64) -> Iterator[tuple[I64, npt.NDArray[np.uint8], int, I64, int]]:
+        """(rows, their codes, band to search, its members, radius): only bands near enough in length."""
         rows = rows[self._lengths[rows] > 0]
-        lengths = self._lengths
-        members = {band: np.concatenate(parts) for band, parts in self._ids.items()}
-        spans_of = {band: (lengths[ids].min(), lengths[ids].max()) for band, ids in members.items()}
+        members = {band: np.concatenate(parts) for band, parts in self._members.items()}
         for band in np.unique(self._band[rows]).tolist():
             mine = rows[self._band[rows] == band]
-            low, high = int(lengths[mine].min()), int(lengths[mine].max())
-            for other, (least, most) in spans_of.items():
-                # LCS <= the shorter: 2 * min / (m + n) bounds the score
-                gap = max(int(least) - high, low - int(most), 0)
-                if gap > self._slack * (
-                    max(low, int(least)) + min(high, int(most))
-                ) + 1e-9 and gap > self._slack * (high + int(most)):
+            low, high = int(self._lengths[mine].min()), int(self._lengths[mine].max())
+            codes: dict[int, npt.NDArray[np.uint8]] = {}
+            for other, theirs in members.items():
+                least, most = int(self._lengths[theirs].min()), int(self._lengths[theirs].max())
+                # the score is at most 2 * min / (m + n)
+                short, long = (high, least) if high < least else (most, low) if most < low else (1, 1)
+                if long - short > self._slack * (long + short) + 1e-9:
                     continue
-                radius = int(np.floor(self._slack * (high + int(most)) + 1e-9)) + 1
+                words = self._words(other)
+                if words not in codes:
+                    codes[words] = self._codes(mine, words)
+                radius = int(self._slack * (high + most) + 1e-9) + 1
                 for begin in range(0, len(mine), _QUERIES):
-                    some = mine[begin : begin + _QUERIES]
-                    yield self._near(some, other, members[other], radius)
+                    some = slice(begin, begin + _QUERIES)
+                    yield mine[some], codes[words][some], other, theirs, radius
 
-    def _near(self, rows: I64, band: int, members: I64, radius: int) -> tuple[I64, I64]:
-        limits, distance, found = self._index[band].range_search(
-            np.ascontiguousarray(self._codes[rows]), radius
-        )
+    def _near(
+        self, rows: I64, codes: npt.NDArray[np.uint8], band: int, members: I64, radius: int
+    ) -> tuple[I64, I64]:
+        limits, distance, found = self._index[band].range_search(codes, radius)
         left = np.repeat(rows, np.diff(limits.astype(np.int64)))
         right = members[found]
         together = self._lengths[left] + self._lengths[right]
         good = (distance <= self._slack * together + 1e-9) & (left != right)
         return left[good], right[good]
+
+    def _words(self, band: int) -> int:
+        return _words_for(int(_BAND ** (band + 1)))
+
+    def _codes(self, rows: npt.NDArray[Any], words: int) -> npt.NDArray[np.uint8]:
+        return parity_bitmaps(self._sets.take(rows), words).view(np.uint8).reshape(len(rows), words * 8)

@@ -69,14 +69,19 @@ def canonical(texts: Texts, languages: Sequence[str] | None = None) -> list[str]
 
 def canonical_array(texts: Texts) -> pa.Array:
     """As `canonical`, columnar: a large_string array of the same length."""
+    # spaces matter only between two words: "x + 1" is "x+1", a line break is a space
+    array = folded_array(texts)
+    array = pc.replace_substring_regex(array, r"\s*([^\pL\pN\s]|\p{Han})\s*", r"\1")
+    return pc.replace_substring_regex(array, r"^\s+|[\s.]+$", "")
+
+
+def folded_array(texts: Texts) -> pa.Array:
+    """The normal form but for the spaces around signs: all that tokens need, at half the cost."""
     array = as_array(texts)
     array = _only(array, pc.invert(pc.string_is_ascii(array)), _fold_unicode)
     array = _only(array, pc.match_substring_regex(array, r"[\\$~]|\{,\}|[\^_]\s*\{"), _fold_latex)
     array = _only(array, pc.match_substring_regex(array, r"\d,\d\d\d|\.\d"), _fold_numbers)
-    # spaces matter only between two words: "x + 1" is "x+1", a line break is a space
-    array = pc.replace_substring_regex(array, r"\s+", " ")
-    array = pc.replace_substring_regex(array, r"\s*([^\pL\pN\s]|\p{Han})\s*", r"\1")
-    return pc.replace_substring_regex(array, r"^\s+|[\s.]+$", "")
+    return _only(array, pc.match_substring_regex(array, r"[\t\n\r\f\v]|  "), _fold_spaces)
 
 
 def template(text: str) -> str:
@@ -129,6 +134,10 @@ def _fold_latex(array: pa.Array) -> pa.Array:
     for pattern, replacement in _LATEX:
         array = pc.replace_substring_regex(array, pattern, replacement)
     return array
+
+
+def _fold_spaces(array: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(array, r"\s+", " ")
 
 
 def _fold_numbers(array: pa.Array) -> pa.Array:

@@ -27,9 +27,14 @@ U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-_CHUNK_BYTES = 1 << 20  # the temporaries of a chunk (8 bytes a byte, a few of them) stay in cache
+_CHUNK_BYTES = 1 << 16  # the temporaries of a chunk (8 bytes a byte, a few of them) stay in cache
+_BLOCK = 1 << 16  # values worked on together, for the same reason
 _BASE = 0x9E3779B97F4A7C15  # odd, so that its powers can be inverted mod 2^64
 _SEPARATOR, _WORD, _SINGLE, _CONTINUATION = 0, 1, 2, 3
+_WIDE_PUNCTUATION = (
+    r"[\x{A0}\x{A1}\x{A7}\x{AB}\x{B6}\x{BB}\x{BF}\x{2000}-\x{206F}"
+    r"\x{3000}-\x{3003}\x{3008}-\x{301F}\x{FF01}-\x{FF0F}]+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +94,11 @@ def mix(values: U64) -> U64:
 
 def tokens(texts: Texts, languages: Sequence[str] | None, *, operators: bool = True) -> Ragged:
     """Token hashes of each text, in order; lower case. `texts` should be canonical already."""
-    array = pc.utf8_lower(as_array(texts))
-    array = _drop_wide_punctuation(array)
+    array = as_array(texts)
+    if pc.all(pc.string_is_ascii(array)).as_py() is not False:
+        array = pc.ascii_lower(array)
+    else:
+        array = pc.replace_substring_regex(pc.utf8_lower(array), _WIDE_PUNCTUATION, " ")
     return scan(array, _byte_classes(operators), is_chinese(languages, len(array)))
 
 
@@ -130,19 +138,29 @@ def shingles(found: Ragged, n: int) -> Ragged:
     """The n-grams of each row in order, repeats and all; a row shorter than n has one, itself."""
     lengths = found.lengths
     counts = np.where(lengths >= n, lengths - n + 1, np.minimum(lengths, 1))
-    starts = spans(found.offsets[:-1], counts)
-    short = np.flatnonzero((lengths > 0) & (lengths < n))
-    offsets = offsets_of(counts)
-    padded = np.concatenate([found.values, np.zeros(n, np.uint64)])
-    total = padded[starts]
-    ends = np.repeat(found.offsets[1:], counts) if len(short) else None
+    values = np.empty(len(found.values), dtype=np.uint64)
+    for begin in range(0, len(values), _BLOCK):
+        values[begin : begin + _BLOCK] = _rolled(found.values[begin : begin + _BLOCK + n - 1], n, _BLOCK)
+    # an n-gram belongs to the row of its first token and must not reach into the next
+    begins = np.ones(len(values), dtype=bool)
+    tails = np.minimum(lengths - counts, lengths)
+    begins[spans(found.offsets[1:] - tails, tails)] = False
+    for row in np.flatnonzero((lengths > 0) & (lengths < n)).tolist():
+        values[found.offsets[row]] = _rolled(found[row], n, 1)[0]
+    return Ragged(offsets_of(counts), values[begins])
+
+
+def _rolled(values: U64, n: int, count: int) -> U64:
+    """Hashes of the n-grams that begin at the first `count` values; zeros follow the last."""
+    count = min(count, len(values))
+    padded = values
+    if len(values) < count + n - 1:
+        padded = np.concatenate([values, np.zeros(count + n - 1 - len(values), np.uint64)])
+    total = padded[:count].copy()
     for step in range(1, n):
-        following = padded[starts + step]
-        if ends is not None:
-            following[starts + step >= ends] = 0
         total *= np.uint64(_BASE)
-        total += following
-    return Ragged(offsets, mix(total))
+        total += padded[step : step + count]
+    return mix(total)
 
 
 def unique_in_rows(found: Ragged) -> Ragged:
@@ -225,7 +243,8 @@ def _scan_chunk(
     data: npt.NDArray[np.uint8], bounds: I64, classes: npt.NDArray[np.uint8], by_character: Bools | None
 ) -> tuple[U64, I64]:
     size = len(data)
-    kind = classes[data]
+    # bytes.translate reads a table five times as fast as an index array
+    kind = np.frombuffer(data.tobytes().translate(classes.tobytes()), np.uint8)
     continues = kind == _CONTINUATION
     if continues.any():
         kind = kind[np.maximum.accumulate(np.where(continues, 0, np.arange(size)))]
@@ -242,25 +261,26 @@ def _scan_chunk(
     which = np.flatnonzero(start[breaks])
     begins = breaks[which]
     ends = np.append(breaks, size)[which + 1]
-    powers, inverses, letters = _tables(max(_CHUNK_BYTES, 1 << (size - 1).bit_length() if size else 1))
+    powers, inverses = _powers(max(_CHUNK_BYTES, 1 << (size - 1).bit_length() if size else 1))
     sums = np.zeros(size + 1, dtype=np.uint64)
-    np.cumsum(letters[data] * powers[:size], out=sums[1:])
+    terms = data.astype(np.uint64)
+    terms *= powers[:size]
+    np.cumsum(terms, out=sums[1:])
     hashes = mix((sums[ends] - sums[begins]) * inverses[begins])
     counts = np.diff(np.searchsorted(begins, bounds))
     return hashes, counts
 
 
 @functools.cache
-def _tables(size: int) -> tuple[U64, U64, U64]:
-    """Powers of the base, powers of its inverse, and a random word for each byte value."""
+def _powers(size: int) -> tuple[U64, U64]:
+    """Powers of the base and of its inverse mod 2^64."""
 
     def powers_of(base: int) -> U64:
         factors = np.full(size, base, dtype=np.uint64)
         factors[0] = 1
         return np.multiply.accumulate(factors)
 
-    letters = mix(np.arange(1, 257, dtype=np.uint64) * np.uint64(0xD6E8FEB86659FD93))
-    return powers_of(_BASE), powers_of(pow(_BASE, -1, 1 << 64)), letters
+    return powers_of(_BASE), powers_of(pow(_BASE, -1, 1 << 64))
 
 
 def _lead_classes() -> npt.NDArray[np.uint8]:
@@ -295,11 +315,3 @@ def _number_classes() -> npt.NDArray[np.uint8]:
     table = np.zeros(256, dtype=np.uint8)
     table[list(b"0123456789\x01")] = _WORD
     return table
-
-
-def _drop_wide_punctuation(array: pa.Array) -> pa.Array:
-    if pc.all(pc.string_is_ascii(array)).as_py() is not False:
-        return array
-    return pc.replace_substring_regex(
-        array, r"[\x{A0}\x{A1}\x{A7}\x{AB}\x{B6}\x{BB}\x{BF}\x{2000}-\x{206F}\x{3000}-\x{3003}\x{3008}-\x{301F}\x{FF01}-\x{FF0F}]+", " "
-    )  # fmt: skip
