@@ -1,7 +1,8 @@
 """Sentences as unit vectors, by a sentence-transformers model that runs here.
 
-`minilm` (all-MiniLM-L6-v2, 384 dimensions) comes out of a PyPI package and needs no network. It reads
-English; it knows few Chinese characters, so for Chinese pools name a multilingual model or its folder.
+`minilm` (all-MiniLM-L6-v2, 384 dimensions) comes out of a PyPI package and needs no network. It was trained
+on English. On Chinese it goes by numbers and the characters that it knows: of 53 CMATH problems it found 50
+again under three sentences of distraction; where the meaning matters more, name a multilingual model.
 
 Faster than `SentenceTransformer.encode` by shape alone: texts are sorted by length and batched by tokens
 rather than by count, so hardly anything is padding; and bfloat16 is used where the processor really has

@@ -11,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from storage.rows import dropped, from_table, kept
 from tasks.hygiene import MAX_QUESTION, cleaned, language_of
@@ -246,3 +248,36 @@ def test_a_long_file_never_stands_in_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert rows == 4_000
     assert peak < 6e6  # the text alone is 22 MB
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [GOOD, b"\n", b"\r\n", b'{"question": ', b'"', b"\\", b"{", b"}", b"[", b",", b"NaN", b"\xff", b"\x00", b"1e999"]
+    )
+    | st.sampled_from([b"question,answer", b'"a\nb",1', b'{"messages": [{"role": "user", "content": "q"}]}'])
+    | st.binary(max_size=6),
+    max_size=25,
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pieces=PIECES, suffix=st.sampled_from([".jsonl", ".json", ".csv", ".parquet", ".jsonl.gz"]))
+def test_whatever_the_bytes_rows_come_or_one_clean_error(
+    tmp_path: Path, pieces: list[bytes], suffix: str
+) -> None:
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(b"".join(pieces))
+    try:
+        found = ingest([path])
+    except IngestError as error:
+        said = str(error)
+    else:
+        said = f"{path}: fine"
+    assert said.startswith(f"{path}: ")
+    assert "\n" not in said
+    if said != f"{path}: fine":
+        return
+    assert found.files[0].kept > 0
+    assert found.files[0].records == found.table.num_rows
+    if suffix == ".jsonl":
+        assert found.table.num_rows == sum(1 for line in b"".join(pieces).split(b"\n") if line.strip())

@@ -1,0 +1,121 @@
+"""Encoding against sentence-transformers' own `encode`; exact top-20 against FAISS called 200 queries at a time.
+
+    python -m benchmarks.retrieve [--quick]
+
+The encoder's target holds where the processor has bfloat16 units; elsewhere both compute in float32, and
+the target is to be no slower. Each pair is run in turn, and the median of the ratios counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from storage.index import IndexSettings, VectorIndex
+from tasks.encode import Encoder, has_bf16_units
+from tasks.retrieve import neighbours
+from tasks.seeding import rng_of
+
+ROOT = Path(__file__).resolve().parents[1]
+K = 20
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="smaller sizes; ends within a minute")
+    quick = parser.parse_args().quick
+    lines = [*encoding(64 if quick else 1024, 2 if quick else 5)]
+    lines += exact_search(50_000 if quick else 1_000_000, 400 if quick else 800, 1 if quick else 3)
+    print(*lines, sep="\n")
+    return 1 if any(line.endswith("short") for line in lines) else 0
+
+
+def encoding(count: int, rounds: int) -> list[str]:
+    texts = sentences(count)
+    encoder = Encoder()
+    encoder(texts[:8])
+    peer = encoder._model if not has_bf16_units() else Encoder(bf16=False)
+    if isinstance(peer, Encoder):
+        peer(texts[:8])
+        peer = peer._model
+    ours, theirs, ratio = compare(
+        lambda: encoder(texts), lambda: peer.encode(texts, normalize_embeddings=True), rounds
+    )
+    cosine = float((encoder(texts) * peer.encode(texts, normalize_embeddings=True)).sum(axis=1).min())
+    print(f"{'encoder':<24}{'sentences/s':>14}\n{encoder.identity:<24}{count / ours:>14.0f}")
+    print(f"{'sentence-transformers':<24}{count / theirs:>14.0f}\nlowest cosine between them {cosine:.6f}\n")
+    target = 2.3 if has_bf16_units() else 0.95
+    good = ratio >= target and cosine >= 0.9999
+    return [
+        f"encode: {count / ours:.0f} sentences/s, sentence-transformers {count / theirs:.0f}, "
+        f"ratio {ratio:.2f}, target {target}, {'ok' if good else 'short'}"
+    ]
+
+
+def exact_search(size: int, count: int, rounds: int) -> list[str]:
+    pool = clustered(size)
+    queries = clustered(count, "queries")
+    index = VectorIndex(pool.shape[1], IndexSettings(flat_up_to=size))
+    index.add([str(i) for i in range(size)], pool)
+    del pool
+
+    def small_calls() -> list[npt.NDArray[np.float32]]:
+        return [index.search(queries[i : i + 200], K)[0] for i in range(0, count, 200)]
+
+    ours, theirs, ratio = compare(lambda: neighbours(index, queries, K), small_calls, rounds)
+    found, expected = neighbours(index, queries, K)[0], np.concatenate(small_calls())
+    # by score, since two ways of multiplying may order equals differently
+    recall = float(np.mean(found >= expected[:, -1:] - 1e-5))
+    print(f"{f'top {K} of {size:,}':<24}{'queries/s':>14}\n{'in large blocks':<24}{count / ours:>14.0f}")
+    print(f"{'in calls of 200':<24}{count / theirs:>14.0f}\nrecall {recall:.4f}\n")
+    good = ratio >= 10 and recall == 1
+    return [
+        f"top20: {count / ours:.0f} queries/s, FAISS in calls of 200 {count / theirs:.0f}, "
+        f"ratio {ratio:.1f}, target 10, {'ok' if good else 'short'}"
+    ]
+
+
+def compare(
+    ours: Callable[[], object], theirs: Callable[[], object], rounds: int
+) -> tuple[float, float, float]:
+    """Median seconds of both, run in turn, and the median of their ratios."""
+    times = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
+    mine, other = (statistics.median(column) for column in zip(*times, strict=True))
+    return mine, other, statistics.median(b / a for a, b in times)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def sentences(count: int) -> list[str]:
+    """Texts of 20 to 80 words, cut from the project's own seed tasks."""
+    lines = (ROOT / "seeds" / "en.jsonl").read_bytes().splitlines()
+    words = " ".join(f"{task['question']} {task['solution']}" for task in map(orjson.loads, lines)).split()
+    rng = rng_of("benchmark", "sentences")
+    cuts = [(rng.randrange(len(words) - 80), rng.randint(20, 80)) for _ in range(count)]
+    return [" ".join(words[start : start + length]) for start, length in cuts]
+
+
+def clustered(count: int, name: str = "pool") -> npt.NDArray[np.float32]:
+    """Unit vectors around shared centres, as questions lie around topics; shape (count, 384)."""
+    centres = np.random.default_rng(1).standard_normal((2000, 384), dtype=np.float32)
+    rng = np.random.default_rng(rng_of("benchmark", name).getrandbits(32))
+    vectors = rng.standard_normal((count, 384), dtype=np.float32)
+    vectors += centres[rng.integers(0, len(centres), count)]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+if __name__ == "__main__":
+    sys.exit(main())
