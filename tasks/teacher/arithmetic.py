@@ -148,6 +148,9 @@ class _Reader:
                     self.at = before
                     return total
                 total = _bounded(_times(total, factor) if token == "*" else _over(total, factor))
+            elif kind == "command" and self.text[: self.at].rstrip()[-1:].isdigit():
+                self.at = before  # 3\\frac{1}{2} is a mixed number, which is not a product
+                return total
             elif (kind == "unknown" and self.unknowns) or token == "(" or kind == "command":
                 try:
                     total = _bounded(_times(total, self.power(depth)))
@@ -176,6 +179,8 @@ class _Reader:
                 base = _bounded(_raised(base, exponent))
             elif (kind == "operator" and token == "%") or token == "!":
                 self.at = end
+                if token == "!" and self.peek()[1] == "!":
+                    raise NotArithmetic("a double factorial")
                 value = _constant(base)
                 base = {0: value / 100 if token == "%" else _factorial(value)}
             else:
@@ -200,6 +205,8 @@ class _Reader:
             return _over(self.group(depth), self.group(depth))
         if token in ("sqrt", "√"):
             self.at = end
+            if self.text[end : end + 1] == "[":
+                raise NotArithmetic("a root of another degree")
             return {0: _root(_constant(self.group(depth) if self.peek()[1] in "({" else self.atom(depth)))}
         raise NotArithmetic(self.text)
 

@@ -10,10 +10,23 @@ from fractions import Fraction
 from tasks.rules.family import Worked
 from tasks.teacher.arithmetic import NotArithmetic, Polynomial, number, polynomial, written
 
-LONGEST = 400  # characters of a question that are searched
-_BEYOND = re.compile(
-    r"\b(?:sin|cos|tan|cot|sec|log|ln|lg|exp|lim|int|det|gcd|lcm|mod|max|min)(?![a-z])", re.IGNORECASE
+LONGEST = 400  # characters of a question that are read
+# the only words that may stand beside the formula: with others ("the units digit of") it is another question
+_PLAIN = (
+    "what whats is are the value values of a an compute evaluate calculate simplify find solve determine work out "
+    "for expression equation please how much many equals equal to does do if then following number unknown root "
+    "roots solution solutions result exact exactly express your answer as common fraction in lowest simplest terms "
+    "form program python code write that computes which prints print it let us me i you can tell give just quickly "
+    "need think reason step by and put final within box boxed show hello hi thanks thank question problem x"
 )
+_PLAIN_WORDS = frozenset(_PLAIN.split())
+_PLAIN_CHINESE = re.compile(
+    "[计算求解方程的值是多少等于几请下列面式子表达结果化简一逐步答什么问谢你好为出并写用程序题目，。？！：、]"
+)
+_WORD = re.compile(r"(?<!\\)\b[A-Za-z]{2,}|[\u4e00-\u9fff]")
+_COMMAND = re.compile(r"\\([A-Za-z]+)(\[)?")
+_COMMANDS = frozenset(("frac", "dfrac", "tfrac", "cdot", "times", "div", "left", "right", "sqrt", "boxed"))
+_OPERATION = re.compile(r"\d\s*[-+*/×÷·^−–!(%]|\\(?:[dt]?frac|sqrt|times|cdot|div)|√|[\d)]\s*[A-Za-z]")
 _RUN = re.compile(
     r"(?:[\d.,+\-−–*/×÷·^(){}\s%!√=]|\\(?:times|cdot|div|[dt]?frac|sqrt|left|right)(?![A-Za-z])|(?<![A-Za-z])[a-zA-Z](?![a-zA-Z]))+"
 )
@@ -22,22 +35,22 @@ _RUN = re.compile(
 @functools.lru_cache(maxsize=4096)
 def worked_text(question: str, language: str) -> Worked | None:
     """The worked answer to a bare expression or equation in the text, or None if there is not exactly one."""
-    if len(question) > LONGEST or _BEYOND.search(question):
+    if len(question) > LONGEST or not _plain(spelled := _spelled(question)):
         return None
-    spelled = _spelled(question)
-    runs = [run.strip(" \n.,") for run in _RUN.findall(spelled)]
-    equations = [run for run in runs if run.count("=") == 1 and re.search("[a-zA-Z]", run)]
-    if len(equations) == 1:
-        return _equation(equations[0], language)
-    expressions = [
-        run
-        for run in (run.strip("= ") for run in runs)
-        if re.search(r"\d\D*[-+*/×÷·^%!−–\\√(]", run) and re.search(r"\d", run)
-    ]
-    others = [run for run in runs if re.fullmatch(r"\d+", run)]
-    if len(expressions) == 1 and not others:
-        return _expression(expressions[0], language)
-    return None
+    runs = [run.strip(" \n.,=") for run in _RUN.findall(spelled)]
+    formulas = [run for run in runs if _OPERATION.search(run) or ("=" in run and re.search(r"\d", run))]
+    if len(formulas) != 1 or any(run.isdigit() for run in runs):
+        return None
+    formula = formulas[0]
+    return _equation(formula, language) if "=" in formula else _expression(formula, language)
+
+
+def _plain(text: str) -> bool:
+    """Whether nothing but a formula and everyday words for "compute it" is there."""
+    if any(name not in _COMMANDS or root for name, root in _COMMAND.findall(text)):
+        return False
+    words = _WORD.findall(_PLAIN_CHINESE.sub("", text))
+    return all(word.lower() in _PLAIN_WORDS for word in words) and "..." not in text
 
 
 _SPELLED = tuple(
@@ -69,6 +82,8 @@ def _expression(text: str, language: str) -> Worked | None:
 
 
 def _equation(text: str, language: str) -> Worked | None:
+    if text.count("=") != 1:
+        return None
     left, right = text.split("=")
     try:
         (a, name), (b, other) = polynomial(left), polynomial(right)

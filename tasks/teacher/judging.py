@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import orjson
 
 from tasks.answers import Extraction, extract
-from tasks.answers.exact import decide
 from tasks.parse import program
 from tasks.rules.family import Worked
-from tasks.teacher.arithmetic import NotArithmetic, polynomial
 from tasks.teacher.character import Character
+from tasks.teacher.comparing import same_answer
 from tasks.teacher.reading import Job
 from tasks.teacher.solving import LAYOUTS, laid_out_program, solution_of
 from tasks.teacher.statements import statements
@@ -128,28 +127,6 @@ def _first_false(lines: list[tuple[int, str]]) -> tuple[int, str] | None:
             if not statement.true:
                 return index, f"{statement.left_text} = {statement.right_text}"
     return None
-
-
-def same_answer(stated: str, own: str) -> bool | None:
-    """Whether two final answers are the same; None where that takes more algebra than this critic knows."""
-    verdict = decide(stated, own)
-    if verdict in ("equal", "different"):
-        return verdict == "equal"
-    try:
-        (a, x), (b, y) = polynomial(stated), polynomial(own)
-    except NotArithmetic:
-        return _differ_in_numbers(stated, own)
-    return x == y and all(a.get(power, 0) == b.get(power, 0) for power in a.keys() | b.keys())
-
-
-def _differ_in_numbers(stated: str, own: str) -> bool | None:
-    """False where two texts are written alike but for their numbers (matrices, intervals, surds), None where
-    that need not make them different: a root of a number with a square factor has other spellings."""
-    a, b = (re.sub(r"\s", "", text) for text in (stated, own))
-    if re.sub(r"\d+", "0", a) != re.sub(r"\d+", "0", b):
-        return None
-    radicands = [int(digits) for digits in re.findall(r"\\sqrt\{?(\d{1,9})\}?", a + b)]
-    return None if any(n % (k * k) == 0 for n in radicands for k in (2, 3, 5, 7)) else False
 
 
 def _code(lines: list[tuple[int, str]]) -> str | None:

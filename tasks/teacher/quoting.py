@@ -162,8 +162,8 @@ def _headed(
 def _labelled(
     lines: list[str], at: int, label: re.Match[str], blocks: list[tuple[str, str]], rest: list[str]
 ) -> int:
-    """A part that begins with a label and ends before the next label or structure, or at a blank line that
-    more of the prompt follows. A label without text names the fence or tag under it."""
+    """A part that begins with a label and ends before the next label, heading or structure; a question also
+    before a line that instructs. A label without text names the fence or tag under it."""
     role = _role(label.group(1))
     following = at + 1
     while following < len(lines) and not lines[following].strip():
@@ -173,18 +173,12 @@ def _labelled(
         return at + 1
     body = [label.group(2)] if label.group(2).strip() else []
     index = at + 1 if body else following
-    blank = False
     while index < len(lines):
         line = lines[index]
-        if (
-            _LABEL.match(line)
-            or _ANY_HEADING.match(line)
-            or (blank and (_structural(line) or role == "question"))
-        ):
+        if _LABEL.match(line) or _ANY_HEADING.match(line):
             break
-        if role == "question" and body and _INSTRUCTS.match(line):
+        if body and (_structural(line) or (role == "question" and _INSTRUCTS.match(line))):
             break
-        blank = not line.strip()
         body.append(line)
         index += 1
     _take(blocks, role, body)

@@ -53,6 +53,12 @@ _SIMILAR = re.compile(
     re.IGNORECASE,
 )
 _PROGRAM = re.compile(r"\b(?:python|programs?|code|script)\b|程序|代码|编程", re.IGNORECASE)
+# in a prompt without structure the question's own words are in the way: "a recycling program", "the zip code"
+_ASKS_PROGRAM = re.compile(
+    r"\bpython\b|\b(?:write|use|using|give|provide|produce|create|with|via)\b[^.\n]{0,40}?\b(?:code|program|script)\b"
+    r"|(?:写|用|编|给出)[^。\n]{0,20}?(?:程序|代码)|编程",
+    re.IGNORECASE,
+)
 _NO_PROGRAM = re.compile(
     r"\b(?:do not|don't|without|no|never|not|rather than|instead of|avoid)\b[^.\n]{0,40}?\b(?:code|programs?|python|script)\b"
     r"|(?:不要|无需|不用|不得|不必|禁止|勿|而不是|不写)[^。，\n]{0,12}?(?:代码|程序|编程|Python)",
@@ -96,7 +102,8 @@ def read(system: str, user: str) -> Job:
         words = words.replace(question, " ")
     own = problem.language if problem is not None else language_of(question or user)
     told = words if words.strip() else system
-    program = _PROGRAM.search(_NO_PROGRAM.sub(" ", told)) is not None
+    asked = _PROGRAM if parts.blocks or problem is not None else _ASKS_PROGRAM
+    program = asked.search(_NO_PROGRAM.sub(" ", told)) is not None
     return Job(
         "program" if program else "words",
         own,
@@ -123,7 +130,7 @@ def _candidates(user: str, parts: Quoted) -> list[str]:
     """Where the question to solve may stand, likeliest first."""
     labelled = parts.of("question")
     if labelled:
-        return labelled
+        return labelled + [text.split("\n\n", 1)[0] for text in labelled if "\n\n" in text]
     rest = parts.rest.strip()
     paragraphs = [piece.strip() for piece in re.split(r"\n\s*\n", rest) if piece.strip()]
     found = [*parts.of("other"), *parts.of("example"), rest, *reversed(paragraphs)]

@@ -44,9 +44,12 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _BEFORE_SENTENCE = re.compile(r"^.*(?:[.,]\s|\n)", re.DOTALL)
 # after a value these make it a part of something else: a variable, a function, a remainder, a unit's power
 _GOES_ON = re.compile(
-    r"\s*(?:[-+*/×÷·^!%({\[_]|\\(?!text|mathrm|quad|,|;|!|\)|\]|$)|[a-zA-Z](?![a-zA-Z])|余|(?:remainder|mod|rem|R)\b)"
+    r"\s*(?:[-+*/×÷·^!%({\[_]|\\(?!text|mathrm|quad|,|;|!|\)|\]|$)|[a-zA-Z](?![a-zA-Z]))"
+    r"|[A-Za-z]|\.\.|…|\.\\|\.\d|,\d|,\\!"
+    r"|[\s$)]*(?:余|(?:remainder|mod|rem|R)\b|\\text\s*\{\s*(?:R|rem))"
 )
-_TIGHT = re.compile(r"[A-Za-z_\\]")
+# what may not touch an expression on its left: a letter, an index, a command, a bar, a time's or ratio's colon
+_LEADS_IN = re.compile(r"(?:[A-Za-z_\\|&\]@#]|\d:)$")
 # words that make what follows an operand of something else
 _OPERATED = re.compile(r"(?:\b(?:of|times|plus|minus|mod|over|than|(?:divided|multiplied) by)|的|以|[)}])$")
 WINDOW = 160  # characters on either side of a `=` that are read
@@ -74,26 +77,25 @@ def _left(text: str, low: int, high: int, *, chained: bool) -> tuple[Fraction, i
     run = match.group(0) if match else ""
     start = high - len(run)
     cut = _BEFORE_SENTENCE.match(run)
+    if cut and re.search(r"[-+*/×÷=]\s*$", cut.group(0)):
+        return None  # an expression broken over lines
     if cut:
         start += cut.end()
     run = text[start:high]
     start += len(run) - len(run.lstrip(" \t\n,"))
     run = text[start:high].rstrip()
-    if not run or run[0] in "+*/×÷·^!%.)},":
-        return None
     before = text[low:start]
-    whole = (start == low and chained) or not before.strip()
-    if before and not before[-1].isspace() and (_TIGHT.match(before[-1]) or before[-1] in "|&"):
-        return None
     spaced = before.rstrip()
-    # a minus after a value is a subtraction from it; after a word it is a sign
-    if run[0] in "-−–" and re.search(r"(?:\d|[)}|]|(?<![A-Za-z])[A-Za-z])$", spaced):
+    if not run or run[0] in "+*/×÷·^!%.)},{" or _LEADS_IN.search(before) or _OPERATED.search(spaced):
         return None
-    bare = _NUMBER.fullmatch(run) is not None
-    if bare and not whole and spaced and (spaced[-1].isalnum() or spaced[-1] in ")}|$"):
+    # a minus after a value, or with a space behind it, subtracts from something; otherwise it is a sign
+    if run[0] in "-−–" and (run[1:2] == " " or re.search(r"(?:\d|[)}|]|(?<![A-Za-z])[A-Za-z])$", spaced)):
         return None
-    if _OPERATED.search(spaced):
-        return None
+    if run.startswith(("(", r"\left")) and re.search(r"(?<![A-Za-z])[A-Za-z]$", spaced):
+        return None  # a function's argument
+    whole = (start == low and chained) or not spaced
+    if _NUMBER.fullmatch(run) and not whole and spaced[-1] not in ",:;.(，。：；、（→⇒=":
+        return None  # a lone number after a word or a sign belongs to that
     value = number(run)
     return None if value is None else (value, start)
 
@@ -107,6 +109,6 @@ def _right(text: str, low: int, high: int, *, chained: bool) -> tuple[Fraction, 
     start = low + len(raw) - len(raw.lstrip())
     end = low + len(raw.rstrip())
     rest = text[end:high]
-    if _GOES_ON.match(rest) or re.match(r"\.\d|,\d", rest):
+    if _GOES_ON.match(rest):
         return None
     return value, start, end, text[start:end]

@@ -8,9 +8,12 @@ import re
 import orjson
 
 from tasks.rules.family import Family, Problem, families, make
+from tasks.rules.slots import Unworkable
 from tasks.teacher.character import Character
 from tasks.teacher.reading import Job, known
 from tasks.teacher.topics import choose_families
+
+DRAWS = 20
 
 
 def problems(job: Job, character: Character, rng: random.Random, *, valid_json: bool) -> str:
@@ -44,10 +47,19 @@ def _one(
         return rng.choice(pool)
     if pool and drawn < rates.repeat + rates.near_duplicate:
         return _near(rng.choice(pool), rng)
-    question = make(_family(job, rng), rng, level, job.language).question
+    question = _drawn(job, rng, level)
     if rates.repeat + rates.near_duplicate <= drawn < rates.repeat + rates.near_duplicate + rates.flawed:
         return _flawed(question, rng)
     return question
+
+
+def _drawn(job: Job, rng: random.Random, level: int) -> str:
+    for _ in range(DRAWS):
+        try:
+            return make(_family(job, rng), rng, level, job.language).question
+        except Unworkable:
+            continue  # these values have no exact answer: draw others
+    raise Unworkable(f"no workable problem of {job.subdomain} in {DRAWS} draws")
 
 
 def _family(job: Job, rng: random.Random) -> Family:

@@ -173,7 +173,7 @@ def test_quoted_text_never_decides_the_job(attack: str, language: str) -> None:
     assert (like.kind, like.count) == ("similar", 2)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.lists(
         st.sampled_from(

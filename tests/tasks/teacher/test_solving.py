@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from tasks.answers import Judge, extract
+from tasks.answers import extract
+from tasks.answers.exact import decide
 from tasks.parse import program
 from tasks.rules.family import LANGUAGES, Problem, families, make
 from tasks.seeding import rng_of
@@ -19,12 +21,6 @@ from tasks.teacher.statements import statements
 
 Say = Callable[..., list[str]]
 Run = Callable[[Sequence[str]], list[str | None]]
-
-
-@pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    with Judge(workers=1) as found:
-        yield found
 
 
 def every(per_family: int = 1, salt: str = "solve") -> list[Problem]:
@@ -49,21 +45,23 @@ def test_every_family_is_solved_in_words(say: Say) -> None:
     assert {subdomain for subdomain, _ in solved} <= set(SUBDOMAINS)
 
 
-def test_every_family_is_solved_by_a_program_that_runs(say: Say, run_programs: Run, judge: Judge) -> None:
-    problems = every()[::2]  # English; the programs of both languages are the same
-    problems += every()[1::6]
+def test_every_family_is_solved_by_a_program_that_runs(say: Say, run_programs: Run) -> None:
+    problems = every()[::2] + every()[1::8]  # the programs of both languages are the same
     programs = []
     for index, problem in enumerate(problems):
         (text,) = say("solve_pot", problem.language, question=problem.question, seed=index)
         code = program(text)
         assert code is not None, text
         programs.append(code)
-    pairs = []
-    for problem, code, printed in zip(problems, programs, run_programs(programs), strict=True):
-        assert printed, (problem.family, code)
-        pairs.append((printed, problem.worked.answer))
-    for problem, pair, verdict in zip(problems, pairs, judge.equal(pairs), strict=True):
-        assert verdict == "equal", (problem.family, problem.question, pair)
+    printed = run_programs(programs)
+    assert printed == run_programs([problem.worked.program for problem in problems])
+    verdicts = []
+    for problem, out in zip(problems, printed, strict=True):
+        assert out, (problem.family, problem.question)
+        verdicts.append(decide(out, problem.worked.answer))
+        assert verdicts[-1] != "different", (problem.family, problem.question, out, problem.worked.answer)
+    # the rest needs computer algebra, which the families' own tests have
+    assert verdicts.count("equal") > 0.6 * len(verdicts)
 
 
 def test_samples_of_a_question_differ_in_text_and_agree_in_answer(say: Say) -> None:
@@ -130,29 +128,34 @@ def test_program_errors_come_at_the_stated_rates(say: Say) -> None:
 
 def test_program_bugs_are_of_every_kind_and_mostly_show(say: Say, run_programs: Run) -> None:
     buggy = Character("embedded", dataclasses.replace(PERFECT, wrong_program=1.0))
-    problems = every(1, "bugs")[::2]
-    programs = []
-    for problem in problems:
-        (text,) = say("solve_pot", problem.language, question=problem.question, character=buggy)
-        code = program(text)
-        assert code is not None
-        programs.append(code)
-    (rights,) = zip(*[say("solve_pot", p.language, question=p.question) for p in problems], strict=True)
-    right_codes = [program(text) or "" for text in rights]
-    printed = run_programs(programs)
-    expected = run_programs(right_codes)
-    kinds = {
-        "endless": sum("while True" in code for code in programs),
-        "silent": sum(out == "" for out in printed),
-        "raises": sum(
-            out is None and "while True" not in code for out, code in zip(printed, programs, strict=True)
-        ),
-        "other answer": sum(bool(out) and out != right for out, right in zip(printed, expected, strict=True)),
-    }
-    assert all(kinds.values()), kinds
-    assert kinds["other answer"] > kinds["raises"]
-    same = sum(out == right for out, right in zip(printed, expected, strict=True))
-    assert same <= 0.25 * len(programs)  # a changed number does not always change the answer
+    kinds: Counter[str] = Counter()
+    shown: dict[str, tuple[str, str]] = {}
+    for problem in every(1, "bugs"):
+        (right,) = say("solve_pot", problem.language, question=problem.question)
+        for text in say("solve_pot", problem.language, question=problem.question, character=buggy, n=4):
+            code = program(text) or ""
+            if "while True" in code:
+                kind = "endless"
+            elif "print(" not in code:
+                kind = "silent"
+            else:
+                kind = "raises" if "mathlib" in code or "print(total + " in code else "number"
+            kinds[kind] += 1
+            if kind != "endless" and kinds[kind] <= 8:
+                shown[code] = (kind, program(right) or "")
+    assert set(kinds) == {"endless", "silent", "raises", "number"}
+    assert kinds["number"] > 3 * kinds["raises"] > 3 * kinds["endless"]
+    printed = run_programs([*shown, *(right for _, right in shown.values())])
+    expected = printed[len(shown) :]
+    outcomes: Counter[tuple[str, str]] = Counter()
+    for (kind, _), out, right in zip(shown.values(), printed, expected, strict=False):
+        outcomes[
+            kind, "none" if out is None else "empty" if out == "" else "same" if out == right else "other"
+        ] += 1
+    assert {found for kind, found in outcomes if kind == "silent"} <= {"empty"}
+    assert {found for kind, found in outcomes if kind == "raises"} <= {"none"}
+    # a changed number does not always change what is printed
+    assert outcomes["number", "other"] > outcomes["number", "same"]
 
 
 def test_wrong_words_show_one_false_step_or_a_misstated_answer(say: Say) -> None:
