@@ -17,7 +17,6 @@ Map entries are sorted by key; floats are float32 or float64 bits, every NaN ali
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -100,39 +99,50 @@ def _hashes(batch: pa.RecordBatch) -> bytes:
     rows = canonical_rows(batch)
     offsets = np.frombuffer(rows.buffers()[1], dtype=np.int32)[: len(rows) + 1].tolist()
     data = memoryview(rows.buffers()[2] or b"")
-    digest = xxhash.xxh3_128_digest
-    return b"".join([digest(data[a:b]) for a, b in itertools.pairwise(offsets)])
+    pieces = map(data.__getitem__, map(slice, offsets, offsets[1:]))
+    return b"".join(map(xxhash.xxh3_128_digest, pieces))
 
 
 def canonical_rows(batch: pa.RecordBatch) -> pa.Array:
     """Each row as the bytes that are hashed (binary array). At most 2 GiB of text a batch."""
     count = batch.num_rows
-    cells: list[NDArray[np.uint64]] = []
-    present: list[NDArray[np.bool_]] = []
+    cells: list[tuple[int, NDArray[Any], NDArray[np.bool_] | None]] = []
     payloads: list[pa.Array] = []
     for name in sorted(batch.schema.names):
         values = batch.column(name)
         if values.null_count == count:
             continue
-        tag = np.uint64(xxhash.xxh32_intdigest(name.encode()) << 32)
-        valid = _valid(values)
+        tag = xxhash.xxh32_intdigest(name.encode())
+        valid = _valid(values) if values.null_count else None
         words, data = _column(values)
-        for word in words:
-            cells.append(tag | word.astype(np.uint64))
-            present.append(valid)
+        cells += [(tag, word, valid) for word in words]
         payloads += data
     if not cells:
         return pa.array([b""] * count, type=pa.binary())
-    head = _head(np.stack(cells, axis=1), np.stack(present, axis=1))
     return pc.binary_join_element_wise(
-        head, *payloads, pa.scalar(b"", pa.binary()), null_handling="replace", null_replacement=b""
+        _head(count, cells),
+        *payloads,
+        pa.scalar(b"", pa.binary()),
+        null_handling="replace",
+        null_replacement=b"",
     )
 
 
-def _head(cells: NDArray[np.uint64], present: NDArray[np.bool_]) -> pa.Array:
-    ends = np.zeros(len(cells) + 1, dtype=np.int32)
+def _head(count: int, cells: list[tuple[int, NDArray[Any], NDArray[np.bool_] | None]]) -> pa.Array:
+    """The header cells of each row that are not null, as binary."""
+    words = np.empty((count, 2 * len(cells)), dtype="<u4")
+    present = None
+    for index, (tag, values, valid) in enumerate(cells):
+        words[:, 2 * index] = values
+        words[:, 2 * index + 1] = tag
+        if valid is not None:
+            present = np.ones((count, len(cells)), dtype=np.bool_) if present is None else present
+            present[:, index] = valid
+    if present is None:
+        return _binary(np.arange(count + 1, dtype=np.int32) * np.int32(8 * len(cells)), words)
+    ends = np.zeros(count + 1, dtype=np.int32)
     np.cumsum(present.sum(axis=1) * 8, out=ends[1:])
-    return _binary(ends, np.ascontiguousarray(cells[present].astype("<u8")))
+    return _binary(ends, words.view("<u8")[present])
 
 
 def _column(values: pa.Array) -> tuple[list[NDArray[Any]], list[pa.Array]]:
@@ -149,7 +159,7 @@ def _column(values: pa.Array) -> tuple[list[NDArray[Any]], list[pa.Array]]:
             return [np.diff(starts)], _children(keys, starts) + _children(items, starts)
         return [np.diff(starts)], _children(values.values[first:last], starts)
     if _is_text(kind):
-        values = values.cast(pa.binary())
+        values = _as_binary(values)
         return [np.diff(_offsets(values))], [values]
     words = _words(values)
     return [words[:, i] for i in range(words.shape[1])], []
@@ -159,7 +169,9 @@ def _children(values: pa.Array, starts: NDArray[np.int32]) -> list[pa.Array]:
     """The children of each row, as binary arrays: lengths or values, and text after them."""
     valid = _valid(values)
     if _is_text(values.type):
-        values = values.cast(pa.binary()).fill_null(b"")
+        values = _as_binary(values)
+        if values.null_count:
+            values = values.fill_null(b"")
         ends = _offsets(values)
         lengths = np.where(valid, np.diff(ends), _NULL).astype("<u4").reshape(-1, 1)
         text = pa.Array.from_buffers(
@@ -219,6 +231,12 @@ def _is_text(kind: pa.DataType) -> bool:
         or pa.types.is_binary(kind)
         or pa.types.is_large_binary(kind)
     )
+
+
+def _as_binary(values: pa.Array) -> pa.Array:
+    """Text as binary with 32-bit offsets, without a copy where it has them."""
+    plain = pa.types.is_string(values.type) or pa.types.is_binary(values.type)
+    return values.view(pa.binary()) if plain else values.cast(pa.binary())
 
 
 def _valid(values: pa.Array) -> NDArray[np.bool_]:

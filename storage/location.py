@@ -87,9 +87,14 @@ class Location:
         if not self.local:
             return
         path = self.path(*parts)
-        for target in (path, os.path.dirname(path)):
-            descriptor = os.open(target, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        flush(path)
+        flush(os.path.dirname(path))
+
+
+def flush(path: str | os.PathLike[str]) -> None:
+    """Make a file's bytes durable, or the names in a folder (what was created in it, or renamed)."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

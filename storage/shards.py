@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from storage.digest import digest_in_order
 from storage.errors import Corrupt, StorageError, readable
 from storage.files import write_options
+from storage.location import flush
 
 _BALANCE = ("kept", "rejected", "failed")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -71,9 +72,17 @@ class ShardStore:
         self.folder = Path(home) / "shards"
 
     def get(self, digest: str) -> Ref | None:
-        """A finished output, or None."""
+        """A finished output, or None.
+
+        After a power failure a record may be there without its rows, the two renames having reached
+        the disk in the other order: that is not finished.
+        """
         record = self._load(digest)
-        return None if record is None else Ref.from_dict(record)
+        if record is None:
+            return None
+        path = self.folder / record["path"]
+        whole = path.exists() and path.stat().st_size == record["size"]
+        return Ref.from_dict(record) if whole else None
 
     def put(self, stage: str, digest: str, table: pa.Table, facts: Mapping[str, Any] | None = None) -> Ref:
         """Write an output; complete on return, absent or complete at any moment before.
@@ -105,6 +114,7 @@ class ShardStore:
                 "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             }
             _replace(record_path, json.dumps(record, ensure_ascii=False, sort_keys=True).encode())
+            flush(record_path.parent)
         return ref
 
     def put_content(self, stage: str, table: pa.Table) -> Ref:
@@ -181,11 +191,6 @@ def _replace(path: Path, data: bytes | pa.Buffer) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _seal(data: bytes | pa.Buffer) -> str:
