@@ -6,6 +6,8 @@ import threading
 import time
 from dataclasses import dataclass
 
+from storage.ledger import Bill
+
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
@@ -72,17 +74,16 @@ class Budget:
             self._holds += 1
             return True
 
-    def settle(
-        self, held: tuple[float, int], usd: float = 0.0, tokens: int = 0, *, estimated: bool = False
-    ) -> None:
-        """Replace a reservation by what the call really took (nothing, where it failed unbilled)."""
+    def settle(self, held: tuple[float, int], bill: Bill | None) -> None:
+        """Replace a reservation by what the call really took (None: it failed unbilled)."""
         with self._lock:
             self._holds -= 1
             self._held_usd = self._held_usd - held[0] if self._holds else 0.0
             self._held_tokens -= held[1]
-            self._spent_usd += usd
-            self._spent_tokens += tokens
-            self._estimated += estimated
+            if bill is not None:
+                self._spent_usd += bill.cost
+                self._spent_tokens += bill.prompt_tokens + bill.completion_tokens
+                self._estimated += bill.estimated
 
     def state(self, limit: str = "") -> BudgetState:
         return BudgetState(

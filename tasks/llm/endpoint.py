@@ -55,9 +55,34 @@ class Endpoint:
         """The environment variable that sets `name` for this role."""
         return f"MATHMILL_{self.role.upper()}__{name}"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The model names that an answer may carry."""
+        return (self.model.removeprefix(IN_PROCESS), *self.accept_models)
+
+    def request_headers(self) -> dict[str, str]:
+        """The headers of every call. They hold the key: never log them."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json", **self.headers}
+        if self.api_key is not None and self.api_key.get_secret_value():
+            headers["Authorization"] = f"Bearer {self.api_key.get_secret_value()}"
+        return headers
+
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         """USD."""
         return (prompt_tokens * self.price_in + completion_tokens * self.price_out) / 1e6
+
+    def stopped_by(self, host: str, status: int, said: str) -> EndpointError | None:
+        """The error that stops a run, for a status that no retry can mend; None for the others."""
+        mends = {
+            401: f"set {self.setting('API_KEY')} to a key that may use {self.model}",
+            402: f"top up the account of {self.setting('API_KEY')}",
+            403: f"set {self.setting('API_KEY')} to a key that may use {self.model}",
+            404: f"no such model or path: mend {self.setting('MODEL')} ({self.model}) or {self.setting('BASE_URL')}",
+            405: f"not a chat-completions address: mend {self.setting('BASE_URL')} (it usually ends in /v1)",
+            429: f"the quota is used up: raise it with the provider, or mend {self.setting('API_KEY')}",
+        }
+        mend = mends[405] if 300 <= status < 400 else mends.get(status)
+        return EndpointError(f"{self.role} endpoint {host}: {said}: {mend}") if mend else None
 
     def redact(self, text: str) -> str:
         """`text` without the API key, on one line, at most 300 characters."""

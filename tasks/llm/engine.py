@@ -11,17 +11,18 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from storage.ledger import Ledger
+from tasks.llm.booking import first_answer
 from tasks.llm.budget import Budget, BudgetExceeded, BudgetState
-from tasks.llm.caller import answer_among, names_of
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
 from tasks.llm.gate import Abandoned
 from tasks.llm.request import Completion, Request, Usage
 from tasks.llm.runtime import Runtime
+from tasks.llm.slots import Check, Entry, Slot
 from tasks.llm.stats import Meter, Stats
 from tasks.llm.transport import Transport
 
@@ -39,44 +40,8 @@ __all__ = [
     "Usage",
 ]
 
-Check = Callable[[Completion], str | None]
 CHUNK = 128  # requests looked up in the ledger together
 PATIENCE = 0.005  # seconds that a slow source is waited for before what it gave is sent
-
-
-class _Slot:
-    """One request of one run, until its completion is handed out."""
-
-    __slots__ = ("check", "completion", "failure", "fallback", "gone", "key", "reasked", "request", "wake")
-
-    def __init__(self, request: Request, key: str, check: Check | None, wake: threading.Event) -> None:
-        self.request = request
-        self.key = key
-        self.check = check
-        self.wake = wake
-        self.completion: Completion | None = None
-        self.failure: BaseException | None = None
-        self.fallback: Completion | None = None
-        self.reasked = False
-        self.gone = False
-
-    @property
-    def done(self) -> bool:
-        return self.completion is not None or self.failure is not None
-
-
-class _Entry:
-    """One key being asked for, and every slot that waits for it."""
-
-    __slots__ = ("key", "request", "slots")
-
-    def __init__(self, slot: _Slot) -> None:
-        self.key = slot.key
-        self.request = slot.request
-        self.slots = [slot]
-
-    def wanted(self) -> bool:
-        return any(not slot.gone for slot in self.slots)
 
 
 class Engine:
@@ -98,9 +63,8 @@ class Engine:
         self.endpoint = endpoint
         self.ledger = ledger
         self.limits = limits or EngineLimits()
-        self._names = names_of(endpoint)
         self._meter = Meter()
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._lock = threading.Lock()
         self._runtime = Runtime(endpoint, ledger, self.limits, self._meter, budget, transports)
         self._follow = ThreadPoolExecutor(1, thread_name_prefix=f"{endpoint.role}-again")
@@ -164,15 +128,13 @@ class Engine:
     ) -> Generator[list[Completion], None, None]:
         spread = self.limits.spread
         refill = min(CHUNK, max(1, spread // 4))  # less than this is not worth a look into the ledger
-        window: deque[_Slot] = deque()
+        window: deque[Slot] = deque()
         more = True
         try:
             while (more or window) and not over.is_set():
                 while more and spread - len(window) >= refill and not (window and window[0].done):
                     fresh, more = _pull(source, min(CHUNK, spread - len(window)))
-                    slots = [
-                        _Slot(request, request.key(self.endpoint.revision), check, wake) for request in fresh
-                    ]
+                    slots = [Slot(request, self.endpoint.revision, check, wake) for request in fresh]
                     window.extend(slots)
                     self._claim(slots)
                 wake.clear()
@@ -189,7 +151,7 @@ class Engine:
             for slot in window:
                 slot.gone = True
 
-    def _claim(self, slots: list[_Slot]) -> None:
+    def _claim(self, slots: list[Slot]) -> None:
         """Join keys that are being asked for; look the others up; send for what is not there. A key is
         claimed before it is looked up and let go of after it is durable, so none slips between."""
         fresh = []
@@ -197,7 +159,7 @@ class Engine:
             for slot in slots:
                 entry = self._entries.get(slot.key)
                 if entry is None:
-                    self._entries[slot.key] = entry = _Entry(slot)
+                    self._entries[slot.key] = entry = Entry(slot)
                     fresh.append(entry)
                 else:
                     entry.slots.append(slot)
@@ -208,7 +170,9 @@ class Engine:
             missing = []
             for entry in fresh:
                 stored = found.get(entry.key)
-                known = answer_among(stored, entry.request, entry.key, self._names) if stored else None
+                known = (
+                    first_answer(stored, entry.request, entry.key, self.endpoint.names) if stored else None
+                )
                 if known is not None:
                     self._resolve(entry, known)
                 elif self.limits.offline:
@@ -223,7 +187,7 @@ class Engine:
             raise
 
     def _resolve(
-        self, entry: _Entry, completion: Completion | None, failure: BaseException | None = None
+        self, entry: Entry, completion: Completion | None, failure: BaseException | None = None
     ) -> None:
         """Hand an entry's end to all that wait for it. Called from any thread, effective once."""
         with self._lock:
@@ -250,7 +214,7 @@ class Engine:
                 slot, replace(completion, cached=True) if free and not completion.cached else completion
             )
 
-    def _land(self, slot: _Slot, completion: Completion) -> None:
+    def _land(self, slot: Slot, completion: Completion) -> None:
         """The slot's completion, unless it is to be asked for with a larger cap or once more."""
         try:
             again = self._again(slot, completion)
@@ -261,15 +225,14 @@ class Engine:
         if again is None:
             slot.wake.set()
             return
-        slot.request = again
-        slot.key = again.key(self.endpoint.revision)
+        slot.ask(again, self.endpoint.revision)
         try:
             self._follow.submit(self._claim_again, slot)
         except RuntimeError as closed:
             slot.failure = closed
             slot.wake.set()
 
-    def _again(self, slot: _Slot, completion: Completion) -> Request | None:
+    def _again(self, slot: Slot, completion: Completion) -> Request | None:
         request = slot.request
         if completion.error is not None:
             slot.completion = slot.fallback or completion
@@ -293,7 +256,7 @@ class Engine:
         slot.reasked = True
         return request.asked_again(completion.text or "", wrong)
 
-    def _claim_again(self, slot: _Slot) -> None:
+    def _claim_again(self, slot: Slot) -> None:
         try:
             self._claim([slot])
         except BaseException as error:  # noqa: BLE001 - told to the run that waits for the slot

@@ -67,7 +67,7 @@ class Request:
 
     def key(self, revision: str = "") -> str:
         """Hex sha256 of the canonical request; the same on every machine and in every release."""
-        return hashlib.sha256(self.canonical(revision)).hexdigest()
+        return key_of(self.canonical(revision))
 
     def with_longer_cap(self) -> Request:
         return replace(self, max_tokens=self.longer or self.max_tokens, longer=None)
@@ -113,6 +113,10 @@ class Completion:
     cached: bool = False
     id: str = ""
     model: str = ""
+
+
+def key_of(canonical: bytes) -> str:
+    return hashlib.sha256(canonical).hexdigest()
 
 
 def encode(value: Any) -> bytes:

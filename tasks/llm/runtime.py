@@ -6,18 +6,19 @@ import asyncio
 import importlib
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
 from storage.ledger import Ledger
+from tasks.llm.booking import Pending
 from tasks.llm.budget import Budget
-from tasks.llm.caller import Caller, headers_of, names_of, stopping
+from tasks.llm.caller import Caller
 from tasks.llm.controller import Controller
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits, host_of
 from tasks.llm.gate import HEALTH_TIMEOUT, Gate
 from tasks.llm.lanes import Lane
-from tasks.llm.request import Completion, Request
+from tasks.llm.request import Completion
 from tasks.llm.settle import settle
 from tasks.llm.stats import Meter, Stats
 from tasks.llm.transport import AsgiTransport, HttpTransport, Transport, TransportError
@@ -27,15 +28,6 @@ EMBEDDED_APP = "tasks.teacher.app"  # imported only where it is the endpoint
 LANDING_GRACE = 60.0  # seconds that calls in flight have to land when the engine is closed
 
 Result = TypeVar("Result")
-
-
-class Pending(Protocol):
-    """What the runtime is given to send; `resolve` gets it back."""
-
-    key: str
-    request: Request
-
-    def wanted(self) -> bool: ...
 
 
 Resolve = Callable[[Any, Completion | None, BaseException | None], None]
@@ -100,7 +92,7 @@ class Runtime:
             if self._closed:
                 raise RuntimeError(f"the {self._endpoint.role} engine is closed")
             if self._loop is None:
-                settle(self._ledger, {self._endpoint.model: names_of(self._endpoint)})
+                settle(self._ledger, {self._endpoint.model: self._endpoint.names})
                 loop = _new_loop()
                 thread = threading.Thread(
                     target=loop.run_forever, name=f"{self._endpoint.role}-engine", daemon=True
@@ -142,7 +134,7 @@ class Runtime:
             end,
             self._lanes,
             self._meter,
-            headers_of(end),
+            end.request_headers(),
             budget=self._budget,
             unreachable_after=limits.unreachable_after,
         )
@@ -158,7 +150,7 @@ class Runtime:
     async def _serve(self, entry: Pending, resolve: Resolve) -> None:
         assert self._caller is not None
         try:
-            completion = await self._caller.ask(entry.request, entry.key, entry.wanted)
+            completion = await self._caller.ask(entry)
         except BaseException as error:
             resolve(entry, None, error)
             if isinstance(error, asyncio.CancelledError):
@@ -199,14 +191,13 @@ class Runtime:
 
     async def _models(self, lane: Lane) -> list[str]:
         end = self._endpoint
-        response = await lane.transport.get("/models", headers_of(end), HEALTH_TIMEOUT)
+        response = await lane.transport.get("/models", end.request_headers(), HEALTH_TIMEOUT)
         if response.status >= 500:
             raise TransportError(f"http {response.status}")
         error = error_of(response.body)
         if response.status in (401, 402, 403):
-            found = stopping(end, lane.name, response.status, end.redact(error.message), error)
-            assert found is not None
-            raise found
+            said = f"http {response.status}: {end.redact(error.message)}"
+            raise end.stopped_by(lane.name, response.status, said) or EndpointError(said)
         if response.status != 200:
             return []  # many gateways do not list their models: the first call will tell
         try:
@@ -217,7 +208,7 @@ class Runtime:
                 f"{end.role} endpoint {lane.name} answers /models with something else than a list of models: "
                 f"mend {end.setting('BASE_URL')} (it usually ends in /v1)"
             ) from problem
-        known = {*names_of(end)}
+        known = set(end.names)
         if names and not known & set(names):
             raise EndpointError(
                 f"{end.role} endpoint {lane.name} does not serve {end.model}, but {', '.join(names[:5])}: "

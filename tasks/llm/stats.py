@@ -7,6 +7,8 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 
+from tasks.llm.request import Usage
+
 _STEP = math.log(1.02)  # bucket width: percentiles are right to 2 %
 _LEAST = 1e-5  # seconds
 
@@ -63,17 +65,16 @@ class Meter:
     _busy_since: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def billed(self, tag: str, usage: tuple[int, int, bool], cost: float, latency: float | None) -> None:
+    def billed(self, tag: str, usage: Usage, cost: float, latency: float) -> None:
         with self._lock:
             sums = self._tag(tag)
             sums.calls += 1
-            sums.prompt_tokens += usage[0]
-            sums.completion_tokens += usage[1]
-            sums.estimated += usage[2]
+            sums.prompt_tokens += usage.prompt_tokens
+            sums.completion_tokens += usage.completion_tokens
+            sums.estimated += usage.estimated
             sums.cost_usd += cost
-            if latency is not None:
-                bucket = int(math.log(max(latency, _LEAST) / _LEAST) / _STEP)
-                self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
+            bucket = int(math.log(max(latency, _LEAST) / _LEAST) / _STEP)
+            self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
 
     @property
     def answered(self) -> bool:

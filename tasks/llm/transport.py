@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import urllib.request
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
+from yarl import URL
 
 Scope = MutableMapping[str, Any]
 AsgiApp = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
@@ -26,7 +28,7 @@ class TransportError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """`headers` have lower-case names."""
+    """`headers` are looked up by lower-case names."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -34,11 +36,11 @@ class Response:
 
 
 class Transport(Protocol):
-    """A base URL. `post` and `get` raise TransportError, also after `timeout` seconds."""
+    """A base URL. `post` and `get` raise TransportError, also after `seconds`."""
 
-    async def post(self, path: str, headers: Mapping[str, str], body: bytes, timeout: float) -> Response: ...  # noqa: ASYNC109
+    async def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response: ...
 
-    async def get(self, path: str, headers: Mapping[str, str], timeout: float) -> Response: ...  # noqa: ASYNC109
+    async def get(self, path: str, headers: Mapping[str, str], seconds: float) -> Response: ...
 
     async def close(self) -> None: ...
 
@@ -51,12 +53,13 @@ class HttpTransport:
         self._connect = connect
         self._most_bytes = most_bytes
         self._session: aiohttp.ClientSession | None = None
+        self._urls: dict[str, URL] = {}
 
-    async def post(self, path: str, headers: Mapping[str, str], body: bytes, timeout: float) -> Response:  # noqa: ASYNC109
-        return await self._send("POST", path, headers, body, timeout)
+    async def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response:
+        return await self._send("POST", path, headers, body, seconds)
 
-    async def get(self, path: str, headers: Mapping[str, str], timeout: float) -> Response:  # noqa: ASYNC109
-        return await self._send("GET", path, headers, None, timeout)
+    async def get(self, path: str, headers: Mapping[str, str], seconds: float) -> Response:
+        return await self._send("GET", path, headers, None, seconds)
 
     async def _send(
         self,
@@ -64,25 +67,24 @@ class HttpTransport:
         path: str,
         headers: Mapping[str, str],
         body: bytes | None,
-        timeout: float,  # noqa: ASYNC109
+        seconds: float,
     ) -> Response:
         started = False
         try:
             async with (
-                asyncio.timeout(timeout),
+                asyncio.timeout(seconds),
                 self._pool().request(
-                    method, self._base_url + path, data=body, headers=headers, allow_redirects=False
+                    method, self._url(path), data=body, headers=headers, allow_redirects=False
                 ) as response,
             ):
                 started = response.status == 200
                 content = await self._read(response)
-                lowered = {name.lower(): value for name, value in response.headers.items()}
-                return Response(response.status, lowered, content)
+                return Response(response.status, response.headers, content)
         except TimeoutError as error:
             if isinstance(error, aiohttp.ClientError):  # its connect timeout is both
                 raise TransportError(f"no connection within {self._connect:g} s") from error
             raise TransportError(
-                f"no whole answer in {timeout:g} s", started=started, timed_out=True
+                f"no whole answer in {seconds:g} s", started=started, timed_out=True
             ) from error
         except TransportError:
             raise
@@ -102,12 +104,21 @@ class HttpTransport:
             pieces.append(piece)
         return b"".join(pieces)
 
+    def _url(self, path: str) -> URL:
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = URL(self._base_url + path)
+        return url
+
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=20)
             limits = aiohttp.ClientTimeout(total=None, connect=self._connect, sock_connect=self._connect)
             self._session = aiohttp.ClientSession(
-                connector=connector, timeout=limits, cookie_jar=aiohttp.DummyCookieJar(), trust_env=True
+                connector=connector,
+                timeout=limits,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                proxy=_proxy(self._base_url),
             )
         return self._session
 
@@ -115,6 +126,15 @@ class HttpTransport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def _proxy(base_url: str) -> str | None:
+    """The proxy that the environment names for this host. Asked once: aiohttp's own `trust_env` reads
+    the environment and ~/.netrc at every call, in threads, for more than the call itself costs."""
+    parts = urlsplit(base_url)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
 
 
 class AsgiTransport:
@@ -126,11 +146,11 @@ class AsgiTransport:
         self._prefix = parts.path.rstrip("/")
         self._host = (b"host", (parts.hostname or "embedded").encode())
 
-    async def post(self, path: str, headers: Mapping[str, str], body: bytes, timeout: float) -> Response:  # noqa: ASYNC109
-        return await self._send("POST", path, headers, body, timeout)
+    async def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response:
+        return await self._send("POST", path, headers, body, seconds)
 
-    async def get(self, path: str, headers: Mapping[str, str], timeout: float) -> Response:  # noqa: ASYNC109
-        return await self._send("GET", path, headers, b"", timeout)
+    async def get(self, path: str, headers: Mapping[str, str], seconds: float) -> Response:
+        return await self._send("GET", path, headers, b"", seconds)
 
     async def _send(
         self,
@@ -138,7 +158,7 @@ class AsgiTransport:
         path: str,
         headers: Mapping[str, str],
         body: bytes,
-        timeout: float,  # noqa: ASYNC109
+        seconds: float,
     ) -> Response:
         full = self._prefix + path
         sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
@@ -181,11 +201,11 @@ class AsgiTransport:
                 pieces.append(event.get("body", b""))
 
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._app(scope, receive, send)
         except TimeoutError as error:
             raise TransportError(
-                f"no answer in {timeout:g} s", started=status == 200, timed_out=True
+                f"no answer in {seconds:g} s", started=status == 200, timed_out=True
             ) from error
         return Response(status, found, b"".join(pieces))
 

@@ -178,6 +178,11 @@ def is_quota(error: WireError) -> bool:
     )
 
 
+def is_answer(status: int, raw: bytes) -> bool:
+    """Whether this ends the request: 200, or a client error that it would get every time."""
+    return status == 200 or terminal_reason(status, error_of(raw)) is not None
+
+
 def terminal_reason(status: int, error: WireError) -> str | None:
     """A 4xx that this request will get every time: the answer to its key, kept in the ledger."""
     said = f"{error.code} {error.message}".lower()

@@ -5,16 +5,21 @@ import time
 
 import pytest
 
+from storage.ledger import Bill
 from tasks.llm import Budget, BudgetExceeded
+
+
+def bill(usd: float, tokens: int, *, estimated: bool = False) -> Bill:
+    return Bill(1, "completion", tokens - 1, 1, estimated, usd)
 
 
 def test_a_call_is_let_through_only_if_its_worst_case_fits() -> None:
     budget = Budget(tokens=100)
     assert budget.reserve(0.0, 60)
     assert not budget.reserve(0.0, 60)  # it may fit once the first has landed
-    budget.settle((0.0, 60), tokens=30)
+    budget.settle((0.0, 60), bill(0.0, 30))
     assert budget.reserve(0.0, 60)
-    budget.settle((0.0, 60), tokens=60)
+    budget.settle((0.0, 60), bill(0.0, 60))
     with pytest.raises(BudgetExceeded, match="--budget-tokens") as over:
         budget.reserve(0.0, 11)
     assert (over.value.state.limit, over.value.state.tokens) == ("tokens", 90)
@@ -23,9 +28,9 @@ def test_a_call_is_let_through_only_if_its_worst_case_fits() -> None:
 def test_dollars() -> None:
     budget = Budget(usd=1.0)
     assert budget.reserve(0.9, 5)
-    budget.settle((0.9, 5), 0.9, 5, estimated=True)
+    budget.settle((0.9, 5), bill(0.9, 5, estimated=True))
     assert budget.reserve(0.1, 5)
-    budget.settle((0.1, 5))  # it failed and cost nothing
+    budget.settle((0.1, 5), None)  # it failed and cost nothing
     with pytest.raises(BudgetExceeded, match="--budget-usd") as over:
         budget.reserve(0.2, 5)
     assert over.value.state.usd == pytest.approx(0.9)
@@ -45,7 +50,7 @@ def test_threads_never_overspend() -> None:
         while True:
             try:
                 if budget.reserve(0.0, 7):
-                    budget.settle((0.0, 7), tokens=7)
+                    budget.settle((0.0, 7), bill(0.0, 7))
             except BudgetExceeded:
                 return
 

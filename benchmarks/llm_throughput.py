@@ -1,0 +1,276 @@
+"""Requests a second of the model engine, ledger on, against a loopback server of fixed latency.
+
+The ideal is in-flight / latency. Peers in the same run: bare aiohttp (no ledger, no retries, nothing),
+the openai client over aiohttp and as it comes. Each client is a process of its own; CPU is its user and
+system time, memory its peak above what it had imported. `--quick` ends within a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+LATENCY = 0.2
+ROOT = Path(__file__).resolve().parents[1]
+SHARES = {64: 0.97, 256: 0.95, 512: 0.90}
+ANSWER = json.dumps(
+    {
+        "id": "chatcmpl-0",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "Let x be the number. " * 20 + "\\boxed{42}"},
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {"prompt_tokens": 120, "completion_tokens": 110, "total_tokens": 230},
+    }
+).encode()
+REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+    len(ANSWER),
+    ANSWER,
+)
+
+
+def prompt(number: int) -> list[dict[str, str]]:
+    return [
+        {"role": "system", "content": "You are a careful mathematics teacher. Show every step."},
+        {"role": "user", "content": f"Problem {number}. " + "A train leaves at noon at 60 km/h. " * 8},
+    ]
+
+
+class Server(asyncio.Protocol):
+    """Answers each request LATENCY seconds after its last byte; nothing else."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are not its subclasses
+        self.buffer = b""
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            head = self.buffer[:end].lower()
+            size = int(head.split(b"content-length:")[1].split(b"\r")[0]) if b"content-length:" in head else 0
+            if len(self.buffer) < end + 4 + size:
+                return
+            self.buffer = self.buffer[end + 4 + size :]
+            asyncio.get_running_loop().call_later(LATENCY, self.transport.write, REPLY)
+
+
+async def serve() -> None:
+    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=2048)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+
+
+def engine(url: str, in_flight: int, count: int, *, start: int | None = None) -> Iterator[Any]:
+    from storage.ledger import Ledger
+    from tasks.llm import Endpoint, Engine, EngineLimits, Request
+
+    limits = EngineLimits(max_in_flight=in_flight, start_in_flight=start or in_flight)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Ledger.open(Path(folder) / "ledger.sqlite") as ledger,
+        Engine(Endpoint("teacher", "m", [url], price_in=1, price_out=2), ledger, limits) as made,
+    ):
+        yield
+        done = 0
+        for completion in made.run(Request(prompt(i), "m", 0.7, tag="bench") for i in range(count)):
+            assert completion.text is not None
+            done += 1
+        assert done == count == ledger.stats().calls
+        yield
+
+
+def engine_slow_start(url: str, in_flight: int, count: int) -> Iterator[Any]:
+    return engine(url, in_flight, count, start=16)
+
+
+def gathered(
+    ask: Callable[[Any, int], Any], open_: Callable[[str], Any]
+) -> Callable[[str, int, int], Iterator[Any]]:
+    """A peer that keeps `in_flight` workers busy in one event loop."""
+
+    def client(url: str, in_flight: int, count: int) -> Iterator[Any]:
+        import uvloop
+
+        async def work() -> None:
+            numbers = iter(range(count))
+            async with open_(url) as session:
+
+                async def worker() -> None:
+                    for number in numbers:
+                        await ask(session, number)
+
+                await asyncio.gather(*(worker() for _ in range(in_flight)))
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            yield
+            runner.run(work())
+            yield
+
+    return client
+
+
+def bare_session(url: str) -> Any:
+    import aiohttp
+
+    return aiohttp.ClientSession(url + "/", connector=aiohttp.TCPConnector(limit=0))
+
+
+async def bare_ask(session: Any, number: int) -> None:
+    async with session.post(
+        "chat/completions", json={"model": "m", "messages": prompt(number), "temperature": 0.7}
+    ) as got:
+        assert (await got.json())["choices"][0]["message"]["content"]
+
+
+def openai_session(url: str) -> Any:
+    import openai
+
+    return openai.AsyncOpenAI(base_url=url, api_key="x", max_retries=0)
+
+
+def openai_aiohttp_session(url: str) -> Any:
+    import openai
+
+    client = openai.DefaultAioHttpClient()
+    return openai.AsyncOpenAI(base_url=url, api_key="x", max_retries=0, http_client=client)
+
+
+async def openai_ask(session: Any, number: int) -> None:
+    got = await session.chat.completions.create(model="m", messages=prompt(number), temperature=0.7)
+    assert got.choices[0].message.content
+
+
+CLIENTS: dict[str, Callable[[str, int, int], Iterator[Any]]] = {
+    "mathmill": engine,
+    "mathmill, slow start from 16": engine_slow_start,
+    "bare aiohttp": gathered(bare_ask, bare_session),
+    "openai[aiohttp]": gathered(openai_ask, openai_aiohttp_session),
+    "openai": gathered(openai_ask, openai_session),
+}
+
+
+def measure(name: str, url: str, in_flight: int, count: int) -> dict[str, float]:
+    """Runs in the client's own process."""
+    steps = CLIENTS[name](url, in_flight, count)
+    next(steps)
+    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    next(steps)
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "share": count / seconds / (in_flight / LATENCY),
+        "rate": count / seconds,
+        "cpu_us": cpu / count * 1e6,
+        "grown_mb": (after.ru_maxrss - before.ru_maxrss) / 1024,
+    }
+
+
+def run(name: str, port: int, in_flight: int, count: int) -> dict[str, float] | None:
+    """None, said so, where the peer is not installed."""
+    # -P: this folder's scripts must not shadow the packages that they measure.
+    command = [sys.executable, "-P", __file__, "--client", name, str(port), str(in_flight), str(count)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        print(f"{name}: not measured ({done.stderr.strip().splitlines()[-1]})")
+        return None
+    found: dict[str, float] = json.loads(done.stdout)
+    print(
+        f"{name:30} {in_flight:4} in flight, {count:6} requests: {found['share']:6.1%} of the ideal, "
+        f"{found['rate']:6.0f}/s, {found['cpu_us']:5.0f} us CPU, +{found['grown_mb']:.0f} MB",
+        flush=True,
+    )
+    return found
+
+
+def line(
+    name: str,
+    value: float,
+    unit: str,
+    peer: str,
+    peer_value: float | None,
+    target: float,
+    *,
+    most: bool = False,
+) -> bool:
+    """The target line; `most`: the value must not exceed the target. Against a peer the ratio must reach it."""
+    ratio = value / peer_value if peer_value else value
+    met = ratio <= target if most else ratio >= target
+    beside = f"{peer} {peer_value:.4g}" if peer_value is not None else peer
+    print(
+        f"{name}: {value:.4g} {unit}, {beside}, ratio {ratio:.3g}, target {target:g}, {'ok' if met else 'short'}"
+    )
+    return met
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--client", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        import uvloop
+
+        uvloop.run(serve())
+        return 0
+    if options.client:
+        name, port, in_flight, count = options.client
+        print(json.dumps(measure(name, f"http://127.0.0.1:{port}/v1", int(in_flight), int(count))))
+        return 0
+    with subprocess.Popen(
+        [sys.executable, __file__, "--serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        assert server.stdin is not None
+        port = int(server.stdout.readline())
+        met = compare(port, quick=options.quick)
+        server.stdin.close()
+    return 0 if met else 1
+
+
+def compare(port: int, *, quick: bool) -> bool:
+    rounds = 20 if quick else 40
+    ours = {n: run("mathmill", port, n, n * rounds) for n in SHARES}
+    peers = {name: run(name, port, 256, 256 * (8 if quick else 40)) for name in list(CLIENTS)[1:]}
+    grown = run("mathmill", port, 512, 10_000 if quick else 100_000)
+    short = ours[512]
+    assert grown is not None
+    assert short is not None
+    met = []
+    for n, share in SHARES.items():
+        found = ours[n]
+        assert found is not None
+        met.append(line(f"share of the ideal at {n}", found["share"], "", "ideal", 1.0, share))
+    at = ours[256]
+    bare = peers["bare aiohttp"]
+    assert at is not None
+    assert bare is not None
+    print(f"(bare aiohttp: {bare['cpu_us']:.0f} us CPU a request)")
+    met.append(line("CPU a record", at["cpu_us"], "us", "limit", None, 300, most=True))
+    for name, target in (("openai[aiohttp]", 1.4), ("openai", 2.0)):
+        if (peer := peers[name]) is not None:
+            met.append(line("requests a second at 256", at["rate"], "1/s", name, peer["rate"], target))
+    extra = grown["grown_mb"] - short["grown_mb"]
+    met.append(line("memory beyond the short run's", max(extra, 0.0), "MB", "limit", None, 20, most=True))
+    return all(met)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

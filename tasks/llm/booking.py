@@ -1,0 +1,135 @@
+"""Making an answer durable, then reading it, then billing it: in this order, whatever it holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from storage.ledger import COMPLETION, Bill, Call, Ledger, LedgerError, Receipt, Stored
+from tasks.llm import wire
+from tasks.llm.endpoint import Endpoint
+from tasks.llm.request import Completion, Request
+from tasks.llm.stats import Meter
+
+
+class Pending(Protocol):
+    """A call to make: the request, its key and its canonical form, and whether anybody still waits."""
+
+    key: str
+    canonical: bytes
+    request: Request
+
+    def wanted(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A paid answer in the ledger. `completion` is None where it is no answer and there is to be another try."""
+
+    reading: wire.Reading
+    bill: Bill
+    completion: Completion | None
+
+
+class Booker:
+    """Lives in the engine's event loop; `fail` is told if an answer cannot be stored."""
+
+    def __init__(
+        self, endpoint: Endpoint, ledger: Ledger, meter: Meter, fail: Callable[[Exception], None]
+    ) -> None:
+        self._endpoint = endpoint
+        self._ledger = ledger
+        self._meter = meter
+        self._fail = fail
+        self._loop = asyncio.get_running_loop()
+        self._landing: dict[int, asyncio.Future[Receipt]] = {}
+
+    async def keep(
+        self, entry: Pending, status: int, raw: bytes, started: float, elapsed: float, *, last: bool
+    ) -> Booked:
+        """`started` in Unix seconds, `elapsed` in seconds; `last`: there will be no further try."""
+        end, request = self._endpoint, entry.request
+        call = Call(
+            key=entry.key,
+            request=entry.canonical,
+            raw=raw,
+            status=status,
+            model=end.model,
+            created=started,
+            role=end.role,
+            tag=request.tag,
+            elapsed=elapsed,
+            price_in=end.price_in,
+            price_out=end.price_out,
+        )
+        receipt = await self._durable(call)
+        reading = wire.read(request, entry.key, status, raw, end.names)
+        outcome, completion = judged(
+            reading, first_answer(receipt.earlier, request, entry.key, end.names), last
+        )
+        usage = reading.completion.usage
+        cost = end.cost(usage.prompt_tokens, usage.completion_tokens)
+        bill = Bill(receipt.id, outcome, usage.prompt_tokens, usage.completion_tokens, usage.estimated, cost)
+        self._ledger.bill(bill)
+        if outcome == COMPLETION and reading.outcome is wire.Outcome.EMPTY:
+            # Only its bill says that this is the answer: a reader must not come before it.
+            await self._loop.run_in_executor(None, self._ledger.flush)
+        self._meter.billed(request.tag, usage, cost, elapsed)
+        return Booked(reading, bill, completion)
+
+    async def _durable(self, call: Call) -> Receipt:
+        future: asyncio.Future[Receipt] = self._loop.create_future()
+        self._landing[id(call)] = future
+        self._ledger.put_nowait(call, self._landed)
+        return await future
+
+    def _landed(self, receipts: list[Receipt], error: BaseException | None) -> None:
+        """Runs in the ledger's writer thread, once a commit."""
+        if not self._loop.is_closed():  # after a close that lost patience nobody waits any more
+            self._loop.call_soon_threadsafe(self._wake, receipts, error)
+
+    def _wake(self, receipts: list[Receipt], error: BaseException | None) -> None:
+        failure = LedgerError(f"a paid answer could not be stored: {error}") if error is not None else None
+        if failure is not None:
+            self._fail(failure)
+        for receipt in receipts:
+            future = self._landing.pop(id(receipt.call))
+            if future.done():  # cancelled by a close that lost patience
+                continue
+            if failure is not None:
+                future.set_exception(failure)
+            else:
+                future.set_result(receipt)
+
+
+def judged(reading: wire.Reading, first: Completion | None, last: bool) -> tuple[str, Completion | None]:
+    """The ledger's outcome for a new answer, and the completion to hand out; `first` is the answer that
+    was durable before it."""
+    outcome = str(reading.outcome)
+    if first is not None:
+        return ("duplicate" if reading.outcome is wire.Outcome.ANSWER else outcome), replace(
+            first, cached=False
+        )
+    if reading.outcome is wire.Outcome.ANSWER:
+        return outcome, reading.completion
+    if not last:
+        return outcome, None
+    if reading.outcome is wire.Outcome.EMPTY:
+        return COMPLETION, reading.completion  # the model has nothing to say: paid for, and not asked again
+    return outcome, replace(reading.completion, text=None, error=f"{reading.outcome}: {reading.detail}")
+
+
+def first_answer(
+    stored: Sequence[Stored], request: Request, key: str, names: Sequence[str]
+) -> Completion | None:
+    """The answer to a key: the first durable call that is one. Every process finds the same."""
+    for item in stored:
+        if item.outcome not in (None, COMPLETION):
+            continue
+        accepted = names if item.outcome is None else ()
+        reading = wire.read(request, key, item.call.status, item.call.raw, accepted)
+        if item.outcome == COMPLETION or reading.outcome is wire.Outcome.ANSWER:
+            return replace(reading.completion, cached=True)
+    return None
