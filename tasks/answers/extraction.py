@@ -76,7 +76,7 @@ def without_thinking(text: str) -> str:
 
 _SPECIAL = re.compile(r"</?s>|<\|[a-z_]{1,24}\|>|<(?:eos|bos|pad|unk)>")
 _THINK = re.compile(r"<(?:think|thinking|thought)>")
-_LETTER = re.compile(r"[\s*(\[]*([A-J])[\s*)\].:]*")
+_LETTER = re.compile(r"[\s*(\[\uff08]*([A-J])[\s*)\].:\uff09]*")
 
 
 def _marked(text: str) -> Extraction | None:
@@ -111,7 +111,7 @@ def _boxed(text: str) -> tuple[int, str] | None:
         if match.group(1) != "{":
             boxes.append((match.start(), match.end(), match.group(1).rstrip("$.,;)")))
             continue
-        end = closing(text[: match.end() + 2 * MAX_ANSWER], match.end() - 1)
+        end = closing(text, match.end() - 1, match.end() + 2 * MAX_ANSWER)
         if end >= 0:
             boxes.append((match.start(), end + 1, text[match.end() : end].strip()))
     if not boxes:
@@ -148,9 +148,9 @@ def _hash(text: str) -> tuple[int, str] | None:
 
 _HEADING = re.compile(r"(?:step|part|case|question|problem|solution|步骤|第)\b", re.IGNORECASE)
 _NAMED = re.compile(
-    r"^(?:(?:the\s+)?(?:final\s+)?answer(?:\s+is)?\s*:?|答案(?:是|为)?\s*[::]?)\s*", re.IGNORECASE
+    r"^(?:(?:the\s+)?(?:final\s+)?answer(?:\s+is)?\s*:?|答案(?:是|为)?\s*[:\uff1a]?)\s*", re.IGNORECASE
 )
-_JSON_KEY = re.compile(r'["\'](?:final_?)?(?:answer|答案)["\']\s*[::]\s*', re.IGNORECASE)
+_JSON_KEY = re.compile(r'["\'](?:final_?)?(?:answer|答案)["\']\s*[:\uff1a]\s*', re.IGNORECASE)
 _LOOSE_VALUE = re.compile(r"[\"']?(.*?)(?:(?<!\\)[\"']\s*(?:[,}\n]|$)|\n|$)", re.DOTALL)
 
 

@@ -15,15 +15,16 @@ from tasks.answers.verdicts import Verdict
 class Judge:
     """A judge of answers; a context manager that owns up to `workers` killable processes.
 
-    `timeout_s` is wall time for one pair, `memory_mb` the address space of one worker. Threads may share a
-    judge. Workers start with the first pair that needs one.
+    `timeout_s` is wall time for one pair (up to three times that for a worker that the machine leaves without
+    the processor), `memory_mb` the address space of one worker. Threads may share a judge. Workers start with
+    the first pair that needs one.
     """
 
     def __init__(self, workers: int = 2, timeout_s: float = 3.0, memory_mb: int = 1024) -> None:
-        if workers < 1 or timeout_s <= 0 or memory_mb < 512:
+        if workers < 1 or timeout_s <= 0 or memory_mb < 128:
             raise ValueError(
                 f"Judge(workers={workers}, timeout_s={timeout_s}, memory_mb={memory_mb}): needs at least one worker, "
-                "some time, and 512 MB (sympy alone takes 300)"
+                "some time, and 128 MB (sympy alone takes 70)"
             )
         self._settings = (workers, timeout_s, memory_mb)
         self._pool: Pool | None = None

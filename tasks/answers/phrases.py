@@ -20,13 +20,16 @@ _ANNOUNCES = {
         re.IGNORECASE,
     ),
     "zh": re.compile(
-        r"\s*(?:应该是|应为|是|为|等于|选项?|:|:)\s*(?:\*\*|:|:|\s)*|\s*[::]?\s*(?=[((]?[A-J](?![a-zA-Z]))"
+        r"\s*(?:应该是|应为|是|为|等于|选项?|[:\uff1a])\s*(?:\*\*|[:\uff1a]|\s)*"
+        r"|\s*[:\uff1a]?\s*(?=[(\uff08]?[A-J](?![a-zA-Z]))"
     ),
 }
-_SENTENCE_END = re.compile(r"\n|[。;!]|\.(?=\s|$|\*\*)|,?\s(?:because|since|which|as shown|so that)\s|,?因为")
+_SENTENCE_END = re.compile(
+    r"\n|[。;!\uff1b\uff01]|\.(?=\s|$|\*\*)|,?\s(?:because|since|which|as shown|so that)\s|,?因为"
+)
 _INLINE_MATH = re.compile(r"\$\$(.+?)\$\$|(?<![\\\d])\$([^$\n]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 _BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
-_LETTER = re.compile(r"[\s*(\[]*[A-J][\s*)\].:]*")
+_LETTER = re.compile(r"[\s*(\[\uff08]*[A-J][\s*)\].:\uff09]*")
 _NUMBER = re.compile(
     r"[$€£¥]?\s?-?(?:\\frac\s*\{-?\d+\}\s*\{\d+\}|\d+/\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|\.\d+)\s?%?"
 )
@@ -75,7 +78,7 @@ def _after(text: str, end: int, announces: re.Pattern[str]) -> str | None:
 
 _MARKUP = re.compile(r"[*$\\]|\s\w+\s|约")
 _APPROACH = re.compile(
-    r"^(?:that|as follows|approximately|about|simply|just|therefore|约|大约)\s*:?\s*", re.IGNORECASE
+    r"^(?:that|as follows|approximately|about|simply|just|therefore|约|大约)\s*[:\uff1a]?\s*", re.IGNORECASE
 )
 
 
@@ -105,7 +108,11 @@ _BOUND = re.compile(
 
 def tidied(answer: str) -> str:
     """Of a sentence ("Anne is 8 years old.") its number, if it has one only or comes to it by "="."""
-    if len(answer) < 8 or "\\" in answer or len(_WORD.findall(answer)) < 3:
+    if len(answer) < 8 or "\\" in answer:
+        return answer
+    # a Chinese word has about two characters, and no space after it
+    words = sum(1 if word.isascii() else (len(word) + 1) // 2 for word in _WORD.findall(answer))
+    if words < 3:
         return answer
     numbers = list(_NUMBER.finditer(answer))
     values = {number.group().strip() for number in numbers}
@@ -122,7 +129,7 @@ def bold(text: str) -> str | None:
         return None
     for match in reversed(list(_BOLD.finditer(text[-4000:]))):
         inner = match.group(1).strip()
-        if inner.endswith((":", "：")) or re.match(r"(?:step|part|case|步骤|第)\b", inner, re.IGNORECASE):
+        if inner.endswith((":", "\uff1a")) or re.match(r"(?:step|part|case|步骤|第)\b", inner, re.IGNORECASE):
             continue
         if re.search(r"\d|\\[a-z]", inner) or _LETTER.fullmatch(inner):
             return _value_in(inner)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import select
 import signal
@@ -16,13 +18,16 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, cast
 
+import psutil
+
 from tasks.answers.verdicts import Verdict
-from tasks.answers.worker import HEADER, MAX_FRAME, write_frame
+from tasks.answers.worker import HEADER, MAX_FRAME, PATIENCE, write_frame
 
 _ROOT = str(Path(__file__).resolve().parents[2])
-_START_SECONDS = 120.0  # importing sympy takes 1 s alone and many on a loaded machine
+_START_SECONDS = 120.0  # importing and warming sympy takes 2 s alone and many on a loaded machine
 _RETIRE_AFTER = 4000  # pairs; sympy's caches only grow
 _BATCH = 32
+_LOST = ("timeout", "memory", "died")
 
 
 class WorkerError(RuntimeError):
@@ -30,21 +35,18 @@ class WorkerError(RuntimeError):
 
 
 class Worker:
-    """One worker process and the frames to and from it. Not for two threads at once."""
+    """A warm process, the child of it that judges, and the frames to and from that. Not for two threads at once."""
 
     def __init__(self, timeout_s: float, memory_mb: int) -> None:
         self.timeout_s = timeout_s
-        self.done = 0
+        self.done = 0  # by the present child
+        self._buffer = b""
+        self._child: psutil.Process | None = None
         self._errors = TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         environment = {
             name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ
         }
-        environment |= {
-            "PYTHONPATH": _ROOT,
-            "PYTHONHASHSEED": "0",
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-        }
+        environment |= {"PYTHONPATH": _ROOT, "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tasks.answers.worker", str(timeout_s), str(memory_mb)],
             stdin=subprocess.PIPE,
@@ -53,57 +55,95 @@ class Worker:
             env=environment,
             start_new_session=True,  # a terminal's Ctrl-C is the parent's to handle
         )
-        self._buffer = b""
-        if self._read(time.monotonic() + _START_SECONDS) != "ready":
+        if not self._greet():
             self.kill()
             self._errors.seek(0)
-            tail = self._errors.read()[-500:].decode("utf-8", "replace").strip()
+            tail = self._errors.read()[-300:].decode("utf-8", "replace").strip().rsplit("\n", 1)[-1]
             raise WorkerError(
-                f"the answer-checking worker did not start ({tail or 'no message'}); "
-                f"try `python -m tasks.answers.worker 3 {memory_mb}`, and raise memory_mb if it ran out of memory"
+                f"the answer-checking worker did not start ({tail or 'no message'}): "
+                f"try `python -m tasks.answers.worker 3 {memory_mb}`, and raise memory_mb if memory ran out"
             )
 
     def judge(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
-        """Verdicts of the first pairs; fewer than asked when the worker was killed or died, the last then
-        being "timeout" or "died" (or "memory") for the pair it was at."""
+        """Verdicts of the first pairs; fewer than asked where the child was lost, the last then being
+        "timeout", "died" or "memory" for the pair it was at."""
         verdicts: list[str] = []
         try:
             write_frame(cast(Any, self.process.stdin), [list(pair) for pair in pairs])
         except OSError:
-            self.kill()
             return ["died"]
         for _ in pairs:
-            deadline = time.monotonic() + self.timeout_s
-            found = self._read(deadline)
-            if found is None:
-                late = time.monotonic() >= deadline
-                self.kill()
-                return [*verdicts, "timeout" if late else "died"]
+            found = self._reply()
             verdicts.append(found)
+            if found in _LOST:
+                self.replace()
+                break
             self.done += 1
-            if found == "memory":
-                self.kill()
-                return verdicts
         return verdicts
 
-    def _read(self, deadline: float) -> str | None:
-        """One frame, or None at the deadline or the end of the stream."""
+    def _reply(self) -> str:
+        """One verdict, "died" at the end of the stream, "timeout" at the deadline.
+
+        The deadline is of wall time; a child that the machine left without the processor has up to PATIENCE
+        times as long, so that verdicts do not depend on the neighbours' load.
+        """
+        start, used = time.monotonic(), self._cpu_seconds()
+        for times in range(1, PATIENCE + 1):
+            frame, ended = self._frame(start + times * self.timeout_s)
+            if isinstance(frame, str):
+                return frame
+            if frame is not None or ended:
+                return "died"
+            if self._cpu_seconds() - used > 0.5 * times * self.timeout_s:
+                break
+        return "timeout"
+
+    def _cpu_seconds(self) -> float:
+        try:
+            times = cast(psutil.Process, self._child).cpu_times()
+        except psutil.NoSuchProcess:
+            return 0.0
+        return float(times.user + times.system)
+
+    def replace(self) -> None:
+        """Kill the child, and wait until the warm process has forked another (or has ended)."""
+        if self._child is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self._child.kill()  # psutil knows a reused pid
+        if not self._greet():
+            self.kill()
+
+    def _greet(self) -> bool:
+        """Wait for a child's greeting, passing over what a killed one left in the pipe."""
+        self.done, self._child = 0, None
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            frame, _ = self._frame(deadline)
+            if isinstance(frame, dict):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    self._child = psutil.Process(int(frame["ready"]))
+                    return True
+            elif frame is None:
+                return False
+
+    def _frame(self, deadline: float) -> tuple[Any, bool]:
+        """One frame and whether the stream has ended; (None, False) at the deadline."""
         stream = cast(Any, self.process.stdout).fileno()
         while True:
             if len(self._buffer) >= HEADER.size:
                 (length,) = HEADER.unpack(self._buffer[: HEADER.size])
+                end = HEADER.size + length
                 if length > MAX_FRAME:
-                    return None
-                if len(self._buffer) >= HEADER.size + length:
-                    data = self._buffer[HEADER.size : HEADER.size + length]
-                    self._buffer = self._buffer[HEADER.size + length :]
-                    return data.decode("ascii").strip('"')
+                    return None, True
+                if len(self._buffer) >= end:
+                    data, self._buffer = self._buffer[HEADER.size : end], self._buffer[end:]
+                    return json.loads(data), False
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([stream], [], [], left)[0]:
-                return None
+                return None, False
             data = os.read(stream, 1 << 16)
             if not data:
-                return None
+                return None, True
             self._buffer += data
 
     @property
@@ -111,18 +151,20 @@ class Worker:
         return self.process.poll() is None
 
     def kill(self) -> None:
+        # the warm process first: it must not fork again
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
+        if self._child is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self._child.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
-            try:
+            with contextlib.suppress(OSError):  # unsent bytes of a request to a process that is gone
                 cast(Any, stream).close()
-            except OSError:  # unsent bytes of a request to a process that is gone
-                continue
 
 
 class Pool:
-    """Up to `workers` workers, started when first needed, replaced when killed. Safe for many threads."""
+    """Up to `workers` workers, started when first needed. Safe for many threads."""
 
     def __init__(self, workers: int, timeout_s: float, memory_mb: int) -> None:
         self._timeout_s, self._memory_mb = timeout_s, memory_mb
@@ -137,35 +179,38 @@ class Pool:
 
     def _batch(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
         verdicts: list[Verdict] = []
-        again = False
-        while len(verdicts) < len(pairs):
-            worker = self._take(fresh=again)
-            before = worker.done
-            found = worker.judge(pairs[len(verdicts) :])
-            again, last = False, found[-1] if found else "died"
-            if last in ("timeout", "memory", "died"):
-                found = found[:-1]
-                # memory may have been eaten by earlier pairs: the pair has a second chance in a fresh worker
-                again = last != "timeout" and before + len(found) > 0
-            verdicts.extend(cast(list[Verdict], found))
-            if last in ("timeout", "memory", "died") and not again:
-                verdicts.append("unknown")
+        worker = self._take()
+        try:
+            while len(verdicts) < len(pairs):
+                if not worker.alive:
+                    worker = Worker(self._timeout_s, self._memory_mb)
+                before = worker.done
+                found = worker.judge(pairs[len(verdicts) :])
+                if found[-1] not in _LOST:
+                    verdicts.extend(cast(list[Verdict], found))
+                    continue
+                verdicts.extend(cast(list[Verdict], found[:-1]))
+                # earlier pairs may have eaten the memory: the pair has a second chance, alone in a fresh child
+                if found[-1] == "timeout" or before + len(found) == 1:
+                    verdicts.append("unknown")
+        finally:
             self._give(worker)
         return verdicts
 
-    def _take(self, fresh: bool) -> Worker:
+    def _take(self) -> Worker:
         with self._lock:
-            worker = self._idle.pop() if self._idle and not fresh else None
-        if worker is not None and worker.alive:
-            return worker
+            if self._idle:
+                return self._idle.pop()
         return Worker(self._timeout_s, self._memory_mb)
 
     def _give(self, worker: Worker) -> None:
-        if not worker.alive or worker.done >= _RETIRE_AFTER:
+        if worker.alive and worker.done >= _RETIRE_AFTER:
+            worker.replace()
+        if worker.alive:
+            with self._lock:
+                self._idle.append(worker)
+        else:
             worker.kill()
-            return
-        with self._lock:
-            self._idle.append(worker)
 
     def close(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)

@@ -152,10 +152,10 @@ def _arrived(text: str) -> str:
     return result.strip() if all(re.search(r"\d", step) for step in steps) else text
 
 
-def closing(text: str, start: int) -> int:
-    """Index of the brace that closes the one at `start`, or -1. Escaped braces do not count."""
+def closing(text: str, start: int, end: int | None = None) -> int:
+    """Index before `end` of the brace that closes the one at `start`, or -1. Escaped braces do not count."""
     depth = 0
-    for match in _BRACE.finditer(text, start):
+    for match in _BRACE.finditer(text, start, len(text) if end is None else end):
         if match.group() == "{":
             depth += 1
         elif match.group() == "}":

@@ -1,25 +1,39 @@
-"""The process that computer algebra runs in: `python -m tasks.answers.worker SECONDS MEGABYTES`.
+"""The processes that computer algebra runs in: `python -m tasks.answers.worker SECONDS MEGABYTES`.
 
-Answers are hostile text (9**9**9), and sympy may take for ever or all memory. The parent kills this process
-at its deadline; memory is bounded here, and a timer of the kernel's ends the process even if the parent is
-gone. Frames on stdin and stdout: four bytes of length, then JSON. A request is a list of [candidate, gold];
-each verdict is answered at once, so that a killed worker loses one pair only.
+Answers are hostile text (9^{9^9}), and sympy may take for ever or all memory. One process imports and warms
+sympy (seconds) and then only forks; its child judges under a memory limit and is killed at the parent's
+deadline, so that a lost pair costs a fork and not an import. A timer of the kernel's ends the child even if
+everybody above it is gone.
+
+Frames on stdin and stdout: four bytes of length, then JSON; never pickle. A child says {"ready": pid}; a request is
+a list of [candidate, gold]; each verdict is answered at once, so that a killed child loses one pair only.
 
 What it does not do: it is no sandbox. It parses text with math-verify's grammar and runs no program.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
 import signal
 import struct
 import sys
+import traceback
 from typing import Any, BinaryIO
 
 MAX_FRAME = 1 << 22
 HEADER = struct.Struct(">I")
+PATIENCE = 3  # times the deadline that a child starved of the processor may take
+
+_RETIRED, _BROKEN = 7, 3  # exit codes: replace me; nothing will work
+# the first use of each part of sympy loads it: what every child would pay again
+_WARM = [
+    ("\\sqrt{8}", "2\\sqrt{2}"), ("(x+1)^2", "x^2+2x+1"), ("x>2", "2<x"), ("x^2+1", "x^2+2"), ("(1,2)", "(1,3)"),
+    ("\\sin x", "\\cos x"), ("x=5", "5"), ("\\{1,\\pi\\}", "\\{2,\\pi\\}"), ("[1,2)", "x<3"), ("2x+y=3", "y=3-2x"),
+    ("\\begin{pmatrix}1\\\\x\\end{pmatrix}", "\\begin{pmatrix}x\\\\3\\end{pmatrix}"), ("\\log_2 x", "\\ln y"),
+]  # fmt: skip
 
 
 def write_frame(stream: BinaryIO, message: Any) -> None:
@@ -39,19 +53,20 @@ def read_frame(stream: BinaryIO) -> Any:
     return json.loads(stream.read(length))
 
 
-def main(seconds: float, megabytes: int) -> None:
+def serve(seconds: float, megabytes: int) -> int:
+    """Judge requests until the stream ends; the exit code."""
+    from tasks.answers.symbolic import verdict
+
     # math-verify or sympy may print; the pipe belongs to the frames alone
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    from tasks.answers.symbolic import verdict
-
-    write_frame(replies, "ready")
+    write_frame(replies, {"ready": os.getpid()})
     while (pairs := read_frame(requests)) is not None:
         for candidate, gold in pairs:
-            signal.setitimer(signal.ITIMER_REAL, seconds + 2)
             found: str
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds + 2)
             try:
                 found = verdict(candidate, gold)
             except MemoryError:
@@ -61,8 +76,32 @@ def main(seconds: float, megabytes: int) -> None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             write_frame(replies, found)
             if found == "memory":
-                return  # what an allocation failure left behind is not to be trusted
+                return _RETIRED  # what an allocation failure left behind is not to be trusted
+    return 0
+
+
+def main(seconds: float, megabytes: int) -> int:
+    from tasks.answers.symbolic import verdict
+
+    for candidate, gold in _WARM:
+        verdict(candidate, gold)
+    gc.collect()
+    gc.freeze()
+    while True:
+        child = os.fork()
+        if child == 0:
+            code = _BROKEN
+            try:
+                code = serve(seconds, megabytes)
+            except Exception:  # noqa: BLE001 - told on stderr and by the exit code; a fork must not return
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code in (0, _BROKEN):
+            return code
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), int(sys.argv[2]))
+    sys.exit(main(float(sys.argv[1]), int(sys.argv[2])))

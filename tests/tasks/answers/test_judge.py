@@ -1,18 +1,115 @@
-"""The judge's contract: verdicts, bounds, threads, groups."""
+"""The judge's contract: bounds on hostile answers, threads, determinism, groups."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+import os
+import signal
+import sys
+import threading
+import psutil
 import pytest
 
 from tasks.answers import Judge, group
+from tasks.answers.pool import Worker, WorkerError
+
+HOSTILE = [
+    "9**9**9", "9^{9^{9}}", "10^{10^{10}}", "9^{9^{9^{9}}}", "100000000!", "((10!)!)!", "5!!!!!!!!", "2^{2^{2^{2^{2^{2}}}}}",
+    "\\sum_{i=1}^{1000000000} i!", "\\prod_{i=1}^{10^9} i", "\\int_0^{\\infty} \\frac{\\sin(x^{x^x})}{x^{99}} dx", "x^{9999999}-1", "(x+y+z)^{5000}",
+    "(" * 3000 + "1" + ")" * 3000, "\\frac{1}{" * 900 + "2" + "}" * 900, "\\sqrt{" * 500 + "2" + "}" * 500, "{" * 4000, "1" * 4000, "0." + "9" * 4000, "1e999999999", "1e-999999999",
+    "10^{99999999999999}", "亿" * 2000, "-" * 4000 + "1", "1+" * 2000 + "1", "a" * 1_000_000, "7" * 1_000_000, "\\" * 4000, "$" * 4001,
+    "\ud800", "\x00\x01\x02", "\u202e21", "'; import os; os._exit(1) #", "__import__('os').system('true')", "lambda: 0", "x" + "'" * 4000,
+    "\\begin{pmatrix}" + "1&" * 1900 + "\\end{pmatrix}", "\\{" + "1," * 2000 + "1\\}", "," * 4000, "=" * 4000, "\\pm" * 1000, "(" + "\\pm 1," * 600 + ")",
+]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
+def test_hostile_answers_come_back_and_the_judge_lives_on() -> None:
+    pairs = [(text, "x+1") for text in HOSTILE] + [("x+1", text) for text in HOSTILE[:9]]
+    with Judge(workers=2, timeout_s=0.5) as judge:
+        found = judge.equal(pairs)
+        assert [pair for pair, verdict in zip(pairs, found, strict=True) if verdict == "equal"] == []
+        assert judge.equal([("\\sqrt{8}", "2\\sqrt{2}")]) == ["equal"]
+
+
+def test_a_killed_worker_loses_its_own_pair_only(judge: Judge) -> None:
+    # nested integrals hold sympy for minutes; the neighbours in the same batch are judged all the same
+    slow = ("\\int_0^{1} \\frac{\\sin(x^{x^x})}{\\ln(x^{99}+\\cos(x^{x}))} dx", "\\frac{\\pi}{7}")
+    pairs = [("\\sqrt{8}", "2\\sqrt{2}"), slow, ("(a+b)^2", "a^2+2ab+b^2"), ("(a+b)^2", "a^2+b^2")]
+    assert judge.equal(pairs) == ["equal", "unknown", "equal", "different"]
+
+
+def _workers(judge: Judge) -> list[Worker]:
+    judge.equal([("\\sqrt{8}", "2\\sqrt{2}")])
+    assert judge._pool is not None
+    return list(judge._pool._idle)
+
+
+def test_memory_is_bounded(judge: Judge) -> None:
+    for worker in _workers(judge):
+        assert worker._child is not None
+        assert worker._child.rlimit(psutil.RLIMIT_AS) == (1024 << 20, 1024 << 20)
+
+
+def test_workers_that_die_are_replaced_and_none_is_left_behind() -> None:
     with Judge(workers=1) as judge:
-        yield judge
+        first = _workers(judge)[0]
+        assert first._child is not None
+        children = [first._child]
+        first._child.kill()  # the child that judges: another is forked
+        assert judge.equal([("x+1", "1+x"), ("x+1", "x+2")]) == ["equal", "different"]
+        children.append(_workers(judge)[0]._child or children[0])
+        assert children[0].pid != children[1].pid
+        os.kill(first.process.pid, signal.SIGKILL)  # the warm process: started anew
+        first.process.wait()
+        assert judge.equal([("x+1", "1+x"), ("x+1", "x+2")]) == ["equal", "different"]
+        last = _workers(judge)[0]
+        assert last.process.pid != first.process.pid
+        children.append(last._child or children[0])
+    assert last.process.returncode == -signal.SIGKILL
+    gone, alive = psutil.wait_procs(children, timeout=10)
+    assert (len(gone), alive) == (3, [])
+
+
+def test_workers_that_cannot_start_are_our_fault_and_not_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="at least one worker"):
+        Judge(workers=0)
+    with pytest.raises(ValueError, match="128 MB"):
+        Judge(memory_mb=64)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with Judge(workers=1) as judge, pytest.raises(WorkerError, match="did not start"):
+        judge.equal([("x+1", "1+x")])
+
+
+def test_no_worker_starts_for_what_is_certain() -> None:
+    with Judge() as judge:
+        assert judge.equal([("1", "1.0"), ("1/2", "0.5"), ("B", "C"), ("", "1")]) == [
+            "equal",
+            "equal",
+            "different",
+            "unknown",
+        ]
+        assert judge._pool is None
+
+
+def test_threads_share_a_judge(judge: Judge) -> None:
+    pairs = [(f"(x+{n})^2", f"x^2+{2 * n}x+{n * n}") for n in range(1, 6)] + [("x+1", "x+2")]
+    found: dict[int, list[str]] = {}
+
+    def work(index: int) -> None:
+        found[index] = list(judge.equal(pairs))
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [found[index] for index in range(4)] == [["equal"] * 5 + ["different"]] * 4
+
+
+def test_batches_do_not_change_verdicts(judge: Judge) -> None:
+    pairs = [(f"x^2-{n}", f"(x-{m})(x+{m})") for n in (1, 4, 9) for m in (1, 2, 3)] * 2
+    whole = judge.equal(pairs)
+    assert whole == [judge.equal([pair])[0] for pair in pairs]
+    assert whole == ["equal" if n == m * m else "different" for n in (1, 4, 9) for m in (1, 2, 3)] * 2
 
 
 def test_groups_are_stable_and_skip_the_missing(judge: Judge) -> None:
@@ -20,3 +117,4 @@ def test_groups_are_stable_and_skip_the_missing(judge: Judge) -> None:
     assert group(answers, judge) == [0, 0, None, 1, 1, 1, 2, 0]
     assert group([], judge) == []
     assert group([None], judge) == [None]
+    assert group(["???", "cannot say", "???"], judge) == [0, 1, 0]

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from tasks.answers import Judge
 
 EQUAL = [
@@ -77,12 +73,6 @@ UNKNOWN = [
     ("the sum is less than zero", "f(x) < 0"), ("cannot be determined", "5"), ("\\frac{1}{", "1"), ("9**9**9", "9**9**8"), ("\\foo{1}{2", "3"),
     ("85.71", "\\frac{600}{7}"), ("10.0995", "\\sqrt{102}"), ("{\"blue\": 4, \"red\": 6}", "10"), ("those congruent to 2 modulo 4", "n=4k+2"),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    with Judge(workers=1, timeout_s=10) as judge:
-        yield judge
 
 
 def _wrong(judge: Judge, pairs: list[tuple[str, str]], verdict: str) -> list[tuple[str, str, str]]:
