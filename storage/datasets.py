@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from storage import candidates, delta, tags, verify
-from storage.errors import Corrupt, VersionNotFound
+from storage.errors import Corrupt, VersionNotFound, in_one_line
 from storage.gates import Gate
 from storage.location import Location, checked_name
 from storage.publish import LATEST, publish
@@ -209,4 +209,4 @@ def _naming(version: Version) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowInvalid) as error:
-        raise Corrupt(str(version), [str(error).splitlines()[0]]) from error
+        raise Corrupt(str(version), [in_one_line(error)]) from error

@@ -11,7 +11,7 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
-from storage.errors import Conflict, Corrupt
+from storage.errors import Conflict, Corrupt, StorageError, in_one_line
 from storage.files import WrittenFile
 from storage.location import Location
 
@@ -32,7 +32,11 @@ def open_table(url: str, version: int | None = None) -> DeltaTable | None:
     except TableNotFoundError:
         return None
     except DeltaError as error:
-        raise Corrupt(f"the log of {url}", [str(error).splitlines()[0]]) from error
+        raise Corrupt(f"the log of {url}", [in_one_line(error)]) from error
+    except OSError as error:
+        raise StorageError(
+            f"cannot reach {url} ({in_one_line(error)}): check the address, the keys and the rights"
+        ) from error
 
 
 def head_of(url: str) -> int | None:

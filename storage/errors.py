@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 from collections.abc import Iterator, Sequence
 
 
@@ -67,10 +68,15 @@ def readable(where: str) -> Iterator[None]:
             for words in ("Permission denied", "Read-only file system", "os error 13", "os error 30")
         ):
             raise StorageError(
-                f"cannot write to {where} ({_first_line(text)}): give this user write access or set MATHMILL_HOME elsewhere"
+                f"cannot write to {where} ({in_one_line(error)}): give this user write access or set MATHMILL_HOME elsewhere"
             ) from error
         raise
 
 
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0][:200] if text.strip() else "no reason given"
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def in_one_line(error: BaseException, most: int = 300) -> str:
+    """An error's own words, colours and line breaks taken out, cut at `most` characters."""
+    words = " ".join(_COLOURS.sub("", str(error)).split())
+    return words[:most] or type(error).__name__

@@ -15,7 +15,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, write_deltalake
 
 from storage import delta
-from storage.errors import Corrupt
+from storage.errors import Corrupt, in_one_line
 from storage.files import seal_of
 from storage.location import Location
 from storage.versions import Version, in_order
@@ -48,7 +48,7 @@ def stored(where: Location, dataset: str | None = None) -> list[dict[str, Any]]:
     except (OSError, pa.ArrowInvalid) as error:
         raise Corrupt(
             "the table of tags",
-            [f"{where.url(TABLE)}: {error}; it can be deleted, it is made again from the logs"],
+            [f"{where.url(TABLE)}: {in_one_line(error)}; it can be deleted, it is made again from the logs"],
         ) from error
     # two healers may write the same tag: it says the same, since both read it from one commit
     found = {(row["dataset"], row["table_version"]): row for row in rows}

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from storage import delta, tags
 from storage.digest import RowsDigest
-from storage.errors import Corrupt
+from storage.errors import Corrupt, in_one_line
 from storage.files import read_back, seal_of
 from storage.location import Location
 from storage.versions import Version
@@ -52,7 +52,7 @@ def check_rows(where: Location, version: Version) -> None:
             try:
                 total += read_back(where, version.dataset, path).digest
             except (OSError, pa.ArrowInvalid) as error:
-                found.append(f"{name} cannot be read: {str(error).splitlines()[0]}")
+                found.append(f"{name} cannot be read: {in_one_line(error)}")
     if not found and (total.hex() != version.digest or total.rows != version.rows):
         found.append(
             f"content digest {total.hex()[:12]} of {total.rows} rows, "

@@ -1,0 +1,103 @@
+"""The same store in an S3 bucket: moto's server over the wire, conditional writes included."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.datasets import Store
+from storage.errors import Conflict, Corrupt, StorageError
+from storage.export import export
+from storage.sql import connect
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    pytest.importorskip("moto.server", reason="moto[server] is not installed")
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    with pytest.MonkeyPatch.context() as environment:
+        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            environment.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket="mill")
+        yield "s3://mill"
+        server.stop()
+
+
+def test_everything_that_a_folder_can_do(bucket: str, rows, day, tmp_path: Path) -> None:
+    import boto3
+
+    store, local = Store(f"{bucket}/home"), Store(tmp_path / "home")
+    assert (store.datasets(), store.head("d"), store.candidates()) == ([], None, None)
+    one = store.publish("d", [rows(0, 30)], lineage={"a": 1}, date=day, expected=None)
+    two = store.publish("d", [rows(30, 40)], lineage={}, date=day, expected=store.head("d"))
+    with pytest.raises(Conflict):
+        store.publish("d", [rows(50, 51)], lineage={}, date=day, expected=0)
+    assert (store.datasets(), store.versions("d")) == (["d"], [one, two])
+    assert two.digest == local.publish("d", [rows(0, 40)], lineage={}, date=day).digest
+    assert store.read(two).sort_by("id").equals(rows(0, 40).sort_by("id"))
+    assert store.added(two).equals(rows(30, 40))
+    assert store.append_candidates(rows(0, 5), run="r") == 5
+    assert store.append_candidates(rows(0, 5), run="r") == 0
+    with connect(store) as connection:
+        assert connection.sql("SELECT count(*) FROM d, rows WHERE d.id = rows.id").fetchall() == [(5,)]
+    assert export(store, two, tmp_path / "out") == 40
+    store.verify(two)
+    client = boto3.client("s3")
+    key = store.files(one)[0].removeprefix("s3://mill/")
+    data = client.get_object(Bucket="mill", Key=key)["Body"].read()
+    client.put_object(Bucket="mill", Key=key, Body=data[:50] + bytes([data[50] ^ 1]) + data[51:])
+    with pytest.raises(Corrupt, match=key.rpartition("/")[2]):
+        store.verify(one)
+
+
+def test_racing_publishers(bucket: str, rows, day) -> None:
+    store = Store(f"{bucket}/race")
+    failures: list[BaseException] = []
+
+    def publish(who: int) -> None:
+        for number in range(2):
+            while True:
+                first = 100 * who + 10 * number
+                try:
+                    store.publish(
+                        "d", [rows(first, first + 10)], lineage={}, date=day, expected=store.head("d")
+                    )
+                    break
+                except Conflict:
+                    continue
+                except BaseException as error:
+                    failures.append(error)
+                    raise
+
+    threads = [threading.Thread(target=publish, args=(who,)) for who in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    versions = store.versions("d")
+    assert [v.rows for v in versions] == [10, 20, 30, 40]
+    assert len({v.name for v in versions}) == 4
+    store.verify("d")
+
+
+def test_a_bucket_that_is_not_there(bucket: str, rows) -> None:
+    with pytest.raises(StorageError, match=r"cannot reach s3://nowhere/.*check the address") as caught:
+        Store("s3://nowhere/home").publish("d", [rows(0, 1)], lineage={})
+    assert "\n" not in str(caught.value)
