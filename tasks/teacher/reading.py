@@ -82,11 +82,11 @@ def read(system: str, user: str) -> Job:
         unnamed = questions + parts.of("other")
         questions, solutions = (unnamed[:1], unnamed[1:]) if len(unnamed) > 1 else (questions, [])
     if solutions and (_JUDGE.search(words) or _JUDGE.search(system)):
-        question, problem = _known(questions or [parts.rest])
+        question, problem = _known_dressed(questions or [parts.rest])
         return Job("judge", language, question, problem, tuple(solutions[-1].split("\n")))
     if _WRITE.search(words):
         shown = _shown(user, parts) if _SIMILAR.search(words) else []
-        question, problem = _known(shown)
+        question, problem = _known_dressed(shown)
         return Job(
             "similar" if shown else "write",
             language,
@@ -130,7 +130,7 @@ def _candidates(user: str, parts: Quoted) -> list[str]:
     """Where the question to solve may stand, likeliest first."""
     labelled = parts.of("question")
     if labelled:
-        return labelled + [text.split("\n\n", 1)[0] for text in labelled if "\n\n" in text]
+        return list(dict.fromkeys(found for text in labelled for found in [text, *_without_dressing(text)]))
     rest = parts.rest.strip()
     paragraphs = [piece.strip() for piece in re.split(r"\n\s*\n", rest) if piece.strip()]
     found = [*parts.of("other"), *parts.of("example"), rest, *reversed(paragraphs)]
@@ -143,6 +143,14 @@ def _candidates(user: str, parts: Quoted) -> list[str]:
     return list(dict.fromkeys(text for text in found if text.strip())) or [user.strip()]
 
 
+def _without_dressing(text: str) -> list[str]:
+    """The question without what was put around it: a later paragraph, an opening ("Try this: "), a last sentence."""
+    breaks = [match for match in _SENTENCE.finditer(text) if 0 < match.start() < len(text)]
+    ends = [text[breaks[-1].end() :], text[: breaks[-1].start()]] if breaks else []
+    opening = [text[breaks[0].end() :]] if breaks else []
+    return [found for found in [text.split("\n\n", 1)[0], *opening, *ends] if len(found) > 8]
+
+
 def _known(candidates: list[str]) -> tuple[str, Problem | None]:
     """The first candidate that is a problem it knows, else the first candidate as it stands."""
     for text in candidates[:MOST_TRIED]:
@@ -151,6 +159,15 @@ def _known(candidates: list[str]) -> tuple[str, Problem | None]:
             if problem is not None:
                 return text, problem
     return (candidates[0] if candidates else ""), None
+
+
+def _known_dressed(questions: list[str]) -> tuple[str, Problem | None]:
+    """Like _known, looking inside each question too; what is judged or imitated is the whole of it."""
+    for text in questions:
+        _, problem = _known([text, *_without_dressing(text)])
+        if problem is not None:
+            return text, problem
+    return (questions[0] if questions else ""), None
 
 
 @functools.lru_cache(maxsize=8192)  # solvers, critics and writers meet the same questions

@@ -80,19 +80,31 @@ def _topic_of_examples(examples: tuple[str, ...]) -> str | None:
     return None
 
 
+_OPENINGS = {
+    "en": ("Please answer: ", "Try this: ", "Quick question: ", "Here is one for you: "),
+    "zh": ("请问：", "试求：", "思考：", "请看下题："),
+}
+_CLOSINGS = {
+    "en": (" Give the exact value.", " Explain briefly.", " Take your time."),
+    "zh": ("请给出精确值。", "请简要说明。", "请仔细思考。"),
+}
+
+
 def _near(question: str, rng: random.Random) -> str:
-    """The question with one small change: another number, or a different opening."""
+    """The question with one small change: another opening or ending, or one number a little off."""
+    language = "zh" if re.search(r"[\u4e00-\u9fff]", question) else "en"
     numbers = list(re.finditer(r"(?<![\w.])\d+(?![\w.]*\d)", question))
-    if numbers and rng.random() < 0.7:
+    drawn = rng.random()
+    if numbers and drawn < 0.4:
         spot = rng.choice(numbers)
         return (
             question[: spot.start()]
             + str(int(spot.group(0)[:12]) + rng.randint(1, 3))
             + question[spot.end() :]
         )
-    if re.search(r"[\u4e00-\u9fff]", question):
-        return rng.choice(("请问：", "试求：", "思考：")) + question
-    return rng.choice(("Please answer: ", "Try this: ", "Quick question. ")) + question
+    if drawn < 0.8:
+        return rng.choice(_OPENINGS[language]) + question
+    return question + rng.choice(_CLOSINGS[language])
 
 
 def _flawed(question: str, rng: random.Random) -> str:

@@ -210,3 +210,16 @@ def test_any_prompt_is_read(text: str) -> None:
     job = read("", text)
     assert job.kind in ("words", "program", "judge", "write", "similar")
     assert 1 <= job.count <= 64
+
+
+@pytest.mark.parametrize(
+    "dressed", [f"Try this: {EN}", f"{EN} Explain briefly.", f"{EN}\n\nThanks a lot in advance."]
+)
+def test_a_question_is_known_with_a_word_before_or_after_it(dressed: str) -> None:
+    for job in (
+        shipped("solve_cot", "en", question=dressed),
+        shipped("critique", "en", question=dressed, solution="\\boxed{1}"),
+        shipped("similar", "en", question=dressed, subdomain="limits", examples=[], count=2),
+    ):
+        assert job.problem is not None
+        assert job.problem.question == EN
