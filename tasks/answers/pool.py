@@ -40,6 +40,7 @@ class Worker:
     def __init__(self, timeout_s: float, memory_mb: int) -> None:
         self.timeout_s = timeout_s
         self.done = 0  # by the present child
+        self._request = 0
         self._buffer = b""
         self._child: psutil.Process | None = None
         self._errors = TemporaryFile()  # noqa: SIM115 - lives as long as the worker
@@ -68,8 +69,11 @@ class Worker:
         """Verdicts of the first pairs; fewer than asked where the child was lost, the last then being
         "timeout", "died" or "memory" for the pair it was at."""
         verdicts: list[str] = []
+        self._request += 1
         try:
-            write_frame(cast(Any, self.process.stdin), [list(pair) for pair in pairs])
+            write_frame(
+                cast(Any, self.process.stdin), {"id": self._request, "pairs": [list(pair) for pair in pairs]}
+            )
         except OSError:
             return ["died"]
         for _ in pairs:
@@ -87,23 +91,28 @@ class Worker:
         The deadline is of wall time; a child that the machine left without the processor has up to PATIENCE
         times as long, so that verdicts do not depend on the neighbours' load.
         """
-        start, used = time.monotonic(), self._cpu_seconds()
-        for times in range(1, PATIENCE + 1):
+        start, used, times = time.monotonic(), self._cpu_seconds(), 1
+        while times <= PATIENCE:
             frame, ended = self._frame(start + times * self.timeout_s)
-            if isinstance(frame, str):
-                return frame
-            if frame is not None or ended:
+            if isinstance(frame, list):
+                if frame[0] == self._request:
+                    return str(frame[1])
+                continue  # an answer to a request given up before
+            if isinstance(frame, dict):  # the greeting of a child that was forked after one that died
+                self._child = _process(frame)
+                return "died"
+            if ended:
                 return "died"
             if self._cpu_seconds() - used > 0.5 * times * self.timeout_s:
                 break
+            times += 1
         return "timeout"
 
     def _cpu_seconds(self) -> float:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess, AttributeError):
             times = cast(psutil.Process, self._child).cpu_times()
-        except psutil.NoSuchProcess:
-            return 0.0
-        return float(times.user + times.system)
+            return float(times.user + times.system)
+        return 0.0
 
     def replace(self) -> None:
         """Kill the child, and wait until the warm process has forked another (or has ended)."""
@@ -120,11 +129,9 @@ class Worker:
         while True:
             frame, _ = self._frame(deadline)
             if isinstance(frame, dict):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    self._child = psutil.Process(int(frame["ready"]))
-                    return True
-            elif frame is None:
-                return False
+                self._child = _process(frame)
+            if frame is None or self._child is not None:
+                return self._child is not None
 
     def _frame(self, deadline: float) -> tuple[Any, bool]:
         """One frame and whether the stream has ended; (None, False) at the deadline."""
@@ -163,6 +170,14 @@ class Worker:
                 cast(Any, stream).close()
 
 
+def _process(greeting: dict[str, int]) -> psutil.Process | None:
+    """The child that greets; None if it is gone already."""
+    try:
+        return psutil.Process(greeting["ready"])
+    except psutil.NoSuchProcess:
+        return None
+
+
 class Pool:
     """Up to `workers` workers, started when first needed. Safe for many threads."""
 
@@ -183,6 +198,7 @@ class Pool:
         try:
             while len(verdicts) < len(pairs):
                 if not worker.alive:
+                    worker.kill()  # its child may live on
                     worker = Worker(self._timeout_s, self._memory_mb)
                 before = worker.done
                 found = worker.judge(pairs[len(verdicts) :])

@@ -6,7 +6,8 @@ deadline, so that a lost pair costs a fork and not an import. A timer of the ker
 everybody above it is gone.
 
 Frames on stdin and stdout: four bytes of length, then JSON; never pickle. A child says {"ready": pid}; a request is
-a list of [candidate, gold]; each verdict is answered at once, so that a killed child loses one pair only.
+{"id", "pairs": [[candidate, gold], ...]}; each [id, verdict] is answered at once, so that a killed child loses one
+pair only.
 
 What it does not do: it is no sandbox. It parses text with math-verify's grammar and runs no program.
 """
@@ -17,11 +18,12 @@ import gc
 import json
 import os
 import resource
+import select
 import signal
 import struct
 import sys
 import traceback
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 MAX_FRAME = 1 << 22
 HEADER = struct.Struct(">I")
@@ -43,14 +45,21 @@ def write_frame(stream: BinaryIO, message: Any) -> None:
 
 
 def read_frame(stream: BinaryIO) -> Any:
-    """The next message, None at the end of the stream."""
-    header = stream.read(HEADER.size)
+    """The next message of an unbuffered stream, None at its end."""
+    header = _exactly(stream, HEADER.size)
     if len(header) < HEADER.size:
         return None
     (length,) = HEADER.unpack(header)
     if length > MAX_FRAME:
         raise ValueError(f"frame of {length} bytes: over the limit of {MAX_FRAME}")
-    return json.loads(stream.read(length))
+    return json.loads(_exactly(stream, length))
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    data = b""
+    while len(data) < size and (more := stream.read(size - len(data))):
+        data += more
+    return data
 
 
 def serve(seconds: float, megabytes: int) -> int:
@@ -58,13 +67,16 @@ def serve(seconds: float, megabytes: int) -> int:
     from tasks.answers.symbolic import verdict
 
     # math-verify or sympy may print; the pipe belongs to the frames alone
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    requests = cast(BinaryIO, os.fdopen(os.dup(0), "rb", buffering=0))
+    replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     write_frame(replies, {"ready": os.getpid()})
-    while (pairs := read_frame(requests)) is not None:
-        for candidate, gold in pairs:
+    while (request := read_frame(requests)) is not None:
+        if select.select([requests], [], [], 0)[0]:
+            continue  # the parent gave this one up: it was a dead child's
+        for candidate, gold in request["pairs"]:
             found: str
             signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds + 2)
             try:
@@ -74,7 +86,7 @@ def serve(seconds: float, megabytes: int) -> int:
             except RecursionError:
                 found = "unknown"
             signal.setitimer(signal.ITIMER_REAL, 0)
-            write_frame(replies, found)
+            write_frame(replies, [request["id"], found])
             if found == "memory":
                 return _RETIRED  # what an allocation failure left behind is not to be trusted
     return 0

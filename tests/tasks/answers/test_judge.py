@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+
 import psutil
 import pytest
 
