@@ -113,17 +113,21 @@ def sql(
     json: AsJson = False,
 ) -> None:
     """Run a DuckDB query over all tables."""
+    import duckdb
+
+    from storage.errors import StorageError
     from storage.sql import connect
 
-    with connect(_store()) as connection:
-        answer = connection.sql(query)
-        if answer is None:
-            return
-        if json:
-            columns = answer.columns
-            _print_json([dict(zip(columns, record, strict=True)) for record in answer.fetchall()])
-        else:
-            answer.show(max_rows=100, max_width=200)
+    try:
+        with connect(_store()) as connection:
+            answer = connection.sql(query)
+            if json:
+                names = answer.columns
+                _print_json([dict(zip(names, record, strict=True)) for record in answer.fetchall()])
+            else:
+                answer.show(max_rows=100, max_width=200)
+    except duckdb.Error as error:
+        raise StorageError(f"the query: {error}") from error
 
 
 def export(

@@ -65,7 +65,8 @@ def nightly(
     from flows.nightly import nightly as flow
     from flows.summary import as_json, print_summary
 
-    typer.echo("Starting: Prefect's local server takes some seconds ...", err=True)
+    if "PREFECT_API_URL" not in os.environ:
+        typer.echo("Starting Prefect for this run (some seconds) ...", err=True)
     name = flow(night)
     if json:
         typer.echo(as_json(name))
@@ -78,26 +79,46 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the Prefect server and its UI (loopback).")] = 4200,
     cron: Annotated[str, typer.Option(help="When the night starts.")] = "0 2 * * *",
     timezone: Annotated[str, typer.Option(help="Time zone of the schedule; empty: this machine's.")] = "",
+    config: Annotated[Path | None, typer.Option(help="A YAML file of settings for the night.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One setting of the night; may be repeated."),
+    ] = None,
 ) -> None:
-    """Start a Prefect server with its UI and serve the flows, nightly on schedule. Ctrl-C stops both."""
+    """Start a Prefect server with its UI and serve the flows, nightly on schedule. Ctrl-C stops both.
+
+    With PREFECT_API_URL set the flows are served to that server, and none is started here.
+    """
     from flows.settings import load_settings
 
     settings = load_settings()
     arrange(settings.home, quiet=False)
-    from flows.up import serve_here
+    from flows.config import load_config
+    from flows.up import serve_flows, with_server
 
-    serve_here(settings, port=port, cron=cron, timezone=timezone or None)
+    night = load_config(config, set_ or [])
+    if "PREFECT_API_URL" in os.environ:
+        serve_flows(night, cron=cron, timezone=timezone)
+    else:
+        with with_server(settings.home.absolute(), port):
+            serve_flows(night, cron=cron, timezone=timezone)
 
 
 @teacher.command("serve")
 def teacher_serve(
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MATHMILL_SERVE_API_KEY", help="Key that clients must send; better set in the environment."
+        ),
+    ] = None,
 ) -> None:
     """Serve the embedded teacher; any chat-completions client can talk to it."""
     from tasks.teacher.serve import serve
 
-    serve(host=host, port=port)
+    serve(port, host=host, api_key=api_key)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
@@ -87,7 +88,7 @@ def _endpoints(home: Path) -> Iterator[Check]:
     try:
         for role in ROLES:
             yield _guarded(
-                role, lambda role=role: _endpoint(tools, role), f"check MATHMILL_{role.upper()}__BASE_URL"
+                role, functools.partial(_endpoint, tools, role), f"check MATHMILL_{role.upper()}__BASE_URL"
             )
     finally:
         tools.close()

@@ -11,18 +11,22 @@ from storage.errors import StorageError
 from storage.ledger import LedgerError
 from storage.sketches import HistoryError
 from tasks.decontaminate.benchmarks import BenchmarkError
+from tasks.encode import EncoderError
 from tasks.found import UnknownName
 from tasks.ingest import IngestError
 from tasks.llm.endpoint import EndpointError
 from tasks.sandbox import SandboxUnavailable
+from tasks.teacher.serve import PortTaken
 
 FOR_PEOPLE: tuple[type[Exception], ...] = (
     BenchmarkError,
     ConfigError,
+    EncoderError,
     EndpointError,
     HistoryError,
     IngestError,
     LedgerError,
+    PortTaken,
     PromptError,
     SandboxUnavailable,
     SettingsError,

@@ -12,6 +12,7 @@ from typing import Any
 
 from flows.config import ConfigError, Nightly
 from flows.progress import Bars
+from flows.settings import ROLES
 from flows.settle import finish, history, latest
 from flows.stage import Line, Stage
 from flows.tools import Tools
@@ -30,7 +31,7 @@ from tasks.solve import SolveSettings
 from tasks.taxonomy import SUBDOMAINS
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
-FIRST_GUESS = 0.6  # accepted share of the solutions asked for, before anything was measured
+FIRST_GUESS = 0.75  # accepted share of the solutions asked for, before anything was measured
 MARGIN = 1.1  # asked for beyond what is missing: the mixture takes its part
 
 # what the model writes is the user's own: no third party's licence is on it
@@ -143,9 +144,6 @@ class Night:
         """Solutions that so many questions become."""
         return questions * self.solve.samples
 
-    def credit(self, method: str) -> dict[str, str]:
-        return {"source": method, "license": OWN_LICENSE}
-
     def scorer(self, name: str) -> Stage:
         return Stage(
             name,
@@ -190,10 +188,11 @@ def apportion(weights: dict[tuple[str, str], float], total: int, turn: int) -> d
 
 
 def _roles(config: Nightly) -> list[str]:
-    needed = {"teacher", "reasoner"}
+    """The roles that this configuration asks, the teacher first: others borrow its address."""
+    needed = {"teacher", "reasoner"} | ({"student"} if config.weakness.share else set())
     for name in config.score.scorers:
-        needed |= {need for need in module("tasks.scorers", name).needs if need in ("critic", "student")}
-    return sorted(needed | ({"student"} if config.weakness.share else set()))
+        needed |= set(module("tasks.scorers", name).needs)
+    return [role for role in ROLES if role in needed]
 
 
 def _solve_settings(config: Nightly, tools: Tools) -> SolveSettings:
@@ -203,9 +202,6 @@ def _solve_settings(config: Nightly, tools: Tools) -> SolveSettings:
     if settings.pot_share == 0 or found.ok:
         return settings
     if config.solve.without_sandbox == "refuse":
-        raise SandboxUnavailable(
-            f"programs cannot be isolated here: {found.detail}. Mend it: {found.mend}, "
-            "or go on in words: --set 'solve.without_sandbox=words only'"
-        )
+        raise SandboxUnavailable(found)
     tools.words_only = True
     return replace(settings, pot_share=0.0)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.config import Nightly
-from flows.night import Night
+from flows.night import OWN_LICENSE, Night
 from flows.progress import Bars
 from flows.publish import publish
 from flows.settings import load_settings
 from flows.stage import Stage
 from flows.tools import opened
+from storage.rows import column
 from storage.shards import Ref
 from tasks.decontaminate import decontaminate
 from tasks.dedup import dedup_rows, filter_questions
@@ -31,12 +34,14 @@ PROBE = Stage("probe", probe, needs={"student": "student", "judge": "judge"}, ti
 RETRIEVE = Stage("retrieve", neighbourhood, needs={"encode": "encoder"}, title="Retrieve near failures")
 MIX = Stage("mix", mix, title="Mix")
 
+THREADS: Any = ThreadPoolTaskRunner(max_workers=4)
+
 
 @flow(
     name="nightly",
     flow_run_name="{config.dataset}, {config.target} rows",
     description="From seed tasks to a published dataset version.",
-    task_runner=ThreadPoolTaskRunner(max_workers=4),
+    task_runner=THREADS,
 )
 def nightly(config: Nightly = Nightly()) -> str:
     """Write, filter, solve, verify, judge, de-duplicate, decontaminate, probe, mix, publish, report.
@@ -49,34 +54,40 @@ def nightly(config: Nightly = Nightly()) -> str:
         seeds = night.ingest()
         accepted = judge(night, seeds, "seeds", pool=[]) if config.seeds.distill else []
 
-        # what weakness will write comes on top, so the waves leave room for it
-        ordinary = config.target - round(config.target * config.weakness.share)
+        # a part of the target is kept for what the student's failures ask for
+        reserved = round(config.target * config.weakness.share)
         asked: list[Ref] = []
         for wave in range(config.generate.waves):
-            missing = ordinary - night.worth(accepted)
+            missing = config.target - reserved - night.worth(accepted)
             if missing <= 0:
                 break
             for plan in night.plan_wave(wave, missing, seeds + accepted):
-                written = line.each(WRITE, plan.asks, owes=plan.owes, **night.credit(plan.method))
+                written = line.each(WRITE, plan.asks, owes=plan.owes, source=plan.method, license=OWN_LICENSE)
                 accepted += judge(night, written, f"wave {wave + 1}", pool=seeds + asked)
                 asked += written
 
         near: list[str] = []
-        if config.weakness.share:
+        if reserved:
             probed = line.each(PROBE, night.probe(), seed=night.seed)
-            failures = line.kept(probed)
             around = line.whole(
                 RETRIEVE, probed, reads={"pool": seeds + accepted}, neighbours=config.weakness.neighbours
             )
             near = near_ids(line.kept([around]))
-            missing = config.target - night.worth(accepted)
-            if failures.num_rows and missing > 0:
-                quota = budget(failures, rates(line.rows(probed)), night.questions_for(missing, accepted))
+            failures = line.kept(probed)
+            if failures.num_rows:
+                quota = budget(failures, rates(line.rows(probed)), night.questions_for(reserved, accepted))
                 plan = night.plan("similar", [around], quota)
                 written = line.each(
-                    WRITE, plan.asks, title="Write for weaknesses", owes=plan.owes, **night.credit("similar")
+                    WRITE,
+                    plan.asks,
+                    title="Write for weaknesses",
+                    owes=plan.owes,
+                    source=plan.method,
+                    license=OWN_LICENSE,
                 )
-                accepted += judge(night, written, "weakness", pool=seeds + asked, agree=2)
+                for_failures = judge(night, written, "weakness", pool=seeds + asked, agree=2)
+                near += column(line.kept(for_failures, ["id", "rejected"]), "id")
+                accepted += for_failures
 
         taken = line.whole(
             MIX, accepted, settings=config.mix.settings(config.target), near=near, seed=night.seed

@@ -108,7 +108,8 @@ def _vote(
                 reasons[i] = reason(STAGE, f"no majority: {votes} of {len(members)} samples agree")
             elif g != leader:
                 reasons[i] = reason(
-                    STAGE, f"answer {_short(answers[i])} is outvoted {votes} to {counts.get(g, 0)}"
+                    STAGE,
+                    f"answer {_short(answers[i])} is outvoted {votes} to {counts[g] if g is not None else 0}",
                 )
     return difficulty
 

@@ -29,7 +29,7 @@ _KEPT_ATTRIBUTES = frozenset(
     }
 )
 # latex2mathml's own errors have no common base, and malformed LaTeX also ends in Python's plain ones
-_UNREADABLE = (
+_UNREADABLE: tuple[type[Exception], ...] = (
     *(kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, Exception)),
     AttributeError,
     IndexError,

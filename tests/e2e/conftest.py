@@ -1,0 +1,89 @@
+"""One Prefect server for the session, fresh homes, teachers on ports of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import (
+    SCRIPT,
+    SERVER_WITHIN_S,
+    Home,
+    Teacher,
+    answers,
+    clean_environment,
+    end,
+    free_port,
+    wait_for,
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "e2e" in Path(item.path).parts:
+            item.add_marker(pytest.mark.e2e)
+            # one worker runs them all, so that one Prefect server is enough
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@pytest.fixture(scope="session")
+def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Prefect server for the session, as a person would start it."""
+    port = free_port()
+    home = tmp_path_factory.mktemp("prefect")
+    log = (home / "server.log").open("w")
+    environment = clean_environment(
+        PREFECT_HOME=str(home), PREFECT_SERVER_ANALYTICS_ENABLED="false", DO_NOT_TRACK="1"
+    )
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(
+        command, env=environment, stdout=log, stderr=log, text=True, start_new_session=True, cwd=home
+    )
+    try:
+        url = f"http://127.0.0.1:{port}/api"
+        wait_for(lambda: answers(f"{url}/health"), SERVER_WITHIN_S, "the Prefect server", server)
+        yield url
+    finally:
+        end(server)
+
+
+@pytest.fixture(scope="session")
+def home(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Home]:
+    """Makes fresh homes that share the session's Prefect server."""
+
+    def make(**settings: str) -> Home:
+        path = tmp_path_factory.mktemp("home") / "mathmill"
+        environment = clean_environment(MATHMILL_HOME=str(path), PREFECT_API_URL=prefect_api, **settings)
+        return Home(path, environment)
+
+    return make
+
+
+@pytest.fixture
+def teacher() -> Iterator[Callable[[], Teacher]]:
+    """Starts embedded teachers on ports of their own."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> Teacher:
+        port = free_port()
+        command = [str(SCRIPT), "teacher", "serve", "--port", str(port)]
+        process = subprocess.Popen(
+            command,
+            env=clean_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        base = f"http://127.0.0.1:{port}"
+        wait_for(lambda: answers(f"{base}/health"), 60, "the teacher", process)
+        return Teacher(process, f"{base}/v1")
+
+    yield start
+    for process in started:
+        end(process)

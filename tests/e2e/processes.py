@@ -1,0 +1,130 @@
+"""Real processes that the tests start: the console script, servers; and what they count."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT.parent / "shared" / "data"
+SCRIPT = Path(sys.executable).parent / "mathmill"
+SERVER_WITHIN_S = 180
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """This process's environment without settings of ours or Prefect's."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MATHMILL_", "PREFECT_", "PYTEST_"))}
+    return kept | {"COLUMNS": "200"} | more
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as reply:
+            return bool(reply.status == 200)
+    except OSError:
+        return False
+
+
+def fetch(url: str, body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return json.loads(reply.read())
+
+
+def wait_for(
+    condition: Callable[[], Any], seconds: float, what: str, process: subprocess.Popen[str] | None = None
+) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = condition()
+        if found:
+            return found
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"{what}: the process ended with {process.returncode}")
+        time.sleep(0.3)
+    raise AssertionError(f"{what}: not within {seconds:.0f} s")
+
+
+def end(process: subprocess.Popen[str], how: int = signal.SIGTERM) -> None:
+    """End a process group that a test started, and wait for it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, how)
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+
+@dataclass
+class Home:
+    """One MATHMILL_HOME and the commands that a person runs on it."""
+
+    path: Path
+    environment: dict[str, str]
+
+    def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [str(SCRIPT), *words],
+            env=self.environment | more,
+            cwd=self.path.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *words: str, code: int = 0, **more: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*words, **more)
+        try:
+            out, err = process.communicate(timeout=420)
+        except BaseException:
+            end(process, signal.SIGKILL)
+            raise
+        assert process.returncode == code, f"{words}: exit {process.returncode}\n{out[-3000:]}\n{err[-3000:]}"
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def json(self, *words: str, **more: str) -> Any:
+        return json.loads(self.run(*words, "--json", **more).stdout)
+
+    def sql(self, query: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.json("sql", query)
+        return found
+
+
+@dataclass
+class Teacher:
+    """`mathmill teacher serve`, and what it counted."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    def stats(self) -> dict[str, Any]:
+        found: dict[str, Any] = fetch(f"{self.url.removesuffix('/v1')}/stats")
+        return found
+
+
+def balanced(lineage: dict[str, Any]) -> None:
+    """In = kept + rejected + failed at every stage, and what one stage keeps is what the next one gets."""
+    for line in lineage["funnel"]:
+        assert line["asked"] == line["kept"] + line["rejected"] + line["failed"], line
+        assert min(line[name] for name in ("asked", "kept", "rejected", "failed")) >= 0, line

@@ -1,0 +1,143 @@
+"""Bad input: one clear line with the mend, exit code 2, nothing half-published."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import Home, Teacher, free_port
+
+SMALL = ("nightly", "--target", "20", "--set", "weakness.share=0")
+
+
+@pytest.fixture(scope="module")
+def one(home: Callable[..., Home]) -> Home:
+    return home()
+
+
+def refused(home: Home, *words: str, **more: str) -> str:
+    """The one line on standard error of a command that must end with exit code 2."""
+    done = home.run(*words, code=2, **more)
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("mathmill: ")]
+    assert len(lines) == 1, done.stderr
+    assert "@" not in done.stdout
+    return lines[0]
+
+
+def test_bad_seed_files_are_all_named(one: Home, tmp_path: Path) -> None:
+    """Each kind of bad file has its own test beside tasks/ingest.py; here they stop a night."""
+    (tmp_path / "columns.jsonl").write_text('{"colour": "red"}\n')
+    (tmp_path / "empty.jsonl").write_text("")
+    seeds = [
+        word
+        for name in ("missing", "columns", "empty")
+        for word in ("--seeds", str(tmp_path / f"{name}.jsonl"))
+    ]
+    line = refused(one, *SMALL, *seeds)
+    for words in ("missing.jsonl", "columns.jsonl", "empty.jsonl"):
+        assert words in line
+    assert one.json("datasets") == []
+
+
+def test_a_bad_row_costs_only_itself(home: Callable[..., Home], tmp_path: Path) -> None:
+    path = tmp_path / "seeds.jsonl"
+    good = '{"question": "What is 12 + 30?", "answer": "It is 42. #### 42"}\n'
+    path.write_text(good + "{broken\n" + '{"question": ""}\n')
+    found = home().json(*SMALL, "--seeds", str(path))
+    ingest = found["lineage"]["funnel"][0]
+    assert (ingest["stage"], ingest["rejected"]) == ("ingest", 2)
+    assert {"file": "seeds.jsonl", "kept": 1, "rejected": 2}.items() <= found["lineage"]["inputs"][-1].items()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("nightly", "--config", "nowhere.yaml"), "nowhere.yaml"),
+        (("nightly", "--set", "score.scorers=[taste]"), "no 'taste' in tasks/scorers/"),
+        (("nightly", "--set", "decontaminate.benchmarks=[nowhere.jsonl]"), "nowhere.jsonl"),
+        (("show", "math-sft@1999.01.01"), "math-sft"),
+        (("why", "abc"), "too short"),
+        (("sql", "SELECT 1"), "nightly"),
+    ],
+)
+def test_wrong_words(one: Home, words: tuple[str, ...], expected: str) -> None:
+    assert expected in refused(one, *words)
+
+
+def test_an_endpoint_that_is_not_there(one: Home) -> None:
+    url = f"http://127.0.0.1:{free_port()}/v1"
+    line = refused(one, *SMALL, MATHMILL_TEACHER__MODEL="m", MATHMILL_TEACHER__BASE_URL=url)
+    assert "MATHMILL_TEACHER__BASE_URL" in line
+    assert "127.0.0.1" in line
+
+
+def test_a_wrong_key_is_named_but_not_shown(one: Home, guarded: Teacher) -> None:
+    line = refused(
+        one,
+        *SMALL,
+        MATHMILL_TEACHER__MODEL="embedded",
+        MATHMILL_TEACHER__BASE_URL=guarded.url,
+        MATHMILL_TEACHER__API_KEY="sk-wrong-key",
+    )
+    assert "MATHMILL_TEACHER__API_KEY" in line
+    assert "sk-wrong-key" not in line
+
+
+def test_an_unknown_model(one: Home, teacher: Callable[[], Teacher]) -> None:
+    line = refused(one, *SMALL, MATHMILL_TEACHER__MODEL="nobody", MATHMILL_TEACHER__BASE_URL=teacher().url)
+    assert "MATHMILL_TEACHER__MODEL" in line
+
+
+def test_a_home_that_cannot_be_written(one: Home, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    line = refused(one, *SMALL, MATHMILL_HOME=str(tmp_path / "file" / "home"))
+    assert "MATHMILL_HOME" in line
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small disk needs the right to mount")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_loses_nothing(one: Home, small_disk: Path) -> None:
+    disk = Home(small_disk / "mathmill", one.environment | {"MATHMILL_HOME": str(small_disk / "mathmill")})
+    line = refused(disk, *SMALL)
+    assert "disk" in line or "space" in line
+    assert disk.json("datasets") == []
+    # room again: the night goes on where it stopped
+    subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)
+    assert disk.json(*SMALL)["rows"] == 20
+
+
+@pytest.fixture
+def guarded(home: Callable[..., Home]) -> Iterator[Teacher]:
+    """A teacher that asks for a key."""
+    from tests.e2e.processes import SCRIPT, answers, clean_environment, end, wait_for
+
+    port = free_port()
+    process = subprocess.Popen(
+        [str(SCRIPT), "teacher", "serve", "--port", str(port)],
+        env=clean_environment(MATHMILL_SERVE_API_KEY="sk-right-key"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        cwd=os.fspath("/"),
+    )
+    base = f"http://127.0.0.1:{port}"
+    wait_for(lambda: answers(f"{base}/health"), 60, "the teacher", process)
+    yield Teacher(process, f"{base}/v1")
+    end(process)

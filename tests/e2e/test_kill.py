@@ -1,0 +1,85 @@
+"""kill -9 in the middle: the next run ends with the same version, and no stored completion is paid twice."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.processes import Home, Teacher, end, wait_for
+
+IN_FLIGHT = 8
+NIGHT = ("nightly", "--target", "40", "--set", "weakness.share=0", "--set", "shard_rows=16")
+
+
+def pointed_at(home: Callable[..., Home], teacher: Teacher) -> Home:
+    settings = {"MATHMILL_TEACHER__MODEL": "embedded", "MATHMILL_TEACHER__BASE_URL": teacher.url}
+    return home(MATHMILL_IN_FLIGHT=str(IN_FLIGHT), **settings)
+
+
+@pytest.fixture(scope="module")
+def whole(home: Callable[..., Home]) -> dict[str, Any]:
+    """The night without a kill, in process."""
+    night: dict[str, Any] = home().json(*NIGHT)
+    return night
+
+
+def kill_at(home: Home, teacher: Teacher, calls: int) -> None:
+    """Start the night and kill its whole process group once the server has counted so many calls."""
+    process = home.start(*NIGHT)
+    wait_for(lambda: teacher.stats()["calls"] >= calls, 240, f"{calls} calls", process)
+    end(process, signal.SIGKILL)
+
+
+# early in writing, in the middle of solving, in the critic's turn
+@pytest.mark.parametrize("calls", [3, 60, 170])
+def test_killed_and_run_again(
+    whole: dict[str, Any], home: Callable[..., Home], teacher: Callable[[], Teacher], calls: int
+) -> None:
+    server = teacher()
+    one = pointed_at(home, server)
+    kill_at(one, server, calls)
+    assert one.json("datasets") == []
+    night = one.json(*NIGHT)
+    assert night["digest"] == whole["digest"]
+    counted = server.stats()
+    asked_twice = counted["calls"] - counted["distinct"]
+    assert asked_twice <= IN_FLIGHT
+    completions = sum(cost["completions"] for cost in whole["lineage"]["costs"])
+    assert counted["distinct"] == completions
+
+
+def test_killed_while_publishing(whole: dict[str, Any], home: Callable[..., Home]) -> None:
+    """From the moment the mixture exists: publishing, candidates, history and report follow."""
+    one = home()
+    mixed = None
+    for pause in (0.0, 0.25, 0.6, 1.2):
+        process = one.start(*NIGHT)
+
+        def mixture() -> bool:
+            records = (one.path / "shards").rglob("*.json") if one.path.exists() else ()
+            return any('"stage": "mix"' in record.read_text() for record in records)
+
+        wait_for(mixture, 240, "the mixture", process if mixed is None else None)
+        mixed = True
+        time.sleep(pause)
+        end(process, signal.SIGKILL)
+        versions = one.json("datasets")
+        if versions:
+            assert versions[0]["digest"] == whole["digest"]
+            break
+    else:
+        one.run(*NIGHT)
+        versions = one.json("datasets")
+        assert versions[0]["digest"] == whole["digest"]
+    # the next night finishes what the kill cut off: candidates, history, report
+    second = one.json(*NIGHT)
+    assert second["lineage"]["base"] == versions[0]["version"]
+    (row,) = one.sql("SELECT count(*) AS rows FROM rows WHERE stage = 'published'")
+    assert row["rows"] == second["rows"]
+    assert (one.path / "reports" / f"{versions[0]['version']}.html").exists()
+    (twice,) = one.sql('SELECT count(*) - count(DISTINCT id) AS n FROM "math-sft"')
+    assert twice["n"] == 0

@@ -1,0 +1,205 @@
+"""The whole night on the embedded teacher: twice in one home, and again in another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.processes import Home, balanced
+
+NIGHT = ("nightly", "--target", "80", "--set", "shard_rows=64")
+STAGES = [
+    "ingest",
+    "generate",
+    "similarity",
+    "solve",
+    "verify",
+    "heuristics",
+    "critique",
+    "dedup",
+    "decontaminate",
+    "probe",
+    "retrieve",
+    "mix",
+]
+
+
+@dataclass
+class Nights:
+    home: Home
+    first: dict[str, Any]
+    second: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def nights(home: Callable[..., Home]) -> Nights:
+    """A home after two nights, and what each said."""
+    one = home()
+    return Nights(one, one.json(*NIGHT), one.json(*NIGHT))
+
+
+def test_every_stage_is_there_and_balances(nights: Nights) -> None:
+    for night in (nights.first, nights.second):
+        funnel = night["lineage"]["funnel"]
+        balanced(night["lineage"])
+        assert [stage for stage in STAGES if stage not in {line["stage"] for line in funnel}] == []
+        assert funnel[-1]["stage"] == "mix"
+        assert funnel[-1]["kept"] == night["added"]
+        by_title = {line["title"]: line for line in funnel}
+        for before, after in (
+            ("Verify answers, wave 1", "Score by heuristics, wave 1"),
+            ("Score by heuristics, wave 1", "Score by critique, wave 1"),
+            ("Score by critique, wave 1", "De-duplicate, wave 1"),
+            ("De-duplicate, wave 1", "Decontaminate, wave 1"),
+        ):
+            assert by_title[before]["kept"] == by_title[after]["asked"]
+        solved = by_title["Solve in words and programs, wave 1"]["asked"]
+        assert solved == 4 * by_title["Drop similar questions, wave 1"]["kept"]
+
+
+def test_the_second_night_goes_on_from_the_first(nights: Nights) -> None:
+    first, second = nights.first, nights.second
+    assert first["rows"] == first["added"] == 80
+    assert second["rows"] == 80 + second["added"]
+    assert second["added"] >= 60
+    assert second["lineage"]["base"] == first["version"]
+    assert second["version"] == first["version"] + ".2"
+    listed = nights.home.json("datasets")
+    assert [entry["version"] for entry in listed] == [first["version"], second["version"]]
+
+
+def test_no_duplicate_across_versions(nights: Nights) -> None:
+    name = nights.second["version"]
+    (counts,) = nights.home.sql(f'SELECT count(*) AS rows, count(DISTINCT id) AS ids FROM "{name}"')
+    assert counts["rows"] == counts["ids"] == nights.second["rows"]
+    old, new = nights.first["version"], name
+    shared = nights.home.sql(
+        f'SELECT n.question FROM "{new}" n JOIN "{old}" o USING (problem_id) '
+        f'WHERE n.id NOT IN (SELECT id FROM "{old}")'
+    )
+    assert shared == []
+    folded = nights.home.sql(
+        "SELECT count(DISTINCT problem_id) AS problems, "
+        "count(DISTINCT lower(regexp_replace(question, '\\s+', ' ', 'g'))) AS questions "
+        f'FROM "{name}"'
+    )
+    assert folded[0]["problems"] == folded[0]["questions"]
+
+
+def test_published_rows_are_verified_and_judged(nights: Nights) -> None:
+    (bad,) = nights.home.sql(
+        'SELECT count(*) AS rows FROM "math-sft" WHERE rejected IS NOT NULL OR answer IS NULL '
+        "OR solution IS NULL OR scores['answer'] < 0.6 OR verdicts['consistent'] IS NULL "
+        "OR (solution_format = 'pot' AND verdicts['executed'] <> 'ok')"
+    )
+    assert bad["rows"] == 0
+    kinds = {row["k"] for row in nights.home.sql('SELECT DISTINCT solution_format AS k FROM "math-sft"')}
+    assert kinds == {"cot", "pot"}
+    languages = {row["k"] for row in nights.home.sql('SELECT DISTINCT language AS k FROM "math-sft"')}
+    assert languages == {"en", "zh"}
+
+
+def test_the_answers_are_right(nights: Nights) -> None:
+    """The oracle knows the exact answer of every procedural question."""
+    from tasks.answers import Judge
+    from tasks.rules.family import recognise
+
+    rows = nights.home.sql('SELECT question, language, answer FROM "math-sft"')
+    known = [
+        (row["answer"], p.worked.answer) for row in rows if (p := recognise(row["question"], row["language"]))
+    ]
+    assert len(known) >= 0.9 * len(rows)
+    with Judge(workers=1) as judge:
+        verdicts = judge.equal(known)
+    # two samples in four can agree on one slip; more than a few in a hundred would be a broken filter
+    assert verdicts.count("different") <= 0.04 * len(known)
+
+
+def test_the_lineage_names_everything(nights: Nights) -> None:
+    lineage = nights.second["lineage"]
+    assert {entry["file"] for entry in lineage["inputs"]} == {"en.jsonl", "zh.jsonl", "probe.jsonl"}
+    assert all(re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]) for entry in lineage["inputs"])
+    assert lineage["models"]["student"]["model"] == "embedded-small"
+    assert any(ref.startswith("solve_pot.zh@") for ref in lineage["prompts"])
+    assert lineage["parameters"]["target"] == 80
+    assert sum(lineage["licenses"].values()) == nights.second["added"]
+    roles = {cost["role"]: cost for cost in lineage["costs"]}
+    assert set(roles) == {"teacher", "reasoner", "critic", "student"}
+    assert all(cost["prompt_tokens"] > cost["completions"] for cost in roles.values())
+
+
+def test_why_tells_the_life_of_a_row(nights: Nights) -> None:
+    home = nights.home
+    (row,) = home.sql("SELECT id FROM \"math-sft\" WHERE source = 'self_instruct' ORDER BY id LIMIT 1")
+    life = home.json("why", row["id"])
+    assert life["published"]
+    assert life["row"]["question"] in life["completion"]["request"]["messages"][-1]["content"]
+    assert life["ancestors"][0]["question"] == life["row"]["question"]
+    assert len(life["ancestors"]) > 1
+    for stage in ("similarity", "solve", "verify", "critique", "mix"):
+        (lost,) = home.sql(f"SELECT id, rejected FROM rejected WHERE stage = '{stage}' ORDER BY id LIMIT 1")
+        assert home.json("why", lost["id"])["row"]["rejected"].startswith(f"{stage}: ")
+    assert "dropped" in home.run("why", lost["id"]).stdout
+    assert "there is no row" in home.run("why", "f" * 24, code=2).stderr
+
+
+def test_sql_sees_the_tables_and_nothing_else(nights: Nights) -> None:
+    for query, expected in (
+        ("SELECT nonsense FROM nowhere", "nowhere"),
+        ("SELECT * FROM read_text('/etc/passwd')", "disabled"),
+        ("DROP VIEW rejected; SELECT", "query"),
+    ):
+        done = nights.home.run("sql", query, code=2)
+        assert expected in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_every_row_of_the_night_is_somewhere(nights: Nights) -> None:
+    """What the funnel says was dropped is what the table of rejected rows holds, stage by stage."""
+    funnel = nights.first["lineage"]["funnel"] + nights.second["lineage"]["funnel"]
+    for stage in ("similarity", "solve", "verify", "critique", "dedup", "mix"):
+        said = sum(line["rejected"] + line["failed"] for line in funnel if line["stage"] == stage)
+        (held,) = nights.home.sql(f"SELECT count(*) AS rows FROM rejected WHERE stage = '{stage}'")
+        assert held["rows"] == said, stage
+
+
+def test_the_report_is_one_file(nights: Nights) -> None:
+    page = Path(nights.second["report"]).read_text()
+    assert nights.second["version"] in page
+    assert page.count('class="row"') == 10
+    assert "<script" not in page
+
+
+def test_same_seed_and_configuration_same_digests(nights: Nights, home: Callable[..., Home]) -> None:
+    """Fresh home, other sharding, other number of calls in flight: byte-equal versions."""
+    other = home(MATHMILL_IN_FLIGHT="7", MATHMILL_SANDBOX_WORKERS="1")
+    words = ("nightly", "--target", "80", "--set", "shard_rows=33")
+    assert other.json(*words)["digest"] == nights.first["digest"]
+    assert other.json(*words)["digest"] == nights.second["digest"]
+
+
+def test_another_seed_makes_another_version(nights: Nights, home: Callable[..., Home]) -> None:
+    other = home().json(*NIGHT, "--set", "seed=1", "--set", "weakness.share=0")
+    assert other["digest"] != nights.first["digest"]
+
+
+def test_the_plain_output_ends_with_what_to_do_next(home: Callable[..., Home]) -> None:
+    done = home().run("nightly", "--target", "20", "--set", "weakness.share=0")
+    last = done.stdout[-1500:]
+    for words in (
+        "Published  math-sft@",
+        "20 rows",
+        "Cost",
+        "Report",
+        "mathmill show",
+        "mathmill sql",
+        "mathmill export",
+        "mathmill up",
+    ):
+        assert words in last
+    assert "rows/s" in done.stderr
