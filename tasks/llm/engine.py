@@ -11,7 +11,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -48,7 +48,8 @@ class Engine:
     """One endpoint, one ledger, one concurrency controller. Thread-safe; `close` it, or use `with`.
 
     `budget` is shared with the other engines of a run. `transports` replaces the endpoint's own
-    (one a base URL), for an application served in this process.
+    (one a base URL), for an application served in this process. `through` sees the requests of every
+    run first: `batch.Batches.through` has them answered by batches before the run asks for the rest.
     """
 
     def __init__(
@@ -59,10 +60,12 @@ class Engine:
         *,
         budget: Budget | None = None,
         transports: list[Transport] | None = None,
+        through: Callable[[Iterable[Request]], Iterator[Request]] | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.ledger = ledger
         self.limits = limits or EngineLimits()
+        self._through = through
         self._meter = Meter()
         self._entries: dict[str, Entry] = {}
         self._lock = threading.Lock()
@@ -77,7 +80,7 @@ class Engine:
         thread. Raises EndpointError or BudgetExceeded at the first request that was therefore not
         answered, after everything in flight has landed in the ledger.
         """
-        for batch in self._batches(iter(requests), check, threading.Event(), threading.Event()):
+        for batch in self._batches(self._source(requests), check, threading.Event(), threading.Event()):
             yield from batch
 
     async def arun(
@@ -85,7 +88,7 @@ class Engine:
     ) -> AsyncIterator[Completion]:
         """`run` for callers that live in an event loop of their own."""
         wake, over = threading.Event(), threading.Event()
-        batches = self._batches(iter(requests), check, wake, over)
+        batches = self._batches(self._source(requests), check, wake, over)
         loop = asyncio.get_running_loop()
         pending: asyncio.Future[list[Completion] | None] | None = None
         try:
@@ -122,6 +125,9 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _source(self, requests: Iterable[Request]) -> Iterator[Request]:
+        return iter(requests) if self._through is None else self._through(requests)
 
     def _batches(
         self, source: Iterator[Request], check: Check | None, wake: threading.Event, over: threading.Event

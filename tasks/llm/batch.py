@@ -1,0 +1,267 @@
+"""Batch files: half the price for answers within a day. The same files work with `vllm run-batch`.
+
+`Batches.through` stands in front of an engine's run: it draws every request, sends what the ledger
+lacks as batches, waits, puts the answers into the ledger, and hands the requests on. Everything lies
+in files, so a restart goes on where it was: `<name>.jsonl` (the input), `.asked.jsonl` (the requests as
+the ledger keys them), `.state.json`, `.output.jsonl` and `.errors.jsonl` (as downloaded).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+import openai
+import orjson
+
+from storage.ledger import Bill, Ledger
+from tasks.llm import wire
+from tasks.llm.booking import first_answer
+from tasks.llm.budget import Budget
+from tasks.llm.endpoint import Endpoint, EndpointError
+from tasks.llm.imports import asked_beside, from_batch, put_answers
+from tasks.llm.request import Request, key_of
+from tasks.llm.settle import request_of
+
+MOST_REQUESTS = 50_000  # the API's limits for one input file
+MOST_BYTES = 200 * 1024 * 1024
+DISCOUNT = 0.5  # of the price of the same call made at once
+ENDED = ("completed", "failed", "expired", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where one batch stands. `status` is the API's own word; "written" before it was submitted,
+    "collected" once its answers are in the ledger. `worst` is what it may cost, in USD and tokens."""
+
+    name: str
+    count: int
+    worst_usd: float
+    worst_tokens: int
+    status: str = "written"
+    batch_id: str = ""
+    skipped: dict[str, int] | None = None
+
+
+class Batches:
+    """The batches of one endpoint in one folder. `poll` seconds between looks; `unreachable_after` seconds
+    without an answer of the service end the run."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        ledger: Ledger,
+        folder: Path,
+        *,
+        budget: Budget | None = None,
+        poll: float = 30.0,
+        most_requests: int = MOST_REQUESTS,
+        most_bytes: int = MOST_BYTES,
+        unreachable_after: float = 3600.0,
+    ) -> None:
+        self._endpoint = replace(
+            endpoint, price_in=endpoint.price_in * DISCOUNT, price_out=endpoint.price_out * DISCOUNT
+        )
+        self._ledger = ledger
+        self._folder = folder
+        self._budget = budget
+        self._poll = poll
+        self._most_requests = most_requests
+        self._most_bytes = most_bytes
+        self._unreachable_after = unreachable_after
+        self._held: set[str] = set()
+
+    def through(self, requests: Iterable[Request]) -> Iterator[Request]:
+        """The same requests, once every batch for them has ended. What a batch did not answer
+        (expired, failed) is left for whoever asks next. EndpointError, BudgetExceeded."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self._folder) as spool:
+            for request in requests:
+                note = {"tag": request.tag, "longer": request.longer}
+                spool.write(orjson.dumps([request.canonical(self._endpoint.revision).decode(), note]) + b"\n")
+            self.write(_spooled(spool))
+            self.run()
+            yield from _spooled(spool)
+
+    def write(self, requests: Iterable[Request]) -> list[State]:
+        """Input files for what neither the ledger holds nor an open batch asks for."""
+        taken = {key for state in self.states() if state.status != "collected" for key in self._asked(state)}
+        written: list[State] = []
+        source = iter(requests)
+        lines: list[tuple[str, bytes, Request, bytes]] = []
+        size = 0
+        while chunk := list(islice(source, 500)):
+            forms = [request.canonical(self._endpoint.revision) for request in chunk]
+            keys = [key_of(form) for form in forms]
+            have = self._ledger.get_many(keys)
+            for request, form, key in zip(chunk, forms, keys, strict=True):
+                known = first_answer(have.get(key, ()), request, key, self._endpoint.names)
+                if key in taken or known is not None:
+                    continue
+                taken.add(key)
+                body = orjson.loads(wire.body(request, wire.Dialect()))
+                line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
+                data = orjson.dumps(line) + b"\n"
+                if lines and (len(lines) >= self._most_requests or size + len(data) > self._most_bytes):
+                    written.append(self._write(lines))
+                    lines, size = [], 0
+                lines.append((key, form, request, data))
+                size += len(data)
+        if lines:
+            written.append(self._write(lines))
+        return written
+
+    def run(self) -> None:
+        """Submit what is written, and wait until every batch has ended and is collected."""
+        client = self._client()
+        answered = time.monotonic()
+        while open_ := [state for state in self.states() if state.status != "collected"]:
+            try:
+                for state in open_:
+                    self._advance(client, state)
+                answered = time.monotonic()
+            except openai.APIError as error:
+                status = error.status_code if isinstance(error, openai.APIStatusError) else 0
+                if 400 <= status < 500 and status != 429:
+                    raise self._stopped(error.message, status) from error
+                # The service is away; its batches go on meanwhile, and so do we at the next look.
+                if time.monotonic() - answered > self._unreachable_after:
+                    raise self._stopped(error.message, status) from error
+            if any(state.status != "collected" for state in self.states()):
+                time.sleep(self._poll)
+
+    def states(self) -> list[State]:
+        """Every batch in the folder, oldest name first."""
+        files = sorted(self._folder.glob("batch-*.state.json"))
+        return [State(**orjson.loads(file.read_bytes())) for file in files]
+
+    def _advance(self, client: openai.OpenAI, state: State) -> None:
+        if not state.batch_id:
+            if self._budget is not None and not self._budget.reserve(state.worst_usd, state.worst_tokens):
+                return  # other calls must land first
+            self._held.add(state.name)
+            state = replace(state, batch_id=self._submitted(client, state), status="validating")
+            self._save(state)
+        batch = client.batches.retrieve(state.batch_id)
+        if batch.status != state.status:
+            state = replace(state, status=batch.status)
+            self._save(state)
+        if batch.status not in ENDED:
+            return
+        if batch.status == "failed":
+            errors = batch.errors.data if batch.errors is not None else None
+            said = errors[0].message if errors else "no reason given"
+            raise EndpointError(
+                f"{self._endpoint.role} batch {state.batch_id} failed: {self._endpoint.redact(said or '')}: mend it, "
+                f"then remove {self._folder / state.name}.* to have it written anew"
+            )
+        for file_id, kind in ((batch.output_file_id, "output"), (batch.error_file_id, "errors")):
+            if file_id:
+                part = self._path(state, f"{kind}.jsonl.part")
+                client.files.content(file_id).write_to_file(part)
+                part.replace(self._path(state, f"{kind}.jsonl"))
+        self._collect(state)
+
+    def _submitted(self, client: openai.OpenAI, state: State) -> str:
+        """The id of the batch; one submitted by a run that died before it noted the id is found again."""
+        for batch in client.batches.list(limit=100):
+            if (batch.metadata or {}).get("mathmill") == state.name and batch.status != "failed":
+                return str(batch.id)
+        with self._path(state, "jsonl").open("rb") as data:
+            file = client.files.create(file=(f"{state.name}.jsonl", data), purpose="batch")
+        made = client.batches.create(
+            input_file_id=file.id,
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+            metadata={"mathmill": state.name},
+        )
+        return str(made.id)
+
+    def _collect(self, state: State) -> None:
+        """The downloaded answers into the ledger; then, and only then, the batch is done with."""
+        end, asked = self._endpoint, self._asked(state)
+        skipped: Counter[str] = Counter()
+        bought = {"role": end.role, "price_in": end.price_in, "price_out": end.price_out, "names": end.names}
+        spent = Bill(0, "", 0, 0, False, 0.0)
+        for kind in ("output", "errors"):
+            path = self._path(state, f"{kind}.jsonl")
+            if path.exists():
+                sums = put_answers(self._ledger, from_batch(path, asked, skipped, **bought))
+                spent = Bill(
+                    0,
+                    "",
+                    spent.prompt_tokens + sums.prompt_tokens,
+                    spent.completion_tokens + sums.completion_tokens,
+                    spent.estimated or sums.estimated > 0,
+                    spent.cost + sums.cost,
+                )
+        if self._budget is not None and state.name in self._held:
+            self._budget.settle((state.worst_usd, state.worst_tokens), spent)
+            self._held.discard(state.name)
+        self._save(replace(state, status="collected", skipped=dict(skipped)))
+
+    def _write(self, lines: list[tuple[str, bytes, Request, bytes]]) -> State:
+        digest = hashlib.sha256(b"".join(data for *_, data in lines)).hexdigest()[:16]
+        tokens = sum(wire.estimate_prompt(request) for _, _, request, _ in lines)
+        made = sum(request.max_tokens for _, _, request, _ in lines)
+        state = State(f"batch-{digest}", len(lines), self._endpoint.cost(tokens, made), tokens + made)
+        _durable(self._path(state, "jsonl"), b"".join(data for *_, data in lines))
+        asked = [
+            {"key": key, "canonical": form.decode(), "tag": request.tag} for key, form, request, _ in lines
+        ]
+        _durable(self._path(state, "asked.jsonl"), b"".join(orjson.dumps(item) + b"\n" for item in asked))
+        self._save(state)
+        return state
+
+    def _asked(self, state: State) -> dict[str, tuple[bytes, str]]:
+        return asked_beside(self._path(state, "asked.jsonl"))
+
+    def _path(self, state: State, kind: str) -> Path:
+        return self._folder / f"{state.name}.{kind}"
+
+    def _save(self, state: State) -> None:
+        _durable(self._path(state, "state.json"), orjson.dumps(asdict(state), option=orjson.OPT_INDENT_2))
+
+    def _client(self) -> openai.OpenAI:
+        end = self._endpoint
+        if not end.base_urls:
+            raise EndpointError(
+                f"batch mode needs an endpoint with a Batch API: set {end.setting('BASE_URL')} (the embedded "
+                "teacher has none)"
+            )
+        key = end.api_key.get_secret_value() if end.api_key is not None else "none"
+        headers = dict(end.headers)
+        return openai.OpenAI(base_url=end.base_urls[0], api_key=key, default_headers=headers, max_retries=5)
+
+    def _stopped(self, message: str, status: int) -> EndpointError:
+        end = self._endpoint
+        said = f"http {status}: {end.redact(message)}" if status else end.redact(message)
+        mend = f"try later, or mend {end.setting('BASE_URL')}; submitted batches go on and are found again"
+        return end.stopped_by("Batch API", status, said) or EndpointError(
+            f"{end.role} Batch API: {said}: {mend}"
+        )
+
+
+def _spooled(spool: IO[bytes]) -> Iterator[Request]:
+    spool.seek(0)
+    for line in spool:
+        canonical, note = orjson.loads(line)
+        yield replace(request_of(canonical.encode()), **note)
+
+
+def _durable(path: Path, data: bytes) -> None:
+    """Written whole or not at all, also through a power cut."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(path)

@@ -1,0 +1,257 @@
+"""Completions made elsewhere, into the ledger: Batch outputs, JSON lines of messages and completion,
+ledger exports. A night can then run with no model at all (`--offline`)."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import wait
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from storage.ledger import Bill, Call, Ledger, LedgerError
+from tasks.llm import wire
+from tasks.llm.booking import first_answer, judged
+from tasks.llm.request import Request, key_of
+from tasks.llm.settle import request_of
+
+SETTINGS = ("model", "temperature", "top_p", "max_tokens", "seed", "sample_index", "response_schema", "stop")
+AT_ONCE = 500  # answers in one look into the ledger and one commit
+
+
+class ImportProblem(ValueError):
+    """A file that cannot be imported; one line with the file, the line and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer to put: the canonical request, the raw chat-completions body, what it was bought for
+    (USD per million tokens)."""
+
+    canonical: bytes
+    raw: bytes
+    status: int
+    model: str
+    role: str = ""
+    tag: str = ""
+    price_in: float = 0.0
+    price_out: float = 0.0
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How an import went: answers put, keys answered before, lines that hold no answer (by reason)."""
+
+    put: int
+    known: int
+    skipped: dict[str, int]
+
+
+def take(
+    ledger: Ledger,
+    path: Path,
+    *,
+    defaults: Mapping[str, Any] | None = None,
+    revision: str = "",
+    asked: Path | None = None,
+) -> Taken:
+    """Import `path` (.gz too), whichever of the known formats its lines have.
+
+    Batch outputs need their requests: those of a batch that mathmill wrote lie beside it, those of
+    others are given as `asked` (the batch's input file). Lines of messages and completion may say
+    their own model, temperature, ...; `defaults` fills in what they do not. What a night asks for is
+    found only if model, revision, parameters and messages are the same. Raises ImportProblem.
+    """
+    first = next(_lines(path), None)
+    if first is None:
+        raise ImportProblem(f"{path} is empty")
+    if "key" in first and "raw" in first:
+        put, known = ledger.import_(path)
+        return Taken(put, known, {})
+    skipped: Counter[str] = Counter()
+    if "custom_id" in first and "response" in first:
+        answers = from_batch(path, _requests(path, asked, revision), skipped)
+    elif "messages" in first:
+        answers = _from_messages(path, defaults or {}, revision)
+    else:
+        raise ImportProblem(
+            f"{path}, line 1: neither a Batch output (custom_id, response), nor messages and completion, "
+            "nor a ledger export"
+        )
+    sums = put_answers(ledger, answers)
+    return Taken(sums.put, sums.known, dict(skipped))
+
+
+@dataclass(slots=True)
+class Sums:
+    """What was put: how many answers, with what was paid for them; and how many keys were known."""
+
+    put: int = 0
+    known: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: int = 0
+    cost: float = 0.0
+
+
+def put_answers(ledger: Ledger, answers: Iterable[Answer]) -> Sums:
+    """Put answers whose key is not answered yet, durable and billed."""
+    sums = Sums()
+    source = iter(answers)
+    while batch := list(itertools.islice(source, AT_ONCE)):
+        keys = [key_of(answer.canonical) for answer in batch]
+        have = ledger.get_many(keys)
+        landing = []
+        for key, answer in zip(keys, batch, strict=True):
+            request = request_of(answer.canonical)
+            if first_answer(have.get(key, ()), request, key, answer.names) is not None:
+                sums.known += 1
+                continue
+            call = Call(
+                key=key,
+                request=answer.canonical,
+                raw=answer.raw,
+                status=answer.status,
+                model=answer.model,
+                created=time.time(),
+                role=answer.role,
+                tag=answer.tag,
+                price_in=answer.price_in,
+                price_out=answer.price_out,
+            )
+            landing.append((ledger.put(call), request, answer.names))
+        wait([future for future, _, _ in landing])
+        for future, request, names in landing:
+            receipt = future.result()
+            call = receipt.call
+            reading = wire.read(request, call.key, call.status, call.raw, names)
+            outcome, _ = judged(reading, first_answer(receipt.earlier, request, call.key, names), last=False)
+            usage = reading.completion.usage
+            cost = (usage.prompt_tokens * call.price_in + usage.completion_tokens * call.price_out) / 1e6
+            tokens = (usage.prompt_tokens, usage.completion_tokens)
+            ledger.bill(Bill(receipt.id, outcome, *tokens, usage.estimated, cost))
+            sums.put += 1
+            sums.prompt_tokens += usage.prompt_tokens
+            sums.completion_tokens += usage.completion_tokens
+            sums.estimated += usage.estimated
+            sums.cost += cost
+    ledger.flush()
+    return sums
+
+
+def from_batch(
+    path: Path, requests: Mapping[str, tuple[bytes, str]], skipped: Counter[str], **bought: Any
+) -> Iterator[Answer]:
+    """The answers of a Batch output or error file; `requests` by custom_id: canonical form and tag.
+    Lines without an answer (expired, cancelled, server errors) are counted in `skipped`."""
+    for number, line in enumerate(_lines(path), 1):
+        response, custom_id = line.get("response"), str(line.get("custom_id"))
+        if not isinstance(response, dict) or not isinstance(response.get("body"), dict):
+            error = line.get("error")
+            skipped[str(error.get("code") or "error") if isinstance(error, dict) else "no response"] += 1
+            continue
+        if custom_id not in requests:
+            raise ImportProblem(
+                f"{path}, line {number}: no request with custom_id {custom_id!r}: give the batch's input file"
+            )
+        canonical, tag = requests[custom_id]
+        status, raw = response.get("status_code", 200), orjson.dumps(response["body"])
+        if not isinstance(status, int) or not wire.is_answer(status, raw):
+            skipped[f"http {status}"] += 1
+            continue
+        model = request_of(canonical).model
+        yield Answer(canonical, raw, status, model, tag=tag, **bought)
+
+
+def asked_beside(path: Path) -> dict[str, tuple[bytes, str]]:
+    """The requests that `batch.py` wrote beside a batch's files: custom_id -> (canonical, tag)."""
+    return {line["key"]: (line["canonical"].encode(), line["tag"]) for line in _lines(path)}
+
+
+def _requests(path: Path, asked: Path | None, revision: str) -> dict[str, tuple[bytes, str]]:
+    beside = path.with_name(path.name.split(".")[0] + ".asked.jsonl")
+    if asked is None:
+        if not beside.exists():
+            raise ImportProblem(f"{path} is a Batch output: give the batch's input file as well")
+        return asked_beside(beside)
+    found = {}
+    for number, line in enumerate(_lines(asked), 1):
+        body = line.get("body")
+        if not isinstance(body, dict) or "custom_id" not in line:
+            raise ImportProblem(f"{asked}, line {number}: not a line of a Batch input (custom_id, body)")
+        settings = {name: body[name] for name in SETTINGS if name in body}
+        if (cap := body.get("max_completion_tokens")) is not None:
+            settings["max_tokens"] = cap
+        form = body.get("response_format")
+        if isinstance(form, dict) and isinstance(form.get("json_schema"), dict):
+            settings["response_schema"] = form["json_schema"].get("schema")
+        request = _request(body.get("messages"), settings, f"{asked}, line {number}")
+        found[str(line["custom_id"])] = (request.canonical(revision), "")
+    return found
+
+
+def _from_messages(path: Path, defaults: Mapping[str, Any], revision: str) -> Iterator[Answer]:
+    known = {field.name for field in fields(Request)}
+    for number, line in enumerate(_lines(path), 1):
+        where = f"{path}, line {number}"
+        messages = line.get("messages")
+        done = line.get("completion", line.get("response"))
+        if done is None and isinstance(messages, list) and messages and _is_reply(messages[-1]):
+            messages, done = messages[:-1], messages[-1]
+        if isinstance(done, list) and len(done) == 1:
+            done = done[0]
+        text = done.get("content") if isinstance(done, dict) else done
+        if not isinstance(text, str):
+            raise ImportProblem(f"{where}: no completion (a text, or a message with content)")
+        settings = {name: line.get(name, defaults.get(name)) for name in SETTINGS if name in known}
+        request = _request(messages, {k: v for k, v in settings.items() if v is not None}, where)
+        raw = {
+            "id": line.get("id", ""),
+            "model": request.model,
+            "choices": [
+                {
+                    "message": {"role": "assistant", "content": text},
+                    "finish_reason": line.get("finish_reason", "stop"),
+                }
+            ],
+            "usage": line.get("usage"),
+        }
+        yield Answer(request.canonical(revision), orjson.dumps(raw), 200, request.model, role="import")
+
+
+def _is_reply(message: object) -> bool:
+    return isinstance(message, dict) and message.get("role") == "assistant"
+
+
+def _request(messages: object, settings: dict[str, Any], where: str) -> Request:
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        raise ImportProblem(f"{where}: messages is not a list of messages")
+    if "model" not in settings:
+        raise ImportProblem(f"{where}: no model: name it in the line, or with --model")
+    try:
+        return Request(messages, **settings)
+    except (TypeError, ValueError) as error:
+        raise ImportProblem(f"{where}: {error}") from error
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.strip():
+                    continue
+                record = orjson.loads(line)
+                if not isinstance(record, dict):
+                    raise ImportProblem(f"{path}, line {number}: not a JSON object")
+                yield record
+    except orjson.JSONDecodeError as error:
+        raise ImportProblem(f"{path}, line {number}: not JSON ({error})") from error
+    except OSError as error:
+        raise LedgerError(f"cannot read {path}: {error}") from error

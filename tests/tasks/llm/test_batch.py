@@ -1,0 +1,256 @@
+"""Batch mode through the real openai client, against a Batch API on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+
+from storage.ledger import Ledger
+from tasks.llm import Budget, BudgetExceeded, Endpoint, EndpointError, Engine, EngineLimits, Request
+from tasks.llm.batch import Batches
+from tasks.llm.imports import take
+
+
+class BatchApi:
+    """Files, batches and chat completions. A batch ends after `looks` retrievals; of its lines `expired`
+    per hundred are left out, `refused` per hundred get a context-length error."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.batches: dict[str, dict[str, Any]] = {}
+        self.chats = 0
+        self.looks, self.expired, self.refused = 2, 0, 0
+        self.status: int | None = None
+        self.forget_ids = False
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=2**28)
+        app.add_routes(
+            [
+                web.post("/v1/files", self.upload),
+                web.get("/v1/files/{id}/content", self.content),
+                web.post("/v1/batches", self.create),
+                web.get("/v1/batches", self.list_),
+                web.get("/v1/batches/{id}", self.retrieve),
+                web.post("/v1/chat/completions", self.chat),
+            ]
+        )
+        return app
+
+    async def upload(self, request: web.Request) -> web.Response:
+        if self.status:
+            return web.json_response({"error": {"message": "no, sk-secret"}}, status=self.status)
+        form = await request.post()
+        name = f"file-{len(self.files)}"
+        self.files[name] = form["file"].file.read()  # type: ignore[union-attr]
+        return web.json_response({"id": name, "object": "file", "purpose": form["purpose"]})
+
+    async def content(self, request: web.Request) -> web.Response:
+        return web.Response(body=self.files[request.match_info["id"]])
+
+    async def create(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        assert asked["endpoint"] == "/v1/chat/completions"
+        name = f"batch_{len(self.batches)}"
+        self.batches[name] = {
+            "id": name, "object": "batch", "endpoint": asked["endpoint"], "input_file_id": asked["input_file_id"],
+            "completion_window": "24h", "created_at": 1, "status": "validating", "metadata": asked["metadata"], "looks": 0,
+        }  # fmt: skip
+        if self.forget_ids:  # made, but the answer is lost
+            return web.json_response({"error": {"message": "gone"}}, status=400)
+        return web.json_response(self.batches[name])
+
+    async def list_(self, request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": list(self.batches.values()), "has_more": False})
+
+    async def retrieve(self, request: web.Request) -> web.Response:
+        batch = self.batches[request.match_info["id"]]
+        batch["looks"] += 1
+        if batch["looks"] >= self.looks and batch["status"] not in ("expired", "completed"):
+            self.finish(batch)
+        return web.json_response(batch)
+
+    def finish(self, batch: dict[str, Any]) -> None:
+        output, errors = [], []
+        for number, line in enumerate(self.files[batch["input_file_id"]].splitlines()):
+            asked = orjson.loads(line)
+            if number % 100 < self.expired:
+                errors.append(
+                    {"custom_id": asked["custom_id"], "response": None, "error": {"code": "batch_expired"}}
+                )
+            elif number % 100 < self.expired + self.refused:
+                body = {"error": {"code": "context_length_exceeded", "message": "too long"}}
+                errors.append(
+                    {"custom_id": asked["custom_id"], "response": {"status_code": 400, "body": body}}
+                )
+            else:
+                body = self.answer(asked["body"])
+                output.append(
+                    {
+                        "custom_id": asked["custom_id"],
+                        "response": {"status_code": 200, "body": body},
+                        "error": None,
+                    }
+                )
+        output.reverse()  # the API promises no order
+        for kind, lines in (("output", output), ("error", errors)):
+            if lines:
+                self.files[f"{kind}-{batch['id']}"] = b"".join(orjson.dumps(item) + b"\n" for item in lines)
+                batch[f"{kind}_file_id"] = f"{kind}-{batch['id']}"
+        batch["status"] = "expired" if self.expired else "completed"
+
+    def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+        text = "re: " + asked["messages"][0]["content"]
+        message = {"role": "assistant", "content": text}
+        return {"id": "c", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "usage": {"prompt_tokens": 10, "completion_tokens": 20}}  # fmt: skip
+
+    async def chat(self, request: web.Request) -> web.Response:
+        self.chats += 1
+        return web.json_response(self.answer(await request.json()))
+
+
+@pytest.fixture
+def api() -> Iterator[tuple[BatchApi, str]]:
+    made, loop = BatchApi(), asyncio.new_event_loop()
+    runner = web.AppRunner(made.app())
+    loop.run_until_complete(runner.setup())
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    loop.run_until_complete(site.start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    port = runner.addresses[0][1]
+    yield made, f"http://127.0.0.1:{port}/v1"
+    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.sqlite") as opened:
+        yield opened
+
+
+def asks(count: int) -> list[Request]:
+    return [
+        Request([{"role": "user", "content": f"q{i}"}], "m", max_tokens=40, tag="solve") for i in range(count)
+    ]
+
+
+def endpoint(url: str) -> Endpoint:
+    return Endpoint("teacher", "m", [url], price_in=1.0, price_out=2.0)
+
+
+def run(url: str, ledger: Ledger, folder: Path, requests: list[Request], **more: Any) -> list[str | None]:
+    limits = more.pop("limits", EngineLimits(backoff=0.01))
+    batches = Batches(endpoint(url), ledger, folder, poll=0.02, **more)
+    with Engine(endpoint(url), ledger, limits, through=batches.through) as engine:
+        return [c.text for c in engine.run(requests)]
+
+
+def test_a_run_is_answered_by_batches_at_half_the_price(api, ledger: Ledger, tmp_path: Path) -> None:
+    server, url = api
+    requests = asks(250)
+    assert run(url, ledger, tmp_path / "b", requests, most_requests=100) == [f"re: q{i}" for i in range(250)]
+    assert len(server.batches) == 3
+    assert server.chats == 0
+    stats = ledger.stats()
+    assert stats.cost == pytest.approx(250 * (10 + 2 * 20) / 1e6 / 2)
+    assert [(group.role, group.tag, group.completions) for group in stats.groups] == [
+        ("teacher", "solve", 250)
+    ]
+    # Again: all of it is in the ledger.
+    assert run(url, ledger, tmp_path / "b", requests) == [f"re: q{i}" for i in range(250)]
+    assert len(server.batches) == 3
+
+
+def test_files_keep_to_the_byte_limit(api, ledger: Ledger, tmp_path: Path) -> None:
+    _, url = api
+    batches = Batches(endpoint(url), ledger, tmp_path / "b", most_bytes=5000)
+    (tmp_path / "b").mkdir()
+    states = batches.write(asks(60))
+    sizes = [(tmp_path / "b" / f"{state.name}.jsonl").stat().st_size for state in states]
+    assert len(sizes) == 3
+    assert max(sizes) <= 5000
+    assert sum(state.count for state in states) == 60
+    assert batches.write(asks(60)) == []  # they are pending already
+
+
+def test_what_expired_is_asked_at_once_and_what_was_refused_is_kept(
+    api, ledger: Ledger, tmp_path: Path
+) -> None:
+    server, url = api
+    server.expired, server.refused = 10, 5
+    said = run(url, ledger, tmp_path / "b", asks(100))
+    assert said == [None if 10 <= i < 15 else f"re: q{i}" for i in range(100)]
+    assert server.chats == 10
+    (state,) = Batches(endpoint(url), ledger, tmp_path / "b").states()
+    assert (state.status, state.skipped) == ("collected", {"batch_expired": 10})
+
+
+def test_a_restart_finds_its_batches_again(api, ledger: Ledger, tmp_path: Path) -> None:
+    server, url = api
+    server.forget_ids = True  # the run dies after the batch was made and before it knew
+    with pytest.raises(EndpointError):
+        run(url, ledger, tmp_path / "b", asks(20))
+    server.forget_ids = False
+    assert run(url, ledger, tmp_path / "b", asks(20)) == [f"re: q{i}" for i in range(20)]
+    assert len(server.batches) == 1
+    # Killed after the download, before the answers were in the ledger: nothing is bought again.
+    (state,) = Batches(endpoint(url), ledger, tmp_path / "b").states()
+    file = tmp_path / "b" / f"{state.name}.state.json"
+    file.write_bytes(file.read_bytes().replace(b"collected", b"completed"))
+    with Ledger.open(tmp_path / "fresh.sqlite") as fresh:
+        assert run(url, fresh, tmp_path / "b", asks(20)) == [f"re: q{i}" for i in range(20)]
+        assert fresh.stats().calls == 20
+    assert (len(server.batches), server.chats) == (1, 0)
+
+
+def test_the_budget_holds_for_batches_too(api, ledger: Ledger, tmp_path: Path) -> None:
+    server, url = api
+    budget = Budget(usd=0.003)  # a batch of 25 may cost 25 * (5 + 80) / 2e6 = 0.00106, and takes 0.000625
+    with pytest.raises(BudgetExceeded):
+        run(url, ledger, tmp_path / "b", asks(250), budget=budget, most_requests=25)
+    assert 2 <= len(server.batches) <= 4
+    assert ledger.stats().cost == pytest.approx(budget.state().usd)
+    assert budget.state().usd <= 0.003
+
+
+@pytest.mark.parametrize(("status", "word"), [(401, "API_KEY"), (400, "Batch API")])
+def test_a_refusing_api_is_told_in_one_line(
+    status: int, word: str, api, ledger: Ledger, tmp_path: Path
+) -> None:
+    server, url = api
+    server.status = status
+    with pytest.raises(EndpointError, match=word) as stopped:
+        run(url, ledger, tmp_path / "b", asks(3))
+    assert "\n" not in str(stopped.value)
+
+
+def test_the_embedded_teacher_has_no_batches(ledger: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(EndpointError, match="BASE_URL"):
+        list(Batches(Endpoint("teacher", "m"), ledger, tmp_path / "b").through(asks(1)))
+
+
+def test_an_output_made_offline_is_imported(api, ledger: Ledger, tmp_path: Path) -> None:
+    """`vllm run-batch -i NAME.jsonl -o NAME.out.jsonl`, then `mathmill ledger import NAME.out.jsonl`."""
+    server, url = api
+    (tmp_path / "b").mkdir()
+    (state,) = Batches(endpoint(url), ledger, tmp_path / "b").write(asks(5))
+    server.files["in"] = (tmp_path / "b" / f"{state.name}.jsonl").read_bytes()
+    server.finish(batch := {"id": "x", "input_file_id": "in"})
+    out = tmp_path / "b" / f"{state.name}.out.jsonl"
+    out.write_bytes(server.files[batch["output_file_id"]])
+    taken = take(ledger, out)
+    assert (taken.put, taken.known) == (5, 0)
+    with Engine(endpoint(url), ledger, EngineLimits(offline=True)) as engine:
+        assert [c.text for c in engine.run(asks(5))] == [f"re: q{i}" for i in range(5)]
