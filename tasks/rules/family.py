@@ -26,6 +26,7 @@ import pkgutil
 import random
 import re
 import string
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -39,6 +40,9 @@ LANGUAGES = ("en", "zh")
 
 # no family writes more; a longer text is not worth a regular expression
 LONGEST = 2000
+
+# characters of literal text that point from a question to the phrasings that may have written it
+_GRAM = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,18 @@ class Problem:
     concepts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reader:
-    """One template compiled: `anchor` is its longest literal part, a cheap test before the pattern."""
+    """One template turned around: `anchor` is its longest literal part, a cheap test before the
+    expression, which is compiled when a text first passes it."""
 
     anchor: str
-    pattern: re.Pattern[str]
+    expression: str
     form: int | None
+
+    @functools.cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(self.expression)
 
 
 class Family:
@@ -95,7 +104,7 @@ class Family:
             for language, forms in self.phrasings.items()
         }
         self._module = module
-        self._readers = {language: list(self._compile(language)) for language in self.phrasings}
+        self.readers = {language: list(self._reversed(language)) for language in self.phrasings}
 
     def draw(self, rng: random.Random, level: int) -> Values:
         values: Values = self._module.draw(rng, level)
@@ -116,13 +125,14 @@ class Family:
     def read(self, question: str, language: str) -> Values | None:
         """The values a question of this family was written with, or None if it is not one of its."""
         text = compact(question)
-        for reader in self._readers.get(language, ()) if len(text) <= LONGEST else ():
-            values = self._match(reader, text, language)
+        for reader in self.readers.get(language, ()) if len(text) <= LONGEST else ():
+            values = self.match(reader, text, language)
             if values is not None:
                 return values
         return None
 
-    def _match(self, reader: Reader, text: str, language: str) -> Values | None:
+    def match(self, reader: Reader, text: str, language: str) -> Values | None:
+        """The values in a compact text, if this reader's template wrote it."""
         match = reader.pattern.fullmatch(text) if reader.anchor in text else None
         if match is None:
             return None
@@ -137,7 +147,7 @@ class Family:
     def _slot(self, name: str) -> Slot:
         return self.slots.get(name, _INTEGER)
 
-    def _compile(self, language: str) -> Iterator[Reader]:
+    def _reversed(self, language: str) -> Iterator[Reader]:
         for form, templates in self.phrasings[language].items():
             for template in templates:
                 pattern, anchor, seen = "", "", set()
@@ -149,7 +159,12 @@ class Family:
                     elif name is not None:
                         seen.add(name)
                         pattern += f"(?P<{name}>{self._slot(name).pattern(language)})"
-                yield Reader(anchor, re.compile(pattern), form)
+                if len(anchor) < _GRAM:
+                    raise ValueError(
+                        f"tasks/rules/{self.name}.py: the phrasing {template!r} has nowhere {_GRAM} literal "
+                        "characters in a row between its slots; give it more words"
+                    )
+                yield Reader(anchor, pattern, form)
 
 
 def make(family: Family, rng: random.Random, level: int, language: str) -> Problem:
@@ -161,15 +176,36 @@ def make(family: Family, rng: random.Random, level: int, language: str) -> Probl
 
 def recognise(question: str, language: str) -> Problem | None:
     """The worked problem behind a question's text, whichever family wrote it; None if none did."""
-    for family in families().values():
-        values = family.read(question, language)
-        if values is not None:
+    text = compact(question)
+    index = _index(language)
+    for start in range(len(text) - _GRAM + 1 if len(text) <= LONGEST else 0):
+        for family, reader in index.get(text[start : start + _GRAM], ()):
+            values = family.match(reader, text, language)
+            if values is None:
+                continue
             try:
                 worked = family.work(values, language)
             except Unworkable:
                 return None
             return _problem(family, language, 0, question.strip(), values, worked)
     return None
+
+
+@functools.cache
+def _index(language: str) -> dict[str, list[tuple[Family, Reader]]]:
+    """Readers by the rarest four characters of their anchors, so that a text is tried on few of them."""
+    readers = [
+        (family, reader) for family in families().values() for reader in family.readers.get(language, ())
+    ]
+    grams = {
+        reader: [reader.anchor[i : i + _GRAM] for i in range(len(reader.anchor) - _GRAM + 1)]
+        for _, reader in readers
+    }
+    counts = Counter(gram for found in grams.values() for gram in set(found))
+    index: dict[str, list[tuple[Family, Reader]]] = {}
+    for family, reader in readers:
+        index.setdefault(min(grams[reader], key=counts.__getitem__), []).append((family, reader))
+    return index
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from math import isqrt
 
 from tasks.rules.family import Values, Worked
 from tasks.rules.notation import exact_root, fraction, plain, polynomial
@@ -63,8 +64,9 @@ def draw(rng: random.Random, level: int) -> Values:
     while True:
         # (x + c)(x + d) = a^k with integer factors p > q > 0, so x + c = p, x + d = q
         k, x = rng.randint(1, _LARGEST[a]), rng.randint(1, 40)
-        q = rng.choice([factor for factor in range(1, a**k + 1) if a**k % factor == 0 and factor**2 <= a**k])
-        c, d = a**k // q - x, q - x
+        right = a**k
+        q = rng.choice([factor for factor in range(1, min(isqrt(right), 300) + 1) if right % factor == 0])
+        c, d = right // q - x, q - x
         if c and d and c != d and max(abs(c), abs(d)) <= 200:
             return (
                 {"form": 3, "a": a, "c": c, "d": d, "k": k}

@@ -136,7 +136,7 @@ def split(value: int | str) -> list[int]:
 
 @dataclass(frozen=True)
 class Fractional:
-    """A fraction as one string `3/4`, shown as `\\frac{3}{4}`; numerator and denominator as drawn."""
+    """A positive fraction as one string `3/4`, shown as `\\frac{3}{4}`; numerator and denominator as drawn."""
 
     bound: int = 10**4
 
@@ -149,26 +149,8 @@ class Fractional:
 
     def parse(self, text: str, language: str) -> int | str:
         top, bottom = (int(part) for part in re.findall(r"\d+", text))
-        require(0 < bottom <= self.bound and top <= self.bound, f"{top}/{bottom} is out of bounds")
+        require(0 < bottom <= self.bound and 0 < top <= self.bound, f"{top}/{bottom} is out of bounds")
         return f"{top}/{bottom}"
-
-
-@dataclass(frozen=True)
-class Cents:
-    """An amount of money, held in cents, shown with two decimals: `12.50`."""
-
-    most: int = 10**7
-
-    def pattern(self, language: str) -> str:
-        return r"\d{1,6}\.\d\d"
-
-    def show(self, value: int | str, language: str) -> str:
-        return f"{int(value) // 100}.{int(value) % 100:02d}"
-
-    def parse(self, text: str, language: str) -> int | str:
-        cents = int(text.replace(".", ""))
-        require(0 < cents <= self.most, f"{text} is out of bounds")
-        return cents
 
 
 @dataclass(frozen=True)
