@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,12 +84,7 @@ def make_app(
         ask = ask_of(await request.body())
         character = characters.get(ask.model)
         if character is None:
-            raise WireError(
-                404,
-                f"the model {ask.model!r} does not exist; there are: {', '.join(sorted(characters))}",
-                param="model",
-                code="model_not_found",
-            )
+            raise _unknown_model(ask.model, characters)
         digest = digest_of(ask)
         if int.from_bytes(digest[:4], "big") < refuse * 2**32 and digest not in served.refused:
             served.refused.add(digest)
@@ -104,10 +99,13 @@ def make_app(
         return Response(reply(ask, identity, choices), media_type="application/json")
 
     async def list_models(request: Request) -> Response:
-        entries = [
-            {"id": name, "object": "model", "created": 0, "owned_by": "mathmill"} for name in characters
-        ]
-        return JSONResponse({"object": "list", "data": entries})
+        return JSONResponse({"object": "list", "data": [_model(name) for name in characters]})
+
+    async def one_model(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in characters:
+            raise _unknown_model(name, characters)
+        return JSONResponse(_model(name))
 
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -130,11 +128,21 @@ def make_app(
         routes=[
             Route("/v1/chat/completions", guarded(completions), methods=["POST"]),
             Route("/v1/models", guarded(list_models)),
+            Route("/v1/models/{name}", guarded(one_model)),
             Route("/health", health),
             Route("/stats", stats),
         ],
         exception_handlers={HTTPException: _no_such_route},
     )
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "mathmill"}
+
+
+def _unknown_model(name: str, there: Iterable[str]) -> WireError:
+    message = f"the model {name!r} does not exist; there are: {', '.join(sorted(there))}"
+    return WireError(404, message, param="model", code="model_not_found")
 
 
 def _refusal(error: WireError) -> Response:

@@ -132,6 +132,9 @@ async def test_a_stream_ends_with_done_and_has_no_usage_unasked(http: httpx.Asyn
 
 async def test_models_health_and_unknown_paths(app: Starlette, http: httpx.AsyncClient) -> None:
     assert [model.id async for model in client_of(app).models.list()] == ["embedded", "embedded-small"]
+    assert (await client_of(app).models.retrieve("embedded")).id == "embedded"
+    with pytest.raises(openai.NotFoundError, match="does not exist"):
+        await client_of(app).models.retrieve("gpt-9")
     assert (await http.get("/health")).json() == {"status": "ok"}
     for path, status in (("/v1/nothing", 404), ("/v1/chat/completions", 405)):
         reply = await http.get(path)
