@@ -54,8 +54,8 @@ class Store:
 
         Args:
             tables: new rows with the columns of storage.rows.SCHEMA, in pieces of any size; read once.
-            expected: the table version this was made on, as `head` gave it (None: no dataset yet);
-                LATEST for whatever is there at the start.
+            expected: the version this was made on, as its `table_version` or as `head` gave it (None: no
+                dataset yet); LATEST for whatever is there at the start.
             lineage: what it was made from and with; plain JSON values, no secrets.
             gates: checks beside the standard ones (see storage.gates), run on the rows as written.
             date: the day the name is made of; default today in UTC.

@@ -147,7 +147,8 @@ def _head(count: int, cells: list[tuple[int, NDArray[Any], NDArray[np.bool_] | N
 
 def _column(values: pa.Array) -> tuple[list[NDArray[Any]], list[pa.Array]]:
     """Header words (one array a word, one entry a row) and payloads (binary arrays, a row each)."""
-    kind = values.type
+    if values.type != (kind := _plainly(values.type)):
+        values = values.cast(kind)
     if pa.types.is_map(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
         if values.null_count:
             values = values.take(pa.array(np.arange(len(values))))  # nothing hides under the nulls
@@ -224,6 +225,21 @@ def _by_key(keys: pa.Array, items: pa.Array, starts: NDArray[np.int32]) -> tuple
     return keys.take(order), items.take(order)
 
 
+def _plainly(kind: pa.DataType) -> pa.DataType:
+    """The type with dictionaries and views (as delta-rs writes text) resolved: the same values."""
+    if pa.types.is_dictionary(kind):
+        return _plainly(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_binary_view(kind):
+        return pa.binary()
+    if pa.types.is_map(kind):
+        return pa.map_(_plainly(kind.key_type), _plainly(kind.item_type))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.list_(_plainly(kind.value_type))
+    return kind
+
+
 def _is_text(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_string(kind)
@@ -235,8 +251,9 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _as_binary(values: pa.Array) -> pa.Array:
     """Text as binary with 32-bit offsets, without a copy where it has them."""
-    plain = pa.types.is_string(values.type) or pa.types.is_binary(values.type)
-    return values.view(pa.binary()) if plain else values.cast(pa.binary())
+    if pa.types.is_string(values.type) or pa.types.is_binary(values.type):
+        return values.view(pa.binary())
+    return values.cast(pa.binary())
 
 
 def _valid(values: pa.Array) -> NDArray[np.bool_]:

@@ -24,6 +24,7 @@ from storage.errors import Conflict, StorageError, readable
 from storage.files import WrittenFile, remove_files, write_files
 from storage.gates import Gate, Written, run_gates
 from storage.location import Location, checked_name
+from storage.standing import Standing, facts_of, standing
 from storage.versions import Version, next_name
 
 LATEST: Final = -1  # `expected`: whatever is there when publishing starts
@@ -47,21 +48,30 @@ def publish(
     checked_name(dataset)
     where.make_writable()
     url = where.url(dataset)
-    head = delta.head_of(url)
-    base = head if expected == LATEST else expected
-    if base != head:
+    base = delta.head_of(url)
+    before = [v for v in tags.versions_of(where, dataset) if base is not None and v.table_version <= base]
+    previous = before[-1] if before else None
+    # a commit after the last version that is none itself (a compaction) stands in nobody's way
+    if expected not in (LATEST, base, previous.table_version if previous else None):
         raise Conflict(
-            f"{dataset} is at table version {_or_none(head)}, {_or_none(base)} was expected: "
+            f"{dataset} is at table version {_or_none(base)}, {_or_none(expected)} was expected: "
             "check against the newer version and publish again"
         )
+    stays = standing(where, dataset, base, previous if mode == "append" else None)
     with readable(url):
-        before = tags.versions_of(where, dataset)
         files = write_files(where, dataset, tables, schema)
-    previous = before[-1] if before else None
     try:
-        written = _written(where, dataset, schema, files, previous if mode == "append" else None)
+        written = Written(
+            where=where,
+            dataset=dataset,
+            table=dataset,
+            schema=schema,
+            files=files,
+            before=stays.paths,
+            rows_before=previous.rows if previous and mode == "append" else 0,
+        )
         run_gates(written, gates)
-        record = _record(written, previous, mode, lineage, next_name(day, {v.name for v in before}))
+        record = _record(written, stays, previous, mode, lineage, next_name(day, {v.name for v in before}))
     except BaseException:
         remove_files(where, dataset, [file.path for file in files])
         raise
@@ -111,26 +121,9 @@ def _tag(where: Location, dataset: str) -> None:
         _log.warning("the tag of the new version of %s comes later: %s", dataset, error)
 
 
-def _written(
-    where: Location,
-    dataset: str,
-    schema: pa.Schema,
-    files: Sequence[WrittenFile],
-    stays: Version | None,
-) -> Written:
-    return Written(
-        where=where,
-        dataset=dataset,
-        table=dataset,
-        schema=schema,
-        files=files,
-        before=() if stays is None else list(stays.files),
-        rows_before=0 if stays is None else stays.rows,
-    )
-
-
 def _record(
     written: Written,
+    stays: Standing,
     previous: Version | None,
     mode: str,
     lineage: Mapping[str, Any],
@@ -152,7 +145,8 @@ def _record(
         "added": written.rows if kept is not None or previous is None else _new_ids(written, previous),
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "lineage": dict(lineage),
-        "files": {f.path: {"rows": f.rows, "size": f.size, "blake2b": f.blake2b} for f in written.files},
+        "files": (stays.adopted or {}) | {file.path: facts_of(file) for file in written.files},
+        "gone": list(stays.gone),
     }
 
 

@@ -13,8 +13,8 @@ class Version:
     """One published version, for ever the same. `str(version)` is its name for people.
 
     `table_version` is the Delta version of the table; `rows` counts all its rows, `added` those
-    whose id the version before did not have; `created` is an ISO 8601 time in UTC; `files` maps
-    each file of the version to its rows, size and BLAKE2b digest.
+    whose id the version before did not have; `created` is an ISO 8601 time in UTC; `files` maps each
+    file of the version to its rows, size, BLAKE2b and content digest.
     """
 
     dataset: str
@@ -36,7 +36,8 @@ class Version:
         """The version that a commit's record speaks of; `before` is the one it followed."""
         files = dict(record["files"])
         if record["mode"] == "append" and before is not None:
-            files = before.files | files
+            stay = {path: facts for path, facts in before.files.items() if path not in record["gone"]}
+            files = stay | files
         return cls(
             dataset=record["dataset"],
             name=record["name"],

@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 import storage.files
 from storage.datasets import Store
 from storage.digest import digest_of_rows
-from storage.errors import Conflict, GateFailed, StorageError, VersionNotFound
+from storage.errors import Conflict, Corrupt, GateFailed, StorageError, VersionNotFound
 from storage.gates import Gate, Written, minimum_rows
 from storage.rows import SCHEMA, reject
 from storage.tags import stored
@@ -71,9 +71,29 @@ def test_compaction_changes_neither_digest_nor_versions(store: Store, rows, day)
     assert store.versions("d") == versions
     for version in versions:
         store.verify(version)
-    after = store.publish("d", [rows(9, 12)], lineage={}, date=day, expected=store.head("d"))
-    assert after.rows == store.read(after).num_rows == 12
-    assert store.versions("d") == [*versions, after]
+    for first in (9, 12):
+        last = store.versions("d")[-1]
+        assert store.head("d") == last.table_version + 1
+        expected = last.table_version if first == 9 else store.head("d")
+        with pytest.raises(GateFailed, match="already has"):
+            store.publish("d", [rows(first - 1, first + 1)], lineage={}, date=day)
+        after = store.publish("d", [rows(first, first + 3)], lineage={}, date=day, expected=expected)
+        assert after.rows == first + 3
+        assert store.read(after).sort_by("id").equals(rows(0, first + 3).sort_by("id"))
+        assert store.added(after).equals(rows(first, first + 3))
+        DeltaTable(store.where.url("d")).optimize.compact()
+    assert [v.rows for v in store.versions("d")] == [3, 6, 9, 12, 15]
+    for version in store.versions("d"):
+        store.verify(version)
+
+
+def test_rows_changed_by_somebody_else_are_not_built_on(store: Store, rows, day) -> None:
+    version = store.publish("d", [rows(0, 5)], lineage={}, date=day)
+    DeltaTable(store.where.url("d")).delete("answer = '3'")
+    with pytest.raises(Corrupt, match=r"changed after d@2026\.11\.20 by something else"):
+        store.publish("d", [rows(5, 6)], lineage={}, date=day)
+    store.verify(version)
+    assert store.publish("d", [rows(0, 6)], mode="overwrite", lineage={}, date=day).rows == 6
 
 
 def test_read_columns_filter_and_files(store: Store, rows, day) -> None:

@@ -136,3 +136,14 @@ def test_order_matters_where_it_is_asked_to() -> None:
 def test_a_type_without_canonical_bytes_is_refused() -> None:
     with pytest.raises(TypeError, match="no canonical bytes"):
         digest_of_rows(pa.table({"a": [{"x": 1}]}))
+
+
+def test_the_way_text_is_held_does_not_matter() -> None:
+    values = ["a", None, "", "bé", "a"]
+    kinds = [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())]
+    digests = {digest_of_rows(pa.table({"a": pa.array(values).cast(kind)})).hex() for kind in kinds}
+    lists = {
+        digest_of_rows(pa.table({"a": pa.array([values, None, []], pa.list_(kind))})).hex()
+        for kind in (pa.string(), pa.large_string(), pa.string_view())
+    }
+    assert (len(digests), len(lists)) == (1, 1)
