@@ -63,10 +63,12 @@ def draw(rng: random.Random, level: int) -> Values:
     values: Values = {"name": name, "other": other, "job": rng.randrange(len(JOBS))}
     while True:
         a, b, c = rng.randint(3, 40), rng.randint(3, 40), rng.randint(2, 40)
+        if a == b or c in (a, b):
+            continue
         rate = Fraction(1, a) + Fraction(1, b)
-        if level == 1 and a != b and (1 / rate).denominator <= 7:
+        if level == 1 and (1 / rate).denominator <= 7:
             return values | {"form": 1, "a": a, "b": b}
-        if level == 2 and a != b and rate * c > 1 and (1 / (rate - Fraction(1, c))).denominator <= 7:
+        if level == 2 and rate * c > 1 and (1 / (rate - Fraction(1, c))).denominator <= 7:
             return {"form": 2, "a": a, "b": b, "c": c}
         if level == 3 and c < a - 1 and ((1 - Fraction(c, a)) / rate).denominator <= 7:
             return values | {"form": 3, "a": a, "b": b, "c": c}
