@@ -195,7 +195,7 @@ def _wrong_columns(path: Path) -> str | None:
     if not any_record:
         return "no records; fill it or leave it out"
     if seen and not any(names_question(names) for names in seen):
-        columns = ", ".join(printable(name, 40) for name in seen[0][:12]) or "none"
+        columns = ", ".join(" ".join(printable(name, 40).split()) for name in seen[0][:12]) or "none"
         return (
             f"no question column (found: {columns}); rename one to {', '.join(QUESTIONS[:3])} or add messages"
         )

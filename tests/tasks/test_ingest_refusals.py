@@ -177,6 +177,7 @@ BAD_FILES = {
     "cut.parquet": (b"PAR1" + b"\0" * 100, "damaged Parquet"),
     "wide.csv": ("question,answer\n1,2\n".encode("utf-16"), "UTF-16"),
     "named.jsonl": (b'{"text": "x", "label": 1}\n', "no question column (found: text, label); rename one to question"),
+    "lines.csv": (b'"a\nb",label\n1,2\n', "no question column (found: a b, label)"),
     "headed.csv": (b"text,label\n1,2\n", "no question column (found: text, label)"),
     "twice.csv": (b"question,question\n1,2\n", "line 1: two columns of one name"),
     "torn.json": (b'[{"question": "a"}, {"question"', "line 1: not JSON"),
@@ -238,16 +239,16 @@ def test_gzip_torn_far_from_its_beginning(tmp_path: Path) -> None:
 def test_a_long_file_never_stands_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "long.jsonl.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:
-        for i in range(4_000):
+        for i in range(1_500):
             file.write(
                 b'{"question": "%d: %s?", "answer": "1"}\n' % (i, b"how many of these are there " * 200)
             )
     tracemalloc.start()
-    rows = sum(shard.num_rows for shard in read_shards(path, 64))
+    rows = sum(shard.num_rows for shard in read_shards(path, 32))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert rows == 4_000
-    assert peak < 6e6  # the text alone is 22 MB
+    assert rows == 1_500
+    assert peak < 4e6  # the text alone is 8 MB
 
 
 PIECES = st.lists(
@@ -260,7 +261,7 @@ PIECES = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=PIECES, suffix=st.sampled_from([".jsonl", ".json", ".csv", ".parquet", ".jsonl.gz"]))
 def test_whatever_the_bytes_rows_come_or_one_clean_error(
     tmp_path: Path, pieces: list[bytes], suffix: str
