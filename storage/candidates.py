@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage import delta, rows
-from storage.errors import Conflict, readable
+from storage.errors import Conflict, explained
 from storage.files import fitted, remove_files, write_files
 from storage.location import Location
 
@@ -43,7 +43,7 @@ def append(
     url = where.url(TABLE)
     if not table.num_rows or _snapshot(url, application)[1]:
         return 0
-    with readable(url):
+    with explained(url):
         files = write_files(where, TABLE, [_with_origin(table, run, version, stage)], SCHEMA)
         record = {"run": run, "stage": stage, "part": part}
         try:

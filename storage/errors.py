@@ -44,7 +44,7 @@ _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXI
 
 
 @contextlib.contextmanager
-def readable(where: str) -> Iterator[None]:
+def explained(where: str, elsewhere: str = "set MATHMILL_HOME elsewhere") -> Iterator[None]:
     """Turn the operating system's refusals while writing to `where` into lines with the mend.
 
     pyarrow raises OSError with errno set; delta-rs raises it, or its own errors, with the
@@ -61,14 +61,14 @@ def readable(where: str) -> Iterator[None]:
             words in text for words in ("No space left", "os error 28", "File too large", "quota exceeded")
         ):
             raise StorageError(
-                f"the disk under {where} is full; nothing was changed: free space there or set MATHMILL_HOME elsewhere"
+                f"the disk under {where} is full; nothing was changed: free space there or {elsewhere}"
             ) from error
         if number in _UNWRITABLE or any(
             words in text
             for words in ("Permission denied", "Read-only file system", "os error 13", "os error 30")
         ):
             raise StorageError(
-                f"cannot write to {where} ({in_one_line(error)}): give this user write access or set MATHMILL_HOME elsewhere"
+                f"cannot write to {where} ({in_one_line(error)}): give this user write access or {elsewhere}"
             ) from error
         raise
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from storage.card import card
 from storage.datasets import Store
-from storage.errors import StorageError, readable
+from storage.errors import StorageError, explained
 from storage.shapes import SHAPES
 from storage.versions import Version
 
@@ -57,7 +57,7 @@ def export(
     suffix = files or ("parquet" if format == "parquet" else "jsonl")
     kind = "json" if suffix == "jsonl" else "parquet"
     beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
-    with readable(str(target.parent)):
+    with explained(str(target.parent), "name another folder"):
         try:
             (beside / "data").mkdir(parents=True)
             rows = _write(SHAPES[format](store, found), beside / "data", suffix, rows_per_shard)

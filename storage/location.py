@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
-from storage.errors import StorageError, readable
+from storage.errors import StorageError, explained
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _TAKEN = ("rows", "rejected")  # views that storage.sql has
@@ -67,7 +67,7 @@ class Location:
         """Make the folder, and see that a file can be made in it; StorageError with the mend if not."""
         if not self.local:
             return
-        with readable(self.root):
+        with explained(self.root):
             Path(self.root).mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.root):
                 pass

@@ -20,7 +20,7 @@ from deltalake.exceptions import DeltaError
 
 from storage import delta, tags
 from storage.digest import RowsDigest
-from storage.errors import Conflict, StorageError, readable
+from storage.errors import Conflict, StorageError, explained
 from storage.files import WrittenFile, remove_files, write_files
 from storage.gates import Gate, Written, run_gates
 from storage.location import Location, checked_name
@@ -58,7 +58,7 @@ def publish(
             "check against the newer version and publish again"
         )
     stays = standing(where, dataset, base, previous if mode == "append" else None)
-    with readable(url):
+    with explained(url):
         files = write_files(where, dataset, tables, schema)
     try:
         written = Written(
@@ -75,7 +75,7 @@ def publish(
     except BaseException:
         remove_files(where, dataset, [file.path for file in files])
         raise
-    with readable(url):
+    with explained(url):
         number = _commit(where, dataset, files, schema, base, mode, record)
     _tag(where, dataset)
     return Version.of_record(number, record, previous)

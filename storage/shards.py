@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.digest import digest_in_order
-from storage.errors import Corrupt, StorageError, readable
+from storage.errors import Corrupt, StorageError, explained
 from storage.files import write_options
 from storage.location import flush
 
@@ -104,7 +104,7 @@ class ShardStore:
         ref = Ref(
             digest, data_path.relative_to(self.folder).as_posix(), table.num_rows, **balance, facts=facts
         )
-        with readable(str(self.folder)):
+        with explained(str(self.folder)):
             data_path.parent.mkdir(parents=True, exist_ok=True)
             seal, size = _write(data_path, table)
             record = ref.to_dict() | {

@@ -172,6 +172,9 @@ def test_a_failed_export_leaves_nothing(store: Store, version: Version, tmp_path
     alone = store.publish("alone", [rows(900, 905)], lineage={}, date=day)
     with pytest.raises(StorageError, match="has no rows for the format 'preference'"):
         export(store, alone, target, "preference")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"cannot write to .*name another folder"):
+        export(store, version, tmp_path / "file" / "e")
     Path(store.files(version)[0]).write_bytes(b"no Parquet")
     with pytest.raises(StorageError, match="is damaged"):
         export(store, version, target)
