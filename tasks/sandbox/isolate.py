@@ -11,7 +11,6 @@ read-only; /tmp and /dev/shm as sized tmpfs; four harmless devices; tasks/sandbo
 
 from __future__ import annotations
 
-import functools
 import os
 import platform
 import re
@@ -24,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.sandbox import syscalls
+from tasks.sandbox import cgroup, syscalls
 from tasks.sandbox.verdict import Limits
 
 INSIDE = Path(__file__).parent / "inside"
@@ -75,14 +74,17 @@ def isolation() -> Isolation:
     if done.returncode or done.stdout != b"42\n":
         return failed(done.stderr.decode("utf-8", "replace"))
     who = f"uid {NOBODY} in two layers" if os.geteuid() == 0 else f"uid {os.geteuid()}"
-    return Isolation(True, f"{_version()[1]}, {who}, seccomp for {platform.machine()}")
+    bounded = " and ".join(cgroup.places()) or "none to be had"
+    return Isolation(True, f"{_version()[1]}, {who}, seccomp for {platform.machine()}, cgroup: {bounded}")
 
 
 def failed(stderr: str) -> Isolation:
     """Why an isolation did not start, from what bubblewrap or the interpreter said."""
     lines = [line for line in stderr.splitlines() if line.strip()]
     detail = lines[-1][:300] if lines else "the isolation ended without a word"
-    namespaces = re.search(r"namespace|uid map|unshare|clone|Operation not permitted|No space left", detail)
+    namespaces = re.search(
+        r"namespace|uid map|unshare|clone|setres[ug]id|Operation not permitted|No space left", detail
+    )
     return Isolation(False, detail, _USERNS_MEND if namespaces else None)
 
 
@@ -108,7 +110,6 @@ def _missing() -> Isolation | None:
     return None
 
 
-@functools.cache
 def _version() -> tuple[tuple[int, ...], str]:
     path = shutil.which("bwrap")
     if path is None:

@@ -12,12 +12,13 @@ import subprocess
 import time
 from typing import Any
 
-from tasks.sandbox import isolate, syscalls
+from tasks.sandbox import cgroup, isolate, syscalls
 from tasks.sandbox.isolate import Isolation, SandboxUnavailable
 from tasks.sandbox.verdict import Ended, Limits
 
 START_S = 120.0  # to import and warm sympy on a machine that is busy with other things
 GRACE_S = 5.0  # beyond the longest a program may live, before the whole isolation is killed
+TRIAL_S = 60.0  # as inside/server.py has it
 FRAME_MAX = 1 << 20
 
 
@@ -34,15 +35,40 @@ class Process:
         """Start and warm it; SandboxUnavailable if it does not come up."""
         self.limits = limits
         self.served = 0
+        self.first_pid: int | None = None  # of process 1, as this machine knows it
+        self.group: cgroup.Cgroup | None = None
         self.log = os.memfd_create("sandbox-stderr")
+        self._process, told = self._start(seed)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
+        try:
+            with os.fdopen(told, "rb") as info:
+                said = info.read()
+            if not said:
+                raise Broken("bubblewrap did not start")
+            self.first_pid = json.loads(said)["child-pid"]
+            self._send(isolate.configuration(limits, seed=seed, clock_shift_s=clock_shift_s))
+            self._frame(time.monotonic() + START_S)
+            self.group = cgroup.enclose(self.first_pid, limits)
+        except Broken as error:
+            why = isolate.failed(self._said() or str(error))
+            self.kill()
+            raise SandboxUnavailable(why) from None
+        except BaseException:
+            self.kill()
+            raise
+
+    def _start(self, seed: int) -> tuple[subprocess.Popen[bytes], int]:
+        """The outermost process, and where bubblewrap will say what it started."""
         filter_fd = os.memfd_create("sandbox-filter")
         os.write(filter_fd, syscalls.outer())
         os.lseek(filter_fd, 0, os.SEEK_SET)
         told, info_fd = os.pipe()
+        command = [isolate.interpreter(), "-s", "-S", "-P", "-B", "/inside/server.py"]
         try:
-            command = [isolate.interpreter(), "-s", "-S", "-P", "-B", "/inside/server.py"]
-            self._process = subprocess.Popen(
-                isolate.arguments(limits, command, hash_seed=seed, filter_fd=filter_fd, info_fd=info_fd),
+            process = subprocess.Popen(
+                isolate.arguments(self.limits, command, hash_seed=seed, filter_fd=filter_fd, info_fd=info_fd),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self.log,
@@ -50,28 +76,23 @@ class Process:
                 pass_fds=(filter_fd, info_fd),
                 start_new_session=True,
             )
+        except OSError as error:
+            os.close(told)
+            os.close(self.log)
+            said = f"bubblewrap could not be started: {error.strerror}"
+            raise SandboxUnavailable(Isolation(False, said, "apt-get install bubblewrap")) from error
         finally:
             os.close(filter_fd)
             os.close(info_fd)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
-        self.first_pid: int | None = None  # of process 1, as this machine knows it
-        try:
-            with contextlib.closing(os.fdopen(told, "rb")) as info:
-                self.first_pid = json.loads(info.read() or b"{}").get("child-pid")
-            self._send(isolate.configuration(limits, seed=seed, clock_shift_s=clock_shift_s))
-            self._frame(time.monotonic() + START_S)
-        except Broken as error:
-            said = self._said() or str(error)
-            self.kill()
-            raise SandboxUnavailable(isolate.failed(said)) from None
+        return process, told
 
-    def run(self, program: str) -> Ended:
-        """Run one program to its end; Broken if the isolation fails at it (and is then of no use)."""
+    def run(self, program: str, *, trial: bool = False) -> Ended:
+        """Run one program to its end; Broken if the isolation fails at it (and is then of no use).
+
+        A trial (the self-test) has TRIAL_S of time, whatever the limits are."""
         self.served += 1
-        self._send({"program": program})
-        deadline = time.monotonic() + self.limits.wall_cap_s + GRACE_S
+        self._send({"program": program}, b"\1" if trial else b"\0")
+        deadline = time.monotonic() + (TRIAL_S if trial else self.limits.wall_cap_s) + GRACE_S
         header = self._frame(deadline)
         stdout = self._read(self._length(header, "stdout"), deadline)
         report = self._read(self._length(header, "report"), deadline)
@@ -87,6 +108,9 @@ class Process:
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        if self.group is not None:
+            self.group.remove()
+            self.group = None
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
@@ -94,9 +118,9 @@ class Process:
             os.close(self.log)
             self.log = -1
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any], before: bytes = b"") -> None:
         data = json.dumps(message).encode()
-        view = memoryview(struct.pack(">I", len(data)) + data)
+        view = memoryview(before + struct.pack(">I", len(data)) + data)
         try:
             while view:
                 view = view[os.write(self._in, view) :]

@@ -22,7 +22,7 @@ class Limits:
     """What one program may use.
 
     `cpu_s` (default: `wall_s`) counts for programs that compute and `wall_s` for programs that
-    wait; a program that computes on a busy machine has up to four times `wall_s`. Memory counts
+    wait; a program that computes on a busy machine has up to eight times `wall_s`. Memory counts
     from what the interpreter with sympy and numpy loaded already uses. `output_chars` bounds
     stdout and stderr together, in bytes of UTF-8; `answer_chars` the answer itself.
     """
@@ -50,7 +50,7 @@ class Limits:
     @property
     def wall_cap_s(self) -> float:
         """No program lives longer than this."""
-        return 4 * max(self.wall_s, self.cpu_limit_s)
+        return 8 * max(self.wall_s, self.cpu_limit_s)
 
 
 @dataclass(frozen=True, slots=True)

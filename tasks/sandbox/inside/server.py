@@ -5,7 +5,8 @@ The server never reads what a program says: a child reads its own program from t
 and its output and its report are passed on as bytes and wiped. So a child's memory, a copy of
 the server's, holds nothing of its neighbours, past or present.
 
-Frames both ways: 4-byte big-endian length, then JSON. A reply is followed by two blobs whose
+Frames both ways: 4-byte big-endian length, then JSON; before a program's, one byte more: 1 for the
+self-test, which has TRIAL_S instead of the programs' time. A reply is followed by two blobs whose
 lengths it states: the tail of stdout, and the report the child left in a shared page. The first
 request is the configuration (see tasks/sandbox/isolate.py); the first reply says it is ready.
 """
@@ -33,6 +34,9 @@ globals()["__builtins__"] = dict(vars(builtins))
 REPORT_MAX = CHUNK = 1 << 16
 EMPTY_PAGE = bytes(CHUNK)
 DESCRIPTORS = 64
+FILES_MAX = 5_000
+TRIAL_S = 60.0
+IDLE_S, IDLE_SHARE = 1.0, 0.05  # less than this share of a core, for so long, is waiting
 SLACK = 16 << 20  # address space kept back from a program, so that running out can still be reported
 REQUEST, REPLY = 40, 41  # where the two pipes are moved, out of the way of descriptors 0 to 2
 HUGE, MADV_COLLAPSE = 21, 25
@@ -70,6 +74,7 @@ class Server:
 
     def __init__(self, config: dict[str, Any], run: Callable[[str], bytes]) -> None:
         self.config = config
+        self.trial = config | {"wall_s": TRIAL_S, "wall_cap_s": TRIAL_S, "cpu_s": TRIAL_S}
         self.run = run
         self.page = mmap.mmap(-1, REPORT_MAX)
         self.output = bytearray(config["output_bytes"] + CHUNK)
@@ -93,7 +98,7 @@ class Server:
         ):
             resource.setrlimit(name, (limit, limit))
         space = address_space() + (config["memory_mb"] << 20)
-        cpu = int(config["cpu_s"]) + 2  # whole seconds: only a backstop behind `overdue`
+        cpu = int(config["cpu_s"]) + 9  # whole seconds: only a backstop behind `overdue`
         self.limits = (  # a child's alone
             (resource.RLIMIT_AS, (space, space + SLACK)),
             (resource.RLIMIT_CPU, (cpu, cpu + 1)),
@@ -102,7 +107,7 @@ class Server:
 
     def serve(self) -> NoReturn:
         while True:
-            (size,) = struct.unpack(">I", read_exactly(REQUEST, 4))
+            trial, size = struct.unpack(">?I", read_exactly(REQUEST, 5))
             out, err = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
             pid = self.fork()
             if pid < 0:
@@ -117,7 +122,7 @@ class Server:
             for theirs, ours in ((out[1], out[0]), (err[1], err[0])):
                 os.close(theirs)
                 os.set_blocking(ours, False)
-            self.watch(pid, out[0], err[0])
+            self.watch(pid, out[0], err[0], self.trial if trial else self.config)
             os.close(out[0])
             os.close(err[0])
 
@@ -137,20 +142,22 @@ class Server:
             pack(">I", page, 0, len(report))
         os._exit(0)
 
-    def watch(self, pid: int, out: int, err: int) -> None:
+    def watch(self, pid: int, out: int, err: int, config: dict[str, Any]) -> None:
         """Keep a program's limits until it ends, end whatever it started, and reply."""
-        config = self.config
         start = time.monotonic()
         tick = min(0.25, max(0.02, config["wall_s"] / 20))
-        samples = [(start, 0.0)]
+        samples = [(start, 0.0)]  # of the last IDLE_S: when, and CPU seconds used by then
         pidfd = os.pidfd_open(pid)
         poller = select.poll()
         for descriptor in (out, err, pidfd):
             poller.register(descriptor, select.POLLIN)
+        poller.register(REQUEST, 0)
         kept = total = 0
         end = ""
         while not end:
             ready = [descriptor for descriptor, _ in poller.poll(tick * 1000)]
+            if REQUEST in ready:
+                os._exit(0)  # it has been hung up: the parent is gone, whatever killed it
             for descriptor in ready:
                 if descriptor != pidfd:
                     kept, total, closed = self.drain(descriptor, descriptor == out, kept, total)
@@ -163,9 +170,13 @@ class Server:
                 end = "exit"
             elif now - samples[-1][0] >= tick:
                 cpu = time.clock_gettime((~pid << 3) | 2)  # the CPU clock of another process
+                while len(samples) > 1 and now - samples[1][0] >= IDLE_S:
+                    samples.pop(0)
                 if overdue(config, start, now, cpu, samples[0]):
                     end = "time"
-                samples = [*samples[-4:], (now, cpu)]
+                elif self.files_made() > FILES_MAX:
+                    end = "output"
+                samples.append((now, cpu))
         if end != "exit":
             os.kill(pid, signal.SIGKILL)
         _, status, usage = os.wait4(pid, 0)
@@ -213,6 +224,10 @@ class Server:
         self.noise[:] = EMPTY_PAGE
         self.page[:] = EMPTY_PAGE
 
+    def files_made(self) -> int:
+        """Inodes in use that were not before: a tmpfs bounds its blocks, not the kernel's memory."""
+        return sum(then[1] - now[1] for then, now in zip(self.untouched, self.folders(), strict=True))
+
     def folders(self) -> list[tuple[int, ...]]:
         """What shows that a program left something behind: blocks, inodes, mode and entries."""
         found: list[tuple[int, ...]] = []
@@ -233,7 +248,8 @@ def overdue(
     if cpu >= config["cpu_s"] or now - start >= config["wall_cap_s"]:
         return True
     since, before = sample
-    return now - start >= config["wall_s"] and cpu - before < 0.05 * (now - since)
+    idle = now - since >= IDLE_S and cpu - before < IDLE_SHARE * (now - since)
+    return idle and now - start >= config["wall_s"]
 
 
 def end_strays() -> bool:

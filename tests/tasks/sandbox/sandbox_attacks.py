@@ -147,7 +147,7 @@ ATTACKS: dict[str, tuple[str, set[str]]] = {
         {"output", "time"},
     ),
     "giant integer as ans": ("ans = 7**100000", {"output"}),
-    "giant repr": ("print([list(range(1000)) for _ in range(1000)])", {"output"}),
+    "giant repr": ("print([list(range(1000)) for _ in range(1000)])", {"output", "time"}),
     "giant ans": ("ans = list(range(10**6))", {"output"}),
     "giant nested ans": ("ans = []\nfor _ in range(10**5): ans = [ans]", {"no_answer"}),
     "ans that contains itself": ("ans = []\nans.append(ans)", {"no_answer"}),

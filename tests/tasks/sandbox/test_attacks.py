@@ -18,7 +18,7 @@ from tasks.sandbox import Limits, Result, Sandbox, isolation
 
 pytestmark = pytest.mark.skipif(not isolation().ok, reason=f"no isolation here: {isolation().detail}")
 
-LIMITS = Limits(wall_s=0.5, memory_mb=256)
+LIMITS = Limits(wall_s=1.0, memory_mb=256)
 HANG_S = LIMITS.wall_cap_s + 30  # far beyond any deadline: what takes this long has hung
 SECRET = "a-secret-of-the-parent-process"
 
