@@ -122,7 +122,7 @@ class VectorIndex:
         while True:
             _, found = self._faiss.search(sample, k)
             hits = sum(len(np.intersect1d(a, b)) for a, b in zip(truth, found, strict=True))
-            recall = hits / truth.size
+            recall = float(hits / truth.size)
             if recall >= self.settings.recall or not _probe_more(self._faiss, self.size):
                 return recall
 
