@@ -40,6 +40,9 @@ _EMPTY_SET = re.compile(r"\\emptyset|\\\{\s*\\\}|\{\s*\}")
 _STOPS = re.compile(
     r"\*\*|\\overline|\\dot(?![a-z])|\d_\{?\d|:[^:]*:|\\\{[^|]*\|[^|]*\\\}|\\\{.*:.*\\\}|\{.*\\mid(?![a-zA-Z])|\\[pb]?mod(?![a-zA-Z])|\\equiv|\\begin\{(?!.?matrix)|[\u3000-\uffff]"
 )
+_NO_SCALAR = re.compile(
+    r"[,;=<>\[]|\\(?:le|ge|ne|in|cup|cap|setminus|pm|mp|begin|emptyset|mathbb)(?![a-zA-Z])|\\[{}]"
+)
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\s*\{?\\circ\s*\}?")
 _TRIGONOMETRIC = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
 _DIGITS = 40
@@ -119,11 +122,16 @@ def read(text: str) -> Basic | MatrixBase | None:
         return None
     if len(re.findall(r"[(\[]", text)) != len(re.findall(r"[)\]]", text)):
         return None
-    expression = _parsed(text)
+    # in brackets the grammar cannot stop before the end, as it does silently at 2*x**3
+    expression = _parsed(text if _NO_SCALAR.search(text) else f"({text})")
     if expression is None or isinstance(expression, BooleanAtom):
         return None
-    if isinstance(expression, sympy.Expr) and _parsed(f"({text})") is None:
-        return None  # in brackets the grammar cannot stop before the end, as it does silently at 2*x**3
+    if (
+        isinstance(expression, sympy.Eq)
+        and text.count("=") == 1
+        and _parsed(f"({text.split('=')[1]})") is None
+    ):
+        return None
     if isinstance(expression, Relational) and not expression.free_symbols:
         return None  # 1 < 2 is as true as 2 < 3, and says as little
     if expression is S.EmptySet or (isinstance(expression, sympy.FiniteSet) and not expression.args):

@@ -99,7 +99,7 @@ _small = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.one_of(st.tuples(_number, _number), st.tuples(_small, _small), _number.map(lambda text: (text, text)))
 )
@@ -116,7 +116,7 @@ _set = st.lists(st.integers(-5, 5), min_size=2, max_size=4, unique=True).map(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.one_of(st.tuples(_point, _point), st.tuples(_set, _set)))
 def test_the_fast_path_agrees_with_math_verify_on_points_and_lists(pair: tuple[str, str]) -> None:
     found = decide(*pair)
