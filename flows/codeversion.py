@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import importlib.util
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,19 @@ def code_version(function: Callable[..., Any]) -> str:
     return digest.hexdigest()[:16]
 
 
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(?P<module>[\w.]+)[ \t]+import[ \t]+(?P<names>\([^)]*\)|[^\n]+)|import[ \t]+(?P<plain>[^\n]+))",
+    re.MULTILINE,
+)
+
+
 def _imports(path: Path) -> list[str]:
+    # not ast: parsing to a tree in several threads at once raises SystemError in CPython 3.11
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found += [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
+    for match in _IMPORT.finditer(path.read_text(encoding="utf-8")):
+        module = match["module"]
+        names = re.findall(r"[\w.]+", match["plain"] or match["names"])
+        found += [module, *(f"{module}.{name}" for name in names)] if module else names
     return [name for name in found if name.split(".")[0] in PACKAGES]
 
 

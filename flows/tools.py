@@ -12,6 +12,7 @@ from flows.settings import ROLES, Settings, load_settings
 from storage.datasets import Store
 from storage.ledger import Ledger
 from storage.shards import ShardStore
+from storage.vectors import VectorCache, Vectors
 from tasks.answers import Judge
 from tasks.encode import Encoder
 from tasks.llm.endpoint import EngineLimits
@@ -56,8 +57,10 @@ class Tools:
     def judge(self) -> Judge:
         return self._once("judge", lambda: Judge(workers=2))
 
-    def encoder(self) -> Encoder:
-        return self._once("encoder", Encoder)
+    def encoder(self) -> Callable[[list[str]], Vectors]:
+        """Texts to vectors; a text that was ever encoded on this home is looked up instead."""
+        encode = self._once("encoder", Encoder)
+        return lambda texts: VectorCache(self.home, encode.identity).of(texts, encode)
 
     def by_name(self, name: str) -> Any:
         """The tool that a stage or scorer names among its needs."""

@@ -22,6 +22,8 @@ from tasks.taxonomy import domain_of
 # (language, subdomain) -> how many questions are wanted
 Quota = Mapping[tuple[str, str], int]
 
+UNLABELLED = "unlabelled"
+
 ASKS = pa.schema(
     [
         ("method", pa.string()),
@@ -67,16 +69,18 @@ def rounds(wanted: int, per_call: int) -> Iterator[int]:
 
 
 def examples_by_topic(pool: pa.Table) -> dict[tuple[str, str | None], list[tuple[str, str]]]:
-    """(language, subdomain) -> [(row id, question)] in id order, each question once; under
-    subdomain None all of a language, for topics that have no example yet."""
+    """(language, subdomain) -> [(row id, question)] in id order, each question once; under subdomain
+    None all of a language, for topics that have no example yet, and under UNLABELLED those that name none."""
     found: dict[tuple[str, str | None], dict[str, str]] = {}
     columns = [column(pool, name) for name in ("id", "problem_id", "question", "language", "subdomain")]
     seen: set[str] = set()
-    for row_id, problem_id, question, language, subdomain in sorted(zip(*columns, strict=True)):
+    for row_id, problem_id, question, language, subdomain in sorted(
+        zip(*columns, strict=True), key=lambda row: row[0]
+    ):
         if problem_id in seen:
             continue
         seen.add(problem_id)
-        for topic in {(language, subdomain), (language, None)}:
+        for topic in {(language, subdomain or UNLABELLED), (language, None)}:
             found.setdefault(topic, {})[row_id] = question
     return {topic: list(entries.items()) for topic, entries in found.items()}
 

@@ -70,9 +70,16 @@ def _execute(
                 STAGE, f"program: {result.verdict}{f': {result.error}' if result.error else ''}"
             )
         else:
-            found = extract(result.answer, languages[i])
-            answers[i] = found.answer if found else result.answer
+            answers[i] = _printed(result.answer, languages[i])
     return answers, verdicts, reasons
+
+
+def _printed(output: str, language: str) -> str:
+    """A program prints its bare answer; what it marked ("The answer is 42", a box) is taken out of its words."""
+    found = extract(output, language)
+    return (
+        found.answer if found and found.kind in ("boxed", "hash", "tag", "json", "phrase") else output.strip()
+    )
 
 
 def _vote(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pyarrow as pa
 
-from tasks.generate import Ask, Quota, examples_by_topic, rounds
+from tasks.generate import UNLABELLED, Ask, Quota, examples_by_topic, rounds
 from tasks.seeding import rng_of, seed_of
 from tasks.taxonomy import local_name
 
@@ -19,7 +21,7 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
         shown = topics.get((language, subdomain)) or topics.get((language, None)) or []
         for index, count in enumerate(rounds(wanted, per_call)):
             rng = rng_of(seed, prompt, language, subdomain, index)
-            picked = rng.sample(shown, min(examples, len(shown)))
+            picked = _picked(shown, topics.get((language, UNLABELLED), []), examples, rng)
             asks.append(
                 Ask(
                     method="self_instruct",
@@ -38,3 +40,13 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
                 )
             )
     return asks
+
+
+def _picked(
+    shown: list[tuple[str, str]], unlabelled: list[tuple[str, str]], examples: int, rng: random.Random
+) -> list[tuple[str, str]]:
+    """Examples of the topic; one in three is of the seeds that name no subdomain, where there are such,
+    so that a user's own problems set the tone of every topic."""
+    others = rng.sample(unlabelled, min(-(-examples // 3), len(unlabelled))) if examples else []
+    own = [example for example in shown if example not in others]
+    return rng.sample(own, min(examples - len(others), len(own))) + others

@@ -46,10 +46,10 @@ def test_killed_and_run_again(
     night = one.json(*NIGHT)
     assert night["digest"] == whole["digest"]
     counted = server.stats()
-    asked_twice = counted["calls"] - counted["distinct"]
+    asked_twice = counted["repeated_requests"]
     assert asked_twice <= IN_FLIGHT
     completions = sum(cost["completions"] for cost in whole["lineage"]["costs"])
-    assert counted["distinct"] == completions
+    assert counted["distinct_requests"] == completions
 
 
 def test_killed_while_publishing(whole: dict[str, Any], home: Callable[..., Home]) -> None:

@@ -57,6 +57,15 @@ def test_a_topic_without_examples_borrows_from_its_language() -> None:
     assert all("zh" in example["question"] for example in ask.variables["examples"])
 
 
+def test_seeds_without_a_topic_set_the_tone_of_every_topic() -> None:
+    own = to_table([Row(f"mine {i}", "en") for i in range(5)])
+    both = pa.concat_tables([pool(), own])
+    asks = self_instruct.plan(both, {("en", "linear equations"): 50}, per_call=5, examples=3, seed=1)
+    for ask in asks:
+        mine = [e for e in ask.variables["examples"] if e["question"].startswith("mine")]
+        assert (len(mine), len(ask.variables["examples"])) == (1, 3)
+
+
 def test_examples_show_each_question_once() -> None:
     twice = to_table([Row("q", "en", solution=f"s{i}", subdomain="limits") for i in range(3)])
     assert len(examples_by_topic(twice)["en", "limits"]) == 1

@@ -48,6 +48,15 @@ def test_gold_is_kept_and_planted_errors_are_caught(sandbox: Sandbox, judge: Jud
     assert "no_answer" in str(found[6])
 
 
+def test_what_a_program_prints_is_taken_whole(sandbox: Sandbox, judge: Judge) -> None:
+    rows = [
+        pot("p", "print('4*x**2 - 33*x + 54')", reference_answer="4x^2 - 33x + 54"),
+        pot("p", "print('The answer is 12.')", reference_answer="12"),
+        pot("p", r"print('\\boxed{7}')", reference_answer="7"),
+    ]
+    assert reasons(rows, sandbox, judge) == [None, None, None]
+
+
 def test_the_majority_is_kept_where_no_answer_is_trusted(sandbox: Sandbox, judge: Judge) -> None:
     rows = [cot("q", "12", 0), pot("q", "print(3 * 4)"), cot("q", "13", 2), pot("q", "print(24 // 2)")]
     found = reasons(rows, sandbox, judge)
