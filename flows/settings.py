@@ -65,7 +65,8 @@ class Settings(BaseSettings):
     student: Role | None = None  # unset: embedded-small beside an embedded teacher, else the teacher's
     ledger: str | None = None  # SQLAlchemy URL; unset: <home>/ledger.sqlite
     in_flight: int = Field(64, ge=1, description="model calls in flight at most, a role")
-    sandbox_workers: int = Field(2, ge=1)
+    sandbox_workers: int = Field(2, ge=1, description="programs that run at the same time")
+    program_seconds: float = Field(3.0, gt=0, description="CPU seconds that a program may use")
 
     def role(self, name: str) -> Role:
         found: Role | None = getattr(self, name)

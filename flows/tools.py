@@ -52,7 +52,8 @@ class Tools:
         """The sandbox; None where the run is configured to go on in words only."""
         if self.words_only:
             return None
-        return self._once("sandbox", lambda: Sandbox(Limits(), workers=self.settings.sandbox_workers))
+        limits = Limits(wall_s=self.settings.program_seconds)
+        return self._once("sandbox", lambda: Sandbox(limits, workers=self.settings.sandbox_workers))
 
     def judge(self) -> Judge:
         return self._once("judge", lambda: Judge(workers=2))
@@ -71,7 +72,9 @@ class Tools:
         if name in ROLES:
             endpoint = self.settings.endpoint(name)
             return f"{endpoint.model}@{endpoint.revision}"
-        return f"{name}:{self.words_only}" if name == "sandbox" else name
+        if name == "sandbox":
+            return f"sandbox:{self.words_only}:{self.settings.program_seconds}"
+        return name
 
     def engines(self) -> dict[str, Engine]:
         """The engines that were used, by role."""
