@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine as Database
@@ -39,7 +40,8 @@ __all__ = ["COMPLETION", "Bill", "Call", "Ledger", "LedgerError", "LedgerStats",
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Sums over the calls of one role, model and tag. Times in seconds, cost in USD."""
+    """Sums over the calls of one role, model and tag. Times in seconds, cost in USD; `completion_sd` is
+    the standard deviation of a call's completion tokens, for forecasts with a range."""
 
     role: str
     model: str
@@ -51,6 +53,7 @@ class Usage:
     estimated: int
     cost: float
     mean_elapsed: float
+    completion_sd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ class Ledger:
         with self._reading.connect() as connection:
             counts = connection.execute(_COUNTS).one()
             outcomes: dict[str, int] = {row[0]: row[1] for row in connection.execute(_OUTCOMES)}
-            groups = tuple(Usage(*row) for row in connection.execute(_GROUPS))
+            groups = tuple(_usage(row) for row in connection.execute(_GROUPS))
         return LedgerStats(
             where=shown(self.url),
             calls=counts[0],
@@ -229,6 +232,13 @@ def _size(file: Path | None) -> int:
     return file.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
 
 
+def _usage(row: Any) -> Usage:
+    mean, mean_square = row[-2:]
+    spread = max(0.0, mean_square - mean * mean) ** 0.5
+    return Usage(*[*row[:-2], spread])
+
+
+_MADE = sa.cast(bills.c.completion_tokens, sa.Double)
 _BILLED_TO = sa.select(meta.c.value).where(meta.c.name == "billed_to")
 _TOP = sa.select(sa.func.max(calls.c.id))
 _COUNTS = sa.select(sa.func.count(), sa.func.count(calls.c.key.distinct())).select_from(calls)
@@ -245,6 +255,8 @@ _GROUPS = (
         sa.func.sum(sa.case((bills.c.estimated, 1), else_=0)),
         sa.func.coalesce(sa.func.sum(bills.c.cost), 0.0),
         sa.func.avg(calls.c.elapsed),
+        sa.func.coalesce(sa.func.avg(_MADE), 0.0),
+        sa.func.coalesce(sa.func.avg(_MADE * _MADE), 0.0),
     )
     .select_from(calls.outerjoin(bills, bills.c.call_id == calls.c.id))
     .group_by(calls.c.role, calls.c.model, calls.c.tag)

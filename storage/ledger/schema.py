@@ -155,7 +155,6 @@ def connect(url: sa.URL, *, writing: bool) -> Database:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")  # a commit is on the disk, not only in the kernel
-        cursor.execute("PRAGMA mmap_size=268435456")
         cursor.close()
 
     if writing:

@@ -4,12 +4,14 @@ from tasks.llm.budget import Budget, BudgetExceeded, BudgetState
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request, Usage
+from tasks.llm.slots import Check, check_by
 from tasks.llm.stats import Stats, TagStats
 
 __all__ = [
     "Budget",
     "BudgetExceeded",
     "BudgetState",
+    "Check",
     "Completion",
     "Endpoint",
     "EndpointError",
@@ -19,4 +21,5 @@ __all__ = [
     "Stats",
     "TagStats",
     "Usage",
+    "check_by",
 ]

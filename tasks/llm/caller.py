@@ -114,6 +114,9 @@ class Caller:
                 return booked.completion
             reading = booked.reading
             return Again(self._delay(effort), f"{reading.outcome}: {reading.detail}", unreadable=True)
+        except EndpointError as error:
+            self._gate.stop(error)
+            return Again(0.0, str(error))
         except TransportError as error:
             if error.started:
                 # The endpoint had begun to answer, and will bill it.

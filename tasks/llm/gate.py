@@ -176,6 +176,9 @@ class Gate:
                 well = response.status < 500
             except TransportError as error:
                 why, well = str(error), False
+            except EndpointError as error:
+                self.stop(error)
+                return
             if well:
                 lane.healthy()
                 self.pump()

@@ -15,9 +15,10 @@ from tasks.llm.booking import Pending
 from tasks.llm.budget import Budget
 from tasks.llm.caller import Caller
 from tasks.llm.controller import Controller
-from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits, host_of
+from tasks.llm.endpoint import IN_PROCESS, Endpoint, EndpointError, EngineLimits, host_of
 from tasks.llm.gate import HEALTH_TIMEOUT, Gate
 from tasks.llm.lanes import Lane
+from tasks.llm.pipe import PipeTransport
 from tasks.llm.request import Completion
 from tasks.llm.settle import settle
 from tasks.llm.stats import Meter, Stats
@@ -227,6 +228,8 @@ def _transports(endpoint: Endpoint, limits: EngineLimits) -> list[Transport]:
             HttpTransport(url, connect=limits.connect, most_bytes=limits.most_bytes)
             for url in endpoint.base_urls
         ]
+    if endpoint.model.startswith(IN_PROCESS):
+        return [PipeTransport(endpoint)]
     return [AsgiTransport(importlib.import_module(EMBEDDED_APP).app)]
 
 

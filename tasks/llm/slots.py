@@ -10,6 +10,17 @@ from tasks.llm.request import Completion, Request, key_of
 Check = Callable[[Completion], str | None]
 
 
+def check_by(read: Callable[[str], object]) -> Check:
+    """The check that an answer can be read: `read` takes its text and gives what was read, or, as a
+    string, the reason why nothing could be."""
+
+    def check(completion: Completion) -> str | None:
+        found = read(completion.text or "")
+        return found if isinstance(found, str) else None
+
+    return check
+
+
 class Slot:
     """One request of one run, until its completion is handed out."""
 

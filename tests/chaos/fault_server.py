@@ -58,9 +58,11 @@ def fault_for(seed: str, rates: str, body: bytes, times: int) -> str:
 def completion(asked: dict, fault: str, number: int) -> tuple[dict, tuple[int, int]]:
     question = asked["messages"][-1]["content"]
     text = "answer to " + question
-    if "response_format" in asked or question.startswith("JSON"):
-        text = json.dumps({"value": len(question), "why": question})
-    if fault == "bad_json_answer":
+    if "response_format" in asked or asked["messages"][0]["content"].startswith("JSON"):
+        first = asked["messages"][0]["content"]
+        text = json.dumps({"value": len(first), "why": first})
+    first_time = len(asked["messages"]) == 1
+    if fault == "bad_json_answer" or (fault == "bad_json_at_first" and first_time):
         text = "I would rather talk about it"
     if fault == "fenced":
         text = "Here you are:\n```json\n" + text + ",\n```\nGood luck!"

@@ -144,6 +144,16 @@ def test_stats_sum_what_was_billed(place: str) -> None:
         ]
 
 
+def test_history_says_how_much_calls_vary(place: str) -> None:
+    with Ledger.open(place) as ledger:
+        for i, tokens in enumerate((10, 20, 30, 40)):
+            receipt = ledger.put(call(f"k{i}")).result()
+            ledger.bill(Bill(receipt.id, COMPLETION, 1, tokens, False, 0.0))
+        ledger.put(call("unbilled")).result()
+        (group,) = ledger.stats().groups
+        assert group.completion_sd == pytest.approx(125**0.5)
+
+
 def test_an_export_goes_into_another_ledger_once(place: str, tmp_path: Path) -> None:
     with Ledger.open(place) as ledger:
         for i in range(30):

@@ -1,0 +1,177 @@
+"""The transport to a vLLM worker process (`vllm:MODEL`), for a GPU host without a server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from tasks.llm.endpoint import IN_PROCESS, Endpoint, EndpointError
+from tasks.llm.transport import Response, TransportError
+
+PROGRAM = Path(__file__).with_name("vllm_worker.py")
+PYTHON = "MATHMILL_VLLM_PYTHON"
+OPTIONS = "MATHMILL_VLLM_OPTIONS"
+LOADING = 900.0  # seconds that a model may take to load, where the endpoint does not say
+STARTS = 3  # a worker that dies is started anew so often
+
+
+class PipeTransport:
+    """Starts the worker with the first call, and anew when it dies. Lives in the engine's event loop;
+    two threads keep the pipe's blocking reads and writes out of it."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._model = endpoint.model.removeprefix(IN_PROCESS)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._waiting: dict[int, asyncio.Future[Response]] = {}
+        self._ready: asyncio.Future[None] | None = None
+        self._said: deque[str] = deque(maxlen=30)
+        self._next = 0
+        self._starts = 0
+
+    async def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response:
+        await self._started()
+        loop = asyncio.get_running_loop()
+        self._next += 1
+        number = self._next
+        future: asyncio.Future[Response] = loop.create_future()
+        self._waiting[number] = future
+        self._outbox.put(b'{"id":%d,"body":%s}' % (number, body))
+        try:
+            async with asyncio.timeout(seconds):
+                return await future
+        except TimeoutError as error:
+            raise TransportError(f"no whole answer in {seconds:g} s", timed_out=True) from error
+        finally:
+            self._waiting.pop(number, None)
+
+    async def get(self, path: str, headers: Mapping[str, str], seconds: float) -> Response:
+        """The one thing to get is /models, which the worker serves once its model is loaded."""
+        await self._started()
+        return Response(200, {}, orjson.dumps({"data": [{"id": self._model}]}))
+
+    async def close(self) -> None:
+        if (process := self._process) is not None:
+            self._process = None
+            self._outbox.put(None)
+            await asyncio.to_thread(_end, process)
+
+    async def _started(self) -> None:
+        """Returns when the worker is ready; TransportError if it died, EndpointError if it cannot start."""
+        if self._ready is None or (self._ready.done() and self._process is None):
+            self._ready = self._start()
+        try:
+            async with asyncio.timeout(self._endpoint.wait_ready or LOADING):
+                await asyncio.shield(self._ready)
+        except TimeoutError as error:
+            raise EndpointError(
+                f"{self._endpoint.role}: vLLM has not loaded {self._model} in time; last words: {self._last_words()}"
+            ) from error
+
+    def _start(self) -> asyncio.Future[None]:
+        python = os.environ.get(PYTHON)
+        if not python or not Path(python).exists():
+            raise EndpointError(
+                f"{self._endpoint.setting('MODEL')}={self._endpoint.model} runs vLLM in an environment of its own: run "
+                f"`mathmill setup vllm`, or set {PYTHON} to the Python of one that has it (it is {python!r})"
+            )
+        if self._starts >= STARTS:
+            raise EndpointError(
+                f"{self._endpoint.role}: the vLLM worker of {self._model} died {self._starts} times; last words: "
+                f"{self._last_words()}"
+            )
+        self._starts += 1
+        loop = asyncio.get_running_loop()
+        process = subprocess.Popen(
+            [python, "-P", str(PROGRAM), self._model, os.environ.get(OPTIONS, "{}")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # vLLM has processes of its own: they are ended together
+            env={**os.environ, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"},
+        )
+        self._process, self._outbox = process, queue.SimpleQueue()
+        ready: asyncio.Future[None] = loop.create_future()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for target, args in (
+            (self._read, (process, process.stdout, ready, loop)),
+            (_write, (process.stdin, self._outbox)),
+            (self._listen, (process.stderr,)),
+        ):
+            threading.Thread(target=target, args=args, name="vllm-pipe", daemon=True).start()
+        return ready
+
+    def _read(
+        self,
+        process: subprocess.Popen[bytes],
+        source: IO[bytes],
+        ready: asyncio.Future[None],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        """Runs in a thread: frames out of the worker, until it ends."""
+        while len(head := source.read(4)) == 4:
+            frame = orjson.loads(source.read(int.from_bytes(head, "big")))
+            loop.call_soon_threadsafe(self._answered, frame, ready)
+        process.wait()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._died, process, ready)
+
+    def _answered(self, frame: dict[str, Any], ready: asyncio.Future[None]) -> None:
+        if frame.get("ready"):
+            ready.set_result(None)
+            return
+        future = self._waiting.get(frame["id"])
+        if future is not None and not future.done():
+            future.set_result(Response(frame["status"], {}, orjson.dumps(frame["body"])))
+
+    def _died(self, process: subprocess.Popen[bytes], ready: asyncio.Future[None]) -> None:
+        if self._process is process:
+            self._process = None
+        said = f"the vLLM worker ended ({process.returncode}): {self._last_words()}"
+        if not ready.done():
+            ready.set_exception(TransportError(said))
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(TransportError(said))
+
+    def _listen(self, source: IO[bytes]) -> None:
+        """Runs in a thread: what the worker logs, its last lines kept for error messages."""
+        for line in source:
+            self._said.append(line.decode("utf-8", "replace").strip())
+
+    def _last_words(self) -> str:
+        errors = [line for line in self._said if "Error" in line]
+        return (errors or list(self._said) or ["nothing"])[-1][:200]
+
+
+def _write(out: IO[bytes], outbox: queue.SimpleQueue[bytes | None]) -> None:
+    """Runs in a thread: frames into the worker, until None or its end."""
+    try:
+        while (data := outbox.get()) is not None:
+            out.write(len(data).to_bytes(4, "big") + data)
+            out.flush()
+        out.close()
+    except BrokenPipeError:
+        return  # the reader hears of the worker's end, and says so
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """The end of its input ends the worker; what does not end by itself is killed, with its children."""
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
