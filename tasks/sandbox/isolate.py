@@ -226,6 +226,7 @@ def configuration(limits: Limits, *, seed: int = 0, clock_shift_s: int = 0) -> d
     return {
         "wall_s": limits.wall_s,
         "wall_cap_s": limits.wall_cap_s,
+        "idle_s": limits.idle_s,
         "cpu_s": limits.cpu_limit_s,
         "memory_mb": limits.memory_mb,
         "tmp_mb": limits.tmp_mb,

@@ -30,7 +30,7 @@ class Limits:
     wall_s: float = 5.0
     cpu_s: float | None = None
     memory_mb: int = 512
-    output_chars: int = 65_536
+    output_chars: int = 262_144
     answer_chars: int = 2_000
     program_chars: int = 200_000
     tail_chars: int = 4_000
@@ -46,6 +46,11 @@ class Limits:
     @property
     def cpu_limit_s(self) -> float:
         return self.wall_s if self.cpu_s is None else self.cpu_s
+
+    @property
+    def idle_s(self) -> float:
+        """How long a program must have done next to nothing for the wall limit to fall on it."""
+        return max(1.0, self.wall_s / 2)
 
     @property
     def wall_cap_s(self) -> float:
@@ -107,8 +112,8 @@ def read(ended: Ended, limits: Limits) -> Result:
     line: int | None = None
     verdict: Verdict
     error: str | None
-    if header["end"] == "time":
-        verdict, error = "time", f"over {limits.cpu_limit_s:g} s of CPU or {limits.wall_s:g} s of waiting"
+    if header["end"] in ("cpu", "idle", "wall"):
+        verdict, error = "time", _late(header["end"], limits)
     elif header["end"] == "output":
         verdict, error = "output", f"more than {limits.output_chars} bytes of output"
     elif os.WIFSIGNALED(header["status"]):
@@ -125,6 +130,14 @@ def read(ended: Ended, limits: Limits) -> Result:
     if verdict != "ok":
         answer = None
     return Result(verdict, answer, stdout, error, line, cpu_s, peak_mb)
+
+
+def _late(end: str, limits: Limits) -> str:
+    if end == "idle":
+        return f"over {limits.wall_s:g} s, and waiting"
+    if end == "wall":
+        return f"over {limits.wall_cap_s:g} s in all"
+    return f"over {limits.cpu_limit_s:g} s of CPU"
 
 
 def _report(blob: bytes) -> dict[str, Any]:
@@ -178,7 +191,7 @@ def _signalled(number: int, cpu_s: float, limits: Limits) -> tuple[Verdict, str]
     except ValueError:
         name = f"signal {number}"
     if number in (signal.SIGXCPU, signal.SIGKILL) and cpu_s >= limits.cpu_limit_s:
-        return "time", f"over {limits.cpu_limit_s:g} s of CPU"
+        return "time", _late("cpu", limits)
     if number == signal.SIGKILL:
         return "memory", "killed for memory"  # nothing else in there can send it
     if number == signal.SIGSYS:

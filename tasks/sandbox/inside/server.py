@@ -36,7 +36,7 @@ EMPTY_PAGE = bytes(CHUNK)
 DESCRIPTORS = 64
 FILES_MAX = 5_000
 TRIAL_S = 60.0
-IDLE_S, IDLE_SHARE = 1.0, 0.05  # less than this share of a core, for so long, is waiting
+IDLE_SHARE = 0.02  # of a core: a program that takes less for `idle_s` is waiting
 SLACK = 16 << 20  # address space kept back from a program, so that running out can still be reported
 REQUEST, REPLY = 40, 41  # where the two pipes are moved, out of the way of descriptors 0 to 2
 HUGE, MADV_COLLAPSE = 21, 25
@@ -146,7 +146,7 @@ class Server:
         """Keep a program's limits until it ends, end whatever it started, and reply."""
         start = time.monotonic()
         tick = min(0.25, max(0.02, config["wall_s"] / 20))
-        samples = [(start, 0.0)]  # of the last IDLE_S: when, and CPU seconds used by then
+        samples = [(start, 0.0)]  # of the last idle_s: when, and CPU seconds used by then
         pidfd = os.pidfd_open(pid)
         poller = select.poll()
         for descriptor in (out, err, pidfd):
@@ -170,11 +170,10 @@ class Server:
                 end = "exit"
             elif now - samples[-1][0] >= tick:
                 cpu = time.clock_gettime((~pid << 3) | 2)  # the CPU clock of another process
-                while len(samples) > 1 and now - samples[1][0] >= IDLE_S:
+                while len(samples) > 1 and now - samples[1][0] >= config["idle_s"]:
                     samples.pop(0)
-                if overdue(config, start, now, cpu, samples[0]):
-                    end = "time"
-                elif self.files_made() > FILES_MAX:
+                end = overdue(config, start, now, cpu, samples[0])
+                if self.files_made() > FILES_MAX:
                     end = "output"
                 samples.append((now, cpu))
         if end != "exit":
@@ -237,19 +236,19 @@ class Server:
         return found
 
 
-def overdue(
-    config: dict[str, Any], start: float, now: float, cpu: float, sample: tuple[float, float]
-) -> bool:
-    """Whether a program's time is up.
+def overdue(config: dict[str, Any], start: float, now: float, cpu: float, sample: tuple[float, float]) -> str:
+    """Which time of a program's is up: "cpu", "idle" or "wall"; empty if none is.
 
     CPU time is the limit that counts. The wall limit falls on programs that wait; one that works
     but gets little of a busy machine has until `wall_cap_s`, so load loses no good program.
     """
-    if cpu >= config["cpu_s"] or now - start >= config["wall_cap_s"]:
-        return True
+    if cpu >= config["cpu_s"]:
+        return "cpu"
+    if now - start >= config["wall_cap_s"]:
+        return "wall"
     since, before = sample
-    idle = now - since >= IDLE_S and cpu - before < IDLE_SHARE * (now - since)
-    return idle and now - start >= config["wall_s"]
+    idle = now - since >= config["idle_s"] and cpu - before < IDLE_SHARE * (now - since)
+    return "idle" if idle and now - start >= config["wall_s"] else ""
 
 
 def end_strays() -> bool:
