@@ -2,7 +2,7 @@
 
 Rows of one question (k samples, words and programs) are no duplicates of each other by their question.
 So questions are compared across problem_ids, and a duplicate question takes all its rows with it; within
-one problem_id solutions of the same format are compared. Languages never meet except by exact text.
+one problem_id solutions of the same format are compared.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from tasks.dedup import jaccard
 from tasks.dedup.cluster import rank_of
 from tasks.dedup.jaccard import F64
 from tasks.dedup.normalise import canonical_array, template_array
-from tasks.dedup.questions import Questions, clustered, judge
+from tasks.dedup.past import segments
+from tasks.dedup.questions import clustered, comparable, judge
+from tasks.dedup.segment import Questions, Segment
 from tasks.dedup.settings import DedupSettings
-from tasks.dedup.tokens import I64, Bools, Ragged, mix, number_multisets, shingle_sets, tokens
+from tasks.dedup.tokens import I64, Ragged, mix, number_multisets, shingle_sets, text_hashes, tokens
 from tasks.dedup.verdicts import with_verdict
 
 DEFAULTS = DedupSettings()
-_POOL = ["id", "question", "language"]
 
 
 def dedup_rows(
@@ -53,7 +54,7 @@ def dedup_rows(
     order = np.lexsort((rank_of(quality, rows.column("id").combine_chunks()), problem))
     first = order[np.unique(problem[order], return_index=True)[1]]
     questions = Questions.of(rows.take(pa.array(first)))
-    for k, why in enumerate(judge(questions, _pool(history, beside), quality[first], settings)):
+    for k, why in enumerate(judge(questions, _pool(history, beside, settings), quality[first], settings)):
         if why is not None:
             for row in np.flatnonzero(problem == k).tolist():
                 reasons[row] = why
@@ -78,7 +79,7 @@ def filter_questions(
         language = ["zh" if any("\u4e00" <= c <= "\u9fff" for c in text) else "en" for text in pool]
         pool = pa.table({"id": names, "question": list(pool), "language": language})
     order = -np.arange(len(live), dtype=np.float64)
-    reasons = judge(questions, _pool(history, pool), order, settings)
+    reasons = judge(questions, _pool(history, pool, settings), order, settings)
     return _stamped(table, live, reasons, "similarity", "novel", tick)
 
 
@@ -117,16 +118,12 @@ def _has_entry(column: pa.ChunkedArray, key: str, item: str, count: int) -> F64:
     )
 
 
-def _pool(history: History | None, rows: pa.Table | None) -> Questions:
-    parts = [] if history is None else [history.questions().select(_POOL)]
-    if rows is not None:
-        parts.append(rows.select(_POOL))
-    if not parts:
-        return Questions([], [], [])
-    return Questions.of(pa.concat_tables([part.cast(_POOL_SCHEMA) for part in parts]))
-
-
-_POOL_SCHEMA = pa.schema([(name, pa.string()) for name in _POOL])
+def _pool(history: History | None, rows: pa.Table | None, settings: DedupSettings) -> list[Segment]:
+    """What is there already, as segments: history's are kept by storage, the rest is made here."""
+    pool = [] if history is None else segments(history, settings)
+    if rows is not None and len(rows):
+        pool.append(Segment.of(Questions.of(rows), settings.n, settings.jaccard))
+    return pool
 
 
 def _repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) -> list[str | None]:
@@ -149,7 +146,8 @@ def _repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) -
     near = jaccard.join(_salted(texts, some, group, settings.n), threshold=settings.solution_jaccard)
     fresh = np.array([reasons[int(k)] is None for k in solved.tolist()], dtype=bool)
     near = near.where(fresh[near.left] & fresh[near.right] & (group[near.left] == group[near.right]))
-    near = near.where(_comparable(texts, near.left, near.right, settings))
+    templates, numbers = text_hashes(template_array(texts)), number_multisets(texts)
+    near = near.where(comparable((templates,) * 2, (numbers,) * 2, near.left, near.right, settings))
     for row, other, score in clustered(near, quality, ids):
         reasons[int(solved[row])] = f"jaccard {score:.2f} with {ids[other]}"
     return reasons
@@ -169,15 +167,6 @@ def _salted(texts: pa.Array, rows: pa.Table, group: I64, n: int) -> Ragged:
     sets = shingle_sets(tokens(texts, pc.fill_null(rows.column("language"), "en")), n)
     salt = mix(group.astype(np.uint64) + np.uint64(1))
     return Ragged(sets.offsets, mix(sets.values ^ salt[sets.row_of_value]))
-
-
-def _comparable(texts: pa.Array, left: I64, right: I64, settings: DedupSettings) -> Bools:
-    if settings.guard == "none":
-        return np.ones(len(left), dtype=bool)
-    numbers = number_multisets(texts)
-    templates = template_array(texts).dictionary_encode().indices.to_numpy()
-    judged: Bools = numbers[left] == numbers[right]
-    return judged | (templates[left] != templates[right]) if settings.guard == "template" else judged
 
 
 def _stamped(

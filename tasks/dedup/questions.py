@@ -1,193 +1,162 @@
-"""Judging questions against each other and against a pool: exact, template cap, Jaccard, ROUGE-L."""
+"""Judging questions against each other and against those that are there already: exact text, template
+cap, Jaccard, ROUGE-L."""
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tasks.dedup import jaccard, lcs
+from tasks.dedup.bands import candidates
 from tasks.dedup.cluster import components, rank_of, survivors, witnesses
 from tasks.dedup.jaccard import F64, Pairs
-from tasks.dedup.normalise import canonical_array, template_array
+from tasks.dedup.segment import Questions, Segment
 from tasks.dedup.settings import DedupSettings
-from tasks.dedup.tokens import (
-    I64,
-    U64,
-    Bools,
-    Ragged,
-    number_multisets,
-    rouge_tokens,
-    shingle_sets,
-    tokens,
-)
+from tasks.dedup.tokens import I64, U64, Bools
+
+Reasons = list[str | None]
 
 
-@dataclass(frozen=True)
-class Questions:
-    """Distinct questions as columns. `ids` name them in reasons."""
-
-    ids: list[str]
-    texts: list[str]
-    languages: list[str]
-
-    @classmethod
-    def of(cls, table: pa.Table) -> Questions:
-        """From columns id, question, language (such as a table of rows)."""
-        languages = pc.fill_null(table.column("language"), "en")
-        return cls(
-            *(column.to_pylist() for column in (table.column("id"), table.column("question"), languages))
-        )
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @functools.cached_property
-    def canonical(self) -> pa.Array:
-        return canonical_array(self.texts)
-
-    @functools.cached_property
-    def templates(self) -> pa.Array:
-        return template_array(self.canonical)
-
-    @functools.cached_property
-    def numbers(self) -> U64:
-        return number_multisets(self.canonical)
-
-    def sets(self, n: int) -> Ragged:
-        return shingle_sets(tokens(self.canonical, self.languages), n)
-
-    def take(self, rows: I64) -> Questions:
-        chosen = rows.tolist()
-        return Questions(*([part[k] for k in chosen] for part in (self.ids, self.texts, self.languages)))
-
-
-def judge(own: Questions, pool: Questions, quality: F64, settings: DedupSettings) -> list[str | None]:
+def judge(own: Questions, pool: Sequence[Segment], quality: F64, settings: DedupSettings) -> Reasons:
     """Why each question is a duplicate (None: it stays). A question of the pool always stays; of several
     own ones the one of the highest quality, ties to the smallest id."""
     rank = rank_of(quality, own.ids)
-    reasons: list[str | None] = [None] * len(own)
+    reasons: Reasons = [None] * len(own)
     _exact(own, pool, rank, reasons)
     _cap_templates(own, pool, rank, reasons, settings)
-    same = _Guard(own, pool, settings)
-    _by_jaccard(own, pool, quality, reasons, settings, same)
-    _by_rouge(own, pool, rank, reasons, settings, same)
+    _near_pool(own, pool, reasons, settings, "jaccard")
+    _clusters(own, quality, reasons, settings)
+    _near_pool(own, pool, reasons, settings, "lcs")
+    _in_turn(own, rank, reasons, settings)
     return reasons
 
 
-def _exact(own: Questions, pool: Questions, rank: I64, reasons: list[str | None]) -> None:
-    first: dict[str, str] = {}
-    for text, name in zip(pool.canonical.to_pylist(), pool.ids, strict=True):
-        first.setdefault(text, name)
-    texts = own.canonical.to_pylist()
-    for k in np.argsort(rank).tolist():
-        if texts[k] in first:
-            reasons[k] = f"exact of {first[texts[k]]}"
-        else:
-            first[texts[k]] = own.ids[k]
-
-
-def _cap_templates(
-    own: Questions, pool: Questions, rank: I64, reasons: list[str | None], settings: DedupSettings
-) -> None:
+def comparable(
+    templates: tuple[U64, U64], numbers: tuple[U64, U64], left: I64, right: I64, settings: DedupSettings
+) -> Bools:
+    """Which pairs Jaccard and ROUGE-L may judge (see DedupSettings.guard)."""
     if settings.guard == "none":
-        return
-    counts = Counter(pool.templates.to_pylist())
-    templates = own.templates.to_pylist()
-    for k in np.argsort(rank).tolist():
-        if reasons[k] is None:
-            counts[templates[k]] += 1
-            if counts[templates[k]] > settings.per_template:
-                reasons[k] = (
-                    f"template: {settings.per_template} questions that differ only in numbers are kept already"
-                )
+        return np.ones(len(left), dtype=bool)
+    judged: Bools = numbers[0][left] == numbers[1][right]
+    if settings.guard == "template":
+        judged |= templates[0][left] != templates[1][right]
+    return judged
 
 
-class _Guard:
-    """Which pairs Jaccard and ROUGE-L may judge (see DedupSettings.guard); rows of the pool come first."""
-
-    def __init__(self, own: Questions, pool: Questions, settings: DedupSettings) -> None:
-        self._kind = settings.guard
-        both = pa.concat_arrays([pool.templates, own.templates])
-        self._templates = both.dictionary_encode().indices.to_numpy()
-        self._numbers = np.concatenate([pool.numbers, own.numbers])
-
-    def __call__(self, left: I64, right: I64) -> Bools:
-        if self._kind == "none":
-            return np.ones(len(left), dtype=bool)
-        judged: Bools = self._numbers[left] == self._numbers[right]
-        if self._kind == "template":
-            judged |= self._templates[left] != self._templates[right]
-        return judged
-
-
-def _by_jaccard(
-    own: Questions,
-    pool: Questions,
-    quality: F64,
-    reasons: list[str | None],
-    settings: DedupSettings,
-    judged: _Guard,
-) -> None:
-    open_rows = _open(reasons)
-    sets = own.take(open_rows).sets(settings.n)
-    if len(pool):
-        near = jaccard.join(sets, pool.sets(settings.n), threshold=settings.jaccard)
-        near = near.where(judged(open_rows[near.left] + len(pool), near.right))
-        order = np.lexsort((near.right, -near.score))
-        for k in order.tolist():
-            row = int(open_rows[near.left[k]])
-            if reasons[row] is None:
-                reasons[row] = f"jaccard {near.score[k]:.2f} with {pool.ids[near.right[k]]}"
-    fresh = np.array([reasons[k] is None for k in open_rows.tolist()], dtype=bool)
-    within = jaccard.join(sets, threshold=settings.jaccard)
-    within = within.where(fresh[within.left] & fresh[within.right])
-    within = within.where(judged(open_rows[within.left] + len(pool), open_rows[within.right] + len(pool)))
-    for row, other, score in clustered(within, quality[open_rows], [own.ids[k] for k in open_rows.tolist()]):
-        reasons[int(open_rows[row])] = f"jaccard {score:.2f} with {own.ids[int(open_rows[other])]}"
-
-
-def clustered(pairs: Pairs, quality: F64, ids: Sequence[str]) -> list[tuple[int, int, float]]:
+def clustered(pairs: Pairs, quality: F64, ids: Sequence[str] | pa.Array) -> list[tuple[int, int, float]]:
     """(row that goes, row to name, similarity) for every row that is not the best of its component."""
     stays = survivors(components(len(ids), pairs.left, pairs.right), quality, ids)
     return [(row, other, score) for row, (other, score) in witnesses(pairs, stays).items()]
 
 
-def _by_rouge(
-    own: Questions,
-    pool: Questions,
-    rank: I64,
-    reasons: list[str | None],
-    settings: DedupSettings,
-    judged: _Guard,
+def _exact(own: Questions, pool: Sequence[Segment], rank: I64, reasons: Reasons) -> None:
+    for segment in pool:
+        left, right = segment.same_text(own)
+        for row, other in zip(left.tolist(), right.tolist(), strict=True):
+            if reasons[row] is None:
+                reasons[row] = f"exact of {segment.questions.ids[other]}"
+    first: dict[str, int] = {}
+    texts = own.canonical.to_pylist()
+    for row in np.argsort(rank).tolist():
+        if reasons[row] is None:
+            best = first.setdefault(texts[row], row)
+            if best != row:
+                reasons[row] = f"exact of {own.ids[best]}"
+
+
+def _cap_templates(
+    own: Questions, pool: Sequence[Segment], rank: I64, reasons: Reasons, settings: DedupSettings
 ) -> None:
+    if settings.guard == "none":
+        return
+    there = sum((segment.template_counts(own) for segment in pool), np.zeros(len(own), np.int64))
+    counts: Counter[int] = Counter()
+    for row in np.argsort(rank).tolist():
+        if reasons[row] is None:
+            template = int(own.templates[row])
+            if counts[template] + int(there[row]) >= settings.per_template:
+                reasons[row] = (
+                    f"template: {settings.per_template} questions that differ only in numbers are there"
+                )
+            else:
+                counts[template] += 1
+
+
+def _near_pool(
+    own: Questions, pool: Sequence[Segment], reasons: Reasons, settings: DedupSettings, kind: str
+) -> None:
+    """Name the most similar question of the pool; ties to the earliest."""
+    rows = _open(reasons)
+    some = own.take(rows)
+    best: dict[int, tuple[float, str]] = {}
+    for segment in pool:
+        find = _jaccard_pairs if kind == "jaccard" else _rouge_pairs
+        for row, other, score in lcs.strongest(find(some, segment, settings)):
+            if row not in best or score > best[row][0]:
+                best[row] = (score, str(segment.questions.ids[other]))
+    for row, (score, name) in best.items():
+        reasons[int(rows[row])] = f"{kind} {score:.2f} with {name}"
+
+
+def _jaccard_pairs(own: Questions, segment: Segment, settings: DedupSettings) -> Pairs:
+    sets = own.sets(settings.n)
+    blocks = [_allowed(own, segment, a, b, settings) for a, b in segment.prefix.search(sets)]
+    left, right = _joined(blocks)
+    # only what is left after the bounds is cut into n-grams again
+    there, place = np.unique(right, return_inverse=True)
+    score = jaccard.jaccard_of(sets, segment.questions.take(there).sets(settings.n), left, place)
+    return Pairs(left, right, score).where(score >= settings.jaccard)
+
+
+def _rouge_pairs(own: Questions, segment: Segment, settings: DedupSettings) -> Pairs:
+    rows = np.arange(len(own), dtype=np.int64)
+    found = candidates(own.rouge, rows, [segment.bands], settings.rouge_l)
+    left, right = _joined([_allowed(own, segment, a, b, settings) for _, a, b in found])
+    there, place = np.unique(right, return_inverse=True)
+    pairs = lcs.passing(own.rouge, segment.questions.take(there).rouge, [(left, place)], settings.rouge_l)
+    return Pairs(pairs.left, there[pairs.right], pairs.score)
+
+
+def _allowed(
+    own: Questions, segment: Segment, left: I64, right: I64, settings: DedupSettings
+) -> tuple[I64, I64]:
+    templates, numbers = (own.templates, segment.templates), (own.numbers, segment.numbers)
+    judged = comparable(templates, numbers, left, right, settings)
+    return left[judged], right[judged]
+
+
+def _joined(blocks: list[tuple[I64, I64]]) -> tuple[I64, I64]:
+    nothing = np.zeros(0, np.int64)
+    left = np.concatenate([nothing, *(a for a, _ in blocks)])
+    right = np.concatenate([nothing, *(b for _, b in blocks)])
+    return left, right
+
+
+def _clusters(own: Questions, quality: F64, reasons: Reasons, settings: DedupSettings) -> None:
+    rows = _open(reasons)
+    some = own.take(rows)
+    pairs = jaccard.join(some.sets(settings.n), threshold=settings.jaccard)
+    templates, numbers = (some.templates, some.templates), (some.numbers, some.numbers)
+    pairs = pairs.where(comparable(templates, numbers, pairs.left, pairs.right, settings))
+    for row, other, score in clustered(pairs, quality[rows], some.ids):
+        reasons[int(rows[row])] = f"jaccard {score:.2f} with {some.ids[other]}"
+
+
+def _in_turn(own: Questions, rank: I64, reasons: Reasons, settings: DedupSettings) -> None:
+    """ROUGE-L as self-instruct applies it, the best question first."""
     rows = _open(reasons)
     rows = rows[np.argsort(rank[rows])]
-    some = own.take(rows)
+    templates, numbers = (own.templates, own.templates), (own.numbers, own.numbers)
 
-    def comparable(left: I64, right: I64) -> Bools:
-        inside = right >= len(pool)
-        # rows of `some` are numbered after the pool by rank; the guard knows them by their own number
-        known = np.where(inside, rows[np.where(inside, right - len(pool), 0)] + len(pool), right)
-        return judged(rows[left] + len(pool), known)
+    def judged(left: I64, right: I64) -> Bools:
+        return comparable(templates, numbers, left, right, settings)
 
-    found = lcs.novel_tokens(
-        rouge_tokens(some.texts, some.languages),
-        rouge_tokens(pool.texts, pool.languages),
-        threshold=settings.rouge_l,
-        comparable=comparable,
-    )
-    for k, match in enumerate(found):
-        if match is not None:
-            other, score = match
-            name = pool.ids[other] if other < len(pool) else some.ids[other - len(pool)]
-            reasons[int(rows[k])] = f"lcs {score:.2f} with {name}"
+    for row, other, score in lcs.sequential(own.rouge, rows, settings.rouge_l, judged):
+        reasons[row] = f"lcs {score:.2f} with {own.ids[other]}"
 
 
-def _open(reasons: list[str | None]) -> I64:
+def _open(reasons: Reasons) -> I64:
     return np.array([k for k, why in enumerate(reasons) if why is None], dtype=np.int64)

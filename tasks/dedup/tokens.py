@@ -127,6 +127,14 @@ def number_multisets(canonical_texts: pa.Array) -> U64:
     return np.diff(total)
 
 
+def text_hashes(texts: pa.Array) -> U64:
+    """One hash a text, of all its bytes; 0 for an empty one."""
+    found = scan(texts, np.full(256, _WORD, dtype=np.uint8), None)
+    hashes = np.zeros(len(found), dtype=np.uint64)
+    hashes[found.lengths > 0] = found.values
+    return hashes
+
+
 def shingle_sets(found: Ragged, n: int) -> Ragged:
     """The set of n-grams of each row, as hashes, sorted; a row shorter than n has one n-gram, itself."""
     if n < 1:

@@ -1,0 +1,160 @@
+"""Questions that are there already, as arrays to look new ones up in: history, seeds, earlier in the night.
+
+A segment is built once from its texts; all of it is flat arrays, which storage.sketches keeps and
+memory-maps. What a lookup touches grows with the questions looked up, not with the segment, but for the scan of bitmaps that
+ROUGE-L needs (a few nanoseconds a pair of questions of like length).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.dedup.bands import Bands
+from tasks.dedup.normalise import as_array, canonical_array, template_array
+from tasks.dedup.prefix import PrefixIndex
+from tasks.dedup.tokens import (
+    I64,
+    U64,
+    Ragged,
+    number_multisets,
+    rouge_tokens,
+    shingle_sets,
+    spans,
+    text_hashes,
+    tokens,
+)
+
+Arrays = Mapping[str, pa.Array]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Distinct questions as columns; `ids` name them in reasons. What is derived from them is made once."""
+
+    ids: pa.Array
+    texts: pa.Array
+    languages: pa.Array
+
+    @classmethod
+    def of(cls, table: pa.Table) -> Questions:
+        """From columns id, question, language (such as a table of rows)."""
+        languages = pc.fill_null(table.column("language"), "en")
+        return cls(as_array(table.column("id")), as_array(table.column("question")), as_array(languages))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: I64) -> Questions:
+        some = pa.array(rows)
+        return Questions(self.ids.take(some), self.texts.take(some), self.languages.take(some))
+
+    @functools.cached_property
+    def canonical(self) -> pa.Array:
+        return canonical_array(self.texts)
+
+    @functools.cached_property
+    def exact(self) -> U64:
+        return text_hashes(self.canonical)
+
+    @functools.cached_property
+    def templates(self) -> U64:
+        return text_hashes(template_array(self.canonical))
+
+    @functools.cached_property
+    def numbers(self) -> U64:
+        return number_multisets(self.canonical)
+
+    def sets(self, n: int) -> Ragged:
+        return shingle_sets(tokens(self.canonical, self.languages), n)
+
+    @functools.cached_property
+    def rouge(self) -> Ragged:
+        return rouge_tokens(self.texts.to_pylist(), self.languages)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """`questions` and their indexes for one n-gram length and Jaccard threshold."""
+
+    questions: Questions
+    templates: U64
+    numbers: U64
+    by_text: tuple[U64, I64]  # hashes of the canonical texts, sorted, and the row of each
+    by_template: U64  # sorted
+    prefix: PrefixIndex
+    bands: Bands
+
+    @classmethod
+    def of(cls, questions: Questions, n: int, jaccard: float) -> Segment:
+        order = np.argsort(questions.exact, kind="stable")
+        return cls(
+            questions,
+            questions.templates,
+            questions.numbers,
+            (questions.exact[order], order),
+            np.sort(questions.templates),
+            PrefixIndex.of(questions.sets(n), jaccard),
+            Bands.of(questions.rouge),
+        )
+
+    def arrays(self) -> dict[str, pa.Array]:
+        """Everything as flat arrays; `from_arrays` is the inverse."""
+        flat = {
+            "templates": self.templates,
+            "numbers": self.numbers,
+            "text.hash": self.by_text[0],
+            "text.row": self.by_text[1],
+            "template.hash": self.by_template,
+            **{f"prefix.{name}": values for name, values in self.prefix.arrays().items()},
+            **{f"bands.{name}": values for name, values in self.bands.arrays().items()},
+        }
+        found = {name: pa.array(values) for name, values in flat.items()}
+        return found | {
+            "ids": self.questions.ids,
+            "texts": self.questions.texts,
+            "languages": self.questions.languages,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Segment:
+        flat = {
+            name: values.to_numpy(zero_copy_only=True)
+            for name, values in arrays.items()
+            if name not in ("ids", "texts", "languages")
+        }
+        return cls(
+            Questions(arrays["ids"], arrays["texts"], arrays["languages"]),
+            flat["templates"],
+            flat["numbers"],
+            (flat["text.hash"], flat["text.row"]),
+            flat["template.hash"],
+            PrefixIndex.from_arrays(_under(flat, "prefix.")),
+            Bands.from_arrays(_under(flat, "bands.")),
+        )
+
+    def same_text(self, own: Questions) -> tuple[I64, I64]:
+        """(row of own, row here) of equal canonical texts; equal hashes are compared as texts."""
+        hashes, rows = self.by_text
+        low = np.searchsorted(hashes, own.exact, side="left")
+        counts = np.searchsorted(hashes, own.exact, side="right") - low
+        left = np.repeat(np.arange(len(own)), counts)
+        right = rows[spans(low, counts)]
+        equal = pc.equal(own.canonical.take(pa.array(left)), self.questions.take(right).canonical)
+        good = equal.to_numpy(zero_copy_only=False).astype(bool)
+        return left[good], right[good]
+
+    def template_counts(self, own: Questions) -> I64:
+        """How many questions here have the template of each of own."""
+        low = np.searchsorted(self.by_template, own.templates, side="left")
+        found: I64 = np.searchsorted(self.by_template, own.templates, side="right") - low
+        return found
+
+
+def _under(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
