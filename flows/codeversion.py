@@ -46,7 +46,7 @@ _IMPORT = re.compile(
 
 def _imports(path: Path) -> list[str]:
     # not ast: parsing to a tree in several threads at once raises SystemError in CPython 3.11
-    found = []
+    found: list[str] = []
     for match in _IMPORT.finditer(path.read_text(encoding="utf-8")):
         module = match["module"]
         names = re.findall(r"[\w.]+", match["plain"] or match["names"])

@@ -138,7 +138,7 @@ class Night:
         questions = sum(quota.values())
         self._asked += questions
         calls = max(1, self.config.shard_rows // generate.per_call)
-        return Plan(method, self.line.shards("asks", asks, calls), questions)
+        return Plan(method, self.line.shards("asks", asks, calls, of=pool), questions)
 
     def owes(self, questions: int) -> int:
         """Solutions that so many questions become."""

@@ -110,7 +110,7 @@ def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], ag
         history=night.history,
         settings=similar,
     )
-    rows = line.shards("fresh", line.kept([novel]), config.shard_rows)
+    rows = line.shards("fresh", line.kept([novel]), config.shard_rows, of=[novel])
     rows = line.each(
         SOLVE, rows, title=f"{SOLVE.title}, {title}", owes=night.owes, settings=night.solve, seed=night.seed
     )

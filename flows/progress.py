@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 from uuid import UUID
 
+from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from rich.console import Console
 from rich.progress import (
@@ -83,7 +84,8 @@ class Bar:
             self._publish(percent)
 
     def close(self, summary: str) -> None:
-        """The stage is over: the bar is full and says what came of it."""
+        """The stage is over: the bar is full and says what came of it, as does the run's log."""
+        get_run_logger().info("%s: %s", self._title, summary)
         self._bars._progress.update(
             self._task, completed=max(self._total, 1), description=f"{self._title}: {summary}"
         )

@@ -35,13 +35,16 @@ def report(tools: Tools, version: Version) -> Path:
             {name: line[name] for name in ("title", "asked", "kept", "rejected", "failed")}
             for line in version.lineage["funnel"]
         ],
-        description=f"Funnel of {version}: in = kept + rejected + failed",
+        description=f"Funnel of `{version}`: in = kept + rejected + failed",
     )
     create_markdown_artifact(
-        key=f"{key}-report", markdown=to_markdown(figures, link=str(path)), description=str(version)
+        key=f"{key}-report", markdown=to_markdown(figures, link=str(path)), description=f"`{version}`"
     )
     create_link_artifact(
-        key=f"{key}-version", link=path.as_uri(), link_text=str(version), description=f"{version.rows} rows"
+        key=f"{key}-version",
+        link=path.as_uri(),
+        link_text=str(version),
+        description=f"`{version}`, {version.rows:,} rows",
     )
     return path
 

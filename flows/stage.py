@@ -54,15 +54,24 @@ class Line:
     tools: Tools
     bars: Bars
     funnel: list[Entry] = field(default_factory=list)
+    # address -> the task runs it came from, so that Prefect's graph shows what became of what
+    _runs: dict[str, set[PrefectFuture[Any]]] = field(default_factory=dict)
 
     def put(self, name: str, table: pa.Table) -> Ref:
         """Rows that the flow itself made (a plan, the seeds) as a shard, addressed by its content."""
         return self.tools.shards.put_content(name, table)
 
-    def shards(self, name: str, table: pa.Table, rows: int) -> list[Ref]:
-        """A table cut into shards of at most `rows` rows; an empty table is one empty shard."""
+    def shards(self, name: str, table: pa.Table, rows: int, *, of: Sequence[Ref] = ()) -> list[Ref]:
+        """A table cut into shards of at most `rows` rows; an empty table is one empty shard. `of`: what the
+        table was made of."""
         starts = range(0, max(table.num_rows, 1), rows)
-        return [self.put(name, table.slice(start, rows)) for start in starts]
+        cut = [self.put(name, table.slice(start, rows)) for start in starts]
+        for ref in cut:
+            self._runs[ref.digest] = self._behind(of)
+        return cut
+
+    def _behind(self, refs: Sequence[Ref]) -> set[PrefectFuture[Any]]:
+        return {run for ref in refs for run in self._runs.get(ref.digest, ())}
 
     def each(
         self,
@@ -125,10 +134,20 @@ class Line:
                 name=title, task_run_name=f"{title} {number}/{len(inputs)}", tags=[stage.name]
             )
             futures.append(
-                run.submit(str(self.tools.home), stage, [ref.to_dict() for ref in refs], given, params, bar)
+                run.submit(
+                    str(self.tools.home),
+                    stage,
+                    [ref.to_dict() for ref in refs],
+                    given,
+                    params,
+                    bar,
+                    wait_for=list(self._behind(refs)),
+                    return_state=False,
+                )
             )
         results = [future.result() for future in futures]
         refs = [Ref.from_dict(record) for record, _ in results]
+        self._runs |= {ref.digest: {future} for ref, future in zip(refs, futures, strict=True)}
         total = _sum(refs)
         self.funnel.append(Entry(stage.name, title, total, refs, sum(found for _, found in results)))
         bar.close(f"{total.kept:,} of {total.asked:,}")

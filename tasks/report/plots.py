@@ -29,7 +29,7 @@ def funnel(lines: Sequence[FunnelLine]) -> Figure:
         axes.barh(titles, counts, left=left, color=colour, label=name, height=0.7)
         left += counts
     axes.invert_yaxis()
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
     return _plain(figure)
 
 
