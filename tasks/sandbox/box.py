@@ -39,18 +39,20 @@ class Sandbox:
     def __init__(self, limits: Limits | None = None, *, workers: int | None = None) -> None:
         self.limits = limits or Limits()
         self.workers = workers or len(os.sched_getaffinity(0))
-        self._lock = threading.Lock()
+        self._lock, self._second_lock = threading.Lock(), threading.Lock()
         self._lanes: list[_Lane] = []
         self._second: list[_Lane] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._second_jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._open = False
+        self._closing = threading.Event()
 
     def __enter__(self) -> Self:
         found = isolation()
         if not found.ok:
             raise SandboxUnavailable(found)
         self._open = True
+        self._closing.clear()
         try:
             self._lanes = self._start(self._jobs, self.workers, 0, 0)
         except BaseException:
@@ -64,13 +66,12 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """End every isolation; programs still waiting get `infra`."""
-        self._open = False
+        """End every isolation, now; programs running or waiting get `infra`."""
+        with self._lock:  # nothing is queued from here on
+            self._open = False
+        self._closing.set()
         for lanes, jobs in ((self._lanes, self._jobs), (self._second, self._second_jobs)):
-            for _ in lanes:
-                jobs.put(None)
-            for lane in lanes:
-                lane.join()
+            _end(lanes, jobs)
             lanes.clear()
 
     def run(self, programs: Sequence[str], *, twice: bool = False) -> list[Result]:
@@ -82,7 +83,7 @@ class Sandbox:
         results = self._run(programs, self._jobs)
         if not twice:
             return results
-        with self._lock:
+        with self._second_lock:
             if not self._second:
                 self._second = self._start(self._second_jobs, self.workers, SECOND_SEED, SECOND_CLOCK_S)
         again = [index for index, result in enumerate(results) if result.verdict == "ok"]
@@ -98,44 +99,50 @@ class Sandbox:
         return [result.deterministic is False for result in self.run(programs, twice=True)]
 
     def _run(self, programs: Sequence[str], jobs: queue.SimpleQueue[_Job | None]) -> list[Result]:
-        if not self._open:
-            raise RuntimeError("the sandbox is not open: use it in a with statement")
-        futures: list[Future[Result]] = []
-        for program in programs:
-            future: Future[Result] = Future()
-            futures.append(future)
-            if len(program) > self.limits.program_chars:
-                said = f"a program of more than {self.limits.program_chars} characters"
-                future.set_result(Result("error", error=said))
-            else:
-                jobs.put((program, future))
+        futures: list[Future[Result]] = [Future() for _ in programs]
+        with self._lock:
+            if not self._open:
+                raise RuntimeError("the sandbox is not open: use it in a with statement")
+            for job in zip(programs, futures, strict=True):
+                jobs.put(job)
         return [future.result() for future in futures]
 
     def _start(
         self, jobs: queue.SimpleQueue[_Job | None], count: int, seed: int, clock_shift_s: int
     ) -> list[_Lane]:
-        lanes = [_Lane(self.limits, jobs, seed, clock_shift_s) for _ in range(count)]
+        lanes = [_Lane(self.limits, jobs, self._closing, seed, clock_shift_s) for _ in range(count)]
         for lane in lanes:
             lane.start()
         failures = [lane.proved.exception() for lane in lanes]
         failure = next((error for error in failures if error is not None), None)
         if failure is not None:
-            for _ in lanes:
-                jobs.put(None)
-            for lane in lanes:
-                lane.join()
+            _end(lanes, jobs)
             raise failure
         return lanes
+
+
+def _end(lanes: list[_Lane], jobs: queue.SimpleQueue[_Job | None]) -> None:
+    for lane in lanes:
+        jobs.put(None)
+        lane.interrupt()
+    for lane in lanes:
+        lane.join()
 
 
 class _Lane(threading.Thread):
     """One worker: takes jobs, and keeps a proved isolation to run them in."""
 
     def __init__(
-        self, limits: Limits, jobs: queue.SimpleQueue[_Job | None], seed: int, clock_shift_s: int
+        self,
+        limits: Limits,
+        jobs: queue.SimpleQueue[_Job | None],
+        closing: threading.Event,
+        seed: int,
+        clock_shift_s: int,
     ) -> None:
         super().__init__(daemon=True, name="sandbox")
-        self.limits, self.jobs, self.seed, self.clock_shift_s = limits, jobs, seed, clock_shift_s
+        self.limits, self.jobs, self.closing = limits, jobs, closing
+        self.seed, self.clock_shift_s = seed, clock_shift_s
         self.proved: Future[None] = Future()
         self.process: Process | None = None
 
@@ -154,9 +161,19 @@ class _Lane(threading.Thread):
                 future.set_exception(error)
         self._retire()
 
+    def interrupt(self) -> None:
+        """From another thread: end what is running; the lane sees it and goes on."""
+        process = self.process
+        if self.closing.is_set() and process is not None:
+            process.interrupt()
+
     def _one(self, program: str) -> Result:
+        if len(program) > self.limits.program_chars:
+            return Result("error", error=f"a program of more than {self.limits.program_chars} characters")
         trouble = ""
         for _ in range(ATTEMPTS):
+            if self.closing.is_set():
+                return Result("infra", error="sandbox: it was closed")
             try:
                 process = self.process or self._fresh()
                 ended = process.run(program)

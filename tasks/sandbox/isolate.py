@@ -55,6 +55,9 @@ class SandboxUnavailable(RuntimeError):
         mend = f"; {isolation.mend}" if isolation.mend else ""
         super().__init__(f"sandbox unavailable: {isolation.detail}{mend}")
 
+    def __reduce__(self) -> tuple[type[SandboxUnavailable], tuple[Isolation]]:
+        return type(self), (self.isolation,)  # it crosses process boundaries in task runners
+
 
 def isolation() -> Isolation:
     """Whether programs can be isolated here: the parts are there, and an empty isolation starts.

@@ -36,9 +36,14 @@ class Process:
         self.limits = limits
         self.served = 0
         self.first_pid: int | None = None  # of process 1, as this machine knows it
+        self.first: int | None = None  # a pidfd of it: a pid could come to mean another process
         self.group: cgroup.Cgroup | None = None
-        self.log = os.memfd_create("sandbox-stderr")
-        self._process, told = self._start(seed)
+        self.log: int | None = os.memfd_create("sandbox-stderr")
+        try:
+            self._process, told = self._start(seed, self.log)
+        except SandboxUnavailable:
+            os.close(self.log)
+            raise
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
@@ -48,6 +53,8 @@ class Process:
             if not said:
                 raise Broken("bubblewrap did not start")
             self.first_pid = json.loads(said)["child-pid"]
+            with contextlib.suppress(ProcessLookupError):  # it has died already: the next frame says so
+                self.first = os.pidfd_open(self.first_pid)
             self._send(isolate.configuration(limits, seed=seed, clock_shift_s=clock_shift_s))
             self._frame(time.monotonic() + START_S)
             self.group = cgroup.enclose(self.first_pid, limits)
@@ -59,7 +66,7 @@ class Process:
             self.kill()
             raise
 
-    def _start(self, seed: int) -> tuple[subprocess.Popen[bytes], int]:
+    def _start(self, seed: int, log: int) -> tuple[subprocess.Popen[bytes], int]:
         """The outermost process, and where bubblewrap will say what it started."""
         filter_fd = os.memfd_create("sandbox-filter")
         os.write(filter_fd, syscalls.outer())
@@ -71,14 +78,13 @@ class Process:
                 isolate.arguments(self.limits, command, hash_seed=seed, filter_fd=filter_fd, info_fd=info_fd),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self.log,
+                stderr=log,
                 bufsize=0,
                 pass_fds=(filter_fd, info_fd),
                 start_new_session=True,
             )
         except OSError as error:
             os.close(told)
-            os.close(self.log)
             said = f"bubblewrap could not be started: {error.strerror}"
             raise SandboxUnavailable(Isolation(False, said, "apt-get install bubblewrap")) from error
         finally:
@@ -98,12 +104,15 @@ class Process:
         report = self._read(self._length(header, "report"), deadline)
         return Ended(header, stdout, report)
 
+    def interrupt(self) -> None:
+        """Kill process 1, and with it, by the kernel, its whole pid namespace; from any thread."""
+        if self.first is not None:
+            with contextlib.suppress(OSError):  # it has ended, or its thread has just put it away
+                signal.pidfd_send_signal(self.first, signal.SIGKILL)
+
     def kill(self) -> None:
-        """End everything in the isolation, at once; safe to call twice."""
-        if self.first_pid is not None and self._process.poll() is None:
-            # process 1 first: the kernel ends its whole pid namespace with it
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.first_pid, signal.SIGKILL)
+        """End everything in the isolation, at once, and clear up after it; safe to call twice."""
+        self.interrupt()
         with contextlib.suppress(ProcessLookupError):
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -114,9 +123,10 @@ class Process:
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()
-        if self.log >= 0:
-            os.close(self.log)
-            self.log = -1
+        for descriptor in (self.log, self.first):
+            if descriptor is not None:
+                os.close(descriptor)
+        self.log = self.first = None
 
     def _send(self, message: dict[str, Any], before: bytes = b"") -> None:
         data = json.dumps(message).encode()
@@ -144,9 +154,11 @@ class Process:
 
     def _read(self, size: int, deadline: float) -> bytes:
         parts: list[bytes] = []
+        poller = select.poll()  # select() cannot wait for a descriptor above 1023
+        poller.register(self._out, select.POLLIN)
         while size:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._out], [], [], left)[0]:
+            if left <= 0 or not poller.poll(left * 1000):
                 raise Broken("the isolation did not answer in time")
             part = os.read(self._out, size)
             if not part:
@@ -157,6 +169,8 @@ class Process:
 
     def _said(self) -> str:
         """What the isolation wrote to stderr, its last 4 KiB."""
+        if self.log is None:
+            return ""
         size = os.lseek(self.log, 0, os.SEEK_END)
         return os.pread(self.log, 4096, max(0, size - 4096)).decode("utf-8", "replace")
 

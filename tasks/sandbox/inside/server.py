@@ -87,9 +87,8 @@ class Server:
         code = bytes.fromhex(config["filter"])
         self.code = ctypes.create_string_buffer(code, len(code))
         self.filter = FilterProgram(len(code) // 8, ctypes.addressof(self.code))
-        file, threads = config["tmp_mb"] << 20, config["threads"]
+        file = config["tmp_mb"] << 20
         for name, limit in (
-            (resource.RLIMIT_NPROC, threads),
             (resource.RLIMIT_FSIZE, file),
             (resource.RLIMIT_NOFILE, DESCRIPTORS),
             (resource.RLIMIT_CORE, 0),
@@ -102,6 +101,8 @@ class Server:
         self.limits = (  # a child's alone
             (resource.RLIMIT_AS, (space, space + SLACK)),
             (resource.RLIMIT_CPU, (cpu, cpu + 1)),
+            # before Linux 5.14 this counts all of the uid's threads on the machine
+            (resource.RLIMIT_NPROC, (config["threads"], config["threads"])),
         )
         self.untouched = self.folders()
 

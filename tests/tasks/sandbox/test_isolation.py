@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tasks.sandbox import Limits, Sandbox, SandboxUnavailable, cgroup, isolate, isolation, selftest, syscalls
+from tasks.sandbox import (
+    Isolation,
+    Limits,
+    Sandbox,
+    SandboxUnavailable,
+    cgroup,
+    isolate,
+    isolation,
+    selftest,
+    syscalls,
+)
 from tasks.sandbox.process import Process
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -127,6 +139,23 @@ def test_when_no_isolation_comes_up_again_the_verdict_is_infra(monkeypatch):
         (result,) = box.run(["print(6 * 7)"])
     assert result.verdict == "infra"
     assert result.answer is None
+
+
+@needs_isolation
+def test_closing_ends_what_runs_and_what_waits():
+    with Sandbox(Limits(wall_s=600), workers=1) as box, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(box.run, ["while True: pass"] * 3)
+        while box._jobs.qsize() > 2 or not waiting.running():
+            time.sleep(0.01)
+        box.close()
+        verdicts = [result.verdict for result in waiting.result(timeout=60)]
+    assert verdicts == ["infra"] * 3
+
+
+def test_unavailability_keeps_its_mend_between_processes():
+    error = SandboxUnavailable(Isolation(False, "bubblewrap is missing", "apt-get install bubblewrap"))
+    copied = pickle.loads(pickle.dumps(error))
+    assert (str(copied), copied.isolation) == (str(error), error.isolation)
 
 
 @needs_isolation

@@ -39,6 +39,23 @@ ANSWERS = {
         "3",
     ),
     "a thread": ("import threading\nt=threading.Thread(target=lambda: print(5))\nt.start(); t.join()", "5"),
+    "an alarm": (
+        "import signal\ndef late(*_): raise TimeoutError\nsignal.signal(signal.SIGALRM, late)\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.05)\ntry:\n    while True: sum(range(9))\nexcept TimeoutError: print('rang')",
+        "rang",
+    ),
+    "a pool of threads": (
+        "from concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(4) as p: print(sum(p.map(abs, range(-9, 0))))",
+        "45",
+    ),
+    "linear algebra": (
+        "import numpy as np\na = np.eye(200) * 2\nprint(round(np.linalg.solve(a, np.ones(200)).sum()))",
+        "100",
+    ),
+    "scipy": (
+        "from scipy.optimize import brentq\nprint(round(brentq(lambda x: x * x - 2, 0, 2), 6))",
+        "1.414214",
+    ),
     "a temporary file": (
         "import tempfile\nwith tempfile.TemporaryFile() as f:\n    f.write(b'7'); f.seek(0); print(int(f.read()))",
         "7",
