@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -82,13 +82,13 @@ class Home:
     path: Path
     environment: dict[str, str]
 
-    def start(self, *words: str, **more: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, to: IO[str] | int = subprocess.PIPE, **more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [str(SCRIPT), *words],
             env=self.environment | more,
             cwd=self.path.parent,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=to,
+            stderr=to,
             text=True,
             start_new_session=True,
         )

@@ -1,0 +1,113 @@
+"""The README is executed: its commands in a fresh home, its Python blocks on the data they left, its settings."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from dotenv import dotenv_values
+
+from flows.settings import ROLES, Role
+from tests.e2e.processes import ROOT, SCRIPT, Home, clean_environment
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# these do not end by themselves, or are this very run: their own tests start them
+ELSEWHERE = {("test",), ("up",), ("teacher", "serve")}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    return [shlex.split(line, comments=True)[1:] for line in lines]
+
+
+def elsewhere(words: list[str]) -> bool:
+    return any(tuple(words[: len(start)]) == start for start in ELSEWHERE)
+
+
+@pytest.fixture(scope="module")
+def followed(home: Callable[..., Home]) -> Home:
+    """A folder in which every command of the README was run in its order, `.mathmill` being its home."""
+    one = home()
+    one.path.parent.mkdir(parents=True, exist_ok=True)
+    one.environment.pop("MATHMILL_HOME")
+    for words in commands():
+        if not elsewhere(words):
+            one.run(*words)
+    return one
+
+
+def test_every_command_of_the_readme_runs(followed: Home) -> None:
+    ran = [words for words in commands() if not elsewhere(words)]
+    assert len(ran) >= 7
+    assert ran[0] == ["nightly"]
+    assert (followed.path.parent / ".mathmill" / "tables").is_dir()
+    assert (followed.path.parent / "training-data").is_dir()
+
+
+def test_python_blocks_run_on_what_the_commands_left(followed: Home) -> None:
+    program = "\n".join(blocks("python"))
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=followed.path.parent,
+        env=clean_environment(
+            HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", HF_HOME=str(followed.path.parent / "hf")
+        ),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "math-sft@" in done.stdout
+    assert "cot" in done.stdout
+
+
+def test_commands_that_go_on_are_understood() -> None:
+    for words in commands():
+        if elsewhere(words) and words != ["test"]:
+            start = words[:2] if words[0] == "teacher" else words[:1]
+            options = {word for word in words if word.startswith("--")}
+            done = subprocess.run(
+                [str(SCRIPT), *start, "--help"],
+                env=clean_environment(),
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            assert all(option in done.stdout for option in options)
+
+
+def test_settings_of_the_readme_and_the_example_are_settings() -> None:
+    texts = [
+        *blocks("ini"),
+        re.sub(r"^# (?=MATHMILL_)", "", (ROOT / ".env.example").read_text(), flags=re.MULTILINE),
+    ]
+    names = {name for text in texts for name in dotenv_values(stream=StringIO(text))}
+    assert len(names) >= 5
+    for name in names - {"MATHMILL_HOME"}:
+        role, field = name.removeprefix("MATHMILL_").lower().split("__")
+        assert role in ROLES
+        assert field in Role.model_fields
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_map_names_what_is_there() -> None:
+    for name in re.findall(r"^\| `(\w+)/` \|", README, re.MULTILINE):
+        assert (ROOT / name).is_dir()
+    for name in re.findall(r"`(\w+)/` \(", README):
+        assert (ROOT / "tasks" / name).is_dir(), name
+    assert Path(ROOT / "docs" / "log.md").exists()

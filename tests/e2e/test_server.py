@@ -1,0 +1,142 @@
+"""`mathmill up`: Prefect's own server, a schedule that fires, a form that starts a run, pages a person sees."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.processes import (
+    SERVER_WITHIN_S,
+    Home,
+    answers,
+    clean_environment,
+    end,
+    fetch,
+    free_port,
+    wait_for,
+)
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = shutil.which("chromium")
+SMALL = ("--set", "target=20", "--set", "weakness.share=0")
+RUN_WITHIN_S = 300
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
+    """A machine on which `up` runs, with a night every minute."""
+    path = tmp_path_factory.mktemp("up") / "mathmill"
+    home = Home(path, clean_environment(MATHMILL_HOME=str(path)))
+    port = free_port()
+    log = (path.parent / "up.log").open("w")
+    process = home.start(
+        "up", "--port", str(port), "--cron", "* * * * *", "--timezone", "UTC", *SMALL, to=log
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: answers(f"{url}/api/health"), SERVER_WITHIN_S, "the server", process)
+        yield home, url
+    finally:
+        # as Ctrl-C does: first the command, which then ends its server
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        end(process)
+    assert not answers(f"{url}/api/health")
+
+
+def runs(url: str, **chosen: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = fetch(
+        f"{url}/api/flow_runs/filter", {"sort": "START_TIME_ASC", "flow_runs": chosen}
+    )
+    return found
+
+
+@pytest.fixture(scope="module")
+def scheduled(up: tuple[Home, str]) -> dict[str, Any]:
+    """The first run that the schedule started and that ended."""
+    _, url = up
+
+    def ended() -> dict[str, Any] | None:
+        over = [run for run in runs(url) if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED")]
+        return next((run for run in over if run["auto_scheduled"]), None)
+
+    found: dict[str, Any] = wait_for(ended, RUN_WITHIN_S, "a scheduled run")
+    return found
+
+
+def test_a_scheduled_night_completes(up: tuple[Home, str], scheduled: dict[str, Any]) -> None:
+    home, _ = up
+    assert scheduled["state_type"] == "COMPLETED"
+    assert scheduled["parameters"]["config"]["target"] == 20
+    assert home.json("datasets")[0]["rows"] == 20
+
+
+def test_the_run_has_its_artifacts(up: tuple[Home, str], scheduled: dict[str, Any]) -> None:
+    _, url = up
+    chosen = {"artifacts": {"flow_run_id": {"any_": [scheduled["id"]]}}}
+    found = {a["key"]: a for a in fetch(f"{url}/api/artifacts/filter", chosen) if a["key"]}
+    assert {"math-sft-funnel", "math-sft-report", "math-sft-version"} <= set(found)
+    assert "data:image/png;base64," in found["math-sft-report"]["data"]
+    assert '"Mix"' in found["math-sft-funnel"]["data"]
+
+
+def test_task_runs_are_a_shard_and_named_for_people(up: tuple[Home, str], scheduled: dict[str, Any]) -> None:
+    _, url = up
+    chosen = {"flow_runs": {"id": {"any_": [scheduled["id"]]}}}
+    names = [task["name"] for task in fetch(f"{url}/api/task_runs/filter", chosen)]
+    assert "Verify answers, wave 1 1/1" in names
+    assert len(names) < 40
+
+
+def test_the_form_has_descriptions_and_limits(up: tuple[Home, str]) -> None:
+    _, url = up
+    deployment = fetch(f"{url}/api/deployments/name/nightly/nightly")
+    schema = deployment["parameter_openapi_schema"]
+    night = schema["definitions"]["Nightly"]["properties"]
+    assert night["target"]["minimum"] == 1
+    assert night["target"]["description"]
+    assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    assert deployment["global_concurrency_limit"]["limit"] == 1
+
+
+def test_a_run_elsewhere_on_this_home_joins_the_server(
+    up: tuple[Home, str], scheduled: dict[str, Any]
+) -> None:
+    home, url = up
+    name = home.json("nightly", *SMALL, "--set", "dataset=by-hand")["version"]
+    assert name.startswith("by-hand@")
+    assert any(run["name"].startswith("by-hand") for run in runs(url))
+
+
+def test_the_pages_are_there_for_a_person(
+    up: tuple[Home, str], scheduled: dict[str, Any], tmp_path: Path
+) -> None:
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    home, url = up
+    report = next((home.path / "reports").glob("math-sft@*.html"))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{url}/runs/flow-run/{scheduled['id']}")
+        page.get_by_text("Completed", exact=True).first.wait_for(timeout=60_000)
+        page.get_by_text("Artifacts").first.wait_for(timeout=30_000)
+        outside = [address for address in asked if not address.startswith((url, "data:", "blob:"))]
+        assert outside == []
+        page.goto(report.as_uri())
+        assert page.locator("h1").inner_text().startswith("math-sft@")
+        assert page.locator(".row").count() == 10
+        assert page.locator("svg").count() >= 5
+        shown = page.locator("math").first
+        assert shown.bounding_box() is not None
+        browser.close()
