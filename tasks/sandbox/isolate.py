@@ -1,9 +1,9 @@
 """What an isolation is made of: bubblewrap's arguments, and whether this machine can have one.
 
-Under root two layers: the outer one lays out the mounts (an interpreter under a 0700 home is
-unreachable otherwise) and drops to a real unprivileged uid; the inner one, always there, is run
-as an ordinary user and takes away the rest: namespaces, network, capabilities, further user
-namespaces, environment. Mapping root to another uid would leave root's rights over what is bound.
+The isolation itself is always made by an ordinary user: namespaces, no network, no capabilities,
+no further user namespaces, no environment. Root first becomes a real unprivileged uid (mapping
+root to another uid would leave root's rights over what is bound); where that uid could not reach
+the interpreter, as under a 0700 home, a layer around brings the mounts within its reach.
 
 In view inside: the shared libraries, the interpreter's own library folder, its site-packages,
 read-only; /tmp and /dev/shm as sized tmpfs; four harmless devices; tasks/sandbox/inside. No /proc.
@@ -76,7 +76,7 @@ def isolation() -> Isolation:
         )
     if done.returncode or done.stdout != b"42\n":
         return failed(done.stderr.decode("utf-8", "replace"))
-    who = f"uid {NOBODY} in two layers" if os.geteuid() == 0 else f"uid {os.geteuid()}"
+    who = f"uid {os.geteuid() or NOBODY}"
     bounded = " and ".join(cgroup.places()) or "none to be had"
     return Isolation(True, f"{_version()[1]}, {who}, seccomp for {platform.machine()}, cgroup: {bounded}")
 
@@ -164,7 +164,8 @@ def arguments(
     `filter_fd` holds the seccomp filter to load, `info_fd` is told the pid of process 1.
     """
     paths = bound()
-    inside = "/inside" if os.geteuid() == 0 else str(INSIDE)  # where the layer around has put it
+    around = _as_nobody(paths)
+    inside = "/inside" if "bwrap" in around else str(INSIDE)  # where the layer around has put it
     inner = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--as-pid-1"]
     inner += ["--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"]
     inner += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
@@ -179,26 +180,26 @@ def arguments(
     # sets and dicts in the same order every time; no threads that a program did not ask for
     for name, value in (("PYTHONHASHSEED", str(hash_seed)), ("OPENBLAS_NUM_THREADS", "1")):
         inner += ["--setenv", name, value]
-    return [*_as_nobody(paths), *inner, "--", *command]
+    return [*around, *inner, "--", *command]
 
 
 def _as_nobody(paths: Sequence[Path]) -> list[str]:
-    """Under root: the layer that brings the view within reach of NOBODY, and becomes NOBODY."""
+    """Under root: become NOBODY, with a layer around where NOBODY could not reach the view."""
     if os.geteuid() != 0:
         return []
-    tools = sorted({Path(path).parent for path in map(shutil.which, ("bwrap", "setpriv")) if path})
-    outer = [
-        "bwrap",
-        "--die-with-parent",
-        "--perms",
-        "1777",
-        "--dir",
-        "/tmp",
-        *_view([*paths, *tools], str(INSIDE)),
-    ]
-    outer += ["--bind", "/proc", "/proc", "--setenv", "PATH", ":".join(map(str, tools)), "--"]
     drop = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
-    return [*outer, *drop, "--no-new-privs", "--bounding-set", "-all", "--inh-caps", "-all"]
+    drop += ["--no-new-privs", "--bounding-set", "-all", "--inh-caps", "-all"]
+    if all(_open_to_all(path) for path in [*paths, INSIDE]):
+        return drop
+    tools = sorted({Path(path).parent for path in map(shutil.which, ("bwrap", "setpriv")) if path})
+    outer = ["bwrap", "--die-with-parent", "--perms", "1777", "--dir", "/tmp"]
+    outer += [*_view([*paths, *tools], str(INSIDE)), "--bind", "/proc", "/proc"]
+    return [*outer, "--setenv", "PATH", ":".join(map(str, tools)), "--", *drop]
+
+
+def _open_to_all(path: Path) -> bool:
+    way = all(parent.stat().st_mode & 0o001 for parent in path.parents)
+    return way and path.stat().st_mode & 0o004 != 0
 
 
 def _tmpfs(path: str, size: int) -> list[str]:

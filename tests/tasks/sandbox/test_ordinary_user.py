@@ -20,8 +20,12 @@ pytestmark = [
 ]
 
 
-def as_ordinary_user(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as USER, with the interpreter and the checkout within reach wherever they are."""
+DROP = ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups", "--no-new-privs"]
+DROP += ["--bounding-set", "-all", "--inh-caps", "-all"]
+
+
+def within_reach(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command where every user can reach the interpreter and the checkout, wherever they are."""
     base = Path(isolate.interpreter()).parent.parent
     around = ["bwrap", "--dev-bind", "/", "/"]
     covered: list[Path] = []
@@ -36,11 +40,9 @@ def as_ordinary_user(*command: str) -> subprocess.CompletedProcess[str]:
             if parent != Path("."):
                 around += ["--perms", "0755", "--dir", str(private / parent)]
         around += ["--ro-bind", str(path), str(path)]
-    drop = ["setpriv", "--reuid", USER, "--regid", USER, "--clear-groups", "--no-new-privs"]
-    drop += ["--bounding-set", "-all", "--inh-caps", "-all"]
     environment = {**os.environ, "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
-        [*around, "--", *drop, *command],
+        [*around, "--", *command],
         capture_output=True,
         text=True,
         cwd=REPOSITORY,
@@ -52,16 +54,26 @@ def as_ordinary_user(*command: str) -> subprocess.CompletedProcess[str]:
 def run_attacks(selection: str) -> None:
     file = str(Path(__file__).with_name("test_attacks.py"))
     options = ["-p", "no:cacheprovider", "-m", selection]
-    done = as_ordinary_user(sys.executable, "-m", "pytest", *options, file, "-k", "every_attack")
+    done = within_reach(*DROP, sys.executable, "-m", "pytest", *options, file, "-k", "every_attack")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert " 1 passed" in f" {done.stdout}"
 
 
 def test_an_ordinary_user_has_the_same_isolation():
     code = "import os; from tasks.sandbox import *; print(os.geteuid(), isolation().ok, isolation().detail)"
-    done = as_ordinary_user(sys.executable, "-c", code)
+    done = within_reach(*DROP, sys.executable, "-c", code)
     assert done.stdout.startswith(f"{USER} True"), done.stdout + done.stderr
     assert f"uid {USER}," in done.stdout
+
+
+def test_root_of_a_container_without_sys_admin_has_the_same_isolation():
+    code = (
+        "import os; from tasks.sandbox import *\n"
+        "with Sandbox(workers=1) as box: print(os.geteuid(), box.run(['print(6 * 7)'])[0].answer)"
+    )
+    drop = ["setpriv", "--bounding-set", "-sys_admin,-dac_override,-dac_read_search"]
+    done = within_reach(*drop, sys.executable, "-c", code)
+    assert done.stdout == "0 42\n", done.stdout + done.stderr
 
 
 def test_every_attack_as_an_ordinary_user():
