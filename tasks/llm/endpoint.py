@@ -63,8 +63,9 @@ class Endpoint:
     def request_headers(self) -> dict[str, str]:
         """The headers of every call. They hold the key: never log them."""
         headers = {"Content-Type": "application/json", "Accept": "application/json", **self.headers}
-        if self.api_key is not None and self.api_key.get_secret_value():
-            headers["Authorization"] = f"Bearer {self.api_key.get_secret_value()}"
+        # A key read from a file often ends in a newline, which no header may hold.
+        if self.api_key is not None and (key := self.api_key.get_secret_value().strip()):
+            headers["Authorization"] = f"Bearer {key}"
         return headers
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
@@ -86,7 +87,7 @@ class Endpoint:
 
     def redact(self, text: str) -> str:
         """`text` without the API key, on one line, at most 300 characters."""
-        if self.api_key is not None and (secret := self.api_key.get_secret_value()):
+        if self.api_key is not None and (secret := self.api_key.get_secret_value().strip()):
             text = text.replace(secret, "***")
         return " ".join(text.split())[:300]
 
@@ -98,7 +99,8 @@ class EngineLimits:
     `deadline` is the total of one request over all its tries and waits between them (not counting the
     time that the engine itself holds it back). `malformed_retries` are the further tries after an
     answer that cannot be read. `breaker_after` failures in a row open the circuit breaker;
-    `unreachable_after` without one success or answer ends the run. `window` requests at most are
+    `unreachable_after` without one answer ends the run (two minutes, or the endpoint's `wait_ready`, where
+    it never answered at all). `max_in_flight` is shared out among the endpoint's base URLs. `window` requests at most are
     between input and output at once (0: chosen from max_in_flight). `offline` asks nobody: what the
     ledger does not hold comes back as error "offline".
     """
@@ -112,7 +114,7 @@ class EngineLimits:
     malformed_retries: int = 2
     breaker_after: int = 8
     breaker_cooloff: float = 1.0
-    unreachable_after: float = 120.0
+    unreachable_after: float = 900.0
     window: int = 0
     most_bytes: int = 32 * 1024 * 1024
     offline: bool = False

@@ -17,6 +17,7 @@ from tasks.llm.stats import Meter
 from tasks.llm.transport import TransportError
 
 HEALTH_TIMEOUT = 10.0
+FIRST_PATIENCE = 120.0  # seconds for an endpoint that never answered: more likely a wrong address
 BUDGET_POLL = 0.05  # another engine's calls may free budget without this one hearing of it
 
 
@@ -53,10 +54,12 @@ class Gate:
         self._meter = meter
         self._headers = headers
         self._budget = budget
-        self._unreachable_after = max(unreachable_after, endpoint.wait_ready)
+        self._patience = unreachable_after
+        self._first_patience = max(FIRST_PATIENCE, endpoint.wait_ready)
         self._queue: deque[Ticket] = deque()
         self._in_flight = 0
-        self._alive_at: float | None = None
+        self._alive_at: float | None = None  # the last answer to a call
+        self._failing_since: float | None = None
         self._healers: dict[Lane, asyncio.Task[None]] = {}
         self._poll: asyncio.TimerHandle | None = None
 
@@ -98,7 +101,7 @@ class Gate:
                 self.stop(exceeded)
                 return
             self._queue.popleft()
-            lane.in_flight += 1
+            lane.take()
             self._in_flight += 1
             if self._in_flight == 1:
                 self._meter.busy(1)
@@ -116,15 +119,17 @@ class Gate:
     def alive(self, lane: Lane) -> None:
         """The endpoint answered, with whatever status below 500."""
         self._alive_at = asyncio.get_running_loop().time()
+        self._failing_since = None
         lane.answered()
 
     def failed(self, lane: Lane, why: str) -> None:
         """A server error or no answer. Opens the breaker after some in a row, and stops the run when
         no lane has answered for too long."""
         now = asyncio.get_running_loop().time()
-        if self._alive_at is None:
-            self._alive_at = now
+        if self._failing_since is None:
+            self._failing_since = now
         if lane.failed(now):
+            self._give_up_if_too_long(now, why)
             self._heal(lane, why)
 
     def stop(self, error: Exception) -> None:
@@ -184,12 +189,17 @@ class Gate:
                 self.pump()
                 return
             lane.unhealthy(loop.time())
-            out_for = loop.time() - (self._alive_at or 0.0)
-            if all(other.state is State.OPEN for other in self.lanes) and out_for > self._unreachable_after:
-                hosts = ", ".join(other.name for other in self.lanes)
-                self.stop(
-                    EndpointError(
-                        f"{self._endpoint.role} endpoint {hosts} has not answered for {out_for:.0f} s "
-                        f"({self._endpoint.redact(why)}): start it, or mend {self._endpoint.setting('BASE_URL')}"
-                    )
+            self._give_up_if_too_long(loop.time(), why)
+
+    def _give_up_if_too_long(self, now: float, why: str) -> None:
+        """An endpoint that answered before is waited for longer than one that never did."""
+        out_for = now - (now if self._failing_since is None else self._failing_since)
+        patience = self._patience if self._alive_at is not None else min(self._patience, self._first_patience)
+        if out_for > patience and all(lane.state is State.OPEN for lane in self.lanes):
+            hosts = ", ".join(lane.name for lane in self.lanes)
+            self.stop(
+                EndpointError(
+                    f"{self._endpoint.role} endpoint {hosts} has not answered for {out_for:.0f} s "
+                    f"({self._endpoint.redact(why)}): start it, or mend {self._endpoint.setting('BASE_URL')}"
                 )
+            )

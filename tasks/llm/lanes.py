@@ -31,6 +31,7 @@ class Lane:
         self.failures = 0
         self.opened = 0
         self.retry_at = 0.0
+        self._trial_due = False  # half-open, and the one call that is to prove it was not sent yet
         self._breaker_after = breaker_after
         self._first_cooloff = self._cooloff = cooloff
         self._clock = random.Random()  # jitter only: it decides when, never what
@@ -38,14 +39,18 @@ class Lane:
     @property
     def room(self) -> int:
         """How many more calls may be sent now."""
-        if self.state is State.OPEN:
-            return 0
-        limit = 1 if self.state is State.HALF_OPEN else self.controller.limit
-        return limit - self.in_flight
+        if self.state is State.CLOSED:
+            return self.controller.limit - self.in_flight
+        return int(self._trial_due)  # whatever hung before the breaker opened does not count against it
 
     @property
     def load(self) -> float:
         return self.in_flight / max(1, self.controller.limit)
+
+    def take(self) -> None:
+        """A call is sent."""
+        self.in_flight += 1
+        self._trial_due = False
 
     def answered(self) -> None:
         """Any answer that is not a server error closes the breaker."""
@@ -61,6 +66,7 @@ class Lane:
         if self.state is State.HALF_OPEN:
             self._cooloff = min(self._cooloff * 2, LONGEST_COOLOFF)
         self.state = State.OPEN
+        self._trial_due = False
         self.opened += 1
         self.put_off(now)
         return True
@@ -76,6 +82,7 @@ class Lane:
     def healthy(self) -> None:
         """A health check was answered: let one call through."""
         self.state = State.HALF_OPEN
+        self._trial_due = True
 
 
 def least_loaded(lanes: list[Lane]) -> Lane | None:

@@ -259,6 +259,32 @@ def test_an_endpoint_that_never_answers_stops_the_run(ledger: Ledger) -> None:
             engine.check()
 
 
+def test_a_gateway_whose_model_is_gone_stops_the_run(faults, ledger: Ledger) -> None:
+    """/models answers, every call is a 503: the health check alone must not keep the run going."""
+    limits = EngineLimits(backoff=0.01, breaker_after=2, breaker_cooloff=0.02, unreachable_after=0.5)
+    with (
+        Engine(endpoint(faults.url("http503=1000")), ledger, limits) as engine,
+        pytest.raises(EndpointError, match=r"has not answered for .* s \(http 503\)"),
+    ):
+        list(engine.run(questions(50)))
+    assert sum(faults.counts()["bodies"].values()) < 200
+
+
+def test_calls_that_hang_do_not_keep_the_breaker_from_closing(faults, ledger: Ledger) -> None:
+    limits = EngineLimits(deadline=3.0, backoff=0.01, backoff_cap=0.1, breaker_after=3, breaker_cooloff=0.05)
+    requests = questions(300)
+    with Engine(endpoint(faults.url("hang=20")), ledger, limits) as engine:
+        run = engine.run(requests)
+        got = [next(run)]
+        faults.switch("dead")
+        time.sleep(0.3)
+        faults.switch("alive")
+        got += list(run)
+    hung = faults.counts()["faults"]["hang"]
+    assert hung > 0
+    assert sum(c.error is None for c in got) == 300 - hung
+
+
 def test_a_name_that_does_not_resolve_stops_the_run(ledger: Ledger) -> None:
     limits = EngineLimits(
         backoff=0.01, breaker_after=2, breaker_cooloff=0.05, unreachable_after=0.3, connect=1.0
