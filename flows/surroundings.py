@@ -10,6 +10,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from flows.settings import SettingsError
+
 SERVER_FILE = "server.url"  # written by `mathmill up`, below the home
 
 
@@ -21,7 +23,13 @@ def arrange(home: Path, *, quiet: bool) -> None:
     """
     prefect_home = home.absolute() / "prefect"
     # Prefect makes no parents of its home, and without one its server never answers
-    prefect_home.mkdir(parents=True, exist_ok=True)
+    try:
+        prefect_home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot write {home.absolute()}: {error.strerror}. "
+            "Mend it: set MATHMILL_HOME to a folder that you may write to, with space left"
+        ) from error
     defaults = {
         "PREFECT_HOME": str(prefect_home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

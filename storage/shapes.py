@@ -27,7 +27,16 @@ Batches = Iterator[pa.RecordBatch]
 
 
 def _solved(store: Store, version: Version) -> Batches:
-    return store.batches(version, ["id", "question", "solution"], pc.field("solution").is_valid())
+    """id, question, solution as an assistant says it: a program is a fenced block."""
+    columns = ["id", "question", "solution", "solution_format"]
+    for batch in store.batches(version, columns, pc.field("solution").is_valid()):
+        text = batch.column("solution")
+        fenced = pc.binary_join_element_wise("```python", pc.utf8_rtrim_whitespace(text), "```", "\n")
+        program = pc.fill_null(pc.equal(batch.column("solution_format"), "pot"), False)
+        yield pa.RecordBatch.from_arrays(
+            [batch.column("id"), batch.column("question"), pc.if_else(program, fenced, text)],
+            ["id", "question", "solution"],
+        )
 
 
 def messages(store: Store, version: Version) -> Batches:
@@ -68,8 +77,11 @@ def every_column(store: Store, version: Version) -> Batches:
 
 # Of the bad solutions to a question, one of the same format if there is one (else the pair teaches
 # the format), then the smallest id, so that an export can be repeated.
+_SAID = """CASE WHEN {row}.solution_format = 'pot'
+    THEN '```python' || chr(10) || rtrim({row}.solution, chr(10) || ' ') || chr(10) || '```'
+    ELSE {row}.solution END"""
 _PAIRS = """
-    SELECT chosen.id AS id, chosen.question AS prompt, chosen.solution AS chosen, worse.solution AS rejected
+    SELECT chosen.id AS id, chosen.question AS prompt, {said_chosen} AS chosen, {said_worse} AS rejected
     FROM {version} AS chosen JOIN ({worse}) AS worse USING (problem_id)
     WHERE chosen.solution IS NOT NULL AND worse.solution <> chosen.solution
     QUALIFY row_number() OVER (
@@ -80,11 +92,11 @@ _PAIRS = """
 """
 _LABELLED = """
     SELECT * FROM (
-        SELECT id, question AS prompt, solution AS completion, true AS label
-        FROM {version} WHERE solution IS NOT NULL
+        SELECT id, question AS prompt, {said_chosen} AS completion, true AS label
+        FROM {version} AS chosen WHERE solution IS NOT NULL
         UNION ALL BY NAME
-        SELECT id, question AS prompt, solution AS completion, false AS label
-        FROM ({worse}) WHERE problem_id IN (SELECT problem_id FROM {version})
+        SELECT id, question AS prompt, {said_worse} AS completion, false AS label
+        FROM ({worse}) AS worse WHERE problem_id IN (SELECT problem_id FROM {version})
         AND id NOT IN (SELECT id FROM {version})
     ) ORDER BY id
 """
@@ -114,7 +126,8 @@ def unpaired_preference(store: Store, version: Version) -> Batches:
 def _query(store: Store, version: Version, text: str) -> Batches:
     worse = _WORSE.format(judges=", ".join(f"'{stage}'" for stage in JUDGES))
     with connect(store) as connection:
-        found = connection.sql(text.format(version=f'"{version}"', worse=worse))
+        said = {f"said_{row}": _SAID.format(row=row) for row in ("chosen", "worse")}
+        found = connection.sql(text.format(version=f'"{version}"', worse=worse, **said))
         yield from found.to_arrow_reader(_BATCH)
 
 

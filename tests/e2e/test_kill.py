@@ -11,6 +11,8 @@ import pytest
 
 from tests.e2e.processes import Home, Teacher, end, wait_for
 
+pytestmark = pytest.mark.slow
+
 IN_FLIGHT = 8
 NIGHT = ("nightly", "--target", "40", "--set", "weakness.share=0", "--set", "shard_rows=16")
 
@@ -34,8 +36,8 @@ def kill_at(home: Home, teacher: Teacher, calls: int) -> None:
     end(process, signal.SIGKILL)
 
 
-# early in writing, in the middle of solving, in the critic's turn
-@pytest.mark.parametrize("calls", [3, 60, 170])
+# in the middle of solving, in the critic's turn
+@pytest.mark.parametrize("calls", [60, 170])
 def test_killed_and_run_again(
     whole: dict[str, Any], home: Callable[..., Home], teacher: Callable[[], Teacher], calls: int
 ) -> None:
@@ -48,15 +50,16 @@ def test_killed_and_run_again(
     counted = server.stats()
     asked_twice = counted["repeated_requests"]
     assert asked_twice <= IN_FLIGHT
-    completions = sum(cost["completions"] for cost in whole["lineage"]["costs"])
-    assert counted["distinct_requests"] == completions
+    # equal rows are judged by one call: the whole night's `cached` are those
+    paid = sum(cost["completions"] - cost["cached"] for cost in whole["lineage"]["costs"])
+    assert counted["distinct_requests"] == paid
 
 
 def test_killed_while_publishing(whole: dict[str, Any], home: Callable[..., Home]) -> None:
     """From the moment the mixture exists: publishing, candidates, history and report follow."""
     one = home()
     mixed = None
-    for pause in (0.0, 0.25, 0.6, 1.2):
+    for pause in (0.0, 0.6):
         process = one.start(*NIGHT)
 
         def mixture() -> bool:

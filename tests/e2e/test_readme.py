@@ -20,6 +20,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 # these do not end by themselves, or are this very run: their own tests start them
 ELSEWHERE = {("test",), ("up",), ("teacher", "serve")}
 
+pytestmark = pytest.mark.slow
+
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)

@@ -14,6 +14,8 @@ TRAIN = DATA / "gsm8k" / "train.jsonl.gz"
 TEST = DATA / "gsm8k" / "test.a.jsonl"
 SEEDS = 500
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def gsm8k(tmp_path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import duckdb
@@ -13,7 +14,7 @@ import yaml
 from storage.datasets import Store
 from storage.errors import StorageError, VersionNotFound
 from storage.export import export
-from storage.rows import column, reject
+from storage.rows import reject
 from storage.versions import Version
 
 SHAPES = ["messages", "prompt-completion", "preference", "unpaired-preference", "parquet"]
@@ -58,9 +59,17 @@ def lines(folder: Path) -> list[dict]:
     return [json.loads(line) for path in sorted((folder / "data").glob("*.jsonl")) for line in path.open()]
 
 
+FENCED = "```python\nwrong\n```"
+
+
+def said(row: dict) -> str:
+    """A solution as the assistant says it: a program stands in a fenced block."""
+    return f"```python\n{row['solution']}\n```" if row["solution_format"] == "pot" else row["solution"]
+
+
 def test_messages_and_prompt_completion(store: Store, version: Version, tmp_path: Path) -> None:
     rows = store.read(version)
-    expected = list(zip(*(column(rows, name) for name in ("id", "question", "solution")), strict=True))
+    expected = [(row["id"], row["question"], said(row)) for row in rows.to_pylist()]
     assert export(store, version, tmp_path / "m", "messages", rows_per_shard=10) == 23
     names = [path.name for path in sorted((tmp_path / "m" / "data").iterdir())]
     assert names == [f"train-0000{i}-of-00003.jsonl" for i in range(3)]
@@ -79,13 +88,13 @@ def test_preference_takes_only_what_a_judge_found_bad(store: Store, version: Ver
     assert [pair["id"] for pair in found] == sorted(pair["id"] for pair in found)
     for pair in found:
         row = rows[pair["id"]]
-        assert (pair["prompt"], pair["chosen"]) == (row["question"], row["solution"])
-        same_format = "wrong" if row["solution_format"] == "pot" else "wrong in words"
-        assert pair["rejected"] in (same_format, "doubtful")
-    assert (
-        sorted(pair["rejected"] for pair in found)
-        == ["doubtful"] * 2 + ["wrong"] * 3 + ["wrong in words"] * 3
+        assert (pair["prompt"], pair["chosen"]) == (row["question"], said(row))
+        same_format = FENCED if row["solution_format"] == "pot" else "wrong in words"
+        assert pair["rejected"] in (same_format, "doubtful", "```python\ndoubtful\n```")
+    kinds = Counter(
+        next(k for k in ("words", "wrong", "doubtful") if k in pair["rejected"]) for pair in found
     )
+    assert kinds == {"wrong": 3, "doubtful": 2, "words": 3}
     assert export(store, version, tmp_path / "u", "unpaired-preference") == 23 + 14
     labels = [record["label"] for record in lines(tmp_path / "u")]
     assert (labels.count(True), labels.count(False)) == (23, 14)
