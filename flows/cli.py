@@ -67,7 +67,10 @@ def nightly(
 
     if "PREFECT_API_URL" not in os.environ:
         typer.echo("Starting Prefect for this run (some seconds) ...", err=True)
-    name = flow(night)
+    from prefect import tags
+
+    with tags("mathmill", night.dataset):
+        name = flow(night)
     if json:
         typer.echo(as_json(name))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import Home, Teacher, free_port
+from tests.e2e.processes import Home, Teacher, fetch, free_port
 
 SMALL = ("nightly", "--target", "20", "--set", "weakness.share=0")
 
@@ -141,3 +142,23 @@ def guarded(home: Callable[..., Home]) -> Iterator[Teacher]:
     wait_for(lambda: answers(f"{base}/health"), 60, "the teacher", process)
     yield Teacher(process, f"{base}/v1")
     end(process)
+
+
+def test_a_right_key_is_written_nowhere(
+    home: Callable[..., Home], guarded: Teacher, prefect_api: str
+) -> None:
+    key = "sk-right-key"
+    one = home(
+        MATHMILL_TEACHER__MODEL="embedded",
+        MATHMILL_TEACHER__BASE_URL=guarded.url,
+        MATHMILL_TEACHER__API_KEY=key,
+    )
+    done = one.run(*SMALL)
+    assert one.json("datasets")[0]["rows"] == 20
+    one.run("export", "math-sft", str(one.path.parent / "out"))
+    assert key not in done.stdout + done.stderr
+    written = [path for path in one.path.parent.rglob("*") if path.is_file()]
+    assert len(written) > 20
+    assert [path for path in written if key.encode() in path.read_bytes()] == []
+    for what in ("logs", "artifacts", "flow_runs", "task_runs"):
+        assert key not in json.dumps(fetch(f"{prefect_api}/{what}/filter", {"limit": 200}))
