@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from tasks.answers.arithmetic import decide_arithmetic
 from tasks.answers.comparison import compare
 from tasks.answers.labels import NOTHING, compare_words, is_prose
 from tasks.answers.numerals import read
@@ -51,6 +52,9 @@ def decide_canonical(a: str, b: str) -> Verdict | None:
         verdict = rule(a, b)
         if verdict is not None:
             return verdict
+    verdict = decide_arithmetic(a, b)
+    if verdict is not None:
+        return verdict
     return "unknown" if any(is_prose(_AND.sub(", ", text)) for text in (a, b)) else None
 
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from math_verify import parse, verify
 
+from tasks.answers.arithmetic import decide_arithmetic
 from tasks.answers.exact import decide
 from tasks.answers.spelling import canonical
 from tasks.answers.symbolic import verdict
@@ -122,3 +123,56 @@ def test_the_fast_path_agrees_with_math_verify_on_points_and_lists(pair: tuple[s
     found = decide(*pair)
     if found is not None:  # 0,1 may be a decimal
         assert (found == "equal") == plain(*pair)
+
+
+_leaf = st.one_of(
+    st.integers(0, 12).map(str), st.sampled_from(["x", "y", "\\pi", "\\sqrt{2}", "\\sqrt{12}", "x^2"])
+)
+_expression = st.recursive(
+    _leaf,
+    lambda inner: st.one_of(
+        st.builds("{} + {}".format, inner, inner),
+        st.builds("({} - {})".format, inner, inner),
+        st.builds("{} \\cdot ({})".format, inner, inner),
+        st.builds("({})^{{2}}".format, inner),
+        st.builds("\\frac{{{}}}{{{}}}".format, inner, st.integers(1, 9).map(str)),
+    ),
+    max_leaves=5,
+)
+# the same value, written otherwise
+_rewritten = st.sampled_from(
+    ["{} + 0", "0 + ({})", "\\frac{{2({})}}{{2}}", "({}) - 1 + 1", "{} + 1", "-({})", "2({})"]
+)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.one_of(
+        st.tuples(_expression, _expression), st.builds(lambda e, f: (f.format(e), e), _expression, _rewritten)
+    )
+)
+def test_the_identity_test_agrees_with_math_verify(pair: tuple[str, str]) -> None:
+    found = decide_arithmetic(*pair)
+    if found is not None:
+        assert (found == "equal") == plain(*pair)
+
+
+def test_the_identity_test_decides_without_computing() -> None:
+    assert decide_arithmetic("9^{99999999999999}", "9^{99999999999998}") == "different"
+    assert decide_arithmetic("(x+y)^{5000}", "(y+x)^{5000}") == "equal"
+    assert decide_arithmetic("\\sqrt{6}", "\\sqrt{2}\\sqrt{3}") == "equal"
+    assert decide_arithmetic("(1+\\sqrt{2})^{2}", "3+2\\sqrt{2}") == "equal"
+    for ambiguous in (
+        "1/2x",
+        "f(x)",
+        "1 2",
+        "3\\frac12",
+        "0.5",
+        "2^{n}",
+        "\\sin x",
+        "x=1",
+        "\\frac{1}{0}",
+        "i",
+        "abc",
+    ):
+        assert decide_arithmetic(ambiguous, "x") is None
