@@ -52,8 +52,8 @@ def test_gsm8k_rows_as_seeds_over_a_socket(
     assert ingest["kept"] > SEEDS
     assert night["added"] == 60
     counted = server.stats()
-    completions = sum(cost["completions"] for cost in night["lineage"]["costs"])
-    assert counted["calls"] == counted["distinct_requests"] == completions
+    paid = sum(cost["completions"] - cost["cached"] for cost in night["lineage"]["costs"])
+    assert counted["calls"] == counted["distinct_requests"] == paid
     # the user's problems are shown to the teacher, and are the parents of what it wrote
     (shown,) = one.sql(
         "SELECT count(*) AS rows FROM rows WHERE stage = 'similarity' AND "
