@@ -42,8 +42,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="100,000 rows instead of 1,000,000")
-    count = 100_000 if parser.parse_args().quick else 1_000_000
+    parser.add_argument("--quick", action="store_true", help="400,000 rows instead of 1,000,000")
+    count = 400_000 if parser.parse_args().quick else 1_000_000
     table = pa.concat_tables([rows(50_000, seed) for seed in range(count // 50_000)])
     shard = table.slice(0, 4096).combine_chunks()
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +51,7 @@ def main() -> int:
         plain, ours = best(
             lambda turn: write_in_two_threads(table, home, turn),
             lambda turn: publish(table, home, turn),
-            turns=2 if count > 100_000 else 3,
+            turns=3,
         )
         plain_shard, our_shard = best(
             lambda turn: pq.write_table(

@@ -116,7 +116,7 @@ class Store:
     def scan(self, version: Version | str) -> pads.Dataset:
         """The version as a pyarrow dataset: lazy, larger than memory."""
         found = self.resolve(version)
-        return self._scan(found.dataset, list(found.files))
+        return delta.scan(self.where, found.dataset, list(found.files), SCHEMA)
 
     def read(
         self,
@@ -159,10 +159,10 @@ class Store:
             return self.read(found, columns)
         new = [path for path in found.files if path not in before[-1].files]
         old = sorted(set(before[-1].files) - set(found.files))
-        rows = self._scan(found.dataset, new)
+        rows = delta.scan(self.where, found.dataset, new, SCHEMA)
         if not old:  # appended: every row of a new file is new
             return rows.to_table(columns=None if columns is None else list(columns))
-        known = self._scan(found.dataset, old).to_table(columns=["id"]).column("id")
+        known = delta.scan(self.where, found.dataset, old, SCHEMA).to_table(columns=["id"]).column("id")
         return rows.to_table(
             columns=None if columns is None else list(columns),
             filter=~pc.field("id").isin(known.combine_chunks()),
@@ -192,15 +192,7 @@ class Store:
         table = delta.open_table(self.where.url(candidates.TABLE))
         if table is None:
             return None
-        return self._scan(candidates.TABLE, sorted(delta.files_of(table)), candidates.SCHEMA)
-
-    def _scan(self, table: str, paths: Sequence[str], schema: pa.Schema = SCHEMA) -> pads.Dataset:
-        # fragments by hand: nothing is opened or looked up until rows are read
-        kind = pads.ParquetFileFormat()
-        fragments = [
-            kind.make_fragment(self.where.path(table, path), self.where.filesystem) for path in paths
-        ]
-        return pads.FileSystemDataset(fragments, schema, kind, self.where.filesystem)
+        return delta.scan(self.where, candidates.TABLE, sorted(delta.files_of(table)), candidates.SCHEMA)
 
 
 @contextlib.contextmanager

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as pads
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
+from storage.audit import WrittenFile
 from storage.errors import Conflict, Corrupt, StorageError, in_one_line
-from storage.files import WrittenFile
 from storage.location import Location
 
 RECORD = "mathmill"  # key of our JSON record in a commit's metadata
@@ -138,6 +139,17 @@ def _action(file: WrittenFile) -> AddAction:
         data_change=True,
         stats=json.dumps({"numRecords": file.rows, **file.bounds}),
     )
+
+
+def scan(where: Location, table: str, paths: Sequence[str], schema: pa.Schema) -> pads.Dataset:
+    """Files of a table as a lazy pyarrow dataset; nothing is opened or looked up until rows are read.
+
+    Through pyarrow's own file system: delta-rs's (`to_pyarrow_dataset`) was seen to hang for ever,
+    a pyarrow thread waiting in it on a busy machine (deltalake 1.6.6, pyarrow 26.0.1).
+    """
+    kind = pads.ParquetFileFormat()
+    fragments = [kind.make_fragment(where.path(table, path), where.filesystem) for path in paths]
+    return pads.FileSystemDataset(fragments, schema, kind, where.filesystem)
 
 
 def files_of(table: DeltaTable) -> list[str]:

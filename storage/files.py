@@ -1,22 +1,20 @@
-"""Parquet files of a table: written in two lanes, then read back as they lie on the disk.
+"""Parquet files of a table: written in two lanes, then audited as they lie on the disk.
 
 Nothing here commits. A file that no commit names does not belong to any version.
 """
 
 from __future__ import annotations
 
-import hashlib
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.audit import BOUNDED, WrittenFile, audited
 from storage.digest import RowsDigest, digest_of_rows
 from storage.errors import StorageError
 from storage.location import Location
@@ -24,7 +22,6 @@ from storage.location import Location
 ROW_GROUP = 65_536
 ROWS_PER_FILE = 1_048_576
 _LANES = 2
-_BATCH = 16_384
 _PAGE = 65_536  # bytes: zstd's tables for so small an input stay in the processor's cache, a quarter faster
 
 # Hexadecimal digits hold nothing but entropy: level 1 packs them as small as level 3 in half the time.
@@ -32,21 +29,6 @@ _HEXADECIMAL = ("id", "problem_id", "parent_ids.list.element")
 # Text that hardly repeats gains nothing from a dictionary: building one only to give it up costs a tenth
 # of the write. Nor does anybody skip row groups by the alphabetical range of a question.
 _VARIED = (*_HEXADECIMAL, "question", "solution", "answer", "critique")
-_BOUNDED = ("id", "language", "domain", "subdomain", "source", "correctness", "difficulty", "run", "stage")
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenFile:
-    """One Parquet file, as found when it was read back. `path` is relative to the table's folder."""
-
-    path: str
-    rows: int
-    size: int
-    written_ms: int
-    blake2b: str
-    digest: RowsDigest
-    nulls: dict[str, int] = field(default_factory=dict)
-    bounds: dict[str, Any] = field(default_factory=dict)
 
 
 def write_options(schema: pa.Schema) -> dict[str, Any]:
@@ -58,7 +40,7 @@ def write_options(schema: pa.Schema) -> dict[str, Any]:
         "compression_level": {leaf: 1 if leaf in _HEXADECIMAL else 3 for leaf, _ in leaves},
         "data_page_size": _PAGE,
         "use_dictionary": repeating or False,
-        "write_statistics": [name for name in schema.names if name in (*_BOUNDED, "rejected")] or False,
+        "write_statistics": [name for name in schema.names if name in (*BOUNDED, "rejected")] or False,
     }
 
 
@@ -75,7 +57,7 @@ def _leaves(column: pa.Field) -> list[tuple[str, pa.DataType]]:
 def write_files(
     where: Location, table: str, rows: Iterable[pa.Table], schema: pa.Schema
 ) -> list[WrittenFile]:
-    """Write rows as Parquet files into the table's folder, durably, and read every one back.
+    """Write rows as Parquet files into the table's folder, durably, and audit every one.
 
     Row groups go to two lanes in turn, each with a thread and an open file, so that which row lies
     where does not depend on timing; memory holds a few row groups. On any failure, what was
@@ -114,42 +96,15 @@ def remove_files(where: Location, table: str, paths: Iterable[str]) -> None:
             where.filesystem.delete_file(where.path(table, path))
 
 
-def read_back(where: Location, table: str, path: str) -> WrittenFile:
-    """Read a whole file: its bytes (size, BLAKE2b) and its rows (count, digest, nulls by column)."""
-    full = where.path(table, path)
-    seal, size = seal_of(where, table, path)
-    digest = RowsDigest()
-    with where.filesystem.open_input_file(full) as source:
-        file = pq.ParquetFile(source)
-        nulls = dict.fromkeys(file.schema_arrow.names, 0)
-        for batch in file.iter_batches(batch_size=_BATCH, use_threads=False):
-            digest += digest_of_rows(batch)
-            for name in nulls:
-                nulls[name] += batch.column(name).null_count
-        return WrittenFile(
-            path, digest.rows, size, int(time.time() * 1000), seal, digest, nulls, _bounds(file.metadata)
-        )
-
-
-def seal_of(where: Location, table: str, path: str) -> tuple[str, int]:
-    """BLAKE2b (256 bits, as `b2sum -l 256` prints it) and size of a file's bytes."""
-    seal, size = hashlib.blake2b(digest_size=32), 0
-    with where.filesystem.open_input_stream(where.path(table, path)) as stream:
-        while block := stream.read(1 << 20):
-            seal.update(block)
-            size += len(block)
-    return seal.hexdigest(), size
-
-
 class _Lane:
-    """One thread's files: at most one open; each is read back when it is closed."""
+    """One thread's files: at most one open; each is audited when it is closed."""
 
     def __init__(self, where: Location, table: str, schema: pa.Schema, stem: str) -> None:
         self._where, self._table, self._schema, self._stem = where, table, schema, stem
         self._options = write_options(schema)
         self._writer: pq.ParquetWriter | None = None
         self._sink: pa.NativeFile | None = None
-        self._rows = 0
+        self._groups: list[RowsDigest] = []  # of the open file, as given
         self._paths: list[str] = []
         self._done: list[WrittenFile] = []
 
@@ -161,8 +116,8 @@ class _Lane:
             )
             self._writer = pq.ParquetWriter(self._sink, self._schema, **self._options)
         self._writer.write_table(chunk)
-        self._rows += chunk.num_rows
-        if self._rows >= ROWS_PER_FILE:
+        self._groups.append(digest_of_rows(chunk))
+        if sum(group.rows for group in self._groups) >= ROWS_PER_FILE:
             self._close()
 
     def finish(self) -> list[WrittenFile]:
@@ -174,15 +129,10 @@ class _Lane:
             return
         self._writer.close()
         self._sink.close()
-        self._writer, self._sink, rows = None, None, self._rows
-        self._rows = 0
+        self._writer, self._sink = None, None
         self._where.flush(self._table, self._paths[-1])
-        file = read_back(self._where, self._table, self._paths[-1])
-        if file.rows != rows:
-            raise StorageError(
-                f"{file.path} holds {file.rows} rows, {rows} were written: check the disk, then publish again"
-            )
-        self._done.append(file)
+        self._done.append(audited(self._where, self._table, self._paths[-1], self._groups))
+        self._groups = []
 
     def abandon(self) -> None:
         for handle in (self._writer, self._sink):
@@ -204,10 +154,16 @@ def _row_groups(rows: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Tabl
             waiting.append(piece)
             count += piece.num_rows
             if count == ROW_GROUP:
-                yield pa.concat_tables(waiting)
+                yield _joined(waiting)
                 waiting, count = [], 0
     if waiting:
-        yield pa.concat_tables(waiting)
+        yield _joined(waiting)
+
+
+def _joined(pieces: list[pa.Table]) -> pa.Table:
+    """One table; copied together where its pieces are so small that working piecewise costs more."""
+    table = pa.concat_tables(pieces)
+    return table.combine_chunks() if table.num_rows < 1_024 * len(pieces) else table
 
 
 def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -228,19 +184,3 @@ def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
         raise StorageError(
             f"rows do not fit the schema in {wrong}: build them with storage.rows.to_table"
         ) from error
-
-
-def _bounds(metadata: pq.FileMetaData) -> dict[str, Any]:
-    """Delta's minValues and maxValues from the Parquet footer, for columns that readers skip by."""
-    low: dict[str, Any] = {}
-    high: dict[str, Any] = {}
-    for group in range(metadata.num_row_groups):
-        for index in range(metadata.num_columns):
-            chunk = metadata.row_group(group).column(index)
-            stats = chunk.statistics
-            name = chunk.path_in_schema
-            if name not in _BOUNDED or stats is None or not stats.has_min_max:
-                continue
-            low[name] = min(low.get(name, stats.min), stats.min)
-            high[name] = max(high.get(name, stats.max), stats.max)
-    return {"minValues": low, "maxValues": high}

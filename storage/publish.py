@@ -19,9 +19,10 @@ import pyarrow.compute as pc
 from deltalake.exceptions import DeltaError
 
 from storage import delta, tags
+from storage.audit import WrittenFile
 from storage.digest import RowsDigest
 from storage.errors import Conflict, StorageError, explained
-from storage.files import WrittenFile, remove_files, write_files
+from storage.files import remove_files, write_files
 from storage.gates import Gate, Written, run_gates
 from storage.location import Location, checked_name
 from storage.standing import Standing, facts_of, standing

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage import delta
+from storage.audit import WrittenFile, read_back
 from storage.digest import RowsDigest
 from storage.errors import Corrupt
-from storage.files import WrittenFile, read_back
 from storage.location import Location
 from storage.versions import Version
 

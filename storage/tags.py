@@ -15,8 +15,8 @@ import pyarrow as pa
 from deltalake import CommitProperties, write_deltalake
 
 from storage import delta
+from storage.audit import seal_of
 from storage.errors import Corrupt, in_one_line
-from storage.files import seal_of
 from storage.location import Location
 from storage.versions import Version, in_order
 
@@ -44,7 +44,7 @@ def stored(where: Location, dataset: str | None = None) -> list[dict[str, Any]]:
     if table is None:
         return []
     try:
-        rows = table.to_pyarrow_dataset().to_table().to_pylist()
+        rows = delta.scan(where, TABLE, delta.files_of(table), SCHEMA).to_table().to_pylist()
     except (OSError, pa.ArrowInvalid) as error:
         raise Corrupt(
             "the table of tags",

@@ -9,9 +9,9 @@ from __future__ import annotations
 import pyarrow as pa
 
 from storage import delta, tags
+from storage.audit import read_back, seal_of
 from storage.digest import RowsDigest
 from storage.errors import Corrupt, in_one_line
-from storage.files import read_back, seal_of
 from storage.location import Location
 from storage.versions import Version
 

@@ -14,6 +14,7 @@ import pytest
 
 from storage.datasets import Store
 from storage.errors import Corrupt, StorageError
+from storage.location import Location
 from storage.shards import ShardStore, digest_of
 
 
@@ -85,6 +86,29 @@ def test_a_wrong_file_under_the_right_name_is_found(store: Store, rows, day) -> 
     path.write_bytes(foreign.read_bytes())
     with pytest.raises(Corrupt, match=path.name):
         store.verify(version)
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "exchange"])
+def test_what_the_disk_changes_before_the_audit_is_not_published(
+    store: Store, rows, day, damage: str, monkeypatch
+) -> None:
+    before = store.publish("d", [rows(0, 40)], lineage={}, date=day)
+    other = Path(store.files(before)[0]).read_bytes()
+    flush = Location.flush
+
+    def bad_disk(self: Location, *parts: str) -> None:
+        path = Path(self.path(*parts))
+        if path.suffix == ".parquet":
+            data = path.read_bytes()
+            path.write_bytes({"flip": flipped(data, 4_000), "cut": data[:-9], "exchange": other}[damage])
+        flush(self, *parts)
+
+    monkeypatch.setattr(Location, "flush", bad_disk)
+    with pytest.raises(StorageError, match="is not as it was written .* check the disk"):
+        store.publish("d", [rows(100, 140)], lineage={}, date=day)
+    monkeypatch.undo()
+    assert store.versions("d") == [before]
+    assert [path.name for path in Path(store.where.url("d")).glob("*.parquet")] == list(before.files)
 
 
 @pytest.fixture

@@ -65,8 +65,8 @@ def test_compaction_changes_neither_digest_nor_versions(store: Store, rows, day)
     versions = [store.publish("d", [rows(i, i + 3)], lineage={}, date=day) for i in range(0, 9, 3)]
     table = DeltaTable(store.where.url("d"))
     table.optimize.compact()
-    compacted = DeltaTable(store.where.url("d")).to_pyarrow_dataset().to_table().cast(SCHEMA)
-    assert len(DeltaTable(store.where.url("d")).file_uris()) == 1
+    (path,) = DeltaTable(store.where.url("d")).file_uris()
+    compacted = pa.parquet.read_table(path)
     assert digest_of_rows(compacted).hex() == versions[-1].digest
     assert store.versions("d") == versions
     for version in versions:

@@ -144,7 +144,7 @@ KILLS = {
         "storage.files.ROW_GROUP = 50\n"
         "def pieces():\n    yield rows('k', 0, 200)\n    time.sleep(0.3)\n    die()"
     ),
-    "before the read-back": "storage.files.read_back = die",
+    "before the audit": "storage.files.audited = die",
     "in a gate": "storage.publish.run_gates = die",
     "before the commit": "storage.delta.commit = die",
     "before the tag": "storage.tags.heal = die",
