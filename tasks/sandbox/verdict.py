@@ -49,8 +49,8 @@ class Limits:
 
     @property
     def idle_s(self) -> float:
-        """How long a program must have done next to nothing for the wall limit to fall on it."""
-        return max(1.0, self.wall_s / 2)
+        """How long a program must have done next to nothing before the wall limit falls on it."""
+        return min(1.0, self.wall_s / 2)
 
     @property
     def wall_cap_s(self) -> float:

@@ -6,7 +6,7 @@ and its output and its report are passed on as bytes and wiped. So a child's mem
 the server's, holds nothing of its neighbours, past or present.
 
 Frames both ways: 4-byte big-endian length, then JSON; before a program's, one byte more: 1 for the
-self-test, which has TRIAL_S instead of the programs' time. A reply is followed by two blobs whose
+self-test, which has TRIAL_S instead of the programs' time. "idle?" is answered by a byte. A reply is followed by two blobs whose
 lengths it states: the tail of stdout, and the report the child left in a shared page. The first
 request is the configuration (see tasks/sandbox/isolate.py); the first reply says it is ready.
 """
@@ -174,6 +174,8 @@ class Server:
                 while len(samples) > 1 and now - samples[1][0] >= config["idle_s"]:
                     samples.pop(0)
                 end = overdue(config, start, now, cpu, samples[0])
+                if end == "idle" and not self.is_waiting():
+                    end, samples = "", []
                 if self.files_made() > FILES_MAX:
                     end = "output"
                 samples.append((now, cpu))
@@ -188,6 +190,13 @@ class Server:
             end = "output"
         os.eventfd_read(self.sealed)  # raises, and so ends the isolation, if the program never began
         self.reply(end, status, usage, kept, strays or self.folders() != self.untouched)
+
+    def is_waiting(self) -> bool:
+        """Whether the program waits, or is kept waiting for a processor: only the parent can tell."""
+        if not select.select([self.sealed], [], [], 0)[0]:
+            return False  # it is still being read, from the pipe that the parent would answer on
+        send({"end": "idle?"})
+        return read_exactly(REQUEST, 1) == b"\1"
 
     def drain(self, descriptor: int, keep: bool, kept: int, total: int) -> tuple[int, int, bool]:
         """Read what is there, at most to the limit: (bytes of stdout kept, bytes seen, closed)."""
@@ -240,8 +249,9 @@ class Server:
 def overdue(config: dict[str, Any], start: float, now: float, cpu: float, sample: tuple[float, float]) -> str:
     """Which time of a program's is up: "cpu", "idle" or "wall"; empty if none is.
 
-    CPU time is the limit that counts. The wall limit falls on programs that wait; one that works
-    but gets little of a busy machine has until `wall_cap_s`, so load loses no good program.
+    CPU time is the limit that counts. The wall limit falls on programs that wait ("idle", if the
+    parent finds them asleep); one that works but gets little of a busy machine has until
+    `wall_cap_s`, so load loses no good program.
     """
     if cpu >= config["cpu_s"]:
         return "cpu"
