@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,14 +19,6 @@ from tests.e2e.processes import (
     free_port,
     wait_for,
 )
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if "e2e" in Path(item.path).parts:
-            item.add_marker(pytest.mark.e2e)
-            # one worker runs them all, so that one Prefect server is enough
-            item.add_marker(pytest.mark.xdist_group("e2e"))
 
 
 @pytest.fixture(scope="session")

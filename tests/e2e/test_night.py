@@ -12,6 +12,8 @@ import pytest
 
 from tests.e2e.processes import Home, balanced
 
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+
 NIGHT = ("nightly", "--target", "80", "--set", "shard_rows=64")
 STAGES = [
     "ingest",

@@ -21,7 +21,7 @@ from tests.e2e.processes import (
     wait_for,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
 
 CHROMIUM = shutil.which("chromium")
 SMALL = ("--set", "target=20", "--set", "weakness.share=0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -57,7 +58,8 @@ def server() -> Iterator[str]:
                 assert process.poll() is None, log.read_text()
                 time.sleep(0.05)
             yield f"postgresql://me@/postgres?host={name}"
-            process.terminate()
+            # SIGTERM would wait for every idle connection to be closed by its client
+            process.send_signal(signal.SIGINT)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
