@@ -23,6 +23,7 @@ class Format(StrEnum):
     messages = "messages"
     prompt_completion = "prompt-completion"
     preference = "preference"
+    unpaired_preference = "unpaired-preference"
     parquet = "parquet"
 
 
