@@ -148,7 +148,7 @@ def run_tests(ctx: typer.Context) -> None:
         if any(arg.startswith(("-n", "--pdb")) for arg in ctx.args)
         else ["-n", str(min(os.cpu_count() or 1, 4))]
     )
-    steps.append(["pytest", *workers, "--dist", "loadgroup", *ctx.args])
+    steps.append(["pytest", *workers, "--dist", "loadfile", *ctx.args])
     for step in steps:
         code = subprocess.call([sys.executable, "-m", *step], cwd=ROOT)
         if code:

@@ -58,7 +58,9 @@ def test_the_rule_would_see_a_wrong_import(tmp_path: Path) -> None:
 
 def test_no_top_level_module_shadows_a_library() -> None:
     libraries = {name.split(".")[0] for name in metadata.packages_distributions()} - set(MAY)
-    ours = {path.name.removesuffix(".py") for path in ROOT.iterdir() if path.suffix == ".py" or path.name in MAY}
+    ours = {
+        path.name.removesuffix(".py") for path in ROOT.iterdir() if path.suffix == ".py" or path.name in MAY
+    }
     assert not ours & (libraries | set(sys.stdlib_module_names))
 
 
@@ -75,7 +77,9 @@ def test_files_are_of_one_idea() -> None:
 
 
 def test_no_key_or_environment_file_is_tracked() -> None:
-    tracked = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=False)
+    tracked = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=False
+    )
     if tracked.returncode:
         pytest.skip("not a git checkout")
     assert not [name for name in tracked.stdout.split() if Path(name).name == ".env"]

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.processes import Home, Teacher, fetch, free_port
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 SMALL = ("nightly", "--target", "20", "--set", "weakness.share=0")
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.processes import Home, Teacher, end, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 IN_FLIGHT = 8
 NIGHT = ("nightly", "--target", "40", "--set", "weakness.share=0", "--set", "shard_rows=16")

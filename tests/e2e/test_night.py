@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.processes import Home, balanced
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 NIGHT = ("nightly", "--target", "80", "--set", "shard_rows=64")
 STAGES = [
@@ -177,7 +177,6 @@ def test_the_report_is_one_file(nights: Nights) -> None:
     assert "<script" not in page
 
 
-@pytest.mark.slow
 def test_same_seed_and_configuration_same_digests(nights: Nights, home: Callable[..., Home]) -> None:
     """Fresh home, other sharding, other number of calls in flight: byte-equal versions."""
     other = home(MATHMILL_IN_FLIGHT="7", MATHMILL_SANDBOX_WORKERS="1")

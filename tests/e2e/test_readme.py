@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 # these do not end by themselves, or are this very run: their own tests start them
 ELSEWHERE = {("test",), ("up",), ("teacher", "serve")}
 
-pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 
 def blocks(language: str) -> list[str]:

@@ -14,7 +14,7 @@ TRAIN = DATA / "gsm8k" / "train.jsonl.gz"
 TEST = DATA / "gsm8k" / "test.a.jsonl"
 SEEDS = 500
 
-pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture

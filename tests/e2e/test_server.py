@@ -21,7 +21,7 @@ from tests.e2e.processes import (
     wait_for,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.xdist_group("e2e")]
+pytestmark = pytest.mark.e2e
 
 CHROMIUM = shutil.which("chromium")
 SMALL = ("--set", "target=20", "--set", "weakness.share=0")
@@ -114,6 +114,7 @@ def test_a_run_elsewhere_on_this_home_joins_the_server(
     assert any(run["name"].startswith("by-hand") for run in runs(url))
 
 
+@pytest.mark.slow
 def test_the_pages_are_there_for_a_person(
     up: tuple[Home, str], scheduled: dict[str, Any], tmp_path: Path
 ) -> None:
