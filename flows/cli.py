@@ -139,7 +139,7 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] 
 
 @app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run_tests(ctx: typer.Context) -> None:
-    """Check format, lint and types and run the tests; with arguments, those go to pytest alone (`-m "not slow"`)."""
+    """Check format, lint and types and run the tests that are not slow; arguments go to pytest alone (`-m ""` runs all)."""
     steps = []
     if not ctx.args:
         steps = [["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy"]]
@@ -148,7 +148,7 @@ def run_tests(ctx: typer.Context) -> None:
         if any(arg.startswith(("-n", "--pdb")) for arg in ctx.args)
         else ["-n", str(min(os.cpu_count() or 1, 4))]
     )
-    steps.append(["pytest", *workers, "--dist", "loadfile", *ctx.args])
+    steps.append(["pytest", *workers, "--dist", "loadfile", *(ctx.args or ["-m", "not slow"])])
     for step in steps:
         code = subprocess.call([sys.executable, "-m", *step], cwd=ROOT)
         if code:
