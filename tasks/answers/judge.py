@@ -77,18 +77,30 @@ def group(answers: Sequence[str | None], judge: Judge) -> list[int | None]:
     An answer joins the first class whose first member it equals, so the classes do not depend on which
     later spellings there are. Unreadable answers stand alone.
     """
-    distinct = {answer: -1 for answer in answers if answer is not None}
-    heads: list[str] = []
-    waiting = list(distinct)
-    while waiting:
-        # the first one left heads a class; whoever equals it joins: one round of calls a class
-        head, *others = waiting
-        distinct[head] = len(heads)
-        heads.append(head)
-        waiting = []
-        for answer, verdict in zip(others, judge.equal([(other, head) for other in others]), strict=True):
-            if verdict == "equal":
-                distinct[answer] = distinct[head]
-            else:
-                waiting.append(answer)
-    return [None if answer is None else distinct[answer] for answer in answers]
+    return group_all([answers], judge)[0]
+
+
+def group_all(questions: Sequence[Sequence[str | None]], judge: Judge) -> list[list[int | None]]:
+    """`group` for the answers to each of many questions, in as many calls of the judge as one question has classes."""
+    classes: list[dict[str, int]] = [{} for _ in questions]
+    waiting = [list(dict.fromkeys(a for a in answers if a is not None)) for answers in questions]
+    rounds = 0
+    while any(waiting):
+        # the first one left of each question heads a class; whoever equals it joins
+        pairs = [(other, answers[0]) for answers in waiting for other in answers[1:]]
+        verdicts = iter(judge.equal(pairs))
+        for index, answers in enumerate(waiting):
+            if answers:
+                classes[index][answers[0]] = rounds
+            left = []
+            for other in answers[1:]:
+                if next(verdicts) == "equal":
+                    classes[index][other] = rounds
+                else:
+                    left.append(other)
+            waiting[index] = left
+        rounds += 1
+    return [
+        [None if answer is None else found[answer] for answer in answers]
+        for answers, found in zip(questions, classes, strict=True)
+    ]

@@ -10,7 +10,7 @@ import threading
 import psutil
 import pytest
 
-from tasks.answers import Judge, group
+from tasks.answers import Judge, group, group_all
 from tasks.answers.pool import Worker, WorkerError
 
 HOSTILE = [
@@ -119,4 +119,7 @@ def test_groups_are_stable_and_skip_the_missing(judge: Judge) -> None:
     assert group(answers, judge) == [0, 0, None, 1, 1, 1, 2, 0]
     assert group([], judge) == []
     assert group([None], judge) == [None]
+    questions = [answers, [], [None], ["a+b", "7", "b+a", "7.0", "a"]]
+    assert group_all(questions, judge) == [group(each, judge) for each in questions]
+    assert group_all(questions, judge)[3] == [0, 1, 0, 1, 2]
     assert group(["???", "cannot say", "???"], judge) == [0, 1, 0]

@@ -1,0 +1,257 @@
+"""Votes become calibrated probabilities; the expensive judge is asked where they disagree."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from storage.rows import Row, to_table
+from tasks.answers import Judge, extract, group_all
+from tasks.seeding import rng_of, seed_of
+from tasks.votes import (
+    FEATURES,
+    Calibration,
+    Votes,
+    collect,
+    disputed,
+    features,
+    fit,
+    from_rows,
+    prior,
+    reliability,
+)
+
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+
+
+def test_votes_are_counted_among_the_others_of_the_question() -> None:
+    votes = collect(
+        ["p", "p", "p", "p", "q", "q"],
+        [0, 0, 1, -1, 0, 1],
+        program=[1, 0, 0, 0, 1, 0],
+        critic=[1.0, np.nan, 0.25, 0.5, 0, 1],
+    )
+    assert votes.agree.tolist() == [1, 1, 0, 0, 0, 0]
+    assert votes.against.tolist() == [1, 1, 2, 3, 1, 1]
+    assert votes.rival.tolist() == [1, 1, 2, 2, 1, 1]
+    assert votes.programs.tolist() == [0, 1, -1, -1, 0, -1]
+    assert votes.worked.tolist() == [0, -1, -1, -1, -1, 0]
+    assert votes.critic.tolist() == [1, 0, -0.5, 0, -1, 1]
+    assert votes.readable.tolist() == [True, True, True, False, True, True]
+    assert features(votes).shape == (6, len(FEATURES))
+
+
+def test_votes_do_not_depend_on_the_order_of_rows() -> None:
+    rng = rng_of("votes", "order")
+    question = [rng.randrange(20) for _ in range(200)]
+    answer = [rng.randrange(-1, 4) for _ in range(200)]
+    order = np.array(rng.sample(range(200), 200))
+    whole = collect(question, answer).take(order)
+    assert np.array_equal(
+        features(whole), features(collect(np.array(question)[order], np.array(answer)[order]))
+    )
+    assert features(collect([], [])).shape == (0, len(FEATURES))
+
+
+def test_votes_are_read_from_rows() -> None:
+    rows = to_table(
+        [
+            Row(
+                "q1",
+                "en",
+                solution="a",
+                solution_format="cot",
+                verdicts={"equivalent": "equal"},
+                scores={"answer": 0.75},
+            ),
+            Row("q1", "en", solution="b", solution_format="pot", verdicts={"equivalent": "different"}),
+            Row("q1", "en", solution="c", verdicts={"equivalent": "unknown"}),
+            Row("q2", "en", solution="d", solution_format="pot"),
+        ]
+    )
+    votes = from_rows(rows, [0, 1, 0, 0])
+    assert votes.reference.tolist() == [1, -1, 0, 0]
+    assert votes.critic.tolist() == [0.5, 0, 0, 0]
+    assert votes.programs.tolist() == [-1, 0, -1, 0]
+    assert votes.agree.tolist() == [1, 0, 1, 0]
+
+
+def test_each_vote_moves_the_prior_to_its_side() -> None:
+    one = collect(["p"] * 4, [0, 0, 1, -1])
+    right, outvoted, unread = prior().probability(one)[[0, 2, 3]]
+    assert right > 0.5 > outvoted > unread
+    for name in ("reference", "critic"):
+        for sign in (1.0, -1.0):
+            moved = prior().probability(_with(one, name, sign))
+            assert (np.sign(moved - prior().probability(one)) == sign).all()
+    assert prior().probability(_with(one, "reference", 1.0))[0] > 0.98
+
+
+def _with(votes: Votes, name: str, value: float) -> Votes:
+    import dataclasses
+
+    return dataclasses.replace(votes, **{name: np.full(len(votes), value)})
+
+
+def test_few_labels_leave_the_prior_nearly_alone_and_many_do_not() -> None:
+    rng = rng_of("votes", "few")
+    question = np.repeat(np.arange(400), 3)
+    votes = collect(question, [rng.randrange(3) for _ in question])
+    # a world in which agreement means nothing
+    truth = np.array([rng.random() < 0.2 for _ in question])
+    assert fit(votes.take(np.zeros(len(votes), bool)), []) == prior()
+    distance = [
+        np.abs(np.subtract(fit(votes.take(np.arange(n)), truth[:n]).weights, prior().weights)).max()
+        for n in (2, 1200)
+    ]
+    assert distance[0] < 0.3 < distance[1]
+    assert abs(fit(votes, truth).probability(votes).mean() - 0.2) < 0.02
+    assert fit(votes, truth) == fit(votes, truth)
+
+
+def test_the_reference_is_hidden_from_the_fit() -> None:
+    question = np.repeat(np.arange(50), 3)
+    votes = collect(question, [0, 0, 1] * 50)
+    truth = np.array([1, 1, 0] * 50)
+    told = _with(votes, "reference", 0.0)
+    told = Votes(
+        2.0 * truth - 1,
+        told.programs,
+        told.worked,
+        told.agree,
+        told.against,
+        told.rival,
+        told.critic,
+        told.readable,
+    )
+    assert fit(told, truth) == fit(votes, truth)
+
+
+def test_a_calibration_survives_json() -> None:
+    fitted = Calibration(tuple(float(i) / 3 for i in range(len(FEATURES))), 7)
+    assert Calibration.from_dict(json.loads(json.dumps(fitted.to_dict()))) == fitted
+    with pytest.raises(ValueError, match="critic"):
+        Calibration.from_dict({"weights": {name: 0.0 for name in FEATURES if name != "critic"}})
+    with pytest.raises(ValueError, match="0 or 1"):
+        fit(collect(["p"], [0]), [2])
+
+
+def test_reliability_of_known_probabilities() -> None:
+    found = reliability([0.05, 0.05, 0.95, 0.95], [0, 1, 1, 1])
+    assert found.ece == pytest.approx((2 * 0.45 + 2 * 0.05) / 4)
+    assert found.accuracy == 0.75
+    assert found.bins == ((0.05, 0.5, 2), (0.95, 1.0, 2))
+    assert reliability([1.0, 0.0], [1, 0]).ece == 0
+    with pytest.raises(ValueError, match="needs rows"):
+        reliability([], [])
+
+
+def test_what_is_disputed() -> None:
+    votes = collect(
+        # unanimous; outvoted by all; split two against two; too few; unanimous against the critic; no answer
+        ["a"] * 3 + ["b"] * 4 + ["c"] * 4 + ["d"] * 2 + ["e"] * 3 + ["f"] * 3,
+        [0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, -1, 0, 0],
+        critic=[np.nan] * 13 + [0.1, np.nan, np.nan] + [np.nan] * 3,
+    )
+    expected = (
+        [False] * 3
+        + [True] * 3
+        + [False]
+        + [True] * 4
+        + [True] * 2
+        + [True, False, False]
+        + [False, True, True]
+    )
+    assert disputed(votes).tolist() == expected
+    assert not disputed(_with(votes, "reference", -1.0)).any()
+
+
+# real samples: several models' answers to each question, with the truth by the reference answer
+
+
+@functools.cache
+def samples(name: str) -> list[tuple[str, str, str | None, str]]:
+    """(question, model, answer, gold) of each output."""
+    path = DATA / name
+    if not path.is_file():
+        pytest.skip(f"no {name} in the shared data folder")
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    found = []
+    for row in rows:
+        if "6b_finetuning" in row:
+            gold = row["ground_truth"].rsplit("A: ", 1)[-1]
+            outputs = {model: row[model]["solution"] for model in row if model.startswith(("6b", "175b"))}
+        else:
+            gold = str(row["answer"]).removeprefix("# ")
+            output = row["output"] if isinstance(row["output"], list) else ast.literal_eval(row["output"])
+            outputs = {row["generator"]: output[0]}
+        for model, text in outputs.items():
+            hit = extract(text)
+            found.append((str(row.get("id", row.get("_index"))), model, hit.answer if hit else None, gold))
+    return found
+
+
+def table(name: str, judge: Judge) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """question, model, class and truth columns."""
+    rows = samples(name)
+    by_question: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        by_question.setdefault(row[0], []).append(index)
+    groups = group_all([[rows[i][2] for i in members] for members in by_question.values()], judge)
+    classes = np.full(len(rows), -1)
+    for members, group in zip(by_question.values(), groups, strict=True):
+        classes[members] = [-1 if found is None else found for found in group]
+    verdicts = judge.equal([(answer or "", gold) for _, _, answer, gold in rows])
+    truth = np.array([verdict == "equal" for verdict in verdicts])
+    return np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), classes, truth
+
+
+FOUR_MODELS = "gsm8k/example_model_solutions.a.jsonl.gz"
+SEVEN_MODELS = "samples/zeroeval_gsm8k.a.jsonl.gz"
+
+
+@pytest.mark.parametrize("name", [FOUR_MODELS, SEVEN_MODELS])
+def test_probabilities_are_calibrated_on_held_out_questions(name: str, judge: Judge) -> None:
+    question, _, classes, truth = table(name, judge)
+    votes = collect(question, classes)
+    for split in range(3):
+        train = np.array([seed_of("votes", split, item) % 2 == 0 for item in question])
+        probability = fit(votes.take(train), truth[train]).probability(votes.take(~train))
+        found = reliability(probability, truth[~train])
+        majority = ((votes.agree + 1 > votes.rival) == truth)[~train].mean()
+        print(
+            f"{name} split {split}: ECE {found.ece:.3f}, accuracy {found.accuracy:.3f}, majority {majority:.3f}"
+        )
+        assert found.ece <= 0.05
+        assert found.accuracy >= majority - 0.03
+
+
+def test_the_judge_is_asked_where_votes_disagree_and_nothing_is_lost(judge: Judge) -> None:
+    # the strongest model's own answers are the expensive judge of the six others'
+    question, model, classes, truth = table(SEVEN_MODELS, judge)
+    strong = model == "deepseek-chat"
+    opinion = dict(zip(question[strong], classes[strong], strict=True))
+    question, classes, truth = question[~strong], classes[~strong], truth[~strong]
+    judged = np.array([opinion[q] == c and c >= 0 for q, c in zip(question, classes, strict=True)])
+    votes = collect(question, classes)
+    train = np.array([seed_of("votes", "judge", item) % 2 == 0 for item in question])
+    fitted = fit(votes.take(train), truth[train])
+    held = votes.take(~train)
+    everything = (judged == truth)[~train].mean()
+    for asked, otherwise in (
+        (disputed(held), held.against == 0),
+        (disputed(held, fitted), fitted.probability(held) > 0.5),
+    ):
+        found = (np.where(asked, judged[~train], otherwise) == truth[~train]).mean()
+        print(f"judging everything {everything:.4f}; {asked.mean():.1%} of the calls {found:.4f}")
+        assert asked.mean() <= 0.6
+        assert found >= everything - 0.005
+    assert disputed(held, fitted).mean() <= 0.3
