@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.dedup import jaccard
+from tasks.dedup import jaccard, prefix
 from tasks.dedup.jaccard import Pairs, similar_pairs
 
 WORDS = [f"w{k}" for k in range(20)]
@@ -83,7 +83,7 @@ def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [" ".join(rng.choices(WORDS, k=rng.randint(1, 12))) for _ in range(300)]
     whole = as_dict(similar_pairs(texts, None, threshold=0.4, n=1))
     monkeypatch.setattr(jaccard, "_BLOCK", 50)
-    monkeypatch.setattr(jaccard, "_VERIFIED", 7)
+    monkeypatch.setattr(prefix, "_BLOCK", 70)
     assert as_dict(similar_pairs(texts, None, threshold=0.4, n=1)) == whole
     assert len(whole) > 100
 
@@ -102,7 +102,7 @@ def test_bitmaps_bound_the_difference() -> None:
     rows += [np.union1d(row[::2], rng.integers(0, 2**64, size=3, dtype=np.uint64)) for row in rows]
     sets = Ragged(np.cumsum([0, *map(len, rows)]).astype(np.int64), np.concatenate(rows))
     for words in (1, 2, 8, 32):
-        maps = jaccard.parity_bitmaps(sets, words)
+        maps = prefix.parity_bitmaps(sets, words)
         assert maps.shape == (40, words)
         for i, a in enumerate(rows):
             for j, b in enumerate(rows):

@@ -95,6 +95,7 @@ def suite(rounds: int) -> None:
     assert me.num_fds() == descriptors
 
 
+@pytest.mark.slow
 def test_every_attack_gets_its_verdict_and_does_no_harm():
     suite(1)
 

@@ -24,7 +24,7 @@ from tasks.teacher.comparing import same_answer, surd
         (r"\frac{3\sqrt{2}}{2}", r"\frac{\sqrt{18}}{2}", True),
         (r"1 + \sqrt{5}", r"1 - \sqrt{5}", False),
         ("√12", r"2\sqrt{3}", True),
-        (r"\sqrt{2}\sqrt{3}", r"\sqrt{6}", None),
+        (r"\sqrt{2}\sqrt{3}", r"\sqrt{6}", True),
         (r"x \le 3", r"(-\infty, 3]", None),
     ],
 )
