@@ -29,18 +29,23 @@ def test_hostile_answers_come_back_and_the_judge_lives_on() -> None:
     with Judge(workers=2, timeout_s=0.5) as judge:
         found = judge.equal(pairs)
         assert [pair for pair, verdict in zip(pairs, found, strict=True) if verdict == "equal"] == []
-        assert judge.equal([("\\sqrt{8}", "2\\sqrt{2}")]) == ["equal"]
+        assert judge.equal([("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}")]) == ["equal"]
 
 
 def test_a_killed_worker_loses_its_own_pair_only(judge: Judge) -> None:
     # nested integrals hold sympy for minutes; the neighbours in the same batch are judged all the same
     slow = ("\\int_0^{1} \\frac{\\sin(x^{x^x})}{\\ln(x^{99}+\\cos(x^{x}))} dx", "\\frac{\\pi}{7}")
-    pairs = [("\\sqrt{8}", "2\\sqrt{2}"), slow, ("(a+b)^2", "a^2+2ab+b^2"), ("(a+b)^2", "a^2+b^2")]
+    pairs = [
+        ("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}"),
+        slow,
+        ("(a+b)^2", "a^2+2ab+b^2"),
+        ("(a+b)^2", "a^2+b^2"),
+    ]
     assert judge.equal(pairs) == ["equal", "unknown", "equal", "different"]
 
 
 def _workers(judge: Judge) -> list[Worker]:
-    judge.equal([("\\sqrt{8}", "2\\sqrt{2}")])
+    judge.equal([("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}")])
     assert judge._pool is not None
     return list(judge._pool._idle)
 
@@ -78,7 +83,7 @@ def test_workers_that_cannot_start_are_our_fault_and_not_a_verdict(monkeypatch: 
         Judge(memory_mb=64)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with Judge(workers=1) as judge, pytest.raises(WorkerError, match="did not start"):
-        judge.equal([("x+1", "1+x")])
+        judge.equal([("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}")])
 
 
 def test_no_worker_starts_for_what_is_certain() -> None:
