@@ -102,7 +102,7 @@ class Process:
         self._send({"program": program}, b"\1" if trial else b"\0")
         deadline = time.monotonic() + (TRIAL_S if trial else self.limits.wall_cap_s) + GRACE_S
         header = self._frame(deadline)
-        while header["end"] == "idle?":
+        while header.get("end") == "idle?":
             self._write(b"\1" if self._asleep() else b"\0")
             header = self._frame(deadline)
         stdout = self._read(self._length(header, "stdout"), deadline)
@@ -149,7 +149,10 @@ class Process:
         (size,) = struct.unpack(">I", self._read(4, deadline))
         if size > FRAME_MAX:
             raise Broken(f"a frame of {size} bytes")
-        frame = json.loads(self._read(size, deadline))
+        try:
+            frame = json.loads(self._read(size, deadline))
+        except ValueError as error:
+            raise Broken(f"a frame that is not JSON: {error}") from error
         if not isinstance(frame, dict):
             raise Broken("a frame that is not an object")
         return frame

@@ -1,6 +1,9 @@
 """What honest and ordinary programs get: answers, verdicts, lines, order."""
 
+import contextlib
 import math
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -111,3 +114,28 @@ def test_a_closed_sandbox_runs_nothing():
 def test_limits_must_be_positive():
     with pytest.raises(ValueError, match="memory_mb is 0"):
         Limits(memory_mb=0)
+
+
+def test_a_program_that_waits_is_told_from_one_that_works(box):
+    waiting = "import threading\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()"
+    working = "while True: pass"
+    first, second = box.run([waiting, working])
+    assert (first.verdict, first.error) == ("time", "over 1 s, and waiting")
+    assert (second.verdict, second.error) in [
+        ("time", "over 1 s of CPU"),
+        ("time", "over 8 s in all"),  # on a machine so busy that it did not get its second
+    ]
+    assert first.cpu_s < second.cpu_s
+
+
+@pytest.mark.slow
+def test_no_good_program_is_lost_under_load(box):
+    long = "total = 0\nfor n in range(2 * 10**6): total += n % 7\nprint(total)"
+    programs = ["print(6 * 7)"] * 200 + [long] * 10
+    spin = [sys.executable, "-S", "-c", "while True: pass"]
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            stack.callback(stack.enter_context(subprocess.Popen(spin)).kill)
+        results = box.run(programs)
+    assert {result.answer for result in results[:200]} == {"42"}
+    assert {result.answer for result in results[200:]} == {str(sum(n % 7 for n in range(2 * 10**6)))}
