@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.decontaminate.benchmarks import Items
 from tasks.decontaminate.hit import Hit, strongest
 from tasks.dedup.normalise import canonical_array
 from tasks.dedup.tokens import I64, U64, Ragged, shingles, spans, tokens, unique_in_rows
@@ -33,23 +32,31 @@ def words(texts: list[str], *, operators: bool = False) -> Ragged:
     return tokens(canonical_array(texts), None, operators=operators)
 
 
-def prepare(items: Items, n: int) -> Grams:
-    found = words(items.texts)
-    used = np.minimum(found.lengths, n)
-    sizes = np.zeros(len(found), dtype=np.int64)
-    by_length = {}
-    for length in np.unique(used[used >= SHORTEST]).tolist():
-        rows = np.flatnonzero(used == length)
-        sets = unique_in_rows(shingles(found.take(rows), length))
-        sizes[rows] = sets.lengths
-        order = np.argsort(sets.values, kind="stable")
-        by_length[length] = (sets.values[order], rows[sets.row_of_value[order]])
-    return Grams(items.names, sizes, by_length)
+def prepare(texts: list[str], names: list[str], n: int) -> Grams:
+    return index(words(texts), names, n, SHORTEST)
 
 
 def find(texts: list[str], grams: Grams, least: float) -> list[Hit]:
     """For each text the item of which it holds the largest share of n-grams, if that is at least `least`."""
-    found = words(texts)
+    return lookup(words(texts), grams, least)
+
+
+def index(found: Ragged, names: list[str], n: int, shortest: int) -> Grams:
+    """The n-grams of items that have at least `shortest` words."""
+    used = np.minimum(found.lengths, n)
+    sizes = np.zeros(len(found), dtype=np.int64)
+    by_length = {}
+    for length in np.unique(used[found.lengths >= shortest]).tolist():
+        rows = np.flatnonzero((used == length) & (found.lengths >= shortest))
+        sets = unique_in_rows(shingles(found.take(rows), length))
+        sizes[rows] = sets.lengths
+        order = np.argsort(sets.values, kind="stable")
+        by_length[length] = (sets.values[order], rows[sets.row_of_value[order]])
+    return Grams(names, sizes, by_length)
+
+
+def lookup(found: Ragged, grams: Grams, least: float) -> list[Hit]:
+    """As `find`, on words."""
     rows, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for length, (keys, owner) in grams.by_length.items():
         long_enough = np.flatnonzero(found.lengths >= length)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from storage.rows import reject
 from tasks.decontaminate.benchmarks import Benchmarks, Items
 from tasks.decontaminate.hit import Hit
+from tasks.decontaminate.judge import Encode, Judge, Tools
 from tasks.dedup.verdicts import with_verdict
 from tasks.found import module
 
@@ -24,12 +25,15 @@ def decontaminate(
     benchmarks: Benchmarks,
     rules: Sequence[str] = ("exact", "ngram13"),
     tick: Callable[[int], None] | None = None,
+    encode: Encode | None = None,
+    judge: Judge | None = None,
 ) -> pa.Table:
     """The rows, with `rejected` "decontaminate: ngram13 gsm8k_test#17 overlap 0.62" on those that hold a benchmark item
     (the first rule of `rules` that finds one), and `verdicts` decontaminated=clean on the rest.
 
     Without any benchmark nothing was looked for and no verdict is given. Rows that come in rejected are
-    left alone. UnknownName if a rule has no file in tasks/decontaminate/rules/.
+    left alone. `encode` and `judge` are for rules that need them (paraphrase). UnknownName if a rule has no
+    file in tasks/decontaminate/rules/.
     """
     modules = [(name, module("tasks.decontaminate.rules", name)) for name in rules]
     if not benchmarks.files or not modules:
@@ -37,7 +41,11 @@ def decontaminate(
             tick(len(table))
         return table
     items = benchmarks.items()
-    prepared = [(name, rule, rule.prepare(items)) for name, rule in modules]
+    tools = Tools(encode, judge)
+    prepared = [
+        (name, rule, rule.prepare(items, tools) if hasattr(rule, "NEEDS") else rule.prepare(items))
+        for name, rule in modules
+    ]
     reasons: list[str | None] = [None] * len(table)
     clean = np.zeros(len(table), dtype=bool)
     for rows, texts in _blocks(table):

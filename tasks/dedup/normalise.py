@@ -51,6 +51,7 @@ _LATEX: tuple[tuple[str, str], ...] = (
     (r"\\lvert\b|\\rvert\b|\\vert\b|\\mid\b", "|"),
     (r"\^\s*\{?\s*\\circ\s*\}?|\\degree\b", " deg "),
     (r"\\(pi|infty|sqrt|sin|cos|tan|log|ln|exp|gcd|lcm|max|min|det)\b", r"\1"),
+    (r"_(\d)(\d)", r"_\1 \2"),  # \log_381 is \log_3 81
     (r"([\^_])\s*\{\s*([\pL\pN])\s*\}", r"\1\2"),
 )  # fmt: skip
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)")

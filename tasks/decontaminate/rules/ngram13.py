@@ -10,7 +10,7 @@ LEAST = 0.0  # one n-gram is enough
 
 
 def prepare(items: Items) -> ngrams.Grams:
-    return ngrams.prepare(items, 13)
+    return ngrams.prepare(items.texts, items.names, 13)
 
 
 def find(rows: Items, prepared: ngrams.Grams) -> list[Hit]:

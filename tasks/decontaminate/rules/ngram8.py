@@ -10,7 +10,7 @@ LEAST = 0.5  # eight words alone are often a common phrase ("how many does she h
 
 
 def prepare(items: Items) -> ngrams.Grams:
-    return ngrams.prepare(items, 8)
+    return ngrams.prepare(items.texts, items.names, 8)
 
 
 def find(rows: Items, prepared: ngrams.Grams) -> list[Hit]:

@@ -21,6 +21,8 @@ SAME = [
     (r"an angle of 60^\circ", "an angle of 60°"),
     (r"\text{if } x \ne 0", "if x != 0"),
     (".5 litres", "0.5 litres"),
+    (r"$\log_381$", r"$\log_3 81$"),
+    (r"$\log_{12} 5$", r"$\log_{12}5$"),
 ]
 DIFFERENT = [
     ("x+1=3", "x-1=3"),
