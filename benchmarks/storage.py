@@ -51,7 +51,7 @@ def main() -> int:
         plain, ours = best(
             lambda turn: write_in_two_threads(table, home, turn),
             lambda turn: publish(table, home, turn),
-            turns=3,
+            turns=5,
         )
         plain_shard, our_shard = best(
             lambda turn: pq.write_table(

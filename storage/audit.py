@@ -1,7 +1,7 @@
 """Audit: what lies on the disk, read again, beside what was meant to be written.
 
 Of a file just written every byte is read and sealed, the footer is compared with what was given,
-and the rows of one row group in four (always the first: a night's file has one) are decoded and
+and the rows of one row group in eight (always the first: a night has no more) are decoded and
 digested again. The gates then read the columns that they ask about, of all rows. `read_back` reads
 every row of a file: `verify` does that at any later time.
 """
@@ -22,7 +22,7 @@ from storage.errors import StorageError, in_one_line
 from storage.location import Location
 
 _BATCH = 8_192
-_ONE_IN = 4
+_ONE_IN = 8
 
 # Columns whose least and greatest value readers may skip files by.
 BOUNDED = ("id", "language", "domain", "subdomain", "source", "correctness", "difficulty", "run", "stage")

@@ -19,7 +19,7 @@ from storage.digest import RowsDigest, digest_of_rows
 from storage.errors import StorageError
 from storage.location import Location
 
-ROW_GROUP = 65_536
+ROW_GROUP = 32_768
 ROWS_PER_FILE = 1_048_576
 _LANES = 2
 _PAGE = 65_536  # bytes: zstd's tables for so small an input stay in the processor's cache, a quarter faster

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A process with the imports done, which forks one for each piece of code: real processes, started quickly.
 NURSERY = """
-import datetime, json, os, signal, sys, time
+import datetime, faulthandler, json, os, signal, sys, time
 sys.path.insert(0, sys.argv[1])
 from storage.datasets import Store
 from storage.errors import Conflict
@@ -40,12 +40,20 @@ def die(*args, **kwargs):
 for line in sys.stdin:
     job = json.loads(line)
     if "wait" in job:
-        print(os.waitpid(job["wait"], 0)[1], flush=True)
+        deadline = time.monotonic() + 150
+        done, status = os.waitpid(job["wait"], os.WNOHANG)
+        while not done:
+            if time.monotonic() > deadline:
+                os.kill(job["wait"], signal.SIGABRT)
+            time.sleep(0.005)
+            done, status = os.waitpid(job["wait"], os.WNOHANG)
+        print(status, flush=True)
         continue
     child = os.fork()
     if child == 0:
         out = os.open(job["out"], os.O_WRONLY | os.O_CREAT)
         os.dup2(out, 1), os.dup2(out, 2)
+        faulthandler.enable()
         store, word = Store(job["home"]), job["word"]
         try:
             exec(compile(job["code"], "job", "exec"), globals())
