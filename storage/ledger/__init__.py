@@ -120,11 +120,11 @@ class Ledger:
         """A future that is done when the call is durable (fsynced)."""
         future: Future[Receipt] = Future()
 
-        def landed(receipts: list[Receipt], error: BaseException | None) -> None:
+        def landed(receipts: list[Receipt], error: LedgerError | None) -> None:
             if error is None:
                 future.set_result(receipts[0])
             else:
-                future.set_exception(LedgerError(f"{shown(self.url)} could not be written: {error}"))
+                future.set_exception(error)
 
         self._writer.put(call, landed)
         return future

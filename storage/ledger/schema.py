@@ -7,6 +7,10 @@ anything parses them; a call without a bill was cut off by a crash and is settle
 
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,7 +172,7 @@ def connect(url: sa.URL, *, writing: bool) -> Database:
 
 def prepare(database: Database) -> None:
     """Create what is missing; refuse a ledger written by a newer version."""
-    with database.begin() as connection:
+    with alone(database.url), database.begin() as connection:
         lock(connection)
         metadata.create_all(connection)
         found = connection.execute(sa.select(meta.c.value).where(meta.c.name == "version")).scalar()
@@ -179,6 +183,21 @@ def prepare(database: Database) -> None:
                 f"{shown(database.url)} was written by a newer mathmill (ledger version {found}, "
                 f"this one reads {VERSION}): update mathmill"
             )
+
+
+@contextmanager
+def alone(url: sa.URL) -> Iterator[None]:
+    """Two first uses of a SQLite file wait for each other here: its switch to WAL answers "locked" at once,
+    whatever the timeout. The lock is on the folder, so that no file of its own is left."""
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        yield
+        return
+    folder = os.open(Path(url.database).parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def lock(connection: sa.Connection) -> None:

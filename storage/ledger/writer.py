@@ -29,7 +29,7 @@ class Receipt:
     earlier: tuple[Stored, ...]
 
 
-Sink = Callable[[list[Receipt], BaseException | None], None]
+Sink = Callable[[list[Receipt], LedgerError | None], None]
 
 
 class Note(NamedTuple):
@@ -75,7 +75,7 @@ class Writer:
         # Two readers may settle the same call after a crash; they read the same bytes.
         self._insert_bill = insert(bills).on_conflict_do_nothing(index_elements=["call_id"])
         self._queue: queue.SimpleQueue[_Put | Bill | Note | threading.Event | None] = queue.SimpleQueue()
-        self._failure: BaseException | None = None
+        self._failure: LedgerError | None = None
         self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
         self._thread.start()
 
@@ -98,7 +98,7 @@ class Writer:
         reached.wait()
         failure, self._failure = self._failure, None
         if failure is not None:
-            raise LedgerError(f"{shown(self._database.url)} could not be written: {failure}") from failure
+            raise failure
 
     def close(self) -> None:
         self._queue.put(None)
@@ -125,14 +125,20 @@ class Writer:
 
     def _commit(self, group: _Group) -> None:
         """Write a group and tell its sinks, each once."""
-        error: BaseException | None = None
+        error: LedgerError | None = None
         receipts: list[Receipt] = []
         try:
             if group.puts or group.bills or group.notes:
                 receipts = self._write(group)
         except Exception as caught:  # noqa: BLE001 - whatever it is, everyone who waits must be told
             # A later commit may succeed again (a full disk that was emptied): the thread lives on.
-            self._failure = error = caught
+            why = " ".join(str(getattr(caught, "orig", caught)).split())[:200]
+            where = shown(self._database.url)
+            error = LedgerError(
+                f"{where} could not be written ({why}): free its disk, or mend MATHMILL_LEDGER"
+            )
+            error.__cause__ = caught
+            self._failure = error
             receipts = [Receipt(-1, put.call, ()) for put in group.puts]
         told: dict[Sink, list[Receipt]] = defaultdict(list)
         for receipt, put in zip(receipts, group.puts, strict=True):

@@ -85,21 +85,20 @@ class Booker:
         self._ledger.put_nowait(call, self._landed)
         return await future
 
-    def _landed(self, receipts: list[Receipt], error: BaseException | None) -> None:
+    def _landed(self, receipts: list[Receipt], error: LedgerError | None) -> None:
         """Runs in the ledger's writer thread, once a commit."""
         if not self._loop.is_closed():  # after a close that lost patience nobody waits any more
             self._loop.call_soon_threadsafe(self._wake, receipts, error)
 
-    def _wake(self, receipts: list[Receipt], error: BaseException | None) -> None:
-        failure = LedgerError(f"a paid answer could not be stored: {error}") if error is not None else None
-        if failure is not None:
-            self._fail(failure)
+    def _wake(self, receipts: list[Receipt], error: LedgerError | None) -> None:
+        if error is not None:
+            self._fail(error)
         for receipt in receipts:
             future = self._landing.pop(id(receipt.call))
             if future.done():  # cancelled by a close that lost patience
                 continue
-            if failure is not None:
-                future.set_exception(failure)
+            if error is not None:
+                future.set_exception(error)
             else:
                 future.set_result(receipt)
 

@@ -105,7 +105,7 @@ class Caller:
             if not wire.is_answer(response.status, response.body):
                 return self._refusal(effort, lane, response, dialect, sent)
             self._gate.alive(lane)
-            lane.controller.succeeded(self._loop.time(), sent, busy=self._gate.crowded)
+            lane.controller.succeeded(self._loop.time(), sent, len(response.body), busy=self._gate.crowded)
             self._refused = 0
             booked = await self._booker.keep(
                 entry, response.status, response.body, started, elapsed, last=last

@@ -8,11 +8,12 @@ where a few were, so that an endpoint that refuses 5 % whatever the load is stil
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 DEEPEST_CUT = 0.5
 MEMORY = 0.125  # weight of the latest round in the share of refusals
 WINDOW = 32  # answers at least before two windows are compared
+FULL = 0.6  # of the limit at the endpoint, for a window to say anything about it
 MUCH_MORE = 1.25  # in flight, for a comparison to mean something
 WORTH_IT = 1.05  # answers a second, for more in flight to be worth it
 HOLD = 20.0  # latencies without growth after a knee was found
@@ -24,12 +25,16 @@ class _Window:
 
     since: float
     size: int
-    latencies: list[float] = field(default_factory=list)
+    limit: float
+    answers: int = 0
+    work: int = 0
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """`flying` calls on average gave `rate` answers a second."""
+    """`flying` calls on average gave `rate` bytes of answers a second (bytes, since a stage with longer
+    answers is no slower an endpoint)."""
 
     flying: float
     rate: float
@@ -50,22 +55,27 @@ class Controller:
         self._round_refusals = 0
         self._window: _Window | None = None
         self._before: _Point | None = None
+        self._doubted = False  # the last window looked past the knee too
         self.cuts = 0
 
     @property
     def limit(self) -> int:
         return int(self._limit)
 
-    def succeeded(self, now: float, sent: float, *, busy: bool) -> None:
-        """A call sent at `sent` was answered. Only a full pipe (`busy`) says that more would fit."""
+    def succeeded(self, now: float, sent: float, size: int, *, busy: bool) -> None:
+        """A call sent at `sent` was answered with `size` bytes. Only a full pipe (`busy`) says that more
+        would fit."""
         self._count(now, sent, refused=False)
         window = self._window
         if window is None:
-            window = self._window = _Window(now, max(WINDOW, self.limit))
-        window.latencies.append(now - sent)
-        if len(window.latencies) > window.size:
-            self._window = None
-            self._judge(window, now)
+            self._window = _Window(now, max(WINDOW, self.limit), self._limit)
+        else:
+            window.answers += 1
+            window.work += size
+            window.waited += now - sent
+            if window.answers >= window.size:
+                self._window = None
+                self._judge(window, now)
         if busy and now >= self._paused_until:
             step = 1.0 if self._limit < self._threshold else 1.0 / self._limit
             self._limit = min(self._limit + step, float(self._most))
@@ -100,11 +110,21 @@ class Controller:
     def _judge(self, window: _Window, now: float) -> None:
         """Past the knee more in flight means longer waits and no more answers: go back below it."""
         spell = max(now - window.since, 1e-9)
-        point = _Point(sum(window.latencies) / spell, len(window.latencies) / spell)
+        point = _Point(window.waited / spell, window.work / spell)
+        if point.flying < FULL * window.limit:
+            return  # something else than the endpoint holds the calls back, such as our own disk
         before = self._before
+        past = (
+            before is not None
+            and point.flying > MUCH_MORE * before.flying
+            and point.rate < WORTH_IT * before.rate
+            and self._limit > before.flying
+        )
         if before is None or point.flying <= before.flying or point.rate >= WORTH_IT * before.rate:
             self._before = point
-        elif point.flying > MUCH_MORE * before.flying and self._limit > before.flying:
-            self._cut(now, max(DEEPEST_CUT, before.flying / self._limit))
+        if past and self._doubted and before is not None:
+            self._cut(now, before.flying / self._limit)  # back to what was enough
             self._before = before
-            self._paused_until = now + HOLD * point.flying / point.rate  # a mean latency, by the same law
+            self._paused_until = now + HOLD * window.waited / window.answers
+            past = False
+        self._doubted = past  # once may be chance

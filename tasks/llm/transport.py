@@ -112,7 +112,8 @@ class HttpTransport:
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=20)
+            # Servers drop idle connections (uvicorn after 5 s); one dropped under a call looks like a fault.
+            connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=4)
             limits = aiohttp.ClientTimeout(total=None, connect=self._connect, sock_connect=self._connect)
             self._session = aiohttp.ClientSession(
                 connector=connector,

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -126,6 +127,21 @@ def test_many_writers_at_once_agree_on_one_order(place: str) -> None:
     )
     # Each of ten keys has exactly one call that saw nothing before it: its winner, for everybody.
     assert sum(not earlier for _, earlier in found) == 10
+
+
+def test_first_uses_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    """Each opens a file that is not there yet: its switch to WAL cannot wait by itself."""
+
+    def opened(path: Path, gate: Barrier) -> int:
+        gate.wait()
+        with Ledger.open(path) as ledger:
+            return ledger.put(call("k")).result().id
+
+    with ThreadPoolExecutor(6) as pool:
+        for turn in range(15):
+            path, gate = tmp_path / str(turn) / "ledger.sqlite", Barrier(6)
+            ids = list(pool.map(lambda _, path=path, gate=gate: opened(path, gate), range(6)))
+            assert sorted(ids) == list(range(1, 7))
 
 
 def test_stats_sum_what_was_billed(place: str) -> None:

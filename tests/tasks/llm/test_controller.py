@@ -32,7 +32,7 @@ def drive(
         if refused:
             controller.refused(now, sent)
         else:
-            controller.succeeded(now, sent, busy=True)
+            controller.succeeded(now, sent, 1000, busy=True)
         limits.append(controller.limit)
     return limits
 
@@ -80,19 +80,43 @@ def test_past_the_knee_it_goes_back() -> None:
     assert 40 <= sum(late) / len(late) <= 250
 
 
+def test_a_slow_disk_is_not_taken_for_a_slow_endpoint() -> None:
+    """Calls count as in flight until they are durable: here most of that time is the disk's, and noisy."""
+    draw = random.Random(3)
+    controller = Controller(16, 16)
+    now = 0.0
+    for _ in range(400):
+        now += draw.choice([0.02, 0.2])  # a commit lets 16 calls go and come back
+        for _ in range(16):
+            controller.succeeded(now, now - 0.004 * draw.uniform(1, 3), 1000, busy=True)
+    assert controller.cuts == 0
+
+
+def test_longer_answers_are_not_a_slower_endpoint() -> None:
+    controller = Controller(8, 64)
+    now = 0.0
+    for latency, size, rounds in ((0.2, 500, 60), (4.0, 10_000, 60), (0.2, 500, 60)):
+        for _ in range(rounds):
+            now += latency
+            for _ in range(controller.limit):
+                controller.succeeded(now, now - latency, size, busy=True)
+    assert controller.cuts == 0
+    assert controller.limit == 64
+
+
 def test_no_growth_while_failures_last() -> None:
     controller = Controller(4, 64)
     controller.failed(10.0, pause=5.0)
-    controller.succeeded(12.0, 11.0, busy=True)
+    controller.succeeded(12.0, 11.0, 1, busy=True)
     assert controller.limit == 4
-    controller.succeeded(15.5, 14.0, busy=True)
+    controller.succeeded(15.5, 14.0, 1, busy=True)
     assert controller.limit == 5
 
 
 def test_an_idle_pipe_is_no_reason_to_grow() -> None:
     controller = Controller(4, 64)
     for i in range(50):
-        controller.succeeded(float(i), i - 0.5, busy=False)
+        controller.succeeded(float(i), i - 0.5, 1, busy=False)
     assert controller.limit == 4
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import orjson
 import psutil
 import pytest
+import sqlalchemy
 
-from storage.ledger import Call, Ledger
+from storage.ledger import Call, Ledger, LedgerError
 from tasks.llm import Budget, BudgetExceeded, Completion, Endpoint, Engine, EngineLimits, Request
 from tasks.llm.transport import AsgiTransport
 
@@ -291,6 +292,20 @@ def test_stored_but_unread_answers_of_a_killed_process_are_used_and_billed(
     stats = ledger.stats()
     assert (stats.unbilled, stats.outcomes, stats.prompt_tokens) == (0, {"completion": 2}, 14)
     assert stats.cost == pytest.approx(10 / 1e6 + 50 / 1e6)
+
+
+def test_a_ledger_that_cannot_be_written_stops_the_run(engine: Engine, model: Model, tmp_path: Path) -> None:
+    assert [c.text for c in engine.run([ask("before")])] == ["re: before"]
+    engine.ledger.flush()
+    with sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'ledger.sqlite'}").begin() as other:
+        other.exec_driver_sql(
+            "CREATE TRIGGER full BEFORE INSERT ON calls BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        )
+    with pytest.raises(
+        LedgerError, match=r"ledger\.sqlite could not be written \(disk full\): .*MATHMILL_LEDGER"
+    ):
+        list(engine.run(ask(i) for i in range(500)))
+    assert sum(model.asked.values()) <= 1 + 16  # what was in flight, and nothing after it
 
 
 def test_a_closed_engine_says_so(ledger: Ledger, model: Model) -> None:
