@@ -42,6 +42,9 @@ class Generate(Section):
     subdomains: list[str] = Field([], description="subdomains to write for; empty: all of them")
     per_call: int = Field(5, ge=1, le=50, description="questions asked for in one call")
     examples: int = Field(3, ge=0, le=20, description="examples shown in one call")
+    remembered: int = Field(
+        2_000, ge=0, description="rows of the last version, at most, that may be shown as examples"
+    )
     waves: int = Field(4, ge=1, le=50, description="rounds of generation at most, until the target is met")
 
     @field_validator("subdomains")

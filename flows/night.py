@@ -10,20 +10,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from flows.config import ConfigError, Nightly
 from flows.progress import Bars
 from flows.settings import ROLES
 from flows.settle import finish, history, latest
 from flows.stage import Line, Stage
 from flows.tools import Tools
-from storage.rows import column
+from storage.rows import column, to_table
+from storage.sample import sample
 from storage.shards import Ref, digest_of
 from storage.sketches import History
 from storage.versions import Version
 from tasks import scorers
 from tasks.decontaminate import Benchmarks
 from tasks.found import module
-from tasks.generate import Quota, asks_table
+from tasks.generate import EXAMPLE, Quota, asks_table
 from tasks.ingest import ingest
 from tasks.sandbox import SandboxUnavailable, isolation
 from tasks.seeding import seed_of
@@ -59,6 +62,7 @@ class Night:
     seed: int
     solve: SolveSettings
     benchmarks: Benchmarks
+    remembered: pa.Table  # some accepted rows of earlier nights, to be shown as examples
     inputs: list[dict[str, Any]] = field(default_factory=list)
     _asked: int = 0  # questions asked for so far
 
@@ -81,7 +85,10 @@ class Night:
             finish(tools, base)
         # a night is a function of what it builds on: begun again before it published, it is the same night
         seed = seed_of(config.seed, config.dataset, base.digest if base else "")
-        return cls(config, Line(tools, bars), base, history(tools, config.dataset), seed, solve, benchmarks)
+        rows = config.generate.remembered
+        remembered = sample(tools.store, base, rows, seed, EXAMPLE) if base else to_table([]).select(EXAMPLE)
+        known = history(tools, config.dataset)
+        return cls(config, Line(tools, bars), base, known, seed, solve, benchmarks, remembered)
 
     def rebase(self) -> None:
         """Go on from what somebody else has published meanwhile."""
@@ -128,7 +135,9 @@ class Night:
         generate = self.config.generate
         asks = asks_table(
             module("tasks.methods", method).plan(
-                self.line.kept(pool),
+                pa.concat_tables(
+                    [self.line.kept(pool, [*EXAMPLE, "rejected"]).select(EXAMPLE), self.remembered]
+                ),
                 quota,
                 per_call=generate.per_call,
                 examples=generate.examples,

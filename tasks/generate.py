@@ -23,6 +23,14 @@ from tasks.taxonomy import domain_of
 Quota = Mapping[tuple[str, str], int]
 
 UNLABELLED = "unlabelled"
+EXAMPLE = [
+    "id",
+    "problem_id",
+    "question",
+    "language",
+    "subdomain",
+    "parent_ids",
+]  # what methods read of a pool
 
 ASKS = pa.schema(
     [
@@ -72,7 +80,7 @@ def examples_by_topic(pool: pa.Table) -> dict[tuple[str, str | None], list[tuple
     """(language, subdomain) -> [(row id, question)] in id order, each question once; under subdomain
     None all of a language, for topics that have no example yet, and under UNLABELLED those that name none."""
     found: dict[tuple[str, str | None], dict[str, str]] = {}
-    columns = [column(pool, name) for name in ("id", "problem_id", "question", "language", "subdomain")]
+    columns = [column(pool, name) for name in EXAMPLE[:-1]]
     seen: set[str] = set()
     for row_id, problem_id, question, language, subdomain in sorted(
         zip(*columns, strict=True), key=lambda row: row[0]

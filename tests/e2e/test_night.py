@@ -75,6 +75,15 @@ def test_the_second_night_goes_on_from_the_first(nights: Nights) -> None:
     assert [entry["version"] for entry in listed] == [first["version"], second["version"]]
 
 
+def test_the_second_night_is_shown_rows_of_the_first(nights: Nights) -> None:
+    (found,) = nights.home.sql(
+        f'''SELECT count(DISTINCT r.id) AS rows FROM "{nights.second["version"]}" r, unnest(r.parent_ids) p(parent)
+        WHERE r.id NOT IN (SELECT id FROM "{nights.first["version"]}")
+        AND parent IN (SELECT id FROM "{nights.first["version"]}")'''
+    )
+    assert found["rows"] >= 5
+
+
 def test_no_duplicate_across_versions(nights: Nights) -> None:
     name = nights.second["version"]
     (counts,) = nights.home.sql(f'SELECT count(*) AS rows, count(DISTINCT id) AS ids FROM "{name}"')
