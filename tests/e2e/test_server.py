@@ -45,7 +45,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
     finally:
         # as Ctrl-C does: first the command, which then ends its server
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        process.wait(SERVER_WITHIN_S)
         end(process)
     assert not answers(f"{url}/api/health")
 
@@ -114,7 +114,6 @@ def test_a_run_elsewhere_on_this_home_joins_the_server(
     assert any(run["name"].startswith("by-hand") for run in runs(url))
 
 
-@pytest.mark.slow
 def test_the_pages_are_there_for_a_person(
     up: tuple[Home, str], scheduled: dict[str, Any], tmp_path: Path
 ) -> None:
