@@ -13,6 +13,7 @@ from tasks.mix import COLUMNS, MixSettings
 from tasks.solve import SolveSettings
 from tasks.taxonomy import SUBDOMAINS
 from tasks.verify import VerifySettings
+from tasks.weigh import WeighSettings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -79,14 +80,24 @@ class Solve(Section):
 
 
 class Verify(Section):
+    min_correctness: Share = Field(0.7, description="least probability of being right of a kept row")
     min_agreement: int = Field(
         2, ge=1, description="independent samples that must agree without a trusted answer"
     )
-    min_share: Share = Field(0.5, description="and their share of the readable answers")
+    sure: float = Field(
+        0.95, ge=0.5, le=1, description="a row whose votes are this sure needs no critic; 1: all rows do"
+    )
+    known: Share = Field(
+        0.1, description="questions with a known answer solved to calibrate the votes, a share of the target"
+    )
 
-    def settings(self, agree: int = 1) -> VerifySettings:
+    def settings(self, *, blind: bool = False) -> VerifySettings:
+        """`blind`: trusted answers are compared, and neither vote nor reject."""
+        return VerifySettings(sure=self.sure, blind=blind)
+
+    def decision(self, agree: int = 1) -> WeighSettings:
         """`agree`: samples that must agree at least, whatever is configured."""
-        return VerifySettings(min_agreement=max(agree, self.min_agreement), min_share=self.min_share)
+        return WeighSettings(self.min_correctness, max(agree, self.min_agreement))
 
 
 class Score(Section):

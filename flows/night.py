@@ -24,6 +24,7 @@ from storage.shards import Ref, digest_of
 from storage.sketches import History
 from storage.versions import Version
 from tasks import scorers
+from tasks.calibrate import known_questions
 from tasks.decontaminate import Benchmarks
 from tasks.found import module
 from tasks.generate import EXAMPLE, Quota, asks_table
@@ -32,6 +33,7 @@ from tasks.sandbox import SandboxUnavailable, isolation
 from tasks.seeding import seed_of
 from tasks.solve import SolveSettings
 from tasks.taxonomy import SUBDOMAINS
+from tasks.votes import Calibration
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
 FIRST_GUESS = 0.75  # accepted share of the solutions asked for, before anything was measured
@@ -63,6 +65,8 @@ class Night:
     solve: SolveSettings
     benchmarks: Benchmarks
     remembered: pa.Table  # some accepted rows of earlier nights, to be shown as examples
+    calibration: Calibration  # what the votes are worth: last night's, until tonight's is fitted
+    fitted: dict[str, Any] = field(default_factory=dict)  # tonight's, with how well it held
     inputs: list[dict[str, Any]] = field(default_factory=list)
     _asked: int = 0  # questions asked for so far
 
@@ -87,8 +91,9 @@ class Night:
         seed = seed_of(config.seed, config.dataset, base.digest if base else "")
         rows = config.generate.remembered
         remembered = sample(tools.store, base, rows, seed, EXAMPLE) if base else to_table([]).select(EXAMPLE)
-        known = history(tools, config.dataset)
-        return cls(config, Line(tools, bars), base, known, seed, solve, benchmarks, remembered)
+        before = Calibration.from_dict(base.lineage.get("calibration", {}) if base else {})
+        past = history(tools, config.dataset)
+        return cls(config, Line(tools, bars), base, past, seed, solve, benchmarks, remembered, before)
 
     def rebase(self) -> None:
         """Go on from what somebody else has published meanwhile."""
@@ -114,19 +119,30 @@ class Night:
         path = self.config.weakness.probe
         return self._take_in([Path(path) if path else SEEDS / "probe.jsonl"], "Ingest probe")
 
-    def plan_wave(self, wave: int, missing: int, pool: Sequence[Ref]) -> list[Plan]:
-        """Questions for `missing` rows, an equal quota for each subdomain of each language, by each method."""
+    def known(self, pool: Sequence[Ref]) -> list[Ref]:
+        """Questions with known answers, other ones every night, sharded; no shard where none is asked for."""
+        wanted = math.ceil(self.config.verify.known * self.config.target)
+        table = known_questions(self.line.kept(pool), self.quota(wanted), self.seed)
+        return self.line.shards("known", table, self.config.shard_rows, of=pool) if table.num_rows else []
+
+    def quota(self, questions: int, turn: int = 0) -> Quota:
+        """So many questions shared out over the subdomains of each language that the configuration wants."""
         generate = self.config.generate
-        wanted = self.questions_for(missing)
         topics = generate.subdomains or list(SUBDOMAINS)
         weights = {
             (language, subdomain): share / len(topics)
             for language, share in generate.languages.items()
             for subdomain in topics
         }
+        return apportion(weights, questions, self.seed + turn)
+
+    def plan_wave(self, wave: int, missing: int, pool: Sequence[Ref]) -> list[Plan]:
+        """Questions for `missing` rows, an equal quota for each subdomain of each language, by each method."""
+        generate = self.config.generate
+        wanted = self.questions_for(missing)
         total = sum(generate.methods.values())
         return [
-            self.plan(name, pool, apportion(weights, round(wanted * weight / total), self.seed + wave), wave)
+            self.plan(name, pool, self.quota(round(wanted * weight / total), wave), wave)
             for name, weight in sorted(generate.methods.items())
         ]
 

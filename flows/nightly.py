@@ -16,18 +16,23 @@ from flows.stage import Stage
 from flows.tools import opened
 from storage.rows import column
 from storage.shards import Ref
+from tasks.calibrate import calibrate
 from tasks.decontaminate import decontaminate
 from tasks.dedup import dedup_rows, filter_questions
 from tasks.generate import generate
 from tasks.mix import mix
 from tasks.solve import solve
 from tasks.verify import verify
+from tasks.votes import Calibration
 from tasks.weakness import budget, near_ids, neighbourhood, probe, rates
+from tasks.weigh import weigh
 
 WRITE = Stage("generate", generate, needs={"engine": "teacher"}, title="Write questions")
 NOVEL = Stage("similarity", filter_questions, title="Drop similar questions")
 SOLVE = Stage("solve", solve, needs={"engine": "reasoner"}, title="Solve in words and programs")
 VERIFY = Stage("verify", verify, needs={"sandbox": "sandbox", "judge": "judge"}, title="Verify answers")
+CALIBRATE = Stage("calibrate", calibrate, title="Calibrate the votes")
+WEIGH = Stage("weigh", weigh, title="Weigh the votes")
 DEDUP = Stage("dedup", dedup_rows, title="De-duplicate")
 CLEAN = Stage("decontaminate", decontaminate, title="Decontaminate")
 PROBE = Stage("probe", probe, needs={"student": "student", "judge": "judge"}, title="Probe the student")
@@ -52,6 +57,7 @@ def nightly(config: Nightly = Nightly()) -> str:
         night = Night.begin(config, tools, bars)
         line = night.line
         seeds = night.ingest()
+        calibrated(night, seeds)
         accepted = judge(night, seeds, "seeds", pool=[]) if config.seeds.distill else []
 
         # a part of the target is kept for what the student's failures ask for
@@ -95,8 +101,18 @@ def nightly(config: Nightly = Nightly()) -> str:
         return str(publish(night, taken, again=DEDUP))
 
 
+def calibrated(night: Night, seeds: list[Ref]) -> None:
+    """What the votes are worth tonight, tried on questions whose answers are known."""
+    questions = night.known(seeds)
+    if questions:
+        rows = attempts(night, questions, "known answers", blind=True)
+        fitted = night.line.whole(CALIBRATE, rows, base=night.calibration)
+        night.fitted = fitted.facts["calibration"]
+        night.calibration = Calibration.from_dict(night.fitted)
+
+
 def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], agree: int = 1) -> list[Ref]:
-    """Questions in, accepted rows out: novelty, solutions, verification, scores, duplicates, benchmarks.
+    """Questions in, accepted rows out: novelty, solutions, votes, their decision, duplicates, benchmarks.
 
     `agree`: independent samples that must agree at least, whatever the configuration allows.
     """
@@ -111,18 +127,14 @@ def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], ag
         settings=similar,
     )
     rows = line.shards("fresh", line.kept([novel]), config.shard_rows, of=[novel])
+    rows = attempts(night, rows, title)
     rows = line.each(
-        SOLVE, rows, title=f"{SOLVE.title}, {title}", owes=night.owes, settings=night.solve, seed=night.seed
+        WEIGH,
+        rows,
+        title=f"{WEIGH.title}, {title}",
+        calibration=night.calibration,
+        settings=config.verify.decision(agree),
     )
-    rows = line.each(VERIFY, rows, title=f"{VERIFY.title}, {title}", settings=config.verify.settings(agree))
-    for name in config.score.scorers:
-        rows = line.each(
-            night.scorer(name),
-            rows,
-            title=f"Score by {name}, {title}",
-            name=name,
-            thresholds=config.score.thresholds,
-        )
     rows = [line.whole(DEDUP, rows, title=f"{DEDUP.title}, {title}", history=night.history, settings=similar)]
     return line.each(
         CLEAN,
@@ -131,3 +143,35 @@ def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], ag
         benchmarks=night.benchmarks,
         rules=config.decontaminate.rules,
     )
+
+
+def attempts(night: Night, questions: list[Ref], title: str, *, blind: bool = False) -> list[Ref]:
+    """Solutions of the questions with the votes on them: programs, comparisons, other samples, scores.
+
+    `blind`: as if no answer was trusted, and with no threshold on scores.
+    """
+    config, line = night.config, night.line
+    rows = line.each(
+        SOLVE,
+        questions,
+        title=f"{SOLVE.title}, {title}",
+        owes=night.owes,
+        settings=night.solve,
+        seed=night.seed,
+    )
+    rows = line.each(
+        VERIFY,
+        rows,
+        title=f"{VERIFY.title}, {title}",
+        calibration=night.calibration,
+        settings=config.verify.settings(blind=blind),
+    )
+    for name in config.score.scorers:
+        rows = line.each(
+            night.scorer(name),
+            rows,
+            title=f"Score by {name}, {title}",
+            name=name,
+            thresholds={} if blind else config.score.thresholds,
+        )
+    return rows

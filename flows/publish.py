@@ -105,6 +105,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         "models": {role: {"model": e.model, "revision": e.revision} for role, e in endpoints.items()},
         "parameters": night.config.model_dump(mode="json"),
         "licenses": dict(sorted(Counter(str(name) for name in column(rows, "license")).items())),
+        "calibration": night.fitted or night.calibration.to_dict(),
         "funnel": [funnel_line(entry) for entry in line.funnel],
         "costs": total(line.facts()),
         "code": code(),

@@ -66,9 +66,9 @@ def _cap_problems(
     reasons: npt.NDArray[np.object_],
     most: int,
 ) -> None:
-    """At most `most` solutions a question: the best of each format first, so that both kinds stay."""
-    answer_score = np.array([dict(pairs or ()).get("answer") or 0.0 for pairs in column(rows, "scores")])
-    best_first = order[np.argsort(-answer_score[order], kind="stable")]
+    """At most `most` solutions a question: the likeliest of each format first, so that both kinds stay."""
+    correctness = pc.fill_null(rows.column("correctness"), 0.0).to_numpy()
+    best_first = order[np.argsort(-correctness[order], kind="stable")]
     problem = _codes(rows, "problem_id")
     both = problem * 4 + _codes(rows, "solution_format")
     within_format = _rank(both, best_first)

@@ -1,51 +1,72 @@
-"""Verification: run the programs, compare answers, let the samples of a question vote.
+"""Verification: run the programs, compare answers with trusted ones, count the votes of a question's samples.
 
-A row is kept where its answer equals the trusted one; without a trusted one, where it is in the
-majority of its question's readable answers and enough independent samples agree (self-consistency,
-Wang et al. 2022, arXiv:2203.11171). An answer that cannot be read is never called wrong.
+A row is rejected here where it is known to be of no use: its program failed, or its answer is not the trusted
+one. What the other samples say (self-consistency, Wang et al. 2022, arXiv:2203.11171) is kept with the row and
+decides in tasks/weigh.py, after a critic has seen the rows on which the votes disagree. An answer that cannot
+be read is never called wrong.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import dataclasses
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from storage.rows import column, reject, replace
-from tasks.answers import Judge, extract, group
+from tasks.answers import Judge, extract, group_all
 from tasks.outcome import Tick, reason
 from tasks.sandbox import Result, Sandbox
+from tasks.votes import Calibration, Votes, collect, disputed, told
 
 STAGE = "verify"
+_VOTE = {"equal": 1.0, "different": -1.0}
 
 
 @dataclass(frozen=True, slots=True)
 class VerifySettings:
-    min_agreement: int = 2  # samples that must agree where no trusted answer is known
-    min_share: float = 0.5  # and their share of the readable answers, at least
+    sure: float = 0.95  # rows whose votes are surer than this, either way, need no critic; 1: all need one
+    blind: bool = False  # trusted answers are compared, and no more: they neither vote nor reject
 
 
 def verify(
-    rows: pa.Table, *, sandbox: Sandbox | None, judge: Judge, settings: VerifySettings, tick: Tick
+    rows: pa.Table,
+    *,
+    sandbox: Sandbox | None,
+    judge: Judge,
+    calibration: Calibration,
+    settings: VerifySettings,
+    tick: Tick,
 ) -> pa.Table:
-    """The rows with `answer`, `verdicts`, `difficulty` and `rejected` set. Rows of one question must be in
-    one shard. Without a sandbox no program is run, and every program row is rejected as such."""
+    """The rows with `answer`, `verdicts`, `difficulty`, `rejected` and, by the votes so far, `correctness` set.
+    Rows of one question must be in one shard. Without a sandbox no program is run, and every program row is
+    rejected as such."""
     answers, verdicts, reasons = _execute(rows, sandbox)
-    references: list[str | None] = column(rows, "reference_answer")
-    pairs = [i for i, (a, r) in enumerate(zip(answers, references, strict=True)) if a and r]
-    judged = judge.equal([(answers[i] or "", references[i] or "") for i in pairs])
-    for i, verdict in zip(pairs, judged, strict=True):
-        verdicts[i]["equivalent"] = verdict
-        if verdict == "different":
-            reasons[i] = reasons[i] or reason(
-                STAGE, f"answer {_short(answers[i])} is not {_short(references[i])}"
-            )
-        elif verdict == "unknown":
-            reasons[i] = reasons[i] or reason(STAGE, f"answer {_short(answers[i])} cannot be compared")
-    difficulty = _vote(rows, answers, references, verdicts, reasons, judge, settings)
+    reference = _compare(column(rows, "reference_answer"), answers, verdicts, reasons, judge)
+    questions = np.unique(column(rows, "problem_id"), return_inverse=True)[1]
+    votes = _votes(rows, answers, questions, judge)
+    if settings.blind:
+        reasons = [None if verdicts[i].get("equivalent") else why for i, why in enumerate(reasons)]
+    else:
+        votes = dataclasses.replace(votes, reference=reference)
+    unsure = disputed(votes, calibration, settings.sure)
+    same = np.where(votes.readable, votes.agree + 1, 0)
+    samples = np.bincount(questions, minlength=1)[questions]
+    for i, counts in enumerate(told(votes)):
+        verdicts[i] |= counts
+        verdicts[i]["consistent"] = f"{same[i]:.0f}/{samples[i]}"
+        verdicts[i]["settled"] = "no" if unsure[i] else "yes"
+    found = replace(
+        rows,
+        answer=answers,
+        verdicts=verdicts,
+        correctness=pa.array(calibration.probability(votes), pa.float32(), mask=~votes.readable),
+        difficulty=_difficulty(column(rows, "difficulty"), questions, same, samples),
+    )
     tick(rows.num_rows)
-    return reject(replace(rows, answer=answers, verdicts=verdicts, difficulty=difficulty), reasons)
+    return reject(found, reasons)
 
 
 def _execute(
@@ -82,43 +103,55 @@ def _printed(output: str, language: str) -> str:
     )
 
 
-def _vote(
-    rows: pa.Table,
-    answers: list[str | None],
+def _compare(
     references: list[str | None],
+    answers: list[str | None],
     verdicts: list[dict[str, str]],
     reasons: list[str | None],
     judge: Judge,
-    settings: VerifySettings,
+) -> npt.NDArray[np.float64]:
+    """The trusted answers' votes; each comparison goes into `verdicts`, what it rejects into `reasons`."""
+    vote = np.zeros(len(answers))
+    pairs = [i for i, (a, r) in enumerate(zip(answers, references, strict=True)) if a and r]
+    judged = judge.equal([(answers[i] or "", references[i] or "") for i in pairs])
+    for i, verdict in zip(pairs, judged, strict=True):
+        verdicts[i]["equivalent"] = verdict
+        vote[i] = _VOTE.get(verdict, 0.0)
+        if verdict == "different":
+            reasons[i] = reason(STAGE, f"answer {_short(answers[i])} is not {_short(references[i])}")
+        elif verdict == "unknown":
+            reasons[i] = reason(STAGE, f"answer {_short(answers[i])} cannot be compared")
+    return vote
+
+
+def _votes(
+    rows: pa.Table, answers: list[str | None], questions: npt.NDArray[np.int64], judge: Judge
+) -> Votes:
+    """The samples' votes on each other: rows of a question are grouped by answers that are the same."""
+    members: list[list[int]] = [[] for _ in range(int(questions.max(initial=-1)) + 1)]
+    for i, question in enumerate(questions):
+        members[question].append(i)
+    classes = np.full(len(answers), -1)
+    for found, group in zip(
+        members, group_all([[answers[i] for i in m] for m in members], judge), strict=True
+    ):
+        classes[found] = [-1 if c is None else c for c in group]
+    return collect(questions, classes, program=[kind == "pot" for kind in column(rows, "solution_format")])
+
+
+def _difficulty(
+    before: list[float | None],
+    questions: npt.NDArray[np.int64],
+    same: npt.NDArray[np.float64],
+    samples: npt.NDArray[np.int64],
 ) -> list[float | None]:
-    """Majority of each question's readable answers. Difficulty is 1 - the majority's share of all samples."""
-    difficulty: list[float | None] = column(rows, "difficulty")
-    by_problem: dict[str, list[int]] = {}
-    for i, problem_id in enumerate(column(rows, "problem_id")):
-        by_problem.setdefault(problem_id, []).append(i)
-    for members in by_problem.values():
-        groups = group([answers[i] for i in members], judge)
-        counts = Counter(g for g in groups if g is not None)
-        if not counts:
-            continue
-        # ties go to the class seen first, so that the order of sets never decides
-        leader = max(counts, key=lambda g: (counts[g], -groups.index(g)))
-        votes, readable = counts[leader], sum(counts.values())
-        tied = sum(count == votes for count in counts.values()) > 1
-        agreed = votes >= settings.min_agreement and votes > settings.min_share * readable - 1e-9 and not tied
-        for i, g in zip(members, groups, strict=True):
-            verdicts[i]["consistent"] = f"{counts[g] if g is not None else 0}/{len(members)}"
-            difficulty[i] = 1 - votes / len(members)
-            if references[i] or reasons[i]:
-                continue
-            if not agreed:
-                reasons[i] = reason(STAGE, f"no majority: {votes} of {len(members)} samples agree")
-            elif g != leader:
-                reasons[i] = reason(
-                    STAGE,
-                    f"answer {_short(answers[i])} is outvoted {votes} to {counts[g] if g is not None else 0}",
-                )
-    return difficulty
+    """1 less the majority's share of all samples; as before where no sample has an answer."""
+    most = np.zeros(int(questions.max(initial=-1)) + 1)
+    np.maximum.at(most, questions, same)
+    return [
+        float(1 - most[question] / count) if most[question] else old
+        for question, count, old in zip(questions, samples, before, strict=True)
+    ]
 
 
 def _short(text: str | None) -> str:

@@ -2,11 +2,14 @@
 
 Two scores after the instruction/response scoring of DEITA (arXiv:2312.15685): `instruction` (is the
 question well posed and worth learning from) and `answer` (is the solution right and well reasoned).
+A call is dear, so it is asked about the rows that the votes have not settled (the verdict of tasks/verify.py), and of a
+question whose votes have settled all, about the likeliest one. What it says of a question holds for all its rows.
 """
 
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import prompts
 from prompts import schemas
@@ -23,14 +26,18 @@ needs = ("critic",)
 
 
 def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
-    """`instruction` and `answer` in 0..1. A call or a judgement that cannot be used is a failure of that row."""
+    """`instruction` and `answer` in 0..1; no `answer` where it was not asked. A call or a judgement that cannot be
+    used is a failure of that row."""
     count = rows.num_rows
     instruction: list[float | None] = [None] * count
     answer: list[float | None] = [None] * count
     critiques: list[str | None] = [None] * count
     failures: list[str | None] = [None] * count
     bill = Bill.of(critic.endpoint)
-    for i, done in enumerate(critic.run(_requests(rows, critic.endpoint.model))):
+    asked = wanted(rows)
+    tick(count - len(asked))
+    requests = _requests(rows.take(pa.array(asked, pa.int64())), critic.endpoint.model)
+    for i, done in zip(asked, critic.run(requests), strict=True):
         bill.add(done, critic.endpoint)
         tick(1)
         if done.error is not None:
@@ -44,7 +51,26 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
         answer[i] = found.answer_score / 10
         step = f"Step {found.first_wrong_step}: " if found.first_wrong_step is not None else ""
         critiques[i] = step + found.critique
+    problems = column(rows, "problem_id")
+    said = {problems[i]: instruction[i] for i in reversed(asked) if instruction[i] is not None}
+    instruction = [
+        own if own is not None else said.get(p) for own, p in zip(instruction, problems, strict=True)
+    ]
     return Scored({"instruction": instruction, "answer": answer}, critiques, failures, bill.facts())
+
+
+def wanted(rows: pa.Table) -> list[int]:
+    """Which rows to ask about, in their order."""
+    settled = pc.equal(pc.map_lookup(rows.column("verdicts"), "settled", "first"), "yes").fill_null(False)
+    unsure = [i for i, sure in enumerate(settled.to_pylist()) if not sure]
+    problems, correctness = column(rows, "problem_id"), column(rows, "correctness")
+    asked = {problems[i] for i in unsure}
+    likeliest: dict[str, int] = {}
+    for i, problem in enumerate(problems):
+        best = likeliest.get(problem)
+        if problem not in asked and (best is None or (correctness[i] or 0.0) > (correctness[best] or 0.0)):
+            likeliest[problem] = i
+    return sorted([*unsure, *likeliest.values()])
 
 
 def _requests(rows: pa.Table, model: str) -> list[Request]:

@@ -1,0 +1,26 @@
+"""Is a solution right? The votes on it, and what they are worth as a calibrated probability.
+
+Voters: the trusted answer, the answers of programs, of worked solutions, the majority of all samples, a
+critic. Self-consistency: Wang et al. 2022, arXiv:2203.11171. Voters weighed by their reliability: Dawid
+and Skene 1979.
+"""
+
+from tasks.votes.calibration import FEATURES, Calibration, disputed, features, fit, held_out, prior
+from tasks.votes.collect import Votes, collect, from_rows, told
+from tasks.votes.reliability import Reliability, reliability
+
+__all__ = [
+    "FEATURES",
+    "Calibration",
+    "Reliability",
+    "Votes",
+    "collect",
+    "disputed",
+    "features",
+    "fit",
+    "from_rows",
+    "held_out",
+    "prior",
+    "reliability",
+    "told",
+]

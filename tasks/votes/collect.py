@@ -1,0 +1,138 @@
+"""The votes on solutions, counted from columns of samples, and kept with each row among its verdicts.
+
+They are counted where all samples of a question are together, and kept as counts a person can read: of
+the question's other programs that gave an answer, "2/3" gave this one (`programs`); the same of worked
+solutions (`worked`); and `rival` stand behind one other answer. Rows that a later stage drops have voted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """One entry a row, all of length n. Absent voters are 0 and change nothing."""
+
+    reference: Floats  # +1 equals the trusted answer, -1 differs, 0 none is known or it cannot be compared
+    programs: Floats  # how many other programs of the question have the same answer
+    programs_against: Floats  # how many have another one
+    worked: Floats  # the same of worked solutions
+    worked_against: Floats
+    rival: Floats  # how many of those against stand behind one answer, at most
+    critic: Floats  # +1 certain that it is right, -1 that it is wrong, 0 not asked
+    readable: Mask  # the row has an answer
+
+    def __len__(self) -> int:
+        return len(self.readable)
+
+    @property
+    def agree(self) -> Floats:
+        """How many other samples of the question have the same answer."""
+        return self.programs + self.worked
+
+    @property
+    def against(self) -> Floats:
+        """How many have another one."""
+        return self.programs_against + self.worked_against
+
+    def take(self, rows: Mask | Integers) -> Votes:
+        return Votes(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def collect(
+    question: npt.ArrayLike,
+    answer: npt.ArrayLike,
+    *,
+    program: npt.ArrayLike | None = None,
+    reference: npt.ArrayLike | None = None,
+    critic: npt.ArrayLike | None = None,
+) -> Votes:
+    """The votes on n rows, from columns.
+
+    question: the question of each row, any values (ids). answer: the class of each row's answer among its question's
+    (tasks.answers.group), negative where it has none. program: whether the row is a program. reference: +1, -1
+    or 0. critic: a score in [0, 1], nan where the critic was not asked.
+    """
+    _, questions = np.unique(np.asarray(question), return_inverse=True)
+    classes = np.asarray(answer, dtype=np.int64)
+    count = len(classes)
+    readable = classes >= 0
+    is_program = np.zeros(count, bool) if program is None else np.asarray(program, bool)
+    width = int(classes.max(initial=0)) + 1
+    cell = questions * width + np.maximum(classes, 0)
+    cells = int(questions.max(initial=0) + 1) * width
+
+    def tally(voters: Mask) -> tuple[Floats, Floats]:
+        """Votes of others for the row's answer, and for any other answer."""
+        counts = np.bincount(cell[voters & readable], minlength=cells).reshape(-1, width)
+        itself = (voters & readable).astype(np.int64)
+        same = np.where(readable, counts[questions, np.maximum(classes, 0)] - itself, 0)
+        return same.astype(float), (counts.sum(axis=1)[questions] - itself - same).astype(float)
+
+    boards = np.bincount(cell[readable], minlength=cells).reshape(-1, width)[questions]
+    boards[np.arange(count)[readable], classes[readable]] = 0
+    return Votes(
+        np.zeros(count) if reference is None else np.asarray(reference, dtype=np.float64),
+        *tally(is_program),
+        *tally(~is_program),
+        rival=boards.max(axis=1, initial=0).astype(float),
+        critic=_opinion(np.full(count, np.nan) if critic is None else np.asarray(critic, dtype=np.float64)),
+        readable=readable,
+    )
+
+
+def told(votes: Votes) -> list[dict[str, str]]:
+    """The verdicts that keep the counts with each row, for `from_rows`."""
+    columns = (
+        votes.programs, votes.programs + votes.programs_against,
+        votes.worked, votes.worked + votes.worked_against, votes.rival,
+    )  # fmt: skip
+    return [
+        {"programs": f"{p:.0f}/{programs:.0f}", "worked": f"{w:.0f}/{worked:.0f}", "rival": f"{rival:.0f}"}
+        for p, programs, w, worked, rival in zip(*columns, strict=True)
+    ]
+
+
+def from_rows(rows: pa.Table, critic: str = "answer") -> Votes:
+    """The votes kept with rows of storage.rows.SCHEMA: the verdicts of `told`, `equivalent` for the trusted
+    answer, and the score named `critic`."""
+    verdicts, scores = rows.column("verdicts"), rows.column("scores")
+    equivalent = pc.map_lookup(verdicts, "equivalent", "first")
+    reference = pc.subtract(_is(equivalent, "equal"), _is(equivalent, "different"))
+    opinion = pc.map_lookup(scores, critic, "first").cast(pa.float64()).fill_null(float("nan"))
+    rival = pc.map_lookup(verdicts, "rival", "first").cast(pa.float64()).fill_null(0.0)
+    return Votes(
+        reference.to_numpy(),
+        *_counts(verdicts, "programs"),
+        *_counts(verdicts, "worked"),
+        rival=rival.to_numpy(),
+        critic=_opinion(opinion.to_numpy()),
+        readable=rows.column("answer").is_valid().to_numpy(),
+    )
+
+
+def _is(found: pa.ChunkedArray, value: str) -> pa.ChunkedArray:
+    return pc.equal(found, value).fill_null(False).cast(pa.float64())
+
+
+def _counts(verdicts: pa.ChunkedArray, name: str) -> tuple[Floats, Floats]:
+    """(for, against) of the verdict "for/all"."""
+    parts = pc.extract_regex(pc.map_lookup(verdicts, name, "first"), r"^(?P<same>\d+)/(?P<all>\d+)$")
+    same, everyone = (
+        pc.struct_field(parts, part).cast(pa.float64()).fill_null(0.0).to_numpy() for part in ("same", "all")
+    )
+    return same, everyone - same
+
+
+def _opinion(scores: Floats) -> Floats:
+    return np.nan_to_num(2 * scores - 1)

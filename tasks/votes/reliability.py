@@ -1,0 +1,33 @@
+"""Do probabilities mean what they say? The reliability diagram and its one number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """A reliability diagram. `bins` holds (mean probability, share right, rows) of each bin that has rows;
+    `ece` is the expected calibration error (Naeini et al. 2015), `accuracy` that of p >= 1/2."""
+
+    bins: tuple[tuple[float, float, int], ...]
+    ece: float
+    accuracy: float
+
+
+def reliability(probability: npt.ArrayLike, truth: npt.ArrayLike, bins: int = 10) -> Reliability:
+    """Predicted against true, in `bins` bins of equal width."""
+    p, right = np.asarray(probability, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+    if p.shape != right.shape or p.ndim != 1 or len(p) == 0:
+        raise ValueError(
+            f"reliability: needs rows, and as many truths as probabilities; got {p.shape}, {right.shape}"
+        )
+    place = np.minimum((p * bins).astype(np.int64), bins - 1)
+    rows = np.bincount(place, minlength=bins)
+    mean, share = (np.bincount(place, values, bins) / np.maximum(rows, 1) for values in (p, right))
+    ece = float((rows * np.abs(mean - share)).sum() / len(p))
+    filled = tuple((float(mean[i]), float(share[i]), int(rows[i])) for i in range(bins) if rows[i])
+    return Reliability(filled, ece, float(((p >= 0.5) == (right == 1)).mean()))
