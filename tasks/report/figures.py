@@ -56,6 +56,12 @@ class Figures:
     def usd(self) -> float:
         return float(sum(cost["usd"] for cost in self.costs))
 
+    @property
+    def calibration(self) -> Mapping[str, Any]:
+        """How well `correctness` held on questions with known answers (tasks.calibrate); empty if not tried."""
+        found: Mapping[str, Any] = self.lineage.get("calibration") or {}
+        return found if found.get("bins") else {}
+
 
 def collect(
     *,

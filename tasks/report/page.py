@@ -22,6 +22,9 @@ def to_html(figures: Figures) -> str:
     drawn = {
         "funnel": Markup(plots.svg(plots.funnel(figures.funnel))),
         "scores": Markup(plots.svg(plots.histograms(figures.scores))) if figures.scores else "",
+        "calibration": Markup(plots.svg(plots.calibration(figures.calibration["bins"])))
+        if figures.calibration
+        else "",
         "shares": {name: Markup(plots.svg(plots.shares(values))) for name, values in figures.shares.items()},
     }
     return _environment().get_template("page.html").render(f=figures, plots=drawn, most_reasons=MOST_REASONS)
@@ -32,6 +35,9 @@ def to_markdown(figures: Figures, *, link: str) -> str:
     drawn = {
         "funnel": plots.data_uri(plots.funnel(figures.funnel)),
         "scores": plots.data_uri(plots.histograms(figures.scores)) if figures.scores else "",
+        "calibration": plots.data_uri(plots.calibration(figures.calibration["bins"]))
+        if figures.calibration
+        else "",
         "subdomain": plots.data_uri(plots.shares(figures.shares["subdomain"])),
     }
     return (

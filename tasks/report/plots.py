@@ -48,6 +48,21 @@ def histograms(scores: Mapping[str, npt.NDArray[np.float64]]) -> Figure:
     return _plain(figure)
 
 
+def calibration(bins: Sequence[tuple[float, float, int]]) -> Figure:
+    """A reliability diagram: of rows with this mean probability (x), the share that was right (y). On the line,
+    probabilities mean what they say; the area of a point is its number of rows."""
+    figure = _figure(3.6, 3.2)
+    axes = figure.subplots()
+    said, right, rows = (np.array(values, dtype=float) for values in zip(*bins, strict=True))
+    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1)
+    axes.scatter(said, right, s=20 + 380 * rows / rows.sum(), color=KEPT, alpha=0.75, linewidths=0)
+    axes.set_xlabel("correctness", fontsize=8)
+    axes.set_ylabel("share right", fontsize=8)
+    axes.set_xlim(-0.05, 1.05)
+    axes.set_ylim(-0.05, 1.05)
+    return _plain(figure)
+
+
 def shares(values: Sequence[Share]) -> Figure:
     """The version's rows by value; the dark part was added by this run."""
     shown = values[:40]

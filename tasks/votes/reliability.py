@@ -29,5 +29,7 @@ def reliability(probability: npt.ArrayLike, truth: npt.ArrayLike, bins: int = 10
     rows = np.bincount(place, minlength=bins)
     mean, share = (np.bincount(place, values, bins) / np.maximum(rows, 1) for values in (p, right))
     ece = float((rows * np.abs(mean - share)).sum() / len(p))
-    filled = tuple((float(mean[i]), float(share[i]), int(rows[i])) for i in range(bins) if rows[i])
+    filled = tuple(
+        (round(float(mean[i]), 4), round(float(share[i]), 4), int(rows[i])) for i in range(bins) if rows[i]
+    )
     return Reliability(filled, ece, float(((p >= 0.5) == (right == 1)).mean()))

@@ -25,6 +25,8 @@ STAGES = [
     "verify",
     "heuristics",
     "critique",
+    "calibrate",
+    "weigh",
     "dedup",
     "decontaminate",
     "probe",
@@ -58,7 +60,8 @@ def test_every_stage_is_there_and_balances(nights: Nights) -> None:
         for before, after in (
             ("Verify answers, wave 1", "Score by heuristics, wave 1"),
             ("Score by heuristics, wave 1", "Score by critique, wave 1"),
-            ("Score by critique, wave 1", "De-duplicate, wave 1"),
+            ("Score by critique, wave 1", "Weigh the votes, wave 1"),
+            ("Weigh the votes, wave 1", "De-duplicate, wave 1"),
             ("De-duplicate, wave 1", "Decontaminate, wave 1"),
         ):
             assert by_title[before]["kept"] == by_title[after]["asked"]
@@ -137,6 +140,52 @@ def test_the_answers_are_right(nights: Nights) -> None:
     assert verdicts.count("different") <= 0.04 * len(known)
 
 
+def test_correctness_is_a_calibrated_probability(nights: Nights) -> None:
+    """Of all rows that were weighed, kept or not; the oracle knows who is right."""
+    from tasks.answers import Judge
+    from tasks.rules.family import recognise
+    from tasks.votes import reliability
+
+    kept = nights.home.sql('SELECT question, language, answer, correctness FROM "math-sft"')
+    assert all(row["correctness"] >= 0.7 for row in kept)
+    dropped = nights.home.sql(
+        "SELECT question, language, answer, correctness FROM rejected "
+        "WHERE stage IN ('critique', 'weigh', 'dedup', 'decontaminate', 'mix') AND correctness IS NOT NULL"
+    )
+    known = [
+        (row, p.worked.answer)
+        for row in kept + dropped
+        if (p := recognise(row["question"], row["language"])) and row["answer"]
+    ]
+    with Judge(workers=1) as judge:
+        right = [
+            verdict == "equal" for verdict in judge.equal([(row["answer"], gold) for row, gold in known])
+        ]
+    found = reliability([row["correctness"] for row, _ in known], right)
+    assert found.ece <= 0.05
+    assert found.accuracy >= 0.95
+
+
+def test_the_votes_are_calibrated_anew_every_night(nights: Nights) -> None:
+    first, second = (night["lineage"]["calibration"] for night in (nights.first, nights.second))
+    assert 0 < first["labelled"] == first["rows"]
+    assert second["rows"] == first["rows"] + second["labelled"]
+    assert first["weights"] != second["weights"]
+    assert "How far" in Path(nights.second["report"]).read_text()
+
+
+def test_the_critic_is_asked_where_votes_disagree(nights: Nights) -> None:
+    (asked,) = nights.home.sql(
+        "SELECT count(*) FILTER (verdicts['settled'] = 'yes') AS settled, "
+        "count(*) FILTER (verdicts['settled'] = 'yes' AND scores['answer'] IS NULL) AS spared, "
+        "count(*) FILTER (verdicts['settled'] = 'no' AND scores['answer'] IS NULL) AS missed, "
+        "count(*) FILTER (scores['instruction'] IS NULL) AS unjudged FROM \"math-sft\""
+    )
+    assert asked["spared"] >= 0.4 * asked["settled"] > 0
+    assert asked["missed"] == 0
+    assert asked["unjudged"] == 0
+
+
 def test_the_lineage_names_everything(nights: Nights) -> None:
     lineage = nights.second["lineage"]
     assert {entry["file"] for entry in lineage["inputs"]} == {"en.jsonl", "zh.jsonl", "probe.jsonl"}
@@ -158,7 +207,7 @@ def test_why_tells_the_life_of_a_row(nights: Nights) -> None:
     assert life["row"]["question"] in life["completion"]["request"]["messages"][-1]["content"]
     assert life["ancestors"][0]["question"] == life["row"]["question"]
     assert len(life["ancestors"]) > 1
-    for stage in ("similarity", "verify"):
+    for stage in ("similarity", "weigh"):
         (lost,) = home.sql(f"SELECT id, rejected FROM rejected WHERE stage = '{stage}' ORDER BY id LIMIT 1")
         assert home.json("why", lost["id"])["row"]["rejected"].startswith(f"{stage}: ")
     assert "dropped" in home.run("why", lost["id"]).stdout
@@ -179,7 +228,7 @@ def test_sql_sees_the_tables_and_nothing_else(nights: Nights) -> None:
 def test_every_row_of_the_night_is_somewhere(nights: Nights) -> None:
     """What the funnel says was dropped is what the table of rejected rows holds, stage by stage."""
     funnel = nights.first["lineage"]["funnel"] + nights.second["lineage"]["funnel"]
-    for stage in ("similarity", "solve", "verify", "critique", "dedup", "mix"):
+    for stage in ("similarity", "solve", "verify", "critique", "calibrate", "weigh", "dedup", "mix"):
         said = sum(line["rejected"] + line["failed"] for line in funnel if line["stage"] == stage)
         (held,) = nights.home.sql(f"SELECT count(*) AS rows FROM rejected WHERE stage = '{stage}'")
         assert held["rows"] == said, stage

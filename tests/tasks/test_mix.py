@@ -58,7 +58,7 @@ def test_a_share_of_zero_takes_none() -> None:
 
 def test_each_question_keeps_its_best_of_each_format() -> None:
     four = [
-        Row("q", "en", solution=f"s{i}", solution_format=kind, scores={"answer": score})
+        Row("q", "en", solution=f"s{i}", solution_format=kind, correctness=score)
         for i, (kind, score) in enumerate([("cot", 0.9), ("cot", 0.8), ("pot", 0.1), ("pot", 0.7)])
     ]
     out = kept(run(to_table(four), per_problem=2))

@@ -55,6 +55,31 @@ def test_a_row_that_could_not_be_judged_has_failed(engine: Callable[..., Engine]
     assert balance("critique", outcome).failed == 3
 
 
+def test_the_critic_is_asked_about_what_the_votes_have_not_settled(engine: Callable[..., Engine]) -> None:
+    rows = solved(6, wrong=False)
+    rows += [
+        Row(rows[0].question, "en", solution=f"{rows[0].solution} {i}", correctness=0.99) for i in range(2)
+    ]
+    rows += [
+        Row(rows[1].question, "en", solution=f"{rows[1].solution} {i}", correctness=0.5) for i in range(2)
+    ]
+    for row in rows:
+        row.correctness = row.correctness or 0.97
+        row.verdicts = {"settled": "no" if row.correctness == 0.5 else "yes"}
+    ticks: list[int] = []
+    outcome = score(
+        to_table(rows), name="critique", thresholds={}, tick=ticks.append, critic=engine("critic")
+    )
+    scores = [dict(pairs or ()) for pairs in column(outcome.rows, "scores")]
+    # of a settled question the likeliest row; of an unsettled one the rows that are not settled
+    assert [i for i, found in enumerate(scores) if "answer" in found] == [2, 3, 4, 5, 6, 8, 9]
+    assert outcome.facts["bills"][0]["completions"] == 7
+    assert sum(ticks) == len(rows)
+    # what it says of a question is said of all its rows
+    assert scores[0]["instruction"] == scores[6]["instruction"] == scores[7]["instruction"]
+    assert scores[1]["instruction"] == scores[8]["instruction"]
+
+
 def test_thresholds_cut_with_score_and_threshold() -> None:
     table = to_table(solved(3, wrong=False))
     out = cut(table, Scored({"answer": [0.4, 0.5, None]}), stage="critique", thresholds={"answer": 0.5})

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from storage.rows import Row, column, to_table
 from tasks.answers import Judge
 from tasks.sandbox import Sandbox
 from tasks.verify import VerifySettings, verify
+from tasks.votes import Calibration, prior
 
 
 def cot(question: str, answer: str | None, index: int, **more: str) -> Row:
@@ -18,15 +22,25 @@ def pot(question: str, program: str, **more: str) -> Row:
     return Row(question, "en", solution=program, solution_format="pot", **more)  # type: ignore[arg-type]
 
 
-def reasons(rows: list[Row], sandbox: Sandbox | None, judge: Judge, **settings: float) -> list[str | None]:
-    table = verify(
+def verified(
+    rows: list[Row],
+    sandbox: Sandbox | None,
+    judge: Judge,
+    calibration: Calibration | None = None,
+    **settings: Any,
+) -> pa.Table:
+    return verify(
         to_table(rows),
         sandbox=sandbox,
         judge=judge,
-        settings=VerifySettings(**settings),  # type: ignore[arg-type]
+        calibration=calibration or prior(),
+        settings=VerifySettings(**settings),
         tick=lambda n: None,
     )
-    found: list[str | None] = column(table, "rejected")
+
+
+def reasons(rows: list[Row], sandbox: Sandbox | None, judge: Judge, **settings: Any) -> list[str | None]:
+    found: list[str | None] = column(verified(rows, sandbox, judge, **settings), "rejected")
     return found
 
 
@@ -57,44 +71,63 @@ def test_what_a_program_prints_is_taken_whole(sandbox: Sandbox, judge: Judge) ->
     assert reasons(rows, sandbox, judge) == [None, None, None]
 
 
-def test_the_majority_is_kept_where_no_answer_is_trusted(sandbox: Sandbox, judge: Judge) -> None:
+def test_votes_of_the_other_samples_are_kept_with_each_row(sandbox: Sandbox, judge: Judge) -> None:
     rows = [cot("q", "12", 0), pot("q", "print(3 * 4)"), cot("q", "13", 2), pot("q", "print(24 // 2)")]
-    found = reasons(rows, sandbox, judge)
-    assert found == [None, None, "verify: answer 13 is outvoted 3 to 1", None]
+    table = verified([*rows, pot("q", "print(")], sandbox, judge)
+    verdicts = [dict(pairs) for pairs in column(table, "verdicts")]
+    assert [v["consistent"] for v in verdicts] == ["3/5", "3/5", "1/5", "3/5", "0/5"]
+    assert [v["programs"] for v in verdicts] == ["2/2", "1/1", "0/2", "1/1", "0/2"]
+    assert [v["worked"] for v in verdicts] == ["0/1", "1/2", "0/1", "1/2", "0/2"]
+    assert [v["rival"] for v in verdicts] == ["1", "1", "3", "1", "3"]
+    # who is right is decided after the critic; only the program that failed is out
+    assert [why is None for why in column(table, "rejected")] == [True] * 4 + [False]
+    right, *_, outvoted = np.array(column(table, "correctness")[:3], float)
+    assert right > 0.5 > outvoted
+    assert column(table, "correctness")[4] is None
 
 
-@pytest.mark.parametrize(
-    ("answers", "kept"),
-    [
-        (["5", "5", "6", "7"], [True, True, False, False]),
-        (["5", "5", "6", "6"], [False] * 4),  # a tie is no majority
-        (["5", "6", "7", "8"], [False] * 4),
-        (["5", None, None, None], [False] * 4),  # one sample agrees with nobody
-    ],
-)
-def test_what_counts_as_a_majority(judge: Judge, answers: list[str | None], kept: list[bool]) -> None:
-    rows = [cot("q", answer, i) for i, answer in enumerate(answers)]
-    assert [why is None for why in reasons(rows, None, judge)] == kept
+def test_the_critic_is_needed_where_votes_are_not_sure(judge: Judge) -> None:
+    rows = [cot("a", "5", i) for i in range(6)] + [cot("b", "5", 0), cot("b", "6", 1)]
+
+    def settled(**settings: Any) -> list[str]:
+        return [dict(v)["settled"] for v in column(verified(rows, None, judge, **settings), "verdicts")]
+
+    assert settled(sure=0.9) == ["yes"] * 6 + ["no"] * 2
+    assert settled(sure=1.0) == ["no"] * 8
 
 
-def test_agreement_can_be_asked_for(judge: Judge) -> None:
-    rows = [cot("q", "5", i) for i in range(2)] + [cot("q", "6", 2)]
-    assert reasons(rows, None, judge, min_agreement=2)[:2] == [None, None]
-    assert None not in reasons(rows, None, judge, min_agreement=3)
+def test_blind_rows_are_compared_and_nothing_else(judge: Judge) -> None:
+    gold = {"reference_answer": "5"}
+    rows = [cot("q", "5", 0, **gold), cot("q", "6", 1, **gold), cot("q", "see above", 2, **gold)]
+    seen, blind = (verified(rows, None, judge, blind=blind) for blind in (False, True))
+    assert [why is None for why in column(seen, "rejected")] == [True, False, False]
+    assert column(blind, "rejected") == [None] * 3
+    assert [dict(v)["equivalent"] for v in column(blind, "verdicts")] == ["equal", "different", "unknown"]
+    unknown = verified([cot("q", answer, i) for i, answer in enumerate(["5", "6", "see above"])], None, judge)
+    assert column(blind, "correctness") == column(unknown, "correctness")
+    assert column(seen, "correctness")[0] > 0.9 > 0.1 > column(seen, "correctness")[1]
 
 
 def test_questions_vote_apart_and_difficulty_is_disagreement(judge: Judge) -> None:
     rows = [
         cot("a", "1", 0),
-        cot("a", "1", 1),
         cot("b", "2", 0),
+        cot("a", "1", 1),
         cot("b", "2", 1),
         cot("b", "3", 2),
         cot("b", "4", 3),
     ]
-    table = verify(to_table(rows), sandbox=None, judge=judge, settings=VerifySettings(), tick=lambda n: None)
-    assert column(table, "difficulty") == [0.0, 0.0, 0.5, 0.5, 0.5, 0.5]
-    assert dict(column(table, "verdicts")[4]) == {"consistent": "1/4"}
+    table = verified(rows, None, judge)
+    assert column(table, "difficulty") == [0.0, 0.5, 0.0, 0.5, 0.5, 0.5]
+    assert [dict(v)["consistent"] for v in column(table, "verdicts")] == [
+        "2/2",
+        "2/4",
+        "2/2",
+        "2/4",
+        "1/4",
+        "1/4",
+    ]
+    assert verified([], None, judge).num_rows == 0
 
 
 def test_without_a_sandbox_no_program_runs(judge: Judge) -> None:

@@ -57,6 +57,16 @@ def test_the_page_says_what_happened() -> None:
     assert page.count('class="row"') == 10
 
 
+def test_the_page_says_how_far_correctness_can_be_trusted() -> None:
+    held = {"labelled": 1600, "accuracy": 0.9125, "ece": 0.0312, "bins": [[0.1, 0.0, 600], [0.9, 0.95, 1000]]}
+    tried, untried = (figures(lineage={"calibration": found}) for found in (held, {"weights": {}, "rows": 0}))
+    for text in (to_html(tried), to_markdown(tried, link="x")):
+        for part in ("1,600 solutions", "0.912", "0.031", "How far"):
+            assert part in text
+    assert to_html(tried).count("<svg") == to_html(untried).count("<svg") + 1
+    assert "How far" not in to_html(untried) + to_markdown(untried, link="x")
+
+
 def test_reasons_are_folded_and_counted() -> None:
     assert figures().reasons == [("verify", "answer … is not …", 2), ("mix", "over", 1)]
 
