@@ -9,7 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from sandbox_attacks import ATTACKS, BENIGN, BENIGN_ANSWER, DETERMINISTIC
+from attacks import ATTACKS, BENIGN, BENIGN_ANSWER
+from changing import DETERMINISTIC
 
 from tasks.sandbox import Limits, Sandbox, isolation
 from tasks.seeding import rng_of

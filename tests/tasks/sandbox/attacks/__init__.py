@@ -1,0 +1,28 @@
+"""Hostile programs, and the verdicts that are right for them. Nothing here is run outside a sandbox.
+
+Each entry: the program, and the verdicts it may get, "ok:X" meaning ok with the answer X. Where a
+program prints what it stole or did, it prints STOLEN, which no result may contain.
+"""
+
+from __future__ import annotations
+
+import json
+
+from attacks import answers, files, kernel, resources
+from attacks.files import MARK
+
+__all__ = ["ATTACKS", "BENIGN", "BENIGN_ANSWER", "MARK", "secrets_of"]
+
+ATTACKS: dict[str, tuple[str, set[str]]] = {
+    **resources.ATTACKS,
+    **files.ATTACKS,
+    **kernel.ATTACKS,
+    **answers.ATTACKS,
+}
+BENIGN = "import os\nprint(sum(range(7)) * 2, os.listdir('/tmp'), os.listdir('/dev/shm'))"
+BENIGN_ANSWER = "42 [] []"
+
+
+def secrets_of(environment: dict[str, str]) -> list[str]:
+    """What no result may contain: what an attack prints on success, and this process's secrets."""
+    return ["STOLEN", json.dumps(environment["SANDBOX_TEST_SECRET"]).strip('"')]
