@@ -63,8 +63,8 @@ ATTACKS: dict[str, tuple[str, set[str]]] = {
     ),
     # memory
     "2 GiB allocation": ("x = bytearray(2 << 30)\nprint(len(x))", {"memory"}),
-    "growing list": ("x = [0]\nwhile True: x = x + x", {"memory"}),
-    "growing string": ("x = 'a'\nwhile True: x += x", {"memory"}),
+    "growing list": ("x = [0]\nwhile True: x = x + x", {"memory", "time"}),
+    "growing string": ("x = 'a'\nwhile True: x += x", {"memory", "time"}),
     "numpy allocation": ("import numpy\nprint(numpy.ones(1 << 30).sum())", {"memory"}),
     "memory, caught and tried again": (
         "x = []\nwhile True:\n    try: x.append(bytearray(1 << 20))\n    except MemoryError: x.append(1)",
