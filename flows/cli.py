@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from flows import browse
+from flows.ledger_cli import ledger
+from flows.setup_cli import setup
 from flows.surroundings import arrange
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +33,8 @@ teacher = typer.Typer(
     no_args_is_help=True, help="The embedded teacher: rule-based, on the chat-completions wire."
 )
 app.add_typer(teacher, name="teacher")
+app.add_typer(ledger, name="ledger")
+app.add_typer(setup, name="setup")
 
 
 @app.command()

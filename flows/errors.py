@@ -15,6 +15,7 @@ from tasks.encode import EncoderError
 from tasks.found import UnknownName
 from tasks.ingest import IngestError
 from tasks.llm.endpoint import EndpointError
+from tasks.llm.imports import ImportProblem
 from tasks.sandbox import SandboxUnavailable
 from tasks.teacher.serve import PortTaken
 
@@ -24,6 +25,7 @@ FOR_PEOPLE: tuple[type[Exception], ...] = (
     EncoderError,
     EndpointError,
     HistoryError,
+    ImportProblem,
     IngestError,
     LedgerError,
     PortTaken,

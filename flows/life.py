@@ -26,7 +26,7 @@ def life_of(row_id: str) -> dict[str, Any]:
     home = settings.home.absolute()
     store = Store(str(home))
     row = _row(store, row_id)
-    ledger = Ledger.open(settings.ledger or str(home / "ledger.sqlite"))
+    ledger = Ledger.open(settings.ledger_url())
     try:
         return {
             "row": row,

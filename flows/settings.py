@@ -6,6 +6,7 @@ flows/config.py, where the Prefect UI shows it as a form; keys never enter a flo
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,11 @@ class Role(BaseModel):
     model: str = EMBEDDED
     base_url: Annotated[tuple[str, ...], NoDecode] = ()
     api_key: SecretStr | None = None
+    headers: dict[str, SecretStr] = Field({}, description="further headers of every call, as JSON")
+    accept_models: tuple[str, ...] = Field((), description="names that answers may carry besides the model's")
+    wait_ready: float = Field(
+        0.0, ge=0, description="seconds that a server which loads its model is waited for"
+    )
     price_in: float = Field(0.0, ge=0)
     price_out: float = Field(0.0, ge=0)
     revision: str = ""
@@ -37,12 +43,15 @@ class Role(BaseModel):
     @field_validator("base_url", mode="before")
     @classmethod
     def _several(cls, value: Any) -> Any:
-        """One URL, or several separated by commas: the endpoint routes between them."""
-        return (
-            tuple(part.strip() for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
+        """One URL, or several, separated by commas or as a JSON list: calls go to the least loaded."""
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            try:
+                return tuple(json.loads(value))
+            except ValueError as error:
+                raise ValueError(f"{value!r} is not a JSON list of URLs") from error
+        return tuple(part.strip() for part in value.split(",") if part.strip())
 
     @field_validator("base_url")
     @classmethod
@@ -65,8 +74,16 @@ class Settings(BaseSettings):
     student: Role | None = None  # unset: embedded-small beside an embedded teacher, else the teacher's
     ledger: str | None = None  # SQLAlchemy URL; unset: <home>/ledger.sqlite
     in_flight: int = Field(64, ge=1, description="model calls in flight at most, a role")
+    request_seconds: float = Field(600.0, gt=0, description="total deadline of one call over all its tries")
+    batch_poll: float = Field(30.0, gt=0, description="seconds between looks at a batch")
+    vllm_python: Path | None = None  # Python of the environment that `mathmill setup vllm` makes
+    vllm_options: dict[str, Any] = Field({}, description="of the in-process vLLM engine, as JSON")
     sandbox_workers: int = Field(2, ge=1, description="programs that run at the same time")
     program_seconds: float = Field(3.0, gt=0, description="CPU seconds that a program may use")
+
+    def ledger_url(self) -> str:
+        """A database URL, or the path of the SQLite file."""
+        return self.ledger or str(self.home.absolute() / "ledger.sqlite")
 
     def role(self, name: str) -> Role:
         found: Role | None = getattr(self, name)
@@ -91,6 +108,11 @@ class Settings(BaseSettings):
             price_in=role.price_in,
             price_out=role.price_out,
             revision=role.revision,
+            headers={name: value.get_secret_value() for name, value in role.headers.items()},
+            accept_models=role.accept_models,
+            wait_ready=role.wait_ready,
+            python=str(self.vllm_python or ""),
+            options=self.vllm_options,
         )
 
 

@@ -37,9 +37,7 @@ class Tools:
         self._stack = contextlib.ExitStack()
 
     def ledger(self) -> Ledger:
-        return self._once(
-            "ledger", lambda: Ledger.open(self.settings.ledger or str(self.home / "ledger.sqlite"))
-        )
+        return self._once("ledger", lambda: Ledger.open(self.settings.ledger_url()))
 
     def engine(self, role: str) -> Engine:
         def make() -> Engine:

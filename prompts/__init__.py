@@ -32,6 +32,7 @@ class FrontMatter(BaseModel):
     temperature: float = 0.7
     top_p: float = 1.0
     max_tokens: int = 1024
+    longer: int | None = None  # the cap of the one retry of a completion that max_tokens cut off
 
 
 class PromptError(ValueError):

@@ -14,9 +14,10 @@ from prompts import schemas
 from storage.rows import Row, column, content_id, to_table
 from tasks.bill import Bill
 from tasks.llm.engine import Engine
-from tasks.llm.request import Completion, Request
+from tasks.llm.request import REJECTED, Completion, Request
+from tasks.llm.slots import check_by
 from tasks.outcome import Outcome, Tick, reason
-from tasks.parse import problems
+from tasks.parse import Parsed, problems
 from tasks.taxonomy import domain_of
 
 # (language, subdomain) -> how many questions are wanted
@@ -100,11 +101,20 @@ def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick:
     endpoint = engine.endpoint
     bill = Bill.of(endpoint)
     rows: list[Row] = []
-    for plan, done in zip(plans, engine.run(_request(plan, endpoint.model) for plan in plans), strict=True):
-        bill.add(done, endpoint)
+    answers = engine.run((_request(plan, endpoint.model) for plan in plans), check_by(_any_problem))
+    for plan, done in zip(plans, answers, strict=True):
+        bill.add(done)
         rows.extend(_rows_of(plan, done, source=source, license=license, model=endpoint.model))
         tick(plan["count"])
     return Outcome(to_table(rows), asked=sum(plan["count"] for plan in plans), facts=bill.facts())
+
+
+def _any_problem(text: str) -> list[Parsed] | str:
+    """Nothing but bad items is a bad completion; one bad item loses itself only."""
+    found = problems(text)
+    return (
+        found if any(item.question for item in found) else found[0].reason or "no problem in the completion"
+    )
 
 
 def _request(plan: dict[str, Any], model: str) -> Request:
@@ -115,6 +125,7 @@ def _request(plan: dict[str, Any], model: str) -> Request:
         temperature=prompt.front.temperature,
         top_p=prompt.front.top_p,
         max_tokens=prompt.front.max_tokens,
+        longer=prompt.front.longer,
         seed=plan["seed"],
         response_schema=schemas.json_schema(prompt.front.schema_name),
         tag=plan["method"],
@@ -125,7 +136,8 @@ def _rows_of(plan: dict[str, Any], done: Completion, *, source: str, license: st
     method, count = plan["method"], plan["count"]
     made: list[Row] = []
     if done.error is not None:
-        whys = [reason(method, done.error, failed=True)] * count
+        why = done.error.removeprefix(REJECTED)
+        whys = [reason(method, why, failed=why == done.error)] * count
     else:
         parsed = problems(done.text or "")[:count]
         made = [

@@ -56,7 +56,7 @@ def solve(questions: pa.Table, *, engine: Engine, settings: SolveSettings, seed:
     for record in records:
         for index, kind in enumerate(kinds):
             done = next(completions)
-            bill.add(done, endpoint)
+            bill.add(done)
             rows.append(_row(record, kind, index, done, endpoint.model))
             tick(1)
     return Outcome(to_table(rows), asked=len(records) * len(kinds), facts=bill.facts())
@@ -70,6 +70,7 @@ def _request(record: dict[str, Any], kind: str, index: int, model: str, seed: in
         temperature=prompt.front.temperature,
         top_p=prompt.front.top_p,
         max_tokens=prompt.front.max_tokens,
+        longer=prompt.front.longer,
         seed=seed_of(seed, STAGE, record["problem_id"], index),
         sample_index=index,
         tag=STAGE,

@@ -38,7 +38,7 @@ def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick
     reasons: list[str | None] = []
     asked = student.run([_request(record, endpoint.model, seed) for record in records])
     for record, done in zip(records, asked, strict=True):
-        bill.add(done, endpoint)
+        bill.add(done)
         found = extract(done.text or "", record["language"]) if done.error is None else None
         answers.append(found.answer if found else None)
         reasons.append(reason(STAGE, done.error, failed=True) if done.error is not None else None)
@@ -123,6 +123,7 @@ def _request(record: dict[str, Any], model: str, seed: int) -> Request:
         temperature=0.0,
         top_p=1.0,
         max_tokens=prompt.front.max_tokens,
+        longer=prompt.front.longer,
         seed=seed_of(seed, STAGE, record["id"]),
         tag=STAGE,
     )

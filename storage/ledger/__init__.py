@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine as Database
 
-from storage.ledger import exchange, reader
+from storage.ledger import exchange, reader, service
 from storage.ledger.schema import (
     COMPLETION,
     Bill,
@@ -33,9 +33,22 @@ from storage.ledger.schema import (
     prepare,
     shown,
 )
+from storage.ledger.service import Service, Spent
 from storage.ledger.writer import Receipt, Sink, Writer
 
-__all__ = ["COMPLETION", "Bill", "Call", "Ledger", "LedgerError", "LedgerStats", "Receipt", "Stored", "Usage"]
+__all__ = [
+    "COMPLETION",
+    "Bill",
+    "Call",
+    "Ledger",
+    "LedgerError",
+    "LedgerStats",
+    "Receipt",
+    "Service",
+    "Spent",
+    "Stored",
+    "Usage",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +180,7 @@ class Ledger:
         self._writer.flush()
 
     def stats(self) -> LedgerStats:
-        """Totals, and sums by role, model and tag (the history that `plan` forecasts from)."""
+        """Totals, and sums by role, model and tag."""
         self.flush()
         with self._reading.connect() as connection:
             counts = connection.execute(_COUNTS).one()
@@ -185,6 +198,25 @@ class Ledger:
             outcomes=outcomes,
             groups=groups,
         )
+
+    def history(self, last: int = 200_000) -> tuple[Usage, ...]:
+        """Sums by role, model and tag over the `last` calls: what `plan` forecasts from."""
+        self.flush()
+        with self._reading.connect() as connection:
+            top = connection.execute(_TOP).scalar() or 0
+            return tuple(_usage(row) for row in connection.execute(_GROUPS.where(calls.c.id > top - last)))
+
+    def spent(self, run: str, since: float = 0.0) -> Spent:
+        """What the calls of `run` made from `since` (Unix seconds) on have cost."""
+        self.flush()
+        with self._reading.connect() as connection:
+            return service.spent(connection, run, since)
+
+    def served(self, run: str) -> list[Service]:
+        """How the calls of `run` were served, a line a role, model and tag."""
+        self.flush()
+        with self._reading.connect() as connection:
+            return list(service.served(connection, run))
 
     def export(self, path: str | Path) -> int:
         """Write every call as JSON lines (gzip where the name ends in .gz); returns how many."""

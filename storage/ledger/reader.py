@@ -80,7 +80,9 @@ def by_ids(connection: sa.Connection, ids: list[int]) -> Iterator[Stored]:
 
 
 def _stored(row: Any) -> Stored:
-    (number, key, created, role, model, tag, status, elapsed, price_in, price_out, request, raw) = row[:12]
+    (number, key, created, role, model, tag, run, status, elapsed, price_in, price_out, request, raw) = row[
+        :13
+    ]
     call = Call(
         key=bytes(key).hex(),
         request=unpack(request) if request else b"",
@@ -90,11 +92,12 @@ def _stored(row: Any) -> Stored:
         created=created,
         role=role,
         tag=tag,
+        run=run,
         elapsed=elapsed,
         price_in=price_in,
         price_out=price_out,
     )
-    outcome, prompt_tokens, completion_tokens, estimated, cost = row[12:]
+    outcome, prompt_tokens, completion_tokens, estimated, cost = row[13:]
     if outcome is None:
         return Stored(number, call)
     return Stored(number, call, outcome, prompt_tokens, completion_tokens, bool(estimated), cost)

@@ -19,7 +19,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine as Database
 
-VERSION = 1
+VERSION = 2
 COMPLETION = "completion"  # the outcome of a call whose bytes answer their key
 
 metadata = sa.MetaData()
@@ -36,6 +36,9 @@ calls = sa.Table(
     sa.Column("role", sa.Text, nullable=False),
     sa.Column("model", sa.Text, nullable=False),
     sa.Column("tag", sa.Text, nullable=False),
+    sa.Column(
+        "run", sa.Text, nullable=False, server_default="", index=True
+    ),  # who paid for it; since version 2
     sa.Column("status", sa.Integer, nullable=False),
     sa.Column("elapsed", sa.Double, nullable=False),  # seconds from send to last byte
     sa.Column("price_in", sa.Double, nullable=False),  # USD per million tokens when it was bought
@@ -80,6 +83,7 @@ class Call:
     created: float
     role: str = ""
     tag: str = ""
+    run: str = ""
     elapsed: float = 0.0
     price_in: float = 0.0
     price_out: float = 0.0
@@ -174,6 +178,10 @@ def prepare(database: Database) -> None:
     """Create what is missing; refuse a ledger written by a newer version."""
     with alone(database.url), database.begin() as connection:
         lock(connection)
+        old = sa.inspect(connection)
+        if old.has_table("calls") and "run" not in {column["name"] for column in old.get_columns("calls")}:
+            connection.exec_driver_sql("ALTER TABLE calls ADD COLUMN run TEXT NOT NULL DEFAULT ''")
+            connection.exec_driver_sql("CREATE INDEX ix_calls_run ON calls (run)")
         metadata.create_all(connection)
         found = connection.execute(sa.select(meta.c.value).where(meta.c.name == "version")).scalar()
         if found is None:
@@ -183,6 +191,8 @@ def prepare(database: Database) -> None:
                 f"{shown(database.url)} was written by a newer mathmill (ledger version {found}, "
                 f"this one reads {VERSION}): update mathmill"
             )
+        elif int(found) < VERSION:
+            connection.execute(meta.update().where(meta.c.name == "version").values(value=str(VERSION)))
 
 
 @contextmanager

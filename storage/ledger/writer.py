@@ -182,6 +182,7 @@ def _columns(number: int, call: Call) -> dict[str, object]:
         "role": call.role,
         "model": call.model,
         "tag": call.tag,
+        "run": call.run,
         "status": call.status,
         "elapsed": call.elapsed,
         "price_in": call.price_in,

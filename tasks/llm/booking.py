@@ -13,6 +13,8 @@ from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion, Request
 from tasks.llm.stats import Meter
 
+DUPLICATE = "duplicate"  # the outcome of a second answer to a key
+
 
 class Pending(Protocol):
     """A call to make: the request, its key and its canonical form, and whether anybody still waits."""
@@ -37,8 +39,9 @@ class Booker:
     """Lives in the engine's event loop; `fail` is told if an answer cannot be stored."""
 
     def __init__(
-        self, endpoint: Endpoint, ledger: Ledger, meter: Meter, fail: Callable[[Exception], None]
+        self, endpoint: Endpoint, ledger: Ledger, meter: Meter, run: str, fail: Callable[[Exception], None]
     ) -> None:
+        self._run = run
         self._endpoint = endpoint
         self._ledger = ledger
         self._meter = meter
@@ -60,6 +63,7 @@ class Booker:
             created=started,
             role=end.role,
             tag=request.tag,
+            run=self._run,
             elapsed=elapsed,
             price_in=end.price_in,
             price_out=end.price_out,
@@ -77,6 +81,8 @@ class Booker:
             # Only its bill says that this is the answer: a reader must not come before it.
             await self._loop.run_in_executor(None, self._ledger.flush)
         self._meter.billed(request.tag, usage, cost, elapsed)
+        if completion is not None and outcome != DUPLICATE:
+            completion = replace(completion, cost=cost)
         return Booked(reading, bill, completion)
 
     async def _durable(self, call: Call) -> Receipt:
@@ -108,7 +114,7 @@ def judged(reading: wire.Reading, first: Completion | None, last: bool) -> tuple
     was durable before it."""
     outcome = str(reading.outcome)
     if first is not None:
-        return ("duplicate" if reading.outcome is wire.Outcome.ANSWER else outcome), replace(
+        return (DUPLICATE if reading.outcome is wire.Outcome.ANSWER else outcome), replace(
             first, cached=False
         )
     if reading.outcome is wire.Outcome.ANSWER:
@@ -130,5 +136,9 @@ def first_answer(
         accepted = names if item.outcome is None else ()
         reading = wire.read(request, key, item.call.status, item.call.raw, accepted)
         if item.outcome == COMPLETION or reading.outcome is wire.Outcome.ANSWER:
-            return replace(reading.completion, cached=True)
+            call, usage = item.call, reading.completion.usage
+            cost = (usage.prompt_tokens * call.price_in + usage.completion_tokens * call.price_out) / 1e6
+            return replace(
+                reading.completion, cached=True, cost=item.cost if item.outcome is not None else cost
+            )
     return None

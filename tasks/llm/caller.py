@@ -55,13 +55,14 @@ class Caller:
         gate: Gate,
         meter: Meter,
         budget: Budget | None,
+        run: str,
     ) -> None:
         self._endpoint = endpoint
         self._limits = limits
         self._gate = gate
         self._meter = meter
         self._budget = budget
-        self._booker = Booker(endpoint, ledger, meter, gate.stop)
+        self._booker = Booker(endpoint, ledger, meter, run, gate.stop)
         self._loop = asyncio.get_running_loop()
         self._headers = endpoint.request_headers()
         self._dialect = wire.Dialect()
@@ -87,7 +88,8 @@ class Caller:
                     self._meter.retried(entry.request.tag)
                     await self._pause(result.delay)
                     continue
-                result = Completion(entry.key, None, None, Usage(0, 0), result.reason)
+                reason = f"deferred: {result.reason}"
+                result = Completion(entry.key, None, None, Usage(0, 0), reason)
             if result.error is not None:
                 self._meter.failed(entry.request.tag, result.error)
             return result
@@ -145,7 +147,7 @@ class Caller:
         if status == 429 and not wire.is_quota(error):
             lane.controller.refused(self._loop.time(), sent)
             # Past what it asked for, not at it: everyone else it refused comes back then too.
-            return Again(asked + self._delay(effort), f"deferred: {said}")
+            return Again(asked + self._delay(effort), said)
         if (stop := end.stopped_by(lane.name, status, said)) is not None:
             self._gate.stop(stop)
             return Again(0.0, said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -24,7 +25,8 @@ class Endpoint:
     "embedded" is the rule-based teacher in this process. Prices in USD per million tokens. `revision`
     is part of every key: change it when the weights behind the name change. `accept_models` are
     names that answers may carry besides `model` (gateways that rename). `wait_ready` is how many
-    seconds a server that still loads its weights is waited for.
+    seconds a server that still loads its weights is waited for. `python` and `options` are those of the
+    worker that runs a `vllm:` model.
     """
 
     role: str
@@ -37,6 +39,8 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     accept_models: Sequence[str] = ()
     wait_ready: float = 0.0
+    python: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         urls = [self.base_urls] if isinstance(self.base_urls, str) else list(self.base_urls or ())

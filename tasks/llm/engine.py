@@ -20,7 +20,7 @@ from tasks.llm.booking import first_answer
 from tasks.llm.budget import Budget, BudgetExceeded, BudgetState
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
 from tasks.llm.gate import Abandoned
-from tasks.llm.request import Completion, Request, Usage
+from tasks.llm.request import REJECTED, Completion, Request, Usage
 from tasks.llm.runtime import Runtime
 from tasks.llm.slots import Check, Entry, Slot
 from tasks.llm.stats import Meter, Stats
@@ -50,6 +50,7 @@ class Engine:
     `budget` is shared with the other engines of a run. `transports` replaces the endpoint's own
     (one a base URL), for an application served in this process. `through` sees the requests of every
     run first: `batch.Batches.through` has them answered by batches before the run asks for the rest.
+    `run` is whose calls these are, for the ledger's sums.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Engine:
         budget: Budget | None = None,
         transports: list[Transport] | None = None,
         through: Callable[[Iterable[Request]], Iterator[Request]] | None = None,
+        run: str = "",
     ) -> None:
         self.endpoint = endpoint
         self.ledger = ledger
@@ -69,7 +71,7 @@ class Engine:
         self._meter = Meter()
         self._entries: dict[str, Entry] = {}
         self._lock = threading.Lock()
-        self._runtime = Runtime(endpoint, ledger, self.limits, self._meter, budget, transports)
+        self._runtime = Runtime(endpoint, ledger, self.limits, self._meter, budget, transports, run)
         self._follow = ThreadPoolExecutor(1, thread_name_prefix=f"{endpoint.role}-again")
 
     def run(self, requests: Iterable[Request], check: Check | None = None) -> Iterator[Completion]:
@@ -254,7 +256,7 @@ class Engine:
         if wrong is None:
             slot.completion = completion
             return None
-        slot.fallback = replace(completion, error=f"rejected: {wrong}")
+        slot.fallback = replace(completion, error=f"{REJECTED}{wrong}")
         if slot.reasked:
             self._meter.failed(request.tag, "rejected")
             slot.completion = slot.fallback

@@ -20,7 +20,6 @@ from tasks.llm.transport import Response, TransportError
 
 PROGRAM = Path(__file__).with_name("vllm_worker.py")
 PYTHON = "MATHMILL_VLLM_PYTHON"
-OPTIONS = "MATHMILL_VLLM_OPTIONS"
 LOADING = 900.0  # seconds that a model may take to load, where the endpoint does not say
 STARTS = 3  # a worker that dies is started anew so often
 
@@ -80,7 +79,7 @@ class PipeTransport:
             ) from error
 
     def _start(self) -> asyncio.Future[None]:
-        python = os.environ.get(PYTHON)
+        python = self._endpoint.python
         if not python or not Path(python).exists():
             raise EndpointError(
                 f"{self._endpoint.setting('MODEL')}={self._endpoint.model} runs vLLM in an environment of its own: run "
@@ -94,7 +93,7 @@ class PipeTransport:
         self._starts += 1
         loop = asyncio.get_running_loop()
         process = subprocess.Popen(
-            [python, "-P", str(PROGRAM), self._model, os.environ.get(OPTIONS, "{}")],
+            [python, "-P", str(PROGRAM), self._model, orjson.dumps(dict(self._endpoint.options)).decode()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 Message = Mapping[str, Any]
+REJECTED = "rejected: "  # how the error of an answer begins that did not pass the caller's check
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ class Completion:
     "malformed: ...", "quarantined: ...", "rejected: ..." (did not pass the caller's check),
     "http 4xx: ...", "deferred: ..." (not asked to the end; ask again another time), "offline".
     `finish_reason` "length" is an answer cut off at max_tokens, kept and billed, `error` None.
-    `cached` is true where this request cost nothing now. `id` is the endpoint's own name for it.
+    `cached` is true where this request cost nothing now; `cost` is what it cost in USD when it was paid.
+    `id` is the endpoint's own name for it.
     """
 
     key: str
@@ -113,6 +115,12 @@ class Completion:
     cached: bool = False
     id: str = ""
     model: str = ""
+    cost: float = 0.0
+
+    @property
+    def deferred(self) -> bool:
+        """Whether another time may bring an answer: nothing final was said."""
+        return self.error is not None and self.error.startswith(("deferred", "offline"))
 
 
 def key_of(canonical: bytes) -> str:

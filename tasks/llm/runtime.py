@@ -45,6 +45,7 @@ class Runtime:
         meter: Meter,
         budget: Budget | None,
         transports: list[Transport] | None,
+        run: str,
     ) -> None:
         self._endpoint = endpoint
         self._ledger = ledger
@@ -52,6 +53,7 @@ class Runtime:
         self._meter = meter
         self._budget = budget
         self._transports = transports
+        self._run = run
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -139,7 +141,7 @@ class Runtime:
             budget=self._budget,
             unreachable_after=limits.unreachable_after,
         )
-        self._caller = Caller(end, self._ledger, limits, self._gate, self._meter, self._budget)
+        self._caller = Caller(end, self._ledger, limits, self._gate, self._meter, self._budget, self._run)
 
     def _spawn(self, entries: list[Pending], resolve: Resolve) -> None:
         loop = asyncio.get_running_loop()

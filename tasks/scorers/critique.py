@@ -17,6 +17,7 @@ from storage.rows import column
 from tasks.bill import Bill
 from tasks.llm.engine import Engine
 from tasks.llm.request import Request
+from tasks.llm.slots import check_by
 from tasks.outcome import Tick
 from tasks.parse import critique
 from tasks.scorers import Scored
@@ -37,8 +38,8 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
     asked = wanted(rows)
     tick(count - len(asked))
     requests = _requests(rows.take(pa.array(asked, pa.int64())), critic.endpoint.model)
-    for i, done in zip(asked, critic.run(requests), strict=True):
-        bill.add(done, critic.endpoint)
+    for i, done in zip(asked, critic.run(requests, check_by(critique)), strict=True):
+        bill.add(done)
         tick(1)
         if done.error is not None:
             failures[i] = done.error
@@ -85,6 +86,7 @@ def _requests(rows: pa.Table, model: str) -> list[Request]:
                 temperature=prompt.front.temperature,
                 top_p=prompt.front.top_p,
                 max_tokens=prompt.front.max_tokens,
+                longer=prompt.front.longer,
                 seed=seed_of("critique", row_id),
                 response_schema=schemas.json_schema(prompt.front.schema_name),
                 tag="critique",

@@ -26,12 +26,15 @@ class Forced:
 
 
 FREE = Forced()
+AGAIN = "That answer cannot be used"
 
 
 def job_of(messages: Sequence[tuple[str, str]]) -> Job:
-    """The job that a conversation of (role, text) asks for: its last user message, in the light of its system message."""
+    """The job that a conversation of (role, text) asks for: its last user message, in the light of its system
+    message. Told that its answer cannot be used, the teacher does the same job again."""
     system = "\n".join(text for role, text in messages if role in ("system", "developer"))
-    user = next((text for role, text in reversed(messages) if role == "user"), "")
+    asked = [text for role, text in messages if role == "user" and not text.startswith(AGAIN)]
+    user = asked[-1] if asked else ""
     return read(system, user)
 
 

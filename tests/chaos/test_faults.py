@@ -173,7 +173,7 @@ def test_the_total_deadline_ends_a_hang(fault: str, faults, ledger: Ledger) -> N
     late = [c for c in completions if c.error]
     counts = faults.counts()
     assert len(late) == counts["faults"][fault] > 0
-    assert all(c.error.startswith("deadline") for c in late if c.error)
+    assert all(c.error.startswith("deferred: deadline") for c in late if c.error)
     ledger.flush()
     stored = list(ledger.every())
     assert len(stored) == counts["begun"]

@@ -56,7 +56,6 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("MATHMILL_VLLM_OPTIONS", orjson.dumps(OPTIONS).decode())
 
 
 def ask(name: str, text: str, **more: object) -> Request:
@@ -107,17 +106,14 @@ def test_a_server_and_a_worker_of_one_model(model: Path, ledger: Ledger, quiet: 
         finally:
             server.terminate()
     name = f"vllm:{model}"
-    with Engine(Endpoint("teacher", name), ledger) as engine:
+    with Engine(Endpoint("teacher", name, python=PYTHON, options=OPTIONS), ledger) as engine:
         assert engine.check() == [str(model)]
         assert proven(engine, name) == served
 
 
 @pytest.mark.parametrize("python", ["", "/no/such/python"])
-def test_without_an_environment_the_mend_is_said(
-    python: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MATHMILL_VLLM_PYTHON", python)
-    with Engine(Endpoint("critic", "vllm:some/model"), ledger) as engine:
+def test_without_an_environment_the_mend_is_said(python: str, ledger: Ledger) -> None:
+    with Engine(Endpoint("critic", "vllm:some/model", python=python), ledger) as engine:
         for attempt in (engine.check, lambda: list(engine.run([ask("vllm:some/model", "hi")]))):
             with pytest.raises(
                 EndpointError, match="MATHMILL_CRITIC__MODEL=vllm:some/model .*mathmill setup vllm"
@@ -125,14 +121,13 @@ def test_without_an_environment_the_mend_is_said(
                 attempt()
 
 
-def test_a_worker_that_dies_says_its_last_words(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_dies_says_its_last_words(ledger: Ledger) -> None:
     """This environment's Python, which has no vllm."""
     if importlib.util.find_spec("vllm") is not None:
         pytest.skip("this environment has vllm")
-    monkeypatch.setenv("MATHMILL_VLLM_PYTHON", sys.executable)
     limits = EngineLimits(backoff=0.01, breaker_after=2, breaker_cooloff=0.05)
     with (
-        Engine(Endpoint("critic", "vllm:x"), ledger, limits) as engine,
+        Engine(Endpoint("critic", "vllm:x", python=sys.executable), ledger, limits) as engine,
         pytest.raises(EndpointError, match="No module named 'vllm'"),
     ):
         list(engine.run([ask("vllm:x", "hi")]))
