@@ -12,6 +12,7 @@ import typer
 
 from flows import browse
 from flows.ledger_cli import ledger
+from flows.nightly_cli import nightly, plan
 from flows.setup_cli import setup
 from flows.surroundings import arrange
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(nightly)
 app.command()(browse.datasets)
 app.command()(browse.show)
 app.command()(browse.why)
@@ -33,52 +35,9 @@ teacher = typer.Typer(
     no_args_is_help=True, help="The embedded teacher: rule-based, on the chat-completions wire."
 )
 app.add_typer(teacher, name="teacher")
+app.add_typer(plan, name="plan")
 app.add_typer(ledger, name="ledger")
 app.add_typer(setup, name="setup")
-
-
-@app.command()
-def nightly(
-    target: Annotated[int | None, typer.Option(help="Accepted rows wanted.")] = None,
-    seeds: Annotated[
-        list[Path] | None, typer.Option(help="A file of seed problems; may be repeated.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="A YAML file of settings.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="One setting, such as solve.samples=8; may be repeated."
-        ),
-    ] = None,
-    show_config: Annotated[
-        bool, typer.Option(help="Print the configuration that would be used, and stop.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
-) -> None:
-    """Run one night: from seed tasks to a published dataset version."""
-    from flows.settings import load_settings
-
-    arrange(load_settings().home, quiet=True)
-    from flows.config import as_yaml, load_config
-
-    files = [str(path) for path in seeds or []]
-    night = load_config(config, set_ or [], target=target, seeds__files=files)
-    if show_config:
-        typer.echo(as_yaml(night), nl=False)
-        return
-    from flows.nightly import nightly as flow
-    from flows.summary import as_json, print_summary
-
-    if "PREFECT_API_URL" not in os.environ:
-        typer.echo("Starting Prefect for this run (some seconds) ...", err=True)
-    from prefect import tags
-
-    with tags("mathmill", night.dataset):
-        name = flow(night)
-    if json:
-        typer.echo(as_json(name))
-    else:
-        print_summary(name)
 
 
 @app.command()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tasks.clock import moment
 from tasks.dedup import DedupSettings
 from tasks.mix import COLUMNS, MixSettings
 from tasks.solve import SolveSettings
-from tasks.taxonomy import SUBDOMAINS
+from tasks.taxonomy import DOMAINS, SUBDOMAINS
 from tasks.verify import VerifySettings
 from tasks.weigh import WeighSettings
 
@@ -127,6 +129,7 @@ class Mix(Section):
         {"format": {"cot": 0.6, "pot": 0.6}},
         description="largest share of a value of source, domain, format or language",
     )
+    at_least: dict[str, Share] = Field({}, description="least share of a domain")
 
     @field_validator("shares")
     @classmethod
@@ -136,12 +139,42 @@ class Mix(Section):
             raise ValueError(f"unknown dimension {unknown[0]!r}; there are: {', '.join(COLUMNS)}")
         return shares
 
+    @field_validator("at_least")
+    @classmethod
+    def _domains(cls, shares: dict[str, float]) -> dict[str, float]:
+        unknown = sorted(set(shares) - set(DOMAINS))
+        if unknown:
+            raise ValueError(f"unknown domain {unknown[0]!r}; there are: {', '.join(DOMAINS)}")
+        if sum(shares.values()) > 1 + 1e-9:
+            raise ValueError(f"the least shares add up to {sum(shares.values()):g}, which is more than 1")
+        return shares
+
     def settings(self, target: int) -> MixSettings:
-        return MixSettings(target, self.per_problem, self.shares, self.boost)
+        return MixSettings(target, self.per_problem, self.shares, self.boost, self.at_least)
+
+
+class Budget(Section):
+    """At a cap nothing new is sent and what is in flight lands; the same night run again goes on from there."""
+
+    usd: float | None = Field(None, gt=0, description="most that the run may pay, in USD")
+    tokens: int | None = Field(None, gt=0, description="most tokens, prompt and completion together")
+    deadline: str | None = Field(
+        None, description="when no more calls are sent: 06:30, 90m, 1h30m, 2026-11-22T06:00"
+    )
+
+    @field_validator("deadline")
+    @classmethod
+    def _time(cls, text: str | None) -> str | None:
+        if text is not None:
+            moment(text, datetime.now().astimezone())
+        return text
 
 
 class Gates(Section):
     min_rows: int = Field(1, ge=0, description="new rows that a version must have to be published")
+    share_at_limit: Share = Field(
+        1.0, description="share of the target that must be accepted to publish when a limit ends the night"
+    )
 
 
 class Nightly(Section):
@@ -162,6 +195,12 @@ class Nightly(Section):
     decontaminate: Decontaminate = Decontaminate()
     weakness: Weakness = Weakness()
     mix: Mix = Mix()
+    answers: Literal["online", "batch", "files", "offline"] = Field(
+        "online",
+        description="asked for at once; through the Batch API at half the price; batch files that you have "
+        "answered; or offline: the ledger only",
+    )
+    budget: Budget = Budget()
     gates: Gates = Gates()
 
 

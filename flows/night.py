@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from flows.begun import Begun
 from flows.config import ConfigError, Nightly
+from flows.forecast import forecast
 from flows.progress import Bars
 from flows.settings import ROLES
 from flows.settle import finish, history, latest
 from flows.stage import Line, Stage
+from flows.terms import BATCHED, Stopped, agreed, limit_of
 from flows.tools import Tools
-from storage.rows import column, to_table
+from storage.rows import to_table
 from storage.sample import sample
 from storage.shards import Ref, digest_of
 from storage.sketches import History
@@ -26,18 +30,18 @@ from storage.versions import Version
 from tasks import scorers
 from tasks.calibrate import known_questions
 from tasks.decontaminate import Benchmarks
+from tasks.demand import ANY, Demand
 from tasks.found import module
 from tasks.generate import EXAMPLE, Quota, asks_table
 from tasks.ingest import ingest
+from tasks.llm.batch import MOST_REQUESTS
 from tasks.sandbox import SandboxUnavailable, isolation
 from tasks.seeding import seed_of
 from tasks.solve import SolveSettings
-from tasks.taxonomy import SUBDOMAINS
+from tasks.taxonomy import SUBDOMAINS, domain_of
 from tasks.votes import Calibration
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
-FIRST_GUESS = 0.75  # accepted share of the solutions asked for, before anything was measured
-MARGIN = 1.1  # asked for beyond what is missing: the mixture takes its part
 
 # what the model writes is the user's own: no third party's licence is on it
 OWN_LICENSE = "Apache-2.0"
@@ -45,14 +49,14 @@ OWN_LICENSE = "Apache-2.0"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Asks of one method, sharded; `questions` in all."""
+    """Asks of one method for a quota of questions, sharded."""
 
     method: str
     asks: list[Ref]
-    questions: int
+    quota: Quota
 
     def owes(self, asks: int) -> int:
-        return self.questions
+        return sum(self.quota.values())
 
 
 @dataclass(slots=True)
@@ -66,9 +70,17 @@ class Night:
     benchmarks: Benchmarks
     remembered: pa.Table  # some accepted rows of earlier nights, to be shown as examples
     calibration: Calibration  # what the votes are worth: last night's, until tonight's is fitted
+    run: str  # the name of this night's work: equal inputs, equal name, whenever it runs
+    begun: Begun
+    demand: Demand
     fitted: dict[str, Any] = field(default_factory=dict)  # tonight's, with how well it held
     inputs: list[dict[str, Any]] = field(default_factory=list)
-    _asked: int = 0  # questions asked for so far
+    accepted: list[Ref] = field(default_factory=list)  # what came through every stage
+    asked: list[Ref] = field(default_factory=list)  # every question written so far
+    near: list[str] = field(default_factory=list)  # rows near the student's failures
+    wave: int = 0
+    ended: str = ""  # which limit ended it
+    started: float = field(default_factory=time.monotonic)
 
     @classmethod
     def begin(cls, config: Nightly, tools: Tools, bars: Bars) -> Night:
@@ -82,18 +94,26 @@ class Night:
                 module(package, name)
         solve = _solve_settings(config, tools)
         benchmarks = Benchmarks.load([Path(path) for path in config.decontaminate.benchmarks])
-        for role in _roles(config):
-            tools.engine(role).check()
         base = latest(tools, config.dataset)
         if base is not None:
             finish(tools, base)
         # a night is a function of what it builds on: begun again before it published, it is the same night
         seed = seed_of(config.seed, config.dataset, base.digest if base else "")
+        plain = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "gates"})
+        digests = [file_digest(path) for path in (*seed_files(config), probe_file(config)) if path.is_file()]
+        run = f"night-{digest_of(plain, seed, digests)[:12]}"
+        begun = Begun.note(tools.home, run, lambda: forecast(config, tools).record())
+        tools.terms = agreed(config, run, begun.since, tools.ledger)
+        for role in roles(config):
+            tools.engine(role).check()
         rows = config.generate.remembered
         remembered = sample(tools.store, base, rows, seed, EXAMPLE) if base else to_table([]).select(EXAMPLE)
         before = Calibration.from_dict(base.lineage.get("calibration", {}) if base else {})
-        past = history(tools, config.dataset)
-        return cls(config, Line(tools, bars), base, past, seed, solve, benchmarks, remembered, before)
+        known = history(tools, config.dataset)
+        best = min(config.mix.per_problem, config.solve.samples)
+        demand = Demand(config.mix.per_problem, best, config.mix.at_least)
+        line = Line(tools, bars)
+        return cls(config, line, base, known, seed, solve, benchmarks, remembered, before, run, begun, demand)
 
     def rebase(self) -> None:
         """Go on from what somebody else has published meanwhile."""
@@ -101,52 +121,53 @@ class Night:
         self.base, self.history = latest(tools, self.config.dataset), history(tools, self.config.dataset)
 
     @property
-    def run(self) -> str:
-        """The name of this night's work: equal inputs, equal name, whenever it runs."""
-        plain = self.config.model_dump(mode="json", exclude={"shard_rows"})
-        return f"night-{digest_of(plain, self.seed, self.inputs)[:12]}"
+    def shard_rows(self) -> int:
+        """Questions a task run; where batches answer, enough to fill one with their solutions."""
+        if self.config.answers not in BATCHED:
+            return self.config.shard_rows
+        return max(self.config.shard_rows, MOST_REQUESTS // self.solve.samples)
 
     def ingest(self) -> list[Ref]:
         """The seed rows, sharded. Rejected ones stay in the shards with their line and reason."""
-        files = [SEEDS / "en.jsonl", SEEDS / "zh.jsonl"] if self.config.seeds.own else []
-        files += [Path(path) for path in self.config.seeds.files]
-        if not files:
-            raise ConfigError("seeds: there are none. Mend it: give --seeds FILE, or set seeds.own=true")
-        return self._take_in(files, "Ingest seeds")
+        return self._take_in(seed_files(self.config), "Ingest seeds")
 
     def probe(self) -> list[Ref]:
         """The probe questions, sharded: rows with a trusted answer."""
-        path = self.config.weakness.probe
-        return self._take_in([Path(path) if path else SEEDS / "probe.jsonl"], "Ingest probe")
+        return self._take_in([probe_file(self.config)], "Ingest probe")
 
     def known(self, pool: Sequence[Ref]) -> list[Ref]:
         """Questions with known answers, other ones every night, sharded; no shard where none is asked for."""
         wanted = math.ceil(self.config.verify.known * self.config.target)
-        table = known_questions(self.line.kept(pool), self.quota(wanted), self.seed)
-        return self.line.shards("known", table, self.config.shard_rows, of=pool) if table.num_rows else []
+        table = known_questions(self.line.kept(pool), self.quota(wanted, topics_of(self.config)), self.seed)
+        return self.line.shards("known", table, self.shard_rows, of=pool) if table.num_rows else []
 
-    def quota(self, questions: int, turn: int = 0) -> Quota:
-        """So many questions shared out over the subdomains of each language that the configuration wants."""
-        generate = self.config.generate
-        topics = generate.subdomains or list(SUBDOMAINS)
+    def quota(self, questions: int, topics: Sequence[str]) -> Quota:
+        """So many questions shared out over the subdomains, in each language that the configuration wants."""
         weights = {
-            (language, subdomain): share / len(topics)
-            for language, share in generate.languages.items()
-            for subdomain in topics
+            (language, topic): share / len(topics)
+            for language, share in self.config.generate.languages.items()
+            for topic in topics
         }
-        return apportion(weights, questions, self.seed + turn)
+        return apportion(weights, questions, self.seed + self.wave)
 
-    def plan_wave(self, wave: int, missing: int, pool: Sequence[Ref]) -> list[Plan]:
-        """Questions for `missing` rows, an equal quota for each subdomain of each language, by each method."""
-        generate = self.config.generate
-        wanted = self.questions_for(missing)
+    def plan_wave(self, missing: Mapping[str, int], pool: Sequence[Ref]) -> list[Plan]:
+        """Questions for the `missing` rows by domain, an equal quota for each of its subdomains in each language,
+        by each method."""
+        generate, usable = self.config.generate, self.usable()
         total = sum(generate.methods.values())
-        return [
-            self.plan(name, pool, self.quota(round(wanted * weight / total), wave), wave)
-            for name, weight in sorted(generate.methods.items())
-        ]
+        plans = []
+        for name, weight in sorted(generate.methods.items()):
+            quota: Counter[tuple[str, str]] = Counter()
+            for domain, rows in missing.items():
+                topics = [t for t in topics_of(self.config) if domain in (ANY, domain_of(t))]
+                wanted = self.demand.questions(rows, usable, domain)
+                quota.update(self.quota(round(wanted * weight / total), topics))
+            plans.append(self.plan(name, pool, quota))
+        for plan in plans:
+            self.demand.order(plan.quota)
+        return plans
 
-    def plan(self, method: str, pool: Sequence[Ref], quota: Quota, wave: int = 0) -> Plan:
+    def plan(self, method: str, pool: Sequence[Ref], quota: Quota) -> Plan:
         """The asks of one method for a quota, sharded so that a shard orders about `shard_rows` questions."""
         generate = self.config.generate
         asks = asks_table(
@@ -157,13 +178,11 @@ class Night:
                 quota,
                 per_call=generate.per_call,
                 examples=generate.examples,
-                seed=seed_of(self.seed, method, wave),
+                seed=seed_of(self.seed, method, self.wave),
             )
         )
-        questions = sum(quota.values())
-        self._asked += questions
-        calls = max(1, self.config.shard_rows // generate.per_call)
-        return Plan(method, self.line.shards("asks", asks, calls, of=pool), questions)
+        calls = max(1, self.shard_rows // generate.per_call)
+        return Plan(method, self.line.shards("asks", asks, calls, of=pool), quota)
 
     def owes(self, questions: int) -> int:
         """Solutions that so many questions become."""
@@ -177,26 +196,53 @@ class Night:
             title=f"Score: {name}",
         )
 
-    def worth(self, accepted: Sequence[Ref]) -> int:
-        """How many of the accepted rows the mixture can take: some solutions of each question, no more."""
-        per_problem = Counter(column(self.line.kept(accepted, ["problem_id", "rejected"]), "problem_id"))
-        return sum(min(self.config.mix.per_problem, count) for count in per_problem.values())
+    def usable(self) -> Counter[str]:
+        return self.demand.usable(self.line.kept(self.accepted, ["problem_id", "domain", "rejected"]))
 
-    def questions_for(self, missing: int, accepted: Sequence[Ref] = ()) -> int:
-        """Questions to ask for so that `missing` rows are accepted, by the acceptance measured so far."""
-        best = min(self.config.mix.per_problem, self.config.solve.samples)
-        measured = self.worth(accepted) / self._asked if self._asked else 0.0
-        return math.ceil(missing / (measured or best * FIRST_GUESS) * MARGIN)
+    def worth(self) -> int:
+        """How many of the accepted rows the mixture can take."""
+        return self.demand.worth(self.usable())
+
+    def missing(self, until: int) -> dict[str, int]:
+        """Rows by domain that are still wanted to have `until`; empty when there are enough."""
+        return self.demand.missing(self.usable(), until)
+
+    def stop(self, limit: BaseException) -> None:
+        """A limit was met: enough is accepted to go on and publish it, or Stopped is raised."""
+        self._end(limit_of(limit), str(limit), limit)
+
+    def finish(self) -> None:
+        """Every wave that was wanted is done. Without some of its answers an offline night has met a limit too."""
+        lost = sum(fact.get("deferred", 0) for fact in self.line.facts())
+        if self.config.answers == "offline" and lost:
+            self._end("offline", f"stopped by --offline: {lost:,} answers are not in the ledger")
+        self.ended = self.ended or ("waves" if self.missing(self.config.target) else "target")
+
+    def _end(self, by: str, why: str, cause: BaseException | None = None) -> None:
+        self.ended = by
+        worth, target = self.worth(), self.config.target
+        if worth and worth >= self.config.gates.share_at_limit * target:
+            return
+        self.begun.stopped()
+        spent = self.line.tools.ledger().spent(self.run, self.begun.since)
+        raise Stopped(
+            by,
+            why,
+            usd=spent.usd,
+            tokens=spent.tokens,
+            estimated=spent.estimated,
+            accepted=worth,
+            target=target,
+        ) from cause
 
     def _take_in(self, files: list[Path], title: str) -> list[Ref]:
         found = ingest(files, default_license=self.config.seeds.license)
         for count in found.files:
-            with count.path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = file_digest(count.path)
             self.inputs.append(
                 {"file": count.path.name, "sha256": digest, "kept": count.kept, "rejected": count.rejected}
             )
-        refs = self.line.shards("ingest", found.table, self.config.shard_rows)
+        refs = self.line.shards("ingest", found.table, self.shard_rows)
         self.line.record("ingest", title, refs)
         return refs
 
@@ -212,7 +258,35 @@ def apportion(weights: dict[tuple[str, str], float], total: int, turn: int) -> d
     return {topic: count for topic, count in shared.items() if count}
 
 
-def _roles(config: Nightly) -> list[str]:
+def seed_files(config: Nightly) -> list[Path]:
+    files = [SEEDS / "en.jsonl", SEEDS / "zh.jsonl"] if config.seeds.own else []
+    files += [Path(path) for path in config.seeds.files]
+    if not files:
+        raise ConfigError("seeds: there are none. Mend it: give --seeds FILE, or set seeds.own=true")
+    return files
+
+
+def probe_file(config: Nightly) -> Path:
+    return Path(config.weakness.probe) if config.weakness.probe else SEEDS / "probe.jsonl"
+
+
+def file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def topics_of(config: Nightly) -> list[str]:
+    """The subdomains to write for. ConfigError where a domain with a least share has none among them."""
+    topics = config.generate.subdomains or list(SUBDOMAINS)
+    for domain in config.mix.at_least:
+        if not any(domain_of(topic) == domain for topic in topics):
+            raise ConfigError(
+                f"setting mix.at_least: generate.subdomains has none of {domain}. Mend it: add one of its subdomains"
+            )
+    return topics
+
+
+def roles(config: Nightly) -> list[str]:
     """The roles that this configuration asks, the teacher first: others borrow its address."""
     needed = {"teacher", "reasoner"} | ({"student"} if config.weakness.share else set())
     for name in config.score.scorers:

@@ -8,11 +8,13 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.config import Nightly
+from flows.live import Live
 from flows.night import OWN_LICENSE, Night
 from flows.progress import Bars
 from flows.publish import publish
 from flows.settings import load_settings
 from flows.stage import Stage
+from flows.terms import LIMITS
 from flows.tools import opened
 from storage.rows import column
 from storage.shards import Ref
@@ -55,50 +57,31 @@ def nightly(config: Nightly = Nightly()) -> str:
     """
     with opened(load_settings()) as tools, Bars() as bars:
         night = Night.begin(config, tools, bars)
-        line = night.line
-        seeds = night.ingest()
-        calibrated(night, seeds)
-        accepted = judge(night, seeds, "seeds", pool=[]) if config.seeds.distill else []
-
-        # a part of the target is kept for what the student's failures ask for
-        reserved = round(config.target * config.weakness.share)
-        asked: list[Ref] = []
-        for wave in range(config.generate.waves):
-            missing = config.target - reserved - night.worth(accepted)
-            if missing <= 0:
-                break
-            for plan in night.plan_wave(wave, missing, seeds + accepted):
-                written = line.each(WRITE, plan.asks, owes=plan.owes, source=plan.method, license=OWN_LICENSE)
-                accepted += judge(night, written, f"wave {wave + 1}", pool=seeds + asked)
-                asked += written
-
-        near: list[str] = []
-        if reserved:
-            probed = line.each(PROBE, night.probe(), seed=night.seed)
-            around = line.whole(
-                RETRIEVE, probed, reads={"pool": seeds + accepted}, neighbours=config.weakness.neighbours
-            )
-            near = near_ids(line.kept([around]))
-            failures = line.kept(probed)
-            if failures.num_rows:
-                quota = budget(failures, rates(line.rows(probed)), night.questions_for(reserved, accepted))
-                plan = night.plan("similar", [around], quota)
-                written = line.each(
-                    WRITE,
-                    plan.asks,
-                    title="Write for weaknesses",
-                    owes=plan.owes,
-                    source=plan.method,
-                    license=OWN_LICENSE,
-                )
-                for_failures = judge(night, written, "weakness", pool=seeds + asked, agree=2)
-                near += column(line.kept(for_failures, ["id", "rejected"]), "id")
-                accepted += for_failures
-
-        taken = line.whole(
-            MIX, accepted, settings=config.mix.settings(config.target), near=near, seed=night.seed
+        with Live(tools, config.dataset):
+            try:
+                produce(night)
+            except LIMITS as limit:
+                night.stop(limit)  # what is accepted is published if it is enough; else the run ends here
+        taken = night.line.whole(
+            MIX, night.accepted, settings=config.mix.settings(config.target), near=night.near, seed=night.seed
         )
         return str(publish(night, taken, again=DEDUP))
+
+
+def produce(night: Night) -> None:
+    """Accepted rows until the target is met or nothing more is allowed."""
+    config = night.config
+    seeds = night.ingest()
+    calibrated(night, seeds)
+    if config.seeds.distill:
+        night.accepted += judge(night, seeds, "seeds", pool=[])
+    # a part of the target is kept for what the student's failures ask for
+    reserved = round(config.target * config.weakness.share)
+    write(night, seeds, until=config.target - reserved)
+    if reserved:
+        aim_at_weaknesses(night, seeds, reserved)
+        write(night, seeds, until=config.target)
+    night.finish()
 
 
 def calibrated(night: Night, seeds: list[Ref]) -> None:
@@ -109,6 +92,46 @@ def calibrated(night: Night, seeds: list[Ref]) -> None:
         fitted = night.line.whole(CALIBRATE, rows, base=night.calibration)
         night.fitted = fitted.facts["calibration"]
         night.calibration = Calibration.from_dict(night.fitted)
+
+
+def write(night: Night, seeds: list[Ref], *, until: int) -> None:
+    """Waves of new questions, until so many rows are accepted or the waves are used up."""
+    while night.wave < night.config.generate.waves and (missing := night.missing(until)):
+        for plan in night.plan_wave(missing, seeds + night.accepted):
+            written = night.line.each(
+                WRITE, plan.asks, owes=plan.owes, source=plan.method, license=OWN_LICENSE
+            )
+            title = f"wave {night.wave + 1}"
+            night.accepted += judge(night, written, title, pool=seeds + night.asked)
+            night.asked += written
+        night.wave += 1
+
+
+def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
+    """Find what the student fails at, and have the teacher write `rows` rows like it."""
+    line = night.line
+    probed = line.each(PROBE, night.probe(), seed=night.seed)
+    pool = seeds + night.accepted
+    around = line.whole(RETRIEVE, probed, reads={"pool": pool}, neighbours=night.config.weakness.neighbours)
+    night.near = near_ids(line.kept([around]))
+    failures = line.kept(probed)
+    if not failures.num_rows:
+        return
+    quota = budget(failures, rates(line.rows(probed)), night.demand.questions(rows, night.usable()))
+    plan = night.plan("similar", [around], quota)
+    written = line.each(
+        WRITE,
+        plan.asks,
+        title="Write for weaknesses",
+        owes=plan.owes,
+        source=plan.method,
+        license=OWN_LICENSE,
+    )
+    for_failures = judge(night, written, "weakness", pool=seeds + night.asked, agree=2)
+    night.near += column(line.kept(for_failures, ["id", "rejected"]), "id")
+    night.accepted += for_failures
+    night.asked += written
+    night.demand.order(quota)
 
 
 def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], agree: int = 1) -> list[Ref]:
@@ -126,7 +149,7 @@ def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], ag
         history=night.history,
         settings=similar,
     )
-    rows = line.shards("fresh", line.kept([novel]), config.shard_rows, of=[novel])
+    rows = line.shards("fresh", line.kept([novel]), night.shard_rows, of=[novel])
     rows = attempts(night, rows, title)
     rows = line.each(
         WEIGH,

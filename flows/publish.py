@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime
 import platform
 import subprocess
+import time
 from collections import Counter
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from flows.night import Night
 from flows.settings import ROLES
 from flows.settle import finish
 from flows.stage import Entry, Line, Stage
+from flows.tools import Tools
 from storage.errors import Conflict
 from storage.gates import Gate, Written
 from storage.rows import column, dropped
@@ -54,6 +57,7 @@ def publish(night: Night, taken: Ref, *, again: Stage) -> Version:
                 date=datetime.date.today(),
             )
             finish(line.tools, version)
+            night.begun.published()
             return version
         except Conflict:
             if attempt + 1 == MOST_RACES:
@@ -108,12 +112,55 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         "calibration": night.fitted or night.calibration.to_dict(),
         "funnel": [funnel_line(entry) for entry in line.funnel],
         "costs": total(line.facts()),
+        "service": service(night),
+        "engines": engines(line.tools),
+        "forecast": night.begun.forecast,
+        "ended": {
+            "by": night.ended,
+            "target": night.config.target,
+            "accepted": night.worth(),
+            "questions": night.demand.asked.total(),
+            "seconds": round(time.monotonic() - night.started, 1),
+            "resumed": any(entry.found for entry in line.funnel if entry.stage != "ingest"),
+        },
         "code": code(),
         "environment": {
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in PACKAGES},
         },
     }
+
+
+def service(night: Night) -> list[dict[str, Any]]:
+    """What this run paid for and how it was served, a line a role and stage, since it was first begun; the
+    retries are this process's."""
+    tools = night.line.tools
+    retries = {
+        (role, tag): sums.retries
+        for role, engine in tools.engines().items()
+        for tag, sums in engine.stats().by_tag.items()
+    }
+    return [
+        asdict(line) | {"retries": retries.get((line.role, line.tag), 0)}
+        for line in tools.ledger().served(night.run)
+    ]
+
+
+def engines(tools: Tools) -> list[dict[str, Any]]:
+    """What each role's engine of this process met with."""
+    return [
+        {
+            "role": role,
+            "cuts": stats.cuts,
+            "breaker_opened": stats.breaker_opened,
+            "retries": stats.retries,
+            "failed": stats.failed,
+            "errors": stats.errors,
+            "limit": stats.limit,
+        }
+        for role, engine in tools.engines().items()
+        for stats in [engine.stats()]
+    ]
 
 
 def funnel_line(entry: Entry) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""`mathmill show`: a version as text."""
+"""Versions and forecasts as text."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import yaml
@@ -11,6 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from storage.versions import Version
+from tasks.clock import spoken
+
+if TYPE_CHECKING:
+    from flows.config import Nightly
+    from tasks.forecast import Forecast
 
 
 def print_version(
@@ -47,3 +52,45 @@ def funnel_table(lines: list[dict[str, Any]]) -> Table:
     for line in lines:
         table.add_row(line["title"], *(f"{line[key]:,}" for key in ("asked", "kept", "rejected", "failed")))
     return table
+
+
+def print_forecast(found: Forecast, config: Nightly) -> None:
+    """The forecast of a night: likely figures with their range, then the stages."""
+    console = Console(highlight=False)
+    based = f"{found.history:,} calls in the ledger and {found.nights} published nights"
+    console.print(f"[bold]{config.dataset}[/], {config.target:,} accepted rows wanted; from {based}\n")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for heading in ("likely", "low", "high"):
+        table.add_column(heading, justify="right")
+    for name, title, shown in FORECAST_LINES:
+        low, likely, high = found.figures[name]
+        table.add_row(title, shown(likely), shown(low), shown(high))
+    console.print(table)
+    ends = ", ".join(f"{name} {share:.0%}" for name, share in sorted(found.ends.items(), key=lambda e: -e[1]))
+    console.print(f"\nends by  {ends}")
+    stages = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("role", "model", "stage"):
+        stages.add_column(heading, overflow="fold")
+    for heading in ("calls", "prompt tokens", "completion tokens", "USD"):
+        stages.add_column(heading, justify="right")
+    for line in found.stages:
+        guessed = "~" if line["guessed"] else ""
+        counts = (f"{guessed}{line[name]:,.0f}" for name in ("calls", "prompt_tokens", "completion_tokens"))
+        names = (escape(line[name]) for name in ("role", "model", "stage"))
+        stages.add_row(*names, *counts, f"{line['usd']:,.4f}")
+    console.print()
+    console.print(stages)
+    if found.guessed:
+        console.print(f"\n~ guessed, since nothing was measured yet: {', '.join(found.guessed)}")
+
+
+FORECAST_LINES = (
+    ("accepted", "accepted rows", lambda value: f"{value:,.0f}"),
+    ("questions", "questions asked for", lambda value: f"{value:,.0f}"),
+    ("calls", "calls", lambda value: f"{value:,.0f}"),
+    ("tokens", "tokens", lambda value: f"{value:,.0f}"),
+    ("usd", "price, online", lambda value: f"${value:,.2f}"),
+    ("usd_batch", "price, batch", lambda value: f"${value:,.2f}"),
+    ("seconds", "duration, online", spoken),
+)

@@ -146,6 +146,8 @@ class Line:
                     return_state=False,
                 )
             )
+        for future in futures:
+            future.wait()  # one that meets a limit stops nobody: what the others have in flight lands
         results = [future.result() for future in futures]
         refs = [Ref.from_dict(record) for record, _ in results]
         self._runs |= {ref.digest: {future} for ref, future in zip(refs, futures, strict=True)}

@@ -13,24 +13,37 @@ from flows.showing import funnel_table
 from storage.datasets import Store
 from storage.versions import Version
 
+ENDED = {
+    "target": "the target",
+    "waves": "generate.waves",
+    "usd": "--budget-usd",
+    "tokens": "--budget-tokens",
+    "deadline": "--deadline",
+    "files": "batch files that wait for answers",
+    "offline": "--offline",
+}
+
 
 def print_summary(name: str) -> None:
     version, report = _find(name)
     console = Console(highlight=False)
     console.print()
     console.print(funnel_table(version.lineage["funnel"]))
-    costs = version.lineage["costs"]
+    costs, service, ended = (version.lineage[name] for name in ("costs", "service", "ended"))
     completions = sum(cost["completions"] for cost in costs)
     cached = sum(cost["cached"] for cost in costs)
-    usd = sum(cost["usd"] for cost in costs)
-    tokens = sum(cost["prompt_tokens"] + cost["completion_tokens"] for cost in costs)
+    tokens = sum(line["prompt_tokens"] + line["completion_tokens"] for line in service)
+    estimated = sum(line["estimated"] for line in service)
     console.print()
     console.print(
         f"Published  [bold green]{version}[/]: {version.rows:,} rows, {version.added:,} of them new"
     )
     console.print(
-        f"Cost       ${usd:,.2f} for {completions:,} completions ({cached:,} from the ledger), {tokens:,} tokens"
+        f"Cost       ${sum(line['usd'] for line in service):,.2f}, {tokens:,} tokens"
+        f"{f' ({estimated:,} calls estimated)' if estimated else ''}; "
+        f"{completions:,} completions, {cached:,} of them from the ledger"
     )
+    console.print(f"Ended by   {ENDED[ended['by']]}: {version.added:,} of {ended['target']:,} rows wanted")
     console.print(f"Report     {report}", soft_wrap=True)
     console.print()
     console.print("Next")

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flows.settings import ROLES, Settings, load_settings
+from flows.terms import BATCHED, UNASKED, Terms
 from storage.datasets import Store
 from storage.ledger import Ledger
 from storage.shards import ShardStore
 from storage.vectors import VectorCache, Vectors
 from tasks.answers import Judge
 from tasks.encode import Encoder
+from tasks.llm.batch import Batches
 from tasks.llm.endpoint import EngineLimits
 from tasks.llm.engine import Engine
 from tasks.sandbox import Limits, Sandbox
@@ -32,6 +34,7 @@ class Tools:
         self.store = Store(str(self.home))
         self.shards = ShardStore(self.home)
         self.words_only = False
+        self.terms = Terms()  # of the run; a flow that spends sets its own before the first call
         self._made: dict[str, Any] = {}
         self._lock = threading.RLock()
         self._stack = contextlib.ExitStack()
@@ -40,11 +43,27 @@ class Tools:
         return self._once("ledger", lambda: Ledger.open(self.settings.ledger_url()))
 
     def engine(self, role: str) -> Engine:
-        def make() -> Engine:
-            limits = EngineLimits(max_in_flight=self.settings.in_flight)
-            return Engine(self.settings.endpoint(role), self.ledger(), limits)
+        return self._once(role, lambda: self._engine(role))
 
-        return self._once(role, make)
+    def _engine(self, role: str) -> Engine:
+        settings, terms, endpoint = self.settings, self.terms, self.settings.endpoint(role)
+        limits = EngineLimits(
+            max_in_flight=settings.in_flight,
+            deadline=settings.request_seconds,
+            offline=terms.answers in UNASKED,
+        )
+        through = None
+        if terms.answers in BATCHED and endpoint.base_urls:
+            through = Batches(
+                endpoint,
+                self.ledger(),
+                self.home / "batches" / role,
+                budget=terms.budget,
+                poll=settings.batch_poll,
+                submit=terms.answers == "batch",
+                run=terms.run,
+            ).through
+        return Engine(endpoint, self.ledger(), limits, budget=terms.budget, through=through, run=terms.run)
 
     def sandbox(self) -> Sandbox | None:
         """The sandbox; None where the run is configured to go on in words only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -22,12 +23,13 @@ COLUMNS = {"source": "source", "domain": "domain", "format": "solution_format", 
 class MixSettings:
     """`shares`: dimension -> value -> the largest share it may have of the rows taken (0..1); values not
     named are free. `per_problem`: solutions of one question. `boost`: how many times likelier a row near
-    a failure of the student is taken."""
+    a failure of the student is taken. `at_least`: domain -> the least share that it must have."""
 
     target: int = 500
     per_problem: int = 2
     shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     boost: float = 3.0
+    at_least: Mapping[str, float] = field(default_factory=dict)
 
 
 def mix(rows: pa.Table, *, settings: MixSettings, near: Collection[str], seed: int, tick: Tick) -> pa.Table:
@@ -48,10 +50,13 @@ def mix(rows: pa.Table, *, settings: MixSettings, near: Collection[str], seed: i
     alive = np.zeros(len(ids), dtype=bool)
     alive[order] = True
     _cap_problems(rows, order, alive, reasons, settings.per_problem)
-    _cap_shares(rows, order, alive, reasons, settings)
-    kept = order[alive[order]]
-    over = kept[settings.target :]
-    reasons[over] = reason(STAGE, f"over the target of {settings.target}")
+    domains = np.array(column(rows, "domain"), dtype=object)
+    size = _cap_shares(rows, order, alive, reasons, settings, domains)
+    over = _over(order[alive[order]], size, domains, settings.at_least)
+    why = f"over the target of {settings.target}"
+    if size < min(settings.target, int(alive.sum())):
+        why = f"over the {size} rows in which every domain has its least share"
+    reasons[over] = reason(STAGE, why)
     difficulty = pc.fill_null(rows.column("difficulty"), 0.0)
     tick(rows.num_rows)
     return reject(
@@ -84,9 +89,11 @@ def _cap_shares(
     alive: npt.NDArray[np.bool_],
     reasons: npt.NDArray[np.object_],
     settings: MixSettings,
-) -> None:
-    """Cut every named value to its share of what is taken; what is taken shrinks until all shares hold."""
-    size = min(settings.target, int(alive.sum()))
+    domains: npt.NDArray[np.object_],
+) -> int:
+    """Cut every named value to its share of what is taken; what is taken shrinks until all shares hold, the
+    least ones of domains too. Returns how many rows are to be taken."""
+    size = _most(alive, domains, settings)
     while True:
         for dimension, shares in settings.shares.items():
             values = np.array(column(rows, COLUMNS[dimension]), dtype=object)
@@ -95,10 +102,31 @@ def _cap_shares(
                 cut = members[max(1, round(share * size)) if share > 0 else 0 :]
                 alive[cut] = False
                 reasons[cut] = reason(STAGE, f"over the share of {dimension} {value} ({share:g})")
-        taken = min(settings.target, int(alive.sum()))
+        taken = _most(alive, domains, settings)
         if taken >= size:
-            return
+            return size
         size = taken
+
+
+def _most(alive: npt.NDArray[np.bool_], domains: npt.NDArray[np.object_], settings: MixSettings) -> int:
+    """The most rows of which every domain can still have its least share."""
+    least = [
+        int((alive & (domains == domain)).sum() / share + 1e-9)
+        for domain, share in settings.at_least.items()
+        if share > 0
+    ]
+    return min([settings.target, int(alive.sum()), *least])
+
+
+def _over(
+    kept: npt.NDArray[np.int64], size: int, domains: npt.NDArray[np.object_], at_least: Mapping[str, float]
+) -> npt.NDArray[np.int64]:
+    """What of `kept` (in order) is beyond `size`: first of each domain its least share is taken, then the next."""
+    needed = np.zeros(len(kept), dtype=bool)
+    for domain, share in at_least.items():
+        needed[np.flatnonzero(domains[kept] == domain)[: math.ceil(share * size - 1e-9)]] = True
+    others = np.flatnonzero(~needed)
+    return kept[others[max(0, size - int(needed.sum())) :]]
 
 
 def _codes(rows: pa.Table, name: str) -> npt.NDArray[np.int64]:

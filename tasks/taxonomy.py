@@ -34,6 +34,8 @@ SUBDOMAINS: dict[str, tuple[str, str]] = {
     "descriptive statistics": ("statistics", "统计"),
 }
 
+DOMAINS = tuple(dict.fromkeys(domain for domain, _ in SUBDOMAINS.values()))
+
 
 def domain_of(subdomain: str) -> str | None:
     """The domain of a canonical subdomain; None if it is not one of ours."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -37,6 +38,10 @@ DISCOUNT = 0.5  # of the price of the same call made at once
 ENDED = ("completed", "failed", "expired", "cancelled")
 
 
+class AnswersAwaited(RuntimeError):
+    """Batch files are written and somebody else is to answer them; run again when that is done."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """Where one batch stands. `status` is the API's own word; "written" before it was submitted,
@@ -52,8 +57,9 @@ class State:
 
 
 class Batches:
-    """The batches of one endpoint in one folder. `poll` seconds between looks; `unreachable_after` seconds
-    without an answer of the service end the run."""
+    """The batches of one endpoint in one folder, for any number of threads. `poll` seconds between looks;
+    `unreachable_after` seconds without an answer of the service end the run. Without `submit` the files are
+    only written, and collected when somebody has put `<name>.output.jsonl` beside them."""
 
     def __init__(
         self,
@@ -66,6 +72,8 @@ class Batches:
         most_requests: int = MOST_REQUESTS,
         most_bytes: int = MOST_BYTES,
         unreachable_after: float = 3600.0,
+        submit: bool = True,
+        run: str = "",
     ) -> None:
         self._endpoint = replace(
             endpoint, price_in=endpoint.price_in * DISCOUNT, price_out=endpoint.price_out * DISCOUNT
@@ -77,7 +85,10 @@ class Batches:
         self._most_requests = most_requests
         self._most_bytes = most_bytes
         self._unreachable_after = unreachable_after
+        self._submit = submit
+        self._run = run
         self._held: set[str] = set()
+        self._lock = threading.Lock()
 
     def through(self, requests: Iterable[Request]) -> Iterator[Request]:
         """The same requests, once every batch for them has ended. What a batch did not answer
@@ -87,13 +98,14 @@ class Batches:
             for request in requests:
                 note = {"tag": request.tag, "longer": request.longer}
                 spool.write(orjson.dumps([request.canonical(self._endpoint.revision).decode(), note]) + b"\n")
-            self.write(_spooled(spool))
-            self.run()
+            with self._lock:
+                self.write(_spooled(spool))
+            self.run() if self._submit else self.collect()
             yield from _spooled(spool)
 
     def write(self, requests: Iterable[Request]) -> list[State]:
         """Input files for what neither the ledger holds nor an open batch asks for."""
-        taken = {key for state in self.states() if state.status != "collected" for key in self._asked(state)}
+        taken = {key for state in self._open() for key in self._asked(state)}
         written: list[State] = []
         source = iter(requests)
         lines: list[tuple[str, bytes, Request, bytes]] = []
@@ -120,13 +132,15 @@ class Batches:
         return written
 
     def run(self) -> None:
-        """Submit what is written, and wait until every batch has ended and is collected."""
+        """Submit what is written, and wait until every batch that is open now has ended and is collected."""
         client = self._client()
         answered = time.monotonic()
-        while open_ := [state for state in self.states() if state.status != "collected"]:
+        mine = {state.name for state in self._open()}
+        while mine & {state.name for state in self._open()}:
             try:
-                for state in open_:
-                    self._advance(client, state)
+                with self._lock:
+                    for state in self._open():
+                        self._advance(client, state)
                 answered = time.monotonic()
             except openai.APIError as error:
                 status = error.status_code if isinstance(error, openai.APIStatusError) else 0
@@ -135,8 +149,26 @@ class Batches:
                 # The service is away; its batches go on meanwhile, and so do we at the next look.
                 if time.monotonic() - answered > self._unreachable_after:
                     raise self._stopped(error.message, status) from error
-            if any(state.status != "collected" for state in self.states()):
+            if mine & {state.name for state in self._open()}:
                 time.sleep(self._poll)
+
+    def collect(self) -> None:
+        """Take the answers that somebody has put beside the files; AnswersAwaited while some are missing."""
+        with self._lock:
+            for state in self._open():
+                if self._path(state, "output.jsonl").exists():
+                    self._collect(state)
+            left = self._open()
+        if left:
+            files = ", ".join(str(self._path(state, "jsonl")) for state in left[:3])
+            more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+            raise AnswersAwaited(
+                f"{sum(state.count for state in left):,} requests wait for answers in {files}{more}: answer "
+                "NAME.jsonl into NAME.output.jsonl beside it (vllm run-batch -i, -o), then run again"
+            )
+
+    def _open(self) -> list[State]:
+        return [state for state in self.states() if state.status != "collected"]
 
     def states(self) -> list[State]:
         """Every batch in the folder, oldest name first."""
@@ -190,6 +222,7 @@ class Batches:
         end, asked = self._endpoint, self._asked(state)
         skipped: Counter[str] = Counter()
         bought = {"role": end.role, "price_in": end.price_in, "price_out": end.price_out, "names": end.names}
+        bought["run"] = self._run
         spent = Bill(0, "", 0, 0, False, 0.0)
         for kind in ("output", "errors"):
             path = self._path(state, f"{kind}.jsonl")

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from storage.ledger import Bill
+from storage.ledger import Bill, Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +35,27 @@ class Budget:
 
     A call is let through only if its worst case (its prompt as estimated, its answer at max_tokens)
     still fits beside what is spent and what is in flight, so the caps hold to within the error of that
-    estimate. Thread-safe.
+    estimate. `spent` is what the run had paid before it was killed and begun again. Thread-safe.
     """
 
     def __init__(
-        self, usd: float | None = None, tokens: int | None = None, deadline: float | None = None
+        self,
+        usd: float | None = None,
+        tokens: int | None = None,
+        deadline: float | None = None,
+        *,
+        spent: Spent | None = None,
     ) -> None:
         self.usd = usd
         self.tokens = tokens
         self.deadline = deadline
         self._lock = threading.Lock()
-        self._spent_usd = 0.0
-        self._spent_tokens = 0
+        self._spent_usd = spent.usd if spent is not None else 0.0
+        self._spent_tokens = spent.tokens if spent is not None else 0
         self._held_usd = 0.0
         self._held_tokens = 0
         self._holds = 0
-        self._estimated = 0
+        self._estimated = spent.estimated if spent is not None else 0
 
     def reserve(self, usd: float, tokens: int) -> bool:
         """True if the call may be sent, its worst case now held; False if calls in flight must land
@@ -92,6 +97,4 @@ class Budget:
 
     def _exceeded(self, limit: str, why: str) -> BudgetExceeded:
         mend = {"usd": "--budget-usd", "tokens": "--budget-tokens", "deadline": "--deadline"}[limit]
-        return BudgetExceeded(
-            f"stopped by {mend}: {why}; run again with a higher {mend} to go on", self.state(limit)
-        )
+        return BudgetExceeded(f"stopped by {mend}: {why}", self.state(limit))

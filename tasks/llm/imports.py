@@ -32,7 +32,7 @@ class ImportProblem(ValueError):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One answer to put: the canonical request, the raw chat-completions body, what it was bought for
-    (USD per million tokens)."""
+    (USD per million tokens), and the run that pays."""
 
     canonical: bytes
     raw: bytes
@@ -43,6 +43,7 @@ class Answer:
     price_in: float = 0.0
     price_out: float = 0.0
     names: tuple[str, ...] = ()
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ def put_answers(ledger: Ledger, answers: Iterable[Answer]) -> Sums:
                 created=time.time(),
                 role=answer.role,
                 tag=answer.tag,
+                run=answer.run,
                 price_in=answer.price_in,
                 price_out=answer.price_out,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.rows import column
+from tasks.clock import spoken
 from tasks.seeding import seed_of
 
 SAMPLES = 10
@@ -37,6 +38,17 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """A figure of the forecast, as text, beside what came."""
+
+    title: str
+    low: str
+    likely: str
+    high: str
+    fact: str
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """Everything a report says. `costs`: one mapping a role; `lineage`: as the version records it."""
 
@@ -50,11 +62,22 @@ class Figures:
     shares: Mapping[str, Sequence[Share]]
     scores: Mapping[str, npt.NDArray[np.float64]]
     samples: Sequence[Mapping[str, Any]]
+    service: Sequence[
+        Mapping[str, Any]
+    ] = ()  # one mapping a role and stage: what was paid, and how it was served
+    engines: Sequence[Mapping[str, Any]] = ()  # one mapping a role: cuts, breaker, errors
+    expected: Sequence[Expected] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def usd(self) -> float:
+        """What the rows cost, whenever it was paid."""
         return float(sum(cost["usd"] for cost in self.costs))
+
+    @property
+    def paid(self) -> float:
+        """What this run paid, answers that could not be used among it."""
+        return float(sum(line["usd"] for line in self.service))
 
     @property
     def calibration(self) -> Mapping[str, Any]:
@@ -87,8 +110,39 @@ def collect(
         shares={name: _share(added, whole, source) for name, source in SHARES.items()},
         scores=_scores(added),
         samples=_samples(added, version),
-        lineage=lineage,
+        service=lineage.get("service", ()),
+        engines=lineage.get("engines", ()),
+        expected=_expected(lineage, costs, added.num_rows),
+        lineage={name: lineage[name] for name in lineage if name not in ("service", "engines", "forecast")},
     )
+
+
+def _expected(lineage: Mapping[str, Any], costs: Sequence[Mapping[str, Any]], added: int) -> list[Expected]:
+    """The forecast that was made before the first call, beside the fact."""
+    figures = (lineage.get("forecast") or {}).get("figures")
+    if not figures:
+        return []
+    tokens = sum(cost["prompt_tokens"] + cost["completion_tokens"] for cost in costs)
+    lines: list[tuple[str, str, Callable[[float], str], float]] = [
+        ("accepted rows", "accepted", _whole, added),
+        ("completions", "calls", _whole, sum(cost["completions"] for cost in costs)),
+        ("tokens", "tokens", _whole, tokens),
+        ("USD", "usd", _money, sum(cost["usd"] for cost in costs)),
+        ("duration", "seconds", spoken, lineage["ended"]["seconds"]),
+    ]
+    found = []
+    for title, name, shown, fact in lines:
+        low, likely, high = (shown(value) for value in figures[name])
+        found.append(Expected(title, low, likely, high, shown(fact)))
+    return found
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _money(value: float) -> str:
+    return f"${value:,.4f}"
 
 
 def _reasons(rejected: pa.Table) -> list[tuple[str, str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -337,8 +338,26 @@ EVERY = ",".join(
     ids=["mixed", "each-5-percent"],
 )
 def test_all_faults_at_once_lose_and_double_nothing(rates: str, count: int, faults, ledger: Ledger) -> None:
+    survives(faults, ledger, rates, count, QUICK)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", [part.split("=")[0] for part in EVERY.split(",")])
+def test_each_fault_at_30_percent_of_10_000_calls(fault: str, faults, ledger: Ledger) -> None:
+    survives(faults, ledger, f"{fault}=300", 10_000, QUICK)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["hang", "drip", "http429s", "http429date"])
+def test_each_slow_fault_at_5_percent_of_10_000_calls(fault: str, faults, ledger: Ledger) -> None:
+    hasty = replace(QUICK, deadline=1.0 if fault in ("hang", "drip") else 20.0, breaker_after=1000)
+    survives(faults, ledger, f"{fault}=50", 10_000, hasty)
+
+
+def survives(faults, ledger: Ledger, rates: str, count: int, limits: EngineLimits) -> None:
+    """None lost, none mixed up, none bought twice, and the bill is the server's count."""
     requests = questions(count)
-    with Engine(endpoint(faults.url(rates, seed=count)), ledger, QUICK) as engine:
+    with Engine(endpoint(faults.url(rates, seed=count)), ledger, limits) as engine:
         completions = list(engine.run(requests))
         stats = engine.stats()
     counts = faults.counts()
@@ -348,8 +367,9 @@ def test_all_faults_at_once_lose_and_double_nothing(rates: str, count: int, faul
             assert completion.text == "answer to " + request.messages[-1]["content"]
         else:
             assert completion.error.split(":")[0] in (
-                "refusal", "content filter", "context length", "empty", "malformed", "quarantined",
+                "refusal", "content filter", "context length", "empty", "malformed", "quarantined", "deferred",
             )  # fmt: skip
+            assert not completion.deferred or limits is not QUICK
     assert max(counts["good"].values()) == 1  # no answer was bought twice
     assert len(counts["bodies"]) == count
     bill_matches(ledger, counts)

@@ -100,3 +100,27 @@ def test_another_seed_takes_other_rows() -> None:
 @pytest.mark.parametrize("count", [0, 1])
 def test_small_tables(count: int) -> None:
     assert kept(run(to_table(rows(count)))).num_rows == count
+
+
+def test_least_shares_of_domains_hold_of_what_is_taken() -> None:
+    table = to_table(rows(200, domain=["algebra"] + ["calculus"] * 9))
+    out = run(table, target=60, at_least={"algebra": 0.25})
+    counts = Counter(column(kept(out), "domain"))
+    assert counts == {"algebra": 15, "calculus": 45}
+    # 20 rows of algebra are a quarter of no more than 80
+    out = run(table, target=150, at_least={"algebra": 0.25})
+    assert Counter(column(kept(out), "domain")) == {"algebra": 20, "calculus": 60}
+    assert "mix: over the 80 rows in which every domain has its least share" in column(out, "rejected")
+
+
+def test_least_and_largest_shares_hold_together() -> None:
+    table = to_table(rows(200, domain=["algebra", "calculus"], solution_format=["cot", "cot", "pot", "cot"]))
+    taken = kept(run(table, target=100, at_least={"algebra": 0.4}, shares={"format": {"cot": 0.6}}))
+    domains, formats = (Counter(column(taken, name)) for name in ("domain", "solution_format"))
+    assert domains["algebra"] >= 0.4 * taken.num_rows
+    assert formats["cot"] <= 0.6 * taken.num_rows + 1
+    assert taken.num_rows > 60
+
+
+def test_a_domain_that_is_not_there_leaves_nothing() -> None:
+    assert kept(run(to_table(rows(20)), at_least={"calculus": 0.1})).num_rows == 0

@@ -1,0 +1,154 @@
+"""A night's forecast from what this home has seen: its ledger's calls and its published nights' funnels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import prompts
+from flows.config import Nightly
+from flows.settings import Settings
+from flows.tools import Tools
+from storage.ledger import Usage
+from tasks.clock import moment
+from tasks.forecast import Forecast, Plan, Price, Share
+from tasks.forecast import forecast as drawn
+from tasks.found import module
+from tasks.taxonomy import SUBDOMAINS
+
+MOST_NIGHTS = 10  # that are looked back upon
+# kept of a hundred, where no night was published yet
+GUESSES = {"written": 93, "novel": 85, "solved": 95, "verified": 80, "scored": 95, "usable": 75}
+ROLE_OF = {"solve": "reasoner", "critique": "critic", "probe": "student"}  # the others are the teacher's
+PROMPT_OF = {"solve": "solve_cot", "probe": "solve_cot"}  # where a stage's prompt has another name
+PROBES = 144  # problems of the project's own probe set
+SECONDS_A_CALL = 5.0  # guessed, of an endpoint that was never asked
+
+
+def forecast(config: Nightly, tools: Tools) -> Forecast:
+    """From the history of this home; asks no model."""
+    nights = past_nights(tools)
+    history = tools.ledger().history()
+    funnels = [line for night in nights for line in night["funnel"]]
+    plan = Plan(
+        target=config.target,
+        waves=config.generate.waves,
+        per_call=config.generate.per_call,
+        cells=len(config.generate.languages) * len(config.generate.subdomains or SUBDOMAINS),
+        samples=config.solve.samples,
+        best=min(config.mix.per_problem, config.solve.samples),
+        reserved=config.weakness.share,
+        probes=PROBES if config.weakness.share else 0,
+        shares={
+            "written": _share("written", funnels, ["generate"]),
+            "novel": _share("novel", funnels, ["similarity"]),
+            "solved": _share("solved", funnels, ["solve"]),
+            "verified": _share("verified", funnels, ["verify"]),
+            "scored": _share(
+                "scored", funnels, [name for name in config.score.scorers if name != "critique"]
+            ),
+        },
+        usable=_usable(nights),
+        writers=dict(config.generate.methods),
+        prices={
+            tag: _price(tag, history, tools.settings)
+            for tag in (*config.generate.methods, "solve", "critique", "probe")
+        },
+        judged=any("critic" in module("tasks.scorers", name).needs for name in config.score.scorers),
+        in_flight=tools.settings.in_flight,
+        usd=config.budget.usd,
+        tokens=config.budget.tokens,
+        seconds=_until(config.budget.deadline),
+        batch=config.answers == "batch",
+    )
+    return replace(drawn(_paced(plan, nights), seed=config.seed), nights=len(nights))
+
+
+def past_nights(tools: Tools) -> list[Mapping[str, Any]]:
+    """Lineages of the newest published nights, of every dataset."""
+    store = tools.store
+    versions = [version for dataset in store.datasets() for version in store.versions(dataset)]
+    made = [v for v in versions if v.lineage.get("flow") == "nightly" and "ended" in v.lineage]
+    return [v.lineage for v in sorted(made, key=lambda v: v.created)[-MOST_NIGHTS:]]
+
+
+def _share(name: str, funnel: Iterable[Mapping[str, Any]], stages: list[str]) -> Share:
+    """Seeds are known to be novel to nobody: only what was written counts."""
+    lines = [line for line in funnel if line["stage"] in stages and not line["title"].endswith("seeds")]
+    asked, kept = sum(line["asked"] for line in lines), sum(line["kept"] for line in lines)
+    if not stages:
+        return Share(1, 1)
+    return Share(kept, asked) if asked else Share(GUESSES[name], 100, guessed=True)
+
+
+def _usable(nights: Iterable[Mapping[str, Any]]) -> Share:
+    """Rows that the mixtures could take, of those that their novel questions could have given."""
+    found = possible = 0.0
+    for night in nights:
+        novel = sum(line["kept"] for line in night["funnel"] if line["stage"] == "similarity")
+        parameters = night["parameters"]
+        best = min(parameters["mix"]["per_problem"], parameters["solve"]["samples"])
+        found, possible = found + night["ended"]["accepted"], possible + novel * best
+    return Share(found, possible) if possible else Share(GUESSES["usable"], 100, guessed=True)
+
+
+def _price(tag: str, history: Iterable[Usage], settings: Settings) -> Price:
+    """What a call of this stage takes: of this model if it was ever asked, else of any, else guessed."""
+    role = ROLE_OF.get(tag, "teacher")
+    endpoint = settings.endpoint(role)
+    of_stage = [group for group in history if group.tag == tag and group.completions]
+    groups = [group for group in of_stage if group.model == endpoint.model] or of_stage
+    calls = sum(group.calls for group in groups)
+    own: dict[str, Any] = {
+        "role": role,
+        "model": endpoint.model,
+        "price_in": endpoint.price_in,
+        "price_out": endpoint.price_out,
+        "batched": bool(endpoint.base_urls),
+    }
+    if not calls:
+        name = PROMPT_OF.get(tag, tag)
+        prompt = prompts.load(name if f"{name}.en" in prompts.names() else "self_instruct")
+        return Price(
+            prompt_tokens=len(prompt.body) / 4 + 200, completion_tokens=prompt.front.max_tokens * 0.3, sd=0.0,
+            seconds=SECONDS_A_CALL, tries=1.02, calls=0, **own,
+        )  # fmt: skip
+
+    def mean(name: str) -> float:
+        return float(sum(getattr(group, name) * group.calls for group in groups) / calls)
+
+    return Price(
+        prompt_tokens=sum(group.prompt_tokens for group in groups) / calls,
+        completion_tokens=sum(group.completion_tokens for group in groups) / calls,
+        sd=mean("completion_sd"),
+        seconds=mean("mean_elapsed"),
+        tries=calls / sum(group.completions for group in groups),
+        calls=calls if groups[0].model == endpoint.model else 0,
+        **own,
+    )
+
+
+def _paced(plan: Plan, nights: Iterable[Mapping[str, Any]]) -> Plan:
+    """With what past nights took besides waiting for models; begun again or answered by the ledger they say nothing."""
+    solved: Counter[str] = Counter()
+    for night in nights:
+        ended, costs = night["ended"], night["costs"]
+        fresh = sum(cost["completions"] - cost["cached"] for cost in costs)
+        if ended["resumed"] or fresh < 0.8 * sum(cost["completions"] for cost in costs):
+            continue
+        rows = sum(line["asked"] for line in night["funnel"] if line["stage"] == "solve")
+        busy = sum(line["busy_s"] for line in night["service"])
+        solved.update({"rows": rows, "ms": round(1000 * max(0.0, ended["seconds"] - busy - plan.start))})
+    if not solved["rows"]:
+        return plan
+    return replace(plan, overhead=solved["ms"] / 1000 / solved["rows"])
+
+
+def _until(deadline: str | None) -> float | None:
+    if deadline is None:
+        return None
+    now = datetime.now().astimezone()
+    return max(1.0, (moment(deadline, now) - now).total_seconds())

@@ -1,0 +1,60 @@
+"""The terms of a run: where its answers come from and what it may cost. And what ends it before its target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from flows.config import Nightly
+from storage.ledger import Ledger
+from tasks.clock import moment
+from tasks.llm.batch import AnswersAwaited
+from tasks.llm.budget import Budget, BudgetExceeded
+
+# what a stage raises when a limit is reached: everything in flight has landed by then
+LIMITS = (BudgetExceeded, AnswersAwaited)
+# values of `answers`: those that go through batch files, and those that ask no endpoint
+BATCHED = ("batch", "files")
+UNASKED = ("files", "offline")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """`run` is whose calls the ledger counts; `answers` as in flows.config."""
+
+    run: str = ""
+    answers: str = "online"
+    budget: Budget | None = None
+
+
+class Stopped(RuntimeError):
+    """A limit ended the run before it could publish. Nothing is lost: the same command goes on from here."""
+
+    def __init__(
+        self, by: str, why: str, *, usd: float, tokens: int, estimated: int, accepted: int, target: int
+    ) -> None:
+        super().__init__(why)
+        self.by = by
+        self.why = why
+        self.usd = usd
+        self.tokens = tokens
+        self.estimated = estimated
+        self.accepted = accepted
+        self.target = target
+
+
+def agreed(config: Nightly, run: str, since: float, ledger: Callable[[], Ledger]) -> Terms:
+    """The terms of `run`; what it has paid from `since` on (Unix seconds: before it was killed) is spent already."""
+    limits = config.budget
+    budget = None
+    if limits.usd is not None or limits.tokens is not None or limits.deadline is not None:
+        now = datetime.now().astimezone()
+        deadline = moment(limits.deadline, now).timestamp() if limits.deadline else None
+        budget = Budget(limits.usd, limits.tokens, deadline, spent=ledger().spent(run, since))
+    return Terms(run, config.answers, budget)
+
+
+def limit_of(error: BaseException) -> str:
+    """The word for what ended the run: usd, tokens, deadline, files."""
+    return error.state.limit if isinstance(error, BudgetExceeded) else "files"

@@ -1,0 +1,214 @@
+"""What a night will take before it is run: calls, tokens, price, time, accepted rows, each with a range.
+
+Many nights are drawn (DRAWS): every share, length and price a call is drawn around what past nights and the
+ledger measured, as wide as that was uncertain, and the waves are played through as the flow would. Where
+nothing was measured yet, the guesses of this file stand in, drawn widely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.demand import FIRST_GUESS, MARGIN
+
+DRAWS = 2000
+RANGE = (10, 50, 90)  # percentiles: low, likely, high
+GUESSED = 8  # observations that a guess counts as
+MOST = 150  # and a measured share at most: nights differ more than their row counts say
+Numbers = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`kept` of `asked` rows; `guessed` where nobody counted."""
+
+    kept: float
+    asked: float
+    guessed: bool = False
+
+    def draw(self, rng: np.random.Generator) -> Numbers:
+        mean = min(max(self.kept / self.asked if self.asked else 0.5, 0.002), 0.998)
+        weight = GUESSED if self.guessed else min(max(self.asked, 2.0), MOST)
+        return rng.beta(mean * weight, (1 - mean) * weight, DRAWS)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """One call of a stage: tokens on average, `sd` of its completion tokens, seconds, calls paid for each
+    completion used; measured over `calls` (0: guessed). USD per million tokens; `batched`: has a Batch API."""
+
+    role: str
+    model: str
+    prompt_tokens: float
+    completion_tokens: float
+    sd: float
+    seconds: float
+    tries: float
+    calls: int
+    price_in: float = 0.0
+    price_out: float = 0.0
+    batched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The night to forecast. `cells`: topics that questions are ordered for, each in calls of its own. `shares`: stage -> Share for written, novel, solved, verified, scored; `usable`:
+    rows that the mixture can take of a novel question, as a share of `best`. `writers`: tag -> weight.
+    `overhead` seconds a solution besides waiting for models, `start` seconds once."""
+
+    target: int
+    waves: int
+    per_call: int
+    cells: int
+    samples: int
+    best: int
+    reserved: float
+    probes: int
+    shares: Mapping[str, Share]
+    usable: Share
+    writers: Mapping[str, float]
+    prices: Mapping[str, Price]
+    judged: bool = True
+    in_flight: int = 64
+    overhead: float = 0.01
+    start: float = 20.0
+    usd: float | None = None
+    tokens: float | None = None
+    seconds: float | None = None
+    batch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Each figure as (low, likely, high); `stages` likely figures by tag; `ends`: share of the drawn nights that
+    each limit ended; `history`: calls that the figures rest on."""
+
+    figures: dict[str, tuple[float, float, float]]
+    stages: list[dict[str, Any]]
+    ends: dict[str, float]
+    history: int = 0
+    nights: int = 0
+    guessed: list[str] = field(default_factory=list)
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def forecast(plan: Plan, *, seed: int = 0) -> Forecast:
+    rng = np.random.default_rng(seed)
+    share = {name: found.draw(rng) for name, found in plan.shares.items()}
+    novel = share["written"] * share["novel"]
+    per_question = novel * plan.usable.draw(rng) * plan.best
+    questions, orders, short = _waves(plan, per_question)
+    solutions = questions * novel * plan.samples
+    calls = {tag: orders * weight / sum(plan.writers.values()) for tag, weight in plan.writers.items()}
+    calls["solve"] = solutions
+    if plan.judged:
+        calls["critique"] = solutions * share["solved"] * share["verified"] * share["scored"]
+    if plan.probes:
+        calls["probe"] = np.full(DRAWS, float(plan.probes))
+    sent, made, online, batch, busy = (np.zeros(DRAWS) for _ in range(5))
+    stages = []
+    for tag, count in calls.items():
+        price = plan.prices[tag]
+        paid = np.ceil(count) * price.tries
+        unsure = (
+            0.5 if not price.calls else 0.04 + price.sd / max(price.completion_tokens, 1) / price.calls**0.5
+        )
+        tokens_in = paid * price.prompt_tokens * _around(rng, unsure / 2)
+        tokens_out = paid * price.completion_tokens * _around(rng, unsure)
+        usd = (tokens_in * price.price_in + tokens_out * price.price_out) / 1e6
+        sent, made, online = sent + tokens_in, made + tokens_out, online + usd
+        batch = batch + usd * (0.5 if price.batched else 1.0)
+        busy = busy + paid * price.seconds / np.clip(paid, 1, plan.in_flight) * _around(rng, 0.1 + unsure / 2)
+        stages.append(
+            {
+                "role": price.role,
+                "model": price.model,
+                "stage": tag,
+                "calls": float(np.median(paid)),
+                "prompt_tokens": float(np.median(tokens_in)),
+                "completion_tokens": float(np.median(tokens_out)),
+                "usd": float(np.median(usd)),
+                "guessed": not price.calls,
+            }
+        )
+    wall = plan.start + busy + solutions * plan.overhead * _around(rng, 0.25)
+    accepted = np.minimum(plan.target, questions * per_question)
+    paid_usd = batch if plan.batch else online
+    cut, ends = _limits(plan, paid_usd, sent + made, wall, accepted, short)
+    figures = {
+        "questions": questions * cut,
+        "calls": sum(np.ceil(count) * plan.prices[tag].tries for tag, count in calls.items()) * cut,
+        "tokens": (sent + made) * cut,
+        "usd": online * cut,
+        "usd_batch": batch * cut,
+        "seconds": wall * cut,
+        "accepted": np.floor(accepted * cut),
+    }
+    return Forecast(
+        {name: _triple(values) for name, values in figures.items()},
+        stages,
+        ends,
+        sum(price.calls for price in plan.prices.values()),
+        guessed=sorted(
+            {name for name, found in plan.shares.items() if found.guessed}
+            | {tag for tag in calls if not plan.prices[tag].calls}
+        ),
+    )
+
+
+def _waves(plan: Plan, per_question: Numbers) -> tuple[Numbers, Numbers, npt.NDArray[np.bool_]]:
+    """Questions asked for in all and the calls that order them, as the flow would ask; and whether the waves were
+    used up before the target."""
+    questions, orders, accepted = np.zeros(DRAWS), np.zeros(DRAWS), np.zeros(DRAWS)
+    parts = [plan.target * (1 - plan.reserved)] + [float(plan.target)] * (
+        plan.waves if plan.reserved else plan.waves - 1
+    )
+    for until in parts[: plan.waves + bool(plan.reserved)]:
+        missing = np.maximum(0.0, until - accepted)
+        measured = np.where(questions > 0, accepted / np.maximum(questions, 1), 0.0)
+        rate = np.where(measured > 0, measured, plan.best * FIRST_GUESS)
+        more = np.where(missing >= 1, np.ceil(missing / rate * MARGIN), 0.0)
+        orders = orders + np.minimum(more, plan.cells) * np.ceil(
+            np.maximum(more / plan.cells, 1) / plan.per_call
+        )
+        questions, accepted = questions + more, accepted + more * per_question
+    return questions, orders, accepted < plan.target - 1
+
+
+def _limits(
+    plan: Plan,
+    usd: Numbers,
+    tokens: Numbers,
+    seconds: Numbers,
+    accepted: Numbers,
+    short: npt.NDArray[np.bool_],
+) -> tuple[Numbers, dict[str, float]]:
+    """The share of each drawn night that its caps let happen, and how often each limit was the first."""
+    caps = [("usd", plan.usd, usd), ("tokens", plan.tokens, tokens), ("deadline", plan.seconds, seconds)]
+    left = np.array(
+        [np.ones(DRAWS)] + [cap / np.maximum(need, 1e-12) for _, cap, need in caps if cap is not None]
+    )
+    first, cut = left.argmin(axis=0), np.minimum(1.0, left.min(axis=0))
+    names = ["", *(name for name, cap, _ in caps if cap is not None)]
+    ends = {name: float((first == i).mean()) for i, name in enumerate(names) if i}
+    within = first == 0
+    ends["waves"] = float((within & short).mean())
+    ends["target"] = float((within & ~short).mean())
+    return cut, {name: value for name, value in ends.items() if value > 0}
+
+
+def _around(rng: np.random.Generator, spread: float) -> Numbers:
+    """Factors around 1, never below a tenth."""
+    return np.maximum(0.1, rng.normal(1.0, spread, DRAWS))
+
+
+def _triple(values: Numbers) -> tuple[float, float, float]:
+    low, likely, high = np.percentile(values, RANGE)
+    return float(low), float(likely), float(high)

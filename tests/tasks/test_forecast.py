@@ -1,0 +1,98 @@
+"""The forecast against nights whose outcome is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tasks.forecast import Plan, Price, Share, forecast
+
+SURE = Share(1, 1_000_000)
+
+
+def price(role: str, calls: int = 100_000, **more: float) -> Price:
+    fields = {"prompt_tokens": 100.0, "completion_tokens": 50.0, "sd": 10.0, "seconds": 2.0, "tries": 1.0}
+    return Price(role, "m", **(fields | more), calls=calls, price_in=1.0, price_out=2.0, batched=True)  # type: ignore[arg-type]
+
+
+PLAN = Plan(
+    target=1000,
+    waves=4,
+    per_call=5,
+    cells=10,
+    samples=4,
+    best=2,
+    reserved=0.0,
+    probes=0,
+    shares=dict.fromkeys(("written", "novel", "solved", "verified", "scored"), Share(1e6, 1e6)),
+    usable=Share(750_000, 1_000_000),
+    writers={"self_instruct": 1.0},
+    prices={"self_instruct": price("teacher"), "solve": price("reasoner"), "critique": price("critic")},
+    in_flight=64,
+)
+
+
+def likely(plan: Plan) -> dict[str, float]:
+    return {name: figure[1] for name, figure in forecast(plan).figures.items()}
+
+
+def test_the_arithmetic_of_a_sure_night() -> None:
+    """1,000 rows at 1.5 rows a question: 734 questions, 147 to 150 calls for them, 4 solutions and critiques each."""
+    found = likely(PLAN)
+    assert found["accepted"] == pytest.approx(1000, rel=0.01)
+    assert found["questions"] == pytest.approx(1000 / 1.5 * 1.1, rel=0.05)
+    assert found["calls"] == pytest.approx(found["questions"] * (1 / 5 + 8), rel=0.03)
+    assert found["tokens"] == pytest.approx(found["calls"] * 150, rel=0.1)
+    assert found["usd"] == pytest.approx(found["calls"] * (100 + 2 * 50) / 1e6, rel=0.1)
+    assert found["usd_batch"] == pytest.approx(found["usd"] / 2, rel=1e-6)
+    assert found["seconds"] == pytest.approx(
+        20 + found["calls"] * 2 / 64 + found["questions"] * 4 * 0.01, rel=0.2
+    )
+
+
+def test_every_range_holds_its_likely_value_and_guesses_widen_it() -> None:
+    sure = forecast(PLAN)
+    guesses = {name: Share(80, 100, guessed=True) for name in PLAN.shares}
+    unsure = forecast(
+        replace(PLAN, shares=guesses, prices=PLAN.prices | {"solve": price("reasoner", calls=0)})
+    )
+    for found in (sure, unsure):
+        assert all(low <= mid <= high for low, mid, high in found.figures.values())
+
+    def width(found: object, name: str) -> float:
+        low, mid, high = found.figures[name]  # type: ignore[attr-defined]
+        return float((high - low) / mid)
+
+    assert width(unsure, "tokens") > 2 * width(sure, "tokens")
+    assert set(unsure.guessed) == {*guesses, "solve"}
+    assert sure.guessed == []
+
+
+@pytest.mark.parametrize(
+    ("cap", "limit"),
+    [({"usd": 0.2}, "usd"), ({"tokens": 100_000}, "tokens"), ({"seconds": 60.0}, "deadline")],
+)
+def test_a_cap_cuts_the_night_and_is_named(cap: dict[str, float], limit: str) -> None:
+    whole, cut = likely(PLAN), forecast(replace(PLAN, **cap))  # type: ignore[arg-type]
+    assert cut.ends == {limit: 1.0}
+    assert cut.figures["accepted"][1] < whole["accepted"] / 2
+    name = {"usd": "usd", "tokens": "tokens", "deadline": "seconds"}[limit]
+    assert cut.figures[name][2] == pytest.approx(next(iter(cap.values())), rel=0.01)
+
+
+def test_batch_prices_count_against_the_cap_where_batches_are_used() -> None:
+    cap = likely(PLAN)["usd"] * 0.75
+    assert "usd" in forecast(replace(PLAN, usd=cap)).ends
+    assert "usd" not in forecast(replace(PLAN, usd=cap, batch=True)).ends
+
+
+def test_waves_that_do_not_suffice_are_named() -> None:
+    hard = replace(PLAN, waves=1, usable=Share(50, 1000))
+    found = forecast(hard)
+    assert found.ends["waves"] > 0.99
+    assert found.figures["accepted"][1] < 200
+
+
+def test_the_same_seed_gives_the_same_forecast() -> None:
+    assert forecast(PLAN, seed=3) == forecast(PLAN, seed=3)
