@@ -52,7 +52,7 @@ def test_gsm8k_rows_as_seeds_over_a_socket(
     assert ingest["kept"] > SEEDS
     assert night["added"] == 60
     counted = server.stats()
-    paid = sum(cost["completions"] - cost["cached"] for cost in night["lineage"]["costs"])
+    paid = sum(line["calls"] for line in night["lineage"]["service"])
     assert counted["calls"] == counted["distinct_requests"] == paid
     # the user's problems are shown to the teacher, and are the parents of what it wrote
     (shown,) = one.sql(
