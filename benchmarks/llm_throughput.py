@@ -1,8 +1,9 @@
 """Requests a second of the model engine, ledger on, against a loopback server of fixed latency.
 
 The ideal is in-flight / latency. Peers in the same run: bare aiohttp (no ledger, no retries, nothing),
-the openai client over aiohttp and as it comes, distilabel where MATHMILL_DISTILABEL_PYTHON has it. Each client is a process of its own; CPU is its user and
-system time, memory its peak above what it had imported. `--quick` ends within a minute.
+the openai client over aiohttp and as it comes; distilabel and Curator where MATHMILL_DISTILABEL_PYTHON and
+MATHMILL_CURATOR_PYTHON name a Python that has them. Each client is a process of its own; CPU is its user and system
+time, memory its peak above what it had imported. `--quick` ends within a minute.
 """
 
 from __future__ import annotations
@@ -163,7 +164,6 @@ async def openai_ask(session: Any, number: int) -> None:
 
 
 def distilabel(url: str, in_flight: int, count: int) -> Iterator[Any]:
-    """Runs in the Python that MATHMILL_DISTILABEL_PYTHON names: its pins are its own."""
     from distilabel.llms import OpenAILLM
     from distilabel.pipeline import Pipeline
     from distilabel.steps import LoadDataFromDicts
@@ -180,6 +180,20 @@ def distilabel(url: str, in_flight: int, count: int) -> Iterator[Any]:
     yield
 
 
+def curator(url: str, in_flight: int, count: int) -> Iterator[Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ |= {"CURATOR_CACHE_DIR": folder, "CURATOR_DISABLE_CACHE": "1", "TELEMETRY_ENABLED": "0"}
+        from bespokelabs.curator import LLM
+
+        limits = {"max_requests_per_minute": 10**7, "max_tokens_per_minute": 10**10}
+        params = {"base_url": url, "api_key": "x", "max_concurrent_requests": in_flight, **limits}
+        llm = LLM(model_name="m", backend="openai", backend_params=params)
+        yield
+        made = llm([prompt(number)[1]["content"] for number in range(count)])
+        assert len(made.dataset) == count
+        yield
+
+
 CLIENTS: dict[str, Callable[[str, int, int], Iterator[Any]]] = {
     "mathmill": engine,
     "mathmill, slow start from 16": engine_slow_start,
@@ -187,7 +201,10 @@ CLIENTS: dict[str, Callable[[str, int, int], Iterator[Any]]] = {
     "openai[aiohttp]": gathered(openai_ask, openai_aiohttp_session),
     "openai": gathered(openai_ask, openai_session),
     "distilabel": distilabel,
+    "Curator": curator,
 }
+# their pins are their own
+PYTHON_OF = {"distilabel": "MATHMILL_DISTILABEL_PYTHON", "Curator": "MATHMILL_CURATOR_PYTHON"}
 
 
 def measure(name: str, url: str, in_flight: int, count: int) -> dict[str, float]:
@@ -217,11 +234,7 @@ def measure(name: str, url: str, in_flight: int, count: int) -> dict[str, float]
 def run(name: str, port: int, in_flight: int, count: int) -> dict[str, float] | None:
     """None, said so, where the peer is not installed."""
     # -P: this folder's scripts must not shadow the packages that they measure.
-    python = (
-        os.environ.get("MATHMILL_DISTILABEL_PYTHON", sys.executable)
-        if name == "distilabel"
-        else sys.executable
-    )
+    python = os.environ.get(PYTHON_OF.get(name, ""), sys.executable)
     command = [python, "-P", __file__, "--client", name, str(port), str(in_flight), str(count)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -298,7 +311,7 @@ def compare(port: int, *, quick: bool) -> bool:
     met.append(
         line("CPU a record", value, peer, ratio, CPU_US / BARE_CPU_US, good or ratio <= CPU_US / BARE_CPU_US)
     )
-    for name, target in (("openai[aiohttp]", 1.4), ("openai", 2.0), ("distilabel", 4.0)):
+    for name, target in (("openai[aiohttp]", 1.4), ("openai", 2.0), ("Curator", 2.5), ("distilabel", 4.0)):
         if (other := peers[name]) is not None:
             ratio = us["rate"] / other["rate"]
             value, peer = f"{us['rate']:.0f} 1/s", f"{name} {other['rate']:.0f}"

@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+SAME_NIGHT_S = 20 * 3600  # begun again later than this it is the next night, with the budget of one
+
 
 class Begun:
     """`<home>/runs/<run>.json`: `since` (Unix seconds) is when its budget began to count, `forecast` what was
@@ -25,7 +27,8 @@ class Begun:
         """The note of an earlier start, or a new one."""
         path = home / "runs" / f"{run}.json"
         found: dict[str, Any] = orjson.loads(path.read_bytes()) if path.exists() else {"forecast": forecast()}
-        note = cls(path, found.get("since") or time.time(), found["forecast"])
+        now, since = time.time(), found.get("since") or 0.0
+        note = cls(path, since if now - since < SAME_NIGHT_S else now, found["forecast"])
         note._write(note.since)
         return note
 

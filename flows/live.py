@@ -15,6 +15,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactUpdate
 
+from flows.reporting import key_of
 from flows.tools import Tools
 from tasks.llm.stats import Stats
 
@@ -26,7 +27,7 @@ class Live:
 
     def __init__(self, tools: Tools, dataset: str) -> None:
         self._tools = tools
-        self._key = f"{dataset.replace('.', '-').replace('_', '-')}-models"
+        self._key = f"{key_of(dataset)}-models"
         self._artifact: UUID | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None

@@ -17,6 +17,7 @@ from flows.begun import Begun
 from flows.config import ConfigError, Nightly
 from flows.forecast import forecast
 from flows.progress import Bars
+from flows.reporting import report_stopped
 from flows.settings import ROLES
 from flows.settle import finish, history, latest
 from flows.stage import Line, Stage
@@ -225,7 +226,7 @@ class Night:
             return
         self.begun.stopped()
         spent = self.line.tools.ledger().spent(self.run, self.begun.since)
-        raise Stopped(
+        stopped = Stopped(
             by,
             why,
             usd=spent.usd,
@@ -233,7 +234,9 @@ class Night:
             estimated=spent.estimated,
             accepted=worth,
             target=target,
-        ) from cause
+        )
+        report_stopped(self.config.dataset, stopped)
+        raise stopped from cause
 
     def _take_in(self, files: list[Path], title: str) -> list[Ref]:
         found = ingest(files, default_license=self.config.seeds.license)

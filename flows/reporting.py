@@ -8,11 +8,17 @@ from pathlib import Path
 import pyarrow.compute as pc
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
+from flows.terms import Stopped
 from flows.tools import Tools
 from storage.rows import empty
 from storage.versions import Version
 from tasks.report import Figures, FunnelLine, collect, to_html, to_markdown
 from tasks.report.figures import SHARES
+
+
+def key_of(dataset: str) -> str:
+    """Prefect's keys have no dots and no underscores."""
+    return dataset.replace(".", "-").replace("_", "-")
 
 
 def report_path(home: Path, name: str) -> Path:
@@ -28,7 +34,7 @@ def report(tools: Tools, version: Version) -> Path:
     beside = path.with_suffix(".tmp")
     beside.write_text(to_html(figures), encoding="utf-8")
     os.replace(beside, path)
-    key = version.dataset.replace(".", "-").replace("_", "-")
+    key = key_of(version.dataset)
     create_table_artifact(
         key=f"{key}-funnel",
         table=[
@@ -47,6 +53,20 @@ def report(tools: Tools, version: Version) -> Path:
         description=f"`{version}`, {version.rows:,} rows",
     )
     return path
+
+
+def report_stopped(dataset: str, stopped: Stopped) -> None:
+    """An artifact on the page of a run that a limit ended."""
+    create_markdown_artifact(
+        key=f"{key_of(dataset)}-stopped",
+        markdown=(
+            f"**{stopped.why}**\n\n"
+            f"- paid: ${stopped.usd:,.4f}, {stopped.tokens:,} tokens ({stopped.estimated:,} calls estimated)\n"
+            f"- accepted: {stopped.accepted:,} of {stopped.target:,} rows; nothing was published\n"
+            "- run it again to go on: finished work and every paid answer are found, the budget counts anew"
+        ),
+        description=f"`{dataset}`: a limit ended the run",
+    )
 
 
 def figures_of(tools: Tools, version: Version) -> Figures:

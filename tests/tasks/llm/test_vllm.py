@@ -16,6 +16,7 @@ import pytest
 
 from storage.ledger import Ledger
 from tasks.llm import Endpoint, EndpointError, Engine, EngineLimits, Request
+from tasks.llm.batch import AnswersAwaited, Batches
 
 PYTHON = os.environ.get("MATHMILL_VLLM_PYTHON", "")
 needs_vllm = pytest.mark.skipif(
@@ -131,3 +132,28 @@ def test_a_worker_that_dies_says_its_last_words(ledger: Ledger) -> None:
         pytest.raises(EndpointError, match="No module named 'vllm'"),
     ):
         list(engine.run([ask("vllm:x", "hi")]))
+
+
+@needs_vllm
+@pytest.mark.slow
+@pytest.mark.e2e
+def test_vllm_answers_batch_files_offline(model: Path, ledger: Ledger, quiet: None, tmp_path: Path) -> None:
+    """`vllm run-batch` takes the files as they are, and its output is collected as it is."""
+    end = Endpoint("teacher", "tiny", ["http://127.0.0.1:9/v1"])
+    batches = Batches(end, ledger, tmp_path / "batches", submit=False)
+    requests = [ask("tiny", f"What is the sum of 12 and {i}?") for i in range(20)]
+    with Engine(end, ledger, EngineLimits(offline=True), through=batches.through) as engine:
+        with pytest.raises(AnswersAwaited, match="20 requests wait"):
+            list(engine.run(requests))
+        (state,) = batches.states()
+        file = tmp_path / "batches" / f"{state.name}.jsonl"
+        command = [
+            PYTHON, "-m", "vllm.entrypoints.openai.run_batch", "-i", str(file), "-o",
+            str(file.with_suffix(".output.jsonl")), "--model", str(model), "--served-model-name", "tiny",
+            "--max-model-len", "512", "--dtype", "float32", "--enforce-eager",
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        completions = list(engine.run(requests))
+    assert all(c.error is None and c.usage.completion_tokens >= 1 for c in completions)
+    assert batches.states()[0].status == "collected"
