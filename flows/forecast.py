@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -21,9 +22,10 @@ from tasks.taxonomy import SUBDOMAINS
 
 MOST_NIGHTS = 10  # that are looked back upon
 # kept of a hundred, where no night was published yet
-GUESSES = {"written": 93, "novel": 85, "solved": 95, "verified": 80, "scored": 95, "usable": 75}
+GUESSES = {"written": 93, "novel": 85, "solved": 95, "verified": 80, "scored": 95, "judged": 40, "usable": 75}
 ROLE_OF = {"solve": "reasoner", "critique": "critic", "probe": "student"}  # the others are the teacher's
 PROMPT_OF = {"solve": "solve_cot", "probe": "solve_cot"}  # where a stage's prompt has another name
+OTHERS = ("seeds", "known answers")  # how titles of funnel lines end that are not of what was written
 PROBES = 144  # problems of the project's own probe set
 SECONDS_A_CALL = 5.0  # guessed, of an endpoint that was never asked
 
@@ -41,6 +43,7 @@ def forecast(config: Nightly, tools: Tools) -> Forecast:
         samples=config.solve.samples,
         best=min(config.mix.per_problem, config.solve.samples),
         reserved=config.weakness.share,
+        known=math.ceil(config.verify.known * config.target),
         probes=PROBES if config.weakness.share else 0,
         shares={
             "written": _share("written", funnels, ["generate"]),
@@ -50,6 +53,7 @@ def forecast(config: Nightly, tools: Tools) -> Forecast:
             "scored": _share(
                 "scored", funnels, [name for name in config.score.scorers if name != "critique"]
             ),
+            "judged": _judged(nights),
         },
         usable=_usable(nights),
         writers=dict(config.generate.methods),
@@ -76,12 +80,19 @@ def past_nights(tools: Tools) -> list[Mapping[str, Any]]:
 
 
 def _share(name: str, funnel: Iterable[Mapping[str, Any]], stages: list[str]) -> Share:
-    """Seeds are known to be novel to nobody: only what was written counts."""
-    lines = [line for line in funnel if line["stage"] in stages and not line["title"].endswith("seeds")]
+    """What the teacher wrote counts; seeds and questions with known answers go other ways."""
+    lines = [line for line in funnel if line["stage"] in stages and not line["title"].endswith(OTHERS)]
     asked, kept = sum(line["asked"] for line in lines), sum(line["kept"] for line in lines)
     if not stages:
         return Share(1, 1)
     return Share(kept, asked) if asked else Share(GUESSES[name], 100, guessed=True)
+
+
+def _judged(nights: Iterable[Mapping[str, Any]]) -> Share:
+    """Of the rows that came to the critic, those that it was asked about."""
+    came = sum(line["asked"] for night in nights for line in night["funnel"] if line["stage"] == "critique")
+    asked = sum(c["completions"] for night in nights for c in night["costs"] if c["role"] == "critic")
+    return Share(min(asked, came), came) if came else Share(GUESSES["judged"], 100, guessed=True)
 
 
 def _usable(nights: Iterable[Mapping[str, Any]]) -> Share:

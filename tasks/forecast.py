@@ -57,8 +57,8 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The night to forecast. `cells`: topics that questions are ordered for, each in calls of its own. `shares`: stage -> Share for written, novel, solved, verified, scored; `usable`:
-    rows that the mixture can take of a novel question, as a share of `best`. `writers`: tag -> weight.
+    """The night to forecast. `cells`: topics that questions are ordered for, each in calls of its own. `shares`: stage -> Share for written, novel, solved, verified, scored, and judged (what the critic is asked about); `usable`:
+    rows that the mixture can take of a novel question, as a share of `best`. `known`: questions with known answers that the votes are tried on. `writers`: tag -> weight.
     `overhead` seconds a solution besides waiting for models, `start` seconds once."""
 
     target: int
@@ -69,6 +69,7 @@ class Plan:
     best: int
     reserved: float
     probes: int
+    known: int
     shares: Mapping[str, Share]
     usable: Share
     writers: Mapping[str, float]
@@ -105,11 +106,13 @@ def forecast(plan: Plan, *, seed: int = 0) -> Forecast:
     novel = share["written"] * share["novel"]
     per_question = novel * plan.usable.draw(rng) * plan.best
     questions, orders, short = _waves(plan, per_question)
-    solutions = questions * novel * plan.samples
+    solutions = (questions * novel + plan.known) * plan.samples
     calls = {tag: orders * weight / sum(plan.writers.values()) for tag, weight in plan.writers.items()}
     calls["solve"] = solutions
     if plan.judged:
-        calls["critique"] = solutions * share["solved"] * share["verified"] * share["scored"]
+        calls["critique"] = (
+            solutions * share["solved"] * share["verified"] * share["scored"] * share["judged"]
+        )
     if plan.probes:
         calls["probe"] = np.full(DRAWS, float(plan.probes))
     sent, made, online, batch, busy = (np.zeros(DRAWS) for _ in range(5))
