@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,10 +58,10 @@ class Tools:
     def judge(self) -> Judge:
         return self._once("judge", lambda: Judge(workers=2))
 
-    def encoder(self) -> Callable[[list[str]], Vectors]:
+    def encoder(self) -> Callable[[Sequence[str]], Vectors]:
         """Texts to vectors; a text that was ever encoded on this home is looked up instead."""
-        encode = self._once("encoder", Encoder)
-        return lambda texts: VectorCache(self.home, encode.identity).of(texts, encode)
+        encode = self._once("encoder", lambda: Encoder(self.settings.encoder))
+        return lambda texts: VectorCache(self.home / "vectors", encode.identity).of(list(texts), encode)
 
     def by_name(self, name: str) -> Any:
         """The tool that a stage or scorer names among its needs."""
@@ -74,6 +74,8 @@ class Tools:
             return f"{endpoint.model}@{endpoint.revision}"
         if name == "sandbox":
             return f"sandbox:{self.words_only}:{self.settings.program_seconds}"
+        if name == "encoder":
+            return f"encoder:{self.settings.encoder}"
         return name
 
     def engines(self) -> dict[str, Engine]:

@@ -13,14 +13,14 @@ import numpy as np
 
 from tasks.decontaminate.benchmarks import Items
 from tasks.decontaminate.hit import Hit, strongest
-from tasks.decontaminate.judge import Encode, Judge, Tools
+from tasks.decontaminate.judge import Encode, Judge, Tools, decided
 from tasks.encode import Vectors
+from tasks.retrieve import nearest
 
-NEEDS = ("encode",)
+NEEDS = ("encode", "judge")
 NEAR = 0.70  # cosine from which a judge is asked
 SURE = 0.82  # cosine that counts without one
 ASKED = 3  # nearest items a row that a judge is asked about
-_BLOCK = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +41,18 @@ def prepare(items: Items, tools: Tools) -> Neighbours:
 
 
 def find(rows: Items, prepared: Neighbours) -> list[Hit]:
-    vectors = prepared.encode(rows.texts)
+    # the solutions of one question repeat it
+    texts = list(dict.fromkeys(rows.texts))
+    cosine, best = nearest(prepared.vectors, prepared.encode(texts), min(ASKED, len(prepared.names)))
     least = SURE if prepared.judge is None else NEAR
-    count = min(ASKED, len(prepared.names))
-    row, item, score = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
-    for begin in range(0, len(vectors), _BLOCK):
-        cosine = vectors[begin : begin + _BLOCK] @ prepared.vectors.T
-        best = np.argpartition(-cosine, count - 1, axis=1)[:, :count]
-        near = np.take_along_axis(cosine, best, axis=1)
-        where, which = np.nonzero(near >= least)
-        row.append(where + begin)
-        item.append(best[where, which])
-        score.append(near[where, which].astype(np.float64))
-    rows_near, items_near, scores = (
-        np.concatenate(row),
-        np.concatenate(item),
-        np.concatenate(score).clip(max=1.0),
-    )
-    if prepared.judge is not None and len(rows_near):
-        pairs = [
-            (rows.texts[a], prepared.texts[b])
-            for a, b in zip(rows_near.tolist(), items_near.tolist(), strict=True)
-        ]
-        # no verdict (the call failed, the words were no answer): as without a judge
-        same = np.array(
-            [
-                score >= SURE if said is None else said
-                for said, score in zip(prepared.judge(pairs), scores, strict=True)
-            ],
-            dtype=bool,
-        )
-        rows_near, items_near, scores = rows_near[same], items_near[same], scores[same]
-    return strongest(rows_near, items_near, scores, prepared.names)
+    text, rank = np.nonzero(cosine >= least)
+    item, score = best[text, rank], cosine[text, rank].astype(np.float64)
+    pairs = [(texts[a], prepared.texts[b]) for a, b in zip(text.tolist(), item.tolist(), strict=True)]
+    same = decided(pairs, score >= SURE, prepared.judge)
+    found = strongest(text[same], item[same], score[same].clip(max=1.0), prepared.names)
+    by_text = {texts[hit.row]: hit for hit in found}
+    return [
+        Hit(row, hit.item, hit.overlap)
+        for row, text in enumerate(rows.texts)
+        if (hit := by_text.get(text)) is not None
+    ]
