@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from storage.index import IndexSettings
 from tasks.decontaminate import RULES
 from tasks.dedup import DedupSettings
 from tasks.mix import COLUMNS, MixSettings
@@ -130,7 +131,15 @@ class Weakness(Section):
         0.2, description="share of the target that is written for the student's failures; 0: off"
     )
     probe: str | None = Field(None, description="file of probe problems; empty: the project's own")
-    neighbours: int = Field(20, ge=1, le=1000, description="nearest questions of the pool a failure")
+    neighbours: int = Field(20, ge=1, le=1000, description="nearest questions a failure")
+    flat_up_to: int = Field(
+        300_000, ge=0, description="published questions up to which the search for them is exact"
+    )
+    beyond: Literal["ivf", "hnsw"] = Field("ivf", description="the FAISS index that takes over from there")
+    recall: Share = Field(0.95, description="share of the exact neighbours that it must find")
+
+    def index(self) -> IndexSettings:
+        return IndexSettings(self.flat_up_to, self.beyond, self.recall, at=self.neighbours)
 
 
 class Mix(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ import pyarrow as pa
 
 from flows.config import Decontaminate
 from flows.stage import Line, Stage
+from flows.tools import Tools
 from storage.gates import Gate, Written
+from storage.rows import dropped, empty, kept
 from storage.shards import Ref
 from storage.versions import Version
-from tasks.decontaminate import Benchmarks, Certificate, Leak, load_pairs
+from tasks.decontaminate import Benchmarks, Certificate, Leak, certify, clean, load_pairs
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
 STANDING_ROWS = 8192  # published rows a task run, where they are compared with a new benchmark
@@ -73,6 +75,21 @@ def standing(line: Line, base: Version | None, against: Decontamination, clean: 
 def certificate(line: Line, gated: Ref) -> Certificate:
     """What the version can show: the measurement of the last look, and what all looks of this run found."""
     return Certificate.from_dict(gated.facts["certificate"]).over(line.facts())
+
+
+def examine(
+    tools: Tools, tables: Iterable[pa.Table], against: Decontamination
+) -> tuple[Certificate, list[dict[str, Any]]]:
+    """Rows outside of a night: the certificate, and id, question and reason (`rejected`) of each that holds an item."""
+    needed: dict[str, Any] = {"encode": tools.encoder(), "critic": tools.engine("critic")}
+    facts, lost = [], list[dict[str, Any]]()
+    for table in tables:
+        fine = kept(table)
+        done = clean(fine, **against.look(), **needed, tick=lambda rows: None)
+        facts.append(done.facts)
+        lost += dropped(done.rows).select(["id", "question", "rejected"]).to_pylist()
+    measured = certify(empty(), **against.measure(), **needed, tick=lambda rows: None)
+    return Certificate.from_dict(measured.facts["certificate"]).over(facts), lost
 
 
 def enough_recall(found: Certificate, least: Mapping[str, float]) -> Gate:

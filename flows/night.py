@@ -29,6 +29,7 @@ from tasks.calibrate import known_questions
 from tasks.found import module
 from tasks.generate import EXAMPLE, Quota, asks_table
 from tasks.ingest import ingest
+from tasks.published import Published
 from tasks.sandbox import SandboxUnavailable, isolation
 from tasks.seeding import seed_of
 from tasks.solve import SolveSettings
@@ -99,6 +100,13 @@ class Night:
         """Go on from what somebody else has published meanwhile."""
         tools = self.line.tools
         self.base, self.history = latest(tools, self.config.dataset), history(tools, self.config.dataset)
+
+    @property
+    def published(self) -> Published | None:
+        """What there is to retrieve from beside this night's own questions."""
+        home, base = str(self.line.tools.home), self.base
+        settings = self.config.weakness.index()
+        return Published(home, str(base), base.digest, settings) if base else None
 
     @property
     def run(self) -> str:

@@ -78,7 +78,11 @@ def nightly(config: Nightly = Nightly()) -> str:
         if reserved:
             probed = line.each(PROBE, night.probe(), seed=night.seed)
             around = line.whole(
-                RETRIEVE, probed, reads={"pool": seeds + accepted}, neighbours=config.weakness.neighbours
+                RETRIEVE,
+                probed,
+                reads={"pool": seeds + accepted},
+                published=night.published,
+                neighbours=config.weakness.neighbours,
             )
             near = near_ids(line.kept([around]))
             failures = line.kept(probed)

@@ -120,6 +120,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         "calibration": night.fitted or night.calibration.to_dict(),
         "funnel": [funnel_line(entry) for entry in line.funnel],
         "costs": total(line.facts()),
+        "retrieval": [fact["index"] for fact in line.facts() if "index" in fact],
         "code": code(),
         "environment": {
             "python": platform.python_version(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,28 +30,37 @@ _BLOCK = 1 << 15  # rows looked at together
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Rules made ready for a set of items."""
+    """Rules made ready for a set of items, with the tools that some of them need."""
 
     rules: tuple[tuple[str, ModuleType, Any], ...]
+    tools: Tools
 
     @classmethod
-    def of(cls, items: Items, rules: Sequence[str], tools: Tools) -> Search:
-        """UnknownName if a rule has no file in tasks/decontaminate/rules/."""
-        found = [(name, module("tasks.decontaminate.rules", name)) for name in rules]
-        return cls(
-            tuple(
-                (name, rule, rule.prepare(items, tools) if hasattr(rule, "NEEDS") else rule.prepare(items))
-                for name, rule in found
-            )
-        )
+    def of(cls, items: Benchmarks | Items, rules: Sequence[str], tools: Tools) -> Search:
+        """What is made ready for registered benchmarks serves every shard of a run. UnknownName if a rule has
+        no file in tasks/decontaminate/rules/."""
+        modules = [(name, module("tasks.decontaminate.rules", name)) for name in rules]
+        if isinstance(items, Items):
+            return cls(tuple((name, rule, rule.prepare(items)) for name, rule in modules), tools)
+        with _preparing:  # shards run in threads, and would all do the same work
+            return cls(tuple((name, rule, _prepared(name, items)) for name, rule in modules), tools)
 
     def hits(self, rows: Items) -> dict[int, tuple[str, Hit]]:
         """Row number -> the first rule that finds something there, and what."""
         found: dict[int, tuple[str, Hit]] = {}
         for name, rule, ready in self.rules:
-            for hit in rule.find(rows, ready):
+            needed = (self.tools,) if hasattr(rule, "NEEDS") else ()
+            for hit in rule.find(rows, ready, *needed):
                 found.setdefault(hit.row, (name, hit))
         return found
+
+
+_preparing = threading.Lock()
+
+
+@functools.lru_cache(maxsize=32)
+def _prepared(rule: str, benchmarks: Benchmarks) -> Any:
+    return module("tasks.decontaminate.rules", rule).prepare(benchmarks.items())
 
 
 def clean(
@@ -65,7 +76,7 @@ def clean(
     """The stage: `decontaminate` with the encoder and, if `ask`, the critic as the judge of near ones."""
     judge = Critic(critic) if ask and benchmarks.files else None
     rows = decontaminate(table, benchmarks=benchmarks, rules=rules, tick=tick, encode=encode, judge=judge)
-    looked = {"rows": len(table), "hits": hits_of(rows)} if benchmarks.files else {}
+    looked = {"rows": table.column("rejected").null_count, "hits": hits_of(rows)} if benchmarks.files else {}
     return Outcome(
         rows, len(table), {"decontaminated": looked, **(judge.facts() if judge is not None else {})}
     )
@@ -93,7 +104,7 @@ def decontaminate(
             module("tasks.decontaminate.rules", name)
         tick(len(table))
         return table
-    search = Search.of(benchmarks.items(), rules, Tools(encode, judge))
+    search = Search.of(benchmarks, rules, Tools(encode, judge))
     reasons: list[str | None] = [None] * len(table)
     looked_at = np.zeros(len(table), dtype=bool)
     for rows, texts in _blocks(table):

@@ -7,14 +7,11 @@ and SURE only reading helps. MiniLM knows English; translations need a multiling
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from tasks.decontaminate.benchmarks import Items
 from tasks.decontaminate.hit import Hit, strongest
-from tasks.decontaminate.judge import Encode, Judge, Tools, decided
-from tasks.encode import Vectors
+from tasks.decontaminate.judge import Tools, decided
 from tasks.retrieve import nearest
 
 NEEDS = ("encode", "judge")
@@ -23,33 +20,23 @@ SURE = 0.82  # cosine that counts without one
 ASKED = 3  # nearest items a row that a judge is asked about
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    names: list[str]
-    texts: list[str]
-    vectors: Vectors
-    encode: Encode
-    judge: Judge | None
+def prepare(items: Items) -> Items:
+    return items
 
 
-def prepare(items: Items, tools: Tools) -> Neighbours:
+def find(rows: Items, items: Items, tools: Tools) -> list[Hit]:
     if tools.encode is None:
         raise ValueError(
             "the rule paraphrase needs an encoder: give decontaminate(encode=...), or leave the rule out"
         )
-    return Neighbours(items.names, items.texts, tools.encode(items.texts), tools.encode, tools.judge)
-
-
-def find(rows: Items, prepared: Neighbours) -> list[Hit]:
     # the solutions of one question repeat it
     texts = list(dict.fromkeys(rows.texts))
-    cosine, best = nearest(prepared.vectors, prepared.encode(texts), min(ASKED, len(prepared.names)))
-    least = SURE if prepared.judge is None else NEAR
-    text, rank = np.nonzero(cosine >= least)
+    cosine, best = nearest(tools.encode(items.texts), tools.encode(texts), min(ASKED, len(items)))
+    text, rank = np.nonzero(cosine >= (SURE if tools.judge is None else NEAR))
     item, score = best[text, rank], cosine[text, rank].astype(np.float64)
-    pairs = [(texts[a], prepared.texts[b]) for a, b in zip(text.tolist(), item.tolist(), strict=True)]
-    same = decided(pairs, score >= SURE, prepared.judge)
-    found = strongest(text[same], item[same], score[same].clip(max=1.0), prepared.names)
+    pairs = [(texts[a], items.texts[b]) for a, b in zip(text.tolist(), item.tolist(), strict=True)]
+    same = decided(pairs, score >= SURE, tools.judge)
+    found = strongest(text[same], item[same], score[same].clip(max=1.0), items.names)
     by_text = {texts[hit.row]: hit for hit in found}
     return [
         Hit(row, hit.item, hit.overlap)

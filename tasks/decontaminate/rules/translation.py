@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from tasks.decontaminate.benchmarks import Items
 from tasks.decontaminate.hit import Hit, nearest_few, strongest
-from tasks.decontaminate.judge import Judge, Tools, decided
+from tasks.decontaminate.judge import Tools, decided
 from tasks.decontaminate.planting import chinese
 from tasks.dedup.bands import multisets
 from tasks.dedup.jaccard import join
@@ -42,7 +42,6 @@ class Signs:
     texts: list[str]
     telling: I64
     by_script: dict[bool, tuple[I64, Ragged]]  # is Chinese -> item numbers and their multisets
-    judge: Judge | None
 
 
 def signs(texts: list[str]) -> pa.Array:
@@ -63,20 +62,19 @@ def telling(text: str) -> int:
     )
 
 
-def prepare(items: Items, tools: Tools) -> Signs:
+def prepare(items: Items) -> Signs:
     texts = signs(items.texts)
     said = np.array([telling(text) for text in texts.to_pylist()], dtype=np.int64)
     found = tokens(texts, None)
     zh = np.array([chinese(text) for text in items.texts], dtype=bool)
-    least = SURE_TELLING if tools.judge is None else NEAR_TELLING
     by_script = {}
     for script in (False, True):
-        rows = np.flatnonzero((said >= least) & (zh == script))
+        rows = np.flatnonzero((said >= NEAR_TELLING) & (zh == script))
         by_script[script] = (rows, multisets(found.take(rows)))
-    return Signs(items.names, items.texts, said, by_script, tools.judge)
+    return Signs(items.names, items.texts, said, by_script)
 
 
-def find(rows: Items, prepared: Signs) -> list[Hit]:
+def find(rows: Items, prepared: Signs, tools: Tools) -> list[Hit]:
     zh = np.array([chinese(text) for text in rows.texts], dtype=bool)
     found = []
     for script, (items, sets) in prepared.by_script.items():
@@ -84,11 +82,11 @@ def find(rows: Items, prepared: Signs) -> list[Hit]:
         if not len(others) or not len(items):
             continue
         own = multisets(tokens(signs([rows.texts[k] for k in others.tolist()]), None))
-        near = join(own, sets, threshold=SURE if prepared.judge is None else NEAR)
+        near = join(own, sets, threshold=SURE if tools.judge is None else NEAR)
         near = near.where(nearest_few(near.left, near.right, near.score, ASKED))
         row, item = others[near.left], items[near.right]
         pairs = [(rows.texts[a], prepared.texts[b]) for a, b in zip(row.tolist(), item.tolist(), strict=True)]
         sure = (near.score >= SURE) & (prepared.telling[item] >= SURE_TELLING)
-        same = decided(pairs, sure, prepared.judge)
+        same = decided(pairs, sure, tools.judge)
         found += strongest(row[same], item[same], near.score[same], prepared.names)
     return found
