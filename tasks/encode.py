@@ -15,6 +15,7 @@ import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ class Encoder:
                 model = SentenceTransformer(
                     _location(self.name), device=device, model_kwargs={"weights_only": True}
                 )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, UnpicklingError) as error:
             reason = str(error).splitlines()[0]
             raise EncoderError(
                 f"encoder {self.name!r} cannot be loaded ({reason}); use {MINILM!r}, or the folder of a downloaded model"
