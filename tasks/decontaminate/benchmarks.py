@@ -17,6 +17,9 @@ from typing import Any
 import orjson
 import pyarrow.parquet as pq
 
+from tasks.dedup.normalise import folded_array
+from tasks.dedup.tokens import Ragged, tokens
+
 # how the files in use name the text of a problem, most specific first
 _QUESTION = ("question", "problem", "Question", "Problem", "input", "query", "prompt", "instruction", "text")
 _BODY = ("Body", "context", "passage")  # text that stands before the question
@@ -27,7 +30,7 @@ class BenchmarkError(ValueError):
     """A benchmark file that cannot be used; the message names the file and the mend."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Items:
     """Texts to look for (items) or to look in (rows), as parallel lists.
 
@@ -38,6 +41,11 @@ class Items:
     names: list[str]
     texts: list[str]
     passages: list[str]
+
+    @functools.cached_property
+    def words(self) -> Ragged:
+        """The words of the passages, cut once for all rules."""
+        return tokens(folded_array(self.passages), None, operators=False)
 
     def __len__(self) -> int:
         return len(self.texts)
