@@ -17,12 +17,10 @@ from typing import Any
 import orjson
 import pyarrow.parquet as pq
 
+from tasks.columns import QUESTIONS, Unfit, question
 from tasks.dedup.normalise import folded_array
 from tasks.dedup.tokens import Ragged, tokens
 
-# how the files in use name the text of a problem, most specific first
-_QUESTION = ("question", "problem", "Question", "Problem", "input", "query", "prompt", "instruction", "text")
-_BODY = ("Body", "context", "passage")  # text that stands before the question
 _FILES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".csv", ".csv.gz", ".parquet")
 
 
@@ -119,32 +117,18 @@ def _items(name: str, path: str, digest: str) -> Items:
         raise BenchmarkError(f"benchmark {name}: {path} changed since it was registered: run again")
     found = Items([], [], [])
     for number, record in enumerate(_records(Path(path), data)):
-        text = question_of(record)
-        if text is None:
+        try:
+            text = question(record)
+        except Unfit as error:
             raise BenchmarkError(
-                f"benchmark {name}: {path}, record {number}: none of the columns {', '.join(_QUESTION)} holds a text"
-            )
+                f"benchmark {name}: {path}, record {number}: {error}; mend or drop it (question columns: {', '.join(QUESTIONS)})"
+            ) from error
         found.names.append(f"{name}#{number}")
         found.texts.append(text)
         found.passages.append(text)
     if not found.texts:
         raise BenchmarkError(f"benchmark {name}: {path} has no items")
     return found
-
-
-def question_of(record: Mapping[str, Any]) -> str | None:
-    """The text of the problem in a record, with the passage that it needs before it."""
-    if isinstance(record.get("messages"), list):
-        said = [
-            m.get("content") for m in record["messages"] if isinstance(m, dict) and m.get("role") == "user"
-        ]
-        return said[0] if said and isinstance(said[0], str) and said[0].strip() else None
-    for key in _QUESTION:
-        value = record.get(key)
-        if isinstance(value, str) and value.strip():
-            before = [record[k] for k in _BODY if isinstance(record.get(k), str) and record[k].strip()]
-            return " ".join([*before, value]) if key in ("Question", "question") else value
-    return None
 
 
 def _files(paths: Iterable[str | Path]) -> list[Path]:
