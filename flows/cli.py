@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from flows import browse
+from flows.similarity_cli import decontaminate, near
 from flows.surroundings import arrange
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,8 @@ app.command()(browse.show)
 app.command()(browse.why)
 app.command()(browse.sql)
 app.command()(browse.export)
+app.command()(near)
+app.command()(decontaminate)
 teacher = typer.Typer(
     no_args_is_help=True, help="The embedded teacher: rule-based, on the chat-completions wire."
 )

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from flows.config import ConfigError, Nightly
+from flows.decontamination import Decontamination
 from flows.progress import Bars
 from flows.settings import ROLES
 from flows.settle import finish, history, latest
@@ -25,10 +26,10 @@ from storage.sketches import History
 from storage.versions import Version
 from tasks import scorers
 from tasks.calibrate import known_questions
-from tasks.decontaminate import Benchmarks
 from tasks.found import module
 from tasks.generate import EXAMPLE, Quota, asks_table
 from tasks.ingest import ingest
+from tasks.published import Published
 from tasks.sandbox import SandboxUnavailable, isolation
 from tasks.seeding import seed_of
 from tasks.solve import SolveSettings
@@ -63,7 +64,7 @@ class Night:
     history: History  # every question published up to the base
     seed: int
     solve: SolveSettings
-    benchmarks: Benchmarks
+    against: Decontamination
     remembered: pa.Table  # some accepted rows of earlier nights, to be shown as examples
     calibration: Calibration  # what the votes are worth: last night's, until tonight's is fitted
     fitted: dict[str, Any] = field(default_factory=dict)  # tonight's, with how well it held
@@ -81,7 +82,7 @@ class Night:
             for name in names:
                 module(package, name)
         solve = _solve_settings(config, tools)
-        benchmarks = Benchmarks.load([Path(path) for path in config.decontaminate.benchmarks])
+        against = Decontamination.of(config.decontaminate)
         for role in _roles(config):
             tools.engine(role).check()
         base = latest(tools, config.dataset)
@@ -93,7 +94,7 @@ class Night:
         remembered = sample(tools.store, base, rows, seed, EXAMPLE) if base else to_table([]).select(EXAMPLE)
         before = Calibration.from_dict(base.lineage.get("calibration", {}) if base else {})
         past = history(tools, config.dataset)
-        return cls(config, Line(tools, bars), base, past, seed, solve, benchmarks, remembered, before)
+        return cls(config, Line(tools, bars), base, past, seed, solve, against, remembered, before)
 
     def rebase(self) -> None:
         """Go on from what somebody else has published meanwhile."""
@@ -101,10 +102,17 @@ class Night:
         self.base, self.history = latest(tools, self.config.dataset), history(tools, self.config.dataset)
 
     @property
+    def published(self) -> Published | None:
+        """What there is to retrieve from beside this night's own questions."""
+        home, base = str(self.line.tools.home), self.base
+        settings = self.config.weakness.index()
+        return Published(home, str(base), base.digest, settings) if base else None
+
+    @property
     def run(self) -> str:
         """The name of this night's work: equal inputs, equal name, whenever it runs."""
         plain = self.config.model_dump(mode="json", exclude={"shard_rows"})
-        return f"night-{digest_of(plain, self.seed, self.inputs)[:12]}"
+        return f"night-{digest_of(plain, self.seed, self.inputs, self.against.benchmarks.digest)[:12]}"
 
     def ingest(self) -> list[Ref]:
         """The seed rows, sharded. Rejected ones stay in the shards with their line and reason."""
@@ -217,6 +225,8 @@ def _roles(config: Nightly) -> list[str]:
     needed = {"teacher", "reasoner"} | ({"student"} if config.weakness.share else set())
     for name in config.score.scorers:
         needed |= set(module("tasks.scorers", name).needs)
+    if config.decontaminate.ask and config.decontaminate.benchmarks:
+        needed.add("critic")
     return [role for role in ROLES if role in needed]
 
 

@@ -17,7 +17,7 @@ from flows.tools import opened
 from storage.rows import column
 from storage.shards import Ref
 from tasks.calibrate import calibrate
-from tasks.decontaminate import decontaminate
+from tasks.decontaminate import certify, clean
 from tasks.dedup import dedup_rows, filter_questions
 from tasks.generate import generate
 from tasks.mix import mix
@@ -27,6 +27,7 @@ from tasks.votes import Calibration
 from tasks.weakness import budget, near_ids, neighbourhood, probe, rates
 from tasks.weigh import weigh
 
+READERS = {"encode": "encoder", "critic": "critic"}
 WRITE = Stage("generate", generate, needs={"engine": "teacher"}, title="Write questions")
 NOVEL = Stage("similarity", filter_questions, title="Drop similar questions")
 SOLVE = Stage("solve", solve, needs={"engine": "reasoner"}, title="Solve in words and programs")
@@ -34,10 +35,11 @@ VERIFY = Stage("verify", verify, needs={"sandbox": "sandbox", "judge": "judge"},
 CALIBRATE = Stage("calibrate", calibrate, title="Calibrate the votes")
 WEIGH = Stage("weigh", weigh, title="Weigh the votes")
 DEDUP = Stage("dedup", dedup_rows, title="De-duplicate")
-CLEAN = Stage("decontaminate", decontaminate, title="Decontaminate")
+CLEAN = Stage("decontaminate", clean, needs=READERS, title="Decontaminate")
 PROBE = Stage("probe", probe, needs={"student": "student", "judge": "judge"}, title="Probe the student")
 RETRIEVE = Stage("retrieve", neighbourhood, needs={"encode": "encoder"}, title="Retrieve near failures")
 MIX = Stage("mix", mix, title="Mix")
+CERTIFY = Stage("certify", certify, needs=READERS, title="Certify")
 
 THREADS: Any = ThreadPoolTaskRunner(max_workers=4)
 
@@ -76,7 +78,11 @@ def nightly(config: Nightly = Nightly()) -> str:
         if reserved:
             probed = line.each(PROBE, night.probe(), seed=night.seed)
             around = line.whole(
-                RETRIEVE, probed, reads={"pool": seeds + accepted}, neighbours=config.weakness.neighbours
+                RETRIEVE,
+                probed,
+                reads={"pool": seeds + accepted},
+                published=night.published,
+                neighbours=config.weakness.neighbours,
             )
             near = near_ids(line.kept([around]))
             failures = line.kept(probed)
@@ -98,7 +104,7 @@ def nightly(config: Nightly = Nightly()) -> str:
         taken = line.whole(
             MIX, accepted, settings=config.mix.settings(config.target), near=near, seed=night.seed
         )
-        return str(publish(night, taken, again=DEDUP))
+        return str(publish(night, taken, again=DEDUP, clean=CLEAN, certify=CERTIFY))
 
 
 def calibrated(night: Night, seeds: list[Ref]) -> None:
@@ -136,13 +142,7 @@ def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], ag
         settings=config.verify.decision(agree),
     )
     rows = [line.whole(DEDUP, rows, title=f"{DEDUP.title}, {title}", history=night.history, settings=similar)]
-    return line.each(
-        CLEAN,
-        rows,
-        title=f"{CLEAN.title}, {title}",
-        benchmarks=night.benchmarks,
-        rules=config.decontaminate.rules,
-    )
+    return line.each(CLEAN, rows, title=f"{CLEAN.title}, {title}", **night.against.look())
 
 
 def attempts(night: Night, questions: list[Ref], title: str, *, blind: bool = False) -> list[Ref]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.rows import column
+from tasks.decontaminate import Certificate
 from tasks.seeding import seed_of
 
 SAMPLES = 10
@@ -51,6 +52,17 @@ class Figures:
     scores: Mapping[str, npt.NDArray[np.float64]]
     samples: Sequence[Mapping[str, Any]]
     lineage: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What the version can show for being clean of benchmarks."""
+        found = self.lineage.get("decontamination")
+        return Certificate.from_dict(found) if found else None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The lineage without what has a place of its own on the page."""
+        return {name: value for name, value in self.lineage.items() if name != "decontamination"}
 
     @property
     def usd(self) -> float:

@@ -32,6 +32,7 @@ STAGES = [
     "probe",
     "retrieve",
     "mix",
+    "certify",
 ]
 
 
@@ -54,8 +55,8 @@ def test_every_stage_is_there_and_balances(nights: Nights) -> None:
         funnel = night["lineage"]["funnel"]
         balanced(night["lineage"])
         assert [stage for stage in STAGES if stage not in {line["stage"] for line in funnel}] == []
-        assert funnel[-1]["stage"] == "mix"
-        assert funnel[-1]["kept"] == night["added"]
+        assert [line["stage"] for line in funnel[-2:]] == ["mix", "certify"]
+        assert funnel[-2]["kept"] == funnel[-1]["kept"] == night["added"]
         by_title = {line["title"]: line for line in funnel}
         for before, after in (
             ("Verify answers, wave 1", "Score by heuristics, wave 1"),
@@ -262,6 +263,7 @@ def test_the_plain_output_ends_with_what_to_do_next(home: Callable[..., Home]) -
         "Published  math-sft@",
         "20 rows",
         "Cost",
+        "Benchmarks none is registered, rows were compared with none",
         "Report",
         "mathmill show",
         "mathmill sql",

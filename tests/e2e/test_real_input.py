@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.processes import DATA, Home, Teacher, balanced
 
 TRAIN = DATA / "gsm8k" / "train.jsonl.gz"
-TEST = DATA / "gsm8k" / "test.a.jsonl"
+TEST = DATA / "gsm8k" / "test.a.jsonl.gz"
 SEEDS = 500
 
 pytestmark = pytest.mark.e2e
