@@ -17,12 +17,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from tasks.seeding import rng_of
+from benchmarks.planted import planted
 
 ROOT = Path(__file__).resolve().parents[1]
-WORDS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +53,11 @@ def main() -> int:
     runs: dict[tuple[str, int], Run] = {}
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:
-            texts, copies = planted(size)
+            (block,) = planted(size)
+            copies = set(block.later)
             path = Path(folder) / f"{size}.txt"
-            path.write_text("\n".join(texts), encoding="utf-8")
-            del texts
+            path.write_text("\n".join(block.texts.to_pylist()), encoding="utf-8")
+            del block
             for method in ["exact", "sketch", *peers.get(size, [])]:
                 python = options.datatrove if method == "datatrove" else sys.executable
                 if python is None:
@@ -113,7 +111,6 @@ def run(python: str, method: str, texts: Path, rows: int, copies: set[int]) -> R
     found = json.loads(out.read_bytes())
     later = set(found["later"])
     hits = len(later & copies)
-    # of two copies the earlier stays; datatrove may remove the other
     return Run(
         method,
         rows,
@@ -123,39 +120,6 @@ def run(python: str, method: str, texts: Path, rows: int, copies: set[int]) -> R
         hits / max(len(copies), 1),
         hits / max(len(later), 1),
     )
-
-
-def planted(rows: int) -> tuple[list[str], set[int]]:
-    """Texts of 12 to 45 words, a quarter of them copies with up to six other words, in a drawn order; and the rows
-    whose Jaccard similarity with an earlier one is 0.7 or more."""
-    rng = np.random.default_rng(rng_of("benchmark", "dedup", rows).getrandbits(32))
-    # the frequency of words falls as in language
-    rank = 1 / np.arange(1, WORDS + 1)
-    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"))
-    words = np.array(["".join(rng.choice(letters, size)) for size in rng.integers(2, 10, WORDS)])
-    originals = rows - rows // 4
-    lengths = rng.integers(12, 46, originals)
-    drawn = np.split(rng.choice(WORDS, int(lengths.sum()), p=rank / rank.sum()), np.cumsum(lengths)[:-1])
-    sources = rng.choice(originals, rows // 4, replace=False)
-    place = rng.permutation(rows)
-    texts = [""] * rows
-    for number, numbers in enumerate(drawn):
-        texts[place[number]] = " ".join(words[numbers].tolist())
-    later = set()
-    for number, source in enumerate(sources.tolist(), originals):
-        copy = drawn[source].copy()
-        edits = rng.integers(0, 7)
-        copy[rng.integers(0, len(copy), edits)] = rng.integers(0, WORDS, edits)
-        texts[place[number]] = " ".join(words[copy].tolist())
-        a, b = grams(texts[place[source]]), grams(texts[place[number]])
-        if len(a & b) >= 0.7 * len(a | b):
-            later.add(int(max(place[source], place[number])))
-    return texts, later
-
-
-def grams(text: str) -> set[tuple[str, ...]]:
-    words = text.split()
-    return set(zip(words, words[1:], words[2:], strict=False))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import orjson
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.dedup.joining import Each, candidates, connect, duplicates, similar
@@ -45,8 +44,8 @@ class Collection:
 
     files: Sequence[Path]
     folder: Path
-    source: Source = Source()
-    settings: OutOfCore = OutOfCore()
+    source: Source = field(default_factory=Source)
+    settings: OutOfCore = field(default_factory=OutOfCore)
 
     @property
     def shards(self) -> list[Shard]:

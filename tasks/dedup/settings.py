@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Guard = Literal["template", "numbers", "none"]
+Semantic = Literal["flag", "drop", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class DedupSettings:
     whatever the wording. "none": every pair is judged, as self-instruct does.
     `minhash_from`: texts of this many n-grams and more are looked up by MinHash, which finds a pair at the
     threshold with probability `minhash_recall`; below that the lookup is exact (see tasks.dedup.near).
+    `semantic`: what happens to a question whose encoding has a cosine of `cosine` or more with another's:
+    "flag" it with the pair, "drop" it, or "off": do not look.
     `solution_jaccard`: solutions of one question in one format are duplicates from this Jaccard on.
     """
 
@@ -33,9 +36,11 @@ class DedupSettings:
     solution_jaccard: float = 0.9
     minhash_from: int = 1024
     minhash_recall: float = 0.95
+    semantic: Semantic = "flag"
+    cosine: float = 0.85
 
     def __post_init__(self) -> None:
-        for name in ("jaccard", "rouge_l", "solution_jaccard"):
+        for name in ("jaccard", "rouge_l", "solution_jaccard", "cosine"):
             value = getattr(self, name)
             if not 0 < value <= 1:
                 raise ValueError(f"{name} must lie in (0, 1], got {value}")
@@ -46,3 +51,5 @@ class DedupSettings:
             raise ValueError(f"minhash_recall must lie in (0, 1), got {self.minhash_recall}")
         if self.guard not in ("template", "numbers", "none"):
             raise ValueError(f'guard must be "template", "numbers" or "none", got {self.guard!r}')
+        if self.semantic not in ("flag", "drop", "off"):
+            raise ValueError(f'semantic must be "flag", "drop" or "off", got {self.semantic!r}')
