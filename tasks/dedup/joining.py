@@ -33,8 +33,14 @@ Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 def connect(folder: Path, memory: str, threads: int) -> duckdb.DuckDBPyConnection:
     """A database over the shards of a folder, which spills into it."""
-    settings = {"memory_limit": memory, "threads": threads, "temp_directory": str(folder / "spill")}
-    database = duckdb.connect(config={**settings, "preserve_insertion_order": False})
+    database = duckdb.connect(
+        config={
+            "memory_limit": memory,
+            "threads": threads,
+            "temp_directory": str(folder / "spill"),
+            "preserve_insertion_order": False,
+        }
+    )
     for kind in ("bands", "rows"):
         files = _sql(folder / kind / "*.parquet")
         database.execute(f"CREATE VIEW {kind} AS SELECT * FROM read_parquet({files})")

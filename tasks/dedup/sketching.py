@@ -120,7 +120,7 @@ def _read(shard: Shard) -> pa.Table:
     with pq.ParquetFile(shard.file) as file:
         missing = sorted(set(wanted) - set(file.schema_arrow.names))
         if missing:
-            raise ValueError(f"{shard.file} has no column {missing[0]!r}; name the columns by --set source")
+            raise ValueError(f"{shard.file} has no column {missing[0]!r}; name the columns to read")
         found = file.read_row_groups(list(shard.groups), columns=wanted)
     count = len(found)
     language = found.column(source.language) if source.language else pa.array(["en"] * count)
