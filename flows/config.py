@@ -64,10 +64,22 @@ class Similarity(Section):
         0.7, description="a question whose ROUGE-L with a kept one is above this is dropped"
     )
     jaccard: Share = Field(0.7, description="the same for the Jaccard similarity of word 3-grams")
-    per_template: int = Field(50, ge=1, description="questions of one template (numbers masked) at most")
+    per_template: int = Field(
+        50, ge=1, description="questions of one template (numbers masked) at most; 1: no two of a template"
+    )
+    semantic: Literal["flag", "drop", "off"] = Field(
+        "flag", description="what happens to a question that says what another says in other words"
+    )
+    cosine: Share = Field(0.85, description="cosine of their encodings from which two questions say the same")
 
     def settings(self) -> DedupSettings:
-        return DedupSettings(jaccard=self.jaccard, rouge_l=self.rouge_l, per_template=self.per_template)
+        return DedupSettings(
+            jaccard=self.jaccard,
+            rouge_l=self.rouge_l,
+            per_template=self.per_template,
+            semantic=self.semantic,
+            cosine=self.cosine,
+        )
 
 
 class Solve(Section):

@@ -18,7 +18,7 @@ from storage.rows import column
 from storage.shards import Ref
 from tasks.calibrate import calibrate
 from tasks.decontaminate import certify, clean
-from tasks.dedup import dedup_rows, filter_questions
+from tasks.dedup import dedup_rows, filter_questions, flag_paraphrases
 from tasks.generate import generate
 from tasks.mix import mix
 from tasks.solve import solve
@@ -30,6 +30,7 @@ from tasks.weigh import weigh
 READERS = {"encode": "encoder", "critic": "critic"}
 WRITE = Stage("generate", generate, needs={"engine": "teacher"}, title="Write questions")
 NOVEL = Stage("similarity", filter_questions, title="Drop similar questions")
+APART = Stage("semantic", flag_paraphrases, needs={"encode": "encoder"}, title="Look for paraphrases")
 SOLVE = Stage("solve", solve, needs={"engine": "reasoner"}, title="Solve in words and programs")
 VERIFY = Stage("verify", verify, needs={"sandbox": "sandbox", "judge": "judge"}, title="Verify answers")
 CALIBRATE = Stage("calibrate", calibrate, title="Calibrate the votes")
@@ -132,6 +133,15 @@ def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], ag
         history=night.history,
         settings=similar,
     )
+    if similar.semantic != "off":
+        novel = line.whole(
+            APART,
+            [novel],
+            title=f"{APART.title}, {title}",
+            reads={"pool": pool},
+            history=night.history,
+            settings=similar,
+        )
     rows = line.shards("fresh", line.kept([novel]), config.shard_rows, of=[novel])
     rows = attempts(night, rows, title)
     rows = line.each(
