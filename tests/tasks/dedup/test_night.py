@@ -232,10 +232,12 @@ def test_long_texts_of_history_are_found_by_their_bands(tmp_path: Path) -> None:
     settings = DedupSettings(minhash_from=50, rouge_l=1.0)
     rng = random.Random(4)
     long = [" ".join(rng.choices([a + b for a in WORDS for b in WORDS], k=400)) for _ in range(4)]
-    changed = [" ".join([*text.split()[:390], *["none", "of", "these", "was", "there", "before"]]) for text in long]
+    changed = [
+        " ".join([*text.split()[:390], *["none", "of", "these", "was", "there", "before"]]) for text in long
+    ]
     history = History.open(tmp_path).append(questions(*long[:2]), 1)
     found = dedup_rows(questions(*changed, long[3]), history=history, settings=settings)
-    assert [kind for kind in kinds(found)[:3]] == ["jaccard", "jaccard", "kept"]
+    assert list(kinds(found)[:3]) == ["jaccard", "jaccard", "kept"]
     assert sorted(kinds(found)[3:]) == ["jaccard", "kept"]
 
 
