@@ -1,4 +1,4 @@
-"""Encoding against sentence-transformers' own `encode`; exact top-20 against FAISS called 200 queries at a time.
+"""Encoding against sentence-transformers' own `encode`; exact top-20 against FAISS called 200 queries at a time; growth.
 
     python -m benchmarks.retrieve [--quick]
 
@@ -9,11 +9,14 @@ the target is to be no slower. Each pair is run in turn, and the median of the r
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +24,7 @@ import orjson
 
 from storage.index import IndexSettings, VectorIndex
 from tasks.encode import Encoder, has_bf16_units
-from tasks.retrieve import neighbours
+from tasks.retrieve import nearest, neighbours
 from tasks.seeding import rng_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +36,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="smaller sizes; ends within a minute")
     quick = parser.parse_args().quick
     lines = [*encoding(64 if quick else 1024, 2 if quick else 5)]
-    lines += exact_search(50_000 if quick else 1_000_000, 400 if quick else 800, 1 if quick else 3)
+    lines += exact_search(50_000 if quick else 1_000_000, 400 if quick else 800, 3)
+    lines += growth([5_000, 50_000] if quick else [10_000, 100_000, 1_000_000])
+    lines += approximate(20_000 if quick else 200_000)
     print(*lines, sep="\n")
     return 1 if any(line.endswith("short") for line in lines) else 0
 
@@ -80,6 +85,70 @@ def exact_search(size: int, count: int, rounds: int) -> list[str]:
     return [
         f"top20: {count / ours:.0f} queries/s, FAISS in calls of 200 {count / theirs:.0f}, "
         f"ratio {ratio:.1f}, target 10, {'ok' if good else 'short'}"
+    ]
+
+
+def growth(sizes: list[int]) -> list[str]:
+    """An index of each size: filled in ten nights, saved, loaded with its checksum verified, asked 2,000 times at once."""
+    print(f"{'questions':>10}{'add /s':>12}{'save s':>9}{'verify+load s':>15}{'top-20 /s':>11}{'peak GB':>9}")
+    asking = [grown(size, clustered(2000, "queries")) for size in sizes]
+    print()
+    ratio = (asking[-1] / asking[-2]) / (sizes[-1] / sizes[-2])
+    return [
+        f"growth: {asking[-1] / asking[-2]:.2f} times the seconds, questions {sizes[-1] / sizes[-2]:.0f} times, "
+        f"ratio {ratio:.2f}, target 1.05, {'ok' if ratio <= 1.05 else 'short'}"
+    ]
+
+
+def grown(size: int, queries: npt.NDArray[np.float32]) -> float:
+    """Seconds of the queries."""
+    pool = clustered(size)
+    index = VectorIndex(pool.shape[1], IndexSettings(flat_up_to=size))
+    start = time.perf_counter()
+    for part in np.array_split(np.arange(size), 10):
+        index.add([str(i) for i in part.tolist()], pool[part])
+    adding = time.perf_counter() - start
+    del pool
+    with tempfile.TemporaryDirectory(dir=ROOT) as folder:
+        saving = seconds(lambda: index.save(Path(folder)))
+        loading = seconds(lambda: VectorIndex.load(Path(folder)))
+    asking = min(seconds(lambda: neighbours(index, queries, K)) for _ in range(3))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(
+        f"{size:>10,}{size / adding:>12,.0f}{saving:>9.2f}{loading:>15.2f}{len(queries) / asking:>11,.0f}{peak:>9.2f}"
+    )
+    return asking
+
+
+def approximate(size: int) -> list[str]:
+    """IVF and HNSW beside flat: what they find of the exact 20, on queries that are not in the index."""
+    pool, queries = clustered(size), clustered(2000, "queries")
+    _, truth = nearest(pool, queries, K)
+    flat = min(seconds(lambda: nearest(pool, queries, K)) for _ in range(2))
+    print(f"{f'{size:,} questions':<24}{'fill s':>9}{'top-20 /s':>12}{'recall said':>13}{'recall':>9}")
+    print(f"{'flat':<24}{'':>9}{2000 / flat:>12,.0f}{'':>13}{1:>9.3f}")
+    lines = [line for kind in ("ivf", "hnsw") for line in found_by(kind, pool, queries, truth)]
+    print()
+    return lines
+
+
+def found_by(
+    kind: Literal["ivf", "hnsw"],
+    pool: npt.NDArray[np.float32],
+    queries: npt.NDArray[np.float32],
+    truth: npt.NDArray[np.int64],
+) -> list[str]:
+    index = VectorIndex(pool.shape[1], IndexSettings(flat_up_to=0, kind=kind))
+    names = [str(i) for i in range(len(pool))]
+    filling = seconds(lambda: index.add(names, pool))
+    asking = seconds(lambda: neighbours(index, queries, K))
+    _, found = neighbours(index, queries, K)
+    hits = sum(len({names[i] for i in a} & set(b)) for a, b in zip(truth, found.tolist(), strict=True))
+    recall, wanted = hits / truth.size, index.settings.recall
+    print(f"{kind:<24}{filling:>9.1f}{len(queries) / asking:>12,.0f}{index.recall:>13.3f}{recall:>9.3f}")
+    good = recall >= wanted
+    return [
+        f"{kind}: recall {recall:.3f}, flat 1.000, ratio {recall:.3f}, target {wanted}, {'ok' if good else 'short'}"
     ]
 
 

@@ -32,7 +32,7 @@ def datasets(json: AsJson = False) -> None:
     store = _store()
     versions = [version for dataset in store.datasets() for version in store.versions(dataset)]
     if json:
-        _print_json(
+        print_json(
             [
                 {
                     "version": str(v),
@@ -75,7 +75,7 @@ def show(name: Name, json: AsJson = False) -> None:
         column: _counts(rows, column) for column in ("subdomain", "solution_format", "language", "source")
     }
     if json:
-        _print_json(
+        print_json(
             {
                 "version": str(version),
                 "rows": version.rows,
@@ -102,7 +102,7 @@ def why(
 
     found = life_of(row)
     if json:
-        _print_json(found)
+        print_json(found)
     else:
         print_life(found)
 
@@ -124,7 +124,7 @@ def sql(
             answer = connection.sql(query)
             if json:
                 names = answer.columns
-                _print_json([dict(zip(names, record, strict=True)) for record in answer.fetchall()])
+                print_json([dict(zip(names, record, strict=True)) for record in answer.fetchall()])
             else:
                 answer.show(max_rows=100, max_width=200)
     except duckdb.Error as error:
@@ -164,7 +164,7 @@ def _counts(rows: Any, column: str) -> dict[str, int]:
     }
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     import orjson
 
     typer.echo(

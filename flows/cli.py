@@ -14,6 +14,7 @@ from flows import browse
 from flows.ledger_cli import ledger
 from flows.nightly_cli import nightly, plan
 from flows.setup_cli import setup
+from flows.similarity_cli import decontaminate, near
 from flows.surroundings import arrange
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +32,8 @@ app.command()(browse.show)
 app.command()(browse.why)
 app.command()(browse.sql)
 app.command()(browse.export)
+app.command()(near)
+app.command()(decontaminate)
 teacher = typer.Typer(
     no_args_is_help=True, help="The embedded teacher: rule-based, on the chat-completions wire."
 )

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from storage.index import IndexSettings
 from tasks.clock import moment
+from tasks.decontaminate import RULES
 from tasks.dedup import DedupSettings
 from tasks.mix import COLUMNS, MixSettings
 from tasks.solve import SolveSettings
@@ -64,10 +66,22 @@ class Similarity(Section):
         0.7, description="a question whose ROUGE-L with a kept one is above this is dropped"
     )
     jaccard: Share = Field(0.7, description="the same for the Jaccard similarity of word 3-grams")
-    per_template: int = Field(50, ge=1, description="questions of one template (numbers masked) at most")
+    per_template: int = Field(
+        50, ge=1, description="questions of one template (numbers masked) at most; 1: no two of a template"
+    )
+    semantic: Literal["flag", "drop", "off"] = Field(
+        "flag", description="what happens to a question that says what another says in other words"
+    )
+    cosine: Share = Field(0.85, description="cosine of their encodings from which two questions say the same")
 
     def settings(self) -> DedupSettings:
-        return DedupSettings(jaccard=self.jaccard, rouge_l=self.rouge_l, per_template=self.per_template)
+        return DedupSettings(
+            jaccard=self.jaccard,
+            rouge_l=self.rouge_l,
+            per_template=self.per_template,
+            semantic=self.semantic,
+            cosine=self.cosine,
+        )
 
 
 class Solve(Section):
@@ -110,8 +124,20 @@ class Score(Section):
 
 
 class Decontaminate(Section):
-    benchmarks: list[str] = Field([], description="benchmark files that no row may come from")
-    rules: list[str] = Field(["exact", "ngram13"], description="files of tasks/decontaminate/rules/")
+    benchmarks: list[str] = Field(
+        [], description="files of benchmark items, or folders of them, that no row may come from"
+    )
+    rules: list[str] = Field(list(RULES), description="files of tasks/decontaminate/rules/")
+    ask: bool = Field(True, description="let the critic decide about near ones")
+    planted: int = Field(
+        100, ge=0, description="leaks planted a kind, to measure what the rules find; 0: none"
+    )
+    pairs: list[str] = Field(
+        [], description="files of known paraphrases and translations of items (item, text, kind)"
+    )
+    clean: list[str] = Field(
+        [], description="files of questions known to be in no benchmark; empty: the project's own"
+    )
 
 
 class Weakness(Section):
@@ -119,7 +145,15 @@ class Weakness(Section):
         0.2, description="share of the target that is written for the student's failures; 0: off"
     )
     probe: str | None = Field(None, description="file of probe problems; empty: the project's own")
-    neighbours: int = Field(20, ge=1, le=1000, description="nearest questions of the pool a failure")
+    neighbours: int = Field(20, ge=1, le=1000, description="nearest questions a failure")
+    flat_up_to: int = Field(
+        300_000, ge=0, description="published questions up to which the search for them is exact"
+    )
+    beyond: Literal["ivf", "hnsw"] = Field("ivf", description="the FAISS index that takes over from there")
+    recall: Share = Field(0.95, description="share of the exact neighbours that it must find")
+
+    def index(self) -> IndexSettings:
+        return IndexSettings(self.flat_up_to, self.beyond, self.recall, at=self.neighbours)
 
 
 class Mix(Section):
@@ -174,6 +208,10 @@ class Gates(Section):
     min_rows: int = Field(1, ge=0, description="new rows that a version must have to be published")
     share_at_limit: Share = Field(
         1.0, description="share of the target that must be accepted to publish when a limit ends the night"
+    )
+    min_recall: dict[str, Share] = Field(
+        {"verbatim": 0.99, "re-wrapped": 0.99},
+        description="least share of the leaks planted so that decontamination must find",
     )
 
 

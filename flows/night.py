@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from flows.begun import Begun
 from flows.config import ConfigError, Nightly
+from flows.decontamination import Decontamination
 from flows.forecast import forecast
 from flows.progress import Bars
 from flows.reporting import report_stopped
@@ -30,12 +31,12 @@ from storage.sketches import History
 from storage.versions import Version
 from tasks import scorers
 from tasks.calibrate import known_questions
-from tasks.decontaminate import Benchmarks
 from tasks.demand import ANY, Demand
 from tasks.found import module
 from tasks.generate import EXAMPLE, Quota, asks_table
 from tasks.ingest import ingest
 from tasks.llm.batch import MOST_REQUESTS
+from tasks.published import Published
 from tasks.sandbox import SandboxUnavailable, isolation
 from tasks.seeding import seed_of
 from tasks.solve import SolveSettings
@@ -68,7 +69,7 @@ class Night:
     history: History  # every question published up to the base
     seed: int
     solve: SolveSettings
-    benchmarks: Benchmarks
+    against: Decontamination
     remembered: pa.Table  # some accepted rows of earlier nights, to be shown as examples
     calibration: Calibration  # what the votes are worth: last night's, until tonight's is fitted
     run: str  # the name of this night's work: equal inputs, equal name, whenever it runs
@@ -94,7 +95,7 @@ class Night:
             for name in names:
                 module(package, name)
         solve = _solve_settings(config, tools)
-        benchmarks = Benchmarks.load([Path(path) for path in config.decontaminate.benchmarks])
+        against = Decontamination.of(config.decontaminate)
         base = latest(tools, config.dataset)
         if base is not None:
             finish(tools, base)
@@ -102,7 +103,7 @@ class Night:
         seed = seed_of(config.seed, config.dataset, base.digest if base else "")
         plain = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "gates"})
         digests = [file_digest(path) for path in (*seed_files(config), probe_file(config)) if path.is_file()]
-        run = f"night-{digest_of(plain, seed, digests)[:12]}"
+        run = f"night-{digest_of(plain, seed, digests, against.benchmarks.digest)[:12]}"
         begun = Begun.note(tools.home, run, lambda: forecast(config, tools).record())
         tools.terms = agreed(config, run, begun.since, tools.ledger)
         for role in roles(config):
@@ -114,7 +115,7 @@ class Night:
         best = min(config.mix.per_problem, config.solve.samples)
         demand = Demand(config.mix.per_problem, best, config.mix.at_least)
         line = Line(tools, bars)
-        return cls(config, line, base, known, seed, solve, benchmarks, remembered, before, run, begun, demand)
+        return cls(config, line, base, known, seed, solve, against, remembered, before, run, begun, demand)
 
     def rebase(self) -> None:
         """Go on from what somebody else has published meanwhile."""
@@ -127,6 +128,13 @@ class Night:
         if self.config.answers not in BATCHED:
             return self.config.shard_rows
         return max(self.config.shard_rows, MOST_REQUESTS // self.solve.samples)
+
+    @property
+    def published(self) -> Published | None:
+        """What there is to retrieve from beside this night's own questions."""
+        home, base = str(self.line.tools.home), self.base
+        settings = self.config.weakness.index()
+        return Published(home, str(base), base.digest, settings) if base else None
 
     def ingest(self) -> list[Ref]:
         """The seed rows, sharded. Rejected ones stay in the shards with their line and reason."""
@@ -294,6 +302,8 @@ def roles(config: Nightly) -> list[str]:
     needed = {"teacher", "reasoner"} | ({"student"} if config.weakness.share else set())
     for name in config.score.scorers:
         needed |= set(module("tasks.scorers", name).needs)
+    if config.decontaminate.ask and config.decontaminate.benchmarks:
+        needed.add("critic")
     return [role for role in ROLES if role in needed]
 
 

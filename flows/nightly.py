@@ -19,8 +19,8 @@ from flows.tools import opened
 from storage.rows import column
 from storage.shards import Ref
 from tasks.calibrate import calibrate
-from tasks.decontaminate import decontaminate
-from tasks.dedup import dedup_rows, filter_questions
+from tasks.decontaminate import certify, clean
+from tasks.dedup import dedup_rows, filter_questions, flag_paraphrases
 from tasks.generate import generate
 from tasks.mix import mix
 from tasks.solve import solve
@@ -29,17 +29,20 @@ from tasks.votes import Calibration
 from tasks.weakness import budget, near_ids, neighbourhood, probe, rates
 from tasks.weigh import weigh
 
+READERS = {"encode": "encoder", "critic": "critic"}
 WRITE = Stage("generate", generate, needs={"engine": "teacher"}, title="Write questions")
 NOVEL = Stage("similarity", filter_questions, title="Drop similar questions")
+APART = Stage("semantic", flag_paraphrases, needs={"encode": "encoder"}, title="Look for paraphrases")
 SOLVE = Stage("solve", solve, needs={"engine": "reasoner"}, title="Solve in words and programs")
 VERIFY = Stage("verify", verify, needs={"sandbox": "sandbox", "judge": "judge"}, title="Verify answers")
 CALIBRATE = Stage("calibrate", calibrate, title="Calibrate the votes")
 WEIGH = Stage("weigh", weigh, title="Weigh the votes")
 DEDUP = Stage("dedup", dedup_rows, title="De-duplicate")
-CLEAN = Stage("decontaminate", decontaminate, title="Decontaminate")
+CLEAN = Stage("decontaminate", clean, needs=READERS, title="Decontaminate")
 PROBE = Stage("probe", probe, needs={"student": "student", "judge": "judge"}, title="Probe the student")
 RETRIEVE = Stage("retrieve", neighbourhood, needs={"encode": "encoder"}, title="Retrieve near failures")
 MIX = Stage("mix", mix, title="Mix")
+CERTIFY = Stage("certify", certify, needs=READERS, title="Certify")
 
 THREADS: Any = ThreadPoolTaskRunner(max_workers=4)
 
@@ -65,7 +68,7 @@ def nightly(config: Nightly = Nightly()) -> str:
         taken = night.line.whole(
             MIX, night.accepted, settings=config.mix.settings(config.target), near=night.near, seed=night.seed
         )
-        return str(publish(night, taken, again=DEDUP))
+        return str(publish(night, taken, again=DEDUP, clean=CLEAN, certify=CERTIFY))
 
 
 def produce(night: Night) -> None:
@@ -112,7 +115,13 @@ def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
     line = night.line
     probed = line.each(PROBE, night.probe(), seed=night.seed)
     pool = seeds + night.accepted
-    around = line.whole(RETRIEVE, probed, reads={"pool": pool}, neighbours=night.config.weakness.neighbours)
+    around = line.whole(
+        RETRIEVE,
+        probed,
+        reads={"pool": pool},
+        published=night.published,
+        neighbours=night.config.weakness.neighbours,
+    )
     night.near = near_ids(line.kept([around]))
     failures = line.kept(probed)
     if not failures.num_rows:
@@ -149,6 +158,15 @@ def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], ag
         history=night.history,
         settings=similar,
     )
+    if similar.semantic != "off":
+        novel = line.whole(
+            APART,
+            [novel],
+            title=f"{APART.title}, {title}",
+            reads={"pool": pool},
+            history=night.history,
+            settings=similar,
+        )
     rows = line.shards("fresh", line.kept([novel]), night.shard_rows, of=[novel])
     rows = attempts(night, rows, title)
     rows = line.each(
@@ -159,13 +177,7 @@ def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], ag
         settings=config.verify.decision(agree),
     )
     rows = [line.whole(DEDUP, rows, title=f"{DEDUP.title}, {title}", history=night.history, settings=similar)]
-    return line.each(
-        CLEAN,
-        rows,
-        title=f"{CLEAN.title}, {title}",
-        benchmarks=night.benchmarks,
-        rules=config.decontaminate.rules,
-    )
+    return line.each(CLEAN, rows, title=f"{CLEAN.title}, {title}", **night.against.look())
 
 
 def attempts(night: Night, questions: list[Ref], title: str, *, blind: bool = False) -> list[Ref]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from prefect.runtime import flow_run
 
+from flows.decontamination import certificate, enough_recall, standing
 from flows.night import Night
 from flows.settings import ROLES
 from flows.settle import finish
@@ -40,20 +41,29 @@ PACKAGES = (
 MOST_RACES = 10
 
 
-def publish(night: Night, taken: Ref, *, again: Stage) -> Version:
-    """The new version. Where another publisher was first, `again` (de-duplication) looks at the rows once
-    more against what that one published, and publishing is tried on top of it. Raises Conflict when
-    MOST_RACES others were first."""
+def publish(night: Night, taken: Ref, *, again: Stage, clean: Stage, certify: Stage) -> Version:
+    """The new version: what stands, and the taken rows that pass the last look at the benchmarks (`certify`). Published
+    rows that were never compared with one of them are now (`clean`), and are left out where they hold an item.
+
+    Where another publisher was first, `again` (de-duplication) looks at the rows once more against what that
+    one published, and publishing is tried on top of it. Raises Conflict when MOST_RACES others were first."""
     line, config = night.line, night.config
     for attempt in range(MOST_RACES):
+        stands = standing(line, night.base, night.against, clean)
+        gated = line.whole(certify, [taken], title=_counted(certify, attempt), **night.against.measure())
+        found = certificate(line, gated)
         record(line, night.run)
         try:
             version = line.tools.store.publish(
                 config.dataset,
-                [line.kept([taken])],
+                (line.kept([ref]) for ref in [*stands, gated]),
+                mode="overwrite" if stands else "append",
                 expected=night.base.table_version if night.base else None,
-                lineage=lineage(night, taken),
-                gates=[least_rows(config.gates.min_rows)],
+                lineage=lineage(night, gated) | {"decontamination": found.to_dict()},
+                gates=[
+                    least_rows(gated.kept, config.gates.min_rows),
+                    enough_recall(found, config.gates.min_recall),
+                ],
                 date=datetime.date.today(),
             )
             finish(line.tools, version)
@@ -64,9 +74,13 @@ def publish(night: Night, taken: Ref, *, again: Stage) -> Version:
                 raise
             night.rebase()
             similar = config.similarity.settings()
-            title = f"{again.title}, again ({attempt + 1})"
+            title = _counted(again, attempt + 1)
             taken = line.whole(again, [taken], title=title, history=night.history, settings=similar)
     raise AssertionError("unreachable")
+
+
+def _counted(stage: Stage, attempt: int) -> str:
+    return f"{stage.title}, again ({attempt})" if attempt else stage.title
 
 
 def record(line: Line, run: str) -> None:
@@ -83,13 +97,11 @@ def record(line: Line, run: str) -> None:
             )
 
 
-def least_rows(rows: int) -> Gate:
+def least_rows(new: int, least: int) -> Gate:
     """Fewer new rows than this are not worth a version."""
 
     def check(written: Written) -> str | None:
-        if written.rows >= rows:
-            return None
-        return f"{written.rows} new rows, gates.min_rows asks for {rows}"
+        return None if new >= least else f"{new} new rows, gates.min_rows asks for {least}"
 
     return Gate("gates.min_rows", check)
 
@@ -123,6 +135,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
             "seconds": round(time.monotonic() - night.started, 1),
             "resumed": any(entry.found for entry in line.funnel if entry.stage != "ingest"),
         },
+        "retrieval": [fact["index"] for fact in line.facts() if "index" in fact],
         "code": code(),
         "environment": {
             "python": platform.python_version(),

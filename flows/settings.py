@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     reasoner: Role | None = None  # unset: the teacher's
     critic: Role | None = None  # unset: the teacher's
     student: Role | None = None  # unset: embedded-small beside an embedded teacher, else the teacher's
+    encoder: str = Field("minilm", description="minilm, or a name or folder of sentence-transformers")
     ledger: str | None = None  # SQLAlchemy URL; unset: <home>/ledger.sqlite
     in_flight: int = Field(64, ge=1, description="model calls in flight at most, a role")
     request_seconds: float = Field(600.0, gt=0, description="total deadline of one call over all its tries")

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from storage.versions import Version
 from tasks.clock import spoken
+from tasks.decontaminate import Certificate
 
 if TYPE_CHECKING:
     from flows.config import Nightly
@@ -31,6 +32,10 @@ def print_version(
     lineage = dict(version.lineage)
     console.print()
     console.print(funnel_table(lineage.pop("funnel", [])))
+    if certificate := lineage.pop("decontamination", None):
+        console.print("\n[bold]decontamination[/]")
+        for line in Certificate.from_dict(certificate).lines():
+            console.print(escape(line), soft_wrap=True)
     console.print("\n[bold]schema[/]  " + escape(", ".join(f"{field.name} {field.type}" for field in schema)))
     console.print("\n[bold]lineage[/]")
     console.print(escape(yaml.safe_dump(lineage, sort_keys=False, allow_unicode=True)))

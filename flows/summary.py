@@ -12,6 +12,7 @@ from flows.settings import load_settings
 from flows.showing import funnel_table
 from storage.datasets import Store
 from storage.versions import Version
+from tasks.decontaminate import Certificate
 
 ENDED = {
     "target": "the target",
@@ -44,6 +45,7 @@ def print_summary(name: str) -> None:
         f"{completions:,} completions, {cached:,} of them from the ledger"
     )
     console.print(f"Ended by   {ENDED[ended['by']]}: {version.added:,} of {ended['target']:,} rows wanted")
+    console.print(f"Benchmarks {_benchmarks(version)}", soft_wrap=True)
     console.print(f"Report     {report}", soft_wrap=True)
     console.print()
     console.print("Next")
@@ -54,6 +56,14 @@ def print_summary(name: str) -> None:
     )
     console.print(f"  train     ./mathmill export {version} DIR --format messages", soft_wrap=True)
     console.print("  schedule  ./mathmill up")
+
+
+def _benchmarks(version: Version) -> str:
+    found = Certificate.from_dict(version.lineage["decontamination"])
+    if not found.sets:
+        return "none is registered, rows were compared with none: --set decontaminate.benchmarks='[FILE_OR_FOLDER]'"
+    items = sum(count for _, _, count in found.sets)
+    return f"{items:,} items of {len(found.sets)} sets: {sum(found.hits.values()):,} of {found.rows:,} rows rejected"
 
 
 def as_json(name: str) -> str:

@@ -13,9 +13,8 @@ from flows.terms import BATCHED, UNASKED, Terms
 from storage.datasets import Store
 from storage.ledger import Ledger
 from storage.shards import ShardStore
-from storage.vectors import VectorCache, Vectors
 from tasks.answers import Judge
-from tasks.encode import Encoder
+from tasks.encode import Encoder, StoredEncoder
 from tasks.llm.batch import Batches
 from tasks.llm.endpoint import EngineLimits
 from tasks.llm.engine import Engine
@@ -75,10 +74,11 @@ class Tools:
     def judge(self) -> Judge:
         return self._once("judge", lambda: Judge(workers=2))
 
-    def encoder(self) -> Callable[[list[str]], Vectors]:
+    def encoder(self) -> StoredEncoder:
         """Texts to vectors; a text that was ever encoded on this home is looked up instead."""
-        encode = self._once("encoder", Encoder)
-        return lambda texts: VectorCache(self.home, encode.identity).of(texts, encode)
+        return self._once(
+            "encoder", lambda: StoredEncoder(Encoder(self.settings.encoder), self.home / "vectors")
+        )
 
     def by_name(self, name: str) -> Any:
         """The tool that a stage or scorer names among its needs."""
@@ -91,6 +91,8 @@ class Tools:
             return f"{endpoint.model}@{endpoint.revision}"
         if name == "sandbox":
             return f"sandbox:{self.words_only}:{self.settings.program_seconds}"
+        if name == "encoder":
+            return f"encoder:{self.settings.encoder}"
         return name
 
     def engines(self) -> dict[str, Engine]:

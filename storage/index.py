@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -28,6 +29,7 @@ Vectors = npt.NDArray[np.float32]
 _RECORD = "index.json"
 _SAMPLE = 512  # stored vectors, themselves as queries, on which recall is measured
 _SEED = 20_261_120
+_LEFT_S = 3600.0  # age from which a file that no record names is nobody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +142,11 @@ class VectorIndex:
             "ids": _write(folder, orjson.dumps(self.ids), ".ids.json"),
         }
         _replace(folder / _RECORD, orjson.dumps(record, option=orjson.OPT_INDENT_2))
-        # only what the record named before: a file nobody names yet may be another saver's
-        for name in before - {str(record["index"]), str(record["ids"])}:
-            (folder / name).unlink(missing_ok=True)
+        # what the record named before, and what a killed save left: a young file may be another saver's
+        named = {str(record["index"]), str(record["ids"]), _RECORD}
+        for path in folder.iterdir():
+            if path.name not in named and (path.name in before or _age(path) > _LEFT_S):
+                path.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: Path) -> VectorIndex:
@@ -213,6 +217,14 @@ def _names(folder: Path) -> set[str]:
         return {Path(str(record[name])).name for name in ("index", "ids")}
     except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
         return set()
+
+
+def _age(path: Path) -> float:
+    """Seconds since the last change; 0 if it is gone meanwhile."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _write(folder: Path, data: bytes | memoryview, suffix: str) -> str:

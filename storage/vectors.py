@@ -28,12 +28,17 @@ Keys = npt.NDArray[np.uint64]  # shape (n, 2): 128 bits of a text's SHA-256
 SEGMENT = 16_384  # vectors a segment: what is computed between two writes, and lost by a kill
 
 
+def folder_name(identity: str) -> str:
+    """A file name for an encoder, readable and its own."""
+    slug = re.sub(r"[^A-Za-z0-9.-]+", "-", identity).strip("-.")[-60:]
+    return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+
+
 class VectorCache:
     """The vectors of one encoder. `identity` names what decides them (tasks.encode.Encoder.identity)."""
 
     def __init__(self, home: Path, identity: str) -> None:
-        slug = re.sub(r"[^A-Za-z0-9.-]+", "-", identity).strip("-.")[-60:]
-        self.folder = home / f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+        self.folder = home / folder_name(identity)
 
     def of(self, texts: Sequence[str], encode: Callable[[list[str]], Vectors]) -> Vectors:
         """The vectors of the texts, in their order; `encode` is called for the unknown ones only, each once."""

@@ -71,11 +71,8 @@ def names_question(names: tuple[str, ...]) -> bool:
 
 def read(record: Mapping[str, Any]) -> Fields:
     """The fields of a record by whichever convention it follows; Unfit if it follows none or holds no question."""
-    by_name = _lookup(tuple(record))
-    found = {name: record[key] for name, key in by_name.items() if record[key] is not None}
-    question, reply = _chat(found)
-    if question is None:
-        question = _question(found, bool(by_name.keys() & set(QUESTIONS)))
+    found = _named(record)
+    question, reply = _asked(record, found)
     question = _with_options(question, found.get("options", found.get("choices")))
     solution = _solution(found) or reply
     reference = _reference(found)
@@ -103,6 +100,25 @@ def read(record: Mapping[str, Any]) -> Fields:
         about.get("dataset", about.get("data_source", about.get("source"))),
         about.get("license", about.get("licence")),
     )
+
+
+def question(record: Mapping[str, Any]) -> str:
+    """The question of a record without its options; Unfit if it holds none."""
+    return _asked(record, _named(record))[0]
+
+
+def _named(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says under the names that are known, by our names."""
+    by_name = _lookup(tuple(record))
+    return {name: record[key] for name, key in by_name.items() if record[key] is not None}
+
+
+def _asked(record: Mapping[str, Any], found: dict[str, Any]) -> tuple[str, str | None]:
+    """(question, reply); the reply where it is a chat that has one."""
+    asked, reply = _chat(found)
+    if asked is None:
+        asked = _question(found, bool(_lookup(tuple(record)).keys() & set(QUESTIONS)))
+    return asked, reply
 
 
 @functools.lru_cache(maxsize=256)

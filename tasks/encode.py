@@ -15,10 +15,13 @@ import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from storage.vectors import VectorCache
 
 Vectors = npt.NDArray[np.float32]
 
@@ -92,11 +95,11 @@ class Encoder:
             self._batch_tokens = _BATCH_TOKENS_GPU if on_gpu else BATCH_TOKENS
         try:
             with _no_progress_bar():
-                # safetensors only: other weight files are pickles, which run code when they are loaded
+                # older models (MathBERT) have their weights in a pickle: weights_only reads tensors and runs no code
                 model = SentenceTransformer(
-                    _location(self.name), device=device, model_kwargs={"use_safetensors": True}
+                    _location(self.name), device=device, model_kwargs={"weights_only": True}
                 )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, UnpicklingError) as error:
             reason = str(error).splitlines()[0]
             raise EncoderError(
                 f"encoder {self.name!r} cannot be loaded ({reason}); use {MINILM!r}, or the folder of a downloaded model"
@@ -121,6 +124,20 @@ class Encoder:
                 features = {name: values.to(self._model.device) for name, values in batch.items()}
                 vectors = self._model(features)["sentence_embedding"].float()
                 out[rows] = torch.nn.functional.normalize(vectors, dim=-1).cpu().numpy()
+
+
+class StoredEncoder:
+    """An encoder whose vectors are kept: a text that was ever encoded under `folder` is looked up instead."""
+
+    def __init__(self, encoder: Encoder, folder: Path) -> None:
+        self._encoder, self._folder = encoder, folder
+
+    @property
+    def identity(self) -> str:
+        return self._encoder.identity
+
+    def __call__(self, texts: Sequence[str]) -> Vectors:
+        return VectorCache(self._folder, self.identity).of(list(texts), self._encoder)
 
 
 def has_bf16_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

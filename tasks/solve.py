@@ -114,6 +114,7 @@ def _row(record: dict[str, Any], kind: str, index: int, done: Completion, model:
         sample_index=index,
         parent_ids=[record["id"]],
         concepts=record["concepts"],
+        verdicts=dict(record["verdicts"] or ()),
         difficulty=record["difficulty"],
         rejected=rejected,
     )

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,12 +15,12 @@ from tasks.bill import Bill
 from tasks.llm.engine import Engine
 from tasks.llm.request import Request
 from tasks.outcome import Outcome, Tick, reason
+from tasks.published import Encode, Published
 from tasks.retrieve import nearest
+from tasks.retrieve import neighbours as retrieve
 from tasks.seeding import seed_of
 
 STAGE = "probe"
-
-Encode = Callable[[list[str]], npt.NDArray[np.float32]]
 
 
 def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick: Tick) -> Outcome:
@@ -54,27 +51,51 @@ def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick
 
 
 def neighbourhood(
-    failures: pa.Table, *, pool: pa.Table, encode: Encode, neighbours: int, tick: Tick
+    failures: pa.Table,
+    *,
+    pool: pa.Table,
+    published: Published | None,
+    encode: Encode,
+    neighbours: int,
+    tick: Tick,
 ) -> Outcome:
-    """The failures (no parents) and, of each, its `neighbours` nearest questions in the pool (its id among
-    their parents). One row a distinct question, so that `tasks.methods.similar` can show them."""
+    """The failures (no parents) and, of each, its `neighbours` nearest questions in the pool and as many among the
+    published ones (its id among their parents). One row a distinct question, so that `tasks.methods.similar` can
+    show them."""
     pool = _one_a_question(pool)
-    rows = replace(failures, parent_ids=[[] for _ in range(failures.num_rows)])
-    if failures.num_rows and pool.num_rows:
-        _, found = nearest(
-            encode(column(pool, "question")),
-            encode(column(failures, "question")),
-            min(neighbours, pool.num_rows),
-        )
-        near: dict[int, list[str]] = {}
-        for failure_id, members in zip(column(failures, "id"), found.tolist(), strict=True):
-            for member in members:
-                near.setdefault(member, []).append(failure_id)
-        taken = sorted(near)
-        beside = replace(pool.take(pa.array(taken, pa.int64())), parent_ids=[sorted(near[i]) for i in taken])
-        rows = pa.concat_tables([rows, beside])
+    rows = [replace(failures, parent_ids=[[] for _ in range(failures.num_rows)])]
+    ids: list[str] = column(failures, "id")
+    facts: dict[str, Any] = {}
+    vectors = encode(column(failures, "question")) if ids else None
+    if vectors is not None and pool.num_rows:
+        pool_vectors = encode(column(pool, "question"))
+        _, found = nearest(pool_vectors, vectors, min(neighbours, pool.num_rows))
+        near = _by_neighbour(ids, found.tolist())
+        rows.append(_beside(pool.take(pa.array(sorted(near), pa.int64())), [near[i] for i in sorted(near)]))
+    if vectors is not None and published is not None:
+        index = published.index(encode)
+        _, names = retrieve(index, vectors, neighbours)
+        near = _by_neighbour(ids, names.tolist())
+        known = {None, *column(pool, "problem_id")}
+        problems = sorted(name for name in near if name not in known)
+        rows.append(_beside(published.rows(problems), [near[name] for name in problems]))
+        facts["index"] = {"kind": index.kind, "questions": index.size, "recall": round(index.recall, 4)}
     tick(failures.num_rows)
-    return Outcome(rows, asked=rows.num_rows)
+    table = pa.concat_tables(rows)
+    return Outcome(table, asked=table.num_rows, facts=facts)
+
+
+def _by_neighbour(failures: list[str], found: list[list[Any]]) -> dict[Any, list[str]]:
+    """Neighbour -> the failures that it is near."""
+    near: dict[Any, list[str]] = {}
+    for failure, members in zip(failures, found, strict=True):
+        for member in members:
+            near.setdefault(member, []).append(failure)
+    return near
+
+
+def _beside(rows: pa.Table, near: list[list[str]]) -> pa.Table:
+    return replace(rows, parent_ids=[sorted(failures) for failures in near])
 
 
 def rates(probed: pa.Table) -> dict[tuple[str, str], float]:

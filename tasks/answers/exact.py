@@ -45,6 +45,9 @@ def decide_canonical(a: str, b: str) -> Verdict | None:
         return "equal"
     if a.casefold() in NOTHING or b.casefold() in NOTHING:
         return "unknown"
+    dates = _dates(a, b)
+    if dates is not None:
+        return dates
     x, y = read(a), read(b)
     if x is not None and y is not None:
         return compare(x, y)
@@ -56,6 +59,21 @@ def decide_canonical(a: str, b: str) -> Verdict | None:
     if verdict is not None:
         return verdict
     return "unknown" if any(is_prose(_AND.sub(", ", text)) for text in (a, b)) else None
+
+
+_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
+
+
+def _dates(a: str, b: str) -> Verdict | None:
+    """07/08/1971 and 7/8/1971; as fractions 10/10/2000 would be 1/1/2000. Whether the day or the month comes first,
+    two dates in one order share."""
+    x, y = _DATE.fullmatch(a), _DATE.fullmatch(b)
+    if x is None or y is None:
+        return None
+    if x.lastindex != y.lastindex:
+        return "unknown"
+    same = [int(part) for part in x.groups() if part] == [int(part) for part in y.groups() if part]
+    return "equal" if same else "different"
 
 
 def _choices(a: str, b: str) -> Verdict | None:

@@ -79,8 +79,11 @@ class Worker:
         for _ in pairs:
             found = self._reply()
             verdicts.append(found)
-            if found in _LOST:
+            if found == "died":
+                self.kill()  # perhaps in the middle of a frame, and the next child would read its rest
+            elif found in _LOST:
                 self.replace()
+            if found in _LOST:
                 break
             self.done += 1
         return verdicts

@@ -38,7 +38,7 @@ _CONFIG = (LatexExtractionConfig(normalization_config=_NORMAL),)
 _EMPTY_SET = re.compile(r"\\emptyset|\\\{\s*\\\}|\{\s*\}")
 # what the grammar skips or reads as something else, without a word
 _STOPS = re.compile(
-    r"\*\*|\\overline|\\dot(?![a-z])|\d_\{?\d|:[^:]*:|\\\{[^|]*\|[^|]*\\\}|\\\{.*:.*\\\}|\{.*\\mid(?![a-zA-Z])|\\[pb]?mod(?![a-zA-Z])|\\equiv|\\begin\{(?!.?matrix)|[\u3000-\uffff]"
+    r"\*\*|\\overline|\\dot(?![a-z])|\d_\{?\d|:[^:]*:|\\\{[^|]*\|[^|]*\\\}|\\\{.*:.*\\\}|\{.*\\mid(?![a-zA-Z])|\\[pb]?mod(?![a-zA-Z])|\\equiv|\\begin\{(?!.?matrix)|(?:Integral|Derivative|Sum|Piecewise)\(|[\u3000-\uffff]"
 )
 _HARMLESS = re.compile(
     r"(?:[0-9a-zA-Z+\-/^(){}=. ]|\\(?:frac|sqrt|pi|cdot|times|sin|cos|tan|ln|log|theta|alpha|beta|binom)(?![a-zA-Z]))*"
@@ -210,7 +210,7 @@ def identical(a: Any, b: Any) -> bool:
         return False
     constant = next((symbol for symbol in a.free_symbols if str(symbol) in ("C", "c")), None)
     if constant is not None and a.diff(constant) == 1 == b.diff(constant):
-        a, b = a.doit() - constant, b.doit() - constant
+        a, b = (sympy.nsimplify(side.doit() - constant, rational=True) for side in (a, b))
         variables = sorted(a.free_symbols | b.free_symbols, key=str)
         return bool(variables) and all(identical(a.diff(x), b.diff(x)) for x in variables)
     if a.has(Float) or b.has(Float):

@@ -17,31 +17,39 @@ from typing import Any
 import orjson
 import pyarrow.parquet as pq
 
-# how the files in use name the text of a problem, most specific first
-_QUESTION = ("question", "problem", "Question", "Problem", "input", "query", "prompt", "instruction", "text")
-_BODY = ("Body", "context", "passage")  # text that stands before the question
-_OPTIONS = ("options", "choices", "Options")
+from tasks.columns import QUESTIONS, Unfit, question
+from tasks.dedup.normalise import folded_array
+from tasks.dedup.tokens import Ragged, tokens
+
+_FILES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".csv", ".csv.gz", ".parquet")
 
 
 class BenchmarkError(ValueError):
     """A benchmark file that cannot be used; the message names the file and the mend."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Items:
     """Texts to look for (items) or to look in (rows), as parallel lists.
 
-    `texts` are the questions. `options` are those of a multiple choice item ("" without one).
-    `passages` are everything a row says, question and solution; of an item its question again.
+    `texts` are the questions. `passages` are everything a row says, question and solution; of an item its
+    question again.
     """
 
     names: list[str]
     texts: list[str]
-    options: list[str]
     passages: list[str]
+
+    @functools.cached_property
+    def words(self) -> Ragged:
+        """The words of the passages, cut once for all rules."""
+        return tokens(folded_array(self.passages), None, operators=False)
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def __add__(self, other: Items) -> Items:
+        return Items(self.names + other.names, self.texts + other.texts, self.passages + other.passages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +63,16 @@ class Benchmarks:
         cls, paths: Mapping[str, str | Path | Sequence[str | Path]] | Iterable[str | Path]
     ) -> Benchmarks:
         """Register files: {name: path or paths}, or paths alone, named by file (and folder, where the file
-        is called test, dev or the like). Every file is read once, so that a missing or unreadable one
-        fails here (BenchmarkError), before any work."""
+        is called test, dev or the like). A folder stands for the files in it that can be read. Every file
+        is read once, so that a missing or unreadable one fails here (BenchmarkError), before any work."""
         listed: list[tuple[str, Path]] = []
         if isinstance(paths, Mapping):
             for name, some in paths.items():
-                several = [some] if isinstance(some, (str, Path)) else list(some)
+                several = _files([some] if isinstance(some, (str, Path)) else some)
                 for path in several:
-                    listed.append(
-                        (name if len(several) == 1 else f"{name}/{_name_of(Path(path))}", Path(path))
-                    )
+                    listed.append((_plain(name if len(several) == 1 else f"{name}/{_name_of(path)}"), path))
         else:
-            listed = [(_name_of(Path(path)), Path(path)) for path in paths]
+            listed = [(_name_of(path), path) for path in _files(paths)]
         twice = [name for name, count in Counter(name for name, _ in listed).items() if count > 1]
         if twice:
             raise BenchmarkError(f"two benchmark files are named {twice[0]!r}: give them names of their own")
@@ -89,13 +95,18 @@ class Benchmarks:
         return Items(
             [name for part in parts for name in part.names],
             [text for part in parts for text in part.texts],
-            [options for part in parts for options in part.options],
             [text for part in parts for text in part.passages],
         )
 
     @property
     def names(self) -> list[str]:
         return sorted({name for name, _, _ in self.files})
+
+    @property
+    def digest(self) -> str:
+        """Of names and contents: where the files lie decides nothing."""
+        told = "".join(f"{name}\0{digest}\n" for name, _, digest in self.files)
+        return hashlib.sha256(told.encode()).hexdigest()
 
 
 @functools.lru_cache(maxsize=64)
@@ -104,47 +115,44 @@ def _items(name: str, path: str, digest: str) -> Items:
     data = Path(path).read_bytes()
     if hashlib.sha256(data).hexdigest() != digest:
         raise BenchmarkError(f"benchmark {name}: {path} changed since it was registered: run again")
-    found = Items([], [], [], [])
+    found = Items([], [], [])
     for number, record in enumerate(_records(Path(path), data)):
-        text = question_of(record)
-        if text is None:
+        try:
+            text = question(record)
+        except Unfit as error:
             raise BenchmarkError(
-                f"benchmark {name}: {path}, record {number}: none of the columns {', '.join(_QUESTION)} holds a text"
-            )
+                f"benchmark {name}: {path}, record {number}: {error}; mend or drop it (question columns: {', '.join(QUESTIONS)})"
+            ) from error
         found.names.append(f"{name}#{number}")
         found.texts.append(text)
         found.passages.append(text)
-        found.options.append(_options_of(record))
     if not found.texts:
         raise BenchmarkError(f"benchmark {name}: {path} has no items")
     return found
 
 
-def question_of(record: Mapping[str, Any]) -> str | None:
-    """The text of the problem in a record, with the passage that it needs before it."""
-    if isinstance(record.get("messages"), list):
-        said = [
-            m.get("content") for m in record["messages"] if isinstance(m, dict) and m.get("role") == "user"
-        ]
-        return said[0] if said and isinstance(said[0], str) and said[0].strip() else None
-    for key in _QUESTION:
-        value = record.get(key)
-        if isinstance(value, str) and value.strip():
-            before = [record[k] for k in _BODY if isinstance(record.get(k), str) and record[k].strip()]
-            return " ".join([*before, value]) if key in ("Question", "question") else value
-    return None
+def _files(paths: Iterable[str | Path]) -> list[Path]:
+    """The files, folders replaced by the benchmark files in them, in order of name."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(file for file in path.rglob("*") if file.name.lower().endswith(_FILES))
+        if not inside:
+            raise BenchmarkError(
+                f"benchmark folder {path}: holds no {', '.join(_FILES)} file: check the path"
+            )
+        found += inside
+    return found
 
 
-def _options_of(record: Mapping[str, Any]) -> str:
-    for key in _OPTIONS:
-        value = record.get(key)
-        if isinstance(value, str):
-            return value
-        if isinstance(value, Mapping):
-            return "\n".join(f"{label}) {text}" for label, text in value.items())
-        if isinstance(value, (list, tuple)):
-            return "\n".join(str(option) for option in value)
-    return ""
+def read_records(path: Path) -> Iterable[Mapping[str, Any]]:
+    """The records of a JSONL, JSON, CSV or Parquet file; BenchmarkError if it is none."""
+    try:
+        return _records(path, path.read_bytes())
+    except OSError as error:
+        raise BenchmarkError(f"cannot read {path} ({error.strerror}): check the path") from error
 
 
 def _records(path: Path, data: bytes) -> Iterable[Mapping[str, Any]]:
@@ -172,5 +180,10 @@ def _records(path: Path, data: bytes) -> Iterable[Mapping[str, Any]]:
 def _name_of(path: Path) -> str:
     stem = re.sub(r"(\.(jsonl?|csv|parquet|gz))+$", "", path.name)
     if re.match(r"(test|train|dev|val|valid|validation|data)\b", stem) and path.absolute().parent.name:
-        return f"{path.absolute().parent.name}_{stem}"
-    return stem
+        return _plain(f"{path.absolute().parent.name}_{stem}")
+    return _plain(stem)
+
+
+def _plain(name: str) -> str:
+    """A name that stands as one word in a reason, and before the # of an item."""
+    return re.sub(r"[\s#]+", "_", name)

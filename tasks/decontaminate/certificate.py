@@ -1,24 +1,21 @@
 """What a version can show for being clean: which sets, which rules, what they hit, and what they would have found.
 
 The recall is measured, not claimed: leaks are planted (tasks.decontaminate.planting) and looked for by the very rules
-that looked at the version's rows; clean rows tell how often the rules cry wolf.
+that look at the version's rows; clean rows tell how often the rules cry wolf.
 """
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import pyarrow as pa
-
-from storage.rows import Row, column, to_table
 from tasks.decontaminate.benchmarks import Benchmarks, Items
-from tasks.decontaminate.judge import Encode, Judge
-from tasks.decontaminate.planting import BY_GIVEN_PAIRS, KINDS, Leak, chinese, leaks
-from tasks.decontaminate.run import STAGE, decontaminate
+from tasks.decontaminate.judge import Tools
+from tasks.decontaminate.own import own_problems
+from tasks.decontaminate.planting import BY_GIVEN_PAIRS, KINDS, Leak, leaks
+from tasks.decontaminate.run import Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +36,64 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """`sets`: name, sha256 and items of each benchmark file. `hits`: rows rejected, by rule and benchmark
-    ("ngram13 gsm8k_test"). `false_positives`: hits among `clean_rows` rows known to hold no item (None: none given)."""
+    """`sets`: name, sha256 and items of each benchmark file. `rows`: compared with them; `hits`: rejected for it,
+    by rule and benchmark ("ngram13 gsm8k_test"). `judged`: near pairs by what the critic said of them.
+    `false_positives`: hits among `clean_rows` rows known to hold no item (None: none given)."""
 
     sets: tuple[tuple[str, str, int], ...]
     rules: tuple[str, ...]
-    rows: int
-    hits: dict[str, int]
     recall: tuple[Recall, ...]
     unmeasured: tuple[str, ...]
     clean_rows: int
     false_positives: int | None
     seed: int
+    rows: int = 0
+    hits: dict[str, int] = field(default_factory=dict)
+    judged: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Certificate:
+        found = cls(**record)
+        return replace(
+            found,
+            sets=tuple((name, digest, items) for name, digest, items in record["sets"]),
+            rules=tuple(record["rules"]),
+            recall=tuple(Recall(**part) for part in record["recall"]),
+            unmeasured=tuple(record["unmeasured"]),
+        )
+
+    def over(self, facts: Iterable[Mapping[str, Any]]) -> Certificate:
+        """With the rows and hits of every shard that was looked at, from what the stages wrote down."""
+        rows, hits, judged = 0, Counter[str](), Counter[str]()
+        for fact in facts:
+            looked = fact.get("decontaminated") or {}
+            rows += looked.get("rows", 0)
+            hits.update(looked.get("hits", {}))
+            judged.update(fact.get("judged", {}))
+        return replace(self, rows=rows, hits=dict(sorted(hits.items())), judged=dict(sorted(judged.items())))
+
+    def missing(self, benchmarks: Benchmarks, rules: Sequence[str]) -> Benchmarks:
+        """The files that rows under this certificate were not compared with by all of these rules."""
+        if not set(rules) <= set(self.rules):
+            return benchmarks
+        there = {(name, digest) for name, digest, _ in self.sets}
+        return Benchmarks(tuple(entry for entry in benchmarks.files if (entry[0], entry[2]) not in there))
+
     def lines(self) -> list[str]:
-        """For people, as a table in Markdown."""
+        """For people, as Markdown."""
+        if not self.sets:
+            return ["No benchmark is registered: rows were compared with none."]
+        names = ", ".join(f"{name} ({items:,})" for name, _, items in self.sets)
+        hits = ", ".join(f"{what} {count:,}" for what, count in self.hits.items())
+        judged = ", ".join(f"{count:,} {said}" for said, count in self.judged.items())
         found = [
-            f"{self.rows} rows against {sum(items for _, _, items in self.sets)} items of {len(self.sets)} benchmark "
-            f"files by {', '.join(self.rules)}: {sum(self.hits.values())} rejected.",
+            f"{self.rows:,} rows compared with {sum(items for _, _, items in self.sets):,} items: {names}.",
+            f"Rules: {', '.join(self.rules)}.",
+            f"Rejected: {sum(self.hits.values()):,}{f' ({hits})' if hits else ''}.",
+            *([f"Near pairs that the critic read: {judged}."] if judged else []),
             "",
             "| planted as | planted | found | recall | by rule |",
             "|---|---|---|---|---|",
@@ -69,74 +103,63 @@ class Certificate:
             found.append(f"| {part.kind} | {part.planted} | {part.found} | {part.share:.3f} | {rules} |")
         found += [f"| {kind} | 0 | - | not measured: no pairs given | |" for kind in self.unmeasured]
         if self.false_positives is not None:
-            found += ["", f"False positives: {self.false_positives} of {self.clean_rows} clean rows."]
+            found += ["", f"False positives: {self.false_positives:,} of {self.clean_rows:,} clean rows."]
         return found
 
 
-def certify(
-    table: pa.Table,
+def measure(
     benchmarks: Benchmarks,
     rules: Sequence[str],
+    tools: Tools,
     *,
     clean: Sequence[str] = (),
     given: Iterable[Leak] = (),
     a_kind: int = 100,
     seed: int = 0,
-    encode: Encode | None = None,
-    judge: Judge | None = None,
 ) -> Certificate:
-    """The certificate of decontaminated rows (kept and rejected; those without a hit count as looked at).
+    """A certificate without rows: the rules put to the test on the registered sets. Nothing is planted where none is.
 
     `clean`: texts known to hold no item. `given`: leaks made elsewhere, such as Leak("paraphrased", item, text).
     """
-    look = functools.partial(decontaminate, benchmarks=benchmarks, rules=rules, encode=encode, judge=judge)
-    items = benchmarks.items()
-    planted = list(leaks(items, a_kind=a_kind, seed=seed, given=given)) if benchmarks.files else []
+    if not benchmarks.files:
+        return Certificate((), tuple(rules), (), (*KINDS, *BY_GIVEN_PAIRS), 0, None, seed)
+    items, own = benchmarks.items(), own_problems(seed, -(-a_kind // 25))
+    planted = [*leaks(items, a_kind=a_kind, seed=seed, given=given), *(own.leaks if a_kind else ())]
     counts = Counter(name.rsplit("#", 1)[0] for name in items.names)
-    alarms = _hits([*clean], look) if clean else None
-    kinds = list(dict.fromkeys([*KINDS, *(leak.kind for leak in planted)])) if planted else []
+    everything = items + own.items if a_kind else items
+    search = Search.of(everything, rules, tools)
+    innocent = [*clean, *(own.clean if a_kind else ())]
+    alarms = sum(hit is not None for hit in _hits(innocent, search))
     return Certificate(
         sets=tuple((name, digest, counts[name]) for name, _, digest in benchmarks.files),
         rules=tuple(rules),
-        rows=len(table),
-        hits=hits_of(table),
-        recall=tuple(recall_of(planted, items, look, kinds)),
+        recall=tuple(_recall(planted, everything, search)),
         unmeasured=tuple(
             kind for kind in (*KINDS, *BY_GIVEN_PAIRS) if kind not in {leak.kind for leak in planted}
         ),
-        clean_rows=len(clean),
-        false_positives=None if alarms is None else sum(hit is not None for hit in alarms),
+        clean_rows=len(innocent),
+        false_positives=alarms if innocent else None,
         seed=seed,
     )
 
 
-def recall_of(
-    planted: Sequence[Leak], items: Items, look: Callable[[pa.Table], pa.Table], kinds: Sequence[str]
-) -> list[Recall]:
+def _recall(planted: Sequence[Leak], items: Items, search: Search) -> list[Recall]:
     """What the rules find of the planted leaks, by kind."""
-    found = _hits([leak.text for leak in planted], look)
+    found = _hits([leak.text for leak in planted], search)
     text_of = dict(zip(items.names, items.texts, strict=True))
     measured = []
-    for kind in kinds:
+    for kind in dict.fromkeys(leak.kind for leak in planted):
         pairs = [(leak, hit) for leak, hit in zip(planted, found, strict=True) if leak.kind == kind]
         hits = [(leak, hit) for leak, hit in pairs if hit is not None]
         # two sets can hold the same item: either name is right
         named = sum(leak.item == hit[1] or text_of[leak.item] == text_of[hit[1]] for leak, hit in hits)
         by_rule = dict(sorted(Counter(hit[0] for _, hit in hits).items()))
         measured.append(Recall(kind, len(pairs), len(hits), named, by_rule))
-    return [part for part in measured if part.planted]
+    return measured
 
 
-def hits_of(table: pa.Table) -> dict[str, int]:
-    """Rejected rows by rule and benchmark."""
-    words = [
-        why.split() for why in column(table, "rejected") if why is not None and why.startswith(f"{STAGE}: ")
-    ]
-    return dict(sorted(Counter(f"{rule} {item.rsplit('#', 1)[0]}" for _, rule, item, *_ in words).items()))
-
-
-def _hits(texts: list[str], look: Callable[[pa.Table], pa.Table]) -> list[tuple[str, str] | None]:
+def _hits(texts: list[str], search: Search) -> list[tuple[str, str] | None]:
     """(rule, item) of each text."""
-    rows = [Row(text, "zh" if chinese(text) else "en", id=str(number)) for number, text in enumerate(texts)]
-    reasons = column(look(to_table(rows)), "rejected")
-    return [None if why is None else (why.split()[1], why.split()[2]) for why in reasons]
+    found = search.hits(Items([""] * len(texts), texts, texts)) if texts else {}
+    hits = [found.get(row) for row in range(len(texts))]
+    return [None if hit is None else (hit[0], hit[1].item) for hit in hits]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.dedup.jaccard import F64
 from tasks.dedup.tokens import I64
@@ -18,6 +19,16 @@ class Hit:
     row: int
     item: str
     overlap: float
+
+
+def nearest_few(row: I64, item: I64, score: F64, count: int) -> npt.NDArray[np.bool_]:
+    """Mask of the `count` pairs of the highest score of each row, ties to the first item."""
+    order = np.lexsort((item, -score, row))
+    rows = row[order]
+    rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    mask = np.zeros(len(rows), dtype=bool)
+    mask[order] = rank < count
+    return mask
 
 
 def strongest(row: I64, item: I64, overlap: F64, names: Sequence[str]) -> list[Hit]:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 import prompts
+from tasks.bill import Bill
 from tasks.decontaminate.planting import chinese
 from tasks.encode import Vectors
 from tasks.llm.engine import Engine
 from tasks.llm.request import Request
 from tasks.seeding import seed_of
+
+PROMPT = "same_problem"
 
 Encode = Callable[[Sequence[str]], Vectors]
 Judge = Callable[[Sequence[tuple[str, str]]], list[bool | None]]
@@ -26,27 +34,50 @@ class Tools:
     judge: Judge | None = None
 
 
-def judge_by(critic: Engine) -> Judge:
-    """A judge that asks the critic with prompts/same_problem.en.md; calls go through its ledger."""
+class Critic:
+    """A judge that asks the critic with prompts/same_problem; calls go through its ledger, a pair once."""
 
-    def judge(pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
-        asked = []
-        for first, second in pairs:
-            prompt = prompts.load("same_problem", "zh" if chinese(first) and chinese(second) else "en")
-            asked.append(
-                Request(
-                    messages=prompt.messages(first=first, second=second),
-                    model=critic.endpoint.model,
-                    temperature=prompt.front.temperature,
-                    top_p=prompt.front.top_p,
-                    max_tokens=prompt.front.max_tokens,
-                    seed=seed_of("same_problem", first, second),
-                    tag="decontaminate",
-                )
-            )
-        return [None if done.error is not None else verdict(done.text or "") for done in critic.run(asked)]
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._bill = Bill.of(engine.endpoint)
+        self._said: Counter[str] = Counter()
 
-    return judge
+    def __call__(self, pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
+        distinct = list(dict.fromkeys(pairs))
+        found: dict[tuple[str, str], bool | None] = {}
+        asked = self._engine.run([self._request(*pair) for pair in distinct])
+        for pair, done in zip(distinct, asked, strict=True):
+            self._bill.add(done)
+            found[pair] = None if done.error is not None else verdict(done.text or "")
+            self._said[{True: "same", False: "different", None: "unanswered"}[found[pair]]] += 1
+        return [found[pair] for pair in pairs]
+
+    def facts(self) -> dict[str, Any]:
+        """What the verdicts cost, and how many of each there were."""
+        return {**self._bill.facts(), "judged": dict(self._said)}
+
+    def _request(self, first: str, second: str) -> Request:
+        prompt = prompts.load(PROMPT, "zh" if chinese(first) and chinese(second) else "en")
+        return Request(
+            messages=prompt.messages(first=first, second=second),
+            model=self._engine.endpoint.model,
+            temperature=prompt.front.temperature,
+            top_p=prompt.front.top_p,
+            max_tokens=prompt.front.max_tokens,
+            seed=seed_of(PROMPT, first, second),
+            tag="decontaminate",
+        )
+
+
+def decided(
+    pairs: Sequence[tuple[str, str]], sure: npt.NDArray[np.bool_], judge: Judge | None
+) -> npt.NDArray[np.bool_]:
+    """Which of the near pairs are one problem: as the judge says; where it says nothing (there is none, the
+    call failed, the words were no answer) the sure ones are."""
+    if judge is None or not pairs:
+        return sure
+    said = judge(pairs)
+    return np.array([own if told is None else told for told, own in zip(said, sure, strict=True)], dtype=bool)
 
 
 def verdict(text: str) -> bool | None:

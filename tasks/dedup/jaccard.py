@@ -1,20 +1,29 @@
 """All pairs of texts with Jaccard similarity of their n-gram sets at or above a threshold, exactly.
 
 tasks.dedup.prefix gives every pair that can have it; here they are compared. For short texts this costs
-what the fastest sketch costs and misses nothing; for long ones see tasks.dedup.minhash.
+what the fastest sketch costs and misses nothing; for long ones see tasks.dedup.lsh.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from tasks.dedup.normalise import Texts, folded_array
-from tasks.dedup.prefix import PrefixIndex, pairs_within
-from tasks.dedup.tokens import I64, Ragged, offsets_of, shingle_sets, sort_rows, spans, tokens
+from tasks.dedup.prefix import PrefixIndex, pairs_within, within_bound
+from tasks.dedup.tokens import (
+    I64,
+    Ragged,
+    offsets_of,
+    shingle_sets,
+    sort_rows,
+    spans,
+    tokens,
+    unique_in_rows,
+)
 
 F64 = npt.NDArray[np.float64]
 
@@ -67,16 +76,33 @@ def join(own: Ragged, other: Ragged | None = None, *, threshold: float) -> Pairs
         raise ValueError(f"the Jaccard threshold must lie in (0, 1], got {threshold}")
     right = own if other is None else other
     blocks = pairs_within(own, threshold) if other is None else PrefixIndex.of(right, threshold).search(own)
-    width = np.int64(max(len(right), 1))
-    keys = [np.zeros(0, np.int64)]
-    for a, b in blocks:
-        if other is None:
-            a, b = np.minimum(a, b), np.maximum(a, b)
-        keys.append(a * width + b)
-    # a pair can meet in several elements of its prefixes
-    first, second = np.divmod(np.unique(np.concatenate(keys)), width)
+    if other is None:
+        blocks = ((np.minimum(a, b), np.maximum(a, b)) for a, b in blocks)
+    first, second = distinct(blocks, len(right))
     score = jaccard_of(own, right, first, second)
     return Pairs(first, second, score).where(score >= threshold)
+
+
+def distinct(blocks: Iterable[tuple[I64, I64]], width: int) -> tuple[I64, I64]:
+    """Every pair of the blocks once, by (left, right); right < width. A pair can meet in several elements of its
+    prefixes, or in several bands."""
+    scale = np.int64(max(width, 1))
+    keys = [np.zeros(0, np.int64), *(np.unique(a * scale + b) for a, b in blocks)]
+    first, second = np.divmod(np.unique(np.concatenate(keys)), scale)
+    return first, second
+
+
+def verified(own: Ragged, other: Ragged, candidates: Iterable[tuple[I64, I64]], threshold: float) -> Pairs:
+    """The candidate pairs that have the similarity, each once, by (left, right). Rows may repeat elements: only those
+    of candidates are made into sets."""
+    left, right = distinct(candidates, len(other))
+    mine, a = np.unique(left, return_inverse=True)
+    theirs, b = np.unique(right, return_inverse=True)
+    own_sets, other_sets = unique_in_rows(own.take(mine)), unique_in_rows(other.take(theirs))
+    near = within_bound(own_sets, other_sets, a, b, threshold)
+    left, right, a, b = left[near], right[near], a[near], b[near]
+    score = jaccard_of(own_sets, other_sets, a, b)
+    return Pairs(left, right, score).where(score >= threshold)
 
 
 def jaccard_of(own: Ragged, other: Ragged, left: I64, right: I64) -> F64:

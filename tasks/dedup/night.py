@@ -122,7 +122,7 @@ def _pool(history: History | None, rows: pa.Table | None, settings: DedupSetting
     """What is there already, as segments: history's are kept by storage, the rest is made here."""
     pool = [] if history is None else segments(history, settings)
     if rows is not None and len(rows):
-        pool.append(Segment.of(Questions.of(rows), settings.n, settings.jaccard))
+        pool.append(Segment.of(Questions.of(rows), settings))
     return pool
 
 

@@ -9,7 +9,7 @@ import inspect
 import pyarrow as pa
 
 from storage.sketches import History
-from tasks.dedup import bands, normalise, prefix, segment, tokens
+from tasks.dedup import bands, lsh, minhash, near, normalise, prefix, segment, tokens
 from tasks.dedup.segment import Questions, Segment
 from tasks.dedup.settings import DedupSettings
 
@@ -18,9 +18,10 @@ def segments(history: History, settings: DedupSettings) -> list[Segment]:
     """The history's questions, indexed; what is missing of the indexes is made and stored."""
 
     def build(table: pa.Table) -> dict[str, pa.Array]:
-        return Segment.of(Questions.of(table), settings.n, settings.jaccard).arrays()
+        return Segment.of(Questions.of(table), settings).arrays()
 
-    definition = f"segment {code_digest()} n={settings.n} jaccard={settings.jaccard!r}"
+    parts = (settings.n, settings.jaccard, settings.minhash_from, settings.minhash_recall)
+    definition = f"segment {code_digest()} {parts!r}"
     return [Segment.from_arrays(arrays) for arrays in history.indexes(definition, build)]
 
 
@@ -28,6 +29,6 @@ def segments(history: History, settings: DedupSettings) -> list[Segment]:
 def code_digest() -> str:
     """Names the code that decides a segment's arrays: another spelling of the rules is another index."""
     digest = hashlib.sha256()
-    for module in (normalise, tokens, prefix, bands, segment):
+    for module in (normalise, tokens, prefix, minhash, lsh, near, bands, segment):
         digest.update(inspect.getsource(module).encode())
     return digest.hexdigest()[:16]

@@ -95,7 +95,7 @@ class PrefixIndex:
         ends = np.searchsorted(self.postings, queries | last.astype(np.uint64), side="left")
         bitmaps = parity_bitmaps(sets)
         mask = np.uint64((1 << bits) - 1)
-        for some, places in _blocks(begins, ends):
+        for some, places in expanded(begins, ends):
             left = mine[some]
             right = (self.postings[places] & mask).astype(np.int64)
             left, right = _distinct(left, right, len(self.row))
@@ -133,7 +133,7 @@ def pairs_within(sets: Ragged, threshold: float) -> Iterator[tuple[I64, I64]]:
     _, last = _window(sizes[mine], sizes, threshold)
     ends = np.searchsorted(postings, (postings & ~mask) | last.astype(np.uint64), side="left")
     bitmaps, lonely = parity_bitmaps(few), sizes - counts
-    for some, places in _blocks(np.arange(1, len(postings) + 1), ends):
+    for some, places in expanded(np.arange(1, len(postings) + 1), ends):
         left, right = _distinct(mine[some], mine[places], len(row))
         together = sizes[left] + sizes[right]
         apart = lonely[left] + lonely[right]
@@ -185,6 +185,14 @@ def parity_bitmaps(sets: Ragged, words: int = _BITMAP_WORDS) -> U64:
     return found.reshape(len(sets), words)
 
 
+def within_bound(
+    own: Ragged, other: Ragged, left: I64, right: I64, threshold: float
+) -> npt.NDArray[np.bool_]:
+    """Which of the given pairs of sets their bitmaps leave."""
+    together = own.lengths[left] + other.lengths[right]
+    return _bounded(parity_bitmaps(own), parity_bitmaps(other), left, right, together, 0, threshold)
+
+
 def row_sums(mask: npt.NDArray[np.bool_], offsets: I64) -> I64:
     """How many True each row has."""
     total = np.zeros(len(mask) + 1, dtype=np.int64)
@@ -223,7 +231,7 @@ def _window(sizes: I64, sorted_sizes: I64, threshold: float) -> tuple[I64, I64]:
     return first[inverse], last[inverse]
 
 
-def _blocks(begins: npt.NDArray[Any], ends: npt.NDArray[Any]) -> Iterator[tuple[I64, I64]]:
+def expanded(begins: npt.NDArray[Any], ends: npt.NDArray[Any]) -> Iterator[tuple[I64, I64]]:
     """(query, place) for every place from begins[query] to ends[query], some millions at a time."""
     counts = np.maximum(ends - begins, 0)
     busy = np.flatnonzero(counts)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from tasks.dedup import jaccard, lcs
+from tasks.dedup import jaccard, lcs, near
 from tasks.dedup.bands import candidates
 from tasks.dedup.cluster import components, rank_of, survivors, witnesses
 from tasks.dedup.jaccard import F64, Pairs
@@ -103,7 +103,7 @@ def _near_pool(
 
 def _jaccard_pairs(own: Questions, segment: Segment, settings: DedupSettings) -> Pairs:
     sets = own.sets(settings.n)
-    blocks = [_allowed(own, segment, a, b, settings) for a, b in segment.prefix.search(sets)]
+    blocks = [_allowed(own, segment, a, b, settings) for a, b in segment.near.search(sets, settings)]
     left, right = _joined(blocks)
     # only what is left after the bounds is cut into n-grams again
     there, place = np.unique(right, return_inverse=True)
@@ -138,7 +138,7 @@ def _joined(blocks: list[tuple[I64, I64]]) -> tuple[I64, I64]:
 def _clusters(own: Questions, quality: F64, reasons: Reasons, settings: DedupSettings) -> None:
     rows = _open(reasons)
     some = own.take(rows)
-    pairs = jaccard.join(some.sets(settings.n), threshold=settings.jaccard)
+    pairs = near.pairs_within(some.sets(settings.n), settings)
     templates, numbers = (some.templates, some.templates), (some.numbers, some.numbers)
     pairs = pairs.where(comparable(templates, numbers, pairs.left, pairs.right, settings))
     for row, other, score in clustered(pairs, quality[rows], some.ids):

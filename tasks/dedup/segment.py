@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.dedup.bands import Bands
+from tasks.dedup.near import NearIndex
 from tasks.dedup.normalise import as_array, canonical_array, template_array
-from tasks.dedup.prefix import PrefixIndex
+from tasks.dedup.settings import DedupSettings
 from tasks.dedup.tokens import (
     I64,
     U64,
@@ -80,18 +81,18 @@ class Questions:
 
 @dataclass(frozen=True)
 class Segment:
-    """`questions` and their indexes for one n-gram length and Jaccard threshold."""
+    """`questions` and their indexes for one n-gram length, Jaccard threshold and way of finding long texts."""
 
     questions: Questions
     templates: U64
     numbers: U64
     by_text: tuple[U64, I64]  # hashes of the canonical texts, sorted, and the row of each
     by_template: U64  # sorted
-    prefix: PrefixIndex
+    near: NearIndex
     bands: Bands
 
     @classmethod
-    def of(cls, questions: Questions, n: int, jaccard: float) -> Segment:
+    def of(cls, questions: Questions, settings: DedupSettings) -> Segment:
         order = np.argsort(questions.exact, kind="stable")
         return cls(
             questions,
@@ -99,7 +100,7 @@ class Segment:
             questions.numbers,
             (questions.exact[order], order),
             np.sort(questions.templates),
-            PrefixIndex.of(questions.sets(n), jaccard),
+            NearIndex.of(questions.sets(settings.n), settings),
             Bands.of(questions.rouge),
         )
 
@@ -111,7 +112,7 @@ class Segment:
             "text.hash": self.by_text[0],
             "text.row": self.by_text[1],
             "template.hash": self.by_template,
-            **{f"prefix.{name}": values for name, values in self.prefix.arrays().items()},
+            **{f"near.{name}": values for name, values in self.near.arrays().items()},
             **{f"bands.{name}": values for name, values in self.bands.arrays().items()},
         }
         found = {name: pa.array(values) for name, values in flat.items()}
@@ -134,7 +135,7 @@ class Segment:
             flat["numbers"],
             (flat["text.hash"], flat["text.row"]),
             flat["template.hash"],
-            PrefixIndex.from_arrays(_under(flat, "prefix.")),
+            NearIndex.from_arrays(_under(flat, "near.")),
             Bands.from_arrays(_under(flat, "bands.")),
         )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Guard = Literal["template", "numbers", "none"]
+Semantic = Literal["flag", "drop", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +16,15 @@ class DedupSettings:
     `jaccard`: questions whose 3-gram sets (`n`) have at least this Jaccard similarity are duplicates.
     `rouge_l`: so are questions whose ROUGE-L F-measure is above this.
     `per_template`: questions that differ only in their numbers are kept up to this many a template,
-    those of history and of earlier in the night included.
+    those of history and of earlier in the night included; 1 is exact matching of the number-masked text.
     `guard`: which pairs Jaccard and ROUGE-L may judge at all. "template" (default): a pair of the same
     number-masked template with different numbers is not judged: other numbers are another problem, and
     the cap a template takes care of how many. "numbers": no pair with different numbers is judged,
     whatever the wording. "none": every pair is judged, as self-instruct does.
+    `minhash_from`: texts of this many n-grams and more are looked up by MinHash, which finds a pair at the
+    threshold with probability `minhash_recall`; below that the lookup is exact (see tasks.dedup.near).
+    `semantic`: what happens to a question whose encoding has a cosine of `cosine` or more with another's:
+    "flag" it with the pair, "drop" it, or "off": do not look.
     `solution_jaccard`: solutions of one question in one format are duplicates from this Jaccard on.
     """
 
@@ -29,13 +34,22 @@ class DedupSettings:
     guard: Guard = "template"
     n: int = 3
     solution_jaccard: float = 0.9
+    minhash_from: int = 1024
+    minhash_recall: float = 0.95
+    semantic: Semantic = "flag"
+    cosine: float = 0.85
 
     def __post_init__(self) -> None:
-        for name in ("jaccard", "rouge_l", "solution_jaccard"):
+        for name in ("jaccard", "rouge_l", "solution_jaccard", "cosine"):
             value = getattr(self, name)
             if not 0 < value <= 1:
                 raise ValueError(f"{name} must lie in (0, 1], got {value}")
-        if self.per_template < 1 or self.n < 1:
-            raise ValueError(f"per_template and n must be at least 1, got {self.per_template} and {self.n}")
+        for name in ("per_template", "n", "minhash_from"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.minhash_recall < 1:
+            raise ValueError(f"minhash_recall must lie in (0, 1), got {self.minhash_recall}")
         if self.guard not in ("template", "numbers", "none"):
             raise ValueError(f'guard must be "template", "numbers" or "none", got {self.guard!r}')
+        if self.semantic not in ("flag", "drop", "off"):
+            raise ValueError(f'semantic must be "flag", "drop" or "off", got {self.semantic!r}')

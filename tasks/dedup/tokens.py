@@ -62,6 +62,11 @@ class Ragged:
         lengths = self.lengths[rows]
         return Ragged(offsets_of(lengths), self.values[spans(self.offsets[:-1][rows], lengths)])
 
+    def between(self, begin: int, end: int) -> Ragged:
+        """The rows from begin to before end, without copying their values."""
+        offsets = self.offsets[begin : end + 1]
+        return Ragged(offsets - offsets[0], self.values[offsets[0] : offsets[-1]])
+
 
 def offsets_of(lengths: npt.NDArray[Any]) -> I64:
     found = np.zeros(len(lengths) + 1, dtype=np.int64)

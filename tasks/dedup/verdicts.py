@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -12,24 +14,25 @@ from storage.rows import SCHEMA
 _MAP = SCHEMA.field("verdicts").type
 
 
-def with_verdict(table: pa.Table, key: str, value: str, rows: npt.NDArray[np.bool_]) -> pa.Table:
-    """`verdicts[key] = value` on the masked rows; an entry of that name that was there is replaced.
-    Keys stay sorted, so that equal rows are equal bytes."""
+def with_verdict(
+    table: pa.Table, key: str, value: str | Sequence[str], rows: npt.NDArray[np.bool_]
+) -> pa.Table:
+    """`verdicts[key] = value` (one for all, or one a masked row) on the masked rows; an entry of that name that was there is
+    replaced. Keys stay sorted, so that equal rows are equal bytes."""
     column = table.column("verdicts").combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(column.cast(pa.list_(_MAP.field(0).type))), 0).to_numpy()
     parent = np.repeat(np.arange(len(table)), lengths)
     keys, items = _entries(column)
     stays = ~(rows[parent] & np.asarray(pc.equal(keys, key).to_numpy(zero_copy_only=False), dtype=bool))
     added = np.flatnonzero(rows)
+    values = [value] * len(added) if isinstance(value, str) else value
     entries = pa.table(
         {
             "row": np.concatenate([parent[stays], added]),
             "key": pa.concat_arrays(
                 [keys.filter(pa.array(stays)), pa.array([key] * len(added), pa.string())]
             ),
-            "item": pa.concat_arrays(
-                [items.filter(pa.array(stays)), pa.array([value] * len(added), pa.string())]
-            ),
+            "item": pa.concat_arrays([items.filter(pa.array(stays)), pa.array(values, pa.string())]),
         }
     ).sort_by([("row", "ascending"), ("key", "ascending")])
     counts = np.bincount(entries.column("row").to_numpy(), minlength=len(table))

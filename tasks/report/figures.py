@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from storage.rows import column
 from tasks.clock import spoken
+from tasks.decontaminate import Certificate
 from tasks.seeding import seed_of
 
 SAMPLES = 10
@@ -64,10 +65,22 @@ class Figures:
     samples: Sequence[Mapping[str, Any]]
     service: Sequence[
         Mapping[str, Any]
-    ] = ()  # one mapping a role and stage: what was paid, and how it was served
+    ] = ()  # one mapping a role and stage: what was paid, how it was served
     engines: Sequence[Mapping[str, Any]] = ()  # one mapping a role: cuts, breaker, errors
     expected: Sequence[Expected] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """What the version can show for being clean of benchmarks."""
+        found = self.lineage.get("decontamination")
+        return Certificate.from_dict(found) if found else None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The lineage without what has a place of its own on the page."""
+        elsewhere = ("decontamination", "service", "engines", "forecast")
+        return {name: value for name, value in self.lineage.items() if name not in elsewhere}
 
     @property
     def usd(self) -> float:
@@ -113,7 +126,7 @@ def collect(
         service=lineage.get("service", ()),
         engines=lineage.get("engines", ()),
         expected=_expected(lineage, costs, added.num_rows),
-        lineage={name: lineage[name] for name in lineage if name not in ("service", "engines", "forecast")},
+        lineage=lineage,
     )
 
 

@@ -12,6 +12,7 @@ import orjson
 from tasks.teacher.character import Character
 from tasks.teacher.forcing import fill_schema
 from tasks.teacher.judging import critique
+from tasks.teacher.likeness import compare
 from tasks.teacher.reading import Job, read
 from tasks.teacher.solving import in_program, in_words
 from tasks.teacher.writing import problems
@@ -44,7 +45,10 @@ def answer(job: Job, character: Character, rng: random.Random, forced: Forced = 
         return problems(job, character, rng, valid_json=forced.json)
     if job.kind == "judge":
         return critique(job, character, rng, valid_json=forced.json)
-    text = in_program(job, character, rng) if job.kind == "program" else in_words(job, character, rng)
+    if job.kind == "compare":
+        text = compare(job)
+    else:
+        text = in_program(job, character, rng) if job.kind == "program" else in_words(job, character, rng)
     if not forced.json:
         return text
     if forced.schema is None:

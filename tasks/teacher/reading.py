@@ -17,7 +17,8 @@ from tasks.teacher.topics import count_in, level_in, subdomain_in
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`kind`: write, similar, words, program, judge. Fields that a kind does not use are empty."""
+    """`kind`: write, similar, words, program, judge, compare (the two problems are its examples). Fields that a kind
+    does not use are empty."""
 
     kind: str
     language: str
@@ -64,6 +65,7 @@ _NO_PROGRAM = re.compile(
     r"|(?:不要|无需|不用|不得|不必|禁止|勿|而不是|不写)[^。，\n]{0,12}?(?:代码|程序|编程|Python)",
     re.IGNORECASE,
 )
+_COMPARE = re.compile(r"\bSAME\b.*\bDIFFERENT\b", re.DOTALL)
 _CJK = re.compile(r"[\u4e00-\u9fff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _SENTENCE = re.compile(r"(?<=[.!?:：。！？])\s*")
@@ -78,6 +80,8 @@ def read(system: str, user: str) -> Job:
     words = parts.rest
     language = language_of(words) if words.strip() else language_of(user)
     questions, solutions, examples = parts.of("question"), parts.of("solution"), parts.of("example")
+    if _COMPARE.search(words) and len(parts.blocks) == 2:
+        return Job("compare", language, examples=tuple(text for _, text in parts.blocks))
     if not solutions and _JUDGE.search(words):
         unnamed = questions + parts.of("other")
         questions, solutions = (unnamed[:1], unnamed[1:]) if len(unnamed) > 1 else (questions, [])

@@ -14,7 +14,17 @@ from tests.e2e.processes import Home, Teacher, end, wait_for
 pytestmark = pytest.mark.e2e
 
 IN_FLIGHT = 8
-NIGHT = ("nightly", "--target", "40", "--set", "weakness.share=0", "--set", "shard_rows=16")
+NIGHT = (
+    "nightly",
+    "--target",
+    "40",
+    "--set",
+    "weakness.share=0",
+    "--set",
+    "similarity.semantic=off",
+    "--set",
+    "shard_rows=16",
+)
 
 
 def pointed_at(home: Callable[..., Home], teacher: Teacher) -> Home:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +17,7 @@ import pytest
 from storage.errors import Corrupt, StorageError
 from storage.index import IndexSettings, VectorIndex
 
+ROOT = Path(__file__).resolve().parents[2]
 D = 24
 
 
@@ -142,6 +147,57 @@ def test_a_save_that_fails_leaves_the_old_index(tmp_path: Path, monkeypatch: pyt
         index.save(tmp_path)
     assert VectorIndex.load(tmp_path).size == 5
     assert not list(tmp_path.glob("*.tmp"))
+
+
+_GROWS = """
+import sys
+from pathlib import Path
+import numpy as np
+from storage.index import VectorIndex
+folder, index = Path(sys.argv[1]), VectorIndex(24)
+for step in range(10_000):
+    vectors = np.random.default_rng(step).standard_normal((40, 24), dtype=np.float32)
+    index.add([f"{step}/{i}" for i in range(40)], vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    index.save(folder)
+    print(step, flush=True)
+"""
+
+
+def test_killed_at_any_moment_the_index_is_as_before_or_as_after(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    for trial in range(6):
+        folder = tmp_path / str(trial)
+        child = subprocess.Popen(
+            [sys.executable, "-c", _GROWS, str(folder)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        assert child.stdout is not None
+        said = [int(child.stdout.readline()) for _ in range(1 + trial % 4)]
+        time.sleep(rng.random() * 0.03)
+        child.kill()
+        said += [int(line) for line in child.communicate()[0].split()]
+        found = VectorIndex.load(folder)
+        last = found.size // 40 - 1
+        assert last in (said[-1], said[-1] + 1)
+        assert found.ids == [f"{step}/{i}" for step in range(last + 1) for i in range(40)]
+        vectors = np.random.default_rng(last).standard_normal((40, D), dtype=np.float32)
+        unit_vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        assert np.array_equal(found.vectors()[-40:], unit_vectors)
+        found.add(["after"], unit(1, 99))
+        found.save(folder)
+        assert VectorIndex.load(folder).size == found.size
+
+
+def test_what_a_killed_save_left_is_removed_in_time(tmp_path: Path) -> None:
+    index = VectorIndex(D)
+    index.add(names(5), unit(5, 1))
+    index.save(tmp_path)
+    stale, fresh = tmp_path / f"{'0' * 64}.faiss", tmp_path / ".fresh.tmp"
+    for path in (stale, fresh):
+        path.touch()
+    os.utime(stale, (0, 0))
+    index.save(tmp_path)
+    assert not stale.exists()
+    assert fresh.exists(), "it may be another saver's"
 
 
 def test_what_does_not_belong_is_refused_whole() -> None:

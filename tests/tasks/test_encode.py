@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -86,6 +87,39 @@ def test_a_missing_encoder_is_named_with_the_mend(tmp_path: Path) -> None:
     folder.mkdir()
     with pytest.raises(EncoderError, match=r"encoder '.*model' cannot be loaded .* use 'minilm'"):
         Encoder(str(folder))(["x"])
+
+
+def test_an_older_model_with_its_weights_in_a_pickle(tmp_path: Path) -> None:
+    """MathBERT is stored so: a plain BERT, no sentence-transformers configuration, no safetensors."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "solve", "for", "x", "what", "is"]
+    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary))
+    BertTokenizerFast(vocab_file=str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, max_position_embeddings=32,
+    )  # fmt: skip
+    config.save_pretrained(tmp_path)
+    torch.save(BertModel(config).state_dict(), tmp_path / "pytorch_model.bin")
+    vectors = Encoder(str(tmp_path), bf16=False)(["solve for x", "what is x"])
+    assert vectors.shape == (2, 16)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_weights_that_would_run_code_do_not(tmp_path: Path) -> None:
+    import torch
+
+    class Harm:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.system, (f"touch {tmp_path / 'harmed'}",)
+
+    test_an_older_model_with_its_weights_in_a_pickle(tmp_path)
+    torch.save({"embeddings.word_embeddings.weight": Harm()}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        Encoder(str(tmp_path))(["x"])
+    assert not (tmp_path / "harmed").exists()
 
 
 def test_batches_hold_every_row_once_within_the_tokens() -> None:

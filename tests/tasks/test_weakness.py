@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from storage.datasets import Store
 from storage.rows import Row, column, kept, to_table
 from tasks.answers import Judge
 from tasks.llm import Engine
 from tasks.outcome import balance
+from tasks.published import Published
 from tasks.rules.family import families, make
 from tasks.seeding import rng_of
 from tasks.weakness import budget, near_ids, neighbourhood, probe, rates
@@ -43,16 +46,22 @@ def test_an_answered_probe_says_why_it_is_no_failure(engine: Callable[..., Engin
     assert set(right) == {"probe: the student is right"}
 
 
-def axes(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+class Axes:
     """Unit vectors by the number in the text: neighbours are known exactly."""
-    angles = np.array([float(text.split()[-1]) for text in texts]) / 100
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+    identity = "axes"
+
+    def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        angles = np.array([float(text.split()[-1].replace("x", "0")) for text in texts]) / 100
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
 def test_neighbours_are_the_nearest_questions_each_once() -> None:
     failed = to_table([Row("failed 10", "en"), Row("failed 50", "en")])
     pool = to_table([Row(f"q {i}", "en", solution=s) for i in (9, 11, 48, 52, 90) for s in ("a", "b")])
-    outcome = neighbourhood(failed, pool=pool, encode=axes, neighbours=2, tick=lambda n: None)
+    outcome = neighbourhood(
+        failed, pool=pool, published=None, encode=Axes(), neighbours=2, tick=lambda n: None
+    )
     rows = {row["question"]: row["parent_ids"] for row in outcome.rows.to_pylist()}
     ids = dict(zip(column(failed, "question"), column(failed, "id"), strict=True))
     assert rows == {
@@ -67,10 +76,28 @@ def test_neighbours_are_the_nearest_questions_each_once() -> None:
     assert outcome.asked == outcome.rows.num_rows
 
 
+def test_published_questions_are_retrieved_through_their_index(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    earlier = to_table([Row(f"old {i}", "en", solution=s) for i in (8, 12, 70) for s in ("a", "b")])
+    version = store.publish("d", [earlier], lineage={})
+    failed = to_table([Row("failed 10", "en")])
+    pool = to_table([Row("q 9", "en"), Row("old 12", "en"), Row("q 90", "en")])
+    published = Published(str(tmp_path), str(version), version.digest)
+    outcome = neighbourhood(
+        failed, pool=pool, published=published, encode=Axes(), neighbours=2, tick=lambda n: None
+    )
+    rows = [(row["question"], len(row["parent_ids"])) for row in outcome.rows.to_pylist()]
+    assert sorted(rows) == [("failed 10", 0), ("old 12", 1), ("old 8", 1), ("q 9", 1)]
+    assert outcome.facts == {"index": {"kind": "flat", "questions": 3, "recall": 1.0}}
+    assert outcome.asked == outcome.rows.num_rows
+
+
 @pytest.mark.parametrize(("failed", "pool"), [([], ["q 1"]), (["f 1"], [])])
 def test_nothing_to_compare(failed: list[str], pool: list[str]) -> None:
     tables = [to_table([Row(text, "en") for text in texts]) for texts in (failed, pool)]
-    outcome = neighbourhood(tables[0], pool=tables[1], encode=axes, neighbours=5, tick=lambda n: None)
+    outcome = neighbourhood(
+        tables[0], pool=tables[1], published=None, encode=Axes(), neighbours=5, tick=lambda n: None
+    )
     assert outcome.rows.num_rows == len(failed)
 
 

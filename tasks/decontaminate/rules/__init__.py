@@ -3,5 +3,6 @@
     def prepare(items: Items) -> Any                       what the items are looked up in
     def find(rows: Items, prepared: Any) -> list[Hit]      hits, one a row at most: the strongest
 
-A rule with NEEDS = ("encode",) is given the tools too: prepare(items, tools). `rows` has a text for each row; exact.py and ngram13.py are the exemplars.
+A rule with NEEDS = ("encode",) or ("encode", "judge") is given the tools too: find(rows, prepared, tools). `rows` has a text for
+each row; exact.py and ngram13.py are the exemplars.
 """

@@ -10,8 +10,8 @@ LEAST = 0.0  # one n-gram is enough
 
 
 def prepare(items: Items) -> ngrams.Grams:
-    return ngrams.prepare(items.texts, items.names, 13)
+    return ngrams.index(items.words, items.names, 13, ngrams.SHORTEST)
 
 
 def find(rows: Items, prepared: ngrams.Grams) -> list[Hit]:
-    return ngrams.find(rows.passages, prepared, LEAST)
+    return ngrams.lookup(rows.words, prepared, LEAST)

@@ -10,8 +10,8 @@ LEAST = 0.5  # eight words alone are often a common phrase ("how many does she h
 
 
 def prepare(items: Items) -> ngrams.Grams:
-    return ngrams.prepare(items.texts, items.names, 8)
+    return ngrams.index(items.words, items.names, 8, ngrams.SHORTEST)
 
 
 def find(rows: Items, prepared: ngrams.Grams) -> list[Hit]:
-    return ngrams.find(rows.passages, prepared, LEAST)
+    return ngrams.lookup(rows.words, prepared, LEAST)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 from tasks.decontaminate import ngrams
 from tasks.decontaminate.benchmarks import Items
 from tasks.decontaminate.hit import Hit
 
 LEAST = 0.9  # of the stem's runs
+SHORTEST = 13  # words of an item's stem: "which of the following statements are true?" is nobody's property
 _FIRST = re.compile(r"(?:^|[\s:：。.?？])[(（\[]?(A|a|①)[)）\].．、:：]\s*(?=\S)")
 _LEAD = re.compile(
     r"(?:[(（]\s*(?:\\q?quad|_{2,})?\s*[)）]|_{2,}"
@@ -17,9 +20,14 @@ _LEAD = re.compile(
 )
 
 
+_SIGNS = ("+", "-", "*", "/", "=", "<", ">", "^", ",", "\\")
+
+
 def stem(text: str) -> str:
     """The question before its options: cut at the first "A)" that a "B" in the same style follows."""
     for found in _FIRST.finditer(text):
+        if text[: found.start(1)].rstrip(" \t(（[").endswith(_SIGNS):
+            continue  # (x - a)(x - b) lists no options
         second = {"A": "B", "a": "b", "①": "②"}[found.group(1)]
         mark = re.escape(found.group().strip()[-1]) if found.group(1) != "①" else ""
         if re.search(rf"(?:^|[\s,，;；(（\[]){second}\s*{mark}", text[found.end() :]):
@@ -29,7 +37,11 @@ def stem(text: str) -> str:
 
 
 def prepare(items: Items) -> ngrams.Grams:
-    return ngrams.prepare([stem(text) for text in items.texts], items.names, 13)
+    stems = [stem(text) for text in items.texts]
+    cut = np.array([short != text for short, text in zip(stems, items.texts, strict=True)], dtype=bool)
+    found = ngrams.words(stems)
+    own = np.flatnonzero(~cut | (found.lengths >= SHORTEST))
+    return ngrams.index(found.take(own), [items.names[k] for k in own.tolist()], 13, ngrams.SHORTEST)
 
 
 def find(rows: Items, prepared: ngrams.Grams) -> list[Hit]:

@@ -7,69 +7,39 @@ and SURE only reading helps. MiniLM knows English; translations need a multiling
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from tasks.decontaminate.benchmarks import Items
 from tasks.decontaminate.hit import Hit, strongest
-from tasks.decontaminate.judge import Encode, Judge, Tools
-from tasks.encode import Vectors
+from tasks.decontaminate.judge import Tools, decided
+from tasks.retrieve import nearest
 
-NEEDS = ("encode",)
+NEEDS = ("encode", "judge")
 NEAR = 0.70  # cosine from which a judge is asked
 SURE = 0.82  # cosine that counts without one
 ASKED = 3  # nearest items a row that a judge is asked about
-_BLOCK = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    names: list[str]
-    texts: list[str]
-    vectors: Vectors
-    encode: Encode
-    judge: Judge | None
+def prepare(items: Items) -> Items:
+    return items
 
 
-def prepare(items: Items, tools: Tools) -> Neighbours:
+def find(rows: Items, items: Items, tools: Tools) -> list[Hit]:
     if tools.encode is None:
         raise ValueError(
             "the rule paraphrase needs an encoder: give decontaminate(encode=...), or leave the rule out"
         )
-    return Neighbours(items.names, items.texts, tools.encode(items.texts), tools.encode, tools.judge)
-
-
-def find(rows: Items, prepared: Neighbours) -> list[Hit]:
-    vectors = prepared.encode(rows.texts)
-    least = SURE if prepared.judge is None else NEAR
-    count = min(ASKED, len(prepared.names))
-    row, item, score = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
-    for begin in range(0, len(vectors), _BLOCK):
-        cosine = vectors[begin : begin + _BLOCK] @ prepared.vectors.T
-        best = np.argpartition(-cosine, count - 1, axis=1)[:, :count]
-        near = np.take_along_axis(cosine, best, axis=1)
-        where, which = np.nonzero(near >= least)
-        row.append(where + begin)
-        item.append(best[where, which])
-        score.append(near[where, which].astype(np.float64))
-    rows_near, items_near, scores = (
-        np.concatenate(row),
-        np.concatenate(item),
-        np.concatenate(score).clip(max=1.0),
-    )
-    if prepared.judge is not None and len(rows_near):
-        pairs = [
-            (rows.texts[a], prepared.texts[b])
-            for a, b in zip(rows_near.tolist(), items_near.tolist(), strict=True)
-        ]
-        # no verdict (the call failed, the words were no answer): as without a judge
-        same = np.array(
-            [
-                score >= SURE if said is None else said
-                for said, score in zip(prepared.judge(pairs), scores, strict=True)
-            ],
-            dtype=bool,
-        )
-        rows_near, items_near, scores = rows_near[same], items_near[same], scores[same]
-    return strongest(rows_near, items_near, scores, prepared.names)
+    # the solutions of one question repeat it
+    texts = list(dict.fromkeys(rows.texts))
+    cosine, best = nearest(tools.encode(items.texts), tools.encode(texts), min(ASKED, len(items)))
+    text, rank = np.nonzero(cosine >= (SURE if tools.judge is None else NEAR))
+    item, score = best[text, rank], cosine[text, rank].astype(np.float64)
+    pairs = [(texts[a], items.texts[b]) for a, b in zip(text.tolist(), item.tolist(), strict=True)]
+    same = decided(pairs, score >= SURE, tools.judge)
+    found = strongest(text[same], item[same], score[same].clip(max=1.0), items.names)
+    by_text = {texts[hit.row]: hit for hit in found}
+    return [
+        Hit(row, hit.item, hit.overlap)
+        for row, text in enumerate(rows.texts)
+        if (hit := by_text.get(text)) is not None
+    ]

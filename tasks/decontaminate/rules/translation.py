@@ -1,7 +1,11 @@
 """The item in the other language (English, Chinese): the same numbers, formulas and unknowns, in other words.
 
 What a translator leaves alone is compared: numbers, operators, LaTeX commands and single letters, as a multiset. Only
-pairs of different script are looked at, and only items with enough of it to be theirs alone.
+pairs of different script are looked at. Word problems say little in signs: where a judge reads the near ones, few signs
+suffice to ask; without one, only an item with enough of them to be its alone is a hit.
+
+Measured without a judge: 82 of the 100 problems that OlymMATH has in both languages, 29 of 125 GSM8K test problems
+in MGSM's Chinese, and 3 of 7,473 GSM8K training questions taken for one of 854 Chinese problems.
 """
 
 from __future__ import annotations
@@ -14,21 +18,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.decontaminate.benchmarks import Items
-from tasks.decontaminate.hit import Hit, strongest
+from tasks.decontaminate.hit import Hit, nearest_few, strongest
+from tasks.decontaminate.judge import Tools, decided
 from tasks.decontaminate.planting import chinese
 from tasks.dedup.bands import multisets
 from tasks.dedup.jaccard import join
 from tasks.dedup.normalise import folded_array
 from tasks.dedup.tokens import I64, Ragged, tokens
 
-LEAST = 0.75  # Jaccard similarity of the multisets
-TELLING = 11  # what an item must say in signs: 3, 4, 5 and + may be anybody's
+NEEDS = ("judge",)
+NEAR, NEAR_TELLING = (
+    0.75,
+    6,
+)  # Jaccard similarity of the multisets, and what an item must say in them, to ask a judge
+SURE, SURE_TELLING = 0.85, 11  # what counts without one: 3, 4, 5 and + may be anybody's
+ASKED = 3  # nearest items a row that a judge is asked about
 _WORDS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
     names: list[str]
+    texts: list[str]
+    telling: I64
     by_script: dict[bool, tuple[I64, Ragged]]  # is Chinese -> item numbers and their multisets
 
 
@@ -52,23 +64,29 @@ def telling(text: str) -> int:
 
 def prepare(items: Items) -> Signs:
     texts = signs(items.texts)
-    enough = np.array([telling(text) >= TELLING for text in texts.to_pylist()], dtype=bool)
+    said = np.array([telling(text) for text in texts.to_pylist()], dtype=np.int64)
     found = tokens(texts, None)
     zh = np.array([chinese(text) for text in items.texts], dtype=bool)
     by_script = {}
     for script in (False, True):
-        rows = np.flatnonzero(enough & (zh == script))
+        rows = np.flatnonzero((said >= NEAR_TELLING) & (zh == script))
         by_script[script] = (rows, multisets(found.take(rows)))
-    return Signs(items.names, by_script)
+    return Signs(items.names, items.texts, said, by_script)
 
 
-def find(rows: Items, prepared: Signs) -> list[Hit]:
+def find(rows: Items, prepared: Signs, tools: Tools) -> list[Hit]:
     zh = np.array([chinese(text) for text in rows.texts], dtype=bool)
     found = []
     for script, (items, sets) in prepared.by_script.items():
         others = np.flatnonzero(zh != script)
-        if len(others) and len(items):
-            own = multisets(tokens(signs([rows.texts[k] for k in others.tolist()]), None))
-            pairs = join(own, sets, threshold=LEAST)
-            found += strongest(others[pairs.left], items[pairs.right], pairs.score, prepared.names)
+        if not len(others) or not len(items):
+            continue
+        own = multisets(tokens(signs([rows.texts[k] for k in others.tolist()]), None))
+        near = join(own, sets, threshold=SURE if tools.judge is None else NEAR)
+        near = near.where(nearest_few(near.left, near.right, near.score, ASKED))
+        row, item = others[near.left], items[near.right]
+        pairs = [(rows.texts[a], prepared.texts[b]) for a, b in zip(row.tolist(), item.tolist(), strict=True)]
+        sure = (near.score >= SURE) & (prepared.telling[item] >= SURE_TELLING)
+        same = decided(pairs, sure, tools.judge)
+        found += strongest(row[same], item[same], near.score[same], prepared.names)
     return found

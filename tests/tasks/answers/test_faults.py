@@ -46,6 +46,7 @@ FAULTS = [
         "where the grammar fails, any number is taken",
     ),
     ("3x+1 \\foo 7", "9x \\foo 7", True, "unknown", "where the grammar fails, any number is taken"),
+    ("10/10/2000", "1/1/2000", True, "different", "a date is divided out"),
     ("三", "3", False, "equal", "Chinese numerals are not understood"),
 ]
 

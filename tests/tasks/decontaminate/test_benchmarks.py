@@ -8,27 +8,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.decontaminate.benchmarks import BenchmarkError, Benchmarks, question_of
+from tasks.decontaminate.benchmarks import BenchmarkError, Benchmarks
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
 
-@pytest.mark.parametrize(
-    ("record", "text"),
-    [
-        ({"question": "Q?", "answer": "1"}, "Q?"),
-        ({"problem": "P.", "solution": "s"}, "P."),
-        ({"input": "I", "golden": "9"}, "I"),
-        ({"Body": "Two boxes.", "Question": "How many?"}, "Two boxes. How many?"),
-        ({"context": None, "question": "Q?"}, "Q?"),
-        ({"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "U?"}]}, "U?"),
-        ({"instruction": "Do it", "question": "  "}, "Do it"),
-        ({"answer": "1"}, None),
-        ({"question": 3}, None),
-    ],
-)
-def test_column_conventions(record: dict[str, object], text: str | None) -> None:
-    assert question_of(record) == text
+def test_column_conventions_are_those_of_ingestion(tmp_path: Path) -> None:
+    records = [
+        {"question": "Q?", "answer": "1", "options": ["1", "2"]},
+        {"Problem": "P.", "Short Answer": "s"},
+        {"Body": "Two boxes.", "Question": "How many?"},
+        {"messages": [{"role": "user", "content": "U?"}]},
+        {"prompt": [{"role": "user", "content": "V?"}], "reward_model": {"ground_truth": "1"}},
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert Benchmarks.load([tmp_path / "a.jsonl"]).items().texts == [
+        "Q?", "P.", "Two boxes. How many?", "U?", "V?",
+    ]  # fmt: skip
 
 
 def test_every_kind_of_file(tmp_path: Path) -> None:
@@ -65,7 +61,11 @@ def test_names(tmp_path: Path) -> None:
         ("bad.parquet", b"PAR", "bad.parquet: not readable"),
         ("bad.jsonl.gz", b"not gzip", "bad.jsonl.gz: not readable"),
         ("empty.jsonl", b"\n", "has no items"),
-        ("odd.jsonl", b'{"answer": 1}\n', "record 0: none of the columns question, problem"),
+        (
+            "odd.jsonl",
+            b'{"answer": 1}\n',
+            "record 0: no question; mend or drop it .question columns: question, problem",
+        ),
         ("list.jsonl", b"[1, 2]\n", "one JSON object an item"),
     ],
 )
@@ -76,6 +76,22 @@ def test_a_bad_file_is_named_before_any_work(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(BenchmarkError, match=message):
         Benchmarks.load([tmp_path / name])
+
+
+def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:
+    (tmp_path / "sets" / "math").mkdir(parents=True)
+    for name in ("gsm 8k.jsonl", "math/test.jsonl", "README.md"):
+        (tmp_path / "sets" / name).write_text('{"question": "x?"}\n')
+    found = Benchmarks.load([tmp_path / "sets"])
+    assert found.names == ["gsm_8k", "math_test"], "a name is one word"
+    moved = tmp_path / "moved"
+    (tmp_path / "sets").rename(moved)
+    assert Benchmarks.load([moved]).digest == found.digest
+    (moved / "gsm 8k.jsonl").write_text('{"question": "y?"}\n')
+    assert Benchmarks.load([moved]).digest != found.digest
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BenchmarkError, match="benchmark folder .* holds no .jsonl"):
+        Benchmarks.load([tmp_path / "empty"])
 
 
 def test_a_file_that_changes_after_it_was_registered(tmp_path: Path) -> None:

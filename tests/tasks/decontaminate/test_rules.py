@@ -141,7 +141,14 @@ def test_options_are_cut_off(look: Look, options: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["A) Show it.", "Let A. be a point. Find it.", "(A) alone", "Vitamin A: how much of it? See B."]
+    "text",
+    [
+        "A) Show it.",
+        "Let A. be a point. Find it.",
+        "(A) alone",
+        "Vitamin A: how much of it? See B.",
+        "Expand (x - a)(x - b) and b(c - a)^3 + (a - b).",
+    ],
 )
 def test_what_is_no_list_of_options_stays(text: str) -> None:
     assert stem(text) == text

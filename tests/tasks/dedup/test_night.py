@@ -211,6 +211,36 @@ def test_a_second_night_keeps_nothing_of_the_first(tmp_path: Path) -> None:
     assert kept(again).num_rows == 0
 
 
+def test_rebuilt_and_rolled_back_histories_give_the_same_decisions(tmp_path: Path) -> None:
+    texts = different(60)
+    nights = {version: questions(*texts[10 * version : 10 * version + 10]) for version in range(1, 5)}
+    history = History.open(tmp_path / "grown")
+    after = {}
+    table = questions(*(text.replace(text.split()[3], "somewhere") for text in texts), *texts[15:40])
+    for version, rows in nights.items():
+        history = history.append(rows, version)
+        after[version] = reasons(dedup_rows(table, history=history))
+    rebuilt = History.open(tmp_path / "other").append(questions(*texts[50:]), 9).rebuild(nights)
+    assert reasons(dedup_rows(table, history=rebuilt)) == after[4]
+    assert reasons(dedup_rows(table, history=history.rollback(2))) == after[2]
+    assert after[2] != after[4]
+    again = history.rollback(2).append(nights[3], 3).append(nights[4], 4)
+    assert reasons(dedup_rows(table, history=again)) == after[4]
+
+
+def test_long_texts_of_history_are_found_by_their_bands(tmp_path: Path) -> None:
+    settings = DedupSettings(minhash_from=50, rouge_l=1.0)
+    rng = random.Random(4)
+    long = [" ".join(rng.choices([a + b for a in WORDS for b in WORDS], k=400)) for _ in range(4)]
+    changed = [
+        " ".join([*text.split()[:390], *["none", "of", "these", "was", "there", "before"]]) for text in long
+    ]
+    history = History.open(tmp_path).append(questions(*long[:2]), 1)
+    found = dedup_rows(questions(*changed, long[3]), history=history, settings=settings)
+    assert list(kinds(found)[:3]) == ["jaccard", "jaccard", "kept"]
+    assert sorted(kinds(found)[3:]) == ["jaccard", "kept"]
+
+
 def test_rejected_rows_are_left_alone() -> None:
     rows = [
         Row("the same question here", "en", id="a", rejected="verify: wrong"),

@@ -23,8 +23,7 @@ from tasks.sandbox import Limits, Result, Sandbox, isolation
 
 pytestmark = pytest.mark.skipif(not isolation().ok, reason=f"no isolation here: {isolation().detail}")
 
-LIMITS = Limits(wall_s=1.0, memory_mb=256)
-SHORT = Limits(wall_s=0.5, memory_mb=256)  # for the pass of the default suite, which should take seconds
+LIMITS = Limits(wall_s=0.5, memory_mb=256)
 LATE_S = 1.0  # of CPU beyond the limit: wall time is the machine's, whoever else is on it
 HANG_S = 30  # beyond the longest that a program may live, on a machine that is busy with other things
 SECRET = "a-secret-of-the-parent-process"
@@ -60,7 +59,7 @@ def attack_all(boxes: list[Sandbox]) -> dict[str, Seen]:
         return dict(item for items in pool.map(share, range(len(boxes))) for item in items)
 
 
-def wrong(found: dict[str, Seen], limits: Limits) -> list[str]:
+def wrong(found: dict[str, Seen]) -> list[str]:
     """A line for each attack that got another verdict than it should, told a secret, or did harm."""
     secrets = secrets_of(dict(os.environ))
     lines = []
@@ -74,7 +73,7 @@ def wrong(found: dict[str, Seen], limits: Limits) -> list[str]:
             lines.append(f"{name}: the benign program after it: {seen.after}")
         if seen.running:
             lines.append(f"{name}: left {len(seen.running)} processes running")
-        if result.cpu_s > limits.cpu_limit_s + LATE_S or seen.seconds > limits.wall_cap_s + HANG_S:
+        if result.cpu_s > LIMITS.cpu_limit_s + LATE_S or seen.seconds > LIMITS.wall_cap_s + HANG_S:
             lines.append(f"{name}: took {result.cpu_s:.1f} s of CPU, {seen.seconds:.1f} s in all")
     return lines
 
@@ -86,17 +85,17 @@ def _secret():
         yield
 
 
-def suite(rounds: int, limits: Limits) -> None:
+def suite(rounds: int) -> None:
     me = psutil.Process()
     with Leftovers() as leftovers:
-        with Sandbox(limits, workers=1) as one, Sandbox(limits, workers=1) as other:
+        with Sandbox(LIMITS, workers=1) as one, Sandbox(LIMITS, workers=1) as other:
             boxes = [one, other]
             for box in boxes:
                 box.run([BENIGN])
             before = me.memory_info().rss
             for number in range(rounds):
                 found = attack_all(boxes)
-                lines = wrong(found, limits)
+                lines = wrong(found)
                 assert not lines, "\n".join([f"round {number}", *lines])
                 slowest = max(found, key=lambda name: found[name].seconds)
                 print(
@@ -108,12 +107,12 @@ def suite(rounds: int, limits: Limits) -> None:
 
 
 def test_every_attack_gets_its_verdict_and_does_no_harm():
-    suite(1, SHORT)
+    suite(1)
 
 
 @pytest.mark.slow
 def test_every_attack_twenty_times():
-    suite(20, LIMITS)
+    suite(20)
 
 
 def test_a_program_that_changes_between_runs_is_found():

@@ -1,0 +1,126 @@
+"""De-duplication of short questions beside datasketch, rensa's deduplicator and datatrove's MinHash.
+
+    python -m benchmarks.dedup [--quick] [--datatrove PYTHON]
+
+Word 3-grams, Jaccard >= 0.7, a quarter of the rows planted copies. A method says which rows are like an earlier one; the truth is
+known from the planting. Each method runs in a process of its own, one after the other. PYTHON is an interpreter that has datatrove,
+whose requirements do not go with ours; without it datatrove is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.planted import planted
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    method: str
+    rows: int
+    seconds: float
+    cpu: float
+    peak: int
+    recall: float
+    precision: float
+
+    def line(self) -> str:
+        return (
+            f"{self.method:<12}{self.rows:>10,}{self.seconds:>9.1f}{self.cpu / self.rows * 1e6:>11.1f}"
+            f"{self.peak / 1e9:>9.2f}{self.recall:>9.3f}{self.precision:>11.3f}"
+        )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="20,000 rows; ends within a minute")
+    parser.add_argument("--datatrove", metavar="PYTHON", help="interpreter of an environment with datatrove")
+    options = parser.parse_args()
+    sizes = [5000, 20_000] if options.quick else [10_000, 100_000, 1_000_000]
+    # the peers' own time grows linearly: at the largest size only those that a target is about
+    peers = {sizes[-2]: ["datasketch", "rensa", "datatrove"], sizes[-1]: ["rensa", "datasketch"]}
+    print(
+        f"{'method':<12}{'rows':>10}{'seconds':>9}{'CPU us/row':>11}{'peak GB':>9}{'recall':>9}{'precision':>11}"
+    )
+    runs: dict[tuple[str, int], Run] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for size in sizes:
+            (block,) = planted(size)
+            copies = set(block.later)
+            path = Path(folder) / f"{size}.txt"
+            path.write_text("\n".join(block.texts.to_pylist()), encoding="utf-8")
+            del block
+            for method in ["exact", "sketch", *peers.get(size, [])]:
+                python = options.datatrove if method == "datatrove" else sys.executable
+                if python is None:
+                    print("datatrove   left out: give --datatrove PYTHON")
+                    continue
+                runs[method, size] = run(python, method, path, size, copies)
+                print(runs[method, size].line(), flush=True)
+    lines = targets(runs, sizes)
+    print(*lines, sep="\n")
+    return int(any(line.endswith("short") for line in lines))
+
+
+def targets(runs: dict[tuple[str, int], Run], sizes: list[int]) -> list[str]:
+    _, middle, large = sizes if len(sizes) == 3 else (0, *sizes)
+    exact, sketch, datasketch, rensa = (
+        runs[name, large] for name in ("exact", "sketch", "datasketch", "rensa")
+    )
+    growth = exact.seconds / runs["exact", middle].seconds
+    allowed = 10.5 * large / middle / 10
+    both = min(exact.recall, exact.precision)
+    return [
+        f"exact recall and precision: {both:.4f} share, datasketch {min(datasketch.recall, datasketch.precision):.4f}, "
+        f"ratio {both / min(datasketch.recall, datasketch.precision):.2f}, target 1.0, {'ok' if both == 1 else 'short'}",
+        faster("exact", exact, datasketch, 5.0),
+        faster("exact", exact, rensa, 1.1),
+        faster("sketch", sketch, datasketch, 12.0),
+        f"exact peak: {exact.peak / 1e9:.2f} GB, datasketch {datasketch.peak / 1e9:.2f}, "
+        f"ratio {exact.peak / datasketch.peak:.2f}, target 0.6, {'ok' if exact.peak <= 0.6 * datasketch.peak else 'short'}",
+        f"exact growth {middle:,} to {large:,}: {exact.seconds:.1f} s, {runs['exact', middle].seconds:.1f} s, "
+        f"ratio {growth:.1f}, target {allowed:.1f}, {'ok' if growth <= allowed else 'short'}",
+    ]
+
+
+def faster(name: str, ours: Run, peer: Run, target: float) -> str:
+    ratio = peer.seconds / ours.seconds
+    return (
+        f"{name} over {peer.method} at {ours.rows:,}: {ours.rows / ours.seconds:.0f} rows/s, "
+        f"{peer.method} {peer.rows / peer.seconds:.0f}, ratio {ratio:.1f}, target {target}, "
+        f"{'ok' if ratio >= target else 'short'}"
+    )
+
+
+def run(python: str, method: str, texts: Path, rows: int, copies: set[int]) -> Run:
+    out = texts.with_name(f"{method}.json")
+    subprocess.run(
+        [python, "-m", "benchmarks.dedup_methods", method, str(texts), str(out)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    found = json.loads(out.read_bytes())
+    later = set(found["later"])
+    hits = len(later & copies)
+    return Run(
+        method,
+        rows,
+        found["seconds"],
+        found["cpu"],
+        found["peak"],
+        hits / max(len(copies), 1),
+        hits / max(len(later), 1),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

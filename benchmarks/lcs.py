@@ -1,0 +1,161 @@
+"""The ROUGE-L novelty filter (more than 0.7 against everything kept goes) beside the ways it is done elsewhere.
+
+    python -m benchmarks.lcs [--quick]
+
+The candidates are questions of which one in five is a kept one with some words changed. Beside it: self-instruct's loop with
+rouge_score, plain and over a pool of processes (their speed is measured on some candidates and holds for all, every one of which is
+compared with everything kept), and a full scan by RapidFuzz, whose decisions must be the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+from rapidfuzz import process
+from rapidfuzz.distance import LCSseq
+from rouge_score import rouge_scorer
+
+from tasks.dedup.lcs import novel
+from tasks.seeding import rng_of
+
+THRESHOLD = 0.7
+WORDS = 8000
+_BLOCK = 512
+SCORER = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="2,000 candidates; ends within a minute")
+    quick = parser.parse_args().quick
+    sizes = [1000, 2000] if quick else [10_000, 50_000]
+    print(f"{'method':<24}{'candidates':>12}{'seconds':>10}{'comparisons/s':>16}")
+    lines: list[str] = []
+    for size in sizes:
+        texts = questions(size)
+        seconds, found = timed(lambda texts=texts: novel(texts, []))
+        kept = np.array([match is None for match in found])
+        # the loop compares each candidate with everything kept before it
+        comparisons = int(np.cumsum(kept).sum() - kept.sum())
+        show("mathmill", size, seconds, comparisons)
+        peer, same = timed(lambda texts=texts: scan(texts))
+        show("RapidFuzz, full scan", size, peer, comparisons)
+        wrong = int((kept != same).sum())
+        lines.append(
+            f"decisions at {size:,} that differ from the scan's: {wrong} candidates, RapidFuzz 0, ratio {wrong / size:.5f}, "
+            f"target 0, {'short' if wrong else 'ok'}"
+        )
+        if size == sizes[-1]:
+            lines.append(verdict("RapidFuzz's scan", size, seconds, peer, 5))
+        if size == sizes[0]:
+            for name, rate, disagreed in loops(texts, kept, 2 if quick else 8):
+                show(f"{name} (extrapolated)", size, comparisons / rate, comparisons)
+                lines.append(verdict(name, size, seconds, comparisons / rate, 5000 if name == LOOP else 0))
+                lines.append(
+                    f"scores of {name} that decide otherwise: {disagreed} comparisons, rouge_score 0, ratio 0, target 0, "
+                    f"{'short' if disagreed else 'ok'}"
+                )
+    print(*lines, sep="\n")
+    return int(any(line.endswith("short") for line in lines))
+
+
+LOOP, POOL = "rouge_score, plain loop", "rouge_score, processes"
+
+
+def loops(texts: list[str], kept: np.ndarray, some: int) -> list[tuple[str, float, int]]:
+    """(name, comparisons a second, decisions that differ) of the last candidates against the kept ones, as self-instruct does it."""
+    pool = [text for text, stays in zip(texts, kept, strict=True) if stays]
+    found = []
+    for name in (LOOP, POOL):
+        workers = len(os.sched_getaffinity(0))
+        with multiprocessing.get_context("fork").Pool(workers) as processes:
+            start, wrong = time.perf_counter(), 0
+            rows = range(len(texts) - some, len(texts))
+            for row in rows:
+                score = functools.partial(one, texts[row])
+                scores = list(map(score, pool)) if name == LOOP else processes.map(score, pool, 256)
+                before = int(kept[:row].sum())
+                wrong += (max(scores[:before]) <= THRESHOLD) != kept[row]
+            seconds = time.perf_counter() - start
+        found.append((name, some * len(pool) / seconds, wrong))
+    return found
+
+
+def one(text: str, other: str) -> float:
+    return float(SCORER.score(other, text)["rougeL"].fmeasure)
+
+
+def scan(texts: list[str]) -> np.ndarray:
+    """Each candidate against everything kept, by RapidFuzz on token sequences, on all cores."""
+    numbers: dict[str, int] = {}
+    coded = [
+        "".join(chr(0x10000 + numbers.setdefault(word, len(numbers))) for word in text.split())
+        for text in texts
+    ]
+    stays = np.zeros(len(texts), dtype=bool)
+    kept: list[str] = []
+    for begin in range(0, len(coded), _BLOCK):
+        block = coded[begin : begin + _BLOCK]
+        gone = (passing(block, kept)).any(axis=1)
+        within = passing(block, block)
+        for row in range(len(block)):
+            stays[begin + row] = not gone[row] and not within[row, :row][stays[begin : begin + row]].any()
+        kept += [text for text, stayed in zip(block, stays[begin:], strict=False) if stayed]
+    return stays
+
+
+def passing(own: list[str], other: list[str]) -> np.ndarray:
+    shared = process.cdist(own, other, scorer=LCSseq.similarity, dtype=np.uint16, workers=-1)
+    precision, recall = (
+        shared / np.maximum([len(text) for text in side], 1).reshape(shape)
+        for side, shape in ((own, (-1, 1)), (other, (1, -1)))
+    )
+    total = precision + recall
+    score = np.divide(2 * precision * recall, total, out=np.zeros(shared.shape), where=total > 0)
+    return np.asarray(score > THRESHOLD)
+
+
+def verdict(peer: str, size: int, seconds: float, theirs: float, target: float) -> str:
+    ratio = theirs / seconds
+    return (
+        f"novelty over {peer} at {size:,}: {size / seconds:.0f} candidates/s, {peer} {size / theirs:.2f}, "
+        f"ratio {ratio:.1f}, target {target}, {'ok' if ratio >= target else 'short'}"
+    )
+
+
+def show(name: str, size: int, seconds: float, comparisons: int) -> None:
+    print(f"{name:<24}{size:>12,}{seconds:>10.1f}{comparisons / seconds:>16,.0f}", flush=True)
+
+
+def timed(work: Callable[[], object]) -> tuple[float, object]:
+    start = time.perf_counter()
+    made = work()
+    return time.perf_counter() - start, made
+
+
+def questions(count: int) -> list[str]:
+    """Questions of 10 to 40 words; one in five is an earlier one with one to eight words changed."""
+    rng = np.random.default_rng(rng_of("benchmark", "lcs", count).getrandbits(32))
+    likely = 1 / np.arange(1, WORDS + 1)
+    likely /= likely.sum()
+    made: list[np.ndarray] = []
+    for row in range(count):
+        if row > 10 and rng.random() < 0.2:
+            words = made[int(rng.integers(row))].copy()
+            edits = int(rng.integers(1, 9))
+            words[rng.integers(0, len(words), edits)] = rng.integers(0, WORDS, edits)
+        else:
+            words = rng.choice(WORDS, int(rng.integers(10, 41)), p=likely)
+        made.append(words)
+    return [" ".join(f"w{k}" for k in words.tolist()) for words in made]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Decontamination in a night: what is registered, the published rows that were not compared with it yet, the certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from flows.config import Decontaminate
+from flows.stage import Line, Stage
+from flows.tools import Tools
+from storage.gates import Gate, Written
+from storage.rows import dropped, empty, kept
+from storage.shards import Ref
+from storage.versions import Version
+from tasks.decontaminate import Benchmarks, Certificate, Leak, certify, clean, load_pairs
+
+SEEDS = Path(__file__).resolve().parent.parent / "seeds"
+STANDING_ROWS = 8192  # published rows a task run, where they are compared with a new benchmark
+
+
+@dataclass(frozen=True, slots=True)
+class Decontamination:
+    """The registered benchmarks and how rows are compared with them; every file pinned by its content."""
+
+    benchmarks: Benchmarks
+    pairs: tuple[Leak, ...]
+    clean: Benchmarks
+    config: Decontaminate
+
+    @classmethod
+    def of(cls, config: Decontaminate) -> Decontamination:
+        """BenchmarkError or UnknownName for a file or a rule that cannot be used."""
+        benchmarks = Benchmarks.load(config.benchmarks)
+        own = {path.stem: path for path in sorted(SEEDS.glob("*.jsonl"))}
+        return cls(
+            benchmarks,
+            load_pairs(config.pairs, benchmarks),
+            Benchmarks.load(config.clean or own),
+            config,
+        )
+
+    def look(self) -> dict[str, Any]:
+        """Parameters of a look at rows."""
+        return {"benchmarks": self.benchmarks, "rules": self.config.rules, "ask": self.config.ask}
+
+    def measure(self) -> dict[str, Any]:
+        """Parameters of a look that measures the rules too. The same leaks every night: they are encoded and judged once."""
+        planted = {"planted": self.config.planted, "pairs": self.pairs, "clean": self.clean, "seed": 0}
+        return self.look() | planted
+
+
+def standing(line: Line, base: Version | None, against: Decontamination, clean: Stage) -> list[Ref]:
+    """The published rows, where some of them hold an item of a benchmark that they were not compared with when they
+    were published; none where they can stay as they are."""
+    if base is None:
+        return []
+    before = base.lineage.get("decontamination")
+    benchmarks = against.benchmarks
+    missing = (
+        Certificate.from_dict(before).missing(benchmarks, against.config.rules) if before else benchmarks
+    )
+    if not missing.files:
+        return []
+    batches = line.tools.store.batches(base, size=STANDING_ROWS)
+    shards = [line.put("published", pa.Table.from_batches([batch])) for batch in batches]
+    title = f"{clean.title}, {base}"
+    found = line.each(clean, shards, title=title, **against.look() | {"benchmarks": missing})
+    return found if any(ref.rejected for ref in found) else []
+
+
+def certificate(line: Line, gated: Ref) -> Certificate:
+    """What the version can show: the measurement of the last look, and what all looks of this run found."""
+    return Certificate.from_dict(gated.facts["certificate"]).over(line.facts())
+
+
+def examine(
+    tools: Tools, tables: Iterable[pa.Table], against: Decontamination
+) -> tuple[Certificate, list[dict[str, Any]]]:
+    """Rows outside of a night: the certificate, and id, question and reason (`rejected`) of each that holds an item."""
+    needed: dict[str, Any] = {"encode": tools.encoder(), "critic": tools.engine("critic")}
+    facts, lost = [], list[dict[str, Any]]()
+    for table in tables:
+        fine = kept(table)
+        done = clean(fine, **against.look(), **needed, tick=lambda rows: None)
+        facts.append(done.facts)
+        lost += dropped(done.rows).select(["id", "question", "rejected"]).to_pylist()
+    measured = certify(empty(), **against.measure(), **needed, tick=lambda rows: None)
+    return Certificate.from_dict(measured.facts["certificate"]).over(facts), lost
+
+
+def enough_recall(found: Certificate, least: Mapping[str, float]) -> Gate:
+    """The rules find what is planted, or nothing is published by them."""
+
+    def check(written: Written) -> str | None:
+        for part in found.recall:
+            wanted = least.get(part.kind, 0.0)
+            if part.share < wanted:
+                return (
+                    f"{part.found} of {part.planted} {part.kind} leaks were found, gates.min_recall asks for {wanted}: "
+                    "add rules to decontaminate.rules, or lower it"
+                )
+        return None
+
+    return Gate("gates.min_recall", check)

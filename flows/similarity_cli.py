@@ -1,0 +1,135 @@
+"""Commands over what is published or in a file: near (retrieval) and decontaminate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from flows.browse import AsJson, Name, print_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from flows.tools import Tools
+
+SHOWN = 10  # hits at the terminal
+ROWS = 8192  # compared at a time
+
+
+def near(
+    name: Name,
+    question: Annotated[str, typer.Argument(help="A question, in words.")],
+    count: Annotated[int, typer.Option("--count", "-k", min=1, max=1000, help="How many neighbours.")] = 20,
+    json: AsJson = False,
+) -> None:
+    """The questions of a version nearest to a question, by the encoder and the version's FAISS index."""
+    from flows.settings import load_settings
+    from flows.tools import Tools
+    from storage.rows import column
+    from tasks.published import Published
+    from tasks.retrieve import neighbours
+
+    tools = Tools(load_settings())
+    version = tools.store.resolve(name)
+    published = Published(str(tools.home), str(version), version.digest)
+    encode = tools.encoder()
+    index = published.index(encode)
+    cosines, problems = neighbours(index, encode([question]), count)
+    found = [problem for problem in problems[0].tolist() if problem is not None]
+    rows = published.rows(found)
+    records = [
+        {"cosine": round(float(cosine), 4), "id": row, "question": text}
+        for cosine, row, text in zip(cosines[0], column(rows, "id"), column(rows, "question"), strict=False)
+    ]
+    about = {"version": str(version), "index": index.kind, "questions": index.size, "recall": index.recall}
+    if json:
+        print_json(about | {"neighbours": records})
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        f"[bold]{version}[/]: {index.size:,} questions, {index.kind} index, recall {index.recall:.3f} of exact search"
+    )
+    for record in records:
+        console.print(f"{record['cosine']:.3f}  [dim]{record['id']}[/]  {escape(record['question'])}")
+
+
+def decontaminate(
+    source: Annotated[
+        str, typer.Argument(metavar="NAME[@VERSION]|FILE", help="A version, or a file of rows.")
+    ],
+    against: Annotated[
+        list[Path], typer.Option(help="A benchmark file, or a folder of them; may be repeated.")
+    ],
+    rule: Annotated[
+        list[str] | None, typer.Option(help="A rule; may be repeated. Without it: all of them.")
+    ] = None,
+    ask: Annotated[bool, typer.Option(help="Let the critic decide about near ones (it is paid).")] = False,
+    planted: Annotated[int, typer.Option(min=0, help="Leaks planted a kind, to measure the recall.")] = 100,
+    pairs: Annotated[
+        list[Path] | None, typer.Option(help="A file of known paraphrases or translations of items.")
+    ] = None,
+    hits: Annotated[Path | None, typer.Option(help="Write every hit to this file (JSONL).")] = None,
+    json: AsJson = False,
+) -> None:
+    """Which rows hold a benchmark item, and what the rules find of planted leaks. Exit code 1 if a row does."""
+    import orjson
+
+    from flows.config import Decontaminate
+    from flows.decontamination import Decontamination, examine
+    from flows.settings import load_settings
+    from flows.tools import opened
+
+    config = Decontaminate(
+        benchmarks=[str(path) for path in against],
+        ask=ask,
+        planted=planted,
+        pairs=[str(path) for path in pairs or ()],
+        **({"rules": rule} if rule else {}),
+    )
+    with opened(load_settings()) as tools:
+        found, lost = examine(tools, _tables(tools, source), Decontamination.of(config))
+    records = [_hit(row) for row in lost]
+    if hits is not None:
+        hits.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
+    if json:
+        print_json({"hits": records, "certificate": found.to_dict()})
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for row in lost[:SHOWN]:
+            console.print(f"{escape(row['rejected'])}  [dim]{escape(row['question'][:160])}[/]")
+        if len(lost) > SHOWN:
+            console.print(f"and {len(lost) - SHOWN:,} more: --hits FILE writes all of them")
+        console.print(escape("\n".join(["", *found.lines()] if lost else found.lines())))
+    raise typer.Exit(1 if lost else 0)
+
+
+def _tables(tools: Tools, source: str) -> Iterator[pa.Table]:
+    """The rows of a version or a file, in pieces."""
+    import pyarrow as pa
+
+    from tasks.ingest import read_shards
+
+    if "/" in source or Path(source).is_file():
+        yield from read_shards(Path(source), rows=ROWS)
+        return
+    for batch in tools.store.batches(source, size=ROWS):
+        yield pa.Table.from_batches([batch])
+
+
+def _hit(row: dict[str, Any]) -> dict[str, Any]:
+    """ "decontaminate: ngram13 gsm8k_test#17 overlap 0.62" in its parts."""
+    _, rule, item, _, overlap = row["rejected"].split()
+    benchmark = item.rpartition("#")[0]
+    return {
+        "row": row["id"],
+        "benchmark": benchmark,
+        "item": item,
+        "rule": rule,
+        "overlap": float(overlap),
+        "question": row["question"],
+    }

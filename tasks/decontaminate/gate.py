@@ -1,0 +1,78 @@
+"""The last look before a version: its rows once more, and the rules themselves put to the test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.decontaminate.benchmarks import BenchmarkError, Benchmarks, read_records
+from tasks.decontaminate.certificate import measure
+from tasks.decontaminate.judge import Critic, Encode, Tools
+from tasks.decontaminate.planting import Leak
+from tasks.decontaminate.run import decontaminate, hits_of
+from tasks.llm.engine import Engine
+from tasks.outcome import Outcome, Tick
+
+
+def certify(
+    table: pa.Table,
+    *,
+    benchmarks: Benchmarks,
+    rules: Sequence[str],
+    ask: bool,
+    planted: int,
+    clean: Benchmarks,
+    pairs: Sequence[Leak],
+    seed: int,
+    encode: Encode,
+    critic: Engine,
+    tick: Tick,
+) -> Outcome:
+    """The rows of a version to be, looked at by every rule, and in the facts a Certificate of what the rules find of
+    `planted` leaks a kind, of the known `pairs`, and on questions that are `clean`."""
+    judge = Critic(critic) if ask and benchmarks.files else None
+    rows = decontaminate(table, benchmarks=benchmarks, rules=rules, tick=tick, encode=encode, judge=judge)
+    found = measure(
+        benchmarks,
+        rules,
+        Tools(encode, judge),
+        clean=clean.items().texts,
+        given=pairs,
+        a_kind=planted,
+        seed=seed,
+    )
+    facts: dict[str, Any] = {"certificate": found.to_dict(), "decontaminated": {"hits": hits_of(rows)}}
+    if judge is not None:
+        facts["bills"] = judge.facts()["bills"]
+    return Outcome(rows, len(table), facts)
+
+
+def load_pairs(paths: Sequence[str | Path], benchmarks: Benchmarks) -> tuple[Leak, ...]:
+    """Known rewritings of items: records with `item` ("gsm8k_test#17"), `text` and `kind` (paraphrased, translated, or
+    a name of yours). BenchmarkError names the file and the record that does not fit."""
+    names = set(benchmarks.items().names)
+    return tuple(
+        itertools.chain.from_iterable(
+            (
+                _leak(record, names, f"{path}, record {number}")
+                for number, record in enumerate(read_records(path))
+            )
+            for path in map(Path, paths)
+        )
+    )
+
+
+def _leak(record: Mapping[str, Any], names: set[str], place: str) -> Leak:
+    item, text, kind = record.get("item"), record.get("text"), record.get("kind", "paraphrased")
+    if not (isinstance(text, str) and text.strip() and isinstance(kind, str)):
+        raise BenchmarkError(f"pairs file {place}: needs `item`, `text` and `kind` as texts")
+    if item not in names:
+        some = min(names, default="none")
+        raise BenchmarkError(
+            f"pairs file {place}: {item!r} is no item of a registered benchmark; they are named like {some!r}"
+        )
+    return Leak(kind, str(item), text)

@@ -1,0 +1,140 @@
+"""The join of sketched shards: rows that share a band, out of core, by DuckDB; then exact Jaccard and clusters.
+
+DuckDB joins one band at a time within its memory limit and spills the rest to disk. Rows whose sets are equal are
+joined first and stand for each other, so a text that is there a million times costs a million comparisons and not
+their square. Of more rows than `WIDEST` in one band each is compared with the `WIDEST` after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.dedup.cluster import components, survivors, witnesses
+from tasks.dedup.jaccard import Pairs, jaccard_of
+from tasks.dedup.prefix import expanded, within_bound
+from tasks.dedup.sketching import TWINS, Sets, Shard
+from tasks.dedup.tokens import I64
+
+WIDEST = 1000
+_PAIRS = 1 << 18  # pairs verified together
+_PAIR = pa.schema([("a", pa.int64()), ("b", pa.int64())])
+_SIMILAR = _PAIR.append(pa.field("score", pa.float64()))
+
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""`map` of whoever does the work: the builtin, an executor's, a cluster's."""
+
+
+def connect(folder: Path, memory: str, threads: int) -> duckdb.DuckDBPyConnection:
+    """A database over the shards of a folder, which spills into it."""
+    database = duckdb.connect(
+        config={
+            "memory_limit": memory,
+            "threads": threads,
+            "temp_directory": str(folder / "spill"),
+            "preserve_insertion_order": False,
+        }
+    )
+    for kind in ("bands", "rows"):
+        files = _sql(folder / kind / "*.parquet")
+        database.execute(f"CREATE VIEW {kind} AS SELECT * FROM read_parquet({files})")
+    return database
+
+
+def candidates(database: duckdb.DuckDBPyConnection, bands: int, folder: Path) -> None:
+    """Every pair of rows that shares a band, as Parquet columns a < b, one file a band."""
+    folder.mkdir(parents=True, exist_ok=True)
+    database.execute(
+        "CREATE TABLE twins AS SELECT first AS a, row AS b FROM "
+        f"(SELECT row, min(row) OVER (PARTITION BY key) AS first FROM bands WHERE band = {TWINS}) "
+        "WHERE row > first"
+    )
+    database.execute(f"COPY twins TO {_sql(folder / 'twins.parquet')}")
+    for band in range(bands):
+        groups = database.sql(
+            f"WITH own AS (SELECT key, row FROM bands ANTI JOIN twins ON row = twins.b WHERE band = {band}), "
+            "met AS (SELECT key FROM own GROUP BY key HAVING count(*) > 1) "
+            "SELECT list(row ORDER BY row) AS rows FROM own SEMI JOIN met USING (key) GROUP BY key"
+        ).to_arrow_reader(1 << 16)
+        with pq.ParquetWriter(folder / f"{band:03d}.parquet", _PAIR) as writer:
+            for batch in groups:
+                for left, right in _pairs_of(batch.column("rows")):
+                    writer.write_table(pa.table([left, right], schema=_PAIR))
+
+
+def similar(
+    database: duckdb.DuckDBPyConnection, shards: list[Shard], folder: Path, threshold: float, each: Each
+) -> pa.Table:
+    """Those of the candidates that have the similarity, with it: columns a, b, score."""
+    # by the shards they are of: a block of pairs reads few of them
+    most = max((shard.rows for shard in shards), default=1)
+    near = folder.with_suffix(".parquet")
+    database.execute(
+        f"COPY (SELECT DISTINCT a, b FROM read_parquet({_sql(folder / '*.parquet')}) "
+        f"ORDER BY a // {most}, b // {most}, a, b) "
+        f"TO {_sql(near)} (ROW_GROUP_SIZE {_PAIRS})"
+    )
+    groups = pq.read_metadata(near).num_row_groups
+    jobs = [(shards, str(near), group, threshold) for group in range(groups)]
+    return pa.concat_tables([_SIMILAR.empty_table(), *each(_verify, jobs)])
+
+
+def duplicates(database: duckdb.DuckDBPyConnection, found: pa.Table) -> pa.Table:
+    """One row a text that goes: columns id, of (the id that stays for its cluster: the highest quality, ties to the
+    smallest id), near (the id that it is most like), score (of those two)."""
+    ends = np.concatenate([found.column("a").to_numpy(), found.column("b").to_numpy()])
+    numbers, places = np.unique(ends, return_inverse=True)
+    pairs = Pairs(places[: len(found)], places[len(found) :], found.column("score").to_numpy())
+    database.register("involved", pa.table({"row": numbers}))
+    table = database.sql(
+        "SELECT id, quality FROM rows SEMI JOIN involved USING (row) ORDER BY row"
+    ).to_arrow_table()
+    ids = table.column("id").combine_chunks()
+    stays = survivors(
+        components(len(numbers), pairs.left, pairs.right), table.column("quality").to_numpy(), ids
+    )
+    near = witnesses(pairs, stays)
+    goes = np.array(sorted(near), dtype=np.int64)
+    return pa.table(
+        {
+            "id": ids.take(pa.array(goes)),
+            "of": ids.take(pa.array(stays[goes])),
+            "near": ids.take(pa.array([near[row][0] for row in goes.tolist()], pa.int64())),
+            "score": pa.array([near[row][1] for row in goes.tolist()], pa.float64()),
+        }
+    )
+
+
+def _pairs_of(groups: pa.ListArray) -> Iterator[tuple[I64, I64]]:
+    """Blocks of (smaller, larger) row of each group."""
+    lengths = groups.value_lengths().to_numpy().astype(np.int64)
+    rows = groups.flatten().to_numpy()
+    last = np.repeat(np.cumsum(lengths), lengths)
+    begins = np.arange(1, len(rows) + 1)
+    for which, places in expanded(begins, np.minimum(last, begins + WIDEST)):
+        yield rows[which], rows[places]
+
+
+def _verify(job: tuple[list[Shard], str, int, float]) -> pa.Table:
+    shards, file, group, threshold = job
+    with pq.ParquetFile(file) as near:
+        batch = near.read_row_group(group)
+    left, right = (batch.column(name).to_numpy() for name in ("a", "b"))
+    rows, places = np.unique(np.concatenate([left, right]), return_inverse=True)
+    sets = Sets(shards).take(rows)
+    a, b = places[: len(left)], places[len(left) :]
+    near = within_bound(sets, sets, a, b, threshold)
+    left, right, a, b = left[near], right[near], a[near], b[near]
+    score = jaccard_of(sets, sets, a, b)
+    good = score >= threshold
+    return pa.table([left[good], right[good], score[good]], schema=_SIMILAR)
+
+
+def _sql(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

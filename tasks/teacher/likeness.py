@@ -1,0 +1,47 @@
+"""Are two problems one problem? As a small critic can tell: by the family behind them, else by numbers and words."""
+
+from __future__ import annotations
+
+import re
+
+from tasks.rules.family import Problem, families
+from tasks.rules.slots import Words
+from tasks.teacher.reading import Job, known, language_of
+
+_SMALL = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_WORDS = {word: str(number) for number, word in enumerate(_SMALL, 2)} | {
+    "twice": "2", "half": "2", "double": "2", "dozen": "12", "triple": "3", "third": "3", "quarter": "4",
+}  # fmt: skip
+_TOKEN = re.compile(r"\d+(?:,\d{3})+|\d+(?:\.\d+)?|[a-z]+|[\u4e00-\u9fff]")
+SHARED = 0.2  # of two texts' words that are no numbers, for one language
+FEWEST = 3  # different numbers that two languages must share: their words cannot be compared
+
+
+def compare(job: Job) -> str:
+    """SAME or DIFFERENT, the word that the prompt asks for."""
+    first, second = job.examples
+    return "SAME" if same_problem(first, second) else "DIFFERENT"
+
+
+def same_problem(first: str, second: str) -> bool:
+    a, b = known(first), known(second)
+    if a is not None and b is not None:
+        return a.family == b.family and _numbers_of(a) == _numbers_of(b)
+    (numbers, words), (others, other_words) = _read(first), _read(second)
+    if numbers != others:
+        return False
+    if language_of(first) != language_of(second):
+        return len(numbers) >= FEWEST
+    return len(words & other_words) >= SHARED * len(words | other_words)
+
+
+def _numbers_of(problem: Problem) -> list[tuple[str, int | str]]:
+    """The values that make the problem; names of people and things make no other one."""
+    slots = families()[problem.family].slots
+    return [entry for entry in problem.values if not isinstance(slots.get(entry[0]), Words)]
+
+
+def _read(text: str) -> tuple[set[str], set[str]]:
+    """Numbers, small ones in words among them, and the other words (of Chinese, the characters)."""
+    tokens = [_WORDS.get(token, token).replace(",", "") for token in _TOKEN.findall(text.lower())]
+    return {t for t in tokens if t[0].isdigit()}, {t for t in tokens if not t[0].isdigit()}
