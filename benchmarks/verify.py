@@ -65,7 +65,7 @@ def measured(name: str, outputs: list[Pair], judge: Judge, rounds: int) -> list[
     found = [(extract(text), gold) for text, gold in outputs]
     extraction = time.perf_counter() - start
     pairs = [(hit.answer, gold) for hit, gold in found if hit is not None]
-    judge.equal([("\\sqrt{8}", "2\\sqrt{2}")])  # the worker is up
+    judge.equal([("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}")])  # needs the worker, and so starts it
     ours, theirs, ratios = [], [], []
     for _ in range(rounds):
         ours.append(timed(lambda: judge.equal(pairs)))

@@ -9,6 +9,8 @@ be read is never called wrong.
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +24,11 @@ from tasks.sandbox import Result, Sandbox
 from tasks.votes import Calibration, Votes, collect, disputed, told
 
 STAGE = "verify"
+# what an answer can change with from run to run; a program that names any of it is run twice
+_CHANGING = re.compile(
+    r"\b(?:random|default_rng|shuffle|sample|choice|secrets|uuid\w*|urandom|time\w*|date\w*|hash|id|set|frozenset)\b"
+    r"|\{[^:{}]*,[^:{}]*\}"
+)
 _VOTE = {"equal": 1.0, "different": -1.0}
 
 
@@ -81,7 +88,7 @@ def _execute(
             reasons[i] = reason(STAGE, "program not run: no sandbox", failed=True)
         return answers, verdicts, reasons
     solutions, languages = column(rows, "solution"), column(rows, "language")
-    results: list[Result] = sandbox.run([solutions[i] for i in programs])
+    results = _results([solutions[i] for i in programs], sandbox)
     for i, result in zip(programs, results, strict=True):
         verdicts[i]["executed"] = result.verdict
         if result.verdict == "infra":
@@ -90,9 +97,23 @@ def _execute(
             reasons[i] = reason(
                 STAGE, f"program: {result.verdict}{f': {result.error}' if result.error else ''}"
             )
+        elif result.deterministic is False:
+            verdicts[i]["executed"] = "changing"
+            reasons[i] = reason(STAGE, "program: its answer changes from run to run")
         else:
             answers[i] = _printed(result.answer, languages[i])
     return answers, verdicts, reasons
+
+
+def _results(programs: Sequence[str], sandbox: Sandbox) -> list[Result]:
+    """One result a program; `deterministic` is known of those whose answer could change."""
+    twice = [bool(_CHANGING.search(program)) for program in programs]
+    runs = {
+        again: iter(sandbox.run([p for p, t in zip(programs, twice, strict=True) if t == again], twice=again))
+        for again in (False, True)
+        if again in twice
+    }
+    return [next(runs[again]) for again in twice]
 
 
 def _printed(output: str, language: str) -> str:

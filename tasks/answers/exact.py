@@ -61,15 +61,16 @@ def decide_canonical(a: str, b: str) -> Verdict | None:
     return "unknown" if any(is_prose(_AND.sub(", ", text)) for text in (a, b)) else None
 
 
-_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})[-/](\d{1,2})[-/](\d{1,2})")
+_DATE = re.compile(r"(?<![\d/])(?:(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})[-/](\d{1,2})[-/](\d{1,2}))(?![\d/])")
 
 
 def _dates(a: str, b: str) -> Verdict | None:
     """07/08/1971 and 7/8/1971; as fractions 10/10/2000 would be 1/1/2000. Whether the day or the month comes first,
-    two dates in one order share."""
-    x, y = _DATE.fullmatch(a), _DATE.fullmatch(b)
-    if x is None or y is None:
+    two dates in one order share. A sentence with one date in it says that date."""
+    found = [list(_DATE.finditer(text)) for text in (a, b)]
+    if [len(dates) for dates in found] != [1, 1] or not any(_DATE.fullmatch(text) for text in (a, b)):
         return None
+    x, y = found[0][0], found[1][0]
     if x.lastindex != y.lastindex:
         return "unknown"
     same = [int(part) for part in x.groups() if part] == [int(part) for part in y.groups() if part]

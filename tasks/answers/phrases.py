@@ -31,7 +31,7 @@ _INLINE_MATH = re.compile(r"\$\$(.+?)\$\$|(?<![\\\d])\$([^$\n]+?)\$|\\\((.+?)\\\
 _BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
 _LETTER = re.compile(r"[\s*(\[\uff08]*[A-J][\s*)\].:\uff09]*")
 _NUMBER = re.compile(
-    r"(?<!\d)\d{1,2}/\d{1,2}/\d{4}(?!\d)|"  # a date is one value
+    r"\s?(?<!\d)\d{1,2}/\d{1,2}/\d{4}(?!\d)|"  # a date is one value
     r"[$€£¥]?\s?-?(?:\\frac\s*\{-?\d+\}\s*\{\d+\}|\d+/\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|\.\d+)\s?%?"
 )
 

@@ -62,6 +62,21 @@ def test_gold_is_kept_and_planted_errors_are_caught(sandbox: Sandbox, judge: Jud
     assert "no_answer" in str(found[6])
 
 
+def test_a_program_whose_answer_changes_has_no_vote(sandbox: Sandbox, judge: Judge) -> None:
+    programs = [
+        "import random\nprint(random.randrange(10**9))",
+        "import datetime\nprint(datetime.date.today().year)",
+        "print(len({'a', 'b', 'c'}))",
+        "time = 6\nprint(time * 7)",
+        "print(3)",
+    ]
+    table = verified([pot("q", program) for program in programs], sandbox, judge)
+    changes = "verify: program: its answer changes from run to run"
+    assert column(table, "rejected") == [changes, changes, None, None, None]
+    assert column(table, "answer") == [None, None, "3", "42", "3"]
+    assert [dict(v)["consistent"] for v in column(table, "verdicts")] == ["0/5", "0/5", "2/5", "1/5", "2/5"]
+
+
 def test_what_a_program_prints_is_taken_whole(sandbox: Sandbox, judge: Judge) -> None:
     rows = [
         pot("p", "print('4*x**2 - 33*x + 54')", reference_answer="4x^2 - 33x + 54"),

@@ -251,9 +251,12 @@ def table(name: str, judge: Judge) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
 
 FOUR_MODELS = "gsm8k/example_model_solutions.a.jsonl.gz"
 SEVEN_MODELS = "samples/zeroeval_gsm8k.a.jsonl.gz"
+HARD_QUESTIONS = "samples/zeroeval_math_l5.a.jsonl.gz"
 
 
-@pytest.mark.parametrize("name", [FOUR_MODELS, SEVEN_MODELS])
+@pytest.mark.parametrize(
+    "name", [FOUR_MODELS, SEVEN_MODELS, pytest.param(HARD_QUESTIONS, marks=pytest.mark.slow)]
+)
 def test_probabilities_are_calibrated_on_held_out_questions(name: str, judge: Judge) -> None:
     question, _, classes, truth = table(name, judge)
     votes = collect(question, classes)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tasks.answers import Extraction, extract
 
 FOUND = [
+    ("It was 7/8/1971.\n\nStep 3: as MM/DD/YYYY,\nthe date a year before today is 07/08/1971.", "07/08/1971", "last"),
     # boxed
     (r"So the area is $\boxed{\frac{1}{2}}$.", r"\frac{1}{2}", "boxed"),
     (r"First \boxed{3}. On checking, this was wrong.\n\nSo \boxed{4}.", "4", "boxed"),

@@ -71,6 +71,28 @@ def test_labelled_math_samples(judge: Judge) -> None:
     assert counts[False, "equal"] == 0
 
 
+def test_labelled_samples_of_other_kinds(judge: Judge) -> None:
+    # labels by symbolic comparison, by date, and by the exact text of a choice ("C" is wrong where "(C)" was asked)
+    algebra = [
+        (row["generation"], row["expected_answer"], bool(row["symbolic_correct"]))
+        for row in rows("samples/nemo_math_3seeds.a.jsonl")
+    ]
+    dates = [
+        (output, row["final_answer"], bool(right))
+        for row in rows("samples/natural_program_date_10samples.a.jsonl.gz")
+        for output, right in zip(items(row["model_outputs"]), items(row["per_sample_correct"]), strict=True)
+    ]
+    choices = [
+        (items(row["resps"])[0][0], row["target"], float(row["accuracy_at_k"]) == 1)
+        for row in rows("samples/qwen3_grpo_bbh.a.jsonl.gz")
+    ]
+    found = [confusion(judge, cases) for cases in (algebra, dates, choices)]
+    for counts, cases in zip(found, (algebra, dates, choices), strict=True):
+        assert counts[True, "different"] <= 0.01 * len(cases)
+    assert found[0][False, "equal"] <= 3  # 1320 km, and two that are the same to a reader
+    assert found[1][False, "equal"] <= 0.03 * len(dates)  # 8/3/1996, where 08/03/1996 was asked for
+
+
 def test_reference_solutions_give_their_own_answers(judge: Judge) -> None:
     math = [(row["solution"], row["answer"]) for row in rows("math/math500.a.jsonl")]
     gsm8k = [(row["answer"], row["answer"].rsplit("#### ", 1)[-1]) for row in rows("gsm8k/test.a.jsonl.gz")]
