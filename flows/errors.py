@@ -14,6 +14,7 @@ from tasks.decontaminate.benchmarks import BenchmarkError
 from tasks.encode import EncoderError
 from tasks.found import UnknownName
 from tasks.ingest import IngestError
+from tasks.llm.budget import BudgetExceeded
 from tasks.llm.endpoint import EndpointError
 from tasks.llm.imports import ImportProblem
 from tasks.sandbox import SandboxUnavailable
@@ -21,6 +22,7 @@ from tasks.teacher.serve import PortTaken
 
 FOR_PEOPLE: tuple[type[Exception], ...] = (
     BenchmarkError,
+    BudgetExceeded,
     ConfigError,
     EncoderError,
     EndpointError,
