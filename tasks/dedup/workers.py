@@ -26,8 +26,9 @@ def workers(on: On = "processes", count: int = 2, address: str | None = None) ->
     elif on == "dask":
         from distributed import Client
 
-        local: dict[str, Any] = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
-        with Client(address) if address else Client(**local) as client:
+        local = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
+        connected: Any = Client(address) if address else Client(**local)  # type: ignore[no-untyped-call]
+        with connected as client:
 
             def each(work: Callable[[Any], Any], jobs: Iterable[Any]) -> list[Any]:
                 # what a job writes is part of it: a job like an earlier one is not done
