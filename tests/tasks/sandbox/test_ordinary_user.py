@@ -47,7 +47,7 @@ def within_reach(*command: str) -> subprocess.CompletedProcess[str]:
         text=True,
         cwd=REPOSITORY,
         env=environment,
-        timeout=1200,
+        timeout=3600,
     )
 
 
