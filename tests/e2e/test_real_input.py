@@ -47,6 +47,7 @@ def test_gsm8k_rows_as_seeds_over_a_socket(
     ]
     if TEST.exists():
         words += ["--set", f"decontaminate.benchmarks=[{TEST}]"]
+        words += ["--set", "decontaminate.rules=[exact, ngram13, ngram8, template]"]
     night = one.json(*words)
     balanced(night["lineage"])
     ingest = night["lineage"]["funnel"][0]
