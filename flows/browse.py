@@ -153,7 +153,7 @@ def _store() -> Store:
     from flows.settings import load_settings
     from storage.datasets import Store
 
-    return Store(str(load_settings().home.absolute()))
+    return Store(load_settings().tables)
 
 
 def _counts(rows: Any, column: str) -> dict[str, int]:

@@ -10,8 +10,10 @@ from typing import Annotated
 
 import typer
 
-from flows import browse
+from flows import browse, versioning
+from flows.automations import automations
 from flows.dedup_cli import dedup
+from flows.diff import diff
 from flows.ledger_cli import ledger
 from flows.nightly_cli import nightly, plan
 from flows.setup_cli import setup
@@ -36,6 +38,18 @@ app.command()(browse.export)
 app.command()(near)
 app.command()(decontaminate)
 app.command()(dedup)
+for command in (
+    automations,
+    diff,
+    versioning.rebuild,
+    versioning.maintain,
+    versioning.promote,
+    versioning.rollback,
+    versioning.restore,
+    versioning.verify,
+    versioning.migrate,
+):
+    app.command()(command)
 teacher = typer.Typer(
     no_args_is_help=True, help="The embedded teacher: rule-based, on the chat-completions wire."
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -19,6 +19,7 @@ from tasks.taxonomy import DOMAINS, SUBDOMAINS
 from tasks.verify import VerifySettings
 from tasks.weigh import WeighSettings
 
+S = TypeVar("S", bound="Section")
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -205,6 +206,8 @@ class Budget(Section):
 
 
 class Gates(Section):
+    """What the rows must be like; what is left empty is not asked for."""
+
     min_rows: int = Field(1, ge=0, description="new rows that a version must have to be published")
     share_at_limit: Share = Field(
         1.0, description="share of the target that must be accepted to publish when a limit ends the night"
@@ -213,6 +216,12 @@ class Gates(Section):
         {"verbatim": 0.99, "re-wrapped": 0.99},
         description="least share of the leaks planted so that decontamination must find",
     )
+    correctness: Share | None = Field(None, description="least mean probability of being right")
+    critic: Share | None = Field(None, description="least mean of the critic's score of the solution")
+    duplicates: Share | None = Field(None, description="largest share of rows that repeat another one")
+    licenses: list[str] = Field([], description="licences that rows may have; empty: any")
+    clean: bool = Field(False, description="every row was looked at for benchmark items")
+    verdict: bool = Field(False, description="at promotion: a student trained on it did better")
 
 
 class Nightly(Section):
@@ -243,7 +252,12 @@ class Nightly(Section):
 
 
 def load_config(file: Path | None, sets: list[str], **overrides: Any) -> Nightly:
-    """The configuration: defaults, then the YAML file, then each KEY=VALUE (dotted keys, YAML values),
+    """A night's configuration; see load_as."""
+    return load_as(Nightly, file, sets, **overrides)
+
+
+def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any) -> S:
+    """A flow's configuration: defaults, then the YAML file, then each KEY=VALUE (dotted keys, YAML values),
     then the overrides that are not None. ConfigError names what does not fit."""
     data: dict[str, Any] = {}
     if file is not None:
@@ -262,15 +276,17 @@ def load_config(file: Path | None, sets: list[str], **overrides: Any) -> Nightly
         if value not in (None, []):
             _put(data, key.split("__"), value, key)
     try:
-        return Nightly.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         what = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
-        raise ConfigError(f"setting {where}: {what} (./mathmill nightly --show-config lists all)") from error
+        raise ConfigError(
+            f"setting {where}: {what} (./mathmill {kind.__name__.lower()} --show-config lists all)"
+        ) from error
 
 
-def as_yaml(config: Nightly) -> str:
+def as_yaml(config: Section) -> str:
     """The configuration as a file that `--config` reads."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 

@@ -19,6 +19,7 @@ from storage.versions import Version
 from tasks.decontaminate import Benchmarks, Certificate, Leak, certify, clean, load_pairs
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
+READERS = {"encode": "encoder", "critic": "critic"}  # what stages that look for benchmark items need
 STANDING_ROWS = 8192  # published rows a task run, where they are compared with a new benchmark
 
 

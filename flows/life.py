@@ -23,8 +23,7 @@ def life_of(row_id: str) -> dict[str, Any]:
     """The row, its ancestors, and the request and raw completion that made it. StorageError if there is
     no such row, or several."""
     settings = load_settings()
-    home = settings.home.absolute()
-    store = Store(str(home))
+    store = Store(settings.tables)
     row = _row(store, row_id)
     ledger = Ledger.open(settings.ledger_url())
     try:

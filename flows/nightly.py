@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.alarms import on_failure
 from flows.config import Nightly
+from flows.decontamination import READERS
+from flows.jitter import stagger
 from flows.live import Live
 from flows.night import OWN_LICENSE, Night
 from flows.progress import Bars
 from flows.publish import publish
+from flows.runners import task_runner
 from flows.settings import load_settings
 from flows.stage import Stage
 from flows.terms import LIMITS
@@ -29,7 +30,6 @@ from tasks.votes import Calibration
 from tasks.weakness import budget, near_ids, neighbourhood, probe, rates
 from tasks.weigh import weigh
 
-READERS = {"encode": "encoder", "critic": "critic"}
 WRITE = Stage("generate", generate, needs={"engine": "teacher"}, title="Write questions")
 NOVEL = Stage("similarity", filter_questions, title="Drop similar questions")
 APART = Stage("semantic", flag_paraphrases, needs={"encode": "encoder"}, title="Look for paraphrases")
@@ -44,21 +44,22 @@ RETRIEVE = Stage("retrieve", neighbourhood, needs={"encode": "encoder"}, title="
 MIX = Stage("mix", mix, title="Mix")
 CERTIFY = Stage("certify", certify, needs=READERS, title="Certify")
 
-THREADS: Any = ThreadPoolTaskRunner(max_workers=4)
-
 
 @flow(
     name="nightly",
     flow_run_name="{config.dataset}, {config.target} rows",
     description="From seed tasks to a published dataset version.",
-    task_runner=THREADS,
+    task_runner=task_runner(),
+    on_failure=[on_failure],
 )
 def nightly(config: Nightly = Nightly()) -> str:
     """Write, filter, solve, verify, judge, de-duplicate, decontaminate, probe, mix, publish, report.
 
     Returns the name of the published version, such as `math-sft@2026.11.20`.
     """
-    with opened(load_settings()) as tools, Bars() as bars:
+    settings = load_settings()
+    stagger(settings.jitter_s)
+    with opened(settings) as tools, Bars() as bars:
         night = Night.begin(config, tools, bars)
         with Live(tools, config.dataset):
             try:

@@ -15,13 +15,13 @@ from typing import Any
 from prefect.runtime import flow_run
 
 from flows.decontamination import certificate, enough_recall, standing
+from flows.gates import gates_of
 from flows.night import Night
 from flows.settings import ROLES
 from flows.settle import finish
 from flows.stage import Entry, Line, Stage
 from flows.tools import Tools
 from storage.errors import Conflict
-from storage.gates import Gate, Written
 from storage.rows import column, dropped
 from storage.shards import Ref
 from storage.versions import Version
@@ -61,7 +61,7 @@ def publish(night: Night, taken: Ref, *, again: Stage, clean: Stage, certify: St
                 expected=night.base.table_version if night.base else None,
                 lineage=lineage(night, gated) | {"decontamination": found.to_dict()},
                 gates=[
-                    least_rows(gated.kept, config.gates.min_rows),
+                    *gates_of(config.gates, new=gated.kept),
                     enough_recall(found, config.gates.min_recall),
                 ],
                 date=datetime.date.today(),
@@ -97,28 +97,16 @@ def record(line: Line, run: str) -> None:
             )
 
 
-def least_rows(new: int, least: int) -> Gate:
-    """Fewer new rows than this are not worth a version."""
-
-    def check(written: Written) -> str | None:
-        return None if new >= least else f"{new} new rows, gates.min_rows asks for {least}"
-
-    return Gate("gates.min_rows", check)
-
-
 def lineage(night: Night, taken: Ref) -> dict[str, Any]:
     """What the version records of its making. No address and no key: only names."""
     line = night.line
     rows = line.kept([taken], ["prompt", "license", "rejected"])
-    endpoints = {role: line.tools.settings.endpoint(role) for role in ROLES}
     return {
         "flow": "nightly",
         "run": night.run,
-        "prefect_run": str(flow_run.id or ""),
         "base": str(night.base) if night.base else None,
         "inputs": night.inputs,
         "prompts": sorted({ref for ref in column(rows, "prompt") if ref}),
-        "models": {role: {"model": e.model, "revision": e.revision} for role, e in endpoints.items()},
         "parameters": night.config.model_dump(mode="json"),
         "licenses": dict(sorted(Counter(str(name) for name in column(rows, "license")).items())),
         "calibration": night.fitted or night.calibration.to_dict(),
@@ -136,6 +124,16 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
             "resumed": any(entry.found for entry in line.funnel if entry.stage != "ingest"),
         },
         "retrieval": [fact["index"] for fact in line.facts() if "index" in fact],
+        **made_with(line.tools),
+    }
+
+
+def made_with(tools: Tools) -> dict[str, Any]:
+    """What every flow records of its surroundings: the run, the models by role, the code, the packages."""
+    endpoints = {role: tools.settings.endpoint(role) for role in ROLES}
+    return {
+        "prefect_run": str(flow_run.id or ""),
+        "models": {role: {"model": e.model, "revision": e.revision} for role, e in endpoints.items()},
         "code": code(),
         "environment": {
             "python": platform.python_version(),

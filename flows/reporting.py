@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
 from flows.terms import Stopped
 from flows.tools import Tools
-from storage.rows import empty
+from storage.rows import column, empty
 from storage.versions import Version
+from tasks import diff
 from tasks.report import Figures, FunnelLine, collect, to_html, to_markdown
-from tasks.report.figures import SHARES
+from tasks.report.figures import ADDED, SHARES, sample_ids
+
+
+def diff_path(home: Path, name: str) -> Path:
+    return home / "reports" / f"{name}.diff.html"
 
 
 def key_of(dataset: str) -> str:
@@ -30,10 +36,6 @@ def report(tools: Tools, version: Version) -> Path:
     report that a crash prevented is made by whoever asks for it next."""
     figures = figures_of(tools, version)
     path = report_path(tools.home, str(version))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".tmp")
-    beside.write_text(to_html(figures), encoding="utf-8")
-    os.replace(beside, path)
     key = key_of(version.dataset)
     create_table_artifact(
         key=f"{key}-funnel",
@@ -52,6 +54,9 @@ def report(tools: Tools, version: Version) -> Path:
         link_text=str(version),
         description=f"`{version}`, {version.rows:,} rows",
     )
+    _compared(tools, version, key)
+    # the page comes last: its existence means that the rest is there
+    _write(path, to_html(figures))
     return path
 
 
@@ -69,16 +74,37 @@ def report_stopped(dataset: str, stopped: Stopped) -> None:
     )
 
 
+def _compared(tools: Tools, version: Version, key: str) -> None:
+    """Beside the version before, as a page and an artifact."""
+    before = [v for v in tools.store.versions(version.dataset) if v.table_version < version.table_version]
+    if before:
+        found = diff.compare(tools.store, before[-1], version)
+        _write(diff_path(tools.home, str(version)), diff.to_html(found))
+        create_markdown_artifact(
+            key=f"{key}-diff", markdown=diff.to_text(found), description=f"`{before[-1]}` to `{version}`"
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".tmp")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+
+
 def figures_of(tools: Tools, version: Version) -> Figures:
     store, lineage = tools.store, version.lineage
     everything = store.candidates()
     chosen = (pc.field("run") == lineage["run"]) & pc.field("rejected").is_valid()
     rejected = everything.to_table(columns=["rejected"], filter=chosen) if everything is not None else empty()
+    added = store.added(version, ADDED)
+    chosen_ids = sample_ids(column(added, "id"), str(version))
     return collect(
         version=str(version),
         digest=version.digest,
         whole=store.read(version, columns=sorted(set(SHARES.values()))),
-        added=store.added(version),
+        added=added,
+        samples=store.read(version, filter=pc.field("id").isin(pa.array(chosen_ids, pa.string()))),
         rejected=rejected,
         funnel=[
             FunnelLine(**{name: line[name] for name in ("title", "asked", "kept", "rejected", "failed")})

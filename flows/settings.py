@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -73,7 +73,12 @@ class Settings(BaseSettings):
     critic: Role | None = None  # unset: the teacher's
     student: Role | None = None  # unset: embedded-small beside an embedded teacher, else the teacher's
     encoder: str = Field("minilm", description="minilm, or a name or folder of sentence-transformers")
+    store: str = ""  # where tables lie, a folder or s3://bucket/prefix; unset: <home>
     ledger: str | None = None  # SQLAlchemy URL; unset: <home>/ledger.sqlite
+    runner: Literal["threads", "processes", "ray", "dask"] = "threads"  # where task runs are executed
+    runner_workers: int = Field(4, ge=1, description="task runs at the same time, on a cluster of our own")
+    runner_address: str = ""  # of a running Ray or Dask cluster; unset: one is started for each run
+    jitter_s: float = Field(0.0, ge=0, description="a scheduled run waits up to so many seconds")
     in_flight: int = Field(64, ge=1, description="model calls in flight at most, a role")
     request_seconds: float = Field(600.0, gt=0, description="total deadline of one call over all its tries")
     batch_poll: float = Field(30.0, gt=0, description="seconds between looks at a batch")
@@ -85,6 +90,11 @@ class Settings(BaseSettings):
     def ledger_url(self) -> str:
         """A database URL, or the path of the SQLite file."""
         return self.ledger or str(self.home.absolute() / "ledger.sqlite")
+
+    @property
+    def tables(self) -> str:
+        """The folder or URL of the tables."""
+        return self.store or str(self.home.absolute())
 
     def role(self, name: str) -> Role:
         found: Role | None = getattr(self, name)

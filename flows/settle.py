@@ -7,11 +7,15 @@ from flows.tools import Tools
 from storage.sketches import History
 from storage.versions import Version
 
+FROM_STORED = ("rebuild", "restore", "migrate")  # flows whose rows were candidates before
+QUESTION = ["id", "problem_id", "language", "question", "rejected"]
+
 
 def finish(tools: Tools, version: Version) -> None:
     """The version's rows among the candidates, its questions in the history, its report on disk."""
     run = version.lineage.get("run", str(version))
-    tools.store.append_candidates(tools.store.added(version), run=run, version=version, stage="published")
+    if version.lineage.get("flow") not in FROM_STORED:
+        tools.store.append_candidates(tools.store.added(version), run=run, version=version, stage="published")
     history(tools, version.dataset)
     if not report_path(tools.home, str(version)).exists():
         report(tools, version)
@@ -28,5 +32,5 @@ def history(tools: Tools, dataset: str) -> History:
     there = set(found.versions)
     for version in tools.store.versions(dataset):
         if version.table_version not in there:
-            found = found.append(tools.store.added(version), version.table_version)
+            found = found.append(tools.store.added(version, QUESTION), version.table_version)
     return found

@@ -37,6 +37,15 @@ class Stage:
     title: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a task run finds its tools, in whatever process or on whatever machine it runs: `home` is a folder
+    that all of them see."""
+
+    home: str
+    words_only: bool
+
+
 @dataclass(slots=True)
 class Entry:
     """One line of the funnel."""
@@ -128,6 +137,8 @@ class Line:
     ) -> list[Ref]:
         title = title or stage.title or stage.name
         bar = self.bars.stage(title, owes(sum(ref.kept for refs in inputs for ref in refs)))
+        # a bar lives in this process; elsewhere a shard is counted when it is done
+        beside = self.tools.settings.runner == "threads"
         futures: list[PrefectFuture[tuple[dict[str, Any], bool]]] = []
         given = {name: [ref.to_dict() for ref in refs] for name, refs in reads.items()}
         for number, refs in enumerate(inputs, 1):
@@ -136,19 +147,23 @@ class Line:
             )
             futures.append(
                 run.submit(
-                    str(self.tools.home),
+                    Place(str(self.tools.home), self.tools.words_only),
                     stage,
                     [ref.to_dict() for ref in refs],
                     given,
                     params,
-                    bar,
+                    bar if beside else None,
                     wait_for=list(self._behind(refs)),
                     return_state=False,
                 )
             )
         for future in futures:
             future.wait()  # one that meets a limit stops nobody: what the others have in flight lands
-        results = [future.result() for future in futures]
+        results = []
+        for future in futures:
+            results.append(future.result())
+            if not beside:
+                bar.tick(results[-1][0]["rows"])
         refs = [Ref.from_dict(record) for record, _ in results]
         self._runs |= {ref.digest: {future} for ref, future in zip(refs, futures, strict=True)}
         total = _sum(refs)
@@ -159,7 +174,7 @@ class Line:
 
 @task(cache_policy=NO_CACHE, persist_result=False, log_prints=False)
 def run_shard(
-    home: str,
+    place: Place,
     stage: Stage,
     inputs: list[dict[str, Any]],
     reads: dict[str, list[dict[str, Any]]],
@@ -167,7 +182,8 @@ def run_shard(
     bar: Bar | None,
 ) -> tuple[dict[str, Any], bool]:
     """Run one stage over the kept rows of the inputs; its reference, and whether it was found finished."""
-    tools = tools_of(home)
+    tools = tools_of(place.home)
+    tools.words_only = place.words_only
     refs = [Ref.from_dict(record) for record in inputs]
     others = {name: [Ref.from_dict(record) for record in records] for name, records in reads.items()}
     address = digest_of(

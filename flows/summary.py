@@ -59,7 +59,10 @@ def print_summary(name: str) -> None:
 
 
 def _benchmarks(version: Version) -> str:
-    found = Certificate.from_dict(version.lineage["decontamination"])
+    stored = version.lineage.get("decontamination")
+    if stored is None:
+        return "not looked for: the version that this one was made of has no certificate"
+    found = Certificate.from_dict(stored)
     if not found.sets:
         return "none is registered, rows were compared with none: --set decontaminate.benchmarks='[FILE_OR_FOLDER]'"
     items = sum(count for _, _, count in found.sets)
@@ -80,5 +83,5 @@ def as_json(name: str) -> str:
 
 
 def _find(name: str) -> tuple[Version, str]:
-    home = load_settings().home.absolute()
-    return Store(str(home)).resolve(name), str(report_path(home, name))
+    settings = load_settings()
+    return Store(settings.tables).resolve(name), str(report_path(settings.home.absolute(), name))

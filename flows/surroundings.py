@@ -34,6 +34,8 @@ def arrange(home: Path, *, quiet: bool) -> None:
         "PREFECT_HOME": str(prefect_home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
+        # a run that is killed shows no sign of life: flows/automations.py waits for four of them
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "60",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "DO_NOT_TRACK": "1",
         "TOKENIZERS_PARALLELISM": "false",

@@ -30,7 +30,7 @@ class Tools:
         self.settings = settings
         self.home = settings.home.absolute()
         self.home.mkdir(parents=True, exist_ok=True)
-        self.store = Store(str(self.home))
+        self.store = Store(settings.tables)
         self.shards = ShardStore(self.home)
         self.words_only = False
         self.terms = Terms()  # of the run; a flow that spends sets its own before the first call

@@ -17,6 +17,7 @@ from storage import delta, rows
 from storage.errors import Conflict, explained
 from storage.files import fitted, remove_files, write_files
 from storage.location import Location
+from storage.standing import facts_of
 
 TABLE = "_candidates"
 
@@ -45,7 +46,8 @@ def append(
         return 0
     with explained(url):
         files = write_files(where, TABLE, [_with_origin(table, run, version, stage)], SCHEMA)
-        record = {"run": run, "stage": stage, "part": part}
+        seals = {file.path: facts_of(file) for file in files}
+        record = {"run": run, "stage": stage, "part": part, "files": seals}
         try:
             while True:
                 base, done = _snapshot(url, application)

@@ -17,11 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from storage import candidates, delta, tags, verify
+from storage import candidates, delta, evolution, promotion, retention, tags, verify
+from storage.clock import now
 from storage.errors import Corrupt, VersionNotFound, in_one_line
 from storage.gates import Gate
 from storage.location import Location, checked_name
+from storage.marks import Mark, mark, marks
 from storage.publish import LATEST, publish
+from storage.restore import restore
 from storage.rows import SCHEMA
 from storage.versions import Version
 
@@ -31,8 +34,8 @@ __all__ = ["LATEST", "Store", "Version"]
 class Store:
     """Tables under one folder or s3:// URL (`<home>/tables/<dataset>`). Cheap to make; holds no state.
 
-    Everything that takes a version takes a Version or its name: "math-sft" (the newest) or
-    "math-sft@2026.11.20". Reading an unknown one raises VersionNotFound.
+    Everything that takes a version takes a Version or its name: "math-sft" (the newest),
+    "math-sft@2026.11.20" or a tag, "math-sft@production". Reading an unknown one raises VersionNotFound.
     """
 
     def __init__(self, home: str | os.PathLike[str]) -> None:
@@ -84,8 +87,9 @@ class Store:
         return [name for name in names if self.where.exists(name, "_delta_log")]
 
     def versions(self, dataset: str) -> list[Version]:
-        """Every version of a dataset, oldest first; none if there is no such dataset."""
-        return tags.versions_of(self.where, checked_name(dataset))
+        """Every version of a dataset, oldest first, without the retired; none if there is no such dataset."""
+        gone = retention.retired(self.marks(dataset, "retired"))
+        return [v for v in tags.versions_of(self.where, checked_name(dataset)) if v.name not in gone]
 
     def head(self, dataset: str) -> int | None:
         """The dataset's newest table version, to pass to `publish` as `expected`; None without one."""
@@ -102,6 +106,8 @@ class Store:
             raise VersionNotFound(f"no dataset {dataset!r}; there are: {there}")
         if not at:
             return versions[-1]
+        if not wanted[:1].isdigit():
+            wanted = self.tags(dataset).get(wanted, wanted)
         for version in versions:
             if version.name == wanted:
                 return version
@@ -116,6 +122,7 @@ class Store:
     def scan(self, version: Version | str) -> pads.Dataset:
         """The version as a pyarrow dataset: lazy, larger than memory."""
         found = self.resolve(version)
+        evolution.require_current(str(found), found.major)
         return delta.scan(self.where, found.dataset, list(found.files), SCHEMA)
 
     def read(
@@ -137,10 +144,13 @@ class Store:
         filter: pc.Expression | None = None,
         *,
         size: int = 8_192,
+        files: Sequence[str] | None = None,
     ) -> Iterator[pa.RecordBatch]:
-        """The same as a stream of batches of at most `size` rows, in bounded memory."""
+        """The same as a stream of batches of at most `size` rows, in bounded memory; of some `files` of the
+        version alone, where these are given."""
         found = self.resolve(version)
-        scanner = self.scan(found).scanner(
+        whole = self.scan(found) if files is None else delta.scan(self.where, found.dataset, files, SCHEMA)
+        scanner = whole.scanner(
             columns=None if columns is None else list(columns),
             filter=filter,
             batch_size=size,
@@ -151,14 +161,16 @@ class Store:
             yield from scanner.to_batches()
 
     def added(self, version: Version | str, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows whose id the version before did not have."""
+        """The rows whose id the version before did not have. Where retention took files of that one away, the
+        rows of files that it did not have."""
         found = self.resolve(version)
-        versions = self.versions(found.dataset)
+        versions = tags.versions_of(self.where, found.dataset)
         before = [other for other in versions if other.table_version < found.table_version]
         if not before:
             return self.read(found, columns)
         new = [path for path in found.files if path not in before[-1].files]
         old = sorted(set(before[-1].files) - set(found.files))
+        old = [path for path in old if self.where.exists(found.dataset, path)]
         rows = delta.scan(self.where, found.dataset, new, SCHEMA)
         if not old:  # appended: every row of a new file is new
             return rows.to_table(columns=None if columns is None else list(columns))
@@ -173,6 +185,64 @@ class Store:
         dataset = version.dataset if isinstance(version, Version) else version.partition("@")[0]
         verify.check_log(self.where, checked_name(dataset))
         verify.check_rows(self.where, self.resolve(version))
+
+    def verify_candidates(self) -> int:
+        """The same for the candidates; returns how many files were sound."""
+        return verify.check_table(self.where, candidates.TABLE)
+
+    def restore(
+        self, version: Version | str, *, lineage: Mapping[str, Any], date: datetime.date | None = None
+    ) -> Version:
+        """A new version with exactly the rows of an old one; see storage.restore."""
+        day = date or datetime.datetime.now(datetime.UTC).date()
+        return restore(self.where, self.resolve(version), lineage=lineage, day=day)
+
+    def migrate(
+        self, dataset: str, *, lineage: Mapping[str, Any], date: datetime.date | None = None
+    ) -> Version:
+        """The newest version, of an older major, published again in this program's format."""
+        old = self.resolve(dataset)
+        pieces = (
+            pads.dataset(self.where.path(old.dataset, path), filesystem=self.where.filesystem).to_table()
+            for path in old.files
+        )
+        rows = evolution.migrated(pieces, old.major)
+        return self.publish(
+            old.dataset, rows, mode="overwrite", expected=old.table_version, lineage=lineage, date=date
+        )
+
+    def mark(self, version: Version | str, kind: str, value: Mapping[str, Any]) -> Mark:
+        """Say something of a published version: `value` are plain JSON values; see storage.marks."""
+        found = self.resolve(version)
+        return mark(self.where, found.dataset, found.name, kind, dict(value))
+
+    def marks(self, dataset: str, kind: str | None = None) -> list[Mark]:
+        """What was said of a dataset's versions, oldest first."""
+        return marks(self.where, checked_name(dataset), kind)
+
+    def tags(self, dataset: str) -> dict[str, str]:
+        """Tag (candidate, validated, production, ...) to the name of the version that it stands for."""
+        return promotion.tags_of(self.where, checked_name(dataset))
+
+    def promote(self, version: Version | str, tag: str) -> None:
+        """The tag stands for that version from now on."""
+        found = self.resolve(version)
+        promotion.promote(self.where, found.dataset, found.name, tag)
+
+    def rollback(self, dataset: str, tag: str) -> tuple[str, str]:
+        """The tag stands again for the version before; returns (the one it left, the one it stands for)."""
+        return promotion.rollback(self.where, checked_name(dataset), tag)
+
+    @contextlib.contextmanager
+    def leased(self, version: Version | str, holder: str, hours: float = 24.0) -> Iterator[Version]:
+        """The version, which retention leaves alone while the block lasts (`hours` at most: a killed holder's
+        lease runs out)."""
+        found = self.resolve(version)
+        retention.lease(self.where, found, holder, now() + datetime.timedelta(hours=hours))
+        try:
+            yield found
+        finally:
+            retention.lease(self.where, found, holder, now())
 
     def append_candidates(
         self,

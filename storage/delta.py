@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction, create_table_with_add_actions
+from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from storage.audit import WrittenFile
 from storage.errors import Conflict, Corrupt, StorageError, in_one_line
@@ -52,18 +55,21 @@ def commit(
     *,
     base: int | None,
     mode: str = "append",
-    record: Mapping[str, Any],
+    record: Mapping[str, Any] | None,
     application: str,
+    remove: Sequence[str] = (),
 ) -> None:
-    """Add written files to the table as version `base + 1` (None: as version 0 of a new table).
+    """Add written files to the table as version `base + 1` (None: as version 0 of a new table), without
+    the files of `remove`. `record` None: the commit is no version (a compaction).
 
     Raises:
         Conflict: another commit made that version first. Two guards see it: the log entry of that
             number exists (no retries), or a later commit carries the same application id.
     """
     actions = [_action(file) for file in files]
+    text = None if record is None else json.dumps(record, ensure_ascii=False, sort_keys=True)
     properties = CommitProperties(
-        custom_metadata={RECORD: json.dumps(record, ensure_ascii=False, sort_keys=True)},
+        custom_metadata=None if text is None else {RECORD: text},
         max_commit_retries=0,
         app_transactions=[Transaction(application, 0 if base is None else base + 1)],
     )
@@ -79,8 +85,9 @@ def commit(
             )
         else:
             table = DeltaTable(url, version=base)
+            gone = [RemoveAction(path, True, int(time.time() * 1000)) for path in remove]
             table.create_write_transaction(
-                [*actions], mode, Schema.from_arrow(schema), commit_properties=properties
+                [*actions, *gone], mode, Schema.from_arrow(schema), commit_properties=properties
             )
     except (CommitFailedError, DeltaError) as error:
         latest = head_of(url)
@@ -130,6 +137,19 @@ def record_of(where: Location, table: str, version: int) -> dict[str, Any] | Non
     return None
 
 
+def removed_since(where: Location, table: str, moment: datetime.datetime) -> set[str]:
+    """Files that a commit after that moment took out of the table: somebody may still be reading them."""
+    removed: set[str] = set()
+    for version in range(head_of(where.url(table)) or 0, -1, -1):
+        with where.filesystem.open_input_stream(where.path(table, log_path(version))) as stream:
+            entries = [json.loads(line) for line in stream.read().splitlines()]
+        made = next((e["commitInfo"]["timestamp"] for e in entries if "commitInfo" in e), 0)
+        if made < moment.timestamp() * 1000:
+            break
+        removed |= {entry["remove"]["path"] for entry in entries if "remove" in entry}
+    return removed
+
+
 def _action(file: WrittenFile) -> AddAction:
     return AddAction(
         path=file.path,
@@ -156,3 +176,16 @@ def files_of(table: DeltaTable) -> list[str]:
     """Paths of the table's files, relative to its folder."""
     paths: list[str] = pa.table(table.get_add_actions(flatten=True)).column("path").to_pylist()
     return paths
+
+
+def ids_of(where: Location, table: str, paths: Sequence[str]) -> pa.Array:
+    """The ids of the rows of these files."""
+    schema = pa.schema([("id", pa.string())])
+    return scan(where, table, paths, schema).to_table(columns=["id"]).column("id").combine_chunks()
+
+
+def count_of(where: Location, table: str, paths: Sequence[str], ids: pa.Array) -> int:
+    """How many rows of these files have one of the ids."""
+    schema = pa.schema([("id", pa.string())])
+    batches = scan(where, table, paths, schema).to_batches(columns=["id"])
+    return sum(pc.sum(pc.is_in(batch.column("id"), value_set=ids)).as_py() or 0 for batch in batches)

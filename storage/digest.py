@@ -73,6 +73,12 @@ def digest_of_rows(data: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch]) -
     return total
 
 
+def row_digests(batch: pa.RecordBatch) -> pa.Array:
+    """The digest of each row (fixed_size_binary(16)): equal for equal rows, whatever file they are in."""
+    data = b"".join(_hashes(batch.slice(start, _BATCH)) for start in range(0, batch.num_rows, _BATCH))
+    return pa.Array.from_buffers(pa.binary(16), batch.num_rows, [None, pa.py_buffer(data)])
+
+
 def digest_in_order(table: pa.Table) -> str:
     """64 hex digits over the rows in the order they have, the columns' names and types; the same
     however the table is chunked."""

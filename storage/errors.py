@@ -21,12 +21,12 @@ class Conflict(StorageError):
 
 
 class GateFailed(StorageError):
-    """The written rows did not pass; nothing was published. `failures` pairs each gate with its reason."""
+    """The written rows did not pass; nothing was published (or promoted). `failures` pairs each gate with its reason."""
 
-    def __init__(self, dataset: str, failures: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, what: str, failures: Sequence[tuple[str, str]], done: str = "published") -> None:
         self.failures = tuple(failures)
         reasons = "; ".join(f"{gate}: {reason}" for gate, reason in failures)
-        super().__init__(f"{dataset} was not published, its rows did not pass: {reasons}")
+        super().__init__(f"{what} was not {done}, its rows did not pass: {reasons}")
 
 
 class Corrupt(StorageError):

@@ -15,10 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake.exceptions import DeltaError
 
-from storage import delta, tags
+from storage import delta, evolution, tags
 from storage.audit import WrittenFile
 from storage.digest import RowsDigest
 from storage.errors import Conflict, StorageError, explained
@@ -58,8 +57,11 @@ def publish(
             f"{dataset} is at table version {_or_none(base)}, {_or_none(expected)} was expected: "
             "check against the newer version and publish again"
         )
+    if mode == "append" and previous is not None:
+        evolution.require_current(str(previous), previous.major)
     stays = standing(where, dataset, base, previous if mode == "append" else None)
     with explained(url):
+        base = evolution.widened(where, dataset, base, schema, previous.major if previous else None)
         files = write_files(where, dataset, tables, schema)
     try:
         written = Written(
@@ -135,7 +137,7 @@ def _record(
     if kept is not None:
         digest += RowsDigest.parse(kept.state)
     return {
-        "format": 1,
+        "format": evolution.MAJOR,
         "token": uuid.uuid4().hex,
         "dataset": written.dataset,
         "name": name,
@@ -153,12 +155,8 @@ def _record(
 
 def _new_ids(written: Written, previous: Version) -> int:
     """How many of the written rows have an id that the version before, now overwritten, has not."""
-    ids = written.read(["id"]).column("id").combine_chunks()
-    old = Written(written.where, written.dataset, written.table, written.schema, (), list(previous.files))
-    known = 0
-    for batch in old.batches(["id"], before=True):
-        known += pc.sum(pc.is_in(batch.column("id"), value_set=ids)).as_py() or 0
-    return len(ids) - known
+    ids = delta.ids_of(written.where, written.dataset, [file.path for file in written.files])
+    return len(ids) - delta.count_of(written.where, written.dataset, list(previous.files), ids)
 
 
 def _or_none(version: int | None) -> str:

@@ -11,6 +11,7 @@ Local to one machine or a shared folder: a cache that may be thrown away, unlike
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import hashlib
 import json
 import os
@@ -58,6 +59,14 @@ class Ref:
         return cls(**{f.name: record[f.name] for f in dataclasses.fields(cls)})
 
 
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """Stage outputs that may be forgotten, and their bytes."""
+
+    digests: tuple[str, ...]
+    size: int
+
+
 def digest_of(*parts: Any) -> str:
     """64 hex digits over JSON-able parts (code version, parameters, input digests); equal parts, in
     the same order, give the same digest on any machine. TypeError for what JSON cannot say."""
@@ -82,6 +91,8 @@ class ShardStore:
             return None
         path = self.folder / record["path"]
         whole = path.exists() and path.stat().st_size == record["size"]
+        if whole:
+            os.utime(self._record(digest))  # found is used: see `unused`
         return Ref.from_dict(record) if whole else None
 
     def put(self, stage: str, digest: str, table: pa.Table, facts: Mapping[str, Any] | None = None) -> Ref:
@@ -140,6 +151,16 @@ class ShardStore:
                 f"stage output {digest[:12]} ({record['stage']})", [f"{path} is not what was written"]
             )
         return pq.read_table(pa.BufferReader(data), columns=None if columns is None else list(columns))
+
+    def unused(self, age: datetime.timedelta, now: datetime.datetime) -> Unused:
+        """Outputs that nobody wrote or found for longer than `age`."""
+        limit, digests, size = (now - age).timestamp(), [], 0
+        for record in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json")):
+            if record.stat().st_mtime < limit:
+                data = record.with_suffix(".parquet")
+                digests.append(record.stem)
+                size += record.stat().st_size + (data.stat().st_size if data.exists() else 0)
+        return Unused(tuple(digests), size)
 
     def drop(self, digest: str) -> None:
         """Forget an output, so that its stage runs again; the record goes first."""

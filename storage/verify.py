@@ -6,6 +6,9 @@ data file, and both the content digest of all rows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pyarrow as pa
 
 from storage import delta, tags
@@ -36,23 +39,7 @@ def check_log(where: Location, dataset: str) -> None:
 
 def check_rows(where: Location, version: Version) -> None:
     """Raises Corrupt naming every file of the version that is missing, cut or altered."""
-    found = []
-    total = RowsDigest()
-    for path, facts in version.files.items():
-        name = f"{version.dataset}/{path}"
-        if not where.exists(version.dataset, path):
-            found.append(f"{name} is missing")
-            continue
-        seal, size = seal_of(where, version.dataset, path)
-        if size != facts["size"]:
-            found.append(f"{name} has {size} bytes, not {facts['size']}")
-        elif seal != facts["blake2b"]:
-            found.append(f"{name} was altered (BLAKE2b {seal[:12]}, not {facts['blake2b'][:12]})")
-        else:
-            try:
-                total += read_back(where, version.dataset, path).digest
-            except (OSError, pa.ArrowInvalid) as error:
-                found.append(f"{name} cannot be read: {in_one_line(error)}")
+    found, total = _damaged(where, version.dataset, version.files)
     if not found and (total.hex() != version.digest or total.rows != version.rows):
         found.append(
             f"content digest {total.hex()[:12]} of {total.rows} rows, "
@@ -63,3 +50,43 @@ def check_rows(where: Location, version: Version) -> None:
         found.append(f"{version.dataset}/_delta_log lists other files than were published")
     if found:
         raise Corrupt(str(version), found)
+
+
+def check_table(where: Location, name: str) -> int:
+    """Raises Corrupt naming every damaged file of a table that is no dataset (the candidates); returns how
+    many files were sound. Each commit's record keeps the seals of its files."""
+    table = delta.open_table(where.url(name))
+    if table is None:
+        return 0
+    there = set(delta.files_of(table))
+    seals: dict[str, Any] = {}
+    for _, record in delta.records(where, name, None):
+        seals |= {path: facts for path, facts in record.get("files", {}).items() if path in there}
+    found, _ = _damaged(where, name, seals)
+    found += [f"{name}/{path} has no seal in the log" for path in sorted(there - seals.keys())]
+    if found:
+        raise Corrupt(f"the table {name}", found)
+    return len(seals)
+
+
+def _damaged(
+    where: Location, table: str, files: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[str], RowsDigest]:
+    """A line for each file that is missing, cut or altered; the digest of the rows of the others."""
+    found, total = [], RowsDigest()
+    for path, facts in files.items():
+        name = f"{table}/{path}"
+        if not where.exists(table, path):
+            found.append(f"{name} is missing")
+            continue
+        seal, size = seal_of(where, table, path)
+        if size != facts["size"]:
+            found.append(f"{name} has {size} bytes, not {facts['size']}")
+        elif seal != facts["blake2b"]:
+            found.append(f"{name} was altered (BLAKE2b {seal[:12]}, not {facts['blake2b'][:12]})")
+        else:
+            try:
+                total += read_back(where, table, path).digest
+            except (OSError, pa.ArrowInvalid) as error:
+                found.append(f"{name} cannot be read: {in_one_line(error)}")
+    return found, total

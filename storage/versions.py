@@ -14,7 +14,7 @@ class Version:
 
     `table_version` is the Delta version of the table; `rows` counts all its rows, `added` those
     whose id the version before did not have; `created` is an ISO 8601 time in UTC; `files` maps each
-    file of the version to its rows, size, BLAKE2b and content digest.
+    file of the version to its rows, size, BLAKE2b and content digest; `major` is the format of its rows.
     """
 
     dataset: str
@@ -27,6 +27,7 @@ class Version:
     lineage: dict[str, Any]
     state: str = ""
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    major: int = 1
 
     def __str__(self) -> str:
         return f"{self.dataset}@{self.name}"
@@ -49,6 +50,7 @@ class Version:
             lineage=record["lineage"],
             state=record["state"],
             files=files,
+            major=int(record["format"]),
         )
 
 

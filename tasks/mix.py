@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from storage.rows import column, reject, replace
 from tasks.outcome import Tick, reason
-from tasks.seeding import seed_of
+from tasks.seeding import seeds_of
 
 STAGE = "mix"
 COLUMNS = {"source": "source", "domain": "domain", "format": "solution_format", "language": "language"}
@@ -41,10 +41,9 @@ def mix(rows: pa.Table, *, settings: MixSettings, near: Collection[str], seed: i
     ids: list[str] = column(rows, "id")
     near_ids = set(near)
     weights = np.array([settings.boost if row_id in near_ids else 1.0 for row_id in ids])
-    uniforms = np.array([(seed_of(seed, STAGE, row_id) + 1) / (2**63 + 1) for row_id in ids])
-    order = (
-        np.lexsort((np.array(ids, dtype=object), -np.log(uniforms) / weights)) if ids else np.zeros(0, int)
-    )
+    uniforms = (seeds_of((seed, STAGE), ids).astype(np.float64) + 1) / (2**63 + 1)
+    keyed = pa.table({"key": -np.log(uniforms) / weights, "id": rows.column("id")})
+    order = pc.sort_indices(keyed, sort_keys=[("key", "ascending"), ("id", "ascending")]).to_numpy()
 
     reasons = np.full(len(ids), None, dtype=object)
     alive = np.zeros(len(ids), dtype=bool)
@@ -93,15 +92,18 @@ def _cap_shares(
 ) -> int:
     """Cut every named value to its share of what is taken; what is taken shrinks until all shares hold, the
     least ones of domains too. Returns how many rows are to be taken."""
+    capped = [
+        (dimension, value, share, _equal(rows, COLUMNS[dimension], value))
+        for dimension, shares in settings.shares.items()
+        for value, share in sorted(shares.items())
+    ]
     size = _most(alive, domains, settings)
     while True:
-        for dimension, shares in settings.shares.items():
-            values = np.array(column(rows, COLUMNS[dimension]), dtype=object)
-            for value, share in sorted(shares.items()):
-                members = order[alive[order] & (values[order] == value)]
-                cut = members[max(1, round(share * size)) if share > 0 else 0 :]
-                alive[cut] = False
-                reasons[cut] = reason(STAGE, f"over the share of {dimension} {value} ({share:g})")
+        for dimension, value, share, has in capped:
+            members = order[alive[order] & has[order]]
+            cut = members[max(1, round(share * size)) if share > 0 else 0 :]
+            alive[cut] = False
+            reasons[cut] = reason(STAGE, f"over the share of {dimension} {value} ({share:g})")
         taken = _most(alive, domains, settings)
         if taken >= size:
             return size
@@ -127,6 +129,11 @@ def _over(
         needed[np.flatnonzero(domains[kept] == domain)[: math.ceil(share * size - 1e-9)]] = True
     others = np.flatnonzero(~needed)
     return kept[others[max(0, size - int(needed.sum())) :]]
+
+
+def _equal(rows: pa.Table, name: str, value: str) -> npt.NDArray[np.bool_]:
+    found = pc.fill_null(pc.equal(rows.column(name), value), False)
+    return np.asarray(found.to_numpy(), dtype=np.bool_)
 
 
 def _codes(rows: pa.Table, name: str) -> npt.NDArray[np.int64]:

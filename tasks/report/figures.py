@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.rows import column
 from tasks.clock import spoken
 from tasks.decontaminate import Certificate
-from tasks.seeding import seed_of
+from tasks.seeding import seeds_of
 
 SAMPLES = 10
 SHARES = {"subdomain": "subdomain", "format": "solution_format", "language": "language", "source": "source"}
+ADDED = ("id", *SHARES.values(), "scores", "difficulty", "correctness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +104,14 @@ def collect(
     digest: str,
     whole: pa.Table,
     added: pa.Table,
+    samples: pa.Table,
     rejected: pa.Table,
     funnel: Sequence[FunnelLine],
     costs: Sequence[Mapping[str, Any]],
     lineage: Mapping[str, Any],
 ) -> Figures:
-    """`whole`: the version's rows (the columns of SHARES suffice); `added`: this run's; `rejected`: what it
-    dropped, with why."""
+    """`whole`: the version's rows (the columns of SHARES suffice); `added`: this run's (the columns ADDED
+    suffice); `samples`: some of them, whole; `rejected`: what the run dropped, with why."""
     return Figures(
         version=version,
         rows=whole.num_rows,
@@ -119,10 +119,10 @@ def collect(
         digest=digest,
         funnel=funnel,
         costs=costs,
-        reasons=_reasons(rejected),
+        reasons=reasons(rejected),
         shares={name: _share(added, whole, source) for name, source in SHARES.items()},
         scores=_scores(added),
-        samples=_samples(added, version),
+        samples=_records(samples),
         service=lineage.get("service", ()),
         engines=lineage.get("engines", ()),
         expected=_expected(lineage, costs, added.num_rows),
@@ -158,14 +158,25 @@ def _money(value: float) -> str:
     return f"${value:,.4f}"
 
 
-def _reasons(rejected: pa.Table) -> list[tuple[str, str, int]]:
+def sample_ids(ids: Sequence[str], version: str) -> list[str]:
+    """SAMPLES of the ids, the same for the same version, whatever their order."""
+    first = np.argsort(seeds_of((version,), ids), kind="stable")[:SAMPLES]
+    return [ids[k] for k in first.tolist()]
+
+
+def reasons(rejected: pa.Table) -> list[tuple[str, str, int]]:
     """Reasons by how often they were given; numbers and ids inside a reason are folded to `…`."""
     why = pc.replace_substring_regex(rejected.column("rejected"), r"[0-9a-f]{24}", "…")
     why = pc.replace_substring_regex(why, r"answer .* is ", "answer … is ")
     why = pc.replace_substring_regex(why, r"is not .*", "is not …")
     why = pc.replace_substring_regex(why, r"-?[0-9]+(?:\.[0-9]+)?", "#")
-    counts = Counter(why.to_pylist())
-    return [(*_split(text), rows) for text, rows in sorted(counts.items(), key=lambda kv: (-kv[1], kv[0]))]
+    return [
+        (*_split(text), rows) for text, rows in sorted(_counts(why).items(), key=lambda kv: (-kv[1], kv[0]))
+    ]
+
+
+def _counts(values: pa.ChunkedArray) -> dict[str, int]:
+    return {item["values"] or "none": item["counts"] for item in pc.value_counts(values).to_pylist()}
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -174,19 +185,21 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _share(added: pa.Table, whole: pa.Table, name: str) -> list[Share]:
-    new, all_rows = (Counter(value or "none" for value in column(table, name)) for table in (added, whole))
+    new, all_rows = _counts(added.column(name)), _counts(whole.column(name))
     return [
-        Share(value, new[value], total)
+        Share(value, new.get(value, 0), total)
         for value, total in sorted(all_rows.items(), key=lambda kv: (-kv[1], kv[0]))
     ]
 
 
 def _scores(rows: pa.Table) -> dict[str, npt.NDArray[np.float64]]:
-    found: dict[str, list[float]] = {}
-    for pairs in column(rows, "scores"):
-        for name, value in pairs or ():
-            found.setdefault(name, []).append(value)
-    scores = {name: np.array(values, dtype=float) for name, values in sorted(found.items())}
+    pieces = [chunk for chunk in rows.column("scores").chunks if len(chunk)]
+    keys = pa.chunked_array([piece.keys for piece in pieces], pa.string())
+    items = pa.chunked_array([piece.items for piece in pieces], pa.float32())
+    scores = {
+        name: np.asarray(items.filter(pc.equal(keys, name)).drop_null().to_numpy(), dtype=float)
+        for name in sorted(pc.unique(keys).to_pylist())
+    }
     for name in ("difficulty", "correctness"):
         values = rows.column(name).drop_null()
         if len(values):
@@ -194,10 +207,8 @@ def _scores(rows: pa.Table) -> dict[str, npt.NDArray[np.float64]]:
     return scores
 
 
-def _samples(rows: pa.Table, version: str) -> list[dict[str, Any]]:
-    ids = column(rows, "id")
-    picked = sorted(range(len(ids)), key=lambda i: seed_of(version, ids[i]))[:SAMPLES]
-    records: list[dict[str, Any]] = rows.take(pa.array(picked, pa.int64())).to_pylist()
+def _records(rows: pa.Table) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = rows.to_pylist()
     for record in records:
         record["scores"], record["verdicts"] = dict(record["scores"] or ()), dict(record["verdicts"] or ())
     return records

@@ -60,7 +60,7 @@ def _environment() -> Environment:
     environment.filters["yaml"] = _yaml
     environment.filters["count"] = lambda number: f"{number:,}"
     environment.filters["cell"] = lambda text: (
-        str(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+        str(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("`", "'")
     )
     return environment
 

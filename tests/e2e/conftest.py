@@ -54,27 +54,32 @@ def home(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Callable
     return make
 
 
+def start_teacher() -> Teacher:
+    """An embedded teacher on a port of its own; whoever starts it ends its process."""
+    port = free_port()
+    command = [str(SCRIPT), "teacher", "serve", "--port", str(port)]
+    process = subprocess.Popen(
+        command,
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    base = f"http://127.0.0.1:{port}"
+    wait_for(lambda: answers(f"{base}/health"), 60, "the teacher", process)
+    return Teacher(process, f"{base}/v1")
+
+
 @pytest.fixture
 def teacher() -> Iterator[Callable[[], Teacher]]:
     """Starts embedded teachers on ports of their own."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[Teacher] = []
 
     def start() -> Teacher:
-        port = free_port()
-        command = [str(SCRIPT), "teacher", "serve", "--port", str(port)]
-        process = subprocess.Popen(
-            command,
-            env=clean_environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
-        started.append(process)
-        base = f"http://127.0.0.1:{port}"
-        wait_for(lambda: answers(f"{base}/health"), 60, "the teacher", process)
-        return Teacher(process, f"{base}/v1")
+        started.append(start_teacher())
+        return started[-1]
 
     yield start
-    for process in started:
-        end(process)
+    for one in started:
+        end(one.process)

@@ -131,6 +131,6 @@ def test_the_gpu_profile_waits_for_its_model() -> None:
     assert vllm["profiles"] == ["gpu"]
     assert "/health" in vllm["healthcheck"]["test"][-1]
     assert "--enable-prefix-caching" in vllm["command"]
-    assert "MATHMILL_TEACHER__WAIT_READY" in services["flows"]["environment"]
+    assert "MATHMILL_TEACHER__WAIT_READY" in services["worker"]["environment"]
     images = [service["image"] for service in services.values() if "image" in service]
     assert not [image for image in images if image.endswith(":latest")]

@@ -30,6 +30,7 @@ def figures(**changes: object) -> Figures:
         "digest": "ab" * 32,
         "whole": to_table(added),
         "added": to_table(added),
+        "samples": to_table(added[:10]),
         "rejected": rejected,
         "funnel": [FunnelLine("Solve", 15, 12, 2, 1)],
         "costs": [
@@ -94,7 +95,8 @@ def test_hostile_rows_are_text() -> None:
         scores={"answer": 1.0},
     )
     dropped = reject(to_table([row]), [f"verify: {EVIL}"])
-    found = figures(added=to_table([row]), whole=to_table([row]), rejected=dropped, lineage={"note": EVIL})
+    one = to_table([row])
+    found = figures(added=one, samples=one, whole=one, rejected=dropped, lineage={"note": EVIL})
     page = to_html(found)
     assert "<script" not in page
     assert "<img" not in page

@@ -1,0 +1,134 @@
+"""Maintain: retention, orphans, compaction, the ledger's unused space, old stage outputs. Dry by default."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from pydantic import Field
+
+from flows.alarms import on_failure
+from flows.config import Section
+from flows.settings import load_settings
+from flows.tools import Tools, opened
+from storage import candidates, compaction, marks, retention, rows, shards, sweep, tags
+from storage.clock import now
+from storage.compaction import SmallFiles
+from storage.ledger import LedgerError
+from storage.retention import Fate, Rules
+from storage.sweep import Orphan
+
+TABLES = {candidates.TABLE: candidates.SCHEMA, marks.TABLE: marks.SCHEMA, tags.TABLE: tags.SCHEMA}
+
+
+class Maintain(Section):
+    """What is kept. Tagged and leased versions and the two newest are kept whatever is said here."""
+
+    keep_last: int = Field(30, ge=2, description="newest versions of a dataset that are kept")
+    keep_days: int = Field(30, ge=0, description="versions younger than this are kept")
+    keep_months: int = Field(12, ge=0, description="months of which the last version is kept")
+    grace_hours: float = Field(
+        24.0, ge=0, description="between retiring a version and deleting its files; the age of an orphan"
+    )
+    shard_days: int = Field(14, ge=0, description="stage outputs that nobody used for so long are forgotten")
+    small_files: int = Field(16, ge=2, description="so many small files of a table are joined")
+    vacuum: bool = Field(True, description="give the ledger's unused space back")
+    apply: bool = Field(False, description="do it; without, only say what would be done")
+
+    def rules(self) -> Rules:
+        return Rules(self.keep_last, self.keep_days, self.keep_months, self.grace_hours)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What there is to do, found before anything is done."""
+
+    fates: list[Fate] = field(default_factory=list)
+    files: dict[str, list[str]] = field(default_factory=dict)  # dataset -> files of retired versions
+    orphans: list[Orphan] = field(default_factory=list)
+    small: list[SmallFiles] = field(default_factory=list)
+    outputs: shards.Unused = field(default_factory=lambda: shards.Unused((), 0))
+    done: list[str] = field(default_factory=list)
+
+    def text(self, applied: bool) -> str:
+        """Markdown."""
+        retired = [fate for fate in self.fates if not fate.keep]
+        lines = ["Done:" if applied else "What would be done (nothing was changed; apply does it):", ""]
+        lines += [f"- retire `{fate.version}`: {fate.why}" for fate in retired]
+        lines += [
+            f"- delete {len(paths)} files of retired versions of `{name}`"
+            for name, paths in self.files.items()
+            if paths
+        ]
+        lines += [
+            f"- delete orphan `{one.table}/{one.path}` ({one.size:,} bytes, {one.age.total_seconds() / 3600:.0f} h old)"
+            for one in self.orphans
+        ]
+        lines += [
+            f"- join {len(one.paths)} small files of `{one.table}` ({one.size:,} bytes)" for one in self.small
+        ]
+        if self.outputs.digests:
+            lines.append(f"- forget {len(self.outputs.digests)} stage outputs ({self.outputs.size:,} bytes)")
+        lines += [f"- {text}" for text in self.done]
+        if len(lines) == 2:
+            lines.append("- nothing")
+        kept = [fate for fate in self.fates if fate.keep]
+        lines += ["", f"{len(kept)} versions are kept:", ""]
+        lines += [f"- `{fate.version}`: {fate.why}" for fate in kept]
+        return "\n".join(lines) + "\n"
+
+
+@flow(
+    name="maintain",
+    description="Retention, orphans, compaction, vacuum. Without `apply` it only says what it would do.",
+    on_failure=[on_failure],
+)
+def maintain(config: Maintain = Maintain()) -> str:
+    """Plan, and where the configuration says so, do it. Returns the plan as Markdown."""
+    with opened(load_settings()) as tools:
+        plan = planned(config, tools, now())
+        if config.apply:
+            carry_out(plan, config, tools)
+        text = plan.text(config.apply)
+        get_run_logger().info(text)
+        create_markdown_artifact(key="maintain", markdown=text, description="Maintenance")
+        return text
+
+
+def planned(config: Maintain, tools: Tools, moment: datetime.datetime) -> Plan:
+    store, plan, rules = tools.store, Plan(), config.rules()
+    grace = datetime.timedelta(hours=config.grace_hours)
+    for dataset in store.datasets():
+        plan.fates += retention.fates(store.where, dataset, rules, moment)
+        plan.files[dataset] = retention.unneeded(store.where, dataset, rules, moment)
+    for table in [*store.datasets(), *TABLES]:
+        plan.orphans += sweep.orphans(store.where, table, grace, moment)
+        small = compaction.small_files(store.where, table, at_least=config.small_files)
+        plan.small += [small] if small else []
+    plan.outputs = tools.shards.unused(datetime.timedelta(days=config.shard_days), moment)
+    # an orphan that is a retired version's file is told of once
+    doomed = {(dataset, path) for dataset, paths in plan.files.items() for path in paths}
+    plan.orphans = [one for one in plan.orphans if (one.table, one.path) not in doomed]
+    return plan
+
+
+def carry_out(plan: Plan, config: Maintain, tools: Tools) -> None:
+    """In an order that leaves everything readable wherever it is cut off."""
+    store = tools.store
+    retention.retire(store.where, plan.fates)
+    for dataset, paths in plan.files.items():
+        for path in paths:
+            store.where.filesystem.delete_file(store.where.path(dataset, path))
+    sweep.remove(store.where, plan.orphans)
+    for small in plan.small:
+        compaction.compact(store.where, small, TABLES.get(small.table, rows.SCHEMA))
+    for digest in plan.outputs.digests:
+        tools.shards.drop(digest)
+    if config.vacuum:
+        try:
+            before, after = tools.ledger().vacuum()
+            plan.done.append(f"ledger: {before - after:,} bytes given back")
+        except LedgerError as error:
+            plan.done.append(f"ledger: {error}")

@@ -1,0 +1,103 @@
+"""Rebuild, top to bottom: a new version out of stored candidates, under other rules. The model is asked only
+for judgements that were never made."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from prefect import flow
+from pydantic import Field, field_validator
+
+from flows.alarms import on_failure
+from flows.config import Gates, Mix, Section, Share, Similarity
+from flows.progress import Bars
+from flows.republish import publish
+from flows.rework import Work
+from flows.runners import task_runner
+from flows.settings import load_settings
+from flows.tools import opened
+from storage.errors import Conflict
+from tasks.rejudge import CHOSEN_BY
+
+MOST_RACES = 10
+Names = Annotated[list[str], Field(min_length=1)]
+
+
+class Rebuild(Section):
+    """What is different from the version that is rebuilt; what is left empty stays as it was there."""
+
+    dataset: str = Field("math-sft", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="dataset that is rebuilt")
+    base: str = Field(
+        "", description="version whose candidates and rules are taken, such as 2026.11.20; empty: the newest"
+    )
+    into: str = Field(
+        "",
+        pattern=r"^([a-z0-9][a-z0-9._-]*)?$",
+        description="dataset that gets the new version; empty: the same",
+    )
+    target: int | None = Field(None, ge=1, description="rows at most; empty: as many as pass")
+    thresholds: dict[str, Share] = Field(
+        {},
+        description="least score of a kept row, such as answer: 0.7; others stay as they were",
+    )
+    correctness: Share | None = Field(None, description="least probability of being right; empty: the same")
+    without: dict[str, Names] = Field(
+        {}, description=f"rows to leave out, such as source: [web]; by {', '.join(CHOSEN_BY)}"
+    )
+    only: dict[str, Names] = Field({}, description="rows to take and no others, by the same columns")
+    scorers: list[str] | None = Field(None, description="files of tasks/scorers/ that judge; empty: the same")
+    rescore: list[str] = Field([], description="scorers that judge again, with today's prompt and critic")
+    similarity: Similarity | None = Field(
+        None, description="compare all rows again by these; empty: as it was"
+    )
+    benchmarks: list[str] | None = Field(
+        None, description="benchmark files to look for in all rows; empty: the same"
+    )
+    rules: list[str] | None = Field(None, description="decontamination rules; empty: the same")
+    mix: Mix | None = Field(None, description="shares and solutions a question; empty: the same")
+    gates: Gates = Gates()
+    seed: int = Field(0, description="same seed, same candidates, same rows")
+    shard_rows: int = Field(1024, ge=1, le=100_000, description="rows a task run, where a stage must run")
+    what_if: bool = Field(False, description="only count: publish nothing, ask no model")
+
+    @field_validator("without", "only")
+    @classmethod
+    def _columns(cls, chosen: dict[str, list[str]]) -> dict[str, list[str]]:
+        unknown = sorted(set(chosen) - set(CHOSEN_BY))
+        if unknown:
+            raise ValueError(f"unknown column {unknown[0]!r}; there are: {', '.join(CHOSEN_BY)}")
+        return chosen
+
+
+@flow(
+    name="rebuild",
+    flow_run_name="{config.dataset}",
+    description="A new version of a dataset from stored candidates, under other thresholds, sources or shares.",
+    task_runner=task_runner(),
+    on_failure=[on_failure],
+)
+def rebuild(config: Rebuild = Rebuild()) -> str:
+    """Gather, leave out, compare with thresholds, judge what is new, de-duplicate, decontaminate, mix, publish.
+
+    Returns the name of the new version; with `what_if` the text of what it would be.
+    """
+    with opened(load_settings()) as tools, Bars() as bars:
+        for attempt in range(MOST_RACES):
+            work = Work.begin(config, tools, bars)
+            work.leave_out()
+            work.compare()
+            if not config.what_if:
+                work.judge()
+                work.weigh()
+            work.deduplicate()
+            work.decontaminate()
+            work.mix()
+            if config.what_if:
+                return work.what_if()
+            try:
+                return str(publish(work))
+            except Conflict:
+                # a night was quicker: its rows are candidates now, and its judgements are not made twice
+                if attempt + 1 == MOST_RACES:
+                    raise
+    raise AssertionError("unreachable")

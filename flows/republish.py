@@ -1,0 +1,88 @@
+"""A rebuild becomes a version: its rows, its lineage, and the reasons of the rows that are out now."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from flows.gates import gates_of
+from flows.publish import made_with
+from flows.rework import INHERITED, Work
+from flows.settle import finish
+from storage.rows import dropped, replace
+from storage.versions import Version
+from tasks import rejudge
+from tasks.bill import total
+
+
+def publish(work: Work) -> Version:
+    """The living rows as a new version of their own; rows that the base had and this one drops keep why."""
+    line, store = work.line, work.line.tools.store
+    dropped_of_base(work)
+    for entry in line.funnel:
+        for number, ref in enumerate(entry.refs):
+            store.append_candidates(
+                dropped(line.tools.shards.read(ref)),
+                run=work.run,
+                stage=entry.stage,
+                part=f"{entry.title} {number}",
+            )
+    version = store.publish(
+        work.config.into or work.config.dataset,
+        work.tables(work.pool.alive),
+        mode="overwrite",
+        expected=work.head,
+        lineage=lineage(work),
+        gates=gates_of(work.config.gates),
+        date=datetime.date.today(),
+    )
+    for number, table in enumerate(work.tables(work.pool.alive & (work.home >= 0))):
+        store.append_candidates(
+            table, run=work.run, version=version, stage="published", part=f"judged {number}"
+        )
+    finish(line.tools, version)
+    return version
+
+
+def dropped_of_base(work: Work) -> None:
+    """Rows of the base that are out now, into the candidates with the reason, so that `diff` and `why` know it."""
+    pool, store = work.pool, work.line.tools.store
+    ids = store.read(work.base, ["id"]).column("id").combine_chunks()
+    had = np.asarray(pc.is_in(pool.rows.column("id"), value_set=ids).to_numpy(), dtype=bool)
+    gone = had & ~pool.alive & (work.home < 0)
+    reasons = dict(
+        zip(pool.rows.column("id").filter(pa.array(gone)).to_pylist(), pool.why[gone], strict=True)
+    )
+    for number, table in enumerate(work.tables(gone)):
+        why = [reasons[row] for row in table.column("id").to_pylist()]
+        out = replace(table, rejected=why)
+        store.append_candidates(out, run=work.run, stage=rejudge.STAGE, part=f"out {number}")
+
+
+def lineage(work: Work) -> dict[str, Any]:
+    """As a night's lineage, so that the next rebuild and every reader find the same keys."""
+    pool = work.pool
+    licenses = pc.value_counts(pool.rows.column("license").filter(pa.array(pool.alive))).to_pylist()
+    prompts = pc.unique(pool.rows.column("prompt").filter(pa.array(pool.alive))).to_pylist()
+    parameters = work.rules.model_dump(mode="json", include={"dataset", "gates", *INHERITED})
+    return {
+        "flow": "rebuild",
+        "run": work.run,
+        "base": str(work.base),
+        "inputs": work.base.lineage.get("inputs", []),
+        "prompts": sorted(name for name in prompts if name),
+        "parameters": parameters | {"rebuild": work.config.model_dump(mode="json")},
+        "licenses": {
+            item["values"] or "none": item["counts"]
+            for item in sorted(licenses, key=lambda i: str(i["values"]))
+        },
+        "calibration": work.base.lineage.get("calibration", {}),
+        "decontamination": work.certificate or None,
+        "funnel": pool.lines,
+        "costs": total(work.line.facts()),
+        **made_with(work.line.tools),
+    }

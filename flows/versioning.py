@@ -1,0 +1,175 @@
+"""Commands about published versions: rebuild, promote, rollback, restore, verify, migrate."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows.browse import AsJson, Name, print_json
+from flows.surroundings import arrange
+
+if TYPE_CHECKING:
+    from storage.datasets import Store
+
+Dataset = Annotated[str, typer.Argument(metavar="NAME", help="Such as math-sft.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="One setting, such as thresholds.answer=0.7; may be repeated."
+    ),
+]
+
+
+def rebuild(
+    dataset: Dataset = "math-sft",
+    config: Annotated[Path | None, typer.Option(help="A YAML file of settings.")] = None,
+    set_: Sets = None,
+    what_if: Annotated[
+        bool, typer.Option("--what-if", help="Only count: publish nothing, ask no model.")
+    ] = False,
+    show_config: Annotated[
+        bool, typer.Option(help="Print the settings that would be used, and stop.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Make a new version from stored candidates under other thresholds, sources, shares or scorers.
+
+    Nothing stored is paid for again: ./mathmill rebuild math-sft --set thresholds.answer=0.7 --set 'without.source=[web]'
+    """
+    from flows.settings import load_settings
+
+    arrange(load_settings().home, quiet=True)
+    from flows.config import as_yaml, load_as
+    from flows.rebuild import Rebuild
+    from flows.rebuild import rebuild as flow
+
+    chosen = load_as(Rebuild, config, set_ or [], dataset=dataset, what_if=what_if or None)
+    if show_config:
+        typer.echo(as_yaml(chosen), nl=False)
+        return
+    if "PREFECT_API_URL" not in os.environ:
+        typer.echo("Starting Prefect for this run (some seconds) ...", err=True)
+    from prefect import tags
+
+    with tags("mathmill", chosen.dataset):
+        answer = flow(chosen)
+    if chosen.what_if:
+        typer.echo(answer)
+        return
+    from flows.summary import as_json, print_summary
+
+    if json:
+        typer.echo(as_json(answer))
+    else:
+        print_summary(answer)
+
+
+def promote(
+    name: Name,
+    tag: Annotated[str, typer.Argument(help="candidate, validated, production, or one of gates.yaml.")],
+) -> None:
+    """Give a version a tag, if its rows pass the tag's gates; NAME@TAG then means that version."""
+    from flows.gates import promote as give
+
+    store, home = _store()
+    version = store.resolve(name)
+    give(store, version, tag, home)
+    typer.echo(f"{version.dataset}@{tag} is {version} now")
+
+
+def rollback(
+    dataset: Dataset,
+    tag: Annotated[str, typer.Argument(help="The tag that goes back.")] = "production",
+) -> None:
+    """A tag goes back to the version that it stood for before. Versions stay as they are."""
+    left, now = _store()[0].rollback(dataset, tag)
+    typer.echo(f"{dataset}@{tag} is {dataset}@{now} again (was {dataset}@{left})")
+
+
+def restore(name: Name) -> None:
+    """Publish an old version's rows again as the newest: the next night builds on them. No row is copied."""
+    store, _ = _store()
+    old = store.resolve(name)
+    newest = store.resolve(old.dataset)
+    version = store.restore(
+        old, lineage=old.lineage | {"flow": "restore", "base": str(newest), "restored": str(old)}
+    )
+    typer.echo(f"{version}: the {version.rows:,} rows of {old}")
+
+
+def verify(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME[@VERSION]", help="Default: every version.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Read everything again and compare it with its digests. Exit code 2 names what is damaged."""
+    from storage.errors import Corrupt
+
+    store, _ = _store()
+    versions = [store.resolve(name)] if name else [v for d in store.datasets() for v in store.versions(d)]
+    found = {}
+    for version in versions:
+        try:
+            store.verify(version)
+            found[str(version)] = "sound"
+        except Corrupt as error:
+            found[str(version)] = str(error)
+    if name is None:
+        try:
+            found["candidates"] = f"sound, {store.verify_candidates()} files"
+        except Corrupt as error:
+            found["candidates"] = str(error)
+    if json:
+        print_json(found)
+    else:
+        for what, state in found.items():
+            typer.echo(f"{what}: {state}")
+    if any(not state.startswith("sound") for state in found.values()):
+        raise typer.Exit(2)
+
+
+def maintain(
+    config: Annotated[Path | None, typer.Option(help="A YAML file of settings.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="One setting, such as keep_last=10; may be repeated."
+        ),
+    ] = None,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Do it; without, only say what would be done.")
+    ] = False,
+    show_config: Annotated[
+        bool, typer.Option(help="Print the settings that would be used, and stop.")
+    ] = False,
+) -> None:
+    """Retire old versions, sweep what killed runs left, join small files, give the ledger's space back."""
+    from flows.settings import load_settings
+
+    arrange(load_settings().home, quiet=True)
+    from flows.config import as_yaml, load_as
+    from flows.maintain import Maintain
+    from flows.maintain import maintain as flow
+
+    chosen = load_as(Maintain, config, set_ or [], apply=apply or None)
+    typer.echo(as_yaml(chosen) if show_config else flow(chosen), nl=False)
+
+
+def migrate(dataset: Dataset) -> None:
+    """Publish the newest version again in this program's row format; older versions stay as they are."""
+    store, _ = _store()
+    old = store.resolve(dataset)
+    version = store.migrate(dataset, lineage=old.lineage | {"flow": "migrate", "base": str(old)})
+    typer.echo(f"{version}: {version.rows:,} rows of {old}, in format {version.major}")
+
+
+def _store() -> tuple[Store, Path]:
+    from flows.settings import load_settings
+    from storage.datasets import Store
+
+    settings = load_settings()
+    return Store(settings.tables), settings.home.absolute()

@@ -1,0 +1,39 @@
+"""A comparison as text (Markdown, for the terminal and the Prefect UI) and as one HTML file."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from tasks.diff.figures import Diff
+
+MOST_SHIFTS = 15
+
+
+def to_text(diff: Diff) -> str:
+    return _environment().get_template("diff.md").render(d=diff, most=MOST_SHIFTS)
+
+
+def to_html(diff: Diff) -> str:
+    """One file without scripts; what rows said is escaped."""
+    return _environment().get_template("diff.html").render(d=diff, most=MOST_SHIFTS)
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["count"] = lambda number: f"{number:,}"
+    environment.filters["share"] = lambda number: f"{number:.1%}"
+    environment.filters["points"] = lambda shift: f"{100 * (shift.share_after - shift.share_before):+.1f}"
+    environment.filters["cell"] = lambda text: " ".join(
+        str(text).replace("|", "\\|").replace("<", "&lt;").replace("`", "'").split()
+    )
+    return environment

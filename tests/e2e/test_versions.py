@@ -1,0 +1,151 @@
+"""The second month: rebuild, compare, promote, roll back, restore, maintain, verify, on a real night's data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.processes import Home, Teacher, balanced, fetch
+
+pytestmark = pytest.mark.e2e
+
+NIGHT = ("nightly", "--target", "60", "--set", "shard_rows=64", "--set", "weakness.share=0")
+
+
+@dataclass
+class Story:
+    home: Home
+    api: str
+    night: dict[str, Any]
+    asked: Callable[[], int]
+
+
+@pytest.fixture
+def story(home: Callable[..., Home], teacher: Callable[[], Teacher], prefect_api: str) -> Story:
+    served = teacher()
+    one = home(MATHMILL_TEACHER__BASE_URL=served.url)
+    night = one.json(*NIGHT)
+    return Story(one, prefect_api, night, lambda: int(served.stats()["calls"]))
+
+
+@pytest.mark.slow
+def test_the_second_month(story: Story) -> None:
+    home, night, asked = story.home, story.night, story.asked
+    first, before = night["version"], asked()
+
+    # what if: nothing published, nobody asked
+    text = home.run("rebuild", "--what-if", "--set", "thresholds.answer=0.85").stdout
+    assert f"`{first}`" in text
+    assert "| subdomain | base | rebuilt |" in text
+    wanted = int(re.search(r"\*\*([\d,]+) rows\*\*", text).group(1).replace(",", ""))  # type: ignore[union-attr]
+    assert [v["version"] for v in home.json("datasets")] == [first]
+
+    # stricter: fewer rows, nothing asked, reasons known
+    strict = home.json("rebuild", "--set", "thresholds.answer=0.85")
+    assert asked() == before
+    assert strict["lineage"]["base"] == first
+    assert strict["lineage"]["flow"] == "rebuild"
+    assert 0 < strict["rows"] <= wanted
+    balanced(strict["lineage"])
+    low = home.sql(f"""SELECT count(*) AS n FROM "{strict["version"]}" WHERE scores['answer'] < 0.8499""")
+    assert low == [{"n": 0}]
+    found = home.json("diff", first, strict["version"])
+    assert found["rows_before"] + found["added"] - found["dropped"] == found["rows_after"] == strict["rows"]
+    assert sum(rows for _, _, rows in found["reasons"]) == found["dropped"]
+    assert not [stage for stage, _, _ in found["reasons"] if stage == "unknown"]
+    keys = {a["key"] for a in fetch(f"{story.api}/artifacts/filter", {"limit": 200})}
+    assert "math-sft-diff" in keys
+    page = home.path / "reports" / f"{strict['version']}.diff.html"
+    assert first in page.read_text(encoding="utf-8")
+
+    # looser: rows that were dropped before the critic are judged now, and only those
+    loose = home.json("rebuild", "--set", "thresholds={heuristics: 0, instruction: 0, answer: 0}")
+    assert loose["rows"] > strict["rows"]
+    balanced(loose["lineage"])
+    judged = [line["asked"] for line in loose["lineage"]["funnel"] if line["stage"] == "critique"]
+    paid = sum(cost["completions"] - cost["cached"] for cost in loose["lineage"]["costs"])
+    assert asked() - before == paid <= sum(judged)
+    again = home.json(
+        "rebuild", "--set", "thresholds={heuristics: 0, instruction: 0, answer: 0}", "--set", "seed=0"
+    )
+    assert again["digest"] == loose["digest"]
+    assert asked() - before == paid
+
+    # one source left out
+    formats = home.json("rebuild", "--set", "without.solution_format=[pot]", "--set", "mix.shares={}")
+    assert home.sql(f"""SELECT DISTINCT solution_format AS f FROM "{formats["version"]}" """) == [
+        {"f": "cot"}
+    ]
+
+    # tags
+    home.run("promote", first, "validated")
+    refused = home.run("promote", first, "production", code=2).stderr
+    assert "gates.verdict" in refused
+    assert "\n" not in refused.strip()
+    (home.path / "gates.yaml").write_text("production: {min_rows: 10}\nvalidated: {min_rows: 100000}\n")
+    assert "gates.min_rows" in home.run("promote", first, "validated", code=2).stderr
+    home.run("promote", first, "production")
+    home.run("promote", strict["version"], "production")
+    assert home.json("show", "math-sft@production")["version"] == strict["version"]
+    home.run("rollback", "math-sft")
+    assert home.json("show", "math-sft@production")["version"] == first
+    assert "nothing to go back to" in home.run("rollback", "math-sft", code=2).stderr
+
+    # the first version's rows again as the newest
+    home.run("restore", first)
+    newest = home.json("show", "math-sft")
+    assert newest["digest"] == night["digest"]
+    assert newest["version"] != first
+
+    # maintenance: dry first, then done; nothing that is kept changes
+    (home.path / "tables" / "math-sft" / "part-dead-0-0000.parquet").write_bytes(b"torn")
+    rules = (
+        "--set",
+        "keep_last=2",
+        "--set",
+        "keep_days=0",
+        "--set",
+        "keep_months=0",
+        "--set",
+        "grace_hours=0",
+    )
+    dry = home.run("maintain", *rules).stdout
+    assert f"retire `{strict['version']}`" in dry
+    assert "part-dead-0-0000.parquet" in dry
+    assert len(home.json("datasets")) == 6
+    home.run("maintain", *rules, "--apply")
+    left = [v["version"] for v in home.json("datasets")]
+    assert left == [first, formats["version"], newest["version"]]
+    home.run("maintain", *rules, "--apply")
+    assert "retire" not in home.run("maintain", *rules).stdout
+    states = home.json("verify")
+    assert set(states) == {*left, "candidates"}
+    assert all(state.startswith("sound") for state in states.values())
+
+    # damage is named
+    files = sorted(Path(home.path / "tables" / "math-sft").glob("*.parquet"))
+    victim = files[0]
+    data = bytearray(victim.read_bytes())
+    data[len(data) // 2] ^= 1
+    victim.write_bytes(data)
+    assert victim.name in home.run("verify", code=2).stdout
+
+
+def test_bad_rebuilds_are_refused_in_one_line(home: Callable[..., Home]) -> None:
+    empty = home()
+    for words, said in (
+        (("rebuild",), "no dataset 'math-sft'"),
+        (("rebuild", "--set", "without.colour=[red]"), "unknown column 'colour'"),
+        (("rebuild", "--set", "thresholds.answer=2"), "less than or equal to 1"),
+        (("rebuild", "--set", "nothing=2"), "mathmill rebuild --show-config"),
+        (("maintain", "--set", "keep_last=0"), "greater than or equal to 2"),
+        (("promote", "math-sft", "production"), "no dataset"),
+        (("diff", "a", "b"), "no dataset"),
+    ):
+        refused = empty.run(*words, code=2).stderr.strip().splitlines()
+        assert said in refused[-1], refused

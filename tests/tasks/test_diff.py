@@ -1,0 +1,120 @@
+"""A comparison of versions: every row is counted once, hostile text stays text, shared files are not read."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+
+import pytest
+
+from storage.datasets import Store
+from storage.rows import Row, to_table
+from storage.versions import Version
+from tasks.diff import compare, to_html, to_text
+
+DAY = datetime.date(2026, 11, 20)
+HOSTILE = "</td><script>alert(1)</script>|x"
+
+
+def row(number: int, **fields: object) -> Row:
+    values: dict[str, object] = {
+        "question": f"q{number}",
+        "language": "en",
+        "solution": "s",
+        "subdomain": "limits" if number % 2 else HOSTILE,
+        "difficulty": number / 10,
+        "verdicts": {"decontaminated": "clean"},
+    }
+    return Row(**(values | fields))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "home")
+
+
+@pytest.fixture
+def versions(store: Store) -> tuple[Version, Version]:
+    """Rows 0 to 7; then without 0, 1 and 2, with 3 changed and 8 and 9 new."""
+    costs = [{"usd": 1.5, "prompt_tokens": 10, "completion_tokens": 5}]
+    one = store.publish(
+        "d", [to_table([row(n) for n in range(8)])], lineage={"run": "n1", "costs": costs}, date=DAY
+    )
+    gone = [
+        row(0, rejected="rebuild: answer 0.50 is under 0.70"),
+        row(1, rejected="rebuild: answer 0.60 is under 0.70"),
+    ]
+    store.append_candidates(to_table(gone), run="r1", stage="rebuild")
+    rows = [row(3, difficulty=0.9, scores={"answer": 0.9}), *(row(n) for n in range(4, 10))]
+    funnel = [{"stage": "decontaminate", "title": "x", "asked": 9, "kept": 7, "rejected": 2, "failed": 0}]
+    lineage = {
+        "run": "r1",
+        "funnel": funnel,
+        "parameters": {"decontaminate": {"benchmarks": ["gsm8k.jsonl"]}},
+    }
+    two = store.publish("d", [to_table(rows)], mode="overwrite", lineage=lineage, date=DAY)
+    return one, two
+
+
+def test_every_row_is_counted_once_with_its_reason(store: Store, versions: tuple[Version, Version]) -> None:
+    found = compare(store, *versions)
+    assert (found.added, found.dropped, found.changed, found.unchanged) == (2, 3, 1, 4)
+    assert found.rows_before + found.added - found.dropped == found.rows_after
+    assert list(found.reasons) == [("rebuild", "answer … is under #", 2), ("unknown", "not written down", 1)]
+    assert found.columns == {"difficulty": 1, "scores": 1}
+    assert found.usd == (1.5, 0.0)
+    assert found.tokens == (15, 0)
+    assert found.contaminated == (0, 2)
+    assert found.benchmarks == ([], ["gsm8k.jsonl"])
+    assert found.clean == (1.0, 1.0)
+    assert found.verdict == ("none yet", "none yet")
+    shift = {s.value: (s.before, s.after) for s in found.subdomain}
+    assert shift == {"limits": (4, 4), HOSTILE: (4, 3)}
+    assert sum(s.after for s in found.difficulty) == 7
+
+
+def test_the_other_way_round_and_with_itself(store: Store, versions: tuple[Version, Version]) -> None:
+    one, two = versions
+    back = compare(store, two, one)
+    assert (back.added, back.dropped, back.changed, back.unchanged) == (3, 2, 1, 4)
+    same = compare(store, one, one)
+    assert (same.added, same.dropped, same.changed, same.unchanged) == (0, 0, 0, 8)
+
+
+def test_files_of_both_versions_are_not_read(
+    store: Store, versions: tuple[Version, Version], monkeypatch
+) -> None:
+    _, two = versions
+    three = store.publish("d", [to_table([row(20)])], lineage={}, date=DAY)
+    asked: list[list[str]] = []
+    batches = Store.batches
+
+    def watched(self: Store, version, columns=None, *args, files=None, **kwargs):
+        if files is not None:
+            asked.append(list(files))
+        return batches(self, version, columns, *args, files=files, **kwargs)
+
+    monkeypatch.setattr(Store, "batches", watched)
+    found = compare(store, two, three)
+    assert (found.added, found.dropped, found.unchanged) == (1, 0, 7)
+    assert asked == [[], [path for path in three.files if path not in two.files]]
+
+
+def test_the_pages_say_it_and_hostile_text_stays_text(
+    store: Store, versions: tuple[Version, Version]
+) -> None:
+    store.mark(versions[1], "verdict", {"better": True})
+    found = compare(store, *versions)
+    html, text = to_html(found), to_text(found)
+    assert "<script>" not in html
+    assert "<script>" not in text
+    for page in (html, text):
+        assert "answer … is under #" in page
+        assert "+2" in page
+        assert "gsm8k.jsonl" in page
+        assert "better" in page
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert line.replace("\\|", "").count("|") in (3, 4, 5), line
+    json.dumps(found.to_dict())
