@@ -106,6 +106,11 @@ class Night:
         run = f"night-{digest_of(plain, seed, digests, against.benchmarks.digest)[:12]}"
         begun = Begun.note(tools.home, run, lambda: forecast(config, tools).record())
         tools.terms = agreed(config, run, begun.since, tools.ledger)
+        if tools.settings.runner != "threads" and (tools.terms.budget or tools.terms.answers != "online"):
+            raise ConfigError(
+                f"MATHMILL_RUNNER is {tools.settings.runner}, but a budget, and answers other than online, are "
+                "counted in one process. Mend it: MATHMILL_RUNNER=threads, or leave them out"
+            )
         for role in roles(config):
             tools.engine(role).check()
         rows = config.generate.remembered

@@ -30,7 +30,9 @@ def print_summary(name: str) -> None:
     console = Console(highlight=False)
     console.print()
     console.print(funnel_table(version.lineage["funnel"]))
-    costs, service, ended = (version.lineage[name] for name in ("costs", "service", "ended"))
+    costs = version.lineage["costs"]
+    # a rebuild has no target that it could miss, and its bill is that of its judgements
+    service, ended = version.lineage.get("service", costs), version.lineage.get("ended")
     completions = sum(cost["completions"] for cost in costs)
     cached = sum(cost["cached"] for cost in costs)
     tokens = sum(line["prompt_tokens"] + line["completion_tokens"] for line in service)
@@ -44,7 +46,10 @@ def print_summary(name: str) -> None:
         f"{f' ({estimated:,} calls estimated)' if estimated else ''}; "
         f"{completions:,} completions, {cached:,} of them from the ledger"
     )
-    console.print(f"Ended by   {ENDED[ended['by']]}: {version.added:,} of {ended['target']:,} rows wanted")
+    if ended:
+        console.print(
+            f"Ended by   {ENDED[ended['by']]}: {version.added:,} of {ended['target']:,} rows wanted"
+        )
     console.print(f"Benchmarks {_benchmarks(version)}", soft_wrap=True)
     console.print(f"Report     {report}", soft_wrap=True)
     console.print()

@@ -88,7 +88,7 @@ def compare(store: Store, a: Version, b: Version) -> Diff:
         dropped=len(gone),
         changed=len(changed),
         unchanged=a.rows - len(gone) - len(changed),
-        reasons=_reasons(store, b, gone),
+        reasons=_reasons(store, a, b, gone),
         columns=_columns(store, a, b, changed),
         subdomain=_shifts(shares_a["subdomain"], shares_b["subdomain"]),
         difficulty=_shifts(shares_a["difficulty"], shares_b["difficulty"], by_name=True),
@@ -123,14 +123,23 @@ def _columns(store: Store, a: Version, b: Version, changed: pa.ChunkedArray) -> 
     return {name: count for name, count in counts.items() if count}
 
 
-def _reasons(store: Store, after: Version, gone: pa.ChunkedArray) -> list[tuple[str, str, int]]:
-    """Why rows are gone, as the run that made `after` wrote it down; a row of which it wrote nothing was left
+def _reasons(
+    store: Store, before: Version, after: Version, gone: pa.ChunkedArray
+) -> list[tuple[str, str, int]]:
+    """Why rows are gone, as the runs from `before` to `after` wrote it down; a row of which none wrote was left
     out by an overwrite."""
     candidates = store.candidates()
     if not len(gone):
         return []
     ids = gone.combine_chunks()
-    chosen = (pc.field("run") == str(after.lineage.get("run", ""))) & pc.field("rejected").is_valid()
+    between = [
+        str(version.lineage.get("run", ""))
+        for version in store.versions(after.dataset)
+        if before.table_version < version.table_version <= after.table_version
+    ]
+    chosen = (
+        pc.field("run").isin([*between, str(after.lineage.get("run", ""))]) & pc.field("rejected").is_valid()
+    )
     told = (
         None
         if candidates is None

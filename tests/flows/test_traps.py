@@ -18,7 +18,7 @@ from flows.settings import SettingsError
 from flows.stage import Place, run_shard
 
 ROOT = Path(__file__).resolve().parents[2]
-SECRETS = ("key", "secret", "password", "token", "url", "address")
+SECRETS = ("key", "secret", "password", "url", "address")
 
 
 def test_model_calls_are_never_cached_by_prefect_and_results_stay_references() -> None:
