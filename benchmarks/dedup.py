@@ -44,10 +44,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="20,000 rows; ends within a minute")
     parser.add_argument("--datatrove", metavar="PYTHON", help="interpreter of an environment with datatrove")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="the largest size")
     options = parser.parse_args()
-    sizes = [5000, 20_000] if options.quick else [10_000, 100_000, 1_000_000]
-    # the peers' own time grows linearly: at the largest size only those that a target is about
-    peers = {sizes[-2]: ["datasketch", "rensa", "datatrove"], sizes[-1]: ["rensa", "datasketch"]}
+    last = 20_000 if options.quick else options.rows
+    sizes = [size for size in (10_000, 100_000) if size < last] + [last]
+    peers = {min(last, 100_000): ["datasketch", "rensa", "datatrove"]}
+    # at the largest size those that a target is about
+    peers.setdefault(last, ["datasketch", "rensa"])
     print(
         f"{'method':<12}{'rows':>10}{'seconds':>9}{'CPU us/row':>11}{'peak GB':>9}{'recall':>9}{'precision':>11}"
     )
@@ -72,7 +75,7 @@ def main() -> int:
 
 
 def targets(runs: dict[tuple[str, int], Run], sizes: list[int]) -> list[str]:
-    _, middle, large = sizes if len(sizes) == 3 else (0, *sizes)
+    middle, large = sizes[-2:]
     exact, sketch, datasketch, rensa = (
         runs[name, large] for name in ("exact", "sketch", "datasketch", "rensa")
     )
