@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from flows import browse
+from flows.dedup_cli import dedup
 from flows.ledger_cli import ledger
 from flows.nightly_cli import nightly, plan
 from flows.setup_cli import setup
@@ -34,6 +35,7 @@ app.command()(browse.sql)
 app.command()(browse.export)
 app.command()(near)
 app.command()(decontaminate)
+app.command()(dedup)
 teacher = typer.Typer(
     no_args_is_help=True, help="The embedded teacher: rule-based, on the chat-completions wire."
 )

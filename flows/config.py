@@ -69,7 +69,7 @@ class Similarity(Section):
     per_template: int = Field(
         50, ge=1, description="questions of one template (numbers masked) at most; 1: no two of a template"
     )
-    semantic: Literal["flag", "drop", "off"] = Field(
+    semantic: Literal["flag", "drop", "ignore"] = Field(
         "flag", description="what happens to a question that says what another says in other words"
     )
     cosine: Share = Field(0.85, description="cosine of their encodings from which two questions say the same")

@@ -11,6 +11,7 @@ from storage.errors import StorageError
 from storage.ledger import LedgerError
 from storage.sketches import HistoryError
 from tasks.decontaminate.benchmarks import BenchmarkError
+from tasks.dedup.sketching import CollectionError
 from tasks.encode import EncoderError
 from tasks.found import UnknownName
 from tasks.ingest import IngestError
@@ -23,6 +24,7 @@ from tasks.teacher.serve import PortTaken
 FOR_PEOPLE: tuple[type[Exception], ...] = (
     BenchmarkError,
     BudgetExceeded,
+    CollectionError,
     ConfigError,
     EncoderError,
     EndpointError,

@@ -158,7 +158,7 @@ def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], ag
         history=night.history,
         settings=similar,
     )
-    if similar.semantic != "off":
+    if similar.semantic != "ignore":
         novel = line.whole(
             APART,
             [novel],

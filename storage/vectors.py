@@ -2,7 +2,7 @@
 
 A folder belongs to one encoder. Segments are written whole under a temporary name, made durable and
 renamed, and never changed afterwards, so any number of processes may read and add at once; at worst two
-of them compute the same vector. Pages carry checksums, which are verified on reading. It is a cache: a
+of them compute the same vector. Small ones are merged from time to time, and the old ones deleted after that. Pages carry checksums, which are verified on reading. It is a cache: a
 damaged or unwanted segment may be deleted at any time, and its vectors are computed again.
 """
 
@@ -26,6 +26,9 @@ Vectors = npt.NDArray[np.float32]
 Keys = npt.NDArray[np.uint64]  # shape (n, 2): 128 bits of a text's SHA-256
 
 SEGMENT = 16_384  # vectors a segment: what is computed between two writes, and lost by a kill
+SMALL = 2_048  # vectors up to which a segment counts as a small one
+FAN = 32  # small segments that are merged into one: every call opens every segment
+_TRIES = 10
 
 
 def folder_name(identity: str) -> str:
@@ -42,8 +45,18 @@ class VectorCache:
 
     def of(self, texts: Sequence[str], encode: Callable[[list[str]], Vectors]) -> Vectors:
         """The vectors of the texts, in their order; `encode` is called for the unknown ones only, each once."""
+        for _ in range(_TRIES):
+            try:
+                return self._of(texts, encode)
+            except FileNotFoundError:
+                continue  # another process merged that segment meanwhile: its vectors are in a new one
+        raise StorageError(f"segments of {self.folder} vanish while they are read; who deletes them?")
+
+    def _of(self, texts: Sequence[str], encode: Callable[[list[str]], Vectors]) -> Vectors:
         keys = _keys(texts)
         known = _Known(self._segments())
+        if self._merge(known.small()):
+            known = _Known(self._segments())
         places = known.find(keys)
         missing: dict[bytes, int] = {}
         for i in np.flatnonzero(places < 0):
@@ -57,10 +70,23 @@ class VectorCache:
             places = known.find(keys)
         return known.take(places)
 
+    def _merge(self, small: list[Path]) -> bool:
+        """Whether there were enough small segments to make one of them."""
+        if len(small) < FAN:
+            return False
+        keys = np.concatenate([_as_keys(_read(path, "key")) for path in small])
+        vectors = np.concatenate([_as_vectors(_read(path, "vector")) for path in small])
+        _, first = np.unique(keys, axis=0, return_index=True)
+        made = self._write(keys[first], vectors[first])
+        for path in small:
+            if path != made:
+                path.unlink(missing_ok=True)
+        return True
+
     def _segments(self) -> list[Path]:
         return sorted(self.folder.glob("*.parquet"))
 
-    def _write(self, keys: Keys, vectors: Vectors) -> None:
+    def _write(self, keys: Keys, vectors: Vectors) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         if len(vectors) != len(keys):
@@ -82,7 +108,9 @@ class VectorCache:
             )
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
-            temporary.replace(self.folder / f"{hashlib.sha256(keys.tobytes()).hexdigest()[:32]}.parquet")
+            path = self.folder / f"{hashlib.sha256(keys.tobytes()).hexdigest()[:32]}.parquet"
+            temporary.replace(path)
+            return path
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -99,6 +127,10 @@ class _Known:
         self._starts = np.cumsum([0, *(len(part) for part in parts)])
         self._order = np.argsort(every[:, 0], kind="stable")
         self._sorted = every[self._order]
+
+    def small(self) -> list[Path]:
+        lengths = np.diff(self._starts).tolist()
+        return [path for path, rows in zip(self._segments, lengths, strict=True) if rows <= SMALL]
 
     def find(self, keys: Keys) -> npt.NDArray[np.int64]:
         """The place of each key over all segments, or -1.
@@ -118,11 +150,9 @@ class _Known:
         out: Vectors | None = None
         segment = np.searchsorted(self._starts, places, side="right") - 1
         for number in np.unique(segment):
-            column = _read(self._segments[number], "vector")
-            width = column.type.list_size
-            stored = column.combine_chunks().flatten().to_numpy().reshape(-1, width)
+            stored = _as_vectors(_read(self._segments[number], "vector"))
             if out is None:
-                out = np.empty((len(places), width), dtype=np.float32)
+                out = np.empty((len(places), stored.shape[1]), dtype=np.float32)
             here = segment == number
             out[here] = stored[places[here] - self._starts[number]]
         assert out is not None
@@ -141,9 +171,17 @@ def _as_keys(column: pa.ChunkedArray) -> Keys:
     ).reshape(-1, 2)
 
 
+def _as_vectors(column: pa.ChunkedArray) -> Vectors:
+    stored: Vectors = column.combine_chunks().flatten().to_numpy().reshape(-1, column.type.list_size)
+    return stored
+
+
 def _read(path: Path, name: str) -> pa.ChunkedArray:
+    """A column of a segment; FileNotFoundError if it was merged away, StorageError if it is damaged."""
     try:
         return pq.read_table(path, columns=[name], page_checksum_verification=True).column(name)
+    except FileNotFoundError:
+        raise
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise StorageError(

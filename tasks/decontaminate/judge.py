@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,14 @@ import prompts
 from tasks.bill import Bill
 from tasks.decontaminate.planting import chinese
 from tasks.encode import Vectors
+from tasks.llm.batch import AnswersAwaited
+from tasks.llm.budget import BudgetExceeded
 from tasks.llm.engine import Engine
-from tasks.llm.request import Request
+from tasks.llm.request import Completion, Request
 from tasks.seeding import seed_of
 
 PROMPT = "same_problem"
+LIMITS = (AnswersAwaited, BudgetExceeded)
 
 Encode = Callable[[Sequence[str]], Vectors]
 Judge = Callable[[Sequence[tuple[str, str]]], list[bool | None]]
@@ -35,26 +38,47 @@ class Tools:
 
 
 class Critic:
-    """A judge that asks the critic with prompts/same_problem; calls go through its ledger, a pair once."""
+    """A judge that asks the critic with prompts/same_problem; calls go through its ledger, a pair once.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    `strict`: a limit of the run (its budget, answers still to come) is raised. Else a pair beyond it has no verdict,
+    unless the ledger knows it.
+    """
+
+    def __init__(self, engine: Engine, *, strict: bool = True) -> None:
+        self._engine, self._strict = engine, strict
         self._bill = Bill.of(engine.endpoint)
         self._said: Counter[str] = Counter()
 
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
         distinct = list(dict.fromkeys(pairs))
         found: dict[tuple[str, str], bool | None] = {}
-        asked = self._engine.run([self._request(*pair) for pair in distinct])
+        asked = self._answers([self._request(*pair) for pair in distinct])
         for pair, done in zip(distinct, asked, strict=True):
-            self._bill.add(done)
-            found[pair] = None if done.error is not None else verdict(done.text or "")
+            if done is not None:
+                self._bill.add(done)
+            found[pair] = None if done is None or done.error is not None else verdict(done.text or "")
             self._said[{True: "same", False: "different", None: "unanswered"}[found[pair]]] += 1
         return [found[pair] for pair in pairs]
 
     def facts(self) -> dict[str, Any]:
         """What the verdicts cost, and how many of each there were."""
         return {**self._bill.facts(), "judged": dict(self._said)}
+
+    def _answers(self, requests: list[Request]) -> Iterator[Completion | None]:
+        answered = 0
+        try:
+            for done in self._engine.run(requests):
+                answered += 1
+                yield done
+            return
+        except LIMITS:
+            if self._strict:
+                raise
+        for request in requests[answered:]:
+            try:
+                yield next(self._engine.run([request]))
+            except LIMITS:
+                yield None
 
     def _request(self, first: str, second: str) -> Request:
         prompt = prompts.load(PROMPT, "zh" if chinese(first) and chinese(second) else "en")

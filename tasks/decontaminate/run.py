@@ -72,9 +72,11 @@ def clean(
     encode: Encode,
     critic: Engine,
     tick: Tick,
+    strict: bool = True,
 ) -> Outcome:
-    """The stage: `decontaminate` with the encoder and, if `ask`, the critic as the judge of near ones."""
-    judge = Critic(critic) if ask and benchmarks.files else None
+    """The stage: `decontaminate` with the encoder and, if `ask`, the critic as the judge of near ones. `strict`: as
+    of tasks.decontaminate.judge.Critic."""
+    judge = Critic(critic, strict=strict) if ask and benchmarks.files else None
     rows = decontaminate(table, benchmarks=benchmarks, rules=rules, tick=tick, encode=encode, judge=judge)
     looked = {"rows": table.column("rejected").null_count, "hits": hits_of(rows)} if benchmarks.files else {}
     return Outcome(

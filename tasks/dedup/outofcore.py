@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from tasks.dedup.joining import Each, candidates, connect, duplicates, similar
 from tasks.dedup.lsh import RECALL, bands_for
-from tasks.dedup.sketching import Shard, Source, cut, sketch
+from tasks.dedup.sketching import CollectionError, Shard, Source, cut, sketch
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Collection:
 
     @property
     def shards(self) -> list[Shard]:
-        """In the order of the files. ValueError where the folder holds another run's."""
+        """In the order of the files. CollectionError where the folder holds another run's."""
         settings, found, start = self.settings, [], 0
         for number, (file, groups, rows) in enumerate(cut(list(self.files), settings.shard_rows)):
             how = (settings.threshold, settings.n, settings.recall)
@@ -85,6 +85,6 @@ class Collection:
         if not path.exists():
             path.write_bytes(record)
         elif path.read_bytes() != record:
-            raise ValueError(
+            raise CollectionError(
                 f"{self.folder} holds a run over other files or settings; give an empty folder, or delete it"
             )

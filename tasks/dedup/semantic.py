@@ -57,11 +57,11 @@ def flag_paraphrases(
     rejected ("semantic: 0.91 near ..."). Rows that come in rejected are left as they are and are near to nothing."""
     live = np.flatnonzero(pc.is_null(table.column("rejected")).to_numpy())
     found: dict[int, str] = {}
-    if settings.semantic != "off" and len(live):
+    if settings.semantic != "ignore" and len(live):
         found = near_in_meaning(table.take(pa.array(live)), encode, pool, history, settings)
     if tick is not None:
         tick(len(table))
-    if settings.semantic == "off":
+    if settings.semantic == "ignore":
         return table
     near = {int(live[row]): words for row, words in found.items()}
     if settings.semantic == "drop":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Guard = Literal["template", "numbers", "none"]
-Semantic = Literal["flag", "drop", "off"]
+Semantic = Literal["flag", "drop", "ignore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class DedupSettings:
     `minhash_from`: texts of this many n-grams and more are looked up by MinHash, which finds a pair at the
     threshold with probability `minhash_recall`; below that the lookup is exact (see tasks.dedup.near).
     `semantic`: what happens to a question whose encoding has a cosine of `cosine` or more with another's:
-    "flag" it with the pair, "drop" it, or "off": do not look.
+    "flag" it with the pair, "drop" it, or "ignore": do not look.
     `solution_jaccard`: solutions of one question in one format are duplicates from this Jaccard on.
     """
 
@@ -51,5 +51,5 @@ class DedupSettings:
             raise ValueError(f"minhash_recall must lie in (0, 1), got {self.minhash_recall}")
         if self.guard not in ("template", "numbers", "none"):
             raise ValueError(f'guard must be "template", "numbers" or "none", got {self.guard!r}')
-        if self.semantic not in ("flag", "drop", "off"):
-            raise ValueError(f'semantic must be "flag", "drop" or "off", got {self.semantic!r}')
+        if self.semantic not in ("flag", "drop", "ignore"):
+            raise ValueError(f'semantic must be "flag", "drop" or "ignore", got {self.semantic!r}')

@@ -24,6 +24,10 @@ from tasks.dedup.tokens import I64, Ragged, concatenate, mix, shingle_sets, toke
 TWINS = 255  # the band of rows with equal sets: their key is a digest of the whole set
 
 
+class CollectionError(ValueError):
+    """Files, columns or a folder that cannot be used; the message names them and the mend."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A column of texts in Parquet files. `quality`: a number column, the higher the better; None: all alike."""
@@ -58,7 +62,12 @@ def cut(files: list[Path], most: int) -> Iterator[tuple[Path, tuple[int, ...], i
     """(file, row groups, rows) of each shard: neighbouring row groups of a file, of at most `most` rows together
     where they allow it."""
     for file in files:
-        footer = pq.read_metadata(file)
+        try:
+            footer = pq.read_metadata(file)
+        except pa.ArrowInvalid as error:
+            raise CollectionError(
+                f"{file} is no Parquet file ({error}); convert it, or leave it out"
+            ) from error
         groups: list[int] = []
         held = 0
         for group in range(footer.num_row_groups):
@@ -120,7 +129,7 @@ def _read(shard: Shard) -> pa.Table:
     with pq.ParquetFile(shard.file) as file:
         missing = sorted(set(wanted) - set(file.schema_arrow.names))
         if missing:
-            raise ValueError(f"{shard.file} has no column {missing[0]!r}; name the columns to read")
+            raise CollectionError(f"{shard.file} has no column {missing[0]!r}; name the columns to read")
         found = file.read_row_groups(list(shard.groups), columns=wanted)
     count = len(found)
     language = found.column(source.language) if source.language else pa.array(["en"] * count)

@@ -14,7 +14,7 @@ from tests.e2e.processes import Home, Teacher, fetch, free_port
 
 pytestmark = pytest.mark.e2e
 
-SMALL = ("nightly", "--target", "20", "--set", "weakness.share=0", "--set", "similarity.semantic=off")
+SMALL = ("nightly", "--target", "20", "--set", "weakness.share=0", "--set", "similarity.semantic=ignore")
 
 
 @pytest.fixture(scope="module")

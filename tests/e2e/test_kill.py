@@ -21,7 +21,7 @@ NIGHT = (
     "--set",
     "weakness.share=0",
     "--set",
-    "similarity.semantic=off",
+    "similarity.semantic=ignore",
     "--set",
     "shard_rows=16",
 )

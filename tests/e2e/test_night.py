@@ -254,14 +254,14 @@ def test_same_seed_and_configuration_same_digests(nights: Nights, home: Callable
 @pytest.mark.slow
 def test_another_seed_makes_another_version(nights: Nights, home: Callable[..., Home]) -> None:
     other = home().json(
-        *NIGHT, "--set", "seed=1", "--set", "weakness.share=0", "--set", "similarity.semantic=off"
+        *NIGHT, "--set", "seed=1", "--set", "weakness.share=0", "--set", "similarity.semantic=ignore"
     )
     assert other["digest"] != nights.first["digest"]
 
 
 def test_the_plain_output_ends_with_what_to_do_next(home: Callable[..., Home]) -> None:
     done = home().run(
-        "nightly", "--target", "20", "--set", "weakness.share=0", "--set", "similarity.semantic=off"
+        "nightly", "--target", "20", "--set", "weakness.share=0", "--set", "similarity.semantic=ignore"
     )
     last = done.stdout[-1500:]
     for words in (

@@ -43,7 +43,7 @@ def test_gsm8k_rows_as_seeds_over_a_socket(
         "--set",
         "weakness.share=0",
         "--set",
-        "similarity.semantic=off",
+        "similarity.semantic=ignore",
     ]
     if TEST.exists():
         words += ["--set", f"decontaminate.benchmarks=[{TEST}]"]
@@ -80,7 +80,7 @@ def test_gold_solutions_distilled_from_gsm8k_are_judged_by_their_answers(
     one = home()
     night = one.json(
         "nightly", "--target", "20", "--seeds", str(few), "--set", "seeds.own=false", "--set", "seeds.distill=true",
-        "--set", "weakness.share=0", "--set", "similarity.semantic=off", "--set", "generate.waves=1",
+        "--set", "weakness.share=0", "--set", "similarity.semantic=ignore", "--set", "generate.waves=1",
     )  # fmt: skip
     verify = next(line for line in night["lineage"]["funnel"] if line["title"] == "Verify answers, seeds")
     assert verify["rejected"] > 0.8 * verify["asked"]

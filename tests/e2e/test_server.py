@@ -24,7 +24,7 @@ from tests.e2e.processes import (
 pytestmark = pytest.mark.e2e
 
 CHROMIUM = shutil.which("chromium")
-SMALL = ("--set", "target=20", "--set", "weakness.share=0", "--set", "similarity.semantic=off")
+SMALL = ("--set", "target=20", "--set", "weakness.share=0", "--set", "similarity.semantic=ignore")
 RUN_WITHIN_S = 300
 
 

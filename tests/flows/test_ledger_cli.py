@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
 from flows.cli import app
 from flows.errors import in_one_line
@@ -19,17 +18,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+def say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MATHMILL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
     before = dict(os.environ)
 
     def run(*words: str) -> str:
-        done = CliRunner().invoke(app, words)
-        if done.exception is not None:
-            raise done.exception
-        return done.stdout
+        app(words, standalone_mode=False)
+        return capsys.readouterr().out
 
     yield run
     os.environ.clear()  # commands set what Prefect reads at import

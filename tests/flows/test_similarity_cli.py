@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+import typer
 
-from flows.cli import app
+from flows.similarity_cli import decontaminate, near
 from storage.datasets import Store
 from storage.errors import StorageError
 from storage.rows import Row, to_table
@@ -18,6 +20,9 @@ LEAKED = (
     "Maria bought 12 notebooks for 3 dollars each and sold 9 of them for 5 dollars each. What did she earn?"
 )
 OTHER = "How many apples are in 3 bags of 4 apples each?"
+
+
+Run = Callable[..., tuple[str, int]]
 
 
 @pytest.fixture
@@ -33,15 +38,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def run(*words: str, code: int = 0) -> str:
-    done = CliRunner().invoke(app, list(words), catch_exceptions=False)
-    assert done.exit_code == code, done.output
-    return done.stdout
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command itself, called in process: what it said, and its exit code."""
+
+    def called(source: str, against: str, *rules: str, **more: Any) -> tuple[str, int]:
+        options = {"ask": False, "planted": 0, "pairs": None, "hits": None, "json": False} | more
+        with pytest.raises(typer.Exit) as end:
+            decontaminate(source, [Path(against)], list(rules), **options)
+        return capsys.readouterr().out, end.value.exit_code
+
+    return called
 
 
-def test_a_file_against_a_folder_of_benchmarks(home: Path) -> None:
-    words = ["decontaminate", "rows.jsonl", "--against", "exams", "--rule", "exact", "--rule", "ngram13"]
-    said = run(*words, "--planted", "5", "--hits", "hits.jsonl", code=1)
+def test_a_file_against_a_folder_of_benchmarks(home: Path, run: Run) -> None:
+    said, code = run("rows.jsonl", "exams", "exact", "ngram13", planted=5, hits=Path("hits.jsonl"))
+    assert code == 1
     assert said.startswith("decontaminate: ngram13 algebra#0 overlap 1.00  Hello! Maria")
     assert "2 rows compared with 2 items: algebra (1), other (1)." in said
     assert "Rejected: 1 (ngram13 algebra 1)." in said
@@ -50,37 +62,40 @@ def test_a_file_against_a_folder_of_benchmarks(home: Path) -> None:
     assert {name: hit[name] for name in ("benchmark", "item", "rule", "overlap")} == {
         "benchmark": "algebra", "item": "algebra#0", "rule": "ngram13", "overlap": 1.0,
     }  # fmt: skip
-    found = json.loads(run(*words[:4], "--rule", "exact", "--planted", "0", "--json"))
-    assert found["hits"] == found["certificate"]["recall"] == []
+    said, code = run("rows.jsonl", "exams", "exact", json=True)
+    found = json.loads(said)
+    assert (found["hits"], found["certificate"]["recall"], code) == ([], [], 0)
 
 
-def test_a_version(home: Path) -> None:
+def test_a_version(home: Path, run: Run) -> None:
     Store(home).publish("d", [to_table([Row(LEAKED, "en", solution="s"), Row(OTHER, "en")])], lineage={})
-    words = ("--against", "exams/algebra.jsonl", "--rule", "exact", "--planted", "0", "--json")
     (name,) = [str(version) for version in Store(home).versions("d")]
     for source in ("d", name):
-        (hit,) = json.loads(run("decontaminate", source, *words, code=1))["hits"]
-        assert (hit["item"], hit["question"]) == ("algebra#0", LEAKED)
+        said, code = run(source, "exams/algebra.jsonl", "exact", json=True)
+        (hit,) = json.loads(said)["hits"]
+        assert (hit["item"], hit["question"], code) == ("algebra#0", LEAKED, 1)
 
 
 def test_what_cannot_be_used_is_named(home: Path) -> None:
+    home.mkdir()
     for source, against, error, words in (
         ("rows.jsonl", "none", BenchmarkError, "cannot read none"),
         ("rows.jsonl", "home", BenchmarkError, "benchmark folder home: holds no"),
         ("nothing", "exams", StorageError, "nothing"),
     ):
-        home.mkdir(exist_ok=True)
         with pytest.raises(error, match=words):
-            run("decontaminate", source, "--against", against, "--rule", "exact")
+            decontaminate(source, [Path(against)], ["exact"])
 
 
 @pytest.mark.slow
-def test_near(home: Path) -> None:
+def test_near(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [Row(text, "en", solution="s") for text in (LEAKED, OTHER, "Differentiate sin x.")]
     Store(home).publish("d", [to_table(rows)], lineage={})
     question = "3 bags hold 4 apples each; how many apples are there?"
-    found = json.loads(run("near", "d", question, "-k", "2", "--json"))
+    near("d", question, 2, json=True)
+    found = json.loads(capsys.readouterr().out)
     assert (found["index"], found["questions"], found["recall"]) == ("flat", 3, 1.0)
     assert found["neighbours"][0]["question"] == OTHER
     assert len(found["neighbours"]) == 2
-    assert "3 questions, flat index, recall 1.000 of exact search" in run("near", "d", question)
+    near("d", question)
+    assert "3 questions, flat index, recall 1.000 of exact search" in capsys.readouterr().out

@@ -114,6 +114,34 @@ def test_writers_at_once(tmp_path: Path) -> None:
     assert encode.asked == []
 
 
+def test_small_segments_are_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FAN", 5)
+    monkeypatch.setattr(module, "SMALL", 40)
+    encode, cache = Counting(), VectorCache(tmp_path, "m")
+    for start in range(0, 300, 10):
+        texts = [str(i) for i in range(max(0, start - 5), start + 10)]
+        assert np.array_equal(cache.of(texts, encode), vectors_of(texts))
+        assert len(list(cache.folder.glob("*.parquet"))) <= 5 + 300 // 40
+    every = [str(i) for i in range(300)]
+    assert np.array_equal(cache.of(every, encode), vectors_of(every))
+    assert encode.asked == every
+
+
+def test_merging_while_others_read_and_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FAN", 3)
+
+    def work(turn: int) -> bool:
+        texts = [str(i) for i in range(turn, turn + 12)]
+        return np.array_equal(VectorCache(tmp_path, "m").of(texts, Counting()), vectors_of(texts))
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(work, range(150)))
+    assert np.array_equal(
+        VectorCache(tmp_path, "m").of([str(i) for i in range(160)], Counting()),
+        vectors_of([str(i) for i in range(160)]),
+    )
+
+
 def test_no_texts(tmp_path: Path) -> None:
     assert len(VectorCache(tmp_path, "m").of([], Counting())) == 0
 

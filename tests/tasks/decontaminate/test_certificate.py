@@ -15,6 +15,7 @@ from tasks.decontaminate.judge import Critic, Tools
 from tasks.decontaminate.own import PARAPHRASED, TRANSLATED, own_problems
 from tasks.decontaminate.planting import KINDS, chinese, leaks
 from tasks.llm import Engine
+from tasks.llm.budget import Budget, BudgetExceeded
 from tasks.rules.family import recognise
 from tasks.seeding import rng_of
 
@@ -187,6 +188,21 @@ def test_the_embedded_critic_behind_the_wire(engine: Callable[..., Engine]) -> N
     assert judge(pairs + pairs[:1]) == [True, False, True, False, False, True]
     assert judge.facts()["judged"] == {"same": 2, "different": 3}
     assert judge.facts()["bills"][0]["cached"] == 0, "a pair is asked once"
+
+
+def test_beyond_the_budget_there_is_no_verdict(engine: Callable[..., Engine]) -> None:
+    known, new = ("What is 7 + 8?", "Compute 7 + 8."), ("What is 7 + 9?", "Compute 7 + 9.")
+    free = engine("critic")
+    (said,) = Critic(free)([known])
+    poor = Engine(free.endpoint, free.ledger, budget=Budget(tokens=1))
+    try:
+        judge = Critic(poor, strict=False)
+        assert judge([new, known, new]) == [None, said, None]
+        assert judge.facts()["judged"] == {"unanswered": 1, {True: "same", False: "different"}[bool(said)]: 1}
+        with pytest.raises(BudgetExceeded):
+            Critic(poor)([new, known])
+    finally:
+        poor.close()
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no shared benchmark files in {DATA}")

@@ -237,7 +237,7 @@ def test_long_texts_of_history_are_found_by_their_bands(tmp_path: Path) -> None:
     ]
     history = History.open(tmp_path).append(questions(*long[:2]), 1)
     found = dedup_rows(questions(*changed, long[3]), history=history, settings=settings)
-    assert list(kinds(found)[:3]) == ["jaccard", "jaccard", "kept"]
+    assert kinds(found)[:3] == ["jaccard", "jaccard", "kept"]
     assert sorted(kinds(found)[3:]) == ["jaccard", "kept"]
 
 

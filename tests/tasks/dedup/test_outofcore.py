@@ -4,8 +4,7 @@ import multiprocessing
 import os
 import random
 import signal
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,8 @@ import pytest
 from tasks.dedup import jaccard, joining, sketching
 from tasks.dedup.cluster import components
 from tasks.dedup.outofcore import Collection, OutOfCore
-from tasks.dedup.sketching import Source
+from tasks.dedup.sketching import CollectionError, Source
+from tasks.dedup.workers import On, workers
 
 SMALL = OutOfCore(shard_rows=100, memory="256MB", recall=0.999)
 
@@ -92,16 +92,12 @@ def test_the_best_row_stays(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-Pool = Callable[..., ThreadPoolExecutor | ProcessPoolExecutor]
-
-
-@pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
-def test_threads_and_processes_find_the_same(tmp_path: Path, pool: Pool) -> None:
+@pytest.mark.parametrize("on", ["threads", "processes"])
+def test_threads_and_processes_find_the_same(tmp_path: Path, on: On) -> None:
     paths = files(tmp_path / "in", planted(150))
     plain = found(Collection(paths, tmp_path / "plain", settings=SMALL).run())
-    context = {"mp_context": multiprocessing.get_context("spawn")} if pool is ProcessPoolExecutor else {}
-    with pool(2, **context) as executor:
-        assert found(Collection(paths, tmp_path / "pool", settings=SMALL).run(executor.map)) == plain
+    with workers(on, 2) as each:
+        assert found(Collection(paths, tmp_path / on, settings=SMALL).run(each)) == plain
     assert len(plain) > 40
 
 
@@ -175,16 +171,32 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
 def test_a_folder_is_of_one_run(tmp_path: Path) -> None:
     paths = files(tmp_path / "in", planted(20))
     Collection(paths, tmp_path / "work", settings=SMALL).run()
-    with pytest.raises(ValueError, match="holds a run over other files or settings; give an empty folder"):
+    with pytest.raises(
+        CollectionError, match="holds a run over other files or settings; give an empty folder"
+    ):
         Collection(paths, tmp_path / "work", settings=OutOfCore(threshold=0.8)).run()
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     paths = files(tmp_path / "in", ["a b c"] * 4)
-    with pytest.raises(ValueError, match=r"0.parquet has no column 'problem'"):
+    with pytest.raises(CollectionError, match=r"0.parquet has no column 'problem'"):
         Collection(paths, tmp_path / "work", Source(text="problem")).run()
+    (tmp_path / "text.parquet").write_text("plain")
+    with pytest.raises(CollectionError, match="text.parquet is no Parquet file"):
+        Collection([tmp_path / "text.parquet"], tmp_path / "other").run()
 
 
 def test_nothing_to_find(tmp_path: Path) -> None:
     paths = files(tmp_path / "in", ["", "?", "a b c d", "e f g h"])
     assert found(Collection(paths, tmp_path / "work", settings=SMALL).run()) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on", ["dask", "ray"])
+def test_clusters_find_the_same(tmp_path: Path, on: On, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip({"dask": "distributed", "ray": "ray"}[on])
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    paths = files(tmp_path / "in", planted(150))
+    plain = found(Collection(paths, tmp_path / "plain", settings=SMALL).run())
+    with workers(on, 2) as each:
+        assert found(Collection(paths, tmp_path / on, settings=SMALL).run(each)) == plain

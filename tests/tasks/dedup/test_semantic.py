@@ -53,7 +53,7 @@ def test_dropping_is_a_setting(encode: Encoder) -> None:
     assert reasons[2].startswith("semantic: 0.")
     assert reasons[2].endswith(f" near q0: {DUCKS}")
     assert verdicts(found) == ["apart", "apart", None]
-    off = flag_paraphrases(questions(DUCKS, SAID), encode=encode, settings=DedupSettings(semantic="off"))
+    off = flag_paraphrases(questions(DUCKS, SAID), encode=encode, settings=DedupSettings(semantic="ignore"))
     assert off.equals(questions(DUCKS, SAID))
 
 

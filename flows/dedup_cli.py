@@ -1,0 +1,59 @@
+"""The command dedup: the near-duplicates of a collection of any size, Parquet in and Parquet out."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.browse import AsJson, print_json
+
+
+class On(StrEnum):
+    threads = "threads"
+    processes = "processes"
+    dask = "dask"
+    ray = "ray"
+
+
+def dedup(
+    files: Annotated[list[Path], typer.Argument(help="Parquet files.", exists=True, dir_okay=False)],
+    to: Annotated[Path, typer.Option(help="A folder for the work; run again, it goes on there.")],
+    text: Annotated[str, typer.Option(help="Column of the texts.")] = "question",
+    id: Annotated[str, typer.Option(help="Column of the ids.")] = "id",
+    language: Annotated[
+        str, typer.Option(help="Column of the languages; empty: all go by words.")
+    ] = "language",
+    quality: Annotated[
+        str, typer.Option(help="Number column: the highest of a cluster stays; empty: the smallest id.")
+    ] = "",
+    threshold: Annotated[
+        float, typer.Option(min=0.1, max=1, help="Jaccard similarity of 3-grams from which.")
+    ] = 0.7,
+    memory: Annotated[str, typer.Option(help="What the join may use before it spills to disk.")] = "4GB",
+    on: Annotated[On, typer.Option(help="Who works on the shards.")] = On.processes,
+    workers: Annotated[int, typer.Option(min=0, help="How many; 0: as many as there are cores.")] = 0,
+    address: Annotated[str | None, typer.Option(help="A Dask or Ray cluster that runs already.")] = None,
+    json: AsJson = False,
+) -> None:
+    """The near-duplicates of Parquet files of any size, by MinHash, each verified exactly."""
+    import pyarrow.parquet as pq
+
+    from tasks.dedup.outofcore import Collection, OutOfCore
+    from tasks.dedup.sketching import Source
+    from tasks.dedup.workers import workers as working
+
+    count = workers or len(os.sched_getaffinity(0))
+    source = Source(text, id, language or None, quality or None)
+    collection = Collection(files, to, source, OutOfCore(threshold=threshold, memory=memory, threads=count))
+    with working(on.value, count, address) as each:
+        path = collection.run(each)
+    rows = sum(pq.read_metadata(file).num_rows for file in files)
+    gone = pq.read_metadata(path).num_rows
+    if json:
+        print_json({"rows": rows, "duplicates": gone, "file": str(path)})
+    else:
+        typer.echo(f"{gone:,} of {rows:,} rows are duplicates of a better one: {path} (id, of, near, score)")
