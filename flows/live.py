@@ -17,7 +17,7 @@ from prefect.client.schemas.actions import ArtifactUpdate
 
 from flows.reporting import key_of
 from flows.tools import Tools
-from tasks.llm.stats import Stats
+from tasks.llm.stats import Stats, TagStats
 
 EVERY_S = 5.0
 
@@ -66,17 +66,17 @@ class Live:
 
 
 def table(tools: Tools) -> list[dict[str, Any]]:
-    """A line a role, of this process's engines so far."""
-    return [_line(role, engine.stats()) for role, engine in tools.engines().items()]
+    """Of this process's engines so far: a line a role, with its latencies, then one for each of its stages."""
+    lines = []
+    for role, engine in tools.engines().items():
+        stats = engine.stats()
+        lines.append(_role(role, stats))
+        lines += [_sums(role, tag, sums) for tag, sums in sorted(stats.by_tag.items())]
+    return lines
 
 
-def _line(role: str, stats: Stats) -> dict[str, Any]:
-    return {
-        "role": role,
-        "calls": stats.calls,
-        "from the ledger": stats.cached,
-        "failed": stats.failed,
-        "retries": stats.retries,
+def _role(role: str, stats: Stats) -> dict[str, Any]:
+    return _sums(role, "all", stats) | {
         "in flight": stats.in_flight,
         "limit": stats.limit,
         "cuts": stats.cuts,
@@ -85,6 +85,17 @@ def _line(role: str, stats: Stats) -> dict[str, Any]:
         "p95 s": round(stats.latency_p95, 3),
         "p99 s": round(stats.latency_p99, 3),
         "tokens/s": round(stats.tokens_per_s),
-        "tokens": stats.prompt_tokens + stats.completion_tokens,
-        "USD": round(stats.cost_usd, 4),
+    }
+
+
+def _sums(role: str, stage: str, sums: Stats | TagStats) -> dict[str, Any]:
+    return {
+        "role": role,
+        "stage": stage,
+        "calls": sums.calls,
+        "from the ledger": sums.cached,
+        "failed": sums.failed,
+        "retries": sums.retries,
+        "tokens": sums.prompt_tokens + sums.completion_tokens,
+        "USD": round(sums.cost_usd, 4),
     }
