@@ -27,7 +27,7 @@ def workers(on: On = "processes", count: int = 2, address: str | None = None) ->
         from distributed import Client
 
         local = {"n_workers": count, "threads_per_worker": 1, "dashboard_address": None}
-        connected: Any = Client(address) if address else Client(**local)  # type: ignore[no-untyped-call]
+        connected: Any = Client(address) if address else Client(**local)
         with connected as client:
 
             def each(work: Callable[[Any], Any], jobs: Iterable[Any]) -> list[Any]:
