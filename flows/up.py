@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import socket
 import subprocess
@@ -10,14 +11,20 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
+import yaml
 
 from flows.config import ConfigError, Nightly
 from flows.settings import SettingsError
 from flows.surroundings import SERVER_FILE, running_server
 
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+
+DECLARED = Path(__file__).resolve().parent.parent / "prefect.yaml"
 READY_WITHIN_S = 180
 STOPPED_WITHIN_S = 30
 
@@ -68,37 +75,50 @@ def with_server(home: Path, port: int) -> Iterator[None]:
 
 
 def serve_flows(night: Nightly, *, cron: str, timezone: str) -> None:
-    """Serve the deployments until interrupted; the nightly one on its schedule, one run at a time."""
+    """Serve what prefect.yaml declares until interrupted, in the time zone given; `cron` is the night's."""
     # the client settings were read when prefect was first imported, before the server's address was known
     from prefect import serve
-    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.deployments.runner import RunnerDeployment
-    from prefect.schedules import Cron
     from prefect.settings import PREFECT_API_URL, temporary_settings
-    from prefect.types.entrypoint import EntrypointType
-
-    from flows.nightly import nightly
 
     zone = timezone or _local_zone()
-    try:
-        schedule = Cron(cron, timezone=str(ZoneInfo(zone)))
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ConfigError(f"--cron {cron!r} --timezone {zone!r}: {error}") from error
+    declared = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))["deployments"]
     with temporary_settings({PREFECT_API_URL: os.environ["PREFECT_API_URL"]}):
-        deployment: RunnerDeployment = nightly.to_deployment(  # type: ignore[assignment]
-            name="nightly",
-            schedule=schedule,
-            parameters={"config": night.model_dump(mode="json")},
-            tags=["mathmill"],
-            description="Seed tasks to a published dataset version.",
-            concurrency_limit=ConcurrencyLimitConfig(
-                limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE
-            ),
-            entrypoint_type=EntrypointType.MODULE_PATH,
-        )
-        typer.echo(f"Serving nightly/nightly, {cron} {zone}")
+        deployments = []
+        for one in declared:
+            schedules = [schedule["cron"] for schedule in one.get("schedules", [])]
+            parameters = one.get("parameters", {})
+            if one["entrypoint"] == "flows.nightly.nightly":
+                schedules, parameters = [cron], {"config": night.model_dump(mode="json")}
+            deployments.append(_deployment(one, schedules, zone, parameters))
+            typer.echo(f"Serving {one['name']}, {f'{schedules[0]} {zone}' if schedules else 'by hand'}")
         # a pause on shutdown would leave the schedule off after the next start
-        serve(deployment, pause_on_shutdown=False, print_starting_message=False)
+        serve(*deployments, pause_on_shutdown=False, print_starting_message=False)
+
+
+def _deployment(
+    declared: dict[str, Any], schedules: list[str], zone: str, parameters: dict[str, Any]
+) -> RunnerDeployment:
+    """A deployment of prefect.yaml for the runner of this process. ConfigError on a bad schedule or zone."""
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig
+    from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
+
+    module, name = declared["entrypoint"].rsplit(".", 1)
+    try:
+        crons = [Cron(each, timezone=str(ZoneInfo(zone))) for each in schedules]
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigError(f"--cron {schedules[0]!r} --timezone {zone!r}: {error}") from error
+    deployment: RunnerDeployment = getattr(importlib.import_module(module), name).to_deployment(
+        name=declared["name"],
+        schedules=crons,
+        parameters=parameters,
+        tags=declared["tags"],
+        description=declared["description"],
+        version=declared["version"],
+        concurrency_limit=ConcurrencyLimitConfig.model_validate(declared["concurrency_limit"]),
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    return deployment
 
 
 def _local_zone() -> str:

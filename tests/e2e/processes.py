@@ -64,6 +64,11 @@ def wait_for(
     raise AssertionError(f"{what}: not within {seconds:.0f} s")
 
 
+def _as_in_a_terminal() -> None:
+    # whoever runs the tests in the background of a script has Ctrl-C ignored, and children inherit that
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def end(process: subprocess.Popen[str], how: int = signal.SIGTERM) -> None:
     """End a process group that a test started, and wait for it."""
     with contextlib.suppress(ProcessLookupError):
@@ -91,6 +96,7 @@ class Home:
             stderr=to,
             text=True,
             start_new_session=True,
+            preexec_fn=_as_in_a_terminal,
         )
 
     def run(self, *words: str, code: int = 0, **more: str) -> subprocess.CompletedProcess[str]:

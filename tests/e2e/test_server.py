@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.processes import (
+    ROOT,
     SERVER_WITHIN_S,
     Home,
     answers,
@@ -103,6 +105,18 @@ def test_the_form_has_descriptions_and_limits(up: tuple[Home, str]) -> None:
     assert night["target"]["description"]
     assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
     assert deployment["global_concurrency_limit"]["limit"] == 1
+
+
+def test_everything_that_prefect_yaml_declares_is_served(up: tuple[Home, str]) -> None:
+    _, url = up
+    declared = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    served = {found["name"]: found for found in fetch(f"{url}/api/deployments/filter", {})}
+    assert set(served) == {one["name"] for one in declared}
+    for one in declared:
+        assert len(served[one["name"]]["schedules"]) == (
+            1 if one["name"] == "nightly" else len(one.get("schedules", []))
+        )
+        assert served[one["name"]]["description"] == one["description"]
 
 
 def test_a_run_elsewhere_on_this_home_joins_the_server(
