@@ -85,7 +85,9 @@ async def serve() -> None:
 
 def engine(url: str, in_flight: int, count: int, *, start: int | None = None) -> Iterator[Any]:
     from storage.ledger import Ledger
-    from tasks.llm import Endpoint, Engine, EngineLimits, Request
+    from tasks.llm.endpoint import Endpoint, EngineLimits
+    from tasks.llm.engine import Engine
+    from tasks.llm.request import Request
 
     limits = EngineLimits(max_in_flight=in_flight, start_in_flight=start or in_flight)
     with (

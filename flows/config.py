@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from storage.index import IndexSettings
 from tasks.clock import moment
-from tasks.decontaminate import RULES
-from tasks.dedup import DedupSettings
+from tasks.decontaminate.run import RULES
+from tasks.dedup.settings import DedupSettings
 from tasks.mix import COLUMNS, MixSettings
 from tasks.solve import SolveSettings
 from tasks.taxonomy import DOMAINS, SUBDOMAINS

@@ -16,7 +16,11 @@ from storage.gates import Gate, Written
 from storage.rows import dropped, empty, kept
 from storage.shards import Ref
 from storage.versions import Version
-from tasks.decontaminate import Benchmarks, Certificate, Leak, certify, clean, load_pairs
+from tasks.decontaminate.benchmarks import Benchmarks
+from tasks.decontaminate.certificate import Certificate
+from tasks.decontaminate.gate import certify, load_pairs
+from tasks.decontaminate.planting import Leak
+from tasks.decontaminate.run import clean
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
 READERS = {"encode": "encoder", "critic": "critic"}  # what stages that look for benchmark items need

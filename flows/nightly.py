@@ -20,8 +20,10 @@ from flows.tools import opened
 from storage.rows import column
 from storage.shards import Ref
 from tasks.calibrate import calibrate
-from tasks.decontaminate import certify, clean
-from tasks.dedup import dedup_rows, filter_questions, flag_paraphrases
+from tasks.decontaminate.gate import certify
+from tasks.decontaminate.run import clean
+from tasks.dedup.night import dedup_rows, filter_questions
+from tasks.dedup.semantic import flag_paraphrases
 from tasks.generate import generate
 from tasks.mix import mix
 from tasks.solve import solve

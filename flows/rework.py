@@ -23,8 +23,8 @@ from storage.rows import replace
 from storage.shards import Ref, digest_of
 from storage.versions import Version
 from tasks import rejudge, scorers
-from tasks.decontaminate import clean
-from tasks.dedup import dedup_rows
+from tasks.decontaminate.run import clean
+from tasks.dedup.night import dedup_rows
 from tasks.found import module
 from tasks.mix import mix
 from tasks.rejudge import COLUMNS, Mask, Pool

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from storage.versions import Version
 from tasks.clock import spoken
-from tasks.decontaminate import Certificate
+from tasks.decontaminate.certificate import Certificate
 
 if TYPE_CHECKING:
     from flows.config import Nightly

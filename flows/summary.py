@@ -12,7 +12,7 @@ from flows.settings import load_settings
 from flows.showing import funnel_table
 from storage.datasets import Store
 from storage.versions import Version
-from tasks.decontaminate import Certificate
+from tasks.decontaminate.certificate import Certificate
 
 ENDED = {
     "target": "the target",

@@ -18,9 +18,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-import openai
 import orjson
 
 from storage.ledger import Bill, Ledger
@@ -31,6 +30,9 @@ from tasks.llm.endpoint import Endpoint, EndpointError
 from tasks.llm.imports import asked_beside, from_batch, put_answers
 from tasks.llm.request import Request, key_of
 from tasks.llm.settle import request_of
+
+if TYPE_CHECKING:
+    import openai
 
 MOST_REQUESTS = 50_000  # the API's limits for one input file
 MOST_BYTES = 200 * 1024 * 1024
@@ -133,6 +135,8 @@ class Batches:
 
     def run(self) -> None:
         """Submit what is written, and wait until every batch that is open now has ended and is collected."""
+        import openai  # most of a second: who submits no batch does not wait for it
+
         client = self._client()
         answered = time.monotonic()
         mine = {state.name for state in self._open()}
@@ -264,6 +268,8 @@ class Batches:
         _durable(self._path(state, "state.json"), orjson.dumps(asdict(state), option=orjson.OPT_INDENT_2))
 
     def _client(self) -> openai.OpenAI:
+        import openai
+
         end = self._endpoint
         if not end.base_urls:
             raise EndpointError(

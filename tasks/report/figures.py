@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.clock import spoken
-from tasks.decontaminate import Certificate
+from tasks.decontaminate.certificate import Certificate
 from tasks.seeding import seeds_of
 
 SAMPLES = 10

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 
 from tasks.votes.collect import Floats, Mask, Votes
 
@@ -104,6 +103,8 @@ def fit(votes: Votes, truth: npt.ArrayLike, base: Calibration | None = None) -> 
         PRIOR_ROWS + known
     ) / 4  # of a logistic's likelihood, at most, for each row and unit of a feature
     table = features(replace(votes, reference=np.zeros(len(votes))))
+
+    from scipy.optimize import minimize  # slow to load, and of use to the one stage that fits
 
     def loss(weights: Floats) -> tuple[float, Floats]:
         margin = table @ weights

@@ -15,7 +15,9 @@ import sys
 import time
 
 from storage.ledger import Ledger
-from tasks.llm import Endpoint, Engine, EngineLimits, Request
+from tasks.llm.endpoint import Endpoint, EngineLimits
+from tasks.llm.engine import Engine
+from tasks.llm.request import Request
 
 IN_FLIGHT = 16
 

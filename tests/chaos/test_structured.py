@@ -11,7 +11,10 @@ import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from storage.ledger import Ledger
-from tasks.llm import Completion, Endpoint, Engine, EngineLimits, Request, check_by
+from tasks.llm.endpoint import Endpoint, EngineLimits
+from tasks.llm.engine import Engine
+from tasks.llm.request import Completion, Request
+from tasks.llm.slots import check_by
 
 QUICK = EngineLimits(deadline=20.0, backoff=0.02, backoff_cap=0.2)
 

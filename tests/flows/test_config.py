@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from flows.config import ConfigError, Nightly, as_yaml, load_config
 from flows.settings import Role, Settings, SettingsError, load_settings
-from tasks.llm import EndpointError
+from tasks.llm.endpoint import EndpointError
 
 
 def test_layers_override_each_other(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from flows.config import Decontaminate
 from flows.decontamination import Decontamination, enough_recall
-from tasks.decontaminate import RULES, Certificate
-from tasks.decontaminate.certificate import Recall
+from tasks.decontaminate.certificate import Certificate, Recall
+from tasks.decontaminate.run import RULES
 from tasks.found import names
 
 

@@ -8,7 +8,7 @@ from flows.live import table
 from flows.settings import Role, Settings
 from flows.terms import Terms
 from flows.tools import Tools
-from tasks.llm import Request
+from tasks.llm.request import Request
 
 
 def test_a_line_a_role_and_one_for_each_of_its_stages(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from storage.ledger import Ledger
 from tasks.answers import Judge
-from tasks.llm import Endpoint, Engine, EngineLimits
+from tasks.llm.endpoint import Endpoint, EngineLimits
+from tasks.llm.engine import Engine
 from tasks.sandbox import Limits, Sandbox, isolation
 
 

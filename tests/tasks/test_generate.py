@@ -12,7 +12,7 @@ import pytest
 from storage.rows import Row, column, kept, to_table
 from tasks.found import UnknownName, module, names
 from tasks.generate import asks_table, examples_by_topic, generate, rounds
-from tasks.llm import Engine
+from tasks.llm.engine import Engine
 from tasks.methods import self_instruct, similar
 from tasks.outcome import balance
 

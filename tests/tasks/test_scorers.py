@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from storage.rows import Row, column, to_table
-from tasks.llm import Engine
+from tasks.llm.engine import Engine
 from tasks.outcome import balance
 from tasks.rules.family import families, make
 from tasks.scorers import Scored, cut, score

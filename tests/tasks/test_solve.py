@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from storage.rows import Row, column, kept, to_table
-from tasks.llm import Engine
+from tasks.llm.engine import Engine
 from tasks.outcome import balance
 from tasks.rules.family import families, make
 from tasks.seeding import rng_of

@@ -12,7 +12,7 @@ import pytest
 from storage.datasets import Store
 from storage.rows import Row, column, kept, to_table
 from tasks.answers import Judge
-from tasks.llm import Engine
+from tasks.llm.engine import Engine
 from tasks.outcome import balance
 from tasks.published import Published
 from tasks.rules.family import families, make

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from storage.rows import Row, column, to_table
-from tasks.decontaminate import Benchmarks, decontaminate
+from tasks.decontaminate.benchmarks import Benchmarks
 from tasks.decontaminate.planting import chinese
+from tasks.decontaminate.run import decontaminate
 
 ITEMS = [
     "A train leaves the station at 9 in the morning and travels 240 miles in 4 hours. How far does the same train travel in 7 hours at this speed?",

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from storage.rows import Row, column, to_table
-from tasks.decontaminate import Benchmarks, Certificate, Leak, clean, load_pairs, measure
-from tasks.decontaminate.benchmarks import BenchmarkError
+from tasks.decontaminate.benchmarks import BenchmarkError, Benchmarks
+from tasks.decontaminate.certificate import Certificate, measure
+from tasks.decontaminate.gate import load_pairs
 from tasks.decontaminate.judge import Critic, Tools
 from tasks.decontaminate.own import PARAPHRASED, TRANSLATED, own_problems
-from tasks.decontaminate.planting import KINDS, chinese, leaks
-from tasks.llm import Engine
+from tasks.decontaminate.planting import KINDS, Leak, chinese, leaks
+from tasks.decontaminate.run import clean
 from tasks.llm.budget import Budget, BudgetExceeded
+from tasks.llm.engine import Engine
 from tasks.rules.family import recognise
 from tasks.seeding import rng_of
 

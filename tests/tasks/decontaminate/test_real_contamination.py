@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from storage.rows import Row, column, to_table
-from tasks.decontaminate import Benchmarks, decontaminate
+from tasks.decontaminate.benchmarks import Benchmarks
+from tasks.decontaminate.run import decontaminate
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no shared data in {DATA}")

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from storage.rows import Row, column, to_table
-from tasks.decontaminate import Benchmarks, decontaminate
+from tasks.decontaminate.benchmarks import Benchmarks
 from tasks.decontaminate.judge import verdict
 from tasks.decontaminate.ngrams import find, prepare
 from tasks.decontaminate.polynomial import equations
 from tasks.decontaminate.rules.options import stem
+from tasks.decontaminate.run import decontaminate
 from tasks.dedup.normalise import folded_array
 from tasks.found import UnknownName, names
 

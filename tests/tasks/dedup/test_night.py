@@ -8,7 +8,8 @@ import pytest
 
 from storage.rows import Row, column, dropped, from_table, kept, to_table
 from storage.sketches import History
-from tasks.dedup import DedupSettings, dedup_rows, filter_questions
+from tasks.dedup.night import dedup_rows, filter_questions
+from tasks.dedup.settings import DedupSettings
 
 APPLES = "Tom has {} apples and buys {} more apples at the shop on Sunday. How many apples does Tom have now?"
 WORDS = [

@@ -10,7 +10,8 @@ import pytest
 
 from storage.rows import Row, column, to_table
 from storage.sketches import History
-from tasks.dedup import DedupSettings, flag_paraphrases
+from tasks.dedup.semantic import flag_paraphrases
+from tasks.dedup.settings import DedupSettings
 from tasks.encode import Encoder
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from storage.ledger import Ledger
-from tasks.llm import Budget, BudgetExceeded, Endpoint, EndpointError, Engine, EngineLimits, Request
 from tasks.llm.batch import Batches
+from tasks.llm.budget import Budget, BudgetExceeded
+from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
+from tasks.llm.engine import Engine
 from tasks.llm.imports import take
+from tasks.llm.request import Request
 from tests.tasks.llm.batch_api import BatchApi, serving
 
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from storage.ledger import Bill
-from tasks.llm import Budget, BudgetExceeded
+from tasks.llm.budget import Budget, BudgetExceeded
 
 
 def bill(usd: float, tokens: int, *, estimated: bool = False) -> Bill:

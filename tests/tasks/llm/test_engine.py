@@ -15,7 +15,10 @@ import pytest
 import sqlalchemy
 
 from storage.ledger import Call, Ledger, LedgerError
-from tasks.llm import Budget, BudgetExceeded, Completion, Endpoint, Engine, EngineLimits, Request
+from tasks.llm.budget import Budget, BudgetExceeded
+from tasks.llm.endpoint import Endpoint, EngineLimits
+from tasks.llm.engine import Engine
+from tasks.llm.request import Completion, Request
 from tasks.llm.transport import AsgiTransport
 
 

@@ -8,8 +8,10 @@ import orjson
 import pytest
 
 from storage.ledger import Ledger
-from tasks.llm import Endpoint, Engine, EngineLimits, Request
+from tasks.llm.endpoint import Endpoint, EngineLimits
+from tasks.llm.engine import Engine
 from tasks.llm.imports import ImportProblem, take
+from tasks.llm.request import Request
 
 ASK = {"role": "user", "content": "2 + 2?"}
 

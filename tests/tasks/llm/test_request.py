@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.llm import Request
-from tasks.llm.request import encode
+from tasks.llm.request import Request, encode
 from tasks.llm.settle import request_of
 
 ASK = [{"role": "user", "content": "What is 6 x 7?"}]

@@ -15,8 +15,10 @@ import orjson
 import pytest
 
 from storage.ledger import Ledger
-from tasks.llm import Endpoint, EndpointError, Engine, EngineLimits, Request
 from tasks.llm.batch import AnswersAwaited, Batches
+from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
+from tasks.llm.engine import Engine
+from tasks.llm.request import Request
 
 PYTHON = os.environ.get("MATHMILL_VLLM_PYTHON", "")
 needs_vllm = pytest.mark.skipif(

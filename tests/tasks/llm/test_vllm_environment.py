@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.llm import EndpointError
+from tasks.llm.endpoint import EndpointError
 from tasks.llm.vllm_environment import make
 
 

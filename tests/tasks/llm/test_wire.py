@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.llm import Request
+from tasks.llm.request import Request
 from tasks.llm.wire import (
     Dialect,
     Outcome,
