@@ -334,20 +334,20 @@ EVERY = ",".join(
 
 @pytest.mark.parametrize(
     ("rates", "count"),
-    [(MIX, 600), pytest.param(EVERY, 10_000, marks=pytest.mark.slow)],
+    [(MIX, 600), pytest.param(EVERY, 10_000, marks=pytest.mark.soak)],
     ids=["mixed", "each-5-percent"],
 )
 def test_all_faults_at_once_lose_and_double_nothing(rates: str, count: int, faults, ledger: Ledger) -> None:
     survives(faults, ledger, rates, count, QUICK)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("fault", [part.split("=")[0] for part in EVERY.split(",")])
 def test_each_fault_at_30_percent_of_10_000_calls(fault: str, faults, ledger: Ledger) -> None:
     survives(faults, ledger, f"{fault}=300", 10_000, QUICK)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("fault", ["hang", "drip", "http429s", "http429date"])
 def test_each_slow_fault_at_5_percent_of_10_000_calls(fault: str, faults, ledger: Ledger) -> None:
     hasty = replace(QUICK, deadline=1.0 if fault in ("hang", "drip") else 20.0, breaker_after=1000)

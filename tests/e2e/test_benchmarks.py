@@ -21,7 +21,7 @@ def register(path: Path, questions: list[str]) -> str:
     return f"decontaminate.benchmarks=[{path}]"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_items_are_kept_out_and_a_new_benchmark_cleans_what_stands(
     home: Callable[..., Home], tmp_path: Path
 ) -> None:

@@ -59,7 +59,7 @@ def test_a_budget_stops_the_night_and_the_next_run_goes_on(
     assert sums == pytest.approx(one.json("ledger", "stats")["cost"]) == pytest.approx(price)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_night_from_the_ledger_alone(
     whole: tuple[Home, dict[str, Any]], home: Callable[..., Home], tmp_path: Path
 ) -> None:
@@ -88,7 +88,7 @@ def test_the_plan_is_near_what_a_like_night_took(whole: tuple[Home, dict[str, An
     assert night["lineage"]["forecast"]["nights"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_enough_rows_are_published_when_a_limit_ends_the_night(home: Callable[..., Home]) -> None:
     half = ("nightly", "--target", "40", "--set", "weakness.share=0.5", "--set", "gates.share_at_limit=0.4")
     free = home().json(*half)
@@ -106,7 +106,7 @@ def test_enough_rows_are_published_when_a_limit_ends_the_night(home: Callable[..
     assert 16 <= night["rows"] < 40
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_least_shares_of_domains(home: Callable[..., Home]) -> None:
     one = home()
     night = one.json(*NIGHT, "--min-share", "probability=0.4", "--min-share", "calculus=0.2")
@@ -130,7 +130,7 @@ class TeachersBatches(BatchApi):
         return found
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_night_through_batches_is_the_same_at_half_the_price(
     whole: tuple[Home, dict[str, Any]], home: Callable[..., Home], teacher: Callable[[], Teacher]
 ) -> None:
@@ -146,7 +146,7 @@ def test_a_night_through_batches_is_the_same_at_half_the_price(
     assert sum(cost["usd"] for cost in night["lineage"]["costs"]) < price
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_night_from_batch_files_that_somebody_answers(
     whole: tuple[Home, dict[str, Any]], home: Callable[..., Home], teacher: Callable[[], Teacher]
 ) -> None:

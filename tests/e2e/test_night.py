@@ -251,7 +251,7 @@ def test_same_seed_and_configuration_same_digests(nights: Nights, home: Callable
     assert other.json(*words)["digest"] == nights.second["digest"]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_another_seed_makes_another_version(nights: Nights, home: Callable[..., Home]) -> None:
     other = home().json(
         *NIGHT, "--set", "seed=1", "--set", "weakness.share=0", "--set", "similarity.semantic=ignore"

@@ -183,7 +183,7 @@ def test_the_compose_file_is_valid(tmp_path: Path) -> None:
     assert "cap_add" not in services["prefect"]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_deployments_are_what_prefect_yaml_says(house: House) -> None:
     listed = {d["name"]: d for d in deployments(house)}
     wanted = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
@@ -219,7 +219,7 @@ def deployments(house: House) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_api_asks_for_the_password_and_a_token(house: House) -> None:
     for auth in ("admin:wrong", "x:y"):
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -238,7 +238,7 @@ def test_the_api_asks_for_the_password_and_a_token(house: House) -> None:
     assert settings["server"]["events"]["retention_period"] in ("P14D", 14 * 86_400)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_night_under_a_worker_and_what_prefect_keeps_of_it(house: House) -> None:
     run = house.night()
     final = wait_for(
@@ -268,7 +268,7 @@ def test_a_night_under_a_worker_and_what_prefect_keeps_of_it(house: House) -> No
         assert secret not in everything
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_failed_gate_is_an_event_that_its_automation_sees(house: House) -> None:
     run = house.night(dataset="too-few", gates={"min_rows": 100_000})
     wait_for(lambda: house.state(run) == "FAILED", 400, "the refusal")
@@ -287,7 +287,7 @@ def test_a_failed_gate_is_an_event_that_its_automation_sees(house: House) -> Non
     )
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_killed_worker_is_seen_and_the_next_run_goes_on(house: House) -> None:
     config = {"dataset": "killed", "target": 60}
     before = house.teacher.stats()["calls"]
@@ -313,7 +313,7 @@ def test_a_killed_worker_is_seen_and_the_next_run_goes_on(house: House) -> None:
     assert stats["repeated_requests"] <= 64
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_killed_server_comes_back_and_the_run_completes(house: House) -> None:
     before = house.teacher.stats()["calls"]
     run = house.night(dataset="without-server", target=60)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.processes import Home, Teacher, balanced, clean_environment, end, free_port, wait_for
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
 NIGHT = ("nightly", "--target", "40", "--set", "shard_rows=8", "--set", "weakness.share=0")
 BIN = Path(sys.executable).parent

@@ -42,7 +42,9 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: answers(f"{url}/api/health"), SERVER_WITHIN_S, "the server", process)
+        last = declared()[-1]["name"]
+        served = f"{url}/api/deployments/name/{last}/{last}"
+        wait_for(lambda: answers(served), SERVER_WITHIN_S, "the deployments", process)
         yield home, url
     finally:
         # as Ctrl-C does: first the command, which then ends its server
@@ -50,6 +52,13 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
         process.wait(SERVER_WITHIN_S)
         end(process)
     assert not answers(f"{url}/api/health")
+
+
+def declared() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))[
+        "deployments"
+    ]
+    return found
 
 
 def runs(url: str, **chosen: Any) -> list[dict[str, Any]]:
@@ -61,13 +70,19 @@ def runs(url: str, **chosen: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def scheduled(up: tuple[Home, str]) -> dict[str, Any]:
-    """The first run that the schedule started and that ended."""
+    """The first run that the schedule started and that ended; after it the schedule rests."""
     _, url = up
+    nightly = fetch(f"{url}/api/deployments/name/nightly/nightly")["id"]
 
     def ended() -> dict[str, Any] | None:
         over = [run for run in runs(url) if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED")]
         return next((run for run in over if run["auto_scheduled"]), None)
 
+    def started() -> bool:
+        return any(run["auto_scheduled"] and run["state_type"] != "SCHEDULED" for run in runs(url))
+
+    wait_for(started, RUN_WITHIN_S, "a start by schedule")
+    fetch(f"{url}/api/deployments/{nightly}/pause_deployment", {})
     found: dict[str, Any] = wait_for(ended, RUN_WITHIN_S, "a scheduled run")
     return found
 
@@ -109,10 +124,9 @@ def test_the_form_has_descriptions_and_limits(up: tuple[Home, str]) -> None:
 
 def test_everything_that_prefect_yaml_declares_is_served(up: tuple[Home, str]) -> None:
     _, url = up
-    declared = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     served = {found["name"]: found for found in fetch(f"{url}/api/deployments/filter", {})}
-    assert set(served) == {one["name"] for one in declared}
-    for one in declared:
+    assert set(served) == {one["name"] for one in declared()}
+    for one in declared():
         assert len(served[one["name"]]["schedules"]) == (
             1 if one["name"] == "nightly" else len(one.get("schedules", []))
         )

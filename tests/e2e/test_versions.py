@@ -33,7 +33,7 @@ def story(home: Callable[..., Home], teacher: Callable[[], Teacher], prefect_api
     return Story(one, prefect_api, night, lambda: int(served.stats()["calls"]))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_second_month(story: Story) -> None:
     home, night, asked = story.home, story.night, story.asked
     first, before = night["version"], asked()

@@ -87,7 +87,7 @@ def test_what_cannot_be_used_is_named(home: Path) -> None:
             decontaminate(source, [Path(against)], ["exact"])
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_near(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [Row(text, "en", solution="s") for text in (LEAKED, OTHER, "Differentiate sin x.")]
     Store(home).publish("d", [to_table(rows)], lineage={})

@@ -66,7 +66,7 @@ def test_everything_that_a_folder_can_do(bucket: str, rows, day, tmp_path: Path)
         store.verify(one)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_racing_publishers(bucket: str, rows, day) -> None:
     store = Store(f"{bucket}/race")
     failures: list[BaseException] = []

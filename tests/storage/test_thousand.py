@@ -14,7 +14,7 @@ from storage.errors import Corrupt
 PLANTED = 1000
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_thousand_flips_and_cuts_are_found_and_named(store: Store, rows, day) -> None:
     store.publish("d", [rows(0, 400)], lineage={"seeds": "x"}, date=day)
     store.append_candidates(rows(0, 400), run="r", stage="mix")

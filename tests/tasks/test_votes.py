@@ -255,7 +255,7 @@ HARD_QUESTIONS = "samples/zeroeval_math_l5.a.jsonl.gz"
 
 
 @pytest.mark.parametrize(
-    "name", [FOUR_MODELS, SEVEN_MODELS, pytest.param(HARD_QUESTIONS, marks=pytest.mark.slow)]
+    "name", [FOUR_MODELS, SEVEN_MODELS, pytest.param(HARD_QUESTIONS, marks=pytest.mark.soak)]
 )
 def test_probabilities_are_calibrated_on_held_out_questions(name: str, judge: Judge) -> None:
     question, _, classes, truth = table(name, judge)

@@ -23,7 +23,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_hostile_answers_come_back_and_the_judge_lives_on() -> None:
     pairs = [(text, "x+1") for text in HOSTILE] + [("x+1", text) for text in HOSTILE[:9]]
     with Judge(workers=2, timeout_s=0.5) as judge:

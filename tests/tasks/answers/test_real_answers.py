@@ -100,7 +100,7 @@ def test_reference_solutions_give_their_own_answers(judge: Judge) -> None:
     assert counts[True, "equal"] >= 0.995 * len(math + gsm8k)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_hard_pairs(judge: Judge) -> None:
     # right answers in another form, and wrong ones that look alike; several labels are themselves doubtful
     cases = rows("benchmarks/hardverify_math.a.jsonl")

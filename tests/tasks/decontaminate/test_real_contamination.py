@@ -82,7 +82,7 @@ def test_chinese_and_english_versions_of_one_problem() -> None:
     assert wrong == 0
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_rephrased_questions_by_the_encoder() -> None:
     from tasks.encode import Encoder
 

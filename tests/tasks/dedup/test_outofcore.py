@@ -191,7 +191,7 @@ def test_nothing_to_find(tmp_path: Path) -> None:
     assert found(Collection(paths, tmp_path / "work", settings=SMALL).run()) == {}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("on", ["dask", "ray"])
 def test_clusters_find_the_same(tmp_path: Path, on: On, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip({"dask": "distributed", "ray": "ray"}[on])

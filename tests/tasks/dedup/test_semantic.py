@@ -105,7 +105,7 @@ def test_rejected_rows_and_nothing_at_all(encode: Encoder) -> None:
 
 
 @needs_data
-@pytest.mark.parametrize("count", [40, pytest.param(660, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [40, pytest.param(660, marks=pytest.mark.soak)])
 def test_recall_on_rephrased_gsm8k(count: int, encode: Encoder) -> None:
     """Stated in tasks/dedup/semantic.py: at a cosine of 0.85, 92.6 % of 660, and hardly anything else."""
     with gzip.open(DATA / "gsm8k" / "test.a.jsonl.gz", "rt", encoding="utf-8") as file:

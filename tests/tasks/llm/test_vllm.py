@@ -90,7 +90,7 @@ def proven(engine: Engine, name: str) -> list[str | None]:
 
 
 @needs_vllm
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.e2e
 def test_a_server_and_a_worker_of_one_model(model: Path, ledger: Ledger, quiet: None, tmp_path: Path) -> None:
     with socket.socket() as probe:
@@ -137,7 +137,7 @@ def test_a_worker_that_dies_says_its_last_words(ledger: Ledger) -> None:
 
 
 @needs_vllm
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.e2e
 def test_vllm_answers_batch_files_offline(model: Path, ledger: Ledger, quiet: None, tmp_path: Path) -> None:
     """`vllm run-batch` takes the files as they are, and its output is collected as it is."""

@@ -8,7 +8,7 @@ from tasks.llm.endpoint import EndpointError
 from tasks.llm.vllm_environment import make
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_what_fails_is_told_in_one_line(tmp_path: Path) -> None:
     said: list[str] = []
     with pytest.raises(EndpointError, match=r"pip install .*failed: .*no-such-folder") as failed:

@@ -110,7 +110,7 @@ def test_every_attack_gets_its_verdict_and_does_no_harm():
     suite(1)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_every_attack_twenty_times():
     suite(20)
 

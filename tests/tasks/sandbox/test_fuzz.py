@@ -79,7 +79,7 @@ def test_three_hundred_programs():
     assert verdicts["ok"] > 10
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_five_thousand_programs():
     verdicts = fuzz(5000)
     assert verdicts["infra"] == 0

@@ -76,11 +76,11 @@ def test_root_of_a_container_without_sys_admin_has_the_same_isolation():
     assert done.stdout == "0 42\n", done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_every_attack_as_an_ordinary_user():
     run_attacks("not slow")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_every_attack_twenty_times_as_an_ordinary_user():
     run_attacks("slow")

@@ -116,7 +116,7 @@ def test_the_first_programs_of_every_file():
     assert agreed >= 0.97 * compared > 0.97 * 150
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_every_program():
     found = list(cases())
     verdicts, agreed, compared = report(found, run(found))

@@ -128,7 +128,7 @@ def test_a_program_that_waits_is_told_from_one_that_works(box):
     assert first.cpu_s < second.cpu_s
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_no_good_program_is_lost_under_load(box):
     long = "total = 0\nfor n in range(2 * 10**6): total += n % 7\nprint(total)"
     programs = ["print(6 * 7)"] * 200 + [long] * 10
