@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import datetime
 import platform
-import subprocess
 import time
 from collections import Counter
 from dataclasses import asdict
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from prefect.runtime import flow_run
@@ -26,6 +24,7 @@ from storage.rows import column, dropped
 from storage.shards import Ref
 from storage.versions import Version
 from tasks.bill import total
+from tasks.checkout import code
 
 PACKAGES = (
     "datasketch",
@@ -184,17 +183,3 @@ def funnel_line(entry: Entry) -> dict[str, Any]:
         "rejected": counts.rejected,
         "failed": counts.failed,
     }
-
-
-def code() -> dict[str, Any]:
-    """The commit of the checkout, and whether files differ from it; no commit outside a checkout (a container)."""
-    root = Path(__file__).resolve().parent.parent
-
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    try:
-        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain"))}
-    except FileNotFoundError:
-        return {"commit": "", "changed": False}

@@ -26,16 +26,20 @@ JUDGES = ("verify", "critique", "consistency", "heuristics")
 Batches = Iterator[pa.RecordBatch]
 
 
+def said(rows: pa.RecordBatch) -> pa.Array:
+    """The solutions as an assistant says them: a program is a fenced block. Columns solution, solution_format."""
+    text = rows.column("solution")
+    fenced = pc.binary_join_element_wise("```python", pc.utf8_rtrim_whitespace(text), "```", "\n")
+    program = pc.fill_null(pc.equal(rows.column("solution_format"), "pot"), False)
+    return pc.if_else(program, fenced, text)
+
+
 def _solved(store: Store, version: Version) -> Batches:
-    """id, question, solution as an assistant says it: a program is a fenced block."""
+    """id, question, solution as an assistant says it."""
     columns = ["id", "question", "solution", "solution_format"]
     for batch in store.batches(version, columns, pc.field("solution").is_valid()):
-        text = batch.column("solution")
-        fenced = pc.binary_join_element_wise("```python", pc.utf8_rtrim_whitespace(text), "```", "\n")
-        program = pc.fill_null(pc.equal(batch.column("solution_format"), "pot"), False)
         yield pa.RecordBatch.from_arrays(
-            [batch.column("id"), batch.column("question"), pc.if_else(program, fenced, text)],
-            ["id", "question", "solution"],
+            [batch.column("id"), batch.column("question"), said(batch)], ["id", "question", "solution"]
         )
 
 
