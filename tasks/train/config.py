@@ -126,8 +126,8 @@ class Train(Part):
     def _fits(self) -> Train:
         if self.epochs is not None and self.steps is not None:
             raise ValueError("epochs and steps: give one of them")
-        for stage in (self, *self.then):
-            weighted = [source.weight is not None for source in stage.data]
+        for data in (self.data, *(stage.data for stage in self.then)):
+            weighted = [source.weight is not None for source in data]
             if any(weighted) and not all(weighted):
                 raise ValueError("data: give every dataset a weight, or none")
         if self.batch % (self.micro() * self.processes):

@@ -102,7 +102,7 @@ def arguments(job: Job, steps: int) -> dict[str, Any]:
         "seed": job.seed,
         "bf16": bf16(config),
         "use_cpu": not cuda,
-        "gradient_checkpointing": config.checkpointing,
+        "activation_checkpointing": config.checkpointing,
         "save_strategy": "steps" if config.save_every else "no",
         "save_steps": config.save_every or steps,
         "save_total_limit": 2,

@@ -53,6 +53,9 @@ def train(config: Train, store: Store, out: Path, *, log: Log = lambda text: Non
 
     Raises TrainError (a setting, a checkpoint, data that cannot be used) and StorageError (no such version).
     """
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     out = out.absolute()
     if (out / RECORD).exists():
         return _read(out, config)

@@ -64,6 +64,7 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         labels, weights = inputs["labels"], inputs["loss_weights"]
+        # with a cache transformers would not look at the positions, and the rows of a block would see each other
         read = {"input_ids": inputs["input_ids"], "position_ids": inputs["position_ids"], "use_cache": False}
         outputs = model(**read)
         if self.reference is None:
