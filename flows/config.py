@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from storage.errors import ForPeople
 from storage.index import IndexSettings
 from tasks.clock import moment
 from tasks.decontaminate.run import RULES
@@ -23,7 +24,7 @@ S = TypeVar("S", bound="Section")
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class ConfigError(ValueError):
+class ConfigError(ForPeople, ValueError):
     """A configuration that cannot be used; the message names the file or the key and the mend."""
 
 

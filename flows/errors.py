@@ -4,46 +4,13 @@ from __future__ import annotations
 
 import errno
 
-from flows.config import ConfigError
-from flows.settings import SettingsError
 from prompts import PromptError
-from storage.errors import StorageError
-from storage.ledger import LedgerError
-from storage.sketches import HistoryError
-from tasks.decontaminate.benchmarks import BenchmarkError
-from tasks.dedup.sketching import CollectionError
-from tasks.encode import EncoderError
-from tasks.found import UnknownName
-from tasks.ingest import IngestError
-from tasks.llm.budget import BudgetExceeded
-from tasks.llm.endpoint import EndpointError
-from tasks.llm.imports import ImportProblem
-from tasks.sandbox import SandboxUnavailable
-from tasks.teacher.serve import PortTaken
-
-FOR_PEOPLE: tuple[type[Exception], ...] = (
-    BenchmarkError,
-    BudgetExceeded,
-    CollectionError,
-    ConfigError,
-    EncoderError,
-    EndpointError,
-    HistoryError,
-    ImportProblem,
-    IngestError,
-    LedgerError,
-    PortTaken,
-    PromptError,
-    SandboxUnavailable,
-    SettingsError,
-    StorageError,
-    UnknownName,
-)
+from storage.errors import ForPeople
 
 
 def in_one_line(error: BaseException) -> str | None:
     """What to tell the person; None where the error is a defect and deserves its traceback."""
-    if isinstance(error, FOR_PEOPLE):
+    if isinstance(error, (ForPeople, PromptError)):
         return " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""

@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from storage.errors import ForPeople
 from tasks.llm.endpoint import Endpoint
 
 ROLES = ("teacher", "reasoner", "critic", "student")
 EMBEDDED = "embedded"
 
 
-class SettingsError(ValueError):
+class SettingsError(ForPeople, ValueError):
     """A setting that cannot be used; the message names the environment variable and the mend."""
 
 

@@ -8,8 +8,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 
-class StorageError(ValueError):
-    """Base of every error that storage raises for a person to read: one line, ends in the mend."""
+class ForPeople(Exception):
+    """What a person can mend: told at the terminal in one line that ends in the mend, exit code 2, no traceback."""
+
+
+class StorageError(ForPeople, ValueError):
+    """Base of every error that storage raises."""
 
 
 class VersionNotFound(StorageError):

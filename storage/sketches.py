@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
 
+from storage.errors import ForPeople
 from storage.rows import kept
 
 SKETCH = pa.schema(
@@ -42,7 +43,7 @@ UNUSED = 30 * 24 * 3600.0  # seconds after which an index that nobody opened is 
 Arrays = Mapping[str, pa.Array]
 
 
-class HistoryError(RuntimeError):
+class HistoryError(ForPeople, RuntimeError):
     """A history that cannot be used as asked; the message names the folder, the version and the mend."""
 
 

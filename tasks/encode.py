@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from storage.errors import ForPeople
 from storage.vectors import VectorCache
 
 Vectors = npt.NDArray[np.float32]
@@ -31,7 +32,7 @@ _BATCH_TOKENS_GPU = 65_536
 _SLAB = 8192  # texts whose tokens are in memory at once
 
 
-class EncoderError(ValueError):
+class EncoderError(ForPeople, ValueError):
     """An encoder that cannot be loaded; the message names it and the mend."""
 
 

@@ -7,8 +7,10 @@ import importlib
 import pkgutil
 from types import ModuleType
 
+from storage.errors import ForPeople
 
-class UnknownName(ValueError):
+
+class UnknownName(ForPeople, ValueError):
     """A configured name that no module has; the message lists the names there are."""
 
 

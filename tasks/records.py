@@ -21,12 +21,14 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.errors import ForPeople
+
 MAX_LINE = 16 << 20  # bytes; a longer line of JSON Lines or CSV is skipped, so that it never stands in memory
 MAX_ARRAY = 256 << 20  # bytes; a JSON array must be parsed whole, so a larger one has to become JSON Lines
 KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 
 
-class IngestError(ValueError):
+class IngestError(ForPeople, ValueError):
     """A file that cannot be taken in; each line of the message names one file and the mend."""
 
 

@@ -19,6 +19,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine as Database
 
+from storage.errors import ForPeople
+
 VERSION = 2
 COMPLETION = "completion"  # the outcome of a call whose bytes answer their key
 
@@ -66,7 +68,7 @@ meta = sa.Table(
 )
 
 
-class LedgerError(ValueError):
+class LedgerError(ForPeople, ValueError):
     """The ledger cannot be used; the message names the file or URL and the mend."""
 
 

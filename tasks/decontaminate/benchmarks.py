@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 import pyarrow.parquet as pq
 
+from storage.errors import ForPeople
 from tasks.columns import QUESTIONS, Unfit, question
 from tasks.dedup.normalise import folded_array
 from tasks.dedup.tokens import Ragged, tokens
@@ -24,7 +25,7 @@ from tasks.dedup.tokens import Ragged, tokens
 _FILES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".csv", ".csv.gz", ".parquet")
 
 
-class BenchmarkError(ValueError):
+class BenchmarkError(ForPeople, ValueError):
     """A benchmark file that cannot be used; the message names the file and the mend."""
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from storage.errors import ForPeople
 from tasks.dedup.lsh import band_keys
 from tasks.dedup.normalise import folded_array
 from tasks.dedup.tokens import I64, Ragged, concatenate, mix, shingle_sets, tokens
@@ -24,7 +25,7 @@ from tasks.dedup.tokens import I64, Ragged, concatenate, mix, shingle_sets, toke
 TWINS = 255  # the band of rows with equal sets: their key is a digest of the whole set
 
 
-class CollectionError(ValueError):
+class CollectionError(ForPeople, ValueError):
     """Files, columns or a folder that cannot be used; the message names them and the mend."""
 
 

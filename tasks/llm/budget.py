@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from storage.errors import ForPeople
 from storage.ledger import Bill, Spent
 
 
@@ -22,7 +23,7 @@ class BudgetState:
     estimated_calls: int
 
 
-class BudgetExceeded(RuntimeError):
+class BudgetExceeded(ForPeople, RuntimeError):
     """The budget ends here. Everything paid for is in the ledger: a later run goes on from there."""
 
     def __init__(self, message: str, state: BudgetState) -> None:

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from storage.errors import ForPeople
+
 EMBEDDED = "embedded"
 IN_PROCESS = "vllm:"  # a model name that begins so is run by a worker process of this machine
 
 
-class EndpointError(ValueError):
+class EndpointError(ForPeople, ValueError):
     """No call to this endpoint can succeed; one line with the setting to mend. Never holds the key."""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from storage.errors import ForPeople
 from storage.ledger import Bill, Call, Ledger, LedgerError
 from tasks.llm import wire
 from tasks.llm.booking import first_answer, judged
@@ -25,7 +26,7 @@ SETTINGS = ("model", "temperature", "top_p", "max_tokens", "seed", "sample_index
 AT_ONCE = 500  # answers in one look into the ledger and one commit
 
 
-class ImportProblem(ValueError):
+class ImportProblem(ForPeople, ValueError):
     """A file that cannot be imported; one line with the file, the line and the mend."""
 
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from storage.errors import ForPeople
 from tasks.sandbox import cgroup, syscalls
 from tasks.sandbox.verdict import Limits
 
@@ -47,7 +48,7 @@ class Isolation:
     mend: str | None = None
 
 
-class SandboxUnavailable(RuntimeError):
+class SandboxUnavailable(ForPeople, RuntimeError):
     """Programs cannot be isolated here, so none is run. One line, with the mend."""
 
     def __init__(self, isolation: Isolation) -> None:

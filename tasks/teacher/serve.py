@@ -6,10 +6,11 @@ import socket
 
 import uvicorn
 
+from storage.errors import ForPeople
 from tasks.teacher.app import make_app
 
 
-class PortTaken(OSError):
+class PortTaken(ForPeople, OSError):
     """The port cannot be had; the message says which and what to do."""
 
 

@@ -23,9 +23,9 @@ SERVER_WITHIN_S = 180
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """This process's environment without settings of ours or Prefect's."""
+    """This process's environment without settings of ours or Prefect's; one sandbox, since test files share the cores."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MATHMILL_", "PREFECT_", "PYTEST_"))}
-    return kept | {"COLUMNS": "200"} | more
+    return kept | {"COLUMNS": "200", "MATHMILL_SANDBOX_WORKERS": "1"} | more
 
 
 def free_port() -> int:

@@ -14,7 +14,10 @@ from tests.tasks.llm.batch_api import BatchApi, serving
 
 pytestmark = pytest.mark.e2e
 
-NIGHT = ("nightly", "--target", "40", "--set", "weakness.share=0", "--set", "shard_rows=16")
+NIGHT = (
+    "nightly", "--target", "40", "--set", "weakness.share=0", "--set", "similarity.semantic=ignore",
+    "--set", "shard_rows=16",
+)  # fmt: skip
 NOWHERE = "http://127.0.0.1:9/v1"
 PRICES = {"MATHMILL_TEACHER__PRICE_IN": "1", "MATHMILL_TEACHER__PRICE_OUT": "2"}
 

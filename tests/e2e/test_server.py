@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from playwright.sync_api import Page, sync_playwright
 
 from tests.e2e.processes import (
     ROOT,
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.e2e
 CHROMIUM = shutil.which("chromium")
 SMALL = ("--set", "target=20", "--set", "weakness.share=0", "--set", "similarity.semantic=ignore")
 RUN_WITHIN_S = 300
+ENDED = ("COMPLETED", "FAILED", "CRASHED")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,7 @@ def scheduled(up: tuple[Home, str]) -> dict[str, Any]:
     nightly = fetch(f"{url}/api/deployments/name/nightly/nightly")["id"]
 
     def ended() -> dict[str, Any] | None:
-        over = [run for run in runs(url) if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED")]
+        over = [run for run in runs(url) if run["state_type"] in ENDED]
         return next((run for run in over if run["auto_scheduled"]), None)
 
     def started() -> bool:
@@ -142,29 +145,72 @@ def test_a_run_elsewhere_on_this_home_joins_the_server(
     assert any(run["name"].startswith("by-hand") for run in runs(url))
 
 
-def test_the_pages_are_there_for_a_person(
-    up: tuple[Home, str], scheduled: dict[str, Any], tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def page(up: tuple[Home, str]) -> Iterator[Page]:
+    """A page of headless Chromium."""
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    home, url = up
-    report = next((home.path / "reports").glob("math-sft@*.html"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(f"{url}/runs/flow-run/{scheduled['id']}")
-        page.get_by_text("Completed", exact=True).first.wait_for(timeout=60_000)
-        page.get_by_text("Artifacts").first.wait_for(timeout=30_000)
-        outside = [address for address in asked if not address.startswith((url, "data:", "blob:"))]
-        assert outside == []
-        page.goto(report.as_uri())
-        assert page.locator("h1").inner_text().startswith("math-sft@")
-        assert page.locator(".row").count() == 10
-        assert page.locator("svg").count() >= 5
-        shown = page.locator("math").first
-        assert shown.bounding_box() is not None
+        yield browser.new_page(viewport={"width": 1400, "height": 1000})
         browser.close()
+
+
+def seen(page: Page, name: str) -> None:
+    """Keeps a picture for docs/ where SCREENSHOTS names a folder."""
+    folder = os.environ.get("SCREENSHOTS")
+    if folder:
+        page.wait_for_timeout(2_000)
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def test_the_page_of_a_run(up: tuple[Home, str], scheduled: dict[str, Any], page: Page) -> None:
+    _, url = up
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{url}/runs/flow-run/{scheduled['id']}")
+    page.get_by_text("Completed", exact=True).first.wait_for(timeout=60_000)
+    page.locator("canvas").first.wait_for(timeout=30_000)
+    seen(page, "run")
+    page.get_by_text("Artifacts", exact=True).first.click()
+    page.get_by_text("math-sft-funnel").first.wait_for(timeout=30_000)
+    seen(page, "artifacts")
+    outside = [address for address in asked if not address.startswith((url, "data:", "blob:"))]
+    assert outside == []
+
+
+def test_the_page_of_an_artifact(up: tuple[Home, str], scheduled: dict[str, Any], page: Page) -> None:
+    _, url = up
+    page.goto(f"{url}/artifacts/key/math-sft-report")
+    page.locator("img[src^='data:image/png']").first.wait_for(timeout=30_000)
+    seen(page, "artifact")
+
+
+def test_a_rebuild_is_started_by_filling_its_form(
+    up: tuple[Home, str], scheduled: dict[str, Any], page: Page
+) -> None:
+    home, url = up
+    deployment = fetch(f"{url}/api/deployments/name/rebuild/rebuild")["id"]
+    page.goto(f"{url}/deployments/deployment/{deployment}/run")
+    page.get_by_label("Into").fill("by-form")
+    seen(page, "form")
+    page.get_by_role("button", name="Submit").click()
+
+    def ended() -> dict[str, Any] | None:
+        over = [run for run in runs(url) if run["deployment_id"] == deployment]
+        return next((run for run in over if run["state_type"] in ENDED), None)
+
+    run = wait_for(ended, RUN_WITHIN_S, "the rebuild")
+    assert run["state_type"] == "COMPLETED"
+    assert run["parameters"]["config"]["into"] == "by-form"
+    assert any(version["version"].startswith("by-form@") for version in home.json("datasets"))
+
+
+def test_the_report_in_a_browser(up: tuple[Home, str], scheduled: dict[str, Any], page: Page) -> None:
+    home, _ = up
+    page.goto(next((home.path / "reports").glob("math-sft@*.html")).as_uri())
+    assert page.locator("h1").inner_text().startswith("math-sft@")
+    assert page.locator(".row").count() == 10
+    assert page.locator("svg").count() >= 5
+    assert page.locator("math").first.bounding_box() is not None
+    seen(page, "report")
