@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from storage.errors import ForPeople
-from tasks.llm.endpoint import Endpoint
+from tasks.llm.checkpoint import revision_of
+from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint
 
 ROLES = ("teacher", "reasoner", "critic", "student")
 EMBEDDED = "embedded"
@@ -98,6 +99,9 @@ class Settings(BaseSettings):
         return self.store or str(self.home.absolute())
 
     def role(self, name: str) -> Role:
+        """The model behind a role; a checkpoint (`hf:PATH`) is one by its own name."""
+        if name.startswith(CHECKPOINT):
+            return Role(model=name)
         found: Role | None = getattr(self, name)
         if found is not None:
             return found
@@ -107,19 +111,19 @@ class Settings(BaseSettings):
 
     def endpoint(self, name: str) -> Endpoint:
         role = self.role(name)
-        if not role.base_url and not role.model.startswith((EMBEDDED, "vllm:")):
+        if not role.base_url and not role.model.startswith((EMBEDDED, IN_PROCESS, CHECKPOINT)):
             raise SettingsError(
                 f"MATHMILL_{name.upper()}__MODEL is {role.model!r} but no address is set. "
                 f"Mend it: set MATHMILL_{name.upper()}__BASE_URL, for example http://localhost:8000/v1"
             )
         return Endpoint(
-            role=name,
+            role="checkpoint" if name.startswith(CHECKPOINT) else name,
             model=role.model,
             base_urls=list(role.base_url) or None,
             api_key=role.api_key,
             price_in=role.price_in,
             price_out=role.price_out,
-            revision=role.revision,
+            revision=role.revision or revision_of(role.model),
             headers={name: value.get_secret_value() for name, value in role.headers.items()},
             accept_models=role.accept_models,
             wait_ready=role.wait_ready,

@@ -16,7 +16,7 @@ from storage.shards import ShardStore
 from tasks.answers import Judge
 from tasks.encode import Encoder, StoredEncoder
 from tasks.llm.batch import Batches
-from tasks.llm.endpoint import EngineLimits
+from tasks.llm.endpoint import CHECKPOINT, EngineLimits
 from tasks.llm.engine import Engine
 from tasks.sandbox import Limits, Sandbox
 
@@ -82,11 +82,11 @@ class Tools:
 
     def by_name(self, name: str) -> Any:
         """The tool that a stage or scorer names among its needs."""
-        return self.engine(name) if name in ROLES else getattr(self, name)()
+        return self.engine(name) if _is_model(name) else getattr(self, name)()
 
     def identity(self, name: str) -> str:
         """What of a tool decides a stage's result, for its address: the model behind a role."""
-        if name in ROLES:
+        if _is_model(name):
             endpoint = self.settings.endpoint(name)
             return f"{endpoint.model}@{endpoint.revision}"
         if name == "sandbox":
@@ -114,6 +114,11 @@ class Tools:
                 self._made[name] = made
             found: T = self._made[name]
             return found
+
+
+def _is_model(name: str) -> bool:
+    """A role, or a checkpoint by its own name."""
+    return name in ROLES or name.startswith(CHECKPOINT)
 
 
 _open: dict[str, Tools] = {}

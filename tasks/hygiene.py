@@ -70,4 +70,4 @@ def language_of(text: str) -> str | None:
     latin = len(_LATIN.findall(words))
     if foreign > max(han, latin):
         return None
-    return "zh" if 2 * han >= latin else "en"
+    return "zh" if han and 2 * han >= latin else "en"

@@ -63,30 +63,9 @@ class Benchmarks:
     def load(
         cls, paths: Mapping[str, str | Path | Sequence[str | Path]] | Iterable[str | Path]
     ) -> Benchmarks:
-        """Register files: {name: path or paths}, or paths alone, named by file (and folder, where the file
-        is called test, dev or the like). A folder stands for the files in it that can be read. Every file
-        is read once, so that a missing or unreadable one fails here (BenchmarkError), before any work."""
-        listed: list[tuple[str, Path]] = []
-        if isinstance(paths, Mapping):
-            for name, some in paths.items():
-                several = _files([some] if isinstance(some, (str, Path)) else some)
-                for path in several:
-                    listed.append((_plain(name if len(several) == 1 else f"{name}/{_name_of(path)}"), path))
-        else:
-            listed = [(_name_of(path), path) for path in _files(paths)]
-        twice = [name for name, count in Counter(name for name, _ in listed).items() if count > 1]
-        if twice:
-            raise BenchmarkError(f"two benchmark files are named {twice[0]!r}: give them names of their own")
-        files = []
-        for name, path in listed:
-            try:
-                digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            except OSError as error:
-                raise BenchmarkError(
-                    f"benchmark {name}: cannot read {path} ({error.strerror}): check the path"
-                ) from error
-            files.append((name, str(path), digest))
-        found = cls(tuple(sorted(files)))
+        """Register files as `pinned` does. Every file is read once, so that a missing or unreadable one fails here
+        (BenchmarkError), before any work."""
+        found = cls(pinned(paths))
         found.items()
         return found
 
@@ -108,6 +87,34 @@ class Benchmarks:
         """Of names and contents: where the files lie decides nothing."""
         told = "".join(f"{name}\0{digest}\n" for name, _, digest in self.files)
         return hashlib.sha256(told.encode()).hexdigest()
+
+
+def pinned(
+    paths: Mapping[str, str | Path | Sequence[str | Path]] | Iterable[str | Path],
+) -> tuple[tuple[str, str, str], ...]:
+    """(name, path, sha256 of the bytes) of files: {name: path or paths}, or paths alone, named by file (and folder,
+    where the file is called test, dev or the like). A folder stands for the files in it that can be read."""
+    listed: list[tuple[str, Path]] = []
+    if isinstance(paths, Mapping):
+        for name, some in paths.items():
+            several = _files([some] if isinstance(some, (str, Path)) else some)
+            for path in several:
+                listed.append((_plain(name if len(several) == 1 else f"{name}/{_name_of(path)}"), path))
+    else:
+        listed = [(_name_of(path), path) for path in _files(paths)]
+    twice = [name for name, count in Counter(name for name, _ in listed).items() if count > 1]
+    if twice:
+        raise BenchmarkError(f"two benchmark files are named {twice[0]!r}: give them names of their own")
+    files = []
+    for name, path in listed:
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise BenchmarkError(
+                f"benchmark {name}: cannot read {path} ({error.strerror}): check the path"
+            ) from error
+        files.append((name, str(path), digest))
+    return tuple(sorted(files))
 
 
 @functools.lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ from storage.errors import ForPeople
 
 EMBEDDED = "embedded"
 IN_PROCESS = "vllm:"  # a model name that begins so is run by a worker process of this machine
+CHECKPOINT = "hf:"  # one that begins so is a Hugging Face checkpoint, continued in this process
 
 
 class EndpointError(ForPeople, ValueError):
@@ -55,7 +56,7 @@ class Endpoint:
 
     @property
     def embedded(self) -> bool:
-        return not self.base_urls and not self.model.startswith(IN_PROCESS)
+        return not self.base_urls and not self.model.startswith((IN_PROCESS, CHECKPOINT))
 
     def setting(self, name: str) -> str:
         """The environment variable that sets `name` for this role."""
@@ -64,7 +65,7 @@ class Endpoint:
     @property
     def names(self) -> tuple[str, ...]:
         """The model names that an answer may carry."""
-        return (self.model.removeprefix(IN_PROCESS), *self.accept_models)
+        return (self.model.removeprefix(IN_PROCESS).removeprefix(CHECKPOINT), *self.accept_models)
 
     def request_headers(self) -> dict[str, str]:
         """The headers of every call. They hold the key: never log them."""

@@ -14,8 +14,9 @@ from storage.ledger import Ledger
 from tasks.llm.booking import Pending
 from tasks.llm.budget import Budget
 from tasks.llm.caller import Caller
+from tasks.llm.checkpoint import CheckpointTransport
 from tasks.llm.controller import Controller
-from tasks.llm.endpoint import IN_PROCESS, Endpoint, EndpointError, EngineLimits, host_of
+from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint, EndpointError, EngineLimits, host_of
 from tasks.llm.gate import HEALTH_TIMEOUT, Gate
 from tasks.llm.lanes import Lane
 from tasks.llm.pipe import PipeTransport
@@ -232,6 +233,8 @@ def _transports(endpoint: Endpoint, limits: EngineLimits) -> list[Transport]:
         ]
     if endpoint.model.startswith(IN_PROCESS):
         return [PipeTransport(endpoint)]
+    if endpoint.model.startswith(CHECKPOINT):
+        return [CheckpointTransport(endpoint)]
     return [AsgiTransport(importlib.import_module(EMBEDDED_APP).app)]
 
 

@@ -1,0 +1,10 @@
+"""How a benchmark asks and how an answer is judged, one form a file, found by name. A form has
+
+prompt: str                                                   # of prompts/, by which an item is asked
+def shown(item) -> dict                                       # the prompt's variables
+def answers(items, texts, *, judge, sandbox) -> list[str | None]   # the final answer of each completion
+def right(items, answers, *, judge) -> list[bool]             # whether it is the trusted one
+
+`items` are dicts by tasks.evaluate.items.SCHEMA, one for each text. `bare(item)`, where a form has it, is the question
+as a user would type it, without instructions.
+"""

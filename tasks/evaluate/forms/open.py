@@ -1,0 +1,32 @@
+"""A free answer, compared with the trusted one by the factory's own judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.answers import Judge, extract
+from tasks.sandbox import Sandbox
+
+prompt = "solve_cot"
+
+
+def shown(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {"question": item["question"]}
+
+
+def bare(item: Mapping[str, Any]) -> str:
+    return str(item["question"])
+
+
+def answers(
+    items: Sequence[Mapping[str, Any]], texts: Sequence[str], *, judge: Judge, sandbox: Sandbox | None
+) -> list[str | None]:
+    found = [extract(text, item["language"]) for item, text in zip(items, texts, strict=True)]
+    return [one.answer if one else None for one in found]
+
+
+def right(items: Sequence[Mapping[str, Any]], answers: Sequence[str | None], *, judge: Judge) -> list[bool]:
+    pairs = [(answer or "", item["reference"]) for item, answer in zip(items, answers, strict=True)]
+    verdicts = judge.equal(pairs)
+    return [bool(answer) and verdict == "equal" for (answer, _), verdict in zip(pairs, verdicts, strict=True)]

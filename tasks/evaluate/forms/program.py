@@ -1,0 +1,29 @@
+"""The answer is what a program prints; it runs in the sandbox. Without one nothing is run, and that is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.answers import Judge
+from tasks.evaluate.forms.open import bare, right, shown
+from tasks.parse import program
+from tasks.sandbox import Sandbox
+
+__all__ = ["answers", "bare", "prompt", "right", "shown"]
+
+prompt = "solve_pot"
+
+
+def answers(
+    items: Sequence[Mapping[str, Any]], texts: Sequence[str], *, judge: Judge, sandbox: Sandbox | None
+) -> list[str | None]:
+    if sandbox is None:
+        raise ValueError("the form program runs what a model writes: it needs a sandbox")
+    programs = {i: code for i, text in enumerate(texts) if (code := program(text)) is not None}
+    found: list[str | None] = [None] * len(texts)
+    for i, result in zip(programs, sandbox.run(list(programs.values())), strict=True):
+        if result.verdict == "infra":
+            raise RuntimeError(f"the sandbox failed on {items[i]['id']}: {result.error}")
+        found[i] = result.answer if result.verdict == "ok" else None
+    return found

@@ -1,0 +1,41 @@
+"""Knights and knaves: who is what. The last thing said of each inhabitant counts; all must be right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.answers import Judge
+from tasks.answers.extraction import without_thinking
+from tasks.evaluate.forms.open import bare, shown
+from tasks.sandbox import Sandbox
+
+__all__ = ["answers", "bare", "prompt", "right", "shown"]
+
+prompt = "solve_roles"
+_SAID = re.compile(r"([^\W\d_]+)(?:\*\*)?\s*(?:is|:|=|->)\s*(?:\*\*)?(?:a\s+|an\s+)?(?:\*\*)?(knight|knave)\b", re.IGNORECASE)  # fmt: skip
+LONGEST = 20_000  # characters from the end of a completion that are read
+
+
+def answers(
+    items: Sequence[Mapping[str, Any]], texts: Sequence[str], *, judge: Judge, sandbox: Sandbox | None
+) -> list[str | None]:
+    """ "Ada is a knight, Bo is a knave", in the reference's order; None where somebody is left out."""
+    said = [_roles(without_thinking(text)[-LONGEST:]) for text in texts]
+    return [_told(roles, item) for roles, item in zip(said, items, strict=True)]
+
+
+def right(items: Sequence[Mapping[str, Any]], answers: Sequence[str | None], *, judge: Judge) -> list[bool]:
+    return [
+        answer == _told(_roles(item["reference"]), item) for item, answer in zip(items, answers, strict=True)
+    ]
+
+
+def _roles(text: str) -> dict[str, str]:
+    return {name: role.lower() for name, role in _SAID.findall(text)}
+
+
+def _told(roles: Mapping[str, str], item: Mapping[str, Any]) -> str | None:
+    names = _roles(item["reference"])
+    return ", ".join(f"{name} is a {roles[name]}" for name in names) if names.keys() <= roles.keys() else None

@@ -1,0 +1,208 @@
+"""The transport to a Hugging Face checkpoint in this process (`hf:PATH`): what was just trained is asked as every other
+model is, through the engine and the ledger.
+
+A thread of its own takes all requests that wait, continues them as one batch and answers them. Where the tokenizer has
+a chat template, prompts go through it, as a server would do; where it has none, the messages' texts stand one below
+the other. What it does not do: nucleus sampling, structured output (a schema is not enforced), and sampling that could
+be repeated (which requests share a batch depends on time; the ledger keeps what came).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import importlib
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tasks.llm.endpoint import CHECKPOINT, Endpoint, EndpointError
+from tasks.llm.transport import Response, TransportError
+
+COMPLETION = "tasks.train.completion"  # imported only where a checkpoint is asked: it needs torch
+MOST = 256  # requests in a batch
+GATHER = 0.02  # seconds that a batch waits for requests that are on their way
+ROOM = (
+    64  # rooms in the context are rounded down to multiples of so many tokens, so that prompts share batches
+)
+
+
+@dataclass(slots=True)
+class _Asked:
+    body: dict[str, Any]
+    future: asyncio.Future[Response]
+    loop: asyncio.AbstractEventLoop
+
+    def answer(self, status: int, body: Mapping[str, Any]) -> None:
+        self._settle(lambda: self.future.set_result(Response(status, {}, orjson.dumps(body))))
+
+    def fail(self, error: Exception) -> None:
+        self._settle(lambda: self.future.set_exception(error))
+
+    def _settle(self, settle: Any) -> None:
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(lambda: None if self.future.done() else settle())
+
+
+class CheckpointTransport:
+    """Loads the checkpoint with the first call. Lives in the engine's event loop; the model in a thread."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._path = endpoint.model.removeprefix(CHECKPOINT)
+        self._waiting: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    async def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response:
+        loop = asyncio.get_running_loop()
+        asked = _Asked(orjson.loads(body), loop.create_future(), loop)
+        self._waiting.put(asked)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="checkpoint", daemon=True)
+            self._thread.start()
+        try:
+            async with asyncio.timeout(seconds):
+                return await asked.future
+        except TimeoutError as error:
+            raise TransportError(f"no whole answer in {seconds:g} s", timed_out=True) from error
+
+    async def get(self, path: str, headers: Mapping[str, str], seconds: float) -> Response:
+        """The one thing to get is /models; whether the checkpoint can be loaded, the first call tells."""
+        return Response(200, {}, orjson.dumps({"data": [{"id": self._path}]}))
+
+    async def close(self) -> None:
+        if self._thread is not None:
+            self._waiting.put(None)
+            await asyncio.to_thread(self._thread.join)
+            self._thread = None
+
+    def _serve(self) -> None:
+        try:
+            model = importlib.import_module(COMPLETION).Completer.load(self._path)
+        except Exception as error:  # noqa: BLE001 - told to everybody who asks
+            mend = "name the folder of a checkpoint with safetensors and a tokenizer"
+            why = EndpointError(f"hf:{self._path} cannot be loaded ({' '.join(str(error).split())}): {mend}")
+            while (asked := self._waiting.get()) is not None:
+                asked.fail(why)
+            return
+        while batch := self._batch():
+            try:
+                _answer(model, self._path, batch)
+            except Exception as error:  # noqa: BLE001 - an answer that cannot be made is no answer that is never given
+                for asked in batch:
+                    asked.fail(TransportError(f"hf:{self._path}: {' '.join(str(error).split())}"))
+
+    def _batch(self) -> list[_Asked]:
+        """Everything that waits, once something does; nothing at the end."""
+        found = [self._waiting.get()]
+        time.sleep(GATHER)
+        while found[-1] is not None and len(found) < MOST:
+            try:
+                found.append(self._waiting.get_nowait())
+            except queue.Empty:
+                break
+        if found[-1] is None and len(found) > 1:
+            self._waiting.put(None)  # these first, then the end
+        return [asked for asked in found if asked is not None]
+
+
+def _answer(model: Any, name: str, batch: list[_Asked]) -> None:
+    context = getattr(model.model.config, "max_position_embeddings", None) or 1 << 20
+    groups: dict[tuple[float, int], list[tuple[_Asked, str, int]]] = {}
+    for asked in batch:
+        prompt = _prompt(model, asked.body["messages"])
+        tokens = len(model.encode(prompt))
+        room = (context - tokens) // ROOM * ROOM
+        if refusal := _refusal(asked.body, tokens, context, room):
+            asked.answer(400, refusal)
+            continue
+        key = (float(asked.body.get("temperature", 1.0)), min(int(asked.body.get("max_tokens", room)), room))
+        groups.setdefault(key, []).append((asked, prompt, tokens))
+    for (temperature, limit), members in groups.items():
+        seeds = [str(asked.body.get("seed")) for asked, _, _ in members]
+        seed = int.from_bytes(hashlib.sha256(" ".join(seeds).encode()).digest()[:7], "big")
+        prompts = [prompt for _, prompt, _ in members]
+        drawn = model.complete(prompts, max_new_tokens=limit, temperature=temperature, seed=seed)
+        for (asked, _, tokens), (said,) in zip(members, drawn, strict=True):
+            asked.answer(200, _body(name, _cut(said.text, asked.body.get("stop")), said, tokens))
+
+
+def _prompt(model: Any, messages: list[dict[str, str]]) -> Any:
+    if model.tokenizer.chat_template:
+        return messages
+    return "\n\n".join(message["content"] for message in messages) + "\n"
+
+
+def _refusal(body: Mapping[str, Any], tokens: int, context: int, room: int) -> dict[str, Any] | None:
+    """The error body for a request that cannot be answered; None for the others."""
+    if room <= 0:
+        said, code = f"the prompt has {tokens} tokens, the context {context}", "context_length_exceeded"
+    elif float(body.get("top_p", 1.0)) < 1:
+        said, code = (
+            "a checkpoint in process samples from all tokens: top_p must be 1",
+            "invalid_request_error",
+        )
+    else:
+        return None
+    return {"error": {"message": said, "type": "invalid_request_error", "code": code}}
+
+
+def _cut(text: str, stops: Any) -> str:
+    for stop in [stops] if isinstance(stops, str) else stops or ():
+        text = text.split(stop, 1)[0]
+    return text
+
+
+_numbers = itertools.count()
+
+
+def _body(name: str, text: str, said: Any, prompt_tokens: int) -> dict[str, Any]:
+    completion_tokens = len(said.tokens) + said.ended
+    return {
+        "id": f"chatcmpl-{next(_numbers)}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": name,
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": text},
+                "finish_reason": "stop" if said.ended else "length",
+            }
+        ],
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        },
+    }
+
+
+def revision_of(model: str) -> str:
+    """What tells the weights behind `hf:FOLDER` apart when the folder is written anew: a digest of its files; empty for
+    every other model."""
+    folder = Path(model.removeprefix(CHECKPOINT))
+    if not model.startswith(CHECKPOINT) or not folder.is_dir():
+        return ""
+    files = [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix in (".safetensors", ".json", ".jinja", ".model")
+    ]
+    return _digest(tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+
+
+@functools.lru_cache(maxsize=64)
+def _digest(files: tuple[tuple[str, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for name, _, _ in files:
+        with open(name, "rb") as file:
+            digest.update(Path(name).name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
