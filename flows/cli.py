@@ -14,6 +14,7 @@ from flows import browse, versioning
 from flows.automations import automations
 from flows.dedup_cli import dedup
 from flows.diff import diff
+from flows.evaluate_cli import evaluate
 from flows.ledger_cli import ledger
 from flows.nightly_cli import nightly, plan
 from flows.setup_cli import setup
@@ -41,6 +42,7 @@ app.command()(dedup)
 for command in (
     automations,
     diff,
+    evaluate,
     versioning.rebuild,
     versioning.maintain,
     versioning.promote,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
-from flows.config import Nightly
+from flows.config import Budget as Caps
 from storage.ledger import Ledger
 from tasks.clock import moment
 from tasks.llm.batch import AnswersAwaited
@@ -44,7 +45,16 @@ class Stopped(RuntimeError):
         self.target = target
 
 
-def agreed(config: Nightly, run: str, since: float, ledger: Callable[[], Ledger]) -> Terms:
+class Spends(Protocol):
+    """A configuration of a flow that asks models."""
+
+    @property
+    def budget(self) -> Caps: ...
+    @property
+    def answers(self) -> str: ...
+
+
+def agreed(config: Spends, run: str, since: float, ledger: Callable[[], Ledger]) -> Terms:
     """The terms of `run`; what it has paid from `since` on (Unix seconds: before it was killed) is spent already."""
     limits = config.budget
     budget = None

@@ -185,17 +185,17 @@ def _body(name: str, text: str, said: Any, prompt_tokens: int) -> dict[str, Any]
     }
 
 
+# files that decide what a checkpoint says
+_DECIDING = ("config", "generation_config", "tokenizer", "special_tokens", "added_tokens", "vocab", "merges", "chat_template")  # fmt: skip
+
+
 def revision_of(model: str) -> str:
     """What tells the weights behind `hf:FOLDER` apart when the folder is written anew: a digest of its files; empty for
     every other model."""
     folder = Path(model.removeprefix(CHECKPOINT))
     if not model.startswith(CHECKPOINT) or not folder.is_dir():
         return ""
-    files = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix in (".safetensors", ".json", ".jinja", ".model")
-    ]
+    files = [path for path in sorted(folder.iterdir()) if path.name.startswith(_DECIDING) or path.suffix == ".safetensors"]  # fmt: skip
     return _digest(tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files))
 
 

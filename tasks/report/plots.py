@@ -20,9 +20,9 @@ INK, KEPT, LOST, SOFT = "#1f2933", "#2f7d5b", "#c8553d", "#9fb3c8"
 
 def funnel(lines: Sequence[FunnelLine]) -> Figure:
     """A bar a stage: kept, rejected, failed."""
-    figure = _figure(7.2, 0.34 * len(lines) + 0.7)
+    figure = canvas(7.2, 0.34 * len(lines) + 0.7)
     axes = figure.subplots()
-    titles = [_label(line.title) for line in lines]
+    titles = [label(line.title) for line in lines]
     left = np.zeros(len(lines))
     for name, colour in (("kept", KEPT), ("rejected", LOST), ("failed", INK)):
         counts = np.array([getattr(line, name) for line in lines], dtype=float)
@@ -30,7 +30,7 @@ def funnel(lines: Sequence[FunnelLine]) -> Figure:
         left += counts
     axes.invert_yaxis()
     axes.legend(frameon=False, fontsize=8, loc="upper right")
-    return _plain(figure)
+    return plain(figure)
 
 
 def histograms(scores: Mapping[str, npt.NDArray[np.float64]]) -> Figure:
@@ -38,20 +38,20 @@ def histograms(scores: Mapping[str, npt.NDArray[np.float64]]) -> Figure:
     names = list(scores)
     columns = min(3, len(names)) or 1
     rows = -(-len(names) // columns) or 1
-    figure = _figure(7.2, 1.7 * rows)
+    figure = canvas(7.2, 1.7 * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(names) :]:
         axes.axis("off")
     for axes, name in zip(grid.flat, names, strict=False):
         axes.hist(scores[name], bins=np.linspace(0, 1, 21), color=KEPT)
-        axes.set_title(_label(name), fontsize=9, loc="left")
-    return _plain(figure)
+        axes.set_title(label(name), fontsize=9, loc="left")
+    return plain(figure)
 
 
 def calibration(bins: Sequence[tuple[float, float, int]]) -> Figure:
     """A reliability diagram: of rows with this mean probability (x), the share that was right (y). On the line,
     probabilities mean what they say; the area of a point is its number of rows."""
-    figure = _figure(3.6, 3.2)
+    figure = canvas(3.6, 3.2)
     axes = figure.subplots()
     said, right, rows = (np.array(values, dtype=float) for values in zip(*bins, strict=True))
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1)
@@ -60,20 +60,20 @@ def calibration(bins: Sequence[tuple[float, float, int]]) -> Figure:
     axes.set_ylabel("share right", fontsize=8)
     axes.set_xlim(-0.05, 1.05)
     axes.set_ylim(-0.05, 1.05)
-    return _plain(figure)
+    return plain(figure)
 
 
 def shares(values: Sequence[Share]) -> Figure:
     """The version's rows by value; the dark part was added by this run."""
     shown = values[:40]
-    figure = _figure(7.2, 0.22 * len(shown) + 0.5)
+    figure = canvas(7.2, 0.22 * len(shown) + 0.5)
     axes = figure.subplots()
-    labels = [_label(share.value) for share in shown]
+    labels = [label(share.value) for share in shown]
     axes.barh(labels, [share.total for share in shown], color=SOFT, height=0.72)
     axes.barh(labels, [share.added for share in shown], color=KEPT, height=0.72)
     axes.invert_yaxis()
     axes.margins(y=0.5 / max(len(shown), 1))
-    return _plain(figure)
+    return plain(figure)
 
 
 def svg(figure: Figure) -> str:
@@ -94,20 +94,22 @@ def data_uri(figure: Figure) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _label(text: str) -> str:
+def label(text: str) -> str:
     """Names come out of rows: a dollar sign would start matplotlib's own formula language."""
     flat = " ".join(text.split()).replace("$", r"\$")
     return flat if len(flat) <= 40 else flat[:39] + "…"
 
 
-def _figure(width: float, height: float) -> Figure:
+def canvas(width: float, height: float) -> Figure:
+    """An empty figure of so many inches."""
     # the object interface: pyplot keeps global state and is not safe in a task thread
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _plain(figure: Figure) -> Figure:
+def plain(figure: Figure) -> Figure:
+    """The figure in the style of the reports."""
     for axes in figure.axes:
         axes.tick_params(labelsize=8, length=2, colors=INK)
         for side in ("top", "right"):

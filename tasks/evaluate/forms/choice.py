@@ -10,7 +10,7 @@ from tasks.answers import Judge, extract
 from tasks.sandbox import Sandbox
 
 prompt = "solve_choice"
-_LETTER = re.compile(r"\W*(?:option\s+)?([A-J])(?:\W.*)?", re.DOTALL | re.IGNORECASE)
+_LETTER = re.compile(r"\W*(?:option\s+|text\W+)?([A-J])(?:\W.*)?", re.DOTALL | re.IGNORECASE)
 
 
 def shown(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,111 @@
+"""An evaluation's record as text: what was asked and how, scores, differences, regressions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+TITLES = {"capability": "Capability", "domain": "Domain", "benchmark": "Benchmark", "subdomain": "Subdomain"}
+MANY = 40  # lines of a table that are shown; the record has all
+
+
+def to_markdown(record: Mapping[str, Any]) -> str:
+    """The report of an evaluation's record (flows/evaluating.py)."""
+    model, baseline = record["model"], record["baseline"]
+    lines = [f"# {record['name']}", "", _said(record), ""]
+    if baseline:
+        whole = next(one for one in record["deltas"] if one["group"] == "all")
+        lines += [f"**{verdict_line(whole, model, baseline)}**", ""]
+        worse = [
+            one["name"] for one in record["deltas"] if one["shown"] == "worse" and one["group"] == "benchmark"
+        ]
+        lines += [f"Regressions: {', '.join(worse) or 'none shown'}.", "", "![differences](differences.svg)"]
+    lines += ["![domains](radar.svg)", ""]
+    for group, title in TITLES.items():
+        lines += _table(record, group, title)
+    return "\n".join(lines) + "\n"
+
+
+def verdict_line(one: Mapping[str, Any], model: str, baseline: str) -> str:
+    """The difference in one sentence, with how many items it would take to show it where it is not shown."""
+    text = (
+        f"{model} {points(one['candidate'])}, {baseline} {points(one['baseline'])}: {signed(one['delta'])} points "
+        f"[{signed(one['low'])}, {signed(one['high'])}], p = {one['p']:.2g} ({one['test']}, {one['items']:,} items)"
+    )
+    if one["shown"] == "not shown" and one["needed"]:
+        text += f"; not shown: a difference of this size needs about {one['needed']:,} items"
+    return text
+
+
+def rows_of(record: Mapping[str, Any], group: str) -> tuple[list[str], list[list[str]]]:
+    """Headings and cells of the table of a group, for Markdown and the terminal."""
+    model, baseline = record["model"], record["baseline"]
+    scores = [one for one in record["scores"][model] if one["group"] == group]
+    several = any(one["samples"] > 1 for one in scores)
+    headings = ["items", "pass@1 [95 %]", *(["maj@k"] if several else []), "failed"]
+    cells = [
+        [
+            one["name"],
+            f"{one['items']:,}",
+            f"{points(one['score'])} [{points(one['low'])}, {points(one['high'])}]",
+            *([points(one["majority"])] if several else []),
+            f"{one['failed']:,}",
+        ]
+        for one in scores
+    ]
+    if baseline:
+        headings += ["baseline", "delta [95 %]", "p (Holm)", "items needed", ""]
+        beside = {one["name"]: one for one in record["deltas"] if one["group"] == group}
+        for row in cells:
+            one = beside.get(row[0])
+            row += _beside(one) if one else [""] * 5
+    return headings, cells
+
+
+def points(share: float | None) -> str:
+    return "-" if share is None or share != share else f"{100 * share:.1f}"
+
+
+def signed(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+def _beside(one: Mapping[str, Any]) -> list[str]:
+    marks = {"better": "better", "worse": "REGRESSION", "not shown": ""}
+    delta = f"{signed(one['delta'])} [{signed(one['low'])}, {signed(one['high'])}]"
+    needed = f"{one['needed']:,}" if one["needed"] else "-"
+    return [
+        points(one["baseline"]),
+        delta,
+        f"{one['corrected']:.2g}",
+        needed,
+        marks[one["shown"]],
+    ]
+
+
+def _table(record: Mapping[str, Any], group: str, title: str) -> list[str]:
+    headings, cells = rows_of(record, group)
+    if not cells or (group == "subdomain" and len(cells) == 1):
+        return []
+    lines = [_line([title, *headings]), _line(["---", *["---:"] * len(headings)])]
+    lines += [_line(row) for row in cells[:MANY]]
+    if len(cells) > MANY:
+        lines.append(_line([f"and {len(cells) - MANY:,} more", *[""] * len(headings)]))
+    return [*lines, ""]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _said(record: Mapping[str, Any]) -> str:
+    config = record["config"]
+    how = "; ".join(
+        f"{model} ({record['identity'][model]}): "
+        + ", ".join(f"{form} by {ref}" for form, ref in asked.items())
+        for model, asked in record["asked"].items()
+    )
+    text = f"{record['created']}, {config['samples']} sample(s) of each item. Asked: {how or 'lm-evaluation-harness only'}."
+    if record["unusable"]:
+        text += f" {record['unusable']:,} records of the files cannot be judged and were left out."
+    return text
