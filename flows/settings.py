@@ -14,8 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from storage.errors import ForPeople
-from tasks.llm.checkpoint import revision_of
 from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint
+from tasks.llm.revision import revision_of
+from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint
+from tasks.llm.revision import revision_of
 
 ROLES = ("teacher", "reasoner", "critic", "student")
 EMBEDDED = "embedded"

@@ -17,7 +17,8 @@ from tasks.evaluate.answering import ANSWERED, Asking, answer_items, prompt_refs
 from tasks.evaluate.items import as_form, load
 from tasks.evaluate.scores import as_record, compare, score
 from tasks.found import module
-from tasks.llm import Endpoint, Engine
+from tasks.llm.endpoint import Endpoint
+from tasks.llm.engine import Engine
 from tasks.llm.transport import Response
 from tasks.sandbox import Sandbox
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from storage.ledger import Ledger
-from tasks.llm import Endpoint, EndpointError, Engine, Request
-from tasks.llm.checkpoint import revision_of
+from tasks.llm.endpoint import Endpoint, EndpointError
+from tasks.llm.engine import Engine
+from tasks.llm.request import Request
+from tasks.llm.revision import revision_of
 from tasks.train.completion import Completer
 from tasks.train.student import Shape, fresh
 
@@ -19,7 +21,9 @@ QUESTIONS = ["What is 2 + 3?", "x", "Solve 7x - 11 = 3. " * 3]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fresh(["What is 2 + 3? The answer is 5."] * 20, tmp_path_factory.mktemp("model"), seed=3, shape=SHAPE)
+    return fresh(
+        ["What is 2 + 3? The answer is 5."] * 20, tmp_path_factory.mktemp("model"), seed=3, shape=SHAPE
+    )
 
 
 @pytest.fixture
@@ -31,7 +35,11 @@ def requests(folder: Path, texts: list[str], **more: object) -> list[Request]:
     model = f"hf:{folder}"
     return [
         Request(
-            messages=[{"role": "user", "content": text}], model=model, temperature=0.0, max_tokens=20, **more  # type: ignore[arg-type]
+            messages=[{"role": "user", "content": text}],
+            model=model,
+            temperature=0.0,
+            max_tokens=20,
+            **more,  # type: ignore[arg-type]
         )
         for text in texts
     ]
@@ -62,8 +70,9 @@ def test_what_it_cannot_do_is_an_error_of_that_request_alone(folder: Path, ledge
 
 
 def test_a_folder_that_is_no_checkpoint_stops_the_run(tmp_path: Path, ledger: Ledger) -> None:
-    with Engine(Endpoint(role="student", model=f"hf:{tmp_path}"), ledger) as engine, pytest.raises(
-        EndpointError, match="cannot be loaded.*safetensors"
+    with (
+        Engine(Endpoint(role="student", model=f"hf:{tmp_path}"), ledger) as engine,
+        pytest.raises(EndpointError, match="cannot be loaded.*safetensors"),
     ):
         list(engine.run(requests(tmp_path, ["x"])))
 
@@ -75,7 +84,10 @@ def test_pickled_weights_are_never_loaded(folder: Path, tmp_path: Path, ledger: 
     shutil.copytree(folder, other)
     (other / "model.safetensors").unlink()
     torch.save({}, other / "pytorch_model.bin")
-    with Engine(Endpoint(role="student", model=f"hf:{other}"), ledger) as engine, pytest.raises(EndpointError):
+    with (
+        Engine(Endpoint(role="student", model=f"hf:{other}"), ledger) as engine,
+        pytest.raises(EndpointError),
+    ):
         list(engine.run(requests(other, ["x"])))
 
 
