@@ -63,10 +63,12 @@ def show(name: Name, json: AsJson = False) -> None:
     """Schema, counts, funnel, lineage and ten sample rows of a version."""
     import pyarrow as pa
 
+    from storage.marks import newest
     from tasks.seeding import seed_of
 
     store = _store()
     version = store.resolve(name)
+    verdict = newest(store.marks(version.dataset), version.name, "verdict")
     rows = store.read(version)
     ids = rows.column("id").to_pylist()
     picked = sorted(range(len(ids)), key=lambda i: seed_of(str(version), ids[i]))[:10]
@@ -83,6 +85,7 @@ def show(name: Name, json: AsJson = False) -> None:
                 "digest": version.digest,
                 "schema": {field.name: str(field.type) for field in rows.schema},
                 "counts": counts,
+                "verdict": verdict.value if verdict else None,
                 "lineage": version.lineage,
                 "samples": samples,
             }
@@ -90,7 +93,7 @@ def show(name: Name, json: AsJson = False) -> None:
         return
     from flows.showing import print_version
 
-    print_version(version, rows.schema, counts, samples)
+    print_version(version, rows.schema, counts, samples, verdict)
 
 
 def why(

@@ -20,6 +20,7 @@ from flows.nightly_cli import nightly, plan
 from flows.setup_cli import setup
 from flows.similarity_cli import decontaminate, near
 from flows.surroundings import arrange
+from flows.verdict_cli import verdict
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -50,6 +51,7 @@ for command in (
     versioning.restore,
     versioning.verify,
     versioning.migrate,
+    verdict,
 ):
     app.command()(command)
 teacher = typer.Typer(

@@ -12,6 +12,7 @@ from storage import quality
 from storage.datasets import Store
 from storage.errors import GateFailed
 from storage.gates import Gate
+from storage.marks import newest
 from storage.promotion import TAGS
 from storage.versions import Version
 
@@ -82,9 +83,9 @@ def promote(store: Store, version: Version, tag: str, home: Path) -> None:
 
 def _verdict(store: Store, version: Version) -> str | None:
     """Why the newest verdict on the version, a mark `verdict` with `better`, does not speak for it."""
-    said = [mark for mark in store.marks(version.dataset, "verdict") if mark.version == version.name]
-    if not said:
+    said = newest(store.marks(version.dataset), version.name, "verdict")
+    if said is None:
         return (
             "no verdict was reached on it: train a student on it (./mathmill verdict), or set verdict: false"
         )
-    return None if said[-1].value.get("better") else f"the verdict of {said[-1].at} is against it"
+    return None if said.value["better"] else f"the verdict of {said.at} is: {said.value['verdict']}"

@@ -32,6 +32,7 @@ from storage.versions import Version
 from tasks import scorers
 from tasks.calibrate import known_questions
 from tasks.demand import ANY, Demand
+from tasks.evaluate.verdict import gains_of
 from tasks.found import module
 from tasks.generate import EXAMPLE, Quota, asks_table
 from tasks.ingest import ingest
@@ -75,6 +76,7 @@ class Night:
     run: str  # the name of this night's work: equal inputs, equal name, whenever it runs
     begun: Begun
     demand: Demand
+    gains: dict[str, str] = field(default_factory=dict)  # subdomains in which the newest verdict showed one
     fitted: dict[str, Any] = field(default_factory=dict)  # tonight's, with how well it held
     inputs: list[dict[str, Any]] = field(default_factory=list)
     accepted: list[Ref] = field(default_factory=list)  # what came through every stage
@@ -103,7 +105,9 @@ class Night:
         seed = seed_of(config.seed, config.dataset, base.digest if base else "")
         plain = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "gates"})
         digests = [file_digest(path) for path in (*seed_files(config), probe_file(config)) if path.is_file()]
-        run = f"night-{digest_of(plain, seed, digests, against.benchmarks.digest)[:12]}"
+        gains = _gains(tools, config.dataset)
+        told = [gains] if gains else []
+        run = f"night-{digest_of(plain, seed, digests, against.benchmarks.digest, *told)[:12]}"
         begun = Begun.note(tools.home, run, lambda: forecast(config, tools).record())
         tools.terms = agreed(config, run, begun.since, tools.ledger)
         if tools.settings.runner != "threads" and (tools.terms.budget or tools.terms.answers != "online"):
@@ -120,7 +124,9 @@ class Night:
         best = min(config.mix.per_problem, config.solve.samples)
         demand = Demand(config.mix.per_problem, best, config.mix.at_least)
         line = Line(tools, bars)
-        return cls(config, line, base, known, seed, solve, against, remembered, before, run, begun, demand)
+        return cls(
+            config, line, base, known, seed, solve, against, remembered, before, run, begun, demand, gains
+        )
 
     def rebase(self) -> None:
         """Go on from what somebody else has published meanwhile."""
@@ -310,6 +316,12 @@ def roles(config: Nightly) -> list[str]:
     if config.decontaminate.ask and config.decontaminate.benchmarks:
         needed.add("critic")
     return [role for role in ROLES if role in needed]
+
+
+def _gains(tools: Tools, dataset: str) -> dict[str, str]:
+    """Subdomain -> better or worse, by the newest verdict on a version of the dataset."""
+    said = tools.store.marks(dataset, "verdict")
+    return gains_of(said[-1].value) if said else {}
 
 
 def _solve_settings(config: Nightly, tools: Tools) -> SolveSettings:

@@ -129,7 +129,8 @@ def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
     failures = line.kept(probed)
     if not failures.num_rows:
         return
-    quota = budget(failures, rates(line.rows(probed)), night.demand.questions(rows, night.usable()))
+    wanted = night.demand.questions(rows, night.usable())
+    quota = budget(failures, rates(line.rows(probed)), wanted, night.gains)
     plan = night.plan("similar", [around], quota)
     written = line.each(
         WRITE,

@@ -11,6 +11,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 
 from flows.terms import Stopped
 from flows.tools import Tools
+from storage.marks import newest
 from storage.rows import column, empty
 from storage.versions import Version
 from tasks import diff
@@ -94,6 +95,7 @@ def _write(path: Path, text: str) -> None:
 
 def figures_of(tools: Tools, version: Version) -> Figures:
     store, lineage = tools.store, version.lineage
+    said = newest(store.marks(version.dataset), version.name, "verdict")
     everything = store.candidates()
     chosen = (pc.field("run") == lineage["run"]) & pc.field("rejected").is_valid()
     rejected = everything.to_table(columns=["rejected"], filter=chosen) if everything is not None else empty()
@@ -112,4 +114,5 @@ def figures_of(tools: Tools, version: Version) -> Figures:
         ],
         costs=lineage["costs"],
         lineage={name: value for name, value in lineage.items() if name not in ("funnel", "costs")},
+        verdict=said.value if said else None,
     )

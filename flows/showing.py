@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from storage.marks import Mark
 from storage.versions import Version
 from tasks.clock import spoken
 from tasks.decontaminate.certificate import Certificate
+from tasks.evaluate.verdict import in_a_line
 
 if TYPE_CHECKING:
     from flows.config import Nightly
@@ -20,12 +22,18 @@ if TYPE_CHECKING:
 
 
 def print_version(
-    version: Version, schema: pa.Schema, counts: dict[str, dict[str, int]], samples: list[dict[str, Any]]
+    version: Version,
+    schema: pa.Schema,
+    counts: dict[str, dict[str, int]],
+    samples: list[dict[str, Any]],
+    verdict: Mark | None,
 ) -> None:
     """Counts, funnel, schema, lineage and sample rows; text of rows is shown as it is, never as markup."""
     console = Console(highlight=False)
     console.print(f"[bold]{version}[/]: {version.rows:,} rows, {version.added:,} added, {version.created}")
-    console.print(f"content digest {version.digest}\n")
+    console.print(f"content digest {version.digest}")
+    said = f"{in_a_line(verdict.value)} ({verdict.at})" if verdict else "none yet"
+    console.print(f"[bold]verdict[/] {escape(said)}\n", soft_wrap=True)
     for name, values in counts.items():
         shown = ", ".join(f"{escape(value)} {count:,}" for value, count in values.items())
         console.print(f"[bold]{name}[/]  {shown}")

@@ -71,6 +71,13 @@ class Tools:
         limits = Limits(wall_s=self.settings.program_seconds)
         return self._once("sandbox", lambda: Sandbox(limits, workers=self.settings.sandbox_workers))
 
+    def release(self, name: str) -> None:
+        """Let go of a model that is not asked any more, and of its memory."""
+        with self._lock:
+            engine = self._made.pop(name, None)
+        if engine is not None:
+            engine.close()
+
     def judge(self) -> Judge:
         return self._once("judge", lambda: Judge(workers=2))
 

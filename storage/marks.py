@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,3 +87,8 @@ def marks(where: Location, dataset: str, kind: str | None = None) -> list[Mark]:
     rows = delta.scan(where, TABLE, delta.files_of(table), SCHEMA).to_table(filter=chosen).to_pylist()
     found = [Mark(**(row | {"value": json.loads(row["value"])})) for row in rows]
     return sorted(found, key=lambda one: one.number)
+
+
+def newest(said: Sequence[Mark], version: str, kind: str) -> Mark | None:
+    """The last thing of its kind that was said of a version."""
+    return next((one for one in reversed(said) if one.version == version and one.kind == kind), None)

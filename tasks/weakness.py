@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from tasks.retrieve import neighbours as retrieve
 from tasks.seeding import seed_of
 
 STAGE = "probe"
+WORTH = {"better": 2.0, "worse": 0.5}  # of a question, by what the verdict showed for its subdomain
 
 
 def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick: Tick) -> Outcome:
@@ -110,12 +112,20 @@ def rates(probed: pa.Table) -> dict[tuple[str, str], float]:
 
 
 def budget(
-    failures: pa.Table, rate: dict[tuple[str, str], float], questions: int
+    failures: pa.Table,
+    rate: Mapping[tuple[str, str], float],
+    questions: int,
+    gains: Mapping[str, str] | None = None,
 ) -> dict[tuple[str, str], int]:
-    """Share `questions` out over the topics that failed, in proportion to their failure rates (largest remainder)."""
+    """Share `questions` out over the topics that failed, in proportion to their failure rates (largest remainder).
+
+    `gains`: subdomain -> better or worse, as the newest verdict showed it (tasks/evaluate/verdict.py): where new rows
+    made a better student more are written, where they made a worse one fewer.
+    """
     topics = sorted(set(zip(column(failures, "language"), column(failures, "subdomain"), strict=True)))
-    total = sum(rate[topic] for topic in topics)
-    exact = {topic: questions * rate[topic] / total for topic in topics}
+    weight = {topic: rate[topic] * WORTH.get((gains or {}).get(topic[1], ""), 1.0) for topic in topics}
+    total = sum(weight.values())
+    exact = {topic: questions * weight[topic] / total for topic in topics}
     shared = {topic: int(part) for topic, part in exact.items()}
     left = questions - sum(shared.values())
     for topic in sorted(topics, key=lambda t: (shared[t] - exact[t], t))[:left]:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from storage.datasets import Store
 from storage.digest import row_digests
+from storage.marks import newest
 from storage.rows import SCHEMA
 from storage.versions import Version
 from tasks.report.figures import reasons
@@ -206,7 +207,5 @@ def _contaminated(version: Version) -> int:
 
 
 def _verdict(store: Store, version: Version) -> str:
-    said = [mark for mark in store.marks(version.dataset, "verdict") if mark.version == version.name]
-    if not said:
-        return "none yet"
-    return "better" if said[-1].value.get("better") else "not better"
+    said = newest(store.marks(version.dataset), version.name, "verdict")
+    return str(said.value["verdict"]) if said else "none yet"

@@ -68,6 +68,7 @@ class Figures:
     engines: Sequence[Mapping[str, Any]] = ()  # one mapping a role: cuts, breaker, errors
     expected: Sequence[Expected] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
+    verdict: Mapping[str, Any] = field(default_factory=dict)  # as its mark has it; empty before there is one
 
     @property
     def certificate(self) -> Certificate | None:
@@ -109,9 +110,10 @@ def collect(
     funnel: Sequence[FunnelLine],
     costs: Sequence[Mapping[str, Any]],
     lineage: Mapping[str, Any],
+    verdict: Mapping[str, Any] | None = None,
 ) -> Figures:
     """`whole`: the version's rows (the columns of SHARES suffice); `added`: this run's (the columns ADDED
-    suffice); `samples`: some of them, whole; `rejected`: what the run dropped, with why."""
+    suffice); `samples`: some of them, whole; `rejected`: what the run dropped, with why; `verdict`: its mark's value."""
     return Figures(
         version=version,
         rows=whole.num_rows,
@@ -127,6 +129,7 @@ def collect(
         engines=lineage.get("engines", ()),
         expected=_expected(lineage, costs, added.num_rows),
         lineage=lineage,
+        verdict=verdict or {},
     )
 
 

@@ -10,6 +10,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from tasks.evaluate.verdict import in_a_line
 from tasks.report import mathematics, plots
 from tasks.report.figures import Figures
 
@@ -58,6 +59,8 @@ def _environment() -> Environment:
     )
     environment.filters["mathematics"] = lambda text: Markup(mathematics.to_html(text or ""))
     environment.filters["yaml"] = _yaml
+    environment.filters["verdict"] = in_a_line
+    environment.filters["points"] = lambda share: f"{100 * share:+.1f}"
     environment.filters["count"] = lambda number: f"{number:,}"
     environment.filters["cell"] = lambda text: (
         str(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("`", "'")

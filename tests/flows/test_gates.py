@@ -53,10 +53,10 @@ def test_production_wants_a_verdict_that_speaks_for_it(tmp_path: Path, version: 
     store = Store(tmp_path)
     with pytest.raises(GateFailed, match="no verdict was reached"):
         promote(store, version, "production", tmp_path)
-    store.mark(version, "verdict", {"better": False})
+    store.mark(version, "verdict", {"verdict": "not shown", "better": False})
     with pytest.raises(GateFailed, match="is against it"):
         promote(store, version, "production", tmp_path)
-    store.mark(version, "verdict", {"better": True})
+    store.mark(version, "verdict", {"verdict": "effective", "better": True})
     promote(store, version, "production", tmp_path)
     assert store.resolve("d@production") == version
 

@@ -104,7 +104,7 @@ def test_files_of_both_versions_are_not_read(
 def test_the_pages_say_it_and_hostile_text_stays_text(
     store: Store, versions: tuple[Version, Version]
 ) -> None:
-    store.mark(versions[1], "verdict", {"better": True})
+    store.mark(versions[1], "verdict", {"verdict": "effective", "better": True})
     found = compare(store, *versions)
     html, text = to_html(found), to_text(found)
     assert "<script>" not in html

@@ -1,0 +1,84 @@
+"""The command `verdict`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.browse import AsJson, Name, print_json
+from flows.surroundings import arrange
+
+
+def verdict(
+    candidate: Name = "math-sft",
+    validated: Annotated[
+        str | None, typer.Option(help="Version to train beside; else NAME@validated, or the version before.")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Checkpoint that both start from; student: a fresh small one.")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="Trainings of each kind.")] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(help="A file of benchmark items, or a folder of them; may be repeated."),
+    ] = None,
+    without: Annotated[
+        str | None, typer.Option(help="Leave the values of this column out one by one: source, method, ...")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file of settings.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="One setting, such as training.steps=1000; may be repeated."
+        ),
+    ] = None,
+    show_config: Annotated[
+        bool, typer.Option(help="Print the settings that would be used, and stop.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Train with a version and without it, on several seeds, and write into its record whether it made a better model.
+
+    Killed, the same command goes on from the trainings that are there.
+    """
+    from flows.settings import load_settings
+
+    home = load_settings().home
+    arrange(home, quiet=True)
+    from flows.config import as_yaml, load_as
+    from flows.verdict import Verdict
+    from flows.verdict import verdict as flow
+
+    given = {
+        "validated": validated,
+        "base": base,
+        "seeds": seeds,
+        "benchmarks": benchmark,
+        "without": without,
+    }
+    chosen = load_as(Verdict, config, set_ or [], candidate=candidate, **given)
+    if show_config:
+        typer.echo(as_yaml(chosen), nl=False)
+        return
+    if "PREFECT_API_URL" not in os.environ:
+        typer.echo("Starting Prefect for this run (some seconds) ...", err=True)
+    from prefect import tags
+
+    with tags("mathmill", chosen.candidate.partition("@")[0]):
+        value = flow(chosen)
+    if json:
+        print_json(value)
+        return
+    from tasks.evaluate.verdict import in_a_line
+
+    typer.echo(f"{value['version']}  {in_a_line(value)}")
+    for what in ("subdomains", "sources"):
+        for name, one in sorted(value[what].items()):
+            if one["shown"] != "not shown":
+                typer.echo(
+                    f"  {one['shown']:<8} {name}, {100 * one['effect']:+.1f} points (p = {one['p']:.2g})"
+                )
+    typer.echo(f"Report  {home / 'verdicts' / value['run'] / 'report.md'}")
