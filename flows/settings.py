@@ -16,8 +16,6 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from storage.errors import ForPeople
 from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint
 from tasks.llm.revision import revision_of
-from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint
-from tasks.llm.revision import revision_of
 
 ROLES = ("teacher", "reasoner", "critic", "student")
 EMBEDDED = "embedded"

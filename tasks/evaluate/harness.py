@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.errors import ForPeople
 from storage.rows import column
 from tasks.bill import Bill
 from tasks.evaluate.answering import ANSWERED
@@ -30,7 +31,7 @@ LONGEST = 2048  # tokens of an answer where the task does not say
 METRICS = ("exact_match", "acc", "math_verify", "pass@1", "pass_at_1", "mc2", "f1")
 
 
-class HarnessError(ValueError):
+class HarnessError(ForPeople, ValueError):
     """A task that cannot be run; the message names it and the mend."""
 
 

@@ -113,7 +113,7 @@ def test_the_pages_say_it_and_hostile_text_stays_text(
         assert "answer … is under #" in page
         assert "+2" in page
         assert "gsm8k.jsonl" in page
-        assert "better" in page
+        assert "effective" in page
     for line in text.splitlines():
         if line.startswith("|"):
             assert line.replace("\\|", "").count("|") in (3, 4, 5), line
