@@ -30,6 +30,7 @@ pytestmark = pytest.mark.e2e
 CHROMIUM = shutil.which("chromium")
 SMALL = ("--set", "target=20", "--set", "weakness.share=0", "--set", "similarity.semantic=ignore")
 RUN_WITHIN_S = 300
+BELOW_LABEL = "xpath=//label[starts-with(normalize-space(.), '{}')]/following::textarea[1]"
 ENDED = ("COMPLETED", "FAILED", "CRASHED")
 
 
@@ -181,7 +182,9 @@ def test_the_page_of_a_run(up: tuple[Home, str], scheduled: dict[str, Any], page
 
 def test_the_page_of_an_artifact(up: tuple[Home, str], scheduled: dict[str, Any], page: Page) -> None:
     _, url = up
-    page.goto(f"{url}/artifacts/key/math-sft-report")
+    chosen = {"artifacts": {"key": {"any_": ["math-sft-report"]}}}
+    report = fetch(f"{url}/api/artifacts/filter", chosen)[0]["id"]
+    page.goto(f"{url}/artifacts/artifact/{report}")
     page.locator("img[src^='data:image/png']").first.wait_for(timeout=30_000)
     seen(page, "artifact")
 
@@ -192,7 +195,7 @@ def test_a_rebuild_is_started_by_filling_its_form(
     home, url = up
     deployment = fetch(f"{url}/api/deployments/name/rebuild/rebuild")["id"]
     page.goto(f"{url}/deployments/deployment/{deployment}/run")
-    page.get_by_label("Into").fill("by-form")
+    page.locator(BELOW_LABEL.format("Into")).fill("by-form")
     seen(page, "form")
     page.get_by_role("button", name="Submit").click()
 
