@@ -78,9 +78,9 @@ def test_root_of_a_container_without_sys_admin_has_the_same_isolation():
 
 @pytest.mark.soak
 def test_every_attack_as_an_ordinary_user():
-    run_attacks("not slow")
+    run_attacks("not soak")
 
 
 @pytest.mark.soak
 def test_every_attack_twenty_times_as_an_ordinary_user():
-    run_attacks("slow")
+    run_attacks("soak")
