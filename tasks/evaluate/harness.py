@@ -49,6 +49,7 @@ def run_tasks(
     """The items of the named tasks (column `id`) with the model's scores, as tasks.evaluate.answering gives them. A task
     with several filters becomes one benchmark a filter, `task,filter`. HarnessError for what cannot be run."""
     import lm_eval
+    import torch
     from lm_eval.tasks import TaskManager
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
@@ -66,6 +67,7 @@ def run_tasks(
         model="hf" if checkpoint else _through(engine, bill, seed),
         model_args={"pretrained": checkpoint, "use_safetensors": True} if checkpoint else None,
         batch_size=32 if checkpoint else None,
+        device="cuda" if torch.cuda.is_available() else "cpu",
         tasks=list(names),
         task_manager=manager,
         num_fewshot=shots,

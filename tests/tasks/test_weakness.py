@@ -112,3 +112,13 @@ def test_the_budget_follows_the_failure_rates() -> None:
     assert rate == {("en", "limits"): 0.7, ("en", "counting"): 0.2}
     shared = budget(kept(probed), rate, 18)
     assert shared == {("en", "limits"): 14, ("en", "counting"): 4}
+
+
+def test_verdicts_shift_the_budget() -> None:
+    """Equal failure rates: what a verdict showed to help gets twice the share, what hurt half of it."""
+    rows = [Row(f"q{i}", "en", subdomain=topic) for i, topic in enumerate(("limits", "primes", "vectors"))]
+    rate = {("en", row.subdomain or ""): 0.5 for row in rows}
+    failures = to_table(rows)
+    assert set(budget(failures, rate, 21).values()) == {7}
+    shifted = budget(failures, rate, 21, {"limits": "better", "primes": "worse"})
+    assert shifted == {("en", "limits"): 12, ("en", "primes"): 3, ("en", "vectors"): 6}
