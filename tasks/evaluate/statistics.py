@@ -56,7 +56,10 @@ def paired(candidate: npt.ArrayLike, baseline: npt.ArrayLike, *, seed: int = 0) 
         )
     a, b = np.atleast_2d(a), np.atleast_2d(b)
     difference = a - b
-    if len(a) > 1:
+    low, high, p, test = -1.0, 1.0, 1.0, "none, one item"
+    if a.shape[1] == 1:
+        pass  # nothing is known of how items differ
+    elif len(a) > 1:
         low, high, p = _seeds_and_items(difference)
         test = "seeds and items, Welch"
     else:
@@ -94,7 +97,7 @@ def interval(scores: npt.ArrayLike, *, seed: int = 0) -> tuple[float, float]:
     if _binary(found):
         low, high = proportion_confint(int(found.sum()), len(found), alpha=ALPHA, method="wilson")
         return float(low), float(high)
-    return _bootstrap(found, seed)
+    return _bootstrap(found, seed) if len(found) > 1 else (0.0, 1.0)
 
 
 def pass_at(k: int, right: Sequence[int], samples: int) -> Floats:
@@ -138,7 +141,7 @@ def _sign_flip(difference: Floats, seed: int) -> tuple[float, str]:
 def _bootstrap(values: Floats, seed: int) -> tuple[float, float]:
     from scipy.stats import bootstrap
 
-    if len(values) < 2 or np.ptp(values) == 0:
+    if np.ptp(values) == 0:
         return float(values.mean()), float(values.mean())
     found = bootstrap(
         (values,),

@@ -30,6 +30,9 @@ class Source(Part):
         gt=0,
         description="share of the training tokens, by its part of all weights; empty: every row once",
     )
+    without: dict[str, tuple[str, ...]] = Field(
+        {}, description="rows to leave out, such as source: [web]; needs a weight"
+    )
 
 
 Data = Annotated[tuple[Source, ...], Field(min_length=1)]
@@ -130,6 +133,8 @@ class Train(Part):
             weighted = [source.weight is not None for source in data]
             if any(weighted) and not all(weighted):
                 raise ValueError("data: give every dataset a weight, or none")
+            if any(source.without and source.weight is None for source in data):
+                raise ValueError("data: a dataset of which rows are left out needs a weight")
         if self.batch % (self.micro() * self.processes):
             raise ValueError(
                 f"batch {self.batch} is no multiple of micro_batch {self.micro()} times processes {self.processes}"

@@ -46,7 +46,7 @@ class Job:
         if self.stage.data[0].weight is None:
             return [Group(self.versions)]
         return [
-            Group((version,), source.weight or 0.0)
+            Group((version,), source.weight or 0.0, without=source.without)
             for version, source in zip(self.versions, self.stage.data, strict=True)
         ]
 

@@ -8,8 +8,8 @@ alone, so a resumed run skips what it has seen, and every process of several rea
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,10 +34,19 @@ Block = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Versions whose rows are shuffled together, and their share of the tokens (relative to other groups')."""
+    """Versions whose rows are shuffled together, and their share of the tokens (relative to other groups').
+    `without`: column -> values of rows that are left out."""
 
     versions: tuple[Version, ...]
     share: float = 1.0
+    without: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def rows(self) -> pc.Expression:
+        """Which rows are read."""
+        found = pc.field("solution").is_valid()
+        for name, values in self.without.items():
+            found = found & ~pc.field(name).isin(list(values))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,8 @@ class Stream:
             for fragment in self.store.scan(version).get_fragments()
             for piece in fragment.split_by_row_group()
         ]
-        for window in _side_by_side([pieces[i] for i in random.permutation(len(pieces))], self.encoder):
+        order = [pieces[i] for i in random.permutation(len(pieces))]
+        for window in _side_by_side(order, self.encoder, group.rows()):
             yield window.take(random.permutation(len(window)))
 
 
@@ -127,16 +137,16 @@ def by_length(blocks: Iterator[Block], batch: int) -> Iterator[Block]:
         yield from sorted(step, key=lambda block: -len(block["input_ids"]))
 
 
-def _side_by_side(pieces: Sequence[pads.Fragment], encoder: Encoder) -> Iterator[Tokens]:
+def _side_by_side(pieces: Sequence[pads.Fragment], encoder: Encoder, rows: pc.Expression) -> Iterator[Tokens]:
     """Windows of up to OPEN slices, each out of another row group."""
     waiting = iter(pieces)
-    reading = [_slices(piece) for piece in itertools.islice(waiting, OPEN)]
+    reading = [_slices(piece, rows) for piece in itertools.islice(waiting, OPEN)]
     while reading:
         window = []
         for i, slices in enumerate(reading):
             batch = next(slices, None)
             while batch is None and (piece := next(waiting, None)) is not None:
-                reading[i] = slices = _slices(piece)
+                reading[i] = slices = _slices(piece, rows)
                 batch = next(slices, None)
             if batch is not None:
                 window.append(encoder.rows(batch))
@@ -146,10 +156,8 @@ def _side_by_side(pieces: Sequence[pads.Fragment], encoder: Encoder) -> Iterator
             yield tokens
 
 
-def _slices(piece: pads.Fragment) -> Iterator[Any]:
-    scanner = piece.scanner(
-        columns=list(COLUMNS), filter=pc.field("solution").is_valid(), batch_size=SLICE, batch_readahead=1
-    )
+def _slices(piece: pads.Fragment, rows: pc.Expression) -> Iterator[Any]:
+    scanner = piece.scanner(columns=list(COLUMNS), filter=rows, batch_size=SLICE, batch_readahead=1)
     return (batch for batch in scanner.to_batches() if batch.num_rows)
 
 

@@ -43,6 +43,13 @@ def test_models_that_answer_alike_differ_in_nothing() -> None:
     assert (several.delta, several.p) == (0, 1)
 
 
+def test_one_item_tells_nothing() -> None:
+    for candidate, baseline in (([1], [0]), ([0.5], [0.25]), ([[1], [1]], [[0], [0]])):
+        found = paired(candidate, baseline)
+        assert (found.low, found.high, found.p) == (-1, 1, 1)
+    assert interval([0.5]) == (0, 1)
+
+
 def test_shares_of_several_samples_are_tested_by_permutation() -> None:
     rng = np.random.default_rng(1)
     baseline = rng.integers(0, 5, 200) / 4

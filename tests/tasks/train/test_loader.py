@@ -102,6 +102,17 @@ def test_rows_of_many_row_groups_are_mixed(
     assert measured.rows == 100
 
 
+def test_rows_of_a_source_are_left_out_and_those_of_none_stay(
+    store: Store, stream: Callable[..., Stream]
+) -> None:
+    sources = ["web", "books", None]
+    rows = [Row(f"q {i}", "en", solution=str(i), source=sources[i % 3]) for i in range(30)]
+    version = store.publish("mixed", [to_table(rows)], lineage={})
+    assert stream(Group((version,))).measure().rows == 30
+    assert stream(Group((version,), without={"source": ("web",)})).measure().rows == 20
+    assert stream(Group((version,), without={"source": ("web", "books")})).measure().rows == 10
+
+
 def test_weights_are_shares_of_the_tokens(store: Store, stream: Callable[..., Stream]) -> None:
     """0.2 of long rows and 0.8 of short ones: by tokens, in every stretch, not only at the end."""
     for name, terms in (("long", 12), ("short", 2)):

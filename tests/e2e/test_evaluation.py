@@ -1,0 +1,93 @@
+"""Evaluation and verdict by their commands: answers are paid once, the verdict is in the version's record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.datasets import Store
+from storage.rows import Row, to_table
+from storage.versions import Version
+from tasks.rules.family import families, make
+from tasks.seeding import rng_of
+from tests.e2e.processes import Home, Teacher
+
+pytestmark = pytest.mark.e2e
+
+QUICK = (
+    "--seeds", "2", "--set", "items=12", "--set", "max_tokens=48", "--set", "training.steps=4", "--set", "training.batch=2",
+    "--set", "training.length=128",
+)  # fmt: skip
+
+
+def published(home: Path, dataset: str, tag: str) -> Version:
+    """A version of worked problems out of three families, with the lineage that a report reads."""
+    rows: dict[str, Row] = {}
+    for name in ("linear_equation", "gcd_lcm", "determinant"):
+        for number in range(40):
+            problem = make(families()[name], rng_of(tag, name, number), 1, "en")
+            row = Row(
+                problem.question, "en", solution="\n".join(problem.worked.steps), solution_format="cot", domain="algebra",
+                answer=problem.worked.answer, subdomain=problem.subdomain, source=tag, license="Apache-2.0",
+            )  # fmt: skip
+            rows[row.id] = row
+    lineage: dict[str, Any] = {"run": tag, "funnel": [], "costs": []}
+    return Store(home).publish(dataset, [to_table(rows.values())], lineage=lineage)
+
+
+def test_a_model_beside_a_baseline(home: Callable[..., Home], teacher: Callable[[], Teacher]) -> None:
+    served = teacher()
+    one = home(MATHMILL_TEACHER__BASE_URL=served.url, MATHMILL_TEACHER__MODEL="embedded")
+    asked = ("evaluate", "student", "--baseline", "teacher", "--limit", "30", "--samples", "2")
+    small = {"MATHMILL_STUDENT__BASE_URL": served.url, "MATHMILL_STUDENT__MODEL": "embedded-small"}
+    found = one.json(*asked, **small)
+    calls = served.stats()["calls"]
+    assert calls >= 120
+    whole = next(delta for delta in found["deltas"] if delta["group"] == "all")
+    assert whole["items"] == 30
+    assert whole["baseline"] > whole["candidate"] > 0  # the small one errs more
+    folder = one.path / "evaluations" / found["name"]
+    names = {
+        "record.json",
+        "report.md",
+        "differences.svg",
+        "radar.svg",
+        "candidate.parquet",
+        "baseline.parquet",
+    }
+    assert {path.name for path in folder.iterdir()} == names
+    assert "pass@1" in one.run(*asked, **small).stdout
+    assert served.stats()["calls"] == calls
+
+
+def test_bad_input_ends_in_one_line(home: Callable[..., Home], tmp_path: Path) -> None:
+    one = home()
+    one.path.parent.mkdir(parents=True, exist_ok=True)
+    for words, said in (
+        (("evaluate", "nobody"), "neither a role"),
+        (("evaluate", "hf:nowhere"), "cannot be loaded"),
+        (("evaluate", "--benchmark", "nowhere.jsonl"), "cannot read nowhere.jsonl"),
+        (("evaluate", "--set", "samples=0"), "samples"),
+        (("verdict", "nothing"), "no dataset 'nothing'"),
+    ):
+        told = one.run(*words, code=2).stderr
+        assert said in told
+        assert "Traceback" not in told
+
+
+def test_a_verdict_in_the_record(home: Callable[..., Home]) -> None:
+    one = home()
+    base, version = published(one.path, "sums", "base"), published(one.path, "more", "books")
+    assert "is the first of its dataset" in one.run("verdict", "more", *QUICK, code=2).stderr
+    found = one.json("verdict", "more", "--validated", "sums", *QUICK)
+    assert (found["version"], found["validated"], found["seeds"]) == (str(version), str(base), 2)
+    assert found["verdict"] == "not shown"  # four steps teach nothing
+    assert one.json("show", "more")["verdict"] == found
+    assert "not shown: " in one.run("show", "more").stdout
+    assert "Verdict" in (one.path / "reports" / f"{version}.html").read_text()
+    assert "is: not shown" in one.run("promote", "more", "production", code=2).stderr
+    # again: nothing is trained or asked anew, the same figures
+    assert one.json("verdict", "more", "--validated", "sums", *QUICK)["by_seed"] == found["by_seed"]
