@@ -56,9 +56,8 @@ def paired(candidate: npt.ArrayLike, baseline: npt.ArrayLike, *, seed: int = 0) 
         )
     a, b = np.atleast_2d(a), np.atleast_2d(b)
     difference = a - b
-    low, high, p, test = -1.0, 1.0, 1.0, "none, one item"
-    if a.shape[1] == 1:
-        pass  # nothing is known of how items differ
+    if a.shape[1] == 1:  # nothing is known of how items differ
+        low, high, p, test = -1.0, 1.0, 1.0, "none, one item"
     elif len(a) > 1:
         low, high, p = _seeds_and_items(difference)
         test = "seeds and items, Welch"
