@@ -17,6 +17,7 @@ from flows.diff import diff
 from flows.evaluate_cli import evaluate
 from flows.ledger_cli import ledger
 from flows.nightly_cli import nightly, plan
+from flows.proof_cli import proof
 from flows.setup_cli import setup
 from flows.similarity_cli import decontaminate, near
 from flows.surroundings import arrange
@@ -44,6 +45,7 @@ for command in (
     automations,
     diff,
     evaluate,
+    proof,
     versioning.rebuild,
     versioning.maintain,
     versioning.promote,

@@ -98,6 +98,8 @@ def model_of(tokenizer: Any, *, seed: int, shape: Shape = Shape()) -> Any:
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.heads,
         max_position_embeddings=shape.context,
+        # the usual 0.02 is for widths of thousands: at this one it halves the speed of learning (docs/log.md)
+        initializer_range=shape.hidden**-0.5,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,

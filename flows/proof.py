@@ -1,0 +1,76 @@
+"""The proof, top to bottom: the whole loop with the small student on this machine's CPU."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import time
+from pathlib import Path
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from pydantic import Field
+from rich.console import Console
+
+from flows.alarms import on_failure
+from flows.codeversion import code_version
+from flows.config import Section
+from flows.publish import code
+from flows.settings import load_settings
+from tasks.proof.page import Circumstances, Found, write
+from tasks.proof.seed import prove
+from tasks.proof.sizes import QUICK, WHOLE
+
+
+class Proof(Section):
+    """How much is proved, and where it is written."""
+
+    quick: bool = Field(
+        False, description="two seeds of a tiny student: shows that every part runs, proves nothing"
+    )
+    to: str = Field("", description="page that is written; empty: proof.md below the home's folder proof")
+    processes: int = Field(2, ge=1, description="seeds at a time, each with one thread")
+
+
+@flow(
+    name="proof",
+    description="SFT, RFT, DPO, PPO, augmentation, curation and verdicts with a small student, on the CPU.",
+    on_failure=[on_failure],
+)
+def proof(config: Proof = Proof()) -> Found:
+    """Train the base, run every seed's experiments, compare, and write the page with its plots.
+
+    A run that was killed goes on where it was, as long as the code is the same.
+    """
+    sizes = QUICK if config.quick else WHOLE
+    begun, console = time.monotonic(), Console(stderr=True)
+    place = load_settings().home.absolute() / "proof"
+    folder = place / f"{'quick' if config.quick else 'whole'}-{code_version(prove)}"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def tick(done: str) -> None:
+        console.print(f"{(time.monotonic() - begun) / 60:5.1f} min  {done} done")
+
+    told, records = prove(folder, sizes, processes=config.processes, tick=tick)
+    around = Circumstances(
+        command=f"./mathmill proof{' --quick' if config.quick else ''}",
+        commit=str(code()["commit"])[:12],
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        machine=f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {config.processes} processes of one thread",
+        minutes=(time.monotonic() - begun) / 60,
+        load=os.getloadavg()[0],
+    )
+    found = write(records, told, sizes, around, Path(config.to) if config.to else place / "proof.md")
+    create_markdown_artifact(
+        key="proof", markdown=found.page.read_text(encoding="utf-8"), description="The proof"
+    )
+    return found
+
+
+def _processor() -> str:
+    """The processor's name, as Linux tells it."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

@@ -1,0 +1,54 @@
+"""The command proof."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.browse import AsJson, print_json
+from flows.surroundings import arrange
+
+
+def proof(
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help="Two seeds of a tiny student, in minutes: every part runs, nothing is proved."
+        ),
+    ] = False,
+    to: Annotated[
+        Path | None, typer.Option(help="The page, with its plots beside it; docs/proof.md is written so.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Seeds at a time, each with one thread.")] = 2,
+    json: AsJson = False,
+) -> None:
+    """Prove the loop with the small student on the CPU: training, rewards, augmentation, curation, verdicts.
+
+    Killed, it goes on where it was: ./mathmill proof --to docs/proof.md
+    """
+    from flows.settings import load_settings
+
+    arrange(load_settings().home, quiet=True)
+    if "PREFECT_API_URL" not in os.environ:
+        typer.echo("Starting Prefect for this run (some seconds) ...", err=True)
+    from prefect import tags
+
+    from flows.proof import Proof
+    from flows.proof import proof as flow
+
+    with tags("mathmill", "proof"):
+        found = flow(Proof(quick=quick, to=str(to or ""), processes=processes))
+    shown = [claim for claim in found.claims if claim.shown]
+    if json:
+        print_json(
+            {"page": str(found.page), "questions": len(found.claims), "shown": [c.sentence for c in shown]}
+        )
+        return
+    for claim in shown:
+        typer.echo(claim.sentence)
+    typer.echo(
+        f"{len(shown)} of {len(found.claims)} questions have an answer that is significant: {found.page}"
+    )

@@ -1,0 +1,127 @@
+"""What is compared with what, and what the paired tests say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.evaluate.statistics import ALPHA, Paired, holm, paired
+from tasks.proof.problems import FAMILIES
+from tasks.proof.seed import Record
+
+Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One comparison: does `candidate` beat `baseline`? `published`: what the literature found, in points."""
+
+    experiment: str
+    candidate: str
+    baseline: str
+    published: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.candidate} against {self.baseline}"
+
+
+QUESTIONS = (
+    Question("Words and programs", "PoT", "CoT"),
+    Question("Words and programs", "CoT+PoT, words", "CoT"),
+    Question("Words and programs", "CoT+PoT, program", "PoT"),
+    Question("Words and programs", "CoT+PoT, program", "CoT"),
+    Question("RFT, DPO, PPO", "RFT", "CoT", "71 -> 77 %"),
+    Question("RFT, DPO, PPO", "RFT+DPO", "RFT"),
+    Question("RFT, DPO, PPO", "RFT+PPO", "RFT"),
+    Question("What to buy", "bought by weakness", "bought at random", "+3.72"),
+    Question("What to buy", "bought by weakness", "bought by retrieval"),
+    Question("What to buy", "bought by retrieval", "bought at random", "-1.70"),
+    Question("What to buy", "bought at random", "nothing bought"),
+    Question("Curation", "de-duplicated", "with duplicates"),
+    Question("Curation", "hard rows count more", "all rows alike"),
+    Question("Curation", "gate on", "gate off"),
+    Question("Stages", "two stages", "one mixture"),
+    Question("Stages", "two stages, small talk", "one mixture, small talk"),
+    Question("Verdict at weight 0.2", "with helpful", "validated alone"),
+    Question("Verdict at weight 0.2", "with useless", "validated alone"),
+    Question("Verdict at weight 0.2", "with harmful", "validated alone"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A question with its paired comparison over all seeds and items; `p` is corrected for the number of questions."""
+
+    question: Question
+    paired: Paired
+    p: float
+
+    @property
+    def shown(self) -> bool:
+        return self.p < ALPHA
+
+    @property
+    def verdict(self) -> str:
+        """As the verdict flow says it: effective, harmful, not shown."""
+        if not self.shown:
+            return "not shown"
+        return "effective" if self.paired.delta > 0 else "harmful"
+
+    @property
+    def sentence(self) -> str:
+        """The claim in words; for what is shown."""
+        one = self.paired
+        return (
+            f"{self.question.candidate} {'beats' if one.delta > 0 else 'loses to'} {self.question.baseline}: "
+            f"{points(one.delta)} points [{points(one.low)}, {points(one.high)}], p = {p_value(self.p)}"
+        )
+
+
+def points(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+def p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def claims(records: Sequence[Record], questions: Sequence[Question] = QUESTIONS) -> list[Claim]:
+    """Every question answered, Holm-corrected over all of them."""
+    found = [(question, paired(*_sides(records, question))) for question in questions]
+    corrected = holm({question.name: one.p for question, one in found})
+    return [Claim(question, one, corrected[question.name]) for question, one in found]
+
+
+def by_subdomain(records: Sequence[Record], questions: Sequence[Question]) -> dict[str, list[Claim]]:
+    """Subdomain -> the questions answered on its items alone, Holm-corrected over all subdomains and questions."""
+    found = {}
+    for number, subdomain in enumerate(FAMILIES):
+        for question in questions:
+            candidate, baseline = _sides(records, question)
+            each = candidate.shape[1] // len(FAMILIES)
+            part = slice(number * each, (number + 1) * each)
+            found[subdomain, question] = paired(candidate[:, part], baseline[:, part])
+    corrected = holm({f"{subdomain}: {question.name}": one.p for (subdomain, question), one in found.items()})
+    told: dict[str, list[Claim]] = {}
+    for (subdomain, question), one in found.items():
+        claim = Claim(question, one, corrected[f"{subdomain}: {question.name}"])
+        told.setdefault(subdomain, []).append(claim)
+    return told
+
+
+def shares(records: Sequence[Record], arm: str) -> Scores:
+    """(seeds, subdomains): the share of right items of an arm."""
+    scores = np.array([record.scores[arm] for record in records], np.float64)
+    return np.asarray(scores.reshape(len(records), len(FAMILIES), -1).mean(axis=2))
+
+
+def _sides(records: Sequence[Record], question: Question) -> tuple[Scores, Scores]:
+    first, second = (
+        np.array([record.scores[arm] for record in records], np.float64)
+        for arm in (question.candidate, question.baseline)
+    )
+    return first, second

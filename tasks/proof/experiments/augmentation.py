@@ -1,0 +1,45 @@
+"""Which rows to buy: near the student's failures, near any probe, or any (published: +3.72 and -1.70 points)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.proof.lab import EVEN, Lab, words
+from tasks.retrieve import nearest
+from tasks.seeding import rng_of
+
+Encode = Callable[[Sequence[str]], npt.NDArray[np.float32]]
+_NEIGHBOURS = 20
+
+
+def run(lab: Lab, models: dict[str, Any], encode: Encode) -> None:
+    """The SFT model trained on, with nothing new, or with equally many rows chosen in three ways."""
+    rows = lab.draw("rows", lab.sizes.rows)
+    pool = lab.draw("pool", lab.sizes.pool)
+    probes = lab.draw("probes", lab.sizes.probes, EVEN)
+    right = lab.right([text for (text,) in lab.say(models["SFT"], probes)], probes)
+    vectors = encode([problem.question for problem in pool])
+    asked = encode([problem.question for problem in probes])
+    _, near = nearest(vectors, asked, min(_NEIGHBOURS, len(pool)))
+    failed = [i for i, mark in enumerate(right) if not mark]
+    rng = rng_of("proof", lab.seed, "bought")
+    chosen = {
+        "by weakness": _spread(near[failed], lab.sizes.bought),
+        "by retrieval": _spread(near, lab.sizes.bought),
+        "at random": rng.sample(range(len(pool)), lab.sizes.bought),
+    }
+    lab.facts["probes failed"] = len(failed) / len(probes)
+    lab.score("nothing bought", lab.train("augmentation", words(rows), start=models["SFT"]))
+    for name, bought in chosen.items():
+        lessons = words([*rows, *(pool[i] for i in bought)])
+        lab.score(f"bought {name}", lab.train("augmentation", lessons, start=models["SFT"]))
+
+
+def _spread(near: npt.NDArray[np.int64], count: int) -> list[int]:
+    """`count` different rows of the pool, the nearest of every query first."""
+    found: dict[int, None] = dict.fromkeys(int(row) for row in near.T.reshape(-1))
+    return list(found)[:count]

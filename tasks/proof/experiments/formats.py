@@ -1,0 +1,32 @@
+"""Worked solutions in words, in programs, and both: which wins in which subdomain (MAmmoTH, arXiv:2309.05653)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.proof.lab import Lab, programs, words
+
+
+def run(lab: Lab, models: dict[str, Any]) -> None:
+    """Scores CoT, PoT, and the mixture in words and by program; where its program fails, in words. Equal steps."""
+    rows = lab.draw("rows", lab.sizes.rows)
+    half = len(rows) // 2
+    models["SFT"] = lab.train("formats", words(rows))
+    lab.score("CoT", models["SFT"])
+    coder = lab.train("formats", programs(rows))
+    lab.scores["PoT"], _ = _by_program(lab, coder)
+    mixed = lab.train("formats", [*words(rows[:half]), *programs(rows[half:])])
+    in_words = lab.score("CoT+PoT, words", mixed)
+    by_program, ran = _by_program(lab, mixed)
+    lab.scores["CoT+PoT, program"] = [
+        program if answered else word
+        for program, answered, word in zip(by_program, ran, in_words, strict=True)
+    ]
+    lab.facts["programs that ran"] = sum(ran) / len(ran)
+
+
+def _by_program(lab: Lab, model: Any) -> tuple[list[int], list[bool]]:
+    """(right, whether the program gave an answer at all) of each held-out item."""
+    said = [text for (text,) in lab.say(model, lab.held_out, program=True)]
+    answers = lab.answers(said, program=True)
+    return lab.equal(answers, lab.held_out), [answer is not None for answer in answers]

@@ -1,0 +1,165 @@
+"""docs/proof.md: what the proof found, as text and plots, in the words of the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tasks.proof import plots
+from tasks.proof.base import Told
+from tasks.proof.claims import QUESTIONS, Claim, by_subdomain, claims, p_value, points, shares
+from tasks.proof.problems import FAMILIES
+from tasks.proof.seed import Record
+from tasks.proof.sizes import Sizes
+
+_FORMATS = ("CoT", "PoT", "CoT+PoT, words", "CoT+PoT, program")
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """How the proof was run."""
+
+    command: str
+    commit: str
+    date: str
+    machine: str
+    minutes: float
+    load: float  # of the machine at the end, its own two processes included
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    page: Path
+    claims: list[Claim]
+
+
+def write(records: Sequence[Record], told: Told, sizes: Sizes, around: Circumstances, page: Path) -> Found:
+    """Writes the page and its plots beside it (NAME-deltas.svg, NAME-formats.svg)."""
+    found = claims(records)
+    each = by_subdomain(records, [question for question in QUESTIONS[:3] if question.baseline == "CoT"])
+    page.parent.mkdir(parents=True, exist_ok=True)
+    drawn = {name: page.with_name(f"{page.stem}-{name}.svg") for name in ("deltas", "formats")}
+    plots.deltas(found, drawn["deltas"])
+    plots.formats(
+        {arm: dict(zip(FAMILIES, shares(records, arm).T.tolist(), strict=True)) for arm in _FORMATS},
+        drawn["formats"],
+    )
+    parts = [
+        _head(records, told, sizes, around),
+        _shown(found),
+        _deltas(found, drawn["deltas"].name),
+        _subdomains(records, each, drawn["formats"].name),
+        _arms(records),
+        _facts(records),
+    ]
+    page.write_text("\n".join(parts), encoding="utf-8")
+    return Found(page, found)
+
+
+def _head(records: Sequence[Record], told: Told, sizes: Sizes, around: Circumstances) -> str:
+    items = sizes.items * len(FAMILIES)
+    return f"""# The proof
+
+Written by `{around.command}` on {around.date} at commit `{around.commit}`; do not edit.
+{around.machine}; {around.minutes:.0f} minutes, load {around.load:.1f} at the end.
+
+Does what the factory does to data make a better model? Here the model is the small student
+({told.parameters:,} parameters), trained from one base checkpoint ({sizes.base.steps:,} steps of {sizes.base.batch},
+{told.seconds:.0f} s) on {sizes.rows:,} rows of eight families of problems, four of them rare, {sizes.tuning.steps} steps of
+{sizes.tuning.batch} an arm, and scored by exact answer on {items} held-out items, as many of each family.
+{len(records)} seeds: each draws its own rows and its own order. Two arms of a seed differ only in what is compared.
+
+How to read it: differences are paired by seed and item; an interval covers both what seeds and what items vary
+(95 %, not corrected); `p` is Holm's for all {len(QUESTIONS)} questions together. *Not shown* means that the difference may
+be nothing: no claim is made, whatever its sign. A model of this size on problems of this size says what the loop can
+tell, not what a large model would gain; published figures stand beside for orientation.
+"""
+
+
+def _shown(found: Sequence[Claim]) -> str:
+    shown = [claim for claim in found if claim.shown]
+    lines = ["## What is shown", ""]
+    lines += [f"- {claim.sentence}" for claim in shown]
+    if not shown:
+        lines.append("Nothing: no difference is significant.")
+    lines += ["", f"Not shown: {len(found) - len(shown)} of {len(found)}; all are in the table.", ""]
+    return "\n".join(lines)
+
+
+def _deltas(found: Sequence[Claim], plot: str) -> str:
+    lines = [
+        "## All questions",
+        "",
+        f"![Differences with their intervals]({plot})",
+        "",
+        "| | question | candidate | baseline | difference, points | 95 % interval | p (Holm) | verdict | items needed | published |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for claim in found:
+        one = claim.paired
+        needed = f"{one.needed:,}" if one.needed else "-"
+        lines.append(
+            f"| {claim.question.experiment} | {claim.question.name} | {_percent(one.candidate)} | {_percent(one.baseline)} "
+            f"| {points(one.delta)} | {points(one.low)} to {points(one.high)} | {p_value(claim.p)} | {claim.verdict} "
+            f"| {needed} | {claim.question.published} |"
+        )
+    lines += [
+        "",
+        "Items needed: for this difference to be seen at the 5 % level with a power of 0.8, uncorrected.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _subdomains(records: Sequence[Record], each: dict[str, list[Claim]], plot: str) -> str:
+    lines = [
+        "## Words or programs, by subdomain",
+        "",
+        f"![Words and programs by subdomain]({plot})",
+        "",
+        f"| subdomain | {' | '.join(_FORMATS)} | wins |",
+        f"|---|{'---|' * len(_FORMATS)}---|",
+    ]
+    means = {arm: shares(records, arm).mean(axis=0) for arm in _FORMATS}
+    for number, subdomain in enumerate(FAMILIES):
+        against = next(claim for claim in each[subdomain] if claim.question.candidate == "PoT")
+        wins = "not shown" if not against.shown else "PoT" if against.paired.delta > 0 else "CoT"
+        cells = " | ".join(_percent(float(means[arm][number])) for arm in _FORMATS)
+        lines.append(f"| {subdomain} | {cells} | {wins} |")
+    lines += [
+        "",
+        "*Wins* compares CoT with PoT by the same test, Holm-corrected over the subdomains. Programs run in the sandbox; "
+        "`CoT+PoT, program` answers in words where its program gives nothing.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _arms(records: Sequence[Record]) -> str:
+    lines = ["## All arms", "", "| arm | right | " + " | ".join(f"seed {r.seed}" for r in records) + " |"]
+    lines.append("|---|---|" + "---|" * len(records))
+    for arm in records[0].scores:
+        each = [float(np.mean(record.scores[arm])) for record in records]
+        lines.append(f"| {arm} | {_percent(float(np.mean(each)))} | {' | '.join(map(_percent, each))} |")
+    return "\n".join([*lines, ""])
+
+
+def _facts(records: Sequence[Record]) -> str:
+    lines = ["## Counts", "", "| | " + " | ".join(f"seed {r.seed}" for r in records) + " |"]
+    lines.append("|---|" + "---|" * len(records))
+    for name in records[0].facts:
+        cells = (
+            f"{record.facts[name]:,.3g}" if record.facts[name] < 100 else f"{record.facts[name]:,.0f}"
+            for record in records
+        )
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    for name in records[0].seconds:
+        lines.append(f"| seconds of {name} | {' | '.join(f'{r.seconds[name]:.0f}' for r in records)} |")
+    return "\n".join([*lines, ""])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,167 @@
+"""DPO and PPO for a model that fits a CPU, over tokens at hand: what tasks/train does for real models, without a
+trainer's fixed costs, which at this size would be most of the time."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tasks.seeding import rng_of, seed_of
+from tasks.train.completion import Completer
+from tasks.train.small import Example, Recipe, batches, examples, token_nats
+
+_BETA = 0.1  # of DPO
+_QUESTIONS = 48  # a round of PPO
+_PASSES, _MINIBATCH = 2, 24
+_CLIP, _KL, _LAMBDA, _VALUE = 0.2, 0.02, 0.95, 0.5
+_RATE = 3e-4
+_LONGEST = 56  # tokens of a completion
+
+
+def prefer(
+    model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str, str]], recipe: Recipe, *, seed: int
+) -> list[float]:
+    """DPO (Rafailov et al. 2023, arXiv:2305.18290) in place over (prompt, chosen, rejected); the loss of each step."""
+    chosen = examples(tokenizer, [(prompt, good) for prompt, good, _ in pairs])
+    worse = examples(tokenizer, [(prompt, bad) for prompt, _, bad in pairs])
+    reference = copy.deepcopy(model).eval()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.peak, weight_decay=0.0, fused=True)
+    losses = []
+    lengths = [max(len(a), len(b)) for a, b in zip(chosen, worse, strict=True)]
+    for batch in batches(lengths, recipe, seed):
+        rows = [chosen[i] for i in batch] + [worse[i] for i in batch]
+        with torch.no_grad():
+            before = _log_chance(reference, rows)
+        gain = _log_chance(model, rows) - before
+        loss = -torch.nn.functional.logsigmoid(_BETA * (gain[: len(batch)] - gain[len(batch) :])).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+    return losses
+
+
+def _log_chance(model: Any, rows: Sequence[Example]) -> Any:
+    """(rows,): log probability of each completion."""
+    nats, weights = token_nats(rows, model)
+    return -(nats * weights).sum(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rollout:
+    """What was said in a round, and what was thought of it then; tensors are (rows, longest)."""
+
+    rows: list[Example]
+    said: Any  # 1 at places that predict a token of the completion
+    log_chance: Any
+    advantage: Any
+    returns: Any
+
+    def part(self, chosen: Any) -> tuple[list[Example], Any, Any, Any, Any]:
+        rows = [self.rows[i] for i in chosen.tolist()]
+        longest = max(len(row) for row in rows)
+        return rows, *(
+            part[chosen, :longest] for part in (self.said, self.log_chance, self.advantage, self.returns)
+        )
+
+
+def ppo(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    reward: Callable[[list[str], list[int]], Sequence[float]],
+    *,
+    rounds: int,
+    seed: int,
+) -> list[float]:
+    """PPO (Schulman et al. 2017, arXiv:1707.06347) in place: clipped objective, value head, GAE, KL to the start.
+
+    `reward(texts, numbers)` judges what was said to the prompts of these numbers. Returns the mean reward of each
+    round, before it was learned from.
+    """
+    rng = rng_of(seed, "ppo")
+    reference = copy.deepcopy(model).eval()
+    head = torch.nn.Linear(model.config.hidden_size, 1)
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.zeros_(head.bias)
+    parameters = [*model.parameters(), *head.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=_RATE, weight_decay=0.0, fused=True)
+    generator = torch.Generator().manual_seed(seed)
+    rewards = []
+    for number in range(rounds):
+        asked = rng.sample(range(len(prompts)), min(_QUESTIONS, len(prompts)))
+        drawn = Completer(model, tokenizer).complete(
+            [prompts[i] for i in asked],
+            max_new_tokens=_LONGEST,
+            temperature=1.0,
+            seed=seed_of(seed, number),
+            batch=128,
+        )
+        texts = [one.text for (one,) in drawn]
+        scores = list(reward(texts, asked))
+        rewards.append(sum(scores) / len(scores))
+        rows = examples(tokenizer, list(zip([prompts[i] for i in asked], texts, strict=True)))
+        rollout = _judged(model, reference, head, rows, scores)
+        for _ in range(_PASSES):
+            order = torch.randperm(len(rows), generator=generator)
+            for chosen in order.split(_MINIBATCH):
+                loss = _loss(model, head, *rollout.part(chosen))
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+    return rewards
+
+
+def _judged(model: Any, reference: Any, head: Any, rows: list[Example], scores: Sequence[float]) -> _Rollout:
+    with torch.no_grad():
+        nats, said, values = _read(model, head, rows)
+        other, _ = token_nats(rows, reference)
+        gained = _KL * (nats - other) * said  # -log p + log p of the reference: minus the KL of each token
+        last = torch.tensor([len(row) - 2 for row in rows])
+        gained[torch.arange(len(rows)), last] += torch.tensor(scores, dtype=torch.float32)
+        advantage = advantages(gained, values, said)
+        returns = advantage + values
+        counted = advantage[said > 0]
+        scaled = (advantage - counted.mean()) / (counted.std() + 1e-6) * said
+    return _Rollout(rows, said, -nats, scaled, returns)
+
+
+def advantages(rewards: Any, values: Any, said: Any, *, decay: float = _LAMBDA) -> Any:
+    """GAE (Schulman et al. 2016, arXiv:1506.02438) without discount; all (rows, places), nothing after the last said."""
+    found = torch.zeros_like(rewards)
+    following = torch.zeros(len(rewards))
+    value = torch.zeros(len(rewards))
+    for place in range(rewards.shape[1] - 1, -1, -1):
+        mask = said[:, place]
+        surprise = rewards[:, place] + value - values[:, place]
+        following = (surprise + decay * following) * mask
+        value = values[:, place] * mask
+        found[:, place] = following
+    return found
+
+
+def _loss(
+    model: Any, head: Any, rows: list[Example], said: Any, old: Any, advantage: Any, returns: Any
+) -> Any:
+    nats, _, values = _read(model, head, rows)
+    ratio = torch.exp((-nats - old) * said)
+    gain = torch.minimum(ratio * advantage, ratio.clamp(1 - _CLIP, 1 + _CLIP) * advantage)
+    error = (values - returns) ** 2
+    return ((_VALUE * error - gain) * said).sum() / said.sum()
+
+
+def _read(model: Any, head: Any, rows: list[Example]) -> tuple[Any, Any, Any]:
+    """(nats of each token said, 1 where one is said, values), (rows, longest) each."""
+    seen: list[Any] = []
+    hook = model.model.register_forward_hook(lambda *passed: seen.append(passed[2].last_hidden_state))
+    try:
+        nats, said = token_nats(rows, model)
+    finally:
+        hook.remove()
+    return nats, said, head(seen[0])[..., 0] * said

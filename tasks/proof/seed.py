@@ -1,0 +1,117 @@
+"""All experiments of one seed, in a process of its own, with one thread; its record is written last and not made twice."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tasks.proof.base import Told, make_base
+from tasks.proof.lab import EVEN, Lab, draw
+from tasks.proof.problems import FAMILIES, Problem
+from tasks.proof.sizes import Sizes
+from tasks.seeding import rng_of
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one seed found: of each arm 1 or 0 a held-out item, counts worth telling, seconds of each experiment."""
+
+    seed: int
+    scores: dict[str, list[int]]
+    facts: dict[str, float]
+    seconds: dict[str, float]
+
+
+def held_out(sizes: Sizes) -> list[Problem]:
+    """The items that every model is scored on, the same for all seeds, equally many of each subdomain."""
+    rng = rng_of("proof", "held out")
+    return [problem for name in FAMILIES for problem in draw(rng, sizes.items, {name: EVEN[name]})]
+
+
+def prove(
+    folder: Path, sizes: Sizes, *, processes: int, tick: Callable[[str], None] = lambda _: None
+) -> tuple[Told, list[Record]]:
+    """The base, then every seed, `processes` at a time. What `folder` holds of an earlier start is not made again.
+
+    `tick` is told what is finished.
+    """
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as one:
+        told = one.submit(_base, folder, sizes).result()
+    tick("base")
+    with ProcessPoolExecutor(min(processes, sizes.seeds), mp_context=spawn) as pool:
+        begun = {pool.submit(_seed, folder, sizes, seed): seed for seed in range(sizes.seeds)}
+        records = []
+        for done in as_completed(begun):
+            records.append(done.result())
+            tick(f"seed {begun[done]}")
+    return told, sorted(records, key=lambda record: record.seed)
+
+
+def _base(folder: Path, sizes: Sizes) -> Told:
+    _one_thread()
+    return make_base(folder / "base", sizes, {problem.question for problem in held_out(sizes)})
+
+
+def _seed(folder: Path, sizes: Sizes, seed: int) -> Record:
+    file = folder / f"seed-{seed}.json"
+    if file.exists():
+        return Record(**orjson.loads(file.read_bytes()))
+    _one_thread()
+    record = _experiments(folder, sizes, seed)
+    beside = file.with_suffix(".new")
+    beside.write_bytes(orjson.dumps(asdict(record)))
+    beside.rename(file)
+    return record
+
+
+def _experiments(folder: Path, sizes: Sizes, seed: int) -> Record:
+    from storage.ledger import Ledger
+    from tasks.answers import Judge
+    from tasks.encode import Encoder
+    from tasks.llm import Endpoint, Engine, EngineLimits
+    from tasks.proof.experiments import augmentation, curation, formats, preferences, stages
+    from tasks.sandbox import Limits, Sandbox
+    from tasks.train.completion import Completer
+
+    base = Completer.load(folder / "base", device="cpu")
+    models: dict[str, Any] = {}
+    seconds: dict[str, float] = {}
+    ledger = Ledger.open(str(folder / f"ledger-{seed}.sqlite"))
+    with Judge(workers=1) as judge, Sandbox(Limits(wall_s=5.0), workers=1) as box:
+        critic = Engine(Endpoint(role="critic", model="embedded"), ledger, EngineLimits())
+        lab = Lab(sizes, seed, base.model, base.tokenizer, judge, box, held_out(sizes))
+        lab.score("base", base.model)
+        encode = Encoder()
+        steps: Iterable[tuple[str, Callable[[], None]]] = (
+            ("formats", lambda: formats.run(lab, models)),
+            ("preferences", lambda: preferences.run(lab, models)),
+            ("augmentation", lambda: augmentation.run(lab, models, encode)),
+            ("curation", lambda: curation.run(lab, models, critic)),
+            ("stages", lambda: stages.run(lab, models)),
+        )
+        try:
+            for name, run in steps:
+                begun = time.monotonic()
+                run()
+                seconds[name] = time.monotonic() - begun
+        finally:
+            critic.close()
+            ledger.close()
+    return Record(seed, lab.scores, lab.facts, seconds)
+
+
+def _one_thread() -> None:
+    """Two processes of one thread beat one of two at this size, and equal threads give equal sums."""
+    import torch
+    from transformers.utils import logging
+
+    torch.set_num_threads(1)
+    logging.disable_progress_bar()

@@ -1,0 +1,59 @@
+"""How large the proof is: the whole one, and the quick one that shows that every part of it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tasks.train.small import Recipe
+from tasks.train.student import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Numbers of rows, steps and items. Rows are of one draw of a seed; `items` are held out, of each subdomain."""
+
+    seeds: int
+    shape: Shape
+    base: Recipe  # the base checkpoint, one for all seeds
+    tuning: Recipe  # each arm
+    preference: Recipe  # DPO
+    rounds: int  # of PPO
+    items: int
+    rows: int  # with worked solutions
+    answered: int  # questions with an answer and no solution
+    samples: int  # of the student at each answered question
+    probes: int  # questions that look for weaknesses
+    pool: int  # rows that can be bought
+    bought: int  # rows that are
+
+
+WHOLE = Sizes(
+    seeds=5,
+    shape=Shape(hidden=64, feedforward=172, layers=3, heads=2, context=256, vocabulary=384),
+    base=Recipe(steps=1500, batch=64, peak=4e-3),
+    tuning=Recipe(steps=150, batch=32, peak=2e-3),
+    preference=Recipe(steps=40, batch=16, peak=2e-4),
+    rounds=12,
+    items=60,
+    rows=1200,
+    answered=1200,
+    samples=4,
+    probes=400,
+    pool=3000,
+    bought=400,
+)
+QUICK = Sizes(
+    seeds=2,
+    shape=Shape(hidden=32, feedforward=64, layers=2, heads=2, context=128, vocabulary=384),
+    base=Recipe(steps=60, batch=32, peak=5e-3),
+    tuning=Recipe(steps=8, batch=16, peak=2e-3),
+    preference=Recipe(steps=2, batch=4, peak=2e-4),
+    rounds=1,
+    items=5,
+    rows=60,
+    answered=30,
+    samples=2,
+    probes=24,
+    pool=100,
+    bought=20,
+)
