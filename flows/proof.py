@@ -16,8 +16,8 @@ from rich.console import Console
 from flows.alarms import on_failure
 from flows.codeversion import code_version
 from flows.config import Section
-from flows.publish import code
 from flows.settings import load_settings
+from tasks.checkout import code
 from tasks.proof.page import Circumstances, Found, write
 from tasks.proof.seed import prove
 from tasks.proof.sizes import QUICK, WHOLE

@@ -1,7 +1,7 @@
 """The base checkpoint: what all arms of all seeds start from, as a pretrained model would be.
 
-Its corpus is what is cheap to have: calculations without a question, and fewer worked problems, programs and small
-talk, with the common subdomains common and the rare ones rare.
+Its corpus is what there was before the factory: calculations without a question, worked problems, programs and some
+small talk, with the common subdomains common and the rare ones rare.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from tasks.proof.lab import EVEN, SKEWED, Lesson, draw, programs, prompt, words
+from tasks.proof.lab import SKEWED, Lesson, draw, programs, prompt, words
 from tasks.proof.problems import FAMILIES
 from tasks.proof.sizes import Sizes
 from tasks.seeding import rng_of, seed_of
-from tasks.train.small import examples, fit
-from tasks.train.student import END, model_of, save, tokenizer_of
+from tasks.train.small import Example, examples, fit
+from tasks.train.student import model_of, save, tokenizer_of
 
-_FACTS = 5  # calculations in a text
+_IN_A_ROW = 6  # calculations
 _TOLD = "told.json"
 _WORDS = ["red", "blue", "green", "black", "white", "gold", "pink", "grey", "brown", "silver", "tin", "lead"]
 
@@ -47,22 +48,11 @@ def make_base(folder: Path, sizes: Sizes, held_out: set[str]) -> Told:
         return Told(**orjson.loads((folder / _TOLD).read_bytes()))
     begun = time.monotonic()
     rng = rng_of("proof", "base")
-    texts = sizes.base.steps * sizes.base.batch
-    worked = draw(rng, min(texts // 5, 12_000), SKEWED, without=held_out)
-    lessons = [*words(worked), *programs(worked[: len(worked) // 2]), *chat(rng, len(worked) // 10)]
-    facts = _facts(rng, len(lessons) * _FACTS)
-    sample = draw(rng_of("proof", "words"), min(600, texts), EVEN)
-    tokenizer = tokenizer_of(
-        [f"{one.question} {one.cot} {one.program}" for one in sample]
-        + [one.solution for one in lessons[-50:]],
-        sizes.shape,
-    )
-    rows = examples(
-        tokenizer, [(prompt(tokenizer, one.question, one.program), one.solution) for one in lessons]
-    )
-    rows += examples(
-        tokenizer, [(END, ", ".join(facts[i : i + _FACTS])) for i in range(0, len(facts), _FACTS)]
-    )
+    worked = draw(rng, sizes.corpus, SKEWED, without=held_out)
+    lessons = [*words(worked), *programs(worked[: len(worked) // 3]), *chat(rng, len(worked) // 10)]
+    tokenizer = tokenizer_of([f"{one.question} {one.solution}" for one in lessons], sizes.shape)
+    pairs = [(prompt(tokenizer, one.question, one.program), one.solution) for one in lessons]
+    rows = [*examples(tokenizer, pairs), *_calculations(rng, tokenizer, len(pairs))]
     model = model_of(tokenizer, seed=seed_of("proof", "base"), shape=sizes.shape)
     losses = fit(model, rows, sizes.base, seed=seed_of("proof", "base"))
     save(model, tokenizer, folder)
@@ -75,11 +65,19 @@ def make_base(folder: Path, sizes: Sizes, held_out: set[str]) -> Told:
     return told
 
 
-def _facts(rng: random.Random, count: int) -> list[str]:
-    """Calculations of all families, none beside the one that it follows from."""
-    names = list(FAMILIES)
-    found: list[str] = []
-    while len(found) < count:
-        found.extend(FAMILIES[rng.choice(names)](rng).steps)
-    rng.shuffle(found)
-    return found[:count]
+def _calculations(rng: random.Random, tokenizer: Any, count: int) -> list[Example]:
+    """Calculations of all families, none beside the one that it follows from; only the results count."""
+    steps: list[str] = []
+    while len(steps) < count * _IN_A_ROW:
+        steps.extend(FAMILIES[rng.choice(list(FAMILIES))](rng).steps)
+    rng.shuffle(steps)
+    start, equals = tokenizer.eos_token_id, tokenizer(" = 1")["input_ids"][0]
+    found = []
+    for i in range(0, count * _IN_A_ROW, _IN_A_ROW):
+        tokens = tokenizer(", ".join(steps[i : i + _IN_A_ROW]) + ",")["input_ids"]
+        result, weights = False, []
+        for token in tokens:
+            weights.append(float(result))
+            result = token == equals or (result and tokenizer.decode([token]).isdigit())
+        found.append(Example([start], tokens, weights))
+    return found

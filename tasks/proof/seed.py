@@ -76,7 +76,8 @@ def _experiments(folder: Path, sizes: Sizes, seed: int) -> Record:
     from storage.ledger import Ledger
     from tasks.answers import Judge
     from tasks.encode import Encoder
-    from tasks.llm import Endpoint, Engine, EngineLimits
+    from tasks.llm.endpoint import Endpoint, EngineLimits
+    from tasks.llm.engine import Engine
     from tasks.proof.experiments import augmentation, curation, formats, preferences, stages
     from tasks.sandbox import Limits, Sandbox
     from tasks.train.completion import Completer

@@ -14,7 +14,8 @@ class Sizes:
 
     seeds: int
     shape: Shape
-    base: Recipe  # the base checkpoint, one for all seeds
+    corpus: int  # worked problems of the base checkpoint
+    base: Recipe  # one base for all seeds
     tuning: Recipe  # each arm
     preference: Recipe  # DPO
     rounds: int  # of PPO
@@ -30,22 +31,24 @@ class Sizes:
 WHOLE = Sizes(
     seeds=5,
     shape=Shape(hidden=64, feedforward=172, layers=3, heads=2, context=256, vocabulary=384),
-    base=Recipe(steps=1500, batch=64, peak=4e-3),
-    tuning=Recipe(steps=150, batch=32, peak=2e-3),
-    preference=Recipe(steps=40, batch=16, peak=2e-4),
+    corpus=2200,
+    base=Recipe(steps=1500, batch=32, peak=4e-3),
+    tuning=Recipe(steps=120, batch=32, peak=1.5e-3),
+    preference=Recipe(steps=30, batch=16, peak=2e-4),
     rounds=12,
-    items=60,
+    items=40,
     rows=1200,
-    answered=1200,
+    answered=800,
     samples=4,
     probes=400,
-    pool=3000,
+    pool=2000,
     bought=400,
 )
 QUICK = Sizes(
     seeds=2,
-    shape=Shape(hidden=32, feedforward=64, layers=2, heads=2, context=128, vocabulary=384),
-    base=Recipe(steps=60, batch=32, peak=5e-3),
+    shape=Shape(hidden=32, feedforward=86, layers=2, heads=2, context=128, vocabulary=384),
+    corpus=300,
+    base=Recipe(steps=200, batch=32, peak=8e-3),
     tuning=Recipe(steps=8, batch=16, peak=2e-3),
     preference=Recipe(steps=2, batch=4, peak=2e-4),
     rounds=1,

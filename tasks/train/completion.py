@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from storage.errors import ForPeople
 from tasks.seeding import seed_of
 
 Message = dict[str, str]
@@ -31,7 +32,7 @@ class Completion:
     ended: bool
 
 
-class TooLong(ValueError):
+class TooLong(ForPeople, ValueError):
     """A prompt that leaves no room in the model's context."""
 
 

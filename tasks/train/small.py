@@ -35,11 +35,12 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Token ids of prompt and completion (with its end token); the loss counts the completion, times `weight`."""
+    """Token ids of prompt (at least one) and completion; the loss counts the completion, times `weight`: one number,
+    or one of each of its tokens."""
 
     prompt: list[int]
     completion: list[int]
-    weight: float = 1.0
+    weight: float | list[float] = 1.0
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.completion)

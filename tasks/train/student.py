@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from storage.errors import ForPeople
+
 END, PAD = "<|end|>", "<|pad|>"
 ROLES = ("system", "user", "assistant")
 
@@ -39,7 +41,7 @@ class Shape:
     vocabulary: int = 512  # tokens, at most; 256 bytes, 5 marks, the rest learned
 
 
-class TooSmall(ValueError):
+class TooSmall(ForPeople, ValueError):
     """A vocabulary without room for every byte and the marks."""
 
 

@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from storage.rows import Row, column, to_table
-from tasks.dedup import DedupSettings, dedup_rows
+from tasks.dedup.night import dedup_rows
+from tasks.dedup.settings import DedupSettings
 from tasks.llm.engine import Engine
 from tasks.proof.lab import Lab, Lesson, words
 from tasks.proof.problems import said
