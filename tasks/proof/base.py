@@ -52,7 +52,7 @@ def make_base(folder: Path, sizes: Sizes, held_out: set[str]) -> Told:
     lessons = [*words(worked), *programs(worked[: len(worked) // 3]), *chat(rng, len(worked) // 10)]
     tokenizer = tokenizer_of([f"{one.question} {one.solution}" for one in lessons], sizes.shape)
     pairs = [(prompt(tokenizer, one.question, one.program), one.solution) for one in lessons]
-    rows = [*examples(tokenizer, pairs), *_calculations(rng, tokenizer, len(pairs))]
+    rows = [*examples(tokenizer, pairs), *_calculations(rng, tokenizer, 2 * len(pairs))]
     model = model_of(tokenizer, seed=seed_of("proof", "base"), shape=sizes.shape)
     losses = fit(model, rows, sizes.base, seed=seed_of("proof", "base"))
     save(model, tokenizer, folder)

@@ -17,7 +17,9 @@ from tasks.teacher.slips import slip
 
 COPIES = 10
 WRONG = 0.3  # share of planted wrong rows
-GATE = 0.6  # least score, as in flows/config.py
+# least score: the embedded critic cannot work most of these terse problems, and gives 0.4 to 0.5 where the arithmetic
+# is right, 0.3 at most where it is not; the night's 0.6 would lose half of the right rows
+GATE = 0.35
 
 
 def run(lab: Lab, models: dict[str, Any], critic: Engine) -> None:
