@@ -58,7 +58,6 @@ def proof(config: Proof = Proof()) -> Found:
         commit=str(code()["commit"])[:12],
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         machine=f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {config.processes} processes of one thread",
-        minutes=(time.monotonic() - begun) / 60,
         load=os.getloadavg()[0],
     )
     found = write(records, told, sizes, around, Path(config.to) if config.to else place / "proof.md")

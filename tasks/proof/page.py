@@ -26,8 +26,7 @@ class Circumstances:
     commit: str
     date: str
     machine: str
-    minutes: float
-    load: float  # of the machine at the end, its own two processes included
+    load: float  # of the machine at the end, its own processes included
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +60,15 @@ def write(records: Sequence[Record], told: Told, sizes: Sizes, around: Circumsta
 
 def _head(records: Sequence[Record], told: Told, sizes: Sizes, around: Circumstances) -> str:
     items = sizes.items * len(FAMILIES)
+    each = [sum(record.seconds.values()) for record in records]
     return f"""# The proof
 
 Written by `{around.command}` on {around.date} at commit `{around.commit}`; do not edit.
-{around.machine}; {around.minutes:.0f} minutes, load {around.load:.1f} at the end.
+{around.machine}, load {around.load:.1f} at the end; by the clock {told.seconds / 60:.0f} minutes for the base and
+{min(each) / 60:.0f} to {max(each) / 60:.0f} for a seed. A load above the number of processes means that the machine was shared.
 
 Does what the factory does to data make a better model? Here the model is the small student
-({told.parameters:,} parameters), trained from one base checkpoint ({sizes.base.steps:,} steps of {sizes.base.batch},
-{told.seconds:.0f} s) on {sizes.rows:,} rows of eight families of problems, four of them rare, {sizes.tuning.steps} steps of
+({told.parameters:,} parameters), trained from one base checkpoint ({sizes.base.steps:,} steps of {sizes.base.batch}) on {sizes.rows:,} rows of eight families of problems, four of them rare, {sizes.tuning.steps} steps of
 {sizes.tuning.batch} an arm, and scored by exact answer on {items} held-out items, as many of each family.
 {len(records)} seeds: each draws its own rows and its own order. Two arms of a seed differ only in what is compared.
 

@@ -59,7 +59,7 @@ def test_every_arm_of_a_question_must_have_been_scored() -> None:
 
 
 def test_the_page_claims_what_is_shown_and_tells_the_rest(tmp_path: Path) -> None:
-    around = Circumstances("./mathmill proof", "abc", "2026-11-21", "a machine", 39.0, 2.0)
+    around = Circumstances("./mathmill proof", "abc", "2026-11-21", "a machine", 2.0)
     page = tmp_path / "proof.md"
     found = write(records({"gate on": 1.0}), Told(200_000, 0.5, 60.0), WHOLE, around, page)
     text = page.read_text(encoding="utf-8")

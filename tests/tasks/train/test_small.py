@@ -80,12 +80,12 @@ def test_batches_cover_every_row_once_an_epoch() -> None:
     assert sum(spread) / len(spread) < 2
 
 
-def test_it_learns_by_heart_and_equal_seeds_give_equal_weights(model: Any, tokenizer: Any) -> None:
+def test_it_learns_by_heart_and_equal_seeds_give_equal_losses(model: Any, tokenizer: Any) -> None:
     rows = examples(tokenizer, PAIRS)
-    twin = copy.deepcopy(model)
-    recipe = Recipe(steps=120, batch=4, peak=1e-2)
-    losses = fit(model, rows, recipe, seed=3)
-    assert losses == fit(twin, rows, recipe, seed=3)
+    losses = fit(copy.deepcopy(model), rows, Recipe(steps=3, batch=4), seed=3)
+    assert losses == fit(copy.deepcopy(model), rows, Recipe(steps=3, batch=4), seed=3)
+    assert losses != fit(copy.deepcopy(model), rows, Recipe(steps=3, batch=2), seed=4)
+    losses = fit(model, rows, Recipe(steps=100, batch=4, peak=1e-2), seed=3)
     assert losses[-1] < 0.2 < losses[0]
     said = Completer(model, tokenizer).complete([prompt for prompt, _ in PAIRS], max_new_tokens=30)
     assert [one.text for (one,) in said] == [completion for _, completion in PAIRS]
