@@ -130,6 +130,9 @@ def sql(
                 print_json([dict(zip(names, record, strict=True)) for record in answer.fetchall()])
             else:
                 answer.show(max_rows=100, max_width=200)
+    except duckdb.CatalogException as error:
+        tables = "rows, rejected, and each dataset in double quotes (./mathmill datasets)"
+        raise StorageError(f"the query: {str(error).splitlines()[0]} Tables: {tables}") from error
     except duckdb.Error as error:
         raise StorageError(f"the query: {error}") from error
 

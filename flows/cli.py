@@ -17,6 +17,7 @@ from flows.diff import diff
 from flows.evaluate_cli import evaluate
 from flows.ledger_cli import ledger
 from flows.nightly_cli import nightly, plan
+from flows.orchestrated import INTERRUPTED, STOPPED
 from flows.proof_cli import proof
 from flows.setup_cli import setup
 from flows.similarity_cli import decontaminate, near
@@ -152,8 +153,8 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        typer.echo("\nmathmill: stopped; what is finished is kept, run again to go on", err=True)
-        raise SystemExit(130) from None
+        typer.echo(f"\nmathmill: {STOPPED}", err=True)
+        raise SystemExit(INTERRUPTED) from None
     except Exception as error:
         from flows.errors import in_one_line
 

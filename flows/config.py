@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -264,15 +266,22 @@ def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any)
     if file is not None:
         try:
             data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"--config {file}: {' '.join(str(error).split())}") from error
+        except OSError as error:
+            raise ConfigError(f"--config {file}: {error.strerror}. Mend it: check the path") from error
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"--config {file}{_place(error)}. Mend it: one `name: value` a line") from error
         if not isinstance(data, dict):
             raise ConfigError(f"--config {file}: must be a YAML mapping of settings, such as `target: 1000`")
     for item in sets:
         key, equals, value = item.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set {item}: must be KEY=VALUE, such as solve.samples=8")
-        _put(data, key.split("."), yaml.safe_load(value), item)
+        try:
+            _put(data, key.split("."), yaml.safe_load(value), item)
+        except yaml.YAMLError as error:
+            raise ConfigError(
+                f"--set {item}{_place(error)}. Mend it: close its brackets and quotes"
+            ) from error
     for key, value in overrides.items():
         if value not in (None, []):
             _put(data, key.split("__"), value, key)
@@ -281,10 +290,25 @@ def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        what = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+        what = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(where, _settings(kind), 1)
+            what = f"there is no such setting{f'; {near[0]} is one' if near else ''}"
         raise ConfigError(
-            f"setting {where}: {what} (./mathmill {kind.__name__.lower()} --show-config lists all)"
+            f"setting {where}: {what} (all: ./mathmill {kind.__name__.lower()} --show-config)"
         ) from error
+
+
+def _settings(kind: type[BaseModel], before: str = "") -> Iterator[str]:
+    for name, field in kind.model_fields.items():
+        yield before + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _settings(field.annotation, f"{before}{name}.")
+
+
+def _place(error: Exception) -> str:
+    mark, said = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "it is no YAML"
+    return f", line {mark.line + 1}, column {mark.column + 1}: {said}" if mark else f": {said}"
 
 
 def as_yaml(config: Section) -> str:

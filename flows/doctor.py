@@ -97,9 +97,8 @@ def _endpoints(home: Path) -> Iterator[Check]:
 def _endpoint(tools: Tools, role: str) -> Check:
     tools.engine(role).check()
     endpoint = tools.settings.endpoint(role)
-    return Check(
-        role, True, f"{endpoint.model} at {', '.join(endpoint.base_urls or ['embedded, in process'])}"
-    )
+    where = f"at {', '.join(endpoint.base_urls)}" if endpoint.base_urls else "in process"
+    return Check(role, True, f"{endpoint.model} {where}")
 
 
 def _guarded(what: str, run: Callable[[], Check], mend: str) -> Check:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.browse import AsJson, print_json
+from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 
 if TYPE_CHECKING:
@@ -63,12 +63,8 @@ def evaluate(
     if show_config:
         typer.echo(as_yaml(chosen), nl=False)
         return
-    if "PREFECT_API_URL" not in os.environ:
-        typer.echo("Starting Prefect for this run (some seconds) ...", err=True)
-    from prefect import tags
-
-    with tags("mathmill"):
-        name = flow(chosen)
+    with orchestrated() as run:
+        name = run(flow, chosen)
     import orjson
 
     record = orjson.loads((home / FOLDER / name / "record.json").read_bytes())

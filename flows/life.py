@@ -50,8 +50,9 @@ def _row(store: Store, row_id: str) -> dict[str, Any]:
         raise StorageError(
             f"{row_id!r} begins {len(ids)} row ids: {', '.join(ids[:5])}. Mend it: give more digits"
         )
-    # a row that was met again on a later night is there once a night: its kept life comes first
-    return min(found, key=lambda row: row["rejected"] is not None)
+    # met again, in the same night or a later one, it is the same row: its kept life comes first
+    kept, *others = sorted(found, key=lambda row: row["rejected"] is not None)
+    return kept | {"also": [other["rejected"] for other in others if other["rejected"] is not None]}
 
 
 def _find(store: Store, chosen: pc.Expression) -> list[dict[str, Any]]:
@@ -106,6 +107,8 @@ def print_life(life: dict[str, Any]) -> None:
         else f"[red]dropped[/] {escape(row['rejected'])}"
     )
     console.print(f"[bold]{row['id']}[/]  {kept}")
+    for reason in row["also"]:
+        console.print(f"met again, and [red]dropped[/] {escape(reason)}")
     console.print(
         f"run {row['run']}, stage {row['stage']}, method {row['method']}, model {row['model']}, prompt {row['prompt']}"
     )

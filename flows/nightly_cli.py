@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 
 if TYPE_CHECKING:
@@ -74,20 +74,22 @@ def nightly(
     if show_config:
         typer.echo(as_yaml(night), nl=False)
         return
-    from flows.nightly import nightly as flow
-    from flows.summary import as_json, print_summary
     from flows.terms import Stopped
+    from tasks.ingest import check
 
-    if "PREFECT_API_URL" not in os.environ:
-        typer.echo("Starting Prefect for this run (some seconds) ...", err=True)
-    from prefect import tags
-
+    check(
+        [Path(path) for path in night.seeds.files]
+    )  # the flow looks again; here it costs nothing to be told
     try:
-        with tags("mathmill", night.dataset):
-            name = flow(night)
+        with orchestrated(night.dataset) as run:
+            from flows.nightly import nightly as flow
+
+            name = run(flow, night)
     except Stopped as stopped:
         _print_stopped(stopped, json=json)
         raise typer.Exit(STOPPED) from None
+    from flows.summary import as_json, print_summary
+
     if json:
         typer.echo(as_json(name))
     else:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tasks.forecast import Forecast
 
 
+DETAILS = ("parameters", "service", "engines", "forecast", "calibration", "retrieval")
+
+
 def print_version(
     version: Version,
     schema: pa.Schema,
@@ -45,7 +48,9 @@ def print_version(
         for line in Certificate.from_dict(certificate).lines():
             console.print(escape(line), soft_wrap=True)
     console.print("\n[bold]schema[/]  " + escape(", ".join(f"{field.name} {field.type}" for field in schema)))
-    console.print("\n[bold]lineage[/]")
+    for name in DETAILS:
+        lineage.pop(name, None)
+    console.print(f"\n[bold]lineage[/]  (--json adds {', '.join(DETAILS)})")
     console.print(escape(yaml.safe_dump(lineage, sort_keys=False, allow_unicode=True)))
     console.print(f"[bold]{len(samples)} sample rows[/]")
     for row in samples:

@@ -47,8 +47,17 @@ def print_summary(name: str) -> None:
         f"{completions:,} completions, {cached:,} of them from the ledger"
     )
     if ended:
+        short = version.added < ended["target"] <= ended["accepted"]
         console.print(
             f"Ended by   {ENDED[ended['by']]}: {version.added:,} of {ended['target']:,} rows wanted"
+            f"{'; others were published by another run meanwhile' if short else ''}"
+        )
+    refused = sum(line["rejected"] for line in version.lineage["funnel"] if line["stage"] == "ingest")
+    if refused:
+        console.print(
+            f"Seeds      {refused:,} refused, with line and reason: "
+            "./mathmill sql \"SELECT source, rejected FROM rejected WHERE stage = 'ingest'\"",
+            soft_wrap=True,
         )
     console.print(f"Benchmarks {_benchmarks(version)}", soft_wrap=True)
     console.print(f"Report     {report}", soft_wrap=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -77,7 +79,6 @@ def with_server(home: Path, port: int) -> Iterator[None]:
 def serve_flows(night: Nightly, *, cron: str, timezone: str) -> None:
     """Serve what prefect.yaml declares until interrupted, in the time zone given; `cron` is the night's."""
     # the client settings were read when prefect was first imported, before the server's address was known
-    from prefect import serve
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     zone = timezone or _local_zone()
@@ -91,8 +92,27 @@ def serve_flows(night: Nightly, *, cron: str, timezone: str) -> None:
                 schedules, parameters = [cron], {"config": night.model_dump(mode="json")}
             deployments.append(_deployment(one, schedules, zone, parameters))
             typer.echo(f"Serving {one['name']}, {f'{schedules[0]} {zone}' if schedules else 'by hand'}")
-        # a pause on shutdown would leave the schedule off after the next start
-        serve(*deployments, pause_on_shutdown=False, print_starting_message=False)
+        _serve(deployments)
+
+
+def _serve(deployments: list[RunnerDeployment]) -> None:
+    """As prefect.serve, but SIGTERM (systemd, docker stop) ends it as Ctrl-C does: Prefect 3.8.8's own handler
+    forgets to await its farewell."""
+    from prefect.runner import Runner
+
+    class Served(Runner):
+        def handle_sigterm(self, *_: object) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    # a pause on shutdown would leave the schedule off after the next start
+    runner = Served(pause_on_shutdown=False)
+    for deployment in deployments:
+        runner.add_deployment(deployment)
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored where a script started it in its background
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(runner.start())
 
 
 def _deployment(

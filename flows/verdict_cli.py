@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.browse import AsJson, Name, print_json
+from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 
 
@@ -63,12 +63,8 @@ def verdict(
     if show_config:
         typer.echo(as_yaml(chosen), nl=False)
         return
-    if "PREFECT_API_URL" not in os.environ:
-        typer.echo("Starting Prefect for this run (some seconds) ...", err=True)
-    from prefect import tags
-
-    with tags("mathmill", chosen.candidate.partition("@")[0]):
-        value = flow(chosen)
+    with orchestrated(chosen.candidate.partition("@")[0]) as run:
+        value = run(flow, chosen)
     if json:
         print_json(value)
         return

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows.browse import AsJson, Name, print_json
+from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 
 if TYPE_CHECKING:
@@ -50,12 +50,8 @@ def rebuild(
     if show_config:
         typer.echo(as_yaml(chosen), nl=False)
         return
-    if "PREFECT_API_URL" not in os.environ:
-        typer.echo("Starting Prefect for this run (some seconds) ...", err=True)
-    from prefect import tags
-
-    with tags("mathmill", chosen.dataset):
-        answer = flow(chosen)
+    with orchestrated(chosen.dataset) as run:
+        answer = run(flow, chosen)
     if chosen.what_if:
         typer.echo(answer)
         return
@@ -156,7 +152,11 @@ def maintain(
     from flows.maintain import maintain as flow
 
     chosen = load_as(Maintain, config, set_ or [], apply=apply or None)
-    typer.echo(as_yaml(chosen) if show_config else flow(chosen), nl=False)
+    if show_config:
+        typer.echo(as_yaml(chosen), nl=False)
+        return
+    with orchestrated() as run:
+        typer.echo(run(flow, chosen), nl=False)
 
 
 def migrate(dataset: Dataset) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import pytest
 
-from tests.e2e.processes import Home, Teacher, end, wait_for
+from flows.orchestrated import STOPPED
+from tests.e2e.processes import Home, Teacher, answers, end, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -87,3 +90,24 @@ def test_killed_while_publishing(whole: dict[str, Any], home: Callable[..., Home
     assert (one.path / "reports" / f"{versions[0]['version']}.html").exists()
     (twice,) = one.sql('SELECT count(*) - count(DISTINCT id) AS n FROM "math-sft"')
     assert twice["n"] == 0
+
+
+def test_ctrl_c_ends_the_night_in_a_line(whole: dict[str, Any], home: Callable[..., Home]) -> None:
+    """With a Prefect of its own, which is in the same terminal: it must outlive the run's last word, and no longer."""
+    one = home()
+    del one.environment["PREFECT_API_URL"]
+    process = one.start(*NIGHT)
+    wait_for(lambda: (one.path / "shards").exists(), 240, "the first shards", process)
+    (port,) = {
+        connection.laddr.port
+        for child in psutil.Process(process.pid).children(recursive=True)
+        for connection in child.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    os.killpg(process.pid, signal.SIGINT)
+    said, complaints = process.communicate(timeout=120)
+    assert process.returncode == 130, complaints
+    assert complaints.strip().splitlines()[-1] == f"mathmill: {STOPPED}"
+    assert "Traceback" not in said + complaints
+    wait_for(lambda: not answers(f"http://127.0.0.1:{port}/api/health"), 30, "the end of its server")
+    assert one.json("datasets") == []
