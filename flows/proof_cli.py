@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.browse import AsJson, print_json
+from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 
 
@@ -32,15 +32,11 @@ def proof(
     from flows.settings import load_settings
 
     arrange(load_settings().home, quiet=True)
-    if "PREFECT_API_URL" not in os.environ:
-        typer.echo("Starting Prefect for this run (some seconds) ...", err=True)
-    from prefect import tags
+    with orchestrated("proof") as run:
+        from flows.proof import Proof
+        from flows.proof import proof as flow
 
-    from flows.proof import Proof
-    from flows.proof import proof as flow
-
-    with tags("mathmill", "proof"):
-        found = flow(Proof(quick=quick, to=str(to or ""), processes=processes))
+        found = run(flow, Proof(quick=quick, to=str(to or ""), processes=processes))
     shown = [claim for claim in found.claims if claim.shown]
     if json:
         print_json(
