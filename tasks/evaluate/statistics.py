@@ -162,15 +162,17 @@ def _seeds_and_items(difference: Floats) -> tuple[float, float, float]:
     belongs to neither is counted twice; cf. Owen 2007, "The pigeonhole bootstrap"). A sum of two estimated variances
     is what Welch's test is about, so its degrees of freedom (few, where few seeds decide) come from there.
     """
-    from scipy.stats import ttest_ind
+    from scipy.stats import ttest_1samp, ttest_ind
 
     seeds, items = difference.mean(axis=1), difference.mean(axis=0)
-    if np.ptp(seeds) == 0 and np.ptp(items) == 0:
+    seeds_agree, items_agree = np.allclose(seeds, seeds[0]), np.allclose(items, items[0])
+    if seeds_agree and items_agree:
         same = float(seeds[0])
-        return same, same, float(same == 0)
-    around = items - items.mean()
-    around[np.isclose(around, 0)] = 0.0
-    found = ttest_ind(seeds, around, equal_var=False)
+        return same, same, float(np.isclose(same, 0))
+    if seeds_agree or items_agree:
+        found = ttest_1samp(items if seeds_agree else seeds, 0)
+    else:
+        found = ttest_ind(seeds, items - items.mean(), equal_var=False)
     bounds = found.confidence_interval(1 - ALPHA)
     return float(bounds.low), float(bounds.high), float(found.pvalue)
 

@@ -43,6 +43,18 @@ def test_models_that_answer_alike_differ_in_nothing() -> None:
     assert (several.delta, several.p) == (0, 1)
 
 
+@pytest.mark.filterwarnings("error")
+def test_seeds_that_agree_leave_the_items_to_decide_and_the_other_way_round() -> None:
+    level = np.full((3, 40), 0.5)
+    some = level.copy()
+    some[:, :10] += 0.4  # the same items under every seed
+    found = paired(some, level)
+    assert found.delta == pytest.approx(0.1)
+    assert 0 < found.low < 0.1 < found.high
+    lucky = level + np.array([[0.1], [0.1], [-0.05]])
+    assert paired(lucky, level).p > 0.2
+
+
 def test_one_item_tells_nothing() -> None:
     for candidate, baseline in (([1], [0]), ([0.5], [0.25]), ([[1], [1]], [[0], [0]])):
         found = paired(candidate, baseline)
