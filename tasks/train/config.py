@@ -66,6 +66,7 @@ class Rollout(Part):
     samples: int = Field(4, ge=1, description="completions of a prompt")
     temperature: float = Field(1.0, gt=0)
     max_new_tokens: int = Field(128, ge=1)
+    sampler: str | None = Field(None, description="rft: checkpoint that samples; empty: the base")
     reward: str = Field(VERIFIER, description="verifier, or the checkpoint of a reward model")
     kl: float = Field(0.05, ge=0, description="weight of the divergence from the base checkpoint")
     clip: float = Field(0.2, gt=0, description="how far a probability ratio counts")

@@ -16,6 +16,7 @@ from tasks.train.config import TrainError
 from tasks.train.job import CURVES, Job
 
 _MIB = 1 << 20
+SHOWN = ("loss", "reward", "learning_rate", "tokens_per_s")
 
 
 class Curve(TrainerCallback):  # type: ignore[misc]
@@ -30,36 +31,35 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         self.began = time.monotonic()
         self.last: dict[str, Any] = {}
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def begin(self, steps: int) -> None:
         self.began = time.monotonic()
-        self.job.log(f"stage {self.job.number}: {state.max_steps} steps from {self.job.base}")
+        self.job.log(f"stage {self.job.number}: {steps} steps from {self.job.base}")
 
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
-    ) -> None:
-        values = {key: value for key, value in (logs or {}).items() if isinstance(value, int | float)}
-        if not state.is_world_process_zero or "train_runtime" in values:
-            return
+    def add(self, step: int, steps: int, values: dict[str, Any]) -> None:
+        """One point."""
         if not math.isfinite(values.get("loss", 0.0)):
-            raise TrainError(
-                f"step {state.global_step}: the loss is {values['loss']}. Mend it: a lower lr, other data"
-            )
+            raise TrainError(f"step {step}: the loss is {values['loss']}. Mend it: a lower lr, or other data")
         seconds = time.monotonic() - self.began
-        point = {"stage": self.job.number, "step": state.global_step, "seconds": round(seconds, 3), **values}
+        point = {"stage": self.job.number, "step": step, "seconds": round(seconds, 3), **values}
         if self.tokens():
             point |= {"tokens": self.tokens(), "tokens_per_s": round(self.tokens() / max(seconds, 1e-9), 1)}
         point["memory_mib"] = memory_mib()
         self.last = point
         with (self.job.out / CURVES).open("a", encoding="utf-8") as file:
             file.write(json.dumps(point) + "\n")
-        shown = [
-            f"{name} {point[name]:.4g}"
-            for name in ("loss", "reward", "learning_rate", "tokens_per_s")
-            if name in point
-        ]
-        self.job.log(
-            f"stage {self.job.number}, step {state.global_step} of {state.max_steps}: {', '.join(shown)}"
-        )
+        shown = [f"{name} {point[name]:.4g}" for name in SHOWN if name in point]
+        self.job.log(f"stage {self.job.number}, step {step} of {steps}: {', '.join(shown)}")
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.is_world_process_zero:
+            self.begin(state.max_steps)
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
+    ) -> None:
+        values = {key: value for key, value in (logs or {}).items() if isinstance(value, int | float)}
+        if state.is_world_process_zero and "train_runtime" not in values:
+            self.add(state.global_step, state.max_steps, values)
 
     def metrics(self) -> dict[str, Any]:
         """The last point, and the seconds of training."""

@@ -8,6 +8,7 @@ alone, so a resumed run skips what it has seen, and every process of several rea
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,7 @@ from storage.versions import Version
 from tasks.seeding import seed_of
 from tasks.train.config import TrainError
 from tasks.train.packing import pack
-from tasks.train.tokens import COLUMNS, Encoder, Tokens
+from tasks.train.tokens import COLUMNS, SYSTEM, Encoder, Tokens
 
 OPEN = 8  # row groups read side by side
 SLICE = 4_096  # rows of each at a time; OPEN slices are shuffled together
@@ -30,23 +31,37 @@ BLEND = 1 << 18  # tokens blended at a time
 IGNORED = -100  # label of a token that is not learned, as transformers has it
 
 Block = dict[str, npt.NDArray[Any]]
+Piece = tuple[pads.Fragment, pc.Expression]  # a row group, and which of its rows are read
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Versions whose rows are shuffled together, and their share of the tokens (relative to other groups').
-    `without`: column -> values of rows that are left out."""
+    """Versions, and Parquet files of COLUMNS, whose rows are shuffled together, and their share of the tokens
+    (relative to other groups'). `without`: column -> values of rows of the versions that are left out."""
 
     versions: tuple[Version, ...]
     share: float = 1.0
     without: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
-    def rows(self) -> pc.Expression:
-        """Which rows are read."""
-        found = pc.field("solution").is_valid()
+    def names(self) -> list[str]:
+        return [*map(str, self.versions), *(os.path.basename(path) for path in self.files)]
+
+    def pieces(self, store: Store) -> list[Piece]:
+        """Their row groups, each with which of its rows are read."""
+        solved = pc.field("solution").is_valid()
+        wanted = solved
         for name, values in self.without.items():
-            found = found & ~pc.field(name).isin(list(values))
-        return found
+            wanted = wanted & ~pc.field(name).isin(list(values))
+        whole = [(store.scan(version), wanted) for version in self.versions]
+        if self.files:
+            whole.append((pads.dataset(list(self.files)), solved))
+        return [
+            (piece, rows)
+            for one, rows in whole
+            for fragment in one.get_fragments()
+            for piece in fragment.split_by_row_group()
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +100,7 @@ class Stream:
                 blocks += len(pack(window.lengths, self.length)) if self.packing else len(window)
         dropped = {reason: count for reason, count in self.encoder.dropped.items() if count}
         if not rows:
-            names = ", ".join(str(version) for group in self.groups for version in group.versions)
+            names = ", ".join(name for group in self.groups for name in group.names())
             why = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "none has a solution"
             raise TrainError(f"no row of {names} can be trained on: {why}. Mend it: data, or a larger length")
         return Measure(rows, tokens, learned, blocks, dropped)
@@ -118,16 +133,9 @@ class Stream:
 
     def _epoch(self, group: Group, epoch: int) -> Iterator[Tokens]:
         """Every row of the group once, in random order, in windows."""
-        names = [str(version) for version in group.versions]
-        random = np.random.default_rng(seed_of(self.seed, "epoch", epoch, *names))
-        pieces = [
-            piece
-            for version in group.versions
-            for fragment in self.store.scan(version).get_fragments()
-            for piece in fragment.split_by_row_group()
-        ]
-        order = [pieces[i] for i in random.permutation(len(pieces))]
-        for window in _side_by_side(order, self.encoder, group.rows()):
+        random = np.random.default_rng(seed_of(self.seed, "epoch", epoch, *group.names()))
+        pieces = group.pieces(self.store)
+        for window in _side_by_side([pieces[i] for i in random.permutation(len(pieces))], self.encoder):
             yield window.take(random.permutation(len(window)))
 
 
@@ -137,16 +145,16 @@ def by_length(blocks: Iterator[Block], batch: int) -> Iterator[Block]:
         yield from sorted(step, key=lambda block: -len(block["input_ids"]))
 
 
-def _side_by_side(pieces: Sequence[pads.Fragment], encoder: Encoder, rows: pc.Expression) -> Iterator[Tokens]:
+def _side_by_side(pieces: Sequence[Piece], encoder: Encoder) -> Iterator[Tokens]:
     """Windows of up to OPEN slices, each out of another row group."""
     waiting = iter(pieces)
-    reading = [_slices(piece, rows) for piece in itertools.islice(waiting, OPEN)]
+    reading = [_slices(piece) for piece in itertools.islice(waiting, OPEN)]
     while reading:
         window = []
         for i, slices in enumerate(reading):
             batch = next(slices, None)
             while batch is None and (piece := next(waiting, None)) is not None:
-                reading[i] = slices = _slices(piece, rows)
+                reading[i] = slices = _slices(piece)
                 batch = next(slices, None)
             if batch is not None:
                 window.append(encoder.rows(batch))
@@ -156,8 +164,10 @@ def _side_by_side(pieces: Sequence[pads.Fragment], encoder: Encoder, rows: pc.Ex
             yield tokens
 
 
-def _slices(piece: pads.Fragment, rows: pc.Expression) -> Iterator[Any]:
-    scanner = piece.scanner(columns=list(COLUMNS), filter=rows, batch_size=SLICE, batch_readahead=1)
+def _slices(piece: Piece) -> Iterator[Any]:
+    fragment, rows = piece
+    names = [*COLUMNS, *({SYSTEM} & set(fragment.physical_schema.names))]
+    scanner = fragment.scanner(columns=names, filter=rows, batch_size=SLICE, batch_readahead=1)
     return (batch for batch in scanner.to_batches() if batch.num_rows)
 
 

@@ -117,7 +117,7 @@ def arguments(job: Job, steps: int) -> dict[str, Any]:
 
 
 def save(model: Any, tokenizer: Any, out: Path) -> None:
-    """A plain checkpoint: adapters merged, safetensors, tokenizer beside."""
+    """A plain checkpoint: adapters merged, safetensors, tokenizer beside (its own code, if it had any, is not)."""
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
     model.save_pretrained(out)

@@ -22,6 +22,7 @@ Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
 COLUMNS = ("question", "solution", "solution_format", "loss_weight")
+SYSTEM = "system"  # a further column of files that are no dataset
 
 # For checkpoints that have none: the question, a line break, the answer.
 PLAIN = (
@@ -77,13 +78,14 @@ def _spread(starts: npt.NDArray[np.int64], lengths: Ints) -> npt.NDArray[np.int6
     return np.repeat(starts - before, lengths) + np.arange(total, dtype=np.int64)
 
 
-def prompts_of(tokenizer: Any) -> Callable[[str], str]:
-    """Question to the text that the model is prompted with."""
+def prompts_of(tokenizer: Any, system: str | None = None) -> Callable[[str], str]:
+    """Question to the text that the model is prompted with, behind a system message where there is one."""
     if tokenizer.chat_template is None:
         tokenizer.chat_template = PLAIN
 
     def render(question: str) -> str:
-        said = [{"role": "user", "content": question}]
+        said = [{"role": "system", "content": system}] if system else []
+        said.append({"role": "user", "content": question})
         return str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
 
     before, mark, after = render(_MARK).partition(_MARK)
@@ -110,19 +112,28 @@ class Encoder:
         self.weighted = weighted
         self.whole = whole
         self.dropped: Counter[str] = Counter()
-        self._render = prompts_of(tokenizer)
+        self._render: dict[str | None, Callable[[str], str]] = {}
+        self._prompt_of(None)
         self._special = [token for token in tokenizer.all_special_tokens if token]
         self._end = int(tokenizer.eos_token_id)
 
     def rows(self, batch: pa.RecordBatch) -> Tokens:
-        """Of columns COLUMNS, every one with a solution."""
+        """Of columns COLUMNS, every one with a solution; SYSTEM, where there is one, is the system message."""
         weights = np.ones(batch.num_rows, np.float32)
         if self.weighted:
             weights = pc.fill_null(batch.column("loss_weight"), 1.0).to_numpy(zero_copy_only=False)
-        return self.texts(batch.column("question").to_pylist(), said(batch).to_pylist(), weights)
+        systems = batch.column(SYSTEM).to_pylist() if SYSTEM in batch.schema.names else [None] * batch.num_rows
+        return self.texts(batch.column("question").to_pylist(), said(batch).to_pylist(), weights, systems)
 
-    def texts(self, questions: Sequence[str], solutions: Sequence[str], weights: Floats) -> Tokens:
+    def texts(
+        self,
+        questions: Sequence[str],
+        solutions: Sequence[str],
+        weights: Floats,
+        systems: Sequence[str | None] | None = None,
+    ) -> Tokens:
         """The same of texts; weights of shape (rows,)."""
+        systems = systems or [None] * len(questions)
         clean = [
             not self._holds_special(q) and not self._holds_special(s)
             for q, s in zip(questions, solutions, strict=True)
@@ -131,7 +142,7 @@ class Encoder:
         kept = [i for i, good in enumerate(clean) if good]
         if self.whole:
             return self._documents([f"{questions[i]}\n{solutions[i]}" for i in kept])
-        asked = self._encoded([self._render(questions[i]) for i in kept])
+        asked = self._encoded([self._prompt_of(systems[i])(questions[i]) for i in kept])
         told = self._encoded([solutions[i] for i in kept])
         pieces: list[list[int]] = []
         prompts, lengths, chosen = [], [], []
@@ -150,6 +161,11 @@ class Encoder:
             np.array(prompts, np.int32),
             weights[chosen].astype(np.float32),
         )
+
+    def _prompt_of(self, system: str | None) -> Callable[[str], str]:
+        if system not in self._render:
+            self._render[system] = prompts_of(self.tokenizer, system)
+        return self._render[system]
 
     def _documents(self, texts: list[str]) -> Tokens:
         pieces = [part for ids in self._encoded(texts) for part in _cut([*ids, self._end], self.length)]

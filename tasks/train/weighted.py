@@ -5,6 +5,7 @@ TRL's SFTTrainer knows no weight of a row, packs by a mean of means, and tokeniz
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from tasks.train.config import TrainError
 from tasks.train.curves import Curve
 from tasks.train.job import Job
-from tasks.train.loader import Block, Stream, by_length, collate
+from tasks.train.loader import Block, Group, Stream, by_length, collate
 from tasks.train.loss import kept, selected, token_losses, weight_of, weighted_sum
 from tasks.train.models import adapted, arguments, flat, model_of, save
 from tasks.train.tokens import Encoder
@@ -79,14 +80,30 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
         return (loss, outputs) if return_outputs else loss
 
 
-def stream_of(job: Job, tokenizer: Any, *, whole: bool = False) -> Stream:
+def stream_of(
+    job: Job,
+    tokenizer: Any,
+    *,
+    whole: bool = False,
+    more: tuple[str, ...] = (),
+    instead: tuple[str, ...] = (),
+) -> Stream:
+    """The stage's versions as blocks; `more`: Parquet files of further rows, `instead`: of all there is to learn."""
     config = job.config
+    groups = job.groups()
+    if instead:
+        groups = [Group((), files=instead)]
+    elif more:
+        groups = [dataclasses.replace(groups[0], files=more), *groups[1:]]
     encoder = Encoder(tokenizer, config.length, weighted=config.loss_weights, whole=whole)
-    return Stream(job.store, job.groups(), encoder, config.length, config.packing, config.batch, job.seed)
+    return Stream(job.store, groups, encoder, config.length, config.packing, config.batch, job.seed)
 
 
-def learn(job: Job, stream: Stream, tokenizer: Any) -> dict[str, Any]:
-    """Train the base on the stream, write the stage's checkpoint and curve; returns the metrics."""
+def learn(
+    job: Job, stream: Stream, tokenizer: Any, *, reference: Any = None, facts: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Train the base on the stream, write the stage's checkpoint and curve; returns the metrics, `facts` among them.
+    `reference`: a model whose excess loss chooses what is learned."""
     measure = stream.measure()
     steps = job.steps(measure.blocks)
     model = model_of(job.base)
@@ -96,7 +113,6 @@ def learn(job: Job, stream: Stream, tokenizer: Any) -> dict[str, Any]:
             f"length {job.config.length} exceeds the context of {job.base}. Mend it: --set length={context}"
         )
     model = adapted(model, job.config)
-    reference = model_of(job.config.reference) if job.config.reference else None
     trainer, curve = trainer_of(job, stream, tokenizer, model, steps, reference)
     trainer.train(resume_from_checkpoint=job.resumable())
     metrics = curve.metrics() | {
@@ -107,6 +123,7 @@ def learn(job: Job, stream: Stream, tokenizer: Any) -> dict[str, Any]:
         "epoch_blocks": measure.blocks,
         "left_out": measure.dropped,
         "parameters": sum(part.numel() for part in model.parameters()),
+        **(facts or {}),
     }
     if job.config.sharding == "fsdp":
         trainer.save_model(str(job.out / "gathered"))  # every process has its part to give

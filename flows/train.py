@@ -1,0 +1,63 @@
+"""Train: a checkpoint from pinned versions, with its lineage and curves. The work is tasks/train/run.py."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from flows.alarms import on_failure
+from flows.settings import load_settings
+from flows.tools import opened
+from tasks.train.config import Train
+from tasks.train.run import Trained
+from tasks.train.run import train as run
+
+
+@flow(
+    name="train",
+    flow_run_name="{config.method}",
+    description="A checkpoint trained on pinned versions: SFT, RFT, pretraining, preferences, reinforcement, critics.",
+    on_failure=[on_failure],
+)
+def train(config: Train, out: str = "") -> str:
+    """Train into the folder `out` (empty: under the home, named by method and configuration).
+
+    Returns the folder. The same configuration again goes on where it was, or finds what is finished.
+    """
+    with opened(load_settings()) as tools:
+        folder = tools.home / "models" / named(config) if not out else tools.home.__class__(out)
+        logger = get_run_logger()
+        done = run(config, tools.store, folder, log=logger.info)
+        create_markdown_artifact(key="train", markdown=as_markdown(done), description="Training")
+        return str(folder)
+
+
+def named(config: Train) -> str:
+    """A name for the run's folder: equal configurations, equal names."""
+    digest = hashlib.sha256(json.dumps(config.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    return f"{config.method}-{digest[:10]}"
+
+
+def as_markdown(done: Trained) -> str:
+    """What was trained, on what, and how it ended."""
+    lines = [f"Checkpoint `{done.checkpoint}`", "", "| stage | data | measured |", "|---|---|---|"]
+    for number, stage in enumerate(done.lineage["stages"], 1):
+        data = ", ".join(
+            f"{one['version']}" + (f" ({one['weight']:g})" if one["weight"] is not None else "")
+            for one in stage["data"]
+        )
+        told = ", ".join(f"{name} {value:.4g}" for name, value in headline(stage["metrics"]).items())
+        lines.append(f"| {number} | {data} | {told} |")
+    environment = done.lineage["environment"]
+    commit = done.lineage["code"]["commit"][:10] or "no commit"
+    lines += ["", f"{environment['device']}, torch {environment['packages']['torch']}, {commit}, seed {done.lineage['config']['seed']}"]
+    return "\n".join(lines) + "\n"
+
+
+def headline(metrics: dict[str, object]) -> dict[str, float]:
+    """The figures that people ask for first, those that the method has."""
+    names = ("steps", "loss", "reward", "kl", "accuracy", "tokens", "tokens_per_s", "memory_mib", "seconds")
+    return {name: float(value) for name in names if isinstance(value := metrics.get(name), int | float)}

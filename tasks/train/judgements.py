@@ -1,0 +1,88 @@
+"""What a critic learns: a judged solution as the critique prompt shows it, and the judgement in the form asked for.
+
+Whether a solution is right comes from the judges of its row (trusted answer, votes, programs), its words from the
+critic that saw it, where one did.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import prompts
+from storage.datasets import Store
+from storage.sql import connect
+from storage.versions import Version
+from tasks.train.config import TrainError
+from tasks.train.rejection import SAMPLED
+from tasks.train.tokens import SYSTEM
+
+JUDGED = SAMPLED.append(pa.field(SYSTEM, pa.string()))
+
+_STEP = re.compile(r"^Step (\d+): ")
+_ROWS = """
+    SELECT * FROM (
+        SELECT id, question, solution, language, critique, scores['instruction'] AS instruction, scores['answer'] AS score,
+               true AS right
+        FROM "{version}" WHERE solution IS NOT NULL
+        UNION ALL BY NAME
+        SELECT id, any_value(question) AS question, any_value(solution) AS solution, any_value(language) AS language,
+               any_value(critique) AS critique, any_value(scores['instruction']) AS instruction,
+               any_value(scores['answer']) AS score, false AS right
+        FROM rejected
+        WHERE solution IS NOT NULL AND problem_id IN (SELECT problem_id FROM "{version}")
+          AND id NOT IN (SELECT id FROM "{version}")
+          AND (verdicts['equivalent'] = 'different' OR split_part(rejected, ':', 1) = 'weigh')
+        GROUP BY id
+    ) ORDER BY id
+"""
+
+
+def write(store: Store, versions: Sequence[Version], path: Path) -> None:
+    """The judgements of some versions as rows to learn (Parquet); TrainError where nothing was ever rejected."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new")
+    wrong = 0
+    with pq.ParquetWriter(beside, JUDGED) as writer:
+        for version in versions:
+            with connect(store) as connection:
+                for batch in connection.sql(_ROWS.format(version=version)).to_arrow_reader(2_048):
+                    rows = batch.to_pylist()
+                    wrong += sum(not row["right"] for row in rows)
+                    writer.write_table(pa.Table.from_pylist([_judged(row) for row in rows], JUDGED))
+    if not wrong:
+        names = ", ".join(map(str, versions))
+        raise TrainError(
+            f"{names}: no wrong solution is known, so a critic would learn to praise. Mend it: another dataset"
+        )
+    beside.rename(path)
+
+
+def _judged(row: dict[str, Any]) -> dict[str, Any]:
+    asked = prompts.load("critique", row["language"]).messages(
+        question=row["question"], solution=row["solution"]
+    )
+    said = row["critique"] or ("Every step is right." if row["right"] else "The final answer is wrong.")
+    step = _STEP.match(said)
+    score = row["score"] if row["score"] is not None else float(row["right"])
+    judgement = {
+        "instruction_score": round(10 * (1.0 if row["instruction"] is None else row["instruction"])),
+        # a critic that was wrong about the answer is not believed about the score
+        "answer_score": max(7, round(10 * score)) if row["right"] else min(3, round(10 * score)),
+        "first_wrong_step": int(step[1]) if step and not row["right"] else None,
+        "critique": said[step.end() :] if step else said,
+    }
+    turns = {turn["role"]: turn["content"] for turn in asked}
+    return {
+        "system": turns.get("system"),
+        "question": turns["user"],
+        "solution": json.dumps(judgement, ensure_ascii=False),
+        "solution_format": "cot",
+        "loss_weight": None,
+    }

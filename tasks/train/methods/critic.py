@@ -1,0 +1,24 @@
+"""A critic: SFT on judgements, asked as the factory's own critic is (prompts/critique), so that its checkpoint can take that
+role. Right solutions are published rows, wrong ones those that the trusted answer or the votes rejected.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.train.job import Job
+
+
+def run(job: Job) -> dict[str, Any]:
+    from accelerate import PartialState
+
+    from tasks.train.judgements import write
+    from tasks.train.models import tokenizer_of
+    from tasks.train.weighted import learn, stream_of
+
+    path = job.out / "rows" / "judgements.parquet"
+    with PartialState().main_process_first():
+        if not path.exists():
+            write(job.store, job.versions, path)
+    tokenizer = tokenizer_of(job.base)
+    return learn(job, stream_of(job, tokenizer, instead=(str(path),)), tokenizer)

@@ -1,0 +1,24 @@
+"""Group-relative policy optimisation (Shao et al. 2024, arXiv:2402.03300) by TRL, with the verifier as the reward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.train.job import Job
+
+
+def run(job: Job) -> dict[str, Any]:
+    from trl import GRPOConfig, GRPOTrainer
+
+    from tasks.train.sampling import sampling
+
+    rollout = job.config.rollout
+    return sampling(
+        job,
+        GRPOTrainer,
+        GRPOConfig,
+        beta=rollout.kl,
+        epsilon=rollout.clip,
+        use_vllm=False,
+        log_completions=False,
+    )

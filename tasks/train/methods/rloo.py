@@ -1,0 +1,25 @@
+"""REINFORCE with the other samples' mean as the baseline (Ahmadian et al. 2024, arXiv:2402.14740) by TRL, with the
+verifier as the reward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.train.job import Job
+
+
+def run(job: Job) -> dict[str, Any]:
+    from trl import RLOOConfig, RLOOTrainer
+
+    from tasks.train.sampling import sampling
+
+    rollout = job.config.rollout
+    return sampling(
+        job,
+        RLOOTrainer,
+        RLOOConfig,
+        beta=rollout.kl,
+        epsilon=rollout.clip,
+        use_vllm=False,
+        log_completions=False,
+    )

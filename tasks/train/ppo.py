@@ -1,0 +1,62 @@
+"""The mathematics of proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347), as used on language models
+(Ouyang et al. 2022, arXiv:2203.02155). All tensors have the shape (completions, tokens); `mask` is 1 where a
+completion has a token. TRL left PPO out after 1.12.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def token_rewards(logps: Any, reference: Any, rewards: Any, mask: Any, kl: float) -> Any:
+    """The reward (a number a completion) at its last token, less `kl` times log p / p_reference at each."""
+    import torch
+
+    each = -kl * (logps - reference) * mask
+    last = mask.sum(1).long() - 1
+    each[torch.arange(len(each)), last] += rewards
+    return each
+
+
+def advantages(rewards: Any, values: Any, mask: Any, discount: float, trace: float) -> tuple[Any, Any]:
+    """Generalised advantage estimates (Schulman et al. 2015, arXiv:1506.02438) and the returns they imply.
+
+    The value behind the last token of a completion is 0.
+    """
+    import torch
+
+    found = torch.zeros_like(rewards)
+    after = torch.zeros_like(rewards[:, 0])  # the advantage, and the value, of the next token
+    value_after = torch.zeros_like(after)
+    for at in reversed(range(rewards.shape[1])):
+        there = mask[:, at]
+        delta = rewards[:, at] + discount * value_after - values[:, at]
+        after = (delta + discount * trace * after) * there
+        value_after = values[:, at] * there
+        found[:, at] = after
+    return found, (found + values) * mask
+
+
+def whitened(values: Any, mask: Any) -> Any:
+    """Mean 0 and variance 1 over the tokens there are."""
+    count = mask.sum()
+    mean = (values * mask).sum() / count
+    variance = ((values - mean) ** 2 * mask).sum() / count
+    return (values - mean) * (variance + 1e-8).rsqrt() * mask
+
+
+def policy_loss(logps: Any, old: Any, advantage: Any, mask: Any, clip: float) -> Any:
+    """Sum over tokens of the clipped objective, negated."""
+    import torch
+
+    ratio = (logps - old).exp()
+    clipped = ratio.clamp(1 - clip, 1 + clip)
+    return (torch.maximum(-advantage * ratio, -advantage * clipped) * mask).sum()
+
+
+def value_loss(values: Any, old: Any, returns: Any, mask: Any, clip: float) -> Any:
+    """Half the sum over tokens of the squared error, the new value kept within `clip` of the old where that is worse."""
+    import torch
+
+    near = old + (values - old).clamp(-clip, clip)
+    return 0.5 * (torch.maximum((values - returns) ** 2, (near - returns) ** 2) * mask).sum()

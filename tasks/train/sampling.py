@@ -1,0 +1,56 @@
+"""Running a trainer of TRL that samples completions while it trains and is told what each is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tasks.train.config import TrainError
+from tasks.train.job import Job
+from tasks.train.mapped import PROBLEM, mapped, problems
+from tasks.train.models import lora_of, model_of
+from tasks.train.preferring import preferring, talking
+from tasks.train.reward import RewardModel, Verifier, is_verifier
+
+
+def sampling(job: Job, trainer: Any, configuration: Any, **settings: Any) -> dict[str, Any]:
+    """`batch` completions a step, `rollout.samples` of a prompt; `settings`: those of the trainer's own."""
+    config, rollout = job.config, job.config.rollout
+    if config.batch % rollout.samples or rollout.samples < 2:
+        raise TrainError(
+            f"{config.method}: batch {config.batch} must be a multiple of rollout.samples {rollout.samples}, 2 or more"
+        )
+    tokenizer = talking(job.base)
+    rows = mapped(job, problems, PROBLEM, "questions with a known answer")
+    with Verifier() as verifier:
+        worth = None if is_verifier(rollout.reward) else RewardModel(rollout.reward)
+
+        def reward(
+            prompts: Sequence[Any],
+            completions: Sequence[Any],
+            answer: Sequence[str],
+            language: Sequence[str],
+            **_: Any,
+        ) -> list[float]:
+            said = [turns[0]["content"] for turns in completions]
+            if worth is not None:
+                return worth.rewards(prompts, said)
+            return verifier.rewards(said, answer, language)
+
+        def make(steps: int, **common: Any) -> Any:
+            return trainer(
+                model=model_of(job.base),
+                reward_funcs=reward,
+                args=configuration(
+                    **common,
+                    **settings,
+                    num_generations=rollout.samples,
+                    max_completion_length=rollout.max_new_tokens,
+                    temperature=rollout.temperature,
+                ),
+                train_dataset=rows,
+                processing_class=tokenizer,
+                peft_config=lora_of(config),
+            )
+
+        return preferring(job, len(rows) * rollout.samples, tokenizer, make)
