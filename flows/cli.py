@@ -22,6 +22,7 @@ from flows.proof_cli import proof
 from flows.setup_cli import setup
 from flows.similarity_cli import decontaminate, near
 from flows.surroundings import arrange
+from flows.train_cli import train
 from flows.verdict_cli import verdict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +48,7 @@ for command in (
     diff,
     evaluate,
     proof,
+    train,
     versioning.rebuild,
     versioning.maintain,
     versioning.promote,

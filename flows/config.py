@@ -22,7 +22,7 @@ from tasks.taxonomy import DOMAINS, SUBDOMAINS
 from tasks.verify import VerifySettings
 from tasks.weigh import WeighSettings
 
-S = TypeVar("S", bound="Section")
+S = TypeVar("S", bound=BaseModel)
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -311,7 +311,7 @@ def _place(error: Exception) -> str:
     return f", line {mark.line + 1}, column {mark.column + 1}: {said}" if mark else f": {said}"
 
 
-def as_yaml(config: Section) -> str:
+def as_yaml(config: BaseModel) -> str:
     """The configuration as a file that `--config` reads."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 

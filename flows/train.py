@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
@@ -22,13 +23,13 @@ from tasks.train.run import train as run
     description="A checkpoint trained on pinned versions: SFT, RFT, pretraining, preferences, reinforcement, critics.",
     on_failure=[on_failure],
 )
-def train(config: Train, out: str = "") -> str:
+def train(config: Train = Train(), out: str = "") -> str:
     """Train into the folder `out` (empty: under the home, named by method and configuration).
 
     Returns the folder. The same configuration again goes on where it was, or finds what is finished.
     """
     with opened(load_settings()) as tools:
-        folder = tools.home / "models" / named(config) if not out else tools.home.__class__(out)
+        folder = Path(out) if out else tools.home / "models" / named(config)
         logger = get_run_logger()
         done = run(config, tools.store, folder, log=logger.info)
         create_markdown_artifact(key="train", markdown=as_markdown(done), description="Training")
@@ -53,7 +54,10 @@ def as_markdown(done: Trained) -> str:
         lines.append(f"| {number} | {data} | {told} |")
     environment = done.lineage["environment"]
     commit = done.lineage["code"]["commit"][:10] or "no commit"
-    lines += ["", f"{environment['device']}, torch {environment['packages']['torch']}, {commit}, seed {done.lineage['config']['seed']}"]
+    lines += [
+        "",
+        f"{environment['device']}, torch {environment['packages']['torch']}, {commit}, seed {done.lineage['config']['seed']}",
+    ]
     return "\n".join(lines) + "\n"
 
 

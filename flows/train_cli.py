@@ -14,10 +14,16 @@ from flows.surroundings import arrange
 def train(
     datasets: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME[@VERSION][=WEIGHT] ...", help="What to train on, such as math-sft@production=0.8."),
+        typer.Argument(
+            metavar="NAME[@VERSION][=WEIGHT] ...", help="What to train on, such as math-sft@production=0.8."
+        ),
     ] = None,
-    method: Annotated[str, typer.Option(help="A file of tasks/train/methods/: sft, rft, cpt, dpo, ppo, ...")] = "",
-    base: Annotated[str, typer.Option(help="Checkpoint folder or hub name; student: a fresh small one.")] = "",
+    method: Annotated[
+        str, typer.Option(help="A file of tasks/train/methods/: sft, rft, cpt, dpo, ppo, ...")
+    ] = "",
+    base: Annotated[
+        str, typer.Option(help="Checkpoint folder or hub name; student: a fresh small one.")
+    ] = "",
     recipe: Annotated[
         str, typer.Option(help="A file of tasks/train/recipes/, or a YAML file of your own.")
     ] = "",
@@ -43,7 +49,11 @@ def train(
     from tasks.train.config import Train
     from tasks.train.recipes import path_of
 
-    chosen: dict[str, Any] = {"method": method or None, "base": base or None, "data": [_source(name) for name in datasets or []]}
+    chosen: dict[str, Any] = {
+        "method": method or None,
+        "base": base or None,
+        "data": [_source(name) for name in datasets or []],
+    }
     config = load_as(Train, path_of(recipe) if recipe else None, set_ or [], **chosen)
     if show_config:
         typer.echo(as_yaml(config), nl=False)
@@ -52,7 +62,7 @@ def train(
         typer.echo("Starting Prefect for this run (some seconds) ...", err=True)
     from prefect import tags
 
-    from flows.train import as_markdown, headline
+    from flows.train import headline
     from flows.train import train as flow
     from tasks.train.run import read
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from storage.errors import ForPeople
 from tasks.found import names
 
 METHODS = "tasks.train.methods"
@@ -13,7 +14,7 @@ FRESH = "student"  # as `base`: an untrained student with a tokenizer of the dat
 VERIFIER = "verifier"  # as `rollout.reward`: 1 where the final answer is the reference answer, else 0
 
 
-class TrainError(ValueError):
+class TrainError(ForPeople, ValueError):
     """A run that cannot be started or gone on with; the message names the setting or the file and the mend."""
 
 
@@ -85,7 +86,7 @@ class Train(Part):
         FRESH,
         description="checkpoint folder or hub name; student: a fresh small one with a tokenizer of the data",
     )
-    data: Data = Field(description="datasets and their weights")
+    data: Data = Field((Source(dataset="math-sft"),), description="datasets and their weights")
     epochs: float | None = Field(
         None, gt=0, description="times every row is seen; 3 where steps is empty too"
     )

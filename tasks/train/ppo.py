@@ -1,6 +1,6 @@
 """The mathematics of proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347), as used on language models
 (Ouyang et al. 2022, arXiv:2203.02155). All tensors have the shape (completions, tokens); `mask` is 1 where a
-completion has a token. TRL left PPO out after 1.12.
+completion has a token, 0 before it (the prompt) and behind it. TRL left PPO out after 1.12.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ def token_rewards(logps: Any, reference: Any, rewards: Any, mask: Any, kl: float
     import torch
 
     each = -kl * (logps - reference) * mask
-    last = mask.sum(1).long() - 1
+    last = (mask * torch.arange(1, mask.shape[1] + 1, device=mask.device)).argmax(1)
     each[torch.arange(len(each)), last] += rewards
     return each
 

@@ -58,7 +58,9 @@ def train(config: Train, store: Store, out: Path, *, log: Log = lambda text: Non
     logging.disable_progress_bar()
     out = out.absolute()
     if (out / RECORD).exists():
-        return _read(out, config)
+        done = read(out)
+        _same(done.lineage["config"], config, out)
+        return done
     versions = _pinned(config, store, out)
     every = list({str(version): version for stage in versions for version in stage}.values())
     with leases.held(store, every):
@@ -81,13 +83,17 @@ def train(config: Train, store: Store, out: Path, *, log: Log = lambda text: Non
     return Trained(out / CHECKPOINT, metrics[-1], lineage)
 
 
-def _read(out: Path, config: Train) -> Trained:
+def read(out: Path) -> Trained:
+    """A finished run."""
     lineage = json.loads((out / RECORD).read_text(encoding="utf-8"))
-    if lineage["config"] != config.model_dump(mode="json"):
+    return Trained(out / CHECKPOINT, lineage["stages"][-1]["metrics"], lineage)
+
+
+def _same(before: dict[str, Any], config: Train, out: Path) -> None:
+    if before != config.model_dump(mode="json"):
         raise TrainError(
             f"{out} holds a run of another configuration. Mend it: another folder, or remove that one"
         )
-    return Trained(out / CHECKPOINT, lineage["stages"][-1]["metrics"], lineage)
 
 
 def _pinned(config: Train, store: Store, out: Path) -> list[tuple[Version, ...]]:
@@ -96,10 +102,7 @@ def _pinned(config: Train, store: Store, out: Path) -> list[tuple[Version, ...]]
     begun = out / BEGUN
     if begun.exists():
         before = json.loads(begun.read_text(encoding="utf-8"))
-        if before["config"] != config.model_dump(mode="json"):
-            raise TrainError(
-                f"{out} holds a run of another configuration. Mend it: another folder, or remove that one"
-            )
+        _same(before["config"], config, out)
         return [tuple(store.resolve(name) for name in stage) for stage in before["versions"]]
     found = [tuple(store.resolve(name) for name in stage) for stage in names]
     out.mkdir(parents=True, exist_ok=True)

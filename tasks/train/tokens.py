@@ -122,7 +122,9 @@ class Encoder:
         weights = np.ones(batch.num_rows, np.float32)
         if self.weighted:
             weights = pc.fill_null(batch.column("loss_weight"), 1.0).to_numpy(zero_copy_only=False)
-        systems = batch.column(SYSTEM).to_pylist() if SYSTEM in batch.schema.names else [None] * batch.num_rows
+        systems = (
+            batch.column(SYSTEM).to_pylist() if SYSTEM in batch.schema.names else [None] * batch.num_rows
+        )
         return self.texts(batch.column("question").to_pylist(), said(batch).to_pylist(), weights, systems)
 
     def texts(

@@ -190,7 +190,7 @@ def test_deployments_are_what_prefect_yaml_says(house: House) -> None:
     assert set(listed) == {one["name"] for one in wanted}
     for one in wanted:
         found = listed[one["name"]]
-        assert found["work_pool_name"] == "cpu"
+        assert found["work_pool_name"] == one["work_pool"]["name"]
         assert found["concurrency_options"]["collision_strategy"] == "ENQUEUE"
         assert found["global_concurrency_limit"]["limit"] == 1
         assert found["version"]
