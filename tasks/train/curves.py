@@ -16,6 +16,7 @@ from tasks.train.config import TrainError
 from tasks.train.job import CURVES, Job
 
 _MIB = 1 << 20
+PLOTTED = ("loss", "reward", "kl", "accuracy", "rewards/accuracies", "learning_rate")
 SHOWN = ("loss", "reward", "learning_rate", "tokens_per_s")
 
 
@@ -87,21 +88,20 @@ def points(run: Path) -> list[dict[str, Any]]:
 
 
 def plot(run: Path) -> Path | None:
-    """curves.png: every measured quantity over the steps; None where no point was written."""
+    """curves.png: what PLOTTED names over the steps; None where no point has any of it."""
     from matplotlib.figure import Figure
 
     drawn = points(run)
-    skipped = {"stage", "step", "seconds", "epoch", "tokens", "memory_mib"}
-    names = [name for name in dict.fromkeys(key for point in drawn for key in point) if name not in skipped]
+    names = [name for name in PLOTTED if any(name in point for point in drawn)]
     if not names:
         return None
-    figure = Figure(figsize=(4 * min(3, len(names)), 3 * math.ceil(len(names) / 3)), layout="constrained")
-    for i, name in enumerate(names):
-        axes = figure.add_subplot(math.ceil(len(names) / 3), min(3, len(names)), i + 1)
+    figure = Figure(figsize=(3.5 * len(names), 2.8))
+    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.1, top=0.9, wspace=0.3)
+    for i, name in enumerate(names, 1):
+        axes = figure.add_subplot(1, len(names), i, title=name)
         for stage in sorted({point["stage"] for point in drawn}):
             those = [point for point in drawn if point["stage"] == stage and name in point]
-            axes.plot([p["step"] for p in those], [p[name] for p in those], label=f"stage {stage}")
-        axes.set_title(name, fontsize=9)
+            axes.plot([point["step"] for point in those], [point[name] for point in those])
     path = run / "curves.png"
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=80)
     return path

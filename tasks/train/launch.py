@@ -15,6 +15,7 @@ from tasks.train.job import Job
 
 JOB = "job.json"
 LOG = "processes.log"
+REFUSED = "refused.txt"
 
 
 def launch(job: Job) -> None:
@@ -41,11 +42,15 @@ def launch(job: Job) -> None:
         "--mixed_precision", "no", "--main_process_port", "0", "-m", "tasks.train.launch", str(place),
     ]  # fmt: skip
     log = job.out / LOG
+    (job.out / REFUSED).unlink(missing_ok=True)
     with log.open("ab") as sink:
         done = subprocess.run(
             command, stdout=sink, stderr=sink, cwd=Path(__file__).resolve().parents[2], check=False
         )
     if done.returncode:
+        refused = job.out / REFUSED
+        if refused.exists():
+            raise TrainError(refused.read_text(encoding="utf-8"))
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["nothing"]
         raise TrainError(
             f"stage {job.number} on {job.config.processes} processes failed: {lines[-1]}. Its log: {log}"
@@ -59,7 +64,11 @@ def worker(place: Path) -> None:
     versions = tuple(store.resolve(name) for name in told["versions"])
     stage = config.stages()[told["number"] - 1]
     job = Job(config, stage, told["number"], store, versions, told["base"], place.parent, print)
-    module(METHODS, config.method).run(job)
+    try:
+        module(METHODS, config.method).run(job)
+    except TrainError as error:
+        (place.parent / REFUSED).write_text(str(error), encoding="utf-8")
+        raise
 
 
 if __name__ == "__main__":

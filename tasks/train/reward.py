@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
@@ -22,7 +23,8 @@ class Verifier:
     """
 
     def __init__(self) -> None:
-        self._judge = Judge(workers=1)
+        self._open = ExitStack()
+        self._judge = self._open.enter_context(Judge(workers=1))
         self._sandbox: Sandbox | None = None
 
     def rewards(
@@ -45,7 +47,7 @@ class Verifier:
         printed: dict[int, str | None] = {}
         if programs:
             if self._sandbox is None:
-                self._sandbox = Sandbox(Limits(wall_s=5.0), workers=1)
+                self._sandbox = self._open.enter_context(Sandbox(Limits(wall_s=5.0), workers=1))
             results = self._sandbox.run(list(programs.values()))
             printed = {i: result.answer or None for i, result in zip(programs, results, strict=True)}
         texts = [printed[i] if i in programs else text for i, text in enumerate(completions)]
@@ -60,9 +62,7 @@ class Verifier:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._judge.close()
-        if self._sandbox is not None:
-            self._sandbox.close()
+        self._open.close()
 
 
 class RewardModel:

@@ -142,10 +142,15 @@ def _stage(job: Job) -> dict[str, Any]:
     finished = job.finished()
     if finished is None:
         job.out.mkdir(parents=True, exist_ok=True)
-        if job.config.processes > 1:
-            launch(job)
+        method = module(METHODS, job.config.method)
+        if job.config.processes == 1:
+            method.run(job)
+        elif getattr(method, "ONE_PROCESS", False):
+            raise TrainError(
+                f"{job.config.method} runs on one process. Mend it: processes=1, or another method"
+            )
         else:
-            module(METHODS, job.config.method).run(job)
+            launch(job)
         finished = job.finished()
     if finished is None:
         raise TrainError(f"{job.out}: the method wrote no {METRICS}")

@@ -6,6 +6,7 @@ the completion ends with the end-of-sequence token. Both are tokenized apart: no
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -189,7 +190,7 @@ class Encoder:
 
 def _flat(pieces: list[list[int]]) -> Ints:
     total = sum(map(len, pieces))
-    return np.fromiter((token for piece in pieces for token in piece), np.int32, count=total)
+    return np.fromiter(itertools.chain.from_iterable(pieces), np.int32, count=total)
 
 
 def _cut(ids: list[int], length: int) -> list[list[int]]:

@@ -13,14 +13,14 @@ from tasks.train.config import TrainError
 from tasks.train.job import Job
 from tasks.train.mapped import PROBLEM, mapped, problems
 
+ONE_PROCESS = True
+
 
 def run(job: Job) -> dict[str, Any]:
     from tasks.train.learner import Learner
     from tasks.train.reward import RewardModel, Verifier, is_verifier
 
     config, rollout = job.config, job.config.rollout
-    if config.processes > 1:
-        raise TrainError("ppo runs on one process. Mend it: processes=1, or method grpo")
     if config.lora is not None:
         raise TrainError("ppo trains all weights. Mend it: without lora, or method grpo")
     if config.batch % rollout.samples:

@@ -104,7 +104,7 @@ def test_ppo_goes_on_to_the_same_weights(store: Store, tmp_path: Path, tiny: Cal
         "steps": 4,
         "batch": 4,
         "save_every": 2,
-        "rollout": {"samples": 2, "max_new_tokens": 4, "kl": 0.5},
+        "rollout": {"samples": 2, "max_new_tokens": 1, "kl": 0.5},
     }
     whole = run("ppo", store, tmp_path / "whole", tiny, **settings)
 
@@ -129,7 +129,7 @@ def test_reinforcement_by_trl(store: Store, tmp_path: Path, tiny: Callable[..., 
 def test_rejection_sampling_keeps_right_and_distinct_solutions(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:
-    """A model that learned one question by heart finds its solution again, once."""
+    """A model that learned one question by heart finds its solution again."""
     row = Row(
         question="1 + 1?",
         language="en",
@@ -140,16 +140,25 @@ def test_rejection_sampling_keeps_right_and_distinct_solutions(
     store.publish("one", [to_table([row])], lineage={})
     data = [{"dataset": "one"}]
     base = train(
-        tiny(data=data, steps=60, batch=1, lr=3e-3, packing=False), store, tmp_path / "base"
+        tiny(data=data, steps=100, batch=1, lr=3e-3, packing=False), store, tmp_path / "base"
     ).checkpoint
     rollout = {"samples": 4, "temperature": 0.2, "max_new_tokens": 32}
     made = run(
         "rft", store, tmp_path, tiny, data=data, base=str(base), rollout=rollout, batch=1, packing=False
     )
-    assert (made.metrics["sampled"], made.metrics["right"], made.metrics["kept"]) == (4, 4, 1)
-    assert made.metrics["epoch_rows"] == 2
+    counts = made.metrics
+    assert counts["sampled"] == 4
+    assert 1 <= counts["kept"] <= counts["right"] <= 4
+    assert counts["epoch_rows"] == 1 + counts["kept"]
     sampled = pq.read_table(tmp_path / "rft" / "stage-1" / "rows" / "sampled.parquet").to_pylist()
-    assert sampled[0]["solution"] == row.solution
+    assert {one["question"] for one in sampled} == {row.question}
+    assert len({calculation(one["solution"]) for one in sampled}) == len(sampled) == counts["kept"]
+    with Verifier() as verifier:
+        assert all(
+            verifier.rewards(
+                [one["solution"] for one in sampled], ["2"] * len(sampled), ["en"] * len(sampled)
+            )
+        )
 
 
 def test_solutions_that_calculate_the_same_are_one() -> None:

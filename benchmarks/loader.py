@@ -1,0 +1,166 @@
+"""From NAME@VERSION to packed batches, beside `datasets.load_dataset("parquet")`, its map and TRL's packing.
+
+    python -m benchmarks.loader [--rows 50000] [--quick]
+
+Both tokenize the same rows by the same tokenizer and template and pack them best fit decreasing into the same
+blocks; ours also weighs the rows and needs no pass over the data before the first batch. `datasets` reads no Parquet with
+maps, so its files hold the two columns alone, written before the clock starts.
+CPU seconds of the process and its children: what it costs, however busy the machine is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+
+import pyarrow.parquet as pq
+from datasets import disable_progress_bars, load_dataset
+from torch.utils.data import DataLoader
+from trl import pack_dataset
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+from storage.datasets import Store
+from storage.rows import Row, to_table
+from tasks.rules.family import families, make
+from tasks.seeding import rng_of
+from tasks.train.loader import Group, Stream, collate
+from tasks.train.student import tokenizer_of
+from tasks.train.tokens import Encoder, prompts_of
+
+LENGTH, BATCH = 2_048, 16
+GPU_EATS = 100_000  # tokens/s
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--quick", action="store_true", help="4,000 rows")
+    chosen = parser.parse_args()
+    count = 4_000 if chosen.quick else chosen.rows
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        version = str(store.publish("math-sft", [to_table(problems(count))], lineage={}))
+        sample = store.read(version, ["question", "solution"]).slice(0, 2_000)
+        tokenizer = tokenizer_of([text for row in sample.to_pylist() for text in row.values()])
+        plain = f"{folder}/plain.parquet"
+        pq.write_table(store.read(version, ["question", "solution"]), plain)
+        began = time.perf_counter()
+        next(batches(store, version, tokenizer))
+        first = time.perf_counter() - began
+        mine, (tokens, blocks) = measured(lambda: ours(store, version, tokenizer))
+        peer, (their_tokens, their_blocks) = measured(lambda: theirs(plain, tokenizer, folder))
+    print(f"{count:,} rows, blocks of {LENGTH:,} tokens, batches of {BATCH}\n")
+    print(f"{'':28}{'CPU s':>8}{'rows/s':>12}{'tokens/s':>13}{'blocks':>9}{'filled':>9}")
+    for name, seconds, amount, made in (
+        ("NAME@VERSION", mine, tokens, blocks),
+        ("datasets and trl", peer, their_tokens, their_blocks),
+    ):
+        filled = amount / (made * LENGTH)
+        print(
+            f"{name:28}{seconds:8.2f}{count / seconds:12,.0f}{amount / seconds:13,.0f}{made:9,}{filled:9.1%}"
+        )
+    print(f"\nfirst batch after {first:.2f} s\n")
+    return max(
+        target("loader rows", count / mine, count / peer, "rows/s", 1.0),
+        target("loader of one core", tokens / mine, GPU_EATS, "tokens/s", 1.0),
+    )
+
+
+def target(name: str, value: float, peer: float, unit: str, least: float) -> int:
+    ratio = value / peer
+    verdict = "ok" if ratio >= least else "short"
+    print(f"{name}: {value:,.0f} {unit}, peer {peer:,.0f}, ratio {ratio:.2f}, target {least}, {verdict}")
+    return int(ratio < least)
+
+
+def measured(act: Callable[[], Any]) -> tuple[float, Any]:
+    before = cpu()
+    found = act()
+    return cpu() - before, found
+
+
+def cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def stream_of(store: Store, version: str, tokenizer: Any) -> Stream:
+    group = Group((store.resolve(version),))
+    return Stream(store, [group], Encoder(tokenizer, LENGTH), LENGTH, True, BATCH, 0)
+
+
+def batches(store: Store, version: str, tokenizer: Any) -> Iterator[dict[str, Any]]:
+    blocks = stream_of(store, version, tokenizer).blocks()
+    while some := list(itertools.islice(blocks, BATCH)):
+        yield collate(some, tokenizer.pad_token_id)
+
+
+def ours(store: Store, version: str, tokenizer: Any) -> tuple[int, int]:
+    """Tokens and blocks of one epoch; the stream has no end, so its rows' beginnings are counted."""
+    rows = store.resolve(version).rows
+    seen = tokens = blocks = 0
+    for batch in batches(store, version, tokenizer):
+        learned = batch["loss_weights"] > 0
+        begun = (learned[:, 1:] & ~learned[:, :-1]).sum().item()
+        seen, blocks = seen + begun, blocks + len(learned)
+        tokens += int((batch["input_ids"] != tokenizer.pad_token_id).sum())
+        if seen >= rows:
+            return tokens, blocks
+    raise AssertionError("unreachable")
+
+
+def theirs(plain: str, tokenizer: Any, folder: str) -> tuple[int, int]:
+    disable_progress_bars()
+    render, end = prompts_of(tokenizer), [tokenizer.eos_token_id]
+
+    def tokenized(rows: dict[str, list[str]]) -> dict[str, list[list[int]]]:
+        asked = tokenizer([render(text) for text in rows["question"]], add_special_tokens=False)["input_ids"]
+        said = tokenizer(rows["solution"], add_special_tokens=False)["input_ids"]
+        pairs = list(zip(asked, said, strict=True))
+        return {
+            "input_ids": [p + s + end for p, s in pairs],
+            "labels": [[-100] * len(p) + s + end for p, s in pairs],
+        }
+
+    rows = load_dataset("parquet", data_files=plain, split="train", cache_dir=folder)
+    rows = rows.shuffle(seed=0).map(tokenized, batched=True, remove_columns=["question", "solution"])
+    packed = pack_dataset(rows, LENGTH, strategy="bfd")
+    together = DataCollatorForLanguageModeling(tokenizer.pad_token_id, return_position_ids=True)
+    tokens = blocks = 0
+    for batch in DataLoader(packed, batch_size=BATCH, collate_fn=together):
+        tokens += int(batch["attention_mask"].sum())
+        blocks += len(batch["input_ids"])
+    return tokens, blocks
+
+
+def problems(count: int) -> list[Row]:
+    """Rows of the project's own problem families, as a night publishes them."""
+    chosen = list(families().values())
+    rows = []
+    for number in range(count):
+        problem = make(chosen[number % len(chosen)], rng_of("loader", number), 1, "en")
+        solution = "\n".join([*problem.worked.steps, f"So \\boxed{{{problem.worked.answer}}}"])
+        rows.append(
+            Row(
+                question=f"{problem.question} ({number})",
+                language="en",
+                solution=solution,
+                solution_format="cot",
+            )
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
