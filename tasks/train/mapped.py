@@ -29,6 +29,8 @@ def mapped(job: Job, make: Made, schema: pa.Schema, what: str) -> Any:
     import datasets
     from accelerate import PartialState
 
+    if any(source.without for source in job.stage.data):
+        raise TrainError(f"{job.config.method} leaves no rows out. Mend it: without `without`, or method sft")
     parts = []
     with PartialState().main_process_first():
         for version in job.versions:
