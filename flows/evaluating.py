@@ -27,7 +27,7 @@ from storage.rows import kept
 from storage.shards import digest_of
 from tasks.bill import total
 from tasks.evaluate.answering import Asking, answer_items, prompt_refs
-from tasks.evaluate.harness import run_tasks
+from tasks.evaluate.harness import Folder, run_tasks
 from tasks.evaluate.items import as_form, load
 from tasks.evaluate.plots import differences, radar
 from tasks.evaluate.report import to_markdown
@@ -95,7 +95,7 @@ class Evaluation:
                 stage,
                 tasks,
                 title=f"lm-eval, {model}",
-                folder=config.task_folder,
+                folder=Folder.of(config.task_folder),
                 shots=config.shots,
                 limit=config.limit,
                 chat_template=config.chat_template,

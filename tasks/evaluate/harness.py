@@ -7,9 +7,12 @@ tasks that generate can be asked there. Code that a model writes is never run by
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +34,27 @@ LONGEST = 2048  # tokens of an answer where the task does not say
 METRICS = ("exact_match", "acc", "math_verify", "pass@1", "pass_at_1", "mc2", "f1")
 
 
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of tasks; its `digest`, of the files in it, is what decides a result."""
+
+    path: str
+    digest: str
+
+    @classmethod
+    def of(cls, path: str) -> Folder:
+        """HarnessError if there is no such folder; an empty path is none."""
+        if path and not Path(path).is_dir():
+            raise HarnessError(f"setting task_folder: {path} is no folder: check the path")
+        digest = hashlib.sha256()
+        for file in sorted(Path(path).rglob("*")) if path else ():
+            if file.is_file():
+                digest.update(
+                    str(file.relative_to(path)).encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest()
+                )
+        return cls(path, digest.hexdigest())
+
+
 class HarnessError(ForPeople, ValueError):
     """A task that cannot be run; the message names it and the mend."""
 
@@ -39,7 +63,7 @@ def run_tasks(
     tasks: pa.Table,
     *,
     engine: Engine,
-    folder: str,
+    folder: Folder,
     shots: int | None,
     limit: int | None,
     chat_template: bool,
@@ -54,7 +78,7 @@ def run_tasks(
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     names = column(tasks, "id")
-    manager = TaskManager(include_path=folder or None)
+    manager = TaskManager(include_path=folder.path or None)
     for name in names:
         if name not in manager.all_tasks:
             raise HarnessError(

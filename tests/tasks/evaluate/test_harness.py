@@ -11,13 +11,10 @@ import pytest
 
 from storage.ledger import Ledger
 from tasks.evaluate.answering import ANSWERED
-from tasks.evaluate.harness import HarnessError, run_tasks
+from tasks.evaluate.harness import Folder, HarnessError, run_tasks
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.train.student import Shape, fresh
-
-# importing the harness takes its ten seconds
-pytestmark = pytest.mark.slow
 
 SHAPE = Shape(hidden=32, feedforward=64, layers=2, heads=2, context=256, vocabulary=300)
 GENERATES = """
@@ -67,9 +64,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def ran(engine: Engine, folder: Path, task: str) -> pa.Table:
     settings: dict[str, Any] = {"shots": None, "limit": None, "chat_template": False, "seed": 0}
     tasks = pa.table({"id": [task]})
-    return run_tasks(tasks, engine=engine, folder=str(folder), tick=lambda _: None, **settings).rows
+    return run_tasks(
+        tasks, engine=engine, folder=Folder.of(str(folder)), tick=lambda _: None, **settings
+    ).rows
 
 
+@pytest.mark.slow  # importing the harness takes its ten seconds
 def test_a_chat_model_through_the_engine(folder: Path, tmp_path: Path) -> None:
     """The embedded teacher adds right; one of the eight trusted answers is planted wrong."""
     ledger = Ledger.open(str(tmp_path / "ledger.sqlite"))
@@ -87,6 +87,7 @@ def test_a_chat_model_through_the_engine(folder: Path, tmp_path: Path) -> None:
     assert sum(found.column("score").to_pylist()) == 7
 
 
+@pytest.mark.slow
 def test_a_checkpoint_by_likelihood(folder: Path, tmp_path: Path) -> None:
     model = fresh(["yes yes no"] * 20, tmp_path / "model", seed=3, shape=SHAPE)
     ledger = Ledger.open(str(tmp_path / "ledger.sqlite"))
@@ -94,3 +95,13 @@ def test_a_checkpoint_by_likelihood(folder: Path, tmp_path: Path) -> None:
         found = ran(engine, folder, "own_choice")
     assert found.num_rows == 8
     assert set(found.column("score").to_pylist()) <= {0.0, 1.0}
+
+
+def test_a_task_that_changed_is_another_task(folder: Path) -> None:
+    before = Folder.of(str(folder))
+    assert before == Folder.of(str(folder))
+    with (folder / "sums.jsonl").open("a") as file:
+        file.write("\n{}")
+    assert Folder.of(str(folder)).digest != before.digest
+    with pytest.raises(HarnessError, match="nowhere is no folder"):
+        Folder.of("nowhere")
