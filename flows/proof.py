@@ -22,6 +22,8 @@ from tasks.proof.page import Circumstances, Found, write
 from tasks.proof.seed import prove
 from tasks.proof.sizes import QUICK, WHOLE
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 class Proof(Section):
     """How much is proved, and where it is written."""
@@ -29,7 +31,10 @@ class Proof(Section):
     quick: bool = Field(
         False, description="two seeds of a tiny student: shows that every part runs, proves nothing"
     )
-    to: str = Field("", description="page that is written; empty: proof.md below the home's folder proof")
+    to: str = Field(
+        "",
+        description="page that is written; empty: docs/proof.md, or of the quick form proof/proof.md in the home",
+    )
     processes: int = Field(2, ge=1, description="seeds at a time, each with one thread")
 
 
@@ -60,7 +65,8 @@ def proof(config: Proof = Proof()) -> Found:
         machine=f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {config.processes} processes of one thread",
         load=os.getloadavg()[0],
     )
-    found = write(records, told, sizes, around, Path(config.to) if config.to else place / "proof.md")
+    page = (place if config.quick else ROOT / "docs") / "proof.md"
+    found = write(records, told, sizes, around, Path(config.to) if config.to else page)
     create_markdown_artifact(
         key="proof", markdown=found.page.read_text(encoding="utf-8"), description="The proof"
     )

@@ -20,14 +20,15 @@ def proof(
         ),
     ] = False,
     to: Annotated[
-        Path | None, typer.Option(help="The page, with its plots beside it; docs/proof.md is written so.")
+        Path | None,
+        typer.Option(help="The page, its plots beside it; else docs/proof.md, of --quick below the home."),
     ] = None,
     processes: Annotated[int, typer.Option(min=1, help="Seeds at a time, each with one thread.")] = 2,
     json: AsJson = False,
 ) -> None:
     """Prove the loop with the small student on the CPU: training, rewards, augmentation, curation, verdicts.
 
-    Killed, it goes on where it was: ./mathmill proof --to docs/proof.md
+    Writes docs/proof.md. Killed, it goes on where it was.
     """
     from flows.settings import load_settings
 

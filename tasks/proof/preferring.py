@@ -12,12 +12,13 @@ import torch
 
 from tasks.seeding import rng_of, seed_of
 from tasks.train.completion import Completer
+from tasks.train.ppo import advantages, policy_loss, token_rewards, value_loss, whitened
 from tasks.train.small import Example, Recipe, batches, examples, token_nats
 
 _BETA = 0.1  # of DPO
 _QUESTIONS = 48  # a round of PPO
 _PASSES, _MINIBATCH = 2, 24
-_CLIP, _KL, _LAMBDA, _VALUE = 0.2, 0.02, 0.95, 0.5
+_CLIP, _KL, _TRACE, _VALUE = 0.2, 0.02, 0.95, 0.5
 _RATE = 3e-4
 _LONGEST = 56  # tokens of a completion
 
@@ -54,20 +55,21 @@ def _log_chance(model: Any, rows: Sequence[Example]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class _Rollout:
-    """What was said in a round, and what was thought of it then; tensors are (rows, longest)."""
+    """What was said in a round, and what was thought of it then; tensors are (rows, longest), `said` is 1 at places
+    that predict a token of the completion."""
 
     rows: list[Example]
-    said: Any  # 1 at places that predict a token of the completion
+    said: Any
     log_chance: Any
+    values: Any
     advantage: Any
     returns: Any
 
-    def part(self, chosen: Any) -> tuple[list[Example], Any, Any, Any, Any]:
+    def part(self, chosen: Any) -> _Rollout:
         rows = [self.rows[i] for i in chosen.tolist()]
         longest = max(len(row) for row in rows)
-        return rows, *(
-            part[chosen, :longest] for part in (self.said, self.log_chance, self.advantage, self.returns)
-        )
+        tensors = (self.said, self.log_chance, self.values, self.advantage, self.returns)
+        return _Rollout(rows, *(one[chosen, :longest] for one in tensors))
 
 
 def ppo(
@@ -110,7 +112,7 @@ def ppo(
         for _ in range(_PASSES):
             order = torch.randperm(len(rows), generator=generator)
             for chosen in order.split(_MINIBATCH):
-                loss = _loss(model, head, *rollout.part(chosen))
+                loss = _loss(model, head, rollout.part(chosen))
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(parameters, 1.0)
                 optimizer.step()
@@ -122,38 +124,15 @@ def _judged(model: Any, reference: Any, head: Any, rows: list[Example], scores: 
     with torch.no_grad():
         nats, said, values = _read(model, head, rows)
         other, _ = token_nats(rows, reference)
-        gained = _KL * (nats - other) * said  # -log p + log p of the reference: minus the KL of each token
-        last = torch.tensor([len(row) - 2 for row in rows])
-        gained[torch.arange(len(rows)), last] += torch.tensor(scores, dtype=torch.float32)
-        advantage = advantages(gained, values, said)
-        returns = advantage + values
-        counted = advantage[said > 0]
-        scaled = (advantage - counted.mean()) / (counted.std() + 1e-6) * said
-    return _Rollout(rows, said, -nats, scaled, returns)
+        each = token_rewards(-nats, -other, torch.tensor(scores, dtype=torch.float32), said, _KL)
+        advantage, returns = advantages(each, values, said, 1.0, _TRACE)
+    return _Rollout(rows, said, -nats, values, whitened(advantage, said), returns)
 
 
-def advantages(rewards: Any, values: Any, said: Any, *, decay: float = _LAMBDA) -> Any:
-    """GAE (Schulman et al. 2016, arXiv:1506.02438) without discount; all (rows, places), nothing after the last said."""
-    found = torch.zeros_like(rewards)
-    following = torch.zeros(len(rewards))
-    value = torch.zeros(len(rewards))
-    for place in range(rewards.shape[1] - 1, -1, -1):
-        mask = said[:, place]
-        surprise = rewards[:, place] + value - values[:, place]
-        following = (surprise + decay * following) * mask
-        value = values[:, place] * mask
-        found[:, place] = following
-    return found
-
-
-def _loss(
-    model: Any, head: Any, rows: list[Example], said: Any, old: Any, advantage: Any, returns: Any
-) -> Any:
-    nats, _, values = _read(model, head, rows)
-    ratio = torch.exp((-nats - old) * said)
-    gain = torch.minimum(ratio * advantage, ratio.clamp(1 - _CLIP, 1 + _CLIP) * advantage)
-    error = (values - returns) ** 2
-    return ((_VALUE * error - gain) * said).sum() / said.sum()
+def _loss(model: Any, head: Any, old: _Rollout) -> Any:
+    nats, said, values = _read(model, head, old.rows)
+    policy = policy_loss(-nats, old.log_chance, old.advantage, said, _CLIP)
+    return (policy + _VALUE * value_loss(values, old.values, old.returns, said, _CLIP)) / said.sum()
 
 
 def _read(model: Any, head: Any, rows: list[Example]) -> tuple[Any, Any, Any]:

@@ -1,4 +1,4 @@
-"""DPO and PPO: estimates by hand, and each moves the model where it should."""
+"""DPO and PPO at the size of the student: each moves the model where it should."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tasks.proof.preferring import advantages, ppo, prefer
+from tasks.proof.preferring import ppo, prefer
 from tasks.train.completion import Completer
 from tasks.train.small import Recipe, examples, fit, token_nats
 from tasks.train.student import Shape, fresh
@@ -36,17 +36,6 @@ def share_of_yes(model: Any, tokenizer: Any) -> float:
         PROMPTS, max_new_tokens=8, temperature=1.0, samples=32, seed=5
     )
     return sum(one.text == "yes" for several in drawn for one in several) / (32 * len(PROMPTS))
-
-
-def test_advantages_are_those_by_hand() -> None:
-    rewards = torch.tensor([[0.0, 0.5, 1.0, 0.0], [0.0, 2.0, 0.0, 0.0]])
-    values = torch.tensor([[0.0, 0.2, 0.4, 0.0], [0.0, 1.0, 0.0, 0.0]])
-    said = torch.tensor([[0.0, 1.0, 1.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
-    last = 1.0 - 0.4  # nothing follows
-    before = 0.5 + 0.4 - 0.2 + 0.9 * last
-    expected = [[0.0, before, last, 0.0], [0.0, 2.0 - 1.0, 0.0, 0.0]]
-    found = advantages(rewards, values, said, decay=0.9)
-    assert found.flatten().tolist() == pytest.approx([x for row in expected for x in row], abs=1e-6)
 
 
 def test_dpo_prefers_what_was_chosen(undecided: tuple[Any, Any]) -> None:
