@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 
 
@@ -58,16 +58,12 @@ def train(
     if show_config:
         typer.echo(as_yaml(config), nl=False)
         return
-    if "PREFECT_API_URL" not in os.environ:
-        typer.echo("Starting Prefect for this run (some seconds) ...", err=True)
-    from prefect import tags
+    with orchestrated(config.method) as run:
+        from flows.train import headline
+        from flows.train import train as flow
+        from tasks.train.run import read
 
-    from flows.train import headline
-    from flows.train import train as flow
-    from tasks.train.run import read
-
-    with tags("mathmill", config.method):
-        done = read(Path(flow(config, out)))
+        done = read(Path(run(lambda chosen: flow(chosen, out), config)))
     if json:
         import orjson
 
