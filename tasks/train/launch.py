@@ -1,4 +1,4 @@
-"""A stage on several processes, a GPU each where there are GPUs, started by accelerate; on CPUs they talk over gloo."""
+"""A stage on several processes, a GPU each where there are GPUs, started as torchrun does; on CPUs they talk over gloo."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ REFUSED = "refused.txt"
 
 def launch(job: Job) -> None:
     """Run the stage in `processes` processes and wait; TrainError with the log's last line if it fails."""
-    import torch
-
     place = job.out / JOB
     place.write_text(
         json.dumps(
@@ -35,11 +33,9 @@ def launch(job: Job) -> None:
         ),
         encoding="utf-8",
     )
-    where = ["--multi_gpu"] if torch.cuda.is_available() else ["--cpu"]
     command = [
-        sys.executable, "-m", "accelerate.commands.launch", *where,
-        "--num_processes", str(job.config.processes), "--num_machines", "1", "--dynamo_backend", "no",
-        "--mixed_precision", "no", "--main_process_port", "0", "-m", "tasks.train.launch", str(place),
+        sys.executable, "-m", "torch.distributed.run", "--standalone",
+        "--nproc-per-node", str(job.config.processes), "-m", "tasks.train.launch", str(place),
     ]  # fmt: skip
     log = job.out / LOG
     (job.out / REFUSED).unlink(missing_ok=True)
@@ -59,8 +55,14 @@ def launch(job: Job) -> None:
 
 def worker(place: Path) -> None:
     """What each of the processes does."""
+    import torch
+    from accelerate import PartialState
+
+    state = PartialState(cpu=not torch.cuda.is_available())
     told: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
     config, store = Train.model_validate(told["config"]), Store(told["home"])
+    if state.num_processes != config.processes:
+        raise TrainError(f"{state.num_processes} processes were started instead of {config.processes}")
     versions = tuple(store.resolve(name) for name in told["versions"])
     stage = config.stages()[told["number"] - 1]
     job = Job(config, stage, told["number"], store, versions, told["base"], place.parent, print)

@@ -46,14 +46,12 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
         self, epoch_iterator: Iterator[Any], num_batches: int, device: Any
     ) -> tuple[list[Any], Any]:
         """The step's micro-batches and the weight of all of them, on all devices."""
-        batches = []
-        for _ in range(num_batches):
-            batch = next(epoch_iterator)
-            self.tokens += int(batch.pop("tokens").sum()) * self.args.world_size
-            batches.append(batch)
+        batches = [next(epoch_iterator) for _ in range(num_batches)]
+        tokens = sum(batch.pop("tokens").sum() for batch in batches).to(device)
         total = sum(self._weight(batch) for batch in batches).to(device)
         if self.args.world_size > 1:
-            total = self.accelerator.gather(total).sum()
+            tokens, total = (self.accelerator.gather(count).sum() for count in (tokens, total))
+        self.tokens += int(tokens)
         return batches, total.clamp(min=torch.finfo(torch.float32).tiny)
 
     def _weight(self, batch: dict[str, Any]) -> Any:
