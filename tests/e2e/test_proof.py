@@ -11,7 +11,7 @@ from tasks.proof.claims import QUESTIONS
 from tasks.proof.problems import FAMILIES
 from tests.e2e.processes import Home
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
 
 def test_the_quick_form_runs_every_part_and_is_not_made_twice(home: Callable[..., Home]) -> None:
