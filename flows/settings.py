@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     vllm_python: Path | None = None  # Python of the environment that `mathmill setup vllm` makes
     vllm_options: dict[str, Any] = Field({}, description="of the in-process vLLM engine, as JSON")
     sandbox_workers: int = Field(2, ge=1, description="programs that run at the same time")
+    answer_workers: int = Field(2, ge=1, description="processes that compare answers")
     program_seconds: float = Field(3.0, gt=0, description="CPU seconds that a program may use")
 
     def ledger_url(self) -> str:

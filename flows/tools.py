@@ -79,7 +79,7 @@ class Tools:
             engine.close()
 
     def judge(self) -> Judge:
-        return self._once("judge", lambda: Judge(workers=2))
+        return self._once("judge", lambda: Judge(workers=self.settings.answer_workers))
 
     def encoder(self) -> StoredEncoder:
         """Texts to vectors; a text that was ever encoded on this home is looked up instead."""

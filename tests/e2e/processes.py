@@ -23,9 +23,10 @@ SERVER_WITHIN_S = 180
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """This process's environment without settings of ours or Prefect's; one sandbox, since test files share the cores."""
+    """This process's environment without settings of ours or Prefect's; few workers, since test files share the cores."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MATHMILL_", "PREFECT_", "PYTEST_"))}
-    return kept | {"COLUMNS": "200", "MATHMILL_SANDBOX_WORKERS": "1"} | more
+    few = {"MATHMILL_SANDBOX_WORKERS": "1", "MATHMILL_ANSWER_WORKERS": "1"}
+    return kept | few | {"COLUMNS": "200"} | more
 
 
 def free_port() -> int:

@@ -78,6 +78,7 @@ def test_bad_input_ends_in_one_line(home: Callable[..., Home], tmp_path: Path) -
         assert "Traceback" not in told
 
 
+@pytest.mark.soak
 def test_a_verdict_in_the_record(home: Callable[..., Home]) -> None:
     one = home()
     base, version = published(one.path, "sums", "base"), published(one.path, "more", "books")

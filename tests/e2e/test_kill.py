@@ -66,6 +66,7 @@ def test_killed_and_run_again(
     assert counted["distinct_requests"] == sum(line["calls"] for line in whole["lineage"]["service"])
 
 
+@pytest.mark.soak
 def test_killed_while_publishing(whole: dict[str, Any], home: Callable[..., Home]) -> None:
     """From the moment the mixture exists: publishing, candidates, history and report follow."""
     one = home()

@@ -39,6 +39,7 @@ def whole(home: Callable[..., Home]) -> tuple[Home, dict[str, Any]]:
     return one, one.json(*NIGHT)
 
 
+@pytest.mark.soak
 def test_a_budget_stops_the_night_and_the_next_run_goes_on(
     whole: tuple[Home, dict[str, Any]], home: Callable[..., Home], teacher: Callable[[], Teacher]
 ) -> None:

@@ -245,7 +245,7 @@ def test_the_report_is_one_file(nights: Nights) -> None:
 
 def test_same_seed_and_configuration_same_digests(nights: Nights, home: Callable[..., Home]) -> None:
     """Fresh home, other sharding, other number of calls in flight: byte-equal versions."""
-    other = home(MATHMILL_IN_FLIGHT="7", MATHMILL_SANDBOX_WORKERS="2")
+    other = home(MATHMILL_IN_FLIGHT="7", MATHMILL_SANDBOX_WORKERS="2", MATHMILL_ANSWER_WORKERS="2")
     words = ("nightly", "--target", "80", "--set", "shard_rows=33")
     assert other.json(*words)["digest"] == nights.first["digest"]
     assert other.json(*words)["digest"] == nights.second["digest"]

@@ -70,6 +70,7 @@ def test_gsm8k_rows_as_seeds_over_a_socket(
         assert clean["rows"] == 60
 
 
+@pytest.mark.soak
 def test_gold_solutions_distilled_from_gsm8k_are_judged_by_their_answers(
     home: Callable[..., Home], gsm8k: Path
 ) -> None:
