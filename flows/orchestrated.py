@@ -133,8 +133,7 @@ def _interruptible(server: subprocess.Popen[bytes] | None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"mathmill: {STOPPED}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        leave()  # what Prefect would still send at exit is worth neither waiting nor complaints
 
 
 STOPPED = "stopped; what is finished is kept, run again to go on"
