@@ -10,13 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from flows.options import AsJson, Name
+
 if TYPE_CHECKING:
     from storage.datasets import Store
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
-Name = Annotated[
-    str, typer.Argument(metavar="NAME[@VERSION]", help="Such as math-sft or math-sft@2026.11.20.")
-]
 
 
 class Format(StrEnum):

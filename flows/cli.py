@@ -17,6 +17,7 @@ from flows.diff import diff
 from flows.evaluate_cli import evaluate
 from flows.ledger_cli import ledger
 from flows.nightly_cli import nightly, plan
+from flows.options import ConfigFile, Sets
 from flows.orchestrated import INTERRUPTED, STOPPED
 from flows.proof_cli import proof
 from flows.setup_cli import setup
@@ -73,11 +74,8 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the Prefect server and its UI (loopback).")] = 4200,
     cron: Annotated[str, typer.Option(help="When the night starts.")] = "0 2 * * *",
     timezone: Annotated[str, typer.Option(help="Time zone of the schedule; empty: this machine's.")] = "",
-    config: Annotated[Path | None, typer.Option(help="A YAML file of settings for the night.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting of the night; may be repeated."),
-    ] = None,
+    config: ConfigFile = None,
+    set_: Sets = None,
 ) -> None:
     """Start a Prefect server with its UI and serve the flows, nightly on schedule. Ctrl-C stops both.
 

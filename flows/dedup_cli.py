@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from flows.browse import AsJson, print_json
+from flows.browse import print_json
+from flows.options import AsJson
 
 
 class On(StrEnum):

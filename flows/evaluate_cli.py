@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.browse import AsJson, print_json
+from flows.browse import print_json
+from flows.options import AsJson, Benchmarks, ConfigFile, Sets, ShowConfig
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 WIDE = 140  # characters, where no terminal says how many there are
@@ -24,25 +25,15 @@ def evaluate(
         typer.Argument(metavar="MODEL", help="A role (student, teacher, ...), or hf:FOLDER of a checkpoint."),
     ] = "student",
     baseline: Annotated[str | None, typer.Option(help="Another one, to compare with.")] = None,
-    benchmark: Annotated[
-        list[str] | None,
-        typer.Option(help="A file of benchmark items, or a folder of them; may be repeated."),
-    ] = None,
+    benchmark: Benchmarks = None,
     task: Annotated[
         list[str] | None, typer.Option(help="A task of lm-evaluation-harness; may be repeated.")
     ] = None,
     samples: Annotated[int | None, typer.Option(help="Answers to each item, for pass@1 and maj@k.")] = None,
     limit: Annotated[int | None, typer.Option(help="Items of a benchmark at most.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A YAML file of settings.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="One setting, such as temperature=0.7; may be repeated."
-        ),
-    ] = None,
-    show_config: Annotated[
-        bool, typer.Option(help="Print the settings that would be used, and stop.")
-    ] = False,
+    config: ConfigFile = None,
+    set_: Sets = None,
+    show_config: ShowConfig = False,
     json: AsJson = False,
 ) -> None:
     """Score a model on benchmarks, by domain and with intervals, and compare it with a baseline.

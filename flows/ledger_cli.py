@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows.options import AsJson
+
 if TYPE_CHECKING:
     from storage.ledger import Ledger
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 ledger = typer.Typer(no_args_is_help=True, help="The completion ledger: every answer ever paid for.")
 

@@ -22,7 +22,7 @@ from flows.reporting import report_stopped
 from flows.settings import ROLES
 from flows.settle import finish, history, latest
 from flows.stage import Line, Stage
-from flows.terms import BATCHED, Stopped, agreed, limit_of
+from flows.terms import BATCHED, Spent, Stopped, agreed, limit_of
 from flows.tools import Tools
 from storage.rows import to_table
 from storage.sample import sample
@@ -245,15 +245,7 @@ class Night:
             return
         self.begun.stopped()
         spent = self.line.tools.ledger().spent(self.run, self.begun.since)
-        stopped = Stopped(
-            by,
-            why,
-            usd=spent.usd,
-            tokens=spent.tokens,
-            estimated=spent.estimated,
-            accepted=worth,
-            target=target,
-        )
+        stopped = Stopped(by, why, Spent(spent.usd, spent.tokens, spent.estimated, worth, target))
         report_stopped(self.config.dataset, stopped)
         raise stopped from cause
 

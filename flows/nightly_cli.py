@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.options import AsJson, ConfigFile, Sets, ShowConfig, asking
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 
@@ -18,25 +20,54 @@ if TYPE_CHECKING:
 
 STOPPED = 3  # exit code of a run that a limit ended before it could publish
 
-Target = Annotated[int | None, typer.Option(help="Accepted rows wanted.")]
-MinShare = Annotated[
-    list[str] | None,
-    typer.Option(metavar="DOMAIN=SHARE", help="Least share of a domain, such as algebra=0.2; repeatable."),
-]
-Seeds = Annotated[list[Path] | None, typer.Option(help="A file of seed problems; may be repeated.")]
-BudgetUsd = Annotated[float | None, typer.Option(help="Most that the run may pay, in USD.")]
-BudgetTokens = Annotated[int | None, typer.Option(help="Most tokens, prompt and completion together.")]
-Deadline = Annotated[
-    str | None, typer.Option(help="When no more calls are sent: 06:30, 90m, 1h30m, 2026-11-22T06:00.")
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Ask no model: answers come from the ledger only.")]
-Batch = Annotated[bool, typer.Option("--batch", help="Through the Batch API, at half the price.")]
-ConfigFile = Annotated[Path | None, typer.Option(help="A YAML file of settings.")]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as solve.samples=8; may be repeated."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is said of a night on the command line, of the real one and of its plan."""
+
+    target: Annotated[int | None, typer.Option(help="Accepted rows wanted.")] = None
+    min_share: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DOMAIN=SHARE", help="Least share of a domain, such as algebra=0.2; repeatable."
+        ),
+    ] = None
+    seeds: Annotated[list[Path] | None, typer.Option(help="A file of seed problems; may be repeated.")] = None
+    budget_usd: Annotated[float | None, typer.Option(help="Most that the run may pay, in USD.")] = None
+    budget_tokens: Annotated[
+        int | None, typer.Option(help="Most tokens, prompt and completion together.")
+    ] = None
+    deadline: Annotated[
+        str | None, typer.Option(help="When no more calls are sent: 06:30, 90m, 1h30m, 2026-11-22T06:00.")
+    ] = None
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Ask no model: answers come from the ledger only.")
+    ] = False
+    batch: Annotated[bool, typer.Option("--batch", help="Through the Batch API, at half the price.")] = False
+    config: ConfigFile = None
+    set_: Sets = None
+
+    def night(self) -> Nightly:
+        """The configuration of that night. ConfigError."""
+        from flows.settings import load_settings
+
+        arrange(load_settings().home, quiet=True)
+        from flows.config import ConfigError, load_config
+
+        if self.offline and self.batch:
+            raise ConfigError("--offline asks nobody and --batch the Batch API. Mend it: give one of them")
+        return load_config(
+            self.config,
+            self.set_ or [],
+            target=self.target,
+            seeds__files=[str(path) for path in self.seeds or []],
+            mix__at_least=dict(_share(item) for item in self.min_share or []) or None,
+            budget__usd=self.budget_usd,
+            budget__tokens=self.budget_tokens,
+            budget__deadline=self.deadline,
+            answers="offline" if self.offline else "batch" if self.batch else None,
+        )
+
 
 plan = typer.Typer(no_args_is_help=True, help="What a run will take, before it is run.")
 
@@ -46,20 +77,10 @@ def _plan() -> None:
     """Keeps `nightly` a word of its own while it is the only command."""
 
 
+@asking(Wanted)
 def nightly(
-    target: Target = None,
-    min_share: MinShare = None,
-    seeds: Seeds = None,
-    budget_usd: BudgetUsd = None,
-    budget_tokens: BudgetTokens = None,
-    deadline: Deadline = None,
-    offline: Offline = False,
-    batch: Batch = False,
-    config: ConfigFile = None,
-    set_: Sets = None,
-    show_config: Annotated[
-        bool, typer.Option(help="Print the configuration that would be used, and stop.")
-    ] = False,
+    wanted: Wanted,
+    show_config: ShowConfig = False,
     json: AsJson = False,
 ) -> None:
     """Run one night: from seed tasks to a published dataset version.
@@ -68,9 +89,7 @@ def nightly(
     """
     from flows.config import as_yaml
 
-    night = _configured(
-        target, min_share, seeds, budget_usd, budget_tokens, deadline, offline, batch, config, set_
-    )
+    night = wanted.night()
     if show_config:
         typer.echo(as_yaml(night), nl=False)
         return
@@ -97,23 +116,13 @@ def nightly(
 
 
 @plan.command("nightly")
+@asking(Wanted)
 def plan_nightly(
-    target: Target = None,
-    min_share: MinShare = None,
-    seeds: Seeds = None,
-    budget_usd: BudgetUsd = None,
-    budget_tokens: BudgetTokens = None,
-    deadline: Deadline = None,
-    offline: Offline = False,
-    batch: Batch = False,
-    config: ConfigFile = None,
-    set_: Sets = None,
+    wanted: Wanted,
     json: AsJson = False,
 ) -> None:
     """Forecast a night's calls, tokens, price (online and batch), duration and accepted rows, with ranges."""
-    night = _configured(
-        target, min_share, seeds, budget_usd, budget_tokens, deadline, offline, batch, config, set_
-    )
+    night = wanted.night()
     import orjson
 
     from flows.forecast import forecast
@@ -127,38 +136,6 @@ def plan_nightly(
         typer.echo(orjson.dumps(found.record(), option=orjson.OPT_INDENT_2).decode())
     else:
         print_forecast(found, night)
-
-
-def _configured(
-    target: int | None,
-    min_share: list[str] | None,
-    seeds: list[Path] | None,
-    budget_usd: float | None,
-    budget_tokens: int | None,
-    deadline: str | None,
-    offline: bool,
-    batch: bool,
-    config: Path | None,
-    sets: list[str] | None,
-) -> Nightly:
-    from flows.settings import load_settings
-
-    arrange(load_settings().home, quiet=True)
-    from flows.config import ConfigError, load_config
-
-    if offline and batch:
-        raise ConfigError("--offline asks nobody and --batch the Batch API. Mend it: give one of them")
-    return load_config(
-        config,
-        sets or [],
-        target=target,
-        seeds__files=[str(path) for path in seeds or []],
-        mix__at_least=dict(_share(item) for item in min_share or []) or None,
-        budget__usd=budget_usd,
-        budget__tokens=budget_tokens,
-        budget__deadline=deadline,
-        answers="offline" if offline else "batch" if batch else None,
-    )
 
 
 def _share(item: str) -> tuple[str, float]:
@@ -176,22 +153,12 @@ def _print_stopped(stopped: Stopped, *, json: bool) -> None:
     if json:
         import orjson
 
-        record: dict[str, Any] = {
-            "stopped": stopped.by,
-            "why": stopped.why,
-            "usd": stopped.usd,
-            "tokens": stopped.tokens,
-            "estimated": stopped.estimated,
-            "accepted": stopped.accepted,
-            "target": stopped.target,
-            "again": again,
-        }
+        record = {"stopped": stopped.by, "why": stopped.why, **asdict(stopped.spent), "again": again}
         typer.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
         return
-    guess = f" ({stopped.estimated:,} calls estimated)" if stopped.estimated else ""
+    spent = stopped.spent
+    guess = f" ({spent.estimated:,} calls estimated)" if spent.estimated else ""
     typer.echo(f"Stopped    {stopped.why.removeprefix('stopped ')}")
-    typer.echo(
-        f"Paid       ${stopped.usd:,.4f}, {stopped.tokens:,} tokens{guess}; every answer is in the ledger"
-    )
-    typer.echo(f"Accepted   {stopped.accepted:,} of {stopped.target:,} rows so far; nothing was published")
+    typer.echo(f"Paid       ${spent.usd:,.4f}, {spent.tokens:,} tokens{guess}; every answer is in the ledger")
+    typer.echo(f"Accepted   {spent.accepted:,} of {spent.target:,} rows so far; nothing was published")
     typer.echo(f"Go on      {again}")

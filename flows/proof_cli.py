@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from flows.browse import AsJson, print_json
+from flows.browse import print_json
+from flows.options import AsJson
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 

@@ -63,12 +63,13 @@ def report(tools: Tools, version: Version) -> Path:
 
 def report_stopped(dataset: str, stopped: Stopped) -> None:
     """An artifact on the page of a run that a limit ended."""
+    spent = stopped.spent
     create_markdown_artifact(
         key=f"{key_of(dataset)}-stopped",
         markdown=(
             f"**{stopped.why}**\n\n"
-            f"- paid: ${stopped.usd:,.4f}, {stopped.tokens:,} tokens ({stopped.estimated:,} calls estimated)\n"
-            f"- accepted: {stopped.accepted:,} of {stopped.target:,} rows; nothing was published\n"
+            f"- paid: ${spent.usd:,.4f}, {spent.tokens:,} tokens ({spent.estimated:,} calls estimated)\n"
+            f"- accepted: {spent.accepted:,} of {spent.target:,} rows; nothing was published\n"
             "- run it again to go on: finished work and every paid answer are found, the budget counts anew"
         ),
         description=f"`{dataset}`: a limit ended the run",

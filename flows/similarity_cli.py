@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from flows.browse import AsJson, Name, print_json
+from flows.browse import print_json
+from flows.options import AsJson, Name
 
 if TYPE_CHECKING:
     import pyarrow as pa

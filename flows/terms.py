@@ -29,20 +29,23 @@ class Terms:
     budget: Budget | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run had paid, and how far it had come, when it was stopped."""
+
+    usd: float
+    tokens: int
+    estimated: int  # calls whose tokens the endpoint did not state
+    accepted: int
+    target: int
+
+
 class Stopped(RuntimeError):
     """A limit ended the run before it could publish. Nothing is lost: the same command goes on from here."""
 
-    def __init__(
-        self, by: str, why: str, *, usd: float, tokens: int, estimated: int, accepted: int, target: int
-    ) -> None:
+    def __init__(self, by: str, why: str, spent: Spent) -> None:
         super().__init__(why)
-        self.by = by
-        self.why = why
-        self.usd = usd
-        self.tokens = tokens
-        self.estimated = estimated
-        self.accepted = accepted
-        self.target = target
+        self.by, self.why, self.spent = by, why, spent
 
 
 class Spends(Protocol):

@@ -15,7 +15,7 @@ from storage.ledger import Ledger
 from storage.shards import ShardStore
 from tasks.answers import Judge
 from tasks.encode import Encoder, StoredEncoder
-from tasks.llm.batch import Batches
+from tasks.llm.batch import Batches, BatchLimits
 from tasks.llm.endpoint import CHECKPOINT, EngineLimits
 from tasks.llm.engine import Engine
 from tasks.sandbox import Limits, Sandbox
@@ -57,8 +57,8 @@ class Tools:
                 endpoint,
                 self.ledger(),
                 self.home / "batches" / role,
+                BatchLimits(poll=settings.batch_poll),
                 budget=terms.budget,
-                poll=settings.batch_poll,
                 submit=terms.answers == "batch",
                 run=terms.run,
             ).through

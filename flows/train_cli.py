@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.options import AsJson, Sets, ShowConfig
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 
@@ -28,14 +29,9 @@ def train(
         str, typer.Option(help="A file of tasks/train/recipes/, or a YAML file of your own.")
     ] = "",
     out: Annotated[str, typer.Option(help="Folder of the run; default: under the home.")] = "",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One setting, such as lr=1e-4; may be repeated."),
-    ] = None,
-    show_config: Annotated[
-        bool, typer.Option(help="Print the settings that would be used, and stop.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the run's record as JSON.")] = False,
+    set_: Sets = None,
+    show_config: ShowConfig = False,
+    json: AsJson = False,
 ) -> None:
     """Train a checkpoint on pinned versions. Started again, a run that was cut off goes on.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.browse import AsJson, Name, print_json
+from flows.browse import print_json
+from flows.options import AsJson, Benchmarks, ConfigFile, Name, Sets, ShowConfig
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 
@@ -21,23 +21,13 @@ def verdict(
         str | None, typer.Option(help="Checkpoint that both start from; student: a fresh small one.")
     ] = None,
     seeds: Annotated[int | None, typer.Option(help="Trainings of each kind.")] = None,
-    benchmark: Annotated[
-        list[str] | None,
-        typer.Option(help="A file of benchmark items, or a folder of them; may be repeated."),
-    ] = None,
+    benchmark: Benchmarks = None,
     without: Annotated[
         str | None, typer.Option(help="Leave the values of this column out one by one: source, method, ...")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A YAML file of settings.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="One setting, such as training.steps=1000; may be repeated."
-        ),
-    ] = None,
-    show_config: Annotated[
-        bool, typer.Option(help="Print the settings that would be used, and stop.")
-    ] = False,
+    config: ConfigFile = None,
+    set_: Sets = None,
+    show_config: ShowConfig = False,
     json: AsJson = False,
 ) -> None:
     """Train with a version and without it, on several seeds, and write into its record whether it made a better model.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.browse import AsJson, Name, print_json
+from flows.browse import print_json
+from flows.options import AsJson, ConfigFile, Name, Sets, ShowConfig
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 
@@ -15,24 +16,16 @@ if TYPE_CHECKING:
     from storage.datasets import Store
 
 Dataset = Annotated[str, typer.Argument(metavar="NAME", help="Such as math-sft.")]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="One setting, such as thresholds.answer=0.7; may be repeated."
-    ),
-]
 
 
 def rebuild(
     dataset: Dataset = "math-sft",
-    config: Annotated[Path | None, typer.Option(help="A YAML file of settings.")] = None,
+    config: ConfigFile = None,
     set_: Sets = None,
     what_if: Annotated[
         bool, typer.Option("--what-if", help="Only count: publish nothing, ask no model.")
     ] = False,
-    show_config: Annotated[
-        bool, typer.Option(help="Print the settings that would be used, and stop.")
-    ] = False,
+    show_config: ShowConfig = False,
     json: AsJson = False,
 ) -> None:
     """Make a new version from stored candidates under other thresholds, sources, shares or scorers.
@@ -129,19 +122,12 @@ def verify(
 
 
 def maintain(
-    config: Annotated[Path | None, typer.Option(help="A YAML file of settings.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="One setting, such as keep_last=10; may be repeated."
-        ),
-    ] = None,
+    config: ConfigFile = None,
+    set_: Sets = None,
     apply: Annotated[
         bool, typer.Option("--apply", help="Do it; without, only say what would be done.")
     ] = False,
-    show_config: Annotated[
-        bool, typer.Option(help="Print the settings that would be used, and stop.")
-    ] = False,
+    show_config: ShowConfig = False,
 ) -> None:
     """Retire old versions, sweep what killed runs left, join small files, give the ledger's space back."""
     from flows.settings import load_settings

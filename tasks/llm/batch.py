@@ -58,9 +58,19 @@ class State:
     skipped: dict[str, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """`poll` seconds between looks; `unreachable_after` seconds without an answer of the service end the run;
+    a file holds `most_requests` lines and `most_bytes` bytes at most."""
+
+    poll: float = 30.0
+    most_requests: int = MOST_REQUESTS
+    most_bytes: int = MOST_BYTES
+    unreachable_after: float = 3600.0
+
+
 class Batches:
-    """The batches of one endpoint in one folder, for any number of threads. `poll` seconds between looks;
-    `unreachable_after` seconds without an answer of the service end the run. Without `submit` the files are
+    """The batches of one endpoint in one folder, for any number of threads. Without `submit` the files are
     only written, and collected when somebody has put `<name>.output.jsonl` beside them."""
 
     def __init__(
@@ -68,12 +78,9 @@ class Batches:
         endpoint: Endpoint,
         ledger: Ledger,
         folder: Path,
+        limits: BatchLimits = BatchLimits(),
         *,
         budget: Budget | None = None,
-        poll: float = 30.0,
-        most_requests: int = MOST_REQUESTS,
-        most_bytes: int = MOST_BYTES,
-        unreachable_after: float = 3600.0,
         submit: bool = True,
         run: str = "",
     ) -> None:
@@ -83,10 +90,7 @@ class Batches:
         self._ledger = ledger
         self._folder = folder
         self._budget = budget
-        self._poll = poll
-        self._most_requests = most_requests
-        self._most_bytes = most_bytes
-        self._unreachable_after = unreachable_after
+        self._limits = limits
         self._submit = submit
         self._run = run
         self._held: set[str] = set()
@@ -124,7 +128,9 @@ class Batches:
                 body = orjson.loads(wire.body(request, wire.Dialect()))
                 line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
                 data = orjson.dumps(line) + b"\n"
-                if lines and (len(lines) >= self._most_requests or size + len(data) > self._most_bytes):
+                if lines and (
+                    len(lines) >= self._limits.most_requests or size + len(data) > self._limits.most_bytes
+                ):
                     written.append(self._write(lines))
                     lines, size = [], 0
                 lines.append((key, form, request, data))
@@ -151,10 +157,10 @@ class Batches:
                 if 400 <= status < 500 and status != 429:
                     raise self._stopped(error.message, status) from error
                 # The service is away; its batches go on meanwhile, and so do we at the next look.
-                if time.monotonic() - answered > self._unreachable_after:
+                if time.monotonic() - answered > self._limits.unreachable_after:
                     raise self._stopped(error.message, status) from error
             if mine & {state.name for state in self._open()}:
-                time.sleep(self._poll)
+                time.sleep(self._limits.poll)
 
     def collect(self) -> None:
         """Take the answers that somebody has put beside the files; AnswersAwaited while some are missing."""

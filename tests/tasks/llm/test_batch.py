@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from storage.ledger import Ledger
-from tasks.llm.batch import Batches
+from tasks.llm.batch import Batches, BatchLimits
 from tasks.llm.budget import Budget, BudgetExceeded
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
 from tasks.llm.engine import Engine
@@ -41,9 +42,19 @@ def endpoint(url: str) -> Endpoint:
     return Endpoint("teacher", "m", [url], price_in=1.0, price_out=2.0)
 
 
-def run(url: str, ledger: Ledger, folder: Path, requests: list[Request], **more: Any) -> list[str | None]:
+QUICK = BatchLimits(poll=0.02)
+
+
+def run(
+    url: str,
+    ledger: Ledger,
+    folder: Path,
+    requests: list[Request],
+    chunking: BatchLimits = QUICK,
+    **more: Any,
+) -> list[str | None]:
     limits = more.pop("limits", EngineLimits(backoff=0.01))
-    batches = Batches(endpoint(url), ledger, folder, poll=0.02, **more)
+    batches = Batches(endpoint(url), ledger, folder, chunking, **more)
     with Engine(endpoint(url), ledger, limits, through=batches.through) as engine:
         return [c.text for c in engine.run(requests)]
 
@@ -51,7 +62,9 @@ def run(url: str, ledger: Ledger, folder: Path, requests: list[Request], **more:
 def test_a_run_is_answered_by_batches_at_half_the_price(api, ledger: Ledger, tmp_path: Path) -> None:
     server, url = api
     requests = asks(250)
-    assert run(url, ledger, tmp_path / "b", requests, most_requests=100) == [f"re: q{i}" for i in range(250)]
+    assert run(url, ledger, tmp_path / "b", requests, replace(QUICK, most_requests=100)) == [
+        f"re: q{i}" for i in range(250)
+    ]
     assert len(server.batches) == 3
     assert server.chats == 0
     stats = ledger.stats()
@@ -66,7 +79,7 @@ def test_a_run_is_answered_by_batches_at_half_the_price(api, ledger: Ledger, tmp
 
 def test_files_keep_to_the_byte_limit(api, ledger: Ledger, tmp_path: Path) -> None:
     _, url = api
-    batches = Batches(endpoint(url), ledger, tmp_path / "b", most_bytes=5000)
+    batches = Batches(endpoint(url), ledger, tmp_path / "b", BatchLimits(most_bytes=5000))
     (tmp_path / "b").mkdir()
     states = batches.write(asks(60))
     sizes = [(tmp_path / "b" / f"{state.name}.jsonl").stat().st_size for state in states]
@@ -110,7 +123,7 @@ def test_the_budget_holds_for_batches_too(api, ledger: Ledger, tmp_path: Path) -
     server, url = api
     budget = Budget(usd=0.003)  # a batch of 25 may cost 25 * (5 + 80) / 2e6 = 0.00106, and takes 0.000625
     with pytest.raises(BudgetExceeded):
-        run(url, ledger, tmp_path / "b", asks(250), budget=budget, most_requests=25)
+        run(url, ledger, tmp_path / "b", asks(250), replace(QUICK, most_requests=25), budget=budget)
     assert 2 <= len(server.batches) <= 4
     assert ledger.stats().cost == pytest.approx(budget.state().usd)
     assert budget.state().usd <= 0.003
