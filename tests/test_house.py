@@ -66,7 +66,7 @@ def test_no_top_level_module_shadows_a_library() -> None:
 
 def test_files_are_of_one_idea() -> None:
     long = {}
-    for package in (*MAY, "benchmarks"):
+    for package in (*MAY, "benchmarks", "tests"):
         for path in sources(package):
             lines = len(path.read_text(encoding="utf-8").splitlines())
             if lines > LONGEST:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from storage.ledger import Ledger
+
 
 class FaultServer:
     def __init__(self, port: int, name: str) -> None:
@@ -48,3 +50,9 @@ def fault_port() -> Iterator[int]:
 @pytest.fixture
 def faults(fault_port: int, request: pytest.FixtureRequest) -> FaultServer:
     return FaultServer(fault_port, "".join(c if c.isalnum() else "-" for c in request.node.name))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.sqlite") as opened:
+        yield opened

@@ -1,0 +1,37 @@
+"""What the tests of faults ask, and what must be true of what came back."""
+
+from __future__ import annotations
+
+import pytest
+
+from storage.ledger import Ledger
+from tasks.llm.engine import Completion, Endpoint, EngineLimits, Request
+
+QUICK = EngineLimits(deadline=20.0, backoff=0.02, backoff_cap=0.2, breaker_cooloff=0.05, connect=2.0)
+
+
+def questions(count: int, **more: object) -> list[Request]:
+    return [
+        Request([{"role": "user", "content": f"question {i}"}], "m", tag="test", **more) for i in range(count)
+    ]  # type: ignore[arg-type]
+
+
+def endpoint(*urls: str, **more: object) -> Endpoint:
+    return Endpoint("teacher", "m", list(urls), price_in=1.0, price_out=2.0, **more)  # type: ignore[arg-type]
+
+
+def answered(completions: list[Completion], requests: list[Request]) -> None:
+    """Every question has its own answer, in order."""
+    assert [c.text for c in completions] == ["answer to " + r.messages[-1]["content"] for r in requests]
+
+
+def bill_matches(ledger: Ledger, counts: dict) -> None:
+    """Every answer that began is in the ledger, and the tokens that the server stated are its sums."""
+    stored = [item for item in ledger.every() if item.call.status == 200]
+    assert counts["begun"] - counts["uncertain"] <= len(stored) <= counts["begun"]
+    stated = [item for item in stored if not item.estimated]
+    assert len(stated) == counts["whole"]
+    assert sum(item.prompt_tokens for item in stated) == counts["prompt_tokens"]
+    assert sum(item.completion_tokens for item in stated) == counts["completion_tokens"]
+    for item in stored:
+        assert item.cost == pytest.approx((item.prompt_tokens + 2 * item.completion_tokens) / 1e6)
