@@ -15,7 +15,7 @@ from storage.marks import newest
 from storage.rows import column, empty
 from storage.versions import Version
 from tasks import diff
-from tasks.report import Figures, FunnelLine, collect, to_html, to_markdown
+from tasks.report import Figures, FunnelLine, Report, collect
 from tasks.report.figures import ADDED, SHARES, sample_ids
 
 
@@ -35,7 +35,7 @@ def report_path(home: Path, name: str) -> Path:
 def report(tools: Tools, version: Version) -> Path:
     """Write the page and the artifacts. All of it comes from what the version and its run have stored, so a
     report that a crash prevented is made by whoever asks for it next."""
-    figures = figures_of(tools, version)
+    page = Report(figures_of(tools, version))
     path = report_path(tools.home, str(version))
     key = key_of(version.dataset)
     create_table_artifact(
@@ -47,7 +47,7 @@ def report(tools: Tools, version: Version) -> Path:
         description=f"Funnel of `{version}`: in = kept + rejected + failed",
     )
     create_markdown_artifact(
-        key=f"{key}-report", markdown=to_markdown(figures, link=str(path)), description=f"`{version}`"
+        key=f"{key}-report", markdown=page.markdown(link=str(path)), description=f"`{version}`"
     )
     create_link_artifact(
         key=f"{key}-version",
@@ -57,7 +57,7 @@ def report(tools: Tools, version: Version) -> Path:
     )
     _compared(tools, version, key)
     # the page comes last: its existence means that the rest is there
-    _write(path, to_html(figures))
+    _write(path, page.html())
     return path
 
 

@@ -1,6 +1,6 @@
 """The report of a version: one self-contained HTML page, and the same as Markdown for Prefect."""
 
 from tasks.report.figures import Figures, FunnelLine, collect
-from tasks.report.page import to_html, to_markdown
+from tasks.report.page import Report
 
-__all__ = ["Figures", "FunnelLine", "collect", "to_html", "to_markdown"]
+__all__ = ["Figures", "FunnelLine", "Report", "collect"]

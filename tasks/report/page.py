@@ -18,34 +18,34 @@ HERE = Path(__file__).parent
 MOST_REASONS = 25
 
 
-def to_html(figures: Figures) -> str:
-    """The whole page: styles, plots as SVG, formulas as MathML."""
-    drawn = {
-        "funnel": Markup(plots.svg(plots.funnel(figures.funnel))),
-        "scores": Markup(plots.svg(plots.histograms(figures.scores))) if figures.scores else "",
-        "calibration": Markup(plots.svg(plots.calibration(figures.calibration["bins"])))
-        if figures.calibration
-        else "",
-        "shares": {name: Markup(plots.svg(plots.shares(values))) for name, values in figures.shares.items()},
-    }
-    return _environment().get_template("page.html").render(f=figures, plots=drawn, most_reasons=MOST_REASONS)
+class Report:
+    """A report in both its forms. Each plot is laid out once, which is most of what a report costs."""
 
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+        self._plots = {"funnel": plots.funnel(figures.funnel)}
+        if figures.scores:
+            self._plots["scores"] = plots.histograms(figures.scores)
+        if figures.calibration:
+            self._plots["calibration"] = plots.calibration(figures.calibration["bins"])
+        self._shares = {name: plots.shares(values) for name, values in figures.shares.items()}
 
-def to_markdown(figures: Figures, *, link: str) -> str:
-    """The same figures as a Markdown artifact; `link` is where the HTML page lies."""
-    drawn = {
-        "funnel": plots.data_uri(plots.funnel(figures.funnel)),
-        "scores": plots.data_uri(plots.histograms(figures.scores)) if figures.scores else "",
-        "calibration": plots.data_uri(plots.calibration(figures.calibration["bins"]))
-        if figures.calibration
-        else "",
-        "subdomain": plots.data_uri(plots.shares(figures.shares["subdomain"])),
-    }
-    return (
-        _environment()
-        .get_template("page.md")
-        .render(f=figures, plots=drawn, link=link, most_reasons=MOST_REASONS)
-    )
+    def html(self) -> str:
+        """The whole page: styles, plots as SVG, formulas as MathML."""
+        drawn: dict[str, Any] = {name: Markup(plots.svg(plot)) for name, plot in self._plots.items()}
+        drawn["shares"] = {name: Markup(plots.svg(plot)) for name, plot in self._shares.items()}
+        return self._render("page.html", drawn)
+
+    def markdown(self, *, link: str) -> str:
+        """The same figures as a Markdown artifact; `link` is where the HTML page lies."""
+        drawn = {name: plots.data_uri(plot) for name, plot in self._plots.items()}
+        drawn["subdomain"] = plots.data_uri(self._shares["subdomain"])
+        return self._render("page.md", drawn, link=link)
+
+    def _render(self, template: str, drawn: dict[str, Any], **more: str) -> str:
+        known = {"scores": "", "calibration": ""} | drawn
+        page = _environment().get_template(template)
+        return page.render(f=self._figures, plots=known, most_reasons=MOST_REASONS, **more)
 
 
 @functools.cache

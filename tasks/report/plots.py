@@ -81,6 +81,7 @@ def svg(figure: Figure) -> str:
     import matplotlib as mpl
 
     buffer = io.StringIO()
+    _lay_out(figure)
     with mpl.rc_context({"svg.hashsalt": "mathmill", "svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
@@ -90,8 +91,17 @@ def svg(figure: Figure) -> str:
 def data_uri(figure: Figure) -> str:
     """The figure as a PNG in a data: address, for Markdown that cannot hold elements."""
     buffer = io.BytesIO()
+    _lay_out(figure)
     figure.savefig(buffer, format="png", dpi=110)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _lay_out(figure: Figure) -> None:
+    """Once: a constrained layout measures every label, and would do so again at each saving."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
 
 
 def label(text: str) -> str:

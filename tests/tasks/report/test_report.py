@@ -7,7 +7,7 @@ import re
 import pytest
 
 from storage.rows import Row, reject, to_table
-from tasks.report import Figures, FunnelLine, collect, to_html, to_markdown
+from tasks.report import Figures, FunnelLine, Report, collect
 from tasks.report.mathematics import to_html as mathematics
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> $\\text{<script>alert(2)</script>}$ ``` | [a](javascript:1)'
@@ -51,7 +51,7 @@ def figures(**changes: object) -> Figures:
 
 
 def test_the_page_says_what_happened() -> None:
-    page = to_html(figures())
+    page = Report(figures()).html()
     for text in ("math-sft@2026.11.20", "1,234", "$1.50", "limits", "answer … is not …"):
         assert text in page
     assert page.count("<svg") >= 5
@@ -61,11 +61,11 @@ def test_the_page_says_what_happened() -> None:
 def test_the_page_says_how_far_correctness_can_be_trusted() -> None:
     held = {"labelled": 1600, "accuracy": 0.9125, "ece": 0.0312, "bins": [[0.1, 0.0, 600], [0.9, 0.95, 1000]]}
     tried, untried = (figures(lineage={"calibration": found}) for found in (held, {"weights": {}, "rows": 0}))
-    for text in (to_html(tried), to_markdown(tried, link="x")):
+    for text in (Report(tried).html(), Report(tried).markdown(link="x")):
         for part in ("1,600 solutions", "0.912", "0.031", "How far"):
             assert part in text
-    assert to_html(tried).count("<svg") == to_html(untried).count("<svg") + 1
-    assert "How far" not in to_html(untried) + to_markdown(untried, link="x")
+    assert Report(tried).html().count("<svg") == Report(untried).html().count("<svg") + 1
+    assert "How far" not in Report(untried).html() + Report(untried).markdown(link="x")
 
 
 def test_reasons_are_folded_and_counted() -> None:
@@ -73,7 +73,7 @@ def test_reasons_are_folded_and_counted() -> None:
 
 
 def test_the_page_needs_no_network_and_runs_no_script() -> None:
-    page = to_html(figures())
+    page = Report(figures()).html()
     assert not re.search(r"<script|<link|<img|url\(\s*['\"]?http", page)
     # the only addresses are names of XML namespaces
     assert {
@@ -97,17 +97,17 @@ def test_hostile_rows_are_text() -> None:
     dropped = reject(to_table([row]), [f"verify: {EVIL}"])
     one = to_table([row])
     found = figures(added=one, samples=one, whole=one, rejected=dropped, lineage={"note": EVIL})
-    page = to_html(found)
+    page = Report(found).html()
     assert "<script" not in page
     assert "<img" not in page
     assert "&lt;script&gt;" in page
-    markdown = to_markdown(found, link="/tmp/x.html")
+    markdown = Report(found).markdown(link="/tmp/x.html")
     # what is left may only stand inside fenced blocks, which no renderer reads as markup
     assert "<script" not in re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
 
 
 def test_markdown_has_the_same_numbers() -> None:
-    text = to_markdown(figures(), link="/tmp/x.html")
+    text = Report(figures()).markdown(link="/tmp/x.html")
     for part in (
         "math-sft@2026.11.20",
         "| Solve | 15 | 12 | 2 | 1 |",
@@ -120,14 +120,14 @@ def test_markdown_has_the_same_numbers() -> None:
 
 def test_an_empty_night_has_a_page_too() -> None:
     empty = to_table([])
-    page = to_html(
+    page = Report(
         figures(added=empty, whole=empty, rejected=empty, funnel=[FunnelLine("Solve", 0, 0, 0, 0)], costs=[])
-    )
+    ).html()
     assert "0 random rows" in page
 
 
 def test_same_figures_same_bytes() -> None:
-    assert to_html(figures()) == to_html(figures())
+    assert Report(figures()).html() == Report(figures()).html()
 
 
 @pytest.mark.parametrize(
