@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Engine as Database
 
+from storage.ledger.prepared import Prepared
 from storage.ledger.reader import read
 from storage.ledger.schema import Bill, Call, LedgerError, Stored, bills, calls, lock, meta, pack, shown
 
@@ -74,8 +75,9 @@ class Writer:
         insert = postgresql.insert if database.dialect.name == "postgresql" else sqlite.insert
         # Two readers may settle the same call after a crash; they read the same bytes.
         once = insert(bills).on_conflict_do_nothing(index_elements=["call_id"])
-        self._insert_bill = _Prepared(once, database)
-        self._insert_call = _Prepared(calls.insert(), database)
+        self._insert_bill = Prepared(once, database.dialect)
+        self._insert_call = Prepared(calls.insert(), database.dialect)
+        self._top = Prepared(sa.select(sa.func.max(calls.c.id)), database.dialect)
         self._queue: queue.SimpleQueue[_Put | Bill | Note | threading.Event | None] = queue.SimpleQueue()
         self._failure: LedgerError | None = None
         self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
@@ -154,8 +156,9 @@ class Writer:
         with self._database.begin() as connection:
             lock(connection)
             if group.puts:
+                # almost never any: another process asked the same since this one looked
                 earlier = read(connection, {put.call.key for put in group.puts})
-                first = (connection.execute(_TOP).scalar() or 0) + 1
+                first = (self._top.first(connection, {}) or 0) + 1
                 self._insert_call.many(
                     connection, [_columns(number, put.call) for number, put in enumerate(group.puts, first)]
                 )
@@ -170,24 +173,6 @@ class Writer:
             receipts.append(Receipt(number, put.call, tuple(before)))
             before.append(Stored(number, put.call))
         return receipts
-
-
-class _Prepared:
-    """An insert compiled once: SQLAlchemy's work for each execution costs more than SQLite's for a few rows."""
-
-    def __init__(self, statement: sa.Insert, database: Database) -> None:
-        compiled = statement.compile(dialect=database.dialect)
-        self._sql = str(compiled)
-        self._order: list[str] | None = getattr(compiled, "positiontup", None)
-
-    def many(self, connection: sa.Connection, rows: list[dict[str, object]]) -> None:
-        if self._order is None:
-            connection.exec_driver_sql(self._sql, rows)
-        else:
-            connection.exec_driver_sql(self._sql, [tuple(row[name] for name in self._order) for row in rows])
-
-
-_TOP = sa.select(sa.func.max(calls.c.id))
 
 
 def _columns(number: int, call: Call) -> dict[str, object]:
