@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pyarrow as pa
 import pytest
 
 from storage.rows import Row, reject, to_table
 from tasks.report import Figures, FunnelLine, Report, collect
+from tasks.report.figures import reasons
 from tasks.report.mathematics import to_html as mathematics
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> $\\text{<script>alert(2)</script>}$ ``` | [a](javascript:1)'
@@ -70,6 +72,11 @@ def test_the_page_says_how_far_correctness_can_be_trusted() -> None:
 
 def test_reasons_are_folded_and_counted() -> None:
     assert figures().reasons == [("verify", "answer … is not …", 2), ("mix", "over", 1)]
+
+
+def test_numbers_that_all_reasons_of_a_kind_share_are_told() -> None:
+    why = ["weigh: correctness 0.31 is under 0.7", "weigh: correctness 0.02 is under 0.7"]
+    assert reasons(pa.table({"rejected": why})) == [("weigh", "correctness … is under 0.7", 2)]
 
 
 def test_the_page_needs_no_network_and_runs_no_script() -> None:
