@@ -167,10 +167,10 @@ def test_the_compose_file_is_valid(tmp_path: Path) -> None:
     assert refused.returncode != 0
     assert "in .env" in refused.stderr  # no default password, ever
     (tmp_path / ".env").write_text(filled)
-    done = config("gpu", "s3")
+    done = config("gpu", "s3", "train")
     assert done.returncode == 0, done.stderr
     services = yaml.safe_load(done.stdout)["services"]
-    assert set(services) == {"postgres", "prefect", "deploy", "worker", "vllm", "s3"}
+    assert set(services) == {"postgres", "prefect", "deploy", "worker", "trainer", "vllm", "s3"}
     for name, service in services.items():
         for port in service.get("ports", ()):
             assert str(port).startswith("127.0.0.1:"), f"{name} is open to the network"
