@@ -16,17 +16,36 @@ from tasks.train.ppo import advantages, policy_loss, token_rewards, value_loss, 
 from tasks.train.small import Example, Recipe, batches, examples, token_nats
 
 _BETA = 0.1  # of DPO
-_QUESTIONS = 48  # a round of PPO
-_PASSES, _MINIBATCH = 2, 24
-_CLIP, _KL, _TRACE, _VALUE = 0.2, 0.02, 0.95, 0.5
-_RATE = 3e-4
+_CLIP, _TRACE, _VALUE = 0.2, 0.95, 0.5
 _LONGEST = 56  # tokens of a completion
 
 
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """How much PPO: `questions` are answered in each of `rounds`, and learned from `passes` times by the `batch`."""
+
+    rounds: int
+    questions: int
+    passes: int = 2
+    batch: int = 24
+    rate: float = 3e-4
+    kl: float = 0.02
+
+
 def prefer(
-    model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str, str]], recipe: Recipe, *, seed: int
+    model: Any,
+    tokenizer: Any,
+    pairs: Sequence[tuple[str, str, str]],
+    recipe: Recipe,
+    *,
+    seed: int,
+    anchor: float = 1.0,
 ) -> list[float]:
-    """DPO (Rafailov et al. 2023, arXiv:2305.18290) in place over (prompt, chosen, rejected); the loss of each step."""
+    """DPO (Rafailov et al. 2023, arXiv:2305.18290) in place over (prompt, chosen, rejected); the loss of each step.
+
+    `anchor` weighs the likelihood of the chosen, without which DPO unlearns to reason (Pang et al. 2024,
+    arXiv:2404.19733; TRL's loss_type ["sigmoid", "sft"]).
+    """
     chosen = examples(tokenizer, [(prompt, good) for prompt, good, _ in pairs])
     worse = examples(tokenizer, [(prompt, bad) for prompt, _, bad in pairs])
     reference = copy.deepcopy(model).eval()
@@ -36,9 +55,11 @@ def prefer(
     for batch in batches(lengths, recipe, seed):
         rows = [chosen[i] for i in batch] + [worse[i] for i in batch]
         with torch.no_grad():
-            before = _log_chance(reference, rows)
-        gain = _log_chance(model, rows) - before
+            before, _ = _log_chance(reference, rows)
+        after, tokens = _log_chance(model, rows)
+        gain = after - before
         loss = -torch.nn.functional.logsigmoid(_BETA * (gain[: len(batch)] - gain[len(batch) :])).mean()
+        loss = loss - anchor * (after / tokens)[: len(batch)].mean()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         optimizer.step()
@@ -47,10 +68,10 @@ def prefer(
     return losses
 
 
-def _log_chance(model: Any, rows: Sequence[Example]) -> Any:
-    """(rows,): log probability of each completion."""
+def _log_chance(model: Any, rows: Sequence[Example]) -> tuple[Any, Any]:
+    """(rows,) each: log probability of a completion, and its tokens."""
     nats, weights = token_nats(rows, model)
-    return -(nats * weights).sum(1)
+    return -(nats * weights).sum(1), weights.sum(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +99,7 @@ def ppo(
     prompts: Sequence[str],
     reward: Callable[[list[str], list[int]], Sequence[float]],
     *,
-    rounds: int,
+    plan: Rounds,
     seed: int,
 ) -> list[float]:
     """PPO (Schulman et al. 2017, arXiv:1707.06347) in place: clipped objective, value head, GAE, KL to the start.
@@ -92,11 +113,11 @@ def ppo(
     torch.nn.init.zeros_(head.weight)
     torch.nn.init.zeros_(head.bias)
     parameters = [*model.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=_RATE, weight_decay=0.0, fused=True)
+    optimizer = torch.optim.AdamW(parameters, lr=plan.rate, weight_decay=0.0, fused=True)
     generator = torch.Generator().manual_seed(seed)
     rewards = []
-    for number in range(rounds):
-        asked = rng.sample(range(len(prompts)), min(_QUESTIONS, len(prompts)))
+    for number in range(plan.rounds):
+        asked = rng.sample(range(len(prompts)), min(plan.questions, len(prompts)))
         drawn = Completer(model, tokenizer).complete(
             [prompts[i] for i in asked],
             max_new_tokens=_LONGEST,
@@ -108,10 +129,10 @@ def ppo(
         scores = list(reward(texts, asked))
         rewards.append(sum(scores) / len(scores))
         rows = examples(tokenizer, list(zip([prompts[i] for i in asked], texts, strict=True)))
-        rollout = _judged(model, reference, head, rows, scores)
-        for _ in range(_PASSES):
+        rollout = _judged(model, reference, head, rows, scores, plan.kl)
+        for _ in range(plan.passes):
             order = torch.randperm(len(rows), generator=generator)
-            for chosen in order.split(_MINIBATCH):
+            for chosen in order.split(plan.batch):
                 loss = _loss(model, head, rollout.part(chosen))
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -120,11 +141,13 @@ def ppo(
     return rewards
 
 
-def _judged(model: Any, reference: Any, head: Any, rows: list[Example], scores: Sequence[float]) -> _Rollout:
+def _judged(
+    model: Any, reference: Any, head: Any, rows: list[Example], scores: Sequence[float], kl: float
+) -> _Rollout:
     with torch.no_grad():
         nats, said, values = _read(model, head, rows)
         other, _ = token_nats(rows, reference)
-        each = token_rewards(-nats, -other, torch.tensor(scores, dtype=torch.float32), said, _KL)
+        each = token_rewards(-nats, -other, torch.tensor(scores, dtype=torch.float32), said, kl)
         advantage, returns = advantages(each, values, said, 1.0, _TRACE)
     return _Rollout(rows, said, -nats, values, whitened(advantage, said), returns)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tasks.proof.preferring import Rounds
 from tasks.train.small import Recipe
 from tasks.train.student import Shape
 
@@ -18,7 +19,7 @@ class Sizes:
     base: Recipe  # one base for all seeds
     tuning: Recipe  # each arm
     preference: Recipe  # DPO
-    rounds: int  # of PPO
+    rewarded: Rounds  # PPO
     items: int
     rows: int  # with worked solutions
     answered: int  # questions with an answer and no solution
@@ -35,7 +36,7 @@ WHOLE = Sizes(
     base=Recipe(steps=1500, batch=32, peak=5e-3, decay=0.1),
     tuning=Recipe(steps=120, batch=32, peak=2e-3),
     preference=Recipe(steps=30, batch=16, peak=2e-4),
-    rounds=12,
+    rewarded=Rounds(12, 48),
     items=40,
     rows=1200,
     answered=800,
@@ -51,7 +52,7 @@ QUICK = Sizes(
     base=Recipe(steps=200, batch=32, peak=8e-3),
     tuning=Recipe(steps=8, batch=16, peak=2e-3),
     preference=Recipe(steps=2, batch=4, peak=2e-4),
-    rounds=1,
+    rewarded=Rounds(1, 24),
     items=5,
     rows=60,
     answered=30,

@@ -46,7 +46,7 @@ def run(lab: Lab, models: dict[str, Any]) -> None:
         lab.tokenizer,
         [prompt(lab.tokenizer, problem.question) for problem in asked],
         lambda texts, chosen: lab.right(texts, [asked[i] for i in chosen]),
-        rounds=lab.sizes.rounds,
+        plan=lab.sizes.rewarded,
         seed=seed,
     )
     lab.facts["PPO reward, first round"], lab.facts["PPO reward, last round"] = rewards[0], rewards[-1]

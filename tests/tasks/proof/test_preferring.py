@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tasks.proof.preferring import ppo, prefer
+from tasks.proof.preferring import Rounds, ppo, prefer
 from tasks.train.completion import Completer
 from tasks.train.small import Recipe, examples, fit, token_nats
 from tasks.train.student import Shape, fresh
@@ -41,7 +41,7 @@ def share_of_yes(model: Any, tokenizer: Any) -> float:
 def test_dpo_prefers_what_was_chosen(undecided: tuple[Any, Any]) -> None:
     model, tokenizer = copy.deepcopy(undecided[0]), undecided[1]
     pairs = [(prompt, "yes", "no") for prompt in PROMPTS]
-    losses = prefer(model, tokenizer, pairs, Recipe(steps=20, batch=8, peak=1e-3), seed=1)
+    losses = prefer(model, tokenizer, pairs, Recipe(steps=20, batch=8, peak=1e-3), seed=1, anchor=0)
     assert losses[0] == pytest.approx(0.6931, abs=1e-3)  # log 2: model and reference are one at first
     assert losses[-1] < losses[0]
 
@@ -56,6 +56,19 @@ def test_dpo_prefers_what_was_chosen(undecided: tuple[Any, Any]) -> None:
     assert share_of_yes(model, tokenizer) > share_of_yes(*undecided) + 0.1
 
 
+def test_the_anchor_keeps_what_was_chosen_likely(undecided: tuple[Any, Any]) -> None:
+    tokenizer = undecided[1]
+    pairs = [(prompt, "yes", "no") for prompt in PROMPTS]
+    left = {}
+    for anchor in (0.0, 5.0):
+        model = copy.deepcopy(undecided[0])
+        prefer(model, tokenizer, pairs, Recipe(steps=20, batch=8, peak=1e-3), seed=1, anchor=anchor)
+        with torch.no_grad():
+            nats, weights = token_nats(examples(tokenizer, [(PROMPTS[0], "yes")]), model)
+        left[anchor] = float((nats * weights).sum())
+    assert left[5.0] < left[0.0]
+
+
 def test_ppo_learns_what_is_rewarded(undecided: tuple[Any, Any]) -> None:
     model, tokenizer = copy.deepcopy(undecided[0]), undecided[1]
     asked: list[int] = []
@@ -64,7 +77,7 @@ def test_ppo_learns_what_is_rewarded(undecided: tuple[Any, Any]) -> None:
         asked.extend(numbers)
         return [float(text == "yes") for text in texts]
 
-    rewards = ppo(model, tokenizer, PROMPTS * 4, reward, rounds=20, seed=2)
+    rewards = ppo(model, tokenizer, PROMPTS * 4, reward, plan=Rounds(20, 48), seed=2)
     assert 0.2 < share_of_yes(*undecided) < 0.8
     assert rewards[-1] > rewards[0]
     assert share_of_yes(model, tokenizer) > share_of_yes(*undecided) + 0.2
