@@ -141,7 +141,7 @@ def run_tests(ctx: typer.Context) -> None:
     )
     # in the order of folders: the long files of tests/e2e come first, so that no core idles at the end
     spread = [*workers, "--dist", "loadfile", "--no-loadscope-reorder"]
-    steps.append(["pytest", *spread, *(ctx.args or ["-m", "not soak"])])
+    steps.append(["pytest", *spread, "-m", "not soak", *ctx.args])
     for step in steps:
         code = subprocess.call([sys.executable, "-m", *step], cwd=ROOT)
         if code:
