@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from storage.errors import ForPeople
 from storage.index import IndexSettings
 from tasks.clock import moment
-from tasks.decontaminate.run import RULES
+from tasks.decontaminate.rules import RULES
 from tasks.dedup.settings import DedupSettings
 from tasks.mix import COLUMNS, MixSettings
 from tasks.solve import SolveSettings

@@ -24,7 +24,6 @@ from tasks.llm.engine import Engine
 from tasks.outcome import Outcome, Tick
 
 STAGE = "decontaminate"
-RULES = ("exact", "ngram13", "ngram8", "options", "template", "equations", "translation", "paraphrase")
 _BLOCK = 1 << 15  # rows looked at together
 
 

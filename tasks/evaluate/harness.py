@@ -78,7 +78,10 @@ def run_tasks(
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     names = column(tasks, "id")
-    manager = TaskManager(include_path=folder.path or None)
+    # its own collection is thousands of files, read only where a task is not in the folder
+    manager = TaskManager(include_path=folder.path or None, include_defaults=not folder.path)
+    if folder.path and not set(names) <= set(manager.all_tasks):
+        manager = TaskManager(include_path=folder.path)
     for name in names:
         if name not in manager.all_tasks:
             raise HarnessError(

@@ -7,7 +7,7 @@ from typing import Any
 from flows.config import Decontaminate
 from flows.decontamination import Decontamination, enough_recall
 from tasks.decontaminate.certificate import Certificate, Recall
-from tasks.decontaminate.run import RULES
+from tasks.decontaminate.rules import RULES
 from tasks.found import names
 
 

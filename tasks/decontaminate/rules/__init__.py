@@ -6,3 +6,6 @@
 A rule with NEEDS = ("encode",) or ("encode", "judge") is given the tools too: find(rows, prepared, tools). `rows` has a text for
 each row; exact.py and ngram13.py are the exemplars.
 """
+
+# by default, the cheap ones first: a row goes with the first that finds something
+RULES = ("exact", "ngram13", "ngram8", "options", "template", "equations", "translation", "paraphrase")
