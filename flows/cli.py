@@ -136,8 +136,8 @@ def run_tests(ctx: typer.Context) -> None:
     workers = (
         []
         if any(arg.startswith(("-n", "--pdb")) for arg in ctx.args)
-        # one more than cores: end-to-end tests wait for servers much of their time
-        else ["-n", str(min((os.cpu_count() or 1) + 1, 5))]
+        # two more than cores: end-to-end tests wait for servers much of their time
+        else ["-n", str(min((os.cpu_count() or 1) + 2, 6))]
     )
     # in the order of folders: the long files of tests/e2e come first, so that no core idles at the end
     spread = [*workers, "--dist", "loadfile", "--no-loadscope-reorder"]

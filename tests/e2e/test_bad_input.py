@@ -47,16 +47,6 @@ def test_bad_seed_files_are_all_named(one: Home, tmp_path: Path) -> None:
     assert one.json("datasets") == []
 
 
-def test_a_bad_row_costs_only_itself(home: Callable[..., Home], tmp_path: Path) -> None:
-    path = tmp_path / "seeds.jsonl"
-    good = '{"question": "What is 12 + 30?", "answer": "It is 42. #### 42"}\n'
-    path.write_text(good + "{broken\n" + '{"question": ""}\n')
-    found = home().json(*SMALL, "--seeds", str(path))
-    ingest = found["lineage"]["funnel"][0]
-    assert (ingest["stage"], ingest["rejected"]) == ("ingest", 2)
-    assert {"file": "seeds.jsonl", "kept": 1, "rejected": 2}.items() <= found["lineage"]["inputs"][-1].items()
-
-
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -146,17 +136,25 @@ def guarded(home: Callable[..., Home]) -> Iterator[Teacher]:
     end(process)
 
 
-def test_a_right_key_is_written_nowhere(
-    home: Callable[..., Home], guarded: Teacher, prefect_api: str
+def test_a_right_key_is_written_nowhere_and_a_bad_row_costs_only_itself(
+    home: Callable[..., Home], guarded: Teacher, prefect_api: str, tmp_path: Path
 ) -> None:
+    """In a night with a bad row among its seeds, which costs only itself."""
+    path = tmp_path / "seeds.jsonl"
+    good = '{"question": "What is 12 + 30?", "answer": "It is 42. #### 42"}\n'
+    path.write_text(good + "{broken\n" + '{"question": ""}\n')
     key = "sk-right-key"
     one = home(
         MATHMILL_TEACHER__MODEL="embedded",
         MATHMILL_TEACHER__BASE_URL=guarded.url,
         MATHMILL_TEACHER__API_KEY=key,
     )
-    done = one.run(*SMALL)
-    assert one.json("datasets")[0]["rows"] == 20
+    done = one.run(*SMALL, "--seeds", str(path), "--json")
+    found = json.loads(done.stdout)
+    assert found["rows"] == 20
+    ingest = found["lineage"]["funnel"][0]
+    assert (ingest["stage"], ingest["rejected"]) == ("ingest", 2)
+    assert {"file": "seeds.jsonl", "kept": 1, "rejected": 2}.items() <= found["lineage"]["inputs"][-1].items()
     one.run("export", "math-sft", str(one.path.parent / "out"))
     assert key not in done.stdout + done.stderr
     written = [path for path in one.path.parent.rglob("*") if path.is_file()]

@@ -63,19 +63,22 @@ def test_a_model_beside_a_baseline(home: Callable[..., Home], teacher: Callable[
     assert served.stats()["calls"] == calls
 
 
-def test_bad_input_ends_in_one_line(home: Callable[..., Home], tmp_path: Path) -> None:
-    one = home()
-    one.path.parent.mkdir(parents=True, exist_ok=True)
-    for words, said in (
-        (("evaluate", "nobody"), "neither a role"),
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
         (("evaluate", "hf:nowhere"), "cannot be loaded"),
-        (("evaluate", "--benchmark", "nowhere.jsonl"), "cannot read nowhere.jsonl"),
-        (("evaluate", "--set", "samples=0"), "samples"),
         (("verdict", "nothing"), "no dataset 'nothing'"),
-    ):
-        told = one.run(*words, code=2).stderr
-        assert said in told
-        assert "Traceback" not in told
+        pytest.param(("evaluate", "nobody"), "neither a role", marks=pytest.mark.soak),
+        pytest.param(
+            ("evaluate", "--benchmark", "nowhere.jsonl"), "cannot read nowhere.jsonl", marks=pytest.mark.soak
+        ),
+        pytest.param(("evaluate", "--set", "samples=0"), "samples", marks=pytest.mark.soak),
+    ],
+)
+def test_bad_input_ends_in_one_line(home: Callable[..., Home], words: tuple[str, ...], said: str) -> None:
+    told = home().run(*words, code=2).stderr
+    assert said in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.soak

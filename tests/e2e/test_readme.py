@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
@@ -36,33 +37,55 @@ def elsewhere(words: list[str]) -> bool:
     return any(tuple(words[: len(start)]) == start for start in ELSEWHERE)
 
 
+@dataclass
+class Followed:
+    """A folder in which every command of the README was run in its order, and what the first one said."""
+
+    folder: Path
+    night: subprocess.CompletedProcess[str]
+
+
 @pytest.fixture(scope="module")
-def followed(home: Callable[..., Home]) -> Home:
-    """A folder in which every command of the README was run in its order, `.mathmill` being its home."""
+def followed(home: Callable[..., Home]) -> Followed:
     one = home()
     one.path.parent.mkdir(parents=True, exist_ok=True)
     one.environment.pop("MATHMILL_HOME")
-    for words in commands():
-        if not elsewhere(words):
-            one.run(*words)
-    return one
+    night, *_ = [one.run(*words) for words in commands() if not elsewhere(words)]
+    return Followed(one.path.parent, night)
 
 
-def test_every_command_of_the_readme_runs(followed: Home) -> None:
+def test_every_command_of_the_readme_runs(followed: Followed) -> None:
     ran = [words for words in commands() if not elsewhere(words)]
     assert len(ran) >= 7
     assert ran[0] == ["nightly"]
-    assert (followed.path.parent / ".mathmill" / "tables").is_dir()
-    assert (followed.path.parent / "training-data").is_dir()
+    assert (followed.folder / ".mathmill" / "tables").is_dir()
+    assert (followed.folder / "training-data").is_dir()
 
 
-def test_python_blocks_run_on_what_the_commands_left(followed: Home) -> None:
+def test_the_night_ends_with_what_to_do_next(followed: Followed) -> None:
+    last = followed.night.stdout[-1500:]
+    for words in (
+        "Published  math-sft@",
+        "500 rows",
+        "Cost",
+        "Benchmarks none is registered, rows were compared with none",
+        "Report",
+        "mathmill show",
+        "mathmill sql",
+        "mathmill export",
+        "mathmill up",
+    ):
+        assert words in last
+    assert "rows/s" in followed.night.stderr
+
+
+def test_python_blocks_run_on_what_the_commands_left(followed: Followed) -> None:
     program = "\n".join(blocks("python"))
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=followed.path.parent,
+        cwd=followed.folder,
         env=clean_environment(
-            HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", HF_HOME=str(followed.path.parent / "hf")
+            HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", HF_HOME=str(followed.folder / "hf")
         ),
         capture_output=True,
         text=True,

@@ -61,7 +61,10 @@ def test_every_row_is_counted_once_with_its_reason(store: Store, versions: tuple
     found = compare(store, *versions)
     assert (found.added, found.dropped, found.changed, found.unchanged) == (2, 3, 1, 4)
     assert found.rows_before + found.added - found.dropped == found.rows_after
-    assert list(found.reasons) == [("rebuild", "answer … is under #", 2), ("unknown", "not written down", 1)]
+    assert list(found.reasons) == [
+        ("rebuild", "answer … is under 0.70", 2),
+        ("unknown", "not written down", 1),
+    ]
     assert found.columns == {"difficulty": 1, "scores": 1}
     assert found.usd == (1.5, 0.0)
     assert found.tokens == (15, 0)
@@ -110,7 +113,7 @@ def test_the_pages_say_it_and_hostile_text_stays_text(
     assert "<script>" not in html
     assert "<script>" not in text
     for page in (html, text):
-        assert "answer … is under #" in page
+        assert "answer … is under 0.70" in page
         assert "+2" in page
         assert "gsm8k.jsonl" in page
         assert "effective" in page

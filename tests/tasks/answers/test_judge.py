@@ -56,6 +56,7 @@ def test_memory_is_bounded(judge: Judge) -> None:
         assert worker._child.rlimit(psutil.RLIMIT_AS) == (1024 << 20, 1024 << 20)
 
 
+@pytest.mark.slow
 def test_workers_that_die_are_replaced_and_none_is_left_behind() -> None:
     with Judge(workers=1) as judge:
         first = _workers(judge)[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tasks.answers import Judge
 
 EQUAL = [
@@ -88,6 +90,7 @@ def test_the_table_is_as_large_as_it_says() -> None:
     assert len(set(EQUAL)) + len(set(DIFFERENT)) >= 120
 
 
+@pytest.mark.slow
 def test_equal_answers(judge: Judge) -> None:
     assert _wrong(judge, EQUAL, "equal") == []
 

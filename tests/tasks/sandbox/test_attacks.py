@@ -106,6 +106,7 @@ def suite(rounds: int) -> None:
     assert grown < 64 << 20
 
 
+@pytest.mark.slow
 def test_every_attack_gets_its_verdict_and_does_no_harm():
     suite(1)
 

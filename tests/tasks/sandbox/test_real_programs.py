@@ -103,6 +103,7 @@ def report(found: list[Case], results: list[Result]) -> tuple[Counter[str], int,
     return Counter(result.verdict for result in results), agreed, len(compared)
 
 
+@pytest.mark.slow
 def test_the_first_programs_of_every_file():
     counts: Counter[str] = Counter()
     found = []

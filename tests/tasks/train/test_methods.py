@@ -100,6 +100,7 @@ def test_a_reward_model_scores_and_rewards(judged: Store, tmp_path: Path, tiny: 
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_ppo_goes_on_to_the_same_weights(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
     settings = {
         "steps": 4,

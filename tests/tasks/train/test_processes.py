@@ -16,7 +16,8 @@ from tasks.train.run import train
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("packing", [True, False])
+@pytest.mark.slow
+@pytest.mark.parametrize("packing", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_two_processes_learn_what_one_learns(
     store: Store, tmp_path: Path, tiny: Callable[..., Train], packing: bool
 ) -> None:
@@ -29,6 +30,7 @@ def test_two_processes_learn_what_one_learns(
     assert two.metrics["tokens"] == one.metrics["tokens"]
 
 
+@pytest.mark.slow
 def test_what_a_process_refuses_is_told(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
     with pytest.raises(TrainError, match="no pairs of a right and a rejected solution"):
         train(tiny(method="dpo", processes=2), store, tmp_path / "run")

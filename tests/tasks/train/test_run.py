@@ -76,6 +76,7 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:
