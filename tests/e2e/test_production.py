@@ -61,7 +61,12 @@ class House:
         known = {"POSTGRES_PASSWORD": PASSWORD, "PREFECT_AUTH": AUTH}
         found = {}
         for name, value in COMPOSE["services"][service]["environment"].items():
-            text = re.sub(r"\$\{(\w+)[^}]*\}", lambda match: known[match[1]], str(value))
+            # ${NAME:-default} and ${NAME:?complaint}
+            text = re.sub(
+                r"\$\{(\w+)(?::-([^}]*))?[^}]*\}",
+                lambda match: known[match[1]] if match[2] is None else match[2],
+                str(value),
+            )
             text = text.replace("@postgres:5432/", f"@127.0.0.1:{self.postgres}/")
             found[name] = re.sub(r"http://(prefect|127\.0\.0\.1):4200", f"http://127.0.0.1:{self.port}", text)
         paths = {"MATHMILL_HOME": str(self.folder / "data"), "MATHMILL_ROOT": str(ROOT)}
