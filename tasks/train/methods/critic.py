@@ -12,10 +12,13 @@ from tasks.train.job import Job
 def run(job: Job) -> dict[str, Any]:
     from accelerate import PartialState
 
+    from tasks.train.config import TrainError
     from tasks.train.judgements import write
     from tasks.train.models import tokenizer_of
     from tasks.train.weighted import learn, stream_of
 
+    if any(source.weight is not None for source in job.stage.data):
+        raise TrainError("data: weights and `without` do not reach a critic's judgements; leave them out")
     path = job.out / "rows" / "judgements.parquet"
     with PartialState().main_process_first():
         if not path.exists():
