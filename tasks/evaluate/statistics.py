@@ -22,13 +22,14 @@ RESAMPLES = 9_999
 _AT_ONCE = 4_000_000  # resampled values in memory
 
 Floats = npt.NDArray[np.float64]
+UNSEEN = 1e-4  # a delta that is a sum of rounding errors, or of no use to anybody
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
     """Two models on the same items. Scores are shares of 1; `low` and `high` bound `delta` (candidate less baseline)
     with 95 % confidence; `p` is two-sided, of `test`, uncorrected. `needed`: items that a test with power 0.8 needs to
-    see a delta of this size, None where there is none."""
+    see a delta of this size, None where there is none, or none worth seeing (UNSEEN)."""
 
     items: int
     seeds: int
@@ -183,7 +184,7 @@ def _needed(difference: Floats) -> int | None:
     from statsmodels.stats.power import normal_sample_size_one_tail
 
     delta = float(difference.mean())
-    if delta == 0:
+    if abs(delta) < UNSEEN:
         return None
     under_null = math.sqrt(float(np.mean(difference**2)))
     spread = float(difference.std())

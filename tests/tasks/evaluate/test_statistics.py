@@ -120,3 +120,10 @@ def test_pass_at_k_is_what_drawing_k_of_the_samples_gives() -> None:
 def test_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(3,\) and \(2,\)"):
         paired([1, 0, 1], [1, 0])
+
+
+def test_rounding_is_no_difference_to_look_for() -> None:
+    candidate, baseline = np.array([[0.1 + 0.2, 0.5], [0.3, 0.5]]), np.array([[0.3, 0.5], [0.3, 0.5]])
+    found = paired(candidate, baseline)
+    assert 0 < found.delta < 1e-15
+    assert found.needed is None
