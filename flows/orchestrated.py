@@ -50,6 +50,7 @@ def orchestrated(*labels: str) -> Iterator[Run[Any]]:
         yield run
     finally:
         if server is not None:
+            _said_all()
             _end(server)
 
 
@@ -94,6 +95,16 @@ def _wait(server: subprocess.Popen[bytes]) -> None:
         f"Prefect did not start ({said[-1] if said else f'not within {READY_WITHIN_S} s'}). "
         "Mend it: ./mathmill doctor; PREFECT_HOME may be moved away"
     )
+
+
+def _said_all() -> None:
+    """Prefect's workers would complain at the terminal of what they still had to send when their server left."""
+    if "prefect.logging.handlers" in sys.modules:
+        from prefect.events.worker import EventsWorker
+        from prefect.logging.handlers import APILogWorker
+
+        for worker in (APILogWorker, EventsWorker):
+            worker.drain_all(timeout=STOPPED_WITHIN_S)
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
