@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 from uuid import UUID
 
+import httpx
 from prefect import get_run_logger
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from rich.console import Console
@@ -97,8 +98,12 @@ class Bar:
             self._publish(100.0)
 
     def _publish(self, percent: float) -> None:
-        if self._artifact is None:
-            found = create_progress_artifact(progress=percent, description=self._title)
-            self._artifact = found if isinstance(found, UUID) else None
-        else:
-            update_progress_artifact(self._artifact, progress=percent)
+        """A comfort: a server that does not take it stops nothing."""
+        try:
+            if self._artifact is None:
+                found = create_progress_artifact(progress=percent, description=self._title)
+                self._artifact = found if isinstance(found, UUID) else None
+            else:
+                update_progress_artifact(self._artifact, progress=percent)
+        except httpx.HTTPError as error:
+            get_run_logger().warning("the progress of %s was not shown: %s", self._title, error)

@@ -16,6 +16,7 @@ import orjson
 import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.context import TagsContext
 from prefect.futures import PrefectFuture
 
 from flows.codeversion import code_version
@@ -142,11 +143,11 @@ class Line:
         futures: list[PrefectFuture[tuple[dict[str, Any], bool]]] = []
         given = {name: [ref.to_dict() for ref in refs] for name, refs in reads.items()}
         for number, refs in enumerate(inputs, 1):
-            run = run_shard.with_options(
-                name=title, task_run_name=f"{title} {number}/{len(inputs)}", tags=[stage.name]
-            )
-            futures.append(
-                run.submit(
+            run = run_shard.with_options(name=title, task_run_name=f"{title} {number}/{len(inputs)}")
+            # a tag is a concurrency limit to Prefect: it asks the server for a slot of each before every task, and
+            # a server that is away at that moment fails the run. The run itself has the tags.
+            with TagsContext(current_tags=set()):
+                future = run.submit(
                     Place(str(self.tools.home), self.tools.words_only),
                     stage,
                     [ref.to_dict() for ref in refs],
@@ -156,7 +157,7 @@ class Line:
                     wait_for=list(self._behind(refs)),
                     return_state=False,
                 )
-            )
+            futures.append(future)
         for future in futures:
             future.wait()  # one that meets a limit stops nobody: what the others have in flight lands
         results = []
