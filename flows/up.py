@@ -80,6 +80,7 @@ def serve_flows(night: Nightly, *, cron: str, timezone: str) -> None:
     """Serve what prefect.yaml declares until interrupted, in the time zone given; `cron` is the night's."""
     # the client settings were read when prefect was first imported, before the server's address was known
     from prefect.settings import PREFECT_API_URL, temporary_settings
+    from prefect.utilities.collections import deep_merge
 
     zone = timezone or _local_zone()
     declared = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))["deployments"]
@@ -89,7 +90,10 @@ def serve_flows(night: Nightly, *, cron: str, timezone: str) -> None:
             schedules = [schedule["cron"] for schedule in one.get("schedules", [])]
             parameters = one.get("parameters", {})
             if one["entrypoint"] == "flows.nightly.nightly":
-                schedules, parameters = [cron], {"config": night.model_dump(mode="json")}
+                own = parameters.get("config", {})
+                parameters = {"config": deep_merge(night.model_dump(mode="json"), own)}
+            if one["name"] == "nightly":
+                schedules = [cron]
             deployments.append(_deployment(one, schedules, zone, parameters))
             typer.echo(f"Serving {one['name']}, {f'{schedules[0]} {zone}' if schedules else 'by hand'}")
         _serve(deployments)
