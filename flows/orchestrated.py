@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from flows.runners import refuse_own_server
 from flows.settings import SettingsError
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ def orchestrated(*labels: str) -> Iterator[Run[Any]]:
     """
     server = None
     if "PREFECT_API_URL" not in os.environ:
+        refuse_own_server()
         typer.echo("Starting Prefect for this run ...", err=True)
         server = _start()
 

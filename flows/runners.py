@@ -10,6 +10,16 @@ from flows.settings import SettingsError, load_settings
 RAY = {"include_dashboard": False, "object_store_memory": 200 << 20}  # references travel, never rows
 
 
+def refuse_own_server() -> None:
+    """SettingsError where a cluster is to work for a run whose Prefect server only this machine can reach."""
+    address = load_settings().runner_address
+    if address:
+        raise SettingsError(
+            f"MATHMILL_RUNNER_ADDRESS is {address} but PREFECT_API_URL is not set: other machines cannot reach a "
+            "server on this one's SQLite. Mend it: set PREFECT_API_URL to a Prefect server on PostgreSQL"
+        )
+
+
 def task_runner() -> Any:
     """Prefect's task runner for MATHMILL_RUNNER; SettingsError names what is not installed."""
     settings = load_settings()
@@ -18,11 +28,8 @@ def task_runner() -> Any:
         from prefect.task_runners import ThreadPoolTaskRunner
 
         return ThreadPoolTaskRunner(max_workers=workers)
-    if address and "PREFECT_API_URL" not in os.environ:
-        raise SettingsError(
-            f"MATHMILL_RUNNER_ADDRESS is {address} but PREFECT_API_URL is not set: other machines cannot reach a "
-            "server on this one's SQLite. Mend it: set PREFECT_API_URL to a Prefect server on PostgreSQL"
-        )
+    if "PREFECT_API_URL" not in os.environ:
+        refuse_own_server()
     if settings.runner == "processes":
         from prefect.task_runners import ProcessPoolTaskRunner
 

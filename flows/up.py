@@ -20,6 +20,7 @@ import typer
 import yaml
 
 from flows.config import ConfigError, Nightly
+from flows.runners import refuse_own_server
 from flows.settings import SettingsError
 from flows.surroundings import SERVER_FILE, running_server
 
@@ -34,6 +35,7 @@ STOPPED_WITHIN_S = 30
 @contextlib.contextmanager
 def with_server(home: Path, port: int) -> Iterator[None]:
     """A Prefect server on loopback while the block lasts; runs started elsewhere on this home join it."""
+    refuse_own_server()
     already = running_server(home)
     if already:
         raise SettingsError(f"a server for {home} is running at {already}. Mend it: use it, or stop it first")

@@ -17,6 +17,8 @@ from tests.e2e.processes import Home, Teacher, balanced, clean_environment, end,
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
+# Ray asks for one since 2.60
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "token-of-the-tests-" + "0" * 32}
 NIGHT = ("nightly", "--target", "40", "--set", "shard_rows=8", "--set", "weakness.share=0")
 BIN = Path(sys.executable).parent
 
@@ -68,6 +70,7 @@ def ray(folder: Path, **more: str) -> Iterator[tuple[str, list[subprocess.Popen[
     address = f"127.0.0.1:{port}"
     common = ["--object-store-memory", str(100 << 20), "--disable-usage-stats", "--block"]
     command = [str(BIN / "ray"), "start"]
+    more |= TOKEN
     head = process(
         [*command, "--head", "--port", str(port), "--num-cpus", "0", "--include-dashboard=false", *common],
         log,
@@ -113,7 +116,7 @@ def test_a_worker_is_killed_and_the_night_ends_with_the_same_rows(
         address,
         workers,
     ):
-        run = one.start(*NIGHT, "--json", MATHMILL_RUNNER_ADDRESS=address)
+        run = one.start(*NIGHT, "--json", MATHMILL_RUNNER_ADDRESS=address, **TOKEN)
         try:
             wait_for(lambda: served.stats()["calls"] > 60, 300, "some calls", run)
             end(workers[0], signal.SIGKILL)
