@@ -136,7 +136,7 @@ def guarded(home: Callable[..., Home]) -> Iterator[Teacher]:
     end(process)
 
 
-def test_a_right_key_is_written_nowhere_and_a_bad_row_costs_only_itself(
+def test_a_right_key_is_written_nowhere(
     home: Callable[..., Home], guarded: Teacher, prefect_api: str, tmp_path: Path
 ) -> None:
     """In a night with a bad row among its seeds, which costs only itself."""
