@@ -77,11 +77,12 @@ def ray(folder: Path, **more: str) -> Iterator[tuple[str, list[subprocess.Popen[
         **more,
     )
     wait_for(lambda: "Ray runtime started" in log.read_text(), 120, "the Ray head", head)
-    nodes = [
-        process([*command, "--address", address, "--num-cpus", "1", *common], log, **more) for _ in range(2)
-    ]
+    nodes: list[subprocess.Popen[str]] = []
     try:
-        wait_for(lambda: log.read_text().count("Ray runtime started") >= 3, 120, "two Ray nodes", head)
+        for number in (2, 3):  # one after the other: two that start at once take each other's ports
+            nodes.append(process([*command, "--address", address, "--num-cpus", "1", *common], log, **more))
+            up = f"{number - 1} Ray nodes"
+            wait_for(lambda n=number: log.read_text().count("Ray runtime started") >= n, 120, up, head)
         yield address, nodes
     finally:
         for one in (*nodes, head):
