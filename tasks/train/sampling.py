@@ -13,8 +13,8 @@ from tasks.train.preferring import preferring, talking
 from tasks.train.reward import RewardModel, Verifier, is_verifier
 
 
-def sampling(job: Job, trainer: Any, configuration: Any, **settings: Any) -> dict[str, Any]:
-    """`batch` completions a step, `rollout.samples` of a prompt; `settings`: those of the trainer's own."""
+def sampling(job: Job, trainer: Any, configuration: Any) -> dict[str, Any]:
+    """`batch` completions a step, `rollout.samples` of a prompt."""
     config, rollout = job.config, job.config.rollout
     if config.batch % rollout.samples or rollout.samples < 2:
         raise TrainError(
@@ -43,7 +43,10 @@ def sampling(job: Job, trainer: Any, configuration: Any, **settings: Any) -> dic
                 reward_funcs=reward,
                 args=configuration(
                     **common,
-                    **settings,
+                    beta=rollout.kl,
+                    epsilon=rollout.clip,
+                    use_vllm=False,
+                    log_completions=False,
                     num_generations=rollout.samples,
                     max_completion_length=rollout.max_new_tokens,
                     temperature=rollout.temperature,

@@ -12,13 +12,4 @@ def run(job: Job) -> dict[str, Any]:
 
     from tasks.train.sampling import sampling
 
-    rollout = job.config.rollout
-    return sampling(
-        job,
-        GRPOTrainer,
-        GRPOConfig,
-        beta=rollout.kl,
-        epsilon=rollout.clip,
-        use_vllm=False,
-        log_completions=False,
-    )
+    return sampling(job, GRPOTrainer, GRPOConfig)

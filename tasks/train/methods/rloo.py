@@ -13,13 +13,4 @@ def run(job: Job) -> dict[str, Any]:
 
     from tasks.train.sampling import sampling
 
-    rollout = job.config.rollout
-    return sampling(
-        job,
-        RLOOTrainer,
-        RLOOConfig,
-        beta=rollout.kl,
-        epsilon=rollout.clip,
-        use_vllm=False,
-        log_completions=False,
-    )
+    return sampling(job, RLOOTrainer, RLOOConfig)
