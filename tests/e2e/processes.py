@@ -117,13 +117,13 @@ class Home:
 
     def json(self, *words: str, **more: str) -> Any:
         if words[0] in READ_ONLY:
-            return json.loads(self._here(*words, "--json"))
+            return json.loads(self._here(*words, "--json", **more))
         return json.loads(self.run(*words, "--json", **more).stdout)
 
-    def _here(self, *words: str) -> str:
+    def _here(self, *words: str, **more: str) -> str:
         """A command in this process: a new one each for hundreds of queries would be most of the suite's time."""
         settings = {name: value for name, value in self.environment.items() if name.startswith("MATHMILL_")}
-        done = CliRunner().invoke(app, words, env=settings | {"MATHMILL_HOME": str(self.path)})
+        done = CliRunner().invoke(app, words, env=settings | {"MATHMILL_HOME": str(self.path)} | more)
         assert done.exit_code == 0, f"{words}: {done.exception!r}\n{done.output[-3000:]}"
         return done.stdout
 
