@@ -19,7 +19,7 @@ Sets = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="One setting by its path, such as solve.samples=8; may be repeated. --show-config prints them all.",
+        help="One setting, named as in the YAML file with dots between; may be repeated.",
     ),
 ]
 ShowConfig = Annotated[
