@@ -5,7 +5,7 @@
 Word 3-grams, Jaccard >= 0.7, a quarter of the rows planted copies. A method says which rows are like an earlier one; the truth is
 known from the planting. Each method runs in a process of its own, one after the other. Ratios are of CPU time, which neighbours on the
 machine change least; the seconds beside it are by the clock. PYTHON is an interpreter that has datatrove, whose requirements do
-not go with ours; without it datatrove is left out.
+not go with ours; without it datatrove is left out. Its CPU is its parent process's alone: of it, read the seconds.
 """
 
 from __future__ import annotations

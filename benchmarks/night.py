@@ -41,7 +41,8 @@ def main() -> int:
     short = 0
     for size, one in found.items():
         print(
-            f"\n{size:,} candidates: {one['wall']:.1f} s, {size / one['wall']:,.0f} a second, {one['tasks']} task runs"
+            f"\n{size:,} candidates planned: {one['wall']:.1f} s, {one['tasks']} task runs, "
+            f"{one['stages']['solve'][0] / one['wall']:,.0f} solutions a second"
         )
         print(f"peak memory {one['peak']:,.0f} MB, load {one['load']:.1f}\n")
         print(f"{'stage':16}{'rows':>10}{'seconds':>10}{'rows/s':>10}")
