@@ -136,14 +136,16 @@ def run_tests(ctx: typer.Context) -> None:
     workers = (
         []
         if any(arg.startswith(("-n", "--pdb")) for arg in ctx.args)
-        # two more than cores: end-to-end tests wait for servers much of their time
-        else ["-n", str(min((os.cpu_count() or 1) + 2, 6))]
+        # one more than cores: end-to-end tests wait for servers some of their time
+        else ["-n", str(min((os.cpu_count() or 1) + 1, 6))]
     )
     # in the order of folders: the long files of tests/e2e come first, so that no core idles at the end
     spread = [*workers, "--dist", "loadfile", "--no-loadscope-reorder"]
     steps.append(["pytest", *spread, "-m", "not soak", *ctx.args])
+    # there is a worker for each core already: more threads would only wait for one another
+    alone = {"OMP_NUM_THREADS": "1"} if workers else {}
     for step in steps:
-        code = subprocess.call([sys.executable, "-m", *step], cwd=ROOT)
+        code = subprocess.call([sys.executable, "-m", *step], cwd=ROOT, env=alone | os.environ)
         if code:
             raise typer.Exit(code)
 

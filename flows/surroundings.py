@@ -6,6 +6,7 @@ An explicit setting of the user always wins.
 from __future__ import annotations
 
 import os
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -30,7 +31,17 @@ def arrange(home: Path, *, quiet: bool) -> None:
             f"cannot write {home.absolute()}: {error.strerror}. "
             "Mend it: set MATHMILL_HOME to a folder that you may write to, with space left"
         ) from error
-    defaults = {
+    for name, value in defaults(prefect_home, quiet=quiet).items():
+        os.environ.setdefault(name, value)
+    url = running_server(home)
+    if url:
+        os.environ.setdefault("PREFECT_API_URL", url)
+    told()
+
+
+def defaults(prefect_home: Path, *, quiet: bool) -> dict[str, str]:
+    """What Prefect and the model libraries are told where the user says nothing."""
+    found = {
         "PREFECT_HOME": str(prefect_home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
@@ -41,13 +52,15 @@ def arrange(home: Path, *, quiet: bool) -> None:
         "TOKENIZERS_PARALLELISM": "false",
     }
     if quiet:
-        defaults["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
-        defaults["PREFECT_SERVER_LOGGING_LEVEL"] = "CRITICAL"
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
-    url = running_server(home)
-    if url:
-        os.environ.setdefault("PREFECT_API_URL", url)
+        found["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
+        found["PREFECT_SERVER_LOGGING_LEVEL"] = "CRITICAL"
+    return found
+
+
+def told() -> None:
+    """Where Prefect is imported already, it has read the environment: it reads it again."""
+    if "prefect.context" in sys.modules:
+        sys.modules["prefect.context"].refresh_global_settings_context()
 
 
 def running_server(home: Path) -> str | None:

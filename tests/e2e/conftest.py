@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from tests.e2e.processes import (
     SCRIPT,
@@ -22,11 +28,29 @@ from tests.e2e.processes import (
 
 
 @pytest.fixture(scope="session")
-def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One Prefect server for the session, as a person would start it."""
+def prefect_api(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+    """One Prefect server for all workers of the session: the first that needs it starts it, the last one ends it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    record, lock = shared / "prefect.json", FileLock(shared / "prefect.lock")
+    with lock:
+        server = json.loads(record.read_text()) if record.exists() else _start_prefect(shared)
+        record.write_text(json.dumps(server | {"users": server["users"] + 1}))
+    yield server["url"]
+    with lock:
+        server = json.loads(record.read_text())
+        record.write_text(json.dumps(server | {"users": server["users"] - 1}))
+        if server["users"] == 1:
+            record.unlink()
+            os.killpg(server["pid"], signal.SIGTERM)
+
+
+def _start_prefect(shared: Path) -> dict[str, Any]:
+    """As a person would start it."""
     port = free_port()
-    home = tmp_path_factory.mktemp("prefect")
-    log = (home / "server.log").open("w")
+    home = shared / "prefect"
+    home.mkdir(exist_ok=True)
+    log = (home / "server.log").open("a")
     environment = clean_environment(
         PREFECT_HOME=str(home), PREFECT_SERVER_ANALYTICS_ENABLED="false", DO_NOT_TRACK="1"
     )
@@ -34,12 +58,13 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = subprocess.Popen(
         command, env=environment, stdout=log, stderr=log, text=True, start_new_session=True, cwd=home
     )
+    url = f"http://127.0.0.1:{port}/api"
     try:
-        url = f"http://127.0.0.1:{port}/api"
         wait_for(lambda: answers(f"{url}/health"), SERVER_WITHIN_S, "the Prefect server", server)
-        yield url
-    finally:
+    except BaseException:
         end(server)
+        raise
+    return {"url": url, "pid": server.pid, "users": 0}
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,11 @@ def followed(home: Callable[..., Home]) -> Followed:
     one = home()
     one.path.parent.mkdir(parents=True, exist_ok=True)
     one.environment.pop("MATHMILL_HOME")
-    night, *_ = [one.run(*words) for words in commands() if not elsewhere(words)]
+    first, *others = [words for words in commands() if not elsewhere(words)]
+    night = one.script(*first)
+    assert night.returncode == 0, night.stderr[-3000:]
+    for words in others:
+        one.run(*words)
     return Followed(one.path.parent, night)
 
 

@@ -1,0 +1,82 @@
+"""Commands forked off a process that has imported what most of them import: 4 to 10 s of CPU for each one otherwise,
+a third of the suite. Each has an environment, a folder and a session of its own, as the console script has."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import multiprocessing as mp
+import os
+import subprocess
+import sys
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from unittest import mock
+
+from flows.surroundings import defaults
+
+# flows read it when they are imported; a server of its own is known after Prefect's import only
+READ_AT_IMPORT = "MATHMILL_RUNNER"
+PRELOADED = [
+    "prefect", "flows.cli", "flows.nightly", "flows.evaluate", "flows.summary", "tasks.teacher.app", "math_verify",
+    "matplotlib.backends.backend_agg", "duckdb", "sentence_transformers",
+]  # fmt: skip
+
+
+def can_be_forked(environment: dict[str, str]) -> bool:
+    return "PREFECT_API_URL" in environment and READ_AT_IMPORT not in environment
+
+
+def run_forked(
+    words: tuple[str, ...], environment: dict[str, str], folder: Path, within_s: float
+) -> subprocess.CompletedProcess[str]:
+    """`mathmill WORDS` to its end. TimeoutExpired, the command killed, after `within_s`."""
+    with TemporaryDirectory() as said:
+        out, err = Path(said, "out"), Path(said, "err")
+        process = _context(environment["PREFECT_API_URL"]).Process(
+            target=_command, args=(words, environment, str(folder), str(out), str(err))
+        )
+        process.start()
+        try:
+            process.join(within_s)
+            if process.exitcode is None:
+                raise subprocess.TimeoutExpired(words, within_s)
+        finally:
+            process.kill()
+            process.join()
+        assert process.exitcode is not None
+        return subprocess.CompletedProcess(words, process.exitcode, out.read_text(), err.read_text())
+
+
+@functools.cache
+def _context(api_url: str) -> ForkServerContext:
+    """The forking process; one for a worker of the tests, which has one Prefect server."""
+    context = mp.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    home = Path(mkdtemp(prefix="prefect-"))
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("MATHMILL_", "PREFECT_"))}
+    with mock.patch.dict(
+        os.environ, kept | defaults(home, quiet=True) | {"PREFECT_API_URL": api_url}, clear=True
+    ):
+        forkserver.ensure_running()
+    return context
+
+
+def _command(words: tuple[str, ...], environment: dict[str, str], folder: str, out: str, err: str) -> None:
+    os.setsid()
+    os.chdir(folder)
+    for path, descriptor in ((out, 1), (err, 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["mathmill", *words]
+    from flows.cli import main
+
+    try:
+        main()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        atexit._run_exitfuncs()
