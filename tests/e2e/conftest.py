@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from tests.e2e.forked import forking
 from tests.e2e.processes import (
     SCRIPT,
     SERVER_WITHIN_S,
@@ -36,6 +37,8 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Ite
     with lock:
         server = json.loads(record.read_text()) if record.exists() else _start_prefect(shared)
         record.write_text(json.dumps(server | {"users": server["users"] + 1}))
+    forking(server["url"])  # it imports while the server starts
+    wait_for(lambda: answers(f"{server['url']}/health"), SERVER_WITHIN_S, "the Prefect server")
     yield server["url"]
     with lock:
         server = json.loads(record.read_text())
@@ -58,13 +61,7 @@ def _start_prefect(shared: Path) -> dict[str, Any]:
     server = subprocess.Popen(
         command, env=environment, stdout=log, stderr=log, text=True, start_new_session=True, cwd=home
     )
-    url = f"http://127.0.0.1:{port}/api"
-    try:
-        wait_for(lambda: answers(f"{url}/health"), SERVER_WITHIN_S, "the Prefect server", server)
-    except BaseException:
-        end(server)
-        raise
-    return {"url": url, "pid": server.pid, "users": 0}
+    return {"url": f"http://127.0.0.1:{port}/api", "pid": server.pid, "users": 0}
 
 
 @pytest.fixture(scope="session")

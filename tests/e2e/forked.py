@@ -12,7 +12,7 @@ import sys
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 from unittest import mock
 
 from flows.surroundings import defaults
@@ -23,6 +23,7 @@ PRELOADED = [
     "prefect", "flows.cli", "flows.nightly", "flows.evaluate", "flows.summary", "tasks.teacher.app", "math_verify",
     "matplotlib.backends.backend_agg", "duckdb", "sentence_transformers",
 ]  # fmt: skip
+_HOME = TemporaryDirectory(prefix="prefect-")  # of the forking process; a command has the one of its own home
 
 
 def can_be_forked(environment: dict[str, str]) -> bool:
@@ -35,7 +36,7 @@ def run_forked(
     """`mathmill WORDS` to its end. TimeoutExpired, the command killed, after `within_s`."""
     with TemporaryDirectory() as said:
         out, err = Path(said, "out"), Path(said, "err")
-        process = _context(environment["PREFECT_API_URL"]).Process(
+        process = forking(environment["PREFECT_API_URL"]).Process(
             target=_command, args=(words, environment, str(folder), str(out), str(err))
         )
         process.start()
@@ -51,14 +52,13 @@ def run_forked(
 
 
 @functools.cache
-def _context(api_url: str) -> ForkServerContext:
-    """The forking process; one for a worker of the tests, which has one Prefect server."""
+def forking(api_url: str) -> ForkServerContext:
+    """What starts processes off the forking one, of which a worker of the tests has one, with its one Prefect server."""
     context = mp.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
-    home = Path(mkdtemp(prefix="prefect-"))
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MATHMILL_", "PREFECT_"))}
     with mock.patch.dict(
-        os.environ, kept | defaults(home, quiet=True) | {"PREFECT_API_URL": api_url}, clear=True
+        os.environ, kept | defaults(Path(_HOME.name), quiet=True) | {"PREFECT_API_URL": api_url}, clear=True
     ):
         forkserver.ensure_running()
     return context

@@ -141,9 +141,9 @@ def test_a_run_elsewhere_on_this_home_joins_the_server(
     up: tuple[Home, str], scheduled: dict[str, Any]
 ) -> None:
     home, url = up
-    name = home.json("nightly", *SMALL, "--set", "dataset=by-hand")["version"]
+    name = home.json("rebuild", "--set", "into=by-hand")["version"]
     assert name.startswith("by-hand@")
-    assert any(run["name"].startswith("by-hand") for run in runs(url))
+    assert any(run["parameters"]["config"].get("into") == "by-hand" for run in runs(url))
 
 
 @pytest.fixture(scope="module")
