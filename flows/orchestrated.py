@@ -19,7 +19,7 @@ import typer
 
 from flows.runners import refuse_own_server
 from flows.settings import SettingsError
-from flows.surroundings import told
+from flows.surroundings import reread
 
 T = TypeVar("T")
 Run = Callable[[Callable[[Any], T], Any], T]
@@ -62,7 +62,7 @@ def _start() -> subprocess.Popen[bytes]:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-    told()
+    reread()
     app = ["--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1", "--port", port]
     # what prefect.server.api.server.SubprocessASGIServer sets, which importing would cost seconds
     environment = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}

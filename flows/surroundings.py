@@ -36,7 +36,7 @@ def arrange(home: Path, *, quiet: bool) -> None:
     url = running_server(home)
     if url:
         os.environ.setdefault("PREFECT_API_URL", url)
-    told()
+    reread()
 
 
 def defaults(prefect_home: Path, *, quiet: bool) -> dict[str, str]:
@@ -57,7 +57,7 @@ def defaults(prefect_home: Path, *, quiet: bool) -> dict[str, str]:
     return found
 
 
-def told() -> None:
+def reread() -> None:
     """Where Prefect is imported already, it has read the environment: it reads it again."""
     if "prefect.context" in sys.modules:
         sys.modules["prefect.context"].refresh_global_settings_context()

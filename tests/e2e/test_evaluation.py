@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from storage.rows import Row, to_table
 from storage.versions import Version
 from tasks.rules.family import families, make
 from tasks.seeding import rng_of
-from tests.e2e.processes import Home, Teacher
+from tests.e2e.processes import Home, Teacher, end, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -61,6 +62,25 @@ def test_a_model_beside_a_baseline(home: Callable[..., Home], teacher: Callable[
     assert {path.name for path in folder.iterdir()} == names
     assert "pass@1" in one.run(*asked, **small).stdout
     assert served.stats()["calls"] == calls
+
+
+@pytest.mark.soak
+def test_killed_and_run_again(home: Callable[..., Home], teacher: Callable[[], Teacher]) -> None:
+    """As if nobody had killed it, and nothing that was stored is asked for again."""
+    asked = ("evaluate", "teacher", "--limit", "30", "--samples", "4", "--set", "shard_rows=8")
+    whole = home().json(*asked)
+    served = teacher()
+    one = home(
+        MATHMILL_TEACHER__BASE_URL=served.url, MATHMILL_TEACHER__MODEL="embedded", MATHMILL_IN_FLIGHT="8"
+    )
+    process = one.start(*asked)
+    wait_for(lambda: served.stats()["calls"] >= 50, 240, "50 calls", process)
+    end(process, signal.SIGKILL)
+    found = one.json(*asked)
+    assert found["scores"] == whole["scores"]
+    counted = served.stats()
+    assert counted["distinct_requests"] == 120
+    assert counted["repeated_requests"] <= 8
 
 
 @pytest.mark.parametrize(
