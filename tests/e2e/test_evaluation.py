@@ -115,3 +115,25 @@ def test_a_verdict_in_the_record(home: Callable[..., Home]) -> None:
     assert "is: not shown" in one.run("promote", "more", "production", code=2).stderr
     # again: nothing is trained or asked anew, the same figures
     assert one.json("verdict", "more", "--validated", "sums", *QUICK)["by_seed"] == found["by_seed"]
+
+
+@pytest.mark.soak
+def test_a_killed_verdict_goes_on(home: Callable[..., Home]) -> None:
+    """Killed after its first training; again, it says what one says that nobody killed."""
+    asked = ("verdict", "more", "--validated", "sums", *QUICK)
+    whole, one = home(), home()
+    for each in (whole, one):
+        published(each.path, "sums", "base")
+        published(each.path, "more", "books")
+    expected = whole.json(*asked)
+    process = one.start(*asked)
+
+    def trained() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in (one.path / "verdicts").rglob("run.json")}
+
+    wait_for(trained, 240, "a training", process)
+    end(process, signal.SIGKILL)
+    before = trained()
+    found = one.json(*asked)
+    assert found["by_seed"] == expected["by_seed"]
+    assert before.items() <= trained().items()
