@@ -22,36 +22,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-LATENCY_SETTING = "MATHMILL_BENCH_LATENCY"
-LATENCY = float(os.environ.get(LATENCY_SETTING, "0.2"))  # seconds
+from benchmarks.fixed_latency import LATENCY, LATENCY_SETTING, served
+
 ROOT = Path(__file__).resolve().parents[1]
 # Target share by calls in flight, and the share that bare aiohttp had when the targets were set.
 SHARES = {64: (0.97, 0.98), 256: (0.95, 0.965), 512: (0.90, 0.915)}
 CPU_US, BARE_CPU_US = 300, 117
-ANSWER = json.dumps(
-    {
-        "id": "chatcmpl-0",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "m",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "Let x be the number. " * 20 + "\\boxed{42}"},
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": {"prompt_tokens": 120, "completion_tokens": 110, "total_tokens": 230},
-    }
-).encode()
-REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
-    len(ANSWER),
-    ANSWER,
-)
 
 
 def prompt(number: int) -> list[dict[str, str]]:
@@ -59,34 +38,6 @@ def prompt(number: int) -> list[dict[str, str]]:
         {"role": "system", "content": "You are a careful mathematics teacher. Show every step."},
         {"role": "user", "content": f"Problem {number}. " + "A train leaves at noon at 60 km/h. " * 8},
     ]
-
-
-class Server(asyncio.Protocol):
-    """Answers each request LATENCY seconds after its last byte; nothing else."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's are not its subclasses
-        self.buffer = b""
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
-            head = self.buffer[:end].lower()
-            size = int(head.split(b"content-length:")[1].split(b"\r")[0]) if b"content-length:" in head else 0
-            if len(self.buffer) < end + 4 + size:
-                return
-            self.buffer = self.buffer[end + 4 + size :]
-            asyncio.get_running_loop().call_later(LATENCY, self.reply)
-
-    def reply(self) -> None:
-        if not self.transport.is_closing():  # the client may have gone
-            self.transport.write(REPLY)
-
-
-async def serve() -> None:
-    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0, backlog=2048)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.to_thread(sys.stdin.read)
 
 
 def engine(url: str, in_flight: int, count: int, *, start: int | None = None) -> Iterator[Any]:
@@ -273,14 +224,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--like-theirs", action="store_true")
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--client", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        import uvloop
-
-        uvloop.run(serve())
-        return 0
     if options.client:
         name, port, in_flight, count = options.client
         print(json.dumps(measure(name, f"http://127.0.0.1:{port}/v1", int(in_flight), int(count))))
@@ -295,17 +240,6 @@ def main() -> int:
     with served() as port:
         met = compare(port, quick=options.quick)
     return 0 if met else 1
-
-
-@contextmanager
-def served() -> Iterator[int]:
-    """The port of a server of the latency that the environment says."""
-    command = [sys.executable, __file__, "--serve"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        assert server.stdin is not None
-        yield int(server.stdout.readline())
-        server.stdin.close()
 
 
 def compare(port: int, *, quick: bool) -> bool:

@@ -37,15 +37,17 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Ite
     with lock:
         server = json.loads(record.read_text()) if record.exists() else _start_prefect(shared)
         record.write_text(json.dumps(server | {"users": server["users"] + 1}))
-    forking(server["url"])  # it imports while the server starts
-    wait_for(lambda: answers(f"{server['url']}/health"), SERVER_WITHIN_S, "the Prefect server")
-    yield server["url"]
-    with lock:
-        server = json.loads(record.read_text())
-        record.write_text(json.dumps(server | {"users": server["users"] - 1}))
-        if server["users"] == 1:
-            record.unlink()
-            os.killpg(server["pid"], signal.SIGTERM)
+    try:
+        forking(server["url"])  # it imports while the server starts
+        wait_for(lambda: answers(f"{server['url']}/health"), SERVER_WITHIN_S, "the Prefect server")
+        yield server["url"]
+    finally:
+        with lock:
+            server = json.loads(record.read_text())
+            record.write_text(json.dumps(server | {"users": server["users"] - 1}))
+            if server["users"] == 1:
+                record.unlink()
+                os.killpg(server["pid"], signal.SIGTERM)
 
 
 def _start_prefect(shared: Path) -> dict[str, Any]:

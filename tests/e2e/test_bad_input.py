@@ -150,15 +150,25 @@ def test_a_right_key_is_written_nowhere(
         MATHMILL_TEACHER__API_KEY=key,
     )
     done = one.run(*SMALL, "--seeds", str(path), "--json")
-    found = json.loads(done.stdout)
-    assert found["rows"] == 20
-    ingest = found["lineage"]["funnel"][0]
+    night = json.loads(done.stdout)
+    assert night["rows"] == 20
+    ingest = night["lineage"]["funnel"][0]
     assert (ingest["stage"], ingest["rejected"]) == ("ingest", 2)
-    assert {"file": "seeds.jsonl", "kept": 1, "rejected": 2}.items() <= found["lineage"]["inputs"][-1].items()
+    assert {"file": "seeds.jsonl", "kept": 1, "rejected": 2}.items() <= night["lineage"]["inputs"][-1].items()
     one.run("export", "math-sft", str(one.path.parent / "out"))
     assert key not in done.stdout + done.stderr
     written = [path for path in one.path.parent.rglob("*") if path.is_file()]
     assert len(written) > 20
     assert [path for path in written if key.encode() in path.read_bytes()] == []
-    for what in ("logs", "artifacts", "flow_runs", "task_runs"):
-        assert key not in json.dumps(fetch(f"{prefect_api}/{what}/filter", {"limit": 200}))
+    newest = fetch(f"{prefect_api}/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 100})
+    (run,) = [run for run in newest if str(path) in json.dumps(run["parameters"])]
+    assert key not in json.dumps(run)
+    ours = {"flow_run_id": {"any_": [run["id"]]}}
+    for what, chosen in (
+        ("logs", {"logs": ours}),
+        ("artifacts", {"artifacts": ours}),
+        ("task_runs", {"flow_runs": {"id": {"any_": [run["id"]]}}}),
+    ):
+        found = fetch(f"{prefect_api}/{what}/filter", chosen | {"limit": 200})
+        assert len(found) > 1, what
+        assert key not in json.dumps(found)
