@@ -128,8 +128,8 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] 
 
 @app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run_tests(ctx: typer.Context) -> None:
-    """Check format, lint and types and run the tests. Arguments go to pytest alone: `-m "not slow"` is done in three
-    or four minutes on two cores, `-m soak` repeats what takes long."""
+    """Check format, lint and types and run the tests. Arguments go to pytest alone: `-m "not slow"` takes some
+    minutes, `-m soak` repeats what takes long."""
     steps = []
     if not ctx.args:
         steps = [["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy"]]

@@ -78,13 +78,13 @@ def home(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Callable
     return make
 
 
-def start_teacher() -> Teacher:
+def start_teacher(**settings: str) -> Teacher:
     """An embedded teacher on a port of its own; whoever starts it ends its process."""
     port = free_port()
     command = [str(SCRIPT), "teacher", "serve", "--port", str(port)]
     process = subprocess.Popen(
         command,
-        env=clean_environment(),
+        env=clean_environment(**settings),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -96,12 +96,12 @@ def start_teacher() -> Teacher:
 
 
 @pytest.fixture
-def teacher() -> Iterator[Callable[[], Teacher]]:
+def teacher() -> Iterator[Callable[..., Teacher]]:
     """Starts embedded teachers on ports of their own."""
     started: list[Teacher] = []
 
-    def start() -> Teacher:
-        started.append(start_teacher())
+    def start(**settings: str) -> Teacher:
+        started.append(start_teacher(**settings))
         return started[-1]
 
     yield start

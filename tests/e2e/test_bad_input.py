@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -116,24 +115,9 @@ def test_a_full_disk_loses_nothing(one: Home, small_disk: Path) -> None:
 
 
 @pytest.fixture
-def guarded(home: Callable[..., Home]) -> Iterator[Teacher]:
+def guarded(teacher: Callable[..., Teacher]) -> Teacher:
     """A teacher that asks for a key."""
-    from tests.e2e.processes import SCRIPT, answers, clean_environment, end, wait_for
-
-    port = free_port()
-    process = subprocess.Popen(
-        [str(SCRIPT), "teacher", "serve", "--port", str(port)],
-        env=clean_environment(MATHMILL_SERVE_API_KEY="sk-right-key"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-        cwd=os.fspath("/"),
-    )
-    base = f"http://127.0.0.1:{port}"
-    wait_for(lambda: answers(f"{base}/health"), 60, "the teacher", process)
-    yield Teacher(process, f"{base}/v1")
-    end(process)
+    return teacher(MATHMILL_SERVE_API_KEY="sk-right-key")
 
 
 def test_a_right_key_is_written_nowhere(
