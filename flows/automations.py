@@ -119,5 +119,5 @@ def _block(client: Any, notify: str) -> Any:
         return client.read_block_document_by_name(name=name, block_type_slug=kind).id
     except ObjectNotFound as error:
         raise SettingsError(
-            f"--notify {notify}: the Prefect server has no such block. Mend it: make it under Blocks in the UI"
+            f"--notify {notify}: the Prefect server has no such block. Fix: make it under Blocks in the UI"
         ) from error

@@ -267,9 +267,9 @@ def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any)
         try:
             data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         except OSError as error:
-            raise ConfigError(f"--config {file}: {error.strerror}. Mend it: check the path") from error
+            raise ConfigError(f"--config {file}: {error.strerror}. Fix: check the path") from error
         except (UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"--config {file}{_place(error)}. Mend it: one `name: value` a line") from error
+            raise ConfigError(f"--config {file}{_place(error)}. Fix: one `name: value` a line") from error
         if not isinstance(data, dict):
             raise ConfigError(f"--config {file}: must be a YAML mapping of settings, such as `target: 1000`")
     for item in sets:
@@ -280,7 +280,7 @@ def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any)
             _put(data, key.split("."), yaml.safe_load(value), item)
         except yaml.YAMLError as error:
             raise ConfigError(
-                f"--set {item}{_place(error)}. Mend it: close its brackets and quotes"
+                f"--set {item}{_place(error)}. Fix: close its brackets and quotes"
             ) from error
     for key, value in overrides.items():
         if value not in (None, []):

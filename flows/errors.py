@@ -14,7 +14,7 @@ def in_one_line(error: BaseException) -> str | None:
         return " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}. Mend it: {_mend(error)}"
+        return f"{where}{error.strerror}. Fix: {_mend(error)}"
     return None
 
 

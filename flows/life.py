@@ -39,16 +39,16 @@ def life_of(row_id: str) -> dict[str, Any]:
 
 def _row(store: Store, row_id: str) -> dict[str, Any]:
     if len(row_id) < SHORTEST:
-        raise StorageError(f"{row_id!r} is too short for a row id. Mend it: give {SHORTEST} digits or more")
+        raise StorageError(f"{row_id!r} is too short for a row id. Fix: give {SHORTEST} digits or more")
     found = _find(store, pc.starts_with(pc.field("id"), row_id))
     ids = sorted({row["id"] for row in found})
     if not ids:
         raise StorageError(
-            f"there is no row {row_id!r}. Mend it: ./mathmill sql 'SELECT id, question FROM rows LIMIT 5'"
+            f"there is no row {row_id!r}. Fix: ./mathmill sql 'SELECT id, question FROM rows LIMIT 5'"
         )
     if len(ids) > 1:
         raise StorageError(
-            f"{row_id!r} begins {len(ids)} row ids: {', '.join(ids[:5])}. Mend it: give more digits"
+            f"{row_id!r} begins {len(ids)} row ids: {', '.join(ids[:5])}. Fix: give more digits"
         )
     # met again, in the same night or a later one, it is the same row: its kept life comes first
     kept, *others = sorted(found, key=lambda row: row["rejected"] is not None)

@@ -113,7 +113,7 @@ class Night:
         if tools.settings.runner != "threads" and (tools.terms.budget or tools.terms.answers != "online"):
             raise ConfigError(
                 f"MATHMILL_RUNNER is {tools.settings.runner}, but a budget, and answers other than online, are "
-                "counted in one process. Mend it: MATHMILL_RUNNER=threads, or leave them out"
+                "counted in one process. Fix: MATHMILL_RUNNER=threads, or leave them out"
             )
         for role in roles(config):
             tools.engine(role).check()
@@ -276,7 +276,7 @@ def seed_files(config: Nightly) -> list[Path]:
     files = [SEEDS / "en.jsonl", SEEDS / "zh.jsonl"] if config.seeds.own else []
     files += [Path(path) for path in config.seeds.files]
     if not files:
-        raise ConfigError("seeds: there are none. Mend it: give --seeds FILE, or set seeds.own=true")
+        raise ConfigError("seeds: there are none. Fix: give --seeds FILE, or set seeds.own=true")
     return files
 
 
@@ -295,7 +295,7 @@ def topics_of(config: Nightly) -> list[str]:
     for domain in config.mix.at_least:
         if not any(domain_of(topic) == domain for topic in topics):
             raise ConfigError(
-                f"setting mix.at_least: generate.subdomains has none of {domain}. Mend it: add one of its subdomains"
+                f"setting mix.at_least: generate.subdomains has none of {domain}. Fix: add one of its subdomains"
             )
     return topics
 

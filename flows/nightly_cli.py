@@ -55,7 +55,7 @@ class Wanted:
         from flows.config import ConfigError, load_config
 
         if self.offline and self.batch:
-            raise ConfigError("--offline asks nobody and --batch the Batch API. Mend it: give one of them")
+            raise ConfigError("--offline asks nobody and --batch the Batch API. Fix: give one of them")
         return load_config(
             self.config,
             self.set_ or [],

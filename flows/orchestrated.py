@@ -95,7 +95,7 @@ def _wait(server: subprocess.Popen[bytes]) -> None:
     said = (server.communicate()[1] or b"").decode(errors="replace").strip().splitlines()
     raise SettingsError(
         f"Prefect did not start ({said[-1] if said else f'not within {READY_WITHIN_S} s'}). "
-        "Mend it: ./mathmill doctor; PREFECT_HOME may be moved away"
+        "Fix: ./mathmill doctor; PREFECT_HOME may be moved away"
     )
 
 

@@ -16,7 +16,7 @@ def refuse_own_server() -> None:
     if address:
         raise SettingsError(
             f"MATHMILL_RUNNER_ADDRESS is {address} but PREFECT_API_URL is not set: other machines cannot reach a "
-            "server on this one's SQLite. Mend it: set PREFECT_API_URL to a Prefect server on PostgreSQL"
+            "server on this one's SQLite. Fix: set PREFECT_API_URL to a Prefect server on PostgreSQL"
         )
 
 
@@ -46,7 +46,7 @@ def task_runner() -> Any:
     except ImportError as error:
         raise SettingsError(
             f"MATHMILL_RUNNER is {settings.runner} but {error.name} is not installed. "
-            f"Mend it: pip install -c constraints.txt '.[{settings.runner}]'"
+            f"Fix: pip install -c constraints.txt '.[{settings.runner}]'"
         ) from error
     if address:
         return DaskTaskRunner(address=address)

@@ -115,7 +115,7 @@ class Settings(BaseSettings):
         if not role.base_url and not role.model.startswith((EMBEDDED, IN_PROCESS, CHECKPOINT)):
             raise SettingsError(
                 f"MATHMILL_{name.upper()}__MODEL is {role.model!r} but no address is set. "
-                f"Mend it: set MATHMILL_{name.upper()}__BASE_URL, for example http://localhost:8000/v1"
+                f"Fix: set MATHMILL_{name.upper()}__BASE_URL, for example http://localhost:8000/v1"
             )
         return Endpoint(
             role="checkpoint" if name.startswith(CHECKPOINT) else name,
@@ -140,4 +140,4 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "MATHMILL_" + "__".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(f"{name}: {first['msg']}. Mend it in the environment or in .env") from error
+        raise SettingsError(f"{name}: {first['msg']}. Fix in the environment or in .env") from error

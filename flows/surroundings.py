@@ -29,7 +29,7 @@ def arrange(home: Path, *, quiet: bool) -> None:
     except OSError as error:
         raise SettingsError(
             f"cannot write {home.absolute()}: {error.strerror}. "
-            "Mend it: set MATHMILL_HOME to a folder that you may write to, with space left"
+            "Fix: set MATHMILL_HOME to a folder that you may write to, with space left"
         ) from error
     for name, value in defaults(prefect_home, quiet=quiet).items():
         os.environ.setdefault(name, value)

@@ -68,7 +68,7 @@ class Trial:
         settings = (STUDENT if config.base == FRESH else {}) | config.training
         if "steps" not in settings:
             raise ConfigError(
-                "setting training: both trainings take the same number of steps. Mend it: training.steps, such as 1000"
+                "setting training: both trainings take the same number of steps. Fix: training.steps, such as 1000"
             )
         if ours := sorted({"base", "data", "seed", "epochs", "then"} & set(settings)):
             raise ConfigError(f"setting training.{ours[0]}: the verdict sets it itself, leave it out")
@@ -210,7 +210,7 @@ def _validated(config: Verdict, store: Store, candidate: Version) -> Version:
         before = [v for v in store.versions(candidate.dataset) if v.table_version < candidate.table_version]
         if not before:
             raise ConfigError(
-                f"{candidate} is the first of its dataset: there is nothing to train beside. Mend it: --validated NAME@VERSION"
+                f"{candidate} is the first of its dataset: there is nothing to train beside. Fix: --validated NAME@VERSION"
             )
         found = before[-1]
     if found.digest == candidate.digest:
@@ -230,7 +230,7 @@ def _items(config: Verdict, store: Store, candidate: Version, validated: Version
     items = held_out(topics, config.items, config.seed, set(rows.column("problem_id").to_pylist()))
     if items.num_rows < min(config.items, len(topics)) or not items.num_rows:
         raise ConfigError(
-            f"{NAME}: none of the families of tasks/rules/ writes problems of {candidate}'s subdomains. Mend it: "
+            f"{NAME}: none of the families of tasks/rules/ writes problems of {candidate}'s subdomains. Fix: "
             "--benchmark FILE"
         )
     return items.sort_by("id")

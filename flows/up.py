@@ -38,10 +38,10 @@ def with_server(home: Path, port: int) -> Iterator[None]:
     refuse_own_server()
     already = running_server(home)
     if already:
-        raise SettingsError(f"a server for {home} is running at {already}. Mend it: use it, or stop it first")
+        raise SettingsError(f"a server for {home} is running at {already}. Fix: use it, or stop it first")
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise SettingsError(f"port {port} is taken. Mend it: ./mathmill up --port {port + 1}")
+            raise SettingsError(f"port {port} is taken. Fix: ./mathmill up --port {port + 1}")
     url = f"http://127.0.0.1:{port}/api"
     os.environ["PREFECT_API_URL"] = os.environ["PREFECT_UI_API_URL"] = url
     with (home / "server.log").open("ab") as log:

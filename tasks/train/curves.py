@@ -39,7 +39,7 @@ class Curve(TrainerCallback):  # type: ignore[misc]
     def add(self, step: int, steps: int, values: dict[str, Any]) -> None:
         """One point."""
         if not math.isfinite(values.get("loss", 0.0)):
-            raise TrainError(f"step {step}: the loss is {values['loss']}. Mend it: a lower lr, or other data")
+            raise TrainError(f"step {step}: the loss is {values['loss']}. Fix: a lower lr, or other data")
         seconds = time.monotonic() - self.began
         point = {"stage": self.job.number, "step": step, "seconds": round(seconds, 3), **values}
         if self.tokens():

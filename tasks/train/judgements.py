@@ -59,7 +59,7 @@ def write(store: Store, versions: Sequence[Version], path: Path) -> None:
     if not wrong:
         names = ", ".join(map(str, versions))
         raise TrainError(
-            f"{names}: no wrong solution is known, so a critic would learn to praise. Mend it: another dataset"
+            f"{names}: no wrong solution is known, so a critic would learn to praise. Fix: another dataset"
         )
     beside.rename(path)
 

@@ -102,7 +102,7 @@ class Stream:
         if not rows:
             names = ", ".join(name for group in self.groups for name in group.names())
             why = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "none has a solution"
-            raise TrainError(f"no row of {names} can be trained on: {why}. Mend it: data, or a larger length")
+            raise TrainError(f"no row of {names} can be trained on: {why}. Fix: data, or a larger length")
         return Measure(rows, tokens, learned, blocks, dropped)
 
     def blocks(self) -> Iterator[Block]:

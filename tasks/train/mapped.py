@@ -30,7 +30,7 @@ def mapped(job: Job, make: Made, schema: pa.Schema, what: str) -> Any:
     from accelerate import PartialState
 
     if any(source.without for source in job.stage.data):
-        raise TrainError(f"{job.config.method} leaves no rows out. Mend it: without `without`, or method sft")
+        raise TrainError(f"{job.config.method} leaves no rows out. Fix: without `without`, or method sft")
     parts = []
     with PartialState().main_process_first():
         for version in job.versions:
@@ -41,7 +41,7 @@ def mapped(job: Job, make: Made, schema: pa.Schema, what: str) -> Any:
     kept = [(part, source.weight) for part, source in zip(parts, job.stage.data, strict=True) if len(part)]
     if not kept:
         names = ", ".join(map(str, job.versions))
-        raise TrainError(f"{names}: no {what} to train on. Mend it: a dataset that has them")
+        raise TrainError(f"{names}: no {what} to train on. Fix: a dataset that has them")
     rows = [part for part, _ in kept]
     weights = [weight for _, weight in kept if weight is not None]
     if len(rows) == 1:

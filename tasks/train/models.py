@@ -23,7 +23,7 @@ def tokenizer_of(base: str) -> Any:
     except (OSError, ValueError) as error:
         raise _unreadable(base, error) from error
     if tokenizer.eos_token_id is None:
-        raise TrainError(f"base {base}: its tokenizer has no end-of-sequence token. Mend it: set one there")
+        raise TrainError(f"base {base}: its tokenizer has no end-of-sequence token. Fix: set one there")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -46,7 +46,7 @@ def model_of(base: str, *, kind: Any = AutoModelForCausalLM, **settings: Any) ->
 def _unreadable(base: str, error: Exception) -> TrainError:
     said = " ".join(str(error).split())
     return TrainError(
-        f"base {base} cannot be read: {said[:300]}. Mend it: a checkpoint with safetensors weights"
+        f"base {base} cannot be read: {said[:300]}. Fix: a checkpoint with safetensors weights"
     )
 
 

@@ -92,7 +92,7 @@ def read(out: Path) -> Trained:
 def _same(before: dict[str, Any], config: Train, out: Path) -> None:
     if before != config.model_dump(mode="json"):
         raise TrainError(
-            f"{out} holds a run of another configuration. Mend it: another folder, or remove that one"
+            f"{out} holds a run of another configuration. Fix: another folder, or remove that one"
         )
 
 
@@ -147,7 +147,7 @@ def _stage(job: Job) -> dict[str, Any]:
             method.run(job)
         elif getattr(method, "ONE_PROCESS", False):
             raise TrainError(
-                f"{job.config.method} runs on one process. Mend it: processes=1, or another method"
+                f"{job.config.method} runs on one process. Fix: processes=1, or another method"
             )
         else:
             launch(job)

@@ -108,7 +108,7 @@ def learn(
     context = getattr(model.config, "max_position_embeddings", None) or job.config.length
     if job.config.length > context:
         raise TrainError(
-            f"length {job.config.length} exceeds the context of {job.base}. Mend it: --set length={context}"
+            f"length {job.config.length} exceeds the context of {job.base}. Fix: --set length={context}"
         )
     model = adapted(model, job.config)
     trainer, curve = trainer_of(job, stream, tokenizer, model, steps, reference)

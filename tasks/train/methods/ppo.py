@@ -22,7 +22,7 @@ def run(job: Job) -> dict[str, Any]:
 
     config, rollout = job.config, job.config.rollout
     if config.lora is not None:
-        raise TrainError("ppo trains all weights. Mend it: without lora, or method grpo")
+        raise TrainError("ppo trains all weights. Fix: without lora, or method grpo")
     if config.batch % rollout.samples:
         raise TrainError(f"ppo: batch {config.batch} must be a multiple of rollout.samples {rollout.samples}")
     rows = mapped(job, problems, PROBLEM, "questions with a known answer")
