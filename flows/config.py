@@ -279,9 +279,7 @@ def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any)
         try:
             _put(data, key.split("."), yaml.safe_load(value), item)
         except yaml.YAMLError as error:
-            raise ConfigError(
-                f"--set {item}{_place(error)}. Fix: close its brackets and quotes"
-            ) from error
+            raise ConfigError(f"--set {item}{_place(error)}. Fix: close its brackets and quotes") from error
     for key, value in overrides.items():
         if value not in (None, []):
             _put(data, key.split("__"), value, key)

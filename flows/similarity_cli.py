@@ -123,8 +123,8 @@ def _tables(tools: Tools, source: str) -> Iterator[pa.Table]:
 
 
 def _hit(row: dict[str, Any]) -> dict[str, Any]:
-    """ "decontaminate: ngram13 gsm8k_test#17 overlap 0.62" in its parts."""
-    _, rule, item, _, overlap = row["rejected"].split()
+    """ "decontaminate: ngram13 gsm8k_test#17 overlap 0.62 in solution" in its parts."""
+    _, rule, item, _, overlap, *place = row["rejected"].split()
     benchmark = item.rpartition("#")[0]
     return {
         "row": row["id"],
@@ -132,5 +132,6 @@ def _hit(row: dict[str, Any]) -> dict[str, Any]:
         "item": item,
         "rule": rule,
         "overlap": float(overlap),
+        "field": " ".join(place[1:]) or "question",
         "question": row["question"],
     }

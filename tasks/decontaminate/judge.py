@@ -1,4 +1,4 @@
-"""A model decides whether two questions that lie near each other are one problem."""
+"""A model decides whether two questions that lie near each other, and are no sure hit, are one problem."""
 
 from __future__ import annotations
 
@@ -96,12 +96,14 @@ class Critic:
 def decided(
     pairs: Sequence[tuple[str, str]], sure: npt.NDArray[np.bool_], judge: Judge | None
 ) -> npt.NDArray[np.bool_]:
-    """Which of the near pairs are one problem: as the judge says; where it says nothing (there is none, the
-    call failed, the words were no answer) the sure ones are."""
-    if judge is None or not pairs:
+    """Which of the near pairs are one problem: the sure ones, and of the others those that the judge, where there is
+    one, calls the same. A judge adds hits; it is not asked about a sure pair and takes none away."""
+    asked = np.flatnonzero(~sure)
+    if judge is None or not len(asked):
         return sure
-    said = judge(pairs)
-    return np.array([own if told is None else told for told, own in zip(said, sure, strict=True)], dtype=bool)
+    same = sure.copy()
+    same[asked] = [verdict is True for verdict in judge([pairs[k] for k in asked.tolist()])]
+    return same
 
 
 def verdict(text: str) -> bool | None:

@@ -86,6 +86,8 @@ def index(found: Ragged, names: list[str], n: int, shortest: int) -> Grams:
 
 def lookup(found: Ragged, grams: Grams, least: float) -> list[Hit]:
     """As `find`, on words."""
+    if not grams.by_length:  # every item is shorter than what this rule looks for
+        return []
     rows, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for length, keys, row in _grams(found, sorted(grams.by_length), grams.by_length):
         table = grams.by_length[length]
@@ -105,7 +107,9 @@ def _grams(
     found: Ragged, lengths: list[int], tables: dict[int, Table] | None = None
 ) -> Iterator[tuple[int, U64, I64]]:
     """(length, keys, rows) of the n-grams of these lengths, each once a row; given tables, only those that may be in them."""
-    longest = max(lengths, default=0)
+    if not lengths:
+        return
+    longest = max(lengths)
     kept: dict[int, list[tuple[U64, I64]]] = {length: [] for length in lengths}
     row_of = found.row_of_value
     room = np.repeat(found.offsets[1:], found.lengths) - np.arange(

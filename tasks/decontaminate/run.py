@@ -1,16 +1,20 @@
-"""Looking for benchmark items in rows, rule by rule; every hit names rule, item and overlap."""
+"""Looking for benchmark items in rows, rule by rule; every hit names rule, item and overlap.
+
+A row is several texts (its question, its turns, its solutions), and each of them is compared.
+"""
 
 from __future__ import annotations
 
 import functools
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,7 +28,36 @@ from tasks.llm.engine import Engine
 from tasks.outcome import Outcome, Tick
 
 STAGE = "decontaminate"
-_BLOCK = 1 << 15  # rows looked at together
+QUESTION = "question"
+_BLOCK = 1 << 15  # texts looked at together
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One text of a row. `field` names its place in the row ("question", "user turn 2", "solution"). Only a text
+    that `asks` something can be an item in other words; in the others (solutions, reasoning) an item is looked
+    for as a passage."""
+
+    row: int
+    field: str
+    text: str
+    asks: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Rule `rule` finds item `item` in text `field` of a row; `overlap` is the share of the item, 0..1."""
+
+    rule: str
+    item: str
+    overlap: float
+    field: str
+
+    @property
+    def reason(self) -> str:
+        """ "decontaminate: ngram13 gsm8k_test#17 overlap 0.62", and the place unless it is the question."""
+        place = "" if self.field == QUESTION else f" in {self.field}"
+        return f"{STAGE}: {self.rule} {self.item} overlap {self.overlap:.2f}{place}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +85,23 @@ class Search:
             for hit in rule.find(rows, ready, *needed):
                 found.setdefault(hit.row, (name, hit))
         return found
+
+    def findings(self, texts: Sequence[Text]) -> dict[int, Finding]:
+        """For each row (its `Text.row`) the first rule that finds an item in any of its texts; of several texts the
+        one that holds the largest share of an item, ties to the first text."""
+        items = Items(
+            [str(text.row) for text in texts],
+            [text.text if text.asks else "" for text in texts],
+            [text.text for text in texts],
+        )
+        order = {name: place for place, (name, _, _) in enumerate(self.rules)}
+        best: dict[int, tuple[tuple[int, float, int], Finding]] = {}
+        for place, (name, hit) in self.hits(items).items():
+            text = texts[place]
+            key = (order[name], -hit.overlap, place)
+            if text.row not in best or key < best[text.row][0]:
+                best[text.row] = (key, Finding(name, hit.item, hit.overlap, text.field))
+        return {row: finding for row, (_, finding) in best.items()}
 
 
 _preparing = threading.Lock()
@@ -91,13 +141,15 @@ def decontaminate(
     tick: Callable[[int], None] | None = None,
     encode: Encode | None = None,
     judge: Judge | None = None,
+    texts: Iterable[Text] | None = None,
 ) -> pa.Table:
     """The rows, with `rejected` "decontaminate: ngram13 gsm8k_test#17 overlap 0.62" on those that hold a benchmark item
     (the first rule of `rules` that finds one), and `verdicts` decontaminated=clean on the rest.
 
-    Without any benchmark nothing was looked for and no verdict is given. Rows that come in rejected are
-    left alone. `encode` and `judge` are for rules that need them (paraphrase). UnknownName if a rule has no
-    file in tasks/decontaminate/rules/.
+    `texts`: every text of the rows, in the order of `Text.row` (a row number of the table); None means the columns of
+    the table that hold text (`texts_of`). Without any benchmark nothing was looked for and no verdict is
+    given. Rows that come in rejected are left alone. `encode` and `judge` are for rules that need them (paraphrase).
+    UnknownName if a rule has no file in tasks/decontaminate/rules/.
     """
     tick = tick or (lambda rows: None)
     if not benchmarks.files or not rules or not len(table):
@@ -107,15 +159,26 @@ def decontaminate(
         return table
     search = Search.of(benchmarks, rules, Tools(encode, judge))
     reasons: list[str | None] = [None] * len(table)
-    looked_at = np.zeros(len(table), dtype=bool)
-    for rows, texts in _blocks(table):
-        for k, (name, hit) in search.hits(texts).items():
-            reasons[rows[k]] = f"{STAGE}: {name} {hit.item} overlap {hit.overlap:.2f}"
-        looked_at[rows] = True
-        tick(len(rows))
-    tick(len(table) - int(looked_at.sum()))
+    live = pc.is_null(table.column("rejected")).to_numpy(zero_copy_only=False)
+    looked_at = 0
+    for some in _blocks(texts_of(table) if texts is None else texts, live):
+        for row, finding in search.findings(some).items():
+            reasons[row] = finding.reason
+        rows = len({text.row for text in some})
+        looked_at += rows
+        tick(rows)
+    tick(len(table) - looked_at)
     found = np.array([why is not None for why in reasons], dtype=bool)
-    return with_verdict(reject(table, reasons), "decontaminated", "clean", looked_at & ~found)
+    return with_verdict(reject(table, reasons), "decontaminated", "clean", live & ~found)
+
+
+def texts_of(table: pa.Table) -> Iterator[Text]:
+    """Question and solution of each row of a table of storage.rows.SCHEMA."""
+    asked, solved = column(table, "question"), column(table, "solution")
+    for row, (question, solution) in enumerate(zip(asked, solved, strict=True)):
+        yield Text(row, QUESTION, question or "")
+        if solution:
+            yield Text(row, "solution", solution, asks=False)
 
 
 def hits_of(table: pa.Table) -> dict[str, int]:
@@ -126,15 +189,15 @@ def hits_of(table: pa.Table) -> dict[str, int]:
     return dict(sorted(Counter(f"{rule} {item.rsplit('#', 1)[0]}" for _, rule, item, *_ in words).items()))
 
 
-def _blocks(table: pa.Table) -> Iterator[tuple[list[int], Items]]:
-    live = np.flatnonzero(pc.is_null(table.column("rejected")).to_numpy())
-    for begin in range(0, len(live), _BLOCK):
-        some = live[begin : begin + _BLOCK]
-        rows = table.select(["id", "question", "solution"]).take(pa.array(some))
-        passages = pc.binary_join_element_wise(
-            rows.column("question"), pc.fill_null(rows.column("solution"), ""), "\n"
-        )
-        yield (
-            some.tolist(),
-            Items(rows.column("id").to_pylist(), rows.column("question").to_pylist(), passages.to_pylist()),
-        )
+def _blocks(texts: Iterable[Text], live: npt.NDArray[np.bool_]) -> Iterator[list[Text]]:
+    """The texts of live rows in blocks; the texts of one row stay together."""
+    block: list[Text] = []
+    for text in texts:
+        if not live[text.row]:
+            continue
+        if len(block) >= _BLOCK and text.row != block[-1].row:
+            yield block
+            block = []
+        block.append(text)
+    if block:
+        yield block

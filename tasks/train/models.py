@@ -45,9 +45,7 @@ def model_of(base: str, *, kind: Any = AutoModelForCausalLM, **settings: Any) ->
 
 def _unreadable(base: str, error: Exception) -> TrainError:
     said = " ".join(str(error).split())
-    return TrainError(
-        f"base {base} cannot be read: {said[:300]}. Fix: a checkpoint with safetensors weights"
-    )
+    return TrainError(f"base {base} cannot be read: {said[:300]}. Fix: a checkpoint with safetensors weights")
 
 
 def flat() -> bool:

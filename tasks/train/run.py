@@ -146,9 +146,7 @@ def _stage(job: Job) -> dict[str, Any]:
         if job.config.processes == 1:
             method.run(job)
         elif getattr(method, "ONE_PROCESS", False):
-            raise TrainError(
-                f"{job.config.method} runs on one process. Fix: processes=1, or another method"
-            )
+            raise TrainError(f"{job.config.method} runs on one process. Fix: processes=1, or another method")
         else:
             launch(job)
         finished = job.finished()

@@ -16,7 +16,7 @@ from tasks.retrieve import nearest
 
 NEEDS = ("encode", "judge")
 NEAR = 0.70  # cosine from which a judge is asked
-SURE = 0.82  # cosine that counts without one
+SURE = 0.82  # cosine that is a hit, whatever a judge would say
 ASKED = 3  # nearest items a row that a judge is asked about
 
 
@@ -29,8 +29,10 @@ def find(rows: Items, items: Items, tools: Tools) -> list[Hit]:
         raise ValueError(
             "the rule paraphrase needs an encoder: give decontaminate(encode=...), or leave the rule out"
         )
-    # the solutions of one question repeat it
-    texts = list(dict.fromkeys(rows.texts))
+    # the solutions of one question repeat it; a text that asks nothing is empty
+    texts = [text for text in dict.fromkeys(rows.texts) if text]
+    if not texts or not len(items):
+        return []
     cosine, best = nearest(tools.encode(items.texts), tools.encode(texts), min(ASKED, len(items)))
     text, rank = np.nonzero(cosine >= (SURE if tools.judge is None else NEAR))
     item, score = best[text, rank], cosine[text, rank].astype(np.float64)

@@ -154,7 +154,10 @@ def test_the_stage_counts_what_it_saw_and_what_the_critic_said(
     def encode(texts):  # type: ignore[no-untyped-def]
         made = np.zeros((len(texts), 8), dtype=np.float32)
         for k, text in enumerate(texts):
-            made[k, ITEMS.index(text) if text in ITEMS else 1] = 1
+            if text in ITEMS:
+                made[k, ITEMS.index(text)] = 1
+            else:  # near to item 1, and not sure
+                made[k, 1], made[k, 7] = 0.75, 0.4375**0.5
         return made
 
     ticks: list[int] = []
@@ -164,15 +167,15 @@ def test_the_stage_counts_what_it_saw_and_what_the_critic_said(
     )  # fmt: skip
     assert column(done.rows, "rejected") == [
         "decontaminate: exact exam#0 overlap 1.00",
-        "decontaminate: paraphrase exam#1 overlap 1.00",
+        "decontaminate: paraphrase exam#1 overlap 0.75",
         None,
         None,
     ]
     assert sum(ticks) == done.asked == 4
     assert done.facts["decontaminated"] == {"rows": 4, "hits": {"exact exam": 1, "paraphrase exam": 1}}
-    # the item itself is near too, and the first rule's name stands
-    assert done.facts["judged"] == {"same": 2, "different": 2}
-    assert done.facts["bills"][0]["completions"] == 4
+    # the item itself is a sure hit, and nobody is asked about it
+    assert done.facts["judged"] == {"same": 1, "different": 2}
+    assert done.facts["bills"][0]["completions"] == 3
 
 
 def test_the_embedded_critic_behind_the_wire(engine: Callable[..., Engine]) -> None:

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import json
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from storage.rows import Row, column, to_table
 from tasks.decontaminate.benchmarks import Benchmarks
-from tasks.decontaminate.judge import verdict
+from tasks.decontaminate.certificate import measure
+from tasks.decontaminate.judge import Tools, verdict
 from tasks.decontaminate.ngrams import find, prepare
 from tasks.decontaminate.polynomial import equations
 from tasks.decontaminate.rules.options import stem
-from tasks.decontaminate.run import decontaminate
+from tasks.decontaminate.run import Text, decontaminate
 from tasks.dedup.normalise import folded_array
 from tasks.found import UnknownName, names
 
@@ -61,7 +64,7 @@ def test_an_item_within_a_longer_text_or_a_solution(look: Look) -> None:
     assert look([inside], "exact") == [None]
     assert look([inside], "ngram13") == ["decontaminate: ngram13 exam#1 overlap 1.00"]
     assert look(["Some question"], "ngram13", solution=inside) == [
-        "decontaminate: ngram13 exam#1 overlap 1.00"
+        "decontaminate: ngram13 exam#1 overlap 1.00 in solution"
     ]
     assert look([f"求解：{ITEMS[5]}谢谢"], "ngram13") == ["decontaminate: ngram13 exam#5 overlap 1.00"]
 
@@ -230,11 +233,17 @@ def test_paraphrases_by_an_encoder_and_a_judge(benchmarks: Benchmarks) -> None:
 
     assert reasons(encode=encode) == ["decontaminate: paraphrase exam#0 overlap 0.90", None, None]
     assert reasons(encode=encode, judge=judge) == [
-        None,
+        "decontaminate: paraphrase exam#0 overlap 0.90",
         "decontaminate: paraphrase exam#0 overlap 0.75",
         None,
     ]
-    assert asked == [("first", ITEMS[0]), ("second", ITEMS[0])]
+    assert asked == [("second", ITEMS[0])], "a sure hit is no question for a judge"
+    asked.clear()
+    assert reasons(encode=encode, judge=lambda pairs: [False] * len(pairs)) == [
+        "decontaminate: paraphrase exam#0 overlap 0.90",
+        None,
+        None,
+    ], "a judge takes no sure hit away"
     silent = reasons(encode=encode, judge=lambda pairs: [None] * len(pairs))
     assert silent == ["decontaminate: paraphrase exam#0 overlap 0.90", None, None]
     with pytest.raises(ValueError, match="paraphrase needs an encoder"):
@@ -261,3 +270,51 @@ def test_translations(look: Look) -> None:
     assert look([zh], "translation")[0].startswith("decontaminate: translation exam#2")  # type: ignore[union-attr]
     assert look([zh.replace("41", "43").replace("50", "52").replace("15", "16")], "translation") == [None]
     assert look(["小红有3个苹果和5个梨，一共有几个？"], "translation") == [None]
+
+
+def test_every_text_of_a_row_is_compared(benchmarks: Benchmarks) -> None:
+    table = to_table([Row("Hello, who are you?", "en", id=str(k)) for k in range(5)])
+    texts = [
+        Text(0, "user turn 1", "Hello, who are you?"),
+        Text(0, "user turn 2", ITEMS[1]),
+        Text(1, "question", "Nothing of the kind."),
+        Text(1, "rejected", f"Well, {ITEMS[0]}", asks=False),
+        Text(2, "system", f"Below is a task. {ITEMS[5]}"),
+        Text(3, "reasoning", "What is 2 + 2?", asks=False),
+        Text(4, "solution", ITEMS[0][:100], asks=False),
+        Text(4, "solution 2", ITEMS[0], asks=False),
+    ]
+    found = column(
+        decontaminate(table, benchmarks=benchmarks, rules=("exact", "ngram13"), texts=texts), "rejected"
+    )
+    assert found == [
+        "decontaminate: exact exam#1 overlap 1.00 in user turn 2",
+        "decontaminate: ngram13 exam#0 overlap 1.00 in rejected",
+        "decontaminate: ngram13 exam#5 overlap 1.00 in system",
+        None,
+        "decontaminate: ngram13 exam#0 overlap 1.00 in solution 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        ["What is 17 + 25?"],
+        ["2 + 2 = ?", "17 x 3"],
+        ["3 加 4 等于几？"],
+        ["1", "2", "What is 17 + 25?"],
+        ["?"],
+    ],
+)
+def test_a_benchmark_of_short_items(tmp_path: Path, items: list[str]) -> None:
+    path = tmp_path / "short.jsonl"
+    path.write_text("".join(json.dumps({"question": text}) + "\n" for text in items), encoding="utf-8")
+    short = Benchmarks.load({"short": path})
+    rules = [rule for rule in names("tasks.decontaminate.rules") if rule != "paraphrase"]
+    other = "A much longer question about seventeen apples and twenty-five pears, how many are there in all?"
+    table = to_table([Row(items[0].lower(), "en"), Row(other, "en"), Row("What is 17 + 26?", "en")])
+    found = column(decontaminate(table, benchmarks=short, rules=rules), "rejected")
+    assert found[1:] == [None, None]
+    assert found[0] == (None if items == ["?"] else "decontaminate: exact short#0 overlap 1.00")
+    measured = measure(short, rules, Tools(), a_kind=3)
+    assert {part.kind: part.share for part in measured.recall}["verbatim"] == (0.0 if items == ["?"] else 1.0)
