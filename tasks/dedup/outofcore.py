@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from tasks.dedup.joining import Each, candidates, connect, duplicates, similar
 from tasks.dedup.lsh import RECALL, bands_for
+from tasks.dedup.past import code_digest
 from tasks.dedup.sketching import CollectionError, Shard, Source, cut, sketch
 
 
@@ -55,7 +56,8 @@ class Collection:
             how = (settings.threshold, settings.n, settings.recall)
             found.append(Shard(number, str(file), groups, start, rows, str(self.folder), self.source, *how))
             start += rows
-        self._own([asdict(shard) for shard in found])
+        # shards sketched from texts under another spelling are another run's
+        self._own({"spelling": code_digest(), "shards": [asdict(shard) for shard in found]})
         return found
 
     def run(self, each: Each = map) -> Path:
@@ -79,12 +81,12 @@ class Collection:
         os.replace(partial, result)
         return result
 
-    def _own(self, plan: list[dict[str, object]]) -> None:
+    def _own(self, plan: dict[str, object]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         record, path = orjson.dumps(plan, option=orjson.OPT_INDENT_2), self.folder / "shards.json"
         if not path.exists():
             path.write_bytes(record)
         elif path.read_bytes() != record:
             raise CollectionError(
-                f"{self.folder} holds a run over other files or settings; give an empty folder, or delete it"
+                f"{self.folder} holds a run over other files or settings, or of another version of mathmill; give an empty folder, or delete it"
             )

@@ -12,6 +12,7 @@ from storage.sketches import History
 from tasks.dedup import bands, lsh, minhash, near, normalise, prefix, segment, tokens
 from tasks.dedup.segment import Questions, Segment
 from tasks.dedup.settings import DedupSettings
+from tasks.text import folding
 
 
 def segments(history: History, settings: DedupSettings) -> list[Segment]:
@@ -28,7 +29,7 @@ def segments(history: History, settings: DedupSettings) -> list[Segment]:
 @functools.cache
 def code_digest() -> str:
     """Names the code that decides a segment's arrays: another spelling of the rules is another index."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(folding.digest().encode())
     for module in (normalise, tokens, prefix, minhash, lsh, near, bands, segment):
         digest.update(inspect.getsource(module).encode())
     return digest.hexdigest()[:16]

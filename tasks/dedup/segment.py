@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from tasks.dedup.bands import Bands
 from tasks.dedup.near import NearIndex
-from tasks.dedup.normalise import as_array, canonical_array, template_array
+from tasks.dedup.normalise import as_array, canonical_array, plain_array, template_array
 from tasks.dedup.settings import DedupSettings
 from tasks.dedup.tokens import (
     I64,
@@ -76,7 +76,7 @@ class Questions:
 
     @functools.cached_property
     def rouge(self) -> Ragged:
-        return rouge_tokens(self.texts.to_pylist(), self.languages)
+        return rouge_tokens(plain_array(self.texts).to_pylist(), self.languages)
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,14 @@ import pyarrow.compute as pc
 
 from storage.rows import reject
 from storage.sketches import History
+from tasks.dedup.normalise import plain_array
 from tasks.dedup.past import segments
 from tasks.dedup.questions import comparable
 from tasks.dedup.segment import Questions
 from tasks.dedup.settings import DedupSettings
 from tasks.dedup.tokens import I64
 from tasks.dedup.verdicts import with_verdict
+from tasks.text import folding
 
 F32 = npt.NDArray[np.float32]
 
@@ -82,7 +84,7 @@ def near_in_meaning(
 ) -> dict[int, str]:
     """For each row that is near to another: what it is nearest to. A row that is itself dropped makes no other go."""
     own = Questions.of(rows)
-    vectors = encode(own.texts.to_pylist())
+    vectors = encode(plain_array(own.texts).to_pylist())
     best: dict[int, tuple[float, str]] = {}
     for there, theirs in _there(encode, pool, history, settings):
         for left, right, score in _pairs(vectors, theirs, settings.cosine):
@@ -113,14 +115,14 @@ def _there(
     """The questions that are there already with their vectors; history's are kept beside its other indexes."""
     if pool is not None and len(pool):
         questions = Questions.of(pool)
-        yield questions, encode(questions.texts.to_pylist())
+        yield questions, encode(plain_array(questions.texts).to_pylist())
     if history is None or not history.parts:
         return
 
     def build(table: pa.Table) -> dict[str, pa.Array]:
-        return {"vectors": pa.array(encode(table.column("question").to_pylist()).ravel())}
+        return {"vectors": pa.array(encode(plain_array(table.column("question")).to_pylist()).ravel())}
 
-    stored = history.indexes(f"vectors {encode.identity}", build)
+    stored = history.indexes(f"vectors {encode.identity} of texts folded by {folding.digest()}", build)
     for segment, arrays in zip(segments(history, settings), stored, strict=True):
         count = len(segment.questions)
         yield segment.questions, arrays["vectors"].to_numpy().reshape(count, -1)

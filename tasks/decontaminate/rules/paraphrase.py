@@ -12,6 +12,7 @@ import numpy as np
 from tasks.decontaminate.benchmarks import Items
 from tasks.decontaminate.hit import Hit, strongest
 from tasks.decontaminate.judge import Tools, decided
+from tasks.dedup.normalise import plain_array
 from tasks.retrieve import nearest
 
 NEEDS = ("encode", "judge")
@@ -33,7 +34,8 @@ def find(rows: Items, items: Items, tools: Tools) -> list[Hit]:
     texts = [text for text in dict.fromkeys(rows.texts) if text]
     if not texts or not len(items):
         return []
-    cosine, best = nearest(tools.encode(items.texts), tools.encode(texts), min(ASKED, len(items)))
+    theirs, own = (tools.encode(plain_array(some).to_pylist()) for some in (items.texts, texts))
+    cosine, best = nearest(theirs, own, min(ASKED, len(items)))
     text, rank = np.nonzero(cosine >= (SURE if tools.judge is None else NEAR))
     item, score = best[text, rank], cosine[text, rank].astype(np.float64)
     pairs = [(texts[a], items.texts[b]) for a, b in zip(text.tolist(), item.tolist(), strict=True)]

@@ -1,0 +1,168 @@
+"""One spelling for texts that look the same: invisible characters, look-alike letters, HTML, traditional Chinese.
+
+This is for comparing, never for what is stored: a folded text is not what its author wrote. Full-width forms and
+other compatibility characters are left to NFKC (tasks.dedup.normalise). All steps are linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import html
+import inspect
+import re
+import sys
+import unicodedata
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+
+# Unicode's default-ignorable code points (zero-width, bidi controls, tags, fillers, variation selectors) and C0/C1
+# controls other than white space
+_INVISIBLE = (
+    "\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f"
+    "\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\uffff\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a"
+    "\\U000e0000-\\U000e0fff\\x00-\\x08\\x0e-\\x1f\\x7f-\\x84\\x86-\\x9f"
+)
+_INVISIBLE_RUN = re.compile(f"[{_INVISIBLE}]+")
+_BLANK = str.maketrans(dict.fromkeys("\u2800\u1680\u0085\u2028\u2029", " "))
+
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_LAYERS = 3  # "&amp;amp;lt;" has three
+_INLINE = "abbr|b|bdi|bdo|big|code|del|em|font|i|ins|kbd|label|mark|mi|mn|mo|mrow|ms|mtext|nobr|q|s|samp|small|span|strike|strong|tt|u|var|wbr"
+_BLOCK = (
+    "a|address|article|aside|blockquote|body|br|button|caption|center|cite|col|colgroup|dd|details|div|dl|dt|figcaption|figure|"
+    "footer|form|h[1-6]|head|header|hr|html|img|input|li|main|math|nav|ol|option|p|pre|section|select|summary|table|tbody|td|"
+    "textarea|tfoot|th|thead|title|tr|ul|semantics|annotation"
+)
+_TAG = re.compile(rf"<(/?)({_INLINE}|{_BLOCK}|su[bp])(?:\s[^<>]{{0,1000}})?\s?/?>", re.IGNORECASE)
+_COMMENT = re.compile(r"<!--[^<>]{0,1000}-->")
+_INLINE_NAME = re.compile(_INLINE, re.IGNORECASE)
+
+# runs of letters and digits that are no ideographs or kana
+_WORD = re.compile(r"[^\W_\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+# a letter or digit that is neither ASCII nor an ideograph, kana, or a form of them
+_FOREIGN = re.compile(r"[^\W\x00-\x7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_GREEK_VARIABLES = frozenset("αβγδεηθικμνρστυχω")
+
+
+def folded(text: str) -> str:
+    """The text as it looks: without what is invisible, HTML read, look-alike letters and traditional characters
+    replaced. Idempotent but for entities nested more than three deep."""
+    if "&" in text or "<" in text:
+        text = without_html(text)
+    if text.isascii() and text.isprintable():
+        return text
+    return simplified(without_lookalikes(without_invisible(text)))
+
+
+def without_invisible(text: str) -> str:
+    """Without characters that no reader sees (zero-width, direction-changing, tags, fillers, controls); line breaks
+    and tabs stay."""
+    return _INVISIBLE_RUN.sub("", text).translate(_BLANK)
+
+
+def without_html(text: str) -> str:
+    """Entities as the characters that they stand for, tags of HTML cut. `<sup>` and `<sub>` become ^{} and _{}; "a < b"
+    and tags of other languages stay. A tag of one letter counts only where the text closes it: "x<b>y" may be algebra."""
+    for _ in range(_LAYERS):
+        unescaped = _ENTITY.sub(lambda match: html.unescape(match.group()), text)
+        if unescaped == text:
+            break
+        text = unescaped
+    if "<" not in text:
+        return text
+    closed = {match.group(2).lower() for match in _TAG.finditer(text) if match.group(1)}
+
+    def cut(match: re.Match[str]) -> str:
+        name = match.group(2).lower()
+        if len(name) == 1 and name not in closed:
+            return match.group()
+        if name in ("sup", "sub"):
+            return "}" if match.group(1) else ("^{" if name == "sup" else "_{")
+        return "" if _INLINE_NAME.fullmatch(name) else " "
+
+    return _TAG.sub(cut, _COMMENT.sub(" ", text))
+
+
+def without_lookalikes(text: str) -> str:
+    """Words in which letters of another alphabet stand for Latin ones, in Latin letters: "Н\u043ew m\u0430ny" is "How many".
+
+    A word is changed only if each of its foreign letters looks like a Latin one, so a Russian or Greek word stays
+    (unless all of it looks Latin: then it is the same on both sides of a comparison). A Greek letter that mathematics
+    uses as a variable changes only within a word of Latin letters; a letter turns into a digit only among digits.
+    Decimal digits of other scripts become ASCII digits by value.
+    """
+    if not _FOREIGN.search(text):
+        return text
+    return _WORD.sub(_latin, unicodedata.normalize("NFC", text))
+
+
+def simplified(text: str) -> str:
+    """Traditional Chinese characters by their simplified ones, character by character."""
+    return text.translate(_simplified())
+
+
+@functools.cache
+def digest() -> str:
+    """Names this code and its tables: what is derived from folded texts and stored is stale under another digest."""
+    tables = b"".join((_HERE / name).read_bytes() for name in ("lookalikes.txt", "simplified.txt"))
+    return hashlib.sha256(inspect.getsource(sys.modules[__name__]).encode() + tables).hexdigest()[:16]
+
+
+def _latin(match: re.Match[str]) -> str:
+    word = match.group()
+    if word.isascii():
+        return word
+    letters = [c for c in word if c > "\x7f"]
+    plain = sum(c.isascii() and c.isalpha() for c in word)
+    targets = {c: _target(c, word, letters, plain) for c in letters}
+    if not all(targets.values()):
+        return word
+    return "".join(targets.get(c, c) for c in word)
+
+
+def _target(character: str, word: str, letters: list[str], plain: int) -> str:
+    """What a foreign letter of a word stands for; "" if it stands for itself."""
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    target = _lookalikes().get(character, "") or (_accent(character) if len(word) > 1 else "")
+    if target.isdigit() and not _number(word, letters):
+        return ""
+    if character in _GREEK_VARIABLES and plain < 2:
+        return ""
+    return target
+
+
+def _number(word: str, letters: list[str]) -> bool:
+    """Whether a word is digits but for these letters."""
+    return sum(c.isascii() and c.isdigit() for c in word) + len(letters) == len(word)
+
+
+def _accent(character: str) -> str:
+    """The ASCII letter under an accent; "" if it is none."""
+    base = unicodedata.normalize("NFD", character)[0] if character > "\x7f" else ""
+    return base if base.isascii() and base.isalpha() else ""
+
+
+@functools.cache
+def _lookalikes() -> dict[str, str]:
+    table = {}
+    for line in (_HERE / "lookalikes.txt").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            target, _, others = line.partition(" ")
+            table.update(dict.fromkeys(others, target))
+    return table
+
+
+@functools.cache
+def _simplified() -> dict[int, int]:
+    lines = [
+        line
+        for line in (_HERE / "simplified.txt").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    ]
+    table = {}
+    for traditional, simple in zip(lines[::2], lines[1::2], strict=True):
+        table.update(dict(zip(map(ord, traditional), map(ord, simple), strict=True)))
+    return table
