@@ -25,8 +25,8 @@ class Sizes:
     answered: int  # questions with an answer and no solution
     samples: int  # of the student at each answered question
     probes: int  # questions that look for weaknesses
-    pool: int  # rows that can be bought
-    bought: int  # rows that are
+    pool: int  # rows that can be added
+    added: int  # rows that each arm of the augmentation experiment adds
 
 
 WHOLE = Sizes(
@@ -43,7 +43,7 @@ WHOLE = Sizes(
     samples=4,
     probes=400,
     pool=2000,
-    bought=400,
+    added=400,
 )
 QUICK = Sizes(
     seeds=2,
@@ -59,5 +59,5 @@ QUICK = Sizes(
     samples=2,
     probes=24,
     pool=100,
-    bought=20,
+    added=20,
 )
