@@ -19,10 +19,11 @@ from tasks.outcome import Outcome, Tick, reason
 from tasks.rules.family import LEVELS, make, of_subdomain
 from tasks.seeding import rng_of, seed_of
 from tasks.taxonomy import domain_of
-from tasks.votes import Calibration, fit, from_rows, held_out, reliability
+from tasks.votes import Calibration, fit_and_check, from_rows, majority, reliability
 
 STAGE = "calibrate"
 FOLDS = 5
+SURE = 0.95
 
 
 def known_questions(seeds: pa.Table, quota: Mapping[tuple[str, str], int], seed: int) -> pa.Table:
@@ -57,17 +58,29 @@ def _drawn(language: str, subdomain: str, turn: int, seed: int) -> Row | None:
 
 
 def calibrate(rows: pa.Table, *, base: Calibration, tick: Tick) -> Outcome:
-    """`facts["calibration"]`: the fit (tasks.votes.Calibration), starting from `base`, and, where there are
-    labelled rows, how well probabilities held on questions that were left out of a fit, in FOLDS folds
-    (`accuracy`, `ece`, `bins`). The rows have done their work: all are rejected, and stay with their labels."""
+    """Fit the calibration of the votes to rows whose trusted answers were compared blind.
+
+    `facts["calibration"]` is the fit (tasks.votes.Calibration), starting from `base`, with the number of `labelled`
+    rows. Where there are any it says besides how well probabilities held on questions that were left out of a fit, in
+    FOLDS folds: `accuracy` and `ece` with their `bins`, the accuracy of a `majority` vote on the same rows, and the
+    share of rows of a probability of at least SURE that were right (`sure_right`) of how many (`sure_rows`). The rows
+    have served their purpose: all are rejected, and stay with their labels.
+    """
     equivalent = pc.map_lookup(rows.column("verdicts"), "equivalent", "first").fill_null("unknown")
     known = np.asarray(pc.is_in(equivalent, pa.array(["equal", "different"])).to_numpy(), dtype=bool)
     truth = np.asarray(pc.equal(equivalent, "equal").to_numpy(), dtype=bool)[known]
     votes = from_rows(rows).take(known)
-    found = fit(votes, truth, base).to_dict() | {"labelled": int(known.sum())}
+    fold = np.array([seed_of(STAGE, problem) % FOLDS for problem in column(rows, "problem_id")], int)[known]
+    fitted, probability = fit_and_check(votes, truth, fold, base)
+    record = fitted.to_dict() | {"labelled": int(known.sum())}
     if len(truth):
-        fold = np.array([seed_of(STAGE, problem) % FOLDS for problem in column(rows, "problem_id")])[known]
-        found |= asdict(reliability(held_out(votes, truth, fold, base), truth))
+        sure = probability >= SURE
+        record |= asdict(reliability(probability, truth))
+        record |= {
+            "majority": float((majority(votes) == truth).mean()),
+            "sure_rows": int(sure.sum()),
+            "sure_right": float(truth[sure].mean()) if sure.any() else None,
+        }
     tick(rows.num_rows)
     used = reason(STAGE, "its answer was known: it was solved to calibrate")
-    return Outcome(reject(rows, [used] * rows.num_rows), rows.num_rows, {"calibration": found})
+    return Outcome(reject(rows, [used] * rows.num_rows), rows.num_rows, {"calibration": record})

@@ -28,7 +28,7 @@ class WeighSettings:
 def weigh(rows: pa.Table, *, calibration: Calibration, settings: WeighSettings, tick: Tick) -> pa.Table:
     """The rows with `correctness` and `rejected` set, from the votes that tasks/verify.py kept with them."""
     votes = from_rows(rows)
-    correctness = calibration.probability(votes)
+    correctness = calibration.adapted(votes).probability(votes)
     together = np.where(votes.readable, votes.agree + 1, 0)
     unlikely = correctness < settings.min_correctness
     alone = (together < settings.min_agreement) & (votes.reference <= 0)

@@ -5,7 +5,17 @@ critic. Self-consistency: Wang et al. 2022, arXiv:2203.11171. Voters weighed by 
 and Skene 1979.
 """
 
-from tasks.votes.calibration import FEATURES, Calibration, disputed, features, fit, held_out, prior
+from tasks.votes.calibration import (
+    FEATURES,
+    Calibration,
+    disputed,
+    features,
+    fit,
+    fit_and_check,
+    held_out,
+    majority,
+    prior,
+)
 from tasks.votes.collect import Votes, collect, from_rows, told
 from tasks.votes.reliability import Reliability, reliability
 
@@ -18,8 +28,10 @@ __all__ = [
     "disputed",
     "features",
     "fit",
+    "fit_and_check",
     "from_rows",
     "held_out",
+    "majority",
     "prior",
     "reliability",
     "told",
