@@ -77,7 +77,8 @@ def _isolation() -> Check:
 def _prefect(home: Path) -> Check:
     import prefect
 
-    url = os.environ.get("PREFECT_API_URL") or running_server(home)
+    server = running_server(home)
+    url = os.environ.get("PREFECT_API_URL") or (server and server.url)
     return Check("Prefect", True, f"{prefect.__version__}, {url or 'a local server is started for each run'}")
 
 

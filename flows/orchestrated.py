@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
-import socket
-import subprocess
 import sys
 import threading
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import typer
 
+from flows.prefect_server import PrefectServer, auth_string, free_port
 from flows.runners import refuse_own_server
-from flows.settings import SettingsError
-from flows.surroundings import reread
+from flows.settings import load_settings
 
 T = TypeVar("T")
 Run = Callable[[Callable[[Any], T], Any], T]
 
-READY_WITHIN_S = 180
 STOPPED_WITHIN_S = 5
 INTERRUPTED = 130
 
@@ -39,11 +33,13 @@ def orchestrated(*labels: str) -> Iterator[Run[Any]]:
     if "PREFECT_API_URL" not in os.environ:
         refuse_own_server()
         typer.echo("Starting Prefect for this run ...", err=True)
-        server = _start()
+        home = load_settings().home.absolute()
+        server = PrefectServer(home, free_port(), auth_string(), ui=False)
+        server.start()
 
     def run(flow: Callable[[Any], T], config: Any) -> T:
         if server is not None:
-            _wait(server)
+            server.wait()
         from prefect import tags
 
         with tags("mathmill", *labels), _interruptible(server):
@@ -54,49 +50,7 @@ def orchestrated(*labels: str) -> Iterator[Run[Any]]:
     finally:
         if server is not None:
             _said_all()
-            _end(server)
-
-
-def _start() -> subprocess.Popen[bytes]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-    reread()
-    app = ["--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1", "--port", port]
-    # what prefect.server.api.server.SubprocessASGIServer sets, which importing would cost seconds
-    environment = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", *app, "--log-level", "error", "--lifespan", "on"],
-        env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        # Ctrl-C goes to the whole group: in its own session it is there until the run has said its last word
-        start_new_session=True,
-        preexec_fn=_die_with_parent,
-    )
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: a killed run leaves no server behind
-
-
-def _wait(server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < deadline and server.poll() is None:
-        with (
-            contextlib.suppress(OSError),
-            urllib.request.urlopen(f"{os.environ['PREFECT_API_URL']}/health", timeout=2),
-        ):
-            return
-        time.sleep(0.1)
-    server.kill()
-    said = (server.communicate()[1] or b"").decode(errors="replace").strip().splitlines()
-    raise SettingsError(
-        f"Prefect did not start ({said[-1] if said else f'not within {READY_WITHIN_S} s'}). "
-        "Fix: ./mathmill doctor; PREFECT_HOME may be moved away"
-    )
+            server.stop()
 
 
 def _said_all() -> None:
@@ -109,17 +63,8 @@ def _said_all() -> None:
             worker.drain_all(timeout=STOPPED_WITHIN_S)
 
 
-def _end(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    try:
-        server.communicate(timeout=STOPPED_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.communicate()
-
-
 @contextlib.contextmanager
-def _interruptible(server: subprocess.Popen[bytes] | None) -> Iterator[None]:
+def _interruptible(server: PrefectServer | None) -> Iterator[None]:
     """The first Ctrl-C lets Prefect record the end; after some seconds, or at the second, the process is left."""
     if threading.current_thread() is not threading.main_thread():
         yield

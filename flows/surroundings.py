@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import os
 import sys
-import urllib.error
 import urllib.request
+from base64 import b64encode
+from dataclasses import dataclass
 from pathlib import Path
 
+from flows.locks import PRIVATE_FOLDER, is_locked
 from flows.settings import SettingsError
 
-SERVER_FILE = "server.url"  # written by `mathmill up`, below the home
+# written by `mathmill up`, below the home
+SERVER_FILE = "server.url"
+PASSWORD_FILE = "server.password"  # USER:PASSWORD of the running server, for its owner only
+SERVER_LOCK = "server.lock"  # held by `up` as long as it lives
 
 
 def arrange(home: Path, *, quiet: bool) -> None:
@@ -25,7 +30,8 @@ def arrange(home: Path, *, quiet: bool) -> None:
     prefect_home = home.absolute() / "prefect"
     # Prefect makes no parents of its home, and without one its server never answers
     try:
-        prefect_home.mkdir(parents=True, exist_ok=True)
+        private_folder(home.absolute())
+        private_folder(prefect_home)
     except OSError as error:
         raise SettingsError(
             f"cannot write {home.absolute()}: {error.strerror}. "
@@ -33,10 +39,17 @@ def arrange(home: Path, *, quiet: bool) -> None:
         ) from error
     for name, value in defaults(prefect_home, quiet=quiet).items():
         os.environ.setdefault(name, value)
-    url = running_server(home)
-    if url:
-        os.environ.setdefault("PREFECT_API_URL", url)
+    server = running_server(home)
+    if server and "PREFECT_API_URL" not in os.environ:
+        os.environ["PREFECT_API_URL"] = server.url
+        os.environ["PREFECT_API_AUTH_STRING"] = server.auth
     reread()
+
+
+def private_folder(path: Path) -> None:
+    """Make the folder where it is missing, for its owner only; one that is there keeps its mode."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
 
 
 def defaults(prefect_home: Path, *, quiet: bool) -> dict[str, str]:
@@ -63,14 +76,32 @@ def reread() -> None:
         sys.modules["prefect.context"].refresh_global_settings_context()
 
 
-def running_server(home: Path) -> str | None:
-    """The API URL of the server that `mathmill up` runs on this home; None if it does not answer."""
-    file = home / SERVER_FILE
-    if not file.is_file():
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running Prefect server: its API URL and the USER:PASSWORD that it asks for."""
+
+    url: str
+    auth: str
+
+
+def running_server(home: Path) -> Server | None:
+    """The server that `mathmill up` runs on this home; None where none is running.
+
+    The password is sent only while `up` holds its lock: what a killed one left behind may be anybody's port by now.
+    """
+    url_file, password_file = home / SERVER_FILE, home / PASSWORD_FILE
+    if not is_locked(home / SERVER_LOCK) or not (url_file.is_file() and password_file.is_file()):
         return None
-    url = file.read_text(encoding="utf-8").strip()
+    server = Server(url_file.read_text(encoding="utf-8").strip(), password_file.read_text(encoding="utf-8"))
+    return server if answers(server.url, server.auth) else None
+
+
+def answers(url: str, auth: str) -> bool:
+    """Whether a Prefect server answers at the API URL `url` and takes the password."""
+    request = urllib.request.Request(f"{url}/health")
+    request.add_header("Authorization", "Basic " + b64encode(auth.encode()).decode())
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:
-            return url if answer.status == 200 else None
-    except (urllib.error.URLError, OSError, ValueError):
-        return None
+        with urllib.request.urlopen(request, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, ValueError):
+        return False

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flows.settings import ROLES, Settings, load_settings
+from flows.surroundings import private_folder
 from flows.terms import BATCHED, UNASKED, Terms
 from storage.datasets import Store
 from storage.ledger import Ledger
@@ -29,7 +30,7 @@ class Tools:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.home = settings.home.absolute()
-        self.home.mkdir(parents=True, exist_ok=True)
+        private_folder(self.home)
         self.store = Store(settings.tables)
         self.shards = ShardStore(self.home)
         self.words_only = False

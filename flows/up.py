@@ -8,9 +8,7 @@ import importlib
 import os
 import signal
 import socket
-import subprocess
-import sys
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,62 +18,93 @@ import typer
 import yaml
 
 from flows.config import ConfigError, Nightly
+from flows.locks import lock, write_private
+from flows.prefect_server import HOST, PrefectServer, auth_string
 from flows.runners import refuse_own_server
+from flows.server_app import SIGN_IN
 from flows.settings import SettingsError
-from flows.surroundings import SERVER_FILE, running_server
+from flows.surroundings import PASSWORD_FILE, SERVER_FILE, SERVER_LOCK, running_server
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 DECLARED = Path(__file__).resolve().parent.parent / "prefect.yaml"
-READY_WITHIN_S = 180
-STOPPED_WITHIN_S = 30
+WATCH_S = 1.0  # between two looks at the server
+RESTARTS = 3  # tries to start a server that ended
 
 
 @contextlib.contextmanager
 def with_server(home: Path, port: int) -> Iterator[None]:
-    """A Prefect server on loopback while the block lasts; runs started elsewhere on this home join it."""
+    """A Prefect server on loopback while the block lasts; runs started elsewhere on this home join it.
+
+    SettingsError where `up` runs on this home already, where the port is taken, or where the server cannot be kept
+    running.
+    """
     refuse_own_server()
-    already = running_server(home)
-    if already:
-        raise SettingsError(f"a server for {home} is running at {already}. Fix: use it, or stop it first")
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) == 0:
-            raise SettingsError(f"port {port} is taken. Fix: ./mathmill up --port {port + 1}")
-    url = f"http://127.0.0.1:{port}/api"
-    os.environ["PREFECT_API_URL"] = os.environ["PREFECT_UI_API_URL"] = url
-    with (home / "server.log").open("ab") as log:
-        command = [
-            sys.executable,
-            "-m",
-            "prefect",
-            "server",
-            "start",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-        ]
-        # a session of its own: Ctrl-C reaches us first, so that the runner says goodbye to a living server
-        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        (home / SERVER_FILE).write_text(url, encoding="utf-8")
+    with contextlib.ExitStack() as stack:
+        # a moment longer than others take to look whether it is held
+        if not stack.enter_context(lock(home / SERVER_LOCK, within_s=1)):
+            other = running_server(home)
+            raise SettingsError(
+                f"`mathmill up` runs on {home} already{f', at {other.url}' if other else ''}. "
+                "Fix: use that one, end it first, or set MATHMILL_HOME to another folder"
+            )
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, port)) == 0:
+                raise SettingsError(f"port {port} is taken. Fix: ./mathmill up --port {port + 1}")
+        auth = auth_string()
+        server = PrefectServer(home, port, auth, ui=True)
+        os.environ["PREFECT_UI_API_URL"] = server.url
         typer.echo("Starting Prefect ...")
-        deadline = time.monotonic() + READY_WITHIN_S
-        while not running_server(home):
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise SettingsError(f"the Prefect server did not start. Its log: {home / 'server.log'}")
-            time.sleep(0.5)
-        typer.echo(f"Prefect: http://127.0.0.1:{port}   (Ctrl-C stops it)")
+        stack.callback(server.stop)
+        server.start()
+        server.wait()
+        for name, text in ((PASSWORD_FILE, auth), (SERVER_FILE, server.url)):
+            stack.callback((home / name).unlink, missing_ok=True)
+            write_private(home / name, text)
+        typer.echo(f"Prefect: http://{HOST}:{port}{SIGN_IN}#{server.sign_in}   (Ctrl-C stops it)")
+        typer.echo(
+            f"The link opens the UI in one browser, once; others log in with what stands in {home / PASSWORD_FILE}"
+        )
+        with _kept_running(server):
+            yield
+
+
+@contextlib.contextmanager
+def _kept_running(server: PrefectServer) -> Iterator[None]:
+    """Start the server again where it ends while the block lasts; SettingsError where that fails RESTARTS times in a
+    row."""
+    closing, failures = threading.Event(), []
+
+    def watch() -> None:
+        while not closing.wait(WATCH_S):
+            code = server.ended()
+            if code is None:
+                continue
+            typer.echo(
+                f"mathmill: the Prefect server ended (exit code {code}); it is started again", err=True
+            )
+            for _ in range(RESTARTS):
+                try:
+                    server.start()
+                    server.wait()
+                    break
+                except SettingsError as error:
+                    failures.append(error)
+            else:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+            failures.clear()
+
+    watching = threading.Thread(target=watch, name="prefect-server", daemon=True)
+    watching.start()
+    try:
         yield
     finally:
-        (home / SERVER_FILE).unlink(missing_ok=True)
-        server.terminate()
-        try:
-            server.wait(STOPPED_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        closing.set()
+        watching.join()
+    if failures:
+        raise failures[-1]
 
 
 def serve_flows(night: Nightly, *, cron: str, timezone: str) -> None:

@@ -30,6 +30,7 @@ from storage.ledger.schema import (
     connect,
     location,
     meta,
+    only_for_its_owner,
     prepare,
     shown,
 )
@@ -99,6 +100,7 @@ class Ledger:
         url = location(url_or_path)
         if url.get_backend_name() == "sqlite" and url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            only_for_its_owner(Path(url.database))
         database = connect(url, writing=True)
         try:
             prepare(database)

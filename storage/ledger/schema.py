@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -195,6 +195,19 @@ def prepare(database: Database) -> None:
             )
         elif int(found) < VERSION:
             connection.execute(meta.update().where(meta.c.name == "version").values(value=str(VERSION)))
+
+
+def only_for_its_owner(path: Path) -> None:
+    """Make the SQLite file where it is missing, and let nobody but its owner read it: prompts and answers are in it.
+    SQLite gives the -wal and -shm files beside it the same mode."""
+    if str(path) == ":memory:":
+        return
+    # a file of another user is that one's matter, and of a path that cannot be opened the database tells next
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+            if file.exists():
+                file.chmod(0o600)
 
 
 @contextmanager

@@ -17,10 +17,13 @@ from typing import Any
 
 import orjson
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tasks.seeding import rng_of
 from tasks.teacher.answering import answer, job_of
@@ -73,7 +76,7 @@ def make_app(
 ) -> Starlette:
     """An app of its own, with its own counts.
 
-    `api_key`: callers must send it as a bearer token; None lets everyone in. `models`: the characters
+    `api_key`: callers must send it as a bearer token, whatever path they ask; None lets everyone in. `models`: the characters
     served, by name. `latency`: seconds before every completion, as a real model takes. `refuse`: the share of distinct requests that get 429
     with Retry-After the first time, as a busy server does.
     """
@@ -113,11 +116,9 @@ def make_app(
     async def stats(request: Request) -> Response:
         return JSONResponse(served.record())
 
-    def guarded(endpoint: Endpoint) -> Endpoint:
+    def answered(endpoint: Endpoint) -> Endpoint:
         async def checked(request: Request) -> Response:
             try:
-                if api_key is not None:
-                    _check_key(request, api_key)
                 return await endpoint(request)
             except WireError as error:
                 return _refusal(error)
@@ -126,13 +127,14 @@ def make_app(
 
     return Starlette(
         routes=[
-            Route("/v1/chat/completions", guarded(completions), methods=["POST"]),
-            Route("/v1/models", guarded(list_models)),
-            Route("/v1/models/{name}", guarded(one_model)),
+            Route("/v1/chat/completions", answered(completions), methods=["POST"]),
+            Route("/v1/models", answered(list_models)),
+            Route("/v1/models/{name}", answered(one_model)),
             Route("/health", health),
             Route("/stats", stats),
         ],
         exception_handlers={HTTPException: _no_such_route},
+        middleware=[] if api_key is None else [Middleware(KeyAsked, api_key=api_key)],
     )
 
 
@@ -187,10 +189,20 @@ def _canonical(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _check_key(request: Request, api_key: str) -> None:
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), api_key.encode()):
-        raise WireError(401, "incorrect API key provided", code="invalid_api_key")
+class KeyAsked:
+    """ASGI middleware: 401 on every path, one that does not exist too, without the bearer token."""
+
+    def __init__(self, app: ASGIApp, api_key: str) -> None:
+        self._app, self._expected = app, api_key.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), self._expected):
+                error = WireError(401, "incorrect API key provided", code="invalid_api_key")
+                await _refusal(error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 app = make_app()

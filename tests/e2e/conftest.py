@@ -22,8 +22,11 @@ from tests.e2e.processes import (
     Teacher,
     answers,
     clean_environment,
+    declared,
     end,
     free_port,
+    listens,
+    password_of,
     wait_for,
 )
 
@@ -91,8 +94,10 @@ def start_teacher(**settings: str) -> Teacher:
         start_new_session=True,
     )
     base = f"http://127.0.0.1:{port}"
-    wait_for(lambda: answers(f"{base}/health"), 60, "the teacher", process)
-    return Teacher(process, f"{base}/v1")
+    key = settings.get("MATHMILL_SERVE_API_KEY")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    wait_for(lambda: answers(f"{base}/health", headers), 60, "the teacher", process)
+    return Teacher(process, f"{base}/v1", headers)
 
 
 @pytest.fixture
@@ -107,3 +112,31 @@ def teacher() -> Iterator[Callable[..., Teacher]]:
     yield start
     for one in started:
         end(one.process)
+
+
+SMALL = ("--set", "target=20", "--set", "weakness.share=0", "--set", "similarity.semantic=ignore")
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
+    """A machine on which `up` runs, with a night every minute."""
+    path = tmp_path_factory.mktemp("up") / "mathmill"
+    home = Home(path, clean_environment(MATHMILL_HOME=str(path)))
+    port = free_port()
+    log = (path.parent / "up.log").open("w")
+    process = home.start(
+        "up", "--port", str(port), "--cron", "* * * * *", "--timezone", "UTC", *SMALL, to=log
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        last = declared()[-1]["name"]
+        served = f"{url}/api/deployments/name/{last}/{last}"
+        wait_for(lambda: answers(served, password_of(path)), SERVER_WITHIN_S, "the deployments", process)
+        yield home, url
+    finally:
+        # as Ctrl-C does: first the command, which then ends its server
+        process.send_signal(signal.SIGINT)
+        process.wait(SERVER_WITHIN_S)
+        end(process)
+    assert not listens(port)
+    assert not [name for name in ("server.url", "server.password") if (path / name).exists()]

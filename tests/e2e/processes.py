@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import yaml
 from typer.testing import CliRunner
 
 from flows.cli import app
@@ -25,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
 SCRIPT = Path(sys.executable).parent / "mathmill"
 SERVER_WITHIN_S = 180
+CHROMIUM = shutil.which("chromium")
 WITHIN_S = 420  # a command
 READ_ONLY = ("datasets", "sql", "why")
 
@@ -43,19 +48,41 @@ def free_port() -> int:
         return port
 
 
-def answers(url: str) -> bool:
+def answers(url: str, headers: Mapping[str, str] | None = None) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as reply:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers=dict(headers or {})), timeout=2
+        ) as reply:
             return bool(reply.status == 200)
     except OSError:
         return False
 
 
-def fetch(url: str, body: Any = None) -> Any:
+def fetch(url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json", **(headers or {})})
     with urllib.request.urlopen(request, timeout=30) as reply:
         return json.loads(reply.read())
+
+
+def password_of(home: Path) -> dict[str, str]:
+    """The header that the Prefect server of `mathmill up` on this home asks for; none before it is up."""
+    file = home / "server.password"
+    if not file.exists():
+        return {}
+    return {"Authorization": "Basic " + base64.b64encode(file.read_bytes()).decode()}
+
+
+def signed_in(home: Path, url: str) -> dict[str, str]:
+    """The headers of a change: the password and a CSRF token."""
+    headers = password_of(home)
+    token = fetch(f"{url}/api/csrf-token?client=tests", headers=headers)["token"]
+    return {**headers, "Prefect-Csrf-Token": token, "Prefect-Csrf-Client": "tests"}
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_for(
@@ -152,9 +179,10 @@ class Teacher:
 
     process: subprocess.Popen[str]
     url: str
+    headers: Mapping[str, str]  # its key, where it asks for one
 
     def stats(self) -> dict[str, Any]:
-        found: dict[str, Any] = fetch(f"{self.url.removesuffix('/v1')}/stats")
+        found: dict[str, Any] = fetch(f"{self.url.removesuffix('/v1')}/stats", headers=self.headers)
         return found
 
 
@@ -163,3 +191,24 @@ def balanced(lineage: dict[str, Any]) -> None:
     for line in lineage["funnel"]:
         assert line["asked"] == line["kept"] + line["rejected"] + line["failed"], line
         assert min(line[name] for name in ("asked", "kept", "rejected", "failed")) >= 0, line
+
+
+def ask(up: tuple[Home, str], path: str, body: Any = None) -> Any:
+    """What the API answers to one who knows the password."""
+    home, url = up
+    headers = password_of(home.path) if body is None else signed_in(home.path, url)
+    return fetch(f"{url}/api/{path}", body, headers)
+
+
+def sign_in_link(home: Home) -> str:
+    """The link that `up` printed."""
+    found = re.search(r"http://\S+/sign-in#\S+", (home.path.parent / "up.log").read_text())
+    assert found
+    return found[0]
+
+
+def declared() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))[
+        "deployments"
+    ]
+    return found

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from flows.orchestrated import STOPPED
-from tests.e2e.processes import Home, Teacher, answers, end, wait_for
+from tests.e2e.processes import Home, Teacher, end, listens, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -111,5 +111,5 @@ def test_ctrl_c_ends_the_night_in_a_line(whole: dict[str, Any], home: Callable[.
     assert process.returncode == 130, complaints
     assert complaints.strip().splitlines()[-1] == f"mathmill: {STOPPED}"
     assert "Traceback" not in said + complaints
-    wait_for(lambda: not answers(f"http://127.0.0.1:{port}/api/health"), 30, "the end of its server")
+    wait_for(lambda: not listens(port), 30, "the end of its server")
     assert one.json("datasets") == []

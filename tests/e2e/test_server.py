@@ -3,90 +3,41 @@
 from __future__ import annotations
 
 import os
-import shutil
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from playwright.sync_api import Page, sync_playwright
 
-from tests.e2e.processes import (
-    ROOT,
-    SERVER_WITHIN_S,
-    Home,
-    answers,
-    clean_environment,
-    end,
-    fetch,
-    free_port,
-    wait_for,
-)
+from tests.e2e.processes import CHROMIUM, Home, ask, declared, sign_in_link, wait_for
 
 pytestmark = pytest.mark.e2e
 
-CHROMIUM = shutil.which("chromium")
-SMALL = ("--set", "target=20", "--set", "weakness.share=0", "--set", "similarity.semantic=ignore")
 RUN_WITHIN_S = 300
 BELOW_LABEL = "xpath=//label[starts-with(normalize-space(.), '{}')]/following::textarea[1]"
 ENDED = ("COMPLETED", "FAILED", "CRASHED")
 
 
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
-    """A machine on which `up` runs, with a night every minute."""
-    path = tmp_path_factory.mktemp("up") / "mathmill"
-    home = Home(path, clean_environment(MATHMILL_HOME=str(path)))
-    port = free_port()
-    log = (path.parent / "up.log").open("w")
-    process = home.start(
-        "up", "--port", str(port), "--cron", "* * * * *", "--timezone", "UTC", *SMALL, to=log
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        last = declared()[-1]["name"]
-        served = f"{url}/api/deployments/name/{last}/{last}"
-        wait_for(lambda: answers(served), SERVER_WITHIN_S, "the deployments", process)
-        yield home, url
-    finally:
-        # as Ctrl-C does: first the command, which then ends its server
-        process.send_signal(signal.SIGINT)
-        process.wait(SERVER_WITHIN_S)
-        end(process)
-    assert not answers(f"{url}/api/health")
-
-
-def declared() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))[
-        "deployments"
-    ]
-    return found
-
-
-def runs(url: str, **chosen: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = fetch(
-        f"{url}/api/flow_runs/filter", {"sort": "START_TIME_ASC", "flow_runs": chosen}
-    )
+def runs(up: tuple[Home, str], **chosen: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask(up, "flow_runs/filter", {"sort": "START_TIME_ASC", "flow_runs": chosen})
     return found
 
 
 @pytest.fixture(scope="module")
 def scheduled(up: tuple[Home, str]) -> dict[str, Any]:
     """The first run that the schedule started and that ended; after it the schedule rests."""
-    _, url = up
-    nightly = fetch(f"{url}/api/deployments/name/nightly/nightly")["id"]
+    nightly = ask(up, "deployments/name/nightly/nightly")["id"]
 
     def ended() -> dict[str, Any] | None:
-        over = [run for run in runs(url) if run["state_type"] in ENDED]
+        over = [run for run in runs(up) if run["state_type"] in ENDED]
         return next((run for run in over if run["auto_scheduled"]), None)
 
     def started() -> bool:
-        return any(run["auto_scheduled"] and run["state_type"] != "SCHEDULED" for run in runs(url))
+        return any(run["auto_scheduled"] and run["state_type"] != "SCHEDULED" for run in runs(up))
 
     wait_for(started, RUN_WITHIN_S, "a start by schedule")
-    fetch(f"{url}/api/deployments/{nightly}/pause_deployment", {})
+    ask(up, f"deployments/{nightly}/pause_deployment", {})
     found: dict[str, Any] = wait_for(ended, RUN_WITHIN_S, "a scheduled run")
     return found
 
@@ -99,25 +50,22 @@ def test_a_scheduled_night_completes(up: tuple[Home, str], scheduled: dict[str, 
 
 
 def test_the_run_has_its_artifacts(up: tuple[Home, str], scheduled: dict[str, Any]) -> None:
-    _, url = up
     chosen = {"artifacts": {"flow_run_id": {"any_": [scheduled["id"]]}}}
-    found = {a["key"]: a for a in fetch(f"{url}/api/artifacts/filter", chosen) if a["key"]}
+    found = {a["key"]: a for a in ask(up, "artifacts/filter", chosen) if a["key"]}
     assert {"math-sft-funnel", "math-sft-report", "math-sft-version"} <= set(found)
     assert "data:image/png;base64," in found["math-sft-report"]["data"]
     assert '"Mix"' in found["math-sft-funnel"]["data"]
 
 
 def test_task_runs_are_a_shard_and_named_for_people(up: tuple[Home, str], scheduled: dict[str, Any]) -> None:
-    _, url = up
     chosen = {"flow_runs": {"id": {"any_": [scheduled["id"]]}}}
-    names = [task["name"] for task in fetch(f"{url}/api/task_runs/filter", chosen)]
+    names = [task["name"] for task in ask(up, "task_runs/filter", chosen)]
     assert "Verify answers, wave 1 1/1" in names
     assert len(names) < 40
 
 
 def test_the_form_has_descriptions_and_limits(up: tuple[Home, str]) -> None:
-    _, url = up
-    deployment = fetch(f"{url}/api/deployments/name/nightly/nightly")
+    deployment = ask(up, "deployments/name/nightly/nightly")
     schema = deployment["parameter_openapi_schema"]
     night = schema["definitions"]["Nightly"]["properties"]
     assert night["target"]["minimum"] == 1
@@ -127,8 +75,7 @@ def test_the_form_has_descriptions_and_limits(up: tuple[Home, str]) -> None:
 
 
 def test_everything_that_prefect_yaml_declares_is_served(up: tuple[Home, str]) -> None:
-    _, url = up
-    served = {found["name"]: found for found in fetch(f"{url}/api/deployments/filter", {})}
+    served = {found["name"]: found for found in ask(up, "deployments/filter", {})}
     assert set(served) == {one["name"] for one in declared()}
     for one in declared():
         assert len(served[one["name"]]["schedules"]) == (
@@ -140,10 +87,10 @@ def test_everything_that_prefect_yaml_declares_is_served(up: tuple[Home, str]) -
 def test_a_run_elsewhere_on_this_home_joins_the_server(
     up: tuple[Home, str], scheduled: dict[str, Any]
 ) -> None:
-    home, url = up
+    home, _ = up
     name = home.json("rebuild", "--set", "into=by-hand")["version"]
     assert name.startswith("by-hand@")
-    assert any(run["parameters"]["config"].get("into") == "by-hand" for run in runs(url))
+    assert any(run["parameters"]["config"].get("into") == "by-hand" for run in runs(up))
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +100,10 @@ def page(up: tuple[Home, str]) -> Iterator[Page]:
         pytest.skip("chromium is not installed")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.goto(sign_in_link(up[0]))
+        page.wait_for_url("**/dashboard", timeout=60_000)
+        yield page
         browser.close()
 
 
@@ -183,7 +133,7 @@ def test_the_page_of_a_run(up: tuple[Home, str], scheduled: dict[str, Any], page
 def test_the_page_of_an_artifact(up: tuple[Home, str], scheduled: dict[str, Any], page: Page) -> None:
     _, url = up
     chosen = {"artifacts": {"key": {"any_": ["math-sft-report"]}}}
-    report = fetch(f"{url}/api/artifacts/filter", chosen)[0]["id"]
+    report = ask(up, "artifacts/filter", chosen)[0]["id"]
     page.goto(f"{url}/artifacts/artifact/{report}")
     page.locator("img[src^='data:image/png']").first.wait_for(timeout=30_000)
     seen(page, "artifact")
@@ -193,7 +143,7 @@ def test_a_rebuild_is_started_by_filling_its_form(
     up: tuple[Home, str], scheduled: dict[str, Any], page: Page
 ) -> None:
     home, url = up
-    deployment = fetch(f"{url}/api/deployments/name/rebuild/rebuild")["id"]
+    deployment = ask(up, "deployments/name/rebuild/rebuild")["id"]
     page.goto(f"{url}/deployments/deployment/{deployment}/run")
     page.wait_for_load_state("networkidle")  # the form is drawn again when the deployment's schema comes
     page.locator(BELOW_LABEL.format("Into")).fill("by-form")
@@ -203,7 +153,7 @@ def test_a_rebuild_is_started_by_filling_its_form(
     number = submitted.value.json()["id"]
 
     def ended() -> dict[str, Any] | None:
-        run: dict[str, Any] = fetch(f"{url}/api/flow_runs/{number}")
+        run: dict[str, Any] = ask(up, f"flow_runs/{number}")
         return run if run["state_type"] in ENDED else None
 
     run = wait_for(ended, RUN_WITHIN_S, "the rebuild")

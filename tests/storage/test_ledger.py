@@ -315,3 +315,15 @@ def test_settling_bills_what_a_killed_process_left(place: str) -> None:
         assert (stats.cost, stats.unbilled, stats.prompt_tokens) == (4.5, 1, 9 + 5 * 3)
         assert ledger.settle(read, older_than=-1e9) == 1
         assert ledger.stats().unbilled == 0
+
+
+def test_only_its_owner_reads_it(tmp_path: Path) -> None:
+    """The files of SQLite too, and those of a ledger that was made before this was so."""
+    path = tmp_path / "ledger.sqlite"
+    for _ in range(2):
+        with Ledger.open(path) as ledger:
+            list(ledger.get_many(["00" * 32]))
+            files = sorted(tmp_path.glob("ledger.sqlite*"))
+            assert [file.name.removeprefix("ledger.sqlite") for file in files] == ["", "-shm", "-wal"]
+            assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+        path.chmod(0o644)

@@ -302,3 +302,15 @@ async def test_nothing_but_the_words_matters(http: httpx.AsyncClient) -> None:
         headers={"X-Prompt": "solve_pot", "User-Agent": "mathmill"},
     )
     assert plain.content == decorated.content
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/v1/models/embedded", "/v1/chat/completions", "/health", "/stats", "/", "/nosuch"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "DELETE"])
+async def test_a_key_is_asked_for_on_every_path(method: str, path: str) -> None:
+    http = http_of(make_app("sk-right"))
+    for headers in ({}, {"Authorization": "Bearer sk-wrong"}, {"Authorization": "Basic sk-right"}):
+        assert (await http.request(method, path, headers=headers)).status_code == 401
+    right = await http.request(method, path, headers={"Authorization": "Bearer sk-right"})
+    assert right.status_code != 401

@@ -51,7 +51,9 @@ def test_any_openai_client_can_talk_to_it(base_url: str) -> None:
     assert text == reply.choices[0].message.content
     with pytest.raises(openai.AuthenticationError):
         openai.OpenAI(base_url=base_url, api_key="no", max_retries=0).models.list()
-    stats = httpx.get(base_url.removesuffix("/v1") + "/stats").json()
+    stats_url = base_url.removesuffix("/v1") + "/stats"
+    assert httpx.get(stats_url).status_code == 401
+    stats = httpx.get(stats_url, headers={"Authorization": "Bearer s3cret"}).json()
     assert (stats["calls"], stats["samples"]) == (2, 4)
 
 
