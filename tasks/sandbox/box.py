@@ -19,7 +19,7 @@ from typing import Self
 from tasks.sandbox.isolate import SandboxUnavailable, isolation
 from tasks.sandbox.process import Broken, Process
 from tasks.sandbox.selftest import prove
-from tasks.sandbox.verdict import Limits, Result, read
+from tasks.sandbox.verdict import Limits, Result, clean, read
 
 REPLACE_AFTER = 2_000  # programs an isolation serves
 ATTEMPTS = 3  # of a program whose isolation failed, before its verdict is `infra`
@@ -156,9 +156,13 @@ class _Lane(threading.Thread):
         while (job := self.jobs.get()) is not None:
             program, future = job
             try:
-                future.set_result(self._one(program))
-            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
-                future.set_exception(error)
+                result = self._one(program)
+            except Exception as error:  # noqa: BLE001 - one row's trouble must not end its neighbours
+                words = clean(f"{type(error).__name__}: {error}")[:400]
+                future.set_result(Result("infra", error=f"sandbox: {' '.join(words.split())}"))
+                self._retire()
+            else:
+                future.set_result(result)
         self._retire()
 
     def interrupt(self) -> None:
@@ -182,7 +186,7 @@ class _Lane(threading.Thread):
                 self._retire()
                 continue
             result = read(ended, self.limits)
-            if ended.header["suspect"] or process.served >= REPLACE_AFTER:
+            if ended.header.suspect or process.served >= REPLACE_AFTER:
                 self._retire()
             return result
         return Result("infra", error=f"sandbox: {trouble}")

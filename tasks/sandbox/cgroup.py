@@ -37,6 +37,18 @@ class Cgroup:
                     break
                 time.sleep(0.05)
 
+    def memory_kills(self) -> int:
+        """How many processes of the group the kernel has killed for memory; 0 where it does not count."""
+        folder = self.folders.get("memory")
+        if folder is None:
+            return 0
+        for name in ("memory.events", "memory.oom_control"):
+            with contextlib.suppress(OSError):
+                for line in (folder / name).read_text().splitlines():
+                    if line.startswith("oom_kill "):
+                        return int(line.split()[1])
+        return 0
+
 
 def places() -> dict[str, Path]:
     """Where a group could be made: {"memory": folder, "pids": folder}, those that are writable."""

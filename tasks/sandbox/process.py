@@ -14,14 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.sandbox import cgroup, isolate, syscalls
+from tasks.sandbox import cgroup, frames, isolate, syscalls
+from tasks.sandbox.frames import FRAME_MAX, HeaderError
 from tasks.sandbox.isolate import Isolation, SandboxUnavailable
 from tasks.sandbox.verdict import Ended, Limits
 
 START_S = 120.0  # to import and warm sympy on a machine that is busy with other things
 GRACE_S = 5.0  # beyond the longest a program may live, before the whole isolation is killed
 TRIAL_S = 60.0  # as inside/server.py has it
-FRAME_MAX = 1 << 20
+WORKING = "RD"  # states of a thread (proc(5)) that runs, waits for a processor, or is in the kernel
 
 
 class Broken(RuntimeError):
@@ -40,6 +41,7 @@ class Process:
         self.first_pid: int | None = None  # of process 1, as this machine knows it
         self.first: int | None = None  # a pidfd of it: a pid could come to mean another process
         self.group: cgroup.Cgroup | None = None
+        self._memory_kills = 0  # that the group has counted so far
         self.log: int | None = os.memfd_create("sandbox-stderr")
         try:
             self._process, told = self._start(seed, self.log)
@@ -101,13 +103,17 @@ class Process:
         self.served += 1
         self._send({"program": program}, b"\1" if trial else b"\0")
         deadline = time.monotonic() + (TRIAL_S if trial else self.limits.wall_cap_s) + GRACE_S
-        header = self._frame(deadline)
-        while header.get("end") == "idle?":
+        found = self._frame(deadline)
+        while found.get("end") == "idle?":
             self._write(b"\1" if self._asleep() else b"\0")
-            header = self._frame(deadline)
-        stdout = self._read(self._length(header, "stdout"), deadline)
-        report = self._read(self._length(header, "report"), deadline)
-        return Ended(header, stdout, report)
+            found = self._frame(deadline)
+        try:
+            header = frames.header(found)
+        except HeaderError as error:
+            raise Broken(str(error)) from error
+        stdout = self._read(header.stdout, deadline)
+        report = self._read(header.report, deadline)
+        return Ended(header, stdout, report, self._out_of_memory(header.status))
 
     def interrupt(self) -> None:
         """Kill process 1, and with it, by the kernel, its whole pid namespace; from any thread."""
@@ -150,18 +156,9 @@ class Process:
         if size > FRAME_MAX:
             raise Broken(f"a frame of {size} bytes")
         try:
-            frame = json.loads(self._read(size, deadline))
-        except ValueError as error:
-            raise Broken(f"a frame that is not JSON: {error}") from error
-        if not isinstance(frame, dict):
-            raise Broken("a frame that is not an object")
-        return frame
-
-    def _length(self, header: dict[str, Any], name: str) -> int:
-        size = header.get(name)
-        if not isinstance(size, int) or not 0 <= size <= FRAME_MAX:
-            raise Broken(f"a reply whose {name} is {size!r} bytes")
-        return size
+            return frames.frame(self._read(size, deadline))
+        except HeaderError as error:
+            raise Broken(str(error)) from error
 
     def _read(self, size: int, deadline: float) -> bytes:
         parts: list[bytes] = []
@@ -178,12 +175,22 @@ class Process:
             size -= len(part)
         return b"".join(parts)
 
+    def _out_of_memory(self, status: int) -> bool:
+        """Whether a program killed by SIGKILL was killed for its memory: the control group counts
+        that. Without a group the answer is no, since only address space is limited then, and a
+        program that reaches that limit gets an error and no signal."""
+        if self.group is None or not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
+            return False
+        before, self._memory_kills = self._memory_kills, self.group.memory_kills()
+        return self._memory_kills > before
+
     def _asleep(self) -> bool:
-        """Whether every thread of the program sleeps, however often one looks; a thread that a busy
-        machine keeps waiting for a processor shows as running. True where /proc does not tell."""
+        """Whether no thread of the program computes, however often one looks; a thread that a busy
+        machine keeps waiting for a processor shows as running. A thread that is stopped or has
+        ended (a main thread that others outlive) does not. True where /proc does not tell."""
         try:
             for _ in range(5):
-                if any(state != "S" for state in thread_states(self.first_pid)):
+                if any(state in WORKING for state in thread_states(self.first_pid)):
                     return False
                 time.sleep(0.01)
         except OSError:

@@ -7,12 +7,13 @@ string is cleaned of control characters before anyone prints or stores it.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import signal
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from tasks.sandbox.frames import Header, Raised, Value, report
 
 Verdict = Literal["ok", "error", "time", "memory", "output", "denied", "signal", "no_answer", "infra"]
 
@@ -81,11 +82,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An isolation's reply: its own header (trusted), and the program's stdout and report (not)."""
+    """An isolation's reply: its own header (trusted), and the program's stdout and report (not).
 
-    header: dict[str, Any]
+    `out_of_memory`: whether the kernel killed a process of the isolation for its memory meanwhile.
+    """
+
+    header: Header
     stdout: bytes
     report: bytes
+    out_of_memory: bool = False
 
 
 _DENIED = {errno.EPERM, errno.EACCES, errno.EROFS}
@@ -107,25 +112,25 @@ def read(ended: Ended, limits: Limits) -> Result:
     """The verdict on a program from what the isolation said of it."""
     header = ended.header
     stdout = clean(ended.stdout.decode("utf-8", "replace"))
-    cpu_s, peak_mb = float(header["cpu_s"]), header["peak_kb"] / 1024
+    cpu_s, peak_mb = header.cpu_s, header.peak_kb / 1024
     answer: str | None = None
     line: int | None = None
     verdict: Verdict
     error: str | None
-    if header["end"] in ("cpu", "idle", "wall"):
-        verdict, error = "time", _late(header["end"], limits)
-    elif header["end"] == "output":
+    if header.end in ("cpu", "idle", "wall"):
+        verdict, error = "time", _late(header.end, limits)
+    elif header.end == "output":
         verdict, error = "output", f"more than {limits.output_chars} bytes of output"
-    elif os.WIFSIGNALED(header["status"]):
-        verdict, error = _signalled(os.WTERMSIG(header["status"]), cpu_s, limits)
+    elif os.WIFSIGNALED(header.status):
+        verdict, error = _signalled(os.WTERMSIG(header.status), ended.out_of_memory, cpu_s, limits)
     else:
-        report = _report(ended.report)
-        if "error" in report:
-            verdict, error, line = _raised(report, limits)
-        elif os.WEXITSTATUS(header["status"]):
-            verdict, error = "error", f"exit status {os.WEXITSTATUS(header['status'])}"
+        found = report(ended.report)
+        if isinstance(found, Raised):
+            verdict, error, line = _raised(found, limits)
+        elif os.WEXITSTATUS(header.status):
+            verdict, error = "error", f"exit status {os.WEXITSTATUS(header.status)}"
         else:
-            answer = _answer(report, stdout)
+            answer = _answer(found, stdout)
             verdict, error = _judged(answer, limits)
     if verdict != "ok":
         answer = None
@@ -140,21 +145,11 @@ def _late(end: str, limits: Limits) -> str:
     return f"over {limits.cpu_limit_s:g} s of CPU"
 
 
-def _report(blob: bytes) -> dict[str, Any]:
-    """What a program reported of itself; empty if it ended without a word or wrote nonsense."""
-    try:
-        found = json.loads(blob) if blob else {}
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _answer(report: dict[str, Any], stdout: str) -> str | None:
+def _answer(found: Value | None, stdout: str) -> str | None:
     """What the program says last: a final assignment to `ans` or `answer`, else the last line
     printed, else the value of `ans`, `answer` or `solution()`."""
-    value = report.get("value")
-    value = clean(value).strip() if isinstance(value, str) else ""
-    if value and report.get("named_last") is True:
+    value = clean(found.text or "").strip() if found else ""
+    if found and value and found.named_last:
         return value
     lines = [line for line in stdout.split("\n") if line.strip()]
     return (lines[-1].strip() if lines else value) or None
@@ -168,32 +163,31 @@ def _judged(answer: str | None, limits: Limits) -> tuple[Verdict, str | None]:
     return "ok", None
 
 
-def _raised(report: dict[str, Any], limits: Limits) -> tuple[Verdict, str, int | None]:
-    name, words = clean(str(report.get("error"))), clean(str(report.get("words", "")))
-    text = " ".join(f"{name}: {words}".split())[:400].removesuffix(":")
-    line = report.get("line")
-    place = line if type(line) is int and 0 < line < 1 << 31 else None
-    number, base = report.get("errno"), report.get("base")
-    if base == "TooLong":
+def _raised(found: Raised, limits: Limits) -> tuple[Verdict, str, int | None]:
+    text = " ".join(f"{clean(found.name)}: {clean(found.words)}".split())[:400].removesuffix(":")
+    place = found.line if found.line is not None and 0 < found.line < 1 << 31 else None
+    if found.base == "TooLong":
         return "output", f"an answer of more than {limits.answer_chars} characters", place
-    if base == "MemoryError":
+    if found.base == "MemoryError" or (found.base == "OSError" and found.errno == errno.ENOMEM):
         return "memory", text, place
-    if base == "OSError" and number in _DENIED:
+    if found.base == "OSError" and found.errno in _DENIED:
         return "denied", text, place
-    if base == "OSError" and number in _TOO_MUCH:
+    if found.base == "OSError" and found.errno in _TOO_MUCH:
         return "output", text, place
     return "error", text, place
 
 
-def _signalled(number: int, cpu_s: float, limits: Limits) -> tuple[Verdict, str]:
+def _signalled(number: int, out_of_memory: bool, cpu_s: float, limits: Limits) -> tuple[Verdict, str]:
     try:
         name = signal.Signals(number).name
     except ValueError:
         name = f"signal {number}"
     if number in (signal.SIGXCPU, signal.SIGKILL) and cpu_s >= limits.cpu_limit_s:
         return "time", _late("cpu", limits)
-    if number == signal.SIGKILL:
-        return "memory", "killed for memory"  # nothing else in there can send it
+    if number == signal.SIGKILL and out_of_memory:
+        return "memory", "killed for memory"
+    if number == signal.SIGKILL:  # no process in there can send it
+        return "signal", "SIGKILL, by a timer or a limit that the program set itself"
     if number == signal.SIGSYS:
         return "denied", name
     return "signal", name

@@ -22,7 +22,7 @@ import time
 import types
 from collections.abc import Callable
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any
+from typing import Any, TypeVar
 
 # The functions below keep these builtins whatever a program does to the module `builtins`.
 globals()["__builtins__"] = dict(vars(builtins))
@@ -67,32 +67,39 @@ def prepare(config: dict[str, Any]) -> Callable[[str], bytes]:
 
 
 class Answers:
-    """Values as text, by exact type: a program's own __str__, __repr__ or __reduce__ is never called."""
+    """Values as text, by exact type: a program's own __str__, __repr__ or __reduce__ is never called.
+
+    Types are looked up by identity: a class can have a metaclass whose __eq__ and __hash__ say that
+    it is another class, so `kind in classes` would call the program and believe it."""
 
     def __init__(self, limit: int) -> None:
         import numpy
         import sympy
 
         self.limit = limit
-        self.plain: dict[type, Callable[[Any], str]] = {
-            bool: bool.__repr__,
-            float: float.__repr__,
-            complex: complex.__repr__,
-            fractions.Fraction: fractions.Fraction.__str__,
-            decimal.Decimal: decimal.Decimal.__str__,
-        }
+        self.plain: dict[int, Callable[[Any], str]] = by_identity(
+            {
+                bool: bool.__repr__,
+                float: float.__repr__,
+                complex: complex.__repr__,
+                fractions.Fraction: fractions.Fraction.__str__,
+                decimal.Decimal: decimal.Decimal.__str__,
+            }
+        )
         curly = ("{", "}")
-        self.brackets: dict[type, tuple[str, str]] = {
-            list: ("[", "]"),
-            tuple: ("(", ")"),
-            set: curly,
-            frozenset: curly,
-            dict: curly,
-        }
+        self.brackets: dict[int, tuple[str, str]] = by_identity(
+            {
+                list: ("[", "]"),
+                tuple: ("(", ")"),
+                set: curly,
+                frozenset: curly,
+                dict: curly,
+            }
+        )
         self.ndarray, self.to_list, self.item = numpy.ndarray, numpy.ndarray.tolist, numpy.generic.item
-        self.scalars = set(subclasses(numpy.generic))
-        self.basic = set(subclasses(sympy.Basic))
-        self.matrices = set(subclasses(sympy.MatrixBase))
+        self.scalars = identities(numpy.generic)
+        self.basic = identities(sympy.Basic)
+        self.matrices = identities(sympy.MatrixBase)
         self.sympy_text = sympy.sstr
 
     def text(self, value: Any, depth: int = 8) -> str | None:
@@ -104,21 +111,22 @@ class Answers:
             return int.__repr__(value)
         if kind is str:
             return self.checked(value)
-        if kind in self.plain:
-            return self.checked(self.plain[kind](value))
+        number = id(kind)
+        if number in self.plain:
+            return self.checked(self.plain[number](value))
         if not depth:
             return None
-        if kind in self.brackets:
+        if number in self.brackets:
             return self.many(value, kind, depth - 1)
-        if kind in self.scalars:
+        if number in self.scalars:
             return self.text(self.item(value), depth - 1)
         if kind is self.ndarray:
             if value.size > self.limit:
                 raise TooLong
             return self.text(self.to_list(value), depth - 1)
-        if kind in self.matrices:
+        if number in self.matrices:
             return self.text(value.tolist(), depth - 1)
-        if kind in self.basic and self.genuine(value):
+        if number in self.basic and self.genuine(value):
             return self.checked(self.sympy_text(value))
         return None
 
@@ -133,9 +141,9 @@ class Answers:
         parts = [part for part in found if part is not None]
         if len(parts) < len(found):
             return None
-        if kind in (set, frozenset):
+        if kind is set or kind is frozenset:
             parts.sort()
-        opening, closing = self.brackets[kind]
+        opening, closing = self.brackets[id(kind)]
         comma = "," if kind is tuple and len(parts) == 1 else ""
         return self.checked(f"{opening}{', '.join(parts)}{comma}{closing}")
 
@@ -147,7 +155,7 @@ class Answers:
             seen += 1
             if seen > self.limit:
                 raise TooLong
-            if type(item) not in self.basic:
+            if id(type(item)) not in self.basic:
                 return False
             waiting.extend(item.args)
         return True
@@ -164,6 +172,18 @@ def subclasses(kind: type) -> list[type]:
     for other in below:
         found += subclasses(other)
     return found
+
+
+Entry = TypeVar("Entry")
+
+
+def by_identity(entries: dict[type, Entry]) -> dict[int, Entry]:
+    return {id(kind): entry for kind, entry in entries.items()}
+
+
+def identities(kind: type) -> set[int]:
+    """The ids of a class and of all its subclasses so far, which live as long as the process."""
+    return {id(found) for found in subclasses(kind)}
 
 
 class Output(io.FileIO):
@@ -223,22 +243,22 @@ TYPE: dict[str, Any] = dict(vars(type))
 ERROR: dict[str, Any] = dict(vars(BaseException))
 name_of: Callable[[type], str] = TYPE["__name__"].__get__
 lineage_of: Callable[[type], tuple[type, ...]] = TYPE["__mro__"].__get__
-OS_ERRORS, SYNTAX_ERRORS = set(subclasses(OSError)), set(subclasses(SyntaxError))
-BASES = {MemoryError, OSError, TooLong, Exception, BaseException}
+OS_ERRORS, SYNTAX_ERRORS = identities(OSError), identities(SyntaxError)
+BASES = {id(kind) for kind in (MemoryError, OSError, TooLong, Exception, BaseException)}
 
 
 def describe(error: BaseException) -> bytes:
     """An exception as JSON bytes: type, first words, line, errno; none of its own methods is called."""
     kind = type(error)
     words = [item[:300] for item in ERROR["args"].__get__(error)[:2] if type(item) is str]
-    line: Any = vars(SyntaxError)["lineno"].__get__(error) if kind in SYNTAX_ERRORS else None
+    line: Any = vars(SyntaxError)["lineno"].__get__(error) if id(kind) in SYNTAX_ERRORS else None
     trace = ERROR["__traceback__"].__get__(error)
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == "<program>":
             line = trace.tb_lineno
         trace = trace.tb_next
-    number: Any = vars(OSError)["errno"].__get__(error) if kind in OS_ERRORS else None
-    base = next(name_of(base) for base in lineage_of(kind) if base in BASES)
+    number: Any = vars(OSError)["errno"].__get__(error) if id(kind) in OS_ERRORS else None
+    base = next(name_of(base) for base in lineage_of(kind) if id(base) in BASES)
     return (
         f'{{"error": {quoted(name_of(kind)[:100])}, "words": {quoted(words[0] if words else "")},'
         f' "line": {line if type(line) is int else "null"},'

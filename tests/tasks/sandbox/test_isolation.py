@@ -205,3 +205,20 @@ def test_a_checkout_that_programs_could_read_is_refused(monkeypatch):
     found = isolation()
     assert not found.ok
     assert "move the checkout" in str(found.mend)
+
+
+@needs_isolation
+def test_a_group_counts_whom_the_kernel_killed_for_memory():
+    if "memory" not in cgroup.places():
+        pytest.skip("no control group for memory can be made by this user here")
+    code = "input(); x = b'x' * (400 << 20); print('kept')"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as one:
+        group = cgroup.enclose(one.pid, Limits(memory_mb=100))
+        assert group is not None
+        try:
+            assert group.memory_kills() == 0
+            out, _ = one.communicate(b"\n", timeout=60)
+            assert (one.returncode, out) == (-signal.SIGKILL, b"")
+            assert group.memory_kills() == 1
+        finally:
+            group.remove()

@@ -19,8 +19,12 @@ ATTACKS: dict[str, tuple[str, set[str]]] = {
     **kernel.ATTACKS,
     **answers.ATTACKS,
 }
-BENIGN = "import os\nprint(sum(range(7)) * 2, os.listdir('/tmp'), os.listdir('/dev/shm'))"
-BENIGN_ANSWER = "42 [] []"
+BENIGN = (
+    "import os\nfound = [os.stat(p) for p in ('/tmp', '/dev/shm')]\n"
+    "print(sum(range(7)) * 2, os.listdir('/tmp'), os.listdir('/dev/shm'),"
+    " [(s.st_mtime, s.st_atime, s.st_mode, s.st_nlink) for s in found])"
+)
+BENIGN_ANSWER = "42 [] [] [(0.0, 0.0, 16832, 2), (0.0, 0.0, 16832, 2)]"
 
 
 def secrets_of(environment: dict[str, str]) -> list[str]:

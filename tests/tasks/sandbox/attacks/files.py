@@ -85,6 +85,14 @@ ATTACKS: dict[str, tuple[str, set[str]]] = {
         "import os\nfor _ in range(10000):\n    os.mkdir('d'); os.chdir('d')\nprint(42)",
         {"ok:42", "output", "time"},
     ),
+    "times of the folders as a message": (
+        "import os\nfor p in ('/tmp', '/dev/shm'): os.utime(p, (1234567, 7654321))\nprint(42)",
+        {"ok:42"},
+    ),
+    "times of the folders, by making and removing a file": (
+        "import os, time\nopen('/tmp/a', 'w').close(); os.unlink('/tmp/a'); os.listdir('/dev/shm')\nprint(42)",
+        {"ok:42"},
+    ),
     "a set-uid file": (
         "import os\nopen('/tmp/s', 'w').close(); os.chmod('/tmp/s', 0o4755)\nprint(42)",
         {"ok:42", "denied"},

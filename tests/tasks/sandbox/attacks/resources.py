@@ -4,6 +4,27 @@ from __future__ import annotations
 
 from attacks.files import MARK
 
+_TIMER = """
+import ctypes, time
+class Event(ctypes.Structure):
+    _fields_ = [("value", ctypes.c_void_p), ("signal", ctypes.c_int), ("notify", ctypes.c_int), ("pad", ctypes.c_int * 12)]
+class Times(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_long) for name in ("every_s", "every_ns", "s", "ns")]
+libc, timer = ctypes.CDLL(None, use_errno=True), ctypes.c_void_p()
+if libc.timer_create(1, ctypes.byref(Event(None, @SIGNAL@, 0)), ctypes.byref(timer)): raise OSError(ctypes.get_errno(), "timer_create")
+if libc.timer_settime(timer, 0, ctypes.byref(Times(0, 0, 0, 10**8)), None): raise OSError(ctypes.get_errno(), "timer_settime")
+"""
+
+
+def _timer(signal: int, then: str) -> str:
+    """A POSIX timer that sends this process any signal, SIGKILL and SIGSTOP too."""
+    return _TIMER.replace("@SIGNAL@", str(signal)) + then
+
+
+_EXIT = (
+    "import ctypes, platform\nctypes.CDLL(None).syscall(60 if platform.machine() == 'x86_64' else 93, 0)\n"
+)
+
 ATTACKS: dict[str, tuple[str, set[str]]] = {
     # time
     "infinite loop": ("while True: pass", {"time"}),
@@ -26,6 +47,23 @@ ATTACKS: dict[str, tuple[str, set[str]]] = {
     "a loop that catches everything": (
         "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
         {"time"},
+    ),
+    "a main thread stopped by its own timer": (_timer(19, "time.sleep(1000)"), {"time"}),
+    "stopped while it computes": (_timer(19, "while True: pass"), {"time"}),
+    "a main thread that has ended, and one that waits": (
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()\n" + _EXIT,
+        {"time"},
+    ),
+    "a main thread that has ended, and a lock nobody frees": (
+        "import threading\nlock = threading.Lock()\nlock.acquire()\n"
+        "threading.Thread(target=lock.acquire).start()\n" + _EXIT,
+        {"time"},
+    ),
+    "killed by its own timer": (_timer(9, "time.sleep(1000)"), {"signal"}),
+    "killed by its own timer while it computes": (_timer(9, "while True: pass"), {"signal"}),
+    "killed by its own limit": (
+        "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (0, 0))\nwhile True: pass",
+        {"signal", "time"},
     ),
     # processes and threads
     "fork bomb": ("import os\nwhile True: os.fork()", {"denied"}),
@@ -65,6 +103,10 @@ ATTACKS: dict[str, tuple[str, set[str]]] = {
     "2 GiB allocation": ("x = bytearray(2 << 30)\nprint(len(x))", {"memory"}),
     "growing list": ("x = [0]\nwhile True: x = x + x", {"memory", "time"}),
     "growing string": ("x = 'a'\nwhile True: x += x", {"memory", "time"}),
+    "mapped memory": (
+        "import mmap\nx = []\nwhile True: x.append(mmap.mmap(-1, 1 << 26))",
+        {"memory"},
+    ),
     "numpy allocation": ("import numpy\nprint(numpy.ones(1 << 30).sum())", {"memory"}),
     "memory, caught and tried again": (
         "x = []\nwhile True:\n    try: x.append(bytearray(1 << 20))\n    except MemoryError: x.append(1)",
