@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     jitter_s: float = Field(0.0, ge=0, description="a scheduled run waits up to so many seconds")
     in_flight: int = Field(64, ge=1, description="model calls in flight at most, a role")
     request_seconds: float = Field(600.0, gt=0, description="total deadline of one call over all its tries")
+    stalled_seconds: float = Field(
+        600.0, gt=0, description="a run ends if it waits so long beyond request_seconds and nothing happens"
+    )
     batch_poll: float = Field(30.0, gt=0, description="seconds between looks at a batch")
     vllm_python: Path | None = None  # Python of the environment that `mathmill setup vllm` makes
     vllm_options: dict[str, Any] = Field({}, description="of the in-process vLLM engine, as JSON")

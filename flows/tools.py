@@ -50,6 +50,7 @@ class Tools:
         limits = EngineLimits(
             max_in_flight=settings.in_flight,
             deadline=settings.request_seconds,
+            stalled_after=settings.stalled_seconds,
             offline=terms.answers in UNASKED,
         )
         through = None

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+# Seconds until a test counts as hung; what has none of these markers has pyproject.toml's. They are many times
+# what the tests take, since a busy machine is slow: they end hangs and measure nothing.
+TIMEOUTS = {"soak": 7200, "e2e": 1200}
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if item.get_closest_marker("timeout") is None:
+            for marker, seconds in TIMEOUTS.items():
+                if item.get_closest_marker(marker):
+                    item.add_marker(pytest.mark.timeout(seconds))
+                    break
         if item.get_closest_marker("e2e") or item.get_closest_marker("soak"):
             item.add_marker(pytest.mark.slow)

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 from storage.ledger import Ledger
 from tasks.llm import wire
-from tasks.llm.booking import Booked, Booker, Pending
+from tasks.llm.booking import Booker, Pending
 from tasks.llm.budget import Budget
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
-from tasks.llm.gate import Gate
-from tasks.llm.lanes import Lane
+from tasks.llm.gate import Gate, Permit
 from tasks.llm.request import Completion, Usage
 from tasks.llm.stats import Meter
 from tasks.llm.transport import Response, TransportError
@@ -74,12 +73,12 @@ class Caller:
         stopped the engine, or Abandoned."""
         effort = Effort(entry, self._worst_case(entry))
         while True:
-            lane = await self._gate.enter(effort.worst, entry.wanted, again=effort.tries > 0)
+            permit = await self._gate.enter(effort.worst, entry.wanted, again=effort.tries > 0)
             sent = self._loop.time()
             try:
-                result = await self._attempt(effort, lane)
+                result = await self._attempt(effort, permit)
             finally:
-                self._gate.done(lane)
+                self._gate.done(permit)
             if isinstance(result, Again):
                 effort.unreadable += result.unreadable
                 effort.spent += self._loop.time() - sent + result.delay
@@ -94,24 +93,24 @@ class Caller:
                 self._meter.failed(entry.request.tag, result.error)
             return result
 
-    async def _attempt(self, effort: Effort, lane: Lane) -> Completion | Again:
-        """One send. Settles the budget's hold whatever happens."""
-        entry, dialect = effort.entry, self._dialect
+    async def _attempt(self, effort: Effort, permit: Permit) -> Completion | Again:
+        """One send. What it cost is noted in the permit."""
+        lane, entry, dialect = permit.lane, effort.entry, self._dialect
         left = self._limits.deadline - effort.spent
         last = effort.unreadable >= self._limits.malformed_retries
         sent, started = self._loop.time(), time.time()
-        booked: Booked | None = None
         try:
             response = await lane.transport.post(PATH, self._headers, wire.body(entry.request, dialect), left)
             elapsed = self._loop.time() - sent
             if not wire.is_answer(response.status, response.body):
-                return self._refusal(effort, lane, response, dialect, sent)
-            self._gate.alive(lane)
+                return self._refusal(effort, permit, response, dialect, sent)
+            self._gate.alive(permit)
             lane.controller.succeeded(self._loop.time(), sent, len(response.body), busy=self._gate.crowded)
             self._refused = 0
             booked = await self._booker.keep(
                 entry, response.status, response.body, started, elapsed, last=last
             )
+            permit.bill = booked.bill
             if booked.completion is not None:
                 return booked.completion
             reading = booked.reading
@@ -123,27 +122,26 @@ class Caller:
             if error.started:
                 # The endpoint had begun to answer, and will bill it.
                 elapsed = self._loop.time() - sent
-                booked = await self._booker.keep(entry, 200, b"", started, elapsed, last=False)
-            self._broken(lane, str(error))
+                permit.bill = (
+                    await self._booker.keep(entry, 200, b"", started, elapsed, last=False)
+                ).bill
+            self._broken(permit, str(error))
             if error.timed_out:
                 return Again(self._limits.deadline, f"deadline: {error}")
             return Again(self._delay(effort), f"no answer: {self._endpoint.redact(str(error))}")
-        finally:
-            if self._budget is not None:
-                self._budget.settle(effort.worst, booked.bill if booked is not None else None)
 
     def _refusal(
-        self, effort: Effort, lane: Lane, response: Response, dialect: wire.Dialect, sent: float
+        self, effort: Effort, permit: Permit, response: Response, dialect: wire.Dialect, sent: float
     ) -> Completion | Again:
         """Any status but 200: unbilled."""
-        end, status = self._endpoint, response.status
+        end, status, lane = self._endpoint, response.status, permit.lane
         error = wire.error_of(response.body)
         said = f"http {status}: {end.redact(error.message)}"
         asked = wire.retry_after(response.headers, time.time()) or 0.0
         if status >= 500 or status in (408, 409, 425):
-            self._broken(lane, f"http {status}")
+            self._broken(permit, f"http {status}")
             return Again(max(asked, self._delay(effort)), said)
-        self._gate.alive(lane)
+        self._gate.alive(permit)
         if status == 429 and not wire.is_quota(error):
             lane.controller.refused(self._loop.time(), sent)
             # Past what it asked for, not at it: everyone else it refused comes back then too.
@@ -161,10 +159,11 @@ class Caller:
             self._gate.stop(EndpointError(f"{end.role} endpoint {lane.name} refuses every request: {said}"))
         return Completion(effort.entry.key, None, None, Usage(0, 0), said)
 
-    def _broken(self, lane: Lane, why: str) -> None:
-        self._gate.failed(lane, why)
-        if lane.failures > 1:  # one alone is chance, and says nothing about the endpoint's state
-            lane.controller.failed(self._loop.time(), self._limits.breaker_cooloff)
+    def _broken(self, permit: Permit, why: str) -> None:
+        self._gate.failed(permit, why)
+        # One alone is chance, and says nothing about the endpoint's state.
+        if permit.lane.breaker.failures > 1:
+            permit.lane.controller.failed(self._loop.time(), self._limits.breaker_cooloff)
 
     async def _pause(self, delay: float) -> None:
         """Sleep, unless the engine is stopped meanwhile."""

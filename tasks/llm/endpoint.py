@@ -107,7 +107,9 @@ class EngineLimits:
     time that the engine itself holds it back). `malformed_retries` are the further tries after an
     answer that cannot be read. `breaker_after` failures in a row open the circuit breaker;
     `unreachable_after` without one answer ends the run (two minutes, or the endpoint's `wait_ready`, where
-    it never answered at all). `max_in_flight` is shared out among the endpoint's base URLs. `window` requests at most are
+    it never answered at all). Requests that wait while nothing happens (no call let through, answered or failed,
+    no health check ended) for `deadline` and `stalled_after` together end the run: a hang gets a name.
+    `max_in_flight` is shared out among the endpoint's base URLs. `window` requests at most are
     between input and output at once (0: chosen from max_in_flight). `offline` asks nobody: what the
     ledger does not hold comes back as error "offline".
     """
@@ -122,6 +124,7 @@ class EngineLimits:
     breaker_after: int = 8
     breaker_cooloff: float = 1.0
     unreachable_after: float = 900.0
+    stalled_after: float = 600.0
     window: int = 0
     most_bytes: int = 32 * 1024 * 1024
     offline: bool = False

@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 CHUNK = 128  # requests looked up in the ledger together
+WATCH = 5.0  # seconds between the watchdog's looks
 PATIENCE = 0.005  # seconds that a slow source is waited for before what it gave is sent
 
 
@@ -154,10 +155,28 @@ class Engine:
                 elif window and window[0].failure is not None:
                     raise window[0].failure
                 elif window:
-                    wake.wait()
+                    self._wait(wake)
         finally:
             for slot in window:
                 slot.gone = True
+
+    def _wait(self, wake: threading.Event) -> None:
+        """Until a slot has its end. EndpointError where nothing has happened for too long: no way of
+        waiting in the engine is to go on for ever without a word."""
+        patience = self.limits.deadline + self.limits.stalled_after
+        began = time.monotonic()
+        while not wake.wait(min(WATCH, patience / 4)):
+            quiet = time.monotonic() - max(began, self._meter.moved_at)
+            if not self._runtime.dead and quiet < patience:
+                continue
+            what = "its event loop has ended" if self._runtime.dead else f"nothing has happened for {quiet:.0f} s"
+            stalled = EndpointError(
+                f"the {self.endpoint.role} engine has stalled: {what} while requests wait "
+                f"({self._runtime.state()}). Fix: run again (what is paid for is kept) and report this line; "
+                f"slow endpoints need a longer MATHMILL_STALLED_SECONDS"
+            )
+            self._runtime.abort(stalled)
+            raise stalled
 
     def _claim(self, slots: list[Slot]) -> None:
         """Join keys that are being asked for; look the others up; send for what is not there. A key is
@@ -235,7 +254,9 @@ class Engine:
             return
         slot.ask(again, self.endpoint.revision)
         try:
-            self._follow.submit(self._claim_again, slot)
+            self._follow.submit(self._claim_again, slot).add_done_callback(
+                lambda future: self._end_closed(slot) if future.cancelled() else None
+            )
         except RuntimeError as closed:
             slot.failure = closed
             slot.wake.set()
@@ -263,6 +284,10 @@ class Engine:
             return None
         slot.reasked = True
         return request.asked_again(completion.text or "", wrong)
+
+    def _end_closed(self, slot: Slot) -> None:
+        slot.failure = RuntimeError(f"the {self.endpoint.role} engine was closed")
+        slot.wake.set()
 
     def _claim_again(self, slot: Slot) -> None:
         try:

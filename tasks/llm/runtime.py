@@ -12,6 +12,7 @@ import orjson
 
 from storage.ledger import Ledger
 from tasks.llm.booking import Pending
+from tasks.llm.breaker import Breaker
 from tasks.llm.budget import Budget
 from tasks.llm.caller import Caller
 from tasks.llm.checkpoint import CheckpointTransport
@@ -55,7 +56,7 @@ class Runtime:
         self._budget = budget
         self._transports = transports
         self._run = run
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._lanes: list[Lane] = []
@@ -63,11 +64,13 @@ class Runtime:
         self._caller: Caller | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._stuck = False
 
     def send(self, entries: Sequence[Pending], resolve: Resolve) -> None:
         """Ask for every entry; `resolve` hears of each, from the loop's thread. Never blocks."""
-        loop = self._started()
-        loop.call_soon_threadsafe(self._spawn, list(entries), resolve)
+        with self._lock:
+            # Under the lock, so that `close` winds down only after every call that was accepted has started.
+            self._started().call_soon_threadsafe(self._spawn, list(entries), resolve)
 
     def probe(self) -> list[str]:
         return self._call(self._probe())
@@ -75,7 +78,7 @@ class Runtime:
     def stats(self) -> Stats:
         return self._meter.snapshot(
             cuts=sum(lane.controller.cuts for lane in self._lanes),
-            opened=sum(lane.opened for lane in self._lanes),
+            opened=sum(lane.breaker.generation for lane in self._lanes),
             in_flight=sum(lane.in_flight for lane in self._lanes),
             limit=sum(lane.controller.limit for lane in self._lanes),
         )
@@ -86,10 +89,29 @@ class Runtime:
             loop, thread = self._loop, self._thread
         if loop is None or thread is None or not thread.is_alive():
             return
-        asyncio.run_coroutine_threadsafe(self._wind_down(), loop).result()
+        winding_down = asyncio.run_coroutine_threadsafe(self._wind_down(), loop)
+        try:
+            winding_down.result(LANDING_GRACE if self._stuck else None)
+        except TimeoutError:
+            return  # a loop that does not turn cannot be stopped; its thread is a daemon
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+    @property
+    def dead(self) -> bool:
+        """Whether the event loop has ended although nobody closed the engine."""
+        return self._thread is not None and not self._thread.is_alive() and not self._closed
+
+    def abort(self, error: Exception) -> None:
+        """End everything with `error`, without waiting for what is in flight."""
+        self._stuck = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._abort, error)
+
+    def state(self) -> str:
+        """For an error: what waits and what is in flight."""
+        return self._gate.state() if self._gate is not None else "nothing was sent yet"
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -129,8 +151,7 @@ class Runtime:
                 name,
                 transport,
                 Controller(min(limits.start_in_flight, share), share),
-                breaker_after=limits.breaker_after,
-                cooloff=limits.breaker_cooloff,
+                Breaker(after=limits.breaker_after, cooloff=limits.breaker_cooloff),
             )
             for name, transport in zip(names, transports, strict=True)
         ]
@@ -144,6 +165,12 @@ class Runtime:
         )
         self._caller = Caller(end, self._ledger, limits, self._gate, self._meter, self._budget, self._run)
 
+    def _abort(self, error: Exception) -> None:
+        assert self._gate is not None
+        self._gate.stop(error)
+        for task in self._tasks:
+            task.cancel()
+
     def _spawn(self, entries: list[Pending], resolve: Resolve) -> None:
         loop = asyncio.get_running_loop()
         for entry in entries:
@@ -153,10 +180,13 @@ class Runtime:
 
     async def _serve(self, entry: Pending, resolve: Resolve) -> None:
         assert self._caller is not None
+        assert self._gate is not None
         try:
             completion = await self._caller.ask(entry)
         except BaseException as error:
-            resolve(entry, None, error)
+            # A cancelled call is told why the engine was stopped; CancelledError would name nothing.
+            stopped = self._gate.fatal if isinstance(error, asyncio.CancelledError) else None
+            resolve(entry, None, stopped or error)
             if isinstance(error, asyncio.CancelledError):
                 raise
         else:
@@ -169,7 +199,8 @@ class Runtime:
             _, late = await asyncio.wait(self._tasks, timeout=LANDING_GRACE)
             for task in late:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            if late:
+                await asyncio.wait(late, timeout=HEALTH_TIMEOUT)
         await self._gate.close()
         for lane in self._lanes:
             await lane.transport.close()

@@ -64,6 +64,11 @@ class Meter:
     _busy: float = 0.0
     _busy_since: float | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    moved_at: float = field(default_factory=time.monotonic)  # the last event, for the watchdog
+
+    def moved(self) -> None:
+        """A call was let through, answered, failed, or a health check ended."""
+        self.moved_at = time.monotonic()
 
     def billed(self, tag: str, usage: Usage, cost: float, latency: float) -> None:
         with self._lock:

@@ -1,0 +1,255 @@
+"""The gate as a model: random orders of answers, failures, health checks, cancellations, budgets and closings
+on an event loop whose clock the test turns, one turn of the loop at a time, so that every race can be met."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from storage.ledger import Bill
+from tasks.llm.breaker import Breaker, State
+from tasks.llm.budget import Budget, BudgetExceeded
+from tasks.llm.controller import Controller
+from tasks.llm.endpoint import Endpoint, EndpointError
+from tasks.llm.gate import Abandoned, Gate, Permit
+from tasks.llm.lanes import Lane
+from tasks.llm.stats import Meter
+from tasks.llm.transport import Response, TransportError
+
+PATIENCE = 900.0
+ENDPOINT = Endpoint("teacher", "m", ["http://one/v1", "http://two/v1"])
+
+
+class TurnedLoop(asyncio.SelectorEventLoop):
+    """An event loop that makes one turn when it is asked to, at the time that it is told."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+    def turn(self) -> None:
+        self.call_soon(self.stop)
+        self.run_forever()
+
+
+class Models:
+    """A transport whose /models answers when the test says so, and with what."""
+
+    def __init__(self) -> None:
+        self.asked: list[asyncio.Future[Response]] = []
+
+    async def get(self, path: str, headers: Mapping[str, str], seconds: float) -> Response:
+        self.asked.append(asyncio.get_running_loop().create_future())
+        return await self.asked[-1]
+
+    async def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response:
+        raise AssertionError("the gate sends no calls")
+
+    async def close(self) -> None:
+        return None
+
+    @property
+    def open(self) -> list[asyncio.Future[Response]]:
+        return [future for future in self.asked if not future.done()]
+
+
+class GateMachine(RuleBasedStateMachine):
+    @initialize(
+        lanes=st.integers(1, 2),
+        after=st.integers(1, 3),
+        limit=st.integers(1, 4),
+        tokens=st.sampled_from([None, 3, 1000]),
+    )
+    def start(self, lanes: int, after: int, limit: int, tokens: int | None) -> None:
+        self.loop = TurnedLoop()
+        self.transports = [Models() for _ in range(lanes)]
+        self.lanes = [
+            Lane(f"lane {n}", transport, Controller(limit, limit), Breaker(after=after, cooloff=1.0))
+            for n, transport in enumerate(self.transports)
+        ]
+        self.budget = Budget(tokens=tokens)
+        self.other_holds = 0  # of another engine that shares the budget
+        self.calls: list[asyncio.Task[None]] = []
+        self.sent: dict[asyncio.Future[str], Permit] = {}  # in flight, and how each is ended
+        self.unwanted: set[int] = set()
+        self.closed = False
+        self.gate = self.loop.run_until_complete(self.made())
+
+    async def made(self) -> Gate:
+        return Gate(ENDPOINT, self.lanes, Meter(), {}, budget=self.budget, unreachable_after=PATIENCE)
+
+    async def call(self, number: int, again: bool) -> None:
+        """What the caller does with a permit."""
+        permit = await self.gate.enter((0.0, 1), lambda: number not in self.unwanted, again=again)
+        end: asyncio.Future[str] = self.loop.create_future()
+        self.sent[end] = permit
+        try:
+            outcome = await end
+            if outcome == "answered":
+                self.gate.alive(permit)
+                permit.bill = Bill(0, "completion", 1, 0, False, 0.0)
+            elif outcome == "failed":
+                self.gate.failed(permit, "http 503")
+            elif outcome == "stops":
+                self.gate.stop(EndpointError("http 401"))
+            elif outcome == "raises":
+                raise KeyError("a fault of ours between send and answer")
+        finally:
+            del self.sent[end]
+            self.gate.done(permit)
+
+    # What may happen.
+
+    @rule(again=st.booleans())
+    def enter(self, again: bool) -> None:
+        if len(self.calls) < 40:
+            self.calls.append(self.loop.create_task(self.call(len(self.calls), again)))
+
+    @rule(data=st.data(), outcome=st.sampled_from(["answered"] + 4 * ["failed"] + ["silent", "raises", "stops"]))
+    def end(self, data: st.DataObject, outcome: str) -> None:
+        pending = [end for end in self.sent if not end.done()]
+        if pending:
+            data.draw(st.sampled_from(pending)).set_result(outcome)
+
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        alive = [task for task in self.calls if not task.done()]
+        if alive:
+            data.draw(st.sampled_from(alive)).cancel()
+
+    @rule(data=st.data())
+    def give_up(self, data: st.DataObject) -> None:
+        if self.calls:
+            self.unwanted.add(data.draw(st.integers(0, len(self.calls) - 1)))
+
+    @rule(data=st.data(), result=st.sampled_from([200, 200, 200, 404, 503, "none", "endpoint", "fault"]))
+    def health(self, data: st.DataObject, result: int | str) -> None:
+        pending = [future for transport in self.transports for future in transport.open]
+        if not pending:
+            return
+        future = data.draw(st.sampled_from(pending))
+        if isinstance(result, int):
+            future.set_result(Response(result, {}, b"{}"))
+        else:
+            future.set_exception(
+                {
+                    "none": TransportError("refused"),
+                    "endpoint": EndpointError("bad name"),
+                    "fault": ZeroDivisionError("in the health check"),
+                }[result]
+            )
+
+    @rule()
+    def other_engine(self) -> None:
+        """Another engine of the run takes budget, or gives it back unspent."""
+        if self.other_holds:
+            self.other_holds -= 1
+            self.budget.settle((0.0, 1), None)
+        else:
+            try:
+                self.other_holds += self.budget.reserve(0.0, 1)
+            except BudgetExceeded:
+                return
+
+    @rule(turns=st.integers(1, 3))
+    def turn(self, turns: int) -> None:
+        for _ in range(turns):
+            self.loop.turn()
+
+    @rule(seconds=st.sampled_from([0.06, 1.3, 40.0, PATIENCE + 1]))
+    def wait(self, seconds: float) -> None:
+        self.loop.now += seconds
+        self.loop.turn()
+
+    @precondition(lambda self: not self.closed and len(self.calls) > 8)
+    @rule()
+    def close(self) -> None:
+        self.closed = True
+        self.gate.stop(RuntimeError("closed"))
+
+    # What always holds.
+
+    @invariant()
+    def open_has_one_health_check_task(self) -> None:
+        for lane in self.gate.lanes:
+            task = self.gate._health_checks.get(lane)
+            if lane.breaker.state is State.OPEN and self.gate.fatal is None:
+                assert task is not None
+                # A task that raised is reported in the next turn, and stops the gate then.
+                assert not task.done() or task.exception() is not None
+                others = [t for t in self.gate._tasks if t is not task and not t.done()]
+                assert len(others) <= sum(other.breaker.generation for other in self.lanes) - 1
+
+    @invariant()
+    def half_open_has_one_trial(self) -> None:
+        for lane in self.gate.lanes:
+            trials = [p for p in self.sent.values() if p.breaker_pass is lane.breaker.trial]
+            if lane.breaker.state is not State.HALF_OPEN:
+                assert lane.breaker.trial is None
+            elif trials:
+                assert not lane.breaker.trial_due
+                assert len(trials) == 1
+
+    @invariant()
+    def what_waits_has_a_way_forward(self) -> None:
+        gate = self.gate
+        waiting = [ticket for ticket in gate._queue if not ticket.future.done()]
+        if not waiting:
+            return
+        if gate.fatal is not None:
+            assert gate._in_flight > 0
+            return
+        assert (
+            gate._in_flight > 0
+            or gate._poll is not None
+            or any(not task.done() for task in gate._tasks)
+            or any(task.exception() for task in gate._tasks if not task.cancelled())
+        )
+
+    @invariant()
+    def what_is_held_is_in_flight(self) -> None:
+        assert self.gate._in_flight == sum(lane.in_flight for lane in self.lanes)
+        assert self.budget.state().held_tokens == self.gate._in_flight + self.other_holds
+
+    def teardown(self) -> None:
+        """From every state the endpoint can come back: then every call ends, and nothing stays held."""
+        if not hasattr(self, "loop"):
+            return
+        while self.other_holds:
+            self.other_holds -= 1
+            self.budget.settle((0.0, 1), None)
+        for _ in range(400):
+            for end in self.sent:
+                if not end.done():
+                    end.set_result("answered")
+            for transport in self.transports:
+                for future in transport.open:
+                    future.set_result(Response(200, {}, b"{}"))
+            self.loop.now += 1.0
+            self.loop.turn()
+        asserted = [task.done() for task in self.calls]
+        for task in self.calls:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                assert isinstance(error, EndpointError | BudgetExceeded | Abandoned | KeyError | RuntimeError)
+        self.loop.run_until_complete(self.gate.close())
+        tasks = asyncio.all_tasks(self.loop)
+        for left in tasks:
+            left.cancel()
+        if tasks:
+            self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self.loop.close()
+        assert all(asserted), self.gate.state()
+        assert self.budget.state().held_tokens == 0
+        if self.gate.fatal is None:
+            assert all(lane.breaker.state is not State.OPEN for lane in self.lanes) or not self.calls
+
+
+TestGate = GateMachine.TestCase
+TestGate.settings = settings(
+    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+)
