@@ -21,6 +21,7 @@ from tasks.llm.stats import Meter
 from tasks.llm.transport import Response, TransportError
 
 PATIENCE = 900.0
+LATE = 30  # calls after which a rule may end the whole engine: most of a walk is about what goes on
 ENDPOINT = Endpoint("teacher", "m", ["http://one/v1", "http://two/v1"])
 
 
@@ -63,7 +64,7 @@ class GateMachine(RuleBasedStateMachine):
         lanes=st.integers(1, 2),
         after=st.integers(1, 3),
         limit=st.integers(1, 4),
-        tokens=st.sampled_from([None, 3, 1000]),
+        tokens=st.sampled_from([None, None, 12, 1000]),
     )
     def start(self, lanes: int, after: int, limit: int, tokens: int | None) -> None:
         self.loop = TurnedLoop()
@@ -105,12 +106,12 @@ class GateMachine(RuleBasedStateMachine):
 
     # What may happen.
 
-    @rule(again=st.booleans())
-    def enter(self, again: bool) -> None:
-        if len(self.calls) < 40:
+    @rule(count=st.integers(1, 4), again=st.booleans())
+    def enter(self, count: int, again: bool) -> None:
+        for _ in range(min(count, 60 - len(self.calls))):
             self.calls.append(self.loop.create_task(self.call(len(self.calls), again)))
 
-    @rule(data=st.data(), outcome=st.sampled_from(["answered"] + 4 * ["failed"] + ["silent", "raises", "stops"]))
+    @rule(data=st.data(), outcome=st.sampled_from(["failed", "failed", "answered", "silent", "raises"]))
     def end(self, data: st.DataObject, outcome: str) -> None:
         pending = [end for end in self.sent if not end.done()]
         if pending:
@@ -127,8 +128,30 @@ class GateMachine(RuleBasedStateMachine):
         if self.calls:
             self.unwanted.add(data.draw(st.integers(0, len(self.calls) - 1)))
 
-    @rule(data=st.data(), result=st.sampled_from([200, 200, 200, 404, 503, "none", "endpoint", "fault"]))
+    @rule(data=st.data(), count=st.integers(2, 4))
+    def fail_many(self, data: st.DataObject, count: int) -> None:
+        for _ in range(count):
+            pending = [end for end in self.sent if not end.done()]
+            if pending:
+                data.draw(st.sampled_from(pending)).set_result("failed")
+
+    @precondition(lambda self: len(self.calls) > LATE)
+    @rule(data=st.data())
+    def end_all(self, data: st.DataObject) -> None:
+        pending = [end for end in self.sent if not end.done()]
+        if pending:
+            data.draw(st.sampled_from(pending)).set_result("stops")
+
+    @precondition(lambda self: len(self.calls) > LATE)
+    @rule(data=st.data(), result=st.sampled_from(["endpoint", "fault"]))
+    def end_all_by_health(self, data: st.DataObject, result: str) -> None:
+        self.health_result(data, result)
+
+    @rule(data=st.data(), result=st.sampled_from([200, 200, 200, 404, 503, "none"]))
     def health(self, data: st.DataObject, result: int | str) -> None:
+        self.health_result(data, result)
+
+    def health_result(self, data: st.DataObject, result: int | str) -> None:
         pending = [future for transport in self.transports for future in transport.open]
         if not pending:
             return
@@ -161,12 +184,17 @@ class GateMachine(RuleBasedStateMachine):
         for _ in range(turns):
             self.loop.turn()
 
-    @rule(seconds=st.sampled_from([0.06, 1.3, 40.0, PATIENCE + 1]))
+    @rule(seconds=st.sampled_from([0.06, 1.3, 1.3, 40.0]))
     def wait(self, seconds: float) -> None:
         self.loop.now += seconds
         self.loop.turn()
 
-    @precondition(lambda self: not self.closed and len(self.calls) > 8)
+    @precondition(lambda self: len(self.calls) > LATE)
+    @rule()
+    def outage(self) -> None:
+        self.loop.now += PATIENCE + 1
+
+    @precondition(lambda self: not self.closed and len(self.calls) > LATE)
     @rule()
     def close(self) -> None:
         self.closed = True
