@@ -122,9 +122,7 @@ class Caller:
             if error.started:
                 # The endpoint had begun to answer, and will bill it.
                 elapsed = self._loop.time() - sent
-                permit.bill = (
-                    await self._booker.keep(entry, 200, b"", started, elapsed, last=False)
-                ).bill
+                permit.bill = (await self._booker.keep(entry, 200, b"", started, elapsed, last=False)).bill
             self._broken(permit, str(error))
             if error.timed_out:
                 return Again(self._limits.deadline, f"deadline: {error}")

@@ -169,7 +169,11 @@ class Engine:
             quiet = time.monotonic() - max(began, self._meter.moved_at)
             if not self._runtime.dead and quiet < patience:
                 continue
-            what = "its event loop has ended" if self._runtime.dead else f"nothing has happened for {quiet:.0f} s"
+            what = (
+                "its event loop has ended"
+                if self._runtime.dead
+                else f"nothing has happened for {quiet:.0f} s"
+            )
             stalled = EndpointError(
                 f"the {self.endpoint.role} engine has stalled: {what} while requests wait "
                 f"({self._runtime.state()}). Fix: run again (what is paid for is kept) and report this line; "

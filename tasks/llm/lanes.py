@@ -22,7 +22,9 @@ class Lane:
         """How many more calls may be sent now."""
         if self.breaker.state is State.CLOSED:
             return self.controller.limit - self.in_flight
-        return int(self.breaker.trial_due)  # whatever hung before the breaker opened does not count against it
+        return int(
+            self.breaker.trial_due
+        )  # whatever hung before the breaker opened does not count against it
 
     @property
     def load(self) -> float:

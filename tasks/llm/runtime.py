@@ -29,6 +29,7 @@ from tasks.llm.wire import error_of
 
 EMBEDDED_APP = "tasks.teacher.app"  # imported only where it is the endpoint
 LANDING_GRACE = 60.0  # seconds that calls in flight have to land when the engine is closed
+STUCK_GRACE = 5.0  # the same for an engine that the watchdog ended, and for calls that were cancelled
 
 Result = TypeVar("Result")
 
@@ -91,7 +92,7 @@ class Runtime:
             return
         winding_down = asyncio.run_coroutine_threadsafe(self._wind_down(), loop)
         try:
-            winding_down.result(LANDING_GRACE if self._stuck else None)
+            winding_down.result(STUCK_GRACE if self._stuck else None)
         except TimeoutError:
             return  # a loop that does not turn cannot be stopped; its thread is a daemon
         loop.call_soon_threadsafe(loop.stop)
@@ -196,11 +197,11 @@ class Runtime:
         assert self._gate is not None
         self._gate.stop(RuntimeError(f"the {self._endpoint.role} engine was closed"))
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=LANDING_GRACE)
+            _, late = await asyncio.wait(self._tasks, timeout=0.0 if self._stuck else LANDING_GRACE)
             for task in late:
                 task.cancel()
             if late:
-                await asyncio.wait(late, timeout=HEALTH_TIMEOUT)
+                await asyncio.wait(late, timeout=STUCK_GRACE / 2)
         await self._gate.close()
         for lane in self._lanes:
             await lane.transport.close()

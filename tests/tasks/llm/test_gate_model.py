@@ -167,6 +167,26 @@ class GateMachine(RuleBasedStateMachine):
                 }[result]
             )
 
+    @rule(data=st.data(), well=st.sampled_from([True, True, False]), turns=st.integers(0, 2))
+    def health_due(self, data: st.DataObject, well: bool, turns: int) -> None:
+        """Time passes until a health check is sent, and it is answered."""
+        waiting = [lane for lane in self.lanes if lane.breaker.state is State.OPEN]
+        if not waiting or self.gate.fatal is not None:
+            return
+        lane = data.draw(st.sampled_from(waiting))
+        self.loop.now = max(self.loop.now, lane.breaker.retry_at) + 0.001
+        self.turn(3)
+        for future in self.transports[self.lanes.index(lane)].open:
+            future.set_result(Response(200 if well else 503, {}, b"{}"))
+        self.turn(turns)
+
+    @rule(data=st.data(), outcome=st.sampled_from(["failed", "answered", "silent", "raises", "cancelled"]))
+    def end_trial(self, data: st.DataObject, outcome: str) -> None:
+        trials = [lane.breaker.trial for lane in self.lanes if lane.breaker.trial is not None]
+        for end, permit in list(self.sent.items()):
+            if permit.breaker_pass in trials and not end.done():
+                end.cancel() if outcome == "cancelled" else end.set_result(outcome)
+
     @rule()
     def other_engine(self) -> None:
         """Another engine of the run takes budget, or gives it back unspent."""
