@@ -27,6 +27,7 @@ _TOKEN = re.compile(
 )
 _TIMES = ("*", "\\cdot", "\\times")
 _VARIABLE = re.compile(r"[a-zA-Z]|\\(?:pi|theta|alpha|beta|lambda)")
+_COMMAND = re.compile(r"\\(?:frac|sqrt|cdot|times)")
 _WORD = re.compile(r"(?<!\\)\b[a-zA-Z]{3,}")
 
 
@@ -57,7 +58,7 @@ def decide_arithmetic(a: str, b: str) -> Verdict | None:
 
 
 def _letters(text: str) -> set[str]:
-    return set(_VARIABLE.findall(text))
+    return set(_VARIABLE.findall(_COMMAND.sub(" ", text)))
 
 
 def _evaluate(text: str) -> _Value:
@@ -170,8 +171,8 @@ class _Reader:
                 raise _Unreadable
             return _number(int(token))
         if _VARIABLE.fullmatch(token):
-            if token == "i":
-                raise _Unreadable  # the imaginary unit or an index
+            if token in ("i", "I", "E"):
+                raise _Unreadable  # the imaginary unit or an index; sympy prints E for e
             return _Value((_point(token, 0), _point(token, 1)))
         if token in ("(", "{"):
             value = self.sum(depth + 1)

@@ -18,12 +18,13 @@ def compare(x: Quantity, y: Quantity) -> Verdict:
     u, v = x.value, y.value
     if x.unit is not None and y.unit is not None:
         if x.unit.dimension != y.unit.dimension:
-            return "different"
-        if x.unit.factor != y.unit.factor:
+            if x.unit.dimension != y.unit.also and y.unit.dimension != x.unit.also:
+                return "different"
+        elif x.unit.factor != y.unit.factor:
             u, v = u * x.unit.factor, v * y.unit.factor
-            return "equal" if _close(u, v, x, y) else "different"
+            return _counted(x, y) if _close(u, v, x, y) else "different"
     if _close(u, v, x, y):
-        return "equal"
+        return _counted(x, y)
     if rounds(x, v, endless(y)) or rounds(y, u, endless(x)):
         return "unknown"
     if x.percent != y.percent:
@@ -34,6 +35,19 @@ def compare(x: Quantity, y: Quantity) -> Verdict:
         ]
         return "equal" if _close(u, v, *shifted) else "different"
     return "different"
+
+
+def _counted(x: Quantity, y: Quantity) -> Verdict:
+    """The verdict on equal values: equal, unless the two count different things. Whether "12 pupils" are
+    "12 students" nobody here can tell."""
+    one, other = ((set(q.noun.split()) or set(q.unit.counted.split() if q.unit else ())) for q in (x, y))
+    if not one and not other:
+        return "equal"
+    if (x.unit is None) != (y.unit is None):
+        named = x if x.unit is not None else y
+        # 5 hours beside 5 workers; "per" on one side only says more of the same
+        return "equal" if (y if named is x else x).noun == "" else "unknown"
+    return "equal" if one <= other or other <= one else "unknown"
 
 
 def _close(u: Fraction, v: Fraction, x: Quantity, y: Quantity) -> bool:

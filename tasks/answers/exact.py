@@ -7,34 +7,72 @@ contradicts math-verify, math-verify is wrong: the faults are listed and re-prov
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 from tasks.answers.arithmetic import decide_arithmetic
 from tasks.answers.comparison import compare
 from tasks.answers.labels import NOTHING, compare_words, is_prose
 from tasks.answers.numerals import read
-from tasks.answers.spelling import MAX_LENGTH, canonical, split_top
+from tasks.answers.spelling import ALL_REALS, EMPTY_SET, MAX_LENGTH, canonical
+from tasks.answers.structure import AND, compare_parts, parts
+from tasks.answers.times import compare_times
 from tasks.answers.verdicts import Verdict
 
 _INTEGER = re.compile(r"-?[1-9][0-9]{0,17}|0")
 _CHOICE = re.compile(r"\(?([A-Ja-j])\)?")
-_OPTION = re.compile(r"\(?([A-J])(?:[).:]\s*|\)\s+).+", re.DOTALL)
-_AND = re.compile(
-    r"\s*(?:,\s*)?(?:\\(?:text|mathrm)\s*\{\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])|或者?|和|以及|及)\s*"
-)
+_OPTION = re.compile(r"\(?([A-J])(?:[).:]\s*|\)\s+)(.+)", re.DOTALL)
 _COMMA_DECIMAL = re.compile(r"[-+]?0\d*,\d+")
-_SPACE = re.compile(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])")  # 1 1/2 is not 11/2
+# 1 1/2 is not 11/2, 1, 234 is not 1,234, 1/2 x is not 1/2x
+_SPACE = re.compile(r"(?<![0-9A-Za-z,;]) | (?![0-9A-Za-z\\(])")
 _READABLE = re.compile(r"[^\W_]|\\[a-zA-Z]")
 
 
 def decide(candidate: str, gold: str) -> Verdict | None:
-    """The verdict on one pair, or None where only computer algebra can tell."""
+    """The verdict on one pair, or None where only computer algebra can tell. The two sides are treated alike."""
     if _INTEGER.fullmatch(candidate) and _INTEGER.fullmatch(gold):
         return "equal" if candidate == gold else "different"
     if len(candidate) > MAX_LENGTH or len(gold) > MAX_LENGTH:
         same = candidate.strip() == gold.strip() and bool(_READABLE.search(gold))
         return "equal" if same else "unknown"
-    return decide_canonical(canonical(candidate), canonical(gold))
+    return decide_canonical(*prepared(candidate, gold))
+
+
+def prepared(candidate: str, gold: str) -> tuple[str, str]:
+    """Both texts in one spelling, with the same name for what is bound (the x of f(x), the k of k \\in \\mathbb{Z}); in the
+    alphabet's order, so that a verdict cannot depend on which of the two is the gold."""
+    a, b = canonical(candidate), canonical(gold)
+    a, b = without_letter(a, b), without_letter(b, a)
+    a, b = _matrix(a, b), _matrix(b, a)
+    a, b = sorted((a, b), key=lambda text: (len(text), text))
+    return a, _renamed(b, a)
+
+
+_NESTED = re.compile(r"\[\s*(\[[^\[\]]*\](?:\s*,?\s*\[[^\[\]]*\])*)\s*\]")
+
+
+def _matrix(text: str, other: str) -> str:
+    """[[1, 2], [3, 4]] as a matrix, where the other answer is one."""
+    if "matrix}" not in other or not text.startswith("[["):
+        return text
+    match = _NESTED.fullmatch(text)
+    if match is None:
+        return text
+    rows = [
+        " & ".join(re.split(r"\s*,\s*|\s+", row.strip())) for row in re.findall(r"\[([^\[\]]*)\]", match[1])
+    ]
+    return r"\begin{pmatrix}" + r" \\ ".join(rows) + r"\end{pmatrix}"
+
+
+_HEAD = re.compile(r"([a-zA-Z](?:_\{?\w\}?|')?)\s*\(\s*([a-zA-Z])\s*\)\s*=")
+_LETTER = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]")
+
+
+def _renamed(text: str, other: str) -> str:
+    head, bound = _HEAD.match(text), _HEAD.match(other)
+    if head and bound and head[1] == bound[1] and head[2] != bound[2]:
+        names = set(_LETTER.findall(text))
+        if bound[2] not in names:
+            text = _LETTER.sub(lambda match: bound[2] if match.group() == head[2] else match.group(), text)
+    return text
 
 
 def decide_canonical(a: str, b: str) -> Verdict | None:
@@ -45,20 +83,20 @@ def decide_canonical(a: str, b: str) -> Verdict | None:
         return "equal"
     if a.casefold() in NOTHING or b.casefold() in NOTHING:
         return "unknown"
-    dates = _dates(a, b)
+    dates = _dates(a, b) or compare_times(a, b)
     if dates is not None:
         return dates
     x, y = read(a), read(b)
     if x is not None and y is not None:
         return compare(x, y)
-    for rule in (_choices, _congruences, _bases, _ratios, _lists, compare_words):
+    for rule in (_choices, _sets, _congruences, _bases, _ratios, _parts, compare_words):
         verdict = rule(a, b)
         if verdict is not None:
             return verdict
     verdict = decide_arithmetic(a, b)
     if verdict is not None:
         return verdict
-    return "unknown" if any(is_prose(_AND.sub(", ", text)) for text in (a, b)) else None
+    return "unknown" if any(is_prose(AND.sub(", ", text)) for text in (a, b)) else None
 
 
 _DATE = re.compile(r"(?<![\d/])(?:(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})[-/](\d{1,2})[-/](\d{1,2}))(?![\d/])")
@@ -78,16 +116,27 @@ def _dates(a: str, b: str) -> Verdict | None:
 
 
 def _choices(a: str, b: str) -> Verdict | None:
-    """Letters of multiple choice; a letter with its option ("B) 12") counts as the letter."""
-    letters = []
+    """Letters of multiple choice; a letter with its option ("B) 12") counts as the letter beside a letter, and as the
+    option beside a value."""
+    letters: list[str] = []
+    options: list[str] = []
     for text in (a, b):
-        match = _CHOICE.fullmatch(text) or _OPTION.fullmatch(text)
-        if match is None:
+        letter, option = _CHOICE.fullmatch(text), _OPTION.fullmatch(text)
+        if letter is None and option is None:
             return None
-        letters.append(match.group(1).upper())
-    if all(_OPTION.fullmatch(text) for text in (a, b)):
-        return None
-    return "equal" if letters[0] == letters[1] else "different"
+        letters.append((letter or option)[1].upper())  # type: ignore[index]
+        options.append(option[2] if option is not None and letter is None else "")
+    if letters[0] != letters[1]:
+        return "different"
+    return decide_canonical(*options) if all(options) else "equal"
+
+
+def without_letter(text: str, other: str) -> str:
+    """The option of "(C) 12", where the other answer is a value without a letter."""
+    option = _OPTION.fullmatch(text)
+    if option is None or _CHOICE.fullmatch(text) or _CHOICE.fullmatch(other) or _OPTION.fullmatch(other):
+        return text
+    return option[2].strip()
 
 
 _BASE = re.compile(r"(-?[0-9A-Za-z]{1,60})\s*_\s*\{?(?:\\text\{)?(\d{1,2})\}*")
@@ -137,64 +186,38 @@ def _ratios(a: str, b: str) -> Verdict | None:
     return "equal" if same else "different"
 
 
-def elements(text: str) -> list[str]:
-    """The answers of "a, b and c" (one element if it is one answer)."""
-    return split_top(_AND.sub(", ", text))
-
-
-def _lists(a: str, b: str) -> Verdict | None:
-    """Several answers, in any order; tuples and points, in their order; where every part is a number."""
-    a, b = _bare(a, b), _bare(b, a)
-    opened = {text[:1] + text[-1:] for text in (a, b)}
-    if opened == {"()"} and _one_bracket(a) and _one_bracket(b):
-        first, second = split_top(a[1:-1]), split_top(b[1:-1])
-        if len(first) < 2 or len(second) < 2:
-            return None
-        if len(first) != len(second):
-            return "different" if _all_numbers(first + second) else None
-        verdicts = [decide_number(p, q) for p, q in zip(first, second, strict=True)]
-        if None in verdicts:
-            return None
-        return "equal" if all(verdict == "equal" for verdict in verdicts) else "different"
-    if _COMMA_DECIMAL.fullmatch(a) or _COMMA_DECIMAL.fullmatch(b):
-        return None  # 0,125: a decimal to some, two answers to others; math-verify's reading stands
-    first, second = elements(a), elements(b)
-    if len(first) < 2 or len(second) < 2 or not _all_numbers(first + second):
+def _sets(a: str, b: str) -> Verdict | None:
+    """All reals and the empty set beside each other, and beside a number."""
+    kinds = [text if text in (ALL_REALS, EMPTY_SET) else None for text in (a, b)]
+    if None not in kinds:
+        return "different"  # equal texts were equal before
+    if kinds == [None, None] or read(b if kinds[0] else a) is None:
         return None
-    values = [
-        Counter((q.value, q.percent, q.unit) for part in side if (q := read(part)))
-        for side in (first, second)
-    ]
-    if values[0] == values[1]:
-        return "equal"
-    if max(len(values[0]), len(values[1])) < max(len(first), len(second)):
-        return None  # repeated values: a set or a list, which the text does not say
-    pairs = [[decide_number(p, q) for q in second] for p in first]
-    if len(first) == len(second) and all("equal" in row for row in pairs):
-        return "equal"
     return "different"
 
 
-def _bare(text: str, other: str) -> str:
-    """Without the brackets of a printed list or set, where the other side lists its answers without any."""
-    if other[:1] in "[({\\" or not text.endswith(("]", "}")):
-        return text
-    for left, right in (("[", "]"), ("\\{", "\\}"), ("{", "}")):
-        if text.startswith(left) and text.endswith(right) and text.count(left[-1]) == 1:
-            return text[len(left) : -len(right)]
-    return text
+def _parts(a: str, b: str) -> Verdict | None:
+    """Several answers, where every part that matters can be decided without algebra."""
+    if _COMMA_DECIMAL.fullmatch(a) or _COMMA_DECIMAL.fullmatch(b):
+        return None  # 0,125: a decimal to some, two answers to others; math-verify's reading stands
+    if r"\in \mathbb{Z}" in a or r"\in \mathbb{Z}" in b:
+        return None  # a family of solutions, with its parameter
+    first, second = parts(a), parts(b)
+    if first is None or second is None:
+        if first is None and second is None:
+            return None
+        single = b if second is None else a
+        several = first or second
+        if read(single) is None:
+            return None
+        # several numbers are not one; whether named ones are its parts, nobody here can tell
+        assert several is not None
+        if several.labels:
+            return "unknown"
+        return "different" if all(read(item) is not None for item in several.items) else None
+    return compare_parts(first, second, decide_part)
 
 
-def _one_bracket(text: str) -> bool:
-    return len(split_top(text)) == 1 and text.count("(") == text.count(")") == 1
-
-
-def _all_numbers(parts: list[str]) -> bool:
-    return all(read(part) is not None for part in parts)
-
-
-def decide_number(a: str, b: str) -> Verdict | None:
-    if a == b:
-        return "equal"
-    x, y = read(a), read(b)
-    return None if x is None or y is None else compare(x, y)
+def decide_part(a: str, b: str) -> Verdict | None:
+    """`decide_canonical` for a part of an answer."""
+    return decide_canonical(a, b)

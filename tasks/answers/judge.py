@@ -6,9 +6,8 @@ import threading
 from collections.abc import Sequence
 from types import TracebackType
 
-from tasks.answers.exact import decide
+from tasks.answers.exact import decide, prepared
 from tasks.answers.pool import Pool
-from tasks.answers.spelling import canonical
 from tasks.answers.verdicts import Verdict
 
 
@@ -31,7 +30,7 @@ class Judge:
         self._lock = threading.Lock()
 
     def equal(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
-        """One verdict a pair (candidate, gold), in order.
+        """One verdict per pair (candidate, gold), in order; the same for (gold, candidate).
 
         "unknown" is an answer that cannot be read, or a comparison that cannot be made within the limits; it
         is never evidence that the candidate is wrong. WorkerError if the workers cannot run at all.
@@ -43,7 +42,7 @@ class Judge:
         hard: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for pair, verdict in seen.items():
             if verdict is None:
-                hard.setdefault((canonical(pair[0]), canonical(pair[1])), []).append(pair)
+                hard.setdefault(prepared(*pair), []).append(pair)
         if hard:
             for spelled, verdict in zip(hard, self._workers().judge(list(hard)), strict=True):
                 for pair in hard[spelled]:

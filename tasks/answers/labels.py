@@ -24,8 +24,24 @@ _SAME = {
     "true": "yes", "correct": "yes", "是": "yes", "对": "yes", "正确": "yes", "false": "no", "incorrect": "no",
     "否": "no", "错": "no", "错误": "no", "不是": "no", "不对": "no",
     "infinitely many": "infinite", "infinity": "infinite", "无数": "infinite", "无穷多": "infinite",
+    "empty set": "no solution", "no real solution": "no solution", "no real solutions": "no solution", "none exist": "no solution",
     "dne": "does not exist", "不存在": "does not exist", "无解": "no solution", "no solutions": "no solution",
 }  # fmt: skip
+_WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday"
+_MONTHS = "january february march april may june july august september october november december"
+for _number, _day in enumerate(_WEEKDAYS.split()):
+    for _week in ("星期", "周", "礼拜"):
+        _SAME |= {_week + _char: _day for _char in ("一", "二", "三", "四", "五", "六", "日天")[_number]}
+    _SAME |= {_day[:3]: _day, f"on {_day}": _day}
+_SAME |= {"tues": "tuesday", "thur": "thursday", "thurs": "thursday"}
+for _number, _month in enumerate(_MONTHS.split()):
+    _SAME |= {
+        (["一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二"])[_number]
+        + "月": _month,
+        f"in {_month}": _month,
+    }
+    if _number != 4:
+        _SAME[_month[:3]] = _month
 
 
 def label(text: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from tasks.answers.units import Unit, unit_of
@@ -22,6 +22,7 @@ class Quantity:
     significant: int = 0
     percent: bool = False
     unit: Unit | None = None
+    noun: str = ""
 
 
 _NUMBER = re.compile(
@@ -34,7 +35,7 @@ _NUMBER = re.compile(
 _SIMPLE = re.compile(r"-?\d{1,400}")
 _HEXADECIMAL = re.compile(r"[-+]?0[xX][0-9a-fA-F]{1,400}")
 _FRACTION = re.compile(
-    r"(?P<sign>[-+]?)\s*(?:(?P<mixed>\d{1,400})\s*(?:\\frac|(?<=\s)|\s*(?=\\frac)))?"
+    r"(?P<sign>[-+]?)\s*(?:(?P<mixed>\d{1,400})\s*(?:\\frac|(?<=\s)|\s*(?=\\frac)|又\s*|(?<=\s)and\s+))?"
     r"(?:(?:\\frac)?\s*\{\s*(?P<n1>-?\d{1,400})\s*\}\s*\{\s*(?P<d1>-?\d{1,400})\s*\}|(?P<n2>\d{1,400})\s*/\s*(?P<d2>\d{1,400}))"
     r"(?P<rest>.*)",
     re.DOTALL,
@@ -53,8 +54,8 @@ _SCALES = {
 def read(text: str) -> Quantity | None:
     """The quantity that a canonical text spells, or None if it is anything else than one number.
 
-    Signs, thousands (commas or spaces), decimals, a/b, \\frac, mixed numbers, percents, powers of ten, money,
-    known units, counted things ("7 apples"), English and Chinese number words.
+    Signs, thousands (commas or spaces), decimals (repeating ones too), a/b, \\frac, mixed numbers, percents, powers of
+    ten, money, units, counted things ("7 apples"), English and Chinese number words.
     """
     if _SIMPLE.fullmatch(text):
         return Quantity(Fraction(int(text)))
@@ -62,12 +63,22 @@ def read(text: str) -> Quantity | None:
         return None
     if _HEXADECIMAL.fullmatch(text):
         return Quantity(Fraction(int(text, 16)))
-    return _fraction(text) or _decimal(text) or _repeating(text) or _words(text) or _compound(text)
+    return (
+        _fraction(text)
+        or _decimal(text)
+        or _repeating(text)
+        or _unending(text)
+        or _words(text)
+        or _compound(text)
+    )
 
 
 def _finish(
     value: Fraction, rest: str, decimals: int | None, significant: int, money: str
 ) -> Quantity | None:
+    if _PARTED.match(rest):
+        parted = _parted(value, rest)
+        return None if parted is None else _finish(*parted, None, 0, money)
     scale = _SCALE.match(rest)
     if scale:
         value, rest = value * _SCALES[scale.group(1).lower()], rest[scale.end() :]
@@ -75,15 +86,24 @@ def _finish(
     percent = _PERCENT.match(rest)
     if percent:
         rest = rest[percent.end() :]
-    droppable, unit = unit_of(_untext(rest))
-    if not droppable:
+    tail = unit_of(_untext(rest), upright=rest.lstrip().startswith("\\"))
+    if not tail.droppable:
         return None
+    unit = tail.unit
     if money:
-        money_unit = unit_of(money.lstrip("\\"))[1]
-        if unit is not None and money_unit is not None and unit != money_unit:
-            return None
+        money_unit = unit_of(money.lstrip("\\")).unit
+        rated = unit is not None and money_unit is not None and unit.dimension != money_unit.dimension
+        if (
+            money_unit is not None
+            and rated
+            and not str(unit and unit.dimension).startswith(f"{money_unit.dimension} ")
+        ):
+            # "$5 per hour": the sign is the first factor of the rate
+            money_unit = unit_of(f"{money_unit.dimension} {rest}".replace(" /", "/")).unit
+            if money_unit is None:
+                return None
         unit = money_unit
-    return Quantity(value, decimals, significant, bool(percent), unit)
+    return Quantity(value, decimals, significant, bool(percent), unit, tail.noun)
 
 
 _TEXT = re.compile(r"\\(?:text|mathrm|textrm|mbox|textbf|operatorname)\s*\{([^{}]*)\}")
@@ -147,7 +167,9 @@ def _ten(match: re.Match[str]) -> Quantity | None:
     return Quantity(-value if match["sign"] else value)
 
 
-_REPEATING = re.compile(r"(-?)(\d{0,40})\.(\d{0,40})\\(?:overline|bar|dot)\s*\{?\s*(\d{1,40})\s*\}?")
+_REPEATING = re.compile(
+    r"(-?)(\d{0,40})\.(\d{0,40})(?:\\(?:overline|bar|dot)\s*\{?\s*|\()(\d{1,40})(?:\s*\}|\))?(?:\s*(?:\.{3}|\\[lc]?dots))?"
+)
 
 
 def _repeating(text: str) -> Quantity | None:
@@ -160,6 +182,26 @@ def _repeating(text: str) -> Quantity | None:
     return Quantity(-value if sign else value)
 
 
+_UNENDING = re.compile(r"(-?)(\d{0,40})\.(\d{1,60})\s*(?:\.{3,}|…|\\[lc]?dots(?![a-zA-Z]))")
+
+
+def _unending(text: str) -> Quantity | None:
+    """0.333... and 0.1666...: the shortest cycle that ends the digits and stands there twice at least (a single digit,
+    three times: 1.4142... and 0.33... say too little)."""
+    match = _UNENDING.fullmatch(text)
+    if match is None:
+        return None
+    sign, whole, digits = match.groups()
+    for length in range(1, len(digits) // 2 + 1):
+        cycle, times = digits[-length:], 1
+        while digits.endswith(cycle * (times + 1)):
+            times += 1
+        if times >= (3 if length == 1 else 2):
+            head = digits[: len(digits) - length * times]
+            return _repeating(f"{sign}{whole}.{head}\\overline{{{cycle}}}")
+    return None
+
+
 _PIECE = re.compile(r"\s*(?:,|and|又|零)?\s*(\d{1,18}(?:\.\d{1,9})?)\s*([^\W\d_]+)\.?")
 
 
@@ -170,7 +212,7 @@ def _compound(text: str) -> Quantity | None:
     text = _untext(text)
     while position < len(text):
         match = _PIECE.match(text, position)
-        unit = None if match is None else unit_of(match.group(2))[1]
+        unit = None if match is None else unit_of(match.group(2)).unit
         if match is None or unit is None or (units and unit.dimension != units[0].dimension):
             return None
         if units and unit.factor >= units[-1].factor:
@@ -194,19 +236,114 @@ _CHINESE_NUMBER = re.compile(
 )
 
 
+_LARGE = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_ORDINALS = (
+    "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth "
+    "seventeenth eighteenth nineteenth twentieth"
+)
+_PARTS = {word: value for value, word in enumerate(_ORDINALS.split(), 3)}
+_PARTS |= {"half": 2, "quarter": 4, "hundredth": 100, "thousandth": 1000, "millionth": 10**6}
+_PARTS |= {f"{word}s": value for word, value in _PARTS.items()} | {"halves": 2}
+_PARTED = re.compile(
+    rf"\s*-?\s*(?:and\s+(?:an?|one|two|three|four|five|six|seven|eight|nine)[\s-]+)?(?:{'|'.join(sorted(_PARTS, key=len, reverse=True))})(?![a-z])"
+)
+
+
+def _parted(value: Fraction, rest: str) -> tuple[Fraction, str] | None:
+    """5 hundredths, 2 and a half, two and three quarters: the value, and what follows the fraction. None where it may
+    be an ordinal, or where a rest may be missing ("3 quarters" may be coins)."""
+    words = rest.replace("-", " ").split()
+    if words[0] == "and":
+        count = 1 if words[1] in ("a", "an") else _ENGLISH[words[1]]
+        part = Fraction(count, _PARTS[words[2]])
+        return (value + part, " ".join(words[3:])) if value.denominator == 1 and part < 1 else None
+    if words[0] == "quarters" and value > 4:
+        return None
+    following = " ".join(words[1:])
+    following = following.removeprefix("of a ").removeprefix("of an ").removeprefix("a ").removeprefix("an ")
+    return value / _PARTS[words[0]], following
+
+
 def _words(text: str) -> Quantity | None:
     if text[0] > "\u3000":
         return _chinese(text)
-    words = _untext(text).lower().replace("-", " ").split()
-    if not words or words[0] not in _ENGLISH:
+    words = _untext(text).lower().replace("-", " ").replace(",", " ").split()
+    minus = bool(words) and words[0] in ("minus", "negative")
+    words = words[minus:]
+    if not words or len(words) > 60:
         return None
-    value, taken = _ENGLISH[words[0]], 1
-    if 20 <= value <= 90 and len(words) > 1 and 0 < _ENGLISH.get(words[1], 0) < 10:
-        value, taken = value + _ENGLISH[words[1]], 2
-    return _finish(Fraction(value), " ".join(words[taken:]), None, 0, "")
+    if words[0] in ("a", "an") and len(words) > 1 and (words[1] in _PARTS or words[1] in _LARGE_OR_HUNDRED):
+        words[0] = "one"
+    if words[0] == "half":
+        words = ["one", *words]
+        if len(words) > 2 and words[2] in ("a", "an"):
+            del words[2]
+    taken, value = _counting(words)
+    if taken == 0 or (taken < len(words) and words[taken] in _NUMBER_WORDS):
+        return None
+    decimals = None
+    if words[taken : taken + 1] == ["point"]:
+        digits = ""
+        while (
+            taken + 1 + len(digits) < len(words)
+            and 0 <= _ENGLISH.get(words[taken + 1 + len(digits)], 99) < 10
+        ):
+            digits += str(_ENGLISH[words[taken + 1 + len(digits)]])
+        if not digits:
+            return None
+        value, decimals = value + Fraction(int(digits), 10 ** len(digits)), len(digits)
+        taken += 1 + len(digits)
+    return _finish(-value if minus else value, " ".join(words[taken:]), decimals, decimals or 0, "")
+
+
+_LARGE_OR_HUNDRED = frozenset((*_LARGE, "hundred", "dozen"))
+_NUMBER_WORDS = frozenset((*_ENGLISH, "hundred", *_LARGE))
+
+
+def _counting(words: list[str]) -> tuple[int, Fraction]:
+    """How many words the English integer in front takes, and its value: "two hundred and five" is 205."""
+    total = current = position = 0
+    last = 10**18  # each word must be smaller than the one before it: "two three" is no number
+    while position < len(words):
+        word = words[position]
+        if word == "and" and position and words[position - 1] in _LARGE_OR_HUNDRED:
+            follows = words[position + 1 : position + 2]
+            if (
+                not follows
+                or follows[0] not in _ENGLISH
+                or (set(words[position + 2 : position + 3]) & _PARTS.keys())
+            ):
+                break
+        elif word in _ENGLISH:
+            value = _ENGLISH[word]
+            if value >= last or (last == 100 and current % 100):
+                break
+            current, last = current + value, (10 if value >= 20 else 0)
+        elif word == "hundred" and 0 < current < 100:
+            current, last = current * 100, 100
+        elif word in _LARGE and current:
+            total, current, last = total + current * _LARGE[word], 0, 10**18
+        else:
+            break
+        position += 1
+    return position, Fraction(total + current)
+
+
+_CHINESE_HALF = re.compile(r"(?:一)?半")
+_CHINESE_MIXED = re.compile(r"([零〇一二两三四五六七八九十百千万]+)又(.+分之.+)")
 
 
 def _chinese(text: str) -> Quantity | None:
+    if _CHINESE_HALF.fullmatch(text):
+        return Quantity(Fraction(1, 2))
+    mixed = _CHINESE_MIXED.fullmatch(text)
+    if mixed:
+        part = _chinese(mixed[2])
+        return (
+            replace(part, value=part.value + chinese_integer(mixed[1]))
+            if part is not None and 0 < part.value < 1 and not part.percent
+            else None
+        )
     match = _CHINESE_NUMBER.fullmatch(text)
     if match is None:
         return None
@@ -223,7 +360,7 @@ def _chinese(text: str) -> Quantity | None:
     found = _finish(-value if minus else value, rest, decimals, len(digits), "")
     if found is None or not hundredth:
         return found
-    return Quantity(found.value, found.decimals, found.significant, True, found.unit)
+    return replace(found, percent=True)
 
 
 def chinese_integer(text: str) -> int:

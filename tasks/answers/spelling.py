@@ -29,7 +29,11 @@ _SIGNS |= dict.fromkeys("\u00a0\u2002\u2003\u2005\u2007\u2009\u200a\u202f\u205f\
 _SIGNS |= dict.fromkeys(
     "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\x00", ""
 )
+_SIGNS |= {"…": "...", "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ", "⋯": "..."}
 _TABLE = str.maketrans(_SIGNS)
+# digits under a line or between dots: the cycle of a repeating decimal
+_LINED = re.compile("((?:\\d[\u0304\u0305])+)")
+_DOTTED = re.compile("(\\d)\u0307(?:(\\d*)(\\d)\u0307)?")
 
 _SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
 _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
@@ -56,8 +60,46 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\\frac\s*\{([^{}]*)\}\s*([0-9a-zA-Z])", r"\\frac{\1}{\2}"),
         (r"_\s*(?:\\(?:max|min)(?![a-zA-Z])|\{\s*(?:\\?(?:max|min)|\\text\s*\{[a-zA-Z ]*\})\s*\})", ""),
         (r"\\sqrt\s*(\d)", r"\\sqrt{\1}"),
+        # upright e and i are the constants; an upright choice letter is a letter
+        (r"\\(?:mathrm|operatorname|text|textrm|mathit|rm)\s*\{\s*([eij])\s*\}", r" \1"),
+        (r"^\s*\\(?:textbf|mathbf|mathrm|text|textrm|bold)\s*\{\s*\(?\s*([A-J])\s*\)?[.:]?\s*\}", r"(\1) "),
+        (r"\\in(?![a-zA-Z])\s*", r"\\in "),
+        (r"\\langle(?![a-zA-Z])", "("),
+        (r"\\rangle(?![a-zA-Z])", ")"),
+        (
+            r"\\(?:mathbf|Bbb|mathbb|bf)\s*\{?\s*([RZNQC])(?![a-zA-Z])\s*\}?|\\([RZNQ])(?![a-zA-Z])",
+            r"\\mathbb{\1\2}",
+        ),
+        (r"\\dot\s*\{?\s*(\d)\s*\}?(\d{0,40})\\dot\s*\{?\s*(\d)\s*\}?", r"\\overline{\1\2\3}"),
+        (r"([(\[|])\s*\\begin\{array\}\s*\{[^{}]*\}", r"\1\\begin{matrix}"),
+        (r"\\end\{array\}(?=\s*[)\]|])", r"\\end{matrix}"),
+        (r"[(\[]\s*\\begin\{(?:small)?matrix\}", r"\\begin{pmatrix}"),
+        (r"\\end\{(?:small)?matrix\}\s*[)\]]", r"\\end{pmatrix}"),
+        (r"\|\s*\\begin\{(?:small)?matrix\}", r"\\begin{vmatrix}"),
+        (r"\\end\{(?:small)?matrix\}\s*\|", r"\\end{vmatrix}"),
     )
 )
+# 3/4 \pi is three quarters of pi: what stands apart from a fraction of digits is not below its line
+_SLASHED = re.compile(
+    r"(?<![\w/.,)^}\]])(?<!\d )(?<!\^\{)(\d{1,40})/(\d{1,40})\s+(?=\\(?:pi|sqrt|theta|alpha|ln|log|sin|cos|tan|frac)(?![a-zA-Z])|[a-zA-Z](?![a-zA-Z])|[a-z]{2,4}\^|\((?![A-J]\)))"
+)
+
+ALL_REALS, EMPTY_SET = r"(-\infty,\infty)", r"\emptyset"
+_ALL_REALS = re.compile(
+    r"(?:[a-zA-Z]\s*(?:\\in(?![a-zA-Z])|is|can be|belongs to)\s*)?(?:\{?\\text\s*\{)?\s*(?:the\s+set\s+of\s+)?"
+    r"(?:(?:all|any|every|the)\s+(?:of\s+the\s+)?)+(?:real\s+numbers?|reals?|real\s+values?)(?:\s+(?:of\s+)?[a-zA-Z])?\s*\}*"
+    r"|(?:[a-zA-Z]\s*(?:\\in|∈)\s*)?\\mathbb\s*\{\s*R\s*\}|(?:S\.)?Reals"
+    r"|(?:[a-zA-Z]\s*\\in\s*)?\(\s*-\s*(?:\\infty|oo)\s*,\s*\+?\s*(?:\\infty|oo)\s*\)"
+    r"|-\s*(?:\\infty|oo)\s*<\s*[a-zA-Z]\s*<\s*\+?\s*(?:\\infty|oo)"
+    r"|(?:[a-zA-Z]\s*(?:为|是|取)?)?(?:全体|任意|一切|所有)(?:的)?实数(?:集)?|实数集",
+    re.IGNORECASE,
+)
+_EMPTY_SET = re.compile(
+    r"\\\{\s*\\\}|\{\s*\}|(?:the\s+)?(?:empty|null)\s+set|空集|(?:S\.)?EmptySet|(?:frozen)?set\(\)|\\emptyset",
+    re.IGNORECASE,
+)
+# x \in S is S
+_MEMBER = re.compile(r"[a-zA-Z]\s*\\in(?![a-zA-Z])\s*(?=[(\[]|\\\{|\\mathbb\s*\{R\}|\\emptyset)")
 
 _WRAPPERS = (
     ("**", "**"), ("___", "___"), ("__", "__"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"),
@@ -68,10 +110,12 @@ _LEAD = re.compile(
     r"(?:\s*(?:therefore|thus|so|hence|the|final|answer|is|equals|result|=|:|\\approx|approximately|about)(?![a-zA-Z]))+\s*:?\s*",
     re.IGNORECASE,
 )
+_OPTION = re.compile(r"(?:the\s+)?(?:option|choice|answer|选项?|故选)\s*:?\s*(\(?[A-J]\)?)", re.IGNORECASE)
 _ZH_LEAD = re.compile(
     r"(?:(?:所以|因此|故|最终)?(?:正确)?答案?(?:是|为|应为|等于|:)|共有|一共|大约|约为?|等于)\s*:?\s*"
 )
 _BUILDER = re.compile(r"\\?\{\s*[a-zA-Z]\s*(?:\||\\mid(?![a-zA-Z])|:)(.+?)\\?\}")
+_CONDITION = re.compile(r"[<>=]|\\(?:le|ge|ne|in)(?![a-zA-Z])")
 # pandoc's rule for inline mathematics, which leaves "$5 and $10" alone
 _INLINE = re.compile(r"\$(?=[^\s$])([^$]*[^\s$])\$(?!\d)")
 _LONE_NUMBER = re.compile(r"\(([^()\[\],;:]*\d[^()\[\],;:]*)\)")
@@ -94,17 +138,52 @@ def canonical(text: str) -> str:
     while before != text:  # each round takes a layer off: the loop ends with the layers
         before = text
         text = _without_lead(_unwrap(text))
+    option = _OPTION.fullmatch(text)
+    if option:
+        return option.group(1)
     text = _INLINE.sub(r"\1", text)
     text = _arrived(_unwrap(_without_lead(" ".join(text.split()))))
     text = _CASES.sub(lambda match: match.group(1).replace("\\\\", ", "), text)
     builder = _BUILDER.fullmatch(text)
-    return respelled(builder.group(1).strip() if builder else text)
+    text = respelled(builder.group(1).strip() if builder and _CONDITION.search(builder.group(1)) else text)
+    if text.endswith(("}", "Z", ")")) or "integer" in text or "整数" in text:
+        text = _parameter(text)
+    return _sets(_SLASHED.sub(r"\\frac{\1}{\2} ", text) if "/" in text else text)
+
+
+_PARAMETER = re.compile(
+    r"(,|\s|\()\s*(?:where\s+|with\s+|for\s+)?(?:any\s+integers?\s+([a-z])|([a-z])\s*(?:\\in\s*(?:\\mathbb\s*\{?\s*Z\s*\}?|Z\b|\\text\s*\{\s*integers?\s*\})|"
+    r"is\s+(?:an\s+|any\s+)?(?:integer|whole number)|是整数|为整数|为任意整数|取整数))\s*\)?\s*$"
+)
+
+
+def _parameter(text: str) -> str:
+    """The declaration of an integer at the end ("where k is any integer") in one spelling."""
+    match = _PARAMETER.search(text)
+    if match is None or match.start() == 0:
+        return text
+    return rf"{text[: match.start()].rstrip(' ,')}, {match[2] or match[3]} \in \mathbb{{Z}}"
+
+
+def _sets(text: str) -> str:
+    """All reals and the empty set in one spelling each; a set without the variable in front of it."""
+    if len(text) < 60:
+        if _ALL_REALS.fullmatch(text):
+            return ALL_REALS
+        if _EMPTY_SET.fullmatch(text):
+            return EMPTY_SET
+    if "\\in" in text and text.count("\\in ") + text.count("\\in(") + text.count("\\in[") <= 1:
+        return _MEMBER.sub("", text, count=1) if _MEMBER.match(text) else text
+    return text
 
 
 def _ascii(text: str) -> str:
     if text.isascii():
         return text
     text = _ROOT.sub(lambda match: rf"\sqrt{{{match.group(1).strip('()')}}}", text)
+    if "\u0307" in text or "\u0305" in text or "\u0304" in text:
+        text = _LINED.sub(lambda match: rf"\overline{{{re.sub('[^0-9]', '', match[1])}}}", text)
+        text = _DOTTED.sub(lambda match: rf"\overline{{{''.join(match.groups(''))}}}", text)
     text = _RAISED.sub(lambda match: "^{" + match.group(0).translate(_SUPERSCRIPT) + "}", text)
     return text.translate(_TABLE)
 

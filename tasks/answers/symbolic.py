@@ -5,15 +5,19 @@ Guarded (each proved on plain math-verify by tests/tasks/answers/test_faults.py)
 - equal after rounding to six decimals or after chopping is not equal (1/2^99 and 1/2^98): values are compared
   again by relative error;
 - of an equation only the right side is compared: x + y - 1 = 0 is not 0.
+- variables are taken as positive in places (|x| and x, \\sqrt{x^2} and x): equal values are wanted at negative, zero, equal and
+  fractional points too, and at complex ones where a variable is complex by its name (z, w) or beside the imaginary unit.
 What it calls different gets a second opinion from numerical identity and from other spellings of one thing
 (degrees and radians, an inequality and its interval, a vector as a column and as a tuple).
+i, an E of a program and the j of Python's complex numbers are the constants (`_constants`). All of it treats the two
+sides alike: math-verify does not, so relations are tried both ways round.
 """
 
 from __future__ import annotations
 
-import itertools
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -26,7 +30,9 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom
 
 from tasks.answers import comparison, numerals
-from tasks.answers.exact import decide_canonical, elements
+from tasks.answers.exact import decide_canonical
+from tasks.answers.spelling import split_top
+from tasks.answers.structure import compare_parts, elements, parts, spelled_out
 from tasks.answers.verdicts import Verdict
 
 # units are taken off by tasks.answers.units: math-verify's own removal eats variables (the t of \cot t)
@@ -50,18 +56,59 @@ _DIGITS = 40
 _PLAIN, _LOOSE, _TIGHT, _SAME = 1e-2, 1e-5, 1e-9, 1e-25
 
 
-def verdict(candidate: str, gold: str) -> Verdict:
-    """The verdict on two canonical texts. Any error of the algebra below is "unknown", never "different"."""
-    candidate, gold = _radians(candidate, gold), _radians(gold, candidate)
-    found = _whole(candidate, gold)
-    if found == "equal":
-        return found
-    first, second = _alternatives(candidate), _alternatives(gold)
-    if len(first) == len(second) and len(first) > 1:
-        matched = _matched(first, second)
-        if matched == "equal" or found == "unknown":
-            return matched
-    return found
+def verdict(first: str, second: str) -> Verdict:
+    """The verdict on two canonical texts, the same either way round. Any error of the algebra below is "unknown", never
+    "different"."""
+    a, b = _radians(first, second), _radians(second, first)
+    families = _families(a, b)
+    if families is not None:
+        return families
+    solutions = _same_solutions(a, b)
+    if solutions is not None:
+        return solutions
+    found = _several(a, b)
+    return _whole(a, b) if found is None else found
+
+
+def _several(a: str, b: str) -> Verdict | None:
+    """The verdict on answers of several parts; None where the whole is to be compared."""
+    first, second = parts(a), parts(b)
+    if first is not None and second is not None:
+        if "\\pm" in a + b:
+            one, other = spelled_out(a), spelled_out(b)
+            return _matched(one, other)
+        found = compare_parts(first, second, _part)
+        if found is not None:
+            return found
+    listed = [spelled_out(text) for text in (_unbracketed(a), _unbracketed(b))]
+    if "\\pm" in a + b:
+        listed = [[sign for item in items for sign in _signs(item)] for items in listed]
+    if len(listed[0]) == len(listed[1]) > 1:
+        whole = _whole(a, b)
+        matched = _matched(*listed)
+        return matched if matched == "equal" or whole == "unknown" else whole
+    return None
+
+
+def _unbracketed(text: str) -> str:
+    """The inside of a printed list or set (a lone \\pm beside it has no brackets)."""
+    found = parts(text)
+    return ", ".join(found.items) if found is not None and found.bracket in ("[", "{") else text
+
+
+def _signs(text: str) -> list[str]:
+    """Both values of a plus-minus; the text alone where it has none, or more than one."""
+    pieces = text.split("\\pm")
+    if len(pieces) != 2 or text.startswith("("):
+        return [text]
+    return [
+        f"{pieces[0]} {sign} {pieces[1]}" if pieces[0].strip() else f"{sign}{pieces[1].strip()}"
+        for sign in "+-"
+    ]
+
+
+def _part(a: str, b: str) -> Verdict:
+    return decide_canonical(a, b) or verdict(a, b)
 
 
 def _radians(text: str, other: str) -> str:
@@ -71,22 +118,10 @@ def _radians(text: str, other: str) -> str:
     return text
 
 
-def _alternatives(text: str) -> list[str]:
-    """The answers of a list, with every sign of a tuple's plus-minus written out."""
-    found: list[str] = []
-    for part in elements(text):
-        pieces = part.split("\\pm")
-        if len(pieces) > 4 or (len(pieces) > 1 and not part.startswith("(")):
-            found.append(part)
-            continue
-        for signs in itertools.product(("+", "-"), repeat=len(pieces) - 1):
-            tail = "".join(sign + piece for sign, piece in zip(signs, pieces[1:], strict=True))
-            found.append((pieces[0] + tail).replace("(+", "(").replace(", +", ", ").replace(",+", ","))
-    return found
-
-
 def _matched(first: Sequence[str], second: Sequence[str]) -> Verdict:
     """Two lists of answers, in any order: equal if every answer finds its own partner."""
+    if len(first) != len(second):
+        return "different"
     left, doubtful = list(second), False
     for part in first:
         for index, other in enumerate(left):
@@ -100,24 +135,140 @@ def _matched(first: Sequence[str], second: Sequence[str]) -> Verdict:
     return "equal"
 
 
-def _whole(candidate: str, gold: str) -> Verdict:
+_INTEGER = re.compile(
+    r"(.+?)\s*(?:,\s*|\s+)\(?\s*(?:where\s+|with\s+|for\s+)?([a-zA-Z])\s*\\in\s*\\mathbb\s*\{\s*Z\s*\}\s*\)?",
+    re.DOTALL,
+)
+
+
+def _families(a: str, b: str) -> Verdict | None:
+    """The verdict on solution families ("x = \\frac{\\pi}{2} + 2k\\pi, k \\in \\mathbb{Z}"), whose parameter may have
+    any name and any shift; None where neither text declares one."""
+    declared = [_INTEGER.fullmatch(text) for text in (a, b)]
+    if declared == [None, None]:
+        return None
+    lines: list[set[tuple[Any, Any]]] = []
+    for text, match in zip((a, b), declared, strict=True):
+        body, names = (match[1], match[2].lower()) if match else (text, "nkmlt")
+        family: set[tuple[Any, Any]] = set()
+        for item in elements(body):
+            for signed in _signs(item.split("=", 1)[1] if re.match(r"\s*\\?[a-zA-Z]+\s*=", item) else item):
+                expression = _degrees_off(signed)
+                if not isinstance(expression, sympy.Expr) or len(expression.free_symbols) != 1:
+                    return "unknown"
+                (symbol,) = expression.free_symbols
+                step = sympy.simplify(expression.diff(symbol))
+                if str(symbol) not in names or step.free_symbols or not step.is_real or step == 0:
+                    return "unknown"
+                step = abs(step)
+                start = sympy.simplify(expression.subs(symbol, 0))
+                family.add((step, sympy.simplify(start - step * sympy.floor(start / step))))
+        lines.append(family)
+    if not all(lines):
+        return "unknown"
+    if lines[0] == lines[1]:
+        return "equal"
+    # a family of step 2s is every second member of one of step s: both at the least common step
+    steps = [step for family in lines for step, _ in family]
+    ratios = [sympy.nsimplify(step / steps[0]) for step in steps]
+    if not all(ratio.is_Rational for ratio in ratios):
+        return "different"
+    common = (
+        sympy.ilcm(*(ratio.p for ratio in ratios)) / sympy.igcd(*(ratio.q for ratio in ratios)) * steps[0]
+    )
+    whole = [
+        {
+            sympy.simplify(start + step * index)
+            for step, start in family
+            for index in range(min(int(sympy.nsimplify(common / step)), 400))
+        }
+        for family in lines
+    ]
+    return "equal" if whole[0] == whole[1] else "different"
+
+
+def _degrees_off(text: str) -> Basic | MatrixBase | None:
+    return read(text.replace("^\\circ", "").replace("^{\\circ}", ""))
+
+
+def _whole(first: str, second: str) -> Verdict:
     try:
-        a, b = read(candidate), read(gold)
-        if a is None or b is None:
-            return "unknown"
-        a, b = _alike(a, b)
-        plain = refuted(a, b) and "%" not in candidate + gold
-        if not plain and verify(
-            b, a, timeout_seconds=None, raise_on_error=True, allow_set_relation_comp=True
-        ):
-            return "equal" if agree(a, b) and not _implicit(a, b) else "different"
-        if identical(a, b) or _same_solutions(candidate, gold):
-            return "equal"
-        return "unknown" if _rounded(candidate, b) or _rounded(gold, a) else "different"
+        found = _compared(first, second)
+        if found != "equal":
+            for one, other in ((_slashed(first), second), (first, _slashed(second))):
+                if (one, other) != (first, second) and _compared(one, other) == "equal":
+                    return "unknown"  # 1/2x is read in two ways
+        return found
     except (MemoryError, RecursionError):
         raise
     except Exception:  # noqa: BLE001 - sympy raises anything; what it cannot compare is not known to differ
         return "unknown"
+
+
+_SLASH = re.compile(r"(?<![\w/.,)^}\]])(\d{1,40})/(\d{1,40})(?=\\pi|[a-zA-Z](?![a-zA-Z]))")
+
+
+def _slashed(text: str) -> str:
+    return _SLASH.sub(r"\\frac{\1}{\2} ", text) if "/" in text else text
+
+
+def _compared(first: str, second: str) -> Verdict:
+    a, b = read(first), read(second)
+    if a is None or b is None:
+        return "unknown"
+    a, b = _constants(*_alike(a, b), first, second)
+    plain = refuted(a, b) and "%" not in first + second
+    if not plain and _verified(a, b):
+        return "equal" if agree(a, b) and not _implicit(a, b) and not _implicit(b, a) else "different"
+    if identical(a, b):
+        return "equal"
+    return "unknown" if _rounded(first, b) or _rounded(second, a) else "different"
+
+
+def _verified(a: Any, b: Any) -> bool:
+    """math-verify's verdict; of relations, whichever way round says equal (its own depends on the order)."""
+    ways = [(b, a)]
+    if isinstance(a, (Relational, sympy.And)) or isinstance(b, (Relational, sympy.And)):
+        ways.append((a, b))
+    return any(
+        verify(gold, target, timeout_seconds=None, raise_on_error=True, allow_set_relation_comp=True)
+        for gold, target in ways
+    )
+
+
+_PYTHON_COMPLEX = re.compile(r"\(?\s*(?:[-+]?\s*[\d.]+\s*[-+]\s*)?-?[\d.]+\s*j\s*\)?|-?j")
+
+
+def _constants(a: Any, b: Any, first: str, second: str) -> tuple[Any, Any]:
+    """Both sides with the imaginary unit and Euler's number for the letters that stand for them, symbols of one name
+    being one symbol. i is a variable beside j and k (unit vectors, indices)."""
+    if not isinstance(a, Basic) or not isinstance(b, Basic):
+        return a, b
+    names = {str(symbol) for symbol in a.free_symbols | b.free_symbols}
+    imaginary = bool({"i"} & names or a.has(S.ImaginaryUnit) or b.has(S.ImaginaryUnit))
+    sides = []
+    for side, text in ((a, first), (b, second)):
+        replaced: dict[Any, Any] = {}
+        own = {str(symbol) for symbol in side.free_symbols}
+        for symbol in side.free_symbols:
+            name = str(symbol)
+            vector = own & {"j", "k"} or (name == "i" and re.search(r"_\{?i|\bi\s*=", text))
+            if (name == "i" and not vector) or (name == "j" and _PYTHON_COMPLEX.fullmatch(text)):
+                replaced[symbol] = S.ImaginaryUnit
+            elif name == "e":
+                replaced[symbol] = S.Exp1
+            elif name in ("z", "w") and (imaginary or "|" in first + second):
+                replaced[symbol] = sympy.Symbol(name, complex=True)
+            else:
+                replaced[symbol] = sympy.Symbol(name, real=True)
+        side = side.xreplace(replaced)
+        powers = {
+            power: power.base ** sympy.Rational(str(power.exp))
+            for power in side.atoms(sympy.Pow)
+            if isinstance(power.exp, Float) and len(str(power.exp).rstrip("0")) <= 6
+        }
+        sides.append(side.xreplace(powers))
+    return sides[0], sides[1]
 
 
 def read(text: str) -> Basic | MatrixBase | None:
@@ -148,6 +299,7 @@ def _whole_text_read(text: str, expression: Basic) -> bool:
     return bool(_parsed(f"{text} + 7919") != expression)
 
 
+@functools.lru_cache(maxsize=256)
 def _parsed(text: str) -> Basic | MatrixBase | None:
     found = parse(f"${text}$", _CONFIG, parsing_timeout=None)
     return next((item for item in found if isinstance(item, (Basic, MatrixBase))), None)
@@ -219,20 +371,69 @@ def identical(a: Any, b: Any) -> bool:
     return len(values) >= (3 if a.free_symbols else 1) and all(_near(x, y, _SAME) for x, y in values)
 
 
-def _values(a: sympy.Expr, b: sympy.Expr, tries: int = 5) -> list[tuple[Any, Any]]:
-    """Both expressions evaluated at the same few points (at once, where they have no variables)."""
+# by index of the variable, round after round: unordered positive fractions, negative, mixed signs, zero, equal,
+# whole, negative and equal; fixed, so that a verdict is the same on every machine
+_POINTS: tuple[tuple[str, ...], ...] = (
+    ("7/29", "11/29", "15/29", "19/29", "23/29"),
+    ("-13/7", "-5/3", "-17/11", "-3/8", "-21/5"),
+    ("13/25", "-17/25", "21/25", "-25/24", "29/25"),
+    ("-19/21", "23/21", "-27/22", "31/21", "-35/23"),
+    ("25/17", "8/17", "33/17", "5/17", "41/17"),
+    ("0", "0", "0", "0", "0"),
+    ("9/4", "9/4", "9/4", "9/4", "9/4"),
+    ("31/13", "37/13", "43/13", "49/13", "55/13"),
+    ("-11/6", "-11/6", "-11/6", "-11/6", "-11/6"),
+    ("3", "2", "5", "4", "7"),
+)
+_COMPLEX: tuple[tuple[str, str], ...] = (("3/4", "5/3"), ("-2/3", "7/5"), ("5/4", "-1/2"))
+
+
+def _values(a: sympy.Expr, b: sympy.Expr, tries: int = len(_POINTS)) -> list[tuple[Any, Any]]:
+    """Both expressions evaluated at the same few points (at once, where they have no variables). Points where a root
+    or a logarithm of one side leaves the reals are passed over: \\ln x^2 and 2\\ln x say the same where both say something."""
     symbols = sorted(a.free_symbols | b.free_symbols, key=str)
-    points = []
-    for shift in range(tries if symbols else 1):
-        # fixed odd fractions, inside and outside (0, 1): no accidental zeros, the same on every machine
-        point = {
-            symbol: sympy.Rational(7 + 4 * index + 6 * shift, 29 - 4 * shift)
-            for index, symbol in enumerate(symbols)
-        }
+    guards = [guard for side in (a, b) for guard in _guards(side)]
+    found = []
+    for point in _points(symbols, tries):
+        if not all(_inside(guard, point) for guard in guards):
+            continue
         x, y = (expression.subs(point).doit().evalf(_DIGITS) for expression in (a, b))
         if x.is_number and y.is_number and x.is_finite and y.is_finite:
-            points.append((x, y))
-    return points
+            found.append((x, y))
+    return found
+
+
+def _points(symbols: list[Any], tries: int) -> Iterator[dict[Any, Any]]:
+    if not symbols:
+        yield {}
+        return
+    complex_ones = [symbol for symbol in symbols if not symbol.is_real]
+    for row in range(tries):
+        values = [sympy.Rational(_POINTS[row][index % 5]) + (index // 5) for index in range(len(symbols))]
+        yield dict(zip(symbols, values, strict=True))
+    for shift in range(len(_COMPLEX) if complex_ones else 0):
+        point = {symbol: sympy.Rational(_POINTS[0][index % 5]) for index, symbol in enumerate(symbols)}
+        for index, symbol in enumerate(complex_ones):
+            real, imaginary = _COMPLEX[(shift + index) % len(_COMPLEX)]
+            point[symbol] = sympy.Rational(real) + sympy.Rational(imaginary) * S.ImaginaryUnit
+        yield point
+
+
+def _guards(expression: sympy.Expr) -> list[sympy.Expr]:
+    """What must not be negative for the expression to be real: under roots, and in logarithms."""
+    if any(not symbol.is_real for symbol in expression.free_symbols) or expression.has(S.ImaginaryUnit):
+        return []
+    found = [
+        power.base
+        for power in expression.atoms(sympy.Pow)
+        if power.base.free_symbols and not power.exp.is_integer
+    ]
+    return found + [call.args[0] for call in expression.atoms(sympy.log) if call.args[0].free_symbols]
+
+
+def _inside(guard: sympy.Expr, point: dict[Any, Any]) -> bool:
+    value = guard.subs(point).doit().evalf(20)
+    return bool(value.is_real and value >= 0)
 
 
 def _near(x: Any, y: Any, tolerance: float) -> bool:
@@ -240,35 +441,75 @@ def _near(x: Any, y: Any, tolerance: float) -> bool:
     return bool(gap == 0 or gap <= tolerance * size)
 
 
-def _same_solutions(candidate: str, gold: str) -> bool:
-    """Whether an answer in inequalities ("a <= -2 or a = 1") describes the other's set of one real variable."""
-    if not _RELATION.search(candidate) and not _RELATION.search(gold):
-        return False
-    (first, x), (second, y) = _solutions(candidate), _solutions(gold)
-    if first is None or second is None or len(x | y) > 1:
-        return False
-    return bool(first == second or first.symmetric_difference(second).is_empty)
+_OR = re.compile(
+    r"\s*(?:,\s*)?(?:\\(?:text|mathrm)\s*\{\s*or\s*\}|\\(?:lor|vee)(?![a-zA-Z])|(?<![a-zA-Z\\])or(?![a-zA-Z])|或者?)\s*"
+)
+_BOTH = re.compile(
+    r"\s*(?:,\s*)?(?:\\(?:text|mathrm)\s*\{\s*and\s*\}|\\(?:land|wedge)(?![a-zA-Z])|(?<![a-zA-Z\\])and(?![a-zA-Z])|且|并且|&)\s*"
+)
 
 
-def _solutions(text: str) -> tuple[sympy.Set | None, set[sympy.Symbol]]:
-    """The set of reals that a text of inequalities describes, and its variable; a set is itself."""
-    whole = read(text)
-    if isinstance(whole, sympy.Set) and not whole.free_symbols:
-        return whole, set()
+def _same_solutions(first: str, second: str) -> Verdict | None:
+    """The verdict on answers in inequalities ("a <= -2 or a = 1") and sets of one real variable; None where one of them
+    describes no such set."""
+    if not _RELATION.search(first) and not _RELATION.search(second):
+        return None
+    try:
+        (a, x), (b, y) = _solutions(first), _solutions(second)
+        if a is None or b is None or not x | y or len(x | y) > 1:
+            return None
+        if a == b or a.symmetric_difference(b).is_empty:
+            return "equal"
+        # what "x > 1, x < 4" joins, its comma does not say; parameters leave sets that nobody can compare
+        return None if a.free_symbols or b.free_symbols else "different"
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # noqa: BLE001 - sympy raises anything; what it cannot solve is compared otherwise
+        return None
+
+
+def _solutions(text: str) -> tuple[sympy.Set | None, set[str]]:
+    """The set of reals that a text of inequalities describes, and the name of its variable; a set is itself."""
+    if not _OR.search(text) and not _BOTH.search(text):
+        whole = read(text)
+        if isinstance(whole, sympy.Set) and not whole.free_symbols:
+            return (whole if whole.is_subset(S.Reals) else None), set()
     found: sympy.Set = sympy.EmptySet
-    variables: set[sympy.Symbol] = set()
-    for part in elements(text):
-        relation = read(part)
-        if not isinstance(relation, (Relational, sympy.And)):
-            return None, variables
-        variables |= relation.free_symbols
-        if isinstance(relation, sympy.Eq):
-            found |= sympy.FiniteSet(relation.rhs)
-        elif isinstance(relation, Relational):
-            found |= relation.as_set()
-        else:
-            found |= sympy.And(*relation.args).as_set()
-    return found if len(variables) == 1 else None, variables
+    names: set[str] = set()
+    for alternative in _OR.split(text):
+        solved: list[sympy.Set] = []
+        clauses = _BOTH.split(alternative)
+        for clause in clauses:
+            pieces = [_solved(piece) for piece in split_top(clause)]
+            if not pieces or any(piece is None for piece in pieces):
+                return None, names
+            names |= {name for piece in pieces if piece for name in piece[1]}
+            sets = [piece[0] for piece in pieces if piece]
+            solved.append(_joined(sets))
+        found |= sympy.Intersection(*solved)
+    return (found, names) if len(names) == 1 else (None, names)
+
+
+def _joined(sets: list[sympy.Set]) -> sympy.Set:
+    """What a comma joins: alternatives, and conditions where the alternatives would be all reals (x > 1, x < 4)."""
+    union = sympy.Union(*sets)
+    return sympy.Intersection(*sets) if len(sets) > 1 and union == S.Reals else union
+
+
+def _solved(text: str) -> tuple[sympy.Set, set[str]] | None:
+    relation = read(
+        text.strip().removeprefix("(").removesuffix(")") if text.count("(") == 1 == text.count(")") else text
+    )
+    if not isinstance(relation, (Relational, sympy.And)) or len(relation.free_symbols) != 1:
+        return None
+    names = {str(symbol) for symbol in relation.free_symbols}
+    if isinstance(relation, sympy.Eq):
+        if not relation.lhs.is_Symbol or relation.rhs.free_symbols or isinstance(relation.rhs, sympy.Set):
+            return None
+        return sympy.FiniteSet(relation.rhs), names
+    if isinstance(relation, Relational):
+        return relation.as_set(), names
+    return sympy.And(*relation.args).as_set(), names
 
 
 def _rounded(text: str, value: Any) -> bool:
