@@ -41,9 +41,25 @@ def prepared(candidate: str, gold: str) -> tuple[str, str]:
     alphabet's order, so that a verdict cannot depend on which of the two is the gold."""
     a, b = canonical(candidate), canonical(gold)
     a, b = without_letter(a, b), without_letter(b, a)
+    a, b = _without_name(a, b), _without_name(b, a)
     a, b = _matrix(a, b), _matrix(b, a)
     a, b = sorted((a, b), key=lambda text: (len(text), text))
     return a, _renamed(b, a)
+
+
+_NAMED = re.compile(
+    r"(?:[a-zA-Z](?:_\{?\w{1,8}\}?|')?(?:\s*\(\s*\w{1,3}\s*\))?|\\[a-z]{2,8})\s*(?:=|:=)\s*([^=<>]+)",
+    re.DOTALL,
+)
+_COMPARED = re.compile(r"[=<>]|\\(?:le|ge|ne|in|equiv|approx)(?![a-zA-Z])")
+
+
+def _without_name(text: str, other: str) -> str:
+    """The 5 of "x = 5" and the n of "N = n", where the other answer is a value without a name."""
+    if "=" not in text or _COMPARED.search(other):
+        return text
+    match = _NAMED.fullmatch(text)
+    return text if match is None or _COMPARED.search(match[1]) else match[1].strip()
 
 
 _NESTED = re.compile(r"\[\s*(\[[^\[\]]*\](?:\s*,?\s*\[[^\[\]]*\])*)\s*\]")

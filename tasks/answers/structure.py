@@ -303,8 +303,11 @@ def _one_labelled(named: Parts, plain: Parts, compare: Compare) -> Verdict | Non
     if len(named.items) != len(plain.items):
         return "different" if len(plain.items) > 1 else None
     written = _in_order(named.items, plain.items, compare)
-    if named.ordered or not all(len(name) == 1 and name.isascii() for name in named.labels):
+    if named.ordered:
         return written
+    if not all(len(name) == 1 and name.isascii() for name in named.labels):
+        # which of "9 chickens and 10 rabbits" the question asks for first, nobody here can tell
+        return written if written != "different" else _swapped(named, plain, compare)
     ordered = sorted(zip(named.labels, named.items, strict=True))
     alphabetic = _in_order([item for _, item in ordered], plain.items, compare)
     if "".join(name for name, _ in ordered) in _USUAL and plain.bracket == "(":

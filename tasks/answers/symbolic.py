@@ -316,8 +316,12 @@ def _alike(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def _implicit(a: Any, b: Any) -> bool:
-    """Whether a is the equation of a curve, F(x, y) = 0, whose right side alone would be taken for the answer."""
-    return isinstance(a, sympy.Eq) and not isinstance(b, Relational) and a.rhs == 0 and a.lhs.is_Add
+    """Whether a is the equation of a curve (F(x, y) = 0, y + 1 = x), whose right side alone would be taken for the answer."""
+    return (
+        isinstance(a, sympy.Eq)
+        and not isinstance(b, Relational)
+        and not (a.lhs.is_Symbol or a.lhs.is_Function)
+    )
 
 
 def agree(a: Any, b: Any) -> bool:
@@ -367,7 +371,7 @@ def identical(a: Any, b: Any) -> bool:
         return bool(variables) and all(identical(a.diff(x), b.diff(x)) for x in variables)
     if a.has(Float) or b.has(Float):
         return False
-    values = _values(a, b)
+    values = list(_values(a, b))
     return len(values) >= (3 if a.free_symbols else 1) and all(_near(x, y, _SAME) for x, y in values)
 
 
@@ -388,19 +392,17 @@ _POINTS: tuple[tuple[str, ...], ...] = (
 _COMPLEX: tuple[tuple[str, str], ...] = (("3/4", "5/3"), ("-2/3", "7/5"), ("5/4", "-1/2"))
 
 
-def _values(a: sympy.Expr, b: sympy.Expr, tries: int = len(_POINTS)) -> list[tuple[Any, Any]]:
+def _values(a: sympy.Expr, b: sympy.Expr, tries: int = len(_POINTS)) -> Iterator[tuple[Any, Any]]:
     """Both expressions evaluated at the same few points (at once, where they have no variables). Points where a root
     or a logarithm of one side leaves the reals are passed over: \\ln x^2 and 2\\ln x say the same where both say something."""
     symbols = sorted(a.free_symbols | b.free_symbols, key=str)
     guards = [guard for side in (a, b) for guard in _guards(side)]
-    found = []
     for point in _points(symbols, tries):
         if not all(_inside(guard, point) for guard in guards):
             continue
         x, y = (expression.subs(point).doit().evalf(_DIGITS) for expression in (a, b))
         if x.is_number and y.is_number and x.is_finite and y.is_finite:
-            found.append((x, y))
-    return found
+            yield x, y
 
 
 def _points(symbols: list[Any], tries: int) -> Iterator[dict[Any, Any]]:
