@@ -224,6 +224,13 @@ class Gates(Section):
     duplicates: Share | None = Field(None, description="largest share of rows that repeat another one")
     licenses: list[str] = Field([], description="licences that rows may have; empty: any")
     clean: bool = Field(False, description="every row was looked at for benchmark items")
+    drift: float | None = Field(
+        0.01,
+        gt=0,
+        lt=1,
+        description="chance of a false alarm per night of the comparison with earlier nights (acceptance, agreement, critic, "
+        "length of solutions); a shift publishes nothing. null: not compared",
+    )
     verdict: bool = Field(False, description="at promotion: a student trained on it did better")
 
 

@@ -21,7 +21,7 @@ from flows.progress import Bars
 from flows.reporting import report_stopped
 from flows.settings import ROLES
 from flows.settle import finish, history, latest
-from flows.stage import Line, Stage
+from flows.stage import Entry, Line, Stage
 from flows.terms import BATCHED, Spent, Stopped, agreed, limit_of
 from flows.tools import Tools
 from storage.rows import to_table
@@ -81,6 +81,9 @@ class Night:
     inputs: list[dict[str, Any]] = field(default_factory=list)
     accepted: list[Ref] = field(default_factory=list)  # what came through every stage
     asked: list[Ref] = field(default_factory=list)  # every question written so far
+    judged: list[Entry] = field(
+        default_factory=list
+    )  # what the stages of `judge` did, for the comparison of nights
     near: list[str] = field(default_factory=list)  # rows near the student's failures
     wave: int = 0
     ended: str = ""  # which limit ended it

@@ -153,6 +153,7 @@ def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], ag
     `agree`: independent samples that must agree at least, whatever the configuration allows.
     """
     config, line = night.config, night.line
+    first = len(line.funnel)
     similar = config.similarity.settings()
     novel = line.whole(
         NOVEL,
@@ -180,6 +181,7 @@ def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], ag
         calibration=night.calibration,
         settings=config.verify.decision(agree),
     )
+    night.judged += line.funnel[first:]
     rows = [line.whole(DEDUP, rows, title=f"{DEDUP.title}, {title}", history=night.history, settings=similar)]
     return line.each(CLEAN, rows, title=f"{CLEAN.title}, {title}", **night.against.look())
 

@@ -13,6 +13,7 @@ from typing import Any
 from prefect.runtime import flow_run
 
 from flows.decontamination import certificate, enough_recall, standing
+from flows.drift import drift
 from flows.gates import gates_of
 from flows.night import Night
 from flows.settings import ROLES
@@ -47,6 +48,7 @@ def publish(night: Night, taken: Ref, *, again: Stage, clean: Stage, certify: St
     Where another publisher was first, `again` (de-duplication) looks at the rows once more against what that
     one published, and publishing is tried on top of it. Raises Conflict when MOST_RACES others were first."""
     line, config = night.line, night.config
+    measured = drift(night)
     for attempt in range(MOST_RACES):
         stands = standing(line, night.base, night.against, clean)
         gated = line.whole(certify, [taken], title=_counted(certify, attempt), **night.against.measure())
@@ -58,10 +60,12 @@ def publish(night: Night, taken: Ref, *, again: Stage, clean: Stage, certify: St
                 (line.kept([ref]) for ref in [*stands, gated]),
                 mode="overwrite" if stands else "append",
                 expected=night.base.table_version if night.base else None,
-                lineage=lineage(night, gated) | {"decontamination": found.to_dict()},
+                lineage=lineage(night, gated)
+                | {"decontamination": found.to_dict(), "drift": measured.record()},
                 gates=[
                     *gates_of(config.gates, new=gated.kept),
                     enough_recall(found, config.gates.min_recall),
+                    measured.gate(),
                 ],
                 date=datetime.date.today(),
             )

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from tasks.clock import spoken
 from tasks.decontaminate.certificate import Certificate
+from tasks.drift import MEASURES
 from tasks.seeding import seeds_of
 
 SAMPLES = 10
@@ -99,6 +100,14 @@ class Figures:
         """How well `correctness` held on questions with known answers (tasks.calibrate); empty if not tried."""
         found: Mapping[str, Any] = self.lineage.get("calibration") or {}
         return found if found.get("bins") else {}
+
+    @property
+    def drift(self) -> list[dict[str, Any]]:
+        """The measures of tasks.drift with their titles, in order; empty where the version has none."""
+        stored: Mapping[str, Mapping[str, Any]] = (self.lineage.get("drift") or {}).get("measures") or {}
+        return [
+            {"title": measure.title, **stored[name]} for name, measure in MEASURES.items() if name in stored
+        ]
 
 
 def collect(

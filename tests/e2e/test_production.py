@@ -293,6 +293,31 @@ def test_a_failed_gate_is_an_event_that_its_automation_sees(house: House) -> Non
 
 
 @pytest.mark.soak
+def test_a_drift_stops_publishing_and_its_automation_sees_it(house: House) -> None:
+    night = {"dataset": "drifting", "target": 20}
+    first = house.night(**night)
+    wait_for(lambda: house.state(first) == "COMPLETED", 400, "the first night")
+    # a chance of a false alarm near 1 leaves no room for any difference between two nights
+    second = house.night(**night, gates={"drift": 0.9999999})
+    wait_for(lambda: house.state(second) == "FAILED", 400, "the refusal")
+    wait_for(
+        lambda: sql(house.postgres, "SELECT 1 FROM events WHERE event = 'mathmill.drift.alarm'"),
+        60,
+        "the event",
+    )
+    wait_for(
+        lambda: sql(
+            house.postgres,
+            "SELECT 1 FROM events WHERE event = 'prefect.automation.triggered' AND resource::text LIKE '%drift alarm%'",
+        ),
+        60,
+        "the automation",
+    )
+    home = Home(house.folder / "data", clean_environment(MATHMILL_HOME=str(house.folder / "data")))
+    assert len([v for v in home.json("datasets") if v["version"].startswith("drifting@")]) == 1
+
+
+@pytest.mark.soak
 def test_a_killed_worker_is_seen_and_the_next_run_goes_on(house: House) -> None:
     config = {"dataset": "killed", "target": 60}
     before = house.teacher.stats()["calls"]
