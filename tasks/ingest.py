@@ -8,8 +8,7 @@ with all such files named. Nothing in a record is ever executed, followed or loo
 from __future__ import annotations
 
 import functools
-import gzip
-import zlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.rows import Row, content_id, empty, to_table
-from tasks.columns import KNOWN, QUESTIONS, Fields, Unfit, names_question, read
+from tasks.columns import QUESTIONS, Fields, Habits, Unfit, habits, is_known, names_question, read
 from tasks.hygiene import (
     LANGUAGE_NAMES,
     MAX_ANSWER,
@@ -32,14 +31,17 @@ from tasks.hygiene import (
     refusal,
 )
 from tasks.outcome import reason
-from tasks.records import KINDS, IngestError, Record, kind_of, records
+from tasks.records import IngestError, Record, fault_of, kind_of, records
 from tasks.taxonomy import SUBDOMAINS
 
 __all__ = ["FileCount", "IngestError", "Ingested", "check", "ingest", "read_shards"]
 
 STAGE = "ingest"
 ROWS = 4096
-_PEEK = 200  # records of a file that are looked at for a question column before it is read
+_PEEK = (
+    500  # records of a file that are looked at, before it is read, for a question column and what they share
+)
+_FENCED = re.compile(r"```(?:python|py)[ \t]*\n((?:(?!```).)*?)\n?```", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,10 @@ def read_shards(
     kept = 0
     reasons: Counter[str] = Counter()
     source = source or path.name
-    stream = records(path, KNOWN)
+    common = habits_of(path)
+    stream = records(path, is_known)
     while chunk := list(islice(stream, rows)):
-        made = [_row(record, source, default_license) for record in chunk]
+        made = [_row(record, source, default_license, common) for record in chunk]
         for row in made:
             if row.rejected is None:
                 kept += 1
@@ -106,10 +109,16 @@ def read_shards(
                 reasons[_without_place(row.rejected)] += 1
         yield to_table(made)
     if not kept:
-        common = "; ".join(f"{why} ({count} times)" for why, count in reasons.most_common(3))
+        commonest = "; ".join(f"{why} ({count} times)" for why, count in reasons.most_common(3))
         raise IngestError(
-            f"{path}: none of its {reasons.total()} records is usable: {common}; mend them or drop the file"
+            f"{path}: none of its {reasons.total()} records is usable: {commonest}. Fix: correct them or drop the file"
         )
+
+
+def habits_of(path: Path) -> Habits:
+    """What the records at a file's beginning have in common (tasks.columns.habits). IngestError as of `records`."""
+    beginning = islice(records(path, is_known), _PEEK)
+    return habits([record.fields for record in beginning if record.fields is not None])
 
 
 def _sources(paths: Sequence[Path]) -> list[str]:
@@ -127,55 +136,14 @@ def check(paths: Sequence[Path]) -> None:
     """IngestError with one line for every file that is unusable as far as its beginning shows."""
     faults = [f"{path}: {fault}" for path in dict.fromkeys(paths) if (fault := _fault(path))]
     repeated = [path for path, times in Counter(path.absolute() for path in paths).items() if times > 1]
-    faults += [f"{path}: given more than once; name it once" for path in repeated]
+    faults += [f"{path}: given more than once. Fix: name it once" for path in repeated]
     if faults:
         raise IngestError("\n".join(faults))
 
 
 def _fault(path: Path) -> str | None:
-    """What is wrong with a file, and the mend; None if its beginning is fine."""
-    if not path.exists():
-        return "no such file; check the path"
-    if path.is_dir():
-        return "a folder, not a file; name the files in it"
-    if not path.is_file():
-        return "not a regular file; copy its content into one"
-    if kind_of(path) is None:
-        return f"unknown kind of file; name it {', '.join(KINDS)} (text may end in .gz)"
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except OSError as error:
-        return f"cannot be read ({error.strerror}); change its permissions"
-    if not head:
-        return "empty; fill it or leave it out"
-    return _wrong_kind(path, head) or _wrong_columns(path)
-
-
-def _wrong_kind(path: Path, head: bytes) -> str | None:
-    """Where the first bytes do not fit the name."""
-    zipped = head[:2] == b"\x1f\x8b"
-    if path.name.lower().endswith(".gz"):
-        if not zipped:
-            return "not gzip, in spite of its name; rename it or compress it"
-        try:
-            with gzip.open(path, "rb") as file:
-                head = file.read(4096)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            return f"damaged gzip ({error}); copy or compress the file again"
-        if not head:
-            return "empty inside its gzip; fill it or leave it out"
-    elif zipped:
-        return "gzip, in spite of its name; add .gz to the name"
-    if kind_of(path) == ".parquet":
-        return (
-            None if head[:4] == b"PAR1" else "not Parquet, in spite of its name; rename it or write it again"
-        )
-    if head[:4] == b"PAR1":
-        return "Parquet, in spite of its name; rename it to .parquet"
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "UTF-16; save it as UTF-8"
-    return None
+    """What is wrong with a file, and the fix; None if its beginning is fine."""
+    return fault_of(path) or _wrong_columns(path)
 
 
 def _wrong_columns(path: Path) -> str | None:
@@ -191,24 +159,22 @@ def _wrong_columns(path: Path) -> str | None:
     except IngestError as error:
         return str(error).removeprefix(f"{path}: ")
     except (pa.ArrowException, OSError) as error:
-        return f"damaged Parquet ({str(error).split('. ')[0]}); write the file again"
+        return f"damaged Parquet ({str(error).split('. ')[0]}). Fix: write the file again"
     if not any_record:
-        return "no records; fill it or leave it out"
+        return "no records. Fix: fill it or leave it out"
     if seen and not any(names_question(names) for names in seen):
         columns = ", ".join(" ".join(printable(name, 40).split()) for name in seen[0][:12]) or "none"
-        return (
-            f"no question column (found: {columns}); rename one to {', '.join(QUESTIONS[:3])} or add messages"
-        )
+        return f"no question column (found: {columns}). Fix: rename one to {', '.join(QUESTIONS[:3])} or add messages"
     return None
 
 
-def _row(record: Record, file: str, default_license: str | None) -> Row:
+def _row(record: Record, file: str, default_license: str | None, common: Habits) -> Row:
     """A record as a row; a bad one keeps the beginning of its question, made safe to show."""
     fields = Fields("")
     why = record.error
     if record.fields is not None:
         try:
-            fields = read(record.fields)
+            fields = read(record.fields, common)
             return _kept(fields, record.place, file, default_license)
         except Unfit as error:
             why = str(error)
@@ -222,10 +188,13 @@ def _row(record: Record, file: str, default_license: str | None) -> Row:
 
 
 def _kept(fields: Fields, place: str, file: str, default_license: str | None) -> Row:
-    question, removed = _fit("question", fields.question, MAX_QUESTION)
+    question, removed = _fit("question", fields.asked, MAX_QUESTION)
     if not question:
         raise Unfit("the question is empty")
     solution, more = _fit("solution", fields.solution, MAX_SOLUTION)
+    program = _FENCED.fullmatch(solution)
+    if program is not None:  # a program is stored bare; exports fence it
+        solution = program[1]
     answer, _ = _fit("answer", fields.answer, MAX_ANSWER)
     reference, _ = _fit("reference answer", fields.reference, MAX_ANSWER)
     given = (fields.domain, fields.subdomain, fields.source, fields.license)
@@ -237,7 +206,7 @@ def _kept(fields: Fields, place: str, file: str, default_license: str | None) ->
         question,
         _language(fields.language, question),
         solution=solution or None,
-        solution_format=("pot" if solution.startswith("```python") else "cot") if solution else None,
+        solution_format=_format(solution, fields.program) if solution else None,
         answer=answer or None,
         reference_answer=reference or None,
         domain=domain,
@@ -245,9 +214,16 @@ def _kept(fields: Fields, place: str, file: str, default_license: str | None) ->
         source=source or file,
         license=license or default_license,
         verdicts={
-            STAGE: f"{place} of {file}" + (f"; {invisible} invisible characters removed" if invisible else "")
+            STAGE: f"{place} of {file}"
+            + (f"; {invisible} invisible characters removed" if invisible else "")
+            + ("; its solution is marked as wrong and left out" if fields.wrong else "")
         },
     )
+
+
+def _format(solution: str, program: bool) -> str:
+    fenced = solution.startswith("```")
+    return "pot" if (solution.startswith("```python") if fenced else program) else "cot"
 
 
 def _fit(name: str, text: str | None, longest: int) -> tuple[str, int]:

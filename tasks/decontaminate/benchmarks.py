@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import functools
-import gzip
 import hashlib
-import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import orjson
-import pyarrow.parquet as pq
 
 from storage.errors import ForPeople
-from tasks.columns import QUESTIONS, Unfit, question
+from tasks.columns import QUESTIONS, Habits, Unfit, habits, question
 from tasks.dedup.normalise import folded_array
 from tasks.dedup.tokens import Ragged, tokens
-
-_FILES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".csv", ".csv.gz", ".parquet")
+from tasks.records import KINDS, PACKED, IngestError, Record, kind_of, records
 
 
 class BenchmarkError(ForPeople, ValueError):
-    """A benchmark file that cannot be used; the message names the file and the mend."""
+    """A benchmark file that cannot be used; the message names the file and the fix."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +70,10 @@ class Benchmarks:
             [text for part in parts for text in part.passages],
         )
 
+    def unread(self) -> list[str]:
+        """A line for each record of the files that holds no question: it is no item, and rows are not compared with it."""
+        return [line for entry in self.files for line in _read(*entry)[1]]
+
     @property
     def names(self) -> list[str]:
         return sorted({name for name, _, _ in self.files})
@@ -104,39 +100,52 @@ def pinned(
         listed = [(_name_of(path), path) for path in _files(paths)]
     twice = [name for name, count in Counter(name for name, _ in listed).items() if count > 1]
     if twice:
-        raise BenchmarkError(f"two benchmark files are named {twice[0]!r}: give them names of their own")
+        raise BenchmarkError(f"two benchmark files are named {twice[0]!r}. Fix: give them names of their own")
     files = []
     for name, path in listed:
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
             raise BenchmarkError(
-                f"benchmark {name}: cannot read {path} ({error.strerror}): check the path"
+                f"benchmark {name}: cannot read {path} ({error.strerror}). Fix: check the path"
             ) from error
         files.append((name, str(path), digest))
     return tuple(sorted(files))
 
 
-@functools.lru_cache(maxsize=64)
 def _items(name: str, path: str, digest: str) -> Items:
-    """Keyed by content: a file that changed is another key, and a pinned digest that no longer fits is an error."""
-    data = Path(path).read_bytes()
-    if hashlib.sha256(data).hexdigest() != digest:
-        raise BenchmarkError(f"benchmark {name}: {path} changed since it was registered: run again")
-    found = Items([], [], [])
-    for number, record in enumerate(_records(Path(path), data)):
+    return _read(name, path, digest)[0]
+
+
+@functools.lru_cache(maxsize=64)
+def _read(name: str, path: str, digest: str) -> tuple[Items, tuple[str, ...]]:
+    """(items, a line for each record that is none). Keyed by content: a file that changed is another key, and a pinned
+    digest that no longer fits is an error."""
+    if hashlib.sha256(Path(path).read_bytes()).hexdigest() != digest:
+        raise BenchmarkError(f"benchmark {name}: {path} changed since it was registered. Fix: run again")
+    found, unread = Items([], [], []), []
+    listed, common = read_records(Path(path))
+    for number, record in enumerate(listed):
         try:
-            text = question(record)
+            text = question(_fields(record), common)
         except Unfit as error:
-            raise BenchmarkError(
-                f"benchmark {name}: {path}, record {number}: {error}; mend or drop it (question columns: {', '.join(QUESTIONS)})"
-            ) from error
+            unread.append(f"benchmark {name}: {path}, {record.place}: {error}")
+            continue
         found.names.append(f"{name}#{number}")
         found.texts.append(text)
         found.passages.append(text)
     if not found.texts:
-        raise BenchmarkError(f"benchmark {name}: {path} has no items")
-    return found
+        why = f": {unread[0].partition(f'{path}, ')[2]}" if unread else ""
+        raise BenchmarkError(
+            f"benchmark {name}: {path} has no items{why}. Fix: correct or drop it (question columns: {', '.join(QUESTIONS)})"
+        )
+    return found, tuple(unread)
+
+
+def _fields(record: Record) -> Mapping[str, object]:
+    if record.fields is None:
+        raise Unfit(record.error or "unreadable")
+    return record.fields
 
 
 def _files(paths: Iterable[str | Path]) -> list[Path]:
@@ -146,47 +155,28 @@ def _files(paths: Iterable[str | Path]) -> list[Path]:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(file for file in path.rglob("*") if file.name.lower().endswith(_FILES))
+        inside = sorted(file for file in path.rglob("*") if file.is_file() and kind_of(file) is not None)
         if not inside:
             raise BenchmarkError(
-                f"benchmark folder {path}: holds no {', '.join(_FILES)} file: check the path"
+                f"benchmark folder {path}: holds no {', '.join(KINDS)} file. Fix: check the path"
             )
         found += inside
     return found
 
 
-def read_records(path: Path) -> Iterable[Mapping[str, Any]]:
-    """The records of a JSONL, JSON, CSV or Parquet file; BenchmarkError if it is none."""
+def read_records(path: Path) -> tuple[list[Record], Habits]:
+    """The records of a file of any kind, those that cannot be read with their reason, and what they have in common;
+    BenchmarkError where the file cannot be read."""
     try:
-        return _records(path, path.read_bytes())
-    except OSError as error:
-        raise BenchmarkError(f"cannot read {path} ({error.strerror}): check the path") from error
-
-
-def _records(path: Path, data: bytes) -> Iterable[Mapping[str, Any]]:
-    kind = path.name.lower()
-    try:
-        if kind.endswith(".parquet"):
-            return pq.read_table(io.BytesIO(data)).to_pylist()  # type: ignore[no-any-return]
-        if kind.endswith(".gz"):
-            data, kind = gzip.decompress(data), kind[:-3]
-        if kind.endswith(".csv"):
-            return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
-        if kind.endswith(".json"):
-            found = orjson.loads(data)
-        else:
-            found = [orjson.loads(line) for line in data.splitlines() if line.strip()]
-    except (OSError, ValueError, EOFError, csv.Error) as error:
-        raise BenchmarkError(
-            f"benchmark file {path}: not readable as JSONL, JSON, CSV or Parquet ({error}): mend or drop it"
-        ) from error
-    if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
-        raise BenchmarkError(f"benchmark file {path}: must hold one JSON object an item")
-    return found
+        found = list(records(path))
+    except IngestError as error:
+        raise BenchmarkError(f"benchmark file {error}") from error
+    return found, habits([record.fields for record in found if record.fields is not None])
 
 
 def _name_of(path: Path) -> str:
-    stem = re.sub(r"(\.(jsonl?|csv|parquet|gz))+$", "", path.name)
+    endings = "|".join(re.escape(ending) for ending in (*KINDS, *PACKED))
+    stem = re.sub(f"(?:{endings})+$", "", path.name, flags=re.IGNORECASE)
     if re.match(r"(test|train|dev|val|valid|validation|data)\b", stem) and path.absolute().parent.name:
         return _plain(f"{path.absolute().parent.name}_{stem}")
     return _plain(stem)

@@ -60,7 +60,7 @@ def load_pairs(paths: Sequence[str | Path], benchmarks: Benchmarks) -> tuple[Lea
         itertools.chain.from_iterable(
             (
                 _leak(record, names, f"{path}, record {number}")
-                for number, record in enumerate(read_records(path))
+                for number, record in enumerate(one.fields or {} for one in read_records(path)[0])
             )
             for path in map(Path, paths)
         )

@@ -18,16 +18,20 @@ DOMAINS: dict[str, tuple[str, tuple[str, ...]]] = {
     "error finding": ("reasoning", ("mrben", "mrgsm8k", "prmbench", "bigbenchmistake", "processbench", "verifycot")),
 }  # fmt: skip
 CAPABILITIES = ("knowledge", "reasoning", "mathematics", "coding")
-FALLBACK = "competition"
+UNASSIGNED = "unassigned"  # neither the name nor the form of a benchmark tells; domain and capability
+_BY_FORM = {"first_error": "error finding", "judgement": "error finding", "roles": "constraints"}
 
 
-def domain_of(benchmark: str) -> str:
-    """The domain of a benchmark: the longest beginning that fits its name decides ("mathqa" before "math")."""
+def domain_of(benchmark: str, form: str = "") -> str:
+    """The domain of a benchmark: the longest beginning that fits its name decides ("mathqa" before "math"), then the
+    form of its items; UNASSIGNED where neither tells."""
     name = re.sub(r"[^a-z0-9]", "", benchmark.lower())
     fits = [(len(start), domain) for domain, (_, starts) in DOMAINS.items() for start in starts if name.startswith(start)]  # fmt: skip
-    return max(fits)[1] if fits else FALLBACK
+    return max(fits)[1] if fits else _BY_FORM.get(form, UNASSIGNED)
 
 
 def capability_of(domain: str, form: str) -> str:
     """The capability behind a domain; writing a program is coding, whatever it computes."""
-    return "coding" if form == "program" else DOMAINS[domain][0]
+    if form == "program":
+        return "coding"
+    return DOMAINS[domain][0] if domain in DOMAINS else UNASSIGNED

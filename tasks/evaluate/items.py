@@ -1,12 +1,12 @@
 """Benchmark files as items: what is asked, in which form, and the trusted answer. Columns by convention.
 
 The form follows from what a record holds: steps with the place of an error (MR-Ben, MR-GSM8K, PRMBench, BIG-Bench
-Mistake), a quiz about knights and knaves, premises with a conclusion (FOLIO), options, or else a free answer.
+Mistake), a solution with a flag that says whether it is right (verify_cot), a quiz about knights and knaves, premises with
+a conclusion (FOLIO), options, or else a free answer.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from typing import Any
 import pyarrow as pa
 
 from storage.rows import content_id
-from tasks.columns import Unfit, read
+from tasks.columns import GOLD, Habits, Unfit, read, solution_and_flag, with_own_options
 from tasks.decontaminate.benchmarks import BenchmarkError, pinned, read_records
 from tasks.evaluate.domains import DOMAINS, capability_of, domain_of
 from tasks.hygiene import LANGUAGE_NAMES, language_of
+from tasks.options import Options, Unreadable, letter_of, options_of
+from tasks.records import Record, plain
 from tasks.taxonomy import domain_of as topic_of
 
 SCHEMA = pa.schema(
@@ -31,16 +33,14 @@ SCHEMA = pa.schema(
         ("language", pa.string()),
         ("question", pa.string()),
         ("options", pa.list_(pa.string())),  # without their letters
-        ("solution", pa.string()),  # a worked solution; in the form first_error the one to be judged, a step a line
+        ("solution", pa.string()),  # a worked solution; in first_error and judgement the one to be judged, a step per line
         ("reference", pa.string()),
         ("rejected", pa.string()),
     ]
 )  # fmt: skip
 
 _TOPICS = ("subdomain", "type", "subject", "category", "subfield", "classification")
-_OPTION = re.compile(r"(?<![A-Za-z0-9])\(?([A-Ja-j])\s*[).:\uff0e\u3001]\s*")
-_LETTER = re.compile(r"\(?([A-Ja-j])\)?[.:]?")
-_TRUTHS = ["True", "False", "Unknown"]
+_TRUTHS = Options(("True", "False", "Unknown"), ("A", "B", "C"))
 
 
 def load(paths: Sequence[str | Path], domains: Mapping[str, str] | None = None) -> pa.Table:
@@ -51,54 +51,75 @@ def load(paths: Sequence[str | Path], domains: Mapping[str, str] | None = None) 
         raise BenchmarkError(f"no domain {unknown[0]!r}; there are: {', '.join(DOMAINS)}")
     rows = []
     for name, path, _ in pinned(paths):
-        found = list(_items(name, read_records(Path(path)), chosen.get(name) or domain_of(name)))
+        listed, common = read_records(Path(path))
+        found = list(_items(name, listed, common, chosen.get(name)))
         if not any(row["rejected"] is None for row in found):
             why = found[0]["rejected"] if found else "it holds no record"
             raise BenchmarkError(
-                f"benchmark {name}: {path} has no item that can be judged ({why}): mend or drop it"
+                f"benchmark {name}: {path} has no item that can be judged ({why}). Fix: correct or drop it"
             )
         rows += found
     return pa.Table.from_pylist(rows, SCHEMA)
 
 
-def _items(name: str, records: Iterable[Mapping[str, Any]], domain: str) -> Iterable[dict[str, Any]]:
-    for number, record in enumerate(records):
-        told = {key.strip().lower().replace(" ", "_"): value for key, value in record.items()}
+def _items(
+    name: str, listed: Sequence[Record], common: Habits, domain: str | None
+) -> Iterable[dict[str, Any]]:
+    named = [{plain(key): value for key, value in (record.fields or {}).items()} for record in listed]
+    judged = _judges_solutions(named)
+    for number, (record, told) in enumerate(zip(listed, named, strict=True)):
         try:
-            item = _item(told)
+            if record.fields is None:
+                raise Unfit(record.error or "unreadable")
+            item = _item(told, common, judged)
             why = None if item["reference"] else "items: no trusted answer"
         except Unfit as error:
-            item, why = {"form": "open", "question": ""}, f"items: {error}"
+            item, why = {"form": "open", "question": ""}, f"items: {record.place}: {error}"
         language = str(told.get("language") or language_of(item["question"]) or "en")
         topic = next((told[key] for key in _TOPICS if isinstance(told.get(key), str)), None)
+        ours = domain or domain_of(name, item["form"])
         yield {
             **item,
             "id": f"{name}#{number}",
             "benchmark": name,
-            "domain": domain,
-            "capability": capability_of(domain, item["form"]),
-            "subdomain": topic or domain,
+            "domain": ours,
+            "capability": capability_of(ours, item["form"]),
+            "subdomain": topic or ours,
             "language": LANGUAGE_NAMES.get(language.lower(), "en"),
             "rejected": why,
         }
 
 
-def _item(told: Mapping[str, Any]) -> dict[str, Any]:
+def _judges_solutions(named: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a file is about solutions, right ones and wrong ones, instead of questions: some solution is called
+    wrong, and no answer stands beside them that the file vouches for. verify_cot has both, and a second flag."""
+    if any("flag" in told and "correct" in told and "final_answer" in told for told in named):
+        return True
+    flags = [flag for solution, flag in map(solution_and_flag, named) if solution is not None]
+    return False in flags and not any(
+        told.get(key) for told in named for key in GOLD if not isinstance(told.get(key), bool)
+    )
+
+
+def _item(told: Mapping[str, Any], common: Habits, judged: bool) -> dict[str, Any]:
     """Form, question, options, solution and reference of one record; Unfit if it has none."""
     if (steps := _steps(told)) is not None:
         return steps
+    if judged:
+        solution, right = solution_and_flag(told)
+        fields = read(told, common)
+        reference = None if right is None or solution is None else "right" if right else "wrong"
+        return {"form": "judgement", "question": fields.asked, "solution": solution, "reference": reference}
     if isinstance(told.get("quiz"), str) and isinstance(told.get("solution_text"), str):
         return {"form": "roles", "question": told["quiz"], "reference": told["solution_text"]}
-    if isinstance(told.get("conclusion"), str) and isinstance(told.get("premises"), list):
-        question = "\n".join([*map(str, told["premises"]), "Does it follow that the statement below is true?", told["conclusion"]])  # fmt: skip
-        label = {"uncertain": "Unknown"}.get(str(told.get("label")).lower(), str(told.get("label")).title())
-        return _choice(question, _TRUTHS, label)
-    options = told.get("options") or told.get("choices")
-    fields = read(told if not options else {k: v for k, v in told.items() if k not in ("options", "choices")})
-    listed = _options(options)
-    if listed:
-        reference = told.get("answer") if isinstance(told.get("answer"), int) else fields.reference
-        return {**_choice(fields.question, listed, reference), "solution": fields.solution}
+    fields = read(told, common)
+    if isinstance(told.get("conclusion"), str) and told.get("premises") and fields.options is None:
+        label = told.get("label", told.get("answer"))
+        truth = {"uncertain": "Unknown"}.get(str(label).strip().lower(), str(label).strip().title())
+        return _choice(fields.question, _TRUTHS, letter_of(_TRUTHS, truth))
+    fields = with_own_options(fields)
+    if fields.options:
+        return {**_choice(fields.question, fields.options, fields.reference), "solution": fields.solution}
     return {
         "form": "open",
         "question": fields.question,
@@ -107,37 +128,17 @@ def _item(told: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _choice(question: str, options: list[str], reference: Any) -> dict[str, Any]:
-    """A question with options; the reference, a letter, a number from 0 or an option's text, becomes a letter."""
-    letter = None
-    if isinstance(reference, int) and 0 <= reference < len(options):
-        letter = chr(65 + reference)
-    elif isinstance(reference, str) and (found := _LETTER.fullmatch(reference.strip())):
-        letter = found[1].upper()
-    elif reference in options:
-        letter = chr(65 + options.index(reference))
-    if letter is not None and ord(letter) - 65 >= len(options):
-        raise Unfit(f"the answer is {letter}, but there are {len(options)} options")
-    return {"form": "choice", "question": question, "options": options, "reference": letter}
-
-
-def _options(value: Any) -> list[str]:
-    """Options without their letters, from a list, a mapping or one text ("a ) 12 , b ) 16 , ...")."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list):
-        texts = [str(option).strip() for option in value if option is not None]
-        lettered = all((m := _OPTION.match(t)) and ord(m[1].upper()) - 65 == i for i, t in enumerate(texts))
-        return [_OPTION.sub("", text, count=1).strip() if lettered else text for text in texts]
-    if not isinstance(value, str):
-        return []
-    # the letters in their order: an "a)" inside an option's text does not begin another one
-    cuts: list[tuple[int, int]] = []
-    for match in _OPTION.finditer(value):
-        if ord(match[1].upper()) - 65 == len(cuts):
-            cuts.append((match.start(), match.end()))
-    ends = [start for start, _ in cuts[1:]] + [len(value)]
-    return [value[begin:end].strip(" ,\n") for (_, begin), end in zip(cuts, ends, strict=True)]
+def _choice(question: str, options: Options, reference: str | None) -> dict[str, Any]:
+    """A question with options. The reference is a letter, several letters, or a value that the judge compares with the
+    options; Unfit where it is a letter that they do not have."""
+    if (
+        reference is not None
+        and len(reference) == 1
+        and reference.isalpha()
+        and letter_of(options, reference) is None
+    ):
+        raise Unfit(f"the answer is {reference.upper()}, but there are {len(options)} options")
+    return {"form": "choice", "question": question, "options": list(options.texts), "reference": reference}
 
 
 def _steps(told: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -157,16 +158,21 @@ def _steps(told: Mapping[str, Any]) -> dict[str, Any] | None:
         wrong = 0 if wrong is None else wrong + 1
     if not isinstance(steps, list):
         return None
-    if not str(wrong).isdigit():
-        raise Unfit(f"the first wrong step is {wrong!r}, not a number")
+    try:
+        first = int(str(wrong))
+        options = options_of(told)
+    except (ValueError, Unreadable) as error:
+        raise Unfit(
+            f"the first wrong step is {wrong!r}, not a number" if str(wrong) in str(error) else str(error)
+        ) from error
     question = next((told[key] for key in ("modified_question", "question", "input") if isinstance(told.get(key), str)), None)  # fmt: skip
     if not question:
         raise Unfit("no question")
     return {
         "form": "first_error",
-        "question": question,
+        "question": "\n".join([question, *(options.lines() if options else ())]),
         "solution": "\n".join(" ".join(str(step).split()) for step in steps),
-        "reference": str(int(wrong)),
+        "reference": str(first),
     }
 
 

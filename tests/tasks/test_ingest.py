@@ -112,13 +112,13 @@ def test_verl() -> None:
         ({"question": "Q", "answer": 2.5}, "Q", "2.5"),
         ({"question": "Q", "final_answer": ["2", "3"]}, "Q", "2, 3"),
         ({"question": "Which?", "choices": ["x", "y"], "answer": 1}, "Which?\nA) x\nB) y", "B"),
-        ({"question": "Which?", "options": ["A)5", "B)6"], "correct": "B"}, "Which?\nA)5\nB)6", "B"),
+        ({"question": "Which?", "options": ["A)5", "B)6"], "correct": "B"}, "Which?\nA) 5\nB) 6", "B"),
         ({"question": None, "problem": "P?", "answer": "1"}, "P?", "1"),
     ],
 )
 def test_conventions(record: dict[str, Any], question: str, reference: str) -> None:
     fields = read(record)
-    assert (fields.question, fields.reference) == (question, reference)
+    assert (fields.asked, fields.reference) == (question, reference)
 
 
 BALANCED = st.recursive(

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.answers import Judge
-from tasks.evaluate.forms.choice import right
 from tasks.parse import critique
 from tasks.sandbox import Sandbox
 
@@ -25,3 +24,7 @@ def answers(
 ) -> list[str | None]:
     read = [critique(text) for text in texts]
     return [None if isinstance(found, str) else str(found.first_wrong_step or 0) for found in read]
+
+
+def right(items: Sequence[Mapping[str, Any]], answers: Sequence[str | None], *, judge: Judge) -> list[bool]:
+    return [answer == item["reference"] for item, answer in zip(items, answers, strict=True)]

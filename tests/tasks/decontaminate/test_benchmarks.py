@@ -57,16 +57,16 @@ def test_names(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("no.jsonl", None, "cannot read .*no.jsonl .*check the path"),
-        ("bad.jsonl", b"{not json}\n", "bad.jsonl: not readable"),
-        ("bad.parquet", b"PAR", "bad.parquet: not readable"),
-        ("bad.jsonl.gz", b"not gzip", "bad.jsonl.gz: not readable"),
+        ("bad.jsonl", b"{not json}\n", "bad.jsonl has no items: line 1: not JSON"),
+        ("bad.parquet", b"PAR", "bad.parquet: not Parquet, in spite of its name"),
+        ("bad.jsonl.gz", b"not gzip", "bad.jsonl.gz: not gzip, in spite of its name"),
         ("empty.jsonl", b"\n", "has no items"),
         (
             "odd.jsonl",
             b'{"answer": 1}\n',
-            "record 0: no question; mend or drop it .question columns: question, problem",
+            "has no items: line 1: no question. Fix: correct or drop it .question columns: question, problem",
         ),
-        ("list.jsonl", b"[1, 2]\n", "one JSON object an item"),
+        ("list.jsonl", b"[1, 2]\n", "has no items: line 1: not a JSON object but a list"),
     ],
 )
 def test_a_bad_file_is_named_before_any_work(

@@ -1,0 +1,190 @@
+"""Chats as other people's files hold them: who speaks under which name, and what is said in which shape.
+
+Roles go by many names (human, prompter, gpt, bot, model, ...), turns are objects, pairs or plain texts that alternate, and
+contents are texts or lists of parts. A role that is not known is an error: a turn is never left out without a word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+COLUMNS = (
+    "messages", "conversations", "conversation", "dialogue", "dialog", "dialogs", "chat", "chats", "turns", "history",
+    "message_list", "conversation_turns",
+)  # fmt: skip
+USER = frozenset(
+    ("user", "human", "prompter", "customer", "client", "student", "questioner", "person", "usr", "user_query", "instruction",
+     "question", "problem", "input", "q", "u", "h", "me", "asker", "inquirer", "learner", "用户", "问", "人类", "学生", "提问者")
+)  # fmt: skip
+ASSISTANT = frozenset(
+    ("assistant", "gpt", "chatgpt", "bot", "model", "ai", "chatbot", "chat_bot", "machine", "agent", "llm", "output", "response",
+     "answer", "reply", "teacher", "tutor", "expert", "a", "bard", "bing", "assistant_response", "solution", "completion",
+     "助手", "答", "机器人", "助理", "老师", "模型")
+)  # fmt: skip
+SYSTEM = frozenset(("system", "developer", "system_prompt", "context", "系统", "instructions"))
+TOOL = frozenset(
+    ("tool", "function", "ipython", "observation", "environment", "function_call", "function_response", "tool_call",
+     "tool_calls", "tool_response", "tool_result", "function_result", "code_interpreter", "interpreter", "python", "execution")
+)  # fmt: skip
+_FAMILIES = re.compile(
+    r"(?:chat)?gpt|claude|llama|qwen|gemini|gemma|deepseek|mistral|mixtral|palm|vicuna|alpaca|phi\b|openai|o[134]\b|yi\b|glm|"
+    r"assistant|ai\b|bot\b|model",
+    re.IGNORECASE,
+)
+_SPEAKER = ("role", "from", "speaker", "author", "sender", "user_type", "participant", "who", "type", "name")
+_CONTENT = ("content", "value", "text", "message", "utterance", "body", "parts", "contents")
+_DEEPEST = 20  # parts within parts, replies below replies
+
+
+class Odd(ValueError):
+    """A chat that follows no known shape; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """`role`: user, assistant, system or tool."""
+
+    role: str
+    text: str
+
+
+def turns_of(value: Any) -> list[Turn] | None:
+    """The turns of a chat; None where the value is none (a text, a number, an object without turns). Odd where
+    it is a list that cannot be read as one."""
+    if isinstance(value, Mapping):
+        inner = next((value[name] for name in COLUMNS if isinstance(value.get(name), list)), None)
+        if inner is not None:
+            return turns_of(inner)
+        return _tree(value, 0) if _speaker(value) is not None else None
+    if not isinstance(value, (list, tuple)):
+        return None
+    if value and all(isinstance(one, str) for one in value):
+        return [Turn("assistant" if place % 2 else "user", text) for place, text in enumerate(value)]
+    return [turn for one in value for turn in _turn(one)]
+
+
+def transcript(text: str) -> list[Turn] | None:
+    """The turns of a text that is a chat in a model's own template, or in Anthropic's "Human: ... Assistant: ..."; None
+    where it is none."""
+    for pattern in _TEMPLATES:
+        marks = list(pattern.finditer(text))
+        if not marks or (text[: marks[0].start()].strip(_EDGE) and pattern is not _ALPACA):
+            continue
+        ends = [mark.start() for mark in marks[1:]] + [len(text)]
+        turns = []
+        for mark, end in zip(marks, ends, strict=True):
+            said = _END.sub("", text[mark.end() : end]).strip()
+            if said:
+                turns.append(Turn(_role(mark["role"]), said))
+        if turns and turns[0].role in ("user", "system"):
+            return turns
+    return None
+
+
+_EDGE = " \n\t"
+_CHATML = re.compile(r"<\|im_start\|>\s*(?P<role>[a-z]+)[ \t]*\n?")
+_LLAMA3 = re.compile(r"(?:<\|begin_of_text\|>)?<\|start_header_id\|>(?P<role>[a-z]+)<\|end_header_id\|>\s*")
+_ZEPHYR = re.compile(r"(?:^|(?<=\n)|(?<=>))<\|(?P<role>user|assistant|system)\|>\s*")
+_GEMMA = re.compile(r"(?:<bos>)?<start_of_turn>(?P<role>user|model|system)\s*")
+_ALPACA = re.compile(
+    r"(?:^|\n)###\s*(?P<role>Instruction|Input|Response|Human|Assistant|User|System)\s*:?[ \t]*(?:\n|$|(?=\S))"
+)
+_HUMAN = re.compile(r"(?:^|\n\n)(?P<role>Human|Assistant|H|A):[ \t]*")
+_TEMPLATES = (_CHATML, _LLAMA3, _GEMMA, _ZEPHYR, _ALPACA, _HUMAN)
+_END = re.compile(r"(?:<\|im_end\|>|<\|eot_id\|>|<\|endoftext\|>|<end_of_turn>|</s>|<eos>|<\|end\|>)\s*$")
+
+
+def _turn(value: Any) -> list[Turn]:
+    if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(one, str) for one in value):
+        try:
+            return [Turn(_role(value[0]), value[1])]
+        except Odd:
+            return [Turn("user", value[0]), Turn("assistant", value[1])]
+    if not isinstance(value, Mapping):
+        raise Odd("a chat turn is not an object with role and content")
+    named = {str(name).strip().lower(): part for name, part in value.items() if part is not None}
+    speaker = _speaker(named)
+    if speaker is None:
+        pairs = [
+            (name, part)
+            for name, part in named.items()
+            if isinstance(part, str) and name in USER | ASSISTANT | SYSTEM
+        ]
+        if pairs and len(pairs) == len(named):  # {"human": "...", "assistant": "..."}
+            return [Turn(_role(name), part) for name, part in pairs]
+        raise Odd("a chat turn is not an object with role and content")
+    role = _role(speaker)
+    content = next((named[name] for name in _CONTENT if name in named), None)
+    return [Turn(role, _said(role, content, 0))]
+
+
+def _speaker(value: Mapping[Any, Any]) -> str | None:
+    """Who speaks; None where the object is no turn."""
+    for name in _SPEAKER:
+        who = value.get(name)
+        if isinstance(who, Mapping):  # the raw export of ChatGPT: {"author": {"role": "user"}}
+            who = who.get("role")
+        if isinstance(who, str) and any(part in value for part in _CONTENT):
+            return who
+    return None
+
+
+def _role(name: str) -> str:
+    role = name.strip().strip("<|>:").lower().replace(" ", "_").replace("-", "_")
+    for ours, theirs in (("user", USER), ("assistant", ASSISTANT), ("system", SYSTEM), ("tool", TOOL)):
+        if role in theirs:
+            return ours
+    if _FAMILIES.match(role):
+        return "assistant"
+    raise Odd(f"a chat turn of an unknown role {role[:40]!r}")
+
+
+def _said(role: str, content: Any, depth: int) -> str:
+    """A content as text: a list of parts gives the words in it, whatever else stands beside them."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, Mapping):
+        content = [content]
+    if not isinstance(content, (list, tuple)) or depth > _DEEPEST:
+        raise Odd(
+            f"the {role} turn is {'a number' if isinstance(content, (int, float)) else type(content).__name__}, not text"
+        )
+    parts = []
+    for part in content:
+        if isinstance(part, str):
+            parts.append(part)
+        elif isinstance(part, Mapping):
+            if part.get("type", "text") in ("text", "input_text", "output_text", None):
+                inner = next((part[name] for name in _CONTENT if part.get(name) is not None), "")
+                parts.append(_said(role, inner, depth + 1))
+        elif part is not None:
+            raise Odd(f"the {role} turn is a list that holds other things than text")
+    return "\n".join(part for part in parts if part)
+
+
+def _tree(value: Mapping[str, Any], depth: int) -> list[Turn]:
+    """The first way down a tree of replies (OpenAssistant)."""
+    turns = _turn(value)
+    replies = value.get("replies")
+    if (
+        isinstance(replies, (list, tuple))
+        and replies
+        and isinstance(replies[0], Mapping)
+        and depth < _DEEPEST
+    ):
+        turns += _tree(replies[0], depth + 1)
+    return turns
+
+
+def asked(turns: Sequence[Turn]) -> list[str]:
+    return [turn.text for turn in turns if turn.role == "user"]
+
+
+def replied(turns: Sequence[Turn]) -> str | None:
+    """The first reply that says something."""
+    return next((turn.text for turn in turns if turn.role == "assistant" and turn.text.strip()), None)
