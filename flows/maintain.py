@@ -17,6 +17,7 @@ from storage import candidates, compaction, marks, retention, rows, shards, swee
 from storage.clock import now
 from storage.compaction import SmallFiles
 from storage.ledger import LedgerError
+from storage.markdown import code, inline
 from storage.retention import Fate, Rules
 from storage.sweep import Orphan
 
@@ -56,27 +57,28 @@ class Plan:
         """Markdown."""
         retired = [fate for fate in self.fates if not fate.keep]
         lines = ["Done:" if applied else "What would be done (nothing was changed; apply does it):", ""]
-        lines += [f"- retire `{fate.version}`: {fate.why}" for fate in retired]
+        lines += [f"- retire {code(fate.version)}: {inline(fate.why)}" for fate in retired]
         lines += [
-            f"- delete {len(paths)} files of retired versions of `{name}`"
+            f"- delete {len(paths)} files of retired versions of {code(name)}"
             for name, paths in self.files.items()
             if paths
         ]
         lines += [
-            f"- delete orphan `{one.table}/{one.path}` ({one.size:,} bytes, {one.age.total_seconds() / 3600:.0f} h old)"
+            f"- delete orphan {code(f'{one.table}/{one.path}')} ({one.size:,} bytes, {one.age.total_seconds() / 3600:.0f} h old)"
             for one in self.orphans
         ]
         lines += [
-            f"- join {len(one.paths)} small files of `{one.table}` ({one.size:,} bytes)" for one in self.small
+            f"- join {len(one.paths)} small files of {code(one.table)} ({one.size:,} bytes)"
+            for one in self.small
         ]
         if self.outputs.digests:
             lines.append(f"- forget {len(self.outputs.digests)} stage outputs ({self.outputs.size:,} bytes)")
-        lines += [f"- {text}" for text in self.done]
+        lines += [f"- {inline(text)}" for text in self.done]
         if len(lines) == 2:
             lines.append("- nothing")
         kept = [fate for fate in self.fates if fate.keep]
         lines += ["", f"{len(kept)} versions are kept:", ""]
-        lines += [f"- `{fate.version}`: {fate.why}" for fate in kept]
+        lines += [f"- {code(fate.version)}: {inline(fate.why)}" for fate in kept]
         return "\n".join(lines) + "\n"
 
 

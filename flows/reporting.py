@@ -11,6 +11,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 
 from flows.terms import Stopped
 from flows.tools import Tools
+from storage.markdown import inline
 from storage.marks import newest
 from storage.rows import column, empty
 from storage.versions import Version
@@ -67,7 +68,7 @@ def report_stopped(dataset: str, stopped: Stopped) -> None:
     create_markdown_artifact(
         key=f"{key_of(dataset)}-stopped",
         markdown=(
-            f"**{stopped.why}**\n\n"
+            f"**{inline(stopped.why)}**\n\n"
             f"- paid: ${spent.usd:,.4f}, {spent.tokens:,} tokens ({spent.estimated:,} calls estimated)\n"
             f"- accepted: {spent.accepted:,} of {spent.target:,} rows; nothing was published\n"
             "- run it again to go on: finished work and every paid answer are found, the budget counts anew"

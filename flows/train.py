@@ -12,6 +12,7 @@ from prefect.artifacts import create_markdown_artifact
 from flows.alarms import on_failure
 from flows.settings import load_settings
 from flows.tools import opened
+from storage.markdown import code, inline
 from tasks.train.config import Train
 from tasks.train.run import Trained
 from tasks.train.run import train as run
@@ -44,14 +45,14 @@ def named(config: Train) -> str:
 
 def as_markdown(done: Trained) -> str:
     """What was trained, on what, and how it ended."""
-    lines = [f"Checkpoint `{done.checkpoint}`", "", "| stage | data | measured |", "|---|---|---|"]
+    lines = [f"Checkpoint {code(done.checkpoint)}", "", "| stage | data | measured |", "|---|---|---|"]
     for number, stage in enumerate(done.lineage["stages"], 1):
         data = ", ".join(
             f"{one['version']}" + (f" ({one['weight']:g})" if one["weight"] is not None else "")
             for one in stage["data"]
         )
         told = ", ".join(f"{name} {value:.4g}" for name, value in headline(stage["metrics"]).items())
-        lines.append(f"| {number} | {data} | {told} |")
+        lines.append(f"| {number} | {inline(data)} | {inline(told)} |")
     environment = done.lineage["environment"]
     commit = done.lineage["code"]["commit"][:10] or "no commit"
     lines += [

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow.compute as pc
 import yaml
 
 from storage.datasets import Store
+from storage.markdown import code, fenced, inline
 from storage.versions import Version
 
 _COUNTED = ("license", "language", "source", "subdomain", "solution_format")
@@ -26,8 +27,8 @@ def card(store: Store, version: Version, *, shape: str, rows: int, files: str, k
     counts = _counts(store, version)
     front = yaml.safe_dump(_front(version, counts, rows, files), sort_keys=False, allow_unicode=True)
     parts = [
-        f"---\n{front}---\n\n# {version}\n",
-        f"{rows:,} records in the shape `{shape}`, made by mathmill from version `{version}` "
+        f"---\n{front}---\n\n# {inline(version)}\n",
+        f"{rows:,} records in the shape {code(shape)}, made by mathmill from version {code(version)} "
         f"({version.rows:,} rows, published {version.created}).\n",
         _usage(files, kind),
         "## What is in it\n",
@@ -35,7 +36,7 @@ def card(store: Store, version: Version, *, shape: str, rows: int, files: str, k
         _funnel(version.lineage),
         "## Lineage\n",
         f"Content digest `{version.digest}`. What the version was made from and with:\n",
-        _fenced(json.dumps(version.lineage, ensure_ascii=False, indent=2, sort_keys=True), "json"),
+        fenced(json.dumps(version.lineage, ensure_ascii=False, indent=2, sort_keys=True), "json"),
     ]
     return "\n".join(parts)
 
@@ -86,16 +87,9 @@ def _funnel(lineage: Mapping[str, Any]) -> str:
 
 
 def _table(heads: Any, rows: Any) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join("| " + " | ".join(_cell(value) for value in line) + " |\n" for line in lines)
+    lines = [_line(heads), "|" + " --- |" * len(heads) + "\n", *(_line(row) for row in rows)]
+    return "".join(lines)
 
 
-def _cell(value: Any) -> str:
-    return " ".join(str(value).replace("|", "\\|").replace("<", "&lt;").split())
-
-
-def _fenced(text: str, language: str) -> str:
-    """Text in a fence longer than any run of backticks inside, so that it cannot end it."""
-    longest = max((len(run) for run in "".join(c if c == "`" else " " for c in text).split()), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}\n"
+def _line(cells: Iterable[Any]) -> str:
+    return "| " + " | ".join(inline(value) for value in cells) + " |\n"

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from storage.markdown import inline
 from tasks.decontaminate.benchmarks import Benchmarks, Items
 from tasks.decontaminate.judge import Tools
 from tasks.decontaminate.own import own_problems
@@ -86,9 +87,9 @@ class Certificate:
         """For people, as Markdown."""
         if not self.sets:
             return ["No benchmark is registered: rows were compared with none."]
-        names = ", ".join(f"{name} ({items:,})" for name, _, items in self.sets)
+        names = ", ".join(f"{inline(name)} ({items:,})" for name, _, items in self.sets)
         hits = ", ".join(f"{what} {count:,}" for what, count in self.hits.items())
-        judged = ", ".join(f"{count:,} {said}" for said, count in self.judged.items())
+        judged = ", ".join(f"{count:,} {inline(said)}" for said, count in self.judged.items())
         found = [
             f"{self.rows:,} rows compared with {sum(items for _, _, items in self.sets):,} items: {names}.",
             f"Rules: {', '.join(self.rules)}.",
@@ -100,8 +101,10 @@ class Certificate:
         ]
         for part in self.recall:
             rules = ", ".join(f"{rule} {count}" for rule, count in part.by_rule.items())
-            found.append(f"| {part.kind} | {part.planted} | {part.found} | {part.share:.3f} | {rules} |")
-        found += [f"| {kind} | 0 | - | not measured: no pairs given | |" for kind in self.unmeasured]
+            found.append(
+                f"| {inline(part.kind)} | {part.planted} | {part.found} | {part.share:.3f} | {rules} |"
+            )
+        found += [f"| {inline(kind)} | 0 | - | not measured: no pairs given | |" for kind in self.unmeasured]
         if self.false_positives is not None:
             found += ["", f"False positives: {self.false_positives:,} of {self.clean_rows:,} clean rows."]
         return found

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from storage import markdown
 from tasks.diff.figures import Diff
 
 MOST_SHIFTS = 15
@@ -33,7 +34,5 @@ def _environment() -> Environment:
     environment.filters["count"] = lambda number: f"{number:,}"
     environment.filters["share"] = lambda number: f"{number:.1%}"
     environment.filters["points"] = lambda shift: f"{100 * (shift.share_after - shift.share_before):+.1f}"
-    environment.filters["cell"] = lambda text: " ".join(
-        str(text).replace("|", "\\|").replace("<", "&lt;").replace("`", "'").split()
-    )
+    environment.filters["cell"] = markdown.inline
     return environment

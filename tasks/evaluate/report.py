@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from storage.markdown import inline
+
 TITLES = {"capability": "Capability", "domain": "Domain", "benchmark": "Benchmark", "subdomain": "Subdomain"}
 MANY = 40  # lines of a table that are shown; the record has all
 
@@ -12,14 +14,18 @@ MANY = 40  # lines of a table that are shown; the record has all
 def to_markdown(record: Mapping[str, Any]) -> str:
     """The report of an evaluation's record (flows/evaluating.py)."""
     model, baseline = record["model"], record["baseline"]
-    lines = [f"# {record['name']}", "", _said(record), ""]
+    lines = [f"# {inline(record['name'])}", "", _said(record), ""]
     if baseline:
         whole = next(one for one in record["deltas"] if one["group"] == "all")
-        lines += [f"**{verdict_line(whole, model, baseline)}**", ""]
+        lines += [f"**{verdict_line(whole, inline(model), inline(baseline))}**", ""]
         worse = [
             one["name"] for one in record["deltas"] if one["shown"] == "worse" and one["group"] == "benchmark"
         ]
-        lines += [f"Regressions: {', '.join(worse) or 'none shown'}.", "", "![differences](differences.svg)"]
+        lines += [
+            f"Regressions: {inline(', '.join(worse)) or 'none shown'}.",
+            "",
+            "![differences](differences.svg)",
+        ]
     lines += ["![domains](radar.svg)", ""]
     for group, title in TITLES.items():
         lines += _table(record, group, title)
@@ -87,7 +93,7 @@ def _table(record: Mapping[str, Any], group: str, title: str) -> list[str]:
     headings, cells = rows_of(record, group)
     if not cells or (group == "subdomain" and len(cells) == 1):
         return []
-    lines = [_line([title, *headings]), _line(["---", *["---:"] * len(headings)])]
+    lines = [_line([title, *headings]), "|---|" + "---:|" * len(headings)]
     lines += [_line(row) for row in cells[:MANY]]
     if len(cells) > MANY:
         lines.append(_line([f"and {len(cells) - MANY:,} more", *[""] * len(headings)]))
@@ -95,14 +101,14 @@ def _table(record: Mapping[str, Any], group: str, title: str) -> list[str]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(inline(cell) for cell in cells) + " |"
 
 
 def _said(record: Mapping[str, Any]) -> str:
     config = record["config"]
     how = "; ".join(
-        f"{model} ({record['identity'][model]}): "
-        + ", ".join(f"{form} by {ref}" for form, ref in asked.items())
+        f"{inline(model)} ({inline(record['identity'][model])}): "
+        + ", ".join(f"{inline(form)} by {inline(ref)}" for form, ref in asked.items())
         for model, asked in record["asked"].items()
     )
     text = f"{record['created']}, {config['samples']} sample(s) of each item. Asked: {how or 'lm-evaluation-harness only'}."

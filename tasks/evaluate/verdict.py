@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from storage.markdown import inline
 from tasks.evaluate.scores import Delta, deltas
 from tasks.evaluate.statistics import ALPHA, holm, paired
 
@@ -109,7 +110,7 @@ def to_markdown(value: Mapping[str, Any]) -> str:
         in_a_line(value),
         "",
         f"Base {value['base']}; baseline on {value['validated']} alone, candidate at weight {value['weight']:g} beside it; "
-        f"{value['tokens']:,} tokens each training. Items: {value['benchmark']}.",
+        f"{value['tokens']:,} tokens each training. Items: {inline(value['benchmark'])}.",
         "",
         "| seed | baseline | candidate |",
         "|---|---:|---:|",
@@ -125,5 +126,4 @@ def to_markdown(value: Mapping[str, Any]) -> str:
 
 def _line(name: str, one: Mapping[str, Any]) -> str:
     bounds = f"{100 * one['effect']:+.1f} [{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]"
-    plain = name.replace("|", "\\|")
-    return f"| {plain} | {one['items']:,} | {bounds} | {one['p']:.2g} | {one['shown']} |"
+    return f"| {inline(name)} | {one['items']:,} | {bounds} | {one['p']:.2g} | {one['shown']} |"

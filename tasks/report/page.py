@@ -10,6 +10,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from storage import markdown
 from tasks.evaluate.verdict import in_a_line
 from tasks.report import mathematics, plots
 from tasks.report.figures import Figures
@@ -62,9 +63,9 @@ def _environment() -> Environment:
     environment.filters["verdict"] = in_a_line
     environment.filters["points"] = lambda share: f"{100 * share:+.1f}"
     environment.filters["count"] = lambda number: f"{number:,}"
-    environment.filters["cell"] = lambda text: (
-        str(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;").replace("`", "'")
-    )
+    environment.filters["cell"] = markdown.inline
+    environment.filters["code"] = markdown.code
+    environment.filters["fenced"] = markdown.fenced
     return environment
 
 

@@ -6,10 +6,12 @@ import re
 
 import pyarrow as pa
 import pytest
+from markdown_it import MarkdownIt
 
 from storage.rows import Row, reject, to_table
 from tasks.report import Figures, FunnelLine, Report, collect
 from tasks.report.figures import reasons
+from tasks.report.mathematics import DEEPEST, MOST
 from tasks.report.mathematics import to_html as mathematics
 
 EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> $\\text{<script>alert(2)</script>}$ ``` | [a](javascript:1)'
@@ -111,6 +113,9 @@ def test_hostile_rows_are_text() -> None:
     markdown = Report(found).markdown(link="/tmp/x.html")
     # what is left may only stand inside fenced blocks, which no renderer reads as markup
     assert "<script" not in re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
+    rendered = MarkdownIt("commonmark").enable("table").render(markdown)
+    assert not re.search(r"<script|<img(?! src=\"data:image/png;base64,)|<a[ >]", rendered)
+    assert rendered.count("<h2>") == Report(figures()).markdown(link="x").count("\n## ")
 
 
 def test_markdown_has_the_same_numbers() -> None:
@@ -155,3 +160,46 @@ def test_mathematics(text: str, expected: str, absent: str) -> None:
     found = mathematics(text)
     assert expected in found
     assert absent not in found
+
+
+BOMBS = {
+    "openings": "\\(" * 60_000,
+    "openings of blocks": "\\[" * 60_000,
+    "dollars": "$a " * 60_000,
+    "double dollars": "$$ " * 60_000,
+    "boxes": "\\boxed{" * 60_000,
+    "boxes that close": "\\boxed{a" * 30_000 + "}" * 30_000,
+    "braces": "\\(" + "{" * 60_000 + "\\)",
+    "one far end": "\\(x" * 60_000 + "\\)",
+    "many formulas": "\\(x_1^2\\) " * 20_000,
+    "deep": "\\(" + "\\sqrt{" * 120 + "x" + "}" * 120 + "\\)",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_of_latex_is_shown_as_it_was_written(name: str) -> None:
+    text = BOMBS[name]
+    shown = mathematics(text)
+    assert len(shown) <= 20 * len(text)
+    assert shown.count("<math") <= MOST // 3
+    assert depth(shown) <= DEEPEST + 2
+
+
+def depth(markup: str) -> int:
+    deepest = now = 0
+    for closing in re.findall(r"<(/?)[a-z][^>]*?(?<!/)>", markup.replace("<br>", "")):
+        now += -1 if closing else 1
+        deepest = max(deepest, now)
+    return deepest
+
+
+@pytest.mark.parametrize(
+    "length", ["99999em", "-99999em", "3000pt", "900cm", "100%", "calc(100vw)", "90000mu"]
+)
+def test_no_space_is_as_wide_as_the_page(length: str) -> None:
+    for command in ("hspace", "kern", "mspace"):
+        shown = mathematics(rf"\(a\{command}{{{length}}}b\)")
+        assert not re.search(r'(width|lspace|rspace)="', shown)
+    many = mathematics(r"\(" + r"\hspace{3em}" * 60 + r"\)")
+    assert many.count('width="') == 4  # twelve em in all
+    assert 'width="1em"' in mathematics(r"\(a\hspace{1em}b\)")
