@@ -62,6 +62,14 @@ class Plan:
         return sum(self.quota.values())
 
 
+class Finished(Exception):
+    """The night that is asked for has published already: the process that ran it was killed before its end."""
+
+    def __init__(self, version: Version, begun: Begun) -> None:
+        super().__init__(str(version))
+        self.version, self.begun = version, begun
+
+
 @dataclass(slots=True)
 class Night:
     config: Nightly
@@ -111,7 +119,10 @@ class Night:
         gains = _gains(tools, config.dataset)
         told = [gains] if gains else []
         run = f"night-{digest_of(plain, seed, digests, against.benchmarks.digest, *told)[:12]}"
-        begun = Begun.note(tools.home, run, lambda: forecast(config, tools).record())
+        inputs = digest_of(plain, digests, against.benchmarks.digest)
+        if base is not None and (done := Begun.unfinished(tools.home, base.lineage.get("run", ""), inputs)):
+            raise Finished(base, done)
+        begun = Begun.note(tools.home, run, lambda: forecast(config, tools).record(), inputs)
         tools.terms = agreed(config, run, begun.since, tools.ledger)
         if tools.settings.runner != "threads" and (tools.terms.budget or tools.terms.answers != "online"):
             raise ConfigError(

@@ -9,7 +9,7 @@ from flows.config import Nightly
 from flows.decontamination import READERS
 from flows.jitter import stagger
 from flows.live import Live
-from flows.night import OWN_LICENSE, Night
+from flows.night import OWN_LICENSE, Finished, Night
 from flows.progress import Bars
 from flows.publish import publish
 from flows.runners import task_runner
@@ -62,7 +62,11 @@ def nightly(config: Nightly = Nightly()) -> str:
     settings = load_settings()
     stagger(settings.jitter_s)
     with opened(settings) as tools, Bars() as bars:
-        night = Night.begin(config, tools, bars)
+        try:
+            night = Night.begin(config, tools, bars)
+        except Finished as finished:  # begin has made its report, where that was missing
+            finished.begun.published()
+            return str(finished.version)
         with Live(tools, config.dataset):
             try:
                 produce(night)

@@ -99,20 +99,23 @@ def nightly(
     check(
         [Path(path) for path in night.seeds.files]
     )  # the flow looks again; here it costs nothing to be told
-    try:
-        with orchestrated(night.dataset) as run:
-            from flows.nightly import nightly as flow
+    from flows.begun import notes_kept
 
-            name = run(flow, night)
-    except Stopped as stopped:
-        _print_stopped(stopped, json=json)
-        raise typer.Exit(STOPPED) from None
-    from flows.summary import as_json, print_summary
+    with notes_kept():
+        try:
+            with orchestrated(night.dataset) as run:
+                from flows.nightly import nightly as flow
 
-    if json:
-        typer.echo(as_json(name))
-    else:
-        print_summary(name)
+                name = run(flow, night)
+        except Stopped as stopped:
+            _print_stopped(stopped, json=json)
+            raise typer.Exit(STOPPED) from None
+        from flows.summary import as_json, print_summary
+
+        if json:
+            typer.echo(as_json(name))
+        else:
+            print_summary(name)
 
 
 @plan.command("nightly")

@@ -8,49 +8,122 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import typer
 
+from flows.locks import is_locked, lock
 from flows.prefect_server import PrefectServer, auth_string, free_port
 from flows.runners import refuse_own_server
-from flows.settings import load_settings
+from flows.settings import SettingsError, load_settings
+from flows.surroundings import JOINED_LOCK, SERVER_LOCK, running_server
 
 T = TypeVar("T")
 Run = Callable[[Callable[[Any], T], Any], T]
 
 STOPPED_WITHIN_S = 5
 INTERRUPTED = 130
+WATCH_S = 1.0  # between two looks at the server of `up`
 
 
 @contextlib.contextmanager
 def orchestrated(*labels: str) -> Iterator[Run[Any]]:
     """Yields what calls a flow with its configuration. What is imported inside of the block loads while Prefect starts.
 
-    Ctrl-C ends the run within seconds: finished shards and paid answers are kept, so nothing is waited for.
+    Ctrl-C ends the run within seconds: finished shards and paid answers are kept, so nothing is waited for. A run
+    outlives the server of `mathmill up` that it has joined: see `_Joined`.
     """
-    server = None
-    if "PREFECT_API_URL" not in os.environ:
+    home = load_settings().home.absolute()
+    server: PrefectServer | _Joined
+    if "PREFECT_API_URL" in os.environ:
+        server = _Joined(home, os.environ["PREFECT_API_URL"])
+    else:
         refuse_own_server()
         typer.echo("Starting Prefect for this run ...", err=True)
-        home = load_settings().home.absolute()
         server = PrefectServer(home, free_port(), auth_string(), ui=False)
-        server.start()
+    server.start()
 
     def run(flow: Callable[[Any], T], config: Any) -> T:
-        if server is not None:
-            server.wait()
+        server.wait()
         from prefect import tags
 
         with tags("mathmill", *labels), _interruptible(server):
+            try:
+                return flow(config)
+            except Exception:
+                if not (isinstance(server, _Joined) and server.replace()):
+                    raise
+            # what the run has finished is found again, and what it has published is not published twice
             return flow(config)
 
     try:
         yield run
     finally:
-        if server is not None:
-            _said_all()
-            server.stop()
+        _said_all()
+        server.stop()
+
+
+class _Joined:
+    """The server of `mathmill up` that a run has joined. Where that one ends for good, the run goes on with a server
+    of its own, at the same address and with the same password, so that Prefect's clients only see a short outage.
+
+    A server whose address the user has set, and that is not `up`'s of this home, is left alone.
+    """
+
+    def __init__(self, home: Path, url: str) -> None:
+        self._home, self._url = home, url
+        joined = running_server(home)
+        self._auth = joined.auth if joined and joined.url == url else None
+        self._own: PrefectServer | None = None
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._stack = contextlib.ExitStack()
+        self._watching = threading.Thread(target=self._watch, name="prefect-server", daemon=True)
+
+    def start(self) -> None:
+        if self._auth is not None:
+            self._stack.enter_context(lock(self._home / JOINED_LOCK, shared=True))
+            self._watching.start()
+
+    def wait(self) -> None:
+        """It runs already."""
+
+    def terminate(self) -> None:
+        if self._own is not None:
+            self._own.terminate()
+
+    def stop(self) -> None:
+        self._closing.set()
+        if self._watching.is_alive():
+            self._watching.join()
+        self._stack.close()
+        if self._own is not None:
+            self._own.stop()
+
+    def replace(self) -> bool:
+        """Where `up` is gone, start a server in its place and wait for it. Whether one was started, now or before."""
+        if self._auth is None:
+            return False
+        with self._lock:
+            if self._own is None and not is_locked(self._home / SERVER_LOCK):
+                typer.echo(f"mathmill: {TOOK_OVER}", err=True)
+                own = PrefectServer(self._home, urlsplit(self._url).port or 0, self._auth, ui=False)
+                self._own = own
+                own.start()
+                own.wait()
+        return self._own is not None
+
+    def _watch(self) -> None:
+        while not self._closing.wait(WATCH_S):
+            try:
+                if self.replace():
+                    # the process that dies with its parent's thread stays as long as this one
+                    self._closing.wait()
+            except SettingsError as error:
+                typer.echo(f"mathmill: {error}", err=True)
+                return
 
 
 def _said_all() -> None:
@@ -64,15 +137,14 @@ def _said_all() -> None:
 
 
 @contextlib.contextmanager
-def _interruptible(server: PrefectServer | None) -> Iterator[None]:
+def _interruptible(server: PrefectServer | _Joined) -> Iterator[None]:
     """The first Ctrl-C lets Prefect record the end; after some seconds, or at the second, the process is left."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def leave(*_: Any) -> None:
-        if server is not None:
-            server.terminate()
+        server.terminate()
         show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
         os.write(2, f"{show_cursor}\nmathmill: {STOPPED}\n".encode())
         os._exit(INTERRUPTED)
@@ -94,4 +166,5 @@ def _interruptible(server: PrefectServer | None) -> Iterator[None]:
         leave()  # what Prefect would still send at exit is worth neither waiting nor complaints
 
 
+TOOK_OVER = "the Prefect server of `mathmill up` is gone; this run goes on with one of its own"
 STOPPED = "stopped; what is finished is kept, run again to go on"

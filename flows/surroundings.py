@@ -19,6 +19,7 @@ from flows.settings import SettingsError
 SERVER_FILE = "server.url"
 PASSWORD_FILE = "server.password"  # USER:PASSWORD of the running server, for its owner only
 SERVER_LOCK = "server.lock"  # held by `up` as long as it lives
+JOINED_LOCK = "server.joined"  # shared by the runs that use the server of `up`
 
 
 def arrange(home: Path, *, quiet: bool) -> None:
