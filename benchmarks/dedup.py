@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.planted import planted
+from benchmarks.requirements import require
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -46,6 +47,7 @@ def main() -> int:
     parser.add_argument("--datatrove", metavar="PYTHON", help="interpreter of an environment with datatrove")
     parser.add_argument("--rows", type=int, default=1_000_000, help="the largest size")
     options = parser.parse_args()
+    require("rensa")
     last = 20_000 if options.quick else options.rows
     sizes = [size for size in (10_000, 100_000) if size < last] + [last]
     peers = {min(last, 100_000): ["datasketch", "rensa", "datatrove"]}

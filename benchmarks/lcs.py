@@ -18,22 +18,31 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import LCSseq
-from rouge_score import rouge_scorer
 
+from benchmarks.requirements import require
 from tasks.dedup.lcs import novel
 from tasks.seeding import rng_of
 
 THRESHOLD = 0.7
 WORDS = 8000
 _BLOCK = 512
-SCORER = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False)
+
+
+@functools.cache
+def scorer() -> Any:
+    """Return rouge_score's ROUGE-L scorer, the reference."""
+    from rouge_score import rouge_scorer
+
+    return rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False)
 
 
 def main() -> int:
+    require("rouge_score")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="2,000 candidates; ends within a minute")
     quick = parser.parse_args().quick
@@ -96,7 +105,7 @@ def loops(texts: list[str], kept: np.ndarray, some: int) -> list[tuple[str, floa
 
 
 def one(text: str, other: str) -> float:
-    return float(SCORER.score(other, text)["rougeL"].fmeasure)
+    return float(scorer().score(other, text)["rougeL"].fmeasure)
 
 
 def scan(texts: list[str]) -> np.ndarray:

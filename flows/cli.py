@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,6 @@ ROOT = Path(__file__).resolve().parent.parent
 
 app = typer.Typer(
     name="mathmill",
-    help="A data factory for mathematical-reasoning training data.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -60,6 +60,23 @@ for command in (
     verdict,
 ):
     app.command()(command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mathmill {metadata.version('mathmill')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A data factory for mathematical-reasoning training data."""
+
+
 teacher = typer.Typer(
     no_args_is_help=True, help="The embedded teacher: rule-based, on the chat-completions wire."
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import platform
 import time
 from collections import Counter
@@ -23,7 +22,7 @@ from flows.tools import Tools
 from storage.errors import Conflict
 from storage.rows import column, dropped
 from storage.shards import Ref
-from storage.versions import Version
+from storage.versions import Version, today
 from tasks.bill import total
 from tasks.checkout import code
 
@@ -67,7 +66,7 @@ def publish(night: Night, taken: Ref, *, again: Stage, clean: Stage, certify: St
                     enough_recall(found, config.gates.min_recall),
                     measured.gate(),
                 ],
-                date=datetime.date.today(),
+                date=today(),
             )
             finish(line.tools, version)
             night.begun.published()

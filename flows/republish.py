@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from flows.publish import made_with
 from flows.rework import INHERITED, Work
 from flows.settle import finish
 from storage.rows import dropped, replace
-from storage.versions import Version
+from storage.versions import Version, today
 from tasks import rejudge
 from tasks.bill import total
 
@@ -38,7 +37,7 @@ def publish(work: Work) -> Version:
         expected=work.head,
         lineage=lineage(work),
         gates=gates_of(work.config.gates),
-        date=datetime.date.today(),
+        date=today(),
     )
     for number, table in enumerate(work.tables(work.pool.alive & (work.home >= 0))):
         store.append_candidates(

@@ -65,9 +65,18 @@ def in_order(
     return found
 
 
+def today() -> datetime.date:
+    """Return the date in UTC, by which versions are named wherever a run takes place."""
+    return datetime.datetime.now(datetime.UTC).date()
+
+
 def next_name(day: datetime.date, taken: Collection[str]) -> str:
-    """`2026.11.20`, or `2026.11.20.2` where that is taken, and so on."""
-    base = f"{day.year:04d}.{day.month:02d}.{day.day:02d}"
+    """Return `2026.11.20`, or `2026.11.20.2` where that is taken, and so on.
+
+    A day before that of the newest of the `taken` names, as a clock that was set back gives, becomes the newest one's:
+    names sort in the order of publication.
+    """
+    base = max([f"{day.year:04d}.{day.month:02d}.{day.day:02d}", *(name[:10] for name in taken)])
     name, number = base, 1
     while name in taken:
         number += 1
