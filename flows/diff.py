@@ -21,6 +21,7 @@ def diff(
 ) -> None:
     """What became of A's rows in B: added, dropped (and why), changed; shares, cost, contamination, verdict."""
     from flows.settings import load_settings
+    from flows.showing import print_markdown
     from storage.datasets import Store
     from tasks.diff import compare, to_html, to_text
 
@@ -31,4 +32,4 @@ def diff(
     if json:
         print_json(found.to_dict())
     else:
-        typer.echo(to_text(found), nl=False)
+        print_markdown(to_text(found))

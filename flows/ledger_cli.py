@@ -38,9 +38,9 @@ def stats(json: AsJson = False) -> None:
     )
     table = Table(box=None, pad_edge=False)
     for heading in ("role", "model", "stage"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("calls", "usable", "prompt tokens", "completion tokens", "mean s", "USD"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, overflow="fold", no_wrap=heading != "model")
+    for heading in ("calls", "usable", "tokens in", "tokens out", "mean s", "USD"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for group in found.groups:
         table.add_row(
             *(escape(name) for name in (group.role, group.model, group.tag)),

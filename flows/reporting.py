@@ -111,7 +111,9 @@ def figures_of(tools: Tools, version: Version) -> Figures:
         samples=store.read(version, filter=pc.field("id").isin(pa.array(chosen_ids, pa.string()))),
         rejected=rejected,
         funnel=[
-            FunnelLine(**{name: line[name] for name in ("title", "asked", "kept", "rejected", "failed")})
+            FunnelLine(
+                **{name: line[name] for name in ("stage", "title", "asked", "kept", "rejected", "failed")}
+            )
             for line in lineage["funnel"]
         ],
         costs=lineage["costs"],

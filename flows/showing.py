@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import yaml
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
@@ -62,11 +63,20 @@ def print_version(
         console.print(f"[bold]answer[/] {escape(str(row['answer']))}")
 
 
+def print_markdown(text: str) -> None:
+    """Print Markdown: rendered at a terminal, as it is where the output goes into a file or a pipe."""
+    console = Console(highlight=False)
+    if console.is_terminal:
+        console.print(Markdown(text))
+    else:
+        console.file.write(text if text.endswith("\n") else text + "\n")
+
+
 def funnel_table(lines: list[dict[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage")
     for heading in ("in", "kept", "rejected", "failed"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for line in lines:
         table.add_row(line["title"], *(f"{line[key]:,}" for key in ("asked", "kept", "rejected", "failed")))
     return table
@@ -76,7 +86,9 @@ def print_forecast(found: Forecast, config: Nightly) -> None:
     """The forecast of a night: likely figures with their range, then the stages."""
     console = Console(highlight=False)
     based = f"{found.history:,} calls in the ledger and {found.nights} published nights"
-    console.print(f"[bold]{config.dataset}[/], {config.target:,} accepted rows wanted; from {based}\n")
+    console.print(
+        f"[bold]{config.dataset}[/], {config.target:,} accepted rows wanted; from {based}\n", soft_wrap=True
+    )
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     for heading in ("likely", "low", "high"):
@@ -89,9 +101,9 @@ def print_forecast(found: Forecast, config: Nightly) -> None:
     console.print(f"\nends by  {ends}")
     stages = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("role", "model", "stage"):
-        stages.add_column(heading, overflow="fold")
-    for heading in ("calls", "prompt tokens", "completion tokens", "USD"):
-        stages.add_column(heading, justify="right")
+        stages.add_column(heading, overflow="fold", no_wrap=heading != "model")
+    for heading in ("calls", "tokens in", "tokens out", "USD"):
+        stages.add_column(heading, justify="right", no_wrap=True)
     for line in found.stages:
         guessed = "~" if line["guessed"] else ""
         counts = (f"{guessed}{line[name]:,.0f}" for name in ("calls", "prompt_tokens", "completion_tokens"))

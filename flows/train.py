@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 from prefect import flow, get_run_logger
@@ -32,7 +33,12 @@ def train(config: Train = Train(), out: str = "") -> str:
     with opened(load_settings()) as tools:
         folder = Path(out) if out else tools.home / "models" / named(config)
         logger = get_run_logger()
-        done = run(config, tools.store, folder, log=logger.info)
+
+        def log(line: str) -> None:
+            logger.info(line)  # on the run's page
+            print(line, file=sys.stderr, flush=True)  # at the terminal, where Prefect shows warnings only
+
+        done = run(config, tools.store, folder, log=log)
         create_markdown_artifact(key="train", markdown=as_markdown(done), description="Training")
         return str(folder)
 

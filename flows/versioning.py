@@ -46,7 +46,9 @@ def rebuild(
     with orchestrated(chosen.dataset) as run:
         answer = run(flow, chosen)
     if chosen.what_if:
-        typer.echo(answer)
+        from flows.showing import print_markdown
+
+        print_markdown(answer)
         return
     from flows.summary import as_json, print_summary
 
@@ -136,13 +138,14 @@ def maintain(
     from flows.config import as_yaml, load_as
     from flows.maintain import Maintain
     from flows.maintain import maintain as flow
+    from flows.showing import print_markdown
 
     chosen = load_as(Maintain, config, set_ or [], apply=apply or None)
     if show_config:
         typer.echo(as_yaml(chosen), nl=False)
         return
     with orchestrated() as run:
-        typer.echo(run(flow, chosen), nl=False)
+        print_markdown(run(flow, chosen))
 
 
 def migrate(dataset: Dataset) -> None:

@@ -31,6 +31,7 @@ class FunnelLine:
     rejected: int
     failed: int
     found: int = 0  # shards finished by an earlier run
+    stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,17 +15,26 @@ if TYPE_CHECKING:
 
     from tasks.report.figures import FunnelLine, Share
 
+# stages whose rows are no candidates: questions with known answers, and those that the student answers rightly
+ASIDE = ("calibrate", "probe")
 INK, KEPT, LOST, SOFT = "#1f2933", "#2f7d5b", "#c8553d", "#9fb3c8"
 
 
 def funnel(lines: Sequence[FunnelLine]) -> Figure:
-    """A bar a stage: kept, rejected, failed."""
+    """Draw one bar per stage: kept, rejected, failed. Rows that a stage of ASIDE set aside on purpose are grey."""
     figure = canvas(7.2, 0.34 * len(lines) + 0.7)
     axes = figure.subplots()
     titles = [label(line.title) for line in lines]
     left = np.zeros(len(lines))
-    for name, colour in (("kept", KEPT), ("rejected", LOST), ("failed", INK)):
-        counts = np.array([getattr(line, name) for line in lines], dtype=float)
+    aside = np.array([line.stage in ASIDE for line in lines], dtype=bool)
+    rejected = np.array([line.rejected for line in lines], dtype=float)
+    parts = (
+        ("kept", KEPT, np.array([line.kept for line in lines], dtype=float)),
+        ("rejected", LOST, np.where(aside, 0.0, rejected)),
+        ("set aside", SOFT, np.where(aside, rejected, 0.0)),
+        ("failed", INK, np.array([line.failed for line in lines], dtype=float)),
+    )
+    for name, colour, counts in parts:
         axes.barh(titles, counts, left=left, color=colour, label=name, height=0.7)
         left += counts
     axes.invert_yaxis()
