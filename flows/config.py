@@ -15,6 +15,7 @@ from storage.errors import ForPeople
 from storage.index import IndexSettings
 from tasks.clock import moment
 from tasks.decontaminate.rules import RULES
+from tasks.decontaminate.run import SHARED
 from tasks.dedup.settings import DedupSettings
 from tasks.mix import COLUMNS, MixSettings
 from tasks.solve import SolveSettings
@@ -132,7 +133,11 @@ class Decontaminate(Section):
         [], description="files of benchmark items, or folders of them, that no row may come from"
     )
     rules: list[str] = Field(list(RULES), description="files of tasks/decontaminate/rules/")
-    ask: bool = Field(True, description="let the critic decide about near ones")
+    ask: bool = Field(True, description="let the critic decide about near ones that no rule is sure of")
+    shared: Share = Field(
+        SHARED,
+        description="share of a benchmark's items, or of the rows, from which text that they have in common is not compared; 0: all is",
+    )
     planted: int = Field(
         100, ge=0, description="leaks planted a kind, to measure what the rules find; 0: none"
     )

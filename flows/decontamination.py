@@ -50,7 +50,13 @@ class Decontamination:
 
     def look(self) -> dict[str, Any]:
         """Parameters of a look at rows."""
-        return {"benchmarks": self.benchmarks, "rules": self.config.rules, "ask": self.config.ask}
+        config = self.config
+        return {
+            "benchmarks": self.benchmarks,
+            "rules": config.rules,
+            "ask": config.ask,
+            "share": config.shared,
+        }
 
     def measure(self) -> dict[str, Any]:
         """Parameters of a look that measures the rules too. The same leaks every night: they are encoded and judged once."""

@@ -15,6 +15,7 @@ from tasks.columns import QUESTIONS, Habits, Unfit, habits, question
 from tasks.dedup.normalise import folded_array
 from tasks.dedup.tokens import Ragged, tokens
 from tasks.records import KINDS, PACKED, IngestError, Record, kind_of, records
+from tasks.text.shared import Shared, shared_text
 
 
 class BenchmarkError(ForPeople, ValueError):
@@ -37,6 +38,14 @@ class Items:
     def words(self) -> Ragged:
         """The words of the passages, cut once for all rules."""
         return tokens(folded_array(self.passages), None, operators=False)
+
+    def cut(self, shared: Shared) -> Items:
+        """Without what `shared` is; an item that is nothing else stays whole."""
+        if not shared:
+            return self
+        texts = [shared.cut(text) for text in self.texts]
+        same = self.passages is self.texts or self.passages == self.texts
+        return Items(self.names, texts, texts if same else [shared.cut(text) for text in self.passages])
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -73,6 +82,12 @@ class Benchmarks:
     def unread(self) -> list[str]:
         """A line for each record of the files that holds no question: it is no item, and rows are not compared with it."""
         return [line for entry in self.files for line in _read(*entry)[1]]
+
+    def shared(self, share: float) -> dict[str, Shared]:
+        """What at least `share` of a set's items have in common, by the name of the set."""
+        return {
+            name: shared_text(_read(name, path, digest)[0].texts, share) for name, path, digest in self.files
+        }
 
     @property
     def names(self) -> list[str]:

@@ -16,7 +16,8 @@ from tasks.decontaminate.benchmarks import Benchmarks, Items
 from tasks.decontaminate.judge import Tools
 from tasks.decontaminate.own import own_problems
 from tasks.decontaminate.planting import BY_GIVEN_PAIRS, KINDS, Leak, leaks
-from tasks.decontaminate.run import Search
+from tasks.decontaminate.run import SHARED, Search
+from tasks.text.shared import union
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ class Recall:
 class Certificate:
     """`sets`: name, sha256 and items of each benchmark file. `rows`: compared with them; `hits`: rejected for it,
     by rule and benchmark ("ngram13 gsm8k_test"). `judged`: near pairs by what the critic said of them.
-    `false_positives`: hits among `clean_rows` rows known to hold no item (None: none given)."""
+    `false_positives`: hits among `clean_rows` rows known to hold no item (None: none given). `share`: from what
+    share of a set on text is shared; `shared`: (set, text, items with it, items counted) of what was left out of the
+    comparison; `shared_rows`: the same for the rows, by the number of rows."""
 
     sets: tuple[tuple[str, str, int], ...]
     rules: tuple[str, ...]
@@ -51,6 +54,9 @@ class Certificate:
     rows: int = 0
     hits: dict[str, int] = field(default_factory=dict)
     judged: dict[str, int] = field(default_factory=dict)
+    share: float = 0.0
+    shared: tuple[tuple[str, str, int, int], ...] = ()
+    shared_rows: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -64,17 +70,25 @@ class Certificate:
             rules=tuple(record["rules"]),
             recall=tuple(Recall(**part) for part in record["recall"]),
             unmeasured=tuple(record["unmeasured"]),
+            shared=tuple((name, text, count, of) for name, text, count, of in record.get("shared", ())),
         )
 
     def over(self, facts: Iterable[Mapping[str, Any]]) -> Certificate:
         """With the rows and hits of every shard that was looked at, from what the stages wrote down."""
-        rows, hits, judged = 0, Counter[str](), Counter[str]()
+        rows, hits, judged, shared = 0, Counter[str](), Counter[str](), Counter[str]()
         for fact in facts:
             looked = fact.get("decontaminated") or {}
             rows += looked.get("rows", 0)
             hits.update(looked.get("hits", {}))
             judged.update(fact.get("judged", {}))
-        return replace(self, rows=rows, hits=dict(sorted(hits.items())), judged=dict(sorted(judged.items())))
+            shared.update(looked.get("shared", {}))
+        return replace(
+            self,
+            rows=rows,
+            hits=dict(sorted(hits.items())),
+            judged=dict(sorted(judged.items())),
+            shared_rows=dict(sorted(shared.items())),
+        )
 
     def missing(self, benchmarks: Benchmarks, rules: Sequence[str]) -> Benchmarks:
         """The files that rows under this certificate were not compared with by all of these rules."""
@@ -95,6 +109,7 @@ class Certificate:
             f"Rules: {', '.join(self.rules)}.",
             f"Rejected: {sum(self.hits.values()):,}{f' ({hits})' if hits else ''}.",
             *([f"Near pairs that the critic read: {judged}."] if judged else []),
+            *self._left_out(),
             "",
             "| planted as | planted | found | recall | by rule |",
             "|---|---|---|---|---|",
@@ -109,6 +124,27 @@ class Certificate:
             found += ["", f"False positives: {self.false_positives:,} of {self.clean_rows:,} clean rows."]
         return found
 
+    def _left_out(self) -> list[str]:
+        """What many items or rows have in common, and so was not compared."""
+        texts = [
+            f'"{_short(text)}" ({count:,} of {of:,} items of {name})' for name, text, count, of in self.shared
+        ]
+        texts += [f'"{_short(text)}" ({count:,} rows)' for text, count in self.shared_rows.items()]
+        if not texts:
+            return []
+        more = f", and {len(texts) - SHOWN:,} more" if len(texts) > SHOWN else ""
+        return [
+            f"Left out of the comparison, because at least {self.share:.0%} of a set have it in common: "
+            f"{', '.join(texts[:SHOWN])}{more}."
+        ]
+
+
+SHOWN = 5  # shared texts that people are shown
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 160 else f"{text[:159]}…"
+
 
 def measure(
     benchmarks: Benchmarks,
@@ -119,6 +155,7 @@ def measure(
     given: Iterable[Leak] = (),
     a_kind: int = 100,
     seed: int = 0,
+    share: float = SHARED,
 ) -> Certificate:
     """A certificate without rows: the rules put to the test on the registered sets. Nothing is planted where none is.
 
@@ -130,7 +167,8 @@ def measure(
     planted = [*leaks(items, a_kind=a_kind, seed=seed, given=given), *(own.leaks if a_kind else ())]
     counts = Counter(name.rsplit("#", 1)[0] for name in items.names)
     everything = items + own.items if a_kind else items
-    search = Search.of(everything, rules, tools)
+    shared = benchmarks.shared(share)
+    search = Search.of(everything, rules, tools, union(list(shared.values())))
     innocent = [*clean, *(own.clean if a_kind else ())]
     alarms = sum(hit is not None for hit in _hits(innocent, search))
     return Certificate(
@@ -143,6 +181,12 @@ def measure(
         clean_rows=len(innocent),
         false_positives=alarms if innocent else None,
         seed=seed,
+        share=share,
+        shared=tuple(
+            (name, text, count, part.of)
+            for name, part in sorted(shared.items())
+            for text, count in part.examples
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from tasks.decontaminate.benchmarks import BenchmarkError, Benchmarks, read_reco
 from tasks.decontaminate.certificate import measure
 from tasks.decontaminate.judge import Critic, Encode, Tools
 from tasks.decontaminate.planting import Leak
-from tasks.decontaminate.run import decontaminate, hits_of
+from tasks.decontaminate.run import SHARED, decontaminate, hits_of
 from tasks.llm.engine import Engine
 from tasks.outcome import Outcome, Tick
 
@@ -31,12 +31,15 @@ def certify(
     encode: Encode,
     critic: Engine,
     tick: Tick,
+    share: float = SHARED,
 ) -> Outcome:
     """The rows of a version to be, looked at by every rule, and in the facts a Certificate of what the rules find of
     `planted` leaks a kind, of the known `pairs`, and on questions that are `clean`. A run that has met a limit is
     published all the same: pairs that the critic can no longer be asked about have no verdict."""
     judge = Critic(critic, strict=False) if ask and benchmarks.files else None
-    rows = decontaminate(table, benchmarks=benchmarks, rules=rules, tick=tick, encode=encode, judge=judge)
+    rows = decontaminate(
+        table, benchmarks=benchmarks, rules=rules, tick=tick, encode=encode, judge=judge, share=share
+    )
     found = measure(
         benchmarks,
         rules,
@@ -45,6 +48,7 @@ def certify(
         given=pairs,
         a_kind=planted,
         seed=seed,
+        share=share,
     )
     facts: dict[str, Any] = {"certificate": found.to_dict(), "decontaminated": {"hits": hits_of(rows)}}
     if judge is not None:

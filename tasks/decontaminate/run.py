@@ -9,7 +9,7 @@ import functools
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +26,7 @@ from tasks.dedup.verdicts import with_verdict
 from tasks.found import module
 from tasks.llm.engine import Engine
 from tasks.outcome import Outcome, Tick
+from tasks.text.shared import Shared, own_words, shared_text, union
 
 STAGE = "decontaminate"
 QUESTION = "question"
@@ -60,29 +61,44 @@ class Finding:
         return f"{STAGE}: {self.rule} {self.item} overlap {self.overlap:.2f}{place}"
 
 
+SHARED = 0.05  # share of a set's texts that must have text in common for it to count as shared
+LEFT = 3  # words of its own that an item keeps, where text is shared by rows alone
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Rules made ready for a set of items, with the tools that some of them need."""
+    """Rules made ready for a set of items, with the tools that some of them need. `shared`: what is left out of
+    items and rows before they are compared; `whole`: the items as they are."""
 
     rules: tuple[tuple[str, ModuleType, Any], ...]
     tools: Tools
+    whole: Items
+    shared: Shared = field(default_factory=Shared)
 
     @classmethod
-    def of(cls, items: Benchmarks | Items, rules: Sequence[str], tools: Tools) -> Search:
-        """What is made ready for registered benchmarks serves every shard of a run. UnknownName if a rule has
-        no file in tasks/decontaminate/rules/."""
+    def of(
+        cls, items: Benchmarks | Items, rules: Sequence[str], tools: Tools, shared: Shared | None = None
+    ) -> Search:
+        """What is made ready for registered benchmarks serves every shard of a run. `shared`: text to leave out;
+        None: what SHARED of a registered set's items have in common. UnknownName if a rule has no file in
+        tasks/decontaminate/rules/."""
         modules = [(name, module("tasks.decontaminate.rules", name)) for name in rules]
         if isinstance(items, Items):
-            return cls(tuple((name, rule, rule.prepare(items)) for name, rule in modules), tools)
+            left, whole = shared or Shared(), items
+            cut = items.cut(left)
+            return cls(tuple((name, rule, rule.prepare(cut)) for name, rule in modules), tools, whole, left)
+        left = union(list(items.shared(SHARED).values())) if shared is None else shared
         with _preparing:  # shards run in threads, and would all do the same work
-            return cls(tuple((name, rule, _prepared(name, items)) for name, rule in modules), tools)
+            ready = tuple((name, rule, _prepared(name, items, left)) for name, rule in modules)
+        return cls(ready, tools, items.items(), left)
 
     def hits(self, rows: Items) -> dict[int, tuple[str, Hit]]:
         """Row number -> the first rule that finds something there, and what."""
+        cut = rows.cut(self.shared)
         found: dict[int, tuple[str, Hit]] = {}
         for name, rule, ready in self.rules:
             needed = (self.tools,) if hasattr(rule, "NEEDS") else ()
-            for hit in rule.find(rows, ready, *needed):
+            for hit in rule.find(cut, ready, *needed):
                 found.setdefault(hit.row, (name, hit))
         return found
 
@@ -103,13 +119,33 @@ class Search:
                 best[text.row] = (key, Finding(name, hit.item, hit.overlap, text.field))
         return {row: finding for row, (_, finding) in best.items()}
 
+    def without(self, shared: Shared) -> Search:
+        """With text left out that the rows have in common. A phrase stays if without it an item that has it would have next
+        to nothing of its own: rows that all hold one item are leaks, and no instruction."""
+        more = shared.without(self.shared.phrases)
+        if not more:
+            return self
+        both, inside = union([self.shared, more]), False
+        for text in self.whole.texts:
+            if within := more.within(text):
+                if own_words(both.cut(text)) < LEFT or both.cut(text) == text:
+                    more = more.without(within)
+                else:
+                    inside = True
+        if not more:
+            return self
+        both = union([self.shared, more])
+        if not inside:
+            return replace(self, shared=both)
+        return Search.of(self.whole, [name for name, _, _ in self.rules], self.tools, both)
+
 
 _preparing = threading.Lock()
 
 
 @functools.lru_cache(maxsize=32)
-def _prepared(rule: str, benchmarks: Benchmarks) -> Any:
-    return module("tasks.decontaminate.rules", rule).prepare(benchmarks.items())
+def _prepared(rule: str, benchmarks: Benchmarks, shared: Shared) -> Any:
+    return module("tasks.decontaminate.rules", rule).prepare(benchmarks.items().cut(shared))
 
 
 def clean(
@@ -122,12 +158,25 @@ def clean(
     critic: Engine,
     tick: Tick,
     strict: bool = True,
+    share: float = SHARED,
 ) -> Outcome:
     """The stage: `decontaminate` with the encoder and, if `ask`, the critic as the judge of near ones. `strict`: as
     of tasks.decontaminate.judge.Critic."""
+    shared: Counter[str] = Counter()
     judge = Critic(critic, strict=strict) if ask and benchmarks.files else None
-    rows = decontaminate(table, benchmarks=benchmarks, rules=rules, tick=tick, encode=encode, judge=judge)
-    looked = {"rows": table.column("rejected").null_count, "hits": hits_of(rows)} if benchmarks.files else {}
+    rows = decontaminate(
+        table,
+        benchmarks=benchmarks,
+        rules=rules,
+        tick=tick,
+        encode=encode,
+        judge=judge,
+        share=share,
+        shared=shared,
+    )
+    looked: dict[str, Any] = {}
+    if benchmarks.files:
+        looked = {"rows": table.column("rejected").null_count, "hits": hits_of(rows), "shared": dict(shared)}
     return Outcome(
         rows, len(table), {"decontaminated": looked, **(judge.facts() if judge is not None else {})}
     )
@@ -142,12 +191,15 @@ def decontaminate(
     encode: Encode | None = None,
     judge: Judge | None = None,
     texts: Iterable[Text] | None = None,
+    share: float = SHARED,
+    shared: Counter[str] | None = None,
 ) -> pa.Table:
     """The rows, with `rejected` "decontaminate: ngram13 gsm8k_test#17 overlap 0.62" on those that hold a benchmark item
     (the first rule of `rules` that finds one), and `verdicts` decontaminated=clean on the rest.
 
     `texts`: every text of the rows, in the order of `Text.row` (a row number of the table); None means the columns of
-    the table that hold text (`texts_of`). Without any benchmark nothing was looked for and no verdict is
+    the table that hold text (`texts_of`). Text that at least `share` of a benchmark's items, or of these rows, have in
+    common (tasks.text.shared) is left out of the comparison; of the rows' it is counted into `shared`. Without any benchmark nothing was looked for and no verdict is
     given. Rows that come in rejected are left alone. `encode` and `judge` are for rules that need them (paraphrase).
     UnknownName if a rule has no file in tasks/decontaminate/rules/.
     """
@@ -157,12 +209,17 @@ def decontaminate(
             module("tasks.decontaminate.rules", name)
         tick(len(table))
         return table
-    search = Search.of(benchmarks, rules, Tools(encode, judge))
+    among_items = union(list(benchmarks.shared(share).values()))
+    search = Search.of(benchmarks, rules, Tools(encode, judge), among_items)
     reasons: list[str | None] = [None] * len(table)
     live = pc.is_null(table.column("rejected")).to_numpy(zero_copy_only=False)
     looked_at = 0
     for some in _blocks(texts_of(table) if texts is None else texts, live):
-        for row, finding in search.findings(some).items():
+        common = shared_text((text.text for text in some if text.asks), share)
+        fitting = search.without(common)
+        if shared is not None and fitting is not search:
+            shared.update(dict(common.examples))
+        for row, finding in fitting.findings(some).items():
             reasons[row] = finding.reason
         rows = len({text.row for text in some})
         looked_at += rows
