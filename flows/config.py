@@ -78,9 +78,23 @@ class Similarity(Section):
         "flag", description="what happens to a question that says what another says in other words"
     )
     cosine: Share = Field(0.85, description="cosine of their encodings from which two questions say the same")
+    guard: Literal["template", "numbers", "none"] = Field(
+        "template",
+        description="pairs that are not compared: of one template with other numbers; with other numbers; none (self-instruct's filter)",
+    )
+    opposites: bool = Field(
+        True, description="similar questions that differ by an operator, a sign or an opposite are kept"
+    )
+    shared: Share = Field(
+        0.05,
+        description="share of the questions from which text that they have in common is not compared; 0: all is",
+    )
 
     def settings(self) -> DedupSettings:
         return DedupSettings(
+            guard=self.guard,
+            opposites=self.opposites,
+            shared=self.shared,
             jaccard=self.jaccard,
             rouge_l=self.rouge_l,
             per_template=self.per_template,

@@ -176,7 +176,9 @@ def clean(
     )
     looked: dict[str, Any] = {}
     if benchmarks.files:
-        looked = {"rows": table.column("rejected").null_count, "hits": hits_of(rows), "shared": dict(shared)}
+        looked = {"rows": table.column("rejected").null_count, "hits": hits_of(rows)}
+        if shared:
+            looked["shared"] = dict(shared)
     return Outcome(
         rows, len(table), {"decontaminated": looked, **(judge.facts() if judge is not None else {})}
     )

@@ -2,7 +2,9 @@
 (Wang et al. 2022: a new instruction stays if its ROUGE-L with everything kept is at most 0.7).
 
 Decisions are those of rouge_score's rougeL F-measure with its default tokenizer, found without the
-quadratic scan: tasks.dedup.bands gives every pair that can pass, RapidFuzz decides exactly.
+quadratic scan: tasks.dedup.bands gives every pair that can pass, RapidFuzz decides exactly. Guards come on top
+and only take pairs out: `comparable` says which pairs count at all, `stands` which of those that pass the threshold.
+Without both the decisions are rouge_score's own.
 """
 
 from __future__ import annotations
@@ -56,7 +58,11 @@ def novel(
 
 
 def sequential(
-    own: Ragged, rows: I64, threshold: float, comparable: Comparable | None = None
+    own: Ragged,
+    rows: I64,
+    threshold: float,
+    comparable: Comparable | None = None,
+    stands: Comparable | None = None,
 ) -> list[tuple[int, int, float]]:
     """Self-instruct's filter among the given rows in their order: (row that goes, kept row it is too close
     to, F-measure). A row that went makes no other go."""
@@ -67,12 +73,12 @@ def sequential(
     for begin in range(0, len(rows), _BLOCK):
         block = rows[begin : begin + _BLOCK]
         earlier = ((a, b) for _, a, b in candidates(own, block, kept, threshold))
-        for row, other, score in strongest(passing(own, own, earlier, threshold, comparable)):
+        for row, other, score in strongest(passing(own, own, earlier, threshold, comparable, stands)):
             gone[row] = (other, score)
         block = np.array([row for row in block.tolist() if row not in gone], dtype=np.int64)
         within = ((a, b) for _, a, b in candidates(own, block, [Bands.of(own, block)], threshold))
         forward = ((a[turn[b] < turn[a]], b[turn[b] < turn[a]]) for a, b in within)
-        pairs = passing(own, own, forward, threshold, comparable)
+        pairs = passing(own, own, forward, threshold, comparable, stands)
         # in turn: an earlier row counts only if it was itself kept
         for k in np.lexsort((pairs.right, -pairs.score, turn[pairs.left])).tolist():
             row, other = int(pairs.left[k]), int(pairs.right[k])
@@ -110,8 +116,10 @@ def passing(
     pairs: Iterable[tuple[I64, I64]],
     threshold: float,
     comparable: Comparable | None = None,
+    stands: Comparable | None = None,
 ) -> Pairs:
-    """Those of the candidate pairs (rows of own, rows of other) whose F-measure is above the threshold."""
+    """Those of the candidate pairs (rows of own, rows of other) whose F-measure is above the threshold. `stands` costs
+    more than `comparable`, so it is asked of those that pass only."""
     nothing = np.zeros(0, np.int64)
     found = [Pairs(nothing, nothing, np.zeros(0))]
     waiting: list[tuple[I64, I64]] = []
@@ -120,7 +128,10 @@ def passing(
         left, right = (np.concatenate(side) for side in zip(*waiting, strict=True))
         waiting.clear()
         score = f_measure(own, other, left, right)
-        found.append(Pairs(left, right, score).where(score > threshold))
+        pairs = Pairs(left, right, score).where(score > threshold)
+        if stands is not None and len(pairs):
+            pairs = pairs.where(stands(pairs.left, pairs.right))
+        found.append(pairs)
 
     held = 0
     for left, right in pairs:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from tasks.dedup import jaccard, lcs, near
 from tasks.dedup.bands import candidates
 from tasks.dedup.cluster import components, rank_of, survivors, witnesses
+from tasks.dedup.doubts import Doubts, by_jaccard, by_rouge
 from tasks.dedup.jaccard import F64, Pairs
 from tasks.dedup.segment import Questions, Segment
 from tasks.dedup.settings import DedupSettings
@@ -27,10 +28,11 @@ def judge(own: Questions, pool: Sequence[Segment], quality: F64, settings: Dedup
     reasons: Reasons = [None] * len(own)
     _exact(own, pool, rank, reasons)
     _cap_templates(own, pool, rank, reasons, settings)
-    _near_pool(own, pool, reasons, settings, "jaccard")
-    _clusters(own, quality, reasons, settings)
-    _near_pool(own, pool, reasons, settings, "lcs")
-    _in_turn(own, rank, reasons, settings)
+    doubts = Doubts(own, pool, settings)
+    _near_pool(own, pool, reasons, doubts, "jaccard")
+    _clusters(own, quality, reasons, doubts)
+    _near_pool(own, pool, reasons, doubts, "lcs")
+    _in_turn(own, rank, reasons, doubts)
     return reasons
 
 
@@ -85,16 +87,17 @@ def _cap_templates(
                 counts[template] += 1
 
 
-def _near_pool(
-    own: Questions, pool: Sequence[Segment], reasons: Reasons, settings: DedupSettings, kind: str
-) -> None:
+def _near_pool(own: Questions, pool: Sequence[Segment], reasons: Reasons, doubts: Doubts, kind: str) -> None:
     """Name the most similar question of the pool; ties to the earliest."""
     rows = _open(reasons)
     some = own.take(rows)
     best: dict[int, tuple[float, str]] = {}
     for segment in pool:
         find = _jaccard_pairs if kind == "jaccard" else _rouge_pairs
-        for row, other, score in lcs.strongest(find(some, segment, settings)):
+        similar = by_jaccard if kind == "jaccard" else by_rouge
+        pairs = find(some, segment, doubts.settings)
+        stand = doubts.stand(segment.questions, rows[pairs.left], pairs.right, similar(doubts.settings))
+        for row, other, score in lcs.strongest(pairs.where(stand)):
             if row not in best or score > best[row][0]:
                 best[row] = (score, str(segment.questions.ids[other]))
     for row, (score, name) in best.items():
@@ -135,26 +138,32 @@ def _joined(blocks: list[tuple[I64, I64]]) -> tuple[I64, I64]:
     return left, right
 
 
-def _clusters(own: Questions, quality: F64, reasons: Reasons, settings: DedupSettings) -> None:
-    rows = _open(reasons)
+def _clusters(own: Questions, quality: F64, reasons: Reasons, doubts: Doubts) -> None:
+    rows, settings = _open(reasons), doubts.settings
     some = own.take(rows)
     pairs = near.pairs_within(some.sets(settings.n), settings)
     templates, numbers = (some.templates, some.templates), (some.numbers, some.numbers)
     pairs = pairs.where(comparable(templates, numbers, pairs.left, pairs.right, settings))
+    pairs = pairs.where(doubts.stand(own, rows[pairs.left], rows[pairs.right], by_jaccard(settings)))
     for row, other, score in clustered(pairs, quality[rows], some.ids):
         reasons[int(rows[row])] = f"jaccard {score:.2f} with {some.ids[other]}"
 
 
-def _in_turn(own: Questions, rank: I64, reasons: Reasons, settings: DedupSettings) -> None:
+def _in_turn(own: Questions, rank: I64, reasons: Reasons, doubts: Doubts) -> None:
     """ROUGE-L as self-instruct applies it, the best question first."""
+    settings = doubts.settings
     rows = _open(reasons)
     rows = rows[np.argsort(rank[rows])]
     templates, numbers = (own.templates, own.templates), (own.numbers, own.numbers)
+    similar = by_rouge(settings)
 
     def judged(left: I64, right: I64) -> Bools:
         return comparable(templates, numbers, left, right, settings)
 
-    for row, other, score in lcs.sequential(own.rouge, rows, settings.rouge_l, judged):
+    def stands(left: I64, right: I64) -> Bools:
+        return doubts.stand(own, left, right, similar)
+
+    for row, other, score in lcs.sequential(own.rouge, rows, settings.rouge_l, judged, stands):
         reasons[row] = f"lcs {score:.2f} with {own.ids[other]}"
 
 

@@ -12,7 +12,7 @@ against a million: some seconds of multiplication); see docs/scale.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from storage.rows import reject
 from storage.sketches import History
+from tasks.dedup.doubts import Doubts
 from tasks.dedup.normalise import plain_array
 from tasks.dedup.past import segments
 from tasks.dedup.questions import comparable
@@ -84,11 +85,21 @@ def near_in_meaning(
 ) -> dict[int, str]:
     """For each row that is near to another: what it is nearest to. A row that is itself dropped makes no other go."""
     own = Questions.of(rows)
+    there_already = [] if history is None else segments(history, settings)
+    doubts = Doubts(own, there_already, settings)
+
+    def similar(left: Sequence[str], right: Sequence[str]) -> npt.NDArray[np.bool_]:
+        near: npt.NDArray[np.bool_] = (
+            np.einsum("ij,ij->i", encode(list(left)), encode(list(right))) >= settings.cosine
+        )
+        return near
+
     vectors = encode(plain_array(own.texts).to_pylist())
     best: dict[int, tuple[float, str]] = {}
     for there, theirs in _there(encode, pool, history, settings):
         for left, right, score in _pairs(vectors, theirs, settings.cosine):
             good = _judged(own, there, left, right, settings)
+            good[good] = doubts.stand(there, left[good], right[good], similar)
             for row, other, cosine in zip(
                 left[good].tolist(), right[good].tolist(), score[good].tolist(), strict=True
             ):
@@ -97,6 +108,7 @@ def near_in_meaning(
     earlier: dict[int, list[tuple[float, int]]] = {}
     for left, right, score in _pairs(vectors, vectors, settings.cosine):
         good = (right < left) & _judged(own, own, left, right, settings)
+        good[good] = doubts.stand(own, left[good], right[good], similar)
         for row, other, cosine in zip(
             left[good].tolist(), right[good].tolist(), score[good].tolist(), strict=True
         ):

@@ -20,7 +20,11 @@ class DedupSettings:
     `guard`: which pairs Jaccard and ROUGE-L may judge at all. "template" (default): a pair of the same
     number-masked template with different numbers is not judged: other numbers are another problem, and
     the cap a template takes care of how many. "numbers": no pair with different numbers is judged,
-    whatever the wording. "none": every pair is judged, as self-instruct does.
+    whatever the wording. "none": every pair is judged and nothing guards it, as self-instruct does.
+    `opposites`: a similar pair that differs by an operator, a sign, an opposite or another asked quantity (largest and
+    smallest, and and or, length and width; tasks.dedup.contrast) is two problems. Not with guard "none".
+    `shared`: text that at least this share of the questions have in common, an instruction, is left out of the
+    similarity of two questions that have it (tasks.text.shared); 0: nothing is. Not with guard "none".
     `minhash_from`: texts of this many n-grams and more are looked up by MinHash, which finds a pair at the
     threshold with probability `minhash_recall`; below that the lookup is exact (see tasks.dedup.near).
     `semantic`: what happens to a question whose encoding has a cosine of `cosine` or more with another's:
@@ -32,6 +36,8 @@ class DedupSettings:
     rouge_l: float = 0.7
     per_template: int = 50
     guard: Guard = "template"
+    opposites: bool = True
+    shared: float = 0.05
     n: int = 3
     solution_jaccard: float = 0.9
     minhash_from: int = 1024
@@ -44,6 +50,8 @@ class DedupSettings:
             value = getattr(self, name)
             if not 0 < value <= 1:
                 raise ValueError(f"{name} must lie in (0, 1], got {value}")
+        if not 0 <= self.shared <= 1:
+            raise ValueError(f"shared must lie in [0, 1], got {self.shared}")
         for name in ("per_template", "n", "minhash_from"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
