@@ -35,7 +35,10 @@ CHINESE = [
     "一本书有120页，每天看15页，几天看完？",
     "长方形长8厘米，宽5厘米，求面积。",
 ]
+# no instruction, so that reading a benchmark file does not cut it already
+SCENE = "In the old town by the river there is a market with many stalls where all of this happens. {}"
 WRAPPERS = [
+    SCENE,
     "{} " + BOX,
     BOX + "\n\n{}",
     "Solve this carefully, show every step of the work, and put only the number in a box: {}",
@@ -115,11 +118,11 @@ def test_rows_of_one_template_are_no_instruction(tmp_path: Path) -> None:
 
 
 def test_the_certificate_shows_what_was_left_out(tmp_path: Path) -> None:
-    benchmarks = registered(tmp_path, [WRAPPERS[0].format(text) for text in ITEMS_E01])
+    benchmarks = registered(tmp_path, [SCENE.format(text) for text in ITEMS_E01])
     found = measure(benchmarks, RULES, Tools(), a_kind=2)
     ((name, text, count, of),) = found.shared
     assert (name, count, of) == ("exam", 2, 2)
-    assert text.startswith("Answer the following question. Think step by step")
+    assert text.startswith("In the old town by the river")
     assert any(
         "Left out of the comparison" in line and "2 of 2 items of exam" in line for line in found.lines()
     )
@@ -128,8 +131,8 @@ def test_the_certificate_shows_what_was_left_out(tmp_path: Path) -> None:
 
 
 def test_what_rows_alone_share_is_left_out_and_counted(tmp_path: Path) -> None:
-    benchmarks = registered(tmp_path, [WRAPPERS[0].format(ITEMS_E01[0]), *ITEMS])
-    table = to_table([Row(WRAPPERS[0].format(text), "en", id=str(k)) for k, text in enumerate(ROWS_E01)])
+    benchmarks = registered(tmp_path, [SCENE.format(ITEMS_E01[0]), *ITEMS])
+    table = to_table([Row(SCENE.format(text), "en", id=str(k)) for k, text in enumerate(ROWS_E01)])
 
     def encode(texts):  # type: ignore[no-untyped-def]
         raise AssertionError("no rule needs it")
@@ -145,7 +148,7 @@ def test_what_rows_alone_share_is_left_out_and_counted(tmp_path: Path) -> None:
     )  # type: ignore[arg-type]
     assert column(done.rows, "rejected") == [None] * 4
     (text,) = done.facts["decontaminated"]["shared"]
-    assert "Think step by step" in text
+    assert "In the old town by the river" in text
     with_facts = measure(benchmarks, RULES, Tools(), a_kind=0).over([done.facts, done.facts])
     assert with_facts.shared_rows == {text: 8}
     every = decontaminate(table, benchmarks=benchmarks, rules=RULES, share=0.0)
