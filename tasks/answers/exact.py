@@ -10,7 +10,7 @@ import re
 
 from tasks.answers.arithmetic import decide_arithmetic
 from tasks.answers.comparison import compare
-from tasks.answers.labels import NOTHING, compare_words, is_prose
+from tasks.answers.labels import NOTHING, compare_words, is_prose, label
 from tasks.answers.numerals import read
 from tasks.answers.spelling import ALL_REALS, EMPTY_SET, MAX_LENGTH, canonical
 from tasks.answers.structure import AND, compare_parts, parts
@@ -204,6 +204,8 @@ def _ratios(a: str, b: str) -> Verdict | None:
 
 def _sets(a: str, b: str) -> Verdict | None:
     """All reals and the empty set beside each other, and beside a number."""
+    if EMPTY_SET in (a, b) and "no solution" in (label(a), label(b)):
+        return "equal"
     kinds = [text if text in (ALL_REALS, EMPTY_SET) else None for text in (a, b)]
     if None not in kinds:
         return "different"  # equal texts were equal before
@@ -212,12 +214,17 @@ def _sets(a: str, b: str) -> Verdict | None:
     return "different"
 
 
+_INEQUALITY = re.compile(r"[<>]|\\(?:le|ge|ne)(?![a-zA-Z])")
+
+
 def _parts(a: str, b: str) -> Verdict | None:
     """Several answers, where every part that matters can be decided without algebra."""
     if _COMMA_DECIMAL.fullmatch(a) or _COMMA_DECIMAL.fullmatch(b):
         return None  # 0,125: a decimal to some, two answers to others; math-verify's reading stands
     if r"\in \mathbb{Z}" in a or r"\in \mathbb{Z}" in b:
         return None  # a family of solutions, with its parameter
+    if _INEQUALITY.search(a) or _INEQUALITY.search(b):
+        return None  # "and" and "or" say different things of inequalities
     first, second = parts(a), parts(b)
     if first is None or second is None:
         if first is None and second is None:

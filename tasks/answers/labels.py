@@ -11,6 +11,7 @@ from tasks.answers.numerals import read
 from tasks.answers.verdicts import Verdict
 
 NOTHING = frozenset(("nan", "none", "null", "n/a", "error", "unknown"))
+_LETTERS = re.compile(r"[a-z]{3,8}|[A-Z]{3,8}")
 _COMMAND = re.compile(r"\\[a-zA-Z]+")
 _LONG_WORD = re.compile(r"[a-zA-Z]{3,}|[\u4e00-\u9fff]+")
 _LABEL = re.compile(r"[^\W\d_]+(?:[\s'’-]+[^\W\d_]+){0,4}")
@@ -53,7 +54,7 @@ def label(text: str) -> str | None:
     if any(word in _MATH_WORDS for word in words):
         return None
     short = plain.isascii() and plain == text and max(map(len, words)) < 4
-    if short and " ".join(words) not in ("yes", "no", "odd"):
+    if short and " ".join(words) not in ("yes", "no", "odd", "may") and " ".join(words) not in _SAME:
         return None  # ab, xyz: products of variables
     if words[0] in ("the", "a", "an") and len(words) > 1:
         words = words[1:]
@@ -65,7 +66,9 @@ def compare_words(a: str, b: str) -> Verdict | None:
     """The verdict where one answer at least is in words; None where both are mathematics."""
     x, y = label(a), label(b)
     if x is None and y is None:
-        return None
+        # abc and bca: words, orders and names of angles far more often than products
+        spelled = _LETTERS.fullmatch(a) and _LETTERS.fullmatch(b) and a.casefold() != b.casefold()
+        return "different" if spelled else None
     if x is not None and y is not None:
         if x == y:
             return "equal"

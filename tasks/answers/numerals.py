@@ -87,7 +87,7 @@ def _finish(
     if percent:
         rest = rest[percent.end() :]
     tail = unit_of(_untext(rest), upright=rest.lstrip().startswith("\\"))
-    if not tail.droppable:
+    if not tail.droppable or (tail.noun and _PRODUCT.fullmatch(rest)):
         return None
     unit = tail.unit
     if money:
@@ -182,6 +182,7 @@ def _repeating(text: str) -> Quantity | None:
     return Quantity(-value if sign else value)
 
 
+_PRODUCT = re.compile(r"[a-z]{2,3}")  # 2xyz
 _UNENDING = re.compile(r"(-?)(\d{0,40})\.(\d{1,60})\s*(?:\.{3,}|…|\\[lc]?dots(?![a-zA-Z]))")
 
 

@@ -31,6 +31,7 @@ _SIGNS |= dict.fromkeys(
 )
 _SIGNS |= {"…": "...", "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ", "⋯": "..."}
 _TABLE = str.maketrans(_SIGNS)
+_NUMBERED = re.compile("\uff08([1-9])\uff09")  # a numbered blank
 # digits under a line or between dots: the cycle of a repeating decimal
 _LINED = re.compile("((?:\\d[\u0304\u0305])+)")
 _DOTTED = re.compile("(\\d)\u0307(?:(\\d*)(\\d)\u0307)?")
@@ -86,7 +87,7 @@ _SLASHED = re.compile(
 
 ALL_REALS, EMPTY_SET = r"(-\infty,\infty)", r"\emptyset"
 _ALL_REALS = re.compile(
-    r"(?:[a-zA-Z]\s*(?:\\in(?![a-zA-Z])|is|can be|belongs to)\s*)?(?:\{?\\text\s*\{)?\s*(?:the\s+set\s+of\s+)?"
+    r"(?:[a-zA-Z]\s*(?:\\in(?![a-zA-Z])|is|can be|belongs to)\s*)?(?:\{?\\text\s*\{)?\s*(?:(?:the\s+)?set\s+of\s+)?"
     r"(?:(?:all|any|every|the)\s+(?:of\s+the\s+)?)+(?:real\s+numbers?|reals?|real\s+values?)(?:\s+(?:of\s+)?[a-zA-Z])?\s*\}*"
     r"|(?:[a-zA-Z]\s*(?:\\in|∈)\s*)?\\mathbb\s*\{\s*R\s*\}|(?:S\.)?Reals"
     r"|(?:[a-zA-Z]\s*\\in\s*)?\(\s*-\s*(?:\\infty|oo)\s*,\s*\+?\s*(?:\\infty|oo)\s*\)"
@@ -180,6 +181,7 @@ def _sets(text: str) -> str:
 def _ascii(text: str) -> str:
     if text.isascii():
         return text
+    text = _NUMBERED.sub(r" (\1) ", text)
     text = _ROOT.sub(lambda match: rf"\sqrt{{{match.group(1).strip('()')}}}", text)
     if "\u0307" in text or "\u0305" in text or "\u0304" in text:
         text = _LINED.sub(lambda match: rf"\overline{{{re.sub('[^0-9]', '', match[1])}}}", text)
@@ -207,7 +209,7 @@ def _unwrap(text: str) -> str:
     lone = _LONE_NUMBER.fullmatch(text)
     if lone:
         return lone.group(1).strip()
-    if text.startswith("{") and closing(text, 0) == len(text) - 1 and "," not in text:
+    if text.startswith("{") and closing(text, 0) == len(text) - 1 and not set(",:") & set(text):
         return text[1:-1].strip()
     return text
 

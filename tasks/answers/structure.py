@@ -21,7 +21,7 @@ from tasks.answers.verdicts import Verdict
 Compare = Callable[[str, str], Verdict | None]
 
 _MAX_PARTS = 64
-_WORD_AND = r"(?:\\(?:text|mathrm|quad|textrm)\s*\{\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])|或者?|和|以及|及)"
+_WORD_AND = r"(?:\\(?:text|mathrm|quad|textrm)\s*\{\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])|或者?|和|以及|及|并且|且)"
 AND = re.compile(rf"\s*(?:[,;]\s*)?{_WORD_AND}\s*")
 # one thousand and a list beside each other: "1,000, 2,000"; without a space behind the separating commas, nobody can tell
 _THOUSANDS = re.compile(r"(?<![\d,.])[1-9]\d{0,2}(?:,\d{3})+(?![\d,]\d|\d)")

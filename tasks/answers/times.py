@@ -85,7 +85,13 @@ def compare_times(a: str, b: str) -> Verdict | None:
     if not any(char.isdigit() for char in a + b) and not {a.lower(), b.lower()} & _WORDS.keys():
         return None
     x, y = read_time(a), read_time(b)
-    if x is None or y is None or not (x.marked or y.marked):
+    if x is None or y is None:
+        marked, other = (y, a) if x is None else (x, b)
+        # 5 PM beside 5: the question may have said which
+        return (
+            "unknown" if marked is not None and marked.marked and other.isdigit() and len(other) < 3 else None
+        )
+    if not (x.marked or y.marked):
         return None
     if x.seconds == y.seconds and x.certain == y.certain:
         return "equal"
