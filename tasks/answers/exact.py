@@ -15,6 +15,7 @@ from tasks.answers.numerals import read
 from tasks.answers.spelling import ALL_REALS, EMPTY_SET, MAX_LENGTH, canonical
 from tasks.answers.structure import AND, compare_parts, parts
 from tasks.answers.times import compare_times
+from tasks.answers.units import Unit, unit_of
 from tasks.answers.verdicts import Verdict
 
 _INTEGER = re.compile(r"-?[1-9][0-9]{0,17}|0")
@@ -43,8 +44,48 @@ def prepared(candidate: str, gold: str) -> tuple[str, str]:
     a, b = without_letter(a, b), without_letter(b, a)
     a, b = _without_name(a, b), _without_name(b, a)
     a, b = _matrix(a, b), _matrix(b, a)
+    a, b = _unmeasured(a, b)
     a, b = sorted((a, b), key=lambda text: (len(text), text))
     return a, _renamed(b, a)
+
+
+_MEASURED = re.compile(
+    r"(.*?[^\s\\])\s*(\\(?:text|mathrm|textrm|mbox)\s*\{[^{}]{1,40}\}(?:\s*\^\s*\{?\d\}?)?)\.?", re.DOTALL
+)
+_TEXT_INSIDE = re.compile(r"\\(?:text|mathrm|textrm|mbox)\s*\{([^{}]*)\}")
+
+
+def _unmeasured(a: str, b: str) -> tuple[str, str]:
+    """36\\pi and 36\\pi of "36\\pi \\text{ cm}^2" and "36\\pi": values that are more than a number without their units; in
+    the base unit where both name one. Units that differ in kind stay, and keep the two apart."""
+    if "\\" not in a + b or not any("{" in text and _MEASURED.fullmatch(text) for text in (a, b)):
+        return a, b
+    values: list[str] = []
+    units: list[Unit | None] = []
+    for text in (a, b):
+        match = _MEASURED.fullmatch(text)
+        tail = unit_of(_TEXT_INSIDE.sub(r"\1", match[2]), upright=True) if match else None
+        if (
+            match is None
+            or tail is None
+            or tail.unit is None
+            or read(text) is not None
+            or parts(text) is not None
+        ):
+            values.append(text)
+            units.append(None)
+        else:
+            values.append(match[1].strip())
+            units.append(tail.unit)
+    one, other = units
+    if one is not None and other is not None and one.dimension != other.dimension:
+        return a, b
+    if one is not None and other is not None and one.factor != other.factor:
+        values = [
+            rf"\frac{{{unit.factor.numerator}}}{{{unit.factor.denominator}}} \cdot ({value})"
+            for value, unit in zip(values, (one, other), strict=True)
+        ]
+    return values[0], values[1]
 
 
 _NAMED = re.compile(

@@ -53,7 +53,7 @@ def label(text: str) -> str | None:
     words = plain.casefold().split()
     if any(word in _MATH_WORDS for word in words):
         return None
-    short = plain.isascii() and plain == text and max(map(len, words)) < 4
+    short = plain.isascii() and plain == text and max(map(len, " ".join(words).replace("-", " ").split())) < 4
     if short and " ".join(words) not in ("yes", "no", "odd", "may") and " ".join(words) not in _SAME:
         return None  # ab, xyz: products of variables
     if words[0] in ("the", "a", "an") and len(words) > 1:

@@ -112,6 +112,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"(?:the\s+)?(?:option|choice|answer|选项?|故选)\s*:?\s*(\(?[A-J]\)?)", re.IGNORECASE)
+_NEGATIVE = re.compile(r"^(?:negative|minus|负)\s*(?=[\d\\])", re.IGNORECASE)
 _ZH_LEAD = re.compile(
     r"(?:(?:所以|因此|故|最终)?(?:正确)?答案?(?:是|为|应为|等于|:)|共有|一共|大约|约为?|等于)\s*:?\s*"
 )
@@ -139,6 +140,7 @@ def canonical(text: str) -> str:
     while before != text:  # each round takes a layer off: the loop ends with the layers
         before = text
         text = _without_lead(_unwrap(text))
+    text = _NEGATIVE.sub("-", text)
     option = _OPTION.fullmatch(text)
     if option:
         return option.group(1)

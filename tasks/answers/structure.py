@@ -208,8 +208,9 @@ def compare_parts(a: Parts, b: Parts, compare: Compare) -> Verdict | None:
     if a.bracket == b.bracket == "[":
         # a list that keeps its order, or printed solutions: the text does not say
         return "equal" if _in_order(a.items, b.items, compare) == "equal" else _swapped(a, b, compare)
-    if len(a.items) == 2 and {a.bracket, b.bracket} == {"[", "{"}:
-        return None  # an interval beside a set
+    if {a.bracket, b.bracket} == {"(", "{"} or (len(a.items) == 2 and {a.bracket, b.bracket} == {"[", "{"}):
+        found = _match(a.items, b.items, compare)  # a set beside a point or an interval
+        return "unknown" if found == "equal" else found
     if a.ordered or b.ordered:
         if "(" in (a.bracket, b.bracket):
             return None  # a point beside a list without brackets: computer algebra reads both

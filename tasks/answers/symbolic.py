@@ -80,6 +80,13 @@ def _several(a: str, b: str) -> Verdict | None:
         found = compare_parts(first, second, _part)
         if found is not None:
             return found
+    if (
+        first is not None
+        and second is not None
+        and first.bracket != second.bracket
+        and "" not in (first.bracket, second.bracket)
+    ):
+        return None
     listed = [spelled_out(text) for text in (_unbracketed(a), _unbracketed(b))]
     if "\\pm" in a + b:
         listed = [[sign for item in items for sign in _signs(item)] for items in listed]
@@ -219,7 +226,10 @@ def _compared(first: str, second: str) -> Verdict:
     a, b = _constants(*_alike(a, b), first, second)
     plain = refuted(a, b) and "%" not in first + second
     if not plain and _verified(a, b):
-        return "equal" if agree(a, b) and not _implicit(a, b) and not _implicit(b, a) else "different"
+        curve = next((side for side in (a, b) if _implicit(side, b if side is a else a)), None)
+        if curve is not None:
+            return "different" if curve.lhs.is_Add else "unknown"  # "only x = 0" is a product on its left
+        return "equal" if agree(a, b) else "different"
     if identical(a, b):
         return "equal"
     return "unknown" if _rounded(first, b) or _rounded(second, a) else "different"
@@ -396,9 +406,13 @@ def _values(a: sympy.Expr, b: sympy.Expr, tries: int = len(_POINTS)) -> Iterator
     """Both expressions evaluated at the same few points (at once, where they have no variables). Points where a root
     or a logarithm of one side leaves the reals are passed over: \\ln x^2 and 2\\ln x say the same where both say something."""
     symbols = sorted(a.free_symbols | b.free_symbols, key=str)
-    guards = [guard for side in (a, b) for guard in _guards(side)]
+    guards = [_guards(side) for side in (a, b)]
+    absolute = a.has(sympy.Abs) != b.has(sympy.Abs)
     for point in _points(symbols, tries):
-        if not all(_inside(guard, point) for guard in guards):
+        real = [all(_inside(guard, point) for guard in side) for side in guards]
+        if absolute and real[0] != real[1]:
+            yield S.Zero, S.One  # \\ln|x| says something where \\ln x says nothing
+        if not all(real):
             continue
         x, y = (expression.subs(point).doit().evalf(_DIGITS) for expression in (a, b))
         if x.is_number and y.is_number and x.is_finite and y.is_finite:

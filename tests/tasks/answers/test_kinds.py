@@ -40,7 +40,7 @@ def test_every_kind_has_pairs_of_both_verdicts() -> None:
     assert len(KINDS) >= 17
     for kind in KINDS:
         verdicts = [verdict for _, _, verdict in table(kind)]
-        assert verdicts.count("equal") >= 10 and verdicts.count("different") >= 9, kind
+        assert min(verdicts.count("equal"), verdicts.count("different")) >= 9, kind
 
 
 def test_every_readable_answer_equals_itself(judge: Judge) -> None:
