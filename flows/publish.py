@@ -25,6 +25,7 @@ from storage.shards import Ref
 from storage.versions import Version, today
 from tasks.bill import total
 from tasks.checkout import code
+from tasks.replies import removed_in_all
 
 PACKAGES = (
     "datasketch",
@@ -114,6 +115,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         "calibration": night.fitted or night.calibration.to_dict(),
         "funnel": [funnel_line(entry) for entry in line.funnel],
         "costs": total(line.facts()),
+        "removed": removed_in_all(line.facts()),
         "service": service(night),
         "engines": engines(line.tools),
         "forecast": night.begun.forecast,

@@ -18,6 +18,7 @@ from tasks.llm.request import REJECTED, Completion, Request
 from tasks.llm.slots import check_by
 from tasks.outcome import Outcome, Tick, reason
 from tasks.parse import Parsed, problems
+from tasks.replies import Removed, read
 from tasks.taxonomy import domain_of
 
 # (language, subdomain) -> how many questions are wanted
@@ -100,13 +101,17 @@ def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick:
     plans = asks.to_pylist()
     endpoint = engine.endpoint
     bill = Bill.of(endpoint)
+    removed = Removed()
     rows: list[Row] = []
     answers = engine.run((_request(plan, endpoint.model) for plan in plans), check_by(_any_problem))
     for plan, done in zip(plans, answers, strict=True):
         bill.add(done)
+        removed.add(read(done.text or ""))
         rows.extend(_rows_of(plan, done, source=source, license=license, model=endpoint.model))
         tick(plan["count"])
-    return Outcome(to_table(rows), asked=sum(plan["count"] for plan in plans), facts=bill.facts())
+    return Outcome(
+        to_table(rows), asked=sum(plan["count"] for plan in plans), facts=bill.facts() | removed.facts()
+    )
 
 
 def _any_problem(text: str) -> list[Parsed] | str:

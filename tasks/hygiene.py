@@ -16,9 +16,14 @@ MAX_QUESTION = 20_000  # characters
 MAX_SOLUTION = 200_000  # long chains of thought are real
 MAX_ANSWER = 2_000
 
+# A zero-width joiner is kept between two pictographs, where it makes one picture of them; nowhere else does it
+# belong to a text in English or Chinese.
+_PICTOGRAPH = "[\U0001f000-\U0001faff\u2190-\u2bff\u3030\u303d]"
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    f"|(?<!{_PICTOGRAPH})(?<!{_PICTOGRAPH}\ufe0f)\u200d|\u200d(?!{_PICTOGRAPH})"
 )
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
@@ -38,10 +43,16 @@ LANGUAGE_NAMES = {alias: code for code, aliases in _LANGUAGES.items() for alias 
 
 def cleaned(text: str) -> tuple[str, int]:
     """The text as it is stored, and how many invisible characters were removed from it."""
+    text, removed = without_hidden(text)
+    return text.strip(BLANK), removed
+
+
+def without_hidden(text: str) -> tuple[str, int]:
+    """`cleaned` without taking blanks off the ends: the same for seeds and for what models write."""
     if text.isascii():
-        return (_LINE_END.sub("\n", text) if "\r" in text else text).strip(BLANK), 0
+        return (_LINE_END.sub("\n", text) if "\r" in text else text), 0
     text, removed = _INVISIBLE.subn("", text)
-    return _LINE_END.sub("\n", unicodedata.normalize("NFC", text)).strip(BLANK), removed
+    return _LINE_END.sub("\n", unicodedata.normalize("NFC", text)), removed
 
 
 def refusal(name: str, text: str, longest: int) -> str | None:

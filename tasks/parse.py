@@ -1,4 +1,4 @@
-"""Completions read back: problems item by item, a critique, a program.
+"""Completions read back: problems item by item, a critique.
 
 Completions are hostile: nothing is evaluated, work is bounded by LONGEST and TRIES, and whatever does
 not fit gives a reason instead of an exception. Tolerated because models do it every day: prose and code
@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from prompts.schemas import Critique, ProblemItem
+from tasks.hygiene import without_hidden
+from tasks.replies import solution_of
 
 LONGEST = 200_000  # characters of a completion that are read
 TRIES = 200  # places at which a JSON value may be tried, so that "{{{{..." costs a bounded time
@@ -39,7 +41,7 @@ class Parsed:
 
 def problems(text: str) -> list[Parsed]:
     """Every problem of a completion, in order; a bad item is a Parsed with its reason and loses only itself."""
-    text = _mend_backslashes(text[:LONGEST])
+    text = _mend_backslashes(_said(text)[:LONGEST])
     start = _items_start(text)
     if start is None:
         return [Parsed(reason="no JSON list of problems in the completion")]
@@ -48,10 +50,18 @@ def problems(text: str) -> list[Parsed]:
     ]
 
 
+_JSON_AT_ONCE = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
+
+
+def _said(text: str) -> str:
+    """The reply without its thinking. One that begins with its JSON has none, and may quote such tags."""
+    return text if _JSON_AT_ONCE.match(text) else solution_of(text)
+
+
 def critique(text: str) -> Critique | str:
     """The critic's judgement, or the reason why the completion is none. Of several objects the last one
     counts: models reason first, and what they quote on the way may be the solution's own words."""
-    text = _mend_backslashes(text[:LONGEST])
+    text = _mend_backslashes(_said(text)[:LONGEST])
     found = [
         value
         for value in _objects(text)
@@ -62,37 +72,6 @@ def critique(text: str) -> Critique | str:
     if "answer_score" in text or "instruction_score" in text:
         return "the JSON of the critique is broken or cut off"
     return "no JSON critique in the completion"
-
-
-_FENCE = re.compile(r"^[ \t]*```[ \t]*(\w*)[^\n`]*$", re.MULTILINE)
-
-
-def program(text: str) -> str | None:
-    """The last Python code block, or None. An unclosed block counts only when its last line is a whole
-    print call: a stop sequence of ``` eats the closing fence, the token limit eats the print."""
-    text = text[:LONGEST].replace("\r\n", "\n")
-    found = None
-    opened: re.Match[str] | None = None
-    for fence in _FENCE.finditer(text):
-        if opened is None:
-            opened = fence
-            continue
-        if _is_python(opened, text[opened.end() : fence.start()]):
-            found = text[opened.end() : fence.start()]
-        opened = None
-    if opened is not None:
-        rest = text[opened.end() :].strip()
-        last = rest.rsplit("\n", 1)[-1]
-        if _is_python(opened, rest) and last.startswith("print(") and last.endswith(")"):
-            found = rest
-    if found is None or not found.strip() or _unfit(found):
-        return None
-    return found.strip("\n").rstrip() + "\n"
-
-
-def _is_python(fence: re.Match[str], body: str) -> bool:
-    tag = fence.group(1).lower()
-    return tag in ("python", "py", "python3") or (not tag and "print(" in body)
 
 
 def _items_start(text: str) -> int | None:
@@ -158,9 +137,10 @@ def _problem(item: Any) -> Parsed:
     fitted = _fit(ProblemItem, item)
     if isinstance(fitted, str):
         return Parsed(reason=fitted)
-    if not re.search(r"\w", fitted.question):
+    question = solution_of(fitted.question).strip()
+    if not re.search(r"\w", question):
         return Parsed(reason="question: has no words")
-    return Parsed(fitted.question, fitted.difficulty)
+    return Parsed(question, fitted.difficulty)
 
 
 def _fit(model: type[Model], value: Any) -> Model | str:
@@ -172,16 +152,18 @@ def _fit(model: type[Model], value: Any) -> Model | str:
         field = ".".join(str(part) for part in first["loc"]) or "object"
         return f"{field}: {first['msg'].lower()}"
     for name, text in fitted:
-        if isinstance(text, str) and (why := _unfit(text)):
+        if isinstance(text, str) and (why := unfit(text)):
             return f"{name}: {why}"
-    return fitted
+    # characters that nobody sees may stand in the JSON as escapes, which only now are what they are
+    texts = {name: without_hidden(text)[0] for name, text in fitted if isinstance(text, str)}
+    return fitted.model_copy(update=texts)
 
 
 # C0 and C1 controls except tab and newline
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
-def _unfit(text: str) -> str | None:
+def unfit(text: str) -> str | None:
     """Why a string may not enter a row: it could not be stored as UTF-8, or would break a terminal."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         return "holds a lone surrogate"

@@ -20,7 +20,8 @@ from tasks.bill import Bill
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
 from tasks.outcome import Outcome, Tick, reason
-from tasks.parse import program
+from tasks.programs import program
+from tasks.replies import Removed, read
 from tasks.seeding import seed_of
 
 STAGE = "solve"
@@ -51,15 +52,16 @@ def solve(questions: pa.Table, *, engine: Engine, settings: SolveSettings, seed:
 
     endpoint = engine.endpoint
     bill = Bill.of(endpoint)
+    removed = Removed()
     rows = []
     completions = engine.run(requests())
     for record in records:
         for index, kind in enumerate(kinds):
             done = next(completions)
             bill.add(done)
-            rows.append(_row(record, kind, index, done, endpoint.model))
+            rows.append(_row(record, kind, index, done, endpoint.model, removed))
             tick(1)
-    return Outcome(to_table(rows), asked=len(records) * len(kinds), facts=bill.facts())
+    return Outcome(to_table(rows), asked=len(records) * len(kinds), facts=bill.facts() | removed.facts())
 
 
 def _request(record: dict[str, Any], kind: str, index: int, model: str, seed: int) -> Request:
@@ -77,16 +79,26 @@ def _request(record: dict[str, Any], kind: str, index: int, model: str, seed: in
     )
 
 
-def _row(record: dict[str, Any], kind: str, index: int, done: Completion, model: str) -> Row:
-    text, answer, rejected = done.text or "", None, None
+def _row(
+    record: dict[str, Any], kind: str, index: int, done: Completion, model: str, removed: Removed
+) -> Row:
+    reply = read(done.text or "")
+    removed.add(reply)
+    text, answer, rejected = reply.solution.strip() if kind == "cot" else reply.solution, None, None
+    # what follows a token that ends the turn may be cut off: the solution before it is whole
+    cut = done.finish_reason == "length" and not reply.ended
     if done.error is not None:
         rejected = reason(STAGE, done.error, failed=True)
+    elif reply.unfinished and not text:
+        rejected = reason(STAGE, "the thinking never ended")
     elif kind == "pot":
-        code = program(text)
+        code = program(text, cut=cut)
         if code is None:
             rejected = reason(STAGE, "no program in the completion")
         else:
             text = code
+    elif cut:
+        rejected = reason(STAGE, "cut off at the token limit")
     else:
         found = extract(text, record["language"])
         if found is None:

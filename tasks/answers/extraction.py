@@ -14,6 +14,7 @@ from functools import partial
 
 from tasks.answers.phrases import announced, bold, choice, last_value, tidied
 from tasks.answers.spelling import closing
+from tasks.replies import solution_of
 
 MAX_TEXT = 200_000  # characters kept, from the end: the final answer stands there
 MAX_ANSWER = 2_000
@@ -34,9 +35,7 @@ def extract(text: str, language: str = "en") -> Extraction | None:
 
     A solution cut off inside its thinking or its last box has no final answer there.
     """
-    text = without_thinking(text)[-MAX_TEXT:]
-    if "<|" in text or "s>" in text:
-        text = _SPECIAL.sub("", text).strip()
+    text = solution_of(text)[-MAX_TEXT:].strip()
     if not text:
         return None
     found = _marked(text)
@@ -64,18 +63,6 @@ def extract(text: str, language: str = "en") -> Extraction | None:
     return found
 
 
-def without_thinking(text: str) -> str:
-    """The text after the thinking; before it, where the thinking never ended (the model was cut off)."""
-    if "<th" not in text and "</th" not in text:
-        return text.strip()
-    ends = [text.rfind(tag) + len(tag) for tag in ("</think>", "</thinking>", "</thought>") if tag in text]
-    text = text[max(ends, default=0) :]
-    start = _THINK.search(text)
-    return (text[: start.start()] if start else text).strip()
-
-
-_SPECIAL = re.compile(r"</?s>|<\|[a-z_]{1,24}\|>|<(?:eos|bos|pad|unk)>")
-_THINK = re.compile(r"<(?:think|thinking|thought)>")
 _LETTER = re.compile(r"[\s*(\[\uff08]*([A-J])[\s*)\].:\uff09]*")
 
 

@@ -83,8 +83,20 @@ class Figures:
     @property
     def told(self) -> dict[str, Any]:
         """The lineage without what has a place of its own on the page."""
-        elsewhere = ("decontamination", "service", "engines", "forecast")
+        elsewhere = ("decontamination", "service", "engines", "forecast", "removed")
         return {name: value for name, value in self.lineage.items() if name not in elsewhere}
+
+    @property
+    def removed(self) -> str:
+        """What was taken out of the models' replies, in a line; empty where it was nothing."""
+        counts: Mapping[str, int] = self.lineage.get("removed") or {}
+        titles = {
+            "control_tokens": "replies with tokens of a chat template",
+            "run_on": "replies that ran on after their end",
+            "thinking": "replies with thinking",
+            "hidden_characters": "hidden characters",
+        }
+        return ", ".join(f"{counts[kind]:,} {title}" for kind, title in titles.items() if counts.get(kind))
 
     @property
     def usd(self) -> float:

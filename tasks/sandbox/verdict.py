@@ -13,6 +13,7 @@ import signal
 from dataclasses import dataclass
 from typing import Literal
 
+from tasks.answers.sentences import value_in
 from tasks.sandbox.frames import Header, Raised, Value, report
 
 Verdict = Literal["ok", "error", "time", "memory", "output", "denied", "signal", "no_answer", "infra"]
@@ -101,6 +102,9 @@ _CONTROLS = re.compile(
 )
 
 
+_SAYS = re.compile(r"[^\s\-=_*#~.]")  # a line of nothing else is drawn, not said
+
+
 def clean(text: str) -> str:
     """Text safe to print and store: no terminal escapes, NULs, bidi overrides or lone surrogates."""
     if text.isascii() and text.isprintable():
@@ -146,18 +150,23 @@ def _late(end: str, limits: Limits) -> str:
 
 
 def _answer(found: Value | None, stdout: str) -> str | None:
-    """What the program says last: a final assignment to `ans` or `answer`, else the last line
-    printed, else the value of `ans`, `answer` or `solution()`."""
+    """What the program says last: a final expression or assignment to `ans`, `answer` or `result`, else the
+    last line printed, else the value of such a name or of the function that the program leaves to be called.
+    A sentence gives its number."""
     value = clean(found.text or "").strip() if found else ""
     if found and value and found.named_last:
-        return value
-    lines = [line for line in stdout.split("\n") if line.strip()]
-    return (lines[-1].strip() if lines else value) or None
+        return value_in(value) or value
+    lines = [line for line in stdout.split("\n") if _SAYS.search(line)]
+    last = lines[-1].strip() if lines else value
+    return value_in(last) or last or None
 
 
 def _judged(answer: str | None, limits: Limits) -> tuple[Verdict, str | None]:
     if answer is None:
-        return "no_answer", "nothing printed, and no readable ans, answer or solution()"
+        return (
+            "no_answer",
+            "nothing printed, and no readable ans, answer, result, last value or function to call",
+        )
     if len(answer) > limits.answer_chars:
         return "output", f"an answer of more than {limits.answer_chars} characters"
     return "ok", None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import orjson
 
 from tasks.answers import Extraction, extract
-from tasks.parse import program
+from tasks.programs import program
 from tasks.rules.family import Worked
 from tasks.teacher.character import Character
 from tasks.teacher.comparing import same_answer

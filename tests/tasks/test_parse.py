@@ -9,7 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from prompts.schemas import Critique
-from tasks.parse import TRIES, critique, problems, program
+from tasks.hygiene import cleaned
+from tasks.parse import TRIES, critique, problems
+from tasks.programs import program
 
 ITEMS = [{"question": f"What is {i} + {i}?", "difficulty": 1 + i % 5} for i in range(4)]
 WHOLE = json.dumps({"problems": ITEMS})
@@ -143,31 +145,6 @@ def test_a_bad_critique_is_a_reason(text: str, reason: str) -> None:
     assert reason in found
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("```python\nprint(1)\n```", "print(1)\n"),
-        (
-            "Try:\n```python\nprint(1)\n```\nBetter:\n```py\nx = 2\n\nprint(x)\n```\nDone.",
-            "x = 2\n\nprint(x)\n",
-        ),
-        ("```\nprint(1)\n```", "print(1)\n"),
-        ("```python\nprint(1)\n```\nIt prints\n```\n1\n```", "print(1)\n"),
-        ("```python\r\nprint(1)\r\n```", "print(1)\n"),
-        ("  ```python\nprint(1)\n  ```", "print(1)\n"),
-        ("```python\nx = 3\nprint(x)", "x = 3\nprint(x)\n"),
-        ("```python\nx = 3\nprin", None),
-        ("```python\n```", None),
-        ("```text\nprint\n```", None),
-        ("print(1)", None),
-        ("```python\nprint('\x00')\n```", None),
-        ("", None),
-    ],
-)
-def test_program_is_the_last_python_block(text: str, code: str | None) -> None:
-    assert program(text) == code
-
-
 HOSTILE = st.one_of(
     st.text(max_size=400),
     st.lists(
@@ -229,7 +206,7 @@ def test_any_text_is_parsed_without_an_exception(text: str) -> None:
 @given(
     st.lists(
         st.text(alphabet=st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=80).filter(
-            lambda text: any(character.isalnum() for character in text)
+            lambda text: any(character.isalnum() for character in cleaned(text)[0])
         ),
         min_size=1,
         max_size=8,
@@ -237,4 +214,4 @@ def test_any_text_is_parsed_without_an_exception(text: str) -> None:
 )
 def test_what_is_written_as_json_is_read_back(texts: list[str]) -> None:
     written = json.dumps({"problems": [{"question": text} for text in texts]})
-    assert questions(written) == [text.strip() for text in texts]
+    assert questions(written) == [cleaned(text)[0].strip() for text in texts]

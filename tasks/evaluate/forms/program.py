@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks.answers import Judge
 from tasks.evaluate.forms.open import bare, right, shown
-from tasks.parse import program
+from tasks.programs import program
 from tasks.sandbox import Sandbox
 
 __all__ = ["answers", "bare", "prompt", "right", "shown"]

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.answers import Judge
-from tasks.answers.extraction import without_thinking
 from tasks.evaluate.forms.open import bare, shown
+from tasks.replies import solution_of
 from tasks.sandbox import Sandbox
 
 __all__ = ["answers", "bare", "prompt", "right", "shown"]
@@ -22,7 +22,7 @@ def answers(
     items: Sequence[Mapping[str, Any]], texts: Sequence[str], *, judge: Judge, sandbox: Sandbox | None
 ) -> list[str | None]:
     """ "Ada is a knight, Bo is a knave", in the reference's order; None where somebody is left out."""
-    said = [_roles(without_thinking(text)[-LONGEST:]) for text in texts]
+    said = [_roles(solution_of(text)[-LONGEST:]) for text in texts]
     return [_told(roles, item) for roles, item in zip(said, items, strict=True)]
 
 

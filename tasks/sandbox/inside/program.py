@@ -27,7 +27,9 @@ from typing import Any, TypeVar
 # The functions below keep these builtins whatever a program does to the module `builtins`.
 globals()["__builtins__"] = dict(vars(builtins))
 
-NAMES = ("ans", "answer")
+# What programs call their answer, and the function that returns it; of several the first one counts.
+NAMES = ("ans", "answer", "final_answer", "final_result", "result")
+FUNCTIONS = ("solution", "solve", "solver", "simple_math_problem", "main")
 
 
 class TooLong(Exception):
@@ -202,25 +204,36 @@ def run(text: str, space: dict[str, Any], raw: Output, flush: Callable[[], None]
     try:
         try:
             try:
-                code = compile(text, "<program>", "exec", dont_inherit=True)
+                code, last = compiled(text)
             except MemoryError:  # how CPython's parser says that its stack is full
                 raise SyntaxError("too deeply nested") from None
             exec(code, space)
+            shown = None
+            if last is not None:
+                flush()
+                before = raw.written
+                shown = eval(last, space)
+                flush()
+                if raw.written > before:
+                    shown = None  # what it printed is meant, not what a call such as write() returns
             exited = False
         except SystemExit as end:
             if type(end.code) not in (int, type(None)) or end.code:
                 raise
-            exited = True
+            exited, shown = True, None
         flush()
-        value = next((space[name] for name in NAMES if space.get(name) is not None), None)
-        call = space.get("solution")
-        if value is None and not exited and not raw.written and type(call) is types.FunctionType:
-            value = call()
+        value = shown if answers.text(shown) is not None else None
+        chosen = value is not None or assigned_last(text) in NAMES
+        if value is None:
+            value = next((space[name] for name in NAMES if space.get(name) is not None), None)
+        if value is None and not exited and not raw.written:
+            call = entry_point(space)
+            value = call() if call is not None else space.get(assigned_last(text) or "")
             flush()
         words = answers.text(value)
         said = "null" if words is None else quoted(words)
-        last = "true" if words is not None and raw.written and names_answer_last(text) else "false"
-        return f'{{"value": {said}, "named_last": {last}}}'.encode()
+        named = "true" if words is not None and raw.written and chosen else "false"
+        return f'{{"value": {said}, "named_last": {named}}}'.encode()
     except BaseException as error:  # noqa: BLE001 - whatever a program raises is its result
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
@@ -232,11 +245,49 @@ def run(text: str, space: dict[str, Any], raw: Output, flush: Callable[[], None]
         return report
 
 
-def names_answer_last(text: str) -> bool:
-    """Whether the last statement assigns to one of NAMES."""
-    statement = ast.parse(text).body[-1]
+def compiled(text: str) -> tuple[types.CodeType, types.CodeType | None]:
+    """The program's code, and apart from it its last statement, where that is an expression whose value a
+    notebook would show; None where it is another statement, or only words."""
+    tree = ast.parse(text, "<program>")
+    end = tree.body[-1] if tree.body else None
+    if not isinstance(end, ast.Expr) or (
+        isinstance(end.value, ast.Constant) and type(end.value.value) is str
+    ):
+        return compile(text, "<program>", "exec", dont_inherit=True), None
+    del tree.body[-1]
+    first = compile(tree, "<program>", "exec", dont_inherit=True)
+    return first, compile(ast.Expression(end.value), "<program>", "eval", dont_inherit=True)
+
+
+def entry_point(space: dict[str, Any]) -> types.FunctionType | None:
+    """The function that gives the answer: one of FUNCTIONS, else the only one that can be called without
+    arguments; of several the last one that none of the program's other functions names."""
+    own = {name: value for name, value in space.items() if type(value) is types.FunctionType}
+    ready = {name: value for name, value in own.items() if needs_nothing(value)}
+    for name in FUNCTIONS:
+        if name in ready:
+            return ready[name]
+    used = {name for value in own.values() for name in value.__code__.co_names}
+    free = [value for name, value in ready.items() if name not in used and value.__module__ == "__main__"]
+    return free[-1] if free else None
+
+
+def needs_nothing(call: types.FunctionType) -> bool:
+    code = call.__code__
+    return code.co_argcount <= len(call.__defaults__ or ()) and code.co_kwonlyargcount <= len(
+        call.__kwdefaults__ or ()
+    )
+
+
+def assigned_last(text: str) -> str | None:
+    """The name that the last statement assigns to; one of NAMES where it assigns to several."""
+    statements = ast.parse(text).body
+    statement = statements[-1] if statements else None
+    if not isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+        return None
     targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
-    return any(type(target) is ast.Name and target.id in NAMES for target in targets)
+    names = [target.id for target in targets if type(target) is ast.Name]
+    return next((name for name in names if name in NAMES), names[-1] if names else None)
 
 
 TYPE: dict[str, Any] = dict(vars(type))

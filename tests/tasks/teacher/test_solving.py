@@ -10,7 +10,7 @@ import pytest
 
 from tasks.answers import extract
 from tasks.answers.exact import decide
-from tasks.parse import program
+from tasks.programs import program
 from tasks.rules.family import LANGUAGES, Problem, families, make
 from tasks.seeding import rng_of
 from tasks.taxonomy import SUBDOMAINS
