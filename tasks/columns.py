@@ -568,7 +568,7 @@ def _final(solution: str) -> str | None:
     found = extract(prose) if prose else None
     if found is None:
         return None
-    marked = found.kind in TRUSTED or (found.kind == "choice" and ("\\boxed" in prose or "####" in prose))
+    marked = found.kind in TRUSTED or (found.kind == "choice" and found.marked)
     if found.kind == "phrase" and _is_code(found.answer):
         return None
     return found.answer if marked else None

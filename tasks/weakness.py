@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 
 import prompts
 from storage.rows import column, kept, reject, replace
-from tasks.answers import Judge, extract
+from tasks.answers import Extraction, Judge, extract
 from tasks.bill import Bill
 from tasks.llm.engine import Engine
-from tasks.llm.request import Request
+from tasks.llm.request import Completion, Request
 from tasks.outcome import Outcome, Tick, reason
 from tasks.published import Encode, Published
 from tasks.retrieve import nearest
@@ -38,7 +38,7 @@ def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick
     asked = student.run([_request(record, endpoint.model, seed) for record in records])
     for record, done in zip(records, asked, strict=True):
         bill.add(done)
-        found = extract(done.text or "", record["language"]) if done.error is None else None
+        found = _answer(done, record["language"])
         answers.append(found.answer if found else None)
         reasons.append(reason(STAGE, done.error, failed=True) if done.error is not None else None)
         tick(1)
@@ -50,6 +50,12 @@ def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick
     verdicts = [{"student": verdict} for verdict in judged]
     table = reject(replace(questions, answer=answers, verdicts=verdicts), reasons)
     return Outcome(table, asked=len(records), facts=bill.facts())
+
+
+def _answer(done: Completion, language: str) -> Extraction | None:
+    if done.error is not None:
+        return None
+    return extract(done.text or "", language, cut=done.finish_reason == "length")
 
 
 def neighbourhood(

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
-from tasks.answers.phrases import announced, bold, choice, last_value, tidied
+from tasks.answers.phrases import announced, bold, choice, headed, last_value, tidied
+from tasks.answers.sentences import letter_in, value_in
 from tasks.answers.spelling import closing
 from tasks.replies import solution_of
 
@@ -28,21 +29,27 @@ class Extraction:
 
     answer: str
     kind: str
+    marked: bool = field(default=False, compare=False)  # by a box, a tag, #### or JSON, a choice letter too
 
 
-def extract(text: str, language: str = "en") -> Extraction | None:
+def extract(text: str, language: str = "en", *, cut: bool = False) -> Extraction | None:
     """The final answer of a solution in `language` ("en", "zh"), or None if it has none.
 
-    A solution cut off inside its thinking or its last box has no final answer there.
+    A solution cut off inside its thinking or its last box has no final answer there; one that the token limit
+    has `cut` has none but in an explicit mark: its last number is one of a calculation that goes on.
     """
     text = solution_of(text)[-MAX_TEXT:].strip()
     if not text:
         return None
     found = _marked(text)
+    if found is None and cut:
+        return None
     if found is None:
         tail = text[-PROSE_TAIL:]
         for kind, finder in (
+            ("phrase", partial(headed, language=language)),
             ("phrase", partial(announced, language=language)),
+            ("choice", _closing_letter),
             ("bold", bold),
             ("choice", choice),
         ):
@@ -59,7 +66,7 @@ def extract(text: str, language: str = "en") -> Extraction | None:
         return None
     letter = _LETTER.fullmatch(found.answer)
     if letter and found.kind != "code":
-        return Extraction(letter.group(1), "choice")
+        return Extraction(letter.group(1), "choice", found.marked)
     return found
 
 
@@ -72,15 +79,44 @@ def _marked(text: str) -> Extraction | None:
     for name, finder in (("boxed", _boxed), ("tag", _tag), ("hash", _hash), ("json", _json)):
         hit = finder(text)
         if hit is not None and hit[1] and (found is None or hit[0] > found[0]):
-            found = hit[0], Extraction(hit[1], name)
+            found = hit[0], Extraction(_without_words(hit[1]), name, True)
+    if found is not None and found[1].kind in ("boxed", "hash") and not _LETTER.fullmatch(found[1].answer):
+        # a box around a step, and the choice after it
+        letters = list(_LETTER_LINE.finditer(text, found[0]))
+        if letters:
+            return Extraction(letters[-1].group(1), "choice", True)
     if found is not None and found[1].kind in ("tag", "json"):
         # a box inside the tag or the string is the answer itself
         inner = _boxed(found[1].answer)
         if inner is not None and inner[1]:
-            return Extraction(inner[1], found[1].kind)
+            return Extraction(_without_words(inner[1]), found[1].kind, True)
     return None if found is None else found[1]
 
 
+_LETTER_LINE = re.compile(
+    r"^\W{0,12}(?:the\s+)?(?:final\s+|correct\s+)?(?:answer|option|choice|答案|故选|选)\W{0,6}(?:is\b\W{0,4}|是|为)?[(\[]?([A-J])[)\]]?[\s*.。]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_WORDS_BEFORE = re.compile(
+    r"\\(?:text|mathrm|textbf|mbox|textrm)\s*\{[^{}]{0,200}?(?:\b(?:is|are|equals?|answer|total|of)|[:=：是为])\s*\}\s*[:=]?\s*(?=\S)"
+)
+
+
+def _without_words(answer: str) -> str:
+    """The value of a box that holds a sentence: of \\text{The answer is } 12, 12."""
+    words = _WORDS_BEFORE.match(answer)
+    if words:
+        return answer[words.end() :]
+    whole = _TEXT_ONLY.fullmatch(answer)
+    return (value_in(whole.group(1)) or answer) if whole else answer
+
+
+def _closing_letter(text: str) -> str | None:
+    """The choice letter that the last lines name in a sentence."""
+    return letter_in(text[-400:])
+
+
+_TEXT_ONLY = re.compile(r"\\(?:text|mathrm|textbf|mbox|textrm)\s*\{([^{}]{1,400})\}")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(\{|[^\s{\\]+)")
 _BETWEEN = re.compile(
     r"(?:[\s$.,;]|\\[()\[\],; ]|\\(?:text|quad|qquad)\b|\{|\}|\band\b|\bor\b|和|或|及|、|，|\b[a-zA-Z](?:_\{?\w+\}?)?\s*=)*"
@@ -122,22 +158,53 @@ def _tag(text: str) -> tuple[int, str] | None:
 
 
 def _hash(text: str) -> tuple[int, str] | None:
-    """GSM8K's `#### 42`; markdown headings of the fourth level are no answers."""
-    start = text.rfind("####")
-    if start < 0:
-        return None
-    line = text[start:].lstrip("#").strip().split("\n", 1)[0]
-    line = _NAMED.sub("", line).strip()
-    if _HEADING.match(line) or len(line.split()) > 8 or not re.search(r"\d|\\|^\W*\w+\W*$", line):
-        return None
-    return start + 4, line
+    """GSM8K's `#### 42`. A heading of the fourth level is no answer: text follows it, or it has a heading's words."""
+    end = len(text)
+    for _ in range(MOST_HASHES):
+        start = text.rfind("####", 0, end)
+        if start < 0:
+            return None
+        end = start
+        if text[start - 1 : start] == "#" or text[start + 4 : start + 5] == "#":
+            continue  # another level
+        line, _, rest = text[start + 4 :].lstrip(" \t").partition("\n")
+        line = _NAMED.sub("", line.strip()).strip().strip("*").strip()
+        if line and _is_answer(line, last=not rest.strip()):
+            return start + 4, line
+    return None
 
 
-_HEADING = re.compile(r"(?:step|part|case|question|problem|solution|步骤|第)\b", re.IGNORECASE)
+def _is_answer(line: str, *, last: bool) -> bool:
+    """Whether a line after #### is an answer and not a heading. `last`: nothing follows it."""
+    if _HEADING.match(line) or line.endswith((":", "：")) or len(line.split()) > 8:
+        return False
+    words = _PROSE_WORD.findall(_COMMAND.sub(" ", line))
+    if not re.search(r"\d|\\", line):
+        # a word: yes, Tuesday, a choice letter
+        return last and len(words) <= 3
+    if last:
+        return True
+    # text follows: a value with its unit at most
+    return len(words) <= 2 and not re.match(r"\d{1,2}[.)、]\s*\D", line)
+
+
+MOST_HASHES = 64
+_COMMAND = re.compile(r"\\[a-zA-Z]+")
+_PROSE_WORD = re.compile(r"[^\W\d_]{2,}")
+_HEADING = re.compile(
+    r"(?:\d{1,2}[.)、]\s*)?(?:step|part|case|question|problem|solution|conclusions?|summary|verification|verify|check(?:ing)?|"
+    r"explanations?|approach|analysis|reasoning|calculations?|notes?|method|final|results?|answers?|proof|example|"
+    r"given|understanding|strategy|discussion|remarks?|interpretation|code|output|equation|section|substitution|"
+    r"setup|introduction|background|key|lemma|claim|option|scenario)\b"
+    r"|(?:步骤|第[一二三四五六七八九十\d]|总结|结论|解答|分析|验证|说明|解析|解题|方法|小结|思路|计算|检验|因此|答案)",
+    re.IGNORECASE,
+)
 _NAMED = re.compile(
     r"^(?:(?:the\s+)?(?:final\s+)?answer(?:\s+is)?\s*:?|答案(?:是|为)?\s*[:\uff1a]?)\s*", re.IGNORECASE
 )
-_JSON_KEY = re.compile(r'["\'](?:final_?)?(?:answer|答案)["\']\s*[:\uff1a]\s*', re.IGNORECASE)
+_JSON_KEY = re.compile(r'["\'](?:(?:final|correct)[_ ]?)?(?:answer|答案)["\']\s*[:\uff1a]\s*', re.IGNORECASE)
+_BARE_VALUE = re.compile(r"[^,}\n\"']{1,400}")  # 12 + 5, which JSON has no form for
+_JSON_GOES_ON = re.compile(r"\s*[^\s,}\]\n`]")
 _LOOSE_VALUE = re.compile(r"[\"']?(.*?)(?:(?<!\\)[\"']\s*(?:[,}\n]|$)|\n|$)", re.DOTALL)
 
 
@@ -158,7 +225,13 @@ def _json(text: str) -> tuple[int, str] | None:
     except (ValueError, RecursionError):
         # LaTeX in a JSON string is often escaped once too little: take the characters as they stand
         loose = _LOOSE_VALUE.match(text, start)
+        bare = _BARE_VALUE.match(text, start)
+        if bare and bare.group().strip():
+            return bare.end(), tidied(bare.group().strip())
         return (loose.end(), tidied(loose.group(1).strip())) if loose else None
+    bare = _BARE_VALUE.match(text, start) if isinstance(value, (int, float)) else None
+    if bare and not isinstance(value, bool) and _JSON_GOES_ON.match(text, end):
+        return bare.end(), tidied(bare.group().strip())
     if isinstance(value, str) and any(ord(char) < 32 and char != "\n" for char in value):
         value = text[start + 1 : end - 1]  # "\frac" was read as a form feed
     if isinstance(value, list):

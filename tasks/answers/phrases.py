@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from tasks.answers.sentences import NUMBER, leads_to_value, value_in
+
 _MAX_SENTENCE = 2_000
 # found by str.find: a case-insensitive regular expression over every solution took most of the stage's time
 _KEYWORDS = {
     "en": ("answer", "Answer", "ANSWER", "choice", "Choice", "option", "Option", "result", "Result"),
-    "zh": ("答案", "结果", "答", "故选", "应选", "选择", "选"),
+    "zh": ("答案", "结果", "答", "故选", "应选", "选择", "选", "故填", "应填"),
 }
 # these words announce an answer only after one of those
 _AFTER = {"choice": ("the", "correct"), "option": ("the", "correct"), "result": ("final", "the")}
@@ -24,16 +26,20 @@ _ANNOUNCES = {
         r"|\s*[:\uff1a]?\s*(?=[(\uff08]?[A-J](?![a-zA-Z]))"
     ),
 }
+_BLANK = re.compile(r"\s*(?:入|写)?\s*[:\uff1a]?\s*")  # 故填36 fills a blank
 _SENTENCE_END = re.compile(
-    r"\n|[。;!\uff1b\uff01]|\.(?=\s|$|\*\*)|,?\s(?:because|since|which|as shown|so that)\s|,?因为"
+    r"\n|[。!\uff01]|[;\uff1b](?!\s*[-−\d$\\])|\.(?=\s|$|\*\*)|,?\s(?:because|since|which|as shown|so that)\s|,?因为"
 )
-_INLINE_MATH = re.compile(r"\$\$(.+?)\$\$|(?<![\\\d])\$([^$\n]+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+# Pandoc's rule for dollars: no blank inside, no digit behind. So "$5, rate = $2" is money. Models also write
+# blanks on both sides; then only what has a command, a relation or a power is a formula.
+_INLINE_MATH = re.compile(
+    r"\$\$(.{1,2000}?)\$\$|(?<![\\\d])\$(?=[^\s$])([^$\n]{0,2000}?[^\s$\\])\$(?!\d)"
+    r"|(?<![\\\d])\$\s(?=[^$\n]{0,2000}[\\=^_])([^$\n]{1,2000}?)\s\$(?!\d)"
+    r"|\\\((.{1,2000}?)\\\)|\\\[(.{1,2000}?)\\\]",
+    re.DOTALL,
+)
 _BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
 _LETTER = re.compile(r"[\s*(\[\uff08]*[A-J][\s*)\].:\uff09]*")
-_NUMBER = re.compile(
-    r"\s?(?<!\d)\d{1,2}/\d{1,2}/\d{4}(?!\d)|"  # a date is one value
-    r"[$€£¥]?\s?-?(?:\\frac\s*\{-?\d+\}\s*\{\d+\}|\d+/\d+|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|\.\d+)\s?%?"
-)
 
 
 def announced(text: str, language: str) -> str | None:
@@ -48,7 +54,7 @@ def announced(text: str, language: str) -> str | None:
             before = _AFTER.get(keyword.lower())
             if before and not text[max(0, start - 20) : start].rstrip().lower().endswith(before):
                 continue
-            answer = _after(text, start + len(keyword), _ANNOUNCES[tongue])
+            answer = _after(text, start + len(keyword), _BLANK if keyword[-1] == "填" else _ANNOUNCES[tongue])
             if answer:
                 return answer
     return None
@@ -77,24 +83,59 @@ def _after(text: str, end: int, announces: re.Pattern[str]) -> str | None:
     return None if answer.startswith("```") or answer.endswith("\\boxed{}") else answer
 
 
-_MARKUP = re.compile(r"[*$\\]|\s\w+\s|约")
 _APPROACH = re.compile(
     r"^(?:that|as follows|approximately|about|simply|just|therefore|约|大约)\s*[:\uff1a]?\s*", re.IGNORECASE
+)
+# what may follow a value in its sentence and is no part of it
+_GOES_ON = re.compile(
+    r"\s*,\s+(?!(?:and|or)\s+(?:\S{0,8}\d|[a-z]\b|\$|\\))(?![a-z]{1,12}\s*[=:])[a-z]{2,}\b"
+    r"|\s*\(\s*(?!mod)(?:[a-zA-Z'’.-]{1,20}[\s,]+){1,12}[^()]{0,40}\)"
+    r"|\s+(?:as\s+(?:required|desired|expected|needed|claimed|stated|before)|in\s+(?:total|all)|altogether|overall|respectively|when|after)\b"
+    r"|\s*[，,]\s*(?:所以|因此|即|故|符合|这|因为|满足|也就是|而|其中|正好|刚好|答)"
 )
 
 
 def _core(sentence: str) -> str:
-    """The answer in the sentence that gives it: the only bold or formula in it, or the sentence."""
-    sentence = sentence.strip().strip("*").strip()
-    if len(sentence) < 24 and not _MARKUP.search(sentence):
-        return sentence
+    """The answer in the sentence that gives it: its bold or formula, its value, or the sentence itself."""
+    sentence = _APPROACH.sub("", sentence.strip().strip("*").strip())
     found = _BOLD.search(sentence)
     if found:
         return found.group(1).strip()
     formulas = list(_INLINE_MATH.finditer(sentence))
-    if len(formulas) == 1 and not re.search(r"\d", sentence[: formulas[0].start()]):
-        return _inside(formulas[0])
-    return sentence if formulas else tidied(_APPROACH.sub("", sentence).strip())
+    ended = _without_rest(sentence, formulas)
+    if ended is not None:
+        sentence, formulas = ended, list(_INLINE_MATH.finditer(ended))
+    if len(formulas) == 1:
+        before = sentence[: formulas[0].start()]
+        if not re.search(r"\d", before) or leads_to_value(before):
+            return _inside(formulas[0])
+    if formulas:
+        return sentence
+    return value_in(sentence) or tidied(sentence)
+
+
+def _without_rest(sentence: str, formulas: list[re.Match[str]]) -> str | None:
+    """The value that begins a sentence, with its unit, where the sentence goes on after it ("12, as required")."""
+    first = formulas[0] if formulas and formulas[0].start() == 0 else NUMBER.match(sentence)
+    if first is None:
+        return None
+    for end in (first.end(), *_unit_ends(sentence, first.end())):
+        if _GOES_ON.match(sentence, end):
+            return sentence[:end].strip()
+    return None
+
+
+def _unit_ends(sentence: str, at: int) -> Iterator[int]:
+    """Where the first, second and third word after a value end."""
+    for _ in range(3):
+        word = _UNIT_WORD.match(sentence, at)
+        if word is None:
+            return
+        at = word.end()
+        yield at
+
+
+_UNIT_WORD = re.compile(r"\s?(?!(?:and|or|as|in|when|after|mod|of)\b)[a-zA-Z\u4e00-\u9fff²³/]{1,20}")
 
 
 def _inside(formula: re.Match[str]) -> str:
@@ -115,7 +156,7 @@ def tidied(answer: str) -> str:
     words = sum(1 if word.isascii() else (len(word) + 1) // 2 for word in _WORD.findall(answer))
     if words < 3:
         return answer
-    numbers = list(_NUMBER.finditer(answer))
+    numbers = list(NUMBER.finditer(answer))
     values = {number.group().strip() for number in numbers}
     if len(values) == 1 and not _BOUND.search(answer):
         return values.pop()
@@ -142,7 +183,7 @@ def _value_in(sentence: str) -> str:
     if len(formulas) == 1:
         return _inside(formulas[0])
     if len(sentence) > 40 or "=" in sentence:
-        numbers = list(_NUMBER.finditer(sentence))
+        numbers = list(NUMBER.finditer(sentence))
         return numbers[-1].group().strip() if numbers else sentence
     return sentence
 
@@ -156,14 +197,104 @@ def choice(text: str) -> str | None:
     return match.group(1) if match else None
 
 
+_REFUSES = re.compile(r"\W*(?:i|we|sorry|unfortunately|as an ai)\b(?!\s*=)", re.IGNORECASE)
+_IT_IS = re.compile(
+    r"(?:(?:so|thus|hence|therefore|and)\b,?\s*)?(?:it|that|this)(?:\s+is|'s)\s+|(?:so|thus|hence|therefore),?\s+",
+    re.IGNORECASE,
+)
+_BARE_COMMAND = re.compile(r"\\[a-zA-Z]+")
+
+
 def last_value(text: str) -> str | None:
-    """A short text is its own answer; otherwise the last formula or number of the text."""
+    """A short text is its own answer; otherwise the value of the last sentence that has one."""
+    text = text.strip()
     if len(text) <= 80 and "\n" not in text and "=" not in text and len(text.split()) <= 6:
-        return text
+        return _short(text)
+    line = text.rsplit("\n", 1)[-1].strip().rstrip(".")
+    words = _WORD.findall(_BARE_COMMAND.sub(" ", line))
+    if (
+        "\\" in line
+        and "$" not in line
+        and not words
+        and not re.search(r"\\[()\[\]]", line)
+        and len(line) < 200
+    ):
+        return _arrived_at(line)  # a formula on a line of its own, without its dollars
     tail = text[-_MAX_SENTENCE:]
-    numbers, formulas = list(_NUMBER.finditer(tail)), list(_INLINE_MATH.finditer(tail))
+    for sentence in reversed(_sentences(tail)):
+        value = _of_sentence(sentence)
+        if value:
+            return value
+    return None
+
+
+def _short(text: str) -> str | None:
+    value = value_in(text)
+    if value:
+        return value
+    if _REFUSES.match(text) and not re.search(r"\d|\\|\$", text):
+        return None
+    lead = _IT_IS.match(text)
+    return text[lead.end() :] if lead and lead.end() < len(text) else text
+
+
+def _sentences(text: str) -> list[str]:
+    """The sentences of the text; a formula is not cut in two."""
+    formulas = [match.span() for match in _INLINE_MATH.finditer(text)]
+    found, start = [], 0
+    for stop in _SENTENCE_END.finditer(text):
+        while formulas and formulas[0][1] <= stop.start():
+            formulas.pop(0)
+        if formulas and formulas[0][0] < stop.start():
+            continue
+        found.append(text[start : stop.start()])
+        start = stop.end()
+    return [*found, text[start:]]
+
+
+def _of_sentence(sentence: str) -> str | None:
+    numbers, formulas = list(NUMBER.finditer(sentence)), list(_INLINE_MATH.finditer(sentence))
     if formulas and (not numbers or numbers[-1].start() < formulas[-1].end()):
-        # the end of a chain of equations is the value it arrives at
-        formula = _inside(formulas[-1])
-        return re.split(r"(?<![<>!\\])=", formula)[-1].strip() or formula
+        return _arrived_at(_inside(formulas[-1]))
+    if not formulas and (value := value_in(sentence)):
+        return value
     return numbers[-1].group().strip() if numbers else None
+
+
+def _arrived_at(formula: str) -> str:
+    """The end of a chain of equations is the value it arrives at."""
+    return re.split(r"(?<![<>!\\])=", formula)[-1].strip() or formula
+
+
+_ANSWER_HEADING = re.compile(
+    r"^[ \t>]*(?:#{1,6}[ \t]*)?(?:\*\*|__|\*)?[ \t]*(?:\d{1,2}[.)][ \t]*)?[【\[]?(?:(?:the|my|our)[ \t]+)?"
+    r"(?:(?:final|correct)[ \t]+)?(?:answers?|最终答案|正确答案|参考答案|最后答案|答案|答)[】\]]?[ \t]*[:：]?[ \t]*(?:\*\*|__|\*)?[ \t]*[:：]?[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PROSE = re.compile(r"\W*$|(?:\S+\s+){3}\S|(?:it|this|that|we|there|so|thus|see)\b", re.IGNORECASE)
+_ANY_HEADING = re.compile(
+    r"^[ \t]*(?:#{1,6}[ \t]+\S|(?:\*\*|__)[^*\n]{1,60}(?:\*\*|__)[ \t]*[:：]?[ \t]*$)", re.MULTILINE
+)
+
+
+def headed(text: str, language: str) -> str | None:
+    """What stands under the last heading that says "Answer" (# Answer, **Answer**, 答案：)."""
+    headings = list(_ANSWER_HEADING.finditer(text))
+    if not headings:
+        return None
+    heading = headings[-1]
+    section = text[heading.end() :].strip()
+    after = _ANY_HEADING.search(section, 1)
+    if after and section[: after.start()].strip():
+        section = section[: after.start()].strip()
+    if not section:
+        return None
+    formula = _INLINE_MATH.match(section)
+    line = section[formula.start() : formula.end()] if formula else section.split("\n", 1)[0].strip()
+    if formula and not section[formula.end() :].strip(" .。\n"):
+        return _inside(formula)
+    if len(section.split("\n")) == 1 or len(line.split()) <= 6:
+        answer = announced(line, language) or _core(line.rstrip("。").removesuffix("."))
+        if re.search(r"\d|\\|\$", answer) or (answer and not _PROSE.match(answer)):
+            return answer
+    return announced(section, language) or last_value(section)

@@ -46,6 +46,7 @@ _EN_VERB = re.compile(
     r"used|works?|worked|lasts?|produces?|collects?|collected|charges?|charged|profits?|loses?|lost|scored?|scores)\b",
     re.IGNORECASE,
 )
+_EN_LEAD = re.compile(r"(?:\b(?:is|are|was|were|equals?|gives?|has|have|needs?|costs?)|=)\s*$", re.IGNORECASE)
 _EN_SENTENCE = re.compile(
     r"^\W*(?:so|thus|hence|therefore|the|there|it|this|that|these|they|he|she|we|i|you|in|after|altogether|overall|"
     r"finally|each|every|if|by|a|an|total|to|and|then|at|for|on|with|now|which|as|because|since)\b",
@@ -56,6 +57,7 @@ _HAN = re.compile("[\u4e00-\u9fff]")
 _RELATION = re.compile(r"[<>≤≥≠]|\\(?:[lg]eq?|ne|in|cup|cap|pm)(?![a-zA-Z])|\bmod\b|[±∪∩∈∞]")
 _ALGEBRA = re.compile(r"(?<![a-zA-Z\d])[a-zA-Z]\s?(?:[-+*/^(]|\\[a-z])|\d[a-zA-Z](?:\s?[-+*/^)=]|$)")
 _LABELLED = re.compile(r"^[^\d=:：]{2,80}[=:：]\s*(.+)$", re.DOTALL)
+_UNIT = re.compile(r"\s*(?:平方|立方)?[a-zA-Z%°²³/\u4e00-\u9fff]{0,2}[.。]?")
 _UNIT_TAIL = re.compile(
     r"\s*(?:[a-zA-Z\u4e00-\u9fff²³°/%]{0,16}[\s.]{0,3}){0,3}[.。！!]?\s*|\s*[(（][^()（）\d]{1,16}[)）][.。]?\s*"
 )
@@ -68,6 +70,9 @@ def value_in(text: str) -> str | None:
     if not text or len(text) > MAX_SENTENCE or text[0] in "[({\\\"'<|":
         return None
     han = _HAN.search(text) is not None
+    beginning = NUMBER.match(text)
+    if beginning and _UNIT.fullmatch(text, beginning.end()):
+        return None  # a value with its unit already
     if not han and not _is_english_sentence(text):
         return None
     if _RELATION.search(text) or _ALGEBRA.search(text):
@@ -78,6 +83,12 @@ def value_in(text: str) -> str | None:
     if not numbers or (len(numbers) > 1 and _together(text, numbers)):
         return None
     return _chosen(text, numbers, han)
+
+
+def leads_to_value(before: str) -> bool:
+    """Whether the words before a value end in a verb that states it."""
+    tail = before[-24:]
+    return _ZH_LEAD.search(tail) is not None or _EN_LEAD.search(tail) is not None
 
 
 def _is_english_sentence(text: str) -> bool:

@@ -31,6 +31,8 @@ class Statement:
         """Equal, or equal when the left is rounded to the decimals that the right shows."""
         if self.left == self.right:
             return True
+        if self.right_text.endswith("%") and "%" not in self.left_text and self.left == 100 * self.right:
+            return True  # 100 - 60 = 40% counts in percent
         decimals = re.fullmatch(r"-?\d+\.(\d+)", self.right_text)
         return decimals is not None and abs(self.left - self.right) * 2 <= Fraction(
             1, 10 ** len(decimals.group(1))
@@ -45,18 +47,28 @@ _BEFORE_SENTENCE = re.compile(r"^.*(?:[.,]\s|\n)", re.DOTALL)
 # after a value these make it a part of something else: a variable, a function, a remainder, a unit's power
 _GOES_ON = re.compile(
     r"\s*(?:[-+*/×÷·^!%({\[_]|\\(?!text|mathrm|quad|,|;|!|\)|\]|$)|[a-zA-Z](?![a-zA-Z]))"
-    r"|[A-Za-z]|\.\.|…|\.\\|\.\d|,\d|,\\!"
+    r"|\s\d|[^.\n]{0,40}\bremainder\b|[A-Za-z]|\.\.|…|\.\\|\.\d|,\d|,\\!"
     r"|[\s$)]*(?:余|(?:remainder|mod|rem|R)\b|\\text\s*\{\s*(?:R|rem))"
 )
 # what may not touch an expression on its left: a letter, an index, a command, a bar, a time's or ratio's colon
 _LEADS_IN = re.compile(r"(?:[A-Za-z_\\|&\]@#]|\d:)$")
 # words that make what follows an operand of something else
-_OPERATED = re.compile(r"(?:\b(?:of|times|plus|minus|mod|over|than|(?:divided|multiplied) by)|的|以|[)}])$")
+_OPERATED = re.compile(
+    r"(?:\b(?:of|times|plus|minus|mod|over|than|(?:divided|multiplied) by|\d\s?and)|的|以|[)}]"
+    r"|(?<![A-Za-z])[xX×*·]|[/*×]\s?\$|\b(?:days?|weeks?|months?|years?|steps?|rooms?|pages?|grades?|chapters?)|\\[cl]?dots[a-z]?|\.\.\.|…)$"
+)
+# an x between two numbers multiplies them, and is no unknown
+_TIMES = re.compile(r"([\d)%]\s{0,3})[xX](?=\s{0,3}[\d($.])")
+_FRACTION_BEHIND = re.compile(r"\s+(?:and\s+)?\(?(\d{1,6})/(\d{1,6})(?![\d/]|\.\d)\)?")
+_BY_A_FRACTION = re.compile(r"/\s*\d+\s*/\s*\d")  # 25 / 1/3 may mean 25 / (1/3)
+
+_CLOCK = re.compile(r"(?<![\d.])0\d{2,}")  # 0900 - 0130 are times
 WINDOW = 160  # characters on either side of a `=` that are read
 
 
 def statements(text: str) -> Iterator[Statement]:
     """Every arithmetic statement, left to right; chains "a = b = c" give one statement a link."""
+    written, text = text, _TIMES.sub(r"\1×", text)  # of the same length
     signs = list(_EQUALS.finditer(text))
     for index, sign in enumerate(signs):
         previous_end = signs[index - 1].end() if index else 0
@@ -67,9 +79,30 @@ def statements(text: str) -> Iterator[Statement]:
         right = _right(text, sign.end(), min(following, sign.end() + WINDOW), chained=following < len(text))
         if right is None:
             continue
-        yield Statement(
-            left[1], right[1], right[2], left[0], right[0], text[left[1] : sign.start()].strip(), right[3]
+        statement = Statement(
+            left[1],
+            right[1],
+            right[2],
+            left[0],
+            right[0],
+            written[left[1] : sign.start()].strip(),
+            written[right[1] : right[2]],
         )
+        if not _says_nothing(statement, text):
+            yield statement
+
+
+def _says_nothing(statement: Statement, text: str) -> bool:
+    """Whether the two sides may count in different things, so that a difference is no mistake."""
+    left, right = statement.left_text, statement.right_text
+    if _CLOCK.search(left) or _CLOCK.search(right):
+        return True
+    if not statement.true and _BY_A_FRACTION.search(left):
+        return True
+    if "%" in right and "%" not in left and not re.fullmatch(r"[\d.,]+\s?\\?%", right):
+        return True  # 48 = 100% + 20%
+    dollars = "$" in text[max(0, statement.start - 2) : statement.start + 1]
+    return dollars and re.match(r"\s*(?:cents?\b|¢)", text[statement.end :]) is not None
 
 
 def _left(text: str, low: int, high: int, *, chained: bool) -> tuple[Fraction, int] | None:
@@ -109,6 +142,12 @@ def _right(text: str, low: int, high: int, *, chained: bool) -> tuple[Fraction, 
     start = low + len(raw) - len(raw.lstrip())
     end = low + len(raw.rstrip())
     rest = text[end:high]
+    behind = _FRACTION_BEHIND.match(rest)
+    if behind and re.fullmatch(r"-?\d+", text[start:end]) and int(behind.group(2)):
+        part = Fraction(int(behind.group(1)), int(behind.group(2)))  # 3 / 2 = 1 1/2
+        value += -part if value < 0 else part
+        end += behind.end()
+        rest = text[end:high]
     if _GOES_ON.match(rest):
         return None
     return value, start, end, text[start:end]

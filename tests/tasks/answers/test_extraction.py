@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.answers import Extraction, extract
+from tasks.columns import read
 
 FOUND = [
     ("It was 7/8/1971.\n\nStep 3: as MM/DD/YYYY,\nthe date a year before today is 07/08/1971.", "07/08/1971", "last"),
@@ -69,6 +70,122 @@ FOUND = [
     ("<think>the answer is 3</think>\n\n**7**", "7", "bold"),
     ("The answer is 9.</s></s>", "9", "phrase"),
 ]  # fmt: skip
+
+READ = [
+    # a token that ends the turn
+    ("So the total is \\boxed{5}.<|im_end|>\n<|im_start|>user\nWhat is 3+4?<|im_end|>\n<|im_start|>assistant\nIt is \\boxed{7}.", "5"),
+    ("The answer is 5.<|endoftext|>Human: What is 3+4? Assistant: The answer is 7.", "5"),
+    ("The answer is 5.<\uff5cend\u2581of\u2581sentence\uff5c>", "5"),
+    ("The answer is 5.<end_of_turn>\n<start_of_turn>user\n7", "5"),
+    ("The answer is 5.<|eot_id|><|start_header_id|>user<|end_header_id|>7", "5"),
+    # sentences that go on
+    ("The answer is $12, so he can buy it.", "$12"),
+    ("The answer is 12 (a dozen).", "12"),
+    ("\\boxed{\\text{The answer is } 12}", "12"),
+    ("\\boxed{\\text{The total is 12 boxes}}", "12"),
+    ("The total is 1 234 567.", "1 234 567"),
+    ("so the ratio is 3:4.", "3:4"),
+    ("The answer is 12, as required.", "12"),
+    ("The answer is 12 as required.", "12"),
+    ("The answer is $x = 3$, which is what we wanted.", "x = 3"),
+    ("The answer is 12 in total.", "12"),
+    ("The answer is 5 apples, since 2 + 3 = 5.", "5 apples"),
+    ("The answer is 12 (rounded to the nearest whole).", "12"),
+    ("The answer is 3 (mod 7).", "3 (mod 7)"),
+    ("The answer is 2, 3, and 5.", "2, 3, and 5"),
+    ("The final answer is 42 miles, not 40.", "42 miles"),
+    ("Therefore she needs 12 boxes.", "12"),
+    # letter sentences
+    ("Option B is the right one.", "B"),
+    ("The gap is \\boxed{\\langle H\\rangle \\ll \\Delta E}.\n\n**Answer: D**", "D"),
+    ("So B is correct.", "B"),
+    ("I would choose option C.", "C"),
+    ("Therefore, (C) is the correct answer.", "C"),
+    ("Hence option (D).", "D"),
+    ("所以C选项正确。", "C"),
+    ("故选：B", "B"),
+    # headings
+    ("#### Conclusion\n\nThe answer is **12**.", "12"),
+    ("# Answer\n\n3\\sqrt{13}", "3\\sqrt{13}"),
+    ("**Answer**\n\n12", "12"),
+    ("## Final Answer\n\n$\\frac{1}{2}$", "\\frac{1}{2}"),
+    ("**Final Answer:**\n\n\\[ x = 3 \\]", "x = 3"),
+    ("### Answer:\nThe total is 12 apples.", "12"),
+    ("#### Final Answer\n12", "12"),
+    ("### 答案\n\n36", "36"),
+    ("【答案】36", "36"),
+    ("#### Verification\n2 + 3 = 5\n\n#### Conclusion\nSo there are 5 apples.", "5"),
+    ("#### 42\n\nLet me know if you need more help.", "42"),
+    ("#### 1. Find x\nx = 3\n#### 2. Find y\nThe answer is 7.", "7"),
+    # Chinese closings
+    ("12+5=17\n答：一共有68个。", "68"),
+    ("故填36", "36"),
+    ("因此还需要3天完成。", "3"),
+    ("答：还剩下12元。", "12"),
+    ("共30÷2=15（千克）", "15"),
+    ("所以他5天后一共有68个。", "68"),
+    ("解得x=12。", "12"),
+    ("综上所述，最大值为12。", "12"),
+    ("一共有十二个。", "十二"),
+    ("所以概率是三分之二。", "三分之二"),
+    ("答：他每天赚$18$美元。", "18"),
+    ("平均每人3.5万元", "3.5万"),
+    # values keep what belongs to them
+    ("so 2 − 4 = −2", "−2"),
+    ("It is 2 1/2 miles", "2 1/2"),
+    ("Answer: Base fee = $5.", "$5"),
+    ("He walked 2 160 steps", "2 160"),
+    ("There are 10^6 ways", "10^6"),
+    ("It took her 3 × 10^5 steps.", "3 × 10^5"),
+    ("We find an area of 25π square metres.", "25π"),
+    ("The temperature was −5 degrees.", "−5"),
+    # thinking
+    ("<Thought>\nmaybe 3\n</Thought>\n<Output>\nThe answer is 5\n</Output>", "5"),
+    ("<|begin_of_thought|>\\boxed{1}<|end_of_thought|>\n<|begin_of_solution|>It is \\boxed{5}<|end_of_solution|>", "5"),
+    ("<|channel|>analysis<|message|>maybe 3<|end|><|start|>assistant<|channel|>final<|message|>The answer is 5.", "5"),
+    # JSON with a sum
+    ('{"answer": 12+5}', "12+5"),
+    ('{"answer": 12 + 5 = 17}', "12 + 5 = 17"),
+    ('{"final_answer": 17}', "17"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "answer"), READ)
+def test_the_answer_of_a_text(text: str, answer: str) -> None:
+    language = "zh" if any("\u4e00" <= char <= "\u9fff" for char in text) else "en"
+    found = extract(text, language)
+    assert found is not None
+    assert found.answer == answer
+
+
+def test_money_is_no_formula() -> None:
+    found = extract("Base fee = $5, rate = $2.")
+    assert found is None or "rate" not in found.answer or "$5" in found.answer
+    last = extract("She pays $5 for each, and he pays $7 in all for his things.\nHe keeps the rest.")
+    assert last is not None
+    assert last.answer == "$7"
+
+
+def test_a_heading_is_never_an_answer_nor_a_trusted_reference() -> None:
+    for title in (
+        "Conclusion",
+        "Summary",
+        "Verification",
+        "Final Answer",
+        "Step 2",
+        "Part 3: Solve",
+        "2. Find y",
+    ):
+        found = extract(f"First.\n\n#### {title}\n\nThis follows from what was said.")
+        assert found is None or not found.marked
+        assert read({"question": "What is it?", "solution": f"#### {title}\n\nIt follows."}).reference is None
+
+
+def test_what_the_token_limit_cut_off_has_no_answer_but_a_marked_one() -> None:
+    assert extract("So we get 3 + 4 = 7 and then", cut=True) is None
+    assert extract("The answer is 12.", cut=True) is None
+    assert extract("It is \\boxed{5}. Let me check this ag", cut=True) == Extraction("5", "boxed")
+
 
 NOTHING = [
     "",
