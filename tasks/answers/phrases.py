@@ -297,4 +297,5 @@ def headed(text: str, language: str) -> str | None:
         answer = announced(line, language) or _core(line.rstrip("。").removesuffix("."))
         if re.search(r"\d|\\|\$", answer) or (answer and not _PROSE.match(answer)):
             return answer
-    return announced(section, language) or last_value(section)
+    value = announced(section, language) or last_value(section)
+    return value if value and (re.search(r"\d|\\|\$", value) or not _PROSE.match(value)) else None
