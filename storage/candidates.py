@@ -13,7 +13,7 @@ import json
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage import delta, rows
+from storage import delta, rows, seals
 from storage.errors import Conflict, explained
 from storage.files import fitted, remove_files, write_files
 from storage.location import Location
@@ -46,8 +46,8 @@ def append(
         return 0
     with explained(url):
         files = write_files(where, TABLE, [_with_origin(table, run, version, stage)], SCHEMA)
-        seals = {file.path: facts_of(file) for file in files}
-        record = {"run": run, "stage": stage, "part": part, "files": seals}
+        facts = {file.path: facts_of(file) for file in files}
+        record = {"run": run, "stage": stage, "part": part, "files": facts}
         try:
             while True:
                 base, done = _snapshot(url, application)
@@ -57,6 +57,7 @@ def append(
                 # another run may be quicker: theirs and ours are both to be there
                 with contextlib.suppress(Conflict):
                     delta.commit(url, files, SCHEMA, base=base, record=record, application=application)
+                    seals.follow(where, TABLE)
                     return sum(file.rows for file in files)
         except BaseException:
             if not _snapshot(url, application)[1]:

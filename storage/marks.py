@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage import delta
+from storage import delta, seals
 from storage.clock import now
 from storage.errors import Conflict, explained
 from storage.files import remove_files, write_files
@@ -66,9 +66,10 @@ def mark(where: Location, dataset: str, version: str, kind: str, value: dict[str
             files = write_files(where, TABLE, [row], SCHEMA)
             try:
                 with contextlib.suppress(Conflict):
-                    seals = {"files": {file.path: facts_of(file) for file in files}}
-                    delta.commit(url, files, SCHEMA, base=base, record=seals, application=APPLICATION)
+                    record = {"files": {file.path: facts_of(file) for file in files}}
+                    delta.commit(url, files, SCHEMA, base=base, record=record, application=APPLICATION)
                     where.flush(TABLE, delta.log_path(number))
+                    seals.follow(where, TABLE)
                     return Mark(number, dataset, version, kind, value, at)
             except BaseException:
                 remove_files(where, TABLE, [file.path for file in files])

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
-from storage import delta, evolution, tags
+from storage import delta, evolution, seals, tags
 from storage.audit import WrittenFile
 from storage.digest import RowsDigest
 from storage.errors import Conflict, StorageError, explained
@@ -122,6 +122,8 @@ def _tag(where: Location, dataset: str) -> None:
         tags.heal(where, dataset)
     except (OSError, DeltaError, StorageError) as error:
         _log.warning("the tag of the new version of %s comes later: %s", dataset, error)
+    seals.follow(where, dataset)
+    seals.follow(where, tags.TABLE, data=True)
 
 
 def _record(

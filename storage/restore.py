@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from storage import delta, evolution, tags
+from storage import delta, evolution, seals, tags
 from storage.audit import WrittenFile
 from storage.digest import RowsDigest
 from storage.errors import StorageError, explained
@@ -62,6 +62,8 @@ def restore(where: Location, old: Version, *, lineage: Mapping[str, Any], day: d
         )
         where.flush(old.dataset, delta.log_path(number))
     tags.heal(where, old.dataset)
+    seals.follow(where, old.dataset)
+    seals.follow(where, tags.TABLE, data=True)
     return Version.of_record(number, record, newest)
 
 

@@ -24,7 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
 
+from storage import seals
 from storage.errors import ForPeople
+from storage.location import Location
 from storage.rows import kept
 
 SKETCH = pa.schema(
@@ -103,6 +105,7 @@ class History:
                 )
         elif len(part):
             write_deltalake(self.folder, part, mode="append")
+        self._seal()
         return History(self.folder, version if self.version is None else max(version, self.version))
 
     def rebuild(self, tables: Mapping[int, pa.Table]) -> History:
@@ -110,13 +113,19 @@ class History:
         parts = [_part(table, version) for version, table in sorted(tables.items())]
         data = pa.concat_tables([SKETCH.empty_table(), *parts])
         write_deltalake(self.folder, data, mode="overwrite", partition_by=["version"])
+        self._seal()
         return History(self.folder, max(tables) if tables else None)
 
     def rollback(self, version: int) -> History:
         """Forget every version after `version`, in one commit."""
         if _exists(self.folder):
             DeltaTable(self.folder).delete(f"version > {int(version)}")
+            self._seal()
         return History(self.folder, version)
+
+    def _seal(self) -> None:
+        folder = Path(self.folder)
+        seals.follow(Location.of(folder.parent), folder.name, data=True)
 
     def indexes(self, definition: str, build: Callable[[pa.Table], Arrays]) -> list[Arrays]:
         """The indexes that cover the history, oldest first, memory-mapped; those that are missing are built.

@@ -6,22 +6,24 @@ data file, and both the content digest of all rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from storage import delta, tags
+from storage import candidates, delta, marks, seals, tags
 from storage.audit import read_back, seal_of
 from storage.digest import RowsDigest
 from storage.errors import Corrupt, in_one_line
 from storage.location import Location
 from storage.versions import Version
 
+SEALED_BY_RECORD = (candidates.TABLE, marks.TABLE)  # whose commits name the digests of their files
+
 
 def check_log(where: Location, dataset: str) -> None:
     """Raises Corrupt naming every log entry of the dataset that is gone or altered, every false tag."""
-    found = []
+    found = seals.check(where, dataset)
     for tag in tags.stored(where, dataset):
         number = tag["table_version"]
         path = delta.log_path(number)
@@ -34,7 +36,25 @@ def check_log(where: Location, dataset: str) -> None:
             if record is None or tags.tag_of(where, dataset, number, record) != tag:
                 found.append(f"the tag {dataset}@{tag['name']} differs from {dataset}/{path}")
     if found:
-        raise Corrupt(dataset, found)
+        raise Corrupt(dataset, list(dict.fromkeys(found)))
+
+
+def check_tables(where: Location, tables: Sequence[str] = ()) -> dict[str, list[str]]:
+    """For each table that there is or should be (or of these alone), a line for each thing that is damaged.
+
+    Of datasets the log is read, and the versions by `check_rows`; of other tables the data files too."""
+    there = [name for name in where.folders() if where.exists(name, seals.LOG)]
+    names = sorted(set(tables) or {*there, *seals.sealed_tables(where)})
+    found: dict[str, list[str]] = {}
+    for name in names:
+        lines = seals.check(where, name)
+        if not lines and name in SEALED_BY_RECORD:
+            try:
+                check_table(where, name)
+            except Corrupt as error:
+                lines = list(error.findings)
+        found[name] = lines
+    return found
 
 
 def check_rows(where: Location, version: Version) -> None:

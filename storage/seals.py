@@ -1,0 +1,240 @@
+"""Seals: what a table's log must hold, written down twice beside the log itself.
+
+A log that lost its newest entries is a shorter log that looks whole, and a table that is gone looks
+as if it had never been. So after each commit the digest of every file of the log is written to two
+places: `_seals/<table>.json` beside the tables and `_seal.json` in the table's own folder. What one
+of them names and is not there was removed; what differs was altered; a seal that is missing itself
+is told by the other one.
+
+A seal may be behind its log (a writer that was killed right after its commit; two writers at once):
+the next commit, or `maintain`, brings it up to date. It is never ahead of it. A table written before
+there were seals has none, which is reported and is no damage. For tables whose commits do not name
+the digests of their data files (the table of tags, a history) the seal names those too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow.fs as pafs
+
+from storage.audit import seal_of
+from storage.location import Location, flush
+
+FOLDER = "_seals"
+OWN = "_seal.json"
+LOG = "_delta_log"
+_log = logging.getLogger(__name__)
+_MUTABLE = f"{LOG}/_last_checkpoint"
+
+
+@dataclass(slots=True)
+class Seal:
+    """`files`: path relative to the table's folder, to the BLAKE2b digest of its bytes. `findings`: a line
+    per copy that is missing or damaged (empty where there are none at all)."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    findings: list[str] = field(default_factory=list)
+
+    @property
+    def known(self) -> bool:
+        return bool(self.files)
+
+
+def sealed_tables(where: Location) -> set[str]:
+    """Tables that have, or once had, a seal."""
+    selector = pafs.FileSelector(where.path(FOLDER), allow_not_found=True)
+    infos = where.filesystem.get_file_info(selector)
+    named = {info.base_name.removesuffix(".json") for info in infos if info.base_name.endswith(".json")}
+    return named | {name for name in where.folders() if where.exists(name, OWN)}
+
+
+def read(where: Location, table: str) -> Seal:
+    """Both copies as one: what either names. A copy may be older than the other, never different."""
+    copies = {f"{FOLDER}/{table}.json": _load(where, FOLDER, f"{table}.json")}
+    copies[f"{table}/{OWN}"] = _load(where, table, OWN)
+    if all(isinstance(found, str) and found == _ABSENT for found in copies.values()):
+        return Seal()
+    seal = Seal()
+    for name, found in copies.items():
+        if isinstance(found, str):
+            seal.findings.append(f"{name} {found}")
+            continue
+        for path, digest in found.items():
+            if seal.files.setdefault(path, digest) != digest and path != _MUTABLE:
+                seal.findings.append(f"the two seals of {table} differ about {path}")
+    return seal
+
+
+def seal(where: Location, table: str, *, data: bool = False) -> int:
+    """Bring a table's seal up to its log; returns how many files it did not name before.
+
+    Args:
+        data: also name the data files that the new entries of the log add.
+
+    Nothing that is sealed already is read again, so damage is never sealed over."""
+    with _alone(where):
+        files = dict(read(where, table).files)
+        names = _log_files(where, table)
+        new = [name for name in names if name not in files]
+        if not new:
+            return 0
+        added = [path for name in new for path in _added(where, table, name)] if data else []
+        for name in new:
+            files[name] = seal_of(where, table, name)[0]
+        for path in added:
+            if path not in files and where.exists(table, path):
+                files[path] = seal_of(where, table, path)[0]
+        if _MUTABLE in names:  # rewritten with each checkpoint
+            files[_MUTABLE] = seal_of(where, table, _MUTABLE)[0]
+        body = json.dumps(files, sort_keys=True)
+        text = json.dumps({"seal": _digest(body), "files": files}, sort_keys=True, indent=0).encode()
+        _write(where, text, FOLDER, f"{table}.json")
+        _write(where, text, table, OWN)
+        return len(new)
+
+
+def follow(where: Location, table: str, *, data: bool = False) -> None:
+    """`seal` after a commit: the commit is made and durable, so a seal that cannot be written (the disk is
+    full just now) is no reason to say otherwise; it comes with the next commit."""
+    try:
+        seal(where, table, data=data)
+    except (OSError, ValueError) as error:
+        _log.warning("the seal of %s comes later: %s", where.url(table), error)
+
+
+def check(where: Location, table: str) -> list[str]:
+    """A line for each file of a table's log, and each data file that its seal names, that is missing or
+    altered; and for each entry of the log that cannot be read or has a gap before it."""
+    sealed = read(where, table)
+    if sealed.known and not where.exists(table, LOG):
+        entries = sum(1 for name in sealed.files if name.endswith(".json"))
+        return [f"the table {where.url(table)} is missing ({entries} entries of its log are sealed)"]
+    found = list(sealed.findings)
+    names = _log_files(where, table)
+    for name, digest in sorted(sealed.files.items()):
+        if not where.exists(table, name):
+            if name.startswith(f"{LOG}/") or name in _live(where, table, names):
+                found.append(f"{table}/{name} is missing")
+        elif seal_of(where, table, name)[0] != digest:
+            found.append(f"{table}/{name} was altered")
+    numbers = sorted(int(name[len(LOG) + 1 : -5]) for name in names if _is_entry(name))
+    gaps = sorted(set(range(numbers[-1] + 1 if numbers else 0)) - set(numbers))
+    found += [f"{table}/{LOG}/{number:020d}.json is missing" for number in gaps]
+    for name in names:
+        if _is_entry(name) and name not in sealed.files:
+            try:
+                _entries(where, table, name)
+            except ValueError as error:
+                found.append(f"{table}/{name} cannot be read: {error}")
+    return list(dict.fromkeys(found))
+
+
+def _live(where: Location, table: str, names: list[str]) -> set[str]:
+    """The data files that the log, as it can be read, says are there."""
+    live: set[str] = set()
+    for name in filter(_is_entry, names):
+        with contextlib.suppress(ValueError):  # named by `check` for itself
+            for entry in _entries(where, table, name):
+                if "add" in entry:
+                    live.add(urllib.parse.unquote(entry["add"]["path"]))
+                elif "remove" in entry:
+                    live.discard(urllib.parse.unquote(entry["remove"]["path"]))
+    return live
+
+
+def _added(where: Location, table: str, name: str) -> list[str]:
+    entries = _entries(where, table, name) if _is_entry(name) else []
+    return [urllib.parse.unquote(entry["add"]["path"]) for entry in entries if "add" in entry]
+
+
+def _entries(where: Location, table: str, name: str) -> list[dict[str, dict[str, str]]]:
+    """The actions of an entry of the log; ValueError where it is not lines of JSON objects."""
+    with where.filesystem.open_input_stream(where.path(table, name)) as stream:
+        found = [json.loads(line) for line in stream.read().splitlines() if line.strip()]
+    if not found or not all(isinstance(entry, dict) for entry in found):
+        raise ValueError("it is not lines of JSON objects")
+    return found
+
+
+def _log_files(where: Location, table: str) -> list[str]:
+    selector = pafs.FileSelector(where.path(table, LOG), allow_not_found=True)
+    infos = where.filesystem.get_file_info(selector)
+    names = (info.base_name for info in infos if info.type == pafs.FileType.File)
+    kept = [name for name in names if name == "_last_checkpoint" or name.endswith((".json", ".parquet"))]
+    return sorted(f"{LOG}/{name}" for name in kept)
+
+
+def _is_entry(name: str) -> bool:
+    return name.endswith(".json") and name[len(LOG) + 1 : -5].isdigit()
+
+
+_ABSENT = "is missing"
+
+
+def _load(where: Location, *parts: str) -> dict[str, str] | str:
+    """The files that a copy names, or what is wrong with it."""
+    try:
+        with where.filesystem.open_input_stream(where.path(*parts)) as stream:
+            found = json.loads(stream.read())
+        files = {str(path): str(digest) for path, digest in found["files"].items()}
+        if found["seal"] != _digest(json.dumps(files, sort_keys=True)) or len(found) != 2:
+            return "was altered"
+    except FileNotFoundError:
+        return _ABSENT
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "was altered"
+    return files
+
+
+def _write(where: Location, data: bytes, *parts: str) -> None:
+    """Whole or not at all: renamed into place, or one put to an object store."""
+    path = where.path(*parts)
+    if not where.local:
+        with where.filesystem.open_output_stream(path) as stream:
+            stream.write(data)
+        return
+    folder = Path(path).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".seal-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    flush(folder)
+
+
+@contextlib.contextmanager
+def _alone(where: Location) -> Iterator[None]:
+    """One writer of seals at a time on this machine. Two on different machines may each write what the
+    other has not seen; the next commit joins them, since a seal may be behind its log."""
+    if not where.local:
+        yield
+        return
+    folder = Path(where.path(FOLDER))
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
