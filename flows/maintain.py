@@ -13,7 +13,7 @@ from flows.alarms import on_failure
 from flows.config import Section
 from flows.settings import load_settings
 from flows.tools import Tools, opened
-from storage import candidates, compaction, marks, retention, rows, shards, sweep, tags
+from storage import candidates, compaction, marks, retention, rows, seals, shards, sweep, tags
 from storage.clock import now
 from storage.compaction import SmallFiles
 from storage.ledger import LedgerError
@@ -128,6 +128,11 @@ def carry_out(plan: Plan, config: Maintain, tools: Tools) -> None:
         compaction.compact(store.where, small, TABLES.get(small.table, rows.SCHEMA))
     for digest in plan.outputs.digests:
         tools.shards.drop(digest)
+    for table in [*store.datasets(), *TABLES]:
+        seals.follow(store.where, table, data=table == tags.TABLE)
+    sealed = tools.ledger().seal()
+    if sealed:
+        plan.done.append(f"ledger: {sealed:,} records of an earlier version sealed")
     if config.vacuum:
         try:
             before, after = tools.ledger().vacuum()

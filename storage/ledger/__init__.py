@@ -8,6 +8,7 @@ A SQLite ledger must lie on a local disk: WAL needs shared memory, which network
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -18,11 +19,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine as Database
 
-from storage.ledger import exchange, reader, service
+from storage.ledger import exchange, reader, seals, service
 from storage.ledger.schema import (
     COMPLETION,
     Bill,
     Call,
+    Damaged,
     LedgerError,
     Stored,
     bills,
@@ -41,6 +43,7 @@ __all__ = [
     "COMPLETION",
     "Bill",
     "Call",
+    "Damaged",
     "Ledger",
     "LedgerError",
     "LedgerStats",
@@ -114,7 +117,7 @@ class Ledger:
     def get_many(self, keys: Iterable[str], *, failed: bool = False) -> dict[str, list[Stored]]:
         """The calls that answer each key (or may, where unbilled; `failed`: or did not), oldest first;
         the first usable one is the answer. Keys never asked for are absent. Requests are not read."""
-        with self._reading.connect() as connection:
+        with self._connection() as connection:
             return reader.read(connection, set(keys), failed=failed)
 
     def find(self, prefix: str) -> list[Stored]:
@@ -124,7 +127,7 @@ class Ledger:
             even = bytes.fromhex(digits[: len(digits) // 2 * 2]).hex()
         except ValueError as error:
             raise LedgerError(f"{prefix!r} is not the start of a ledger key (hex digits)") from error
-        with self._reading.connect() as connection:
+        with self._connection() as connection:
             return [stored for stored in reader.find(connection, even) if stored.call.key.startswith(digits)]
 
     def put_nowait(self, call: Call, sink: Sink) -> None:
@@ -156,7 +159,7 @@ class Ledger:
         killed; `read` says what their bytes mean. Returns how many. Looks only at calls newer than
         those known to be billed, so it is cheap to do at every start."""
         self.flush()
-        with self._reading.connect() as connection:
+        with self._connection() as connection:
             after = int(connection.execute(_BILLED_TO).scalar() or 0)
             top = connection.execute(_TOP).scalar() or 0
             open_ = reader.unbilled(connection, after)
@@ -175,7 +178,7 @@ class Ledger:
 
     def every(self) -> Iterator[Stored]:
         """All calls, in the order they became durable."""
-        with self._reading.connect() as connection:
+        with self._connection() as connection:
             yield from reader.every(connection)
 
     def flush(self) -> None:
@@ -184,7 +187,7 @@ class Ledger:
     def stats(self) -> LedgerStats:
         """Totals, and sums by role, model and tag."""
         self.flush()
-        with self._reading.connect() as connection:
+        with self._connection() as connection:
             counts = connection.execute(_COUNTS).one()
             outcomes: dict[str, int] = {row[0]: row[1] for row in connection.execute(_OUTCOMES)}
             groups = tuple(_usage(row) for row in connection.execute(_GROUPS))
@@ -204,20 +207,20 @@ class Ledger:
     def history(self, last: int = 200_000) -> tuple[Usage, ...]:
         """Sums by role, model and tag over the `last` calls: what `plan` forecasts from."""
         self.flush()
-        with self._reading.connect() as connection:
+        with self._connection() as connection:
             top = connection.execute(_TOP).scalar() or 0
             return tuple(_usage(row) for row in connection.execute(_GROUPS.where(calls.c.id > top - last)))
 
     def spent(self, run: str, since: float = 0.0) -> Spent:
         """What the calls of `run` made from `since` (Unix seconds) on have cost."""
         self.flush()
-        with self._reading.connect() as connection:
+        with self._connection() as connection:
             return service.spent(connection, run, since)
 
     def served(self, run: str) -> list[Service]:
         """How the calls of `run` were served, a line a role, model and tag."""
         self.flush()
-        with self._reading.connect() as connection:
+        with self._connection() as connection:
             return list(service.served(connection, run))
 
     def export(self, path: str | Path) -> int:
@@ -247,6 +250,67 @@ class Ledger:
         finally:
             database.dispose()
         return before, _size(file)
+
+    def verify(self) -> tuple[int, list[str]]:
+        """Read every record and compare it with its seal; returns how many calls there are, and a line for
+        each damaged thing. On SQLite the database's own structure is checked first. What this does not
+        see: bytes of the file that hold no record, and records without a seal (see `seal`)."""
+        self.flush()
+        try:
+            with self._connection() as connection:
+                if self.url.get_backend_name() == "sqlite":
+                    lines = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
+                    if lines != ["ok"]:
+                        text = "; ".join(" ".join(str(line).split()) for line in lines)
+                        return 0, [f"{shown(self.url)}: {text[:500]}"]
+                found = [f"{shown(self.url)}: {line}" for line in reader.damaged(connection)]
+                return int(connection.execute(sa.select(sa.func.count(calls.c.id))).scalar() or 0), found
+        except Damaged as error:
+            return 0, [str(error)]
+
+    def seal(self) -> int:
+        """Seal the records that were written before there were seals; returns how many calls. Short
+        transactions, one a page: runs that write meanwhile are not held up."""
+        self.flush()
+        database, count, last = connect(self.url, writing=True), 0, 0
+        try:
+            while True:
+                with database.begin() as connection:
+                    page = reader.unsealed(connection, last)
+                    for row in page:
+                        if row["call_seal"] is None:
+                            value = seals.of_call(row)
+                            connection.execute(
+                                calls.update().where(calls.c.id == row["id"]).values(seal=value)
+                            )
+                        if row["outcome"] is not None and row["bill_seal"] is None:
+                            value = seals.of_bill(reader.bill_of(row))
+                            connection.execute(
+                                bills.update().where(bills.c.call_id == row["id"]).values(seal=value)
+                            )
+                if not page:
+                    return count
+                count, last = count + len(page), page[-1]["id"]
+        finally:
+            database.dispose()
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sa.Connection]:
+        """A connection to read with; damage that shows while it is used is one line that names it."""
+        where = shown(self.url)
+        mend = "Fix: restore the ledger from a copy, or see what `./mathmill verify` names"
+        try:
+            with self._reading.connect() as connection:
+                yield connection
+        except Damaged as error:
+            raise Damaged(f"the ledger {where} is damaged: {error}. {mend}") from error
+        except sa.exc.DatabaseError as error:
+            why = " ".join(str(error.orig).split())[:200]
+            if any(
+                word in why for word in ("malformed", "not a database", "corrupt", "invalid page", "decode")
+            ):
+                raise Damaged(f"the ledger {where} is damaged: {why}. {mend}") from error
+            raise
 
     def close(self) -> None:
         self._writer.close()

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 
+from storage.ledger import seals
 from storage.ledger.prepared import KEYS_IN_A_QUERY, any_there
-from storage.ledger.schema import COMPLETION, Call, Stored, bills, calls, unpack
+from storage.ledger.schema import COMPLETION, Call, Damaged, Stored, bills, calls, unpack
 
 _JOINED = calls.outerjoin(bills, bills.c.call_id == calls.c.id)
-_BILL = [column for column in bills.c if column.name != "call_id"]
+_BILL = [column for column in bills.c if column.name not in ("call_id", "seal")]
+_BILL_NAMES = [column.name for column in _BILL]
+_CALL_NAMES = [c.name for c in calls.c if c.name not in ("id", "key", "request", "raw", "seal")]
+_SEALS = (calls.c.seal.label("call_seal"), bills.c.seal.label("bill_seal"))
 _NO_REQUEST = sa.literal(b"").label("request")
-_SLIM = sa.select(*[c for c in calls.c if c.name not in ("request", "raw")], _NO_REQUEST, calls.c.raw, *_BILL)
-_FULL = sa.select(
-    *[c for c in calls.c if c.name not in ("request", "raw")], calls.c.request, calls.c.raw, *_BILL
-)
+_PLAIN = [c for c in calls.c if c.name not in ("request", "raw", "seal")]
+_SLIM = sa.select(*_PLAIN, _NO_REQUEST, calls.c.raw, *_BILL, *_SEALS)
+_FULL = sa.select(*_PLAIN, calls.c.request, calls.c.raw, *_BILL, *_SEALS)
 _OF_KEYS = (
     _SLIM.select_from(_JOINED)
     .where(calls.c.key.in_(sa.bindparam("keys", expanding=True)))
@@ -82,25 +87,64 @@ def by_ids(connection: sa.Connection, ids: list[int]) -> Iterator[Stored]:
         yield from [_stored(row) for row in connection.execute(query)]
 
 
+def damaged(connection: sa.Connection) -> Iterator[str]:
+    """A line for each call and bill that is not what its seal says, in order."""
+    last = 0
+    while True:
+        query = _FULL.select_from(_JOINED).where(calls.c.id > last).order_by(calls.c.id).limit(PAGE)
+        page = list(connection.execute(query))
+        for row in page:
+            trouble = _trouble(dict(row._mapping))
+            if trouble is not None:
+                yield trouble
+        if not page:
+            return
+        last = page[-1].id
+
+
+def unsealed(connection: sa.Connection, after: int) -> list[dict[str, Any]]:
+    """The next calls above `after` that lack a seal, of their own or of their bill, with all columns."""
+    lacking = sa.or_(calls.c.seal.is_(None), sa.and_(bills.c.call_id.is_not(None), bills.c.seal.is_(None)))
+    query = _FULL.select_from(_JOINED).where(calls.c.id > after, lacking).order_by(calls.c.id).limit(PAGE)
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def bill_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of the bill in a joined row, as they are stored."""
+    return {"call_id": row["id"]} | {name: row[name] for name in _BILL_NAMES}
+
+
+def _trouble(row: Mapping[str, Any]) -> str | None:
+    """What of a joined row is not what was stored; None where its seals, if any, are right."""
+    name = f"call {row['id']} (key {bytes(row['key']).hex()[:12]})"
+    seal, bill_seal = row["call_seal"], row["bill_seal"]
+    try:
+        if seal is not None and bytes(seal)[: seals.HALF] != seals.call_half(row):
+            return f"{name} was altered"
+        request = bytes(row["request"])
+        if seal is not None and request and bytes(seal)[seals.HALF :] != seals.request_half(request):
+            return f"the request of {name} was altered"
+        if bill_seal is not None and bytes(bill_seal) != seals.of_bill(bill_of(row)):
+            return f"the bill of {name} was altered"
+        unpack(row["raw"])
+        unpack(row["request"]) if request else b""
+    except (TypeError, ValueError, OSError, AttributeError, struct.error, pa.ArrowException) as error:
+        return f"{name} cannot be read ({' '.join(str(error).split())[:100]})"
+    return None
+
+
 def _stored(row: Any) -> Stored:
-    (number, key, created, role, model, tag, run, status, elapsed, price_in, price_out, request, raw) = row[
-        :13
-    ]
+    found = dict(row._mapping)
+    trouble = _trouble(found)
+    if trouble is not None:
+        raise Damaged(trouble)
     call = Call(
-        key=bytes(key).hex(),
-        request=unpack(request) if request else b"",
-        raw=unpack(raw),
-        status=status,
-        model=model,
-        created=created,
-        role=role,
-        tag=tag,
-        run=run,
-        elapsed=elapsed,
-        price_in=price_in,
-        price_out=price_out,
+        key=bytes(found["key"]).hex(),
+        request=unpack(found["request"]) if found["request"] else b"",
+        raw=unpack(found["raw"]),
+        **{name: found[name] for name in _CALL_NAMES},
     )
-    outcome, prompt_tokens, completion_tokens, estimated, cost = row[13:]
-    if outcome is None:
-        return Stored(number, call)
-    return Stored(number, call, outcome, prompt_tokens, completion_tokens, bool(estimated), cost)
+    if found["outcome"] is None:
+        return Stored(found["id"], call)
+    bill = {name: found[name] for name in _BILL_NAMES} | {"estimated": bool(found["estimated"])}
+    return Stored(found["id"], call, **bill)

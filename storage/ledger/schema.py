@@ -21,7 +21,7 @@ from sqlalchemy.engine import Engine as Database
 
 from storage.errors import ForPeople
 
-VERSION = 2
+VERSION = 3
 COMPLETION = "completion"  # the outcome of a call whose bytes answer their key
 
 metadata = sa.MetaData()
@@ -47,6 +47,7 @@ calls = sa.Table(
     sa.Column("price_out", sa.Double, nullable=False),
     sa.Column("request", sa.LargeBinary, nullable=False),
     sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Column("seal", sa.LargeBinary(32)),  # since version 3; see seals.py
 )
 
 bills = sa.Table(
@@ -58,6 +59,7 @@ bills = sa.Table(
     sa.Column("completion_tokens", sa.BigInteger, nullable=False),
     sa.Column("estimated", sa.Boolean, nullable=False),
     sa.Column("cost", sa.Double, nullable=False),
+    sa.Column("seal", sa.LargeBinary(16)),  # since version 3; see seals.py
 )
 
 meta = sa.Table(
@@ -70,6 +72,10 @@ meta = sa.Table(
 
 class LedgerError(ForPeople, ValueError):
     """The ledger cannot be used; the message names the file or URL and the mend."""
+
+
+class Damaged(LedgerError):
+    """A record of the ledger that is not what was stored; the text names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +190,12 @@ def prepare(database: Database) -> None:
         if old.has_table("calls") and "run" not in {column["name"] for column in old.get_columns("calls")}:
             connection.exec_driver_sql("ALTER TABLE calls ADD COLUMN run TEXT NOT NULL DEFAULT ''")
             connection.exec_driver_sql("CREATE INDEX ix_calls_run ON calls (run)")
+        for table in (calls, bills):
+            # nullable, so that a process of version 2 that is still running goes on writing: what it writes is
+            # without a seal until `mathmill maintain`
+            if old.has_table(table.name) and "seal" not in {c["name"] for c in old.get_columns(table.name)}:
+                kind = table.c.seal.type.compile(connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN seal {kind}")
         metadata.create_all(connection)
         found = connection.execute(sa.select(meta.c.value).where(meta.c.name == "version")).scalar()
         if found is None:

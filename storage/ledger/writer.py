@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Engine as Database
 
+from storage.ledger import seals
 from storage.ledger.prepared import Prepared
 from storage.ledger.reader import read
 from storage.ledger.schema import Bill, Call, LedgerError, Stored, bills, calls, lock, meta, pack, shown
@@ -176,7 +177,7 @@ class Writer:
 
 
 def _columns(number: int, call: Call) -> dict[str, object]:
-    return {
+    columns: dict[str, object] = {
         "id": number,
         "key": bytes.fromhex(call.key),
         "created": call.created,
@@ -191,10 +192,11 @@ def _columns(number: int, call: Call) -> dict[str, object]:
         "request": pack(call.request),
         "raw": pack(call.raw),
     }
+    return columns | {"seal": seals.of_call(columns)}
 
 
 def _bill_columns(bill: Bill) -> dict[str, object]:
-    return {
+    columns: dict[str, object] = {
         "call_id": bill.call_id,
         "outcome": bill.outcome,
         "prompt_tokens": bill.prompt_tokens,
@@ -202,3 +204,4 @@ def _bill_columns(bill: Bill) -> dict[str, object]:
         "estimated": bill.estimated,
         "cost": bill.cost,
     }
+    return columns | {"seal": seals.of_bill(columns)}

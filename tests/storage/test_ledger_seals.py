@@ -1,0 +1,196 @@
+"""Every record of the ledger carries a seal: what flipped is named, and is never another answer."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import random
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from storage.ledger import Bill, Call, Damaged, Ledger, LedgerError, Stored
+from tasks.seeding import rng_of
+
+CALLS = 40
+
+
+def call(number: int) -> Call:
+    key = hashlib.sha256(str(number).encode()).hexdigest()
+    text = f"answer {number} " * (1 + number % 7)
+    return Call(
+        key=key,
+        request=f'{{"n": {number}}}'.encode(),
+        raw=text.encode(),
+        status=200,
+        model="m",
+        created=1_700_000_000.5 + number,
+        role="teacher",
+        tag="t",
+        run="r",
+        elapsed=0.25,
+        price_in=1.0,
+        price_out=2.0,
+    )
+
+
+def fill(path: Path, count: int = CALLS) -> None:
+    with Ledger.open(path) as ledger:
+        for number in range(count):
+            receipt = ledger.put(call(number)).result()
+            ledger.bill(Bill(receipt.id, "completion", 10, number, False, 0.5))
+
+
+def checkpoint(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def content(path: Path) -> dict[str, list[Stored]]:
+    with Ledger.open(path) as ledger:
+        found = ledger.get_many(call(number).key for number in range(CALLS))
+        list(ledger.every())
+        return found
+
+
+def flips(tmp_path: Path, count: int) -> tuple[int, int]:
+    """Flip `count` bits, one at a time; (how many were named, how many hit no record)."""
+    whole = tmp_path / "whole.sqlite"
+    fill(whole)
+    checkpoint(whole)
+    data, good = whole.read_bytes(), content(whole)
+    rng = rng_of("ledger flips", count)
+    named = 0
+    for index in range(count):
+        path = tmp_path / f"{index}.sqlite"
+        changed = bytearray(data)
+        changed[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        path.write_bytes(changed)
+        try:
+            with Ledger.open(path) as ledger:
+                _, lines = ledger.verify()
+        except LedgerError as error:
+            lines = [str(error)]
+        for line in lines:
+            assert "\n" not in line
+        if lines:
+            named += 1
+        else:  # what is not named must have harmed nothing
+            assert content(path) == good
+        with contextlib.suppress(LedgerError):
+            for key, found in content(path).items():
+                assert [item.call for item in found] == [item.call for item in good[key]]
+        path.unlink()
+    return named, count - named
+
+
+def test_sixty_flips_are_named_or_harm_nothing(tmp_path: Path) -> None:
+    named, harmless = flips(tmp_path, 60)
+    assert named > harmless / 2
+
+
+@pytest.mark.slow
+def test_four_hundred_flips_are_named_or_harm_nothing(tmp_path: Path) -> None:
+    named, harmless = flips(tmp_path, 400)
+    assert named > harmless / 2
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ("UPDATE calls SET raw = (SELECT raw FROM calls WHERE id = 4) WHERE id = 3", "call 3 (key {key}) was altered"),
+        ("UPDATE calls SET model = 'n' WHERE id = 3", "call 3 (key {key}) was altered"),
+        ("UPDATE calls SET request = x'00' WHERE id = 3", "the request of call 3 (key {key}) was altered"),
+        ("UPDATE bills SET cost = 0.25 WHERE call_id = 3", "the bill of call 3 (key {key}) was altered"),
+        ("UPDATE bills SET outcome = 'error' WHERE call_id = 3", "the bill of call 3 (key {key}) was altered"),
+        ("UPDATE calls SET seal = x'00' WHERE id = 3", "call 3 (key {key}) was altered"),
+    ],
+)  # fmt: skip
+def test_an_altered_record_is_named_by_its_key(tmp_path: Path, change: str, line: str) -> None:
+    path = tmp_path / "ledger.sqlite"
+    fill(path, 5)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute(change)
+        database.commit()
+    expected = line.format(key=call(2).key[:12])
+    with Ledger.open(path) as ledger:
+        assert ledger.verify() == (5, [f"{path}: {expected}"])
+        with pytest.raises(Damaged, match=r"Fix: ") as caught:
+            list(ledger.every())
+        assert expected in str(caught.value)
+        assert len(ledger.get_many([call(1).key, call(3).key])) == 2
+
+
+def to_version_2(path: Path) -> None:
+    """The ledger as version 2 left it: without seals."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("ALTER TABLE calls DROP COLUMN seal")
+        database.execute("ALTER TABLE bills DROP COLUMN seal")
+        database.execute("UPDATE ledger_meta SET value = '2' WHERE name = 'version'")
+        database.commit()
+
+
+def test_an_old_ledger_is_read_on_and_sealed_once(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    fill(path)
+    before = content(path)
+    to_version_2(path)
+    assert content(path) == before
+    with Ledger.open(path) as ledger:
+        assert ledger.verify() == (CALLS, [])
+        assert ledger.seal() == CALLS
+        assert ledger.seal() == 0
+        assert ledger.verify() == (CALLS, [])
+    assert content(path) == before
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE calls SET status = 500 WHERE id = 1")
+        database.commit()
+    with Ledger.open(path) as ledger:
+        assert len(ledger.verify()[1]) == 1
+
+
+def test_a_process_of_version_2_that_still_runs_goes_on_writing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    fill(path)
+    to_version_2(path)
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        with Ledger.open(path):  # migrates
+            pass
+        names = "key, created, role, model, tag, run, status, elapsed, price_in, price_out, request, raw"
+        old.execute(f"INSERT INTO calls (id, {names}) SELECT 1000, {names} FROM calls WHERE id = 1")
+        old.commit()
+    with Ledger.open(path) as ledger:
+        assert [item.id for item in ledger.get_many([call(0).key])[call(0).key]] == [1, 1000]
+        assert ledger.verify() == (CALLS + 1, [])
+
+
+def test_sealing_stops_no_writer(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    fill(path)
+    to_version_2(path)
+    with Ledger.open(path) as one, Ledger.open(path) as other:
+        thread = threading.Thread(target=one.seal)
+        thread.start()
+        for number in range(CALLS, CALLS + 50):
+            other.put(call(number)).result()
+        thread.join()
+        assert other.verify() == (CALLS + 50, [])
+
+
+def test_a_cut_ledger_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    fill(path, 200)
+    checkpoint(path)
+    data = path.read_bytes()
+    rng = random.Random(1)
+    for cut in (100, 4096, len(data) // 2, rng.randrange(len(data))):
+        path.write_bytes(data[:cut])
+        with pytest.raises(LedgerError) as caught, Ledger.open(path) as ledger:  # noqa: PT012
+            lines = ledger.verify()[1]
+            assert lines
+            raise LedgerError(lines[0])
+        assert "\n" not in str(caught.value)
+        for extra in ("-wal", "-shm"):
+            path.with_name(path.name + extra).unlink(missing_ok=True)
