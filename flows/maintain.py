@@ -129,7 +129,7 @@ def carry_out(plan: Plan, config: Maintain, tools: Tools) -> None:
     for digest in plan.outputs.digests:
         tools.shards.drop(digest)
     for table in [*store.datasets(), *TABLES]:
-        seals.follow(store.where, table, data=table == tags.TABLE)
+        seals.follow(store.where, table, data=table in (tags.TABLE, marks.TABLE))
     sealed = tools.ledger().seal()
     if sealed:
         plan.done.append(f"ledger: {sealed:,} records of an earlier version sealed")

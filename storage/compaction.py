@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from storage import delta, seals, tags
+from storage import delta, marks, seals, tags
 from storage.errors import Conflict, explained
 from storage.files import remove_files, write_files
 from storage.location import Location
@@ -68,7 +68,7 @@ def compact(where: Location, files: SmallFiles, schema: pa.Schema) -> int:
                         application=_APPLICATION,
                         remove=files.paths,
                     )
-                    seals.follow(where, files.table, data=files.table == tags.TABLE)
+                    seals.follow(where, files.table, data=files.table in (tags.TABLE, marks.TABLE))
                     return len(written)
         except BaseException:
             remove_files(where, files.table, [file.path for file in written])

@@ -69,7 +69,7 @@ def mark(where: Location, dataset: str, version: str, kind: str, value: dict[str
                     record = {"files": {file.path: facts_of(file) for file in files}}
                     delta.commit(url, files, SCHEMA, base=base, record=record, application=APPLICATION)
                     where.flush(TABLE, delta.log_path(number))
-                    seals.follow(where, TABLE)
+                    seals.follow(where, TABLE, data=True)
                     return Mark(number, dataset, version, kind, value, at)
             except BaseException:
                 remove_files(where, TABLE, [file.path for file in files])
@@ -85,7 +85,9 @@ def marks(where: Location, dataset: str, kind: str | None = None) -> list[Mark]:
     chosen = pc.field("dataset") == dataset
     if kind is not None:
         chosen = chosen & (pc.field("kind") == kind)
-    rows = delta.scan(where, TABLE, delta.files_of(table), SCHEMA).to_table(filter=chosen).to_pylist()
+    paths = delta.files_of(table)
+    seals.require(where, TABLE, paths)
+    rows = delta.scan(where, TABLE, paths, SCHEMA).to_table(filter=chosen).to_pylist()
     found = [Mark(**(row | {"value": json.loads(row["value"])})) for row in rows]
     return sorted(found, key=lambda one: one.number)
 

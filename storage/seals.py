@@ -22,13 +22,14 @@ import logging
 import os
 import tempfile
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow.fs as pafs
 
 from storage.audit import seal_of
+from storage.errors import Corrupt
 from storage.location import Location, flush
 
 FOLDER = "_seals"
@@ -138,6 +139,19 @@ def check(where: Location, table: str) -> list[str]:
             except ValueError as error:
                 found.append(f"{table}/{name} cannot be read: {error}")
     return list(dict.fromkeys(found))
+
+
+def require(where: Location, table: str, paths: Sequence[str]) -> None:
+    """Raises Corrupt naming those of these data files that differ from the table's seal, before anything
+    decodes them: a flipped bit in a Parquet file can crash the whole process in its reader."""
+    files = read(where, table).files
+    found = []
+    for path in paths:
+        digest = files.get(path)
+        if digest is not None and where.exists(table, path) and seal_of(where, table, path)[0] != digest:
+            found.append(f"{table}/{path} was altered")
+    if found:
+        raise Corrupt(f"the table {table}", found)
 
 
 def _live(where: Location, table: str, names: list[str]) -> set[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import CommitProperties, write_deltalake
 
-from storage import delta
+from storage import delta, seals
 from storage.audit import seal_of
 from storage.errors import Corrupt, in_one_line
 from storage.location import Location
@@ -44,7 +44,9 @@ def stored(where: Location, dataset: str | None = None) -> list[dict[str, Any]]:
     if table is None:
         return []
     try:
-        rows = delta.scan(where, TABLE, delta.files_of(table), SCHEMA).to_table().to_pylist()
+        paths = delta.files_of(table)
+        seals.require(where, TABLE, paths)
+        rows = delta.scan(where, TABLE, paths, SCHEMA).to_table().to_pylist()
     except (OSError, pa.ArrowInvalid) as error:
         raise Corrupt(
             "the table of tags",

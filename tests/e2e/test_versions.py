@@ -124,7 +124,12 @@ def test_the_second_month(story: Story) -> None:
     home.run("maintain", *rules, "--apply")
     assert "retire" not in home.run("maintain", *rules).stdout
     states = home.json("verify")
-    assert set(states) == {*left, "candidates"}
+    assert set(states) == {
+        *left,
+        *(f"log of {name}" for name in {version.partition("@")[0] for version in left}),
+        *("candidates", "marks", "tags", "ledger"),
+        *(f"history {name}" for name in {version.partition("@")[0] for version in left}),
+    }
     assert all(state.startswith("sound") for state in states.values())
 
     # damage is named

@@ -19,7 +19,7 @@ CALLS = 40
 
 def call(number: int) -> Call:
     key = hashlib.sha256(str(number).encode()).hexdigest()
-    text = f"answer {number} " * (1 + number % 7)
+    text = " ".join(hashlib.sha256(f"{number} {part}".encode()).hexdigest() for part in range(20))
     return Call(
         key=key,
         request=f'{{"n": {number}}}'.encode(),
@@ -88,13 +88,13 @@ def flips(tmp_path: Path, count: int) -> tuple[int, int]:
 
 def test_sixty_flips_are_named_or_harm_nothing(tmp_path: Path) -> None:
     named, harmless = flips(tmp_path, 60)
-    assert named > harmless / 2
+    assert named > harmless
 
 
 @pytest.mark.slow
 def test_four_hundred_flips_are_named_or_harm_nothing(tmp_path: Path) -> None:
     named, harmless = flips(tmp_path, 400)
-    assert named > harmless / 2
+    assert named > 2 * harmless
 
 
 @pytest.mark.parametrize(
