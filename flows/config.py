@@ -294,6 +294,10 @@ def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any)
             data = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         except OSError as error:
             raise ConfigError(f"--config {file}: {error.strerror}. Fix: check the path") from error
+        except RecursionError as error:
+            raise ConfigError(
+                f"{file}: nested too deeply. Fix: write the settings one below the other"
+            ) from error
         except (UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"--config {file}{_place(error)}. Fix: one `name: value` a line") from error
         if not isinstance(data, dict):
@@ -304,6 +308,8 @@ def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any)
             raise ConfigError(f"--set {item}: must be KEY=VALUE, such as solve.samples=8")
         try:
             _put(data, key.split("."), yaml.safe_load(value), item)
+        except RecursionError as error:
+            raise ConfigError(f"--set {key}: nested too deeply. Fix: give a plain value") from error
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {item}{_place(error)}. Fix: close its brackets and quotes") from error
     for key, value in overrides.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tasks.decontaminate.benchmarks import Benchmarks
 from tasks.decontaminate.certificate import Certificate
 from tasks.decontaminate.gate import certify, load_pairs
 from tasks.decontaminate.planting import Leak
-from tasks.decontaminate.run import clean
+from tasks.decontaminate.run import Text, clean
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
 READERS = {"encode": "encoder", "critic": "critic"}  # what stages that look for benchmark items need
@@ -89,14 +89,15 @@ def certificate(line: Line, gated: Ref) -> Certificate:
 
 
 def examine(
-    tools: Tools, tables: Iterable[pa.Table], against: Decontamination
+    tools: Tools, tables: Iterable[tuple[pa.Table, Sequence[Text] | None]], against: Decontamination
 ) -> tuple[Certificate, list[dict[str, Any]]]:
-    """Rows outside of a night: the certificate, and id, question and reason (`rejected`) of each that holds an item."""
+    """Rows outside of a night, with all their texts (None: question and solution): the certificate, and id, question
+    and reason (`rejected`) of each that holds an item."""
     needed: dict[str, Any] = {"encode": tools.encoder(), "critic": tools.engine("critic")}
     facts, lost = [], list[dict[str, Any]]()
-    for table in tables:
-        fine = kept(table)
-        done = clean(fine, **against.look(), **needed, tick=lambda rows: None)
+    for table, texts in tables:
+        fine = kept(table) if texts is None else table
+        done = clean(fine, **against.look(), **needed, tick=lambda rows: None, texts=texts)
         facts.append(done.facts)
         lost += dropped(done.rows).select(["id", "question", "rejected"]).to_pylist()
     measured = certify(empty(), **against.measure(), **needed, tick=lambda rows: None)

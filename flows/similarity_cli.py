@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from flows.tools import Tools
+    from tasks.decontaminate.run import Text
 
 SHOWN = 10  # hits at the terminal
 ROWS = 8192  # compared at a time
@@ -75,15 +76,23 @@ def decontaminate(
         list[Path] | None, typer.Option(help="A file of known paraphrases or translations of items.")
     ] = None,
     hits: Annotated[Path | None, typer.Option(help="Write every hit to this file (JSONL).")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail (exit code 2) if a record of a file cannot be read.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
-    """Which rows hold a benchmark item, and what the rules find of planted leaks. Exit code 1 if a row does."""
+    """Which rows hold a benchmark item, and what the rules find of planted leaks. Exit code 1 if a row does.
+
+    Every text of a row is compared: all turns of a chat, system prompts, reasoning, both sides of a pair, further columns.
+    """
     import orjson
 
     from flows.config import Decontaminate
     from flows.decontamination import Decontamination, examine
     from flows.settings import load_settings
     from flows.tools import opened
+    from tasks.hygiene import printable
+    from tasks.records import IngestError
 
     config = Decontaminate(
         benchmarks=[str(path) for path in against],
@@ -92,13 +101,15 @@ def decontaminate(
         pairs=[str(path) for path in pairs or ()],
         **({"rules": rule} if rule else {}),
     )
+    against_these = Decontamination.of(config)
+    unread = against_these.benchmarks.unread()
     with opened(load_settings()) as tools:
-        found, lost = examine(tools, _tables(tools, source), Decontamination.of(config))
+        found, lost = examine(tools, _tables(tools, source, unread), against_these)
     records = [_hit(row) for row in lost]
     if hits is not None:
         hits.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
     if json:
-        print_json({"hits": records, "certificate": found.to_dict()})
+        print_json({"hits": records, "unread": unread, "certificate": found.to_dict()})
     else:
         console = Console(highlight=False, soft_wrap=True)
         for row in lost[:SHOWN]:
@@ -106,20 +117,34 @@ def decontaminate(
         if len(lost) > SHOWN:
             console.print(f"and {len(lost) - SHOWN:,} more: --hits FILE writes all of them")
         console.print(escape("\n".join(["", *found.lines()] if lost else found.lines())))
+        if unread:
+            console.print(f"[bold]{len(unread):,} records could not be read and were not compared:[/]")
+            for line in unread[:SHOWN]:
+                console.print(f"  {escape(printable(line, 300))}")
+            if len(unread) > SHOWN:
+                console.print(f"  and {len(unread) - SHOWN:,} more: --json names all of them")
+    if unread and strict:
+        raise IngestError(
+            f"{len(unread):,} records could not be read, the first is {printable(unread[0], 300)}. "
+            "Fix: correct or drop them, or leave --strict out"
+        )
     raise typer.Exit(1 if lost else 0)
 
 
-def _tables(tools: Tools, source: str) -> Iterator[pa.Table]:
-    """The rows of a version or a file, in pieces."""
+def _tables(tools: Tools, source: str, unread: list[str]) -> Iterator[tuple[pa.Table, Sequence[Text] | None]]:
+    """The rows of a version or a file, in pieces, with all the texts of a file's rows; what cannot be read is added
+    to `unread`."""
     import pyarrow as pa
 
-    from tasks.ingest import read_shards
+    from tasks.decontaminate.reading import parts
 
     if "/" in source or Path(source).is_file():
-        yield from read_shards(Path(source), rows=ROWS)
+        for part in parts(Path(source)):
+            unread += part.unread
+            yield part.table, part.texts
         return
     for batch in tools.store.batches(source, size=ROWS):
-        yield pa.Table.from_batches([batch])
+        yield pa.Table.from_batches([batch]), None
 
 
 def _hit(row: dict[str, Any]) -> dict[str, Any]:

@@ -159,9 +159,10 @@ def clean(
     tick: Tick,
     strict: bool = True,
     share: float = SHARED,
+    texts: Iterable[Text] | None = None,
 ) -> Outcome:
     """The stage: `decontaminate` with the encoder and, if `ask`, the critic as the judge of near ones. `strict`: as
-    of tasks.decontaminate.judge.Critic."""
+    of tasks.decontaminate.judge.Critic; `texts`: as of `decontaminate`."""
     shared: Counter[str] = Counter()
     judge = Critic(critic, strict=strict) if ask and benchmarks.files else None
     rows = decontaminate(
@@ -171,6 +172,7 @@ def clean(
         tick=tick,
         encode=encode,
         judge=judge,
+        texts=texts,
         share=share,
         shared=shared,
     )
