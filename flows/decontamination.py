@@ -13,7 +13,7 @@ from flows.config import Decontaminate
 from flows.stage import Line, Stage
 from flows.tools import Tools
 from storage.gates import Gate, Written
-from storage.rows import dropped, empty, kept
+from storage.rows import dropped, empty, kept, reasons_of
 from storage.shards import Ref
 from storage.versions import Version
 from tasks.decontaminate.benchmarks import Benchmarks
@@ -92,14 +92,20 @@ def examine(
     tools: Tools, tables: Iterable[tuple[pa.Table, Sequence[Text] | None]], against: Decontamination
 ) -> tuple[Certificate, list[dict[str, Any]]]:
     """Rows outside of a night, with all their texts (None: question and solution): the certificate, and id, question
-    and reason (`rejected`) of each that holds an item."""
+    and reason (`rejected`, and typed as `reason`) of each that holds an item."""
     needed: dict[str, Any] = {"encode": tools.encoder(), "critic": tools.engine("critic")}
     facts, lost = [], list[dict[str, Any]]()
     for table, texts in tables:
         fine = kept(table) if texts is None else table
         done = clean(fine, **against.look(), **needed, tick=lambda rows: None, texts=texts)
         facts.append(done.facts)
-        lost += dropped(done.rows).select(["id", "question", "rejected"]).to_pylist()
+        out = dropped(done.rows)
+        lost += [
+            row | {"reason": why}
+            for row, why in zip(
+                out.select(["id", "question", "rejected"]).to_pylist(), reasons_of(out), strict=True
+            )
+        ]
     measured = certify(empty(), **against.measure(), **needed, tick=lambda rows: None)
     return Certificate.from_dict(measured.facts["certificate"]).over(facts), lost
 

@@ -100,7 +100,11 @@ def figures_of(tools: Tools, version: Version) -> Figures:
     said = newest(store.marks(version.dataset), version.name, "verdict")
     everything = store.candidates()
     chosen = (pc.field("run") == lineage["run"]) & pc.field("rejected").is_valid()
-    rejected = everything.to_table(columns=["rejected"], filter=chosen) if everything is not None else empty()
+    rejected = (
+        everything.to_table(columns=["rejected", "reason", "stage"], filter=chosen)
+        if everything is not None
+        else empty()
+    )
     added = store.added(version, ADDED)
     chosen_ids = sample_ids(column(added, "id"), str(version))
     return collect(

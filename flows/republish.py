@@ -12,7 +12,7 @@ from flows.gates import gates_of
 from flows.publish import made_with
 from flows.rework import INHERITED, Work
 from flows.settle import finish
-from storage.rows import dropped, replace
+from storage.rows import dropped, reject
 from storage.versions import Version, today
 from tasks import rejudge
 from tasks.bill import total
@@ -58,8 +58,7 @@ def dropped_of_base(work: Work) -> None:
     )
     for number, table in enumerate(work.tables(gone)):
         why = [reasons[row] for row in table.column("id").to_pylist()]
-        out = replace(table, rejected=why)
-        store.append_candidates(out, run=work.run, stage=rejudge.STAGE, part=f"out {number}")
+        store.append_candidates(reject(table, why), run=work.run, stage=rejudge.STAGE, part=f"out {number}")
 
 
 def lineage(work: Work) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from flows.settle import finish
 from flows.shares import what_if_text
 from flows.stage import Line, Stage
 from flows.tools import Tools
-from storage.rows import replace
+from storage.rows import reasons_of, replace, unrejected
 from storage.shards import Ref, digest_of
 from storage.versions import Version
 from tasks import rejudge, scorers
@@ -130,8 +130,7 @@ class Work:
         pool, similarity = self.pool, self.config.similarity
         stays_out, free = rejudge.duplicates(pool)
         if similarity is None:
-            stored = pool.rows.column("rejected").to_pylist() if stays_out.any() else ""
-            pool.drop("dedup", "De-duplicated before", stays_out, stored)
+            pool.drop("dedup", "De-duplicated before", stays_out)
             fresh = pool.alive & ((pool.reached < pool.step("dedup")) | free)
             same = pc.is_in(pool.rows.column("problem_id"), value_set=self._problems(fresh))
             compared = pool.alive & np.asarray(same.to_numpy(), dtype=bool) if fresh.any() else fresh
@@ -170,15 +169,13 @@ class Work:
         living = np.flatnonzero(pool.alive)
         rows = pool.rows.take(pa.array(living))
         rows = rows.append_column("loss_weight", pa.nulls(len(living), pa.float32()))
-        rows = rows.set_column(
-            rows.schema.get_field_index("rejected"), "rejected", pa.nulls(len(living), pa.string())
-        )
+        rows = unrejected(rows)
         settings = self.rules.mix.settings(self.config.target or max(len(living), 1))
         mixed = mix(rows, settings=settings, near=(), seed=self.config.seed, tick=lambda rows: None)
         reasons = np.full(len(pool.alive), None, dtype=object)
-        reasons[living] = mixed.column("rejected").to_pylist()
+        reasons[living] = reasons_of(mixed)
         self.weights[living] = mixed.column("loss_weight").to_numpy()
-        pool.drop("mix", "Mix", np.array([text is not None for text in reasons]), reasons)
+        pool.drop("mix", "Mix", np.array([why is not None for why in reasons]), reasons)
 
     def what_if(self) -> str:
         return what_if_text(self.pool, self.to_judge, self.base, self.line.tools.store)
@@ -211,8 +208,7 @@ class Work:
             yield self._revived(table.take(place), wanted)
 
     def _revived(self, table: pa.Table, index: np.ndarray[Any, Any]) -> pa.Table:
-        nothing = pa.nulls(len(table), pa.string())
-        return replace(table, rejected=nothing, loss_weight=pa.array(self.weights[index]))
+        return replace(unrejected(table), loss_weight=pa.array(self.weights[index]))
 
     def _never_saw(self, scorer: str) -> Mask:
         pool = self.pool
@@ -238,9 +234,10 @@ class Work:
         ids = self.pool.rows.column("id").combine_chunks()
         for ref in done:
             self._refs.append(ref)
-            judged = self.line.tools.shards.read(ref, ["id", "rejected", "scores", "correctness"])
+            judged = self.line.tools.shards.read(ref, ["id", "rejected", "reason", "scores", "correctness"])
             place = pc.index_in(judged.column("id"), value_set=ids).to_numpy()
-            why = np.array(judged.column("rejected").to_pylist(), dtype=object)
+            why = np.full(len(judged), None, dtype=object)
+            why[:] = reasons_of(judged)
             self.home[place] = len(self._refs) - 1
             self.pool.why[place] = why
             self.pool.alive[place] = why == None  # noqa: E711 (elementwise)

@@ -148,15 +148,14 @@ def _tables(tools: Tools, source: str, unread: list[str]) -> Iterator[tuple[pa.T
 
 
 def _hit(row: dict[str, Any]) -> dict[str, Any]:
-    """ "decontaminate: ngram13 gsm8k_test#17 overlap 0.62 in solution" in its parts."""
-    _, rule, item, _, overlap, *place = row["rejected"].split()
-    benchmark = item.rpartition("#")[0]
+    why = row["reason"].values
+    benchmark = why["item"].rpartition("#")[0]
     return {
         "row": row["id"],
         "benchmark": benchmark,
-        "item": item,
-        "rule": rule,
-        "overlap": float(overlap),
-        "field": " ".join(place[1:]) or "question",
+        "item": why["item"],
+        "rule": why["rule"],
+        "overlap": float(why["overlap"]),
+        "field": why["field"] or "question",
         "question": row["question"],
     }

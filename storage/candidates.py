@@ -13,7 +13,7 @@ import json
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage import delta, rows, seals
+from storage import delta, evolution, rows, seals
 from storage.errors import Conflict, explained
 from storage.files import fitted, remove_files, write_files
 from storage.location import Location
@@ -36,7 +36,7 @@ def append(
     """Append rows (columns of rows.SCHEMA) once for this run, stage and part.
 
     The column `version` names the version on kept rows; `stage` is the one given, or the one that
-    dropped the row (out of `rejected`); `part` tells apart what one stage hands in piece by piece.
+    dropped the row (out of `reason`); `part` tells apart what one stage hands in piece by piece.
     Returns how many rows were appended: 0 where this run, stage and part are there already.
     """
     application = "candidates:" + json.dumps([run, stage, part], ensure_ascii=False)
@@ -56,6 +56,7 @@ def append(
                     return 0
                 # another run may be quicker: theirs and ours are both to be there
                 with contextlib.suppress(Conflict):
+                    base = evolution.widened(where, TABLE, base, SCHEMA, evolution.MAJOR)
                     delta.commit(url, files, SCHEMA, base=base, record=record, application=application)
                     seals.follow(where, TABLE)
                     return sum(file.rows for file in files)
@@ -82,7 +83,7 @@ def _with_origin(table: pa.Table, run: str, version: str | None, stage: str | No
     stages = (
         pa.repeat(pa.scalar(stage, pa.string()), count)
         if stage is not None
-        else pc.list_element(pc.split_pattern(dropped, ":", max_splits=1), 0)
+        else pc.struct_field(table.column("reason"), "stage")
     )
     return pa.table(
         [*table.columns, pa.repeat(pa.scalar(run, pa.string()), count), versions, stages], schema=SCHEMA

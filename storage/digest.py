@@ -10,14 +10,16 @@ purpose: XXH3 is no cryptographic hash. The seal is the BLAKE2b digest that each
 
 The canonical row: for each column in name order that is not null in that row, a 64-bit cell (32
 bits of name tag; 32 bits of length, count or value), then the bytes of the cells that have some.
-A null is left out, so that a column added later, null in old rows, leaves old digests as they are.
+A null is left out, so that a column added later, null in old rows, leaves old digests as they are: so are
+those of versions, whose rows are kept and have no `reason`. A struct is its fields, each a column by the name
+"<struct>.<field>".
 Map entries are sorted by key; floats are float32 or float64 bits, every NaN alike.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +63,7 @@ class RowsDigest:
 
 def digest_of_rows(data: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch]) -> RowsDigest:
     """Digest of a table, a batch or a stream of batches. Types: string, bool, integers, floats,
-    timestamps, dates, and lists and maps of those (TypeError on anything else)."""
+    timestamps, dates, lists and maps of those, and structs of all these (TypeError on anything else)."""
     if isinstance(data, pa.Table):
         data = data.to_batches(max_chunksize=_BATCH)
     elif isinstance(data, pa.RecordBatch):
@@ -92,6 +94,8 @@ def _kind(kind: pa.DataType) -> str:
     """A type's name without the names of its inner fields, which Parquet does not keep."""
     if pa.types.is_map(kind):
         return f"map<{kind.key_type}, {kind.item_type}>"
+    if pa.types.is_struct(kind):
+        return f"struct<{', '.join(f'{field.name}: {_kind(field.type)}' for field in kind)}>"
     return f"list<{kind.value_type}>" if pa.types.is_list(kind) else str(kind)
 
 
@@ -114,8 +118,7 @@ def canonical_rows(batch: pa.RecordBatch) -> pa.Array:
     count = batch.num_rows
     cells: list[tuple[int, NDArray[Any], NDArray[np.bool_] | None]] = []
     payloads: list[pa.Array] = []
-    for name in sorted(batch.schema.names):
-        values = batch.column(name)
+    for name, values in sorted(_flat(batch), key=lambda pair: pair[0]):
         if values.null_count == count:
             continue
         tag = xxhash.xxh32_intdigest(name.encode())
@@ -132,6 +135,21 @@ def canonical_rows(batch: pa.RecordBatch) -> pa.Array:
         null_handling="replace",
         null_replacement=b"",
     )
+
+
+def _flat(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.Array]]:
+    """The columns by name, with the fields of structs in their place."""
+    for name in batch.schema.names:
+        values = batch.column(name)
+        if pa.types.is_struct(values.type):
+            yield from _flat(pa.RecordBatch.from_struct_array(_prefixed(name, values)))
+        else:
+            yield name, values
+
+
+def _prefixed(name: str, values: pa.StructArray) -> pa.StructArray:
+    names = [f"{name}.{values.type.field(i).name}" for i in range(values.type.num_fields)]
+    return pa.StructArray.from_arrays(values.flatten(), names)
 
 
 def _head(count: int, cells: list[tuple[int, NDArray[Any], NDArray[np.bool_] | None]]) -> pa.Array:

@@ -13,9 +13,10 @@ from typing import Final
 
 import pyarrow as pa
 from deltalake import Field, Schema
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from storage import delta
-from storage.errors import StorageError
+from storage.errors import Conflict, StorageError
 from storage.location import Location
 
 MAJOR: Final = 1
@@ -55,7 +56,12 @@ def widened(
     if not fresh:
         return base
     fields: list[Field] = list(Schema.from_arrow(pa.schema(fresh)).fields)
-    found.alter.add_columns(fields)
+    try:
+        found.alter.add_columns(fields)
+    except (CommitFailedError, DeltaError) as error:
+        if delta.head_of(where.url(table)) != base:
+            raise Conflict(f"{where.url(table)} got another version meanwhile. Fix: do it again") from error
+        raise
     return found.version()
 
 
@@ -96,4 +102,6 @@ def _spelled(kind: pa.DataType) -> str:
         return f"map<{_spelled(kind.key_type)}, {_spelled(kind.item_type)}>"
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return f"list<{_spelled(kind.value_type)}>"
+    if pa.types.is_struct(kind):
+        return f"struct<{', '.join(f'{field.name}: {_spelled(field.type)}' for field in kind)}>"
     return str(kind).replace("_view", "").replace("large_", "")

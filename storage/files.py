@@ -46,12 +46,15 @@ def write_options(schema: pa.Schema) -> dict[str, Any]:
 
 def _leaves(column: pa.Field) -> list[tuple[str, pa.DataType]]:
     """A column's Parquet leaves, by path, with their types."""
-    if pa.types.is_map(column.type):
+    kind = column.type
+    if pa.types.is_struct(kind):
+        return [(f"{column.name}.{path}", leaf) for field in kind for path, leaf in _leaves(field)]
+    if pa.types.is_map(kind):
         paths = (f"{column.name}.key_value.key", f"{column.name}.key_value.value")
-        return list(zip(paths, (column.type.key_type, column.type.item_type), strict=True))
-    if pa.types.is_list(column.type):
-        return [(f"{column.name}.list.element", column.type.value_type)]
-    return [(column.name, column.type)]
+        return list(zip(paths, (kind.key_type, kind.item_type), strict=True))
+    if pa.types.is_list(kind):
+        return [(f"{column.name}.list.element", kind.value_type)]
+    return [(column.name, kind)]
 
 
 def write_files(

@@ -17,6 +17,9 @@ from typing import Any, cast, get_type_hints
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.reasons import TYPE as REASON
+from storage.reasons import Reason, of_record, to_array, untyped
+
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -45,6 +48,7 @@ SCHEMA = pa.schema(
         ("loss_weight", pa.float32()),
         ("critique", pa.string()),
         ("rejected", pa.string()),
+        ("reason", REASON),
     ]
 )
 
@@ -53,8 +57,8 @@ SCHEMA = pa.schema(
 class Row:
     """One candidate solution to one question. Field meanings: the table in README.md ("One row type").
 
-    `rejected` is "<stage>: <reason>" or "<stage>: failed: <reason>" (the stage could not do its
-    work on this row: an endpoint error, our own infrastructure); None means kept.
+    `reason` says why the row is not kept (storage/reasons.py), None for a kept row; `rejected` is the same as
+    text for people. Rows that were stored before reasons had a type have the text alone.
     """
 
     question: str
@@ -83,8 +87,11 @@ class Row:
     loss_weight: float | None = None
     critique: str | None = None
     rejected: str | None = None
+    reason: Reason | None = None
 
     def __post_init__(self) -> None:
+        if self.reason is not None and self.rejected is None:
+            self.rejected = self.reason.text
         if not self.problem_id:
             self.problem_id = content_id(self.language, self.question)
         if not self.id:
@@ -109,7 +116,7 @@ def to_table(rows: Iterable[Row]) -> pa.Table:
         values: list[Any] = [getattr(row, column.name) for row in items]
         if pa.types.is_map(column.type):
             values = [sorted(value.items()) for value in values]
-        columns.append(pa.array(values, type=column.type))
+        columns.append(to_array(values) if column.type == REASON else pa.array(values, type=column.type))
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
@@ -119,6 +126,7 @@ def from_table(table: pa.Table) -> list[Row]:
     for record in table.to_pylist():
         record["verdicts"] = dict(record["verdicts"] or ())
         record["scores"] = dict(record["scores"] or ())
+        record["reason"] = of_record(record["reason"])
         rows.append(Row(**record))
     return rows
 
@@ -144,10 +152,47 @@ def replace(table: pa.Table, **columns: Any) -> pa.Table:
     return table
 
 
-def reject(table: pa.Table, reasons: Any) -> pa.Table:
-    """Set `rejected` where `reasons` (one string or None a row) speaks and nothing was set before."""
-    found = pa.array(reasons, type=pa.string())
-    return replace(table, rejected=pc.coalesce(table.column("rejected").combine_chunks(), found))
+def reject(table: pa.Table, reasons: Iterable[Reason | None]) -> pa.Table:
+    """Set `reason` and `rejected` where `reasons` (one per row, None: no objection) has one and the row was not
+    rejected before."""
+    fresh = list(reasons)
+    if len(fresh) != table.num_rows:
+        raise ValueError(f"{len(fresh)} reasons for {table.num_rows} rows; give one per row")
+    before = table.column("rejected").combine_chunks()
+    fresh = [None if known else new for new, known in zip(fresh, before.is_valid().to_pylist(), strict=True)]
+    if not any(one is not None for one in fresh):
+        return table
+    texts = pa.array([None if one is None else one.text for one in fresh], pa.string())
+    typed = table.column("reason").combine_chunks()
+    return replace(
+        table,
+        rejected=pc.coalesce(before, texts),
+        reason=pc.if_else(texts.is_valid(), to_array(fresh), typed),
+    )
+
+
+def unrejected(table: pa.Table) -> pa.Table:
+    """The rows without what rejected them: as rows that a stage may take in."""
+    count = table.num_rows
+    return replace(table, rejected=pa.nulls(count, pa.string()), reason=pa.nulls(count, REASON))
+
+
+def reasons_of(table: pa.Table) -> list[Reason | None]:
+    """The reason of each row, None for a kept one. Columns `rejected` and `reason` and, where there is one,
+    `stage`, which names the stage of a row that was stored before reasons had a type."""
+    texts: list[str | None] = column(table, "rejected")
+    count = table.num_rows
+    cells = column(table, "reason") if "reason" in table.column_names else [None] * count
+    stages = column(table, "stage") if "stage" in table.column_names else [None] * count
+    return [
+        None if text is None else of_record(cell) or untyped(stage, text)
+        for text, cell, stage in zip(texts, cells, stages, strict=True)
+    ]
+
+
+def failed(table: pa.Table) -> pa.ChunkedArray:
+    """Whether each row failed rather than was rejected (bool, no nulls): the stage could not do its work on it."""
+    return pc.fill_null(pc.struct_field(table.column("reason"), "failed"), False)
 
 
 def kept(table: pa.Table) -> pa.Table:
@@ -170,6 +215,8 @@ def _check_row_against_schema() -> None:
         origin = getattr(hint, "__origin__", None)
         if origin is list:
             expected: pa.DataType = pa.list_(plain[args[0]])
+        elif args == [Reason]:
+            expected = REASON
         elif origin is dict:
             expected = pa.map_(plain[args[0]], plain[args[1]])
         else:

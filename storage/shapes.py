@@ -14,14 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.datasets import Store
+from storage.reasons import Code
 from storage.sql import connect
 from storage.versions import Version
 
 _BATCH = 8_192
-
-# Stages whose rejection says that the solution is bad. A row dropped as a duplicate, by the mix or
-# for a benchmark's sake may be perfectly right and must not be taught as the worse one.
-JUDGES = ("verify", "critique", "consistency", "heuristics")
 
 Batches = Iterator[pa.RecordBatch]
 
@@ -68,15 +65,18 @@ def prompt_completion(store: Store, version: Version) -> Batches:
 def every_column(store: Store, version: Version) -> Batches:
     """All columns; maps as lists of key and value, since `datasets` (5.2) reads no maps."""
     for batch in store.batches(version):
-        columns = [
-            column.cast(
-                pa.list_(pa.struct([("key", column.type.key_type), ("value", column.type.item_type)]))
-            )
-            if pa.types.is_map(column.type)
-            else column
-            for column in batch.columns
-        ]
-        yield pa.RecordBatch.from_arrays(columns, batch.schema.names)
+        yield pa.RecordBatch.from_arrays([_listed(column) for column in batch.columns], batch.schema.names)
+
+
+def _listed(column: pa.Array) -> pa.Array:
+    """The column with its maps, at any depth of structs, as lists of key and value."""
+    kind = column.type
+    if pa.types.is_map(kind):
+        return column.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
+    if pa.types.is_struct(kind):
+        fields = [_listed(field) for field in column.flatten()]
+        return pa.StructArray.from_arrays(fields, [field.name for field in kind], mask=column.is_null())
+    return column
 
 
 # Of the bad solutions to a question, one of the same format if there is one (else the pair teaches
@@ -108,9 +108,7 @@ _WORSE = """
     SELECT id, problem_id, any_value(question) AS question, any_value(solution) AS solution,
            any_value(solution_format) AS solution_format
     FROM rejected
-    WHERE solution IS NOT NULL AND split_part(rejected, ':', 1) IN ({judges})
-      AND NOT regexp_matches(rejected, '^[^:]*: failed: ')
-      AND coalesce(verdicts['equivalent'], '') <> 'unknown'
+    WHERE solution IS NOT NULL AND code = '{different}'
     GROUP BY id, problem_id
 """
 
@@ -128,7 +126,7 @@ def unpaired_preference(store: Store, version: Version) -> Batches:
 
 
 def _query(store: Store, version: Version, text: str) -> Batches:
-    worse = _WORSE.format(judges=", ".join(f"'{stage}'" for stage in JUDGES))
+    worse = _WORSE.format(different=Code.DIFFERENT)
     with connect(store) as connection:
         said = {f"said_{row}": _SAID.format(row=row) for row in ("chosen", "worse")}
         found = connection.sql(text.format(version=f'"{version}"', worse=worse, **said))

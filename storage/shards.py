@@ -30,6 +30,7 @@ from storage.digest import digest_in_order
 from storage.errors import Corrupt, StorageError, explained
 from storage.files import write_options
 from storage.location import flush
+from storage.rows import failed
 
 _BALANCE = ("kept", "rejected", "failed")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -100,8 +101,8 @@ class ShardStore:
 
         Args:
             facts: plain JSON values about the shard; `kept`, `rejected` and `failed` among them are
-                taken as the balance, else it is counted from the column `rejected`
-                ("<stage>: failed: <reason>" is failed; without the column all are kept).
+                taken as the balance, else it is counted from the columns `rejected` and `reason`
+                (storage/reasons.py; without the first all rows are kept).
         """
         facts = dict(facts or {})
         counted = {"kept", "rejected", "failed"} <= facts.keys()
@@ -187,10 +188,9 @@ class ShardStore:
 def _balance(table: pa.Table) -> dict[str, int]:
     if "rejected" not in table.schema.names:
         return {"kept": table.num_rows, "rejected": 0, "failed": 0}
-    reasons = table.column("rejected")
-    dropped = len(reasons) - reasons.null_count
-    failed = pc.sum(pc.match_substring_regex(reasons, r"^[^:]*: failed: ")).as_py() or 0
-    return {"kept": len(reasons) - dropped, "rejected": dropped - failed, "failed": failed}
+    dropped = table.num_rows - table.column("rejected").null_count
+    failures = int(pc.sum(failed(table)).as_py() or 0) if "reason" in table.schema.names else 0
+    return {"kept": table.num_rows - dropped, "rejected": dropped - failures, "failed": failures}
 
 
 def _write(path: Path, table: pa.Table) -> tuple[str, int]:

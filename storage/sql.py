@@ -31,7 +31,7 @@ _HARDENED = (
 def connect(store: Store, *, memory: str = "4GB", threads: int | None = None) -> duckdb.DuckDBPyConnection:
     """A hardened in-memory connection with these views, all lazy:
 
-    `rows` (every candidate, kept or not), `rejected` (those dropped), and for each dataset its newest
+    `rows` (every candidate, kept or not), `rejected` (those dropped, with the `code` of their reason), and for each dataset its newest
     version under the dataset's name and every version under its full name: "math-sft",
     "math-sft@2026.11.20" (in double quotes).
 
@@ -52,7 +52,10 @@ def connect(store: Store, *, memory: str = "4GB", threads: int | None = None) ->
         connection.execute(f"SET {name} = '{value}'")
     source = pads.dataset(candidates.SCHEMA.empty_table()) if everything is None else everything
     connection.register("rows", source)
-    connection.execute("CREATE VIEW rejected AS SELECT * FROM rows WHERE rejected IS NOT NULL")
+    connection.execute(
+        "CREATE VIEW rejected AS SELECT *, coalesce(reason.code, 'unknown') AS code "
+        "FROM rows WHERE rejected IS NOT NULL"
+    )
     for name in names:
         versions = store.versions(name)
         for version in versions:

@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.reasons import Code, reason
 from storage.rows import Row, column, reject, to_table
-from tasks.outcome import Outcome, Tick, reason
+from tasks.outcome import Outcome, Tick
 from tasks.rules.family import LEVELS, make, of_subdomain
 from tasks.seeding import rng_of, seed_of
 from tasks.taxonomy import domain_of
@@ -82,5 +83,5 @@ def calibrate(rows: pa.Table, *, base: Calibration, tick: Tick) -> Outcome:
             "sure_right": float(truth[sure].mean()) if sure.any() else None,
         }
     tick(rows.num_rows)
-    used = reason(STAGE, "its answer was known: it was solved to calibrate")
+    used = reason(STAGE, Code.CALIBRATED)
     return Outcome(reject(rows, [used] * rows.num_rows), rows.num_rows, {"calibration": record})

@@ -11,12 +11,13 @@ import pyarrow as pa
 
 import prompts
 from prompts import schemas
+from storage.reasons import Code, Reason, reason
 from storage.rows import Row, column, content_id, to_table
 from tasks.bill import Bill
 from tasks.llm.engine import Engine
 from tasks.llm.request import REJECTED, Completion, Request
 from tasks.llm.slots import check_by
-from tasks.outcome import Outcome, Tick, reason
+from tasks.outcome import Outcome, Tick
 from tasks.parse import Parsed, problems
 from tasks.replies import Removed, read
 from tasks.taxonomy import domain_of
@@ -142,14 +143,23 @@ def _rows_of(plan: dict[str, Any], done: Completion, *, source: str, license: st
     made: list[Row] = []
     if done.error is not None:
         why = done.error.removeprefix(REJECTED)
-        whys = [reason(method, why, failed=why == done.error)] * count
+        ours = why == done.error  # else the completion came, and was not what was ordered
+        whys = [
+            reason(method, Code.CALL_FAILED, error=why)
+            if ours
+            else reason(method, Code.MALFORMED_ITEM, why=why)
+        ] * count
     else:
         parsed = problems(done.text or "")[:count]
         made = [
             _row(plan, item.question, None, source, license, model, done) for item in parsed if item.question
         ]
-        whys = [reason(method, item.reason or "malformed item") for item in parsed if not item.question]
-        whys += [reason(method, "item missing from the completion")] * (count - len(parsed))
+        whys = [
+            reason(method, Code.MALFORMED_ITEM, why=item.reason or "malformed item")
+            for item in parsed
+            if not item.question
+        ]
+        whys += [reason(method, Code.MISSING_ITEM)] * (count - len(parsed))
     lost = [
         _row(plan, "", why, source, license, model, done, row_id=content_id(done.key, method, str(index)))
         for index, why in enumerate(whys)
@@ -160,7 +170,7 @@ def _rows_of(plan: dict[str, Any], done: Completion, *, source: str, license: st
 def _row(
     plan: dict[str, Any],
     question: str,
-    rejected: str | None,
+    rejected: Reason | None,
     source: str,
     license: str,
     model: str,
@@ -181,5 +191,5 @@ def _row(
         prompt=prompt.ref,
         params=orjson.dumps({"completion": done.key, "seed": plan["seed"]}).decode(),
         parent_ids=plan["parent_ids"],
-        rejected=rejected,
+        reason=rejected,
     )

@@ -7,7 +7,6 @@ with all such files named. Nothing in a record is ever executed, followed or loo
 
 from __future__ import annotations
 
-import functools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.rows import Row, content_id, empty, to_table
+from storage.reasons import Code, reason
+from storage.rows import Row, content_id, empty, reasons_of, to_table
 from tasks.columns import QUESTIONS, Fields, Habits, Unfit, habits, is_known, names_question, read
 from tasks.hygiene import (
     LANGUAGE_NAMES,
@@ -30,7 +30,6 @@ from tasks.hygiene import (
     printable,
     refusal,
 )
-from tasks.outcome import reason
 from tasks.records import IngestError, Record, fault_of, kind_of, records
 from tasks.taxonomy import SUBDOMAINS
 
@@ -103,10 +102,10 @@ def read_shards(
     while chunk := list(islice(stream, rows)):
         made = [_row(record, source, default_license, common) for record in chunk]
         for row in made:
-            if row.rejected is None:
+            if row.reason is None:
                 kept += 1
             else:
-                reasons[_without_place(row.rejected)] += 1
+                reasons[row.reason.values["why"]] += 1
         yield to_table(made)
     if not kept:
         commonest = "; ".join(f"{why} ({count} times)" for why, count in reasons.most_common(3))
@@ -183,7 +182,7 @@ def _row(record: Record, file: str, default_license: str | None, common: Habits)
     name = content_id(file, record.place)  # bad rows may have no text at all, and must not share an id
     return Row(
         printable(fields.question).strip(), "", id=name, problem_id=name, source=file, license=default_license,
-        rejected=reason(STAGE, f"{record.place}: {why}"),
+        reason=reason(STAGE, Code.UNREADABLE, place=record.place, why=why),
     )  # fmt: skip
 
 
@@ -255,13 +254,8 @@ def _any_question(record: Record) -> str:
     return next((text for text in texts if isinstance(text, str)), "")
 
 
-@functools.lru_cache(maxsize=4096)
-def _without_place(rejected: str) -> str:
-    return rejected.split(": ", 2)[2]
-
-
 def _count(path: Path, shards: list[pa.Table]) -> FileCount:
-    rejected = [why for shard in shards for why in shard.column("rejected").to_pylist() if why is not None]
+    rejected = [why for shard in shards for why in reasons_of(shard) if why is not None]
     total = sum(shard.num_rows for shard in shards)
-    reasons = Counter(_without_place(why) for why in rejected).most_common()
+    reasons = Counter(why.values["why"] for why in rejected).most_common()
     return FileCount(path, total - len(rejected), len(rejected), tuple(reasons))

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.reasons import Code, reason
 from storage.rows import column, reject, replace
-from tasks.outcome import Tick, reason
+from tasks.outcome import Tick
 from tasks.seeding import seeds_of
 
 STAGE = "mix"
@@ -52,10 +53,10 @@ def mix(rows: pa.Table, *, settings: MixSettings, near: Collection[str], seed: i
     domains = np.array(column(rows, "domain"), dtype=object)
     size = _cap_shares(rows, order, alive, reasons, settings, domains)
     over = _over(order[alive[order]], size, domains, settings.at_least)
-    why = f"over the target of {settings.target}"
+    why = reason(STAGE, Code.OVER_TARGET, target=settings.target)
     if size < min(settings.target, int(alive.sum())):
-        why = f"over the {size} rows in which every domain has its least share"
-    reasons[over] = reason(STAGE, why)
+        why = reason(STAGE, Code.OVER_LEAST_SHARES, most=size)
+    reasons[over] = why
     difficulty = pc.fill_null(rows.column("difficulty"), 0.0)
     tick(rows.num_rows)
     return reject(
@@ -79,7 +80,7 @@ def _cap_problems(
     by_format = best_first[np.argsort(within_format[best_first], kind="stable")]
     cut = _rank(problem, by_format) >= most
     alive[cut] = False
-    reasons[cut] = reason(STAGE, f"more than {most} solutions of its question")
+    reasons[cut] = reason(STAGE, Code.OVER_QUESTION, most=most)
 
 
 def _cap_shares(
@@ -103,7 +104,9 @@ def _cap_shares(
             members = order[alive[order] & has[order]]
             cut = members[max(1, round(share * size)) if share > 0 else 0 :]
             alive[cut] = False
-            reasons[cut] = reason(STAGE, f"over the share of {dimension} {value} ({share:g})")
+            reasons[cut] = reason(
+                STAGE, Code.OVER_SHARE, dimension=dimension, value=value, share=f"{share:g}"
+            )
         taken = _most(alive, domains, settings)
         if taken >= size:
             return size

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-FAILED = "failed: "
+from storage.rows import failed
 
 # called with the number of rows that are done, as they are done
 Tick = Callable[[int], None]
@@ -48,22 +48,16 @@ class Balance:
         )
 
 
-def reason(stage: str, text: str, *, failed: bool = False) -> str:
-    """The words of the `rejected` column: "<stage>: <why>", or "<stage>: failed: <why>"."""
-    return f"{stage}: {FAILED if failed else ''}{text}"
-
-
 def balance(stage: str, outcome: Outcome) -> Balance:
     """Count an outcome; Imbalance unless asked = kept + rejected + failed."""
-    reasons = outcome.rows.column("rejected")
-    kept = reasons.null_count
-    failed = int(pc.sum(pc.match_substring(reasons, f": {FAILED}")).as_py() or 0)
+    kept = outcome.rows.column("rejected").null_count
+    failures = int(pc.sum(failed(outcome.rows)).as_py() or 0)
     total = outcome.rows.num_rows
     if total != outcome.asked:
         raise Imbalance(
             f"stage {stage} owed {outcome.asked} rows and gave {total}; this is a defect, please report it"
         )
-    return Balance(outcome.asked, kept, total - kept - failed, failed)
+    return Balance(outcome.asked, kept, total - kept - failures, failures)
 
 
 def same_rows(stage: str, before: pa.Table, after: pa.Table) -> None:

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.quality import scores_of
-from tasks.outcome import FAILED, reason
+from storage.reasons import Code, Reason, reason
+from storage.rows import failed, reasons_of
 
 Mask = npt.NDArray[np.bool_]
 STAGE = "rebuild"
@@ -25,7 +26,7 @@ FIRST, LAST = "verify", ("weigh", "dedup", "decontaminate", "mix", "published")
 # what is read of every candidate; the texts stay on the disk
 COLUMNS = (
     "id", "problem_id", "solution_format", "language", "domain", "subdomain", "source", "license", "method", "model",
-    "prompt", "scores", "correctness", "difficulty", "rejected", "run", "stage",
+    "prompt", "scores", "correctness", "difficulty", "rejected", "reason", "run", "stage",
 )  # fmt: skip
 CHOSEN_BY = (
     "source",
@@ -49,7 +50,7 @@ def steps_of(scorers: Sequence[str]) -> list[str]:
 class Pool:
     """One row a candidate, as arrays of length n. `rows`: COLUMNS; `reached`: the furthest of `steps` at which
     its fate was ever decided (the last: it was published); `position`: where its newest occurrence lies in
-    what was read; `alive`: still in; `why`: the reason where not; `lines`: the funnel so far."""
+    what was read; `alive`: still in; `why`: the reason (storage.reasons.Reason) where not; `lines`: the funnel so far."""
 
     rows: pa.Table
     steps: list[str]
@@ -62,17 +63,22 @@ class Pool:
     def step(self, stage: str) -> int:
         return self.steps.index(stage)
 
-    def drop(self, stage: str, title: str, gone: Mask, texts: Any) -> None:
-        """Take out the living rows of the mask; `texts`: one reason for all, or one a row of the mask."""
+    def drop(
+        self, stage: str, title: str, gone: Mask, why: Reason | npt.NDArray[np.object_] | None = None
+    ) -> None:
+        """Take out the living rows of the mask; `why`: one reason for all, or one per row of the pool (None where
+        it is not in the mask); without it the reason that is stored with each."""
         asked = int(self.alive.sum())
         gone = gone & self.alive
-        if isinstance(texts, str):
-            self.why[gone] = texts
-        else:
-            self.why[gone] = np.asarray(texts, dtype=object)[gone]
+        if isinstance(why, np.ndarray):
+            self.why[gone] = why[gone]
+        elif why is not None:
+            self.why[gone] = why
+        elif gone.any():
+            self.why[gone] = reasons_of(self.rows.filter(pa.array(gone)))
         self.alive &= ~gone
-        failed = sum(f": {FAILED}" in text for text in self.why[gone])
-        self.line(stage, title, asked, int(gone.sum()) - failed, failed)
+        failures = sum(one.failed for one in self.why[gone])
+        self.line(stage, title, asked, int(gone.sum()) - failures, failures)
 
     def line(self, stage: str, title: str, asked: int, rejected: int, failed: int) -> None:
         kept = asked - rejected - failed
@@ -105,9 +111,12 @@ def gather(
     run = _codes(occurrences.column("run"), list(runs))
     usable = np.flatnonzero((stage >= 0) & (run >= 0))
     ids = occurrences.column("id").combine_chunks().dictionary_encode().indices.to_numpy()[usable]
-    failed = _mask(pc.fill_null(pc.match_substring(occurrences.column("rejected"), f": {FAILED}"), False))
-    # what failed at a stage was not judged there: it came as far as the stage before
-    reached = (stage - failed)[usable]
+    # what failed at a stage was not judged there: it came as far as the stage before; of a row that was stored
+    # before reasons had a type it is not known, so it is judged again
+    unjudged = _mask(failed(occurrences)) | _mask(
+        pc.and_(pc.is_valid(occurrences.column("rejected")), pc.is_null(occurrences.column("reason")))
+    )
+    reached = (stage - unjudged)[usable]
     order = np.lexsort((stage[usable], run[usable], ids))
     last = order[np.r_[ids[order][1:] != ids[order][:-1], True]] if len(order) else order
     furthest = np.full(int(ids.max(initial=-1)) + 1, -1, dtype=np.int64)
@@ -131,27 +140,26 @@ def leave_out(pool: Pool, without: Mapping[str, Sequence[str]], only: Mapping[st
     for name, values in sorted(without.items()):
         hit = pc.is_in(pool.rows.column(name), value_set=pa.array(list(values), pa.string()))
         pool.drop(
-            STAGE, f"Without {name} {', '.join(values)}", _mask(hit), reason(STAGE, f"{name} is left out")
+            STAGE, f"Without {name} {', '.join(values)}", _mask(hit), reason(STAGE, Code.LEFT_OUT, name=name)
         )
     for name, values in sorted(only.items()):
         hit = pc.is_in(pool.rows.column(name), value_set=pa.array(list(values), pa.string()))
         pool.drop(
-            STAGE, f"Only {name} {', '.join(values)}", ~_mask(hit), reason(STAGE, f"{name} is not wanted")
+            STAGE, f"Only {name} {', '.join(values)}", ~_mask(hit), reason(STAGE, Code.NOT_WANTED, name=name)
         )
 
 
 def unverified(pool: Pool) -> None:
     """Drop what verification dropped: wrong stays wrong."""
     wrong = pool.reached < pool.step(FIRST) + 1
-    wrong &= _mask(pc.starts_with(pc.fill_null(pool.rows.column("rejected"), ""), FIRST + ":"))
-    pool.drop(FIRST, "Verified before", wrong, pool.rows.column("rejected").to_pylist())
+    wrong &= _mask(pc.fill_null(pc.equal(pool.rows.column("stage"), FIRST), False))
+    pool.drop(FIRST, "Verified before", wrong)
 
 
 def decided(pool: Pool, stage: str, title: str) -> None:
     """Drop what that stage dropped, for the reason it gave."""
     gone = pool.alive & (pool.reached == pool.step(stage))
-    stored = pool.rows.column("rejected").to_pylist() if gone.any() else ""
-    pool.drop(stage, title, gone, stored)
+    pool.drop(stage, title, gone)
 
 
 def below(pool: Pool, thresholds: Mapping[str, float]) -> None:
@@ -161,10 +169,12 @@ def below(pool: Pool, thresholds: Mapping[str, float]) -> None:
         with np.errstate(invalid="ignore"):
             # as stored, in single precision: 0.6 is not under 0.6
             low = values < np.float32(least)
-        texts = np.full(len(values), None, dtype=object)
+        why = np.full(len(values), None, dtype=object)
         for i in np.flatnonzero(low & pool.alive).tolist():
-            texts[i] = reason(STAGE, f"{name} {values[i]:.2f} is under {least:.2f}")
-        pool.drop(STAGE, f"{name} at least {least:g}", low, texts)
+            why[i] = reason(
+                STAGE, Code.BELOW_THRESHOLD, name=name, score=f"{values[i]:.2f}", threshold=f"{least:.2f}"
+            )
+        pool.drop(STAGE, f"{name} at least {least:g}", low, why)
 
 
 def scores(pool: Pool, name: str) -> npt.NDArray[np.float32]:
@@ -180,9 +190,7 @@ def duplicates(pool: Pool) -> tuple[Mask, Mask]:
     """Rows that de-duplication dropped for one that still lives (they stay out), and for one that does not
     (they are to be compared again). Others it dropped, by the cap a template, stay out as well."""
     at_dedup = (pool.reached == pool.step("dedup")) & pool.alive
-    keeper = pc.struct_field(
-        pc.extract_regex(pc.fill_null(pool.rows.column("rejected"), ""), r"(?P<id>[0-9a-f]{24})$"), "id"
-    )
+    keeper = pc.map_lookup(pc.struct_field(pool.rows.column("reason"), "values"), "other", "first")
     index = pc.index_in(keeper, value_set=pool.rows.column("id").combine_chunks())
     place = np.asarray(pc.fill_null(index, -1).to_numpy(), dtype=np.int64)
     free = at_dedup & (place >= 0) & ~pool.alive[np.maximum(place, 0)]

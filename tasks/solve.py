@@ -14,12 +14,13 @@ import orjson
 import pyarrow as pa
 
 import prompts
+from storage.reasons import Code, reason
 from storage.rows import Row, content_id, to_table
 from tasks.answers import extract
 from tasks.bill import Bill
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
-from tasks.outcome import Outcome, Tick, reason
+from tasks.outcome import Outcome, Tick
 from tasks.programs import program
 from tasks.replies import Removed, read
 from tasks.seeding import seed_of
@@ -88,21 +89,21 @@ def _row(
     # what follows a token that ends the turn may be cut off: the solution before it is whole
     cut = done.finish_reason == "length" and not reply.ended
     if done.error is not None:
-        rejected = reason(STAGE, done.error, failed=True)
+        rejected = reason(STAGE, Code.CALL_FAILED, error=done.error)
     elif reply.unfinished and not text:
-        rejected = reason(STAGE, "the thinking never ended")
+        rejected = reason(STAGE, Code.UNFINISHED_THINKING)
     elif kind == "pot":
         code = program(text, cut=cut)
         if code is None:
-            rejected = reason(STAGE, "no program in the completion")
+            rejected = reason(STAGE, Code.NO_PROGRAM)
         else:
             text = code
     elif cut:
-        rejected = reason(STAGE, "cut off at the token limit")
+        rejected = reason(STAGE, Code.TRUNCATED)
     else:
         found = extract(text, record["language"])
         if found is None:
-            rejected = reason(STAGE, "no final answer in the completion")
+            rejected = reason(STAGE, Code.NO_ANSWER)
         else:
             answer = found.answer
     prompt = prompts.load(f"solve_{kind}", record["language"])
@@ -128,5 +129,5 @@ def _row(
         concepts=record["concepts"],
         verdicts=dict(record["verdicts"] or ()),
         difficulty=record["difficulty"],
-        rejected=rejected,
+        reason=rejected,
     )

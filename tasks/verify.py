@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from storage.reasons import Code, Reason, reason
 from storage.rows import column, reject, replace
 from tasks.answers import Judge, extract, group_all
-from tasks.outcome import Tick, reason
+from tasks.outcome import Tick
 from tasks.sandbox import Result, Sandbox
 from tasks.votes import Calibration, Votes, collect, disputed, told
 
@@ -78,28 +79,26 @@ def verify(
 
 def _execute(
     rows: pa.Table, sandbox: Sandbox | None
-) -> tuple[list[str | None], list[dict[str, str]], list[str | None]]:
+) -> tuple[list[str | None], list[dict[str, str]], list[Reason | None]]:
     answers: list[str | None] = column(rows, "answer")
     verdicts = [dict(pairs or ()) for pairs in column(rows, "verdicts")]
-    reasons: list[str | None] = [None] * rows.num_rows
+    reasons: list[Reason | None] = [None] * rows.num_rows
     programs = [i for i, kind in enumerate(column(rows, "solution_format")) if kind == "pot"]
     if sandbox is None:
         for i in programs:
-            reasons[i] = reason(STAGE, "program not run: no sandbox", failed=True)
+            reasons[i] = reason(STAGE, Code.PROGRAM_NOT_RUN, error="no sandbox")
         return answers, verdicts, reasons
     solutions, languages = column(rows, "solution"), column(rows, "language")
     results = _results([solutions[i] for i in programs], sandbox)
     for i, result in zip(programs, results, strict=True):
         verdicts[i]["executed"] = result.verdict
         if result.verdict == "infra":
-            reasons[i] = reason(STAGE, f"program not run: {result.error}", failed=True)
+            reasons[i] = reason(STAGE, Code.PROGRAM_NOT_RUN, error=result.error)
         elif result.verdict != "ok" or not result.answer:
-            reasons[i] = reason(
-                STAGE, f"program: {result.verdict}{f': {result.error}' if result.error else ''}"
-            )
+            reasons[i] = reason(STAGE, Code.PROGRAM_FAILED, verdict=result.verdict, error=result.error or "")
         elif result.deterministic is False:
             verdicts[i]["executed"] = "changing"
-            reasons[i] = reason(STAGE, "program: its answer changes from run to run")
+            reasons[i] = reason(STAGE, Code.PROGRAM_CHANGING)
         else:
             answers[i] = _printed(result.answer, languages[i])
     return answers, verdicts, reasons
@@ -128,7 +127,7 @@ def _compare(
     references: list[str | None],
     answers: list[str | None],
     verdicts: list[dict[str, str]],
-    reasons: list[str | None],
+    reasons: list[Reason | None],
     judge: Judge,
 ) -> npt.NDArray[np.float64]:
     """The trusted answers' votes; each comparison goes into `verdicts`, what it rejects into `reasons`."""
@@ -139,9 +138,11 @@ def _compare(
         verdicts[i]["equivalent"] = verdict
         vote[i] = _VOTE.get(verdict, 0.0)
         if verdict == "different":
-            reasons[i] = reason(STAGE, f"answer {_short(answers[i])} is not {_short(references[i])}")
+            reasons[i] = reason(
+                STAGE, Code.DIFFERENT, answer=_short(answers[i]), reference=_short(references[i])
+            )
         elif verdict == "unknown":
-            reasons[i] = reason(STAGE, f"answer {_short(answers[i])} cannot be compared")
+            reasons[i] = reason(STAGE, Code.INCOMPARABLE, answer=_short(answers[i]))
     return vote
 
 

@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import prompts
+from storage.reasons import Code, Reason, reason
 from storage.rows import column, kept, reject, replace
 from tasks.answers import Extraction, Judge, extract
 from tasks.bill import Bill
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
-from tasks.outcome import Outcome, Tick, reason
+from tasks.outcome import Outcome, Tick
 from tasks.published import Encode, Published
 from tasks.retrieve import nearest
 from tasks.retrieve import neighbours as retrieve
@@ -34,19 +35,19 @@ def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick
     endpoint = student.endpoint
     bill = Bill.of(endpoint)
     answers: list[str | None] = []
-    reasons: list[str | None] = []
+    reasons: list[Reason | None] = []
     asked = student.run([_request(record, endpoint.model, seed) for record in records])
     for record, done in zip(records, asked, strict=True):
         bill.add(done)
         found = _answer(done, record["language"])
         answers.append(found.answer if found else None)
-        reasons.append(reason(STAGE, done.error, failed=True) if done.error is not None else None)
+        reasons.append(reason(STAGE, Code.CALL_FAILED, error=done.error) if done.error is not None else None)
         tick(1)
     references: list[str] = column(questions, "reference_answer")
     judged = judge.equal([(a or "", r) for a, r in zip(answers, references, strict=True)])
     for i, verdict in enumerate(judged):
         if verdict == "equal" and reasons[i] is None:
-            reasons[i] = reason(STAGE, "the student is right")
+            reasons[i] = reason(STAGE, Code.STUDENT_RIGHT)
     verdicts = [{"student": verdict} for verdict in judged]
     table = reject(replace(questions, answer=answers, verdicts=verdicts), reasons)
     return Outcome(table, asked=len(records), facts=bill.facts())

@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.reasons import Code, Reason, reason
 from storage.rows import reject, replace
-from tasks.outcome import Tick, reason
+from tasks.outcome import Tick
 from tasks.votes import Calibration, from_rows
 
 STAGE = "weigh"
@@ -33,12 +34,20 @@ def weigh(rows: pa.Table, *, calibration: Calibration, settings: WeighSettings, 
     unlikely = correctness < settings.min_correctness
     alone = (together < settings.min_agreement) & (votes.reference <= 0)
     consistent = pc.map_lookup(rows.column("verdicts"), "consistent", "first").to_pylist()
-    reasons: list[str | None] = [None] * rows.num_rows
+    reasons: list[Reason | None] = [None] * rows.num_rows
     for i in np.flatnonzero(unlikely | alone):
-        agree = f"{consistent[i] or '0/0'} samples agree"
+        same, _, samples = (consistent[i] or "0/0").partition("/")
         if unlikely[i]:
-            agree = f"correctness {correctness[i]:.2f} is under {settings.min_correctness:.2f}; {agree}"
-        reasons[i] = reason(STAGE, agree)
+            reasons[i] = reason(
+                STAGE,
+                Code.UNLIKELY,
+                correctness=f"{correctness[i]:.2f}",
+                threshold=f"{settings.min_correctness:.2f}",
+                same=same,
+                samples=samples,
+            )
+        else:
+            reasons[i] = reason(STAGE, Code.ALONE, same=same, samples=samples)
     tick(rows.num_rows)
     return reject(
         replace(rows, correctness=pa.array(correctness, pa.float32(), mask=~votes.readable)), reasons

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -75,3 +76,76 @@ def test_no_key_or_environment_file_is_tracked() -> None:
     if tracked.returncode:
         pytest.skip("not a git checkout")
     assert not [name for name in tracked.stdout.split() if Path(name).name == ".env"]
+
+
+# what reads a text, by Python or Arrow, and by SQL; `rejected` is for people, code compares `reason`
+READS = {
+    "startswith", "endswith", "split", "rsplit", "splitlines", "partition", "rpartition", "removeprefix",
+    "removesuffix", "match", "search", "fullmatch", "findall", "finditer", "sub", "match_substring",
+    "match_substring_regex", "starts_with", "ends_with", "extract_regex", "split_pattern", "split_pattern_regex",
+    "replace_substring", "replace_substring_regex", "find_substring", "find_substring_regex", "match_like",
+}  # fmt: skip
+READS_IN_SQL = re.compile(
+    r"\b(?:split_part|str_split\w*|regexp_\w+|starts_with|ends_with|contains|instr|strpos|substr\w*|left)\s*\(\s*[\w.]*\brejected\b"
+    r"|\brejected\s+(?:not\s+)?(?:i?like|glob|similar)\b|\brejected\s*(?:!?~|=\s*'|<>|!=)",
+    re.IGNORECASE,
+)
+
+
+def text_readers(source: str) -> list[int]:
+    """The lines that look into the text of the column `rejected`, directly or by a name that it was bound to."""
+    tree = ast.parse(source)
+    bound: set[str] = set()
+
+    def of_rejected(node: ast.AST) -> bool:
+        return any(
+            (isinstance(part, ast.Constant) and part.value == "rejected")
+            or (isinstance(part, ast.Attribute) and part.attr == "rejected")
+            or (isinstance(part, ast.Name) and part.id in bound)
+            for part in ast.walk(node)
+        )
+
+    for _ in range(3):  # names bound to names
+        for node in ast.walk(tree):
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=value) if of_rejected(value):
+                    bound.add(name)
+                case ast.comprehension(target=ast.Name(id=name), iter=value) if of_rejected(value):
+                    bound.add(name)
+                case ast.For(target=ast.Name(id=name), iter=value) if of_rejected(value):
+                    bound.add(name)
+    lines = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=name, value=owner), args=args) if name in READS:
+                if of_rejected(owner) or any(map(of_rejected, args)):
+                    lines.append(node.lineno)
+            case ast.Constant(value=str(text)) if READS_IN_SQL.search(text):
+                lines.append(node.lineno)
+    return lines
+
+
+def test_no_code_reads_the_text_of_a_reason() -> None:
+    wrong = {
+        f"{path.relative_to(ROOT)}:{line}"
+        for package in MAY
+        for path in sources(package)
+        for line in text_readers(path.read_text(encoding="utf-8"))
+    }
+    assert not wrong, "compare `reason` (storage/reasons.py), not the text in `rejected`"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'if row["rejected"].startswith("verify: "): pass',
+        "row.rejected.split(': ', 2)",
+        'words = [why.split() for why in column(table, "rejected") if why]',
+        'pc.match_substring(table.column("rejected"), "x")',
+        'reasons = table.column("rejected")\npc.match_substring_regex(reasons, "x")',
+        "SQL = \"SELECT 1 FROM rejected WHERE split_part(rejected, ':', 1) = 'weigh'\"",
+        "SQL = \"SELECT 1 FROM rows WHERE rejected LIKE 'verify%'\"",
+    ],
+)
+def test_the_rule_would_see_a_reader_of_the_text(source: str) -> None:
+    assert text_readers(source)

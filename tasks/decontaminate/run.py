@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.rows import column, reject
+from storage.reasons import Code, Reason, reason
+from storage.rows import column, reasons_of, reject
 from tasks.decontaminate.benchmarks import Benchmarks, Items
 from tasks.decontaminate.hit import Hit
 from tasks.decontaminate.judge import Critic, Encode, Judge, Tools
@@ -55,10 +56,16 @@ class Finding:
     field: str
 
     @property
-    def reason(self) -> str:
-        """ "decontaminate: ngram13 gsm8k_test#17 overlap 0.62", and the place unless it is the question."""
-        place = "" if self.field == QUESTION else f" in {self.field}"
-        return f"{STAGE}: {self.rule} {self.item} overlap {self.overlap:.2f}{place}"
+    def reason(self) -> Reason:
+        """ "decontaminate: ngram13 gsm8k_test#17 overlap 0.62", and the field unless it is the question."""
+        return reason(
+            STAGE,
+            Code.CONTAMINATED,
+            rule=self.rule,
+            item=self.item,
+            overlap=f"{self.overlap:.2f}",
+            field="" if self.field == QUESTION else self.field,
+        )
 
 
 SHARED = 0.05  # share of a set's texts that must have text in common for it to count as shared
@@ -215,7 +222,7 @@ def decontaminate(
         return table
     among_items = union(list(benchmarks.shared(share).values()))
     search = Search.of(benchmarks, rules, Tools(encode, judge), among_items)
-    reasons: list[str | None] = [None] * len(table)
+    reasons: list[Reason | None] = [None] * len(table)
     live = pc.is_null(table.column("rejected")).to_numpy(zero_copy_only=False)
     looked_at = 0
     for some in _blocks(texts_of(table) if texts is None else texts, live):
@@ -244,10 +251,8 @@ def texts_of(table: pa.Table) -> Iterator[Text]:
 
 def hits_of(table: pa.Table) -> dict[str, int]:
     """Rejected rows by rule and benchmark: "ngram13 gsm8k_test"."""
-    words = [
-        why.split() for why in column(table, "rejected") if why is not None and why.startswith(f"{STAGE}: ")
-    ]
-    return dict(sorted(Counter(f"{rule} {item.rsplit('#', 1)[0]}" for _, rule, item, *_ in words).items()))
+    hits = [why.values for why in reasons_of(table) if why is not None and why.code == Code.CONTAMINATED]
+    return dict(sorted(Counter(f"{hit['rule']} {hit['item'].rsplit('#', 1)[0]}" for hit in hits).items()))
 
 
 def _blocks(texts: Iterable[Text], live: npt.NDArray[np.bool_]) -> Iterator[list[Text]]:

@@ -7,12 +7,14 @@ one problem_id solutions of the same format are compared.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.reasons import Code, Reason, reason
 from storage.rows import reject
 from storage.sketches import History
 from tasks.dedup import jaccard
@@ -126,10 +128,10 @@ def _pool(history: History | None, rows: pa.Table | None, settings: DedupSetting
     return pool
 
 
-def _repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) -> list[str | None]:
+def _repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) -> list[Reason | None]:
     """Within one question and one format: equal canonical text, or Jaccard of solution_jaccard and more."""
     ids = rows.column("id").to_pylist()
-    reasons: list[str | None] = [None] * len(rows)
+    reasons: list[Reason | None] = [None] * len(rows)
     solved = np.flatnonzero(pc.is_valid(rows.column("solution")).to_numpy())
     some = rows.take(pa.array(solved))
     group = _groups(some)
@@ -142,14 +144,16 @@ def _repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) -
     for k in np.argsort(rank).tolist():
         best = first.setdefault(pairs[k], k)
         if best != k:
-            reasons[int(solved[k])] = f"exact of {ids[best]}"
+            reasons[int(solved[k])] = reason("dedup", Code.EXACT, other=ids[best])
     near = jaccard.join(_salted(texts, some, group, settings.n), threshold=settings.solution_jaccard)
     fresh = np.array([reasons[int(k)] is None for k in solved.tolist()], dtype=bool)
     near = near.where(fresh[near.left] & fresh[near.right] & (group[near.left] == group[near.right]))
     templates, numbers = text_hashes(template_array(texts)), number_multisets(texts)
     near = near.where(comparable((templates,) * 2, (numbers,) * 2, near.left, near.right, settings))
     for row, other, score in clustered(near, quality, ids):
-        reasons[int(solved[row])] = f"jaccard {score:.2f} with {ids[other]}"
+        reasons[int(solved[row])] = reason(
+            "dedup", Code.NEAR, measure="jaccard", score=f"{score:.2f}", other=ids[other]
+        )
     return reasons
 
 
@@ -172,18 +176,18 @@ def _salted(texts: pa.Array, rows: pa.Table, group: I64, n: int) -> Ragged:
 def _stamped(
     table: pa.Table,
     live: I64,
-    reasons: list[str | None],
+    reasons: list[Reason | None],
     stage: str,
     verdict: str,
     tick: Callable[[int], None] | None,
 ) -> pa.Table:
-    words: list[str | None] = [None] * len(table)
+    stamped: list[Reason | None] = [None] * len(table)
     stays = np.zeros(len(table), dtype=bool)
     for row, why in zip(live.tolist(), reasons, strict=True):
         if why is None:
             stays[row] = True
         else:
-            words[row] = f"{stage}: {why}"
+            stamped[row] = dataclasses.replace(why, stage=stage)
     if tick is not None:
         tick(len(table))
-    return with_verdict(reject(table, words), stage, verdict, stays)
+    return with_verdict(reject(table, stamped), stage, verdict, stays)

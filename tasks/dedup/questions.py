@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from storage.reasons import Code, Reason, reason
 from tasks.dedup import jaccard, lcs, near
 from tasks.dedup.bands import candidates
 from tasks.dedup.cluster import components, rank_of, survivors, witnesses
@@ -18,7 +19,8 @@ from tasks.dedup.segment import Questions, Segment
 from tasks.dedup.settings import DedupSettings
 from tasks.dedup.tokens import I64, U64, Bools
 
-Reasons = list[str | None]
+STAGE = "similarity"  # the stage of the reasons; tasks/dedup/night.py names the one that asked
+Reasons = list[Reason | None]
 
 
 def judge(own: Questions, pool: Sequence[Segment], quality: F64, settings: DedupSettings) -> Reasons:
@@ -59,14 +61,14 @@ def _exact(own: Questions, pool: Sequence[Segment], rank: I64, reasons: Reasons)
         left, right = segment.same_text(own)
         for row, other in zip(left.tolist(), right.tolist(), strict=True):
             if reasons[row] is None:
-                reasons[row] = f"exact of {segment.questions.ids[other]}"
+                reasons[row] = reason(STAGE, Code.EXACT, other=segment.questions.ids[other])
     first: dict[str, int] = {}
     texts = own.canonical.to_pylist()
     for row in np.argsort(rank).tolist():
         if reasons[row] is None:
             best = first.setdefault(texts[row], row)
             if best != row:
-                reasons[row] = f"exact of {own.ids[best]}"
+                reasons[row] = reason(STAGE, Code.EXACT, other=own.ids[best])
 
 
 def _cap_templates(
@@ -80,9 +82,7 @@ def _cap_templates(
         if reasons[row] is None:
             template = int(own.templates[row])
             if counts[template] + int(there[row]) >= settings.per_template:
-                reasons[row] = (
-                    f"template: {settings.per_template} questions that differ only in numbers are there"
-                )
+                reasons[row] = reason(STAGE, Code.TEMPLATE, most=settings.per_template)
             else:
                 counts[template] += 1
 
@@ -101,7 +101,7 @@ def _near_pool(own: Questions, pool: Sequence[Segment], reasons: Reasons, doubts
             if row not in best or score > best[row][0]:
                 best[row] = (score, str(segment.questions.ids[other]))
     for row, (score, name) in best.items():
-        reasons[int(rows[row])] = f"{kind} {score:.2f} with {name}"
+        reasons[int(rows[row])] = reason(STAGE, Code.NEAR, measure=kind, score=f"{score:.2f}", other=name)
 
 
 def _jaccard_pairs(own: Questions, segment: Segment, settings: DedupSettings) -> Pairs:
@@ -146,7 +146,9 @@ def _clusters(own: Questions, quality: F64, reasons: Reasons, doubts: Doubts) ->
     pairs = pairs.where(comparable(templates, numbers, pairs.left, pairs.right, settings))
     pairs = pairs.where(doubts.stand(own, rows[pairs.left], rows[pairs.right], by_jaccard(settings)))
     for row, other, score in clustered(pairs, quality[rows], some.ids):
-        reasons[int(rows[row])] = f"jaccard {score:.2f} with {some.ids[other]}"
+        reasons[int(rows[row])] = reason(
+            STAGE, Code.NEAR, measure="jaccard", score=f"{score:.2f}", other=some.ids[other]
+        )
 
 
 def _in_turn(own: Questions, rank: I64, reasons: Reasons, doubts: Doubts) -> None:
@@ -164,7 +166,7 @@ def _in_turn(own: Questions, rank: I64, reasons: Reasons, doubts: Doubts) -> Non
         return doubts.stand(own, left, right, similar)
 
     for row, other, score in lcs.sequential(own.rouge, rows, settings.rouge_l, judged, stands):
-        reasons[row] = f"lcs {score:.2f} with {own.ids[other]}"
+        reasons[row] = reason(STAGE, Code.NEAR, measure="lcs", score=f"{score:.2f}", other=own.ids[other])
 
 
 def _open(reasons: Reasons) -> I64:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.reasons import Code, Reason, reason
 from storage.rows import reject
 from storage.sketches import History
 from tasks.dedup.doubts import Doubts
@@ -59,30 +60,28 @@ def flag_paraphrases(
     earlier one of the table is settings.cosine or more, else "apart"; with settings.semantic "drop" such a row is
     rejected ("semantic: 0.91 near ..."). Rows that come in rejected are left as they are and are near to nothing."""
     live = np.flatnonzero(pc.is_null(table.column("rejected")).to_numpy())
-    found: dict[int, str] = {}
+    found: dict[int, Reason] = {}
     if settings.semantic != "ignore" and len(live):
         found = near_in_meaning(table.take(pa.array(live)), encode, pool, history, settings)
     if tick is not None:
         tick(len(table))
     if settings.semantic == "ignore":
         return table
-    near = {int(live[row]): words for row, words in found.items()}
+    near = {int(live[row]): why for row, why in found.items()}
     if settings.semantic == "drop":
-        table = reject(
-            table, [f"semantic: {near[row]}" if row in near else None for row in range(len(table))]
-        )
+        table = reject(table, [near.get(row) for row in range(len(table))])
         near = {}
     apart = pc.is_null(table.column("rejected")).to_numpy(zero_copy_only=False).copy()
     apart[list(near)] = False
     table = with_verdict(table, "semantic", "apart", apart)
     flagged = np.zeros(len(table), dtype=bool)
     flagged[list(near)] = True
-    return with_verdict(table, "semantic", [near[row] for row in sorted(near)], flagged)
+    return with_verdict(table, "semantic", [near[row].words for row in sorted(near)], flagged)
 
 
 def near_in_meaning(
     rows: pa.Table, encode: Encode, pool: pa.Table | None, history: History | None, settings: DedupSettings
-) -> dict[int, str]:
+) -> dict[int, Reason]:
     """For each row that is near to another: what it is nearest to. A row that is itself dropped makes no other go."""
     own = Questions.of(rows)
     there_already = [] if history is None else segments(history, settings)
@@ -95,7 +94,7 @@ def near_in_meaning(
         return near
 
     vectors = encode(plain_array(own.texts).to_pylist())
-    best: dict[int, tuple[float, str]] = {}
+    best: dict[int, tuple[float, Questions, int]] = {}
     for there, theirs in _there(encode, pool, history, settings):
         for left, right, score in _pairs(vectors, theirs, settings.cosine):
             good = _judged(own, there, left, right, settings)
@@ -104,7 +103,7 @@ def near_in_meaning(
                 left[good].tolist(), right[good].tolist(), score[good].tolist(), strict=True
             ):
                 if row not in best or cosine > best[row][0]:
-                    best[row] = (cosine, _named(there, other))
+                    best[row] = (cosine, there, other)
     earlier: dict[int, list[tuple[float, int]]] = {}
     for left, right, score in _pairs(vectors, vectors, settings.cosine):
         good = (right < left) & _judged(own, own, left, right, settings)
@@ -117,8 +116,8 @@ def near_in_meaning(
         standing = [pair for pair in earlier[row] if settings.semantic != "drop" or pair[1] not in best]
         if standing and row not in best:
             cosine, other = max(standing, key=lambda pair: (pair[0], -pair[1]))
-            best[row] = (cosine, _named(own, other))
-    return {row: f"{cosine:.2f} near {name}" for row, (cosine, name) in best.items()}
+            best[row] = (cosine, own, other)
+    return {row: _near(*found) for row, found in best.items()}
 
 
 def _there(
@@ -158,5 +157,8 @@ def _judged(
     return comparable((a.templates, b.templates), (a.numbers, b.numbers), place, where, settings)
 
 
-def _named(there: Questions, row: int) -> str:
-    return f"{there.ids[row]}: {' '.join(str(there.texts[row]).split())}"
+def _near(cosine: float, there: Questions, row: int) -> Reason:
+    question = " ".join(str(there.texts[row]).split())
+    return reason(
+        "semantic", Code.NEAR_IN_MEANING, score=f"{cosine:.2f}", other=there.ids[row], question=question
+    )

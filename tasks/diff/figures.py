@@ -144,11 +144,17 @@ def _reasons(
     told = (
         None
         if candidates is None
-        else candidates.to_table(["id", "rejected"], filter=chosen & pc.field("id").isin(ids))
+        else candidates.to_table(
+            ["id", "rejected", "reason", "stage"], filter=chosen & pc.field("id").isin(ids)
+        )
     )
     if told is None:
         return [("unknown", "not written down", len(ids))]
-    told = told.group_by("id").aggregate([("rejected", "max")]).rename_columns(["id", "rejected"])
+    told = told.sort_by([("id", "ascending"), ("rejected", "descending")])
+    first: dict[str, int] = {}
+    for place, name in enumerate(told.column("id").to_pylist()):
+        first.setdefault(name, place)
+    told = told.take(pa.array(list(first.values()), pa.int64()))
     found = reasons(told)
     untold = len(ids) - told.num_rows
     return [*found[:MOST_REASONS], *([("unknown", "not written down", untold)] if untold else [])]

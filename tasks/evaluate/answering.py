@@ -12,13 +12,14 @@ import pyarrow as pa
 
 import prompts
 from prompts import schemas
+from storage.reasons import Code, cells, reason
 from tasks.answers import Judge, group_all
 from tasks.bill import Bill
 from tasks.evaluate.items import SCHEMA
 from tasks.found import module
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
-from tasks.outcome import Outcome, Tick, reason
+from tasks.outcome import Outcome, Tick
 from tasks.sandbox import Sandbox
 from tasks.seeding import seed_of
 
@@ -90,7 +91,7 @@ def answer_items(
             "cut": sum(done.finish_reason == "length" for done in said[i]),
             "score": None if failed else sum(right[i]) / asking.samples,
             "majority": None if failed else majority[i],
-            "rejected": reason(STAGE, failed, failed=True) if failed else None,
+            **cells(reason(STAGE, Code.CALL_FAILED, error=failed) if failed else None),
         }
     return Outcome(pa.Table.from_pylist(records, ANSWERED), asked=len(records), facts=bill.facts())
 

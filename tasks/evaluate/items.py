@@ -13,6 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.reasons import TYPE as REASON
+from storage.reasons import Code, cells, reason
 from storage.rows import content_id
 from tasks.columns import GOLD, Habits, Unfit, read, solution_and_flag, with_own_options
 from tasks.decontaminate.benchmarks import BenchmarkError, pinned, read_records
@@ -22,6 +24,7 @@ from tasks.options import Options, Unreadable, letter_of, options_of
 from tasks.records import Record, plain
 from tasks.taxonomy import domain_of as topic_of
 
+STAGE = "items"
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -36,6 +39,7 @@ SCHEMA = pa.schema(
         ("solution", pa.string()),  # a worked solution; in first_error and judgement the one to be judged, a step per line
         ("reference", pa.string()),
         ("rejected", pa.string()),
+        ("reason", REASON),
     ]
 )  # fmt: skip
 
@@ -72,9 +76,10 @@ def _items(
             if record.fields is None:
                 raise Unfit(record.error or "unreadable")
             item = _item(told, common, judged)
-            why = None if item["reference"] else "items: no trusted answer"
+            why = None if item["reference"] else reason(STAGE, Code.NO_TRUSTED_ANSWER)
         except Unfit as error:
-            item, why = {"form": "open", "question": ""}, f"items: {record.place}: {error}"
+            item = {"form": "open", "question": ""}
+            why = reason(STAGE, Code.UNREADABLE, place=record.place, why=error)
         language = str(told.get("language") or language_of(item["question"]) or "en")
         topic = next((told[key] for key in _TOPICS if isinstance(told.get(key), str)), None)
         ours = domain or domain_of(name, item["form"])
@@ -86,7 +91,7 @@ def _items(
             "capability": capability_of(ours, item["form"]),
             "subdomain": topic or ours,
             "language": LANGUAGE_NAMES.get(language.lower(), "en"),
-            "rejected": why,
+            **cells(why),
         }
 
 
@@ -215,7 +220,7 @@ def of_rows(rows: pa.Table, benchmark: str) -> pa.Table:
                 "question": row["question"],
                 "solution": row["solution"],
                 "reference": row["reference_answer"],
-                "rejected": None if row["reference_answer"] else "items: no trusted answer",
+                **cells(None if row["reference_answer"] else reason(STAGE, Code.NO_TRUSTED_ANSWER)),
             }
         )
     return pa.Table.from_pylist(made, SCHEMA)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.rows import reasons_of
 from tasks.clock import spoken
 from tasks.decontaminate.certificate import Certificate
 from tasks.drift import MEASURES
@@ -19,7 +20,6 @@ from tasks.seeding import seeds_of
 
 SAMPLES = 10
 SHARES = {"subdomain": "subdomain", "format": "solution_format", "language": "language", "source": "source"}
-NUMBER = r"-?[0-9]+(?:\.[0-9]+)?"
 ADDED = ("id", *SHARES.values(), "scores", "difficulty", "correctness")
 
 
@@ -192,34 +192,13 @@ def sample_ids(ids: Sequence[str], version: str) -> list[str]:
 
 
 def reasons(rejected: pa.Table) -> list[tuple[str, str, int]]:
-    """Reasons by how often they were given; ids, and numbers that differ from row to row, are folded to `…`."""
-    why = pc.replace_substring_regex(rejected.column("rejected").fill_null("none"), r"[0-9a-f]{24}", "…")
-    why = pc.replace_substring_regex(why, r"answer .* is ", "answer … is ")
-    why = pc.replace_substring_regex(why, r"is not .*", "is not …")
-    table = pa.table({"why": why, "form": pc.replace_substring_regex(why, NUMBER, "…")})
-    forms = table.group_by("form").aggregate([("why", "min"), ("why", "max"), ("why", "count")]).to_pylist()
-    found = [(_common(form["why_min"], form["why_max"]), form["why_count"]) for form in forms]
-    return [(*_split(text), rows) for text, rows in sorted(found, key=lambda kv: (-kv[1], kv[0]))]
-
-
-def _common(one: str, other: str) -> str:
-    """A reason with the numbers that two of its kind share, such as a threshold; the others folded."""
-    shared = iter(zip(re.findall(NUMBER, one), re.findall(NUMBER, other), strict=True))
-
-    def number(_: re.Match[str]) -> str:
-        first, second = next(shared)
-        return first if first == second else "…"
-
-    return re.sub(NUMBER, number, one)
+    """(stage, reason, rows) by how often a reason was given; values that differ from row to row are folded to `…`."""
+    kinds = Counter((why.stage, why.kind[:160]) for why in reasons_of(rejected) if why is not None)
+    return [(*kind, rows) for kind, rows in sorted(kinds.items(), key=lambda kv: (-kv[1], kv[0]))]
 
 
 def _counts(values: pa.ChunkedArray) -> dict[str, int]:
     return {item["values"] or "none": item["counts"] for item in pc.value_counts(values).to_pylist()}
-
-
-def _split(text: str) -> tuple[str, str]:
-    stage, _, reason = text.partition(": ")
-    return stage, reason[:160]
 
 
 def _share(added: pa.Table, whole: pa.Table, name: str) -> list[Share]:

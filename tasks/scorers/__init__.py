@@ -13,9 +13,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.reasons import Code, Reason, reason
 from storage.rows import column, reject, replace
 from tasks.found import module
-from tasks.outcome import Outcome, Tick, reason
+from tasks.outcome import Outcome, Tick
 
 
 @dataclass(slots=True)
@@ -38,10 +39,10 @@ def cut(rows: pa.Table, scored: Scored, *, stage: str, thresholds: Mapping[str, 
     """Rows with the scores added. Below a threshold a row is rejected with score and threshold; a row
     that could not be scored although a threshold asks for it has failed."""
     maps = [dict(pairs or ()) for pairs in column(rows, "scores")]
-    reasons: list[str | None] = [None] * rows.num_rows
+    reasons: list[Reason | None] = [None] * rows.num_rows
     for i, failure in enumerate(scored.failures):
         if failure:
-            reasons[i] = reason(stage, failure, failed=True)
+            reasons[i] = reason(stage, Code.CALL_FAILED, error=failure)
     for name, values in scored.scores.items():
         least = thresholds.get(name)
         for i, value in enumerate(values):
@@ -49,7 +50,9 @@ def cut(rows: pa.Table, scored: Scored, *, stage: str, thresholds: Mapping[str, 
                 continue
             maps[i][name] = value
             if least is not None and value < least and reasons[i] is None:
-                reasons[i] = reason(stage, f"{name} {value:.2f} is under {least:.2f}")
+                reasons[i] = reason(
+                    stage, Code.BELOW_THRESHOLD, name=name, score=f"{value:.2f}", threshold=f"{least:.2f}"
+                )
     table = replace(rows, scores=maps)
     if scored.critiques is not None:
         table = replace(table, critique=scored.critiques)

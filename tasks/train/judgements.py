@@ -38,7 +38,7 @@ _ROWS = """
         FROM rejected
         WHERE solution IS NOT NULL AND problem_id IN (SELECT problem_id FROM "{version}")
           AND id NOT IN (SELECT id FROM "{version}")
-          AND (verdicts['equivalent'] = 'different' OR split_part(rejected, ':', 1) = 'weigh')
+          AND (verdicts['equivalent'] = 'different' OR code = 'unlikely')
         GROUP BY id
     ) ORDER BY id
 """

@@ -17,6 +17,7 @@ from storage.datasets import Store
 from storage.digest import digest_of_rows
 from storage.errors import Conflict, Corrupt, GateFailed, StorageError, VersionNotFound
 from storage.gates import Gate, Written, minimum_rows
+from storage.reasons import Code, reason
 from storage.rows import SCHEMA, reject
 from storage.tags import stored
 from storage.versions import next_name
@@ -137,7 +138,10 @@ def bad_rows(rows) -> dict[str, tuple[list[pa.Table], str]]:
         "nothing": ([], "no rows were given"),
         "empty": ([rows(0, 0)], "no rows were given"),
         "no id": ([no_id], "1 rows without an id"),
-        "rejected": ([reject(table, [None, "verify: no", None, None])], "1 rejected rows"),
+        "rejected": (
+            [reject(table, [None, reason("verify", Code.NO_ANSWER), None, None])],
+            "1 rejected rows",
+        ),
         "twice": ([table, rows(2, 3)], "1 rows repeat an id"),
         "columns": ([table.drop_columns(["solution"])], r"missing \['solution'\]"),
         "unknown": ([table.append_column("x", pa.nulls(4))], r"unknown \['x'\]"),

@@ -90,8 +90,14 @@ def test_a_new_major_migrates_and_leaves_the_old_version(old: Store, rows, day, 
         old.publish("old-math", [rows(0, 1)], lineage={}, date=day)
     with pytest.raises(StorageError, match="no migration from format 1 to 2"):
         old.migrate("old-math", lineage={}, date=day)
-    names = list(new.names)
-    monkeypatch.setattr(evolution, "MIGRATIONS", {1: lambda table: table.rename_columns(names)})
+
+    def renamed(table: pa.Table) -> pa.Table:
+        columns = dict(zip(table.column_names, table.columns, strict=True))
+        columns["gold"] = columns.pop("reference_answer")
+        count = table.num_rows
+        return pa.table([columns.get(f.name, pa.nulls(count, f.type)) for f in new], schema=new)
+
+    monkeypatch.setattr(evolution, "MIGRATIONS", {1: renamed})
     after = old.migrate("old-math", lineage={"flow": "migrate", "base": str(before)}, date=day)
     assert (after.major, after.rows, after.added) == (2, 6, 0)
     assert old.read(after, ["gold"]).num_rows == 6

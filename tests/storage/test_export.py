@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
 
 import duckdb
@@ -14,10 +13,12 @@ import yaml
 from storage.datasets import Store
 from storage.errors import StorageError, VersionNotFound
 from storage.export import export
+from storage.reasons import Code, Reason, reason
 from storage.rows import reject
 from storage.versions import Version
 
 SHAPES = ["messages", "prompt-completion", "preference", "unpaired-preference", "parquet"]
+DIFFERENT = reason("verify", Code.DIFFERENT, answer="7", reference="8")
 HOSTILE = "a|b\n# not a heading <script>``` ````"
 
 
@@ -30,25 +31,35 @@ def version(store: Store, rows, day) -> Version:
     mixed = pa.concat_tables([rows(0, 20), rows(20, 23, license="CC-BY-4.0", source=HOSTILE)])
     found = store.publish("math-sft", [mixed], lineage=lineage, date=day)
 
-    def bad(first: int, last: int, words: str, **fields: object) -> pa.Table:
+    def bad(first: int, last: int, why: Reason, **fields: object) -> pa.Table:
         table = rows(first, last, **fields)
-        return reject(table, [words] * table.num_rows)
+        return reject(table, [why] * table.num_rows)
 
     parts = [
-        bad(0, 6, "verify: answer 7 is not 8", solution="wrong", solution_format="pot"),
-        bad(0, 6, "verify: answer 7 is not 8", solution="wrong in words", solution_format="cot"),
-        bad(6, 8, "critique: answer 0.10 is under 0.50", solution="doubtful"),
-        bad(8, 10, "dedup: near duplicate of x", solution="fine but like another"),
-        bad(10, 12, "verify: failed: sandbox is gone", solution="never judged"),
+        bad(0, 6, DIFFERENT, solution="wrong", solution_format="pot"),
+        bad(0, 6, DIFFERENT, solution="wrong in words", solution_format="cot"),
+        bad(
+            6,
+            8,
+            reason("critique", Code.BELOW_THRESHOLD, name="answer", score="0.10", threshold="0.50"),
+            solution="doubtful",
+        ),
+        bad(8, 10, reason("dedup", Code.EXACT, other="x"), solution="fine but like another"),
+        bad(
+            10,
+            12,
+            reason("verify", Code.PROGRAM_NOT_RUN, error="the sandbox is gone"),
+            solution="never judged",
+        ),
         bad(
             12,
             14,
-            "verify: answer cannot be compared",
+            reason("verify", Code.INCOMPARABLE, answer="7"),
             solution="who knows",
             verdicts={"equivalent": "unknown"},
         ),
-        bad(14, 15, "verify: no answer", solution=None),
-        bad(500, 503, "verify: answer 7 is not 8", solution="of a question that was not published"),
+        bad(14, 15, reason("verify", Code.NO_ANSWER), solution=None),
+        bad(500, 503, DIFFERENT, solution="of a question that was not published"),
     ]
     for number, part in enumerate(parts):
         store.append_candidates(part, run="r", part=str(number))
@@ -82,7 +93,7 @@ def test_messages_and_prompt_completion(store: Store, version: Version, tmp_path
 
 
 def test_preference_takes_only_what_a_judge_found_bad(store: Store, version: Version, tmp_path: Path) -> None:
-    assert export(store, version, tmp_path / "p", "preference") == 8
+    assert export(store, version, tmp_path / "p", "preference") == 6
     rows = {row["id"]: row for row in store.read(version).to_pylist()}
     found = lines(tmp_path / "p")
     assert [pair["id"] for pair in found] == sorted(pair["id"] for pair in found)
@@ -90,14 +101,10 @@ def test_preference_takes_only_what_a_judge_found_bad(store: Store, version: Ver
         row = rows[pair["id"]]
         assert (pair["prompt"], pair["chosen"]) == (row["question"], said(row))
         same_format = FENCED if row["solution_format"] == "pot" else "wrong in words"
-        assert pair["rejected"] in (same_format, "doubtful", "```python\ndoubtful\n```")
-    kinds = Counter(
-        next(k for k in ("words", "wrong", "doubtful") if k in pair["rejected"]) for pair in found
-    )
-    assert kinds == {"wrong": 3, "doubtful": 2, "words": 3}
-    assert export(store, version, tmp_path / "u", "unpaired-preference") == 23 + 14
+        assert pair["rejected"] == same_format
+    assert export(store, version, tmp_path / "u", "unpaired-preference") == 23 + 12
     labels = [record["label"] for record in lines(tmp_path / "u")]
-    assert (labels.count(True), labels.count(False)) == (23, 14)
+    assert (labels.count(True), labels.count(False)) == (23, 12)
 
 
 @pytest.mark.parametrize("files", ["jsonl", "parquet"])

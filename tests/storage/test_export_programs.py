@@ -9,7 +9,10 @@ import pytest
 
 from storage.datasets import Store
 from storage.export import export
+from storage.reasons import Code, reason
 from storage.rows import Row, to_table
+
+WRONG = reason("verify", Code.DIFFERENT, answer="6", reference="5")
 
 
 def lines(folder: Path) -> list[dict[str, object]]:
@@ -24,8 +27,8 @@ def store(tmp_path: Path) -> Store:
     program = Row("What is 2 + 3?", "en", solution="print(2 + 3)\n", solution_format="pot", answer="5")
     store.publish("pairs", [to_table([words, program])], lineage={})
     wrong = [
-        Row("What is 2 + 3?", "en", solution="It is 6.", solution_format="cot", rejected="verify: wrong"),
-        Row("What is 2 + 3?", "en", solution="print(2 * 3)", solution_format="pot", rejected="verify: wrong"),
+        Row("What is 2 + 3?", "en", solution="It is 6.", solution_format="cot", reason=WRONG),
+        Row("What is 2 + 3?", "en", solution="print(2 * 3)", solution_format="pot", reason=WRONG),
     ]
     store.append_candidates(to_table(wrong), run="r")
     return store

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from storage.errors import Corrupt, StorageError
+from storage.reasons import Code, reason
 from storage.rows import SCHEMA, reject
 from storage.shards import Ref, ShardStore, digest_of
 
@@ -20,7 +21,16 @@ def shards(tmp_path: Path) -> ShardStore:
 
 
 def test_an_output_is_found_by_what_it_was_made_from(shards: ShardStore, rows) -> None:
-    table = reject(rows(0, 5), [None, "verify: wrong", "verify: failed: sandbox", None, None])
+    table = reject(
+        rows(0, 5),
+        [
+            None,
+            reason("verify", Code.NO_ANSWER),
+            reason("verify", Code.PROGRAM_NOT_RUN, error="sandbox"),
+            None,
+            None,
+        ],
+    )
     digest = digest_of("code-1", {"threshold": 0.7, "k": 4}, ["input"])
     assert shards.get(digest) is None
     ref = shards.put("verify", digest, table, {"seconds": 1.5, "cost": {"usd": 0.25}})

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from storage import sketches
+from storage.reasons import Code, reason
 from storage.rows import Row, column, reject, to_table
 from storage.sketches import History, HistoryError, Part, cover
 
@@ -54,7 +55,7 @@ def test_append_and_read(tmp_path: Path) -> None:
 
 def test_one_row_a_question_and_none_that_was_rejected(tmp_path: Path) -> None:
     rows = [Row("q", "en", solution=str(k)) for k in range(3)] + [Row("bad", "en")]
-    table = reject(to_table(rows), [None, None, None, "verify: wrong"])
+    table = reject(to_table(rows), [None, None, None, reason("verify", Code.NO_ANSWER)])
     found = History.open(tmp_path).append(table, 1).questions()
     assert column(found, "question") == ["q"]
     assert column(found, "id") == [min(row.id for row in rows[:3])]

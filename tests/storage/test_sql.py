@@ -10,6 +10,7 @@ import pytest
 
 from storage.datasets import Store
 from storage.errors import StorageError
+from storage.reasons import Code, reason
 from storage.rows import reject
 from storage.sql import connect
 
@@ -20,7 +21,11 @@ def filled(tmp_path_factory: pytest.TempPathFactory, rows, day) -> Store:
     store.publish("math-sft", [rows(0, 10)], lineage={}, date=day)
     store.publish("math-sft", [rows(10, 14)], lineage={}, date=day)
     store.publish("probe", [rows(0, 3)], lineage={}, date=day)
-    dropped = reject(rows(20, 25), ["verify: wrong answer"] * 4 + ["critique: failed: no answer"])
+    dropped = reject(
+        rows(20, 25),
+        [reason("verify", Code.DIFFERENT, answer=7, reference=8)] * 4
+        + [reason("critique", Code.CALL_FAILED, error="no answer")],
+    )
     store.append_candidates(rows(0, 10), run="r1", version="math-sft@2026.11.20", stage="published")
     store.append_candidates(dropped, run="r1")
     return store
@@ -52,6 +57,12 @@ def test_views(connection: duckdb.DuckDBPyConnection) -> None:
         ("critique", None, 1),
         ("published", "math-sft@2026.11.20", 10),
         ("verify", None, 4),
+    ]
+    assert connection.sql(
+        "SELECT stage, code, reason.failed, reason.values['answer'], count(*) FROM rejected GROUP BY ALL ORDER BY ALL"
+    ).fetchall() == [
+        ("critique", "call_failed", True, None, 1),
+        ("verify", "different", False, "7", 4),
     ]
     assert one(connection, "SELECT count(*) FROM rows WHERE verdicts['executed'] = 'ok'") == 7
     assert one(connection, "SELECT round(sum(scores['answer']), 2) FROM probe") == pytest.approx(0.43)

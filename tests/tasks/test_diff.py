@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.datasets import Store
+from storage.reasons import Code, Reason, reason
 from storage.rows import Row, to_table
 from storage.versions import Version
 from tasks.diff import compare, to_html, to_text
@@ -29,6 +30,10 @@ def row(number: int, **fields: object) -> Row:
     return Row(**(values | fields))  # type: ignore[arg-type]
 
 
+def under(score: str) -> Reason:
+    return reason("rebuild", Code.BELOW_THRESHOLD, name="answer", score=score, threshold="0.70")
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "home")
@@ -42,8 +47,8 @@ def versions(store: Store) -> tuple[Version, Version]:
         "d", [to_table([row(n) for n in range(8)])], lineage={"run": "n1", "costs": costs}, date=DAY
     )
     gone = [
-        row(0, rejected="rebuild: answer 0.50 is under 0.70"),
-        row(1, rejected="rebuild: answer 0.60 is under 0.70"),
+        row(0, reason=under("0.50")),
+        row(1, reason=under("0.60")),
     ]
     store.append_candidates(to_table(gone), run="r1", stage="rebuild")
     rows = [row(3, difficulty=0.9, scores={"answer": 0.9}), *(row(n) for n in range(4, 10))]

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import pytest
 
+from storage.reasons import Code, reason
 from storage.rows import Row, reject, to_table
-from tasks.outcome import Balance, Imbalance, Outcome, balance, reason, same_rows
+from tasks.outcome import Balance, Imbalance, Outcome, balance, same_rows
 
 
 def test_kept_rejected_and_failed_are_counted_apart() -> None:
     table = to_table([Row(f"q{i}", "en") for i in range(4)])
     table = reject(
-        table, [None, reason("solve", "no answer"), reason("solve", "http 500", failed=True), None]
+        table,
+        [None, reason("solve", Code.NO_ANSWER), reason("solve", Code.CALL_FAILED, error="http 500"), None],
     )
     assert balance("solve", Outcome(table, asked=4)) == Balance(asked=4, kept=2, rejected=1, failed=1)
 
 
 def test_a_reason_that_speaks_of_failure_is_no_failure() -> None:
-    table = reject(to_table([Row("q", "en")]), [reason("verify", "program failed: division by zero")])
+    table = reject(
+        to_table([Row("q", "en")]),
+        [reason("verify", Code.PROGRAM_FAILED, verdict="failed", error="failed: x")],
+    )
     assert balance("verify", Outcome(table, asked=1)).rejected == 1
 
 
@@ -37,5 +42,7 @@ def test_a_filter_that_swaps_a_row_is_found_though_the_count_is_right() -> None:
 
 
 def test_the_first_reason_stays() -> None:
-    table = reject(to_table([Row("a", "en")]), ["one: x"])
-    assert reject(table, ["two: y"]).column("rejected").to_pylist() == ["one: x"]
+    table = reject(to_table([Row("a", "en")]), [reason("one", Code.NO_ANSWER)])
+    assert reject(table, [reason("two", Code.NO_PROGRAM)]).column("rejected").to_pylist() == [
+        "one: no final answer in the completion"
+    ]

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from storage.candidates import SCHEMA
+from storage.reasons import Code, Reason, reason
 from storage.rows import Row, to_table
 from tasks.rejudge import COLUMNS, Pool, below, decided, duplicates, gather, leave_out, scores, unverified
 
@@ -16,7 +17,7 @@ def occurrence(
     question: str,
     stage: str,
     run: str = "one",
-    rejected: str | None = None,
+    why: Reason | None = None,
     source: str = "a",
     **scored: float,
 ) -> dict[str, object]:
@@ -27,12 +28,20 @@ def occurrence(
             solution="s",
             source=source,
             scores=scored,
-            rejected=rejected,
+            reason=why,
             correctness=scored.get("correctness"),
         ),
         "stage": stage,
         "run": run,
     }
+
+
+def under(stage: str, name: str, score: str) -> Reason:
+    return reason(stage, Code.BELOW_THRESHOLD, name=name, score=score, threshold="0.60")
+
+
+def texts(pool: Pool) -> list[str | None]:
+    return [None if why is None else why.text for why in pool.why]
 
 
 def pool_of(*found: dict[str, object], runs: tuple[str, ...] = ("one", "two")) -> Pool:
@@ -50,11 +59,11 @@ def living(pool: Pool) -> list[str]:
 def test_a_row_counts_once_with_its_newest_scores_and_furthest_stage() -> None:
     pool = pool_of(
         occurrence("q", "published", answer=0.9),
-        occurrence("q", "critique", "two", "critique: answer 0.40 is under 0.60", answer=0.4),
+        occurrence("q", "critique", "two", under("critique", "answer", "0.40"), answer=0.4),
         occurrence("q", "ingest"),
         occurrence("q", "similarity"),
         occurrence("other run", "published", "three", answer=1.0),
-        occurrence("never read", "solve", rejected="solve: failed: endpoint"),
+        occurrence("never read", "solve", why=reason("solve", Code.CALL_FAILED, error="endpoint")),
     )
     assert len(pool.alive) == 1
     assert pool.steps[pool.reached[0]] == "published"
@@ -64,13 +73,13 @@ def test_a_row_counts_once_with_its_newest_scores_and_furthest_stage() -> None:
 
 def test_what_failed_at_a_stage_was_not_judged_there() -> None:
     pool = pool_of(
-        occurrence("a", "critique", rejected="critique: failed: 503"),
-        occurrence("b", "verify", rejected="verify: failed: program not run: no sandbox"),
-        occurrence("c", "verify", rejected="verify: answer 3 is not 4"),
-        occurrence("d", "heuristics", rejected="heuristics: heuristics 0.33 is under 0.50", heuristics=0.33),
+        occurrence("a", "critique", why=reason("critique", Code.CALL_FAILED, error="503")),
+        occurrence("b", "verify", why=reason("verify", Code.PROGRAM_NOT_RUN, error="no sandbox")),
+        occurrence("c", "verify", why=reason("verify", Code.DIFFERENT, answer="3", reference="4")),
+        occurrence("d", "heuristics", why=under("heuristics", "heuristics", "0.33"), heuristics=0.33),
     )
     unverified(pool)
-    assert pool.why.tolist() == [
+    assert texts(pool) == [
         None,
         "verify: failed: program not run: no sandbox",
         "verify: answer 3 is not 4",
@@ -86,12 +95,12 @@ def test_what_failed_at_a_stage_was_not_judged_there() -> None:
 def test_thresholds_compare_what_is_stored_and_leave_what_is_not() -> None:
     pool = pool_of(
         occurrence("a", "published", answer=0.6, correctness=0.9),
-        occurrence("b", "critique", rejected="critique: answer 0.59 is under 0.60", answer=0.59),
-        occurrence("c", "heuristics", rejected="heuristics: x"),
+        occurrence("b", "critique", why=under("critique", "answer", "0.59"), answer=0.59),
+        occurrence("c", "heuristics", why=under("heuristics", "heuristics", "0.00")),
     )
     below(pool, {"answer": 0.6})
     assert pool.alive.tolist() == [True, False, True]
-    assert pool.why[1] == "rebuild: answer 0.59 is under 0.60"
+    assert texts(pool)[1] == "rebuild: answer 0.59 is under 0.60"
     below(pool, {"correctness": 0.95})
     assert pool.alive.tolist() == [False, False, True]
 
@@ -106,7 +115,7 @@ def test_sources_are_left_out_or_chosen() -> None:
     assert pool.alive.tolist() == [False, True, True]
     leave_out(pool, {}, {"source": ["a"]})
     assert pool.alive.tolist() == [False, True, False]
-    assert pool.why.tolist() == ["rebuild: source is left out", None, "rebuild: source is not wanted"]
+    assert texts(pool) == ["rebuild: source is left out", None, "rebuild: source is not wanted"]
     assert [line["asked"] for line in pool.lines] == [3, 2]
 
 
@@ -116,10 +125,10 @@ def test_a_duplicate_comes_back_when_its_twin_is_out() -> None:
     pool = pool_of(
         occurrence("the better one", "published", source="web"),
         occurrence("still in", "published"),
-        occurrence("a", "dedup", rejected=f"dedup: jaccard 0.83 with {twin}"),
-        occurrence("b", "dedup", rejected=f"dedup: exact of {other}"),
-        occurrence("c", "dedup", rejected="dedup: template: 51st of its kind"),
-        occurrence("d", "dedup", rejected="dedup: exact of " + "0" * 24),
+        occurrence("a", "dedup", why=reason("dedup", Code.NEAR, measure="jaccard", score="0.83", other=twin)),
+        occurrence("b", "dedup", why=reason("dedup", Code.EXACT, other=other)),
+        occurrence("c", "dedup", why=reason("dedup", Code.TEMPLATE, most=50)),
+        occurrence("d", "dedup", why=reason("dedup", Code.EXACT, other="0" * 24)),
     )
     leave_out(pool, {"source": ["web"]}, {})
     out, free = duplicates(pool)
@@ -136,10 +145,23 @@ def test_an_empty_pool() -> None:
 
 def test_what_a_stage_decided_stands() -> None:
     pool = pool_of(
-        occurrence("a", "weigh", rejected="weigh: 1/4 samples agree", correctness=0.9),
+        occurrence("a", "weigh", why=reason("weigh", Code.ALONE, same=1, samples=4), correctness=0.9),
         occurrence("b", "published", correctness=0.9),
-        occurrence("c", "critique", rejected="critique: answer 0.20 is under 0.60"),
+        occurrence("c", "critique", why=under("critique", "answer", "0.20")),
     )
     decided(pool, "weigh", "Weighed before")
-    assert pool.why.tolist() == ["weigh: 1/4 samples agree", None, None]
+    assert texts(pool) == ["weigh: 1/4 samples agree", None, None]
     assert pool.lines[-1]["rejected"] == 1
+
+
+def test_a_row_stored_before_reasons_had_a_type_is_judged_again() -> None:
+    pool = pool_of(
+        {"row": Row("a", "en", solution="s", rejected="weigh: x"), "stage": "weigh", "run": "one"},
+        {"row": Row("b", "en", solution="s", rejected="verify: x"), "stage": "verify", "run": "one"},
+        occurrence("c", "weigh", why=reason("weigh", Code.ALONE, same=1, samples=4)),
+    )
+    unverified(pool)
+    decided(pool, "weigh", "Weighed before")
+    assert pool.alive.tolist() == [True, False, False]
+    assert (pool.why[1].code, pool.why[1].stage, pool.why[1].failed) == (Code.UNKNOWN, "verify", False)
+    assert pool.reached[0] == pool.step("weigh") - 1

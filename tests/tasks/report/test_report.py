@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from markdown_it import MarkdownIt
 
+from storage.reasons import Code, reason
 from storage.rows import Row, reject, to_table
 from tasks.report import Figures, FunnelLine, Report, collect
 from tasks.report.figures import reasons
@@ -27,7 +28,11 @@ def figures(**changes: object) -> Figures:
     ]  # fmt: skip
     rejected = reject(
         to_table([Row("a", "en"), Row("b", "en"), Row("c", "en")]),
-        ["verify: answer 1 is not 2", "verify: answer 3 is not 4", "mix: over"],
+        [
+            reason("verify", Code.DIFFERENT, answer="1", reference="2"),
+            reason("verify", Code.DIFFERENT, answer="3", reference="4"),
+            reason("mix", Code.OVER_TARGET, target=12),
+        ],
     )
     given: dict[str, object] = {
         "version": "math-sft@2026.11.20",
@@ -73,12 +78,25 @@ def test_the_page_says_how_far_correctness_can_be_trusted() -> None:
 
 
 def test_reasons_are_folded_and_counted() -> None:
-    assert figures().reasons == [("verify", "answer … is not …", 2), ("mix", "over", 1)]
+    assert figures().reasons == [("verify", "answer … is not …", 2), ("mix", "over the target of 12", 1)]
 
 
 def test_numbers_that_all_reasons_of_a_kind_share_are_told() -> None:
-    why = ["weigh: correctness 0.31 is under 0.7", "weigh: correctness 0.02 is under 0.7"]
-    assert reasons(pa.table({"rejected": why})) == [("weigh", "correctness … is under 0.7", 2)]
+    why = [
+        reason("weigh", Code.UNLIKELY, correctness=p, threshold="0.70", same=1, samples=4)
+        for p in ("0.31", "0.02")
+    ]
+    table = reject(to_table([Row("a", "en"), Row("b", "en")]), why)
+    assert reasons(table) == [("weigh", "correctness … is under 0.70; …/… samples agree", 2)]
+
+
+def test_reasons_that_were_stored_as_text_are_counted_as_unknown() -> None:
+    table = to_table([Row("a", "en", rejected="verify: answer 1 is not 2"), Row("b", "en", rejected="x")])
+    assert reasons(table) == [("unknown", "unknown", 2)]
+    assert reasons(table.append_column("stage", pa.array(["verify", "mix"]))) == [
+        ("mix", "unknown", 1),
+        ("verify", "unknown", 1),
+    ]
 
 
 def test_the_page_needs_no_network_and_runs_no_script() -> None:
@@ -103,7 +121,7 @@ def test_hostile_rows_are_text() -> None:
         critique=EVIL,
         scores={"answer": 1.0},
     )
-    dropped = reject(to_table([row]), [f"verify: {EVIL}"])
+    dropped = reject(to_table([row]), [reason("generate", Code.MALFORMED_ITEM, why=EVIL)])
     one = to_table([row])
     found = figures(added=one, samples=one, whole=one, rejected=dropped, lineage={"note": EVIL})
     page = Report(found).html()

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM
 import prompts
 from prompts import schemas
 from storage.datasets import Store
+from storage.reasons import Code, reason
 from storage.rows import Row, to_table
 from tasks.found import names
 from tasks.train.config import METHODS, Train, TrainError
@@ -40,7 +41,7 @@ def judged(store: Store) -> Store:
             answer=f"9{row.answer}",
             reference_answer=row.answer,
             verdicts={"equivalent": "different"},
-            rejected="verify: not the trusted answer",
+            reason=reason("verify", Code.DIFFERENT, answer=f"9{row.answer}", reference=row.answer),
         )
         for row in sums(60)
         if row.solution
