@@ -94,35 +94,43 @@ READS_IN_SQL = re.compile(
 
 def text_readers(source: str) -> list[int]:
     """The lines that look into the text of the column `rejected`, directly or by a name that it was bound to."""
-    tree = ast.parse(source)
-    bound: set[str] = set()
-
-    def of_rejected(node: ast.AST) -> bool:
-        return any(
-            (isinstance(part, ast.Constant) and part.value == "rejected")
-            or (isinstance(part, ast.Attribute) and part.attr == "rejected")
-            or (isinstance(part, ast.Name) and part.id in bound)
-            for part in ast.walk(node)
-        )
-
-    for _ in range(3):  # names bound to names
-        for node in ast.walk(tree):
-            match node:
-                case ast.Assign(targets=[ast.Name(id=name)], value=value) if of_rejected(value):
-                    bound.add(name)
-                case ast.comprehension(target=ast.Name(id=name), iter=value) if of_rejected(value):
-                    bound.add(name)
-                case ast.For(target=ast.Name(id=name), iter=value) if of_rejected(value):
-                    bound.add(name)
     lines = []
-    for node in ast.walk(tree):
-        match node:
-            case ast.Call(func=ast.Attribute(attr=name, value=owner), args=args) if name in READS:
-                if of_rejected(owner) or any(map(of_rejected, args)):
+    tree = ast.parse(source)
+    for scope in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))]:
+        bound: set[str] = set()
+        for _ in range(3):  # names bound to names
+            for node in ast.walk(scope):
+                match node:
+                    case ast.Assign(targets=[ast.Name(id=name)], value=value) if _is_text(value, bound):
+                        bound.add(name)
+                    case ast.comprehension(target=ast.Name(id=name), iter=value) if _is_text(value, bound):
+                        bound.add(name)
+                    case ast.For(target=ast.Name(id=name), iter=value) if _is_text(value, bound):
+                        bound.add(name)
+        for node in ast.walk(scope):
+            match node:
+                case ast.Call(func=ast.Attribute(attr=name, value=owner), args=args) if name in READS:
+                    if any(_is_text(part, bound) for part in (owner, *args)):
+                        lines.append(node.lineno)
+                case ast.Constant(value=str(text)) if READS_IN_SQL.search(text):
                     lines.append(node.lineno)
-            case ast.Constant(value=str(text)) if READS_IN_SQL.search(text):
-                lines.append(node.lineno)
     return lines
+
+
+def _is_text(node: ast.AST, bound: set[str]) -> bool:
+    """Whether an expression is the text of `rejected`, or a column of it: however it is reached or filled."""
+    match node:
+        case ast.Name(id=name):
+            return name in bound
+        case ast.Attribute(attr="rejected") | ast.Subscript(slice=ast.Constant(value="rejected")):
+            return True
+        case ast.Call(func=ast.Attribute(attr="column" | "get") | ast.Name(id="column"), args=args) if any(
+            isinstance(arg, ast.Constant) and arg.value == "rejected" for arg in args
+        ):
+            return True
+        case ast.Call(func=ast.Attribute(value=owner), args=args):
+            return any(_is_text(part, bound) for part in (owner, *args))
+    return False
 
 
 def test_no_code_reads_the_text_of_a_reason() -> None:

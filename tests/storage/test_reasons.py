@@ -77,10 +77,11 @@ def test_candidates_of_an_earlier_program_get_the_column(store, rows, monkeypatc
 
     before = pa.schema([field for field in SCHEMA if field.name != "reason"])
     old_rows = pa.schema([field for field in row_module.SCHEMA if field.name != "reason"])
+    old = rows(0, 2).drop_columns(["reason"])
     with monkeypatch.context() as patched:
         patched.setattr(candidates, "SCHEMA", before)
         patched.setattr(row_module, "SCHEMA", old_rows)
-        store.append_candidates(rows(0, 2).drop_columns(["reason"]), run="old", version=None, stage="verify")
+        store.append_candidates(old, run="old", version=None, stage="verify")
     why = reason("verify", Code.NO_ANSWER)
     store.append_candidates(reject(rows(2, 4), [why, why]), run="new")
     table = store.candidates().to_table().sort_by("run")
