@@ -191,7 +191,10 @@ def reasons_of(table: pa.Table) -> list[Reason | None]:
 
 
 def failed(table: pa.Table) -> pa.ChunkedArray:
-    """Whether each row failed rather than was rejected (bool, no nulls): the stage could not do its work on it."""
+    """Whether each row failed rather than was rejected (bool, no nulls): the stage could not do its work on it. A
+    table without the column `reason` (tasks of a harness) says of none that it failed."""
+    if "reason" not in table.column_names:
+        return pa.chunked_array([pa.array([False] * table.num_rows, pa.bool_())])
     return pc.fill_null(pc.struct_field(table.column("reason"), "failed"), False)
 
 

@@ -189,7 +189,7 @@ def _balance(table: pa.Table) -> dict[str, int]:
     if "rejected" not in table.schema.names:
         return {"kept": table.num_rows, "rejected": 0, "failed": 0}
     dropped = table.num_rows - table.column("rejected").null_count
-    failures = int(pc.sum(failed(table)).as_py() or 0) if "reason" in table.schema.names else 0
+    failures = int(pc.sum(failed(table)).as_py() or 0)
     return {"kept": table.num_rows - dropped, "rejected": dropped - failures, "failed": failures}
 
 
