@@ -192,7 +192,7 @@ def _answers(code: str) -> bool:
     tree = _parsed(code)
     if tree is None or not tree.body:
         return False
-    kinds = (ast.FunctionDef, ast.Import, ast.ImportFrom, ast.For, ast.While, ast.AugAssign)
+    kinds = (ast.FunctionDef, ast.For, ast.While, ast.AugAssign)
     if any(isinstance(statement, kinds) for statement in tree.body):
         return True
     if any(isinstance(statement, ast.Expr) and _prints(statement.value) for statement in tree.body):

@@ -91,6 +91,7 @@ NOTHING = [
     "<|begin_of_thought|>\n```python\nprint(12)\n```\n",
     "<think>\nx=12\nprint(x)",
     "Use <code>12</code> here.",
+    "import math\nimport numpy as np\n\ndef solver():\n    x =\n",
 ]
 
 

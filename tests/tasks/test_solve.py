@@ -8,10 +8,12 @@ import pytest
 
 from storage.rows import Row, column, kept, to_table
 from tasks.llm.engine import Engine
+from tasks.llm.request import Completion, Usage
 from tasks.outcome import balance
+from tasks.replies import Removed
 from tasks.rules.family import families, make
 from tasks.seeding import rng_of
-from tasks.solve import SolveSettings, formats, solve
+from tasks.solve import SolveSettings, _row, formats, solve
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,39 @@ def test_a_call_that_cannot_be_made_is_a_failed_row(engine: Callable[..., Engine
     counts = balance("solve", outcome)
     assert (counts.kept, counts.failed) == (0, 8)
     assert len(set(column(outcome.rows, "id"))) == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "solution", "answer", "why"),
+    [
+        (
+            "<think>\nmaybe 99999\n</think>\n\nSo 10. \\boxed{10}<|im_end|>",
+            "stop",
+            "So 10. \\boxed{10}",
+            "10",
+            None,
+        ),
+        ("It is \\boxed{5}.</s>[INST] more [/INST] 7", "length", "It is \\boxed{5}.", "5", None),
+        ("It is 1\u200b2\u202e.", "stop", "It is 12.", "12", None),
+        (
+            "So \\boxed{5}. Let me check that 3",
+            "length",
+            "So \\boxed{5}. Let me check that 3",
+            None,
+            "cut off",
+        ),
+        ("<think>\nmaybe 99999", "stop", None, None, "thinking never ended"),
+    ],
+)
+def test_a_reply_leaves_its_tokens_and_its_thinking_behind(
+    text: str, finish: str, solution: str | None, answer: str | None, why: str | None
+) -> None:
+    (question,) = to_table(questions(1)).to_pylist()
+    removed = Removed()
+    done = Completion("key", text, finish, Usage(1, 1))
+    row = _row(question, "cot", 0, done, "model", removed)
+    assert (row.solution, row.answer) == (solution, answer)
+    assert (row.rejected is None) == (why is None)
+    assert why is None or why in str(row.rejected)
+    if "<" in text or "\u200b" in text:
+        assert removed.facts()["removed"]
