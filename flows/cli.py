@@ -101,7 +101,7 @@ def up(
     from flows.settings import load_settings
 
     settings = load_settings()
-    arrange(settings.home, quiet=False)
+    arrange(settings.home, quiet=False, join=False)  # of two on one home the second is refused
     from flows.config import load_config
     from flows.up import serve_flows, with_server
 

@@ -22,10 +22,10 @@ SERVER_LOCK = "server.lock"  # held by `up` as long as it lives
 JOINED_LOCK = "server.joined"  # shared by the runs that use the server of `up`
 
 
-def arrange(home: Path, *, quiet: bool) -> None:
+def arrange(home: Path, *, quiet: bool, join: bool = True) -> None:
     """Prefect's files below `home`, no telemetry; with `quiet` its console logging is left to our bars.
 
-    A run joins the server that `mathmill up` has running on this home, if there is one; else Prefect
+    With `join` a run joins the server that `mathmill up` has running on this home, if there is one; else Prefect
     starts one for the time of the run, on the same database, so that every run is seen in the UI later.
     """
     prefect_home = home.absolute() / "prefect"
@@ -40,7 +40,7 @@ def arrange(home: Path, *, quiet: bool) -> None:
         ) from error
     for name, value in defaults(prefect_home, quiet=quiet).items():
         os.environ.setdefault(name, value)
-    server = running_server(home)
+    server = running_server(home) if join else None
     if server and "PREFECT_API_URL" not in os.environ:
         os.environ["PREFECT_API_URL"] = server.url
         os.environ["PREFECT_API_AUTH_STRING"] = server.auth
