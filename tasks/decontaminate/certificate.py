@@ -120,6 +120,12 @@ class Certificate:
                 f"| {inline(part.kind)} | {part.planted} | {part.found} | {part.share:.3f} | {rules} |"
             )
         found += [f"| {inline(kind)} | 0 | - | not measured: no pairs given | |" for kind in self.unmeasured]
+        missed = [f"{part.kind} ({1 - part.share:.0%})" for part in self.recall if part.share < 1]
+        if missed:
+            found += ["", f"What these rules do not find of what was planted: {', '.join(missed)}."]
+        found += [
+            "Translations into languages other than English and Chinese are looked for by their signs alone."
+        ]
         if self.false_positives is not None:
             found += ["", f"False positives: {self.false_positives:,} of {self.clean_rows:,} clean rows."]
         return found

@@ -68,10 +68,11 @@ def find(texts: list[str], grams: Grams, least: float) -> list[Hit]:
     return lookup(words(texts), grams, least)
 
 
-def index(found: Ragged, names: list[str], n: int, shortest: int) -> Grams:
-    """The n-grams of items that have at least `shortest` words."""
+def index(found: Ragged, names: list[str], n: int, shortest: int, owner: I64 | None = None) -> Grams:
+    """The n-grams of items that have at least `shortest` words. `owner`: the item (place in `names`) of each row of
+    `found`, where an item is several of them; None: row k is item k."""
     used = np.where(found.lengths >= shortest, np.minimum(found.lengths, n), 0)
-    sizes = np.zeros(len(found), dtype=np.int64)
+    sizes = np.zeros(len(names), dtype=np.int64)
     parts: dict[int, list[tuple[U64, I64]]] = {int(length): [] for length in np.unique(used[used > 0])}
     for length, keys, row in _grams(found, list(parts)):
         own = used[row] == length
@@ -79,7 +80,9 @@ def index(found: Ragged, names: list[str], n: int, shortest: int) -> Grams:
     by_length = {}
     for length, pieces in parts.items():
         keys, row = (np.concatenate(column) for column in zip(*pieces, strict=True))
-        sizes += np.bincount(row, minlength=len(found))
+        if owner is not None:
+            keys, row = _distinct(keys, owner[row])
+        sizes += np.bincount(row, minlength=len(sizes))
         by_length[length] = Table.of(keys, row)
     return Grams(names, sizes, by_length)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from tasks.decontaminate.benchmarks import Items
 from tasks.seeding import rng_of, seed_of
+from tasks.text.folding import as_traditional
 
 Rewriting = Callable[[str, random.Random], str | None]
 
@@ -117,6 +118,73 @@ def reworded(text: str, rng: random.Random) -> str | None:
     return found if found != text else None
 
 
+def homoglyphs(text: str, rng: random.Random) -> str | None:
+    """A third of the letters that have a twin in another alphabet replaced by it, and a few invisible characters."""
+    found = "".join(
+        _TWINS[c]
+        if c in _TWINS and rng.random() < 0.33
+        else c + "\u200b"
+        if c.isalpha() and rng.random() < 0.03
+        else c
+        for c in text
+    )
+    return found if found != text else None
+
+
+def entities(text: str, rng: random.Random) -> str | None:
+    """As a web page has it: entities for signs, non-breaking spaces and digits, paragraphs and bold words."""
+    marked = (
+        text.replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+        .replace("'", "&#39;")
+        .replace('"', "&quot;")
+    )
+    words = marked.split(" ")
+    for place, word in enumerate(words):
+        if word.isalpha() and rng.random() < 0.15:
+            words[place] = f"<b>{word}</b>"
+        elif word.isdecimal() and rng.random() < 0.5:
+            words[place] = "".join(f"&#{ord(digit)};" for digit in word)
+    return f"<p>{''.join(word + rng.choice([' ', ' ', '&nbsp;', '<br/>']) for word in words)}</p>"
+
+
+def traditional(text: str, rng: random.Random) -> str | None:
+    """A Chinese item in traditional characters."""
+    found = as_traditional(text) if chinese(text) else text
+    return found if found != text else None
+
+
+def retold(text: str, rng: random.Random) -> str | None:
+    """Other names, and other things that are counted, the same numbers."""
+    found = renamed(text, rng) or text
+    table = _THINGS_ZH if chinese(text) else _THINGS
+    change = {old: new for old, new in table.items() if old in found}
+    if not change:
+        return None
+    pattern = "|".join(map(re.escape, sorted(change, key=len, reverse=True)))
+    pattern = pattern if chinese(text) else rf"\b(?:{pattern})\b"
+    found = re.sub(pattern, lambda match: change[match.group()], found)
+    return found if found != text else None
+
+
+def tabled(text: str, rng: random.Random) -> str | None:
+    """Every sentence in a numbered row of a table."""
+    parts = [part.strip() for part in re.split(r"(?<=[.?!])\s+|(?<=[。？！；])", text) if part.strip()]
+    if len(parts) < 2:
+        return None
+    style = rng.choice(["markdown", "latex", "html"])
+    if style == "markdown":
+        return "| step | fact |\n|---|---|\n" + "\n".join(
+            f"| {k} | {part} |" for k, part in enumerate(parts, 1)
+        )
+    if style == "latex":
+        rows = " \\\\\n".join(f"{k} & {part}" for k, part in enumerate(parts, 1))
+        return f"\\begin{{tabular}}{{ll}}\n{rows}\n\\end{{tabular}}"
+    cells = "".join(f"<tr><td>{k}</td><td>{part}</td></tr>" for k, part in enumerate(parts, 1))
+    return f"<table>{cells}</table>"
+
+
 KINDS: dict[str, Rewriting] = {
     "verbatim": verbatim,
     "re-wrapped": rewrapped,
@@ -125,6 +193,11 @@ KINDS: dict[str, Rewriting] = {
     "other numbers": other_numbers,
     "multiple choice": multiple_choice,
     "reworded": reworded,
+    "homoglyphs": homoglyphs,
+    "HTML": entities,
+    "traditional characters": traditional,
+    "names and objects replaced": retold,
+    "sentences in a table": tabled,
 }
 BY_GIVEN_PAIRS = ("paraphrased", "translated")
 
@@ -223,5 +296,19 @@ _WORDS = {
     "children": "kids", "big": "large", "quickly": "fast", "many": "numerous", "needs": "requires", "need": "require",
     "makes": "produces", "find": "determine", "Find": "Determine", "Compute": "Calculate", "earns": "makes",
     "What is": "Determine", "each": "every", "also": "as well", "wants": "would like", "costs": "is priced at",
+}  # fmt: skip
+_TWINS = dict(zip("aceopxyijsABCEHIKMOPTX", "асеорхуіјѕАВСЕНІКМОРТХ", strict=True))
+_THINGS = {
+    "apples": "kites", "apple": "kite", "oranges": "lanterns", "bananas": "ribbons", "books": "vases", "book": "vase", "eggs": "shells",
+    "cookies": "badges", "cookie": "badge", "pencils": "candles", "pens": "brushes", "pages": "frames", "dogs": "ponies", "dog": "pony",
+    "cats": "foxes", "cat": "fox", "chickens": "turtles", "students": "sailors", "children": "dancers", "friends": "neighbors",
+    "cars": "canoes", "car": "canoe", "balls": "drums", "toys": "masks", "boxes": "crates", "box": "crate", "bags": "baskets",
+    "flowers": "shrubs", "trees": "statues", "tree": "statue", "shirts": "scarves", "shirt": "scarf", "shoes": "gloves", "tickets": "stamps",
+    "candies": "marbles", "candy": "marble", "cakes": "wreaths", "pizza": "quilt", "pizzas": "quilts", "house": "barn", "store": "kiosk",
+    "train": "ferry", "notebooks": "lamps", "people": "guests", "cups": "jars", "bottles": "tins", "birds": "seals", "fish": "newts",
+}  # fmt: skip
+_THINGS_ZH = {
+    "苹果": "风筝", "书": "画", "铅笔": "蜡烛", "本子": "杯子", "练习本": "手套", "学生": "工人", "树": "灯", "花": "旗", "鸡": "兔", "糖": "贝壳",
+    "汽车": "轮船", "火车": "客船", "水果": "玩具", "衣服": "椅子", "气球": "邮票", "饼干": "纽扣", "同学": "邻居", "商店": "工厂", "牛": "马",
 }  # fmt: skip
 _WORDS_ZH = {"一共": "总共", "买了": "购买了", "还剩": "剩下", "多少": "几", "求": "计算", "已知": "设"}

@@ -291,7 +291,7 @@ def _meaning() -> tuple[dict[tuple[str, ...], list[tuple[int, int]]], dict[str, 
     table: dict[tuple[str, ...], list[tuple[int, int]]] = {}
     for group, members in enumerate(_GROUPS + _GROUPS_ZH):
         for member, words in enumerate(members):
-            for phrase in _spellings(words):
+            for phrase in spellings(words):
                 table.setdefault(tuple(_TOKEN.findall(phrase)), []).append((group, member))
     longest: dict[str, int] = {}
     for tokens in table:
@@ -299,7 +299,7 @@ def _meaning() -> tuple[dict[tuple[str, ...], list[tuple[int, int]]], dict[str, 
     return table, longest
 
 
-def _spellings(pattern: str) -> list[str]:
+def spellings(pattern: str) -> list[str]:
     """All texts of a pattern of alternatives, (?:groups), [sets] and ?, as the groups above use them."""
     found = []
     for alternative in _alternatives(pattern):
@@ -307,7 +307,7 @@ def _spellings(pattern: str) -> list[str]:
         while place < len(alternative):
             if alternative.startswith("(?:", place):
                 end = _closing(alternative, place)
-                options, place = _spellings(alternative[place + 3 : end]), end + 1
+                options, place = spellings(alternative[place + 3 : end]), end + 1
             elif alternative[place] == "[":
                 end = alternative.index("]", place)
                 options, place = list(alternative[place + 1 : end]), end + 1

@@ -103,6 +103,19 @@ def simplified(text: str) -> str:
     return text.translate(_simplified())
 
 
+def as_traditional(text: str) -> str:
+    """Simplified characters by a traditional one of each (the first of several): to make texts to be folded, not to read."""
+    return text.translate(_traditional())
+
+
+@functools.cache
+def _traditional() -> dict[int, int]:
+    table: dict[int, int] = {}
+    for traditional, simple in _simplified().items():
+        table.setdefault(simple, traditional)
+    return table
+
+
 @functools.cache
 def digest() -> str:
     """Names this code and its tables: what is derived from folded texts and stored is stale under another digest."""

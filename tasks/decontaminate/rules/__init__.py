@@ -8,4 +8,6 @@ each row; exact.py and ngram13.py are the exemplars.
 """
 
 # by default, the cheap ones first: a row goes with the first that finds something
-RULES = ("exact", "ngram13", "ngram8", "options", "template", "equations", "translation", "paraphrase")
+RULES = (
+    "exact", "ngram13", "ngram8", "options", "sentences", "template", "retold", "equations", "translation", "paraphrase",
+)  # fmt: skip
