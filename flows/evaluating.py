@@ -33,7 +33,7 @@ from tasks.evaluate.plots import differences, radar
 from tasks.evaluate.report import to_markdown
 from tasks.evaluate.scores import as_record, compare, score
 from tasks.llm.endpoint import CHECKPOINT
-from tasks.report.plots import svg
+from tasks.report.plots import data_uri, svg
 from tasks.seeding import seeds_of
 
 if TYPE_CHECKING:
@@ -127,17 +127,21 @@ class Evaluation:
             "scores": {model: [as_record(one) for one in score(table)] for model, table in models.items()},
             "costs": total(self.line.facts()),
         }
+        drawn: dict[str, Any] = {}
         if baseline is not None:
             deltas = compare(candidate, baseline)
             record["deltas"] = [as_record(one) for one in deltas]
             shown = [one for one in deltas if one.group in ("domain", "benchmark")]
-            _write(folder / "differences.svg", svg(differences(shown)).encode())
+            drawn["differences"] = differences(shown)
         domains = {model: {one["name"]: one["score"] for one in record["scores"][model] if one["group"] == "domain"} for model in models}  # fmt: skip
-        _write(folder / "radar.svg", svg(radar(domains)).encode())
+        drawn["radar"] = radar(domains)
+        for plot, figure in drawn.items():
+            _write(folder / f"{plot}.svg", svg(figure).encode())
         for number, table in enumerate(models.values()):
             pq.write_table(table, folder / ("candidate.parquet" if number == 0 else "baseline.parquet"))
-        text = to_markdown(record)
-        _write(folder / "report.md", text.encode())
+        _write(folder / "report.md", to_markdown(record).encode())
+        # an artifact has no files beside it: its plots are in the text
+        text = to_markdown(record, {plot: data_uri(figure) for plot, figure in drawn.items()})
         create_markdown_artifact(key=f"evaluation-{self.name}"[:250].replace("_", "-"), markdown=text)
         _write(
             folder / "record.json", orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)

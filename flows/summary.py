@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import orjson
 from rich.console import Console
+from rich.markup import escape
 
 from flows.reporting import report_path
 from flows.settings import load_settings
@@ -60,7 +62,7 @@ def print_summary(name: str) -> None:
             soft_wrap=True,
         )
     console.print(f"Benchmarks {_benchmarks(version)}", soft_wrap=True)
-    console.print(f"Report     {report}", soft_wrap=True)
+    console.print(f"Report     [link={Path(report).as_uri()}]{escape(report)}[/link]", soft_wrap=True)
     console.print()
     console.print("Next")
     console.print(f"  look      ./mathmill show {version}", soft_wrap=True)

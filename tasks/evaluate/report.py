@@ -11,8 +11,12 @@ TITLES = {"capability": "Capability", "domain": "Domain", "benchmark": "Benchmar
 MANY = 40  # lines of a table that are shown; the record has all
 
 
-def to_markdown(record: Mapping[str, Any]) -> str:
-    """The report of an evaluation's record (flows/evaluating.py)."""
+def to_markdown(record: Mapping[str, Any], plots: Mapping[str, str] | None = None) -> str:
+    """Return the report of an evaluation's record (flows/evaluating.py).
+
+    `plots` are the addresses of the images "differences" and "radar"; by default files beside the report.
+    """
+    plots = plots or {"differences": "differences.svg", "radar": "radar.svg"}
     model, baseline = record["model"], record["baseline"]
     lines = [f"# {inline(record['name'])}", "", _said(record), ""]
     if baseline:
@@ -24,9 +28,9 @@ def to_markdown(record: Mapping[str, Any]) -> str:
         lines += [
             f"Regressions: {inline(', '.join(worse)) or 'none shown'}.",
             "",
-            "![differences](differences.svg)",
+            f"![differences]({plots['differences']})",
         ]
-    lines += ["![domains](radar.svg)", ""]
+    lines += [f"![domains]({plots['radar']})", ""]
     for group, title in TITLES.items():
         lines += _table(record, group, title)
     return "\n".join(lines) + "\n"

@@ -115,6 +115,39 @@ class Figures:
         return found if found.get("bins") else {}
 
     @property
+    def trust(self) -> str:
+        """How far `correctness` can be trusted, in sentences; empty where it was not tried."""
+        found = self.calibration
+        if not found:
+            return ""
+        text = (
+            f"On {found['labelled']:,} solutions of questions with known answers, each question left out of the fit that "
+            f"judged it: accuracy {found['accuracy']:.3f}, expected calibration error {found['ece']:.3f}."
+        )
+        if found.get("majority") is not None:
+            text += f" A majority vote on the same solutions reaches {found['majority']:.3f}."
+        if found.get("sure_rows"):
+            text += f" Of the {found['sure_rows']:,} with a correctness of at least 0.95, {found['sure_right']:.3f} were right."
+        if found.get("agreement") is not None:
+            text += (
+                f" On average {found['agreement']:.2f} of the other samples of a question gave the same answer. Where "
+                "samples agree less often than that, correctness is lowered; samples that share a mistake more often than "
+                "here are not noticed."
+            )
+        return text
+
+    @property
+    def drift_text(self) -> str:
+        """What the comparison with earlier nights showed, in a sentence."""
+        found = self.lineage.get("drift") or {}
+        if found.get("shifts"):
+            return f"Outside of what earlier nights allow: {'; '.join(found['shifts'])}."
+        if found.get("nights"):
+            nights = f"{found['nights']:,} earlier night{'s' if found['nights'] > 1 else ''}"
+            return f"Compared with {nights} of the same settings and models: no measure has shifted."
+        return "No earlier night has the same settings and models: nothing was compared."
+
+    @property
     def drift(self) -> list[dict[str, Any]]:
         """The measures of tasks.drift with their titles, in order; empty where the version has none."""
         stored: Mapping[str, Mapping[str, Any]] = (self.lineage.get("drift") or {}).get("measures") or {}

@@ -41,10 +41,11 @@ class Report:
         """The same figures as a Markdown artifact; `link` is where the HTML page lies."""
         drawn = {name: plots.data_uri(plot) for name, plot in self._plots.items()}
         drawn["subdomain"] = plots.data_uri(self._shares["subdomain"])
-        return self._render("page.md", drawn, link=link)
+        return self._render("page.md", drawn, link=link, address=Path(link).absolute().as_uri())
 
-    def _render(self, template: str, drawn: dict[str, Any], **more: str) -> str:
+    def _render(self, template: str, drawn: dict[str, Any], **more: Any) -> str:
         known = {"scores": "", "calibration": ""} | drawn
+        more["aside"] = plots.ASIDE
         page = _environment().get_template(template)
         return page.render(f=self._figures, plots=known, most_reasons=MOST_REASONS, **more)
 
