@@ -172,6 +172,8 @@ def engines(tools: Tools) -> list[dict[str, Any]]:
             "failed": stats.failed,
             "errors": stats.errors,
             "limit": stats.limit,
+            "dialect": list(stats.dialect),
+            "capped": sum(sums.capped for sums in stats.by_tag.values()),
         }
         for role, engine in tools.engines().items()
         for stats in [engine.stats()]

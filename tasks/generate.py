@@ -15,7 +15,7 @@ from storage.reasons import Code, Reason, reason
 from storage.rows import Row, column, content_id, to_table
 from tasks.bill import Bill
 from tasks.llm.engine import Engine
-from tasks.llm.request import REJECTED, Completion, Request
+from tasks.llm.request import Completion, Failure, Request
 from tasks.llm.slots import check_by
 from tasks.outcome import Outcome, Tick
 from tasks.parse import Parsed, problems
@@ -142,12 +142,10 @@ def _rows_of(plan: dict[str, Any], done: Completion, *, source: str, license: st
     method, count = plan["method"], plan["count"]
     made: list[Row] = []
     if done.error is not None:
-        why = done.error.removeprefix(REJECTED)
-        ours = why == done.error  # else the completion came, and was not what was ordered
         whys = [
-            reason(method, Code.CALL_FAILED, error=why)
-            if ours
-            else reason(method, Code.MALFORMED_ITEM, why=why)
+            reason(method, Code.MALFORMED_ITEM, why=done.detail)
+            if done.kind is Failure.REJECTED  # the completion came, and was not what was ordered
+            else reason(method, Code.CALL_FAILED, error=done.error)
         ] * count
     else:
         parsed = problems(done.text or "")[:count]

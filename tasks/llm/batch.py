@@ -26,6 +26,8 @@ from storage.ledger import Bill, Ledger
 from tasks.llm import wire
 from tasks.llm.booking import first_answer
 from tasks.llm.budget import Budget
+from tasks.llm.dialect import Dialect
+from tasks.llm.dialect import body as body_of
 from tasks.llm.endpoint import Endpoint, EndpointError
 from tasks.llm.imports import asked_beside, from_batch, put_answers
 from tasks.llm.request import Request, key_of
@@ -119,13 +121,13 @@ class Batches:
         while chunk := list(islice(source, 500)):
             forms = [request.canonical(self._endpoint.revision) for request in chunk]
             keys = [key_of(form) for form in forms]
-            have = self._ledger.get_many(keys)
+            have = self._ledger.get_many(keys, failed=True)
             for request, form, key in zip(chunk, forms, keys, strict=True):
                 known = first_answer(have.get(key, ()), request, key, self._endpoint.names)
                 if key in taken or known is not None:
                     continue
                 taken.add(key)
-                body = orjson.loads(wire.body(request, wire.Dialect()))
+                body = orjson.loads(body_of(request, Dialect()))
                 line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
                 data = orjson.dumps(line) + b"\n"
                 if lines and (

@@ -10,18 +10,20 @@ from typing import Protocol
 from storage.ledger import COMPLETION, Bill, Call, Ledger, LedgerError, Receipt, Stored
 from tasks.llm import wire
 from tasks.llm.endpoint import Endpoint
-from tasks.llm.request import Completion, Request
+from tasks.llm.request import Completion, Failure, Request
 from tasks.llm.stats import Meter
 
 DUPLICATE = "duplicate"  # the outcome of a second answer to a key
 
 
 class Pending(Protocol):
-    """A call to make: the request, its key and its canonical form, and whether anybody still waits."""
+    """A call to make: the request, its key and its canonical form, how many unusable answers to it earlier runs have
+    paid for, and whether anybody still waits."""
 
     key: str
     canonical: bytes
     request: Request
+    unusable: int
 
     def wanted(self) -> bool: ...
 
@@ -43,6 +45,7 @@ class Booker:
     ) -> None:
         self._run = run
         self._endpoint = endpoint
+        self._redactor = endpoint.redactor
         self._ledger = ledger
         self._meter = meter
         self._fail = fail
@@ -54,6 +57,9 @@ class Booker:
     ) -> Booked:
         """`started` in Unix seconds, `elapsed` in seconds; `last`: there will be no further try."""
         end, request = self._endpoint, entry.request
+        # Before anything is durable: a gateway may echo the headers, and so the key, in what it answers.
+        plain = 200 <= status < 300 and b'"choices"' in raw and b'"error"' not in raw
+        raw = self._redactor.answer(raw) if plain else self._redactor.error(raw)
         call = Call(
             key=entry.key,
             request=entry.canonical,
@@ -123,19 +129,41 @@ def judged(reading: wire.Reading, first: Completion | None, last: bool) -> tuple
         return outcome, None
     if reading.outcome is wire.Outcome.EMPTY:
         return COMPLETION, reading.completion  # the model has nothing to say: paid for, and not asked again
-    return outcome, replace(reading.completion, text=None, error=f"{reading.outcome}: {reading.detail}")
+    return outcome, unusable(reading)
+
+
+def unusable(reading: wire.Reading) -> Completion:
+    """What is handed out for an answer that cannot be used and is not asked for again."""
+    kind = Failure(str(reading.outcome))
+    error = f"{kind}: {reading.detail}"
+    return replace(reading.completion, text=None, error=error, kind=kind, detail=reading.detail)
+
+
+def unusable_before(
+    stored: Sequence[Stored], request: Request, key: str, names: Sequence[str]
+) -> list[wire.Reading]:
+    """The stored answers to a key that were paid for and cannot be used: tries that count in every later run. A call
+    that broke off without a byte is no such answer."""
+    readings = [
+        wire.read(request, key, item.call.status, item.call.raw, () if item.outcome == COMPLETION else names)
+        for item in stored
+        if item.outcome != DUPLICATE and item.call.raw
+    ]
+    return [reading for reading in readings if reading.outcome is not wire.Outcome.ANSWER]
 
 
 def first_answer(
     stored: Sequence[Stored], request: Request, key: str, names: Sequence[str]
 ) -> Completion | None:
-    """The answer to a key: the first durable call that is one. Every process finds the same."""
+    """The answer to a key: the first durable call that is one. Every process finds the same. What was unusable when it
+    came is read again: a parser that has learnt more, or one more name in `accept_models`, makes it an answer."""
     for item in stored:
-        if item.outcome not in (None, COMPLETION):
+        if item.outcome == DUPLICATE:
             continue
-        accepted = names if item.outcome is None else ()
+        accepted = () if item.outcome == COMPLETION else names
         reading = wire.read(request, key, item.call.status, item.call.raw, accepted)
-        if item.outcome == COMPLETION or reading.outcome is wire.Outcome.ANSWER:
+        empty = item.outcome == COMPLETION and reading.outcome is wire.Outcome.EMPTY
+        if empty or reading.outcome is wire.Outcome.ANSWER:
             call, usage = item.call, reading.completion.usage
             cost = (usage.prompt_tokens * call.price_in + usage.completion_tokens * call.price_out) / 1e6
             return replace(

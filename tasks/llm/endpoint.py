@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import SecretStr
 
 from storage.errors import ForPeople
+from tasks.llm.redaction import Redactor
 
 EMBEDDED = "embedded"
 IN_PROCESS = "vllm:"  # a model name that begins so is run by a worker process of this machine
@@ -48,7 +50,9 @@ class Endpoint:
     def __post_init__(self) -> None:
         urls = [self.base_urls] if isinstance(self.base_urls, str) else list(self.base_urls or ())
         urls = [] if urls == [EMBEDDED] else urls
-        object.__setattr__(self, "base_urls", tuple(url.rstrip("/") for url in urls))
+        object.__setattr__(
+            self, "base_urls", tuple(url if urlsplit(url).query else url.rstrip("/") for url in urls)
+        )
         for url in urls:
             parts = urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -66,6 +70,21 @@ class Endpoint:
     def names(self) -> tuple[str, ...]:
         """The model names that an answer may carry."""
         return (self.model.removeprefix(IN_PROCESS).removeprefix(CHECKPOINT), *self.accept_models)
+
+    @property
+    def redactor(self) -> Redactor:
+        return _redactor(tuple(self._secrets()))
+
+    def _secrets(self) -> Iterator[str]:
+        if self.api_key is not None:
+            yield self.api_key.get_secret_value()
+        yield from self.headers.values()
+        for url in self.base_urls or ():
+            parts = urlsplit(url)
+            yield from (unquote(part) for part in (parts.username, parts.password) if part)
+            for name, value in parse_qsl(parts.query):
+                if name.lower().replace("_", "-") not in ("api-version", "version"):
+                    yield value
 
     def request_headers(self) -> dict[str, str]:
         """The headers of every call. They hold the key: never log them."""
@@ -93,10 +112,9 @@ class Endpoint:
         return EndpointError(f"{self.role} endpoint {host}: {said}: {mend}") if mend else None
 
     def redact(self, text: str) -> str:
-        """`text` without the API key, on one line, at most 300 characters."""
-        if self.api_key is not None and (secret := self.api_key.get_secret_value().strip()):
-            text = text.replace(secret, "***")
-        return " ".join(text.split())[:300]
+        """`text` without the API key, the values of the headers, and what the base URLs hold besides hosts and paths;
+        on one line, at most 300 characters: redacted first, then cut."""
+        return " ".join(self.redactor.text(text).split())[:300]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +123,8 @@ class EngineLimits:
 
     `deadline` is the total of one request over all its tries and waits between them (not counting the
     time that the engine itself holds it back). `malformed_retries` are the further tries after an
-    answer that cannot be read. `breaker_after` failures in a row open the circuit breaker;
+    answer that cannot be read, over all runs that share a ledger; `unusable_in_a_row` such answers of one kind, with no
+    usable one between them, end the run. `breaker_after` failures in a row open the circuit breaker;
     `unreachable_after` without one answer ends the run (two minutes, or the endpoint's `wait_ready`, where
     it never answered at all). Requests that wait while nothing happens (no call let through, answered or failed,
     no health check ended) for `deadline` and `stalled_after` together end the run: a hang gets a name.
@@ -121,6 +140,7 @@ class EngineLimits:
     backoff: float = 0.5
     backoff_cap: float = 30.0
     malformed_retries: int = 2
+    unusable_in_a_row: int = 20
     breaker_after: int = 8
     breaker_cooloff: float = 1.0
     unreachable_after: float = 900.0
@@ -136,6 +156,11 @@ class EngineLimits:
     @property
     def spread(self) -> int:
         return self.window or max(1024, 8 * self.max_in_flight)
+
+
+@lru_cache(64)
+def _redactor(secrets: tuple[str, ...]) -> Redactor:
+    return Redactor(secrets)
 
 
 def host_of(url: str) -> str:

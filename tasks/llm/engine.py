@@ -11,16 +11,16 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from storage.ledger import Ledger
-from tasks.llm.booking import first_answer
+from storage.ledger import Ledger, Stored
+from tasks.llm.booking import first_answer, unusable, unusable_before
 from tasks.llm.budget import Budget, BudgetExceeded, BudgetState
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
 from tasks.llm.gate import Abandoned
-from tasks.llm.request import REJECTED, Completion, Request, Usage
+from tasks.llm.request import Completion, Failure, Request, Usage
 from tasks.llm.runtime import Runtime
 from tasks.llm.slots import Check, Entry, Slot
 from tasks.llm.stats import Meter, Stats
@@ -197,17 +197,22 @@ class Engine:
         if not fresh:
             return
         try:
-            found = self.ledger.get_many(entry.key for entry in fresh)
+            found = self.ledger.get_many((entry.key for entry in fresh), failed=True)
             missing = []
             for entry in fresh:
                 stored = found.get(entry.key)
                 known = (
                     first_answer(stored, entry.request, entry.key, self.endpoint.names) if stored else None
                 )
+                if known is None and stored:
+                    known = self._given_up(entry, stored)
                 if known is not None:
                     self._resolve(entry, known)
                 elif self.limits.offline:
-                    self._resolve(entry, Completion(entry.key, None, None, Usage(0, 0), "offline"))
+                    offline = Failure.OFFLINE
+                    self._resolve(
+                        entry, Completion(entry.key, None, None, Usage(0, 0), str(offline), kind=offline)
+                    )
                 else:
                     missing.append(entry)
             if missing:
@@ -216,6 +221,15 @@ class Engine:
             for entry in fresh:
                 self._resolve(entry, None, error)
             raise
+
+    def _given_up(self, entry: Entry, stored: Sequence[Stored]) -> Completion | None:
+        """The last of the unusable answers to a key, if there were as many as there are tries; else None, and they
+        count as tries of this run."""
+        readings = unusable_before(stored, entry.request, entry.key, self.endpoint.names)
+        entry.unusable = len(readings)
+        if len(readings) <= self.limits.malformed_retries:
+            return None
+        return replace(unusable(readings[-1]), cached=True)
 
     def _resolve(
         self, entry: Entry, completion: Completion | None, failure: BaseException | None = None
@@ -239,7 +253,7 @@ class Engine:
                 slot.wake.set()
                 continue
             free = completion.cached or number > 0
-            if free and completion.error != "offline":
+            if free and completion.kind is not Failure.OFFLINE:
                 self._meter.cached(slot.request.tag)
             self._land(
                 slot, replace(completion, cached=True) if free and not completion.cached else completion
@@ -281,9 +295,11 @@ class Engine:
         if wrong is None:
             slot.completion = completion
             return None
-        slot.fallback = replace(completion, error=f"{REJECTED}{wrong}")
+        slot.fallback = replace(
+            completion, error=f"{Failure.REJECTED}: {wrong}", kind=Failure.REJECTED, detail=wrong
+        )
         if slot.reasked:
-            self._meter.failed(request.tag, "rejected")
+            self._meter.failed(request.tag, Failure.REJECTED)
             slot.completion = slot.fallback
             return None
         slot.reasked = True

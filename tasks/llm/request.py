@@ -6,12 +6,27 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 import orjson
 
 Message = Mapping[str, Any]
-REJECTED = "rejected: "  # how the error of an answer begins that did not pass the caller's check
+
+
+class Failure(StrEnum):
+    """Why there is no answer that can be used. Code asks for the kind and never for the text of `error`."""
+
+    REFUSAL = "refusal"
+    CONTENT_FILTER = "content filter"
+    CONTEXT_LENGTH = "context length"
+    EMPTY = "empty"
+    MALFORMED = "malformed"
+    QUARANTINED = "quarantined"  # of another model than was asked
+    REJECTED = "rejected"  # did not pass the caller's check
+    HTTP = "http"  # a client error
+    DEFERRED = "deferred"  # not asked to the end; ask again another time
+    OFFLINE = "offline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +102,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens billed. `estimated` where the endpoint did not say and they were guessed from lengths."""
+    """Tokens billed. `estimated` where the endpoint did not say and they were guessed from lengths, or where it stated
+    more than the request allowed and they were `capped` at that."""
 
     prompt_tokens: int
     completion_tokens: int
     estimated: bool = False
+    capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +121,8 @@ class Completion:
     "http 4xx: ...", "deferred: ..." (not asked to the end; ask again another time), "offline".
     `finish_reason` "length" is an answer cut off at max_tokens, kept and billed, `error` None.
     `cached` is true where this request cost nothing now; `cost` is what it cost in USD when it was paid.
-    `id` is the endpoint's own name for it.
+    `id` is the endpoint's own name for it. `kind` types the error, and is None where `error` is; `detail` is what stands
+    behind the colon of `error`.
     """
 
     key: str
@@ -116,11 +134,13 @@ class Completion:
     id: str = ""
     model: str = ""
     cost: float = 0.0
+    kind: Failure | None = None
+    detail: str = ""
 
     @property
     def deferred(self) -> bool:
         """Whether another time may bring an answer: nothing final was said."""
-        return self.error is not None and self.error.startswith(("deferred", "offline"))
+        return self.kind in (Failure.DEFERRED, Failure.OFFLINE)
 
 
 def key_of(canonical: bytes) -> str:
@@ -133,14 +153,14 @@ def encode(value: Any) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         # Text out of books and completions can hold lone surrogates, which have no UTF-8.
-        return orjson.dumps(_mended(value), option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(mended(value), option=orjson.OPT_SORT_KEYS)
 
 
-def _mended(value: Any) -> Any:
+def mended(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
-        return {_mended(key): _mended(item) for key, item in value.items()}
+        return {mended(key): mended(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_mended(item) for item in value]
+        return [mended(item) for item in value]
     return value

@@ -82,6 +82,7 @@ class Runtime:
             opened=sum(lane.breaker.generation for lane in self._lanes),
             in_flight=sum(lane.in_flight for lane in self._lanes),
             limit=sum(lane.controller.limit for lane in self._lanes),
+            dialect=self._caller.dialect.notes() if self._caller is not None else (),
         )
 
     def close(self) -> None:

@@ -51,13 +51,14 @@ class Slot:
 class Entry:
     """One key being asked for, and every slot that waits for it."""
 
-    __slots__ = ("canonical", "key", "request", "slots")
+    __slots__ = ("canonical", "key", "request", "slots", "unusable")
 
     def __init__(self, slot: Slot) -> None:
         self.key = slot.key
         self.canonical = slot.canonical
         self.request = slot.request
         self.slots = [slot]
+        self.unusable = 0  # answers of earlier runs that were paid for and cannot be used
 
     def wanted(self) -> bool:
         return any(not slot.gone for slot in self.slots)

@@ -7,7 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 
-from tasks.llm.request import Usage
+from tasks.llm.request import Failure, Usage
 
 _STEP = math.log(1.02)  # bucket width: percentiles are right to 2 %
 _LEAST = 1e-5  # seconds
@@ -16,7 +16,7 @@ _LEAST = 1e-5  # seconds
 @dataclass(slots=True)
 class TagStats:
     """Sums for one tag (a stage). `calls` were sent and answered; `cached` cost nothing; `failed`
-    ended with an error; cost in USD."""
+    ended with an error; `capped` stated more tokens than the request allowed; cost in USD."""
 
     calls: int = 0
     cached: int = 0
@@ -25,13 +25,15 @@ class TagStats:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated: int = 0
+    capped: int = 0
     cost_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
     """What an engine did so far. Latencies in seconds, from send to last byte; `tokens_per_s` are
-    completion tokens over the time with calls in flight; `errors` counts by reason."""
+    completion tokens over the time with calls in flight; `errors` counts by kind; `dialect` says what was sent in
+    another way than it was asked for, since the endpoint takes nothing else."""
 
     calls: int
     cached: int
@@ -52,6 +54,7 @@ class Stats:
     busy_s: float
     by_tag: dict[str, TagStats]
     errors: dict[str, int]
+    dialect: tuple[str, ...] = ()
 
 
 @dataclass
@@ -77,6 +80,7 @@ class Meter:
             sums.prompt_tokens += usage.prompt_tokens
             sums.completion_tokens += usage.completion_tokens
             sums.estimated += usage.estimated
+            sums.capped += usage.capped
             sums.cost_usd += cost
             bucket = int(math.log(max(latency, _LEAST) / _LEAST) / _STEP)
             self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
@@ -94,11 +98,10 @@ class Meter:
         with self._lock:
             self._tag(tag).retries += 1
 
-    def failed(self, tag: str, reason: str) -> None:
+    def failed(self, tag: str, kind: Failure) -> None:
         with self._lock:
             self._tag(tag).failed += 1
-            short = reason.split(":", 1)[0]
-            self.errors[short] = self.errors.get(short, 0) + 1
+            self.errors[str(kind)] = self.errors.get(str(kind), 0) + 1
 
     def busy(self, in_flight: int) -> None:
         """Called whenever the number in flight changes: sums up the time with any."""
@@ -108,7 +111,9 @@ class Meter:
             self._busy += time.monotonic() - self._busy_since
             self._busy_since = None
 
-    def snapshot(self, *, cuts: int, opened: int, in_flight: int, limit: int) -> Stats:
+    def snapshot(
+        self, *, cuts: int, opened: int, in_flight: int, limit: int, dialect: tuple[str, ...] = ()
+    ) -> Stats:
         with self._lock:
             since = self._busy_since
             busy = self._busy + (time.monotonic() - since if since is not None else 0.0)
@@ -135,6 +140,7 @@ class Meter:
                 busy_s=busy,
                 by_tag=tags,
                 errors=dict(self.errors),
+                dialect=dialect,
             )
 
     def _tag(self, tag: str) -> TagStats:

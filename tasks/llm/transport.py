@@ -18,10 +18,13 @@ AsgiApp = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitab
 
 class TransportError(OSError):
     """No whole response came. `started` is true if one had begun (status 200 seen): it may be billed.
-    `timed_out` is true where the caller's time was over."""
+    `timed_out` is true where the caller's time was over, `garbled` where a response came that cannot be parsed as HTTP."""
 
-    def __init__(self, message: str, *, started: bool = False, timed_out: bool = False) -> None:
+    def __init__(
+        self, message: str, *, started: bool = False, timed_out: bool = False, garbled: bool = False
+    ) -> None:
         super().__init__(message)
+        self.garbled = garbled
         self.started = started
         self.timed_out = timed_out
 
@@ -77,7 +80,7 @@ class HttpTransport:
                     method, self._url(path), data=body, headers=headers, allow_redirects=False
                 ) as response,
             ):
-                started = response.status == 200
+                started = 200 <= response.status < 300
                 content = await self._read(response)
                 return Response(response.status, response.headers, content)
         except TimeoutError as error:
@@ -88,6 +91,10 @@ class HttpTransport:
             ) from error
         except TransportError:
             raise
+        except aiohttp.ClientResponseError as error:
+            # A response came that is no HTTP (two lengths, a header without a colon): it was answered, and is billed.
+            what = f"a response that is not HTTP: {error.message or type(error).__name__}"
+            raise TransportError(what, started=True, garbled=True) from error
         except (aiohttp.ClientError, OSError) as error:
             raise TransportError(f"{type(error).__name__}: {error}", started=started) from error
 
@@ -107,7 +114,7 @@ class HttpTransport:
     def _url(self, path: str) -> URL:
         url = self._urls.get(path)
         if url is None:
-            url = self._urls[path] = URL(self._base_url + path)
+            url = self._urls[path] = URL(joined(self._base_url, path))
         return url
 
     def _pool(self) -> aiohttp.ClientSession:
@@ -127,6 +134,12 @@ class HttpTransport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def joined(base_url: str, path: str) -> str:
+    """`path` behind the path of a base URL, before its query (Azure: `.../deployments/NAME?api-version=DATE`)."""
+    parts = urlsplit(base_url)
+    return parts._replace(path=parts.path.rstrip("/") + path).geturl()
 
 
 def _proxy(base_url: str) -> str | None:
@@ -206,7 +219,7 @@ class AsgiTransport:
                 await self._app(scope, receive, send)
         except TimeoutError as error:
             raise TransportError(
-                f"no answer in {seconds:g} s", started=status == 200, timed_out=True
+                f"no answer in {seconds:g} s", started=200 <= status < 300, timed_out=True
             ) from error
         return Response(status, found, b"".join(pieces))
 

@@ -5,16 +5,19 @@ Nothing here raises on what an endpoint sent: every answer is one of the outcome
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from tasks.llm.request import Completion, Request, Usage, encode
+from tasks.llm.request import Completion, Failure, Request, Usage, mended
 
 
 class Outcome(StrEnum):
@@ -33,97 +36,245 @@ class Reading:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """What an endpoint turned out not to take. Learnt from its own 400s, never guessed."""
-
-    schema: bool = True
-    legacy_cap: bool = True  # max_tokens; newer OpenAI models want max_completion_tokens
-    seed: bool = True
-    sampling: bool = True  # temperature and top_p
-    stop: bool = True
-
-
-def body(request: Request, dialect: Dialect) -> bytes:
-    """The JSON to POST to /chat/completions."""
-    fields: dict[str, Any] = {"model": request.model, "messages": list(request.messages)}
-    fields["max_tokens" if dialect.legacy_cap else "max_completion_tokens"] = request.max_tokens
-    if dialect.sampling:
-        fields["temperature"] = request.temperature
-        fields["top_p"] = request.top_p
-    if request.seed is not None and dialect.seed:
-        fields["seed"] = request.seed
-    if request.stop and dialect.stop:
-        fields["stop"] = list(request.stop)
-    if request.response_schema is not None and dialect.schema:
-        schema = {"name": "answer", "strict": True, "schema": request.response_schema}
-        fields["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return encode(fields)
-
-
 def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[str] = ()) -> Reading:
     """What a stored answer means; a pure function of its arguments, so that every reader agrees.
     `models` are the names that the answer may carry; empty accepts any."""
-    if status != 200:
+    if not 200 <= status < 300:
         error = error_of(raw)
-        reason = terminal_reason(status, error) or f"http {status}: {error.message}"
-        nothing = Completion(key, None, None, Usage(0, 0), reason)
+        terminal = terminal_failure(status, error)
+        reason = str(terminal) if terminal is not None else f"http {status}: {error.message}"
+        nothing = Completion(key, None, None, Usage(0, 0), reason, kind=terminal or Failure.HTTP)
         return Reading(Outcome.ANSWER, nothing, reason)
-    try:
-        data = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+    data = _parsed(raw)
+    if data is None:
         what = "HTML" if raw.lstrip()[:1] == b"<" else "no JSON" if raw.strip() else "nothing"
-        return _unusable(request, key, raw, Outcome.MALFORMED, f"{what} with status 200")
+        return _unusable(request, key, raw, Outcome.MALFORMED, f"{what} with status {status}")
     if not isinstance(data, dict):
         return _unusable(request, key, raw, Outcome.MALFORMED, "JSON that is not an object")
     if data.get("error") and not data.get("choices"):
-        return _unusable(
-            request, key, raw, Outcome.MALFORMED, f"an error with status 200: {error_of(raw).message}"
-        )
+        said = error_of(raw).message
+        return _unusable(request, key, raw, Outcome.MALFORMED, f"an error with status {status}: {said}")
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     message = choice.get("message")
-    usage = _usage(request, data.get("usage"), raw, message)
+    message = message if isinstance(message, dict) else None
+    text = _content(message.get("content")) if message is not None else None
+    usage = _usage(request, data.get("usage"), text)
     served = data.get("model")
     name = served if isinstance(served, str) else ""
-    if not isinstance(message, dict):
+    if message is None:
         nothing = Completion(key, None, None, usage, model=name)
         return Reading(
             Outcome.MALFORMED, nothing, "no choices" if not choices else "a choice without a message"
         )
-    finish = choice.get("finish_reason")
-    finish = finish if isinstance(finish, str) else None
-    text, refusal, id_ = message.get("content"), message.get("refusal"), data.get("id")
-    text = text if isinstance(text, str) else None
+    stated = choice.get("finish_reason")
+    finish, ending = _finish(stated if isinstance(stated, str) else None)
+    refusal, id_ = message.get("refusal"), data.get("id")
     done = Completion(key, text, finish, usage, id=id_ if isinstance(id_, str) else "", model=name)
     if models and name and not _same_model(name, models):
         return Reading(Outcome.QUARANTINED, done, f"an answer of model {name!r}")
-    if finish == "content_filter":
-        return Reading(Outcome.ANSWER, replace(done, error="content filter"))
+    if ending is Ending.FILTERED:
+        return Reading(Outcome.ANSWER, _failed(done, Failure.CONTENT_FILTER))
     if isinstance(refusal, str) and refusal:
-        return Reading(Outcome.ANSWER, replace(done, text=text or refusal, error="refusal"))
-    if text is None or (not text.strip() and finish != "length"):
-        return Reading(Outcome.EMPTY, replace(done, error="empty"), "no text in the answer")
+        return Reading(Outcome.ANSWER, _failed(replace(done, text=text or refusal), Failure.REFUSAL))
+    if broken := choice.get("error") or data.get("error"):
+        said = _message_of(broken)
+        return Reading(Outcome.MALFORMED, done, f"an error inside the answer: {said}")
+    if ending is Ending.BROKEN:
+        return Reading(Outcome.MALFORMED, done, f"an answer that ended with finish_reason {finish!r}")
+    if ending is Ending.LENGTH:
+        return Reading(Outcome.ANSWER, replace(done, text=text or ""))
+    if text is None or not text.strip():
+        return Reading(Outcome.EMPTY, _failed(done, Failure.EMPTY), "no text in the answer")
     return Reading(Outcome.ANSWER, done)
 
 
+def _failed(done: Completion, kind: Failure) -> Completion:
+    return replace(done, error=str(kind), kind=kind)
+
+
+class Ending(StrEnum):
+    """What a finish reason means, whatever it is called."""
+
+    WHOLE = "whole"
+    LENGTH = "length"
+    FILTERED = "filtered"
+    BROKEN = "broken"  # an error, or a word that is not known: asked again
+
+
+_WHOLE = frozenset(
+    [
+        "stop",
+        "stopped",
+        "eos",
+        "eos_token",
+        "eos_found",
+        "end",
+        "end_turn",
+        "end_of_turn",
+        "end_of_text",
+        "endoftext",
+        "stop_sequence",
+        "stop_token",
+        "stop_str",
+        "stop_word",
+        "complete",
+        "completed",
+        "finish",
+        "finished",
+        "done",
+        "success",
+        "succeeded",
+        "natural",
+        "tool_calls",
+        "tool_call",
+        "tool_use",
+        "function_call",
+    ]
+)
+_LENGTH = frozenset(
+    ["length", "incomplete", "truncated", "cut", "cutoff", "cut_off", "model_length", "token_limit"]
+)
+_FILTERED = frozenset(
+    [
+        "content_filter",
+        "content_filtered",
+        "contentfilter",
+        "filtered",
+        "safety",
+        "recitation",
+        "prohibited_content",
+        "blocklist",
+        "blocked",
+        "spii",
+        "sensitive",
+        "guardrail_intervened",
+        "refusal",
+        "moderation",
+        "policy_violation",
+        "content_policy",
+        "language",
+        "image_safety",
+    ]
+)
+
+
+@lru_cache(256)
+def _finish(found: str | None) -> tuple[str | None, Ending]:
+    """The finish reason (every word for cut off as "length"), and what it means."""
+    if found is None or not found.strip():
+        return None, Ending.WHOLE  # many servers leave it out
+    word = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", found.strip()[:64]).lower()
+    word = re.sub(r"[^a-z0-9]+", "_", word.rsplit(".", 1)[-1]).strip("_").removeprefix("finish_reason_")
+    if word in _WHOLE:
+        return found, Ending.WHOLE
+    if word in _FILTERED:
+        return found, Ending.FILTERED
+    if word in _LENGTH or re.search(
+        r"max\w*_?(?:token|length|len)|token\w*_(?:limit|max)|length|context_window", word
+    ):
+        return "length", Ending.LENGTH
+    return found, Ending.BROKEN
+
+
+def _content(found: object) -> str | None:
+    """The text of a message: a string, or the text parts of a list; thinking parts are left out."""
+    if isinstance(found, str):
+        return found
+    if not isinstance(found, list):
+        return None
+    parts = [
+        part["text"]
+        for part in found
+        if isinstance(part, dict)
+        and part.get("type") in ("text", "output_text", None)
+        and isinstance(part.get("text"), str)
+    ]
+    return "".join(parts) if parts else None
+
+
+def _parsed(raw: bytes) -> object:
+    """The JSON of an answer, also of a server that only streams; None where it is none. Lone surrogates and bytes that
+    are no UTF-8 become U+FFFD: such an answer is paid for, and is readable but for one character."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        pass
+    text = raw.decode("utf-8-sig", "replace").strip()
+    if text.startswith(("data:", "event:", "id:", ":")):
+        return _joined(text)
+    return _loosely(text)
+
+
+def _loosely(text: str) -> object:
+    try:
+        return mended(json.loads(text, parse_constant=lambda _: None))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _joined(stream: str) -> object:
+    """One completion out of server-sent events. A stream without its end is none: an empty object."""
+    texts: list[str] = []
+    whole: dict[str, Any] = {}
+    finish: object = None
+    ended = False
+    for line in stream.splitlines():
+        if not line.startswith("data:"):
+            continue
+        if (data := line[5:].strip()) == "[DONE]":
+            ended = True
+            continue
+        event = _loosely(data)
+        if not isinstance(event, dict):
+            return {"error": {"message": "a stream of events that cannot be read"}}
+        whole |= {name: value for name, value in event.items() if name != "choices" and value is not None}
+        choices = event.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+        delta = choice.get("delta") or choice.get("message")
+        if isinstance(delta, dict) and (piece := _content(delta.get("content"))) is not None:
+            texts.append(piece)
+        finish = choice.get("finish_reason") or finish
+    if not ended and finish is None:
+        return whole if whole.get("error") else {"error": {"message": "a stream of events that was cut"}}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": "".join(texts)},
+        "finish_reason": finish,
+    }
+    return {**whole, "choices": [choice]}
+
+
 def _unusable(request: Request, key: str, raw: bytes, outcome: Outcome, detail: str) -> Reading:
-    usage = Usage(estimate_prompt(request), estimate(raw.decode("utf-8", "replace")), True)
+    received = min(estimate(raw.decode("utf-8", "replace")), request.max_tokens)
+    usage = Usage(estimate_prompt(request), received, True)
     return Reading(outcome, Completion(key, None, None, usage), detail)
 
 
-def _usage(request: Request, found: object, raw: bytes, message: object) -> Usage:
+def _usage(request: Request, found: object, text: str | None) -> Usage:
+    """The tokens that the endpoint states, no more than the request allowed: an answer has at most max_tokens, a prompt
+    at most one token per byte and what a chat template adds."""
+    most = request.max_tokens
     if isinstance(found, dict):
-        sent, made = _count(found.get("prompt_tokens")), _count(found.get("completion_tokens"))
-        if sent is not None and made is not None:
-            return Usage(sent, made)
-    text = message.get("content") if isinstance(message, dict) else None
-    return Usage(estimate_prompt(request), estimate(text if isinstance(text, str) else ""), True)
+        sent, received = _count(found.get("prompt_tokens")), _count(found.get("completion_tokens"))
+        if sent is not None and received is not None:
+            bound = _most_prompt(request) if sent > LIKELY_PROMPT else sent
+            capped = sent > bound or received > most
+            return Usage(min(sent, bound), min(received, most), capped, capped)
+    return Usage(estimate_prompt(request), min(estimate(text or ""), most), True)
+
+
+LIKELY_PROMPT = 4096  # tokens up to which a stated prompt is not measured
+TEMPLATE = 4096  # tokens that a chat template may add to a prompt
+
+
+def _most_prompt(request: Request) -> int:
+    return len(request.canonical()) + TEMPLATE
 
 
 def _count(value: object) -> int | None:
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if isinstance(value, int) and whole and 0 <= value < 1 << 40 else None
+    return value if isinstance(value, int) and whole and value >= 0 else None
 
 
 def _same_model(name: str, models: Sequence[str]) -> bool:
@@ -158,16 +309,21 @@ class WireError:
 
 
 def error_of(raw: bytes) -> WireError:
-    try:
-        data = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return WireError(" ".join(raw[:200].decode("utf-8", "replace").split()), "", "")
-    found: Any = data.get("error", data) if isinstance(data, dict) else data
+    data = _parsed(raw)
+    if data is None:
+        return WireError(" ".join(raw[:2000].decode("utf-8", "replace").split()), "", "")
+    found: Any = data.get("error") or data if isinstance(data, dict) else data
     if not isinstance(found, dict):
-        return WireError(str(found)[:300], "", "")
-    message = str(found.get("message") or found.get("detail") or found)[:300]
+        return WireError(str(found)[:2000], "", "")
     code = " ".join(str(found[name]) for name in ("code", "type") if found.get(name) is not None)
-    return WireError(message, code, str(found.get("param") or ""))
+    return WireError(_message_of(found), code, str(found.get("param") or ""))
+
+
+def _message_of(found: object) -> str:
+    """Long enough for what is looked for in it; `Endpoint.redact` cuts what is shown, after it has redacted."""
+    if isinstance(found, dict):
+        found = found.get("message") or found.get("detail") or found.get("error") or found
+    return str(found)[:2000]
 
 
 def is_quota(error: WireError) -> bool:
@@ -179,40 +335,21 @@ def is_quota(error: WireError) -> bool:
 
 
 def is_answer(status: int, raw: bytes) -> bool:
-    """Whether this ends the request: 200, or a client error that it would get every time."""
-    return status == 200 or terminal_reason(status, error_of(raw)) is not None
+    """Whether this ends a try as an answer: 2xx, or a client error that the request would get every time."""
+    return 200 <= status < 300 or terminal_failure(status, error_of(raw)) is not None
 
 
-def terminal_reason(status: int, error: WireError) -> str | None:
+def terminal_failure(status: int, error: WireError) -> Failure | None:
     """A 4xx that this request will get every time: the answer to its key, kept in the ledger."""
     said = f"{error.code} {error.message}".lower()
     if status not in (400, 413, 422):
         return None
     if "context_length" in said or "context length" in said or "maximum context" in said:
-        return "context length"
+        return Failure.CONTEXT_LENGTH
     if "too long" in said and "prompt" in said:
-        return "context length"
+        return Failure.CONTEXT_LENGTH
     if "content_filter" in said or "content_policy" in said or "content management policy" in said:
-        return "content filter"
-    return None
-
-
-def adapted(dialect: Dialect, status: int, error: WireError) -> Dialect | None:
-    """The dialect without the field that a 400 or 422 complains of; None where it is about something else."""
-    if status not in (400, 422):
-        return None
-    said = f"{error.param} {error.message}".lower()
-    if dialect.schema and ("response_format" in said or "json_schema" in said or "guided" in said):
-        return replace(dialect, schema=False)
-    if dialect.legacy_cap and "max_completion_tokens" in said:
-        return replace(dialect, legacy_cap=False)
-    refused = any(word in said for word in ("unsupported", "not support", "unrecognized", "unknown", "extra"))
-    if refused and dialect.sampling and ("temperature" in said or "top_p" in said):
-        return replace(dialect, sampling=False)
-    if refused and dialect.seed and "seed" in said:
-        return replace(dialect, seed=False)
-    if refused and dialect.stop and "stop" in said:
-        return replace(dialect, stop=False)
+        return Failure.CONTENT_FILTER
     return None
 
 

@@ -207,6 +207,10 @@ class Connection:
     async def begin(self, fault: str, book: Book, asked: dict, digest: str) -> bool:
         """Everything that starts with status 200, and so is billed."""
         book.begun += 1
+        if fault == "two_lengths":
+            self.writer.write(b"HTTP/1.1 200 X\r\nContent-Length: 7\r\nContent-Length: 5\r\n\r\n12345")
+            await self.writer.drain()
+            return False
         if fault in BAD_200:
             self.send(200, BAD_200[fault])
             return True

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from storage.ledger import Ledger
 from tasks.llm.engine import Completion, EndpointError, Engine, EngineLimits, Request
+from tasks.llm.request import Failure
 from tests.chaos.asking import QUICK, answered, bill_matches, endpoint, questions
 
 TRANSIENT = [
@@ -143,19 +144,27 @@ def test_the_total_deadline_ends_a_hang(fault: str, faults, ledger: Ledger) -> N
     assert sum(item.estimated for item in stored) == (len(late) if fault == "drip" else 0)
 
 
-@pytest.mark.parametrize("fault", ["truncated", "html", "error200", "empty_choices", "wrong_model"])
+@pytest.mark.parametrize("fault", ["truncated", "html", "error200", "empty_choices"])
 def test_answers_that_stay_unreadable_fail_with_the_reason_after_three_tries(
     fault: str, faults, ledger
 ) -> None:
     with Engine(endpoint(faults.url(f"{fault}=1000")), ledger, QUICK) as engine:
         completions = list(engine.run(questions(5)))
-    assert all(
-        c.text is None and c.error and c.error.startswith(("malformed", "quarantined")) for c in completions
-    )
+    assert all(c.text is None and c.kind is Failure.MALFORMED for c in completions)
     assert set(faults.counts()["bodies"].values()) == {3}
     raw = [item.call.raw for item in ledger.every()]
     assert len(raw) == 15  # paid text is kept, readable or not
     assert all(raw)
+
+
+def test_a_response_with_two_lengths_is_paid_for_and_not_bought_by_every_run(faults, ledger: Ledger) -> None:
+    for _ in range(2):
+        with Engine(endpoint(faults.url("two_lengths=1000")), ledger, QUICK) as engine:
+            completions = list(engine.run(questions(3)))
+        assert {c.kind for c in completions} == {Failure.MALFORMED}
+        ledger.flush()
+    assert set(faults.counts()["bodies"].values()) == {3}
+    assert all(b"not HTTP" in item.call.raw for item in ledger.every())
 
 
 def test_a_model_with_nothing_to_say_is_not_asked_every_night(faults, ledger: Ledger) -> None:

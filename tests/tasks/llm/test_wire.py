@@ -7,18 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.llm.request import Request
+from tasks.llm.request import Failure, Request, Usage
 from tasks.llm.wire import (
-    Dialect,
     Outcome,
-    adapted,
-    body,
     error_of,
     estimate,
     is_quota,
     read,
     retry_after,
-    terminal_reason,
+    terminal_failure,
 )
 
 ASK = Request(
@@ -50,7 +47,20 @@ def message(finish: str = "stop", **fields: object) -> list[dict]:
         (answer(choices=message("content_filter", content=None)), Outcome.ANSWER, None, "content filter"),
         (answer(choices=message(content=None)), Outcome.EMPTY, None, "empty"),
         (answer(choices=message(content="  ")), Outcome.EMPTY, "  ", "empty"),
+        (answer(choices=message("length", content=None)), Outcome.ANSWER, "", None),
         (answer(choices=message(content=["part"])), Outcome.EMPTY, None, "empty"),
+        (answer(choices=message(content=[{"type": "text", "text": "4"}])), Outcome.ANSWER, "4", None),
+        (answer(choices=message(content=[{"type": "thinking", "text": "2+2"}, {"type": "text", "text": "is "},
+                                         {"type": "output_text", "text": "4"}])), Outcome.ANSWER, "is 4", None),
+        (answer(choices=message("error", content="The answ")), Outcome.MALFORMED, "The answ", None),
+        (answer(choices=[message(content="The answ")[0] | {"error": {"code": 502, "message": "died"}}]),
+         Outcome.MALFORMED, "The answ", None),
+        (answer(error={"message": "upstream died"}), Outcome.MALFORMED, "4", None),
+        (answer(error=None), Outcome.ANSWER, "4", None),
+        (answer().replace(b'"4"', b'"4 \\ud800"'), Outcome.ANSWER, "4 \ufffd", None),
+        (answer().replace(b'"4"', b'"4 \xff"'), Outcome.ANSWER, "4 \ufffd", None),
+        (b"\xef\xbb\xbf" + answer(), Outcome.ANSWER, "4", None),
+        (b"[" * 100_000, Outcome.MALFORMED, None, None),
         (answer(model="other"), Outcome.QUARANTINED, "4", None),
         (answer(model="gpt-x-2026-01-01"), Outcome.ANSWER, "4", None),
         (answer(model="org/GPT-X"), Outcome.ANSWER, "4", None),
@@ -73,7 +83,79 @@ def test_what_the_bytes_mean(raw: bytes, outcome: Outcome, text: str | None, err
 
 
 @pytest.mark.parametrize(
-    "usage", [None, {}, {"prompt_tokens": -1, "completion_tokens": 2}, "7", {"prompt_tokens": True}]
+    ("word", "outcome", "finish"),
+    [
+        *[(word, Outcome.ANSWER, "length") for word in (
+            "length", "max_tokens", "MAX_TOKENS", "model_length", "max_output_tokens", "incomplete", "token_limit",
+            "FinishReason.MAX_TOKENS", "FINISH_REASON_MAX_TOKENS", "max_completion_tokens", "max-tokens", "maxTokens",
+            "max_length", "length_limit", "max_new_tokens", "truncated", "model_context_window_exceeded", "MaxTokens")],
+        *[(word, Outcome.ANSWER, word) for word in (
+            "stop", "STOP", "eos_token", "end_turn", "EndTurn", "stop_sequence", "COMPLETE", "completed", "tool_calls")],
+        *[(word, Outcome.MALFORMED, word) for word in (
+            "error", "ERROR", "abort", "cancelled", "timeout", "insufficient_system_resource", "unknown", "other",
+            "malformed_function_call", "FINISH_REASON_UNSPECIFIED")],
+    ],
+)  # fmt: skip
+def test_every_spelling_of_the_end_of_an_answer(word: str, outcome: Outcome, finish: str) -> None:
+    reading = read(ASK, "k", 200, answer(choices=message(word, content="So 3+4=")), ("gpt-x",))
+    assert (reading.outcome, reading.completion.finish_reason) == (outcome, finish)
+    assert reading.completion.text == "So 3+4="
+
+
+@pytest.mark.parametrize(
+    "word", ["content_filter", "SAFETY", "RECITATION", "PROHIBITED_CONTENT", "guardrail_intervened"]
+)
+def test_what_a_filter_ended_is_no_answer(word: str) -> None:
+    reading = read(ASK, "k", 200, answer(choices=message(word, content="part of")), ("gpt-x",))
+    assert (reading.outcome, reading.completion.kind) == (Outcome.ANSWER, Failure.CONTENT_FILTER)
+
+
+def test_a_stream_is_read_as_the_answer_that_it_carries() -> None:
+    def event(**choice: object) -> bytes:
+        return b"data: " + orjson.dumps({"id": "c1", "model": "gpt-x", "choices": [choice]}) + b"\n\n"
+
+    pieces = event(delta={"role": "assistant", "content": "fo"}) + event(delta={"content": "ur"})
+    end = event(delta={}, finish_reason="max_tokens")
+    usage = b'data: {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}}\n\n'
+    reading = read(ASK, "k", 200, b": ping\n\n" + pieces + end + usage + b"data: [DONE]\n\n", ("gpt-x",))
+    assert (reading.outcome, reading.completion.text, reading.completion.finish_reason) == (
+        Outcome.ANSWER, "four", "length")  # fmt: skip
+    assert reading.completion.usage == Usage(7, 2)
+    assert read(ASK, "k", 200, pieces, ()).outcome is Outcome.MALFORMED  # cut before its end
+    assert read(ASK, "k", 200, b"data: {broken\n\ndata: [DONE]\n", ()).outcome is Outcome.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("stated", "usage"),
+    [
+        ({"prompt_tokens": 7, "completion_tokens": 1 << 40}, Usage(7, 1024, True, True)),
+        ({"prompt_tokens": 7, "completion_tokens": 1025}, Usage(7, 1024, True, True)),
+        ({"prompt_tokens": 7, "completion_tokens": 1024}, Usage(7, 1024)),
+        ({"prompt_tokens": 4000, "completion_tokens": 5}, Usage(4000, 5)),
+    ],
+)
+def test_usage_is_no_more_than_the_request_allowed(stated: dict, usage: Usage) -> None:
+    assert read(ASK, "k", 200, answer(usage=stated), ()).completion.usage == usage
+
+
+def test_a_prompt_of_more_tokens_than_bytes_is_capped() -> None:
+    usage = read(
+        ASK, "k", 200, answer(usage={"prompt_tokens": 1 << 40, "completion_tokens": 1}), ()
+    ).completion.usage
+    assert usage.capped
+    assert usage.prompt_tokens < 10_000
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        {"prompt_tokens": "7", "completion_tokens": "1"},
+        {},
+        {"prompt_tokens": -1, "completion_tokens": 2},
+        "7",
+        {"prompt_tokens": True},
+    ],
 )
 def test_usage_that_is_missing_or_mad_is_estimated_and_flagged(usage: object) -> None:
     found = read(ASK, "k", 200, answer(usage=usage), ()).completion.usage
@@ -107,7 +189,7 @@ def test_nothing_an_endpoint_sends_raises(raw: bytes) -> None:
     ],
 )
 def test_client_errors_that_an_item_gets_every_time(status: int, error: dict, reason: str | None) -> None:
-    assert terminal_reason(status, error_of(orjson.dumps({"error": error}))) == reason
+    assert terminal_failure(status, error_of(orjson.dumps({"error": error}))) == reason
 
 
 def test_out_of_money_is_not_out_of_breath() -> None:
@@ -128,43 +210,6 @@ def test_out_of_money_is_not_out_of_breath() -> None:
 )  # fmt: skip
 def test_retry_after_in_every_spelling(headers: dict, seconds: float | None) -> None:
     assert retry_after(headers, 1_000_000.0) == seconds
-
-
-def sent(dialect: Dialect) -> set[str]:
-    return set(orjson.loads(body(ASK, dialect)))
-
-
-def test_an_endpoint_is_sent_what_it_takes() -> None:
-    everything = {
-        "model",
-        "messages",
-        "max_tokens",
-        "temperature",
-        "top_p",
-        "seed",
-        "stop",
-        "response_format",
-    }
-    assert sent(Dialect()) == everything
-    for message_, gone, new in [
-        ("response_format json_schema is not supported", "response_format", set()),
-        (
-            "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
-            "max_tokens",
-            {"max_completion_tokens"},
-        ),
-        ("'temperature' does not support 0.7 with this model", "temperature", set()),
-        ("Unrecognized request argument: seed", "seed", set()),
-        ("unknown field: stop", "stop", set()),
-    ]:
-        changed = adapted(Dialect(), 400, error_of(orjson.dumps({"error": {"message": message_}})))
-        assert changed is not None
-        assert gone not in sent(changed)
-        assert new <= sent(changed)
-        # Once left out, the same complaint is about something else.
-        assert adapted(changed, 400, error_of(orjson.dumps({"error": {"message": message_}}))) is None
-    assert adapted(Dialect(), 400, error_of(b'{"error": "messages must not be empty"}')) is None
-    assert adapted(Dialect(), 500, error_of(b'{"error": "response_format"}')) is None
 
 
 def test_estimates_grow_with_the_text() -> None:

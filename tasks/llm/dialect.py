@@ -1,0 +1,174 @@
+"""What an endpoint turned out not to take, and the body that it is sent instead.
+
+Nothing is guessed: a field is left out, renamed or changed after the endpoint refused a request because of it.
+The dialect decides only about the bytes that are sent. The key of a request and what the ledger stores as the
+request are those of the canonical form, whatever was left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tasks.llm.request import Message, Request, encode
+
+if TYPE_CHECKING:
+    from tasks.llm.wire import WireError
+
+LEAST_TEMPERATURE = 0.01  # stands for 0 where the endpoint wants a positive one
+OPTIONAL = ("response_format", "seed", "stop", "top_p", "temperature")
+REFUSED = (400, 404, 415, 422)
+SCHEMA_FAILED = (
+    500,
+    501,
+    503,
+)  # of a server whose grammar engine cannot take the schema, if its text says so
+
+_SCHEMA = re.compile(
+    r"response_?format|json[_ ]?schema|json[_ ]?object|json[_ ]?mode|guided|grammar|structured|constrained|"
+    r"output_?schema|xgrammar|outlines|\bschema\b"
+)
+_NOT_TAKEN = re.compile(
+    r"not (?:\w+ )?(?:support|allow|permit|accept|recogni[sz]|implement|available|enabled|valid)|"
+    r"unsupported|unrecogni[sz]ed|unknown|unexpected|extra|deprecated|cannot|can't|could not|no longer|does not|"
+    r"doesn't|isn't|must|only|invalid|either|forbidden|disabled|ignored|should"
+)
+_VALUE = re.compile(
+    r"positive|greater|larger|more than|at least|minimum|non-?zero|> ?0|\(0|]0|between|range|must be"
+)
+_NAMES = {
+    "seed": re.compile(r"\b(?:random_)?seed\b"),
+    "stop": re.compile(r"\bstop(?:_sequences?|_words?|s)?\b|\bstop sequences?\b"),
+    "top_p": re.compile(r"\btop[_-]?p\b"),
+    "temperature": re.compile(r"\btemperature\b"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`without` are the fields of the body that are left out. `system` is the role in which system texts are
+    sent; "" puts them before the first user text."""
+
+    without: frozenset[str] = frozenset()
+    cap: str = "max_tokens"  # newer OpenAI models want max_completion_tokens
+    system: str = "system"
+    least_temperature: float = 0.0
+
+    def notes(self) -> tuple[str, ...]:
+        """What differs from what was asked for, for reports and lineage."""
+        notes = [f"{name} left out" for name in OPTIONAL if name in self.without]
+        if self.cap != "max_tokens":
+            notes.append(f"max_tokens sent as {self.cap}")
+        if self.system != "system":
+            notes.append(
+                f"system texts sent as {self.system}" if self.system else "system texts put before the user's"
+            )
+        if self.least_temperature:
+            notes.append(f"temperature 0 sent as {self.least_temperature:g}")
+        return tuple(notes)
+
+
+def body(request: Request, dialect: Dialect) -> bytes:
+    """The JSON to POST to /chat/completions."""
+    fields: dict[str, Any] = {"model": request.model, "messages": _messages(request.messages, dialect)}
+    fields[dialect.cap] = request.max_tokens
+    fields["temperature"] = max(request.temperature, dialect.least_temperature)
+    fields["top_p"] = request.top_p
+    if request.seed is not None:
+        fields["seed"] = request.seed
+    if request.stop:
+        fields["stop"] = list(request.stop)
+    if request.response_schema is not None:
+        schema = {"name": "answer", "strict": True, "schema": request.response_schema}
+        fields["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return encode({name: value for name, value in fields.items() if name not in dialect.without})
+
+
+def _messages(messages: Sequence[Message], dialect: Dialect) -> list[Message]:
+    if dialect.system == "system":
+        return list(messages)
+    if dialect.system:
+        return [{**m, "role": dialect.system} if m.get("role") == "system" else m for m in messages]
+    texts = [str(m.get("content")) for m in messages if m.get("role") == "system"]
+    rest: list[Message] = [m for m in messages if m.get("role") != "system"]
+    if not texts:
+        return rest
+    system = "\n\n".join(texts)
+    for index, message in enumerate(rest):
+        if message.get("role") == "user":
+            rest[index] = {**message, "content": f"{system}\n\n{message.get('content')}"}
+            return rest
+    return [{"role": "user", "content": system}, *rest]
+
+
+def adapted(dialect: Dialect, request: Request, status: int, error: WireError) -> Dialect | None:
+    """The dialect without what a refusal complains of; None where it complains of nothing that was sent.
+    Each step leaves less to complain of, so that a chain of refusals ends."""
+    said = f"{error.param} {error.message} {error.code}".lower()
+    sent = fields_of(request, dialect)
+    schema = "response_format" in sent
+    if schema and status in (*REFUSED, *SCHEMA_FAILED) and _SCHEMA.search(said):
+        return _less(dialect, "response_format")
+    if schema and status == 501:
+        return _less(dialect, "response_format")  # "not implemented" without a word: nothing else is unusual
+    if status not in (400, 422):
+        return None
+    return _cap(dialect, said) or _roles(dialect, request, said) or _field(dialect, request, said, sent)
+
+
+def fields_of(request: Request, dialect: Dialect) -> frozenset[str]:
+    """The fields of the body that an endpoint may lack."""
+    sent = {"temperature", "top_p"}
+    if request.seed is not None:
+        sent.add("seed")
+    if request.stop:
+        sent.add("stop")
+    if request.response_schema is not None:
+        sent.add("response_format")
+    return frozenset(sent - dialect.without)
+
+
+def _less(dialect: Dialect, name: str) -> Dialect:
+    return replace(dialect, without=dialect.without | {name})
+
+
+def _cap(dialect: Dialect, said: str) -> Dialect | None:
+    if dialect.cap == "max_tokens" and "max_completion_tokens" in said:
+        return replace(dialect, cap="max_completion_tokens")
+    refused = re.search(
+        r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|extra|not permitted|not allowed", said
+    )
+    if dialect.cap == "max_tokens" and "max_tokens" in said and refused:
+        return replace(dialect, cap="max_completion_tokens")
+    return None
+
+
+def _roles(dialect: Dialect, request: Request, said: str) -> Dialect | None:
+    if not dialect.system or not any(m.get("role") == "system" for m in request.messages):
+        return None
+    named = re.search(r"\bsystem\b|\bdeveloper\b|\broles?\b", said)
+    about = re.search(r"\broles?\b|\bmessages?\b|\binstructions?\b|\bprompts?\b|alternate", said)
+    if not named or not about or not (_NOT_TAKEN.search(said) or "alternate" in said):
+        return None
+    if dialect.system == "system" and "developer" in said:
+        return replace(dialect, system="developer")
+    return replace(dialect, system="")
+
+
+def _field(dialect: Dialect, request: Request, said: str, sent: frozenset[str]) -> Dialect | None:
+    if not _NOT_TAKEN.search(said):
+        return None
+    if (
+        "temperature" in sent
+        and _NAMES["temperature"].search(said)
+        and not ("top_p" in sent and _NAMES["top_p"].search(said))
+    ):
+        if request.temperature < LEAST_TEMPERATURE and not dialect.least_temperature and _VALUE.search(said):
+            return replace(dialect, least_temperature=LEAST_TEMPERATURE)
+        return _less(dialect, "temperature")
+    for name in ("top_p", "seed", "stop"):
+        if name in sent and _NAMES[name].search(said):
+            return _less(dialect, name)
+    return None

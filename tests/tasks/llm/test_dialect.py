@@ -1,0 +1,154 @@
+"""What is left out, renamed or changed after a refusal, whichever words it has."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from tasks.llm.dialect import Dialect, adapted, body
+from tasks.llm.request import Request
+from tasks.llm.wire import error_of
+
+MESSAGES = [{"role": "system", "content": "Be exact."}, {"role": "user", "content": "2 + 2?"}]
+ASK = Request(
+    MESSAGES, "gpt-x", temperature=0.7, seed=5, stop=("END",), response_schema={"type": "object"}, max_tokens=64
+)  # fmt: skip
+PLAIN = Dialect()
+GREEDY = Request(MESSAGES, "gpt-x", temperature=0.0)
+
+
+def fields(request: Request, dialect: Dialect) -> dict:
+    sent: dict = orjson.loads(body(request, dialect))
+    return sent
+
+
+def after(
+    message: object, status: int = 400, request: Request = ASK, dialect: Dialect = PLAIN
+) -> Dialect | None:
+    return adapted(dialect, request, status, error_of(orjson.dumps({"error": message})))
+
+
+def test_everything_is_sent_to_an_endpoint_that_refused_nothing() -> None:
+    assert set(fields(ASK, Dialect())) == {
+        "model", "messages", "max_tokens", "temperature", "top_p", "seed", "stop", "response_format",
+    }  # fmt: skip
+    assert Dialect().notes() == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "gone"),
+    [
+        (400, "response_format json_schema is not supported", "response_format"),
+        (400, "Structured outputs are not supported for this model", "response_format"),
+        (400, "failed to parse grammar", "response_format"),
+        (400, "JSON mode is not supported", "response_format"),
+        (422, "guided decoding backend is not available", "response_format"),
+        (400, "Invalid schema for response: additionalProperties is required", "response_format"),
+        (500, "xgrammar: unsupported keyword in json schema", "response_format"),
+        (501, "Not Implemented", "response_format"),
+        (400, "'temperature' does not support 0.7 with this model", "temperature"),
+        (400, "`temperature` is deprecated for this model.", "temperature"),
+        (400, "temperature must be strictly positive", "temperature"),
+        (400, "`temperature` and `top_p` cannot both be specified for this model. Please use only one.", "top_p"),
+        (422, "You should specify either temperature or top_p, but not both", "top_p"),
+        (422, "top_p must be in (0, 1), got 1.0", "top_p"),
+        (400, "`top_p` must be > 0.0 and < 1.0", "top_p"),
+        (400, "Unrecognized request argument: seed", "seed"),
+        (400, {"message": "Unsupported parameter", "param": "seed"}, "seed"),
+        (422, [{"loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}], "seed"),
+        (400, "unknown field: stop", "stop"),
+        (400, "stop sequences are not supported by this model", "stop"),
+    ],
+)  # fmt: skip
+def test_what_a_refusal_names_is_left_out(status: int, message: object, gone: str) -> None:
+    new = after(message, status)
+    assert new is not None
+    assert set(fields(ASK, Dialect())) - set(fields(ASK, new)) == {gone}
+    assert new.notes() == (f"{gone} left out",)
+
+
+def test_a_refused_cap_is_renamed() -> None:
+    for message in (
+        "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+        "Unrecognized request argument supplied: max_tokens",
+    ):
+        new = after(message)
+        assert new is not None
+        sent = fields(ASK, new)
+        assert sent["max_completion_tokens"] == 64
+        assert "max_tokens" not in sent
+        assert after(message, dialect=new) is None
+    assert after("max_tokens is too large: 64. This model takes at most 32") is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "System role not supported",
+        "Conversation roles must alternate user/assistant/user/assistant/...",
+        "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+        "Only user and assistant roles are supported!",
+        "Developer instruction is not enabled for models/gemma",
+        "unexpected role: system. Allowed roles: user, assistant",
+    ],
+)
+def test_a_refused_system_role_is_put_before_the_user_text(message: str) -> None:
+    new: Dialect | None = after(message)
+    while new is not None and new.system:
+        new = after(message, dialect=new)
+    assert new is not None
+    assert fields(ASK, new)["messages"] == [{"role": "user", "content": "Be exact.\n\n2 + 2?"}]
+    assert after(message, dialect=new) is None
+    alone = Request([{"role": "user", "content": "2 + 2?"}], "gpt-x")
+    assert after(message, request=alone) is None
+
+
+def test_the_developer_role_is_used_where_it_is_named() -> None:
+    new = after("Unsupported value: 'system'. Use the 'developer' role for instructions instead.")
+    assert new is not None
+    assert [m["role"] for m in fields(ASK, new)["messages"]] == ["developer", "user"]
+
+
+def test_a_greedy_temperature_is_nudged_where_it_must_be_positive() -> None:
+    new = after("`temperature` must be strictly positive", request=GREEDY)
+    assert new is not None
+    assert fields(GREEDY, new)["temperature"] == 0.01
+    assert fields(ASK, new)["temperature"] == 0.7
+    gone = after("`temperature` must be strictly positive", request=GREEDY, dialect=new)
+    assert gone is not None
+    assert "temperature" not in fields(GREEDY, gone)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "messages must not be empty"),
+        (400, "bad request"),
+        (500, "boom"),
+        (503, "overloaded"),
+        (401, "temperature is not supported"),
+        (429, "seed is not supported"),
+    ],
+)
+def test_other_refusals_change_nothing(status: int, message: str) -> None:
+    assert after(message, status) is None
+
+
+def test_a_chain_of_refusals_ends() -> None:
+    complaint = (
+        "temperature, top_p, seed, stop, response_format, max_tokens and the system role are not supported"
+    )
+    dialect: Dialect = PLAIN
+    for _ in range(12):
+        new = after(complaint, dialect=dialect)
+        if new is None:
+            break
+        assert new != dialect
+        dialect = new
+    assert set(fields(ASK, dialect)) == {"model", "messages", "max_completion_tokens"}
+
+
+def test_the_key_is_that_of_the_request_whatever_is_sent() -> None:
+    before = ASK.key()
+    body(ASK, Dialect(without=frozenset({"seed", "top_p"}), system="", cap="max_completion_tokens"))
+    assert ASK.key() == before
