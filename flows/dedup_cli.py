@@ -1,4 +1,4 @@
-"""The command dedup: the near-duplicates of a collection of any size, Parquet in and Parquet out."""
+"""The command dedup: the near-duplicates of a collection of any size, and the collection without them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,20 @@ class On(StrEnum):
 
 
 def dedup(
-    files: Annotated[list[Path], typer.Argument(help="Parquet files.", exists=True, dir_okay=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Files: Parquet, JSON Lines, JSON, CSV, TSV.", exists=True, dir_okay=False),
+    ],
     to: Annotated[Path, typer.Option(help="A folder for the work; run again, it goes on there.")],
     text: Annotated[str, typer.Option(help="Column of the texts.")] = "question",
-    id: Annotated[str, typer.Option(help="Column of the ids.")] = "id",
+    id: Annotated[
+        str, typer.Option(help="Column of the ids; records without one are named by their places.")
+    ] = "id",
     language: Annotated[
-        str, typer.Option(help="Column of the languages; empty: all go by words.")
+        str,
+        typer.Option(
+            help="Column of the languages, told by the letters where there is none; empty: all go by words."
+        ),
     ] = "language",
     quality: Annotated[
         str, typer.Option(help="Number column: the highest of a cluster stays; empty: the smallest id.")
@@ -40,21 +48,42 @@ def dedup(
     address: Annotated[str | None, typer.Option(help="A Dask or Ray cluster that runs already.")] = None,
     json: AsJson = False,
 ) -> None:
-    """The near-duplicates of Parquet files of any size, by MinHash, each verified exactly."""
+    """The near-duplicates of files of any size, by MinHash, each verified exactly, and the files without them.
+
+    Writes into the folder: duplicates.parquet (id, of, near, score), and the clean set, clean.jsonl or, of Parquet with
+    ids, clean/*.parquet.
+    """
     import pyarrow.parquet as pq
 
+    from tasks.dedup.files import prepare, write_clean
     from tasks.dedup.outofcore import Collection, OutOfCore
     from tasks.dedup.sketching import Source
     from tasks.dedup.workers import workers as working
 
     count = workers or len(os.sched_getaffinity(0))
     source = Source(text, id, language or None, quality or None)
-    collection = Collection(files, to, source, OutOfCore(threshold=threshold, memory=memory, threads=count))
+    prepared = prepare(files, to, source)
+    settings = OutOfCore(threshold=threshold, memory=memory, threads=count)
+    collection = Collection(prepared.paths, to, source, settings)
     with working(on.value, count, address) as each:
         path = collection.run(each)
-    rows = sum(pq.read_metadata(file).num_rows for file in files)
+    rows = sum(pq.read_metadata(file).num_rows for file in prepared.paths)
     gone = pq.read_metadata(path).num_rows
+    clean, kept = write_clean(files, to, source, path)
+    unread = prepared.unread
     if json:
-        print_json({"rows": rows, "duplicates": gone, "file": str(path)})
-    else:
-        typer.echo(f"{gone:,} of {rows:,} rows are duplicates of a better one: {path} (id, of, near, score)")
+        print_json(
+            {
+                "rows": rows,
+                "duplicates": gone,
+                "file": str(path),
+                "kept": kept,
+                "clean": str(clean),
+                "unread": unread,
+            }
+        )
+        return
+    typer.echo(f"{gone:,} of {rows:,} rows are duplicates of a better one: {path} (id, of, near, score)")
+    typer.echo(f"{kept:,} rows are left: {clean}")
+    if unread:
+        typer.echo(f"{len(unread):,} records hold no text and were left out, the first: {unread[0]}")

@@ -27,6 +27,7 @@ from storage.rows import kept
 from storage.shards import digest_of
 from tasks.bill import total
 from tasks.evaluate.answering import Asking, answer_items, prompt_refs
+from tasks.evaluate.domains import DOMAINS, UNASSIGNED
 from tasks.evaluate.harness import Folder, run_tasks
 from tasks.evaluate.items import as_form, load
 from tasks.evaluate.plots import differences, radar
@@ -59,6 +60,7 @@ class Evaluation:
                     f"model {model!r} is neither a role ({', '.join(ROLES)}) nor a checkpoint: mend it, such as hf:FOLDER"
                 )
         items = _items(config)
+        warn_of_unassigned(items, bars)
         plain = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "benchmarks"})
         identity = digest_of(
             plain, [tools.identity(model) for model in models], items.column("id").to_pylist()
@@ -147,6 +149,19 @@ class Evaluation:
             folder / "record.json", orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
         )
         return self.name
+
+
+def warn_of_unassigned(items: pa.Table, bars: Bars) -> None:
+    """One line that names the benchmarks whose domain neither their name nor their form tells."""
+    unassigned = items.filter(pc.equal(items.column("domain"), UNASSIGNED)).column("benchmark")
+    names = sorted(pc.unique(unassigned).to_pylist())
+    if names:
+        bars.console.print(
+            f"no domain is known for {', '.join(names)}: counted as {UNASSIGNED}. "
+            f"Fix: --set domains.{names[0]}=one of {', '.join(DOMAINS)}",
+            highlight=False,
+            markup=False,
+        )
 
 
 def _items(config: Evaluate) -> pa.Table:

@@ -157,19 +157,18 @@ def _steps(told: Mapping[str, Any]) -> dict[str, Any] | None:
         steps, wrong = told.get("model_output_steps"), told["model_output_solution_first_error_step"]
         wrong = 0 if told.get("model_output_solution_correctness") == "correct" else wrong
     elif "error_steps" in told:
-        steps, wrong = told.get("modified_process"), min(told["error_steps"] or [0])
+        steps, wrong = told.get("modified_process"), _first(told["error_steps"])
     elif "mistake_index" in told:
         steps, wrong = told.get("steps"), told["mistake_index"]
-        wrong = 0 if wrong is None else wrong + 1
+        wrong = 0 if wrong is None else wrong + 1 if isinstance(wrong, int) else wrong
     if not isinstance(steps, list):
         return None
+    if not str(wrong).isdigit():
+        raise Unfit(f"the first wrong step is {wrong!r}, not a number")
     try:
-        first = int(str(wrong))
         options = options_of(told)
-    except (ValueError, Unreadable) as error:
-        raise Unfit(
-            f"the first wrong step is {wrong!r}, not a number" if str(wrong) in str(error) else str(error)
-        ) from error
+    except Unreadable as error:
+        raise Unfit(str(error)) from error
     question = next((told[key] for key in ("modified_question", "question", "input") if isinstance(told.get(key), str)), None)  # fmt: skip
     if not question:
         raise Unfit("no question")
@@ -177,8 +176,15 @@ def _steps(told: Mapping[str, Any]) -> dict[str, Any] | None:
         "form": "first_error",
         "question": "\n".join([question, *(options.lines() if options else ())]),
         "solution": "\n".join(" ".join(str(step).split()) for step in steps),
-        "reference": str(first),
+        "reference": str(int(wrong)),
     }
+
+
+def _first(numbers: Any) -> Any:
+    """The least of a list of whole numbers, 0 for none; whatever else it is comes back to be refused."""
+    if isinstance(numbers, list) and all(isinstance(one, int) for one in numbers):
+        return min(numbers, default=0)
+    return 0 if numbers is None else numbers
 
 
 def as_form(items: pa.Table, form: str) -> pa.Table:

@@ -106,7 +106,7 @@ def _letter(answer: str, item: Mapping[str, Any]) -> str | None:
         letter, rest = (led[1], led[2]) if led[1] else (led[3], led[4])
         others = [place for place, option in enumerate(options) if folded(option) == folded(rest)]
         if others and ord(letter.upper()) - 65 not in others:
-            return None  # the letter of one option with the words of another
+            return None  # the letter of one option with the words of another: the words decide
         return _in_range(letter, options)
     if told := _TOLD.fullmatch(plainly):
         return _in_range(told[1], options)

@@ -24,6 +24,22 @@ from tasks.sandbox import Sandbox
 
 ROLES = {"question": "Who?", "language": "en", "reference": "Ada is a knight, and Bo is a knave."}
 CHOICE = {"question": "Which?", "language": "en", "options": ["4", "1/2", "Paris"], "reference": "B"}
+NUMBERS = {"question": "q", "language": "en", "options": ["40", "50", "60", "70"], "reference": "C"}
+ROOTS = {
+    "question": "q",
+    "language": "en",
+    "options": ["$\\sqrt3$", "$c$", "$3c$", "$c\\sqrt{3}$"],
+    "reference": "A",
+}
+THINGS = {
+    "question": "q",
+    "language": "en",
+    "options": ["a bike", "a boat", "a car", "a bus"],
+    "reference": "C",
+}
+SEVERAL = {"question": "q", "language": "en", "options": ["2", "3", "4"], "reference": "AC"}
+VALUED = {"question": "q", "language": "en", "options": ["2", "1/2"], "reference": "0.5"}
+GRADED = {"question": "q", "language": "en", "solution": "a", "reference": "wrong"}
 STEPS = {"question": "q", "language": "en", "solution": "a\nb", "reference": "2"}
 
 
@@ -38,6 +54,28 @@ STEPS = {"question": "q", "language": "en", "solution": "a\nb", "reference": "2"
         ("choice", CHOICE, "The answer is 7.", None, False),
         ("choice", CHOICE, "\\boxed{D}", None, False),
         ("choice", CHOICE, "", None, False),
+        ("choice", NUMBERS, "So the answer is $d = 60$.", "C", True),
+        ("choice", ROOTS, "\\boxed{c\\sqrt{3}}", "D", False),
+        ("choice", ROOTS, "\\boxed{c}", "B", False),
+        ("choice", THINGS, "The answer is a car.", "C", True),
+        ("choice", THINGS, "The answer is A car.", "C", True),
+        ("choice", NUMBERS, "\\boxed{\\mathrm{(C)}}", "C", True),
+        ("choice", NUMBERS, "\\boxed{\\textbf{(C)}\\ 60}", "C", True),
+        ("choice", NUMBERS, "\\boxed{C}", "C", True),
+        ("choice", NUMBERS, "The answer is (C).", "C", True),
+        ("choice", NUMBERS, "The answer is C) 60", "C", True),
+        ("choice", NUMBERS, "**C**", "C", True),
+        ("choice", NUMBERS, "\\boxed{60}", "C", True),
+        ("choice", NUMBERS, "\\boxed{(a, b)}", None, False),
+        ("choice", NUMBERS, "\\boxed{a + 1}", None, False),
+        ("choice", NUMBERS, "The answer is a triangle.", None, False),
+        ("choice", NUMBERS, "The answer is B) 60", "C", True),
+        ("choice", SEVERAL, "\\boxed{A, C}", "AC", True),
+        ("choice", SEVERAL, "\\boxed{CA}", "AC", True),
+        ("choice", SEVERAL, "\\boxed{A}", "A", False),
+        ("choice", VALUED, "\\boxed{B}", "B", True),
+        ("judgement", GRADED, '{"instruction_score": 8, "answer_score": 2, "first_wrong_step": 1, "critique": "no"}', "wrong", True),
+        ("judgement", GRADED, '{"instruction_score": 8, "answer_score": 9, "first_wrong_step": null, "critique": "ok"}', "right", False),
         ("roles", ROLES, "Ada is a knave? No.\nAda is a knight\nBo is a knave", "Ada is a knight, Bo is a knave", True),
         ("roles", ROLES, "**Ada**: knight\n**Bo**: Knave", "Ada is a knight, Bo is a knave", True),
         ("roles", ROLES, "Ada is a knight, Bo is a knight", "Ada is a knight, Bo is a knight", False),

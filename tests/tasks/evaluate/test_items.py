@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from flows.evaluating import warn_of_unassigned
+from flows.progress import Bars
 from tasks.decontaminate.benchmarks import BenchmarkError
 from tasks.evaluate.domains import CAPABILITIES, DOMAINS, domain_of
 from tasks.evaluate.items import as_form, load
@@ -56,6 +60,28 @@ RECORDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"Question": "q", "Model_Solution_Steps": ["a\nb"], "Model_Solution_First_Error_Step": "N/A",
          "Model_Solution_Correctness": "correct"},
         {"solution": "a b", "reference": "0"},
+    ),
+    "mr_ben_options": (
+        {"Question": "2 + 3?", "Options": "A: 4 \nB: 5 ", "Model_Solution_Steps": ["a", "b"], "Model_Solution_First_Error_Step": "2",
+         "Model_Solution_Correctness": "incorrect"},
+        {"form": "first_error", "question": "2 + 3?\nA) 4\nB) 5"},
+    ),
+    "verify_cot": (
+        {"question": "2 + 3?", "answer": "First, we add. So it is 6.", "final_answer": "6", "gt_answer": "#### 5", "correct": False, "flag": 0},
+        {"form": "judgement", "domain": "error finding", "solution": "First, we add. So it is 6.", "reference": "wrong"},
+    ),
+    "graded_solutions": (
+        {"prompt": "2 + 3?", "completion": "It is \\boxed{6}", "label": False},
+        {"form": "judgement", "domain": "error finding", "reference": "wrong"},
+    ),
+    "multi_letter_exam": (
+        {"question": "Which are even?", "options": ["2", "3", "4"], "label": ["A", "C"]},
+        {"form": "choice", "domain": "unassigned", "capability": "unassigned", "reference": "AC"},
+    ),
+    "imo_line_break": ({"Problem": "Which n?", "Short Answer": "n is prime\n"}, {"form": "open", "reference": "n is prime"}),
+    "own_options": (
+        {"problem": "Which is even?\nA) 3\nB) 4", "answer": "B"},
+        {"form": "choice", "question": "Which is even?", "options": ["3", "4"], "reference": "B"},
     ),
     "prmbench": (
         {"question": "q", "modified_process": ["a", "b", "c"], "error_steps": [3, 2]},
@@ -150,3 +176,16 @@ def test_real_files(path: str, form: str, usable: int) -> None:
     if form == "choice":
         assert all(ord(letter) - 65 < len(item["options"]) for item in items for letter in item["reference"])
         assert all(len(item["options"]) > 1 for item in items)
+
+
+def test_benchmarks_of_no_known_domain_are_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "ours.jsonl").write_text('{"question": "2 + 3?", "answer": "5"}\n')
+    (tmp_path / "gsm8k.jsonl").write_text('{"question": "2 + 3?", "answer": "5"}\n')
+    shown = io.StringIO()
+    warn_of_unassigned(
+        load([tmp_path / "ours.jsonl", tmp_path / "gsm8k.jsonl"]), Bars(Console(file=shown, width=1000))
+    )
+    assert shown.getvalue().count("\n") == 1
+    assert shown.getvalue().startswith(
+        "no domain is known for ours: counted as unassigned. Fix: --set domains.ours="
+    )
