@@ -17,6 +17,7 @@ from tasks.clock import moment
 from tasks.decontaminate.rules import RULES
 from tasks.decontaminate.run import SHARED
 from tasks.dedup.settings import DedupSettings
+from tasks.found import checked, names, scores_of
 from tasks.mix import COLUMNS, MixSettings
 from tasks.solve import SolveSettings
 from tasks.taxonomy import DOMAINS, SUBDOMAINS
@@ -31,8 +32,29 @@ class ConfigError(ForPeople, ValueError):
     """A configuration that cannot be used; the message names the file or the key and the mend."""
 
 
+FORMATS = ("cot", "pot")  # values of the column solution_format
+
+
+def checked_scorers(given: list[str]) -> list[str]:
+    """The names, if each is a file of tasks/scorers/; ValueError otherwise."""
+    checked("scorer", given, names("tasks.scorers"))
+    return given
+
+
+def checked_thresholds(given: dict[str, float]) -> dict[str, float]:
+    """The thresholds, if each is of a score that some scorer gives; ValueError otherwise."""
+    checked("score", given, scores_of("tasks.scorers"))
+    return given
+
+
+def checked_rules(given: list[str]) -> list[str]:
+    """The names, if each is a file of tasks/decontaminate/rules/; ValueError otherwise."""
+    checked("rule", given, names("tasks.decontaminate.rules"))
+    return given
+
+
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Seeds(Section):
@@ -59,11 +81,17 @@ class Generate(Section):
 
     @field_validator("subdomains")
     @classmethod
-    def _known(cls, names: list[str]) -> list[str]:
-        unknown = sorted(set(names) - set(SUBDOMAINS))
-        if unknown:
-            raise ValueError(f"unknown subdomain {unknown[0]!r}; there are: {', '.join(SUBDOMAINS)}")
-        return names
+    def _known(cls, given: list[str]) -> list[str]:
+        checked("subdomain", given, SUBDOMAINS)
+        return given
+
+    @field_validator("methods")
+    @classmethod
+    def _methods(cls, weights: dict[str, float]) -> dict[str, float]:
+        checked("method", weights, names("tasks.methods"))
+        if any(weight < 0 for weight in weights.values()) or not sum(weights.values()) > 0:
+            raise ValueError("weights of methods are 0 or more, and one at least is above 0")
+        return weights
 
 
 class Similarity(Section):
@@ -141,12 +169,28 @@ class Score(Section):
         {"heuristics": 0.5, "instruction": 0.5, "answer": 0.6}, description="least score of a kept row"
     )
 
+    @field_validator("scorers")
+    @classmethod
+    def _scorers(cls, given: list[str]) -> list[str]:
+        return checked_scorers(given)
+
+    @field_validator("thresholds")
+    @classmethod
+    def _thresholds(cls, given: dict[str, float]) -> dict[str, float]:
+        return checked_thresholds(given)
+
 
 class Decontaminate(Section):
     benchmarks: list[str] = Field(
         [], description="files of benchmark items, or folders of them, that no row may come from"
     )
     rules: list[str] = Field(list(RULES), description="files of tasks/decontaminate/rules/")
+
+    @field_validator("rules")
+    @classmethod
+    def _rules(cls, given: list[str]) -> list[str]:
+        return checked_rules(given)
+
     ask: bool = Field(True, description="let the critic decide about near ones that no rule is sure of")
     shared: Share = Field(
         SHARED,
@@ -191,17 +235,15 @@ class Mix(Section):
     @field_validator("shares")
     @classmethod
     def _dimensions(cls, shares: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-        unknown = sorted(set(shares) - set(COLUMNS))
-        if unknown:
-            raise ValueError(f"unknown dimension {unknown[0]!r}; there are: {', '.join(COLUMNS)}")
+        checked("dimension", shares, COLUMNS)
+        checked("format", shares.get("format", {}), FORMATS)
+        checked("domain", shares.get("domain", {}), DOMAINS)
         return shares
 
     @field_validator("at_least")
     @classmethod
     def _domains(cls, shares: dict[str, float]) -> dict[str, float]:
-        unknown = sorted(set(shares) - set(DOMAINS))
-        if unknown:
-            raise ValueError(f"unknown domain {unknown[0]!r}; there are: {', '.join(DOMAINS)}")
+        checked("domain", shares, DOMAINS)
         if sum(shares.values()) > 1 + 1e-9:
             raise ValueError(f"the least shares add up to {sum(shares.values()):g}, which is more than 1")
         return shares

@@ -9,7 +9,16 @@ from prefect import flow
 from pydantic import Field, field_validator
 
 from flows.alarms import on_failure
-from flows.config import Gates, Mix, Section, Share, Similarity
+from flows.config import (
+    Gates,
+    Mix,
+    Section,
+    Share,
+    Similarity,
+    checked_rules,
+    checked_scorers,
+    checked_thresholds,
+)
 from flows.progress import Bars
 from flows.republish import publish
 from flows.rework import Work
@@ -17,6 +26,7 @@ from flows.runners import task_runner
 from flows.settings import load_settings
 from flows.tools import opened
 from storage.errors import Conflict
+from tasks.found import checked
 from tasks.rejudge import CHOSEN_BY
 
 MOST_RACES = 10
@@ -63,10 +73,23 @@ class Rebuild(Section):
     @field_validator("without", "only")
     @classmethod
     def _columns(cls, chosen: dict[str, list[str]]) -> dict[str, list[str]]:
-        unknown = sorted(set(chosen) - set(CHOSEN_BY))
-        if unknown:
-            raise ValueError(f"unknown column {unknown[0]!r}; there are: {', '.join(CHOSEN_BY)}")
+        checked("column", chosen, CHOSEN_BY)
         return chosen
+
+    @field_validator("thresholds")
+    @classmethod
+    def _thresholds(cls, given: dict[str, float]) -> dict[str, float]:
+        return checked_thresholds(given)
+
+    @field_validator("scorers", "rescore")
+    @classmethod
+    def _scorers(cls, given: list[str] | None) -> list[str] | None:
+        return given if given is None else checked_scorers(given)
+
+    @field_validator("rules")
+    @classmethod
+    def _rules(cls, given: list[str] | None) -> list[str] | None:
+        return given if given is None else checked_rules(given)
 
 
 @flow(

@@ -25,7 +25,7 @@ from storage.versions import Version
 from tasks import rejudge, scorers
 from tasks.decontaminate.run import clean
 from tasks.dedup.night import dedup_rows
-from tasks.found import module
+from tasks.found import checked, module, scores_of
 from tasks.mix import mix
 from tasks.rejudge import COLUMNS, Mask, Pool
 from tasks.votes import Calibration
@@ -79,6 +79,13 @@ class Work:
         bar = bars.stage("Gather candidates", candidates.count_rows())
         pool = rejudge.gather(candidates.to_table(columns=list(COLUMNS)), runs, rules.score.scorers, past)
         bar.close(f"{len(pool.alive):,} solutions of {len(runs)} runs")
+        for setting, chosen in (("without", config.without), ("only", config.only)):
+            for column, values in chosen.items():
+                there = pc.unique(pool.rows.column(column)).drop_null().to_pylist()
+                try:
+                    checked(f"{column} among the candidates,", values, sorted(map(str, there)))
+                except ValueError as error:
+                    raise ConfigError(f"setting {setting}.{column}: {error}. Fix: one of these") from None
         work = cls(config, line, base, store.head(config.into or config.dataset), rules, candidates, pool)
         work.certificate = base.lineage.get("decontamination") or {}
         work.home = np.full(len(pool.alive), -1, dtype=np.int64)
@@ -276,7 +283,11 @@ def _section(version: Version, name: str) -> dict[str, Any]:
     """A section of the version's settings: of what an older release stored, what there still is."""
     stored = (version.lineage.get("parameters") or {}).get(name) or {}
     known = type(getattr(Nightly(), name)).model_fields
-    return {key: value for key, value in stored.items() if key in known}
+    found = {key: value for key, value in stored.items() if key in known}
+    if "thresholds" in found:  # one of a score that no scorer gives has never had an effect
+        there = scores_of("tasks.scorers")
+        found["thresholds"] = {key: value for key, value in found["thresholds"].items() if key in there}
+    return found
 
 
 def _none() -> pa.Table:

@@ -6,12 +6,14 @@ flows/config.py, where the Prefect UI shows it as a form; keys never enter a flo
 
 from __future__ import annotations
 
+import difflib
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from storage.errors import ForPeople
 from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint
@@ -136,8 +138,34 @@ class Settings(BaseSettings):
         )
 
 
+# read elsewhere, or set by one of our processes for another
+_OTHER = {"SERVE_API_KEY", "SERVER_SIGN_IN", "ROOT", "BENCH_LATENCY", "CURATOR_PYTHON", "DISTILABEL_PYTHON"}
+
+
+def _known(name: str) -> None:
+    """SettingsError for a variable with our prefix that stands for no setting."""
+    if not name.upper().startswith("MATHMILL_"):
+        return
+    top, *below = name.upper().removeprefix("MATHMILL_").split("__")
+    nested = {field.upper() for field in Role.model_fields}
+    fields = {field.upper() for field in Settings.model_fields}
+    roles = {role.upper() for role in ROLES}
+    if top in _OTHER or (top in fields and top not in roles and (not below or top == "VLLM_OPTIONS")):
+        return
+    if top in roles and (not below or below[0] in nested):
+        return
+    known = [f"MATHMILL_{field}" for field in sorted(fields - roles)]
+    known += [f"MATHMILL_{role}__{field}" for role in sorted(roles) for field in sorted(nested)]
+    near = difflib.get_close_matches(name.upper(), known, 1, 0.5)
+    fix = f"set {near[0]}, or unset it" if near else "unset it"
+    raise SettingsError(f"{name}: there is no such setting. Fix: {fix} (in the environment or in .env)")
+
+
 def load_settings() -> Settings:
-    """Settings from the environment and `.env`; SettingsError in one line if they do not fit."""
+    """Settings from the environment and `.env`; SettingsError in one line if they do not fit, or if a
+    variable that begins with MATHMILL_ is none of ours: a misspelt one would be ignored."""
+    for name in [*os.environ, *DotEnvSettingsSource(Settings).env_vars]:
+        _known(name)
     try:
         return Settings()
     except ValidationError as error:

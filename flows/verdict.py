@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from flows.alarms import on_failure
 from flows.config import Section
@@ -14,6 +14,8 @@ from flows.runners import task_runner
 from flows.settings import load_settings
 from flows.tools import opened
 from flows.trial import Trial
+from tasks.found import checked
+from tasks.rejudge import CHOSEN_BY
 
 
 class Verdict(Section):
@@ -47,6 +49,12 @@ class Verdict(Section):
         "", description="column whose values are left out one by one, such as source or method; empty: none"
     )
     seed: int = Field(0, description="same seed, same data, same machine, same verdict")
+
+    @field_validator("without")
+    @classmethod
+    def _column(cls, name: str) -> str:
+        checked("column", [name] if name else [], CHOSEN_BY)
+        return name
 
 
 @flow(

@@ -148,8 +148,13 @@ def maintain(
 
 def migrate(dataset: Dataset) -> None:
     """Publish the newest version again in this program's row format; older versions stay as they are."""
+    from storage.evolution import MAJOR
+
     store, _ = _store()
     old = store.resolve(dataset)
+    if old.major == MAJOR:
+        typer.echo(f"{old} is in format {MAJOR} already: there is nothing to migrate")
+        return
     version = store.migrate(dataset, lineage=old.lineage | {"flow": "migrate", "base": str(old)})
     typer.echo(f"{version}: {version.rows:,} rows of {old}, in format {version.major}")
 

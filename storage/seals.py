@@ -142,13 +142,15 @@ def check(where: Location, table: str) -> list[str]:
 
 
 def require(where: Location, table: str, paths: Sequence[str]) -> None:
-    """Raises Corrupt naming those of these data files that differ from the table's seal, before anything
+    """Raises Corrupt naming those of these data files that are gone or differ from the table's seal, before anything
     decodes them: a flipped bit in a Parquet file can crash the whole process in its reader."""
     files = read(where, table).files
     found = []
     for path in paths:
         digest = files.get(path)
-        if digest is not None and where.exists(table, path) and seal_of(where, table, path)[0] != digest:
+        if not where.exists(table, path):
+            found.append(f"{table}/{path} is missing")
+        elif digest is not None and seal_of(where, table, path)[0] != digest:
             found.append(f"{table}/{path} was altered")
     if found:
         raise Corrupt(f"the table {table}", found)

@@ -55,6 +55,9 @@ __all__ = [
 ]
 
 
+MEND = "Fix: restore the ledger from a copy, or see what `./mathmill verify` names"
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Sums over the calls of one role, model and tag. Times in seconds, cost in USD; `completion_sd` is
@@ -107,6 +110,9 @@ class Ledger:
         database = connect(url, writing=True)
         try:
             prepare(database)
+        except (UnicodeDecodeError, OverflowError) as error:  # of what SQLite quotes from a damaged schema
+            database.dispose()
+            raise Damaged(f"the ledger {shown(url)} is damaged: {error}. {MEND}") from error
         except sa.exc.DBAPIError as error:
             database.dispose()
             raise LedgerError(
@@ -298,18 +304,20 @@ class Ledger:
     def _connection(self) -> Iterator[sa.Connection]:
         """A connection to read with; damage that shows while it is used is one line that names it."""
         where = shown(self.url)
-        mend = "Fix: restore the ledger from a copy, or see what `./mathmill verify` names"
         try:
             with self._reading.connect() as connection:
                 yield connection
         except Damaged as error:
-            raise Damaged(f"the ledger {where} is damaged: {error}. {mend}") from error
+            raise Damaged(f"the ledger {where} is damaged: {error}. {MEND}") from error
+        except UnicodeDecodeError as error:
+            raise Damaged(f"the ledger {where} is damaged: {error}. {MEND}") from error
         except sa.exc.DatabaseError as error:
             why = " ".join(str(error.orig).split())[:200]
             if any(
-                word in why for word in ("malformed", "not a database", "corrupt", "invalid page", "decode")
+                word in why
+                for word in ("malformed", "not a database", "corrupt", "invalid page", "decode", "no such")
             ):
-                raise Damaged(f"the ledger {where} is damaged: {why}. {mend}") from error
+                raise Damaged(f"the ledger {where} is damaged: {why}. {MEND}") from error
             raise
 
     def close(self) -> None:

@@ -200,6 +200,11 @@ def prepare(database: Database) -> None:
         found = connection.execute(sa.select(meta.c.value).where(meta.c.name == "version")).scalar()
         if found is None:
             connection.execute(meta.insert().values(name="version", value=str(VERSION)))
+        elif not found.isdecimal():
+            raise LedgerError(
+                f"{shown(database.url)} says that its version is {found!r:.40}: it is damaged. "
+                "Fix: restore the ledger from a copy"
+            )
         elif int(found) > VERSION:
             raise LedgerError(
                 f"{shown(database.url)} was written by a newer mathmill (ledger version {found}, "

@@ -24,6 +24,7 @@ from tasks.scorers import Scored
 from tasks.seeding import seed_of
 
 needs = ("critic",)
+scores = ("instruction", "answer")
 
 
 def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:

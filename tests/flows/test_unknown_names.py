@@ -1,0 +1,112 @@
+"""A name that stands for nothing is refused before anything is paid, trained or published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flows.config import ConfigError, Nightly, load_as
+from flows.rebuild import Rebuild
+from flows.settings import SettingsError, load_settings
+from flows.verdict import Verdict
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "nearest"),
+    [
+        (Nightly, "score.thresholds.anser=0.5", "'answer'"),
+        (Nightly, "score.scorers=[critiqe]", "'critique'"),
+        (Nightly, "generate.methods={self_instuct: 1}", "'self_instruct'"),
+        (Nightly, "generate.subdomains=[algbera]", "there are: "),
+        (Nightly, "decontaminate.rules=[ngram12]", "'ngram13'"),
+        (Nightly, "mix.shares={formt: {cot: 0.5}}", "'format'"),
+        (Nightly, "mix.shares={format: {cott: 0.5}}", "'cot'"),
+        (Nightly, "mix.shares={domain: {algebr: 0.5}}", "'algebra'"),
+        (Nightly, "mix.at_least={algebr: 0.5}", "'algebra'"),
+        (Nightly, "solve.sampels=3", "solve.samples is one"),
+        (Rebuild, "thresholds.nosuch=0.5", "there are: "),
+        (Rebuild, "thresholds.instrucion=0.5", "'instruction'"),
+        (Rebuild, "without.sorce=[web]", "'source'"),
+        (Rebuild, "only.languag=[en]", "'language'"),
+        (Rebuild, "scorers=[heuristic]", "'heuristics'"),
+        (Rebuild, "rescore=[critic]", "'critique'"),
+        (Rebuild, "rules=[exat]", "'exact'"),
+        (Verdict, "without=nosuch", "there are: "),
+        (Verdict, "without=sources", "'source'"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(kind, setting, nearest):
+    with pytest.raises(ConfigError) as caught:
+        load_as(kind, None, [setting])
+    line = str(caught.value)
+    assert "\n" not in line
+    assert nearest in line
+    assert line.startswith(f"setting {setting.partition('=')[0].split('.')[0]}")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "generate.methods={self_instruct: .nan}",
+        "generate.methods={self_instruct: .inf}",
+        "generate.methods={self_instruct: -1}",
+        "generate.methods={self_instruct: 0}",
+        "generate.methods={}",
+        "mix.boost=.nan",
+        "mix.boost=.inf",
+        "mix.shares={format: {cot: -0.1}}",
+        "mix.shares={format: {cot: .nan}}",
+        "budget.usd=.nan",
+        "budget.usd=.inf",
+        "score.thresholds={answer: .nan}",
+        "verify.sure=.nan",
+    ],
+)
+def test_numbers_that_are_none_are_refused(setting):
+    with pytest.raises(ConfigError) as caught:
+        load_as(Nightly, None, [setting])
+    assert "\n" not in str(caught.value)
+
+
+def test_known_names_are_taken():
+    chosen = load_as(Rebuild, None, ["thresholds={answer: 0.7, heuristics: 0.1}", "without.source=[web]"])
+    assert chosen.thresholds == {"answer": 0.7, "heuristics": 0.1}
+    assert load_as(Verdict, None, ["without=method"]).without == "method"
+    assert load_as(Nightly, None, ["generate.methods={self_instruct: 2, similar: 1}"]).generate.methods
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("MATHMILL_TEACHR__MODEL", "MATHMILL_TEACHER__MODEL"),
+        ("MATHMILL_TEACHER__MODLE", "MATHMILL_TEACHER__MODEL"),
+        ("MATHMILL_TEACHER_MODEL", "MATHMILL_TEACHER__MODEL"),
+        ("MATHMILL_RUNER", "MATHMILL_RUNNER"),
+        ("MATHMILL_HOME__X", "MATHMILL_HOME"),
+        ("mathmill_in_fligth", "MATHMILL_IN_FLIGHT"),
+        ("MATHMILL_ZZZZZZZZ", "unset it"),
+    ],
+)
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_an_unknown_variable_is_refused_with_the_nearest(name, nearest, place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if place == "environment":
+        monkeypatch.setenv(name, "x")
+    else:
+        Path(".env").write_text(f"{name}=x\nOTHER=1\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    line = str(caught.value)
+    assert line.upper().startswith(name.upper())
+    assert nearest in line
+    assert "\n" not in line
+
+
+def test_known_variables_are_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("MATHMILL_TEACHER__MODEL=embedded\nOTHER=1\n")
+    monkeypatch.setenv("MATHMILL_SERVE_API_KEY", "k")
+    monkeypatch.setenv("MATHMILL_TEACHER__HEADERS", '{"x": "y"}')
+    monkeypatch.setenv("MATHMILL_VLLM_OPTIONS", "{}")
+    assert load_settings().teacher.model == "embedded"
