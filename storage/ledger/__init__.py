@@ -116,7 +116,7 @@ class Ledger:
         except sa.exc.DBAPIError as error:
             database.dispose()
             raise LedgerError(
-                f"cannot open the ledger {shown(url)}: {error.orig}; mend MATHMILL_LEDGER"
+                f"cannot open the ledger {shown(url)}: {' '.join(str(error.orig).split())[:300]}; mend MATHMILL_LEDGER"
             ) from error
         return cls(url, connect(url, writing=False), Writer(database))
 
