@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from flows.settings import Settings
 from flows.tools import Tools
 from storage.ledger import Usage
 from tasks.clock import moment
-from tasks.forecast import Forecast, Plan, Price, Share
+from tasks.forecast import MEASURED, Forecast, Plan, Price, Share, error_of
 from tasks.forecast import forecast as drawn
 from tasks.found import module
 from tasks.taxonomy import SUBDOMAINS
@@ -31,9 +31,17 @@ SECONDS_A_CALL = 5.0  # guessed, of an endpoint that was never asked
 
 
 def forecast(config: Nightly, tools: Tools) -> Forecast:
-    """From the history of this home; asks no model."""
+    """Return the forecast of a night from the history of this home; no model is asked."""
     nights = past_nights(tools)
-    history = tools.ledger().history()
+    plan = plan_of(config, nights, tools.ledger().history(), tools.settings)
+    return replace(drawn(plan, seed=config.seed), nights=len(nights))
+
+
+def plan_of(
+    config: Nightly, nights: Sequence[Mapping[str, Any]], history: Sequence[Usage], settings: Settings
+) -> Plan:
+    """Return what the forecast is drawn from: the configuration, lineages of past nights (oldest first), and the
+    ledger's calls."""
     funnels = [line for night in nights for line in night["funnel"]]
     plan = Plan(
         target=config.target,
@@ -58,17 +66,48 @@ def forecast(config: Nightly, tools: Tools) -> Forecast:
         usable=_usable(nights),
         writers=dict(config.generate.methods),
         prices={
-            tag: _price(tag, history, tools.settings)
+            tag: _price(tag, history, settings)
             for tag in (*config.generate.methods, "solve", "critique", "probe")
         },
         judged=any("critic" in module("tasks.scorers", name).needs for name in config.score.scorers),
-        in_flight=tools.settings.in_flight,
+        in_flight=settings.in_flight,
         usd=config.budget.usd,
         tokens=config.budget.tokens,
         seconds=_until(config.budget.deadline),
         batch=config.answers == "batch",
     )
-    return replace(drawn(_paced(plan, nights), seed=config.seed), nights=len(nights))
+    guessed = any(not plan.prices[tag].calls for tag in ("solve", *config.generate.methods))
+    errors = {name: error_of(name, logs, guessed=guessed) for name, logs in _errors(nights).items()}
+    return replace(_paced(plan, nights), errors={} if guessed else errors)
+
+
+def _errors(nights: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Return log(fact / forecast) of past nights by figure: of forecasts that rested on measurements, of nights that
+    ran to their target, and of durations of nights that were neither resumed nor answered by the ledger."""
+    logs: dict[str, list[float]] = {name: [] for name in MEASURED}
+    for night in nights:
+        forecast, ended = night.get("forecast") or {}, night["ended"]
+        figures = forecast.get("figures")
+        if not figures or "solve" in forecast.get("guessed", ("solve",)) or ended["by"] != "target":
+            continue
+        costs = night["costs"]
+        calls = sum(cost["completions"] for cost in costs)
+        tokens = sum(cost["prompt_tokens"] + cost["completion_tokens"] for cost in costs)
+        expected = {name: figures[name][1] for name in ("calls", "tokens", "seconds")}
+        if not all((calls, tokens, ended["seconds"], *expected.values())):
+            continue
+        logs["calls"].append(math.log(calls / expected["calls"]))
+        logs["tokens"].append(math.log(tokens / calls / (expected["tokens"] / expected["calls"])))
+        if not _replayed(night):
+            logs["seconds"].append(math.log(ended["seconds"] / expected["seconds"]))
+    return logs
+
+
+def _replayed(night: Mapping[str, Any]) -> bool:
+    """Return whether the night's duration is no measure: it was resumed, or the ledger answered much of it."""
+    completions = sum(cost["completions"] for cost in night["costs"])
+    cached = sum(cost["cached"] for cost in night["costs"])
+    return bool(night["ended"]["resumed"] or cached > 0.2 * completions)
 
 
 def past_nights(tools: Tools) -> list[Mapping[str, Any]]:
@@ -146,9 +185,8 @@ def _paced(plan: Plan, nights: Iterable[Mapping[str, Any]]) -> Plan:
     """With what past nights took besides waiting for models; begun again or answered by the ledger they say nothing."""
     solved: Counter[str] = Counter()
     for night in nights:
-        ended, costs = night["ended"], night["costs"]
-        fresh = sum(cost["completions"] - cost["cached"] for cost in costs)
-        if ended["resumed"] or fresh < 0.8 * sum(cost["completions"] for cost in costs):
+        ended = night["ended"]
+        if _replayed(night):
             continue
         rows = sum(line["asked"] for line in night["funnel"] if line["stage"] == "solve")
         busy = sum(line["busy_s"] for line in night["service"])

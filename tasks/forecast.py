@@ -3,11 +3,16 @@
 Many nights are drawn (DRAWS): every share, length and price a call is drawn around what past nights and the
 ledger measured, as wide as that was uncertain, and the waves are played through as the flow would. Where
 nothing was measured yet, the guesses of this file stand in, drawn widely.
+
+Counting how uncertain the measurements are leaves out that one night is not like another: other questions, a busier
+machine, a slower endpoint. Each drawn night is therefore multiplied by errors of the size that forecasts have had: the
+spreads of MEASURED and GUESSED count as PRIOR_NIGHTS nights, and a home's own nights, forecast beside fact, correct
+them. A range is meant to hold the fact in COVERAGE of the nights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,10 +22,16 @@ import numpy.typing as npt
 from tasks.demand import FIRST_GUESS, MARGIN
 
 DRAWS = 2000
+COVERAGE = 0.8  # share of nights whose fact lies within a range
 RANGE = (10, 50, 90)  # percentiles: low, likely, high
 GUESSED = 8  # observations that a guess counts as
 MOST = 150  # and a measured share at most: nights differ more than their row counts say
 Numbers = npt.NDArray[np.float64]
+
+# standard deviation of the logarithm of fact over forecast between nights: of what was measured before, and of guesses
+MEASURED = {"calls": 0.12, "tokens": 0.12, "seconds": 0.35}
+GUESSED_SPREAD = {"calls": 0.30, "tokens": 0.70, "seconds": 0.90}
+PRIOR_NIGHTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +67,36 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class Error:
+    """How a home's forecasts of a figure compared with the facts: the mean of log(fact / forecast), the standard
+    deviation to draw with, and the degrees of freedom of Student's t that it is worth."""
+
+    mean: float
+    spread: float
+    freedom: int
+
+    def draw(self, rng: np.random.Generator) -> Numbers:
+        """Return factors (DRAWS,) on a figure."""
+        return np.exp(self.mean + self.spread * rng.standard_t(self.freedom, DRAWS))
+
+
+def error_of(name: str, logs: Sequence[float], *, guessed: bool) -> Error:
+    """Return the error of a figure ("calls", "tokens" per call, "seconds") after nights with these values of
+    log(fact / forecast)."""
+    spread = (GUESSED_SPREAD if guessed else MEASURED)[name]
+    count = len(logs)
+    mean = float(np.sum(logs)) / (count + PRIOR_NIGHTS)
+    squares = PRIOR_NIGHTS * spread**2 + float(np.sum((np.asarray(logs) - mean) ** 2))
+    freedom = PRIOR_NIGHTS + count
+    return Error(mean, (squares / freedom * (1 + 1 / freedom)) ** 0.5, freedom)
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The night to forecast. `cells`: topics that questions are ordered for, each in calls of its own. `shares`: stage -> Share for written, novel, solved, verified, scored, and judged (what the critic is asked about); `usable`:
     rows that the mixture can take of a novel question, as a share of `best`. `known`: questions with known answers that the votes are tried on. `writers`: tag -> weight.
-    `overhead` seconds a solution besides waiting for models, `start` seconds once."""
+    `overhead` seconds a solution besides waiting for models, `start` seconds once. `errors`: how earlier forecasts of
+    calls, tokens per call and seconds compared with the facts."""
 
     target: int
     waves: int
@@ -82,6 +119,7 @@ class Plan:
     tokens: float | None = None
     seconds: float | None = None
     batch: bool = False
+    errors: Mapping[str, Error] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +180,20 @@ def forecast(plan: Plan, *, seed: int = 0) -> Forecast:
             }
         )
     wall = plan.start + busy + solutions * plan.overhead * _around(rng, 0.25)
+    guessed = any(not plan.prices[tag].calls for tag in calls)
+    errors = {name: plan.errors.get(name) or error_of(name, (), guessed=guessed) for name in MEASURED}
+    factors = {name: error.draw(rng) for name, error in errors.items()}
+    per_night = factors["calls"] * factors["tokens"]
+    sent, made, online, batch = (value * per_night for value in (sent, made, online, batch))
+    wall = wall * factors["seconds"]
     accepted = np.minimum(plan.target, questions * per_question)
     paid_usd = batch if plan.batch else online
     cut, ends = _limits(plan, paid_usd, sent + made, wall, accepted, short)
     figures = {
-        "questions": questions * cut,
-        "calls": sum(np.ceil(count) * plan.prices[tag].tries for tag, count in calls.items()) * cut,
+        "questions": questions * factors["calls"] * cut,
+        "calls": sum(np.ceil(count) * plan.prices[tag].tries for tag, count in calls.items())
+        * factors["calls"]
+        * cut,
         "tokens": (sent + made) * cut,
         "usd": online * cut,
         "usd_batch": batch * cut,

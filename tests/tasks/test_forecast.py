@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.forecast import Plan, Price, Share, forecast
+from tasks.forecast import MEASURED, Error, Plan, Price, Share, error_of, forecast
 
 SURE = Share(1, 1_000_000)
 
@@ -31,6 +31,7 @@ PLAN = Plan(
     writers={"self_instruct": 1.0},
     prices={"self_instruct": price("teacher"), "solve": price("reasoner"), "critique": price("critic")},
     in_flight=64,
+    errors={name: Error(0.0, 1e-9, 100) for name in MEASURED},  # nights that are all alike
 )
 
 
@@ -97,3 +98,17 @@ def test_waves_that_do_not_suffice_are_named() -> None:
 
 def test_the_same_seed_gives_the_same_forecast() -> None:
     assert forecast(PLAN, seed=3) == forecast(PLAN, seed=3)
+
+
+def test_errors_of_earlier_nights_shift_and_widen_a_range() -> None:
+    prior = error_of("seconds", (), guessed=False)
+    twice = error_of("seconds", [0.7] * 20, guessed=False)
+    assert prior.mean == 0
+    assert 0.5 < twice.mean < 0.7
+    assert twice.spread < prior.spread  # they were all alike
+    wild = error_of("seconds", [-1.0, 1.0] * 10, guessed=False)
+    assert wild.spread > 2 * prior.spread
+    assert error_of("seconds", (), guessed=True).spread > prior.spread
+    shifted = forecast(replace(PLAN, errors=PLAN.errors | {"seconds": twice}))
+    assert shifted.figures["seconds"][1] > 1.5 * forecast(PLAN).figures["seconds"][1]
+    assert shifted.figures["calls"] == forecast(PLAN).figures["calls"]
