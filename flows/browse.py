@@ -144,11 +144,14 @@ def export(
     ] = Format.messages,
 ) -> None:
     """Write a version for training, with a dataset card."""
+    from flows.settings import load_settings
     from storage.export import export as write
+    from tasks.answers import Judge
 
     store = _store()
     version = store.resolve(name)
-    rows = write(store, version, directory, format=format.value)
+    with Judge(workers=load_settings().answer_workers) as judge:
+        rows = write(store, version, directory, format=format.value, compare=judge.equal)
     typer.echo(f"{version}: {rows:,} rows as {format.value} in {directory}")
 
 

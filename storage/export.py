@@ -12,7 +12,7 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from storage.card import card
 from storage.datasets import Store
 from storage.errors import StorageError, explained
-from storage.shapes import SHAPES
+from storage.shapes import COMPARING, SHAPES, Compare, shape_of
 from storage.versions import Version
 
 ROWS_PER_SHARD = 100_000
@@ -35,12 +35,14 @@ def export(
     directory: str | os.PathLike[str],
     format: str = "messages",
     *,
+    compare: Compare | None = None,
     files: Literal["jsonl", "parquet"] | None = None,
     rows_per_shard: int = ROWS_PER_SHARD,
 ) -> int:
-    """Write the version's rows in the shape `format` (a key of storage.shapes.SHAPES); returns how many.
+    """Write the version's rows in the shape `format` (a key of storage.shapes.SHAPES or COMPARING); returns how many.
 
     Args:
+        compare: the judge of answers (tasks.answers.Judge.equal), for the shapes of COMPARING.
         files: JSON lines or Parquet; default Parquet for the shape "parquet", else JSON lines.
 
     Raises:
@@ -48,8 +50,10 @@ def export(
             full disk. Nothing is left behind.
         VersionNotFound: no such version.
     """
-    if format not in SHAPES:
-        raise StorageError(f"no format {format!r}: choose one of {', '.join(SHAPES)}")
+    if format not in {**SHAPES, **COMPARING}:
+        raise StorageError(f"no format {format!r}: choose one of {', '.join([*SHAPES, *COMPARING])}")
+    if format in COMPARING and compare is None:
+        raise TypeError(f"export: the shape {format} needs `compare`")
     found = store.resolve(version)
     target = Path(directory).expanduser().absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -60,7 +64,9 @@ def export(
     with explained(str(target.parent), "name another folder"):
         try:
             (beside / "data").mkdir(parents=True)
-            rows = _write(SHAPES[format](store, found), beside / "data", suffix, rows_per_shard)
+            rows = _write(
+                shape_of(format, store, found, compare or _none), beside / "data", suffix, rows_per_shard
+            )
             if not rows:
                 raise StorageError(
                     f"{found} has no rows for the format {format!r}: choose another, or a version with such rows"
@@ -71,6 +77,10 @@ def export(
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     return rows
+
+
+def _none(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return ["unknown"] * len(pairs)
 
 
 class _JsonLines:

@@ -1,14 +1,17 @@
 """The shapes that training libraries read, as TRL names them, and how a version's rows become them.
 
 `messages`, `prompt-completion`, `preference` (prompt, chosen, rejected), `unpaired-preference`
-(prompt, completion, label), and `parquet`, which keeps every column. `id` stays on every record: a
+(prompt, completion, label), and `parquet`, which keeps every column. The two preferences compare answers, by the
+judge that their caller hands in: a solution is the worse one only where its answer is known to be different. `id` stays on every record: a
 training row can always be traced. Everything streams; a shape is a function from a version to batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -79,15 +82,38 @@ def _listed(column: pa.Array) -> pa.Array:
     return column
 
 
-# Of the bad solutions to a question, one of the same format if there is one (else the pair teaches
-# the format), then the smallest id, so that an export can be repeated.
+# Reasons that say something about a solution's answer. A row that was dropped as a duplicate, by the mix, for a
+# benchmark's sake, as cut off or because our own machinery failed may be perfectly right, and so may one whose reason
+# is unknown; neither is ever taught as the worse one.
+WORSE = (Code.DIFFERENT, Code.UNLIKELY, Code.ALONE, Code.BELOW_THRESHOLD)
+
 _SAID = """CASE WHEN {row}.solution_format = 'pot'
     THEN '```python' || chr(10) || rtrim({row}.solution, chr(10) || ' ') || chr(10) || '```'
     ELSE {row}.solution END"""
+_CANDIDATES = """
+    SELECT * FROM rejected
+    WHERE solution IS NOT NULL AND answer IS NOT NULL AND code IN ({codes}) AND NOT reason.failed
+      AND coalesce(verdicts['equivalent'], 'different') = 'different'
+      AND problem_id IN (SELECT problem_id FROM {version}) AND id NOT IN (SELECT id FROM {version})
+    QUALIFY row_number() OVER (PARTITION BY id ORDER BY run DESC, stage) = 1
+"""
+_ACCEPTED = """
+    SELECT DISTINCT problem_id, coalesce(answer, reference_answer) AS accepted
+    FROM {version} WHERE solution IS NOT NULL
+"""
+_COMPARED = """
+    SELECT worse.id AS id, worse.answer AS answer, accepted.accepted AS accepted
+    FROM ({candidates}) AS worse JOIN ({accepted}) AS accepted USING (problem_id) ORDER BY ALL
+"""
+# Of the wrong solutions to a question, one of the same format if there is one (else the pair teaches
+# the format), then the smallest id, so that an export can be repeated.
 _PAIRS = """
-    SELECT chosen.id AS id, chosen.question AS prompt, {said_chosen} AS chosen, {said_worse} AS rejected
-    FROM {version} AS chosen JOIN ({worse}) AS worse USING (problem_id)
-    WHERE chosen.solution IS NOT NULL AND worse.solution <> chosen.solution
+    SELECT chosen.id AS id, chosen.question AS prompt, {said_chosen} AS chosen, {said_worse} AS rejected,
+           worse.code AS rejected_reason,
+           coalesce(greatest(chosen.correctness - worse.correctness, 0), 0)::FLOAT AS margin,
+           chosen.correctness AS chosen_correctness, worse.correctness AS rejected_correctness
+    FROM {version} AS chosen JOIN wrong AS worse USING (problem_id)
+    WHERE chosen.solution IS NOT NULL
     QUALIFY row_number() OVER (
         PARTITION BY chosen.id
         ORDER BY (worse.solution_format IS DISTINCT FROM chosen.solution_format), worse.id
@@ -96,47 +122,75 @@ _PAIRS = """
 """
 _LABELLED = """
     SELECT * FROM (
-        SELECT id, question AS prompt, {said_chosen} AS completion, true AS label
+        SELECT id, question AS prompt, {said_chosen} AS completion, true AS label,
+               NULL::VARCHAR AS rejected_reason, correctness
         FROM {version} AS chosen WHERE solution IS NOT NULL
         UNION ALL BY NAME
-        SELECT id, question AS prompt, {said_worse} AS completion, false AS label
-        FROM ({worse}) AS worse WHERE problem_id IN (SELECT problem_id FROM {version})
-        AND id NOT IN (SELECT id FROM {version})
+        SELECT id, question AS prompt, {said_worse} AS completion, false AS label,
+               code AS rejected_reason, correctness
+        FROM wrong AS worse
     ) ORDER BY id
 """
-_WORSE = """
-    SELECT id, problem_id, any_value(question) AS question, any_value(solution) AS solution,
-           any_value(solution_format) AS solution_format
-    FROM rejected
-    WHERE solution IS NOT NULL AND code = '{different}'
-    GROUP BY id, problem_id
-"""
+
+# Verdicts of pairs of answers, each "equal", "different" or "unknown": tasks.answers.Judge.equal
+Compare = Callable[[Sequence[tuple[str, str]]], Sequence[str]]
 
 
-def preference(store: Store, version: Version) -> Batches:
-    """id, prompt, chosen, rejected: a published solution beside a candidate to the same question that
-    a judging stage rejected. Rows without such a candidate are left out."""
-    yield from _query(store, version, _PAIRS)
+def preference(store: Store, version: Version, compare: Compare) -> Batches:
+    """id, prompt, chosen, rejected, rejected_reason (a code of storage/reasons.py), margin (the difference of the
+    correctnesses, 0 where one is unknown), chosen_correctness, rejected_correctness: a published solution beside a
+    wrong one (`with_wrong`) to the same question. Rows without such a one are left out."""
+    yield from _query(store, version, compare, _PAIRS)
 
 
-def unpaired_preference(store: Store, version: Version) -> Batches:
-    """id, prompt, completion, label: every published solution (true) and every rejected one to the same
-    questions (false)."""
-    yield from _query(store, version, _LABELLED)
+def unpaired_preference(store: Store, version: Version, compare: Compare) -> Batches:
+    """id, prompt, completion, label, rejected_reason, correctness: every published solution (true) and every wrong
+    one (`with_wrong`) to the same questions (false)."""
+    yield from _query(store, version, compare, _LABELLED)
 
 
-def _query(store: Store, version: Version, text: str) -> Batches:
-    worse = _WORSE.format(different=Code.DIFFERENT)
+@contextmanager
+def with_wrong(store: Store, version: Version, compare: Compare) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection of storage.sql with one view more: `wrong`, the candidates (columns of the view `rejected`) whose
+    answer is different from every accepted answer of their question. A solution whose answer agrees with an accepted
+    one, cannot be compared with it or was never read is not in it, whatever a critic thought of it."""
+    codes = ", ".join(f"'{code}'" for code in WORSE)
+    parts = {"version": f'"{version}"', "codes": codes}
+    candidates, accepted = _CANDIDATES.format(**parts), _ACCEPTED.format(**parts)
     with connect(store) as connection:
+        compared: dict[str, bool] = {}
+        query = connection.sql(_COMPARED.format(candidates=candidates, accepted=accepted))
+        for batch in query.to_arrow_reader(_BATCH):
+            ids, answers, others = (batch.column(name).to_pylist() for name in ("id", "answer", "accepted"))
+            known = [(answer, other or "") for answer, other in zip(answers, others, strict=True)]
+            for row, pair, verdict in zip(ids, known, compare(known), strict=True):
+                compared[row] = compared.get(row, True) and verdict == "different" and bool(pair[1])
+        ids = pa.array([row for row, different in compared.items() if different], pa.string())
+        connection.register("wrong_ids", pa.table({"id": ids}))
+        connection.execute(
+            f"CREATE TEMP VIEW wrong AS SELECT * FROM ({candidates}) WHERE id IN (SELECT id FROM wrong_ids)"
+        )
+        yield connection
+
+
+def _query(store: Store, version: Version, compare: Compare, text: str) -> Batches:
+    with with_wrong(store, version, compare) as connection:
         said = {f"said_{row}": _SAID.format(row=row) for row in ("chosen", "worse")}
-        found = connection.sql(text.format(version=f'"{version}"', worse=worse, **said))
+        found = connection.sql(text.format(version=f'"{version}"', **said))
         yield from found.to_arrow_reader(_BATCH)
 
 
 SHAPES: dict[str, Callable[[Store, Version], Batches]] = {
     "messages": messages,
     "prompt-completion": prompt_completion,
-    "preference": preference,
-    "unpaired-preference": unpaired_preference,
     "parquet": every_column,
 }
+COMPARING: dict[str, Callable[[Store, Version, Compare], Batches]] = {
+    "preference": preference,
+    "unpaired-preference": unpaired_preference,
+}
+
+
+def shape_of(name: str, store: Store, version: Version, compare: Compare) -> Batches:
+    """The version's rows in a shape of SHAPES or COMPARING."""
+    return SHAPES[name](store, version) if name in SHAPES else COMPARING[name](store, version, compare)

@@ -1,6 +1,6 @@
 """What a critic learns: a judged solution as the critique prompt shows it, and the judgement in the form asked for.
 
-Whether a solution is right comes from the judges of its row (trusted answer, votes, programs), its words from the
+Whether a solution is right comes from its answer beside the accepted one, its words from the
 critic that saw it, where one did.
 """
 
@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 
 import prompts
 from storage.datasets import Store
-from storage.sql import connect
+from storage.shapes import with_wrong
 from storage.versions import Version
+from tasks.answers import Judge
 from tasks.train.config import TrainError
 from tasks.train.rejection import SAMPLED
 from tasks.train.tokens import SYSTEM
@@ -32,14 +33,9 @@ _ROWS = """
                true AS right
         FROM "{version}" WHERE solution IS NOT NULL
         UNION ALL BY NAME
-        SELECT id, any_value(question) AS question, any_value(solution) AS solution, any_value(language) AS language,
-               any_value(critique) AS critique, any_value(scores['instruction']) AS instruction,
-               any_value(scores['answer']) AS score, false AS right
-        FROM rejected
-        WHERE solution IS NOT NULL AND problem_id IN (SELECT problem_id FROM "{version}")
-          AND id NOT IN (SELECT id FROM "{version}")
-          AND (verdicts['equivalent'] = 'different' OR code = 'unlikely')
-        GROUP BY id
+        SELECT id, question, solution, language, critique, scores['instruction'] AS instruction,
+               scores['answer'] AS score, false AS right
+        FROM wrong
     ) ORDER BY id
 """
 
@@ -49,9 +45,9 @@ def write(store: Store, versions: Sequence[Version], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".new")
     wrong = 0
-    with pq.ParquetWriter(beside, JUDGED) as writer:
+    with Judge() as judge, pq.ParquetWriter(beside, JUDGED) as writer:
         for version in versions:
-            with connect(store) as connection:
+            with with_wrong(store, version, judge.equal) as connection:
                 for batch in connection.sql(_ROWS.format(version=version)).to_arrow_reader(2_048):
                     rows = batch.to_pylist()
                     wrong += sum(not row["right"] for row in rows)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from storage import shapes
 from storage.datasets import Store
 from storage.versions import Version
+from tasks.answers import Judge
 from tasks.train.config import TrainError
 from tasks.train.job import Job
 
@@ -63,16 +64,17 @@ def _write(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> 
 
 
 def preferences(store: Store, version: Version) -> Iterator[pa.RecordBatch]:
-    """prompt, chosen, rejected as turns: a published solution beside one that a judging stage rejected."""
-    for batch in shapes.preference(store, version):
-        yield pa.RecordBatch.from_arrays(
-            [
-                turns("user", batch.column("prompt")),
-                turns("assistant", batch.column("chosen")),
-                turns("assistant", batch.column("rejected")),
-            ],
-            schema=PREFERENCE,
-        )
+    """prompt, chosen, rejected as turns: a published solution beside a wrong one (storage.shapes.preference)."""
+    with Judge() as judge:
+        for batch in shapes.preference(store, version, judge.equal):
+            yield pa.RecordBatch.from_arrays(
+                [
+                    turns("user", batch.column("prompt")),
+                    turns("assistant", batch.column("chosen")),
+                    turns("assistant", batch.column("rejected")),
+                ],
+                schema=PREFERENCE,
+            )
 
 
 def problems(store: Store, version: Version) -> Iterator[pa.RecordBatch]:

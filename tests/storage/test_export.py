@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -18,6 +19,8 @@ from storage.rows import reject
 from storage.versions import Version
 
 SHAPES = ["messages", "prompt-completion", "preference", "unpaired-preference", "parquet"]
+JUDGED = {"equivalent": "different"}
+UNLIKELY = reason("weigh", Code.UNLIKELY, correctness=0.4, threshold=0.7, same=1, samples=4)
 DIFFERENT = reason("verify", Code.DIFFERENT, answer="7", reference="8")
 HOSTILE = "a|b\n# not a heading <script>``` ````"
 
@@ -36,8 +39,11 @@ def version(store: Store, rows, day) -> Version:
         return reject(table, [why] * table.num_rows)
 
     parts = [
-        bad(0, 6, DIFFERENT, solution="wrong", solution_format="pot"),
-        bad(0, 6, DIFFERENT, solution="wrong in words", solution_format="cot"),
+        bad(0, 6, DIFFERENT, solution="wrong", solution_format="pot", answer="-1", verdicts=JUDGED),
+        bad(0, 6, DIFFERENT, solution="wrong in words", solution_format="cot", answer="-1", verdicts=JUDGED),
+        # the votes, a critic or a rule dropped them, and their answers are the accepted ones
+        bad(15, 17, UNLIKELY, solution="right, and unlikely"),
+        bad(17, 19, DIFFERENT, solution="right, by a judge that erred"),
         bad(
             6,
             8,
@@ -64,6 +70,11 @@ def version(store: Store, rows, day) -> Version:
     for number, part in enumerate(parts):
         store.append_candidates(part, run="r", part=str(number))
     return found
+
+
+def by_text(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """A judge for answers that are plain numbers."""
+    return ["equal" if one == other else "different" for one, other in pairs]
 
 
 def lines(folder: Path) -> list[dict]:
@@ -93,7 +104,7 @@ def test_messages_and_prompt_completion(store: Store, version: Version, tmp_path
 
 
 def test_preference_takes_only_what_a_judge_found_bad(store: Store, version: Version, tmp_path: Path) -> None:
-    assert export(store, version, tmp_path / "p", "preference") == 6
+    assert export(store, version, tmp_path / "p", "preference", compare=by_text) == 6
     rows = {row["id"]: row for row in store.read(version).to_pylist()}
     found = lines(tmp_path / "p")
     assert [pair["id"] for pair in found] == sorted(pair["id"] for pair in found)
@@ -102,7 +113,9 @@ def test_preference_takes_only_what_a_judge_found_bad(store: Store, version: Ver
         assert (pair["prompt"], pair["chosen"]) == (row["question"], said(row))
         same_format = FENCED if row["solution_format"] == "pot" else "wrong in words"
         assert pair["rejected"] == same_format
-    assert export(store, version, tmp_path / "u", "unpaired-preference") == 23 + 12
+        assert pair["rejected_reason"] == "different"
+        assert pair["margin"] >= 0
+    assert export(store, version, tmp_path / "u", "unpaired-preference", compare=by_text) == 23 + 12
     labels = [record["label"] for record in lines(tmp_path / "u")]
     assert (labels.count(True), labels.count(False)) == (23, 12)
 
@@ -115,7 +128,7 @@ def test_datasets_and_duckdb_read_every_shape(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
     datasets.disable_progress_bars()
-    rows = export(store, version, tmp_path / "e", shape, files=files, rows_per_shard=10)
+    rows = export(store, version, tmp_path / "e", shape, files=files, rows_per_shard=10, compare=by_text)
     loaded = datasets.load_dataset(str(tmp_path / "e"), split="train", cache_dir=str(tmp_path / "cache"))
     streamed = datasets.load_dataset(str(tmp_path / "e"), split="train", streaming=True)
     assert len(loaded) == rows
@@ -128,8 +141,17 @@ def test_datasets_and_duckdb_read_every_shape(
         == {
             "messages": ["id", "messages"],
             "prompt-completion": ["id", "prompt", "completion"],
-            "preference": ["id", "prompt", "chosen", "rejected"],
-            "unpaired-preference": ["id", "prompt", "completion", "label"],
+            "preference": [
+                "id",
+                "prompt",
+                "chosen",
+                "rejected",
+                "rejected_reason",
+                "margin",
+                "chosen_correctness",
+                "rejected_correctness",
+            ],
+            "unpaired-preference": ["id", "prompt", "completion", "label", "rejected_reason", "correctness"],
             "parquet": store.read(version).column_names,
         }[shape]
     )
@@ -187,7 +209,7 @@ def test_a_failed_export_leaves_nothing(store: Store, version: Version, tmp_path
         export(store, "math-sft@1999.01.01", target)
     alone = store.publish("alone", [rows(900, 905)], lineage={}, date=day)
     with pytest.raises(StorageError, match="has no rows for the format 'preference'"):
-        export(store, alone, target, "preference")
+        export(store, alone, target, "preference", compare=by_text)
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"cannot write to .*name another folder"):
         export(store, version, tmp_path / "file" / "e")

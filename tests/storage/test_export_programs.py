@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ from storage.reasons import Code, reason
 from storage.rows import Row, to_table
 
 WRONG = reason("verify", Code.DIFFERENT, answer="6", reference="5")
+
+
+def different(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return ["different"] * len(pairs)
 
 
 def lines(folder: Path) -> list[dict[str, object]]:
@@ -27,8 +32,8 @@ def store(tmp_path: Path) -> Store:
     program = Row("What is 2 + 3?", "en", solution="print(2 + 3)\n", solution_format="pot", answer="5")
     store.publish("pairs", [to_table([words, program])], lineage={})
     wrong = [
-        Row("What is 2 + 3?", "en", solution="It is 6.", solution_format="cot", reason=WRONG),
-        Row("What is 2 + 3?", "en", solution="print(2 * 3)", solution_format="pot", reason=WRONG),
+        Row("What is 2 + 3?", "en", solution="It is 6.", solution_format="cot", answer="6", reason=WRONG),
+        Row("What is 2 + 3?", "en", solution="print(2 * 3)", solution_format="pot", answer="6", reason=WRONG),
     ]
     store.append_candidates(to_table(wrong), run="r")
     return store
@@ -42,7 +47,7 @@ def test_programs_are_fenced_and_words_are_not(store: Store, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("format", ["preference", "unpaired-preference", "prompt-completion"])
 def test_every_shape_says_programs_alike(store: Store, tmp_path: Path, format: str) -> None:
-    export(store, store.resolve("pairs"), tmp_path / "out", format=format)
+    export(store, store.resolve("pairs"), tmp_path / "out", format=format, compare=different)
     texts = {
         str(record[name])
         for record in lines(tmp_path / "out")

@@ -1,5 +1,6 @@
 """A critic: SFT on judgements, asked as the factory's own critic is (prompts/critique), so that its checkpoint can take that
-role. Right solutions are published rows, wrong ones those that the trusted answer or the votes rejected.
+role. Right solutions are published rows, wrong ones those
+whose answer is different from the accepted one (storage.shapes.with_wrong).
 """
 
 from __future__ import annotations

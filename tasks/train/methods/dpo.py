@@ -1,4 +1,4 @@
-"""Direct preference optimisation by TRL: a published solution beside one to the same question that was rejected."""
+"""Direct preference optimisation by TRL: a published solution beside a wrong one to the same question."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def run(job: Job) -> dict[str, Any]:
     from tasks.train.preferring import preferring, talking
 
     config, tokenizer = job.config, talking(job.base)
-    pairs = mapped(job, preferences, PREFERENCE, "pairs of a right and a rejected solution")
+    pairs = mapped(job, preferences, PREFERENCE, "pairs of a right and a wrong solution")
     model, lora = model_of(job.base), lora_of(config)
 
     def trainer(steps: int, **settings: Any) -> Any:

@@ -19,7 +19,7 @@ def run(job: Job) -> dict[str, Any]:
     from tasks.train.preferring import preferring, talking
 
     config, tokenizer = job.config, talking(job.base)
-    pairs = mapped(job, preferences, PREFERENCE, "pairs of a right and a rejected solution")
+    pairs = mapped(job, preferences, PREFERENCE, "pairs of a right and a wrong solution")
     set_seed(job.seed)  # of the new head
     model = model_of(job.base, kind=AutoModelForSequenceClassification, num_labels=1)
     model.config.pad_token_id = tokenizer.pad_token_id

@@ -207,7 +207,7 @@ def test_a_critic_learns_judgements(judged: Store, tmp_path: Path, tiny: Callabl
 @pytest.mark.parametrize(
     ("method", "settings", "said"),
     [
-        ("dpo", {}, "no pairs of a right and a rejected solution"),
+        ("dpo", {}, "no pairs of a right and a wrong solution"),
         ("critic", {}, "no wrong solution is known"),
         ("critic", {"data": [{"dataset": "sums", "weight": 1}]}, "weights and `without` do not reach"),
         ("ppo", {"batch": 6}, "multiple of rollout.samples 4"),
