@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,9 +58,10 @@ def datasets(json: AsJson = False) -> None:
 
 
 def show(name: Name, json: AsJson = False) -> None:
-    """Schema, counts, funnel, lineage and ten sample rows of a version."""
+    """Schema, counts, funnel, why rows were dropped, lineage and ten sample rows of a version."""
     import pyarrow as pa
 
+    from flows.showing import dropped_in, print_version
     from storage.marks import newest
     from tasks.seeding import seed_of
 
@@ -73,6 +75,7 @@ def show(name: Name, json: AsJson = False) -> None:
     counts = {
         column: _counts(rows, column) for column in ("subdomain", "solution_format", "language", "source")
     }
+    dropped = dropped_in(store, version)
     if json:
         print_json(
             {
@@ -82,15 +85,14 @@ def show(name: Name, json: AsJson = False) -> None:
                 "digest": version.digest,
                 "schema": {field.name: str(field.type) for field in rows.schema},
                 "counts": counts,
+                "reasons": [asdict(one) for one in dropped],
                 "verdict": verdict.value if verdict else None,
                 "lineage": version.lineage,
                 "samples": samples,
             }
         )
         return
-    from flows.showing import print_version
-
-    print_version(version, rows.schema, counts, samples, verdict)
+    print_version(version, rows.schema, counts, samples, dropped, verdict)
 
 
 def why(

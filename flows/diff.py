@@ -17,16 +17,19 @@ def diff(
         str, typer.Argument(metavar="B", help="Another one; a tag, such as math-sft@production, too.")
     ],
     html: Annotated[Path | None, typer.Option(help="Also write the comparison as an HTML page.")] = None,
+    rows: Annotated[
+        int, typer.Option(min=0, max=1000, help="Added, dropped and changed rows to show, at most.")
+    ] = 10,
     json: AsJson = False,
 ) -> None:
-    """What became of A's rows in B: added, dropped (and why), changed; shares, cost, contamination, verdict."""
+    """What became of A's rows in B: added, dropped (and why), changed, with some of these rows; shares, cost, contamination, verdict."""
     from flows.settings import load_settings
     from flows.showing import print_markdown
     from storage.datasets import Store
     from tasks.diff import compare, to_html, to_text
 
     store = Store(load_settings().tables)
-    found = compare(store, store.resolve(before), store.resolve(after))
+    found = compare(store, store.resolve(before), store.resolve(after), rows)
     if html is not None:
         html.write_text(to_html(found), encoding="utf-8")
     if json:

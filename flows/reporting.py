@@ -13,7 +13,7 @@ from flows.terms import Stopped
 from flows.tools import Tools
 from storage.markdown import inline
 from storage.marks import newest
-from storage.rows import column, empty
+from storage.rows import column
 from storage.versions import Version
 from tasks import diff
 from tasks.report import Figures, FunnelLine, Report, collect
@@ -36,7 +36,8 @@ def report_path(home: Path, name: str) -> Path:
 def report(tools: Tools, version: Version) -> Path:
     """Write the page and the artifacts. All of it comes from what the version and its run have stored, so a
     report that a crash prevented is made by whoever asks for it next."""
-    page = Report(figures_of(tools, version))
+    figures = figures_of(tools, version)
+    page = Report(figures)
     path = report_path(tools.home, str(version))
     key = key_of(version.dataset)
     create_table_artifact(
@@ -46,6 +47,20 @@ def report(tools: Tools, version: Version) -> Path:
             for line in version.lineage["funnel"]
         ],
         description=f"Funnel of `{version}`: in = kept + rejected + failed",
+    )
+    create_table_artifact(
+        key=f"{key}-dropped",
+        table=[
+            # the UI reads cells as Markdown
+            {
+                "stage": inline(one.stage),
+                "reason": inline(one.reason),
+                "rows": one.rows,
+                "for example": " ".join(one.examples),
+            }
+            for one in figures.reasons
+        ],
+        description=f"Why candidates of `{version}` were dropped; `./mathmill why ID` shows the life of an example",
     )
     create_markdown_artifact(
         key=f"{key}-report", markdown=page.markdown(link=str(path)), description=f"`{version}`"
@@ -98,13 +113,7 @@ def _write(path: Path, text: str) -> None:
 def figures_of(tools: Tools, version: Version) -> Figures:
     store, lineage = tools.store, version.lineage
     said = newest(store.marks(version.dataset), version.name, "verdict")
-    everything = store.candidates()
-    chosen = (pc.field("run") == lineage["run"]) & pc.field("rejected").is_valid()
-    rejected = (
-        everything.to_table(columns=["rejected", "reason", "stage"], filter=chosen)
-        if everything is not None
-        else empty()
-    )
+    rejected = store.dropped(lineage["run"])
     added = store.added(version, ADDED)
     chosen_ids = sample_ids(column(added, "id"), str(version))
     return collect(

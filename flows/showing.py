@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,12 +17,18 @@ from storage.versions import Version
 from tasks.clock import spoken
 from tasks.decontaminate.certificate import Certificate
 from tasks.evaluate.verdict import in_a_line
+from tasks.hygiene import printable
 
 if TYPE_CHECKING:
     from flows.config import Nightly
+    from storage.datasets import Store
     from tasks.forecast import Forecast
+    from tasks.report.figures import Dropped
 
 
+MOST_REASONS = 10  # at the terminal; the report has more
+REASON_WIDTH = 160
+SHORT_ID = 12  # digits of an id, of which `mathmill why` needs no more
 DETAILS = ("parameters", "service", "engines", "forecast", "calibration", "retrieval")
 
 
@@ -30,9 +37,10 @@ def print_version(
     schema: pa.Schema,
     counts: dict[str, dict[str, int]],
     samples: list[dict[str, Any]],
+    dropped: Sequence[Dropped],
     verdict: Mark | None,
 ) -> None:
-    """Counts, funnel, schema, lineage and sample rows; text of rows is shown as it is, never as markup."""
+    """Counts, funnel, why rows were dropped, schema, lineage and sample rows; text of rows is shown as it is, never as markup."""
     console = Console(highlight=False)
     console.print(f"[bold]{version}[/]: {version.rows:,} rows, {version.added:,} added, {version.created}")
     console.print(f"content digest {version.digest}")
@@ -44,6 +52,7 @@ def print_version(
     lineage = dict(version.lineage)
     console.print()
     console.print(funnel_table(lineage.pop("funnel", [])))
+    print_dropped(console, dropped)
     if certificate := lineage.pop("decontamination", None):
         console.print("\n[bold]decontamination[/]")
         for line in Certificate.from_dict(certificate).lines():
@@ -70,6 +79,31 @@ def print_markdown(text: str) -> None:
         console.print(Markdown(text))
     else:
         console.file.write(text if text.endswith("\n") else text + "\n")
+
+
+def dropped_in(store: Store, version: Version) -> list[Dropped]:
+    """Why the run that published the version dropped rows."""
+    from tasks.report.figures import reasons
+
+    return reasons(store.dropped(str(version.lineage.get("run", ""))))
+
+
+def print_dropped(console: Console, dropped: Sequence[Dropped]) -> None:
+    """Why rows were dropped, the most frequent reasons, each with rows that `mathmill why` can show."""
+    if not dropped:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("why rows were dropped", overflow="fold")
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("for example", no_wrap=True)
+    for one in dropped[:MOST_REASONS]:
+        text = escape(printable(f"{one.stage}: {one.reason}", REASON_WIDTH))
+        table.add_row(text, f"{one.rows:,}", " ".join(row[:SHORT_ID] for row in one.examples))
+    if further := dropped[MOST_REASONS:]:
+        table.add_row(f"{len(further)} further reasons", f"{sum(one.rows for one in further):,}", "")
+    console.print()
+    console.print(table)
+    console.print("The whole life of a row: ./mathmill why ID")
 
 
 def funnel_table(lines: list[dict[str, Any]]) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from rich.markup import escape
 
 from flows.reporting import report_path
 from flows.settings import load_settings
-from flows.showing import funnel_table
+from flows.showing import dropped_in, funnel_table, print_dropped
 from storage.datasets import Store
 from storage.versions import Version
 from tasks.decontaminate.certificate import Certificate
+from tasks.report.figures import Dropped
 
 ENDED = {
     "target": "the target",
@@ -28,10 +30,11 @@ ENDED = {
 
 
 def print_summary(name: str) -> None:
-    version, report = _find(name)
+    version, report, dropped = _find(name)
     console = Console(highlight=False)
     console.print()
     console.print(funnel_table(version.lineage["funnel"]))
+    print_dropped(console, dropped)
     costs = version.lineage["costs"]
     # a rebuild has no target that it could miss, and its bill is that of its judgements
     service, ended = version.lineage.get("service", costs), version.lineage.get("ended")
@@ -86,18 +89,21 @@ def _benchmarks(version: Version) -> str:
 
 
 def as_json(name: str) -> str:
-    version, report = _find(name)
+    version, report, dropped = _find(name)
     record: dict[str, Any] = {
         "version": str(version),
         "rows": version.rows,
         "added": version.added,
         "digest": version.digest,
         "report": str(report),
+        "reasons": [asdict(one) for one in dropped],
         "lineage": version.lineage,
     }
     return orjson.dumps(record, option=orjson.OPT_INDENT_2).decode()
 
 
-def _find(name: str) -> tuple[Version, str]:
+def _find(name: str) -> tuple[Version, str, list[Dropped]]:
     settings = load_settings()
-    return Store(settings.tables).resolve(name), str(report_path(settings.home.absolute(), name))
+    store = Store(settings.tables)
+    version = store.resolve(name)
+    return version, str(report_path(settings.home.absolute(), name)), dropped_in(store, version)

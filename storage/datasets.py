@@ -257,6 +257,16 @@ class Store:
         name = None if version is None else str(version)
         return candidates.append(self.where, table, run=run, version=name, stage=stage, part=part)
 
+    def dropped(self, run: str) -> pa.Table:
+        """What a run rejected or failed on: columns id, rejected, reason and stage."""
+        columns = ["id", "rejected", "reason", "stage"]
+        table = self.candidates()
+        if table is None:
+            return candidates.SCHEMA.empty_table().select(columns)
+        return table.to_table(
+            columns=columns, filter=(pc.field("run") == run) & pc.field("rejected").is_valid()
+        )
+
     def candidates(self) -> pads.Dataset | None:
         """All candidates (columns of candidates.SCHEMA), lazy; None before the first run."""
         table = delta.open_table(self.where.url(candidates.TABLE))

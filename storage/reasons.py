@@ -92,6 +92,8 @@ class Code(StrEnum):
 
 
 FAILURES: Final = frozenset({Code.CALL_FAILED, Code.PROGRAM_NOT_RUN})  # the stage could not do its work
+# rows that were never meant to be kept: they were solved to calibrate, or to find what the student fails at
+SET_ASIDE: Final = frozenset({Code.CALIBRATED, Code.STUDENT_RIGHT})
 
 # One text for people per code. A name in braces is a value that a reason of that code must have; what stands in
 # brackets is left out where its value is empty.

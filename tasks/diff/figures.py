@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,16 +12,41 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.candidates import SCHEMA as CANDIDATE
 from storage.datasets import Store
 from storage.digest import row_digests
 from storage.marks import newest
-from storage.rows import SCHEMA
+from storage.reasons import SET_ASIDE
+from storage.rows import SCHEMA, reasons_of
 from storage.versions import Version
-from tasks.report.figures import reasons
+from tasks.report.figures import EXAMPLES, Dropped, reasons, sample_ids
 
 BINS = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.01))
 UNKNOWN = "none"
-MOST_REASONS = 20
+NOT_WRITTEN = "not written down"
+ROWS = 10  # added, dropped and changed rows that are shown
+WIDTH = 200  # characters of a cell that changed
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row that was added or dropped; `reason` is empty where it was added."""
+
+    id: str
+    question: str
+    answer: str
+    subdomain: str
+    solution_format: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row that stayed and differs; `cells`: column -> its text before and after, about where they differ."""
+
+    id: str
+    question: str
+    cells: Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +62,9 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """`before` and `after` are names of versions. `reasons`: stage, reason and rows of what was dropped;
-    `changed`: rows with the same id and other contents, `columns` in how many of them each column differs."""
+    """`before` and `after` are names of versions. `changed`: rows with the same id and other contents,
+    `columns` in how many of them each column differs. `added_rows`, `dropped_rows` and `changed_rows` are some of these
+    rows, the same ones at every comparison of the two versions."""
 
     before: str
     after: str
@@ -47,7 +74,7 @@ class Diff:
     dropped: int
     changed: int
     unchanged: int
-    reasons: Sequence[tuple[str, str, int]]
+    reasons: Sequence[Dropped]
     columns: Mapping[str, int]
     subdomain: Sequence[Shift]
     difficulty: Sequence[Shift]
@@ -57,13 +84,17 @@ class Diff:
     clean: tuple[float, float]  # share of rows that were looked at for benchmark items and are clean
     contaminated: tuple[int, int]  # rows that decontamination dropped on the way to each
     verdict: tuple[str, str]
+    added_rows: Sequence[Example] = ()
+    dropped_rows: Sequence[Example] = ()
+    changed_rows: Sequence[Change] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def compare(store: Store, a: Version, b: Version) -> Diff:
-    """What became of the rows of `a` in `b`; memory holds the ids of the rows of files that differ."""
+def compare(store: Store, a: Version, b: Version, rows: int = ROWS) -> Diff:
+    """What became of the rows of `a` in `b`, with at most `rows` added, dropped and changed rows each; memory holds
+    the ids of the rows of files that differ."""
     old = _digests(store, a, [path for path in a.files if path not in b.files])
     new = _digests(store, b, [path for path in b.files if path not in a.files])
     place = pc.index_in(new.column("id"), value_set=old.column("id").combine_chunks())
@@ -77,6 +108,14 @@ def compare(store: Store, a: Version, b: Version) -> Diff:
     gone = old.column("id").filter(
         pc.invert(pc.is_in(old.column("id"), value_set=new.column("id").combine_chunks()))
     )
+    fresh = new.column("id").filter(pa.array(~both))
+    written = _written_down(store, a, b, gone)
+    why = {
+        name: reason.text
+        for name, reason in zip(written.column("id").to_pylist(), reasons_of(written), strict=True)
+        if reason is not None
+    }
+    chosen = [sample_ids(ids.to_pylist(), f"{a} {b}", rows) for ids in (fresh, gone, changed)]
     clean_a, shares_a = _shares(store, a)
     clean_b, shares_b = _shares(store, b)
     cost_a, cost_b = _cost(a), _cost(b)
@@ -89,7 +128,7 @@ def compare(store: Store, a: Version, b: Version) -> Diff:
         dropped=len(gone),
         changed=len(changed),
         unchanged=a.rows - len(gone) - len(changed),
-        reasons=_reasons(store, a, b, gone),
+        reasons=_reasons(written, gone),
         columns=_columns(store, a, b, changed),
         subdomain=_shifts(shares_a["subdomain"], shares_b["subdomain"]),
         difficulty=_shifts(shares_a["difficulty"], shares_b["difficulty"], by_name=True),
@@ -99,6 +138,9 @@ def compare(store: Store, a: Version, b: Version) -> Diff:
         clean=(clean_a, clean_b),
         contaminated=(_contaminated(a), _contaminated(b)),
         verdict=(_verdict(store, a), _verdict(store, b)),
+        added_rows=_rows(store, b, chosen[0]),
+        dropped_rows=_rows(store, a, chosen[1], why),
+        changed_rows=_changes(store, a, b, chosen[2]),
     )
 
 
@@ -124,15 +166,13 @@ def _columns(store: Store, a: Version, b: Version, changed: pa.ChunkedArray) -> 
     return {name: count for name, count in counts.items() if count}
 
 
-def _reasons(
-    store: Store, before: Version, after: Version, gone: pa.ChunkedArray
-) -> list[tuple[str, str, int]]:
-    """Why rows are gone, as the runs from `before` to `after` wrote it down; a row of which none wrote was left
-    out by an overwrite."""
+def _written_down(store: Store, before: Version, after: Version, gone: pa.ChunkedArray) -> pa.Table:
+    """Why rows are gone, as the runs from `before` to `after` wrote it down: columns id, rejected, reason and stage,
+    one row per id. A row of which none wrote was left out by an overwrite."""
     candidates = store.candidates()
-    if not len(gone):
-        return []
-    ids = gone.combine_chunks()
+    columns = ["id", "rejected", "reason", "stage"]
+    if candidates is None or not len(gone):
+        return CANDIDATE.empty_table().select(columns)
     between = [
         str(version.lineage.get("run", ""))
         for version in store.versions(after.dataset)
@@ -141,23 +181,89 @@ def _reasons(
     chosen = (
         pc.field("run").isin([*between, str(after.lineage.get("run", ""))]) & pc.field("rejected").is_valid()
     )
-    told = (
-        None
-        if candidates is None
-        else candidates.to_table(
-            ["id", "rejected", "reason", "stage"], filter=chosen & pc.field("id").isin(ids)
-        )
+    found = candidates.to_table(columns, filter=chosen & pc.field("id").isin(gone.combine_chunks()))
+    # a row that was solved to calibrate, too, is not gone for that
+    aside = pc.is_in(
+        pc.struct_field(found.column("reason"), "code"), pa.array(sorted(SET_ASIDE), pa.string())
     )
-    if told is None:
-        return [("unknown", "not written down", len(ids))]
-    told = told.sort_by([("id", "ascending"), ("rejected", "descending")])
+    found = found.filter(pc.invert(aside)).sort_by([("id", "ascending"), ("rejected", "descending")])
     first: dict[str, int] = {}
-    for place, name in enumerate(told.column("id").to_pylist()):
+    for place, name in enumerate(found.column("id").to_pylist()):
         first.setdefault(name, place)
-    told = told.take(pa.array(list(first.values()), pa.int64()))
-    found = reasons(told)
-    untold = len(ids) - told.num_rows
-    return [*found[:MOST_REASONS], *([("unknown", "not written down", untold)] if untold else [])]
+    return found.take(pa.array(list(first.values()), pa.int64()))
+
+
+def _reasons(written: pa.Table, gone: pa.ChunkedArray) -> list[Dropped]:
+    """Every reason with its number of rows, which add up to the rows that are gone."""
+    unwritten = sorted(set(gone.to_pylist()) - set(written.column("id").to_pylist()))
+    rest = [Dropped("unknown", NOT_WRITTEN, len(unwritten), tuple(unwritten[:EXAMPLES]))] if unwritten else []
+    return [*reasons(written), *rest]
+
+
+def _rows(
+    store: Store, version: Version, ids: Sequence[str], why: Mapping[str, str] | None = None
+) -> list[Example]:
+    """Rows of a version in the order of `ids`; `why`: what dropped them, where it was written down."""
+    columns = ["id", "question", "subdomain", "solution_format", "answer"]
+    return [
+        Example(
+            id=record["id"],
+            question=_text(record["question"]),
+            answer=_text(record["answer"]),
+            subdomain=_text(record["subdomain"]),
+            solution_format=_text(record["solution_format"]),
+            reason="" if why is None else why.get(record["id"], NOT_WRITTEN),
+        )
+        for record in _records(store, version, ids, columns)
+    ]
+
+
+def _changes(store: Store, a: Version, b: Version, ids: Sequence[str]) -> list[Change]:
+    """What differs in these rows, column by column."""
+    pairs = zip(_records(store, a, ids), _records(store, b, ids), strict=True)
+    found = []
+    for old, new in pairs:
+        cells = {
+            name: _around_difference(_text(old.get(name)), _text(new.get(name)))
+            for name in SCHEMA.names
+            if old.get(name) != new.get(name)
+        }
+        found.append(Change(new["id"], _text(new["question"]), cells))
+    return found
+
+
+def _records(
+    store: Store, version: Version, ids: Sequence[str], columns: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    if not ids:
+        return []
+    chosen = pc.field("id").isin(pa.array(ids, pa.string()))
+    rows = {record["id"]: record for record in store.read(version, columns, filter=chosen).to_pylist()}
+    return [rows[name] for name in ids]
+
+
+def _text(value: Any) -> str:
+    """A cell as text: strings as they are, lists and maps as JSON."""
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _around_difference(before: str, after: str) -> tuple[str, str]:
+    """Both texts, cut to WIDTH characters about the first place where they differ."""
+    same = next(
+        (at for at, (old, new) in enumerate(zip(before, after, strict=False)) if old != new),
+        min(len(before), len(after)),
+    )
+    start = max(0, same - WIDTH // 4) if max(len(before), len(after)) > WIDTH else 0
+    return _cut(before, start), _cut(after, start)
+
+
+def _cut(text: str, start: int) -> str:
+    end = start + WIDTH
+    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
 
 
 def _shares(store: Store, version: Version) -> tuple[float, dict[str, Counter[str]]]:

@@ -11,15 +11,19 @@ from storage import markdown
 from tasks.diff.figures import Diff
 
 MOST_SHIFTS = 15
+MOST_REASONS = 20
+WIDTH = 300  # characters of a question
 
 
 def to_text(diff: Diff) -> str:
-    return _environment().get_template("diff.md").render(d=diff, most=MOST_SHIFTS)
+    return _environment().get_template("diff.md").render(d=diff, most=MOST_SHIFTS, most_reasons=MOST_REASONS)
 
 
 def to_html(diff: Diff) -> str:
     """One file without scripts; what rows said is escaped."""
-    return _environment().get_template("diff.html").render(d=diff, most=MOST_SHIFTS)
+    return (
+        _environment().get_template("diff.html").render(d=diff, most=MOST_SHIFTS, most_reasons=MOST_REASONS)
+    )
 
 
 @functools.cache
@@ -34,5 +38,6 @@ def _environment() -> Environment:
     environment.filters["count"] = lambda number: f"{number:,}"
     environment.filters["share"] = lambda number: f"{number:.1%}"
     environment.filters["points"] = lambda shift: f"{100 * (shift.share_after - shift.share_before):+.1f}"
+    environment.filters["short"] = lambda text: text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
     environment.filters["cell"] = markdown.inline
     return environment

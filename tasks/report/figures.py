@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import heapq
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +13,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.rows import reasons_of
+from storage.reasons import SET_ASIDE
+from storage.rows import column, reasons_of
 from tasks.clock import spoken
 from tasks.decontaminate.certificate import Certificate
 from tasks.drift import MEASURES
 from tasks.seeding import seeds_of
 
 SAMPLES = 10
+EXAMPLES = 2  # ids per reason, for `mathmill why`
 SHARES = {"subdomain": "subdomain", "format": "solution_format", "language": "language", "source": "source"}
 ADDED = ("id", *SHARES.values(), "scores", "difficulty", "correctness")
 
@@ -32,6 +35,17 @@ class FunnelLine:
     failed: int
     found: int = 0  # shards finished by an earlier run
     stage: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Rows that one stage dropped for one reason. `reason`: a sentence in which values that differ from row to row are
+    `…`; `examples`: ids of some of these rows, the same ones whatever the order of the rows."""
+
+    stage: str
+    reason: str
+    rows: int
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ class Figures:
     digest: str
     funnel: Sequence[FunnelLine]
     costs: Sequence[Mapping[str, Any]]
-    reasons: Sequence[tuple[str, str, int]]  # stage, reason, rows
+    reasons: Sequence[Dropped]
     shares: Mapping[str, Sequence[Share]]
     scores: Mapping[str, npt.NDArray[np.float64]]
     samples: Sequence[Mapping[str, Any]]
@@ -73,6 +87,11 @@ class Figures:
     expected: Sequence[Expected] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
     verdict: Mapping[str, Any] = field(default_factory=dict)  # as its mark has it; empty before there is one
+
+    @property
+    def dropped(self) -> int:
+        """How many candidates were rejected or failed; rows that were set aside on purpose are none."""
+        return sum(one.rows for one in self.reasons)
 
     @property
     def certificate(self) -> Certificate | None:
@@ -170,7 +189,8 @@ def collect(
     verdict: Mapping[str, Any] | None = None,
 ) -> Figures:
     """`whole`: the version's rows (the columns of SHARES suffice); `added`: this run's (the columns ADDED
-    suffice); `samples`: some of them, whole; `rejected`: what the run dropped, with why; `verdict`: its mark's value."""
+    suffice); `samples`: some of them, whole; `rejected`: what the run dropped, with why (columns id, rejected, reason, stage);
+    `verdict`: its mark's value."""
     return Figures(
         version=version,
         rows=whole.num_rows,
@@ -218,16 +238,24 @@ def _money(value: float) -> str:
     return f"${value:,.4f}"
 
 
-def sample_ids(ids: Sequence[str], version: str) -> list[str]:
-    """SAMPLES of the ids, the same for the same version, whatever their order."""
-    first = np.argsort(seeds_of((version,), ids), kind="stable")[:SAMPLES]
+def sample_ids(ids: Sequence[str], version: str, most: int = SAMPLES) -> list[str]:
+    """At most `most` of the ids, the same for the same version, whatever their order."""
+    first = np.argsort(seeds_of((version,), ids), kind="stable")[:most]
     return [ids[k] for k in first.tolist()]
 
 
-def reasons(rejected: pa.Table) -> list[tuple[str, str, int]]:
-    """(stage, reason, rows) by how often a reason was given; values that differ from row to row are folded to `…`."""
-    kinds = Counter((why.stage, why.kind[:160]) for why in reasons_of(rejected) if why is not None)
-    return [(*kind, rows) for kind, rows in sorted(kinds.items(), key=lambda kv: (-kv[1], kv[0]))]
+def reasons(rejected: pa.Table) -> list[Dropped]:
+    """Why rows were dropped, the most frequent reason first. Rows that were set aside on purpose (SET_ASIDE) are left
+    out. Columns id, rejected and, where there are any, reason and stage."""
+    ids: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for row, why in zip(column(rejected, "id"), reasons_of(rejected), strict=True):
+        if why is not None and why.code not in SET_ASIDE:
+            ids[why.stage, why.code, why.kind[:160]].append(row)
+    found = [
+        Dropped(stage, kind, len(rows), tuple(heapq.nsmallest(EXAMPLES, set(rows))))
+        for (stage, _, kind), rows in ids.items()
+    ]
+    return sorted(found, key=lambda one: (-one.rows, one.stage, one.reason))
 
 
 def _counts(values: pa.ChunkedArray) -> dict[str, int]:

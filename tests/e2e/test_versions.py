@@ -56,8 +56,8 @@ def test_the_second_month(story: Story) -> None:
     assert low == [{"n": 0}]
     found = home.json("diff", first, strict["version"])
     assert found["rows_before"] + found["added"] - found["dropped"] == found["rows_after"] == strict["rows"]
-    assert sum(rows for _, _, rows in found["reasons"]) == found["dropped"]
-    assert not [stage for stage, _, _ in found["reasons"] if stage == "unknown"]
+    assert sum(one["rows"] for one in found["reasons"]) == found["dropped"]
+    assert not [one for one in found["reasons"] if one["stage"] == "unknown"]
     keys = {a["key"] for a in fetch(f"{story.api}/artifacts/filter", {"limit": 200})}
     assert "math-sft-diff" in keys
     page = home.path / "reports" / f"{strict['version']}.diff.html"

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from storage.datasets import Store
 from storage.reasons import Code, Reason, reason
 from storage.rows import Row, to_table
 from storage.versions import Version
 from tasks.diff import compare, to_html, to_text
+from tasks.diff.figures import WIDTH
+from tasks.report.figures import Dropped
 
 DAY = datetime.date(2026, 11, 20)
 HOSTILE = "</td><script>alert(1)</script>|x"
@@ -66,9 +70,10 @@ def test_every_row_is_counted_once_with_its_reason(store: Store, versions: tuple
     found = compare(store, *versions)
     assert (found.added, found.dropped, found.changed, found.unchanged) == (2, 3, 1, 4)
     assert found.rows_before + found.added - found.dropped == found.rows_after
+    gone = [row(number).id for number in range(3)]
     assert list(found.reasons) == [
-        ("rebuild", "answer … is under 0.70", 2),
-        ("unknown", "not written down", 1),
+        Dropped("rebuild", "answer … is under 0.70", 2, tuple(sorted(gone[:2]))),
+        Dropped("unknown", "not written down", 1, (gone[2],)),
     ]
     assert found.columns == {"difficulty": 1, "scores": 1}
     assert found.usd == (1.5, 0.0)
@@ -80,6 +85,82 @@ def test_every_row_is_counted_once_with_its_reason(store: Store, versions: tuple
     shift = {s.value: (s.before, s.after) for s in found.subdomain}
     assert shift == {"limits": (4, 4), HOSTILE: (4, 3)}
     assert sum(s.after for s in found.difficulty) == 7
+
+
+def test_rows_are_shown_with_why_they_went_and_what_changed(
+    store: Store, versions: tuple[Version, Version]
+) -> None:
+    found = compare(store, *versions)
+    assert {one.id: one.question for one in found.added_rows} == {row(n).id: f"q{n}" for n in (8, 9)}
+    assert {one.question: one.reason for one in found.dropped_rows} == {
+        "q0": "rebuild: answer 0.50 is under 0.70",
+        "q1": "rebuild: answer 0.60 is under 0.70",
+        "q2": "not written down",
+    }
+    (change,) = found.changed_rows
+    assert change.question == "q3"
+    assert change.cells == {
+        "difficulty": ("0.3", "0.9"),
+        "scores": ("[]", '[["answer", 0.8999999761581421]]'),
+    }
+    for page in (to_html(found), to_text(found)):
+        for part in ("q8", "q2", row(0).id, "answer 0.50 is under 0.70", "2 of 2", "3 of 3", "1 of 1"):
+            assert part in page
+    assert "<td>0.3</td><td>0.9</td>" in to_html(found)
+    assert "difficulty: 0\\.3 → 0\\.9" in to_text(found).replace("\\:", ":")
+    assert json.loads(json.dumps(found.to_dict()))["changed_rows"][0]["cells"]["difficulty"] == ["0.3", "0.9"]
+
+
+def test_as_many_rows_are_shown_as_asked_for_and_always_the_same(store: Store) -> None:
+    one = store.publish("d", [to_table([row(n) for n in range(40)])], lineage={"run": "n1"}, date=DAY)
+    kept = [row(n, solution="t" if n < 30 else "s", id=row(n).id) for n in range(20, 60)]
+    two = store.publish("d", [to_table(kept)], mode="overwrite", lineage={"run": "n2"}, date=DAY)
+    found = compare(store, one, two)
+    groups = (found.added_rows, found.dropped_rows, found.changed_rows)
+    assert [len(rows) for rows in groups] == [10, 10, 10]
+    assert (found.added, found.dropped, found.changed) == (20, 20, 10)
+    again, fewer = compare(store, one, two), compare(store, one, two, rows=3)
+    assert again == found
+    assert list(fewer.added_rows) == list(found.added_rows)[:3]
+    none = compare(store, one, two, rows=0)
+    assert not none.added_rows
+    assert "Added rows" not in to_text(none)
+
+
+def test_a_long_text_is_shown_about_the_place_where_it_differs(store: Store) -> None:
+    steps = " ".join(f"step {n}." for n in range(400))
+    texts = [steps, steps.replace("step 350.", "STEP 350.")]
+    one, two = (
+        store.publish(
+            "d",
+            [to_table([row(1, solution=text, id="r1")])],
+            mode="overwrite",
+            lineage={"run": text[-9:]},
+            date=DAY,
+        )
+        for text in texts
+    )
+    (change,) = compare(store, one, two).changed_rows
+    before, after = change.cells["solution"]
+    assert "step 350." in before
+    assert "STEP 350." in after
+    assert before.startswith("…")
+    assert len(after) <= WIDTH + 2
+
+
+def test_rows_that_carry_markup_are_shown_as_text(store: Store) -> None:
+    evil = HOSTILE + " [a](javascript:1) ![b](https://example.com/x.png) `</table>` \n# x"
+    one = store.publish("d", [to_table([row(1, question=evil, answer=evil)])], lineage={"run": "a"}, date=DAY)
+    rows = [row(2, question=evil + "2", answer=evil)]
+    two = store.publish("d", [to_table(rows)], mode="overwrite", lineage={"run": "b"}, date=DAY)
+    changed = [row(2, question=evil + "2", answer=evil, critique=evil)]
+    three = store.publish("d", [to_table(changed)], mode="overwrite", lineage={"run": "c"}, date=DAY)
+    for pair in ((one, two), (two, three)):
+        found = compare(store, *pair)
+        assert "<script" not in to_html(found)
+        shown = MarkdownIt("commonmark").enable("table").render(to_text(found))
+        assert not re.search(r"<script|<img|<a[ >]|<h1>x", shown)
+        assert "alert(1)" in shown
 
 
 def test_the_other_way_round_and_with_itself(store: Store, versions: tuple[Version, Version]) -> None:

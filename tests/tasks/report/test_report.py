@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from storage.reasons import Code, reason
 from storage.rows import Row, reject, to_table
 from tasks.report import Figures, FunnelLine, Report, collect
-from tasks.report.figures import reasons
+from tasks.report.figures import EXAMPLES, Dropped, reasons
 from tasks.report.mathematics import DEEPEST, MOST
 from tasks.report.mathematics import to_html as mathematics
 
@@ -78,7 +78,42 @@ def test_the_page_says_how_far_correctness_can_be_trusted() -> None:
 
 
 def test_reasons_are_folded_and_counted() -> None:
-    assert figures().reasons == [("verify", "answer … is not …", 2), ("mix", "over the target of 12", 1)]
+    a, b, c = (Row(name, "en").id for name in "abc")
+    assert figures().reasons == [
+        Dropped("verify", "answer … is not …", 2, tuple(sorted((a, b)))),
+        Dropped("mix", "over the target of 12", 1, (c,)),
+    ]
+
+
+def test_every_reason_has_examples_for_why() -> None:
+    table = reject(
+        to_table([Row(f"q{i}", "en") for i in range(50)]),
+        [reason("verify", Code.DIFFERENT, answer=i, reference=0) for i in range(50)],
+    )
+    (found,) = reasons(table)
+    assert found.examples == tuple(sorted(Row(f"q{i}", "en").id for i in range(50)))[:EXAMPLES]
+    assert reasons(table.take(list(reversed(range(50))))) == [found]
+    report = Report(figures(rejected=table))
+    for page in (report.html(), report.markdown(link="x")):
+        assert found.examples[0] in page
+        assert "./mathmill why ID" in page
+
+
+def test_rows_that_were_set_aside_are_no_losses() -> None:
+    why = [
+        reason("calibrate", Code.CALIBRATED),
+        reason("probe", Code.STUDENT_RIGHT),
+        reason("probe", Code.CALL_FAILED, error="refused"),
+        reason("verify", Code.DIFFERENT, answer="1", reference="2"),
+    ]
+    found = figures(rejected=reject(to_table([Row(f"q{i}", "en") for i in range(4)]), why))
+    assert [(one.stage, one.rows) for one in found.reasons] == [("probe", 1), ("verify", 1)]
+    report = Report(found)
+    assert "<b>2</b><span>rejected or failed" in report.html()
+    assert "2 rejected or failed" in report.markdown(link="x")
+    for page in (report.html(), report.markdown(link="x")):
+        assert "student is right" not in page
+        assert "solved to calibrate" not in page
 
 
 def test_numbers_that_all_reasons_of_a_kind_share_are_told() -> None:
@@ -87,13 +122,16 @@ def test_numbers_that_all_reasons_of_a_kind_share_are_told() -> None:
         for p in ("0.31", "0.02")
     ]
     table = reject(to_table([Row("a", "en"), Row("b", "en")]), why)
-    assert reasons(table) == [("weigh", "correctness … is under 0.70; …/… samples agree", 2)]
+    assert [(one.stage, one.reason, one.rows) for one in reasons(table)] == [
+        ("weigh", "correctness … is under 0.70; …/… samples agree", 2)
+    ]
 
 
 def test_reasons_that_were_stored_as_text_are_counted_as_unknown() -> None:
     table = to_table([Row("a", "en", rejected="verify: answer 1 is not 2"), Row("b", "en", rejected="x")])
-    assert reasons(table) == [("unknown", "unknown", 2)]
-    assert reasons(table.append_column("stage", pa.array(["verify", "mix"]))) == [
+    assert [(one.stage, one.reason, one.rows) for one in reasons(table)] == [("unknown", "unknown", 2)]
+    table = table.append_column("stage", pa.array(["verify", "mix"]))
+    assert [(one.stage, one.reason, one.rows) for one in reasons(table)] == [
         ("mix", "unknown", 1),
         ("verify", "unknown", 1),
     ]
