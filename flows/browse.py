@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from flows.options import AsJson, Name
+from flows.terminal import console, echo, echo_json, print_json
 
 if TYPE_CHECKING:
     from storage.datasets import Store
@@ -54,7 +54,7 @@ def datasets(json: AsJson = False) -> None:
     table.add_column("digest")
     for v in versions:
         table.add_row(str(v), f"{v.rows:,}", f"{v.added:,}", v.created, v.digest[:12])
-    Console(highlight=False).print(table)
+    console().print(table)
 
 
 def show(name: Name, json: AsJson = False) -> None:
@@ -113,27 +113,28 @@ def sql(
     query: Annotated[
         str, typer.Argument(help='Views: rows, rejected, and one a dataset, such as "math-sft".')
     ],
+    seconds: Annotated[float | None, typer.Option(help="Time limit; default MATHMILL_SQL_SECONDS.")] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Memory limit, such as 4GB; default MATHMILL_SQL_MEMORY.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Run a DuckDB query over all tables."""
-    import duckdb
+    from flows.settings import load_settings
+    from storage.query import run_query
 
-    from storage.errors import StorageError
-    from storage.sql import connect
-
-    try:
-        with connect(_store()) as connection:
-            answer = connection.sql(query)
-            if json:
-                names = answer.columns
-                print_json([dict(zip(names, record, strict=True)) for record in answer.fetchall()])
-            else:
-                answer.show(max_rows=100, max_width=200)
-    except duckdb.CatalogException as error:
-        tables = "rows, rejected, and each dataset in double quotes (./mathmill datasets)"
-        raise StorageError(f"the query: {str(error).splitlines()[0]} Tables: {tables}") from error
-    except duckdb.Error as error:
-        raise StorageError(f"the query: {error}") from error
+    settings = load_settings()
+    answer = run_query(
+        settings.tables,
+        query,
+        seconds=settings.sql_seconds if seconds is None else seconds,
+        memory=settings.sql_memory if memory is None else memory,
+        as_json=json,
+    )
+    if json:
+        echo_json(answer)
+    else:
+        echo(answer, nl=False)
 
 
 def export(
@@ -170,15 +171,3 @@ def _counts(rows: Any, column: str) -> dict[str, int]:
         str(item["values"]): item["counts"]
         for item in sorted(found, key=lambda i: (-i["counts"], str(i["values"])))
     }
-
-
-def print_json(value: Any) -> None:
-    import orjson
-
-    typer.echo(
-        orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=_plain).decode()
-    )
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, (tuple, set)) else str(value)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flows import browse, versioning
+from flows import browse, terminal, versioning
 from flows.automations import automations
 from flows.dedup_cli import dedup
 from flows.diff import diff
@@ -64,7 +64,7 @@ for command in (
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"mathmill {metadata.version('mathmill')}")
+        terminal.echo(f"mathmill {metadata.version('mathmill')}")
         raise typer.Exit
 
 
@@ -172,7 +172,7 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        typer.echo(f"\nmathmill: {STOPPED}", err=True)
+        terminal.echo(f"\nmathmill: {STOPPED}", err=True)
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
         from flows.errors import in_one_line
@@ -180,5 +180,5 @@ def main() -> None:
         line = in_one_line(error)
         if line is None:
             raise
-        typer.echo(f"mathmill: {line}", err=True)
+        terminal.echo(f"mathmill: {line}", err=True)
         raise SystemExit(2) from None

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from flows.browse import print_json
+from flows import terminal
 from flows.options import AsJson
+from flows.terminal import print_json
 
 
 class On(StrEnum):
@@ -83,7 +84,7 @@ def dedup(
             }
         )
         return
-    typer.echo(f"{gone:,} of {rows:,} rows are duplicates of a better one: {path} (id, of, near, score)")
-    typer.echo(f"{kept:,} rows are left: {clean}")
+    terminal.echo(f"{gone:,} of {rows:,} rows are duplicates of a better one: {path} (id, of, near, score)")
+    terminal.echo(f"{kept:,} rows are left: {clean}")
     if unread:
-        typer.echo(f"{len(unread):,} records hold no text and were left out, the first: {unread[0]}")
+        terminal.echo(f"{len(unread):,} records hold no text and were left out, the first: {unread[0]}")

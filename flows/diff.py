@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from flows.browse import print_json
 from flows.options import AsJson
+from flows.terminal import print_json
 
 
 def diff(

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from flows import terminal
 from flows.errors import in_one_line
 from flows.settings import ROLES, load_settings
 from flows.surroundings import running_server
@@ -56,7 +56,7 @@ def show(checks: list[Check], *, json: bool) -> None:
         table.add_row(
             "[green]ok[/]" if item.ok else "[red]no[/]", item.what, item.detail, "" if item.ok else item.mend
         )
-    Console().print(table)
+    terminal.console(highlight=True).print(table)
 
 
 def _storage(home: Path) -> Iterator[Check]:

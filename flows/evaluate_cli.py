@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.browse import print_json
+from flows import terminal
 from flows.options import AsJson, Benchmarks, ConfigFile, Sets, ShowConfig
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
+from flows.terminal import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,13 +68,12 @@ def evaluate(
 
 def print_evaluation(record: Mapping[str, Any], report: Path) -> None:
     """The tables of an evaluation, as the report has them."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from tasks.evaluate.report import MANY, TITLES, rows_of, verdict_line
 
-    console = Console(highlight=False)
+    console = terminal.console()
     if not console.is_terminal:
         console.width = WIDE
     for group, title in TITLES.items():

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows import terminal
 from flows.options import AsJson
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def stats(json: AsJson = False) -> None:
     if json:
         _print_json(asdict(found))
         return
-    console = Console(highlight=False)
+    console = terminal.console()
     console.print(f"[bold]{escape(found.where)}[/]", soft_wrap=True)
     console.print(
         f"{found.calls:,} calls for {found.keys:,} requests, {found.prompt_tokens + found.completion_tokens:,} tokens"
@@ -68,7 +68,7 @@ def export_(
     if json:
         _print_json({"file": str(file), "calls": count})
     else:
-        typer.echo(f"{count:,} calls in {file}")
+        terminal.echo(f"{count:,} calls in {file}")
 
 
 @ledger.command("import")
@@ -97,9 +97,9 @@ def import_(
     if json:
         _print_json(asdict(taken))
         return
-    typer.echo(f"{taken.put:,} taken, {taken.known:,} were here already")
+    terminal.echo(f"{taken.put:,} taken, {taken.known:,} were here already")
     for reason, count in sorted(taken.skipped.items()):
-        typer.echo(f"{count:,} lines hold no answer: {reason}")
+        terminal.echo(f"{count:,} lines hold no answer: {reason}")
 
 
 @ledger.command()
@@ -110,7 +110,7 @@ def vacuum(json: AsJson = False) -> None:
     if json:
         _print_json({"before": before, "after": after})
     else:
-        typer.echo(f"{before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB after")
+        terminal.echo(f"{before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB after")
 
 
 @contextmanager
@@ -125,4 +125,4 @@ def _opened() -> Iterator[Ledger]:
 def _print_json(value: Any) -> None:
     import orjson
 
-    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    terminal.echo_json(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pyarrow.compute as pc
-from rich.console import Console
 from rich.markup import escape
 
+from flows import terminal
 from flows.settings import load_settings
 from storage.datasets import Store
 from storage.errors import StorageError
 from storage.ledger import COMPLETION, Ledger
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SHORTEST = 6  # digits of an id that are taken for one
 MOST_GENERATIONS = 8
@@ -99,7 +102,7 @@ def _completion(ledger: Ledger, row: dict[str, Any]) -> dict[str, Any] | None:
 
 def print_life(life: dict[str, Any]) -> None:
     # unwrapped: prompts and completions are to be copied as they are
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal.console(soft_wrap=True)
     row = life["row"]
     kept = (
         f"[green]kept[/] in {', '.join(life['published']) or 'no version'}"

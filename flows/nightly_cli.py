@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows import terminal
 from flows.options import AsJson, ConfigFile, Sets, ShowConfig, asking
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
@@ -113,7 +114,7 @@ def nightly(
         from flows.summary import as_json, print_summary
 
         if json:
-            typer.echo(as_json(name))
+            terminal.echo_json(as_json(name))
         else:
             print_summary(name)
 
@@ -136,7 +137,7 @@ def plan_nightly(
     with opened(load_settings()) as tools:
         found = forecast(night, tools)
     if json:
-        typer.echo(orjson.dumps(found.record(), option=orjson.OPT_INDENT_2).decode())
+        terminal.echo_json(orjson.dumps(found.record(), option=orjson.OPT_INDENT_2).decode())
     else:
         print_forecast(found, night)
 
@@ -157,11 +158,13 @@ def _print_stopped(stopped: Stopped, *, json: bool) -> None:
         import orjson
 
         record = {"stopped": stopped.by, "why": stopped.why, **asdict(stopped.spent), "again": again}
-        typer.echo(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
+        terminal.echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
         return
     spent = stopped.spent
     guess = f" ({spent.estimated:,} calls estimated)" if spent.estimated else ""
-    typer.echo(f"Stopped    {stopped.why.removeprefix('stopped ')}")
-    typer.echo(f"Paid       ${spent.usd:,.4f}, {spent.tokens:,} tokens{guess}; every answer is in the ledger")
-    typer.echo(f"Accepted   {spent.accepted:,} of {spent.target:,} rows so far; nothing was published")
-    typer.echo(f"Go on      {again}")
+    terminal.echo(f"Stopped    {stopped.why.removeprefix('stopped ')}")
+    terminal.echo(
+        f"Paid       ${spent.usd:,.4f}, {spent.tokens:,} tokens{guess}; every answer is in the ledger"
+    )
+    terminal.echo(f"Accepted   {spent.accepted:,} of {spent.target:,} rows so far; nothing was published")
+    terminal.echo(f"Go on      {again}")

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import typer
-
+from flows import terminal
 from flows.locks import is_locked, lock
 from flows.prefect_server import PrefectServer, auth_string, free_port
 from flows.runners import refuse_own_server
@@ -41,7 +40,7 @@ def orchestrated(*labels: str) -> Iterator[Run[Any]]:
         server = _Joined(home, os.environ["PREFECT_API_URL"])
     else:
         refuse_own_server()
-        typer.echo("Starting Prefect for this run ...", err=True)
+        terminal.echo("Starting Prefect for this run ...", err=True)
         server = PrefectServer(home, free_port(), auth_string(), ui=False)
     server.start()
 
@@ -108,7 +107,7 @@ class _Joined:
             return False
         with self._lock:
             if self._own is None and not is_locked(self._home / SERVER_LOCK):
-                typer.echo(f"mathmill: {TOOK_OVER}", err=True)
+                terminal.echo(f"mathmill: {TOOK_OVER}", err=True)
                 own = PrefectServer(self._home, urlsplit(self._url).port or 0, self._auth, ui=False)
                 self._own = own
                 own.start()
@@ -122,7 +121,7 @@ class _Joined:
                     # the process that dies with its parent's thread stays as long as this one
                     self._closing.wait()
             except SettingsError as error:
-                typer.echo(f"mathmill: {error}", err=True)
+                terminal.echo(f"mathmill: {error}", err=True)
                 return
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
-from rich.console import Console
 
+from flows import terminal
 from flows.alarms import on_failure
 from flows.codeversion import code_version
 from flows.config import Section
@@ -49,7 +49,7 @@ def proof(config: Proof = Proof()) -> Found:
     A run that was killed goes on where it was, as long as the code is the same.
     """
     sizes = QUICK if config.quick else WHOLE
-    begun, console = time.monotonic(), Console(stderr=True)
+    begun, console = time.monotonic(), terminal.console(stderr=True, highlight=True)
     place = load_settings().home.absolute() / "proof"
     folder = place / f"{'quick' if config.quick else 'whole'}-{code_version(prove)}"
     folder.mkdir(parents=True, exist_ok=True)

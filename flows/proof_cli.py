@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from flows.browse import print_json
+from flows import terminal
 from flows.options import AsJson
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
+from flows.terminal import print_json
 
 
 def proof(
@@ -46,7 +47,7 @@ def proof(
         )
         return
     for claim in shown:
-        typer.echo(claim.sentence)
-    typer.echo(
+        terminal.echo(claim.sentence)
+    terminal.echo(
         f"{len(shown)} of {len(found.claims)} questions have an answer that is significant: {found.page}"
     )

@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     vllm_options: dict[str, Any] = Field({}, description="of the in-process vLLM engine, as JSON")
     sandbox_workers: int = Field(2, ge=1, description="programs that run at the same time")
     answer_workers: int = Field(2, ge=1, description="processes that compare answers")
+    sql_seconds: float = Field(60.0, gt=0, description="time limit of a query of `mathmill sql`")
+    sql_memory: str = Field("2GB", description="memory limit of a query of `mathmill sql`")
     program_seconds: float = Field(3.0, gt=0, description="CPU seconds that a program may use")
 
     def ledger_url(self) -> str:

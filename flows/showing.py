@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import yaml
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
 
+from flows import terminal
 from storage.marks import Mark
 from storage.versions import Version
 from tasks.clock import spoken
 from tasks.decontaminate.certificate import Certificate
 from tasks.evaluate.verdict import in_a_line
-from tasks.hygiene import printable
+from tasks.hygiene import printable, visible
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from flows.config import Nightly
     from storage.datasets import Store
     from tasks.forecast import Forecast
@@ -41,7 +43,7 @@ def print_version(
     verdict: Mark | None,
 ) -> None:
     """Counts, funnel, why rows were dropped, schema, lineage and sample rows; text of rows is shown as it is, never as markup."""
-    console = Console(highlight=False)
+    console = terminal.console()
     console.print(f"[bold]{version}[/]: {version.rows:,} rows, {version.added:,} added, {version.created}")
     console.print(f"content digest {version.digest}")
     said = f"{in_a_line(verdict.value)} ({verdict.at})" if verdict else "none yet"
@@ -74,11 +76,11 @@ def print_version(
 
 def print_markdown(text: str) -> None:
     """Print Markdown: rendered at a terminal, as it is where the output goes into a file or a pipe."""
-    console = Console(highlight=False)
+    console = terminal.console()
     if console.is_terminal:
-        console.print(Markdown(text))
+        console.print(Markdown(visible(text)))  # links, too, are written to the terminal
     else:
-        console.file.write(text if text.endswith("\n") else text + "\n")
+        terminal.echo(text, nl=not text.endswith("\n"))
 
 
 def dropped_in(store: Store, version: Version) -> list[Dropped]:
@@ -118,7 +120,7 @@ def funnel_table(lines: list[dict[str, Any]]) -> Table:
 
 def print_forecast(found: Forecast, config: Nightly) -> None:
     """The forecast of a night: likely figures with their range, then the stages."""
-    console = Console(highlight=False)
+    console = terminal.console()
     based = f"{found.history:,} calls in the ledger and {found.nights} published nights"
     console.print(
         f"[bold]{config.dataset}[/], {config.target:,} accepted rows wanted; from {based}\n", soft_wrap=True

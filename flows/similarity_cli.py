@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-from flows.browse import print_json
+from flows import terminal
 from flows.options import AsJson, Name
+from flows.terminal import print_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,7 +52,7 @@ def near(
     if json:
         print_json(about | {"neighbours": records})
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal.console(soft_wrap=True)
     console.print(
         f"[bold]{version}[/]: {index.size:,} questions, {index.kind} index, recall {index.recall:.3f} of exact search"
     )
@@ -111,7 +111,7 @@ def decontaminate(
     if json:
         print_json({"hits": records, "unread": unread, "certificate": found.to_dict()})
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = terminal.console(soft_wrap=True)
         for row in lost[:SHOWN]:
             console.print(f"{escape(row['rejected'])}  [dim]{escape(row['question'][:160])}[/]")
         if len(lost) > SHOWN:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from rich.console import Console
 from rich.markup import escape
 
+from flows import terminal
 from flows.reporting import report_path
 from flows.settings import load_settings
 from flows.showing import dropped_in, funnel_table, print_dropped
@@ -31,7 +31,7 @@ ENDED = {
 
 def print_summary(name: str) -> None:
     version, report, dropped = _find(name)
-    console = Console(highlight=False)
+    console = terminal.console()
     console.print()
     console.print(funnel_table(version.lineage["funnel"]))
     print_dropped(console, dropped)

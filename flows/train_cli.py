@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows import terminal
 from flows.options import AsJson, Sets, ShowConfig
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
@@ -63,14 +64,14 @@ def train(
     if json:
         import orjson
 
-        typer.echo(orjson.dumps(done.lineage, option=orjson.OPT_INDENT_2).decode())
+        terminal.echo_json(orjson.dumps(done.lineage, option=orjson.OPT_INDENT_2).decode())
         return
     for number, stage in enumerate(done.lineage["stages"], 1):
         told = ", ".join(f"{name} {value:,.4g}" for name, value in headline(stage["metrics"]).items())
         data = ", ".join(one["version"] for one in stage["data"])
-        typer.echo(f"Stage {number}    {data}: {told}")
-    typer.echo(f"Checkpoint {done.checkpoint}")
-    typer.echo(f"Record     {done.checkpoint.parent / 'run.json'}")
+        terminal.echo(f"Stage {number}    {data}: {told}")
+    terminal.echo(f"Checkpoint {done.checkpoint}")
+    terminal.echo(f"Record     {done.checkpoint.parent / 'run.json'}")
 
 
 def _source(text: str) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from flows.browse import print_json
+from flows import terminal
 from flows.options import AsJson, Benchmarks, ConfigFile, Name, Sets, ShowConfig
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
+from flows.terminal import print_json
 
 
 def verdict(
@@ -60,11 +61,11 @@ def verdict(
         return
     from tasks.evaluate.verdict import in_a_line
 
-    typer.echo(f"{value['version']}  {in_a_line(value)}")
+    terminal.echo(f"{value['version']}  {in_a_line(value)}")
     for what in ("subdomains", "sources"):
         for name, one in sorted(value[what].items()):
             if one["shown"] != "not shown":
-                typer.echo(
+                terminal.echo(
                     f"  {one['shown']:<8} {name}, {100 * one['effect']:+.1f} points (p = {one['p']:.2g})"
                 )
-    typer.echo(f"Report  {home / 'verdicts' / value['run'] / 'report.md'}")
+    terminal.echo(f"Report  {home / 'verdicts' / value['run'] / 'report.md'}")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.browse import print_json
+from flows import terminal
 from flows.options import AsJson, ConfigFile, Name, Sets, ShowConfig
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
+from flows.terminal import print_json
 
 if TYPE_CHECKING:
     from storage.datasets import Store
@@ -53,7 +54,7 @@ def rebuild(
     from flows.summary import as_json, print_summary
 
     if json:
-        typer.echo(as_json(answer))
+        terminal.echo_json(as_json(answer))
     else:
         print_summary(answer)
 
@@ -68,7 +69,7 @@ def promote(
     store, home = _store()
     version = store.resolve(name)
     give(store, version, tag, home)
-    typer.echo(f"{version.dataset}@{tag} is {version} now")
+    terminal.echo(f"{version.dataset}@{tag} is {version} now")
 
 
 def rollback(
@@ -77,7 +78,7 @@ def rollback(
 ) -> None:
     """A tag goes back to the version that it stood for before. Versions stay as they are."""
     left, now = _store()[0].rollback(dataset, tag)
-    typer.echo(f"{dataset}@{tag} is {dataset}@{now} again (was {dataset}@{left})")
+    terminal.echo(f"{dataset}@{tag} is {dataset}@{now} again (was {dataset}@{left})")
 
 
 def restore(name: Name) -> None:
@@ -88,7 +89,7 @@ def restore(name: Name) -> None:
     version = store.restore(
         old, lineage=old.lineage | {"flow": "restore", "base": str(newest), "restored": str(old)}
     )
-    typer.echo(f"{version}: the {version.rows:,} rows of {old}")
+    terminal.echo(f"{version}: the {version.rows:,} rows of {old}")
 
 
 NOT_COVERED = (
@@ -114,9 +115,9 @@ def verify(
         print_json(found)
     else:
         for what, state in found.items():
-            typer.echo(f"{what}: {state}")
+            terminal.echo(f"{what}: {state}")
         if name is None:
-            typer.echo(NOT_COVERED)
+            terminal.echo(NOT_COVERED)
     if any(not state.startswith("sound") for state in found.values()):
         raise typer.Exit(2)
 
@@ -153,10 +154,10 @@ def migrate(dataset: Dataset) -> None:
     store, _ = _store()
     old = store.resolve(dataset)
     if old.major == MAJOR:
-        typer.echo(f"{old} is in format {MAJOR} already: there is nothing to migrate")
+        terminal.echo(f"{old} is in format {MAJOR} already: there is nothing to migrate")
         return
     version = store.migrate(dataset, lineage=old.lineage | {"flow": "migrate", "base": str(old)})
-    typer.echo(f"{version}: {version.rows:,} rows of {old}, in format {version.major}")
+    terminal.echo(f"{version}: {version.rows:,} rows of {old}, in format {version.major}")
 
 
 def _store() -> tuple[Store, Path]:

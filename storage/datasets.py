@@ -21,7 +21,7 @@ from storage import candidates, delta, evolution, promotion, retention, tags, ve
 from storage.clock import now
 from storage.errors import Corrupt, VersionNotFound, in_one_line
 from storage.gates import Gate
-from storage.location import Location, checked_name
+from storage.location import Location, checked_name, is_name
 from storage.marks import Mark, mark, marks
 from storage.publish import LATEST, publish
 from storage.restore import restore
@@ -82,8 +82,8 @@ class Store:
         )
 
     def datasets(self) -> list[str]:
-        """Names of the datasets that have a version, sorted."""
-        names = [name for name in self.where.folders() if not name.startswith("_")]
+        """Names of the datasets that have a version, sorted; other folders beside them are left alone."""
+        names = [name for name in self.where.folders() if is_name(name)]
         return [name for name in names if self.where.exists(name, "_delta_log")]
 
     def versions(self, dataset: str) -> list[Version]:

@@ -17,9 +17,14 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _TAKEN = ("rows", "rejected")  # views that storage.sql has
 
 
+def is_name(name: str) -> bool:
+    """Whether a dataset can have this name."""
+    return bool(_NAME.fullmatch(name)) and ".." not in name and name not in _TAKEN
+
+
 def checked_name(name: str) -> str:
     """A dataset name that cannot climb out of its folder; StorageError otherwise."""
-    if not _NAME.fullmatch(name) or ".." in name or name in _TAKEN:
+    if not is_name(name):
         raise StorageError(
             f"{name!r} is no dataset name: use small letters, digits, '.', '_' and '-', "
             "starting with a letter or digit, such as math-sft (not rows or rejected)"

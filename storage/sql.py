@@ -3,7 +3,7 @@
 The query comes from a person at a prompt, or from whatever they pasted. The tables are handed in
 as Arrow datasets, so DuckDB itself needs no access to files, and has none: no other file is read
 or written, nothing is attached, installed or loaded, no Python variable is seen, and no setting can
-be changed back. What it does not do: limit how long a query runs.
+be changed back. What limits the time and the memory of a query is in storage.query.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ def connect(store: Store, *, memory: str = "4GB", threads: int | None = None) ->
     )
     for name in names:
         versions = store.versions(name)
+        if not versions:  # all of them are retired
+            continue
         for version in versions:
             connection.register(str(version), store.scan(version))
         connection.register(name, store.scan(versions[-1]))

@@ -27,6 +27,7 @@ _INVISIBLE = re.compile(
 )
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
+_UNSEEN = re.compile(f"{_INVISIBLE.pattern}|{_CONTROL.pattern}|[\r\x85\u2028\u2029\ud800-\udfff]")
 # str.strip() would also take the form feed that "\\frac" becomes in careless JSON, and hide the damage
 BLANK = " \t\n\u00a0\u3000"
 _FORMULA = re.compile(r"\$[^$]*\$|\\[a-zA-Z]+")
@@ -69,6 +70,23 @@ def printable(text: str, longest: int = 1000) -> str:
     """The beginning of a refused text, safe to show: control and invisible characters become U+FFFD."""
     text = _INVISIBLE.sub("\ufffd", text[:longest].encode("utf-8", "replace").decode())
     return _CONTROL.sub("\ufffd", text)
+
+
+def visible(text: str, *, json: bool = False) -> str:
+    """The whole text as it can be shown: each control or invisible character as an escape such as \\u202e, tabs and
+    line feeds as they are. With `json` the text is JSON, whose values stay the same."""
+    if text.isascii() and not _CONTROL.search(text) and "\r" not in text:
+        return text
+    return _UNSEEN.sub(lambda found: _escape(found.group(), json=json), text)
+
+
+def _escape(character: str, *, json: bool) -> str:
+    if ord(character) < 0x10000:
+        return f"\\u{ord(character):04x}"
+    if not json:
+        return f"\\U{ord(character):08x}"
+    units = character.encode("utf-16-be").hex()
+    return f"\\u{units[:4]}\\u{units[4:]}"
 
 
 def language_of(text: str) -> str | None:

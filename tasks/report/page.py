@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from storage import markdown
 from tasks.evaluate.verdict import in_a_line
+from tasks.hygiene import visible
 from tasks.report import mathematics, plots
 from tasks.report.figures import Figures
 
@@ -58,8 +59,9 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
-    environment.filters["mathematics"] = lambda text: Markup(mathematics.to_html(text or ""))
+    environment.filters["mathematics"] = lambda text: Markup(mathematics.to_html(visible(text or "")))
     environment.filters["yaml"] = _yaml
     environment.filters["verdict"] = in_a_line
     environment.filters["points"] = lambda share: f"{100 * share:+.1f}"
@@ -68,6 +70,11 @@ def _environment() -> Environment:
     environment.filters["code"] = markdown.code
     environment.filters["fenced"] = markdown.fenced
     return environment
+
+
+def _shown(value: Any) -> Any:
+    """Hidden and control characters of rows, which old versions may hold, stand in the page as escapes."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _yaml(value: Any) -> str:
