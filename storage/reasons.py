@@ -198,6 +198,12 @@ def reason(stage: str, code: Code, **values: object) -> Reason:
     return Reason(stage, code, code in FAILURES, {name: str(value) for name, value in values.items()})
 
 
+def shortened(text: str | None, most: int = 40) -> str:
+    """A text as a value of a reason: on one line, of at most `most` characters."""
+    flat = " ".join((text or "").split())
+    return flat if len(flat) <= most else flat[: most - 1] + "…"
+
+
 def untyped(stage: str | None, text: str) -> Reason:
     """The reason of a row that was stored before reasons had a type. Nothing is read out of its text."""
     return Reason(stage or "unknown", Code.UNKNOWN, values={"text": text})

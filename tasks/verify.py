@@ -3,7 +3,9 @@
 A row is rejected here where it is known to be of no use: its program failed, or its answer is not the trusted
 one. What the other samples say (self-consistency, Wang et al. 2022, arXiv:2203.11171) is kept with the row and
 decides in tasks/weigh.py, after a critic has seen the rows on which the votes disagree. An answer that cannot
-be read is never called wrong.
+be read is never called wrong: where the comparison with the trusted answer is unknown the row is rejected, for it is
+not known to be right, by the code INCOMPARABLE and not DIFFERENT; and samples that cannot be compared neither
+agree nor disagree.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from storage.reasons import Code, Reason, reason
+from storage.reasons import Code, Reason, reason, shortened
 from storage.rows import column, reject, replace
 from tasks.answers import Judge, extract, group_all
 from tasks.outcome import Tick
@@ -60,18 +62,23 @@ def verify(
     else:
         votes = dataclasses.replace(votes, reference=reference)
     unsure = disputed(votes, calibration, settings.sure)
-    same = np.where(votes.readable, votes.agree + 1, 0)
-    samples = np.bincount(questions, minlength=1)[questions]
+    same = np.where(votes.readable, votes.agree + 1, 0.0)
+    samples = np.bincount(questions, minlength=1)[questions].astype(np.float64)
+    # samples with an answer that is neither known to be this one nor known to be another one
+    answered = np.bincount(questions, votes.readable, minlength=1)[questions]
+    apart = np.where(votes.readable, answered - 1 - votes.agree - votes.against, 0.0)
     for i, counts in enumerate(told(votes)):
         verdicts[i] |= counts
-        verdicts[i]["consistent"] = f"{same[i]:.0f}/{samples[i]}"
+        verdicts[i]["consistent"] = f"{same[i]:.0f}/{samples[i] - apart[i]:.0f}"
+        if apart[i]:
+            verdicts[i]["uncompared"] = f"{apart[i]:.0f}"
         verdicts[i]["settled"] = "no" if unsure[i] else "yes"
     found = replace(
         rows,
         answer=answers,
         verdicts=verdicts,
         correctness=pa.array(calibration.probability(votes), pa.float32(), mask=~votes.readable),
-        difficulty=_difficulty(column(rows, "difficulty"), questions, same, samples),
+        difficulty=_difficulty(column(rows, "difficulty"), questions, same, samples - apart),
     )
     tick(rows.num_rows)
     return reject(found, reasons)
@@ -139,10 +146,10 @@ def _compare(
         vote[i] = _VOTE.get(verdict, 0.0)
         if verdict == "different":
             reasons[i] = reason(
-                STAGE, Code.DIFFERENT, answer=_short(answers[i]), reference=_short(references[i])
+                STAGE, Code.DIFFERENT, answer=shortened(answers[i]), reference=shortened(references[i])
             )
         elif verdict == "unknown":
-            reasons[i] = reason(STAGE, Code.INCOMPARABLE, answer=_short(answers[i]))
+            reasons[i] = reason(STAGE, Code.INCOMPARABLE, answer=shortened(answers[i]))
     return vote
 
 
@@ -154,28 +161,34 @@ def _votes(
     for i, question in enumerate(questions):
         members[question].append(i)
     classes = np.full(len(answers), -1)
-    for found, group in zip(
-        members, group_all([[answers[i] for i in m] for m in members], judge), strict=True
-    ):
-        classes[found] = [-1 if c is None else c for c in group]
-    return collect(questions, classes, program=[kind == "pot" for kind in column(rows, "solution_format")])
+    incomparable: list[tuple[int, int]] = []
+    groups = group_all([[answers[i] for i in m] for m in members], judge)
+    for found, group in zip(members, groups, strict=True):
+        classes[found] = [-1 if c is None else c for c in group.classes]
+        first = [found[group.classes.index(number)] for number in range(max(classes[found], default=-1) + 1)]
+        incomparable += [(first[one], first[other]) for one, other in sorted(group.incomparable)]
+    return collect(
+        questions,
+        classes,
+        program=[kind == "pot" for kind in column(rows, "solution_format")],
+        incomparable=incomparable,
+    )
 
 
 def _difficulty(
     before: list[float | None],
     questions: npt.NDArray[np.int64],
     same: npt.NDArray[np.float64],
-    samples: npt.NDArray[np.int64],
+    samples: npt.NDArray[np.float64],
 ) -> list[float | None]:
-    """1 less the majority's share of all samples; as before where no sample has an answer."""
+    """1 less the majority's share of all samples but those that cannot be compared with it; as before where no sample
+    has an answer. `samples`: how many count for each row's answer."""
     most = np.zeros(int(questions.max(initial=-1)) + 1)
     np.maximum.at(most, questions, same)
+    share = np.zeros(len(most))
+    leads = (same == most[questions]) & (same > 0)
+    np.maximum.at(share, questions[leads], same[leads] / samples[leads])
     return [
-        float(1 - most[question] / count) if most[question] else old
-        for question, count, old in zip(questions, samples, before, strict=True)
+        float(1 - share[question]) if most[question] else old
+        for question, old in zip(questions, before, strict=True)
     ]
-
-
-def _short(text: str | None) -> str:
-    flat = " ".join((text or "").split())
-    return flat if len(flat) <= 40 else flat[:39] + "…"

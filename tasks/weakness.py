@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import prompts
-from storage.reasons import Code, Reason, reason
-from storage.rows import column, kept, reject, replace
+from storage.reasons import Code, Reason, reason, shortened
+from storage.rows import column, kept, reasons_of, reject, replace
 from tasks.answers import Extraction, Judge, extract
 from tasks.bill import Bill
 from tasks.llm.engine import Engine
@@ -29,7 +29,8 @@ WORTH = {"better": 2.0, "worse": 0.5}  # of a question, by what the verdict show
 def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick: Tick) -> Outcome:
     """The student's try at each question with a trusted answer; kept = a failure (what we look for).
 
-    An unreadable answer counts as a failure: training data is what teaches a student to state one.
+    No final answer counts as a failure: training data is what teaches a student to state one. An answer that cannot be
+    compared with the trusted one is none: it is not known to be wrong, and is rejected as INCOMPARABLE.
     """
     records = questions.to_pylist()
     endpoint = student.endpoint
@@ -46,8 +47,12 @@ def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick
     references: list[str] = column(questions, "reference_answer")
     judged = judge.equal([(a or "", r) for a, r in zip(answers, references, strict=True)])
     for i, verdict in enumerate(judged):
-        if verdict == "equal" and reasons[i] is None:
+        if reasons[i] is not None:
+            continue
+        if verdict == "equal":
             reasons[i] = reason(STAGE, Code.STUDENT_RIGHT)
+        elif verdict == "unknown" and answers[i]:
+            reasons[i] = reason(STAGE, Code.INCOMPARABLE, answer=shortened(answers[i]))
     verdicts = [{"student": verdict} for verdict in judged]
     table = reject(replace(questions, answer=answers, verdicts=verdicts), reasons)
     return Outcome(table, asked=len(records), facts=bill.facts())
@@ -108,13 +113,14 @@ def _beside(rows: pa.Table, near: list[list[str]]) -> pa.Table:
 
 
 def rates(probed: pa.Table) -> dict[tuple[str, str], float]:
-    """(language, subdomain) -> the student's failure rate, each with one failure in two added (Laplace)."""
+    """(language, subdomain) -> the student's failure rate, each with one failure in two added (Laplace). Questions on
+    which it is not known whether the student is right (a failed call, an answer that cannot be compared) do not count."""
     asked: Counter[tuple[str, str]] = Counter()
     failed: Counter[tuple[str, str]] = Counter()
-    names = ("language", "subdomain", "rejected")
-    for language, subdomain, why in zip(*(column(probed, n) for n in names), strict=True):
-        asked[language, subdomain] += 1
-        failed[language, subdomain] += why is None
+    topics = zip(column(probed, "language"), column(probed, "subdomain"), strict=True)
+    for topic, why in zip(topics, reasons_of(probed), strict=True):
+        asked[topic] += why is None or why.code == Code.STUDENT_RIGHT
+        failed[topic] += why is None
     return {topic: (failed[topic] + 1) / (asked[topic] + 2) for topic in asked}
 
 

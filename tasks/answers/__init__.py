@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.answers.extraction import Extraction, extract
-from tasks.answers.judge import Judge, group, group_all
+from tasks.answers.judge import Groups, Judge, group, group_all
 from tasks.answers.verdicts import Verdict
 
-__all__ = ["Extraction", "Judge", "Verdict", "extract", "group", "group_all"]
+__all__ = ["Extraction", "Groups", "Judge", "Verdict", "extract", "group", "group_all"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 from tasks.answers.exact import decide, prepared
@@ -70,36 +71,69 @@ class Judge:
         self.close()
 
 
-def group(answers: Sequence[str | None], judge: Judge) -> list[int | None]:
-    """The class of each answer among its equals: 0, 1, ... in order of first appearance; None for None.
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The answers to one question, sorted into classes of equal ones.
 
-    An answer joins the first class whose first member it equals, so the classes do not depend on which
-    later spellings there are. Unreadable answers stand alone.
+    classes: the class of each answer, 0, 1, ... in order of first appearance; None for None. incomparable: pairs of
+    classes (first < second) whose comparison is "unknown". All other pairs of classes are different.
+    """
+
+    classes: list[int | None]
+    incomparable: frozenset[tuple[int, int]]
+
+
+def group(answers: Sequence[str | None], judge: Judge) -> Groups:
+    """Return the classes of the answers to one question.
+
+    Each distinct answer joins the first class whose head it equals; the heads are taken shortest first, so that the
+    order of the answers changes the numbers of the classes and not their members.
     """
     return group_all([answers], judge)[0]
 
 
-def group_all(questions: Sequence[Sequence[str | None]], judge: Judge) -> list[list[int | None]]:
+def group_all(questions: Sequence[Sequence[str | None]], judge: Judge) -> list[Groups]:
     """`group` for the answers to each of many questions, in as many calls of the judge as one question has classes."""
-    classes: list[dict[str, int]] = [{} for _ in questions]
-    waiting = [list(dict.fromkeys(a for a in answers if a is not None)) for answers in questions]
-    rounds = 0
+    heads: list[dict[str, str]] = [{} for _ in questions]  # answer -> the head of its class
+    doubts: list[set[tuple[str, str]]] = [
+        set() for _ in questions
+    ]  # (head, answer) that could not be compared
+    waiting = [
+        sorted({a for a in answers if a is not None}, key=lambda a: (len(a), a)) for answers in questions
+    ]
     while any(waiting):
-        # the first one left of each question heads a class; whoever equals it joins
         pairs = [(other, answers[0]) for answers in waiting for other in answers[1:]]
         verdicts = iter(judge.equal(pairs))
         for index, answers in enumerate(waiting):
-            if answers:
-                classes[index][answers[0]] = rounds
+            for head in answers[:1]:
+                heads[index][head] = head
             left = []
             for other in answers[1:]:
-                if next(verdicts) == "equal":
-                    classes[index][other] = rounds
-                else:
-                    left.append(other)
+                verdict = next(verdicts)
+                if verdict == "equal":
+                    heads[index][other] = answers[0]
+                    continue
+                left.append(other)
+                if verdict == "unknown":
+                    doubts[index].add((answers[0], other))
             waiting[index] = left
-        rounds += 1
     return [
-        [None if answer is None else found[answer] for answer in answers]
-        for answers, found in zip(questions, classes, strict=True)
+        _numbered(answers, head, doubt) for answers, head, doubt in zip(questions, heads, doubts, strict=True)
     ]
+
+
+def _numbered(
+    answers: Sequence[str | None], heads: Mapping[str, str], doubts: set[tuple[str, str]]
+) -> Groups:
+    numbers: dict[str, int] = {}
+    for answer in answers:
+        if answer is not None:
+            numbers.setdefault(heads[answer], len(numbers))
+    pairs = {
+        (min(numbers[head], numbers[other]), max(numbers[head], numbers[other]))
+        for head, other in doubts
+        if heads[other] == other  # one that joined a later class is as comparable as that class's head
+    }
+    return Groups(
+        [None if answer is None else numbers[heads[answer]] for answer in answers], frozenset(pairs)
+    )

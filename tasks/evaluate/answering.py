@@ -26,9 +26,10 @@ from tasks.seeding import seed_of
 STAGE = "evaluate"
 ANSWERED = (
     SCHEMA.append(pa.field("answers", pa.list_(pa.string())))
-    .append(pa.field("right", pa.list_(pa.bool_())))
+    .append(pa.field("right", pa.list_(pa.bool_())))  # null: it could not be compared with the trusted answer
+    .append(pa.field("unknown", pa.int32()))  # samples that could not be compared
     .append(pa.field("cut", pa.int32()))  # samples that the cap of tokens cut off
-    .append(pa.field("score", pa.float64()))  # share of the samples that are right: pass@1
+    .append(pa.field("score", pa.float64()))  # share of the samples that are known to be right: pass@1
     .append(pa.field("majority", pa.bool_()))  # whether the commonest answer is
 )
 
@@ -59,7 +60,9 @@ def answer_items(
 ) -> Outcome:
     """The items (tasks.evaluate.items.SCHEMA) with what the model answered and how much of it is right (ANSWERED).
 
-    An item for which a call failed through no fault of the model's is a failed row: it has no score.
+    An item for which a call failed through no fault of the model's is a failed row: it has no score. An answer that
+    cannot be compared with the trusted one is not right in `score` and `majority`, as published evaluations count,
+    and is counted in `unknown` besides: it is not known to be wrong.
     """
     records: list[dict[str, Any]] = items.to_pylist()
     forms = {name: module("tasks.evaluate.forms", name) for name in {record["form"] for record in records}}
@@ -72,7 +75,7 @@ def answer_items(
             bill.add(done)
         tick(1)
     answers: list[list[str | None]] = [[] for _ in records]
-    right: list[list[bool]] = [[] for _ in records]
+    right: list[list[bool | None]] = [[] for _ in records]
     for name, form in forms.items():
         chosen = [i for i, record in enumerate(records) if record["form"] == name]
         asked = [records[i] for i in chosen for _ in range(asking.samples)]
@@ -88,8 +91,9 @@ def answer_items(
         record |= {
             "answers": answers[i],
             "right": right[i],
+            "unknown": 0 if failed else right[i].count(None),
             "cut": sum(done.finish_reason == "length" for done in said[i]),
-            "score": None if failed else sum(right[i]) / asking.samples,
+            "score": None if failed else right[i].count(True) / asking.samples,
             "majority": None if failed else majority[i],
             **cells(reason(STAGE, Code.CALL_FAILED, error=failed) if failed else None),
         }
@@ -137,10 +141,16 @@ def _requests(
             )
 
 
-def _majority(answers: list[list[str | None]], right: list[list[bool]], judge: Judge) -> list[bool]:
-    """Whether the answer that most samples give (of several the first) is right: maj@k (Wang et al. 2022)."""
+def _majority(answers: list[list[str | None]], right: list[list[bool | None]], judge: Judge) -> list[bool]:
+    """Whether the answer that most samples give (of several the first) is known to be right: maj@k (Wang et al. 2022).
+
+    Of samples with one answer in several spellings one that is known to be right suffices.
+    """
     found = []
-    for classes, judged in zip(group_all(answers, judge), right, strict=True):
-        votes = Counter(c for c in classes if c is not None)
-        found.append(bool(votes) and judged[classes.index(votes.most_common(1)[0][0])])
+    for groups, judged in zip(group_all(answers, judge), right, strict=True):
+        votes = Counter(c for c in groups.classes if c is not None)
+        leading = votes.most_common(1)[0][0] if votes else None
+        verdicts = [mark for c, mark in zip(groups.classes, judged, strict=True) if c == leading]
+        known = [mark for mark in verdicts if mark is not None]
+        found.append(leading is not None and bool(known) and known[0])
     return found

@@ -133,6 +133,7 @@ def _row(task: str, sample: Mapping[str, Any], several: bool) -> dict[str, Any]:
         "reference": str(sample["target"]),
         "answers": [str(said[0]) if len(said) == 1 else str(said)],
         "right": [score >= 1.0],
+        "unknown": 0,  # the harness tells right from wrong only
         "cut": 0,
         "score": score,
         "majority": score >= 1.0,

@@ -52,7 +52,7 @@ def rows_of(record: Mapping[str, Any], group: str) -> tuple[list[str], list[list
     model, baseline = record["model"], record["baseline"]
     scores = [one for one in record["scores"][model] if one["group"] == group]
     several = any(one["samples"] > 1 for one in scores)
-    headings = ["items", "pass@1 [95 %]", *(["maj@k"] if several else []), "failed"]
+    headings = ["items", "pass@1 [95 %]", *(["maj@k"] if several else []), "failed", "unknown"]
     cells = [
         [
             one["name"],
@@ -60,6 +60,7 @@ def rows_of(record: Mapping[str, Any], group: str) -> tuple[list[str], list[list
             f"{points(one['score'])} [{points(one['low'])}, {points(one['high'])}]",
             *([points(one["majority"])] if several else []),
             f"{one['failed']:,}",
+            f"{one['unknown']:,}",
         ]
         for one in scores
     ]

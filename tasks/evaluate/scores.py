@@ -19,7 +19,12 @@ GROUPS = ("benchmark", "subdomain", "domain", "capability")
 @dataclass(frozen=True, slots=True)
 class Score:
     """A group of items. `score` is pass@1 over `samples`, between `low` and `high` with 95 % confidence; `majority` is
-    maj@k; `failed` items have no answer for a fault that is not the model's, and `cut` samples met the cap of tokens."""
+    maj@k; `failed` items have no answer for a fault that is not the model's, and `cut` samples met the cap of tokens.
+
+    `unknown` items have a sample that could not be compared with the trusted answer. They are among `items`, and such a
+    sample is not right in `score` and `majority`, as published evaluations count; it is not known to be wrong either,
+    so `score` is a lower bound where `unknown` is not 0.
+    """
 
     group: str
     name: str
@@ -30,6 +35,7 @@ class Score:
     high: float
     majority: float
     failed: int
+    unknown: int
     cut: int
 
 
@@ -115,6 +121,7 @@ def _score(items: pa.Table, group: str, name: str) -> Score:
         high=high,
         majority=float(pc.mean(scored.column("majority").cast(pa.float64())).as_py() or 0.0),
         failed=items.num_rows - scored.num_rows,
+        unknown=int(pc.sum(pc.greater(scored.column("unknown"), 0)).as_py() or 0),
         cut=int(pc.sum(scored.column("cut")).as_py() or 0),
     )
 

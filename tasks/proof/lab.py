@@ -69,8 +69,9 @@ def draw(
 
 @dataclass
 class Lab:
-    """The workplace of one seed. `scores`: what was scored -> right or wrong (1, 0) of each held-out item, in order;
-    `facts`: counts worth telling."""
+    """The workplace of one seed. `scores`: what was scored -> right or not (1, 0) of each held-out item, in order; an
+    answer that could not be compared is not right there. `facts`: counts worth telling, `not comparable` among them:
+    how many answers that was of all that were judged."""
 
     sizes: Sizes
     seed: int
@@ -122,8 +123,10 @@ class Lab:
         )
         return [[one.text for one in several] for several in drawn]
 
-    def right(self, said: Sequence[str], problems: Sequence[Problem], *, program: bool = False) -> list[int]:
-        """1 where the final answer is the exact one; of programs, what they print in the sandbox."""
+    def right(
+        self, said: Sequence[str], problems: Sequence[Problem], *, program: bool = False
+    ) -> list[int | None]:
+        """`equal` of the final answers; of programs, of what they print in the sandbox."""
         return self.equal(self.answers(said, program=program), problems)
 
     def answers(self, said: Sequence[str], *, program: bool = False) -> list[str | None]:
@@ -135,12 +138,19 @@ class Lab:
         found = [extract(text, "en") for text in said]
         return [one.answer if one else None for one in found]
 
-    def equal(self, answers: Sequence[str | None], problems: Sequence[Problem]) -> list[int]:
+    def equal(self, answers: Sequence[str | None], problems: Sequence[Problem]) -> list[int | None]:
+        """1 where the answer is the exact one, 0 where it is another one or there is none, None where the two cannot be
+        compared."""
         pairs = [(answer or "", problem.answer) for answer, problem in zip(answers, problems, strict=True)]
-        return [int(verdict == "equal") for verdict in self.judge.equal(pairs)]
+        marks = [
+            None if verdict == "unknown" and answer else int(verdict == "equal")
+            for verdict, answer in zip(self.judge.equal(pairs), answers, strict=True)
+        ]
+        self.facts["not comparable"] = self.facts.get("not comparable", 0) + marks.count(None)
+        return marks
 
     def score(self, name: str, model: Any) -> list[int]:
-        """Right or wrong of each held-out item, in words, greedily; kept under the name."""
+        """1 of each held-out item that is right, else 0, in words, greedily; kept under the name."""
         said = [text for (text,) in self.say(model, self.held_out)]
-        self.scores[name] = self.right(said, self.held_out)
+        self.scores[name] = [mark or 0 for mark in self.right(said, self.held_out)]
         return self.scores[name]

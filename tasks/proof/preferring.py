@@ -4,6 +4,7 @@ trainer's fixed costs, which at this size would be most of the time."""
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -97,15 +98,15 @@ def ppo(
     model: Any,
     tokenizer: Any,
     prompts: Sequence[str],
-    reward: Callable[[list[str], list[int]], Sequence[float]],
+    reward: Callable[[list[str], list[int]], Sequence[float | None]],
     *,
     plan: Rounds,
     seed: int,
 ) -> list[float]:
     """PPO (Schulman et al. 2017, arXiv:1707.06347) in place: clipped objective, value head, GAE, KL to the start.
 
-    `reward(texts, numbers)` judges what was said to the prompts of these numbers. Returns the mean reward of each
-    round, before it was learned from.
+    `reward(texts, numbers)` judges what was said to the prompts of these numbers; None is not known, and what has it is
+    left out of the round. Returns the mean reward of each round, before it was learned from (nan where none is known).
     """
     rng = rng_of(seed, "ppo")
     reference = copy.deepcopy(model).eval()
@@ -126,9 +127,13 @@ def ppo(
             batch=128,
         )
         texts = [one.text for (one,) in drawn]
-        scores = list(reward(texts, asked))
-        rewards.append(sum(scores) / len(scores))
-        rows = examples(tokenizer, list(zip([prompts[i] for i in asked], texts, strict=True)))
+        judged = zip(asked, texts, reward(texts, asked), strict=True)
+        known = [(prompts[i], text, score) for i, text, score in judged if score is not None]
+        scores = [score for _, _, score in known]
+        rewards.append(sum(scores) / len(scores) if scores else math.nan)
+        if not known:
+            continue
+        rows = examples(tokenizer, [(prompt, text) for prompt, text, _ in known])
         rollout = _judged(model, reference, head, rows, scores, plan.kl)
         for _ in range(plan.passes):
             order = torch.randperm(len(rows), generator=generator)

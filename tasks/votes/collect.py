@@ -3,6 +3,10 @@
 They are counted where all samples of a question are together, and kept as counts a person can read: of
 the question's other programs that gave an answer, "2/3" gave this one (`programs`); the same of worked
 solutions (`worked`); and `rival` stand behind one other answer. Rows that a later stage drops have voted.
+
+Two answers that the judge could not compare vote neither for nor against each other, and neither is the other's
+rival. Where more samples gave one of them, the samples of the other have no agreement either: it is not known whether
+they are of the minority.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ class Votes:
 
     reference: Floats  # +1 equals the trusted answer, -1 differs, 0 none is known or it cannot be compared
     programs: Floats  # how many other programs of the question have the same answer
-    programs_against: Floats  # how many have another one
+    programs_against: Floats  # how many have another one; those that cannot be compared are in neither
     worked: Floats  # the same of worked solutions
     worked_against: Floats
     rival: Floats  # how many of those against stand behind one answer, at most
@@ -42,7 +46,7 @@ class Votes:
 
     @property
     def against(self) -> Floats:
-        """How many have another one."""
+        """How many have another one, by a comparison that could be made."""
         return self.programs_against + self.worked_against
 
     def take(self, rows: Mask | Integers) -> Votes:
@@ -56,12 +60,14 @@ def collect(
     program: npt.ArrayLike | None = None,
     reference: npt.ArrayLike | None = None,
     critic: npt.ArrayLike | None = None,
+    incomparable: npt.ArrayLike | None = None,
 ) -> Votes:
     """The votes on n rows, from columns.
 
     question: the question of each row, any values (ids). answer: the class of each row's answer among its question's
     (tasks.answers.group), negative where it has none. program: whether the row is a program. reference: +1, -1
-    or 0. critic: a score in [0, 1], nan where the critic was not asked.
+    or 0. critic: a score in [0, 1], nan where the critic was not asked. incomparable: (k, 2) integers, pairs of rows of
+    one question whose classes could not be compared; one pair of rows stands for the two classes.
     """
     _, questions = np.unique(np.asarray(question), return_inverse=True)
     classes = np.asarray(answer, dtype=np.int64)
@@ -71,24 +77,52 @@ def collect(
     width = int(classes.max(initial=0)) + 1
     cell = questions * width + np.maximum(classes, 0)
     cells = int(questions.max(initial=0) + 1) * width
+    everyone = np.bincount(cell[readable], minlength=cells)
+    doubts = _doubts(cell, incomparable)
+    # cells whose answer is not known to be another one than that of more samples
+    minority = np.zeros(cells, bool)
+    minority[[one for one, others in doubts.items() if everyone[list(others)].max() > everyone[one]]] = True
 
     def tally(voters: Mask) -> tuple[Floats, Floats]:
         """Votes of others for the row's answer, and for any other answer."""
-        counts = np.bincount(cell[voters & readable], minlength=cells).reshape(-1, width)
+        counts = np.bincount(cell[voters & readable], minlength=cells)
         itself = (voters & readable).astype(np.int64)
-        same = np.where(readable, counts[questions, np.maximum(classes, 0)] - itself, 0)
-        return same.astype(float), (counts.sum(axis=1)[questions] - itself - same).astype(float)
+        same = np.where(readable, counts[cell] - itself, 0)
+        silent = np.zeros(cells, np.int64)
+        for one, others in doubts.items():
+            silent[one] = counts[list(others)].sum()
+        against = counts.reshape(-1, width).sum(axis=1)[questions] - itself - same
+        against -= np.where(readable, silent[cell], 0)
+        return np.where(readable & minority[cell], 0, same).astype(float), against.astype(float)
 
-    boards = np.bincount(cell[readable], minlength=cells).reshape(-1, width)[questions]
+    boards = everyone.reshape(-1, width)[questions]
     boards[np.arange(count)[readable], classes[readable]] = 0
+    rival = boards.max(axis=1, initial=0)
+    lowered = np.full(cells, -1)  # the rival of an answer that some others cannot be compared with
+    for one, others in doubts.items():
+        first = one - one % width
+        left = everyone[first : first + width].copy()
+        left[[one - first, *(other - first for other in others)]] = 0
+        lowered[one] = left.max()
+    rival = np.where(readable & (lowered[cell] >= 0), lowered[cell], rival)
     return Votes(
         np.zeros(count) if reference is None else np.asarray(reference, dtype=np.float64),
         *tally(is_program),
         *tally(~is_program),
-        rival=boards.max(axis=1, initial=0).astype(float),
+        rival=rival.astype(float),
         critic=_opinion(np.full(count, np.nan) if critic is None else np.asarray(critic, dtype=np.float64)),
         readable=readable,
     )
+
+
+def _doubts(cell: Integers, incomparable: npt.ArrayLike | None) -> dict[int, set[int]]:
+    """The cells (question, class) with those that each could not be compared with, from pairs of rows."""
+    found: dict[int, set[int]] = {}
+    pairs = np.asarray([] if incomparable is None else incomparable, dtype=np.int64).reshape(-1, 2)
+    for one, other in cell[pairs].tolist():
+        found.setdefault(one, set()).add(other)
+        found.setdefault(other, set()).add(one)
+    return found
 
 
 def told(votes: Votes) -> list[dict[str, str]]:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from storage.rows import Row, column, to_table
+from storage.reasons import Code
+from storage.rows import Row, column, reasons_of, to_table
 from tasks.answers import Judge
 from tasks.sandbox import Sandbox
 from tasks.verify import VerifySettings, verify
@@ -53,7 +54,7 @@ def test_gold_is_kept_and_planted_errors_are_caught(sandbox: Sandbox, judge: Jud
         pot("q", "from fractions import Fraction\nprint(Fraction(3, 4))", **gold),
         pot("q", "print(3 / 5)", **gold),
         pot("q", "print(1 / 0)", **gold),
-        pot("q", "x = 3", **gold),
+        pot("q", "import math", **gold),
     ]
     found = reasons(rows, sandbox, judge)
     assert [why is None for why in found] == [True, True, False, True, False, False, False]
@@ -121,6 +122,31 @@ def test_blind_rows_are_compared_and_nothing_else(judge: Judge) -> None:
     unknown = verified([cot("q", answer, i) for i, answer in enumerate(["5", "6", "see above"])], None, judge)
     assert column(blind, "correctness") == column(unknown, "correctness")
     assert column(seen, "correctness")[0] > 0.9 > 0.1 > column(seen, "correctness")[1]
+
+
+def test_what_cannot_be_compared_is_counted_apart(judge: Judge) -> None:
+    """85.71 may be 600/7 rounded, and a word is no number: neither votes for or against the others."""
+    rows = [
+        cot("q", answer, i)
+        for i, answer in enumerate(["600/7", "600/7", "600/7", "85.71", "see above", "85"])
+    ]
+    table = verified(rows, None, judge)
+    verdicts = [dict(pairs) for pairs in column(table, "verdicts")]
+    assert [v["worked"] for v in verdicts] == ["2/3", "2/3", "2/3", "0/1", "0/0", "0/4"]
+    assert [v["rival"] for v in verdicts] == ["1", "1", "1", "1", "0", "3"]
+    assert [v.get("uncompared") for v in verdicts] == ["2", "2", "2", "4", "5", "1"]
+    assert [v["consistent"] for v in verdicts] == ["3/4", "3/4", "3/4", "1/2", "1/1", "1/5"]
+    assert column(table, "difficulty") == [0.25] * 6
+    without = verified([*rows[:3], rows[5]], None, judge)
+    assert column(table, "correctness")[:3] == column(without, "correctness")[:3]
+
+
+def test_rows_that_differ_and_rows_that_cannot_be_compared_have_their_own_codes(judge: Judge) -> None:
+    rows = [
+        cot("q", answer, i, reference_answer="600/7") for i, answer in enumerate(["85", "85.71", "600/7"])
+    ]
+    found = reasons_of(verified(rows, None, judge))
+    assert [why and why.code for why in found] == [Code.DIFFERENT, Code.INCOMPARABLE, None]
 
 
 def test_questions_vote_apart_and_difficulty_is_disagreement(judge: Judge) -> None:

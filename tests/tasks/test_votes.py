@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import collections
 import dataclasses
 import functools
 import gzip
@@ -66,6 +67,50 @@ def test_votes_do_not_depend_on_the_order_of_rows() -> None:
         features(whole), features(collect(np.array(question)[order], np.array(answer)[order]))
     )
     assert features(collect([], [])).shape == (0, len(FEATURES))
+
+
+def test_answers_that_cannot_be_compared_neither_agree_nor_oppose() -> None:
+    """Class 1 cannot be compared with class 0, which more samples gave; both differ from class 2."""
+    classes = [0, 0, 0, 1, 1, 2, -1]
+    program = [1, 0, 0, 1, 0, 1, 0]
+    votes = collect(["p"] * 7, classes, program=program, incomparable=[(0, 3)])
+    assert votes.programs.tolist() == [0, 1, 1, 0, 0, 0, 0]
+    assert votes.worked.tolist() == [2, 1, 1, 0, 0, 0, 0]
+    assert votes.programs_against.tolist() == [1, 1, 1, 1, 1, 2, 3]
+    assert votes.worked_against.tolist() == [0, 0, 0, 0, 0, 3, 3]
+    assert votes.rival.tolist() == [1, 1, 1, 1, 1, 3, 3]
+    plain = collect(["p"] * 7, classes, program=program)
+    assert plain.rival.tolist() == [2, 2, 2, 3, 3, 3, 3]
+    assert plain.against.tolist() == [3, 3, 3, 4, 4, 5, 6]
+
+
+def test_answers_that_cannot_be_compared_leave_the_votes_of_others_as_they_would_be_without() -> None:
+    rng = rng_of("votes", "incomparable")
+    for _ in range(50):
+        count = rng.randrange(2, 30)
+        question = [rng.randrange(3) for _ in range(count)]
+        answer = [rng.randrange(-1, 4) for _ in range(count)]
+        program = [rng.randrange(2) for _ in range(count)]
+        # class 3 of every question cannot be compared with any other class
+        first = {(q, c): i for i, (q, c) in reversed(list(enumerate(zip(question, answer, strict=True))))}
+        pairs = [(i, first[q, 3]) for (q, c), i in first.items() if 0 <= c < 3 and (q, 3) in first]
+        others = np.flatnonzero(np.array(answer) != 3)
+        readable = others[np.array(answer)[others] >= 0]
+        alone = collect(
+            np.array(question)[others], np.array(answer)[others], program=np.array(program)[others]
+        ).take(np.array(answer)[others] >= 0)
+        whole = collect(question, answer, program=program, incomparable=pairs).take(readable)
+        cells = collections.Counter(zip(question, answer, strict=True))
+        more = np.array([cells[question[i], 3] <= cells[question[i], answer[i]] for i in readable], bool)
+        for field in dataclasses.fields(Votes):
+            mine, theirs = getattr(whole, field.name), getattr(alone, field.name)
+            if field.name in (
+                "programs",
+                "worked",
+            ):  # no agreement where more samples said what is not comparable
+                assert not mine[~more].any()
+                mine, theirs = mine[more], theirs[more]
+            assert mine.tolist() == theirs.tolist(), field.name
 
 
 def test_votes_are_kept_with_rows_and_read_back() -> None:
@@ -296,7 +341,7 @@ def table(name: str, judge: Judge) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     groups = group_all([[rows[i][2] for i in members] for members in by_question.values()], judge)
     classes = np.full(len(rows), -1)
     for members, group in zip(by_question.values(), groups, strict=True):
-        classes[members] = [-1 if found is None else found for found in group]
+        classes[members] = [-1 if found is None else found for found in group.classes]
     verdicts = judge.equal([(answer or "", gold) for _, _, answer, gold in rows])
     truth = np.array([verdict == "equal" for verdict in verdicts])
     return np.array([row[0] for row in rows]), np.array([row[1] for row in rows]), classes, truth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from storage.datasets import Store
-from storage.rows import Row, column, kept, to_table
+from storage.reasons import Code, reason
+from storage.rows import Row, column, kept, reasons_of, reject, to_table
 from tasks.answers import Judge
 from tasks.llm.engine import Engine
 from tasks.outcome import balance
@@ -43,7 +45,22 @@ def test_the_weaker_model_fails_more(engine: Callable[..., Engine], judge: Judge
 def test_an_answered_probe_says_why_it_is_no_failure(engine: Callable[..., Engine], judge: Judge) -> None:
     outcome = probe(to_table(probes(2)), student=engine("student"), judge=judge, seed=1, tick=lambda n: None)
     right = [why for why in column(outcome.rows, "rejected") if why]
-    assert set(right) == {"probe: the student is right"}
+    assert "probe: the student is right" in right
+    codes = {why.code for why in reasons_of(outcome.rows) if why}
+    assert codes <= {Code.STUDENT_RIGHT, Code.INCOMPARABLE}
+
+
+def test_an_answer_that_cannot_be_compared_is_no_failure(engine: Callable[..., Engine], judge: Judge) -> None:
+    """The trusted answer is words, the student's a number: nobody can tell, and the rate does not count it."""
+    rows = [dataclasses.replace(row, reference_answer="as shown above") for row in probes(1)]
+    outcome = probe(to_table(rows), student=engine("student"), judge=judge, seed=1, tick=lambda n: None)
+    codes = [why and why.code for why in reasons_of(outcome.rows)]
+    answers = column(outcome.rows, "answer")
+    assert codes == [None if answer is None else Code.INCOMPARABLE for answer in answers]
+    assert Code.INCOMPARABLE in codes
+    unknown = {row.subdomain for row, code in zip(rows, codes, strict=True) if code}
+    rate = rates(outcome.rows)
+    assert {rate["en", topic or ""] for topic in unknown} <= {1 / 2, 2 / 3}
 
 
 class Axes:
@@ -106,8 +123,8 @@ def test_the_budget_follows_the_failure_rates() -> None:
         Row(f"b{i}", "en", subdomain="counting") for i in range(8)
     ]
     table = to_table(rows)
-    why = [None] * 6 + ["probe: the student is right"] * 2 + [None] + ["probe: the student is right"] * 7
-    probed = table.set_column(table.schema.get_field_index("rejected"), table.schema.field("rejected"), [why])
+    right = reason("probe", Code.STUDENT_RIGHT)
+    probed = reject(table, [None] * 6 + [right] * 2 + [None] + [right] * 7)
     rate = rates(probed)
     assert rate == {("en", "limits"): 0.7, ("en", "counting"): 0.2}
     shared = budget(kept(probed), rate, 18)

@@ -3,7 +3,7 @@
 prompt: str                                                   # of prompts/, by which an item is asked
 def shown(item) -> dict                                       # the prompt's variables
 def answers(items, texts, *, judge, sandbox) -> list[str | None]   # the final answer of each completion
-def right(items, answers, *, judge) -> list[bool]             # whether it is the trusted one
+def right(items, answers, *, judge) -> list[bool | None]      # whether it is the trusted one; None: the judge cannot tell
 
 `items` are dicts by tasks.evaluate.items.SCHEMA, one for each text. `bare(item)`, where a form has it, is the question
 as a user would type it, without instructions.

@@ -43,7 +43,7 @@ def answers(
     items: Sequence[Mapping[str, Any]], texts: Sequence[str], *, judge: Judge, sandbox: Sandbox | None
 ) -> list[str | None]:
     """A letter of the item's (several where its reference is several), or None; words and values are looked for among
-    the options."""
+    the options. What is none of them, and could not be compared with the right one, stays as it is."""
     found: list[str | None] = []
     looked_up: list[tuple[int, list[str], str]] = []
     for i, (item, text) in enumerate(zip(items, texts, strict=True)):
@@ -55,27 +55,48 @@ def answers(
     pairs = [(value, option) for _, options, value in looked_up for option in options]
     verdicts = iter(judge.equal(pairs))
     for i, options, value in looked_up:
+        reference = items[i]["reference"] or ""
+        letters = _are_letters(reference, options)
         # every option's verdict is taken from the stream, whatever the first says
-        same = [next(verdicts) == "equal" or folded(value) == folded(option) for option in options]
-        found[i] = chr(65 + same.index(True)) if sum(same) == 1 else None
+        judged = [next(verdicts) for _ in options]
+        same = [
+            verdict == "equal" or folded(value) == folded(option)
+            for verdict, option in zip(judged, options, strict=True)
+        ]
+        if sum(same) == 1:
+            found[i] = chr(65 + same.index(True))
+        elif not any(same) and not _ALONE.fullmatch(without_wrapping(value)):
+            doubtful = [judged[ord(letter) - 65] for letter in reference] if letters else judged
+            found[i] = value if "unknown" in doubtful else None
     return found
 
 
-def right(items: Sequence[Mapping[str, Any]], answers: Sequence[str | None], *, judge: Judge) -> list[bool]:
-    """Whether the letters are the reference's; a reference that is a value is compared with the option's by the judge."""
-    verdicts = [
-        answer is not None and answer == item["reference"]
-        for item, answer in zip(items, answers, strict=True)
-    ]
-    by_value = [
-        (i, item["options"][ord(answer) - 65], item["reference"])
-        for i, (item, answer) in enumerate(zip(items, answers, strict=True))
-        if answer is not None and len(answer) == 1 and not _are_letters(item["reference"], item["options"])
-    ]
-    for (i, _, _), verdict in zip(
-        by_value, judge.equal([(value, gold) for _, value, gold in by_value]), strict=True
-    ):
-        verdicts[i] = verdict == "equal"
+def right(
+    items: Sequence[Mapping[str, Any]], answers: Sequence[str | None], *, judge: Judge
+) -> list[bool | None]:
+    """Whether the letters are the reference's; a reference that is a value is compared with the options by the judge.
+
+    None where that cannot be told: the answer is no letter, or the option cannot be compared with the reference and no
+    other option is known to be it.
+    """
+    verdicts: list[bool | None] = []
+    by_value: list[int] = []
+    for i, (item, answer) in enumerate(zip(items, answers, strict=True)):
+        if answer is not None and not _are_letters(answer, item["options"]):
+            verdicts.append(None)
+            continue
+        verdicts.append(answer is not None and answer == item["reference"])
+        if answer is not None and len(answer) == 1 and not _are_letters(item["reference"], item["options"]):
+            by_value.append(i)
+    pairs = [(option, items[i]["reference"]) for i in by_value for option in items[i]["options"]]
+    judged = iter(judge.equal(pairs))
+    for i in by_value:
+        compared = [next(judged) for _ in items[i]["options"]]
+        chosen = compared[ord(answers[i] or "A") - 65]
+        if chosen == "unknown" and "equal" not in compared:
+            verdicts[i] = None
+        else:
+            verdicts[i] = chosen == "equal"
     return verdicts
 
 

@@ -26,5 +26,7 @@ def answers(
     return [None if isinstance(found, str) else str(found.first_wrong_step or 0) for found in read]
 
 
-def right(items: Sequence[Mapping[str, Any]], answers: Sequence[str | None], *, judge: Judge) -> list[bool]:
+def right(
+    items: Sequence[Mapping[str, Any]], answers: Sequence[str | None], *, judge: Judge
+) -> list[bool | None]:
     return [answer == item["reference"] for item, answer in zip(items, answers, strict=True)]

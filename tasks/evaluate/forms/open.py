@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.answers import Judge, extract
+from tasks.answers import Judge, Verdict, extract
 from tasks.sandbox import Sandbox
 
 prompt = "solve_cot"
+_RIGHT: dict[Verdict, bool | None] = {"equal": True, "different": False, "unknown": None}
 
 
 def shown(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,7 +27,12 @@ def answers(
     return [one.answer if one else None for one in found]
 
 
-def right(items: Sequence[Mapping[str, Any]], answers: Sequence[str | None], *, judge: Judge) -> list[bool]:
+def right(
+    items: Sequence[Mapping[str, Any]], answers: Sequence[str | None], *, judge: Judge
+) -> list[bool | None]:
+    """Whether each answer is the trusted one; None where the judge cannot compare them. No answer is not right."""
     pairs = [(answer or "", item["reference"]) for item, answer in zip(items, answers, strict=True)]
     verdicts = judge.equal(pairs)
-    return [bool(answer) and verdict == "equal" for (answer, _), verdict in zip(pairs, verdicts, strict=True)]
+    return [
+        _RIGHT[verdict] if answer else False for (answer, _), verdict in zip(pairs, verdicts, strict=True)
+    ]

@@ -26,7 +26,9 @@ def answers(
     return [_told(roles, item) for roles, item in zip(said, items, strict=True)]
 
 
-def right(items: Sequence[Mapping[str, Any]], answers: Sequence[str | None], *, judge: Judge) -> list[bool]:
+def right(
+    items: Sequence[Mapping[str, Any]], answers: Sequence[str | None], *, judge: Judge
+) -> list[bool | None]:
     return [
         answer == _told(_roles(item["reference"]), item) for item, answer in zip(items, answers, strict=True)
     ]

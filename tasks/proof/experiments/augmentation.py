@@ -29,7 +29,7 @@ def run(lab: Lab, models: dict[str, Any], encode: Encode) -> None:
     vectors = encode([problem.question for problem in pool])
     asked = encode([problem.question for problem in probes])
     _, near = nearest(vectors, asked, min(_NEIGHBOURS, len(pool)))
-    failed = [i for i, mark in enumerate(right) if not mark]
+    failed = [i for i, mark in enumerate(right) if mark == 0]  # None: not known to be one
     rng = rng_of("proof", lab.seed, "bought")
     chosen = {
         "retrieval near failures": _spread(near[failed], lab.sizes.added),

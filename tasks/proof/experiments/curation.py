@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from storage.rows import Row, column, to_table
@@ -56,10 +57,7 @@ def weights(lab: Lab, models: dict[str, Any]) -> None:
         [text for several in drawn for text in several],
         [problem for problem in problems for _ in range(lab.sizes.samples)],
     )
-    hard = [
-        1 - sum(right[i : i + lab.sizes.samples]) / lab.sizes.samples
-        for i in range(0, len(right), lab.sizes.samples)
-    ]
+    hard = [_failing(right[i : i + lab.sizes.samples]) for i in range(0, len(right), lab.sizes.samples)]
     mean = sum(0.5 + one for one in hard) / len(hard)
     weighted = [
         dataclasses.replace(row, weight=(0.5 + one) / mean)
@@ -67,6 +65,12 @@ def weights(lab: Lab, models: dict[str, Any]) -> None:
     ]
     lab.score("all rows alike", lab.train("weights", words(problems)))
     lab.score("hard rows count more", lab.train("weights", weighted))
+
+
+def _failing(marks: Sequence[int | None]) -> float:
+    """The share of the samples that are wrong among those that could be compared; half where none could."""
+    known = [mark for mark in marks if mark is not None]
+    return 1 - sum(known) / len(known) if known else 0.5
 
 
 def gate(lab: Lab, rows: list[Lesson], critic: Engine) -> None:

@@ -29,4 +29,5 @@ def _by_program(lab: Lab, model: Any) -> tuple[list[int], list[bool]]:
     """(right, whether the program gave an answer at all) of each held-out item."""
     said = [text for (text,) in lab.say(model, lab.held_out, program=True)]
     answers = lab.answers(said, program=True)
-    return lab.equal(answers, lab.held_out), [answer is not None for answer in answers]
+    marks = [mark or 0 for mark in lab.equal(answers, lab.held_out)]
+    return marks, [answer is not None for answer in answers]

@@ -26,11 +26,15 @@ def run(lab: Lab, models: dict[str, Any]) -> None:
     for i, (problem, several) in enumerate(zip(asked, said, strict=True)):
         marks = right[i * lab.sizes.samples : (i + 1) * lab.sizes.samples]
         fine = [text for text, mark in zip(several, marks, strict=True) if mark]
-        bad = [text for text, mark in zip(several, marks, strict=True) if not mark]
+        bad = [text for text, mark in zip(several, marks, strict=True) if mark == 0]
         good += [Lesson(problem.question, text) for text in dict.fromkeys(fine)]
         if fine and bad:
             pairs.append((prompt(lab.tokenizer, problem.question), fine[0], bad[0]))
-    lab.facts |= {"sampled right": sum(right) / len(right), "RFT rows": len(good), "DPO pairs": len(pairs)}
+    lab.facts |= {
+        "sampled right": right.count(1) / len(right),
+        "RFT rows": len(good),
+        "DPO pairs": len(pairs),
+    }
     models["RFT"] = lab.train("formats", [*words(rows), *good])  # the seed of SFT: only the rows differ
     lab.score("RFT", models["RFT"])
 

@@ -10,8 +10,9 @@ import threading
 import psutil
 import pytest
 
-from tasks.answers import Judge, group, group_all
+from tasks.answers import Groups, Judge, group, group_all
 from tasks.answers.pool import Worker, WorkerError
+from tasks.seeding import rng_of
 
 HOSTILE = [
     "9**9**9", "9^{9^{9}}", "10^{10^{10}}", "9^{9^{9^{9}}}", "100000000!", "((10!)!)!", "5!!!!!!!!", "2^{2^{2^{2^{2^{2}}}}}",
@@ -121,10 +122,46 @@ def test_batches_do_not_change_verdicts(judge: Judge) -> None:
 
 def test_groups_are_stable_and_skip_the_missing(judge: Judge) -> None:
     answers = ["1", "1.0", None, "x=2", "2", "\\sqrt{4}", "3", "1"]
-    assert group(answers, judge) == [0, 0, None, 1, 1, 1, 2, 0]
-    assert group([], judge) == []
-    assert group([None], judge) == [None]
+    assert group(answers, judge) == Groups([0, 0, None, 1, 1, 1, 2, 0], frozenset())
+    assert group([], judge) == Groups([], frozenset())
+    assert group([None], judge) == Groups([None], frozenset())
     questions = [answers, [], [None], ["a+b", "7", "b+a", "7.0", "a"]]
     assert group_all(questions, judge) == [group(each, judge) for each in questions]
-    assert group_all(questions, judge)[3] == [0, 1, 0, 1, 2]
-    assert group(["???", "cannot say", "???"], judge) == [0, 1, 0]
+    assert group_all(questions, judge)[3] == Groups([0, 1, 0, 1, 2], frozenset())
+
+
+def test_classes_that_cannot_be_compared_are_told_from_different_ones(judge: Judge) -> None:
+    assert group(["???", "cannot say", "???"], judge) == Groups([0, 1, 0], frozenset({(0, 1)}))
+    assert group(["5", "the shape", "6", "5.0"], judge) == Groups([0, 1, 2, 0], frozenset({(0, 1), (1, 2)}))
+    # whether 85.71 may be given for 600/7 the answers do not say; 85 is another number than both
+    assert group(["600/7", "85", "85.71"], judge) == Groups([0, 1, 2], frozenset({(0, 2)}))
+
+
+def test_the_order_of_answers_changes_no_class(judge: Judge) -> None:
+    answers = [
+        "600/7",
+        "85.71",
+        "85",
+        "see above",
+        None,
+        "1200/14",
+        "85.0",
+        "the angle ABC",
+        "85",
+        "see above",
+    ]
+
+    def members(order: list[int]) -> tuple[set[frozenset[int]], set[frozenset[frozenset[int]]]]:
+        found = group([answers[i] for i in order], judge)
+        each: dict[int, set[int]] = {}
+        for i, number in zip(order, found.classes, strict=True):
+            if number is not None:
+                each.setdefault(number, set()).add(i)
+        sets = {number: frozenset(rows) for number, rows in each.items()}
+        return set(sets.values()), {frozenset({sets[a], sets[b]}) for a, b in found.incomparable}
+
+    rng = rng_of("groups", "order")
+    first = members(list(range(len(answers))))
+    assert first[1]
+    for _ in range(20):
+        assert members(rng.sample(range(len(answers)), len(answers))) == first

@@ -15,6 +15,7 @@ from storage.ledger import Ledger
 from tasks.answers import Judge
 from tasks.evaluate.answering import ANSWERED, Asking, answer_items, prompt_refs
 from tasks.evaluate.items import as_form, load
+from tasks.evaluate.report import rows_of
 from tasks.evaluate.scores import as_record, compare, score
 from tasks.found import module
 from tasks.llm.endpoint import Endpoint
@@ -92,6 +93,37 @@ def test_forms(
     found = ours.answers([item], [text], judge=judge, sandbox=None)
     assert found == [answer]
     assert ours.right([item], found, judge=judge) == [right]
+
+
+VALUE = {"question": "Which?", "language": "en", "options": ["85.71", "1", "600/7"], "reference": "600/7"}
+WORDS = {"question": "Which?", "language": "en", "options": ["4", "the shape above"], "reference": "B"}
+
+
+@pytest.mark.parametrize(
+    ("form", "item", "answer", "right"),
+    [
+        ("open", {"reference": "600/7"}, "600/7", True),
+        ("open", {"reference": "600/7"}, "85", False),
+        ("open", {"reference": "600/7"}, "85.71", None),
+        ("open", {"reference": "600/7"}, None, False),
+        ("program", {"reference": "600/7"}, "85.71", None),
+        ("choice", VALUE, "A", False),  # C is known to be the reference
+        ("choice", VALUE, "C", True),
+        ("choice", VALUE | {"options": ["85.71", "1"]}, "A", None),
+        ("choice", VALUE | {"options": ["85.71", "1"]}, "B", False),
+        ("choice", WORDS, "12", None),
+        ("choice", CHOICE, None, False),
+    ],
+)
+def test_what_cannot_be_compared_is_not_wrong(
+    form: str, item: dict[str, Any], answer: str | None, right: bool | None, judge: Judge
+) -> None:
+    assert module("tasks.evaluate.forms", form).right([item], [answer], judge=judge) == [right]
+
+
+def test_a_value_that_cannot_be_compared_with_the_right_option_stays(judge: Judge) -> None:
+    choice = module("tasks.evaluate.forms", "choice")
+    assert choice.answers([WORDS, CHOICE], ["\\boxed{12}"] * 2, judge=judge, sandbox=None) == ["12", None]
 
 
 class Scripted:
@@ -188,6 +220,24 @@ def test_samples_give_pass_at_one_and_a_vote(ask: Any, tmp_path: Path) -> None:
     (one,) = score(found, ["benchmark"])
     assert (one.items, one.samples, one.majority) == (5, 3, 1.0)
     assert as_record(one)["name"] == "gsm8k_test"
+
+
+def test_unknown_is_counted_beside_the_score(ask: Any, tmp_path: Path) -> None:
+    """Of four items one is right, one wrong, one cannot be compared, and one has no answer: 1 of 4 and 1 unknown."""
+    file = tmp_path / "sevenths.jsonl"
+    file.write_text(
+        "\n".join(json.dumps({"question": f"What is {i} + 100?", "answer": "600/7"}) for i in range(4))
+    )
+    said = ["\\boxed{600/7}", "\\boxed{85}", "\\boxed{85.71}", ""]
+    found = ask(load([file]), lambda text, _: said[number(text)])
+    assert found.column("right").to_pylist() == [[True], [False], [None], [False]]
+    assert found.column("unknown").to_pylist() == [0, 0, 1, 0]
+    assert found.column("score").to_pylist() == [1.0, 0.0, 0.0, 0.0]
+    (one,) = score(found, ["benchmark"])
+    assert (one.items, one.score, one.failed, one.unknown) == (4, 0.25, 0, 1)
+    record = {"model": "student", "baseline": None, "scores": {"student": [as_record(one)]}}
+    headings, (cells,) = rows_of(record, "benchmark")
+    assert dict(zip(["name", *headings], cells, strict=True))["unknown"] == "1"
 
 
 def test_the_question_alone_where_it_is_asked_bare(ask: Any, tmp_path: Path) -> None:
