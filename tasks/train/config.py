@@ -69,6 +69,9 @@ class Rollout(Part):
     max_new_tokens: int = Field(128, ge=1)
     sampler: str | None = Field(None, description="rft: checkpoint that samples; empty: the base")
     reward: str = Field(VERIFIER, description="verifier, or the checkpoint of a reward model")
+    most_unjudged: float = Field(
+        0.5, gt=0, le=1, description="share of recent completions without a verdict above which the run stops"
+    )
     kl: float = Field(0.05, ge=0, description="weight of the divergence from the base checkpoint")
     clip: float = Field(0.2, gt=0, description="how far a probability ratio counts")
     passes: int = Field(2, ge=1, description="ppo: times each batch of completions is learned from")

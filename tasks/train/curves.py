@@ -23,12 +23,13 @@ SHOWN = ("loss", "reward", "learning_rate", "tokens_per_s")
 class Curve(TrainerCallback):  # type: ignore[misc]
     """Writes what the trainer logs, with tokens/s and memory; TrainError where the loss is no number any more.
 
-    `tokens`: how many were read so far.
+    `tokens`: how many were read so far; `more`: further values of each point.
     """
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.tokens: Callable[[], int] = lambda: 0
+        self.more: Callable[[], dict[str, float]] = dict
         self.began = time.monotonic()
         self.last: dict[str, Any] = {}
 
@@ -41,7 +42,13 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         if not math.isfinite(values.get("loss", 0.0)):
             raise TrainError(f"step {step}: the loss is {values['loss']}. Fix: a lower lr, or other data")
         seconds = time.monotonic() - self.began
-        point = {"stage": self.job.number, "step": step, "seconds": round(seconds, 3), **values}
+        point = {
+            "stage": self.job.number,
+            "step": step,
+            "seconds": round(seconds, 3),
+            **values,
+            **self.more(),
+        }
         if self.tokens():
             point |= {"tokens": self.tokens(), "tokens_per_s": round(self.tokens() / max(seconds, 1e-9), 1)}
         point["memory_mib"] = memory_mib()
@@ -59,6 +66,9 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
     ) -> None:
         values = {key: value for key, value in (logs or {}).items() if isinstance(value, int | float)}
+        scored = values.pop("rewards/reward/mean", math.nan)
+        if math.isfinite(scored):
+            values["reward"] = scored  # TRL counts a completion without a reward as 0 in its own mean
         if state.is_world_process_zero and "train_runtime" not in values:
             self.add(state.global_step, state.max_steps, values)
 

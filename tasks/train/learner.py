@@ -60,18 +60,20 @@ class Learner:
         batch = Completed.of(asked, tokens, self.tokenizer.pad_token_id, self.device)
         return [one.text for one in said], batch
 
-    def learn(self, batch: Completed, rewards: Sequence[float], step: int) -> None:
-        """One step on sampled completions: `rollout.passes` updates."""
+    def learn(self, batch: Completed, rewards: Sequence[float | None], step: int) -> None:
+        """One step on sampled completions: `rollout.passes` updates. A completion without a reward is masked: it
+        changes no sum, no mean and no gradient; without any reward the step updates nothing."""
         config, rollout = self.job.config, self.job.config.rollout
-        mask = batch.mask[:, 1:]
+        known = torch.tensor([one is not None for one in rewards], device=self.device)
+        mask = batch.mask[:, 1:] * known[:, None]
         old, values, reference = self._estimates(batch)
-        told = torch.tensor(rewards, dtype=torch.float32, device=self.device)
+        told = torch.tensor([one or 0.0 for one in rewards], dtype=torch.float32, device=self.device)
         each = token_rewards(old, reference, told, mask, rollout.kl)
         advantage, returns = advantages(each, values, mask, rollout.discount, rollout.trace)
         advantage = whitened(advantage, mask)
-        count = mask.sum()
+        count = mask.sum().clamp(min=1)
         sums = {"policy_loss": 0.0, "value_loss": 0.0, "entropy": 0.0, "clipped": 0.0}
-        for _ in range(rollout.passes):
+        for _ in range(rollout.passes if known.any() else 0):
             self.optimizer.zero_grad()
             for rows in self._parts(len(mask)):
                 with self._precision():
@@ -90,8 +92,14 @@ class Learner:
             torch.nn.utils.clip_grad_norm_(self.policy.parameters(), config.clip_norm or float("inf"))
             self.optimizer.step()
         self.schedule.step()
-        kl = ((old - reference) * mask).sum(1).mean().item()
-        facts = {"reward": told.mean().item(), "kl": kl, "tokens_a_completion": (count / len(mask)).item()}
+        judged = int(known.sum())
+        facts = {}
+        if judged:
+            facts = {
+                "reward": (told.sum() / judged).item(),
+                "kl": ((old - reference) * mask).sum().item() / judged,
+                "tokens_a_completion": (count / judged).item(),
+            }
         if step == 1 or step % config.log_every == 0 or step == self.steps:
             rate = self.schedule.get_last_lr()[0]
             self.curve.add(step, self.steps, {**facts, **sums, "learning_rate": rate})

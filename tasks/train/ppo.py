@@ -39,7 +39,7 @@ def advantages(rewards: Any, values: Any, mask: Any, discount: float, trace: flo
 
 def whitened(values: Any, mask: Any) -> Any:
     """Mean 0 and variance 1 over the tokens there are."""
-    count = mask.sum()
+    count = mask.sum().clamp(min=1)
     mean = (values * mask).sum() / count
     variance = ((values - mean) ** 2 * mask).sum() / count
     return (values - mean) * (variance + 1e-8).rsqrt() * mask

@@ -20,8 +20,15 @@ def talking(base: str) -> Any:
     return tokenizer
 
 
-def preferring(job: Job, rows: int, tokenizer: Any, make: Callable[..., Any]) -> dict[str, Any]:
-    """Train what `make(steps, **arguments)` gives, an epoch having so many rows; returns the metrics."""
+def preferring(
+    job: Job,
+    rows: int,
+    tokenizer: Any,
+    make: Callable[..., Any],
+    more: Callable[[], dict[str, float]] = dict,
+) -> dict[str, Any]:
+    """Train what `make(steps, **arguments)` gives, an epoch having so many rows; returns the metrics. `more`: further
+    values of each point of the curve."""
     steps = job.steps(rows)
     settings = arguments(job, steps)
     # TRL keeps transformers' older name for it, and means yes where nothing is said
@@ -29,6 +36,7 @@ def preferring(job: Job, rows: int, tokenizer: Any, make: Callable[..., Any]) ->
     trainer = make(steps, **settings)
     trainer.args._n_gpu = min(trainer.args.n_gpu, 1)
     curve = Curve(job)
+    curve.more = more
     trainer.add_callback(curve)
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=job.resumable())

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from tasks.seeding import seed_of
 from tasks.train.completion import Completer
 from tasks.train.config import Rollout
-from tasks.train.reward import Verifier
+from tasks.train.reward import Verifier, Worth
 
 QUESTIONS = 512  # sampled and verified at a time
 
@@ -43,12 +43,16 @@ def sample(
 ) -> dict[str, int]:
     """Write the right, distinct solutions to `path` (Parquet, columns SAMPLED); whole or not at all.
 
-    rows: of `prompt` (a conversation), `answer`, `language`. Returns how many were sampled, right and kept.
+    rows: of `prompt` (a conversation), `answer`, `language`. Returns how many were sampled,
+    right, kept, and (neither right nor wrong) unknown or lost to infrastructure.
     """
-    counts = {"sampled": 0, "right": 0, "kept": 0}
+    counts = {"sampled": 0, "right": 0, "kept": 0, "unknown": 0, "infrastructure": 0}
     beside = path.with_suffix(".new")
     beside.parent.mkdir(parents=True, exist_ok=True)
-    with Verifier() as verifier, pq.ParquetWriter(beside, SAMPLED) as writer:
+    with (
+        Verifier(most_unjudged=rollout.most_unjudged) as verifier,
+        pq.ParquetWriter(beside, SAMPLED) as writer,
+    ):
         for start in range(0, len(rows), QUESTIONS):
             asked = rows[start : start + QUESTIONS]
             drawn = completer.complete(
@@ -60,10 +64,12 @@ def sample(
             )
             texts = [one.text for some in drawn for one in some]
             each = [number for number, some in enumerate(drawn) for _ in some]
-            worth = verifier.rewards(
+            worth = verifier.worths(
                 texts, [asked["answer"][i] for i in each], [asked["language"][i] for i in each]
             )
-            right = [(i, text) for i, text, good in zip(each, texts, worth, strict=True) if good]
+            right = [
+                (i, text) for i, text, good in zip(each, texts, worth, strict=True) if good == Worth.RIGHT
+            ]
             kept = distinct(right)
             writer.write_table(
                 pa.Table.from_pylist(
@@ -80,6 +86,7 @@ def sample(
             )
             for name, more in (("sampled", len(texts)), ("right", len(right)), ("kept", len(kept))):
                 counts[name] += more
+            counts |= {name: verifier.counts[Worth(name)] for name in ("unknown", "infrastructure")}
             log(f"sampled {counts['sampled']}, right {counts['right']}, kept {counts['kept']}")
     beside.rename(path)
     return counts

@@ -22,7 +22,7 @@ def sampling(job: Job, trainer: Any, configuration: Any) -> dict[str, Any]:
         )
     tokenizer = talking(job.base)
     rows = mapped(job, problems, PROBLEM, "questions with a known answer")
-    with Verifier() as verifier:
+    with Verifier(most_unjudged=rollout.most_unjudged) as verifier:
         worth = None if is_verifier(rollout.reward) else RewardModel(rollout.reward)
 
         def reward(
@@ -31,10 +31,10 @@ def sampling(job: Job, trainer: Any, configuration: Any) -> dict[str, Any]:
             answer: Sequence[str],
             language: Sequence[str],
             **_: Any,
-        ) -> list[float]:
+        ) -> list[float | None]:
             said = [turns[0]["content"] for turns in completions]
             if worth is not None:
-                return worth.rewards(prompts, said)
+                return list(worth.rewards(prompts, said))
             return verifier.rewards(said, answer, language)
 
         def make(steps: int, **common: Any) -> Any:
@@ -56,4 +56,4 @@ def sampling(job: Job, trainer: Any, configuration: Any) -> dict[str, Any]:
                 peft_config=lora_of(config),
             )
 
-        return preferring(job, len(rows) * rollout.samples, tokenizer, make)
+        return preferring(job, len(rows) * rollout.samples, tokenizer, make, more=verifier.shares)

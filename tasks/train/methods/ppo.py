@@ -30,7 +30,8 @@ def run(job: Job) -> dict[str, Any]:
     learner = Learner(job, steps)
     order = _order(len(rows), job.seed)
     asked = config.batch // rollout.samples
-    with Verifier() as verifier:
+    with Verifier(most_unjudged=rollout.most_unjudged) as verifier:
+        learner.curve.more = verifier.shares
         worth = None if is_verifier(rollout.reward) else RewardModel(rollout.reward)
         for step in range(1, steps + 1):
             chosen = [rows[next(order)] for _ in range(asked)]
@@ -38,10 +39,11 @@ def run(job: Job) -> dict[str, Any]:
                 continue
             texts, batch = learner.sample([row["prompt"] for row in chosen], seed_of(job.seed, step))
             each = [row for row in chosen for _ in range(rollout.samples)]
+            rewards: list[float | None]
             if worth is None:
                 rewards = verifier.rewards(texts, [r["answer"] for r in each], [r["language"] for r in each])
             else:
-                rewards = worth.rewards([row["prompt"] for row in each], texts)
+                rewards = list(worth.rewards([row["prompt"] for row in each], texts))
             learner.learn(batch, rewards, step)
     return learner.finish(len(rows))
 

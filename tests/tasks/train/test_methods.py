@@ -23,7 +23,7 @@ from tasks.train.curves import points
 from tasks.train.judgements import write
 from tasks.train.recipes import HERE, path_of
 from tasks.train.rejection import calculation, distinct
-from tasks.train.reward import RewardModel, Verifier
+from tasks.train.reward import RewardModel, Verifier, Worth
 from tasks.train.run import Trained, train
 
 from .conftest import DATASET, sums
@@ -126,7 +126,11 @@ def test_ppo_goes_on_to_the_same_weights(store: Store, tmp_path: Path, tiny: Cal
 @pytest.mark.parametrize("method", ["grpo", "rloo"])
 def test_reinforcement_by_trl(store: Store, tmp_path: Path, tiny: Callable[..., Train], method: str) -> None:
     run(method, store, tmp_path, tiny, steps=2, rollout={"samples": 4, "max_new_tokens": 8})
-    assert all("reward" in point for point in points(tmp_path / method))
+    drawn = points(tmp_path / method)
+    for point in drawn:
+        assert sum(point[f"worth/{worth}"] for worth in Worth) == pytest.approx(1, abs=1e-3)
+    # an untrained model hardly says anything readable: a step without one verdict has no reward to tell of
+    assert any("reward" in point for point in drawn) or drawn[-1]["worth/unknown"] == 1
 
 
 def test_rejection_sampling_keeps_right_and_distinct_solutions(
