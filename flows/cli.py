@@ -88,7 +88,9 @@ app.add_typer(setup, name="setup")
 
 @app.command()
 def up(
-    port: Annotated[int, typer.Option(help="Port of the Prefect server and its UI (loopback).")] = 4200,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the Prefect server and its UI (loopback).")
+    ] = 4200,
     cron: Annotated[str, typer.Option(help="When the night starts.")] = "0 2 * * *",
     timezone: Annotated[str, typer.Option(help="Time zone of the schedule; empty: this machine's.")] = "",
     config: ConfigFile = None,
@@ -115,7 +117,7 @@ def up(
 
 @teacher.command("serve")
 def teacher_serve(
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     api_key: Annotated[
         str | None,

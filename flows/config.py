@@ -32,6 +32,7 @@ class ConfigError(ForPeople, ValueError):
     """A configuration that cannot be used; the message names the file or the key and the mend."""
 
 
+LANGUAGES = ("en", "zh")  # that the prompts are written in
 FORMATS = ("cot", "pot")  # values of the column solution_format
 
 
@@ -78,6 +79,14 @@ class Generate(Section):
         2_000, ge=0, description="rows of the last version, at most, that may be shown as examples"
     )
     waves: int = Field(4, ge=1, le=50, description="rounds of generation at most, until the target is met")
+
+    @field_validator("languages")
+    @classmethod
+    def _languages(cls, shares: dict[str, float]) -> dict[str, float]:
+        checked("language", shares, LANGUAGES)
+        if not sum(shares.values()) > 0:
+            raise ValueError("one of the shares of languages at least is above 0")
+        return shares
 
     @field_validator("subdomains")
     @classmethod

@@ -56,11 +56,13 @@ def dedup(
     """
     import pyarrow.parquet as pq
 
+    from storage.sizes import bytes_of
     from tasks.dedup.files import prepare, write_clean
     from tasks.dedup.outofcore import Collection, OutOfCore
     from tasks.dedup.sketching import Source
     from tasks.dedup.workers import workers as working
 
+    bytes_of("--memory", memory)
     count = workers or len(os.sched_getaffinity(0))
     source = Source(text, id, language or None, quality or None)
     prepared = prepare(files, to, source)

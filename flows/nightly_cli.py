@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from flows import terminal
 from flows.options import AsJson, ConfigFile, Sets, ShowConfig, asking
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
+from tasks.clock import moment
 
 if TYPE_CHECKING:
     from flows.config import Nightly
@@ -57,7 +59,7 @@ class Wanted:
 
         if self.offline and self.batch:
             raise ConfigError("--offline asks nobody and --batch the Batch API. Fix: give one of them")
-        return load_config(
+        night = load_config(
             self.config,
             self.set_ or [],
             target=self.target,
@@ -68,6 +70,8 @@ class Wanted:
             budget__deadline=self.deadline,
             answers="offline" if self.offline else "batch" if self.batch else None,
         )
+        _feasible(night)
+        return night
 
 
 plan = typer.Typer(no_args_is_help=True, help="What a run will take, before it is run.")
@@ -140,6 +144,25 @@ def plan_nightly(
         terminal.echo_json(orjson.dumps(found.record(), option=orjson.OPT_INDENT_2).decode())
     else:
         print_forecast(found, night)
+
+
+def _feasible(night: Nightly) -> None:
+    """ConfigError for what can be known to fail before Prefect is started."""
+    from flows.config import ConfigError
+    from flows.settings import load_settings
+    from flows.terms import BATCHED
+
+    if night.answers in BATCHED and not load_settings().role("teacher").base_url:
+        raise ConfigError(
+            f"answers={night.answers} (--batch) needs an endpoint with a Batch API, which the embedded teacher is not. "
+            "Fix: set MATHMILL_TEACHER__BASE_URL, or leave it out"
+        )
+    if night.budget.deadline:
+        now = datetime.now().astimezone()
+        if moment(night.budget.deadline, now) <= now:
+            raise ConfigError(
+                f"--deadline {night.budget.deadline} is past. Fix: give a later one, such as 06:30 or 90m"
+            )
 
 
 def _share(item: str) -> tuple[str, float]:

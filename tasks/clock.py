@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-_SPAN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_SPAN = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?")
+LONGEST = timedelta(days=366)  # from now: a later deadline is a slip of the pen
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
@@ -16,6 +17,9 @@ def moment(text: str, now: datetime) -> datetime:
     span = _SPAN.fullmatch(text)
     if text and span:
         days, hours, minutes, seconds = (int(part or 0) for part in span.groups())
+        # float, which is never out of range: a timedelta of 999999999 days and an hour is
+        if ((days * 24.0 + hours) * 60 + minutes) * 60 + seconds > LONGEST.total_seconds():
+            raise ValueError(f"{text!r} is longer than a year: write a span such as 90m, 8h or 2d")
         return now + timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     if clock := _CLOCK.fullmatch(text):
         then = now.replace(hour=int(clock[1]), minute=int(clock[2]), second=0, microsecond=0)

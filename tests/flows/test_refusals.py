@@ -1,0 +1,65 @@
+"""What can be known to fail is refused before anything is started: exit code 2, no traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flows.cli import app
+from flows.config import ConfigError
+from storage.errors import ForPeople
+
+
+def refusal(home: Path, *words: str) -> str:
+    done = CliRunner().invoke(app, words, env={"MATHMILL_HOME": str(home)})
+    if done.exit_code == 2 and isinstance(done.exception, SystemExit):
+        return done.output  # of the command line's own parser
+    assert isinstance(done.exception, ForPeople), done.exception
+    assert "Starting Prefect" not in done.output
+    return str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("up", "--port", "99999"), "port"),
+        (("up", "--port", "-1"), "port"),
+        (("teacher", "serve", "--port", "99999"), "port"),
+        (("teacher", "serve", "--port", "-1"), "port"),
+        (("nightly", "--deadline", "2020-01-01T06:00"), "is past"),
+        (("nightly", "--deadline", "0m"), "is past"),
+        (("plan", "nightly", "--deadline", "2020-01-01"), "is past"),
+        (("nightly", "--deadline", "999999h"), "longer than a year"),
+        (("nightly", "--deadline", "999999999d"), "longer than a year"),
+        (("nightly", "--deadline", "9" * 5000 + "h"), "is no time"),
+        (("nightly", "--deadline", "1e309m"), "is no time"),
+        (("nightly", "--batch"), "MATHMILL_TEACHER__BASE_URL"),
+        (("nightly", "--set", "answers=files"), "MATHMILL_TEACHER__BASE_URL"),
+        (("nightly", "--set", "generate.languages={fr: 1}"), "fr"),
+        (("nightly", "--set", "generate.languages={en: 0}"), "above 0"),
+        (("nightly", "--set", "target=" + "[" * 3000), "nested too deeply"),
+        (("sql", "SELECT 1", "--memory", "4XB"), "4XB"),
+        (("sql", "SELECT 1", "--seconds", "0"), "0 seconds"),
+    ],
+)
+def test_refused(tmp_path: Path, words: tuple[str, ...], expected: str) -> None:
+    assert expected in refusal(tmp_path / "home", *words)
+
+
+def test_dedup_names_a_size_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"question": "What is 2 + 3?"}\n')
+    line = refusal(
+        tmp_path, "dedup", str(tmp_path / "a.jsonl"), "--to", str(tmp_path / "out"), "--memory", "4XB"
+    )
+    assert "--memory '4XB' is no size of memory" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_deep_yaml_is_one_line(tmp_path: Path) -> None:
+    from flows.config import load_config
+
+    (tmp_path / "deep.yaml").write_text("a: " + "[" * 5000)
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        load_config(tmp_path / "deep.yaml", [])
