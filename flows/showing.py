@@ -133,6 +133,7 @@ def print_forecast(found: Forecast, config: Nightly) -> None:
         low, likely, high = found.figures[name]
         table.add_row(title, shown(likely), shown(low), shown(high))
     console.print(table)
+    console.print("The range from low to high is meant to hold the fact in 8 of 10 nights.", style="dim")
     ends = ", ".join(f"{name} {share:.0%}" for name, share in sorted(found.ends.items(), key=lambda e: -e[1]))
     console.print(f"\nends by  {ends}")
     stages = Table(box=None, pad_edge=False, header_style="bold")

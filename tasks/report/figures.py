@@ -223,6 +223,8 @@ def _expected(lineage: Mapping[str, Any], costs: Sequence[Mapping[str, Any]], ad
         ("USD", "usd", _money, sum(cost["usd"] for cost in costs)),
         ("duration", "seconds", spoken, lineage["ended"]["seconds"]),
     ]
+    if lineage["ended"].get("resumed"):
+        lines.pop()  # the seconds are those of the last process alone
     found = []
     for title, name, shown, fact in lines:
         low, likely, high = (shown(value) for value in figures[name])

@@ -180,7 +180,5 @@ def test_resumed_and_replayed_nights_say_nothing_of_durations() -> None:
     before = home.plan().figures["seconds"]
     slow = home.nights[-1] | {"ended": home.nights[-1]["ended"] | {"seconds": 1e6, "resumed": True}}
     home.nights.append(slow)
-    assert (
-        home.plan().figures["seconds"][1] == np.float64(before[1])
-        or abs(math.log(home.plan().figures["seconds"][1] / before[1])) < 0.1
-    )
+    after = home.plan().figures["seconds"]
+    assert abs(math.log(after[1] / before[1])) < 0.1  # only the shares of its rows count
