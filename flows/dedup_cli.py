@@ -14,6 +14,12 @@ from flows.options import AsJson
 from flows.terminal import print_json
 
 
+class Guarding(StrEnum):
+    template = "template"
+    numbers = "numbers"
+    none = "none"
+
+
 class On(StrEnum):
     threads = "threads"
     processes = "processes"
@@ -43,6 +49,13 @@ def dedup(
     threshold: Annotated[
         float, typer.Option(min=0.1, max=1, help="Jaccard similarity of 3-grams from which.")
     ] = 0.7,
+    guard: Annotated[
+        Guarding,
+        typer.Option(
+            help="template: texts of one wording with other numbers are no duplicates, nor with an opposite word or sign, "
+            "nor alike in a shared instruction alone; numbers: nor any texts with other numbers; none: all similar ones are."
+        ),
+    ] = Guarding.template,
     memory: Annotated[str, typer.Option(help="What the join may use before it spills to disk.")] = "4GB",
     on: Annotated[On, typer.Option(help="Who works on the shards.")] = On.processes,
     workers: Annotated[int, typer.Option(min=0, help="How many; 0: as many as there are cores.")] = 0,
@@ -50,6 +63,9 @@ def dedup(
     json: AsJson = False,
 ) -> None:
     """The near-duplicates of files of any size, by MinHash, each verified exactly, and the files without them.
+
+    A pair is decided as in a night, by Jaccard and --guard; but ROUGE-L is not asked, and questions that differ only in
+    their numbers all stay, however many there are.
 
     Writes into the folder: duplicates.parquet (id, of, near, score), and the clean set, clean.jsonl or, of Parquet with
     ids, clean/*.parquet.
@@ -66,7 +82,7 @@ def dedup(
     count = workers or len(os.sched_getaffinity(0))
     source = Source(text, id, language or None, quality or None)
     prepared = prepare(files, to, source)
-    settings = OutOfCore(threshold=threshold, memory=memory, threads=count)
+    settings = OutOfCore(threshold=threshold, guard=guard.value, memory=memory, threads=count)
     collection = Collection(prepared.paths, to, source, settings)
     with working(on.value, count, address) as each:
         path = collection.run(each)

@@ -102,7 +102,7 @@ def decontaminate(
         **({"rules": rule} if rule else {}),
     )
     against_these = Decontamination.of(config)
-    unread = against_these.benchmarks.unread()
+    unread = [str(record) for record in against_these.benchmarks.unread()]
     with opened(load_settings()) as tools:
         found, lost = examine(tools, _tables(tools, source, unread), against_these)
     records = [_hit(row) for row in lost]

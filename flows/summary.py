@@ -85,7 +85,11 @@ def _benchmarks(version: Version) -> str:
     if not found.sets:
         return "none is registered, rows were compared with none: --set decontaminate.benchmarks='[FILE_OR_FOLDER]'"
     items = sum(count for _, _, count in found.sets)
-    return f"{items:,} items of {len(found.sets)} sets: {sum(found.hits.values()):,} of {found.rows:,} rows rejected"
+    unread = sum(count for _, count, _ in found.unread)
+    return (
+        f"{items:,} items of {len(found.sets)} sets: {sum(found.hits.values()):,} of {found.rows:,} rows rejected"
+        + (f"; {unread:,} records could not be read and were not compared, see the report" if unread else "")
+    )
 
 
 def as_json(name: str) -> str:

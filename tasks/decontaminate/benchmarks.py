@@ -55,6 +55,19 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A record of the benchmark `name` that holds no question: its place in the file `path` ("line 12"), and why."""
+
+    name: str
+    path: str
+    place: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"benchmark {self.name}: {self.path}, {self.place}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class Benchmarks:
     """Benchmark files by name, pinned by content. A value: the items are read where they are used."""
 
@@ -79,9 +92,9 @@ class Benchmarks:
             [text for part in parts for text in part.passages],
         )
 
-    def unread(self) -> list[str]:
-        """A line for each record of the files that holds no question: it is no item, and rows are not compared with it."""
-        return [line for entry in self.files for line in _read(*entry)[1]]
+    def unread(self) -> list[Unread]:
+        """Each record of the files that holds no question: it is no item, and rows are not compared with it."""
+        return [record for entry in self.files for record in _read(*entry)[1]]
 
     def shared(self, share: float) -> dict[str, Shared]:
         """What at least `share` of a set's items have in common, by the name of the set."""
@@ -133,24 +146,24 @@ def _items(name: str, path: str, digest: str) -> Items:
 
 
 @functools.lru_cache(maxsize=64)
-def _read(name: str, path: str, digest: str) -> tuple[Items, tuple[str, ...]]:
-    """(items, a line for each record that is none). Keyed by content: a file that changed is another key, and a pinned
+def _read(name: str, path: str, digest: str) -> tuple[Items, tuple[Unread, ...]]:
+    """(items, the records that are none). Keyed by content: a file that changed is another key, and a pinned
     digest that no longer fits is an error."""
     if hashlib.sha256(Path(path).read_bytes()).hexdigest() != digest:
         raise BenchmarkError(f"benchmark {name}: {path} changed since it was registered. Fix: run again")
-    found, unread = Items([], [], []), []
+    found, unread = Items([], [], []), list[Unread]()
     listed, common = read_records(Path(path))
     for number, record in enumerate(listed):
         try:
             text = question(_fields(record), common)
         except Unfit as error:
-            unread.append(f"benchmark {name}: {path}, {record.place}: {error}")
+            unread.append(Unread(name, path, record.place, str(error)))
             continue
         found.names.append(f"{name}#{number}")
         found.texts.append(text)
         found.passages.append(text)
     if not found.texts:
-        why = f": {unread[0].partition(f'{path}, ')[2]}" if unread else ""
+        why = f": {unread[0].place}: {unread[0].why}" if unread else ""
         raise BenchmarkError(
             f"benchmark {name}: {path} has no items{why}. Fix: correct or drop it (question columns: {', '.join(QUESTIONS)})"
         )

@@ -42,7 +42,8 @@ class Certificate:
     by rule and benchmark ("ngram13 gsm8k_test"). `judged`: near pairs by what the critic said of them.
     `false_positives`: hits among `clean_rows` rows known to hold no item (None: none given). `share`: from what
     share of a set on text is shared; `shared`: (set, text, items with it, items counted) of what was left out of the
-    comparison; `shared_rows`: the same for the rows, by the number of rows."""
+    comparison; `shared_rows`: the same for the rows, by the number of rows. `unread`: (set, records, the first of them
+    and why) of each benchmark file with records that hold no question, which rows were therefore not compared with."""
 
     sets: tuple[tuple[str, str, int], ...]
     rules: tuple[str, ...]
@@ -57,6 +58,7 @@ class Certificate:
     share: float = 0.0
     shared: tuple[tuple[str, str, int, int], ...] = ()
     shared_rows: dict[str, int] = field(default_factory=dict)
+    unread: tuple[tuple[str, int, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -71,6 +73,7 @@ class Certificate:
             recall=tuple(Recall(**part) for part in record["recall"]),
             unmeasured=tuple(record["unmeasured"]),
             shared=tuple((name, text, count, of) for name, text, count, of in record.get("shared", ())),
+            unread=tuple((name, count, first) for name, count, first in record.get("unread", ())),
         )
 
     def over(self, facts: Iterable[Mapping[str, Any]]) -> Certificate:
@@ -109,6 +112,7 @@ class Certificate:
             f"Rules: {', '.join(self.rules)}.",
             f"Rejected: {sum(self.hits.values()):,}{f' ({hits})' if hits else ''}.",
             *([f"Near pairs that the critic read: {judged}."] if judged else []),
+            *self.unread_lines(),
             *self._left_out(),
             "",
             "| planted as | planted | found | recall | by rule |",
@@ -130,12 +134,21 @@ class Certificate:
             found += ["", f"False positives: {self.false_positives:,} of {self.clean_rows:,} clean rows."]
         return found
 
+    def unread_lines(self) -> list[str]:
+        """A line, as Markdown, for each benchmark file with records that hold no question."""
+        return [
+            f"Rows were not compared with {count:,} records of {inline(name)}, which could not be read; the first is "
+            f"{inline(_short(first))}."
+            for name, count, first in self.unread
+        ]
+
     def _left_out(self) -> list[str]:
         """What many items or rows have in common, and so was not compared."""
         texts = [
-            f'"{_short(text)}" ({count:,} of {of:,} items of {name})' for name, text, count, of in self.shared
+            f'"{inline(_short(text))}" ({count:,} of {of:,} items of {inline(name)})'
+            for name, text, count, of in self.shared
         ]
-        texts += [f'"{_short(text)}" ({count:,} rows)' for text, count in self.shared_rows.items()]
+        texts += [f'"{inline(_short(text))}" ({count:,} rows)' for text, count in self.shared_rows.items()]
         if not texts:
             return []
         more = f", and {len(texts) - SHOWN:,} more" if len(texts) > SHOWN else ""
@@ -193,7 +206,18 @@ def measure(
             for name, part in sorted(shared.items())
             for text, count in part.examples
         ),
+        unread=_unread(benchmarks),
     )
+
+
+def _unread(benchmarks: Benchmarks) -> tuple[tuple[str, int, str], ...]:
+    """(set, records, place and reason of the first) of each file with records that hold no question."""
+    first: dict[str, str] = {}
+    counts = Counter[str]()
+    for record in benchmarks.unread():
+        first.setdefault(record.name, f"{record.place}: {record.why}")
+        counts[record.name] += 1
+    return tuple((name, counts[name], first[name]) for name in sorted(counts))
 
 
 def _recall(planted: Sequence[Leak], items: Items, search: Search) -> list[Recall]:

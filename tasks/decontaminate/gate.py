@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tasks.decontaminate.planting import Leak
 from tasks.decontaminate.run import SHARED, decontaminate, hits_of
 from tasks.llm.engine import Engine
 from tasks.outcome import Outcome, Tick
+from tasks.records import Record
 
 
 def certify(
@@ -58,26 +59,28 @@ def certify(
 
 def load_pairs(paths: Sequence[str | Path], benchmarks: Benchmarks) -> tuple[Leak, ...]:
     """Known rewritings of items: records with `item` ("gsm8k_test#17"), `text` and `kind` (paraphrased, translated, or
-    a name of yours). BenchmarkError names the file and the record that does not fit."""
+    a name of yours). BenchmarkError names the file and the record that does not fit, or cannot be read."""
     names = set(benchmarks.items().names)
     return tuple(
         itertools.chain.from_iterable(
-            (
-                _leak(record, names, f"{path}, record {number}")
-                for number, record in enumerate(one.fields or {} for one in read_records(path)[0])
-            )
+            (_leak(record, names, f"{path}, {record.place}") for record in read_records(path)[0])
             for path in map(Path, paths)
         )
     )
 
 
-def _leak(record: Mapping[str, Any], names: set[str], place: str) -> Leak:
-    item, text, kind = record.get("item"), record.get("text"), record.get("kind", "paraphrased")
+def _leak(record: Record, names: set[str], place: str) -> Leak:
+    fields = record.fields
+    if fields is None:
+        raise BenchmarkError(f"pairs file {place}: {record.error or 'unreadable'}. Fix: correct or drop it")
+    item, text, kind = fields.get("item"), fields.get("text"), fields.get("kind", "paraphrased")
     if not (isinstance(text, str) and text.strip() and isinstance(kind, str)):
-        raise BenchmarkError(f"pairs file {place}: needs `item`, `text` and `kind` as texts")
+        raise BenchmarkError(
+            f"pairs file {place}: needs `item`, `text` and `kind` as texts. Fix: correct or drop it"
+        )
     if item not in names:
         some = min(names, default="none")
         raise BenchmarkError(
-            f"pairs file {place}: {item!r} is no item of a registered benchmark; they are named like {some!r}"
+            f"pairs file {place}: {item!r} is no item of a registered benchmark. Fix: name one, like {some!r}"
         )
     return Leak(kind, str(item), text)

@@ -28,6 +28,38 @@ Score = Callable[[Sequence[str], Sequence[str]], Bools]
 """Whether texts left[k] and right[k] are similar enough, for every k."""
 
 
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What a similar pair must pass to be a duplicate: `shared` is the text that many of the questions have in
+    common. The night and the out-of-core join of files (tasks.dedup.joining) ask the same guards."""
+
+    settings: DedupSettings
+    shared: Shared
+
+    def stand(self, ours: Sequence[str], theirs: Sequence[str], similar: Score) -> Bools:
+        """Mask of the pairs (ours[k], theirs[k]) that are duplicates still; all of them, where the settings guard
+        nothing."""
+        stand = np.ones(len(ours), dtype=bool)
+        if self.settings.guard == "none" or not len(ours):
+            return stand
+        if self.settings.opposites:
+            stand &= ~different_problems(ours, theirs)
+        doubtful = [
+            k for k in np.flatnonzero(stand).tolist() if self._shares(ours[k]) and self._shares(theirs[k])
+        ]
+        if doubtful:
+            stand[doubtful] = similar(
+                [self.shared.cut(ours[k]) for k in doubtful], [self.shared.cut(theirs[k]) for k in doubtful]
+            )
+        return stand
+
+    def _shares(self, text: str) -> bool:
+        """Whether a question has shared text and beside it a question of its own."""
+        if not self.shared:
+            return False
+        return self.shared.cut(text) != text and max(pieces(text, self.shared), default=0) >= QUESTION
+
+
 @dataclass(frozen=True)
 class Doubts:
     """Of the questions `own` among each other and with those of `pool`."""
@@ -43,17 +75,7 @@ class Doubts:
             return np.ones(len(left), dtype=bool)
         ours = self.own.texts.take(pa.array(left)).to_pylist()
         theirs = other.texts.take(pa.array(right)).to_pylist()
-        stand = np.ones(len(left), dtype=bool)
-        if self.settings.opposites:
-            stand &= ~different_problems(ours, theirs)
-        doubtful = [
-            k for k in np.flatnonzero(stand).tolist() if self._shares(ours[k]) and self._shares(theirs[k])
-        ]
-        if doubtful:
-            stand[doubtful] = similar(
-                [self.shared.cut(ours[k]) for k in doubtful], [self.shared.cut(theirs[k]) for k in doubtful]
-            )
-        return stand
+        return Guards(self.settings, self.shared).stand(ours, theirs, similar)
 
     @functools.cached_property
     def shared(self) -> Shared:
@@ -64,12 +86,6 @@ class Doubts:
             rows = np.unique(np.linspace(0, len(there) - 1, min(len(there), SAMPLE)).astype(np.int64))
             texts += there.take(rows).texts.to_pylist()
         return shared_text(texts, self.settings.shared)
-
-    def _shares(self, text: str) -> bool:
-        """Whether a question has shared text and beside it a question of its own."""
-        if not self.shared:
-            return False
-        return self.shared.cut(text) != text and max(pieces(text, self.shared), default=0) >= QUESTION
 
 
 def by_jaccard(settings: DedupSettings) -> Score:

@@ -1,6 +1,9 @@
 """The join of sketched shards: rows that share a band, out of core, by DuckDB; then exact Jaccard and clusters.
 
-DuckDB joins one band at a time within its memory limit and spills the rest to disk. Rows whose sets are equal are
+A pair that is similar enough must pass the guards that a night asks (tasks.dedup.doubts, DedupSettings.guard): questions
+of one wording with other numbers, with opposites, or alike in a shared instruction alone are no duplicates.
+
+DuckDB joins one band at a time within its memory limit and spills the rest to disk. Rows of equal words in equal order are
 joined first and stand for each other, so a text that is there a million times costs a million comparisons and not
 their square. Of more rows than `WIDEST` in one band each is compared with the `WIDEST` after it.
 """
@@ -17,10 +20,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.dedup.cluster import components, survivors, witnesses
+from tasks.dedup.doubts import Guards, by_jaccard
 from tasks.dedup.jaccard import Pairs, jaccard_of
+from tasks.dedup.normalise import canonical_array, template_array
 from tasks.dedup.prefix import expanded, within_bound
+from tasks.dedup.questions import comparable
 from tasks.dedup.sketching import TWINS, Sets, Shard
-from tasks.dedup.tokens import I64
+from tasks.dedup.tokens import I64, Bools, number_multisets, text_hashes
 
 WIDEST = 1000
 _PAIRS = 1 << 18  # pairs verified together
@@ -69,9 +75,9 @@ def candidates(database: duckdb.DuckDBPyConnection, bands: int, folder: Path) ->
 
 
 def similar(
-    database: duckdb.DuckDBPyConnection, shards: list[Shard], folder: Path, threshold: float, each: Each
+    database: duckdb.DuckDBPyConnection, shards: list[Shard], folder: Path, guards: Guards, each: Each
 ) -> pa.Table:
-    """Those of the candidates that have the similarity, with it: columns a, b, score."""
+    """Those of the candidates that have the similarity and pass the guards: columns a, b, score."""
     # by the shards they are of: a block of pairs reads few of them
     most = max((shard.rows for shard in shards), default=1)
     near = folder.with_suffix(".parquet")
@@ -81,7 +87,7 @@ def similar(
         f"TO {_sql(near)} (ROW_GROUP_SIZE {_PAIRS})"
     )
     groups = pq.read_metadata(near).num_row_groups
-    jobs = [(shards, str(near), group, threshold) for group in range(groups)]
+    jobs = [(shards, str(near), group, guards) for group in range(groups)]
     return pa.concat_tables([_SIMILAR.empty_table(), *each(_verify, jobs)])
 
 
@@ -121,19 +127,40 @@ def _pairs_of(groups: pa.ListArray) -> Iterator[tuple[I64, I64]]:
         yield rows[which], rows[places]
 
 
-def _verify(job: tuple[list[Shard], str, int, float]) -> pa.Table:
-    shards, file, group, threshold = job
+def _verify(job: tuple[list[Shard], str, int, Guards]) -> pa.Table:
+    shards, file, group, guards = job
+    threshold = guards.settings.jaccard
     with pq.ParquetFile(file) as near:
         batch = near.read_row_group(group)
     left, right = (batch.column(name).to_numpy() for name in ("a", "b"))
     rows, places = np.unique(np.concatenate([left, right]), return_inverse=True)
-    sets = Sets(shards).take(rows)
+    stored = Sets(shards)
+    sets = stored.take(rows)
     a, b = places[: len(left)], places[len(left) :]
     near = within_bound(sets, sets, a, b, threshold)
     left, right, a, b = left[near], right[near], a[near], b[near]
     score = jaccard_of(sets, sets, a, b)
     good = score >= threshold
-    return pa.table([left[good], right[good], score[good]], schema=_SIMILAR)
+    left, right, score = left[good], right[good], score[good]
+    stand = _stand(stored, left, right, guards)
+    return pa.table([left[stand], right[stand], score[stand]], schema=_SIMILAR)
+
+
+def _stand(stored: Sets, left: I64, right: I64, guards: Guards) -> Bools:
+    """Which of the similar pairs are duplicates still."""
+    if guards.settings.guard == "none" or not len(left):
+        return np.ones(len(left), dtype=bool)
+    rows, places = np.unique(np.concatenate([left, right]), return_inverse=True)
+    a, b = places[: len(left)], places[len(left) :]
+    texts = stored.texts(rows)
+    plain = canonical_array(texts)
+    templates, numbers = text_hashes(template_array(plain)), number_multisets(plain)
+    stand = comparable((templates,) * 2, (numbers,) * 2, a, b, guards.settings)
+    # equal texts are duplicates whatever stands in them, and a text can be there a million times
+    open_ = np.flatnonzero(stand & (text_hashes(plain)[a] != text_hashes(plain)[b]))
+    ours, theirs = (texts.take(pa.array(side[open_])).to_pylist() for side in (a, b))
+    stand[open_] = guards.stand(ours, theirs, by_jaccard(guards.settings))
+    return stand
 
 
 def _sql(path: Path) -> str:

@@ -5,38 +5,69 @@
 
 Work on a shard knows only that shard, so `each` may be the `map` of threads, processes, Ray or Dask, on a folder that
 all of them see. What was finished is found again: a run that was killed goes on.
+
+Which pairs are duplicates is decided as in a night (tasks.dedup.questions): exact Jaccard, and the guards for other
+numbers, opposites and shared text. What a night does besides and this does not: ROUGE-L, and a limit on how many questions
+of one template stay (DedupSettings.per_template); questions that differ only in their numbers all stay here.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import inspect
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pyarrow.parquet as pq
 
+from tasks.dedup import contrast, doubts, joining, questions, sketching
+from tasks.dedup.doubts import Guards
 from tasks.dedup.joining import Each, candidates, connect, duplicates, similar
 from tasks.dedup.lsh import RECALL, bands_for
 from tasks.dedup.past import code_digest
-from tasks.dedup.sketching import CollectionError, Shard, Source, cut, sketch
+from tasks.dedup.settings import DedupSettings, Guard
+from tasks.dedup.sketching import CollectionError, Sets, Shard, Source, cut, sketch
+from tasks.text import shared
+from tasks.text.shared import SAMPLE, Shared, shared_text
+
+# what is made in a folder from the files and the rules
+DERIVED = ("bands", "rows", "sets", "pairs", "pairs.parquet", "duplicates.parquet", "spill")
 
 
 @dataclass(frozen=True, slots=True)
 class OutOfCore:
     """`threshold`: Jaccard similarity of n-gram sets from which texts are duplicates. `recall`: probability with which
     a pair at the threshold is found (a closer one with more); each pair found is verified exactly.
+    `guard`, `opposites`, `shared`: as of DedupSettings.
     `memory`: what DuckDB may use, such as "4GB"; a worker needs about 3 kB a row of a shard beside it.
     `threads`: DuckDB's; 0: as many as this process may use."""
 
     threshold: float = 0.7
     n: int = 3
     recall: float = RECALL
+    guard: Guard = "template"
+    opposites: bool = True
+    shared: float = 0.05
     memory: str = "4GB"
     threads: int = 0
     shard_rows: int = 200_000
+
+    @property
+    def decisions(self) -> DedupSettings:
+        """What decides whether a pair of candidates are duplicates."""
+        return DedupSettings(
+            jaccard=self.threshold,
+            n=self.n,
+            guard=self.guard,
+            opposites=self.opposites,
+            shared=self.shared,
+        )
 
 
 @dataclass(frozen=True)
@@ -56,8 +87,8 @@ class Collection:
             how = (settings.threshold, settings.n, settings.recall)
             found.append(Shard(number, str(file), groups, start, rows, str(self.folder), self.source, *how))
             start += rows
-        # shards sketched from texts under another spelling are another run's
-        self._own({"spelling": code_digest(), "shards": [asdict(shard) for shard in found]})
+        plan = {"shards": [asdict(shard) for shard in found], "decisions": asdict(settings.decisions)}
+        self._own(plan, rules_digest())
         return found
 
     def run(self, each: Each = map) -> Path:
@@ -74,19 +105,53 @@ class Collection:
         threads = self.settings.threads or len(os.sched_getaffinity(0))
         with connect(self.folder, self.settings.memory, threads) as database:
             candidates(database, bands, pairs)
-            found = similar(database, shards, pairs, self.settings.threshold, each)
+            decisions = self.settings.decisions
+            common = shared_text(Sets(shards).sample(SAMPLE), decisions.shared) if shards else Shared()
+            found = similar(database, shards, pairs, Guards(decisions, common), each)
             table = duplicates(database, found)
         partial = result.with_name(f".{result.name}.partial")
         pq.write_table(table, partial)
         os.replace(partial, result)
         return result
 
-    def _own(self, plan: dict[str, object]) -> None:
+    def _own(self, plan: Mapping[str, object], rules: str) -> None:
+        """Take the folder for this plan. What other rules (an older version of this code) left there is deleted and
+        made again; CollectionError where the folder is another plan's."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        record, path = orjson.dumps(plan, option=orjson.OPT_INDENT_2), self.folder / "shards.json"
-        if not path.exists():
-            path.write_bytes(record)
-        elif path.read_bytes() != record:
-            raise CollectionError(
-                f"{self.folder} holds a run over other files or settings, or of another version of mathmill; give an empty folder, or delete it"
-            )
+        path = self.folder / "shards.json"
+        record = {"rules": rules, **orjson.loads(orjson.dumps(plan))}
+        before = _stored(path)
+        if before == record:
+            return
+        if before is not None:
+            if {**before, "rules": rules} != record:
+                raise CollectionError(
+                    f"{self.folder} holds a run over other files or settings. Fix: give an empty folder, or delete it"
+                )
+            for name in DERIVED:
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+                if (self.folder / name).is_file():
+                    (self.folder / name).unlink()
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
+        os.replace(partial, path)
+
+
+@functools.cache
+def rules_digest() -> str:
+    """Names the code that decides sketches and duplicates: a folder that other code wrote is stale."""
+    digest = hashlib.sha256(code_digest().encode())
+    for module in (contrast, doubts, joining, questions, shared, sketching):
+        digest.update(inspect.getsource(module).encode())
+    return digest.hexdigest()[:16]
+
+
+def _stored(path: Path) -> dict[str, Any] | None:
+    """The plan of a folder; None where there is none."""
+    if not path.exists():
+        return None
+    try:
+        record = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise CollectionError(f"{path} is damaged ({error}). Fix: delete its folder") from error
+    return record if isinstance(record, dict) else {}

@@ -2,7 +2,8 @@
 
 Shards do not know of each other: they can be sketched by threads, processes or machines in any order, and one
 that is there is not made again. A shard is three files of one number: `bands` (one Parquet row group a band,
-sorted by key), `rows` (id and quality of each row) and `sets` (Arrow, memory-mapped), which is written last.
+sorted by key), `rows` (id and quality of each row) and `sets` (n-gram sets and texts, Arrow, memory-mapped), which is
+written last.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ import pyarrow.parquet as pq
 
 from storage.errors import ForPeople
 from tasks.dedup.lsh import band_keys
-from tasks.dedup.normalise import folded_array
+from tasks.dedup.normalise import as_array, folded_array
 from tasks.dedup.tokens import I64, Ragged, concatenate, mix, shingle_sets, tokens
 
-TWINS = 255  # the band of rows with equal sets: their key is a digest of the whole set
+TWINS = 255  # the band of rows with equal words in equal order: their key is a digest of all of them
 
 
 class CollectionError(ForPeople, ValueError):
@@ -88,23 +89,26 @@ def sketch(shard: Shard) -> int:
         return shard.rows
     table = _read(shard)
     texts = folded_array(table.column("text"))
-    sets = shingle_sets(tokens(texts, table.column("language")), shard.n)
+    words = tokens(texts, table.column("language"))
+    sets = shingle_sets(words, shard.n)
     keys = band_keys(sets, threshold=shard.threshold, recall=shard.recall)
-    _write_bands(shard, keys, digests(sets))
+    _write_bands(shard, keys, digests(words))
     _replace(shard.path("rows"), table.select(["row", "id", "quality"]))
-    _write_sets(shard.path("sets"), sets)
+    _write_sets(shard.path("sets"), sets, as_array(table.column("text")))
     return shard.rows
 
 
-def digests(sets: Ragged) -> np.ndarray:
-    """One hash a set, whatever the order of its elements; 0 for an empty one."""
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mix(sets.values), dtype=np.uint64)])
-    found = sums[sets.offsets[1:]] - sums[sets.offsets[:-1]]
-    return np.where(sets.lengths > 0, np.maximum(found, np.uint64(1)), 0)
+def digests(words: Ragged) -> np.ndarray:
+    """One hash per row, of its words in their order; 0 for an empty one."""
+    place = np.arange(len(words.values)) - np.repeat(words.offsets[:-1], words.lengths)
+    placed = mix(words.values ^ mix(place.astype(np.uint64) + np.uint64(1)))
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(placed, dtype=np.uint64)])
+    found = sums[words.offsets[1:]] - sums[words.offsets[:-1]]
+    return np.where(words.lengths > 0, np.maximum(found, np.uint64(1)), 0)
 
 
 class Sets:
-    """The sets of all shards, by row of the whole collection."""
+    """The sets and texts of all shards, by row of the whole collection."""
 
     def __init__(self, shards: list[Shard]) -> None:
         self._shards = shards
@@ -112,15 +116,31 @@ class Sets:
 
     def take(self, rows: I64) -> Ragged:
         """The sets of the given rows (ascending), read from the shards that have them."""
-        where = np.searchsorted(self._starts, rows, side="right") - 1
         parts = []
+        for batch, some in self._stored(rows):
+            arrays = [batch.column(name).values.to_numpy() for name in ("offsets", "values")]
+            parts.append(Ragged(*arrays).take(some))
+        return concatenate(parts)
+
+    def texts(self, rows: I64) -> pa.Array:
+        """The texts of the given rows (ascending)."""
+        parts = [batch.column("texts").values.take(pa.array(some)) for batch, some in self._stored(rows)]
+        return pa.concat_arrays([pa.array([], pa.large_string()), *parts])
+
+    def sample(self, most: int) -> list[str]:
+        """The texts of at most `most` rows, evenly spread over the collection."""
+        count = sum(shard.rows for shard in self._shards)
+        rows = np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
+        found: list[str] = self.texts(rows).to_pylist()
+        return found
+
+    def _stored(self, rows: I64) -> Iterator[tuple[pa.RecordBatch, I64]]:
+        """(what is stored of a shard, rows of the shard) for each shard that has some of the rows."""
+        where = np.searchsorted(self._starts, rows, side="right") - 1
         for number in np.unique(where).tolist():
             shard = self._shards[number]
             with pa.memory_map(str(shard.path("sets"))) as source:
-                batch = pa.ipc.open_file(source).get_batch(0)
-                arrays = [batch.column(name).values.to_numpy() for name in ("offsets", "values")]
-                parts.append(Ragged(*arrays).take(rows[where == number] - shard.start))
-        return concatenate(parts)
+                yield pa.ipc.open_file(source).get_batch(0), rows[where == number] - shard.start
 
 
 def _read(shard: Shard) -> pa.Table:
@@ -158,10 +178,11 @@ def _write_bands(shard: Shard, keys: np.ndarray, twins: np.ndarray) -> None:
     os.replace(partial, path)
 
 
-def _write_sets(path: Path, sets: Ragged) -> None:
+def _write_sets(path: Path, sets: Ragged, texts: pa.Array) -> None:
+    arrays = {"offsets": pa.array(sets.offsets), "values": pa.array(sets.values), "texts": texts}
     lists = {
-        name: pa.LargeListArray.from_arrays(pa.array([0, len(values)], pa.int64()), pa.array(values))
-        for name, values in (("offsets", sets.offsets), ("values", sets.values))
+        name: pa.LargeListArray.from_arrays(pa.array([0, len(values)], pa.int64()), values)
+        for name, values in arrays.items()
     }
     batch = pa.record_batch(lists)
     partial = _partial(path)

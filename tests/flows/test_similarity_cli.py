@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,9 @@ from storage.datasets import Store
 from storage.errors import StorageError
 from storage.rows import Row, to_table
 from tasks.decontaminate.benchmarks import BenchmarkError
+from tasks.records import IngestError
 
+ROOT = Path(__file__).resolve().parents[2]
 LEAKED = (
     "Maria bought 12 notebooks for 3 dollars each and sold 9 of them for 5 dollars each. What did she earn?"
 )
@@ -85,6 +90,39 @@ def test_what_cannot_be_used_is_named(home: Path) -> None:
     ):
         with pytest.raises(error, match=words):
             decontaminate(source, [Path(against)], ["exact"])
+
+
+def test_strict_fails_on_records_that_cannot_be_read(
+    home: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a file of rows, and in a benchmark: named, counted, and exit code 2 with --strict."""
+    rows, exam = Path("rows.jsonl"), Path("exams/algebra.jsonl")
+    said, code = run(str(rows), "exams", "exact", strict=True)
+    assert (code, "could not be read" in said) == (0, False)
+    for file in (rows, exam):
+        whole = file.read_text()
+        file.write_text(whole + '{"question": \n')
+        said, code = run(str(rows), "exams", "exact")
+        assert code == 0
+        assert "1 records could not be read and were not compared:" in said
+        assert f"{file}, line {len(whole.splitlines()) + 1}: " in said
+        with pytest.raises(IngestError, match=r"^1 records could not be read.* Fix: correct or drop them"):
+            run(str(rows), "exams", "exact", strict=True)
+        capsys.readouterr()
+        file.write_text(whole)
+    rows.write_text(rows.read_text() + '{"question": \n')
+    words = ["decontaminate", str(rows), "--against", "exams", "--rule", "exact", "--planted", "0"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from flows.cli import main; main()", *words, "--strict"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "1 records could not be read, the first is rows.jsonl, line 3: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.soak

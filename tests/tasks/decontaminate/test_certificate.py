@@ -102,6 +102,23 @@ def test_a_certificate_says_what_rows_were_not_compared_with(benchmarks: Benchma
     assert found.missing(both, ["exact", "ngram8"]).names == ["exam", "more"], "a rule that nobody ran"
 
 
+def test_records_that_could_not_be_read_are_in_the_certificate(tmp_path: Path) -> None:
+    for name, broken in (("whole", 0), ("torn", 3)):
+        lines = [json.dumps({"question": text}) for text in ITEMS] + ['{"question": '] * broken
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    both = Benchmarks.load([tmp_path / "whole.jsonl", tmp_path / "torn.jsonl"])
+    found = measure(both, ("exact",), Tools(), a_kind=0)
+    ((name, count, first),) = found.unread
+    assert (name, count) == ("torn", 3)
+    assert first.startswith(f"line {len(ITEMS) + 1}: ")
+    assert str(tmp_path) not in first, "a version's lineage is the same wherever the file lies"
+    assert Certificate.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    (line,) = (line for line in found.lines() if "could not be read" in line)
+    assert line.startswith("Rows were not compared with 3 records of torn, which could not be read")
+    before = {name: value for name, value in found.to_dict().items() if name != "unread"}
+    assert Certificate.from_dict(before).unread == (), "a certificate of an older version"
+
+
 def test_without_benchmarks_nothing_is_claimed() -> None:
     found = measure(Benchmarks(), ("exact",), Tools(), clean=["q"])
     assert (found.sets, found.recall, found.hits, found.false_positives) == ((), (), {}, None)
@@ -138,10 +155,13 @@ def test_known_pairs_are_read_and_checked(benchmarks: Benchmarks, tmp_path: Path
         Leak("translated", "exam#1", "译文"),
     )
     path.write_text('{"item": "exam#0", "text": "x"}\n{"item": "exam#99", "text": "x"}\n')
-    with pytest.raises(BenchmarkError, match="record 1: 'exam#99' is no item .* like 'exam#0'"):
+    with pytest.raises(BenchmarkError, match="line 2: 'exam#99' is no item .* like 'exam#0'"):
         load_pairs([path], benchmarks)
     path.write_text('{"item": "exam#0"}\n')
-    with pytest.raises(BenchmarkError, match="record 0: needs `item`, `text`"):
+    with pytest.raises(BenchmarkError, match="line 1: needs `item`, `text`"):
+        load_pairs([path], benchmarks)
+    path.write_text('{"item": "exam#0", "text": "Other words"}\n{"item": "exam#0", "text": \n')
+    with pytest.raises(BenchmarkError, match=r"pairs.jsonl, line 2: not JSON: .*Fix: correct or drop"):
         load_pairs([path], benchmarks)
 
 

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from storage.rows import Row, column, to_table
 from tasks.dedup import jaccard, joining, sketching
 from tasks.dedup.cluster import components
+from tasks.dedup.night import filter_questions
 from tasks.dedup.outofcore import Collection, OutOfCore
 from tasks.dedup.sketching import CollectionError, Source
+from tasks.dedup.tokens import tokens
 from tasks.dedup.workers import On, workers
 
-SMALL = OutOfCore(shard_rows=100, memory="256MB", recall=0.999)
+from .test_contrast import DIFFERENT, SAME
+
+GUARDED = OutOfCore(shard_rows=100, memory="256MB", recall=0.999)
+SMALL = replace(GUARDED, guard="none")  # the join itself
 
 
 def planted(count: int, language: str = "en", seed: int = 3) -> list[str]:
     rng = random.Random(seed)
-    alphabet = [f"k{k}" for k in range(2000)] if language == "en" else [chr(0x4E00 + k) for k in range(2000)]
+    alphabet = (
+        [f"k{chr(97 + k // 100)}{chr(97 + k // 10 % 10)}{chr(97 + k % 10)}" for k in range(2000)]
+        if language == "en"
+        else [chr(0x4E00 + k) for k in range(2000)]
+    )
     texts = []
     for _ in range(count):
         words = rng.choices(alphabet, k=rng.randint(12, 40))
@@ -95,10 +106,57 @@ def test_the_best_row_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("on", ["threads", "processes"])
 def test_threads_and_processes_find_the_same(tmp_path: Path, on: On) -> None:
     paths = files(tmp_path / "in", planted(150))
-    plain = found(Collection(paths, tmp_path / "plain", settings=SMALL).run())
+    plain = found(Collection(paths, tmp_path / "plain", settings=GUARDED).run())
     with workers(on, 2) as each:
-        assert found(Collection(paths, tmp_path / on, settings=SMALL).run(each)) == plain
+        assert found(Collection(paths, tmp_path / on, settings=GUARDED).run(each)) == plain
     assert len(plain) > 40
+
+
+def test_pairs_are_decided_as_by_the_jaccard_of_a_night(tmp_path: Path) -> None:
+    """Other numbers, opposites, signs and a shared instruction: with the guards and without."""
+    apples = (
+        "Tom has {} apples and buys {} more apples at the shop on Sunday, before he walks home along the river, puts all "
+        "of them into one big green bowl in the kitchen and asks his sister: How many apples does Tom have now?"
+    )
+    instruction = (
+        "Solve the following math problem step by step. The last line of your response should be of the form "
+        "Answer: $Answer (without quotes) where $Answer is the answer to the problem."
+    )
+    tasks = ["Expand (x + 1)(x - 4) fully.", "How deep is a well of 9 rings?", "Which prime follows 89?"]
+    tasks += ["Add 17 to its double.", "Name the angle opposite to 35 degrees.", "What is half of 5 dozen?"]
+    different = list(dict.fromkeys(text for pair in DIFFERENT for text in pair))
+    texts = [
+        *different,
+        *(text for pair in SAME for text in pair),
+        *(apples.format(k, k + 1) for k in range(2, 9)),
+        *(f"{instruction}\n\n{task}" for task in tasks),
+        apples.format(3, 4),
+        f"{instruction}\n\n{tasks[0]}",
+    ]
+    language = ["zh" if any("\u4e00" <= c <= "\u9fff" for c in text) else "en" for text in texts]
+    ids = [f"r{k:05d}" for k in range(len(texts))]
+    table = pa.table({"id": ids, "question": texts, "language": language})
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=20)
+    night = to_table(
+        [Row(text, tongue, id=id) for id, text, tongue in zip(ids, texts, language, strict=True)]
+    )
+    gone = {}
+    for guard in ("template", "numbers", "none"):
+        settings = replace(GUARDED, shard_rows=20, guard=guard)
+        gone[guard] = set(
+            found(Collection([tmp_path / "in.parquet"], tmp_path / guard, settings=settings).run())
+        )
+        decided = filter_questions(
+            night, settings=replace(settings.decisions, rouge_l=1.0, per_template=10**6)
+        )
+        expected = {id for id, why in zip(ids, column(decided, "rejected"), strict=True) if why is not None}
+        assert gone[guard] == expected
+    assert gone["numbers"] <= gone["template"] < gone["none"]
+    # both copies go, whatever guards; the questions of one wording or one instruction stay
+    assert set(ids[-2:]) <= gone["template"]
+    assert not gone["template"] & set(ids[-15:-2])
+    assert len(gone["none"] & set(ids[-15:-2])) >= 8
+    assert not gone["template"] & set(ids[: len(different)])
 
 
 def test_shards_and_blocks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,12 +186,12 @@ def test_wide_bands_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pairs == {(a, b) for a in range(1, 7) for b in range(a + 1, min(a + 4, 7))} | {(8, 9)}
 
 
-def test_equal_sets_have_equal_digests() -> None:
-    sets = jaccard.sets_of(["a b c d", "d c b a", "a b c d", "", "x"], None, 1)
-    digests = sketching.digests(sets)
-    assert digests[0] == digests[1] == digests[2]
+def test_equal_words_in_equal_order_have_equal_digests() -> None:
+    texts = ["a b c d", "d c b a", "A b  c d", "", "x", "a b c d d", "b a"]
+    digests = sketching.digests(tokens(texts, None))
+    assert digests[0] == digests[2]
     assert digests[3] == 0
-    assert len(np.unique(digests)) == 3
+    assert len(np.unique(digests)) == 6
 
 
 def _killed(paths: list[Path], folder: Path, at: int) -> None:
@@ -173,9 +231,14 @@ def test_a_folder_is_of_one_run(tmp_path: Path) -> None:
     Collection(paths, tmp_path / "work", settings=SMALL).run()
     with pytest.raises(
         CollectionError,
-        match="holds a run over other files or settings, or of another version of mathmill; give",
+        match="holds a run over other files or settings. Fix: give an empty folder",
     ):
         Collection(paths, tmp_path / "work", settings=OutOfCore(threshold=0.8)).run()
+    with pytest.raises(CollectionError, match="holds a run over other files or settings"):
+        Collection(paths, tmp_path / "work", settings=GUARDED).run()
+    (tmp_path / "work" / "shards.json").write_text('{"rules": ')
+    with pytest.raises(CollectionError, match=r"shards.json is damaged .*Fix: delete its folder"):
+        Collection(paths, tmp_path / "work", settings=SMALL).run()
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
