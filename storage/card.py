@@ -11,9 +11,11 @@ import pyarrow.compute as pc
 import yaml
 
 from storage.datasets import Store
-from storage.markdown import code, fenced, inline
+from storage.markdown import code, inline
 from storage.versions import Version
 
+LINEAGE = "lineage.json"
+MOST_SETS = 8  # names of benchmarks
 _COUNTED = ("license", "language", "source", "subdomain", "solution_format")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 # Licences of the Hub's own list, by the SPDX name that rows carry; the others are "other" there.
@@ -33,10 +35,8 @@ def card(store: Store, version: Version, *, shape: str, rows: int, files: str, k
         _usage(files, kind),
         "## What is in it\n",
         *(_table((name, "rows"), counts[name].most_common()) for name in _COUNTED),
+        _making(version),
         _funnel(version.lineage),
-        "## Lineage\n",
-        f"Content digest `{version.digest}`. What the version was made from and with:\n",
-        fenced(json.dumps(version.lineage, ensure_ascii=False, indent=2, sort_keys=True), "json"),
     ]
     return "\n".join(parts)
 
@@ -75,6 +75,57 @@ def _usage(files: str, kind: str) -> str:
         "```\n\n"
         f"```sql\nSELECT * FROM {reader}('path/to/this/folder/{files}') LIMIT 5;\n```\n"
     )
+
+
+def lineage_text(version: Version) -> str:
+    """The whole lineage as JSON, for the file LINEAGE beside the data."""
+    return json.dumps(version.lineage, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def _making(version: Version) -> str:
+    """What the version was made from and with, in a few lines. Each is left out where the lineage does not say it."""
+    lineage = version.lineage
+    costs, models = lineage.get("costs") or [], lineage.get("models") or {}
+    items = [f"Content digest: {code(version.digest)}"]
+    if lineage.get("flow"):
+        after = f", after {code(lineage['base'])}" if lineage.get("base") else ""
+        items.append(f"Made by: {code(lineage['flow'])}{after}")
+    if lineage.get("prompts"):
+        items.append(f"Prompts, each with the hash of its text: {', '.join(map(code, lineage['prompts']))}")
+    if costs:
+        tokens = sum(cost["prompt_tokens"] + cost["completion_tokens"] for cost in costs)
+        completions = sum(cost["completions"] for cost in costs)
+        usd = sum(cost["usd"] for cost in costs)
+        items.append(f"Cost: ${usd:,.2f} for {completions:,} completions, {tokens:,} tokens")
+    items += _certificate(lineage.get("decontamination"))
+    roles = [(role, facts["model"], facts.get("revision") or "") for role, facts in models.items()]
+    return (
+        "## How it was made\n\n"
+        + "".join(f"- {item}\n" for item in items)
+        + ("\n" + _table(("role", "model", "revision"), roles) if roles else "")
+        + f"\nThe whole lineage, with every parameter, is in [{LINEAGE}]({LINEAGE}).\n"
+    )
+
+
+def _certificate(record: Mapping[str, Any] | None) -> list[str]:
+    """The certificate of decontamination in two lines at most."""
+    if not record:
+        return ["Benchmarks: not looked for"]
+    sets = record["sets"]
+    if not sets:
+        return ["Benchmarks: none was registered, rows were compared with none"]
+    count = sum(items for _, _, items in sets)
+    names = ", ".join(inline(name) for name, _, _ in sets[:MOST_SETS])
+    more = f" and {len(sets) - MOST_SETS:,} more" if len(sets) > MOST_SETS else ""
+    lines = [
+        f"Benchmarks: {record['rows']:,} rows compared with {count:,} items of {names}{more}; "
+        f"{sum(record['hits'].values()):,} rejected"
+    ]
+    planted = sum(part["planted"] for part in record["recall"])
+    if planted:
+        found = sum(part["found"] for part in record["recall"])
+        lines.append(f"Of {planted:,} leaks that were planted to test the rules, {found / planted:.1%} were found")
+    return lines
 
 
 def _funnel(lineage: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Export a version for training: a folder in the Hugging Face layout, with a dataset card.
 
-    data/train-00000-of-00002.jsonl ...   README.md
+    data/train-00000-of-00002.jsonl ...   README.md   lineage.json
 
 Streams, in bounded memory. The folder is written beside its place and renamed, so it is there
 whole or not at all.
@@ -20,7 +20,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.card import card
+from storage.card import LINEAGE, card, lineage_text
 from storage.datasets import Store
 from storage.errors import StorageError, explained
 from storage.shapes import COMPARING, SHAPES, Compare, shape_of
@@ -73,6 +73,7 @@ def export(
                 )
             text = card(store, found, shape=format, rows=rows, files=f"data/train-*.{suffix}", kind=kind)
             (beside / "README.md").write_text(text, encoding="utf-8")
+            (beside / LINEAGE).write_text(lineage_text(found), encoding="utf-8")
             beside.rename(target)
         finally:
             shutil.rmtree(beside, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from storage.datasets import Store
 from storage.errors import StorageError, VersionNotFound
@@ -187,9 +189,72 @@ def test_card(store: Store, version: Version, tmp_path: Path) -> None:
         assert words in body
     # hostile text stays in its cell, and in its fence
     assert "\n# not a heading" not in body
-    assert "<script" not in body.split("## Lineage")[0]
-    fenced = body.split("## Lineage")[1].split("`````json\n")[1].removesuffix("`````\n")
-    assert json.loads(fenced) == version.lineage
+    assert "<script" not in body
+    assert json.loads((tmp_path / "e" / "lineage.json").read_text()) == version.lineage
+
+
+def test_the_card_says_in_short_how_a_version_was_made(store: Store, rows, day, tmp_path: Path) -> None:
+    recall = [
+        {"kind": kind, "planted": 50, "found": n, "named": n, "by_rule": {}}
+        for kind, n in (("verbatim", 50), ("retold", 30))
+    ]
+    lineage = {
+        "flow": "nightly",
+        "run": "night-1",
+        "base": "math-sft@2026.11.19",
+        "prompts": ["solve_cot.en@0a1b2c3d", HOSTILE],
+        "models": {
+            "teacher": {"model": HOSTILE, "revision": "r7"},
+            "critic": {"model": "judge-7b", "revision": ""},
+        },
+        "costs": [
+            {"completions": 1200, "prompt_tokens": 40_000, "completion_tokens": 2_000, "usd": 1.25},
+            {"completions": 34, "prompt_tokens": 500, "completion_tokens": 500, "usd": 0.25},
+        ],
+        "decontamination": {
+            "sets": [["gsm8k.jsonl", "ab" * 32, 1319], [HOSTILE, "cd" * 32, 500]],
+            "rows": 640,
+            "hits": {"ngram13 gsm8k": 3},
+            "recall": recall,
+        },
+        "parameters": {"solve": {"samples": 4}},
+    }
+    version = store.publish("other", [rows(0, 5)], lineage=lineage, date=day)
+    export(store, version, tmp_path / "e")
+    text = (tmp_path / "e" / "README.md").read_text()
+    for words in (
+        version.digest,
+        "`nightly`, after `math-sft@2026.11.19`",
+        "`solve_cot.en@0a1b2c3d`",
+        "judge-7b",
+        "$1.50 for 1,234 completions, 43,000 tokens",
+        "640 rows compared with 1,819 items of gsm8k.jsonl",
+        "3 rejected",
+        "Of 100 leaks that were planted to test the rules, 80.0% were found",
+    ):
+        assert words in text
+    assert '"samples"' not in text  # parameters are in the file alone
+    assert json.loads((tmp_path / "e" / "lineage.json").read_text()) == lineage
+    page = MarkdownIt("commonmark").enable("table").render(text.split("---\n", 2)[2])
+    assert not re.search(r"<script|<h1>not a heading", page)
+    assert page.count("<h2>") == 3
+
+
+def test_a_version_that_says_little_of_its_making_has_a_card_too(
+    store: Store, rows, day, tmp_path: Path
+) -> None:
+    export(store, store.publish("bare", [rows(0, 2)], lineage={}, date=day), tmp_path / "e")
+    text = (tmp_path / "e" / "README.md").read_text()
+    assert "Benchmarks: not looked for" in text
+    assert "Cost" not in text
+
+
+def test_datasets_reads_the_data_alone(store: Store, version: Version, tmp_path: Path) -> None:
+    import datasets
+
+    export(store, version, tmp_path / "e")
+    loaded = datasets.load_dataset(str(tmp_path / "e"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert loaded.num_rows == 23
 
 
 def test_only_an_empty_folder_is_written_to(store: Store, version: Version, tmp_path: Path) -> None:
