@@ -19,7 +19,7 @@ from flows.decontamination import Decontamination
 from flows.forecast import forecast
 from flows.progress import Bars
 from flows.reporting import report_stopped
-from flows.settings import ROLES
+from flows.settings import EMBEDDED, ROLES, Settings
 from flows.settle import finish, history, latest
 from flows.stage import Entry, Line, Stage
 from flows.terms import BATCHED, Spent, Stopped, agreed, limit_of
@@ -131,6 +131,8 @@ class Night:
             )
         for role in roles(config):
             tools.engine(role).check()
+        if shared := borrowed(config, tools.settings):
+            bars.say(shared)
         rows = config.generate.remembered
         remembered = sample(tools.store, base, rows, seed, EXAMPLE) if base else to_table([]).select(EXAMPLE)
         before = Calibration.from_dict(base.lineage.get("calibration", {}) if base else {})
@@ -322,6 +324,27 @@ def roles(config: Nightly) -> list[str]:
     if config.decontaminate.ask and config.decontaminate.benchmarks:
         needed.add("critic")
     return [role for role in ROLES if role in needed]
+
+
+def borrowed(config: Nightly, settings: Settings) -> str:
+    """One line for people where roles that this night asks have no model of their own and use the teacher's; empty
+    with the embedded teacher, which costs nothing."""
+    teacher = settings.endpoint("teacher")
+    if teacher.model.startswith(EMBEDDED):
+        return ""
+    asked = [role for role in roles(config) if role != "teacher"]
+    same = [role for role in asked if settings.endpoint(role).model == teacher.model]
+    if not same:
+        return ""
+    text = f"{teacher.model} is the teacher and also the {', the '.join(same)}"
+    if "critic" in same:
+        text += "; it judges its own solutions"
+    if "student" in same:
+        text += (
+            "; it is probed for weaknesses, which is paid like every other call. "
+            "Fix: set MATHMILL_STUDENT__MODEL and its BASE_URL, or --set weakness.share=0"
+        )
+    return text
 
 
 def _gains(tools: Tools, dataset: str) -> dict[str, str]:

@@ -134,16 +134,20 @@ def plan_nightly(
     import orjson
 
     from flows.forecast import forecast
+    from flows.night import borrowed
     from flows.settings import load_settings
     from flows.showing import print_forecast
     from flows.tools import opened
 
     with opened(load_settings()) as tools:
         found = forecast(night, tools)
+        shared = borrowed(night, tools.settings)
     if json:
         terminal.echo_json(orjson.dumps(found.record(), option=orjson.OPT_INDENT_2).decode())
     else:
         print_forecast(found, night)
+        if shared:
+            typer.echo(f"\n{shared}")
 
 
 def _feasible(night: Nightly) -> None:

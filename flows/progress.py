@@ -58,6 +58,11 @@ class Bars:
     ) -> None:
         self._progress.stop()
 
+    def say(self, text: str) -> None:
+        """One line for people, at the terminal and in the run's log."""
+        get_run_logger().info("%s", text)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     def stage(self, title: str, total: int) -> Bar:
         return Bar(self, title, total)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,8 @@ from rich.markup import escape
 from flows import terminal
 from flows.options import AsJson, Name
 from flows.terminal import print_json
+from storage.errors import StorageError
+from tasks.hygiene import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,11 +28,20 @@ ROWS = 8192  # compared at a time
 
 def near(
     name: Name,
-    question: Annotated[str, typer.Argument(help="A question, in words.")],
+    questions: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[QUESTION]...",
+            help="Questions, in words. None, or -: read from standard input, one per line.",
+        ),
+    ] = None,
     count: Annotated[int, typer.Option("--count", "-k", min=1, max=1000, help="How many neighbours.")] = 20,
     json: AsJson = False,
 ) -> None:
-    """The questions of a version nearest to a question, by the encoder and the version's FAISS index."""
+    """The questions of a version nearest to each question, by the encoder and the version's FAISS index.
+
+    The encoder is loaded once for all questions.
+    """
     from flows.settings import load_settings
     from flows.tools import Tools
     from storage.rows import column
@@ -38,26 +50,51 @@ def near(
 
     tools = Tools(load_settings())
     version = tools.store.resolve(name)
+    asked = _questions(questions or ["-"])
     published = Published(str(tools.home), str(version), version.digest)
     encode = tools.encoder()
     index = published.index(encode)
-    cosines, problems = neighbours(index, encode([question]), count)
-    found = [problem for problem in problems[0].tolist() if problem is not None]
+    cosines, problems = neighbours(index, encode(asked), count)
+    found = list(dict.fromkeys(problem for problem in problems.ravel().tolist() if problem is not None))
     rows = published.rows(found)
-    records = [
-        {"cosine": round(float(cosine), 4), "id": row, "question": text}
-        for cosine, row, text in zip(cosines[0], column(rows, "id"), column(rows, "question"), strict=False)
+    row_of = dict(zip(found, zip(column(rows, "id"), column(rows, "question"), strict=True), strict=True))
+    answers: list[dict[str, Any]] = [
+        {
+            "question": question,
+            "neighbours": [
+                {"cosine": round(float(cosine), 4), "id": row_of[problem][0], "question": row_of[problem][1]}
+                for cosine, problem in zip(near, names, strict=True)
+                if problem is not None
+            ],
+        }
+        for question, near, names in zip(asked, cosines, problems.tolist(), strict=True)
     ]
     about = {"version": str(version), "index": index.kind, "questions": index.size, "recall": index.recall}
     if json:
-        print_json(about | {"neighbours": records})
+        print_json(about | (answers[0] if len(answers) == 1 else {"answers": answers}))
         return
     console = terminal.console(soft_wrap=True)
     console.print(
         f"[bold]{version}[/]: {index.size:,} questions, {index.kind} index, recall {index.recall:.3f} of exact search"
     )
-    for record in records:
-        console.print(f"{record['cosine']:.3f}  [dim]{record['id']}[/]  {escape(record['question'])}")
+    for answer in answers:
+        if len(answers) > 1:
+            console.print(f"\n[bold]{escape(printable(answer['question']))}[/]")
+        for one in answer["neighbours"]:
+            console.print(f"{one['cosine']:.3f}  [dim]{one['id']}[/]  {escape(printable(one['question']))}")
+
+
+def _questions(given: Sequence[str]) -> list[str]:
+    """The questions, with the lines of standard input in the place of `-`. StorageError where there is none."""
+    found: list[str] = []
+    for text in given:
+        found += sys.stdin.read().splitlines() if text == "-" else [text]
+    found = [text.strip() for text in found if text.strip()]
+    if not found:
+        raise StorageError(
+            'no question was given. Fix: ./mathmill near NAME "QUESTION", or write questions to standard input, one per line'
+        )
+    return found
 
 
 def decontaminate(
@@ -91,7 +128,6 @@ def decontaminate(
     from flows.decontamination import Decontamination, examine
     from flows.settings import load_settings
     from flows.tools import opened
-    from tasks.hygiene import printable
     from tasks.records import IngestError
 
     config = Decontaminate(

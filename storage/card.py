@@ -124,7 +124,9 @@ def _certificate(record: Mapping[str, Any] | None) -> list[str]:
     planted = sum(part["planted"] for part in record["recall"])
     if planted:
         found = sum(part["found"] for part in record["recall"])
-        lines.append(f"Of {planted:,} leaks that were planted to test the rules, {found / planted:.1%} were found")
+        lines.append(
+            f"Of {planted:,} leaks that were planted to test the rules, {found / planted:.1%} were found"
+        )
     return lines
 
 

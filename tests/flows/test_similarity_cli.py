@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -130,10 +131,41 @@ def test_near(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [Row(text, "en", solution="s") for text in (LEAKED, OTHER, "Differentiate sin x.")]
     Store(home).publish("d", [to_table(rows)], lineage={})
     question = "3 bags hold 4 apples each; how many apples are there?"
-    near("d", question, 2, json=True)
+    near("d", [question], 2, json=True)
     found = json.loads(capsys.readouterr().out)
     assert (found["index"], found["questions"], found["recall"]) == ("flat", 3, 1.0)
     assert found["neighbours"][0]["question"] == OTHER
     assert len(found["neighbours"]) == 2
-    near("d", question)
+    near("d", [question])
     assert "3 questions, flat index, recall 1.000 of exact search" in capsys.readouterr().out
+
+
+def test_several_questions_are_compared_with_one_encoder(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [Row(text, "en", solution="s") for text in (LEAKED, OTHER, "Differentiate sin x.")]
+    Store(home).publish("d", [to_table(rows)], lineage={})
+    asked = ["3 bags hold 4 apples each; how many apples are there?", "What is the derivative of sin x?"]
+    nearest = [OTHER, "Differentiate sin x."]
+    for given, typed in (
+        (asked, ""),
+        (None, "\n".join(asked)),
+        (["-"], f"{asked[0]}\n\n  {asked[1]}  \r\n"),
+        ([asked[0], "-"], asked[1]),
+    ):
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        near("d", given, 2, json=True)
+        found = json.loads(capsys.readouterr().out)
+        assert [one["question"] for one in found["answers"]] == asked
+        assert [one["neighbours"][0]["question"] for one in found["answers"]] == nearest
+        assert [len(one["neighbours"]) for one in found["answers"]] == [2, 2]
+    near("d", asked, 1)
+    said = capsys.readouterr().out
+    assert said.index(asked[0]) < said.index(OTHER) < said.index(asked[1])
+
+
+def test_without_a_question_there_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(home).publish("d", [to_table([Row(OTHER, "en", solution="s")])], lineage={})
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n  \n"))
+    with pytest.raises(StorageError, match="no question was given. Fix: "):
+        near("d", [])
