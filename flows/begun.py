@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +25,26 @@ class Begun:
         self._inputs = inputs
 
     @classmethod
-    def unfinished(cls, home: Path, run: str, inputs: str) -> Begun | None:
-        """The note of the night `run`, which has published, if the process that began it was killed before its end and
-        this start asks for the same night: equal `inputs`, not later than SAME_NIGHT_S."""
-        path = home / "runs" / f"{run}.json"
-        if not path.exists():
-            return None
-        known = orjson.loads(path.read_bytes())
-        since = known.get("since") or 0.0
-        if known.get("inputs") != inputs or time.time() - since >= SAME_NIGHT_S:
-            path.unlink(
-                missing_ok=True
-            )  # that night is over: what it published is finished by whoever comes next
-            return None
-        return cls(path, since, known["forecast"], inputs)
+    def unfinished(cls, home: Path, inputs: str, published: Mapping[str, float]) -> Begun | None:
+        """The note of a night that has published and whose process was killed before its flow had ended, if this start
+        asks for the same night: equal `inputs`, not later than SAME_NIGHT_S.
+
+        `published`: when each run published last, in Unix seconds. What was published before the note is of an earlier
+        night of the same name, as there is where a version was restored.
+        """
+        for path in sorted((home / "runs").glob("*.json")):
+            if path.stem not in published:
+                continue
+            try:
+                known = orjson.loads(path.read_bytes())
+            except FileNotFoundError:  # its flow has just ended
+                continue
+            since = known.get("since") or 0.0
+            if time.time() - since >= SAME_NIGHT_S:
+                path.unlink(missing_ok=True)  # what that night published is finished by the next one
+            elif known.get("inputs") == inputs and published[path.stem] >= int(since):
+                return cls(path, since, known["forecast"], inputs)
+        return None
 
     @classmethod
     def note(cls, home: Path, run: str, forecast: Callable[[], dict[str, Any]], inputs: str = "") -> Begun:
@@ -55,12 +61,17 @@ class Begun:
         """A limit ended it in good order: begun again it has its budget anew."""
         self._write(None)
 
-    def published(self) -> None:
-        """The night is over: the note goes, at the end of the command that keeps the notes, if one does."""
-        if _kept is None:
-            self._path.unlink(missing_ok=True)
-        else:
-            _kept.append(self)
+    @property
+    def run(self) -> str:
+        """The name of the night."""
+        return self._path.stem
+
+    def published(self, flow_run: str) -> None:
+        """The night has published. Its note stays until the flow run of this id has ended; see `ended`."""
+        _published.setdefault(flow_run, []).append(self)
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
 
     def _write(self, since: float | None) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +80,19 @@ class Begun:
         os.replace(beside, self._path)
 
 
+_published: dict[str, list[Begun]] = {}  # by id of the flow run, until it has ended
 _kept: list[Begun] | None = None
+
+
+def ended(flow: Any, flow_run: Any, state: Any) -> None:
+    """Completion hook of the flow: Prefect knows that the run is complete, so that nothing starts it again, and the note
+    goes; at the end of the command that keeps the notes, if one does."""
+    notes = _published.pop(str(flow_run.id), [])
+    if _kept is not None:
+        _kept.extend(notes)
+        return
+    for note in notes:
+        note.remove()
 
 
 @contextlib.contextmanager
@@ -80,8 +103,7 @@ def notes_kept() -> Iterator[None]:
     _kept = []
     try:
         yield
-        notes, _kept = _kept, None
-        for note in notes:
-            note.published()
+        for note in _kept:
+            note.remove()
     finally:
         _kept = None

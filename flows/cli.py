@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
 import subprocess
 import sys
@@ -28,6 +30,7 @@ from flows.train_cli import train
 from flows.verdict_cli import verdict
 
 ROOT = Path(__file__).resolve().parent.parent
+UNWRITTEN = 120  # Python's own exit code where the output could not be written
 
 app = typer.Typer(
     name="mathmill",
@@ -98,6 +101,7 @@ def up(
 ) -> None:
     """Start a Prefect server with its UI and serve the flows, nightly on schedule. Ctrl-C stops both.
 
+    While a run of another command uses the server, the first Ctrl-C waits for its end and the second does not.
     With PREFECT_API_URL set the flows are served to that server, and none is started here.
     """
     from flows.settings import load_settings
@@ -105,14 +109,16 @@ def up(
     settings = load_settings()
     arrange(settings.home, quiet=False, join=False)  # of two on one home the second is refused
     from flows.config import load_config
-    from flows.up import serve_flows, with_server
+    from flows.up import serve_flows, wait_for_joined, with_server
 
     night = load_config(config, set_ or [])
     if "PREFECT_API_URL" in os.environ:
         serve_flows(night, cron=cron, timezone=timezone)
     else:
-        with with_server(settings.home.absolute(), port):
-            serve_flows(night, cron=cron, timezone=timezone)
+        home = settings.home.absolute()
+        with with_server(home, port) as server:
+            if serve_flows(night, cron=cron, timezone=timezone):
+                wait_for_joined(home, server)
 
 
 @teacher.command("serve")
@@ -170,7 +176,34 @@ def run_tests(ctx: typer.Context) -> None:
 
 
 def main() -> None:
-    """The console script: runs the command; an error for people is one line and exit code 2."""
+    """The console script: runs the command, and leaves without taking the interpreter apart.
+
+    With torch and Prefect loaded that would take seconds after the last word, and nothing needs it: what is registered
+    for the end of the process has run by then.
+    """
+    status = [1]
+    atexit.register(_leave, status)  # before everything else, and so called as the last
+    try:
+        _run()
+        status[0] = 0
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            status[0] = end.code or 0
+        raise
+
+
+def _leave(status: list[int]) -> None:
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # nobody reads it any more
+            status[0] = status[0] or UNWRITTEN
+    os._exit(status[0])
+
+
+def _run() -> None:
+    """Run the command; an error for people is one line and exit code 2."""
     try:
         app()
     except KeyboardInterrupt:

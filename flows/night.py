@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,15 @@ class Night:
         told = [gains] if gains else []
         run = f"night-{digest_of(plain, seed, digests, against.benchmarks.digest, *told)[:12]}"
         inputs = digest_of(plain, digests, against.benchmarks.digest)
-        if base is not None and (done := Begun.unfinished(tools.home, base.lineage.get("run", ""), inputs)):
-            raise Finished(base, done)
+        versions = {
+            str(one.lineage.get("run")): one
+            for one in tools.store.versions(config.dataset)
+            if one.lineage.get("flow") == "nightly"
+        }
+        times = {name: datetime.fromisoformat(one.created).timestamp() for name, one in versions.items()}
+        if done := Begun.unfinished(tools.home, inputs, times):
+            finish(tools, versions[done.run])
+            raise Finished(versions[done.run], done)
         begun = Begun.note(tools.home, run, lambda: forecast(config, tools).record(), inputs)
         tools.terms = agreed(config, run, begun.since, tools.ledger)
         if tools.settings.runner != "threads" and (tools.terms.budget or tools.terms.answers != "online"):

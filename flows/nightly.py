@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from prefect import flow
+from prefect.runtime import flow_run
 
 from flows.alarms import on_failure
+from flows.begun import ended
 from flows.config import Nightly
 from flows.decontamination import READERS
 from flows.jitter import stagger
@@ -53,6 +55,7 @@ CERTIFY = Stage("certify", certify, needs=READERS, title="Certify")
     description="From seed tasks to a published dataset version.",
     task_runner=task_runner(),
     on_failure=[on_failure],
+    on_completion=[ended],
 )
 def nightly(config: Nightly = Nightly()) -> str:
     """Write, filter, solve, verify, judge, de-duplicate, decontaminate, probe, mix, publish, report.
@@ -65,7 +68,7 @@ def nightly(config: Nightly = Nightly()) -> str:
         try:
             night = Night.begin(config, tools, bars)
         except Finished as finished:  # begin has made its report, where that was missing
-            finished.begun.published()
+            finished.begun.published(str(flow_run.id))
             return str(finished.version)
         with Live(tools, config.dataset):
             try:
@@ -75,7 +78,9 @@ def nightly(config: Nightly = Nightly()) -> str:
         taken = night.line.whole(
             MIX, night.accepted, settings=config.mix.settings(config.target), near=night.near, seed=night.seed
         )
-        return str(publish(night, taken, again=DEDUP, clean=CLEAN, certify=CERTIFY))
+        version = publish(night, taken, again=DEDUP, clean=CLEAN, certify=CERTIFY)
+        night.begun.published(str(flow_run.id))
+        return str(version)
 
 
 def produce(night: Night) -> None:

@@ -7,17 +7,18 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from flows import terminal
-from flows.locks import is_locked, lock
-from flows.prefect_server import PrefectServer, auth_string, free_port
+from flows.locks import is_locked
+from flows.prefect_server import LOG, READY_WITHIN_S, PrefectServer, auth_string, free_port
 from flows.runners import refuse_own_server
 from flows.settings import SettingsError, load_settings
-from flows.surroundings import JOINED_LOCK, SERVER_LOCK, running_server
+from flows.surroundings import SERVER_LOCK, answers, joining, running_server
 
 T = TypeVar("T")
 Run = Callable[[Callable[[Any], T], Any], T]
@@ -37,7 +38,7 @@ def orchestrated(*labels: str) -> Iterator[Run[Any]]:
     home = load_settings().home.absolute()
     server: PrefectServer | _Joined
     if "PREFECT_API_URL" in os.environ:
-        server = _Joined(home, os.environ["PREFECT_API_URL"])
+        server = _Joined(home, os.environ["PREFECT_API_URL"], _name(labels))
     else:
         refuse_own_server()
         terminal.echo("Starting Prefect for this run ...", err=True)
@@ -51,9 +52,10 @@ def orchestrated(*labels: str) -> Iterator[Run[Any]]:
         with tags("mathmill", *labels), _interruptible(server):
             try:
                 return flow(config)
-            except Exception:
-                if not (isinstance(server, _Joined) and server.replace()):
+            except Exception as error:
+                if not (isinstance(server, _Joined) and server.lost(error)):
                     raise
+                server.wait()
             # what the run has finished is found again, and what it has published is not published twice
             return flow(config)
 
@@ -71,8 +73,8 @@ class _Joined:
     A server whose address the user has set, and that is not `up`'s of this home, is left alone.
     """
 
-    def __init__(self, home: Path, url: str) -> None:
-        self._home, self._url = home, url
+    def __init__(self, home: Path, url: str, name: str) -> None:
+        self._home, self._url, self._name = home, url, name
         joined = running_server(home)
         self._auth = joined.auth if joined and joined.url == url else None
         self._own: PrefectServer | None = None
@@ -83,11 +85,34 @@ class _Joined:
 
     def start(self) -> None:
         if self._auth is not None:
-            self._stack.enter_context(lock(self._home / JOINED_LOCK, shared=True))
+            self._stack.enter_context(joining(self._home, self._name))
             self._watching.start()
 
     def wait(self) -> None:
-        """It runs already."""
+        """Until it answers: at once, or where it has ended when `up` has started it again or this run one of its own."""
+        deadline = time.monotonic() + READY_WITHIN_S
+        while self._auth is not None and not answers(self._url, self._auth):
+            if time.monotonic() > deadline:
+                raise SettingsError(
+                    f"the Prefect server at {self._url} does not answer any more. "
+                    f"Fix: see {self._home / LOG}; start `mathmill up` again, or end it, and run this again"
+                )
+            self.replace()
+            time.sleep(WATCH_S)
+
+    def lost(self, error: BaseException) -> bool:
+        """Whether a run failed since the server of `up` was away: it is gone, or `error` is that of a lost connection."""
+        if self._auth is None:
+            return False
+        chain: list[BaseException] = []
+        step: BaseException | None = error
+        while step is not None and step not in chain:
+            chain.append(step)
+            step = step.__cause__ or step.__context__
+        import httpx
+
+        lost = any(isinstance(each, httpx.TransportError) for each in chain)
+        return lost or self._own is not None or not answers(self._url, self._auth)
 
     def terminate(self) -> None:
         if self._own is not None:
@@ -123,6 +148,11 @@ class _Joined:
             except SettingsError as error:
                 terminal.echo(f"mathmill: {error}", err=True)
                 return
+
+
+def _name(labels: Sequence[str]) -> str:
+    """Of the run, for people: its command and what it works on, such as `nightly math-sft`."""
+    return " ".join([*sys.argv[1:2], *labels])
 
 
 def _said_all() -> None:

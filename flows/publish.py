@@ -70,7 +70,6 @@ def publish(night: Night, taken: Ref, *, again: Stage, clean: Stage, certify: St
                 date=today(),
             )
             finish(line.tools, version)
-            night.begun.published()
             return version
         except Conflict:
             if attempt + 1 == MOST_RACES:

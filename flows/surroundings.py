@@ -5,21 +5,23 @@ An explicit setting of the user always wins.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import urllib.request
 from base64 import b64encode
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.locks import PRIVATE_FOLDER, is_locked
+from flows.locks import PRIVATE_FOLDER, is_locked, lock
 from flows.settings import SettingsError
 
 # written by `mathmill up`, below the home
 SERVER_FILE = "server.url"
 PASSWORD_FILE = "server.password"  # USER:PASSWORD of the running server, for its owner only
 SERVER_LOCK = "server.lock"  # held by `up` as long as it lives
-JOINED_LOCK = "server.joined"  # shared by the runs that use the server of `up`
+JOINED_FOLDER = "joined"  # with a file for each run that uses the server of `up`, locked as long as it lives
 
 
 def arrange(home: Path, *, quiet: bool, join: bool = True) -> None:
@@ -95,6 +97,30 @@ def running_server(home: Path) -> Server | None:
         return None
     server = Server(url_file.read_text(encoding="utf-8").strip(), password_file.read_text(encoding="utf-8"))
     return server if answers(server.url, server.auth) else None
+
+
+@contextlib.contextmanager
+def joining(home: Path, name: str) -> Iterator[None]:
+    """Let `up` know while the block lasts that the run `name` of this process uses its server."""
+    folder = home / JOINED_FOLDER
+    private_folder(folder)
+    path = folder / str(os.getpid())
+    with lock(path, within_s=1):  # whoever looks whether it is held holds it for a moment
+        path.write_text(f"{name} (process {os.getpid()})", encoding="utf-8")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def joined_runs(home: Path) -> list[str]:
+    """The runs that use the server of `up`, by name and process; what a killed run left behind does not count."""
+    runs = []
+    for path in sorted((home / JOINED_FOLDER).glob("*")):
+        with contextlib.suppress(FileNotFoundError):  # it has just ended
+            if is_locked(path):
+                runs.append(path.read_text(encoding="utf-8"))
+    return runs
 
 
 def answers(url: str, auth: str) -> bool:

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 import yaml
 
+from flows import terminal
 from flows.config import ConfigError, Nightly
 from flows.locks import lock, write_private
 from flows.prefect_server import HOST, PrefectServer, auth_string
 from flows.runners import refuse_own_server
 from flows.server_app import SIGN_IN
 from flows.settings import SettingsError
-from flows.surroundings import PASSWORD_FILE, SERVER_FILE, SERVER_LOCK, running_server
+from flows.surroundings import PASSWORD_FILE, SERVER_FILE, SERVER_LOCK, joined_runs, running_server
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
@@ -34,7 +36,7 @@ RESTARTS = 3  # tries to start a server that ended
 
 
 @contextlib.contextmanager
-def with_server(home: Path, port: int) -> Iterator[None]:
+def with_server(home: Path, port: int) -> Iterator[PrefectServer]:
     """A Prefect server on loopback while the block lasts; runs started elsewhere on this home join it.
 
     SettingsError where `up` runs on this home already, where the port is taken, or where the server cannot be kept
@@ -67,7 +69,31 @@ def with_server(home: Path, port: int) -> Iterator[None]:
             f"The link opens the UI in one browser, once; others log in with what stands in {home / PASSWORD_FILE}"
         )
         with _kept_running(server):
-            yield
+            yield server
+
+
+def wait_for_joined(home: Path, server: PrefectServer) -> None:
+    """Keep the server for the runs of other commands that have joined it, until the last one has ended.
+
+    Ctrl-C or SIGTERM ends the waiting: those runs then go on with a server of their own.
+    """
+    # SIGTERM too: since the flows are not served any more, Prefect's handler for it does nothing
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    shown: list[str] = []
+    try:
+        while (runs := joined_runs(home)) and server.ended() is None:
+            if runs != shown:
+                terminal.echo(
+                    f"mathmill: waiting for {', '.join(runs)} to end, which uses this server. "
+                    "Ctrl-C stops at once, and the run goes on with a server of its own",
+                    err=True,
+                )
+                shown = runs
+            time.sleep(WATCH_S)
+    except KeyboardInterrupt:
+        terminal.echo("mathmill: stopped at once", err=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
@@ -81,7 +107,7 @@ def _kept_running(server: PrefectServer) -> Iterator[None]:
             code = server.ended()
             if code is None:
                 continue
-            typer.echo(
+            terminal.echo(
                 f"mathmill: the Prefect server ended (exit code {code}); it is started again", err=True
             )
             for _ in range(RESTARTS):
@@ -107,8 +133,11 @@ def _kept_running(server: PrefectServer) -> Iterator[None]:
         raise failures[-1]
 
 
-def serve_flows(night: Nightly, *, cron: str, timezone: str) -> None:
-    """Serve what prefect.yaml declares until interrupted, in the time zone given; `cron` is the night's."""
+def serve_flows(night: Nightly, *, cron: str, timezone: str) -> bool:
+    """Serve what prefect.yaml declares until interrupted, in the time zone given; `cron` is the night's.
+
+    Returns whether it was asked to stop politely: by one Ctrl-C, and not by a second one or by SIGTERM.
+    """
     # the client settings were read when prefect was first imported, before the server's address was known
     from prefect.settings import PREFECT_API_URL, temporary_settings
     from prefect.utilities.collections import deep_merge
@@ -127,27 +156,44 @@ def serve_flows(night: Nightly, *, cron: str, timezone: str) -> None:
                 schedules = [cron]
             deployments.append(_deployment(one, schedules, zone, parameters))
             typer.echo(f"Serving {one['name']}, {f'{schedules[0]} {zone}' if schedules else 'by hand'}")
-        _serve(deployments)
+        return _serve(deployments)
 
 
-def _serve(deployments: list[RunnerDeployment]) -> None:
+def _serve(deployments: list[RunnerDeployment]) -> bool:
     """As prefect.serve, but SIGTERM (systemd, docker stop) ends it as Ctrl-C does: Prefect 3.8.8's own handler
-    forgets to await its farewell."""
+    forgets to await its farewell. Returns whether one Ctrl-C ended it."""
     from prefect.runner import Runner
+
+    signals: list[int] = []
 
     class Served(Runner):
         def handle_sigterm(self, *_: object) -> None:
+            signals.append(signal.SIGTERM)
             os.kill(os.getpid(), signal.SIGINT)
 
     # a pause on shutdown would leave the schedule off after the next start
     runner = Served(pause_on_shutdown=False)
     for deployment in deployments:
-        runner.add_deployment(deployment)
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # ignored where a script started it in its background
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(runner.start())
+        runner.add_deployment(deployment)  # outside of a loop: inside of one it would have to be awaited
+
+    async def serve() -> None:
+        serving = asyncio.current_task()
+        assert serving is not None
+
+        def interrupted() -> None:
+            if not signals:
+                typer.echo("\nStopping ... (Ctrl-C again: at once)", err=True)
+            signals.append(signal.SIGINT)
+            serving.cancel()
+
+        # Ctrl-C is ignored where a script started this in its background
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted)
+        await runner.start()
+
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(serve())
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return signals == [signal.SIGINT]
 
 
 def _deployment(

@@ -106,11 +106,12 @@ def data_uri(figure: Figure) -> str:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Once: a constrained layout measures every label, and would do so again at each saving."""
+    """Once: a constrained layout measures every label, and would do so again at each saving. With any engine left,
+    the "none" of matplotlib too, each saving would draw the figure twice."""
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
 
 
 def label(text: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -117,22 +119,33 @@ def teacher() -> Iterator[Callable[..., Teacher]]:
 SMALL = ("--set", "target=20", "--set", "weakness.share=0", "--set", "similarity.semantic=ignore")
 
 
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
-    """A machine on which `up` runs, with a night every minute."""
-    path = tmp_path_factory.mktemp("up") / "mathmill"
+@dataclass
+class Up:
+    """A machine on which `up` runs."""
+
+    process: subprocess.Popen[str]
+    home: Home
+    url: str
+
+    @property
+    def log(self) -> str:
+        """What it has printed so far."""
+        return (self.home.path.parent / "up.log").read_text()
+
+
+@contextlib.contextmanager
+def started_up(path: Path, cron: str) -> Iterator[Up]:
+    """`up` on the home `path` with a small night by `cron`, ended as by Ctrl-C where it still runs."""
     home = Home(path, clean_environment(MATHMILL_HOME=str(path)))
     port = free_port()
     log = (path.parent / "up.log").open("w")
-    process = home.start(
-        "up", "--port", str(port), "--cron", "* * * * *", "--timezone", "UTC", *SMALL, to=log
-    )
+    process = home.start("up", "--port", str(port), "--cron", cron, "--timezone", "UTC", *SMALL, to=log)
     url = f"http://127.0.0.1:{port}"
     try:
         last = declared()[-1]["name"]
         served = f"{url}/api/deployments/name/{last}/{last}"
         wait_for(lambda: answers(served, password_of(path)), SERVER_WITHIN_S, "the deployments", process)
-        yield home, url
+        yield Up(process, home, url)
     finally:
         # as Ctrl-C does: first the command, which then ends its server
         process.send_signal(signal.SIGINT)
@@ -140,3 +153,10 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
         end(process)
     assert not listens(port)
     assert not [name for name in ("server.url", "server.password") if (path / name).exists()]
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
+    """A machine on which `up` runs, with a night every minute."""
+    with started_up(tmp_path_factory.mktemp("up") / "mathmill", "* * * * *") as found:
+        yield found.home, found.url

@@ -28,7 +28,7 @@ from tests.e2e.forked import can_be_forked, run_forked
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
 SCRIPT = Path(sys.executable).parent / "mathmill"
-SERVER_WITHIN_S = 180
+SERVER_WITHIN_S = 600  # on a machine that others use too; no assertion of speed
 CHROMIUM = shutil.which("chromium")
 WITHIN_S = 420  # a command
 READ_ONLY = ("datasets", "sql", "why")

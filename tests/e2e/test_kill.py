@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +14,7 @@ import psutil
 import pytest
 
 from flows.orchestrated import STOPPED
-from tests.e2e.processes import Home, Teacher, end, listens, wait_for
+from tests.e2e.processes import WITHIN_S, Home, Teacher, end, listens, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -67,6 +69,54 @@ def test_killed_and_run_again(
     assert counted["distinct_requests"] == calls
 
 
+# a night as a worker runs it, without a command around it, that is killed at a point of its end
+WORKER = """
+import os, sys
+from pathlib import Path
+from flows.surroundings import arrange
+arrange(Path(os.environ["MATHMILL_HOME"]), quiet=True)
+import flows.night, flows.publish, flows.tools
+from flows.config import load_config
+killed = lambda *_: os._exit(9)
+if sys.argv[1] == "published":
+    flows.publish.finish = killed
+if sys.argv[1] == "finished":
+    flows.tools.Tools.close = killed
+from flows.nightly import nightly
+print(nightly(load_config(None, sys.argv[2:])))
+"""
+
+
+def test_a_worker_killed_after_its_night_has_published_pays_no_second_one(
+    home: Callable[..., Home], teacher: Callable[[], Teacher]
+) -> None:
+    server = teacher()
+    one = pointed_at(home, server)
+
+    def worker(killed: str) -> subprocess.CompletedProcess[str]:
+        sets = ("target=8", *(word for word in NIGHT if "." in word))
+        return subprocess.run(
+            [sys.executable, "-c", WORKER, killed, *sets],
+            env=one.environment, cwd=one.path.parent, capture_output=True, text=True, timeout=WITHIN_S, check=False,
+        )  # fmt: skip
+
+    first = worker("published")
+    assert first.returncode == 9, first.stderr[-3000:]
+    (version,) = one.json("datasets")
+    report = one.path / "reports" / f"{version['version']}.html"
+    calls = server.stats()["calls"]
+    assert calls > 0
+    assert not report.exists()
+    assert worker("finished").returncode == 9
+    assert report.exists()
+    last = worker("never")
+    assert last.returncode == 0, last.stderr[-3000:]
+    assert last.stdout.split() == [version["version"]]
+    assert [found["version"] for found in one.json("datasets")] == [version["version"]]
+    assert server.stats()["calls"] == calls
+    assert list((one.path / "runs").iterdir()) == []
+
+
 @pytest.mark.soak
 def test_killed_while_publishing(whole: dict[str, Any], home: Callable[..., Home]) -> None:
     """From the moment the mixture exists: publishing, candidates, history and report follow."""
@@ -80,8 +130,7 @@ def test_killed_while_publishing(whole: dict[str, Any], home: Callable[..., Home
     wait_for(mixture, 240, "the mixture", process)
     time.sleep(0.3)
     end(process, signal.SIGKILL)
-    if not one.json("datasets"):
-        one.run(*NIGHT)
+    one.run(*NIGHT)  # the same night, whether it had published or not
     versions = one.json("datasets")
     assert versions[0]["digest"] == whole["digest"]
     # the next night finishes what the kill cut off: candidates, history, report

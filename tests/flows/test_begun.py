@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from flows.begun import SAME_NIGHT_S, Begun, notes_kept
+from flows.begun import SAME_NIGHT_S, Begun, ended, notes_kept
 
 
 def test_a_night_begun_again_is_the_same_one(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_a_night_begun_again_is_the_same_one(tmp_path: Path) -> None:
     later = Begun.note(tmp_path, "night-1", forecast)
     assert later.since > first.since
     assert later.forecast == {"number": 0}
-    later.published()
+    later.remove()
     assert Begun.note(tmp_path, "night-1", forecast).forecast == {"number": 1}
     assert Begun.note(tmp_path, "night-2", forecast).forecast == {"number": 2}
 
@@ -39,29 +39,60 @@ def test_the_next_night_has_a_budget_of_its_own(tmp_path: Path) -> None:
     assert Begun.note(tmp_path, "night-1", dict).since > began + SAME_NIGHT_S
 
 
-def test_a_night_that_published_and_was_killed_is_known_again(tmp_path: Path) -> None:
-    with contextlib.suppress(KeyboardInterrupt), notes_kept():
-        Begun.note(tmp_path, "night-1", dict, "inputs").published()
-        raise KeyboardInterrupt  # a kill, before the command has said what it published
-    again = Begun.unfinished(tmp_path, "night-1", "inputs")
+class Run:
+    """A flow run, as its hooks get it."""
+
+    def __init__(self, number: str) -> None:
+        self.id = number
+
+
+def unfinished(home: Path, inputs: str = "inputs", **published: float) -> Begun | None:
+    return Begun.unfinished(home, inputs, published)
+
+
+def notes(home: Path) -> list[str]:
+    return sorted(path.stem for path in (home / "runs").iterdir())
+
+
+def test_a_note_stays_until_its_flow_run_has_ended(tmp_path: Path) -> None:
+    Begun.note(tmp_path, "one", dict, "inputs").published("run 1")
+    Begun.note(tmp_path, "two", dict, "other").published("run 2")
+    assert notes(tmp_path) == ["one", "two"]  # a worker that is killed here is asked for the same night again
+    again = unfinished(tmp_path, one=time.time())
     assert again is not None
-    again.published()
-    assert Begun.unfinished(tmp_path, "night-1", "inputs") is None
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert again.run == "one"
+    ended(None, Run("run 1"), None)
+    ended(None, Run("run 1"), None)
+    assert notes(tmp_path) == ["two"]
+    assert unfinished(tmp_path, one=time.time()) is None
+    ended(None, Run("run 2"), None)
+    assert notes(tmp_path) == []
 
 
-def test_a_command_that_ended_leaves_no_note(tmp_path: Path) -> None:
+def test_a_note_stays_until_the_command_that_keeps_notes_has_ended(tmp_path: Path) -> None:
+    def night() -> None:
+        Begun.note(tmp_path, "one", dict, "inputs").published("run 1")
+        ended(None, Run("run 1"), None)
+
+    with contextlib.suppress(KeyboardInterrupt), notes_kept():
+        night()
+        raise KeyboardInterrupt  # a kill, before the command has printed what it published
+    assert unfinished(tmp_path, one=time.time()) is not None
     with notes_kept():
-        Begun.note(tmp_path, "night-1", dict, "inputs").published()
-        assert list((tmp_path / "runs").iterdir()) != []
-    assert list((tmp_path / "runs").iterdir()) == []
+        night()
+        assert notes(tmp_path) == ["one"]
+    assert notes(tmp_path) == []
 
 
 def test_another_night_or_a_later_one_is_a_new_night(tmp_path: Path) -> None:
-    Begun.note(tmp_path, "night-1", dict, "inputs")
-    assert Begun.unfinished(tmp_path, "night-1", "other inputs") is None
-    Begun.note(tmp_path, "night-1", dict, "inputs")
+    Begun.note(tmp_path, "one", dict, "inputs")
+    now = time.time()
+    assert unfinished(tmp_path, "other inputs", one=now) is None
+    assert unfinished(tmp_path, two=now) is None  # not published yet: it goes on as itself
+    assert unfinished(tmp_path, one=now - 60) is None  # what a version restored since was made of
+    assert unfinished(tmp_path, one=now) is not None
     (file,) = (tmp_path / "runs").iterdir()
     began = time.time() - SAME_NIGHT_S - 1
     file.write_bytes(orjson.dumps({"since": began, "forecast": {}, "inputs": "inputs"}))
-    assert Begun.unfinished(tmp_path, "night-1", "inputs") is None
+    assert unfinished(tmp_path, one=now) is None
+    assert notes(tmp_path) == []

@@ -1,0 +1,78 @@
+"""A run and `up` outlive the Prefect server: killed, or stopped with Ctrl-C while a run uses it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flows.orchestrated import TOOK_OVER
+from flows.surroundings import joined_runs
+from flows.up import RESTARTS
+from tests.e2e.conftest import SMALL, Up, started_up
+from tests.e2e.processes import SERVER_WITHIN_S, WITHIN_S, answers, end, listens, password_of, wait_for
+
+pytestmark = pytest.mark.e2e
+
+NEVER = "0 0 1 1 *"
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Up]:
+    with started_up(tmp_path / "mathmill", NEVER) as found:
+        yield found
+
+
+def server_of(up: Up) -> psutil.Process:
+    (server,) = [
+        child for child in psutil.Process(up.process.pid).children() if "uvicorn" in " ".join(child.cmdline())
+    ]
+    return server
+
+
+def test_a_killed_server_is_started_again_and_a_joined_night_outlives_ctrl_c(alone: Up) -> None:
+    """One `up` for both, since its start is most of the test's time."""
+    home = alone.home
+    night = home.start("nightly", *SMALL)
+    try:
+        (run,) = wait_for(lambda: joined_runs(home.path), SERVER_WITHIN_S, "the joined night", night)
+        assert run == f"nightly math-sft (process {night.pid})"
+        server_of(alone).kill()
+        wait_for(lambda: "it is started again" in alone.log, 60, "the restart", alone.process)
+        up_again = lambda: answers(f"{alone.url}/api/health", password_of(home.path))  # noqa: E731
+        wait_for(up_again, SERVER_WITHIN_S, "the server", alone.process)
+        assert night.poll() is None
+        os.kill(alone.process.pid, signal.SIGINT)
+        wait_for(lambda: f"waiting for {run} to end" in alone.log, 120, "the waiting", alone.process)
+        assert up_again()
+        os.kill(alone.process.pid, signal.SIGINT)
+        assert alone.process.wait(60) == 0
+        out, err = night.communicate(timeout=WITHIN_S)
+    except BaseException:
+        end(night, signal.SIGKILL)
+        raise
+    assert night.returncode == 0, err[-3000:]
+    assert f"mathmill: {TOOK_OVER}" in err
+    assert "Traceback" not in out + err + alone.log
+    (version,) = home.json("datasets")
+    assert version["version"] in out
+    assert (home.path / "reports" / f"{version['version']}.html").exists()
+
+
+@pytest.mark.soak
+def test_a_server_that_cannot_be_started_again_ends_up_in_a_line(alone: Up) -> None:
+    port = int(alone.url.rpartition(":")[2])
+    server_of(alone).kill()
+    wait_for(lambda: not listens(port), 30, "the end of the server")
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen(100)
+        assert alone.process.wait(SERVER_WITHIN_S * RESTARTS) == 2
+    assert alone.log.strip().splitlines()[-1].startswith("mathmill: Prefect did not start")
+    assert "Traceback" not in alone.log

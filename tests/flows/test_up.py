@@ -1,0 +1,90 @@
+"""`up` and the runs that have joined its server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.prefect_server import PrefectServer
+from flows.surroundings import joined_runs
+from flows.up import wait_for_joined
+
+JOIN = """
+import sys
+from pathlib import Path
+from flows.surroundings import joining
+with joining(Path(sys.argv[1]), "nightly math-sft"):
+    print("joined", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def joined(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that says that it uses the server of this home, until its input ends."""
+    with subprocess.Popen(
+        [sys.executable, "-c", JOIN, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "joined\n"
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> PrefectServer:
+    return PrefectServer(tmp_path, 1, "user:password", ui=True)  # never started, and so never ended
+
+
+def leave(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait()
+
+
+def test_a_joined_run_is_known_by_name_until_it_ends(tmp_path: Path, joined: subprocess.Popen[str]) -> None:
+    assert joined_runs(tmp_path) == [f"nightly math-sft (process {joined.pid})"]
+    leave(joined)
+    assert joined_runs(tmp_path) == []
+
+
+def test_a_killed_run_is_not_waited_for(
+    tmp_path: Path, joined: subprocess.Popen[str], server: PrefectServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    joined.kill()
+    joined.wait()
+    assert joined_runs(tmp_path) == []
+    wait_for_joined(tmp_path, server)
+    assert capsys.readouterr().err == ""
+
+
+def test_it_waits_for_the_joined_run_and_says_so_once(
+    tmp_path: Path, joined: subprocess.Popen[str], server: PrefectServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later = threading.Timer(2.5, leave, [joined])
+    later.start()
+    wait_for_joined(tmp_path, server)
+    assert joined.returncode == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"mathmill: waiting for nightly math-sft (process {joined.pid}) to end")
+    later.join()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_ctrl_c_waits_no_longer(
+    tmp_path: Path, joined: subprocess.Popen[str], server: PrefectServer, how: signal.Signals
+) -> None:
+    before = signal.getsignal(how)
+    again = threading.Timer(1.5, os.kill, [os.getpid(), how])
+    again.start()
+    wait_for_joined(tmp_path, server)
+    assert joined.poll() is None
+    assert signal.getsignal(how) is before
+    again.join()
