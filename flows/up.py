@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import logging
 import os
 import signal
 import socket
@@ -176,6 +177,9 @@ def _serve(deployments: list[RunnerDeployment]) -> bool:
     for deployment in deployments:
         runner.add_deployment(deployment)  # outside of a loop: inside of one it would have to be awaited
 
+    # where the server goes away it complains with a traceback; that the server ended is printed in a line
+    logging.getLogger("prefect.FlowRunCancellingObserver").addFilter(_without_traceback)
+
     async def serve() -> None:
         serving = asyncio.current_task()
         assert serving is not None
@@ -186,14 +190,28 @@ def _serve(deployments: list[RunnerDeployment]) -> bool:
             signals.append(signal.SIGINT)
             serving.cancel()
 
+        def complained(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            # Prefect 3.8.8 asks a task that was cancelled for its exception, where its server was away before
+            if not (signals and isinstance(context.get("exception"), asyncio.CancelledError)):
+                loop.default_exception_handler(context)
+
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(complained)
         # Ctrl-C is ignored where a script started this in its background
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted)
+        loop.add_signal_handler(signal.SIGINT, interrupted)
         await runner.start()
 
     with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(serve())
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return signals == [signal.SIGINT]
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    if record.exc_info and record.exc_info[1]:
+        record.msg, record.args = f"{record.getMessage()} ({record.exc_info[1]})", ()
+        record.exc_info = None
+    return True
 
 
 def _deployment(
