@@ -17,7 +17,7 @@ from flows.up import RESTARTS
 from tests.e2e.conftest import SMALL, Up, started_up
 from tests.e2e.processes import SERVER_WITHIN_S, WITHIN_S, answers, end, listens, password_of, wait_for
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.soak]  # one and a half minutes each, on two cores of their own
 
 NEVER = "0 0 1 1 *"
 
@@ -66,7 +66,6 @@ def test_a_killed_server_is_started_again_and_a_joined_night_outlives_ctrl_c(alo
     assert (home.path / "reports" / f"{version['version']}.html").exists()
 
 
-@pytest.mark.soak
 def test_a_server_that_cannot_be_started_again_ends_up_in_a_line(alone: Up) -> None:
     port = int(alone.url.rpartition(":")[2])
     server_of(alone).kill()
