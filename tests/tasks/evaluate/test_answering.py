@@ -69,7 +69,7 @@ STEPS = {"question": "q", "language": "en", "solution": "a\nb", "reference": "2"
         ("choice", NUMBERS, "\\boxed{60}", "C", True),
         ("choice", NUMBERS, "\\boxed{(a, b)}", None, False),
         ("choice", NUMBERS, "\\boxed{a + 1}", None, False),
-        ("choice", NUMBERS, "The answer is a triangle.", None, False),
+        ("choice", NUMBERS, "The answer is a triangle.", "a triangle", None),
         ("choice", NUMBERS, "The answer is B) 60", "C", True),
         ("choice", SEVERAL, "\\boxed{A, C}", "AC", True),
         ("choice", SEVERAL, "\\boxed{CA}", "AC", True),
@@ -87,7 +87,7 @@ STEPS = {"question": "q", "language": "en", "solution": "a\nb", "reference": "2"
     ],
 )  # fmt: skip
 def test_forms(
-    form: str, item: dict[str, Any], text: str, answer: str | None, right: bool, judge: Judge
+    form: str, item: dict[str, Any], text: str, answer: str | None, right: bool | None, judge: Judge
 ) -> None:
     ours = module("tasks.evaluate.forms", form)
     found = ours.answers([item], [text], judge=judge, sandbox=None)
