@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.e2e.processes import CHROMIUM, Home, fetch, password_of, sign_in_link, signed_in
+from tests.e2e.processes import CHROMIUM, Home, fetch, free_port, password_of, sign_in_link, signed_in
 
 pytestmark = pytest.mark.e2e
 
@@ -223,7 +223,7 @@ def test_the_password_is_nowhere_but_in_its_file(up: tuple[Home, str]) -> None:
 
 def test_a_second_up_on_one_home_is_refused_in_a_line(up: tuple[Home, str]) -> None:
     home, url = up
-    done = home.script("up", "--port", "0")
+    done = home.script("up", "--port", str(free_port()))
     assert done.returncode == 2
     assert (
         done.stderr.strip()
