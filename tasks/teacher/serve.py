@@ -19,6 +19,7 @@ def serve(
 ) -> None:
     """Serve until interrupted, after printing the base URL; port 0 takes a free one. PortTaken if it is in use."""
     listening = listen(host, port)
+    listening.listen()  # from here on a client is queued, not refused, while the application starts
     print(f"http://{host}:{listening.getsockname()[1]}/v1", flush=True)
     config = uvicorn.Config(make_app(api_key, latency=latency), log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listening])

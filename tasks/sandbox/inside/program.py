@@ -204,7 +204,7 @@ def run(text: str, space: dict[str, Any], raw: Output, flush: Callable[[], None]
     try:
         try:
             try:
-                code, last = compiled(text)
+                code, last, target = compiled(text)
             except MemoryError:  # how CPython's parser says that its stack is full
                 raise SyntaxError("too deeply nested") from None
             exec(code, space)
@@ -223,12 +223,12 @@ def run(text: str, space: dict[str, Any], raw: Output, flush: Callable[[], None]
             exited, shown = True, None
         flush()
         value = shown if answers.text(shown) is not None else None
-        chosen = value is not None or assigned_last(text) in NAMES
+        chosen = value is not None or target in NAMES
         if value is None:
             value = next((space[name] for name in NAMES if space.get(name) is not None), None)
         if value is None and not exited and not raw.written:
             call = entry_point(space)
-            value = call() if call is not None else space.get(assigned_last(text) or "")
+            value = call() if call is not None else space.get(target or "")
             flush()
         words = answers.text(value)
         said = "null" if words is None else quoted(words)
@@ -245,18 +245,22 @@ def run(text: str, space: dict[str, Any], raw: Output, flush: Callable[[], None]
         return report
 
 
-def compiled(text: str) -> tuple[types.CodeType, types.CodeType | None]:
-    """The program's code, and apart from it its last statement, where that is an expression whose value a
-    notebook would show; None where it is another statement, or only words."""
+def compiled(text: str) -> tuple[types.CodeType, types.CodeType | None, str | None]:
+    """Compile a program. All parsing is done here, before the program can patch what the parser uses.
+
+    Returns the program's code; apart from it the code of its last statement, where that is an expression whose
+    value a notebook would show (None where it is another statement, or only words); and the name that the last
+    statement assigns to (None where it assigns to none).
+    """
     tree = ast.parse(text, "<program>")
     end = tree.body[-1] if tree.body else None
     if not isinstance(end, ast.Expr) or (
         isinstance(end.value, ast.Constant) and type(end.value.value) is str
     ):
-        return compile(text, "<program>", "exec", dont_inherit=True), None
+        return compile(text, "<program>", "exec", dont_inherit=True), None, target_of(end)
     del tree.body[-1]
     first = compile(tree, "<program>", "exec", dont_inherit=True)
-    return first, compile(ast.Expression(end.value), "<program>", "eval", dont_inherit=True)
+    return first, compile(ast.Expression(end.value), "<program>", "eval", dont_inherit=True), None
 
 
 def entry_point(space: dict[str, Any]) -> types.FunctionType | None:
@@ -279,10 +283,8 @@ def needs_nothing(call: types.FunctionType) -> bool:
     )
 
 
-def assigned_last(text: str) -> str | None:
-    """The name that the last statement assigns to; one of NAMES where it assigns to several."""
-    statements = ast.parse(text).body
-    statement = statements[-1] if statements else None
+def target_of(statement: ast.stmt | None) -> str | None:
+    """The name that a statement assigns to; one of NAMES where it assigns to several."""
     if not isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
         return None
     targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]

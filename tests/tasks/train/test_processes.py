@@ -32,5 +32,5 @@ def test_two_processes_learn_what_one_learns(
 
 @pytest.mark.slow
 def test_what_a_process_refuses_is_told(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
-    with pytest.raises(TrainError, match="no pairs of a right and a rejected solution"):
+    with pytest.raises(TrainError, match="no pairs of a right and a wrong solution"):
         train(tiny(method="dpo", processes=2), store, tmp_path / "run")
