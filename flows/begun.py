@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,7 +10,14 @@ from typing import Any
 
 import orjson
 
+from storage.errors import ForPeople, in_one_line
+from storage.home_files import HomeFiles
+
 SAME_NIGHT_S = 20 * 3600  # begun again later than this it is the next night, with the budget of one
+
+
+class NoteError(ForPeople, ValueError):
+    """The note of a run cannot be read; the message names the file."""
 
 
 class Begun:
@@ -20,6 +26,7 @@ class Begun:
 
     def __init__(self, path: Path, since: float, forecast: dict[str, Any], inputs: str = "") -> None:
         self._path = path
+        self._files = HomeFiles(path.parent.parent)
         self.since = since
         self.forecast = forecast
         self._inputs = inputs
@@ -36,12 +43,12 @@ class Begun:
             if path.stem not in published:
                 continue
             try:
-                known = orjson.loads(path.read_bytes())
+                known = _read(path)
             except FileNotFoundError:  # its flow has just ended
                 continue
             since = known.get("since") or 0.0
             if time.time() - since >= SAME_NIGHT_S:
-                path.unlink(missing_ok=True)  # what that night published is finished by the next one
+                HomeFiles(home).remove(path)  # what that night published is finished by the next one
             elif known.get("inputs") == inputs and published[path.stem] >= int(since):
                 return cls(path, since, known["forecast"], inputs)
         return None
@@ -51,7 +58,7 @@ class Begun:
         """The note of an earlier start, or a new one. `inputs`: digest of what the night was asked for, without what
         it builds on."""
         path = home / "runs" / f"{run}.json"
-        found: dict[str, Any] = orjson.loads(path.read_bytes()) if path.exists() else {"forecast": forecast()}
+        found: dict[str, Any] = _read(path) if path.exists() else {"forecast": forecast()}
         now, since = time.time(), found.get("since") or 0.0
         note = cls(path, since if now - since < SAME_NIGHT_S else now, found["forecast"], inputs)
         note._write(note.since)
@@ -71,13 +78,28 @@ class Begun:
         _published.setdefault(flow_run, []).append(self)
 
     def remove(self) -> None:
-        self._path.unlink(missing_ok=True)
+        self._files.remove(self._path)
 
     def _write(self, since: float | None) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_suffix(".tmp")
-        beside.write_bytes(orjson.dumps({"since": since, "forecast": self.forecast, "inputs": self._inputs}))
-        os.replace(beside, self._path)
+        note = {"since": since, "forecast": self.forecast, "inputs": self._inputs}
+        self._files.write(self._path, orjson.dumps(note))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What a note says. NoteError where it is not a note at all; whether it is the one that was written, `verify` tells."""
+    try:
+        found = orjson.loads(path.read_bytes())
+        since = found.get("since")
+        if not isinstance(found["forecast"], dict) or not (since is None or isinstance(since, int | float)):
+            raise ValueError("it is not a note of a run")
+    except FileNotFoundError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NoteError(
+            f"{path} cannot be read ({in_one_line(error)}). Fix: remove the file; the night then begins with the budget of "
+            "a new one, and nothing that is paid for is lost"
+        ) from error
+    return dict(found)
 
 
 _published: dict[str, list[Begun]] = {}  # by id of the flow run, until it has ended

@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flows.settings import Settings, load_settings
+from storage import vectors
 from storage.datasets import Store
 from storage.errors import Corrupt, ForPeople, in_one_line
+from storage.home_files import HomeFiles
 from storage.ledger import Ledger
 from storage.ledger.schema import location
 from storage.location import Location
+from storage.shards import ShardStore
+from storage.sketches import check_indexes
 from storage.verify import check_tables
 
 MEND = "Fix: restore it from a copy of the home"
@@ -42,15 +46,24 @@ def check_everything() -> dict[str, str]:
             found[str(version)] = _state(lambda version=version: store.verify(version))  # type: ignore[misc]
     history = Location.of(settings.home.absolute() / "history")
     for table, lines in check_tables(history).items():
-        found[f"history {table}"] = _told(lines)
+        indexes, damaged = check_indexes(Path(history.path(table)))
+        found[f"history {table}"] = _told(lines + damaged, f"{indexes} indexes" if indexes else "")
     found |= dict(_ledger(settings))
+    home = settings.home.absolute()
+    for what, count, lines in (
+        ("reports and notes", *HomeFiles(home).check()),
+        ("stage outputs", *ShardStore(home).check()),
+        ("encodings", *vectors.check(home / "vectors")),
+    ):
+        if count or lines:
+            found[what] = _told(lines, f"{count:,} files")
     return found
 
 
 def _ledger(settings: Settings) -> Iterator[tuple[str, str]]:
     url = location(settings.ledger_url())
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        if Path(settings.home, "tables").exists():
+        if any(Path(settings.home, name).exists() for name in ("tables", "shards", "history", "reports")):
             yield "ledger", f"{url.database} is missing. {MEND}; without it every answer is paid for again"
         return
     try:
@@ -59,7 +72,7 @@ def _ledger(settings: Settings) -> Iterator[tuple[str, str]]:
     except ForPeople as error:
         yield "ledger", in_one_line(error, 2_000)
         return
-    yield "ledger", _told(lines) if lines else f"sound, {calls:,} calls"
+    yield "ledger", _told(lines, f"{calls:,} calls")
 
 
 def _state(check: Callable[[], None]) -> str:
@@ -70,5 +83,8 @@ def _state(check: Callable[[], None]) -> str:
     return "sound"
 
 
-def _told(lines: list[str]) -> str:
-    return f"damaged: {'; '.join(lines)}. {MEND}" if lines else "sound"
+def _told(lines: list[str], read: str = "") -> str:
+    """The state of one thing. `read`: how much of it was looked at."""
+    if lines:
+        return f"damaged: {'; '.join(lines)}. {MEND}"
+    return f"sound, {read}" if read else "sound"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from flows.stage import Line, Stage
 from flows.terms import agreed
 from flows.tools import Tools
 from storage.clock import now
+from storage.home_files import HomeFiles
 from storage.rows import kept
 from storage.shards import digest_of
 from tasks.bill import total
@@ -115,7 +115,7 @@ class Evaluation:
     def report(self, candidate: pa.Table, baseline: pa.Table | None) -> str:
         """The record with scores and differences; written last, so that its existence means that the rest is there."""
         config, folder = self.config, self.line.tools.home / FOLDER / self.name
-        folder.mkdir(parents=True, exist_ok=True)
+        files = HomeFiles(self.line.tools.home)
         models = {config.model: candidate} | ({config.baseline: baseline} if baseline is not None else {})
         record: dict[str, Any] = {
             "name": self.name,
@@ -138,14 +138,17 @@ class Evaluation:
         domains = {model: {one["name"]: one["score"] for one in record["scores"][model] if one["group"] == "domain"} for model in models}  # fmt: skip
         drawn["radar"] = radar(domains)
         for plot, figure in drawn.items():
-            _write(folder / f"{plot}.svg", svg(figure).encode())
+            files.write(folder / f"{plot}.svg", svg(figure).encode())
         for number, table in enumerate(models.values()):
-            pq.write_table(table, folder / ("candidate.parquet" if number == 0 else "baseline.parquet"))
-        _write(folder / "report.md", to_markdown(record).encode())
+            sink = pa.BufferOutputStream()
+            pq.write_table(table, sink)
+            name = "candidate.parquet" if number == 0 else "baseline.parquet"
+            files.write(folder / name, sink.getvalue().to_pybytes())
+        files.write(folder / "report.md", to_markdown(record).encode())
         # an artifact has no files beside it: its plots are in the text
         text = to_markdown(record, {plot: data_uri(figure) for plot, figure in drawn.items()})
         create_markdown_artifact(key=f"evaluation-{self.name}"[:250].replace("_", "-"), markdown=text)
-        _write(
+        files.write(
             folder / "record.json", orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
         )
         return self.name
@@ -194,9 +197,3 @@ def _plain(model: str) -> str:
     """A model's name as a part of a file's name: of a checkpoint its last two folders."""
     last = "-".join(Path(model.removeprefix(CHECKPOINT)).parts[-2:])
     return re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-") or "model"
-
-
-def _write(path: Path, data: bytes) -> None:
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_bytes(data)
-    os.replace(beside, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +10,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 
 from flows.terms import Stopped
 from flows.tools import Tools
+from storage.home_files import HomeFiles
 from storage.markdown import inline
 from storage.marks import newest
 from storage.rows import column
@@ -73,7 +73,7 @@ def report(tools: Tools, version: Version) -> Path:
     )
     _compared(tools, version, key)
     # the page comes last: its existence means that the rest is there
-    _write(path, page.html())
+    HomeFiles(tools.home).write(path, page.html().encode())
     return path
 
 
@@ -97,17 +97,10 @@ def _compared(tools: Tools, version: Version, key: str) -> None:
     before = [v for v in tools.store.versions(version.dataset) if v.table_version < version.table_version]
     if before:
         found = diff.compare(tools.store, before[-1], version)
-        _write(diff_path(tools.home, str(version)), diff.to_html(found))
+        HomeFiles(tools.home).write(diff_path(tools.home, str(version)), diff.to_html(found).encode())
         create_markdown_artifact(
             key=f"{key}-diff", markdown=diff.to_text(found), description=f"`{before[-1]}` to `{version}`"
         )
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".tmp")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
 
 
 def figures_of(tools: Tools, version: Version) -> Figures:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from flows.reporting import key_of, report
 from flows.stage import Line
 from flows.tools import Tools
 from storage.datasets import Store
+from storage.home_files import HomeFiles
 from storage.rows import kept
 from storage.shards import digest_of
 from storage.versions import Version
@@ -139,9 +139,11 @@ class Trial:
             "benchmark": ", ".join(sorted(set(self.items.column("benchmark").to_pylist()))),
             "run": self.name,
         }
-        _write(self.folder / "record.json", orjson.dumps(value, option=orjson.OPT_INDENT_2))
+        HomeFiles(tools.home).write(
+            self.folder / "record.json", orjson.dumps(value, option=orjson.OPT_INDENT_2)
+        )
         text = to_markdown(value)
-        _write(self.folder / "report.md", text.encode())
+        HomeFiles(tools.home).write(self.folder / "report.md", text.encode())
         tools.store.mark(self.candidate, "verdict", value)
         create_markdown_artifact(
             key=f"{key_of(self.candidate.dataset)}-verdict", markdown=text, description=f"`{self.candidate}`"
@@ -234,9 +236,3 @@ def _items(config: Verdict, store: Store, candidate: Version, validated: Version
             "--benchmark FILE"
         )
     return items.sort_by("id")
-
-
-def _write(path: Path, data: bytes) -> None:
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_bytes(data)
-    os.replace(beside, path)

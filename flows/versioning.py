@@ -93,8 +93,9 @@ def restore(name: Name) -> None:
 
 
 NOT_COVERED = (
-    "Not covered: what is made again when it is missing (reports, indexes, encodings), stage outputs (checked "
-    "whenever they are read), batch files, checkpoints, Prefect's own database, unused bytes of a SQLite file."
+    "Not covered: the removal of what is made again when it is missing (stage outputs, indexes, encodings), batch "
+    "files (their answers are in the ledger), checkpoints, Prefect's own database and logs (nothing that is published "
+    "is read from them), unused bytes of a SQLite file, a whole home that is replaced by an older copy of itself."
 )
 
 
@@ -106,7 +107,8 @@ def verify(
 ) -> None:
     """Read everything again and compare it with its digests. Exit code 2 names what is damaged or missing.
 
-    Versions, the logs of all tables, candidates, marks, tags, histories and the ledger are covered.
+    Versions, the logs of all tables, candidates, marks, tags, histories, the ledger, stage outputs, encodings,
+    reports and the notes of runs are covered.
     """
     from flows.checking import check_everything, check_one
 

@@ -62,16 +62,17 @@ def sealed_tables(where: Location) -> set[str]:
 
 def read(where: Location, table: str) -> Seal:
     """Both copies as one: what either names. A copy may be older than the other, never different."""
-    copies = {f"{FOLDER}/{table}.json": _load(where, FOLDER, f"{table}.json")}
-    copies[f"{table}/{OWN}"] = _load(where, table, OWN)
-    if all(isinstance(found, str) and found == _ABSENT for found in copies.values()):
+    copies = _copies(where, table)
+    if all(found == _ABSENT for found in copies.values()):
         return Seal()
+    single = any(isinstance(found, _Copy) and found.single for found in copies.values())
     seal = Seal()
     for name, found in copies.items():
         if isinstance(found, str):
-            seal.findings.append(f"{name} {found}")
+            if not (single and found == _ABSENT):  # the writer was killed before it wrote the second copy
+                seal.findings.append(f"{name} {found}")
             continue
-        for path, digest in found.items():
+        for path, digest in found.files.items():
             if seal.files.setdefault(path, digest) != digest and path != _MUTABLE:
                 seal.findings.append(f"the two seals of {table} differ about {path}")
     return seal
@@ -98,10 +99,12 @@ def seal(where: Location, table: str, *, data: bool = False) -> int:
                 files[path] = seal_of(where, table, path)[0]
         if _MUTABLE in names:  # rewritten with each checkpoint
             files[_MUTABLE] = seal_of(where, table, _MUTABLE)[0]
-        body = json.dumps(files, sort_keys=True)
-        text = json.dumps({"seal": _digest(body), "files": files}, sort_keys=True, indent=0).encode()
-        _write(where, text, FOLDER, f"{table}.json")
+        if all(found == _ABSENT for found in _copies(where, table).values()):
+            # so that a kill between the two copies differs from a copy that was removed
+            _write(where, _Copy(files, single=True).text(), FOLDER, f"{table}.json")
+        text = _Copy(files).text()
         _write(where, text, table, OWN)
+        _write(where, text, FOLDER, f"{table}.json")
         return len(new)
 
 
@@ -123,7 +126,10 @@ def check(where: Location, table: str) -> list[str]:
         return [f"the table {where.url(table)} is missing ({entries} entries of its log are sealed)"]
     found = list(sealed.findings)
     names = _log_files(where, table)
+    behind = any(name not in sealed.files for name in names)
     for name, digest in sorted(sealed.files.items()):
+        if name == _MUTABLE and behind:  # rewritten by a commit that is not sealed yet
+            continue
         if not where.exists(table, name):
             if name.startswith(f"{LOG}/") or name in _live(where, table, names):
                 found.append(f"{table}/{name} is missing")
@@ -198,19 +204,37 @@ def _is_entry(name: str) -> bool:
 _ABSENT = "is missing"
 
 
-def _load(where: Location, *parts: str) -> dict[str, str] | str:
-    """The files that a copy names, or what is wrong with it."""
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """One of the two copies of a seal. `single`: the other one has never been written."""
+
+    files: dict[str, str]
+    single: bool = False
+
+    def text(self) -> bytes:
+        body: dict[str, object] = {"files": self.files} | ({"single": True} if self.single else {})
+        sealed = json.dumps(body if self.single else self.files, sort_keys=True)
+        return json.dumps(body | {"seal": _digest(sealed)}, sort_keys=True, indent=0).encode()
+
+
+def _copies(where: Location, table: str) -> dict[str, _Copy | str]:
+    """Both copies of a table's seal, by name, or what is wrong with each."""
+    places = ((FOLDER, f"{table}.json"), (table, OWN))
+    return {"/".join(parts): _load(where, *parts) for parts in places}
+
+
+def _load(where: Location, *parts: str) -> _Copy | str:
+    """A copy, or what is wrong with it."""
     try:
         with where.filesystem.open_input_stream(where.path(*parts)) as stream:
-            found = json.loads(stream.read())
-        files = {str(path): str(digest) for path, digest in found["files"].items()}
-        if found["seal"] != _digest(json.dumps(files, sort_keys=True)) or len(found) != 2:
-            return "was altered"
+            data = stream.read()
+        found = json.loads(data)
+        copy = _Copy({str(path): str(digest) for path, digest in found["files"].items()}, "single" in found)
     except FileNotFoundError:
         return _ABSENT
     except (ValueError, KeyError, TypeError, AttributeError):
         return "was altered"
-    return files
+    return copy if copy.text() == data else "was altered"
 
 
 def _write(where: Location, data: bytes, *parts: str) -> None:

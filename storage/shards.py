@@ -125,7 +125,7 @@ class ShardStore:
                 "size": size,
                 "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             }
-            _replace(record_path, json.dumps(record, ensure_ascii=False, sort_keys=True).encode())
+            _replace(record_path, _plain(record | {"seal": _seal(_plain(record))}))
             flush(record_path.parent)
         return ref
 
@@ -163,6 +163,28 @@ class ShardStore:
                 size += record.stat().st_size + (data.stat().st_size if data.exists() else 0)
         return Unused(tuple(digests), size)
 
+    def check(self) -> tuple[int, list[str]]:
+        """How many outputs there are, and a line for each file of them that is missing or altered.
+
+        Not seen: an output whose record is gone, as after a kill. Its stage is run again."""
+        found: list[str] = []
+        records = sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json"))
+        for path in records:
+            name = f"shards/{path.parent.name}/{path.name}"
+            try:
+                record = self._load(path.stem)
+                if record is None or record["path"] != f"{path.parent.name}/{path.stem}.parquet":
+                    found.append(f"{name} was altered")
+                    continue
+                data = (self.folder / record["path"]).read_bytes()
+                if len(data) != record["size"] or _seal(data) != record["blake2b"]:
+                    found.append(f"shards/{record['path']} was altered")
+            except FileNotFoundError:
+                found.append(f"{name.removesuffix('.json')}.parquet is missing")
+            except (Corrupt, KeyError):
+                found.append(f"{name} was altered")
+        return len(records), found
+
     def drop(self, digest: str) -> None:
         """Forget an output, so that its stage runs again; the record goes first."""
         record = self._record(digest)
@@ -171,18 +193,33 @@ class ShardStore:
 
     def _load(self, digest: str) -> dict[str, Any] | None:
         path = self._record(digest)
+        what = f"the record of stage output {digest[:12]}"
         try:
-            record: dict[str, Any] = json.loads(path.read_bytes())
+            data = path.read_bytes()
+            record: dict[str, Any] = json.loads(data)
+            sealed = _plain(record) == data
+            seal = record.pop("seal", None)
         except FileNotFoundError:
             return None
-        except ValueError as error:
-            raise Corrupt(f"the record of stage output {digest[:12]}", [f"{path} is no JSON"]) from error
-        return record
+        except (ValueError, AttributeError) as error:
+            raise Corrupt(what, [f"{path} is no JSON"]) from error
+        # one of an earlier version has no seal and no name that is not known
+        known = record.keys() <= _RECORD if seal is None else sealed and seal == _seal(_plain(record))
+        if known:
+            return record
+        raise Corrupt(what, [f"{path} was altered"])
 
     def _record(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
             raise StorageError(f"{digest!r} is no digest: use storage.shards.digest_of")
         return self.folder / digest[:2] / f"{digest}.json"
+
+
+_RECORD = {field.name for field in dataclasses.fields(Ref)} | {"stage", "blake2b", "size", "created"}
+
+
+def _plain(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, sort_keys=True).encode()
 
 
 def _balance(table: pa.Table) -> dict[str, int]:

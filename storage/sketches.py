@@ -19,13 +19,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
 
 from storage import seals
-from storage.errors import ForPeople
+from storage.errors import ForPeople, in_one_line
 from storage.location import Location
 from storage.rows import kept
 
@@ -219,6 +220,8 @@ def _store(path: Path, arrays: Arrays) -> None:
         with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
             writer.write_batch(batch)
         with open(partial, "rb+") as file:
+            file.write(_trailer(file))
+            file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
@@ -230,9 +233,56 @@ def _load(path: Path) -> Arrays | None:
         source = pa.memory_map(str(path))
     except FileNotFoundError:
         return None
+    mapped = source.read_buffer()
+    if mapped.size < _TRAILER or mapped[-_TRAILER:][: len(_MAGIC)].to_pybytes() != _MAGIC:
+        return None  # of an earlier version, or cut: made again
     os.utime(path)  # in use: see _sweep
-    batch = pa.ipc.open_file(source).get_batch(0)
+    try:
+        batch = pa.ipc.open_file(pa.BufferReader(mapped[:-_TRAILER])).get_batch(0)
+    except (OSError, pa.ArrowException) as error:
+        raise HistoryError(
+            f"index {path} is damaged ({in_one_line(error)}). Fix: delete it, it is made again"
+        ) from error
     return {name: batch.column(name).values for name in batch.schema.names}
+
+
+def check_indexes(folder: Path) -> tuple[int, list[str]]:
+    """How many indexes the history in `folder` has, and a line for each that was altered.
+
+    Not seen: one that is gone. It is made again."""
+    found = []
+    paths = sorted((folder / "_indexes").glob("*.arrow"))
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:  # swept meanwhile
+            file.seek(max(0, path.stat().st_size - _TRAILER))
+            end = file.read()
+            if end.endswith(
+                b"ARROW1"
+            ):  # of an earlier version, without a seal: made again when it is asked for
+                continue
+            if end != _trailer(file, without=_TRAILER):
+                found.append(f"{folder.name}/_indexes/{path.name} was altered")
+    return len(paths), found
+
+
+_MAGIC = b"mathmill"
+_SEAL = 32
+_TRAILER = len(_MAGIC) + _SEAL  # bytes after the Arrow file: its seal
+
+
+def _trailer(file: IO[bytes], without: int = 0) -> bytes:
+    """What stands after an index in its file: a seal of everything before it. Leaves the file at its end."""
+    size = file.seek(0, os.SEEK_END) - without
+    file.seek(0)
+    seal, left = hashlib.blake2b(digest_size=_SEAL), size
+    while left:
+        part = file.read(min(left, 1 << 20))
+        if not part:
+            break
+        seal.update(part)
+        left -= len(part)
+    file.seek(0, os.SEEK_END)
+    return _MAGIC + seal.digest()
 
 
 def _sweep(folder: Path) -> None:

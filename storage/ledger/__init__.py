@@ -259,7 +259,7 @@ class Ledger:
 
     def verify(self) -> tuple[int, list[str]]:
         """Read every record and compare it with its seal; returns how many calls there are, and a line for
-        each damaged thing. On SQLite the database's own structure is checked first. What this does not
+        each thing that is damaged or missing. On SQLite the database's own structure is checked first. What this does not
         see: bytes of the file that hold no record, and records without a seal (see `seal`)."""
         self.flush()
         try:
@@ -269,7 +269,8 @@ class Ledger:
                     if lines != ["ok"]:
                         text = "; ".join(" ".join(str(line).split()) for line in lines)
                         return 0, [f"{shown(self.url)}: {text[:500]}"]
-                found = [f"{shown(self.url)}: {line}" for line in reader.damaged(connection)]
+                lines = [*reader.missing(connection), *reader.damaged(connection)]
+                found = [f"{shown(self.url)}: {line}" for line in lines]
                 return int(connection.execute(sa.select(sa.func.count(calls.c.id))).scalar() or 0), found
         except Damaged as error:
             return 0, [str(error)]

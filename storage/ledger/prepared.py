@@ -16,13 +16,17 @@ KEYS_IN_A_QUERY = 512  # well under the variable limit of any SQLite build
 class Prepared:
     """A statement in a dialect; values are given by column or parameter name, already as the driver takes them."""
 
-    def __init__(self, statement: sa.Insert | sa.Select[Any], dialect: sa.Dialect) -> None:
+    def __init__(self, statement: sa.Insert | sa.Update | sa.Select[Any], dialect: sa.Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         self._sql = str(compiled)
         self._order: list[str] | None = getattr(compiled, "positiontup", None)
 
     def many(self, connection: sa.Connection, rows: Sequence[Mapping[str, object]]) -> None:
         connection.exec_driver_sql(self._sql, [self._bound(row) for row in rows])
+
+    def one(self, connection: sa.Connection, values: Mapping[str, object]) -> int:
+        """Execute it once; how many rows it matched."""
+        return connection.exec_driver_sql(self._sql, self._bound(values)).rowcount
 
     def first(self, connection: sa.Connection, values: Mapping[str, object]) -> Any:
         """The first column of the first row; None where there is no row."""

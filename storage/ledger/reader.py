@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from storage.ledger import seals
 from storage.ledger.prepared import KEYS_IN_A_QUERY, any_there
-from storage.ledger.schema import COMPLETION, Call, Damaged, Stored, bills, calls, unpack
+from storage.ledger.schema import COMPLETION, Call, Damaged, Stored, bills, calls, meta, unpack
 
 _JOINED = calls.outerjoin(bills, bills.c.call_id == calls.c.id)
 _BILL = [column for column in bills.c if column.name not in ("call_id", "seal")]
@@ -100,6 +100,37 @@ def damaged(connection: sa.Connection) -> Iterator[str]:
         if not page:
             return
         last = page[-1].id
+
+
+def missing(connection: sa.Connection) -> Iterator[str]:
+    """A line for each range of calls that are gone, the newest ones included, and for each bill that is gone of a
+    call that is known to have been billed. The bill of a newer call is written by whoever reads the call next."""
+    notes = dict(connection.execute(sa.select(meta.c.name, meta.c.value)).tuples().all())
+    ids = list(connection.execute(sa.select(calls.c.id).order_by(calls.c.id)).scalars())
+    try:
+        top = seals.top_of(notes.get(seals.TOP))
+    except ValueError as error:
+        top = 0
+        yield str(error)
+    if seals.TOP not in notes:
+        yield "the note of the newest call is missing"
+    before = 0
+    for id_ in [*ids, max(top, ids[-1] if ids else 0) + 1]:
+        if id_ > before + 1:
+            yield (
+                f"call {before + 1} is missing"
+                if id_ == before + 2
+                else (f"calls {before + 1} to {id_ - 1} are missing")
+            )
+        before = id_
+    billed_to = notes.get("billed_to", "0")
+    if not billed_to.isdecimal():
+        yield "the note of the newest billed call was altered"
+        return
+    billed = sa.select(bills.c.call_id)
+    unbilled_ = sa.select(calls.c.id).where(calls.c.id <= int(billed_to)).except_(billed)
+    for id_ in sorted(connection.execute(unbilled_).scalars()):
+        yield f"the bill of call {id_} is missing"
 
 
 def unsealed(connection: sa.Connection, after: int) -> list[dict[str, Any]]:

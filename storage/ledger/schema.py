@@ -20,8 +20,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine as Database
 
 from storage.errors import ForPeople
+from storage.ledger import seals
 
-VERSION = 3
+VERSION = 4
 COMPLETION = "completion"  # the outcome of a call whose bytes answer their key
 
 metadata = sa.MetaData()
@@ -200,6 +201,7 @@ def prepare(database: Database) -> None:
         found = connection.execute(sa.select(meta.c.value).where(meta.c.name == "version")).scalar()
         if found is None:
             connection.execute(meta.insert().values(name="version", value=str(VERSION)))
+            _note_top(connection)
         elif not found.isdecimal():
             raise LedgerError(
                 f"{shown(database.url)} says that its version is {found!r:.40}: it is damaged. "
@@ -211,7 +213,15 @@ def prepare(database: Database) -> None:
                 f"this one reads {VERSION}): update mathmill"
             )
         elif int(found) < VERSION:
+            _note_top(connection)
             connection.execute(meta.update().where(meta.c.name == "version").values(value=str(VERSION)))
+
+
+def _note_top(connection: sa.Connection) -> None:
+    """The note of the newest call, which a ledger has since version 4; see seals.py."""
+    top = connection.execute(sa.select(sa.func.max(calls.c.id))).scalar() or 0
+    connection.execute(meta.delete().where(meta.c.name == seals.TOP))
+    connection.execute(meta.insert().values(name=seals.TOP, value=seals.of_top(top)))
 
 
 def only_for_its_owner(path: Path) -> None:

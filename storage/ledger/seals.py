@@ -3,6 +3,10 @@
 A call's seal has two halves, over everything but the request and over the request, since the request is
 not read when an answer is looked up. Both are over the bytes as they are stored. A record written before
 version 3 has no seal: it is read on, and `mathmill maintain` seals it.
+
+A record that is gone leaves a gap in the ids, which count from 1. That the newest ones are gone shows in the note TOP,
+the id of the newest call that was ever stored: it is written in the transaction that stores the call, so that no kill
+comes between the two, and new calls are numbered after it.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 HALF = 16  # bytes of a BLAKE2b digest
+TOP = "top"  # name of the note in the ledger's table of notes
 
 _CALL = (
     "id",
@@ -48,6 +53,21 @@ def request_half(request: bytes) -> bytes:
 def of_bill(values: Mapping[str, Any]) -> bytes:
     """The 16 bytes that seal a bill."""
     return _digest(values, _BILL)
+
+
+def of_top(top: int) -> str:
+    """The value of the note TOP, with a checksum."""
+    return f"{top} {hashlib.blake2b(str(top).encode(), digest_size=8).hexdigest()}"
+
+
+def top_of(value: str | None) -> int:
+    """The id of the newest call that a note TOP names; 0 where there is no note, ValueError if it was altered."""
+    if value is None:
+        return 0
+    number = value.partition(" ")[0]
+    if not number.isdecimal() or of_top(int(number)) != value:
+        raise ValueError("the note of the newest call was altered")
+    return int(number)
 
 
 def _digest(values: Mapping[str, Any], names: tuple[str, ...]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections import defaultdict
@@ -79,6 +80,11 @@ class Writer:
         self._insert_bill = Prepared(once, database.dialect)
         self._insert_call = Prepared(calls.insert(), database.dialect)
         self._top = Prepared(sa.select(sa.func.max(calls.c.id)), database.dialect)
+        noted = meta.c.name == sa.bindparam("noted")
+        self._noted_top = Prepared(sa.select(meta.c.value).where(noted), database.dialect)
+        self._note_top = Prepared(
+            meta.update().where(noted).values(value=sa.bindparam("value")), database.dialect
+        )
         self._queue: queue.SimpleQueue[_Put | Bill | Note | threading.Event | None] = queue.SimpleQueue()
         self._failure: LedgerError | None = None
         self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
@@ -159,10 +165,11 @@ class Writer:
             if group.puts:
                 # almost never any: another process asked the same since this one looked
                 earlier = read(connection, {put.call.key for put in group.puts})
-                first = (self._top.first(connection, {}) or 0) + 1
+                first = self._next(connection)
                 self._insert_call.many(
                     connection, [_columns(number, put.call) for number, put in enumerate(group.puts, first)]
                 )
+                self._reached(connection, first + len(group.puts) - 1)
             if group.bills:
                 self._insert_bill.many(connection, [_bill_columns(bill) for bill in group.bills])
             for name, value in group.notes:
@@ -174,6 +181,18 @@ class Writer:
             receipts.append(Receipt(number, put.call, tuple(before)))
             before.append(Stored(number, put.call))
         return receipts
+
+    def _next(self, connection: sa.Connection) -> int:
+        """The id of the next call: after the newest that is there, and after the newest that there ever was."""
+        noted = self._noted_top.first(connection, {"noted": seals.TOP})
+        with contextlib.suppress(ValueError):  # `verify` names it
+            return max(seals.top_of(noted), self._top.first(connection, {}) or 0) + 1
+        return (self._top.first(connection, {}) or 0) + 1
+
+    def _reached(self, connection: sa.Connection, top: int) -> None:
+        value = seals.of_top(top)
+        if not self._note_top.one(connection, {"noted": seals.TOP, "value": value}):
+            connection.execute(meta.insert().values(name=seals.TOP, value=value))
 
 
 def _columns(number: int, call: Call) -> dict[str, object]:

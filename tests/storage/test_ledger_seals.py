@@ -6,7 +6,10 @@ import contextlib
 import hashlib
 import random
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -123,6 +126,77 @@ def test_an_altered_record_is_named_by_its_key(tmp_path: Path, change: str, line
         assert len(ledger.get_many([call(1).key, call(3).key])) == 2
 
 
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        (["DELETE FROM calls WHERE id = 5"], ["call 5 is missing"]),
+        (["DELETE FROM calls WHERE id >= 4", "DELETE FROM bills WHERE call_id >= 4"], ["calls 4 to 5 are missing"]),
+        (["DELETE FROM calls WHERE id IN (1, 3)"], ["call 1 is missing", "call 3 is missing"]),
+        (["DELETE FROM calls"], ["calls 1 to 5 are missing"]),
+        (["DELETE FROM ledger_meta WHERE name = 'top'"], ["the note of the newest call is missing"]),
+        (["UPDATE ledger_meta SET value = '4' || substr(value, 2) WHERE name = 'top'"],
+         ["the note of the newest call was altered"]),
+        (["DELETE FROM bills WHERE call_id = 2"], ["the bill of call 2 is missing"]),
+    ],
+)  # fmt: skip
+def test_a_removed_record_is_named(tmp_path: Path, changes: list[str], lines: list[str]) -> None:
+    path = tmp_path / "ledger.sqlite"
+    fill(path, 5)
+    with Ledger.open(path) as ledger:
+        ledger.settle(lambda stored: Bill(stored.id, "completion", 0, 0, False, 0.0))
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        for change in changes:
+            database.execute(change)
+        database.commit()
+    with Ledger.open(path) as ledger:
+        assert ledger.verify()[1] == [f"{path}: {line}" for line in lines]
+
+
+def test_a_removed_newest_record_is_still_named_after_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    fill(path, 5)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("DELETE FROM calls WHERE id = 5")
+        database.commit()
+    with Ledger.open(path) as ledger:
+        assert ledger.put(call(7)).result().id == 6
+        assert ledger.verify()[1] == [f"{path}: call 5 is missing"]
+
+
+def test_a_process_of_version_3_that_still_runs_raises_no_false_alarm(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    fill(path, 5)
+    names = "key, created, role, model, tag, run, status, elapsed, price_in, price_out, request, raw"
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.execute(f"INSERT INTO calls (id, {names}) SELECT 6, {names} FROM calls WHERE id = 1")
+        old.commit()
+    with Ledger.open(path) as ledger:
+        assert ledger.verify() == (6, [])
+        assert ledger.put(call(7)).result().id == 7
+        assert ledger.verify() == (7, [])
+
+
+def test_a_writer_killed_at_any_moment_leaves_no_false_alarm(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    program = (
+        "import sys; from storage.ledger import Ledger; from tests.storage.test_ledger_seals import call\n"
+        "with Ledger.open(sys.argv[1]) as ledger:\n"
+        "    print('open', flush=True)\n"
+        "    for number in range(10**6): ledger.put(call(number)).result()\n"
+    )
+    rng = rng_of("ledger kills")
+    for _ in range(6):
+        process = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(rng.random() / 5)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        with Ledger.open(path) as ledger:
+            assert ledger.verify()[1] == []
+
+
 def to_version_2(path: Path) -> None:
     """The ledger as version 2 left it: without seals."""
     with contextlib.closing(sqlite3.connect(path)) as database:
@@ -159,10 +233,10 @@ def test_a_process_of_version_2_that_still_runs_goes_on_writing(tmp_path: Path) 
         with Ledger.open(path):  # migrates
             pass
         names = "key, created, role, model, tag, run, status, elapsed, price_in, price_out, request, raw"
-        old.execute(f"INSERT INTO calls (id, {names}) SELECT 1000, {names} FROM calls WHERE id = 1")
+        old.execute(f"INSERT INTO calls (id, {names}) SELECT {CALLS + 1}, {names} FROM calls WHERE id = 1")
         old.commit()
     with Ledger.open(path) as ledger:
-        assert [item.id for item in ledger.get_many([call(0).key])[call(0).key]] == [1, 1000]
+        assert [item.id for item in ledger.get_many([call(0).key])[call(0).key]] == [1, CALLS + 1]
         assert ledger.verify() == (CALLS + 1, [])
 
 

@@ -77,6 +77,24 @@ def test_a_removed_seal_is_named(store: Store, home: Path, copy: str) -> None:
     )
 
 
+def test_a_kill_between_the_first_two_copies_is_no_damage(store: Store, rows, day, monkeypatch) -> None:
+    write, count = seals._write, iter(range(100))
+
+    def dying(*args: object) -> None:
+        if next(count) == 1:
+            raise KeyboardInterrupt
+        write(*args)
+
+    monkeypatch.setattr(seals, "_write", dying)
+    with pytest.raises(KeyboardInterrupt):
+        store.append_candidates(rows(0, 20), run="r", version=None, stage="s")
+    monkeypatch.undo()
+    assert damage(store) == []
+    store.append_candidates(rows(20, 40), run="r", version=None, stage="t")
+    (Path(store.where.root) / candidates.TABLE / seals.OWN).unlink()
+    assert any(f"{seals.OWN} is missing" in line for line in damage(store))
+
+
 def test_a_seal_that_is_behind_is_no_damage_and_is_brought_up(
     store: Store, home: Path, rows, day, monkeypatch
 ) -> None:
