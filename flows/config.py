@@ -17,6 +17,7 @@ from tasks.clock import moment
 from tasks.decontaminate.rules import RULES
 from tasks.decontaminate.run import SHARED
 from tasks.dedup.settings import DedupSettings
+from tasks.forms import Folded
 from tasks.found import checked, names, scores_of
 from tasks.mix import COLUMNS, MixSettings
 from tasks.solve import SolveSettings
@@ -305,30 +306,38 @@ class Gates(Section):
 
 
 class Nightly(Section):
-    """One night: what to write, how to judge it, what to publish."""
+    """One night: what to write, how to judge it, what to publish. A group that is left out or null keeps its defaults."""
 
     dataset: str = Field(
         "math-sft", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="dataset that gets a new version"
     )
     target: int = Field(500, ge=1, le=10_000_000, description="accepted rows wanted")
-    seed: int = Field(0, description="same seed, same inputs, same rows")
-    shard_rows: int = Field(256, ge=1, le=100_000, description="questions a task run")
-    seeds: Seeds = Seeds()
-    generate: Generate = Generate()
-    similarity: Similarity = Similarity()
-    solve: Solve = Solve()
-    verify: Verify = Verify()
-    score: Score = Score()
-    decontaminate: Decontaminate = Decontaminate()
-    weakness: Weakness = Weakness()
-    mix: Mix = Mix()
     answers: Literal["online", "batch", "files", "offline"] = Field(
         "online",
         description="asked for at once; through the Batch API at half the price; batch files that you have "
         "answered; or offline: the ledger only",
     )
-    budget: Budget = Budget()
-    gates: Gates = Gates()
+    seeds: Folded[Seeds] = Field(Seeds(), description="files of seed problems, and their licence")
+    budget: Folded[Budget] = Field(Budget(), description="most USD and tokens, and the deadline")
+    generate: Folded[Generate] = Field(
+        Generate(), description="methods, languages and subdomains of the questions; rounds of generation"
+    )
+    solve: Folded[Solve] = Field(Solve(), description="solutions of each question, and the share of programs")
+    verify: Folded[Verify] = Field(Verify(), description="agreement and certainty that a solution needs")
+    score: Folded[Score] = Field(Score(), description="scorers, and the least scores of a kept row")
+    similarity: Folded[Similarity] = Field(
+        Similarity(), description="when two questions are too similar to keep both"
+    )
+    decontaminate: Folded[Decontaminate] = Field(
+        Decontaminate(), description="benchmarks that no row may come from, and the rules that find them"
+    )
+    weakness: Folded[Weakness] = Field(
+        Weakness(), description="share of the target for the student's failures, and how those are found"
+    )
+    mix: Folded[Mix] = Field(Mix(), description="solutions per question, and shares of formats and domains")
+    gates: Folded[Gates] = Field(Gates(), description="what the rows must be like to be published")
+    seed: int = Field(0, description="same seed, same inputs, same rows")
+    shard_rows: int = Field(256, ge=1, le=100_000, description="questions a task run")
 
 
 def load_config(file: Path | None, sets: list[str], **overrides: Any) -> Nightly:

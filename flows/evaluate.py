@@ -14,6 +14,7 @@ from flows.progress import Bars
 from flows.runners import task_runner
 from flows.settings import load_settings
 from flows.tools import opened
+from tasks.forms import Folded
 
 
 class Evaluate(Section):
@@ -49,7 +50,7 @@ class Evaluate(Section):
     answers: Literal["online", "batch", "files", "offline"] = Field(
         "online", description="as for a night; offline: from the ledger only"
     )
-    budget: Budget = Budget()
+    budget: Folded[Budget] = Field(Budget(), description="most USD and tokens, and the deadline")
     seed: int = Field(0, description="same seed, same items, same samples")
     shard_rows: int = Field(256, ge=1, le=100_000, description="items a task run")
 

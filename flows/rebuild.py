@@ -26,6 +26,7 @@ from flows.runners import task_runner
 from flows.settings import load_settings
 from flows.tools import opened
 from storage.errors import Conflict
+from tasks.forms import Folded
 from tasks.found import checked
 from tasks.rejudge import CHOSEN_BY
 
@@ -65,7 +66,7 @@ class Rebuild(Section):
     )
     rules: list[str] | None = Field(None, description="decontamination rules; empty: the same")
     mix: Mix | None = Field(None, description="shares and solutions a question; empty: the same")
-    gates: Gates = Gates()
+    gates: Folded[Gates] = Field(Gates(), description="what the rows must be like to be published")
     seed: int = Field(0, description="same seed, same candidates, same rows")
     shard_rows: int = Field(1024, ge=1, le=100_000, description="rows a task run, where a stage must run")
     what_if: bool = Field(False, description="only count: publish nothing, ask no model")

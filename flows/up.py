@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 DECLARED = Path(__file__).resolve().parent.parent / "prefect.yaml"
+NIGHT = "flows.nightly.nightly"
 WATCH_S = 1.0  # between two looks at the server
 RESTARTS = 3  # tries to start a server that ended
 
@@ -149,10 +150,10 @@ def serve_flows(night: Nightly, *, cron: str, timezone: str) -> bool:
         deployments = []
         for one in declared:
             schedules = [schedule["cron"] for schedule in one.get("schedules", [])]
-            parameters = one.get("parameters", {})
-            if one["entrypoint"] == "flows.nightly.nightly":
-                own = parameters.get("config", {})
-                parameters = {"config": deep_merge(night.model_dump(mode="json"), own)}
+            # only what differs from the defaults: the form of the UI opens the groups that it is given values of
+            own = one.get("parameters", {}).get("config", {})
+            given = night.model_dump(mode="json", exclude_defaults=True)
+            parameters = {"config": deep_merge(given, own) if one["entrypoint"] == NIGHT else own}
             if one["name"] == "nightly":
                 schedules = [cron]
             deployments.append(_deployment(one, schedules, zone, parameters))

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from storage.errors import ForPeople
+from tasks.forms import Folded
 from tasks.found import names
 
 METHODS = "tasks.train.methods"
@@ -111,7 +112,9 @@ class Train(Part):
         None, description="cpt: checkpoint whose excess loss selects tokens (Rho-1); empty: all tokens"
     )
     keep_tokens: float = Field(0.6, gt=0, le=1, description="cpt with a reference: share of tokens learned")
-    rollout: Rollout = Rollout()
+    rollout: Folded[Rollout] = Field(
+        Rollout(), description="what is sampled while training, in rft, ppo, grpo and rloo"
+    )
     lora: Lora | None = Field(None, description="train adapters only; the checkpoint has them merged")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the GPU has it")
     checkpointing: bool = Field(False, description="compute activations twice instead of keeping them")
