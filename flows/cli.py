@@ -73,11 +73,20 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def options(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """A data factory for mathematical-reasoning training data."""
+    from flows.settings import SettingsError, of_current_folder
+
+    try:
+        line = "" if {"-h", "--help"}.intersection(ctx.args) else of_current_folder()
+    except SettingsError:
+        return  # a command that reads the settings refuses them itself, others work without
+    if line:
+        terminal.echo(f"mathmill: {line}", err=True)
 
 
 teacher = typer.Typer(

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from flows import terminal
 from flows.errors import in_one_line
-from flows.settings import ROLES, load_settings
+from flows.settings import ROLES, env_file, load_settings
 from flows.surroundings import running_server
 from flows.tools import Tools
 from tasks.sandbox import isolation
@@ -38,6 +38,7 @@ def check() -> list[Check]:
     home = settings.home.absolute()
     return [
         Check("Python", sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or newer"),
+        Check("settings", True, _settings()),
         *_storage(home),
         _isolation(),
         _guarded("Prefect", lambda: _prefect(home), "run ./mathmill up to see the UI"),
@@ -67,6 +68,11 @@ def _storage(home: Path) -> Iterator[Check]:
     yield Check(
         "disk", free >= LEAST_DISK_GB, f"{free:.1f} GB free", f"free {LEAST_DISK_GB:g} GB below {above}"
     )
+
+
+def _settings() -> str:
+    file = env_file()
+    return f"{file.absolute()} and the environment" if file else "the environment; there is no .env"
 
 
 def _isolation() -> Check:

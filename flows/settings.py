@@ -2,6 +2,9 @@
 
 From the environment or `.env`, prefix MATHMILL_. What a run should do is not here but in
 flows/config.py, where the Prefect UI shows it as a form; keys never enter a flow's parameters.
+
+`.env` and the home `.mathmill` are those of the checkout, whatever folder a command is started in: cron starts
+commands in $HOME. A current folder that has its own uses its own.
 """
 
 from __future__ import annotations
@@ -19,12 +22,48 @@ from storage.errors import ForPeople
 from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint
 from tasks.llm.revision import revision_of
 
+ROOT = Path(__file__).resolve().parent.parent  # the checkout
+ENV_FILE = "MATHMILL_ENV_FILE"  # a settings file that is read instead of `.env`; empty: none is read
 ROLES = ("teacher", "reasoner", "critic", "student")
 EMBEDDED = "embedded"
 
 
 class SettingsError(ForPeople, ValueError):
     """A setting that cannot be used; the message names the environment variable and the mend."""
+
+
+def env_file() -> Path | None:
+    """The settings file that is read; None where there is none. SettingsError where MATHMILL_ENV_FILE is missing."""
+    named = os.environ.get(ENV_FILE)
+    if named is None:
+        path = _own_or_checkout(".env")
+        return path if path.is_file() else None
+    if not named:
+        return None
+    path = Path(named)
+    if not path.is_file():
+        raise SettingsError(f"{ENV_FILE}: {path} is no file. Fix: name a settings file, or unset it")
+    return path
+
+
+def of_current_folder() -> str:
+    """A line for people where the current folder, and not the checkout, has the settings or the home in use; else
+    empty."""
+    settings, own = load_settings(), []
+    if env_file() == Path(".env"):
+        own.append(".env")
+    if settings.home == Path(".mathmill"):
+        own.append(".mathmill")
+    if not own or Path.cwd() == ROOT:
+        return ""
+    return f"using {' and '.join(own)} of the current folder {Path.cwd()}, not of {ROOT}"
+
+
+def _own_or_checkout(name: str) -> Path:
+    """What is called so in the current folder; where it has none, in the checkout."""
+    own = Path(name)
+    in_checkout = Path.cwd() == ROOT or not (ROOT / "pyproject.toml").is_file()
+    return own if in_checkout or own.exists() else ROOT / name
 
 
 class Role(BaseModel):
@@ -68,10 +107,10 @@ class Role(BaseModel):
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="MATHMILL_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
+        env_prefix="MATHMILL_", env_nested_delimiter="__", extra="ignore", frozen=True
     )
 
-    home: Path = Path(".mathmill")
+    home: Path = Field(default_factory=lambda: _own_or_checkout(".mathmill"))
     teacher: Role = Role()
     reasoner: Role | None = None  # unset: the teacher's
     critic: Role | None = None  # unset: the teacher's
@@ -141,7 +180,7 @@ class Settings(BaseSettings):
 
 
 # read elsewhere, or set by one of our processes for another
-_OTHER = {"SERVE_API_KEY", "SERVER_SIGN_IN", "ROOT", "BENCH_LATENCY", "CURATOR_PYTHON", "DISTILABEL_PYTHON"}
+_OTHER = {"ENV_FILE", "SERVE_API_KEY", "SERVER_SIGN_IN", "ROOT", "BENCH_LATENCY", "CURATOR_PYTHON", "DISTILABEL_PYTHON"}
 
 
 def _known(name: str) -> None:
@@ -166,11 +205,25 @@ def _known(name: str) -> None:
 def load_settings() -> Settings:
     """Settings from the environment and `.env`; SettingsError in one line if they do not fit, or if a
     variable that begins with MATHMILL_ is none of ours: a misspelt one would be ignored."""
-    for name in [*os.environ, *DotEnvSettingsSource(Settings).env_vars]:
+    file = env_file()
+    in_file = DotEnvSettingsSource(Settings, env_file=file).env_vars
+    for name in [*os.environ, *in_file]:
         _known(name)
     try:
-        return Settings()
+        settings = Settings(_env_file=file)  # type: ignore[call-arg]
     except ValidationError as error:
         first = error.errors()[0]
         name = "MATHMILL_" + "__".join(str(part) for part in first["loc"]).upper()
         raise SettingsError(f"{name}: {first['msg']}. Fix in the environment or in .env") from error
+    return settings if file is None else _beside(settings, file.parent, set(in_file))
+
+
+def _beside(settings: Settings, folder: Path, in_file: set[str]) -> Settings:
+    """The settings with the relative paths that a settings file gives beside that file, not in the current folder."""
+    in_environment = {name.lower() for name in os.environ}
+    changed: dict[str, Any] = {}
+    for field in ("home", "store", "ledger", "vllm_python"):
+        name, value = f"mathmill_{field}", getattr(settings, field)
+        if name in in_file and name not in in_environment and value and "://" not in str(value):
+            changed[field] = type(value)(folder / value)
+    return settings.model_copy(update=changed)

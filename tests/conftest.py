@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# no test reads the settings of the checkout that it runs in: a paid teacher may be among them
+os.environ["MATHMILL_ENV_FILE"] = ""
 
 # Seconds until a test counts as hung; what has none of these markers has pyproject.toml's. They are many times
 # what the tests take, since a busy machine is slow: they end hangs and measure nothing.

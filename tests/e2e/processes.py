@@ -38,7 +38,7 @@ def clean_environment(**more: str) -> dict[str, str]:
     """This process's environment without settings of ours or Prefect's; few workers, since test files share the cores."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MATHMILL_", "PREFECT_", "PYTEST_"))}
     few = {"MATHMILL_SANDBOX_WORKERS": "1", "MATHMILL_ANSWER_WORKERS": "1"}
-    return kept | few | {"COLUMNS": "200"} | more
+    return kept | few | {"COLUMNS": "200", "MATHMILL_ENV_FILE": ""} | more
 
 
 def free_port() -> int:

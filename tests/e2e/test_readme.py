@@ -50,6 +50,7 @@ def followed(home: Callable[..., Home]) -> Followed:
     one = home()
     one.path.parent.mkdir(parents=True, exist_ok=True)
     one.environment.pop("MATHMILL_HOME")
+    (one.path.parent / ".mathmill").mkdir()  # else it would be the home of this checkout
     first, *others = [words for words in commands() if not elsewhere(words)]
     night = one.script(*first)
     assert night.returncode == 0, night.stderr[-3000:]

@@ -83,6 +83,7 @@ def test_roles_follow_the_teacher(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def test_settings_come_from_dot_env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MATHMILL_ENV_FILE")
     (tmp_path / ".env").write_text("MATHMILL_HOME=elsewhere\nMATHMILL_TEACHER__PRICE_IN=0.15\n")
     settings = load_settings()
     assert settings.home == Path("elsewhere")

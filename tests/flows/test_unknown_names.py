@@ -94,6 +94,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest(name, nearest, place, t
     if place == "environment":
         monkeypatch.setenv(name, "x")
     else:
+        monkeypatch.delenv("MATHMILL_ENV_FILE")
         Path(".env").write_text(f"{name}=x\nOTHER=1\n")
     with pytest.raises(SettingsError) as caught:
         load_settings()
@@ -105,6 +106,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest(name, nearest, place, t
 
 def test_known_variables_are_taken(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MATHMILL_ENV_FILE")
     Path(".env").write_text("MATHMILL_TEACHER__MODEL=embedded\nOTHER=1\n")
     monkeypatch.setenv("MATHMILL_SERVE_API_KEY", "k")
     monkeypatch.setenv("MATHMILL_TEACHER__HEADERS", '{"x": "y"}')
