@@ -180,7 +180,15 @@ class Settings(BaseSettings):
 
 
 # read elsewhere, or set by one of our processes for another
-_OTHER = {"ENV_FILE", "SERVE_API_KEY", "SERVER_SIGN_IN", "ROOT", "BENCH_LATENCY", "CURATOR_PYTHON", "DISTILABEL_PYTHON"}
+_OTHER = {
+    "ENV_FILE",
+    "SERVE_API_KEY",
+    "SERVER_SIGN_IN",
+    "ROOT",
+    "BENCH_LATENCY",
+    "CURATOR_PYTHON",
+    "DISTILABEL_PYTHON",
+}
 
 
 def _known(name: str) -> None:

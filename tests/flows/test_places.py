@@ -37,7 +37,9 @@ def test_from_another_folder_those_of_the_checkout_are_used(checkout: Path) -> N
 
 
 def test_relative_paths_of_the_file_are_beside_it(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (checkout / ".env").write_text("MATHMILL_HOME=data\nMATHMILL_STORE=tables\nMATHMILL_LEDGER=calls.sqlite\n")
+    (checkout / ".env").write_text(
+        "MATHMILL_HOME=data\nMATHMILL_STORE=tables\nMATHMILL_LEDGER=calls.sqlite\n"
+    )
     found = load_settings()
     assert found.home == checkout / "data"
     assert found.tables == str(checkout / "tables")
