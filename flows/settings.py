@@ -218,7 +218,7 @@ def load_settings() -> Settings:
     for name in [*os.environ, *in_file]:
         _known(name)
     try:
-        settings = Settings(_env_file=file)  # type: ignore[call-arg]
+        settings = Settings(_env_file=file)
     except ValidationError as error:
         first = error.errors()[0]
         name = "MATHMILL_" + "__".join(str(part) for part in first["loc"]).upper()
