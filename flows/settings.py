@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     stalled_seconds: float = Field(
         600.0, gt=0, description="a run ends if it waits so long beyond request_seconds and nothing happens"
     )
+    unusable_in_a_row: int = Field(
+        20, ge=1, description="a run ends after so many paid answers in a row that cannot be used"
+    )
     batch_poll: float = Field(30.0, gt=0, description="seconds between looks at a batch")
     vllm_python: Path | None = None  # Python of the environment that `mathmill setup vllm` makes
     vllm_options: dict[str, Any] = Field({}, description="of the in-process vLLM engine, as JSON")

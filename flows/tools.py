@@ -51,6 +51,7 @@ class Tools:
             max_in_flight=settings.in_flight,
             deadline=settings.request_seconds,
             stalled_after=settings.stalled_seconds,
+            unusable_in_a_row=settings.unusable_in_a_row,
             offline=terms.answers in UNASKED,
         )
         through = None

@@ -107,8 +107,10 @@ def shifts(tonight: Mapping[str, Mean], earlier: Sequence[Mapping[str, Mean]], c
     }
     pairs = {name: nights for name, nights in pairs.items() if nights}
     outside = []
+    # Sidak's share: it keeps the stated chance for measures that go together too, and for chances near 1
+    each = 1 - (1 - chance) ** (1 / max(1, len(pairs)))
     for name, nights in pairs.items():
-        low, high = _interval(tonight[name], nights, MEASURES[name].spread, chance / len(pairs))
+        low, high = _interval(tonight[name], nights, MEASURES[name].spread, each)
         if not low <= tonight[name].mean <= high:
             outside.append(Shift(name, tonight[name].mean, low, high, len(nights)))
     return outside

@@ -115,13 +115,14 @@ class Caller:
         sent, started = self._loop.time(), time.time()
         try:
             response = await lane.transport.post(PATH, self._headers, body(entry.request, dialect), left)
-            if not wire.is_answer(response.status, response.body):
-                return self._refusal(effort, permit, response, dialect, sent)
+            status = wire.stated_status(response.status, response.body)
+            if not wire.is_answer(status, response.body):
+                return self._refusal(effort, permit, replace(response, status=status), dialect, sent)
             self._gate.alive(permit)
             lane.controller.succeeded(self._loop.time(), sent, len(response.body), busy=self._gate.crowded)
             self._refused = 0
-            self._learn(effort, dialect, response.status)
-            return await self._kept(effort, permit, response.status, response.body, started, sent)
+            self._learn(effort, dialect, status)
+            return await self._kept(effort, permit, status, response.body, started, sent)
         except EndpointError as error:
             self._gate.stop(error)
             return Again(0.0, str(error))
@@ -170,10 +171,13 @@ class Caller:
                 f"else correct {end.setting('MODEL')}"
             )
         example = end.redact(raw[:4096].decode("utf-8", "replace"))
+        fix = f"correct {end.setting('BASE_URL')} (it usually ends in /v1) or {end.setting('MODEL')}"
+        if reading.outcome is wire.Outcome.EMPTY:
+            fix = f"correct {end.setting('MODEL')} (this one answers without text)"
         return EndpointError(
             f"{end.role} endpoint {lane.name}: {self._unusable_in_a_row} answers in a row cannot be used "
-            f"({reading.outcome}: {end.redact(reading.detail)}), for example {example!r}. Fix: correct "
-            f"{end.setting('BASE_URL')} (it usually ends in /v1) or {end.setting('MODEL')}; what is paid for is kept"
+            f"({reading.outcome}: {end.redact(reading.detail)}), for example {example!r}. Fix: {fix}, or allow more by "
+            f"MATHMILL_UNUSABLE_IN_A_ROW; what is paid for is kept"
         )
 
     def _learn(self, effort: Effort, dialect: Dialect, status: int) -> None:
@@ -193,7 +197,8 @@ class Caller:
         error = wire.error_of(response.body)
         detail = end.redact(error.message)
         said = f"http {status}: {detail}"
-        asked = wire.retry_after(response.headers, time.time()) or 0.0
+        stated = wire.retry_after(response.headers, time.time())
+        asked = stated or 0.0
         on_trial = effort.trial is not None
         if self._adapt(effort, dialect, status, error):
             if status == 500 and not on_trial and effort.trial is not None:  # an outage looks the same
@@ -205,7 +210,7 @@ class Caller:
             self._broken(permit, f"http {status}")
             return Again(max(asked, self._delay(effort)), said)
         self._gate.alive(permit)
-        if status == 429 and not wire.is_quota(error):
+        if status == 429 and not wire.is_quota(error, stated):
             lane.controller.refused(self._loop.time(), sent)
             # Past what it asked for, not at it: everyone else it refused comes back then too.
             return Again(asked + self._delay(effort), said)

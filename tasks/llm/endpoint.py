@@ -99,17 +99,17 @@ class Endpoint:
         return (prompt_tokens * self.price_in + completion_tokens * self.price_out) / 1e6
 
     def stopped_by(self, host: str, status: int, said: str) -> EndpointError | None:
-        """The error that stops a run, for a status that no retry can mend; None for the others."""
-        mends = {
+        """The error that stops a run, for a status that no retry helps; None for the others."""
+        fixes = {
             401: f"set {self.setting('API_KEY')} to a key that may use {self.model}",
             402: f"top up the account of {self.setting('API_KEY')}",
             403: f"set {self.setting('API_KEY')} to a key that may use {self.model}",
-            404: f"no such model or path: mend {self.setting('MODEL')} ({self.model}) or {self.setting('BASE_URL')}",
-            405: f"not a chat-completions address: mend {self.setting('BASE_URL')} (it usually ends in /v1)",
-            429: f"the quota is used up: raise it with the provider, or mend {self.setting('API_KEY')}",
+            404: f"correct {self.setting('MODEL')} ({self.model}) or {self.setting('BASE_URL')}: no such model or path",
+            405: f"correct {self.setting('BASE_URL')} (it usually ends in /v1): not a chat-completions address",
+            429: f"raise the quota, which is used up, with the provider, or set {self.setting('API_KEY')} to another key",
         }
-        mend = mends[405] if 300 <= status < 400 else mends.get(status)
-        return EndpointError(f"{self.role} endpoint {host}: {said}: {mend}") if mend else None
+        fix = fixes[405] if 300 <= status < 400 else fixes.get(status)
+        return EndpointError(f"{self.role} endpoint {host}: {said}. Fix: {fix}") if fix else None
 
     def redact(self, text: str) -> str:
         """`text` without the API key, the values of the headers, and what the base URLs hold besides hosts and paths;

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
 Scope = MutableMapping[str, Any]
@@ -95,6 +96,15 @@ class HttpTransport:
             # A response came that is no HTTP (two lengths, a header without a colon): it was answered, and is billed.
             what = f"a response that is not HTTP: {error.message or type(error).__name__}"
             raise TransportError(what, started=True, garbled=True) from error
+        except aiohttp.ClientPayloadError as error:
+            # Cut off it may come whole the next time; what is whole and no gzip is answered so every time.
+            undecodable = started and isinstance(error.__cause__, ContentEncodingError)
+            what = (
+                "a body that is not encoded as its headers say"
+                if undecodable
+                else f"{type(error).__name__}: {error}"
+            )
+            raise TransportError(what, started=started, garbled=undecodable) from error
         except (aiohttp.ClientError, OSError) as error:
             raise TransportError(f"{type(error).__name__}: {error}", started=started) from error
 

@@ -49,15 +49,16 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
     if data is None:
         what = "HTML" if raw.lstrip()[:1] == b"<" else "no JSON" if raw.strip() else "nothing"
         return _unusable(request, key, raw, Outcome.MALFORMED, f"{what} with status {status}")
+    if isinstance(data, list) and len(data) == 1:
+        data = data[0]  # some gateways put a list around what they answer
     if not isinstance(data, dict):
         return _unusable(request, key, raw, Outcome.MALFORMED, "JSON that is not an object")
     if data.get("error") and not data.get("choices"):
         said = error_of(raw).message
         return _unusable(request, key, raw, Outcome.MALFORMED, f"an error with status {status}: {said}")
     choices = data.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    message = choice.get("message")
-    message = message if isinstance(message, dict) else None
+    choice = _choice(choices)
+    message = _message(choice)
     text = _content(message.get("content")) if message is not None else None
     usage = _usage(request, data.get("usage"), text)
     served = data.get("model")
@@ -69,7 +70,7 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
         )
     stated = choice.get("finish_reason")
     finish, ending = _finish(stated if isinstance(stated, str) else None)
-    refusal, id_ = message.get("refusal"), data.get("id")
+    refusal, id_ = message.get("refusal") or _refusal_part(message.get("content")), data.get("id")
     done = Completion(key, text, finish, usage, id=id_ if isinstance(id_, str) else "", model=name)
     if models and name and not _same_model(name, models):
         return Reading(Outcome.QUARANTINED, done, f"an answer of model {name!r}")
@@ -85,8 +86,24 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
     if ending is Ending.LENGTH:
         return Reading(Outcome.ANSWER, replace(done, text=text or ""))
     if text is None or not text.strip():
-        return Reading(Outcome.EMPTY, _failed(done, Failure.EMPTY), "no text in the answer")
+        called = message.get("tool_calls") or message.get("function_call")
+        what = "a call of a tool instead of text" if called else "no text in the answer"
+        return Reading(Outcome.EMPTY, _failed(done, Failure.EMPTY), what)
     return Reading(Outcome.ANSWER, done)
+
+
+def _choice(choices: object) -> dict[str, Any]:
+    """The first choice, also where a server sends one alone."""
+    found = choices[0] if isinstance(choices, list) and choices else choices
+    return found if isinstance(found, dict) else {}
+
+
+def _message(choice: dict[str, Any]) -> dict[str, Any] | None:
+    """The message of a choice, also as servers write it that stream or complete texts."""
+    for name in ("message", "delta"):
+        if isinstance(message := choice.get(name), dict):
+            return message
+    return {"content": choice["text"]} if isinstance(choice.get("text"), str) else None
 
 
 def _failed(done: Completion, kind: Failure) -> Completion:
@@ -118,10 +135,13 @@ _WHOLE = frozenset(
         "stop_token",
         "stop_str",
         "stop_word",
+        "stop_id",
         "complete",
         "completed",
         "finish",
         "finished",
+        "normal",
+        "ok",
         "done",
         "success",
         "succeeded",
@@ -133,29 +153,21 @@ _WHOLE = frozenset(
     ]
 )
 _LENGTH = frozenset(
-    ["length", "incomplete", "truncated", "cut", "cutoff", "cut_off", "model_length", "token_limit"]
-)
-_FILTERED = frozenset(
     [
-        "content_filter",
-        "content_filtered",
-        "contentfilter",
-        "filtered",
-        "safety",
-        "recitation",
-        "prohibited_content",
-        "blocklist",
-        "blocked",
-        "spii",
-        "sensitive",
-        "guardrail_intervened",
-        "refusal",
-        "moderation",
-        "policy_violation",
-        "content_policy",
-        "language",
-        "image_safety",
+        "length",
+        "incomplete",
+        "truncated",
+        "cut",
+        "cutoff",
+        "cut_off",
+        "model_length",
+        "token_limit",
+        "error_limit",
     ]
+)
+_UNSTATED = frozenset(["null", "none", "undefined"])
+_FILTERED = re.compile(
+    r"filter|safety|recitation|prohibited|block(?:list|ed)|spii|sensitive|guardrail|refusal|moderat|policy|toxic|^language$"
 )
 
 
@@ -168,7 +180,9 @@ def _finish(found: str | None) -> tuple[str | None, Ending]:
     word = re.sub(r"[^a-z0-9]+", "_", word.rsplit(".", 1)[-1]).strip("_").removeprefix("finish_reason_")
     if word in _WHOLE:
         return found, Ending.WHOLE
-    if word in _FILTERED:
+    if word in _UNSTATED:
+        return None, Ending.WHOLE
+    if _FILTERED.search(word):
         return found, Ending.FILTERED
     if word in _LENGTH or re.search(
         r"max\w*_?(?:token|length|len)|token\w*_(?:limit|max)|length|context_window", word
@@ -181,16 +195,27 @@ def _content(found: object) -> str | None:
     """The text of a message: a string, or the text parts of a list; thinking parts are left out."""
     if isinstance(found, str):
         return found
-    if not isinstance(found, list):
-        return None
-    parts = [
-        part["text"]
-        for part in found
-        if isinstance(part, dict)
-        and part.get("type") in ("text", "output_text", None)
-        and isinstance(part.get("text"), str)
-    ]
+    texts = [_part(part) for part in (found if isinstance(found, list) else [found])]
+    parts = [text for text in texts if text is not None]
     return "".join(parts) if parts else None
+
+
+def _part(part: object) -> str | None:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict) or part.get("type") not in ("text", "output_text", None):
+        return None
+    text = part.get("text")
+    text = text.get("value") if isinstance(text, dict) else text
+    return text if isinstance(text, str) else None
+
+
+def _refusal_part(content: object) -> str | None:
+    """What a part of type "refusal" says, as the newer OpenAI APIs send it."""
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, dict) and part.get("type") == "refusal":
+            return str(part.get("refusal") or part.get("text") or "refused")
+    return None
 
 
 def _parsed(raw: bytes) -> object:
@@ -201,7 +226,9 @@ def _parsed(raw: bytes) -> object:
     except orjson.JSONDecodeError:
         pass
     text = raw.decode("utf-8-sig", "replace").strip()
-    if text.startswith(("data:", "event:", "id:", ":")):
+    while text.startswith(":"):  # comments that keep a connection alive, before an answer that is no stream
+        text = text.partition("\n")[2].lstrip()
+    if text.startswith(("data:", "event:", "id:", "retry:")):
         return _joined(text)
     return _loosely(text)
 
@@ -255,13 +282,18 @@ def _usage(request: Request, found: object, text: str | None) -> Usage:
     """The tokens that the endpoint states, no more than the request allowed: an answer has at most max_tokens, a prompt
     at most one token per byte and what a chat template adds."""
     most = request.max_tokens
-    if isinstance(found, dict):
-        sent, received = _count(found.get("prompt_tokens")), _count(found.get("completion_tokens"))
-        if sent is not None and received is not None:
-            bound = _most_prompt(request) if sent > LIKELY_PROMPT else sent
-            capped = sent > bound or received > most
-            return Usage(min(sent, bound), min(received, most), capped, capped)
-    return Usage(estimate_prompt(request), min(estimate(text or ""), most), True)
+    stated = found if isinstance(found, dict) else {}
+    sent = _count(stated.get("prompt_tokens"), stated.get("input_tokens"))
+    received = _count(stated.get("completion_tokens"), stated.get("output_tokens"))
+    total = _count(stated.get("total_tokens"))
+    if total is not None and sent is not None and received is None:
+        received = max(0, total - sent)
+    estimated = sent is None or received is None
+    sent = estimate_prompt(request) if sent is None else sent
+    received = min(estimate(text or ""), most) if received is None else received
+    bound = _most_prompt(request) if sent > LIKELY_PROMPT else sent
+    capped = sent > bound or received > most
+    return Usage(min(sent, bound), min(received, most), estimated or capped, capped)
 
 
 LIKELY_PROMPT = 4096  # tokens up to which a stated prompt is not measured
@@ -272,15 +304,26 @@ def _most_prompt(request: Request) -> int:
     return len(request.canonical()) + TEMPLATE
 
 
-def _count(value: object) -> int | None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if isinstance(value, int) and whole and value >= 0 else None
+def _count(*values: object) -> int | None:
+    """The first whole number of at least 0, also written as text or as 10.0."""
+    for value in values:
+        if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) < 20:
+            return int(value)
+        if isinstance(value, float) and value.is_integer() and value >= 0:
+            return int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+    return None
 
 
 def _same_model(name: str, models: Sequence[str]) -> bool:
     """Servers answer with a dated or a full name: gpt-x-2026-01-01 for gpt-x, org/name for name."""
-    short = name.lower().rsplit("/", 1)[-1]
-    return any(short.startswith(model.lower().rsplit("/", 1)[-1]) for model in models)
+    short = _short(name)
+    return any(short.startswith(_short(model)) for model in models)
+
+
+def _short(name: str) -> str:
+    return name.lower().rstrip("/").rsplit("/", 1)[-1]
 
 
 def estimate(text: str) -> int:
@@ -326,12 +369,48 @@ def _message_of(found: object) -> str:
     return str(found)[:2000]
 
 
-def is_quota(error: WireError) -> bool:
-    """A 429 that waiting does not mend: the account is out of money."""
+_OUT_OF_MONEY = re.compile(
+    r"insufficient[_ ](?:quota|balance|credits?|funds)|exceeded_current_quota|billing[_ ](?:hard[_ ])?limit|"
+    r"(?:out of|no|used all) (?:your |the |available )*credits|spending limit|credit balance is too low|"
+    r"account (?:is )?(?:in arrears|overdue|suspended)|arrearage|欠费|余额不足"
+)
+_WAIT = re.compile(
+    r"(?:retry|try again|wait)[^.]{0,20}\bin\b|retry after|retrydelay|per[ _-]?(?:minute|second|hour|day)"
+)
+
+
+def is_quota(error: WireError, wait: float | None = None) -> bool:
+    """A 429 that waiting does not help: the account is out of money. `wait` are the seconds that the endpoint asked to
+    wait, if it did: the same words are said of a quota per minute (Gemini)."""
     said = f"{error.code} {error.message}".lower()
-    return (
-        "insufficient_quota" in said or "exceeded your current quota" in said or "billing_hard_limit" in said
-    )
+    if _OUT_OF_MONEY.search(said):
+        return True
+    return "exceeded your current quota" in said and wait is None and not _WAIT.search(said)
+
+
+def stated_status(status: int, raw: bytes) -> int:
+    """The status that an answer has by its own words: gateways send an error of somebody else's with status 200. An error
+    that states no number keeps the status that it came with."""
+    if (
+        not 200 <= status < 300
+        or len(raw) > LONGEST_ERROR
+        or b'"choices": [{' in raw
+        or b'"choices":[{' in raw
+    ):
+        return status
+    data = _parsed(raw)
+    if not isinstance(data, dict) or data.get("choices"):
+        return status
+    error: Any = data.get("error")
+    for where in (error, data) if isinstance(error, dict) else (data,):
+        for name in ("code", "status", "status_code", "http_code"):
+            number = _count(where.get(name))
+            if number is not None and 400 <= number < 600:
+                return number
+    return 429 if error and is_quota(error_of(raw)) else status
+
+
+LONGEST_ERROR = 65_536  # bytes: a longer body is not looked through for a status
 
 
 def is_answer(status: int, raw: bytes) -> bool:
@@ -339,16 +418,26 @@ def is_answer(status: int, raw: bytes) -> bool:
     return 200 <= status < 300 or terminal_failure(status, error_of(raw)) is not None
 
 
+_TOO_LONG = re.compile(
+    r"context[ _-]?(?:length|window)|maximum context|max_model_len|"
+    r"(?:prompt|inputs?|messages?)\b[^.]{0,40}(?:too long|too many tokens|exceeds?\b[^.]{0,40}(?:length|tokens|limit))|"
+    r"reduce the length of the (?:messages|prompt|input)|"
+    r"\binputs?`? tokens \+ `?max_new_tokens|range of input length"
+)
+_NOT_ALLOWED = re.compile(
+    r"content[ _]?filter|content_policy|content management policy|data_inspection_failed|inappropriate content|"
+    r"content exists risk|flagged by (?:our )?moderation|violat\w+ (?:our |the )?(?:usage|content|safety) polic|sensitive content"
+)
+
+
 def terminal_failure(status: int, error: WireError) -> Failure | None:
     """A 4xx that this request will get every time: the answer to its key, kept in the ledger."""
     said = f"{error.code} {error.message}".lower()
     if status not in (400, 413, 422):
         return None
-    if "context_length" in said or "context length" in said or "maximum context" in said:
+    if _TOO_LONG.search(said):
         return Failure.CONTEXT_LENGTH
-    if "too long" in said and "prompt" in said:
-        return Failure.CONTEXT_LENGTH
-    if "content_filter" in said or "content_policy" in said or "content management policy" in said:
+    if _NOT_ALLOWED.search(said):
         return Failure.CONTENT_FILTER
     return None
 

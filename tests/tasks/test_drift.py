@@ -73,6 +73,14 @@ def test_a_changed_model_is_seen_and_named() -> None:
         assert not shift.low <= shift.value <= shift.high
 
 
+def test_a_chance_near_one_leaves_no_room_for_a_difference() -> None:
+    """The chance is shared out so that all measures together reach it: four quarters of it would still leave room."""
+    rng = np.random.default_rng(5)
+    earlier, tonight = [night(rng)], night(rng)
+    assert shifts(tonight, earlier, 0.01) == []
+    assert len(shifts(tonight, earlier, 0.9999999)) > 0
+
+
 def test_more_nights_allow_less() -> None:
     rng = np.random.default_rng(3)
     earlier = [night(rng, spread=0.005) for _ in range(20)]

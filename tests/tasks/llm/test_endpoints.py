@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,13 @@ UNUSABLE = {
     "null content": ended("stop", content=None),
     "cut by 206": (206, b'{"choices": [{"message": {"content": "1'),
     "error inside": ended("error", content="The answ"),
+    "choices: null": good(choices=None),
+    "calls of tools only": ended("tool_calls", content=None, tool_calls=[{"id": "1", "type": "function"}]),
+    "thinking only": ended("stop", content=None, reasoning="So it is 10"),
+    "parts of thinking only": ended("stop", content=[{"type": "thinking", "thinking": "10"}]),
+    "an error without a number": (200, {"error": {"message": "upstream failed"}}),
+    "another protocol": (200, {"type": "message", "content": [{"type": "text", "text": "10"}]}),
+    "cut JSON": (200, orjson.dumps(good()[1])[:-20]),
 }
 
 
@@ -217,7 +225,8 @@ UNUSABLE = {
 def test_an_endpoint_whose_every_answer_is_unusable_stops_the_run(name: str, ledger: Ledger) -> None:
     server = Server(lambda asked, _: UNUSABLE[name])
     with pytest.raises(
-        EndpointError, match=r"\d+ answers in a row cannot be used \(\w+: .*for example .*Fix: .*BASE_URL"
+        EndpointError,
+        match=r"\d+ answers in a row cannot be used \(\w+: .*for example .*Fix: .*MATHMILL_TEACHER__MODEL",
     ):
         run(server, ledger, questions(500))
     assert len(server.sent) < 100
@@ -241,6 +250,22 @@ SPOKEN = {
     "parts": ended("stop", content=[{"type": "text", "text": "1"}, {"type": "text", "text": "0"}]),
     "stream": (200, b'data: {"model": "m", "choices": [{"delta": {"content": "10"}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'),
     "no finish reason": ended(None, content="10"),
+    "parts of several types": ended("stop", content=[
+        {"type": "thinking", "thinking": [{"type": "text", "text": "9"}]}, {"type": "reasoning", "text": "9"},
+        {"type": "text", "text": "1"}, {"type": "output_text", "text": "0", "annotations": []},
+    ]),
+    "one part": ended("stop", content={"type": "text", "text": {"value": "10"}}),
+    "parts that are texts": ended("stop", content=["1", "0"]),
+    "reasoning": ended("stop", content="10", reasoning="9", reasoning_content="9", refusal=None, tool_calls=[]),
+    "a completion of texts": good(choices=[{"text": "10", "finish_reason": "stop"}]),
+    "one choice": good(choices={"message": {"content": "10"}}),
+    "a list around it": (200, [good()[1]]),
+    "a byte order mark": (200, b"\xef\xbb\xbf" + orjson.dumps(good()[1])),
+    "comments before it": (200, b": PROCESSING\n\n: PROCESSING\n\n" + orjson.dumps(good()[1])),
+    "NaN and a lone surrogate": (200, b'{"x": NaN, "y": "\\ud800", "choices": [{"message": {"content": "10"}}]}'),
+    "a path as the model": good(model="/models/org/m/"),
+    "error: null": good(error=None),
+    "stop in capitals": ended("FINISH_REASON_STOP", content="10"),
 }  # fmt: skip
 
 
@@ -295,3 +320,40 @@ def test_a_path_is_put_before_the_query_of_a_base_url() -> None:
     assert joined("https://host", "/models") == "https://host/models"
     end = Endpoint("teacher", "m", [azure])
     assert end.base_urls == (azure,)
+
+
+def test_an_error_with_status_200_is_waited_for_as_with_its_own_status(ledger: Ledger) -> None:
+    busy: Answer = (200, {"error": {"message": "Rate limit exceeded", "code": 429}})
+    server = Server(lambda asked, times: busy if times == 0 else good())
+    completions, stats = run(server, ledger, questions(10))
+    assert {c.text for c in completions} == {"10"}
+    assert (stats.calls, len(server.sent)) == (10, 20)  # nothing of it is paid
+
+
+@pytest.mark.parametrize(
+    ("answer", "setting"),
+    [
+        ((429, {"error": {"message": "Insufficient balance"}}), "API_KEY"),
+        ((429, {"error": {"message": "x", "code": "insufficient_quota"}}), "API_KEY"),
+        ((200, {"error": {"message": "x", "code": "insufficient_quota"}}), "API_KEY"),
+        ((200, {"error": {"message": "Invalid API key", "code": 401}}), "API_KEY"),
+        ((200, {"code": 404, "message": "no such model"}), "MODEL"),
+    ],
+)  # fmt: skip
+def test_what_never_heals_stops_the_run_at_once(answer: Answer, setting: str, ledger: Ledger) -> None:
+    server = Server(lambda asked, _: answer)
+    with pytest.raises(EndpointError, match=rf"Fix: .*MATHMILL_TEACHER__{setting}"):
+        run(server, ledger, questions(500))
+    assert len(server.sent) <= 32
+    assert ledger.stats().calls == 0
+
+
+def test_the_number_of_unusable_answers_in_a_row_is_a_setting(ledger: Ledger) -> None:
+    server = Server(lambda asked, _: UNUSABLE["HTML"])
+    limits = replace(QUICK, unusable_in_a_row=1, max_in_flight=1, start_in_flight=1)
+    with (
+        Engine(END, ledger, limits, transports=[AsgiTransport(server)]) as engine,
+        pytest.raises(EndpointError, match=r": 1 answers in a row.*MATHMILL_UNUSABLE_IN_A_ROW"),
+    ):
+        list(engine.run(questions(50)))
+    assert len(server.sent) == 1

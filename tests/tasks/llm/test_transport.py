@@ -76,3 +76,35 @@ async def test_an_application_that_hangs_is_timed_out() -> None:
         await AsgiTransport(hang).post("/chat/completions", {}, b"{}", 0.05)
     assert late.value.timed_out
     assert not late.value.started
+
+
+RESPONSES = {
+    "no gzip": (b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", True),
+    "no gzip in chunks": (
+        b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        True,
+    ),
+    "a chunk without a size": (b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n", True),
+    "a chunk that is cut": (b"Transfer-Encoding: chunked\r\n\r\n50\r\nhello", False),
+    "a body that is cut": (b"Content-Length: 500\r\n\r\nhello", False),
+}
+
+
+@pytest.mark.parametrize("name", RESPONSES)
+async def test_a_body_that_cannot_be_decoded_is_told_from_one_that_was_cut(name: str) -> None:
+    """The first is answered so every time and is not bought again; the second may come whole."""
+    response, garbled = RESPONSES[name]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n" + response)
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
+    transport = HttpTransport(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1")
+    with pytest.raises(TransportError) as error:
+        await transport.post("/chat/completions", {}, b"{}", 20.0)
+    assert (error.value.started, error.value.garbled) == (True, garbled)
+    await transport.close()
+    listening.close()

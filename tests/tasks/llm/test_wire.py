@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from tasks.llm.request import Failure, Request, Usage
 from tasks.llm.wire import (
     Outcome,
+    _finish,
     error_of,
     estimate,
     is_quota,
     read,
     retry_after,
+    stated_status,
     terminal_failure,
 )
 
@@ -48,7 +50,7 @@ def message(finish: str = "stop", **fields: object) -> list[dict]:
         (answer(choices=message(content=None)), Outcome.EMPTY, None, "empty"),
         (answer(choices=message(content="  ")), Outcome.EMPTY, "  ", "empty"),
         (answer(choices=message("length", content=None)), Outcome.ANSWER, "", None),
-        (answer(choices=message(content=["part"])), Outcome.EMPTY, None, "empty"),
+        (answer(choices=message(content=[7])), Outcome.EMPTY, None, "empty"),
         (answer(choices=message(content=[{"type": "text", "text": "4"}])), Outcome.ANSWER, "4", None),
         (answer(choices=message(content=[{"type": "thinking", "text": "2+2"}, {"type": "text", "text": "is "},
                                          {"type": "output_text", "text": "4"}])), Outcome.ANSWER, "is 4", None),
@@ -150,9 +152,9 @@ def test_a_prompt_of_more_tokens_than_bytes_is_capped() -> None:
     "usage",
     [
         None,
-        {"prompt_tokens": "7", "completion_tokens": "1"},
+        {"prompt_tokens": "7 or 8", "completion_tokens": "1"},
         {},
-        {"prompt_tokens": -1, "completion_tokens": 2},
+        {"prompt_tokens": -1, "completion_tokens": -2},
         "7",
         {"prompt_tokens": True},
     ],
@@ -196,6 +198,103 @@ def test_out_of_money_is_not_out_of_breath() -> None:
     assert is_quota(error_of(b'{"error": {"code": "insufficient_quota", "message": "x"}}'))
     assert is_quota(error_of(b'{"error": {"type": "insufficient_quota", "message": "x"}}'))
     assert not is_quota(error_of(b'{"error": {"code": "rate_limit_exceeded", "message": "slow down"}}'))
+
+
+@pytest.mark.parametrize(
+    ("message", "wait", "out_of_money"),
+    [
+        ("You exceeded your current quota, please check your plan and billing details.", None, True),
+        ("You exceeded your current quota, please check your plan and billing details.", 34.0, False),
+        ("You exceeded your current quota. Quota exceeded for requests per minute. Please retry in 34.07s.", None, False),
+        ("Insufficient Balance", None, True),
+        ("Your credit balance is too low to access the API.", None, True),
+        ("Your team has used all available credits or reached its monthly spending limit.", 5.0, True),
+        ("余额不足或无可用资源包,请充值。", None, True),
+        ("Access denied, please make sure your account is in good standing: Arrearage", None, True),
+        ("Rate limit reached for requests per min. Please try again in 20s.", None, False),
+        ("The engine is currently overloaded, please try again later", None, False),
+        ("Your account reached max request per minute: 3, please try again after 1 seconds", None, False),
+    ],
+)  # fmt: skip
+def test_a_quota_per_minute_is_waited_for(message: str, wait: float | None, out_of_money: bool) -> None:
+    assert is_quota(error_of(orjson.dumps({"error": {"message": message}})), wait) is out_of_money
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"error": {"message": "Rate limit", "code": 429}}, 429),
+        ({"error": {"message": "Provider returned error", "code": "502"}}, 502),
+        ({"error": {"message": "Invalid API key", "status": 401}}, 401),
+        ({"code": 503, "message": "overloaded"}, 503),
+        ({"error": {"message": "no money", "code": "insufficient_quota"}}, 429),
+        ({"error": {"message": "upstream failed", "code": "server_error"}}, 200),
+        ({"error": "model overloaded"}, 200),
+        ({"error": {"code": 1004, "message": "login fail"}}, 200),
+        ({"code": 429, "choices": [{"message": {"content": "10"}}]}, 200),
+        ([], 200),
+        ("text", 200),
+    ],
+)  # fmt: skip
+def test_an_error_with_status_200_has_the_status_that_it_states(body: object, status: int) -> None:
+    assert stated_status(200, orjson.dumps(body)) == status
+    assert stated_status(404, orjson.dumps(body)) == 404
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("This model's maximum context length is 8192 tokens.", "context length"),
+        ("Please reduce the length of the messages or completion.", "context length"),
+        ("prompt is too long: 210000 tokens > 200000 maximum", "context length"),
+        ("The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).", "context length"),
+        ("`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens", "context length"),
+        ("Range of input length should be [1, 30720]", "context length"),
+        ("Input data may contain inappropriate content. code: data_inspection_failed", "content filter"),
+        ("Content Exists Risk", "content filter"),
+        ("The response was filtered due to the prompt triggering Azure OpenAI's content management policy.", "content filter"),
+        ("max_tokens is too large: 64. This model supports at most 32 completion tokens", None),
+        ("temperature is too long a word", None),
+    ],
+)  # fmt: skip
+def test_what_a_request_is_refused_for_every_time_in_vendors_words(message: str, kind: str | None) -> None:
+    assert terminal_failure(400, error_of(orjson.dumps({"error": {"message": message}}))) == kind
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"prompt_tokens": "10", "completion_tokens": "5"}, (10, 5, False)),
+        ({"prompt_tokens": 10.0, "completion_tokens": 5.0}, (10, 5, False)),
+        ({"input_tokens": 10, "output_tokens": 5}, (10, 5, False)),
+        ({"prompt_tokens": 10, "total_tokens": 15}, (10, 5, False)),
+        ({"prompt_tokens": 10, "completion_tokens": None}, (10, 1, True)),
+        ({"prompt_tokens": -1, "completion_tokens": 5}, (6, 5, True)),
+        ({"prompt_tokens": "ten", "completion_tokens": True}, (6, 1, True)),
+        ([10, 5], (6, 1, True)),
+        (None, (6, 1, True)),
+    ],
+)  # fmt: skip
+def test_usage_in_every_spelling(usage: object, tokens: tuple[int, int, bool]) -> None:
+    found = read(ASK, "k", 200, answer(usage=usage, choices=message(content="10"))).completion.usage
+    assert (found.prompt_tokens, found.completion_tokens, found.estimated) == tokens
+
+
+@pytest.mark.parametrize(
+    ("reason", "ending"),
+    [
+        ("STOP", "whole"), ("FINISH_REASON_STOP", "whole"), ("end_turn", "whole"), ("eos_token", "whole"), ("COMPLETE", "whole"),
+        ("null", "whole"), ("None", "whole"), ("", "whole"), ("stop_id", "whole"),
+        ("MAX_TOKENS", "length"), ("max_output_tokens", "length"), ("model_context_window_exceeded", "length"),
+        ("ERROR_LIMIT", "length"), ("length_limit", "length"),
+        ("RECITATION", "filtered"), ("ERROR_TOXIC", "filtered"), ("IMAGE_SAFETY", "filtered"), ("sensitive", "filtered"),
+        ("content_filtered", "filtered"), ("safety_check", "filtered"), ("LANGUAGE", "filtered"),
+        ("insufficient_system_resource", "broken"), ("network_error", "broken"), ("abort", "broken"), ("error", "broken"),
+        ("MALFORMED_FUNCTION_CALL", "broken"), ("pause_turn", "broken"), ("timeout", "broken"), ("OTHER", "broken"),
+    ],
+)  # fmt: skip
+def test_finish_reasons_of_vendors(reason: str, ending: str) -> None:
+    assert _finish(reason)[1] == ending
 
 
 @pytest.mark.parametrize(
