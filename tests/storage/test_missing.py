@@ -161,7 +161,7 @@ def test_twenty_flips_and_ten_removals_are_found_and_named(store: Store, home: P
     assert sum(missed for _, missed in everywhere(store, home, 20, 10).values()) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_four_hundred_flips_and_forty_removals_are_found_and_named(store: Store, home: Path, capsys) -> None:
     kinds = everywhere(store, home, 400, 40)
     with capsys.disabled():

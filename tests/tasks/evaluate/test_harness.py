@@ -89,7 +89,6 @@ def test_a_chat_model_through_the_engine(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_checkpoint_by_likelihood(folder: Path, tmp_path: Path) -> None:
     model = fresh(["yes yes no"] * 20, tmp_path / "model", seed=3, shape=SHAPE)
     ledger = Ledger.open(str(tmp_path / "ledger.sqlite"))

@@ -106,7 +106,7 @@ def test_three_thousand_mutated_frames():
     assert min(verdicts[name] for name in ("ok", "error", "no_answer", "denied", "header refused")) > 30
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_hundred_thousand_mutated_frames():
     assert fuzz(100_000).total() > 100_000
 
