@@ -12,14 +12,18 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as SettingsSourceError
 
 from storage.errors import ForPeople
-from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint
+from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint, host_of
+from tasks.llm.redaction import PART
 from tasks.llm.revision import revision_of
 
 ROOT = Path(__file__).resolve().parent.parent  # the checkout
@@ -69,7 +73,7 @@ def _own_or_checkout(name: str) -> Path:
 class Role(BaseModel):
     """One model behind one address. Prices in USD per million tokens."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), hide_input_in_errors=True)
 
     model: str = EMBEDDED
     base_url: Annotated[tuple[str, ...], NoDecode] = ()
@@ -93,7 +97,7 @@ class Role(BaseModel):
             try:
                 return tuple(json.loads(value))
             except ValueError as error:
-                raise ValueError(f"{value!r} is not a JSON list of URLs") from error
+                raise ValueError("it is not a JSON list of URLs") from error
         return tuple(part.strip() for part in value.split(",") if part.strip())
 
     @field_validator("base_url")
@@ -101,13 +105,17 @@ class Role(BaseModel):
     def _absolute(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
         for url in urls:
             if not url.startswith(("http://", "https://")):
-                raise ValueError(f"{url!r} must begin with http:// or https://")
+                raise ValueError(f"the URL of host {host_of(url)} must begin with http:// or https://")
         return urls
 
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="MATHMILL_", env_nested_delimiter="__", extra="ignore", frozen=True
+        env_prefix="MATHMILL_",
+        env_nested_delimiter="__",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     home: Path = Field(default_factory=lambda: _own_or_checkout(".mathmill"))
@@ -179,7 +187,33 @@ class Settings(BaseSettings):
             wait_ready=role.wait_ready,
             python=str(self.vllm_python or ""),
             options=self.vllm_options,
+            secrets=self._secrets(),
         )
+
+    def _secrets(self) -> tuple[str, ...]:
+        """Every secret that this process knows: of all roles, of the ledger and the store, and those in the
+        environment. An endpoint may be a gateway that has seen the others, or echo what it was never sent."""
+        found: set[str] = set()
+        for name in ROLES:
+            role: Role | None = getattr(self, name)
+            if role is not None:
+                found.update([role.api_key.get_secret_value()] if role.api_key is not None else ())
+                found.update(value.get_secret_value() for value in role.headers.values())
+                found.update(password for url in role.base_url if (password := _password(url)))
+        found.update(password for url in (self.ledger or "", self.store) if (password := _password(url)))
+        found.update(value for name, value in os.environ.items() if _SECRET.search(name.upper()))
+        return tuple(sorted(value for value in found if len(value.strip()) >= PART))
+
+
+_SECRET = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS|AUTH_STRING)$")  # of a variable's name
+
+
+def _password(url: str) -> str:
+    """The password in a URL; empty where there is none, or no URL."""
+    try:
+        return unquote(urlsplit(url).password or "")
+    except ValueError:
+        return ""
 
 
 # read elsewhere, or set by one of our processes for another
@@ -222,6 +256,13 @@ def load_settings() -> Settings:
         _known(name)
     try:
         settings = Settings(_env_file=file)
+    except SettingsSourceError as error:
+        # its cause quotes the value, which may hold a key
+        field = re.search(r'"(\w+)"', str(error))
+        name = f"MATHMILL_{field[1].upper()}" if field else "a setting"
+        raise SettingsError(
+            f"{name}, or a variable that begins with it, is no JSON. Fix in the environment or in .env"
+        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         name = "MATHMILL_" + "__".join(str(part) for part in first["loc"]).upper()

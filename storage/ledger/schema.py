@@ -143,8 +143,11 @@ def location(url_or_path: str | Path) -> sa.URL:
         return sa.URL.create("sqlite", database=str(Path(text).expanduser()))
     try:
         url = sa.make_url(text)
-    except sa.exc.ArgumentError as error:
-        raise LedgerError("MATHMILL_LEDGER is neither a path nor a database URL") from error
+    except (sa.exc.ArgumentError, ValueError):  # whose text quotes the URL, and so the password
+        raise LedgerError(
+            "MATHMILL_LEDGER is neither a path nor a database URL. Fix: give it as "
+            "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of the password as %2F and so on"
+        ) from None
     backend = url.get_backend_name()
     if backend == "postgresql":
         return url.set(drivername="postgresql+psycopg")

@@ -30,6 +30,7 @@ from tasks.llm.dialect import Dialect
 from tasks.llm.dialect import body as body_of
 from tasks.llm.endpoint import Endpoint, EndpointError
 from tasks.llm.imports import asked_beside, from_batch, put_answers
+from tasks.llm.redaction import Redactor
 from tasks.llm.request import Request, key_of
 from tasks.llm.settle import request_of
 
@@ -209,10 +210,18 @@ class Batches:
             )
         for file_id, kind in ((batch.output_file_id, "output"), (batch.error_file_id, "errors")):
             if file_id:
-                part = self._path(state, f"{kind}.jsonl.part")
-                client.files.content(file_id).write_to_file(part)
-                part.replace(self._path(state, f"{kind}.jsonl"))
+                self._download(client, file_id, self._path(state, f"{kind}.jsonl"))
         self._collect(state)
+
+    def _download(self, client: openai.OpenAI, file_id: str, path: Path) -> None:
+        """A file of the service, line by line, without any secret that it echoes."""
+        redactor, part, left = self._endpoint.redactor, path.with_name(path.name + ".part"), b""
+        with client.files.with_streaming_response.content(file_id) as response, part.open("wb") as out:
+            for data in response.iter_bytes():
+                *lines, left = (left + data).split(b"\n")
+                out.writelines(_redacted(redactor, line) + b"\n" for line in lines)
+            out.write(_redacted(redactor, left))
+        part.replace(path)
 
     def _submitted(self, client: openai.OpenAI, state: State) -> str:
         """The id of the batch; one submitted by a run that died before it noted the id is found again."""
@@ -239,7 +248,7 @@ class Batches:
         for kind in ("output", "errors"):
             path = self._path(state, f"{kind}.jsonl")
             if path.exists():
-                sums = put_answers(self._ledger, from_batch(path, asked, skipped, **bought))
+                sums = put_answers(self._ledger, from_batch(path, asked, skipped, **bought), end.redactor)
                 spent = Bill(
                     0,
                     "",
@@ -295,6 +304,11 @@ class Batches:
         return end.stopped_by("Batch API", status, said) or EndpointError(
             f"{end.role} Batch API: {said}: {mend}"
         )
+
+
+def _redacted(redactor: Redactor, line: bytes) -> bytes:
+    """A line of a batch's output. One that holds no answer is an error, out of which words are taken as well."""
+    return redactor.answer(line) if b'"choices"' in line else redactor.error(line)
 
 
 def _spooled(spool: IO[bytes]) -> Iterator[Request]:

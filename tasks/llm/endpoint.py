@@ -30,7 +30,8 @@ class Endpoint:
     "embedded" is the rule-based teacher in this process. Prices in USD per million tokens. `revision`
     is part of every key: change it when the weights behind the name change. `accept_models` are
     names that answers may carry besides `model` (gateways that rename). `wait_ready` is how many
-    seconds a server that still loads its weights is waited for. `python` and `options` are those of the
+    seconds a server that still loads its weights is waited for. `secrets` are what else must not be stored if it is
+    echoed, such as the keys of other endpoints. `python` and `options` are those of the
     worker that runs a `vllm:` model.
     """
 
@@ -46,6 +47,7 @@ class Endpoint:
     wait_ready: float = 0.0
     python: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Sequence[str] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         urls = [self.base_urls] if isinstance(self.base_urls, str) else list(self.base_urls or ())
@@ -73,9 +75,10 @@ class Endpoint:
 
     @property
     def redactor(self) -> Redactor:
-        return _redactor(tuple(self._secrets()))
+        return _redactor((*self.own_secrets(), *self.secrets))
 
-    def _secrets(self) -> Iterator[str]:
+    def own_secrets(self) -> Iterator[str]:
+        """The key, the values of the headers, and what the base URLs hold besides hosts and paths."""
         if self.api_key is not None:
             yield self.api_key.get_secret_value()
         yield from self.headers.values()

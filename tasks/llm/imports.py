@@ -19,10 +19,12 @@ from storage.errors import ForPeople
 from storage.ledger import Bill, Call, Ledger, LedgerError
 from tasks.llm import wire
 from tasks.llm.booking import first_answer, judged
+from tasks.llm.redaction import Redactor
 from tasks.llm.request import Request, key_of
 from tasks.llm.settle import request_of
 
 SETTINGS = ("model", "temperature", "top_p", "max_tokens", "seed", "sample_index", "response_schema", "stop")
+_NOTHING_SECRET = Redactor(())
 AT_ONCE = 500  # answers in one look into the ledger and one commit
 
 
@@ -103,8 +105,8 @@ class Sums:
     cost: float = 0.0
 
 
-def put_answers(ledger: Ledger, answers: Iterable[Answer]) -> Sums:
-    """Put answers whose key is not answered yet, durable and billed."""
+def put_answers(ledger: Ledger, answers: Iterable[Answer], redactor: Redactor = _NOTHING_SECRET) -> Sums:
+    """Put answers whose key is not answered yet, without the secrets of `redactor`, durable and billed."""
     sums = Sums()
     source = iter(answers)
     while batch := list(itertools.islice(source, AT_ONCE)):
@@ -119,7 +121,7 @@ def put_answers(ledger: Ledger, answers: Iterable[Answer]) -> Sums:
             call = Call(
                 key=key,
                 request=answer.canonical,
-                raw=answer.raw,
+                raw=redactor.answer(answer.raw),
                 status=answer.status,
                 model=answer.model,
                 created=time.time(),

@@ -3,6 +3,9 @@
 Endpoints and gateways echo headers in their errors, cut keys in the middle, and write them URL-encoded, JSON-escaped,
 HTML-escaped or in base64. So each part of a secret of PART or more characters is replaced, in each of these forms,
 and always before a text is cut to its length: a key that is cut first does not match any more.
+
+In an ordinary answer a part stays if it is words such as "application/json", which a header may hold and a model may
+write, and is shorter than LONG: parts of a key are no words.
 """
 
 from __future__ import annotations
@@ -10,15 +13,19 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
 PART = 8  # characters of a secret that give something away
 WHOLE = 12  # characters of a secret that cannot stand in an ordinary answer by chance
+LONG = 16  # characters of words that a secret and an ordinary answer do not share by chance
 SCANNED = (
     64 * 1024
 )  # bytes of a body that are looked through for parts; the rest is looked through for whole secrets
 MARK = "***"
+_GRAM = 4
+_TOKEN = re.compile(r"[^\W_]+")
 
 
 class Redactor:
@@ -27,6 +34,11 @@ class Redactor:
     def __init__(self, secrets: Iterable[str]) -> None:
         values = {secret.strip() for secret in secrets} - {""}
         forms = {form for value in values for form in _forms(value)}
+        self._grams = {
+            data[i : i + _GRAM]
+            for data in (form.encode("utf-8", "replace") for form in forms if len(form) >= PART)
+            for i in range(len(data) - _GRAM + 1)
+        }
         self._short = sorted((form for form in forms if len(form) < PART), key=len, reverse=True)
         self._parts = {form[i : i + PART] for form in forms for i in range(len(form) - PART + 1)}
         whole = sorted((form for form in forms if len(form) >= WHOLE), key=len, reverse=True)
@@ -41,11 +53,16 @@ class Redactor:
         return text
 
     def answer(self, raw: bytes) -> bytes:
-        """An ordinary answer: only whole secrets are looked for, since a model may write any eight characters."""
+        """An ordinary answer without any secret and any part of one that is no words."""
         for form in self._whole:
             if form in raw:
                 raw = raw.replace(form, MARK.encode())
-        return raw
+        # every PART bytes in a row hold the start of one of these: a fast look that most answers end with
+        if self._grams.isdisjoint([raw[i : i + _GRAM] for i in range(0, len(raw), PART - _GRAM + 1)]):
+            return raw
+        text = raw.decode("utf-8", "surrogateescape")
+        redacted = self._without_parts(text, words=True)
+        return raw if redacted == text else redacted.encode("utf-8", "surrogateescape")
 
     def error(self, raw: bytes) -> bytes:
         """The body of an error, or one that cannot be read: parts are looked for as well."""
@@ -56,7 +73,8 @@ class Redactor:
         kept = raw[:SCANNED] if redacted == head else redacted.encode("utf-8", "surrogateescape")
         return self.answer(kept + rest)
 
-    def _without_parts(self, text: str) -> str:
+    def _without_parts(self, text: str, *, words: bool = False) -> str:
+        """`words`: parts that are words, and shorter than LONG, stay."""
         pieces: list[str] = []
         position = copied = 0
         while position <= len(text) - PART:
@@ -66,9 +84,27 @@ class Redactor:
             end = position + PART
             while end < len(text) and text[end - PART + 1 : end + 1] in self._parts:
                 end += 1
+            if words and end - position < LONG and _are_words(text[position:end]):
+                position = end - PART + 1
+                continue
             pieces += (text[copied:position], MARK)
             position = copied = end
         return "".join([*pieces, text[copied:]]) if pieces else text
+
+
+def _are_words(part: str) -> bool:
+    """Whether a part, which may begin or end inside a word, is words and numbers as in ordinary text: none of both
+    letters and digits, and letters all small, all capitals or with a capital in front."""
+    for word in part.split():
+        if any(character.isdigit() for character in word):
+            if any(character.isalpha() for character in word):
+                return False
+        elif not all(
+            token in (token.lower(), token.upper()) or token[1:] == token[1:].lower()
+            for token in _TOKEN.findall(word)
+        ):
+            return False
+    return True
 
 
 def _forms(value: str) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import traceback
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from flows.config import ConfigError, Nightly, load_as
 from flows.rebuild import Rebuild
 from flows.settings import SettingsError, load_settings
 from flows.verdict import Verdict
+from storage.ledger import LedgerError
+from storage.ledger.schema import location
 
 
 @pytest.mark.parametrize(
@@ -112,3 +116,52 @@ def test_known_variables_are_taken(tmp_path, monkeypatch):
     monkeypatch.setenv("MATHMILL_TEACHER__HEADERS", '{"x": "y"}')
     monkeypatch.setenv("MATHMILL_VLLM_OPTIONS", "{}")
     assert load_settings().teacher.model == "embedded"
+
+
+SECRET = "s3cr3t-8Qw2ZrT5yUi0"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MATHMILL_TEACHER", f'{{"api_key": "{SECRET}'),
+        ("MATHMILL_TEACHER__HEADERS", f'{{"X-Auth": "{SECRET}"'),
+        ("MATHMILL_TEACHER__HEADERS", f'["{SECRET}"]'),
+        ("MATHMILL_TEACHER__BASE_URL", f"ftp://user:{SECRET}@host/v1"),
+        ("MATHMILL_TEACHER__BASE_URL", f'["http://user:{SECRET}@host/v1"'),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_named_and_its_secret_is_not_shown(
+    name, value, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "MATHMILL_TEACHER" in str(caught.value)
+    shown = "".join(traceback.format_exception(caught.value.with_traceback(None)))
+    assert SECRET not in shown
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:pa/{}@host:1x/db", "postgresql://u:{}@host:port/db"])
+def test_a_ledger_that_is_no_url_is_refused_without_its_password(url):
+    with pytest.raises(LedgerError, match="MATHMILL_LEDGER") as caught:
+        location(url.format(SECRET))
+    assert SECRET not in "".join(traceback.format_exception(caught.value.with_traceback(None)))
+
+
+def test_an_endpoint_knows_the_secrets_of_all_roles_and_of_the_environment(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    secrets = [f"{SECRET}-{number}" for number in range(6)]
+    monkeypatch.setenv("MATHMILL_CRITIC__API_KEY", secrets[0])
+    monkeypatch.setenv("MATHMILL_REASONER__HEADERS", json.dumps({"X-Auth": secrets[1]}))
+    monkeypatch.setenv("MATHMILL_LEDGER", f"postgresql://user:{secrets[2]}@host/db")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secrets[3])
+    monkeypatch.setenv("HF_TOKEN", secrets[4])
+    monkeypatch.setenv("MATHMILL_STUDENT__BASE_URL", f"http://user:{secrets[5]}@host/v1")
+    monkeypatch.setenv("MATHMILL_STUDENT__MODEL", "m")
+    end = load_settings().endpoint("teacher")
+    assert set(secrets) <= set(end.secrets)
+    for secret in secrets:
+        assert secret not in repr(end)
+        assert end.redact(f"you sent {secret}") == "you sent ***"

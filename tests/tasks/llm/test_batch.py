@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from storage.ledger import Ledger
 from tasks.llm.batch import Batches, BatchLimits
@@ -138,6 +139,42 @@ def test_a_refusing_api_is_told_in_one_line(
     with pytest.raises(EndpointError, match=word) as stopped:
         run(url, ledger, tmp_path / "b", asks(3))
     assert "\n" not in str(stopped.value)
+
+
+def test_secrets_that_a_batch_echoes_rest_nowhere(api, ledger: Ledger, tmp_path: Path, monkeypatch) -> None:
+    server, url = api
+    secrets = ("sk-8Qw2ZrT5yUi0Pa9Sd", "hdr-7Fg3HjK1lXcV", "pw-4Bn6MqW8eRtY")
+    end = replace(
+        endpoint(url), api_key=SecretStr(secrets[0]), headers={"X-Auth": secrets[1]}, secrets=secrets[2:]
+    )
+    server.refused = 20
+    plain = server.answer
+
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        body = plain(asked) | {"debug": secrets}
+        body["choices"][0]["message"]["content"] += f" {secrets[0][3:12]} {secrets[2]}"
+        return body
+
+    monkeypatch.setattr(server, "answer", answer)
+    whole = server.finish
+
+    def finish(batch: dict[str, Any]) -> None:
+        whole(batch)
+        for name in (f"output-{batch['id']}", f"error-{batch['id']}"):
+            server.files[name] = server.files[name].replace(b"too long", " ".join(secrets).encode())
+
+    monkeypatch.setattr(server, "finish", finish)
+    batches = Batches(end, ledger, tmp_path / "b", QUICK)
+    with Engine(end, ledger, EngineLimits(backoff=0.01), through=batches.through) as engine:
+        answers = [found.text for found in engine.run(asks(100))]
+    assert sum(text is not None and text.endswith(" *** ***") for text in answers) == 80
+    ledger.flush()
+    stored = b"".join(item.call.raw for item in ledger.every())
+    on_disk = b"".join(path.read_bytes() for path in (tmp_path / "b").iterdir())
+    assert on_disk.count(b"***") > 100
+    for secret in secrets:
+        for start in range(len(secret) - 7):
+            assert secret[start : start + 8].encode() not in stored + on_disk
 
 
 def test_the_embedded_teacher_has_no_batches(ledger: Ledger, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ KEY = 'sk-proj/A1b2C3+d4"E5&f6=G7h8'
 HEADER = "Basic dXNlcjpodW50ZXIyaHVudGVyMg=="
 END = Endpoint(
     "teacher", "m", ["https://bob:pass%2Fword99@host/v1?api-version=2024-06-01&sig=s1gn4tur3value"],
-    api_key=SecretStr(KEY + "\n"), headers={"X-Auth": HEADER},
+    api_key=SecretStr(KEY + "\n"), headers={"X-Auth": HEADER}, secrets=["sk-canary-0123456789"],
 )  # fmt: skip
 FORMS = {
     "raw": KEY,
@@ -74,6 +74,32 @@ def test_an_answer_keeps_everything_but_whole_secrets() -> None:
     assert HEADER.encode() not in redactor.answer(HEADER.encode())
     body = b'{"error": "headers: ' + KEY[3:14].encode() + b' \xff"}'
     assert redactor.error(body) == b'{"error": "headers: *** \xff"}'
+
+
+@pytest.mark.parametrize(
+    ("part", "stays"),
+    [
+        ("A1b2C3+d", False),
+        ('b2C3+d4"', False),
+        ("dXNlcjpo", False),
+        ("s1gn4tur3", False),
+        ("sk-proj/", True),
+        ("nary-0123", False),
+        ("Basic dX", False),
+    ],
+)
+def test_an_answer_keeps_words_and_no_part_of_a_key(part: str, stays: bool) -> None:
+    answer = f'{{"choices": [{{"content": "so it is {part} then"}}]}}'.encode()
+    redacted = END.redactor.answer(answer)
+    assert (redacted == answer) == stays
+    assert stays or (b"***" in redacted and part.encode() not in redacted)
+
+
+def test_words_of_a_header_stay_in_an_answer() -> None:
+    redactor = Redactor(["mathematical-reasoning for 2026 olympiads", "https://example.org/mathmill"])
+    kept = b"A mathematical proof for 2026 and https://arxiv.org"
+    assert redactor.answer(kept) == kept
+    assert redactor.answer(b"of mathematical-reasoning for it") == b"of ***it"
 
 
 @given(st.text(min_size=8, max_size=40), st.text(max_size=60), st.data())
