@@ -49,6 +49,10 @@ class Code(StrEnum):
     BELOW_THRESHOLD = (
         "below_threshold"  # scorers, rebuild: `score` by the name `name` is under its `threshold`
     )
+    # critique
+    WRONG_STEP = (
+        "wrong_step"  # as BELOW_THRESHOLD, by a critic that names the line `step` as the first wrong one
+    )
     # ingest, and the items of a benchmark
     UNREADABLE = "unreadable"  # a record of a file that cannot become a row or an item; `place`, `why`
     NO_TRUSTED_ANSWER = "no_trusted_answer"  # an item that no answer can be compared with
@@ -101,6 +105,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.UNKNOWN: "unknown",
     Code.CALL_FAILED: "{error}",
     Code.BELOW_THRESHOLD: "{name} {score} is under {threshold}",
+    Code.WRONG_STEP: "{name} {score} is under {threshold}, line {step} is wrong",
     Code.UNREADABLE: "{place}: {why}",
     Code.NO_TRUSTED_ANSWER: "no trusted answer",
     Code.MALFORMED_ITEM: "{why}",
@@ -134,7 +139,7 @@ TEXTS: Final[Mapping[Code, str]] = {
 # Values that differ from row to row: left out where reasons are counted by kind.
 VARYING: Final = frozenset(
     {"place", "other", "score", "question", "answer", "reference", "correctness", "same", "samples",
-     "overlap", "item", "text"}
+     "overlap", "item", "text", "step"}
 )  # fmt: skip
 
 

@@ -53,6 +53,9 @@ SCHEMA = pa.schema(
 )
 
 
+WRONG_STEP = "wrong_step"  # the verdict of a critic: the number of the solution's first wrong line, from 1
+
+
 @dataclass(slots=True)
 class Row:
     """One candidate solution to one question. Field meanings: the table in README.md ("One row type").

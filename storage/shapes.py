@@ -2,8 +2,9 @@
 
 `messages`, `prompt-completion`, `preference` (prompt, chosen, rejected), `unpaired-preference`
 (prompt, completion, label), and `parquet`, which keeps every column. The two preferences compare answers, by the
-judge that their caller hands in: a solution is the worse one only where its answer is known to be different. `id` stays on every record: a
-training row can always be traced. Everything streams; a shape is a function from a version to batches.
+judge that their caller hands in: a solution is the worse one only where its answer is known to be different, or where
+a critic found a step of it wrong and its answer is not known to be the same. `id` stays on every record: a training
+row can always be traced. Everything streams; a shape is a function from a version to batches.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 
 from storage.datasets import Store
 from storage.reasons import Code
+from storage.rows import WRONG_STEP
 from storage.sql import connect
 from storage.versions import Version
 
@@ -82,18 +84,19 @@ def _listed(column: pa.Array) -> pa.Array:
     return column
 
 
-# Reasons that say something about a solution's answer. A row that was dropped as a duplicate, by the mix, for a
+# Reasons that say something about a solution. A row that was dropped as a duplicate, by the mix, for a
 # benchmark's sake, as cut off or because our own machinery failed may be perfectly right, and so may one whose reason
 # is unknown; neither is ever taught as the worse one.
-WORSE = (Code.DIFFERENT, Code.UNLIKELY, Code.ALONE, Code.BELOW_THRESHOLD)
+WORSE = (Code.DIFFERENT, Code.INCOMPARABLE, Code.UNLIKELY, Code.ALONE, Code.BELOW_THRESHOLD, Code.WRONG_STEP)
 
 _SAID = """CASE WHEN {row}.solution_format = 'pot'
     THEN '```python' || chr(10) || rtrim({row}.solution, chr(10) || ' ') || chr(10) || '```'
     ELSE {row}.solution END"""
 _CANDIDATES = """
     SELECT * FROM rejected
-    WHERE solution IS NOT NULL AND answer IS NOT NULL AND code IN ({codes}) AND NOT reason.failed
-      AND coalesce(verdicts['equivalent'], 'different') = 'different'
+    WHERE solution IS NOT NULL AND code IN ({codes}) AND NOT reason.failed
+      AND (coalesce(verdicts['equivalent'], 'different') = 'different' AND answer IS NOT NULL
+           OR coalesce(verdicts['equivalent'], 'unknown') = 'unknown' AND verdicts['{wrong_step}'] IS NOT NULL)
       AND problem_id IN (SELECT problem_id FROM {version}) AND id NOT IN (SELECT id FROM {version})
     QUALIFY row_number() OVER (PARTITION BY id ORDER BY run DESC, stage) = 1
 """
@@ -102,7 +105,8 @@ _ACCEPTED = """
     FROM {version} WHERE solution IS NOT NULL
 """
 _COMPARED = """
-    SELECT worse.id AS id, worse.answer AS answer, accepted.accepted AS accepted
+    SELECT worse.id AS id, worse.answer AS answer, accepted.accepted AS accepted,
+           worse.verdicts['{wrong_step}'] IS NOT NULL AS misstepped
     FROM ({candidates}) AS worse JOIN ({accepted}) AS accepted USING (problem_id) ORDER BY ALL
 """
 # Of the wrong solutions to a question, one of the same format if there is one (else the pair teaches
@@ -152,25 +156,35 @@ def unpaired_preference(store: Store, version: Version, compare: Compare) -> Bat
 @contextmanager
 def with_wrong(store: Store, version: Version, compare: Compare) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection of storage.sql with one view more: `wrong`, the candidates (columns of the view `rejected`) whose
-    answer is different from every accepted answer of their question. A solution whose answer agrees with an accepted
-    one, cannot be compared with it or was never read is not in it, whatever a critic thought of it."""
+    answer is different from every accepted answer of their question, and those that have a wrong step by a critic
+    and whose answer is missing or cannot be compared. A solution whose answer agrees with an accepted one is not in
+    it, whatever a critic thought of it."""
     codes = ", ".join(f"'{code}'" for code in WORSE)
-    parts = {"version": f'"{version}"', "codes": codes}
+    parts = {"version": f'"{version}"', "codes": codes, "wrong_step": WRONG_STEP}
     candidates, accepted = _CANDIDATES.format(**parts), _ACCEPTED.format(**parts)
     with connect(store) as connection:
-        compared: dict[str, bool] = {}
-        query = connection.sql(_COMPARED.format(candidates=candidates, accepted=accepted))
+        worse: dict[str, bool] = {}  # false for good where one accepted answer speaks against it
+        query = connection.sql(_COMPARED.format(candidates=candidates, accepted=accepted, **parts))
         for batch in query.to_arrow_reader(_BATCH):
-            ids, answers, others = (batch.column(name).to_pylist() for name in ("id", "answer", "accepted"))
-            known = [(answer, other or "") for answer, other in zip(answers, others, strict=True)]
-            for row, pair, verdict in zip(ids, known, compare(known), strict=True):
-                compared[row] = compared.get(row, True) and verdict == "different" and bool(pair[1])
-        ids = pa.array([row for row, different in compared.items() if different], pa.string())
+            names = ("id", "answer", "accepted", "misstepped")
+            ids, answers, others, misstepped = (batch.column(name).to_pylist() for name in names)
+            verdicts = _verdicts(list(zip(answers, others, strict=True)), compare)
+            for row, verdict, step in zip(ids, verdicts, misstepped, strict=True):
+                evidence = verdict == "different" or (verdict == "unknown" and step)
+                worse[row] = worse.get(row, True) and evidence
+        ids = pa.array([row for row, evidence in worse.items() if evidence], pa.string())
         connection.register("wrong_ids", pa.table({"id": ids}))
         connection.execute(
             f"CREATE TEMP VIEW wrong AS SELECT * FROM ({candidates}) WHERE id IN (SELECT id FROM wrong_ids)"
         )
         yield connection
+
+
+def _verdicts(pairs: Sequence[tuple[str | None, str | None]], compare: Compare) -> list[str]:
+    """The verdict of each pair of answers; "unknown" where one of the two is missing."""
+    there = [(one, other) for one, other in pairs if one and other]
+    verdicts = iter(compare(there))
+    return [next(verdicts) if one and other else "unknown" for one, other in pairs]
 
 
 def _query(store: Store, version: Version, compare: Compare, text: str) -> Batches:

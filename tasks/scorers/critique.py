@@ -34,6 +34,7 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
     instruction: list[float | None] = [None] * count
     answer: list[float | None] = [None] * count
     critiques: list[str | None] = [None] * count
+    wrong_steps: list[int | None] = [None] * count
     failures: list[str | None] = [None] * count
     bill = Bill.of(critic.endpoint)
     asked = wanted(rows)
@@ -53,12 +54,14 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
         answer[i] = found.answer_score / 10
         step = f"Step {found.first_wrong_step}: " if found.first_wrong_step is not None else ""
         critiques[i] = step + found.critique
+        wrong_steps[i] = found.first_wrong_step
     problems = column(rows, "problem_id")
     said = {problems[i]: instruction[i] for i in reversed(asked) if instruction[i] is not None}
     instruction = [
         own if own is not None else said.get(p) for own, p in zip(instruction, problems, strict=True)
     ]
-    return Scored({"instruction": instruction, "answer": answer}, critiques, failures, bill.facts())
+    by_name = {"instruction": instruction, "answer": answer}
+    return Scored(by_name, critiques, {"answer": wrong_steps}, failures, bill.facts())
 
 
 def wanted(rows: pa.Table) -> list[int]:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.datasets import Store
+from storage.export import export
 from storage.reasons import Code, Reason, reason
-from storage.rows import Row, column, dropped, kept, reject, replace, to_table
+from storage.rows import WRONG_STEP, Row, column, dropped, kept, reject, replace, to_table
 from storage.shapes import preference, unpaired_preference, with_wrong
 from tasks.answers import Judge
+from tasks.llm.engine import Engine
+from tasks.sandbox import Sandbox
+from tasks.train import judgements
+from tasks.train.mapped import preferences
+from tasks.train.reward import Verifier
 from tasks.verify import VerifySettings, verify
 from tasks.votes import prior
 from tasks.weigh import WeighSettings, weigh
+from tests import nights
 
 # spellings of few values, so that many samples agree without looking alike; some that no judge can read
 ANSWERS = [
@@ -40,11 +52,12 @@ OUR_FAULT: list[Reason | None] = [
     reason("dedup", Code.EXACT, other="x"),
     reason("mix", Code.OVER_TARGET, target=1),
     reason("critique", Code.BELOW_THRESHOLD, name="answer", score="0.10", threshold="0.50"),
+    reason("critique", Code.WRONG_STEP, name="answer", score="0.10", threshold="0.50", step=2),
     None,
 ]
 SAMPLES = st.lists(
     st.tuples(st.sampled_from(ANSWERS), st.sampled_from(["cot", "cot", "note"]), st.floats(0, 1),
-              st.sampled_from([None] * 4 + OUR_FAULT)),
+              st.sampled_from([None] * 4 + OUR_FAULT), st.sampled_from([None, None, None, "2"])),
     min_size=1, max_size=8,
 )  # fmt: skip
 NIGHTS = st.lists(
@@ -56,7 +69,7 @@ def night(store: Store, questions: list[Any], judge: Judge) -> pa.Table:
     """A night's rows through the real stages verify and weigh, into a version and its candidates."""
     rows, given_reasons = [], []
     for number, (trusted, samples) in enumerate(questions):
-        for index, (answer, kind, score, why) in enumerate(samples):
+        for index, (answer, kind, score, why, step) in enumerate(samples):
             rows.append(
                 Row(
                     f"question {number}",
@@ -66,6 +79,7 @@ def night(store: Store, questions: list[Any], judge: Judge) -> pa.Table:
                     answer=answer,
                     reference_answer=trusted,
                     scores={"answer": score},
+                    verdicts={WRONG_STEP: step} if step else {},
                 )
             )
             given_reasons.append(why)
@@ -105,9 +119,15 @@ def test_no_pair_agrees_by_the_judge(judge: Judge, questions: list[Any]) -> None
         for solution in bad:
             row = by_solution[solution]
             assert dict(row["reason"]).get("failed") is False
-            assert row["reason"]["code"] in {"different", "unlikely", "alone", "below_threshold"}
-            verdicts = judge.equal([(row["answer"], other) for other in accepted[row["problem_id"]]])
-            assert set(verdicts) == {"different"}
+            assert row["reason"]["code"] in {
+                "different", "incomparable", "unlikely", "alone", "below_threshold", "wrong_step",
+            }  # fmt: skip
+            others = [(row["answer"] or "", other) for other in accepted[row["problem_id"]]]
+            verdicts = judge.equal(others) if row["answer"] else ["unknown"]
+            if WRONG_STEP in dict(row["verdicts"]):
+                assert "equal" not in verdicts
+            else:
+                assert set(verdicts) == {"different"}
         for pair in pairs:
             chosen, worse = by_solution[pair["chosen"]], by_solution[pair["rejected"]]
             assert chosen["rejected"] is None
@@ -117,7 +137,7 @@ def test_no_pair_agrees_by_the_judge(judge: Judge, questions: list[Any]) -> None
 
 def test_the_votes_drop_wrong_answers_that_pair_with_the_accepted_one(judge: Judge, tmp_path: Path) -> None:
     store = Store(tmp_path / "home")
-    samples = [(answer, "cot", 0.9, None) for answer in ("1/2", "0.5", "50%", "2")]
+    samples = [(answer, "cot", 0.9, None, None) for answer in ("1/2", "0.5", "50%", "2")]
     rows = night(store, [(None, samples)], judge)
     assert [why is None for why in column(rows, "rejected")] == [True, True, True, False]
     version = store.publish("math", [kept(rows)], lineage={})
@@ -144,3 +164,123 @@ def test_a_right_answer_that_the_votes_dropped_is_no_rejected_side(judge: Judge,
     store.append_candidates(changed, run="r", stage="weigh", part="2")
     (batch,) = preference(store, version, judge.equal)
     assert batch.column("rejected").to_pylist() == ["also good"]
+
+
+def exported(store: Store, version: Any, judge: Judge, folder: Path) -> dict[str, list[tuple[str, str, str]]]:
+    """(question, chosen, rejected) of every export that has a rejected side, by the export's name."""
+    pairs: dict[str, list[tuple[str, str, str]]] = {}
+    for shape in ("preference", "unpaired-preference"):
+        export(store, version, folder / shape, shape, compare=judge.equal)
+        files = sorted((folder / shape / "data").glob("*.jsonl"))
+        records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+        if shape == "preference":
+            pairs[shape] = [(one["prompt"], one["chosen"], one["rejected"]) for one in records]
+            assert all(one["rejected_reason"] and one["margin"] >= 0 for one in records)
+        else:
+            pairs[shape] = labelled([(one["prompt"], one["completion"], one["label"]) for one in records])
+    turns = [row for batch in preferences(store, version) for row in batch.to_pylist()]
+    # what the methods dpo and reward are given
+    pairs["dpo and reward"] = [
+        (row["prompt"][0]["content"], row["chosen"][0]["content"], row["rejected"][0]["content"])
+        for row in turns
+    ]
+    judgements.write(store, [version], folder / "judgements.parquet")
+    judged = pq.read_table(folder / "judgements.parquet").to_pylist()
+    pairs["critic"] = by_judgement(store, version, judged)
+    return pairs
+
+
+def labelled(records: list[tuple[str, str, bool]]) -> list[tuple[str, str, str]]:
+    """Every right completion of a question beside every wrong one."""
+    return [
+        (prompt, right, wrong)
+        for prompt, right, good in records
+        if good
+        for other, wrong, label in records
+        if other == prompt and not label
+    ]
+
+
+def by_judgement(store: Store, version: Any, judged: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """The solutions that a critic would learn to praise beside those that it would learn to fault. A judgement's
+    question shows question and solution, each line behind a mark."""
+    rows = [
+        row
+        for table in (store.read(version), store.candidates().to_table())  # type: ignore[union-attr]
+        for row in table.select(["question", "solution", "solution_format"]).to_pylist()
+        if row["solution"]
+    ]
+    shown = {(squeezed(row["question"]), squeezed(row["solution"])): row for row in rows}
+    records = []
+    for one in judged:
+        lines = one["question"].splitlines()
+        question = [line.removeprefix("| ") for line in lines if line.startswith("|")]
+        solution = [line.partition("] ")[2] for line in lines if line.startswith("[")]
+        row = shown[squeezed("\n".join(question)), squeezed("\n".join(solution))]
+        text = f"```python\n{row['solution']}```" if row["solution_format"] == "pot" else row["solution"]
+        records.append((row["question"], text, json.loads(one["solution"])["answer_score"] >= 7))
+    return labelled(records)
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_the_exported_pairs_of_real_nights_never_agree(
+    seed: int, engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge, tmp_path: Path
+) -> None:
+    """Ten nights of different seeds. The sides are judged again by what stands in them: a program by what it prints,
+    words by the answer that they end with; nothing that a stage noted is believed."""
+    night = nights.night(tmp_path / "home", engine=engine, sandbox=sandbox, judge=judge, seed=seed)
+    pairs = exported(night.store, night.version, judge, tmp_path)
+    texts = sorted({text for some in pairs.values() for _, *sides in some for text in sides})
+    with Verifier(judge=judge, sandbox=sandbox) as verifier:
+        answers = dict(zip(texts, verifier.answers(texts, ["en"] * len(texts)), strict=True))
+    for name, some in pairs.items():
+        assert some, name
+        verdicts = judge.equal([(answers[chosen] or "", answers[wrong] or "") for _, chosen, wrong in some])
+        print(f"seed {seed}: {name}: {len(some)} pairs, {dict(Counter(verdicts))}")
+        agreeing = [pair for pair, verdict in zip(some, verdicts, strict=True) if verdict == "equal"]
+        assert agreeing == [], name
+
+
+@pytest.mark.parametrize(
+    ("answer", "step", "taught"),
+    [
+        ("7", None, True),  # different
+        ("7", "2", True),
+        ("0.5", "2", False),  # agrees, whatever a critic thought of its steps
+        ("@#%", "2", True),  # nobody can compare it, and a step of it is wrong
+        ("@#%", None, False),
+        (None, "2", True),  # it states no answer, and a step of it is wrong
+        (None, None, False),
+    ],
+)
+def test_a_wrong_step_is_evidence_where_the_answers_do_not_agree(
+    judge: Judge, tmp_path: Path, answer: str | None, step: str | None, taught: bool
+) -> None:
+    store = Store(tmp_path / "home")
+    good = Row("q", "en", solution="good", answer="1/2", solution_format="cot")
+    below = {"name": "answer", "score": "0.20", "threshold": "0.60"}
+    why = (
+        reason("critique", Code.WRONG_STEP, **below, step=step)
+        if step
+        else reason("critique", Code.BELOW_THRESHOLD, **below)
+    )
+    other = Row("q", "en", solution="other", answer=answer, solution_format="cot", reason=why,
+                verdicts={WRONG_STEP: step} if step else {})  # fmt: skip
+    version = store.publish("math", [to_table([good])], lineage={})
+    store.append_candidates(to_table([other]), run="r", stage="critique")
+    pairs = [pair for batch in preference(store, version, judge.equal) for pair in batch.to_pylist()]
+    assert [(pair["rejected"], pair["rejected_reason"]) for pair in pairs] == (
+        [("other", str(why.code))] if taught else []
+    )
+    labels = [
+        one["completion"]
+        for batch in unpaired_preference(store, version, judge.equal)
+        for one in batch.to_pylist()
+        if not one["label"]
+    ]
+    assert labels == (["other"] if taught else [])

@@ -1,0 +1,82 @@
+"""A small real night in this process: the embedded teacher on its wire, the sandbox, the judge and the critic, stage by
+stage, without an orchestrator; what it keeps is published and what it drops is stored, as a night does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from storage.datasets import Store
+from storage.rows import dropped, kept, to_table
+from storage.versions import Version
+from tasks.answers import Judge
+from tasks.dedup.night import dedup_rows
+from tasks.generate import Quota, asks_table, generate
+from tasks.ingest import ingest
+from tasks.llm.engine import Engine
+from tasks.methods import self_instruct
+from tasks.sandbox import Sandbox
+from tasks.scorers import score
+from tasks.solve import SolveSettings, solve
+from tasks.verify import VerifySettings, verify
+from tasks.votes import prior
+from tasks.weigh import WeighSettings, weigh
+
+SEEDS = Path(__file__).resolve().parents[1] / "seeds"
+TOPICS = ("linear equations", "probability", "ratios and proportions", "limits", "vectors")
+THRESHOLDS = {"heuristics": 0.5, "instruction": 0.5, "answer": 0.6}
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    store: Store
+    version: Version
+    published: pa.Table
+    dropped: pa.Table
+
+
+def quota(questions: int) -> Quota:
+    """So many questions, shared out over TOPICS and both languages."""
+    pairs = [(language, topic) for topic in TOPICS for language in ("en", "zh")]
+    return {pair: -(-(questions - place) // len(pairs)) for place, pair in enumerate(pairs)}
+
+
+def night(home: Path, *, engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge, seed: int) -> Night:
+    """About 20 questions of four samples each, asked for with this seed."""
+    seeds = ingest([SEEDS / "en.jsonl", SEEDS / "zh.jsonl"], default_license="Apache-2.0").table
+    asks = self_instruct.plan(kept(seeds), quota(20), per_call=4, examples=2, seed=seed)
+    tables = []
+
+    def through(table: pa.Table) -> pa.Table:
+        """What goes on; what was dropped is stored as the night stores it."""
+        tables.append(dropped(table))
+        return kept(table)
+
+    def nothing(rows: int) -> None:
+        """Nobody watches the progress."""
+
+    written = generate(
+        asks_table(asks), engine=engine("teacher"), source="self_instruct", license="Apache-2.0", tick=nothing
+    )
+    questions = through(written.rows)
+    solved = solve(questions, engine=engine(), settings=SolveSettings(), seed=seed, tick=nothing)
+    rows = verify(
+        through(solved.rows),
+        sandbox=sandbox,
+        judge=judge,
+        calibration=prior(),
+        settings=VerifySettings(),
+        tick=nothing,
+    )
+    for name, tools in (("heuristics", {}), ("critique", {"critic": engine("critic")})):
+        rows = score(through(rows), name=name, thresholds=THRESHOLDS, tick=nothing, **tools).rows
+    rows = weigh(through(rows), calibration=prior(), settings=WeighSettings(), tick=nothing)
+    accepted = through(dedup_rows(through(rows)))
+    store = Store(home)
+    for number, table in enumerate(tables):
+        store.append_candidates(table, run=f"night-{seed}", stage="", part=str(number))
+    version = store.publish("math", [accepted], lineage={})
+    return Night(store, version, accepted, pa.concat_tables([to_table([]), *tables]))
