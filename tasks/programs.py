@@ -38,16 +38,17 @@ class Block:
     closed: bool
 
 
-def program(text: str, *, cut: bool = False) -> str | None:
+def program(text: str, *, cut: bool = False, unfenced: bool = True) -> str | None:
     """The program of a reply, or None. Blocks that need what an earlier block defines are joined with it; of
     blocks that stand alone the last one counts. An unclosed block counts if it is whole, and not in a reply that
-    the token limit has `cut`: a stop sequence eats the closing fence, the limit eats the program's end.
+    the token limit has `cut`: a stop sequence eats the closing fence, the limit eats the program's end. Without
+    `unfenced` only what stands in a block is a program.
     """
     text = solution_of(text)[-LONGEST:].replace("\r\n", "\n")
     blocks = [block for block in _blocks(text) if block.code.strip()][-MOST_BLOCKS:]
     if blocks:
         found = _joined(_usable(blocks, cut))
-    elif not cut:
+    elif unfenced and not cut:
         found = _unfenced(text)
     else:
         found = None

@@ -8,7 +8,6 @@ failure, bit for bit, and the others have those of a smaller group, whose baseli
 
 from __future__ import annotations
 
-import re
 from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,10 +18,9 @@ from typing import Any
 from tasks.answers import Judge, extract
 from tasks.answers.exact import decide
 from tasks.answers.pool import WorkerError
+from tasks.programs import program
 from tasks.sandbox import Limits, Sandbox
 from tasks.train.config import VERIFIER, TrainError
-
-_PROGRAM = re.compile(r"```python\n(?P<program>.*?)\n?```", re.DOTALL)
 
 
 class Worth(StrEnum):
@@ -128,9 +126,14 @@ class Verifier:
     ) -> tuple[list[str | None], set[int], set[int]]:
         """The final answers, which completions have none because the sandbox failed, and of which the answer is only
         the end of the text, nothing in it being marked as the answer."""
-        programs = {
-            i: match["program"] for i, text in enumerate(completions) if (match := _PROGRAM.search(text))
-        }
+        stated = [extract(text, language) for text, language in zip(completions, languages, strict=True)]
+        programs: dict[int, str] = {}
+        for i, text in enumerate(completions):
+            answer = stated[i]
+            # equations beside a marked answer are its working; without a mark they may be a program without fences
+            code = program(text, unfenced=answer is None or not answer.marked)
+            if code is not None:
+                programs[i] = code
         printed: dict[int, str | None] = {}
         lost: set[int] = set()
         if programs:
@@ -139,9 +142,9 @@ class Verifier:
             results = self._sandbox.run(list(programs.values()))
             printed = {i: result.answer or None for i, result in zip(programs, results, strict=True)}
             lost = {i for i, result in zip(programs, results, strict=True) if result.verdict == "infra"}
-        texts = [printed[i] if i in programs else text for i, text in enumerate(completions)]
         found = [
-            extract(text, language) if text else None for text, language in zip(texts, languages, strict=True)
+            extract(printed[i] or "", languages[i]) if i in programs else answer
+            for i, answer in enumerate(stated)
         ]
         unmarked = {i for i, one in enumerate(found) if one and not one.marked}
         return [one.answer if one else None for one in found], lost, unmarked
