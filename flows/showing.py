@@ -14,10 +14,11 @@ from rich.table import Table
 from flows import terminal
 from storage.marks import Mark
 from storage.versions import Version
+from storage.visible import visible
 from tasks.clock import spoken
 from tasks.decontaminate.certificate import Certificate
 from tasks.evaluate.verdict import in_a_line
-from tasks.hygiene import printable, visible
+from tasks.hygiene import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

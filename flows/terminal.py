@@ -12,7 +12,7 @@ import typer
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.segment import Segment
 
-from tasks.hygiene import visible
+from storage.visible import visible
 
 
 class _Visible:

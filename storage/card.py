@@ -13,6 +13,7 @@ import yaml
 from storage.datasets import Store
 from storage.markdown import code, inline
 from storage.versions import Version
+from storage.visible import visible
 
 LINEAGE = "lineage.json"
 MOST_SETS = 8  # names of benchmarks
@@ -47,7 +48,7 @@ def _front(version: Version, counts: Mapping[str, Counter[str]], rows: int, file
     front: dict[str, Any] = {
         "pretty_name": str(version),
         "license": sorted(set(known)) if len(set(known)) != 1 else known[0],
-        "language": sorted(counts["language"]),
+        "language": sorted(map(visible, counts["language"])),
         "task_categories": ["text-generation"],
         "size_categories": [next((name for limit, name in _SIZES if rows < limit), "n>1M")],
         "tags": ["mathematics", "synthetic"],
@@ -79,7 +80,9 @@ def _usage(files: str, kind: str) -> str:
 
 def lineage_text(version: Version) -> str:
     """The whole lineage as JSON, for the file LINEAGE beside the data."""
-    return json.dumps(version.lineage, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    return (
+        visible(json.dumps(version.lineage, ensure_ascii=False, indent=2, sort_keys=True), json=True) + "\n"
+    )
 
 
 def _making(version: Version) -> str:

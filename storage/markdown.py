@@ -1,12 +1,15 @@
 """Text from rows, models and files inside Markdown, as CommonMark and GitHub's dialect of it read it: always text.
 
 A card, a report or an artifact is shown by somebody else's renderer, which may know links, images, HTML, tables and bare
-addresses. These three functions are the only way in which text that is not the project's own enters such a page.
+addresses; hidden characters would turn it around or hide a part of it. These three functions are the only way in which
+text that is not the project's own enters such a page.
 """
 
 from __future__ import annotations
 
 import re
+
+from storage.visible import visible
 
 # what opens or closes something inside a line: code, emphasis, links and images, HTML, entities, cells, deletions, math
 _INLINE = re.compile(r"[\\`*\[\]<>|&~$^@]")
@@ -22,7 +25,7 @@ _BACKTICKS = re.compile(r"`+")
 
 def inline(text: object) -> str:
     """The text in one line that any renderer shows as it is, in a paragraph, a table's cell or a list's item."""
-    line = _CONTROL.sub(" ", str(text)).strip()
+    line = visible(_CONTROL.sub(" ", str(text)).strip())
     # of HTML not even the letters stand there, for readers that look no closer
     line = _INLINE.sub(lambda match: "&lt;" if match.group() == "<" else "\\" + match.group(), line)
     line = _UNDERSCORE.sub(r"\\_", line)
@@ -33,7 +36,7 @@ def inline(text: object) -> str:
 
 def code(text: object) -> str:
     """The text in one line as a code span, whatever backticks are in it; not for a table's cell, whose bars it keeps."""
-    line = _CONTROL.sub(" ", str(text)).strip()
+    line = visible(_CONTROL.sub(" ", str(text)).strip())
     fence = "`" * (_longest(line) + 1)
     return (
         f"{fence} {line} {fence}" if line.startswith("`") or line.endswith("`") else f"{fence}{line}{fence}"
@@ -42,7 +45,7 @@ def code(text: object) -> str:
 
 def fenced(text: object, language: str = "") -> str:
     """The text as a block, in a fence longer than any run of backticks inside, so that it cannot end it."""
-    lines = str(text).replace("\r\n", "\n").replace("\r", "\n")
+    lines = visible(str(text).replace("\r\n", "\n").replace("\r", "\n"))
     fence = "`" * max(3, _longest(lines) + 1)
     return f"{fence}{language}\n{lines}\n{fence}\n"
 

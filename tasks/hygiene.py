@@ -12,22 +12,29 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from storage.visible import CONTROL as _CONTROL
+from storage.visible import INVISIBLE as _INVISIBLE
+from storage.visible import visible
+
+__all__ = [
+    "BLANK",
+    "LANGUAGE_NAMES",
+    "MAX_ANSWER",
+    "MAX_QUESTION",
+    "MAX_SOLUTION",
+    "cleaned",
+    "language_of",
+    "printable",
+    "refusal",
+    "visible",
+    "without_hidden",
+]
+
 MAX_QUESTION = 20_000  # characters
 MAX_SOLUTION = 200_000  # long chains of thought are real
 MAX_ANSWER = 2_000
 
-# A zero-width joiner is kept between two pictographs, where it makes one picture of them; nowhere else does it
-# belong to a text in English or Chinese.
-_PICTOGRAPH = "[\U0001f000-\U0001faff\u2190-\u2bff\u3030\u303d]"
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f\u202a-\u202e"
-    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-    f"|(?<!{_PICTOGRAPH})(?<!{_PICTOGRAPH}\ufe0f)\u200d|\u200d(?!{_PICTOGRAPH})"
-)
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
-_UNSEEN = re.compile(f"{_INVISIBLE.pattern}|{_CONTROL.pattern}|[\r\x85\u2028\u2029\ud800-\udfff]")
 # str.strip() would also take the form feed that "\\frac" becomes in careless JSON, and hide the damage
 BLANK = " \t\n\u00a0\u3000"
 _FORMULA = re.compile(r"\$[^$]*\$|\\[a-zA-Z]+")
@@ -70,23 +77,6 @@ def printable(text: str, longest: int = 1000) -> str:
     """The beginning of a refused text, safe to show: control and invisible characters become U+FFFD."""
     text = _INVISIBLE.sub("\ufffd", text[:longest].encode("utf-8", "replace").decode())
     return _CONTROL.sub("\ufffd", text)
-
-
-def visible(text: str, *, json: bool = False) -> str:
-    """The whole text as it can be shown: each control or invisible character as an escape such as \\u202e, tabs and
-    line feeds as they are. With `json` the text is JSON, whose values stay the same."""
-    if text.isascii() and not _CONTROL.search(text) and "\r" not in text:
-        return text
-    return _UNSEEN.sub(lambda found: _escape(found.group(), json=json), text)
-
-
-def _escape(character: str, *, json: bool) -> str:
-    if ord(character) < 0x10000:
-        return f"\\u{ord(character):04x}"
-    if not json:
-        return f"\\U{ord(character):08x}"
-    units = character.encode("utf-16-be").hex()
-    return f"\\u{units[:4]}\\u{units[4:]}"
 
 
 def language_of(text: str) -> str | None:

@@ -105,11 +105,11 @@ class Certificate:
         if not self.sets:
             return ["No benchmark is registered: rows were compared with none."]
         names = ", ".join(f"{inline(name)} ({items:,})" for name, _, items in self.sets)
-        hits = ", ".join(f"{what} {count:,}" for what, count in self.hits.items())
+        hits = ", ".join(f"{inline(what)} {count:,}" for what, count in self.hits.items())
         judged = ", ".join(f"{count:,} {inline(said)}" for said, count in self.judged.items())
         found = [
             f"{self.rows:,} rows compared with {sum(items for _, _, items in self.sets):,} items: {names}.",
-            f"Rules: {', '.join(self.rules)}.",
+            f"Rules: {', '.join(map(inline, self.rules))}.",
             f"Rejected: {sum(self.hits.values()):,}{f' ({hits})' if hits else ''}.",
             *([f"Near pairs that the critic read: {judged}."] if judged else []),
             *self.unread_lines(),
@@ -119,12 +119,12 @@ class Certificate:
             "|---|---|---|---|---|",
         ]
         for part in self.recall:
-            rules = ", ".join(f"{rule} {count}" for rule, count in part.by_rule.items())
+            rules = ", ".join(f"{inline(rule)} {count}" for rule, count in part.by_rule.items())
             found.append(
                 f"| {inline(part.kind)} | {part.planted} | {part.found} | {part.share:.3f} | {rules} |"
             )
         found += [f"| {inline(kind)} | 0 | - | not measured: no pairs given | |" for kind in self.unmeasured]
-        missed = [f"{part.kind} ({1 - part.share:.0%})" for part in self.recall if part.share < 1]
+        missed = [f"{inline(part.kind)} ({1 - part.share:.0%})" for part in self.recall if part.share < 1]
         if missed:
             found += ["", f"What these rules do not find of what was planted: {', '.join(missed)}."]
         found += [
@@ -142,23 +142,19 @@ class Certificate:
             for name, count, first in self.unread
         ]
 
+    def left_out(self) -> list[str]:
+        """Every text that many items or rows have in common, and that was therefore not compared: whole, and by how many."""
+        texts = [f'"{text}" ({count:,} of {of:,} items of {name})' for name, text, count, of in self.shared]
+        return texts + [f'"{text}" ({count:,} rows)' for text, count in self.shared_rows.items()]
+
     def _left_out(self) -> list[str]:
-        """What many items or rows have in common, and so was not compared."""
-        texts = [
-            f'"{inline(_short(text))}" ({count:,} of {of:,} items of {inline(name)})'
-            for name, text, count, of in self.shared
-        ]
-        texts += [f'"{inline(_short(text))}" ({count:,} rows)' for text, count in self.shared_rows.items()]
+        texts = self.left_out()
         if not texts:
             return []
-        more = f", and {len(texts) - SHOWN:,} more" if len(texts) > SHOWN else ""
         return [
             f"Left out of the comparison, because at least {self.share:.0%} of a set have it in common: "
-            f"{', '.join(texts[:SHOWN])}{more}."
+            f"{', '.join(map(inline, texts))}."
         ]
-
-
-SHOWN = 5  # shared texts that people are shown
 
 
 def _short(text: str) -> str:

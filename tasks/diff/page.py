@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from storage import markdown
+from storage.visible import visible
 from tasks.diff.figures import Diff
 
 MOST_SHIFTS = 15
@@ -34,6 +35,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
     )
     environment.filters["count"] = lambda number: f"{number:,}"
     environment.filters["share"] = lambda number: f"{number:.1%}"

@@ -105,11 +105,11 @@ def in_a_line(value: Mapping[str, Any]) -> str:
 def to_markdown(value: Mapping[str, Any]) -> str:
     """The verdict with its tables."""
     lines = [
-        f"# {value['version']}: {value['verdict']}",
+        f"# {inline(value['version'])}: {inline(value['verdict'])}",
         "",
-        in_a_line(value),
+        inline(in_a_line(value)),
         "",
-        f"Base {value['base']}; baseline on {value['validated']} alone, candidate at weight {value['weight']:g} beside it; "
+        f"Base {inline(value['base'])}; baseline on {inline(value['validated'])} alone, candidate at weight {value['weight']:g} beside it; "
         f"{value['tokens']:,} tokens each training. Items: {inline(value['benchmark'])}.",
         "",
         "| seed | baseline | candidate |",

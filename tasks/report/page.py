@@ -11,8 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from storage import markdown
+from storage.visible import visible
 from tasks.evaluate.verdict import in_a_line
-from tasks.hygiene import visible
 from tasks.report import mathematics, plots
 from tasks.report.figures import Figures
 

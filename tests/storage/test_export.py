@@ -282,3 +282,19 @@ def test_a_failed_export_leaves_nothing(store: Store, version: Version, tmp_path
     with pytest.raises(StorageError, match="is damaged"):
         export(store, version, target)
     assert not list(target.parent.iterdir())
+
+
+def test_a_card_and_its_lineage_show_hidden_characters_as_escapes(
+    store: Store, rows, day, tmp_path: Path
+) -> None:
+    hidden = "MIT\u202e\u200b![x](https://evil.example/p.png)"
+    found = store.publish(
+        "d", [rows(0, 3, license=hidden, source=hidden)], lineage={"flow": hidden, "models": {}}, date=day
+    )
+    export(store, found, tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    lineage = (tmp_path / "out" / "lineage.json").read_text(encoding="utf-8")
+    assert "\\u202e\\u200b" in card
+    for character in "\u202e\u200b":
+        assert character not in card + lineage
+    assert json.loads(lineage)["flow"] == hidden

@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from storage.markdown import code, fenced, inline
+from storage.visible import visible
 
 HOSTILE = [
     "![x](https://evil.example/pixel.png)",
@@ -64,7 +65,7 @@ def shown(markup: str) -> str:
 
 
 def spaced(text: str) -> str:
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+", " ", text).strip()
+    return visible(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+", " ", text).strip())
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -136,3 +137,15 @@ def test_any_text_is_text(text: str) -> None:
     assert len([token for token in row if token.type == "th_open"]) == 2
     assert kinds(PARSER.parse(f"x {code(text)} y")) <= ALLOWED | {"code_inline"}
     assert PARSER.parse(fenced(text))[0].content == text + "\n"
+
+
+@pytest.mark.parametrize(
+    "hidden", ["\u202e", "\u200b", "\u2066", "\u00ad", "\ufeff", "\u3164", "\U000e0041", "\ud800", "\x9b"]
+)
+def test_hidden_characters_stand_there_as_escapes(hidden: str) -> None:
+    text = f"a{hidden}b"
+    for markup in (inline(text), code(text), fenced(text)):
+        assert hidden not in markup
+        rendered = shown(PARSER.render(markup))
+        # a control character may be a blank instead
+        assert rendered in (f"a\\u{ord(hidden):04x}b", f"a\\U{ord(hidden):08x}b", "a b" * (hidden == "\x9b"))

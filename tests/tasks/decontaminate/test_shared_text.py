@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from storage.rows import Row, column, to_table
 from tasks.decontaminate.benchmarks import Benchmarks
@@ -128,6 +130,29 @@ def test_the_certificate_shows_what_was_left_out(tmp_path: Path) -> None:
     )
     assert Certificate.from_dict(json.loads(json.dumps(found.to_dict()))) == found
     assert not measure(benchmarks, RULES, Tools(), a_kind=2, share=0.0).shared
+
+
+def test_everything_that_was_left_out_is_shown_whole_and_as_text() -> None:
+    hostile = (
+        "![x](https://evil.example/p.png) <script>alert(1)</script> | `a` \u202eterces\u200b " + "long " * 60
+    )
+    shared = tuple((f"set{k}[x](javascript:1)", f"{hostile} end{k}", 3, 4) for k in range(9))
+    found = Certificate(
+        sets=(("exam[x](javascript:1)", "0" * 64, 4),), rules=("ngram13",), recall=(), unmeasured=(),
+        clean_rows=0, false_positives=None, seed=1, hits={"ngram13 exam[x](javascript:1)": 1},
+        share=0.05, shared=shared, shared_rows={f"{hostile} rows": 7},
+    )  # fmt: skip
+    text = "\n".join(found.lines())
+    shown = MarkdownIt("commonmark").enable(["table"]).render(text)
+    assert not re.search(r"<(img|a|script|code)\b", shown)
+    assert text.isprintable() or "\u202e" not in text
+    for end in [*(f"end{k}" for k in range(9)), "rows"]:
+        assert (
+            f"alert(1)&lt;/script&gt; | `a` \\u202eterces\\u200b {'long ' * 60} {end}".replace("  ", " ")
+            in shown
+        )
+    assert "3 of 4 items of set8" in shown
+    assert "(7 rows)" in shown
 
 
 def test_what_rows_alone_share_is_left_out_and_counted(tmp_path: Path) -> None:
