@@ -1,4 +1,4 @@
-"""What is noted of a night when it begins, so that a night begun again after a crash is still the same one."""
+"""What is noted of a night or a rebuild when it begins, so that one begun again after a crash is still the same one."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Begun:
 
     @classmethod
     def unfinished(cls, home: Path, inputs: str, published: Mapping[str, float]) -> Begun | None:
-        """The note of a night that has published and whose process was killed before its flow had ended, if this start
-        asks for the same night: equal `inputs`, not later than SAME_NIGHT_S.
+        """The note of a run that has published and whose process was killed before its flow had ended, if this start
+        asks for the same: equal `inputs`, not later than SAME_NIGHT_S.
 
         `published`: when each run published last, in Unix seconds. What was published before the note is of an earlier
         night of the same name, as there is where a version was restored.

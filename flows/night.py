@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from flows.forecast import forecast
 from flows.progress import Bars
 from flows.reporting import report_stopped
 from flows.settings import EMBEDDED, ROLES, Settings
-from flows.settle import finish, history, latest
+from flows.settle import finish, history, latest, raise_if_published
 from flows.stage import Entry, Line, Stage
 from flows.terms import BATCHED, Spent, Stopped, agreed, limit_of
 from flows.tools import Tools
@@ -61,14 +60,6 @@ class Plan:
 
     def owes(self, asks: int) -> int:
         return sum(self.quota.values())
-
-
-class Finished(Exception):
-    """The night that is asked for has published already: the process that ran it was killed before its end."""
-
-    def __init__(self, version: Version, begun: Begun) -> None:
-        super().__init__(str(version))
-        self.version, self.begun = version, begun
 
 
 @dataclass(slots=True)
@@ -121,15 +112,7 @@ class Night:
         told = [gains] if gains else []
         run = f"night-{digest_of(plain, seed, digests, against.benchmarks.digest, *told)[:12]}"
         inputs = digest_of(plain, digests, against.benchmarks.digest)
-        versions = {
-            str(one.lineage.get("run")): one
-            for one in tools.store.versions(config.dataset)
-            if one.lineage.get("flow") == "nightly"
-        }
-        times = {name: datetime.fromisoformat(one.created).timestamp() for name, one in versions.items()}
-        if done := Begun.unfinished(tools.home, inputs, times):
-            finish(tools, versions[done.run])
-            raise Finished(versions[done.run], done)
+        raise_if_published(tools, config.dataset, "nightly", inputs)
         begun = Begun.note(tools.home, run, lambda: forecast(config, tools).record(), inputs)
         tools.terms = agreed(config, run, begun.since, tools.ledger)
         if tools.settings.runner != "threads" and (tools.terms.budget or tools.terms.answers != "online"):
@@ -259,7 +242,10 @@ class Night:
         """Every wave that was wanted is done. Without some of its answers an offline night has met a limit too."""
         lost = sum(fact.get("deferred", 0) for fact in self.line.facts())
         if self.config.answers == "offline" and lost:
-            self._end("offline", f"stopped by --offline: {lost:,} answers are not in the ledger")
+            self._end(
+                "offline",
+                f"stopped by --offline: {lost:,} answers are not in the ledger. Fix: run it without --offline",
+            )
         self.ended = self.ended or ("waves" if self.missing(self.config.target) else "target")
 
     def _end(self, by: str, why: str, cause: BaseException | None = None) -> None:

@@ -11,11 +11,12 @@ from flows.config import Nightly
 from flows.decontamination import READERS
 from flows.jitter import stagger
 from flows.live import Live
-from flows.night import OWN_LICENSE, Finished, Night
+from flows.night import OWN_LICENSE, Night
 from flows.progress import Bars
 from flows.publish import publish
 from flows.runners import task_runner
 from flows.settings import load_settings
+from flows.settle import Finished
 from flows.stage import Stage
 from flows.terms import LIMITS
 from flows.tools import opened

@@ -18,6 +18,8 @@ from flows.surroundings import arrange
 from tasks.clock import moment
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flows.config import Nightly
     from flows.terms import Stopped
 
@@ -90,7 +92,7 @@ def nightly(
 ) -> None:
     """Run one night: from seed tasks to a published dataset version.
 
-    Exit code 3 where a limit ended it before it could publish: the same command goes on from there.
+    Exit code 3 where a limit ended it before it could publish: the command that it prints goes on from there.
     """
     from flows.config import as_yaml
 
@@ -113,7 +115,7 @@ def nightly(
 
                 name = run(flow, night)
         except Stopped as stopped:
-            _print_stopped(stopped, json=json)
+            _print_stopped(stopped, night, json=json)
             raise typer.Exit(STOPPED) from None
         from flows.summary import as_json, print_summary
 
@@ -179,12 +181,41 @@ def _share(item: str) -> tuple[str, float]:
         raise ConfigError(f"--min-share {item}: must be DOMAIN=SHARE, such as algebra=0.2") from None
 
 
-def _print_stopped(stopped: Stopped, *, json: bool) -> None:
-    again = f"./mathmill {shlex.join(sys.argv[1:])}"
+def again(stopped: Stopped, night: Nightly, words: Sequence[str]) -> str:
+    """The command that goes on from where a limit ended the one of these words; empty where none can go on without
+    a larger limit. With --offline the same answers would be missing again, and a moment that is past stays past."""
+    words = list(words)
+    if stopped.by == "offline":
+        online = [word for word in words if word != "--offline"]
+        words = online if online != words else [*words, "--set", "answers=online"]
+    elif stopped.by == "deadline" and night.budget.deadline:
+        now = datetime.now().astimezone()
+        if moment(night.budget.deadline, now) <= now:
+            free = _without(words, "--deadline")
+            words = free if free != words else [*words, "--set", "budget.deadline=null"]
+    elif stopped.by in ("usd", "tokens") and not stopped.spent.tokens:
+        return ""
+    return f"./mathmill {shlex.join(words)}"
+
+
+def _without(words: list[str], option: str) -> list[str]:
+    """The words without an option that has a value."""
+    left: list[str] = []
+    skipped = False
+    for word in words:
+        if skipped or word == option:
+            skipped = not skipped
+        elif not word.startswith(f"{option}="):
+            left.append(word)
+    return left
+
+
+def _print_stopped(stopped: Stopped, night: Nightly, *, json: bool) -> None:
+    command = again(stopped, night, sys.argv[1:])
     if json:
         import orjson
 
-        record = {"stopped": stopped.by, "why": stopped.why, **asdict(stopped.spent), "again": again}
+        record = {"stopped": stopped.by, "why": stopped.why, **asdict(stopped.spent), "again": command}
         terminal.echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
         return
     spent = stopped.spent
@@ -194,4 +225,6 @@ def _print_stopped(stopped: Stopped, *, json: bool) -> None:
         f"Paid       ${spent.usd:,.4f}, {spent.tokens:,} tokens{guess}; every answer is in the ledger"
     )
     terminal.echo(f"Accepted   {spent.accepted:,} of {spent.target:,} rows so far; nothing was published")
-    terminal.echo(f"Go on      {again}")
+    terminal.echo(
+        f"Go on      {command or 'with a larger limit: one call may take more than all of this one'}"
+    )

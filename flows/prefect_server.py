@@ -10,18 +10,28 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from flows.locks import PRIVATE_FILE, lock
 from flows.settings import SettingsError
 from flows.surroundings import answers, reread
+from storage.errors import explained
 
 HOST = "127.0.0.1"
 READY_WITHIN_S = 180
 STOPPED_WITHIN_S = 5
 LOG = "server.log"
+ROOM = 16 * 2**20  # bytes of the database and the log of a start
 STARTING = "prefect.starting"  # held while a server of this home prepares its database
+
+
+def check_room(home: Path) -> None:
+    """StorageError where the disk under `home` has no room for what a start writes: the server would end without a word
+    on its log, which has no room either."""
+    with explained(str(home)), tempfile.TemporaryFile(dir=home) as probe:
+        os.posix_fallocate(probe.fileno(), 0, ROOM)
 
 
 class PrefectServer:
@@ -45,6 +55,7 @@ class PrefectServer:
         Of several servers that start at once on one home, each waits for the one before: all of them would prepare
         one SQLite database, and only one could.
         """
+        check_room(self._home)
         starting = self._starting.enter_context(lock(self._home / STARTING, within_s=READY_WITHIN_S))
         if not starting:
             self._starting.close()
@@ -103,9 +114,11 @@ class PrefectServer:
                 time.sleep(0.1)
         finally:
             self._starting.close()
+        code = self.ended()
+        why = f"not within {READY_WITHIN_S} s" if code is None else f"it ended with exit code {code}"
         self.stop()
         raise SettingsError(
-            f"Prefect did not start ({self._last_words() or f'not within {READY_WITHIN_S} s'}). "
+            f"Prefect did not start ({self._last_words() or why}). "
             f"Fix: see {self._home / LOG}; ./mathmill doctor; PREFECT_HOME may be moved away"
         )
 

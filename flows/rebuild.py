@@ -6,9 +6,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from prefect import flow
+from prefect.runtime import flow_run
 from pydantic import Field, field_validator
 
 from flows.alarms import on_failure
+from flows.begun import Begun, ended
 from flows.config import (
     Gates,
     Mix,
@@ -24,8 +26,10 @@ from flows.republish import publish
 from flows.rework import Work
 from flows.runners import task_runner
 from flows.settings import load_settings
+from flows.settle import Finished, raise_if_published
 from flows.tools import opened
 from storage.errors import Conflict
+from storage.shards import digest_of
 from tasks.forms import Folded
 from tasks.found import checked
 from tasks.rejudge import CHOSEN_BY
@@ -99,13 +103,21 @@ class Rebuild(Section):
     description="A new version of a dataset from stored candidates, under other thresholds, sources or shares.",
     task_runner=task_runner(),
     on_failure=[on_failure],
+    on_completion=[ended],
 )
 def rebuild(config: Rebuild = Rebuild()) -> str:
     """Gather, leave out, compare with thresholds, judge what is new, de-duplicate, decontaminate, mix, publish.
 
     Returns the name of the new version; with `what_if` the text of what it would be.
     """
+    inputs = digest_of(config.model_dump(mode="json", exclude={"shard_rows"}))
     with opened(load_settings()) as tools, Bars() as bars:
+        try:
+            if not config.what_if:
+                raise_if_published(tools, config.into or config.dataset, "rebuild", inputs)
+        except Finished as finished:
+            finished.begun.published(str(flow_run.id))
+            return str(finished.version)
         for attempt in range(MOST_RACES):
             work = Work.begin(config, tools, bars)
             work.leave_out()
@@ -118,9 +130,14 @@ def rebuild(config: Rebuild = Rebuild()) -> str:
             work.mix()
             if config.what_if:
                 return work.what_if()
+            # begun again after a crash it is known to have published, if it has: its base is then another
+            note = Begun.note(tools.home, work.run, dict, inputs)
             try:
-                return str(publish(work))
+                version = publish(work)
+                note.published(str(flow_run.id))
+                return str(version)
             except Conflict:
+                note.remove()
                 # a night was quicker: its rows are candidates now, and its judgements are not made twice
                 if attempt + 1 == MOST_RACES:
                     raise

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from flows.terms import Stopped
+from flows.terms import HOW_TO_GO_ON, Stopped
 from flows.tools import Tools
 from storage.home_files import HomeFiles
 from storage.markdown import inline
@@ -86,7 +86,7 @@ def report_stopped(dataset: str, stopped: Stopped) -> None:
             f"**{inline(stopped.why)}**\n\n"
             f"- paid: ${spent.usd:,.4f}, {spent.tokens:,} tokens ({spent.estimated:,} calls estimated)\n"
             f"- accepted: {spent.accepted:,} of {spent.target:,} rows; nothing was published\n"
-            "- run it again to go on: finished work and every paid answer are found, the budget counts anew"
+            f"- {HOW_TO_GO_ON[stopped.by]}; finished work and every paid answer are found"
         ),
         description=f"`{dataset}`: a limit ended the run",
     )

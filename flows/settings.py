@@ -169,10 +169,11 @@ class Settings(BaseSettings):
 
     def endpoint(self, name: str) -> Endpoint:
         role = self.role(name)
+        owner = "teacher" if role is self.teacher else name
         if not role.base_url and not role.model.startswith((EMBEDDED, IN_PROCESS, CHECKPOINT)):
             raise SettingsError(
-                f"MATHMILL_{name.upper()}__MODEL is {role.model!r} but no address is set. "
-                f"Fix: set MATHMILL_{name.upper()}__BASE_URL, for example http://localhost:8000/v1"
+                f"MATHMILL_{owner.upper()}__MODEL is {role.model!r} but no address is set. "
+                f"Fix: set MATHMILL_{owner.upper()}__BASE_URL, for example http://localhost:8000/v1"
             )
         return Endpoint(
             role="checkpoint" if name.startswith(CHECKPOINT) else name,
@@ -188,6 +189,7 @@ class Settings(BaseSettings):
             python=str(self.vllm_python or ""),
             options=self.vllm_options,
             secrets=self._secrets(),
+            configured_by=owner,
         )
 
     def _secrets(self) -> tuple[str, ...]:

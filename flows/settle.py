@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from flows.begun import Begun
 from flows.reporting import report, report_path
 from flows.tools import Tools
 from storage.sketches import History
@@ -9,6 +12,28 @@ from storage.versions import Version
 
 FROM_STORED = ("rebuild", "restore", "migrate")  # flows whose rows were candidates before
 QUESTION = ["id", "problem_id", "language", "question", "rejected"]
+
+
+class Finished(Exception):
+    """The run that is asked for has published already: the process that ran it was killed before its end, or lost its
+    Prefect server."""
+
+    def __init__(self, version: Version, begun: Begun) -> None:
+        super().__init__(str(version))
+        self.version, self.begun = version, begun
+
+
+def raise_if_published(tools: Tools, dataset: str, flow: str, inputs: str) -> None:
+    """Finish what an unfinished run of this flow with equal `inputs` has published, and raise Finished with it."""
+    versions = {
+        str(one.lineage.get("run")): one
+        for one in tools.store.versions(dataset)
+        if one.lineage.get("flow") == flow
+    }
+    times = {name: datetime.fromisoformat(one.created).timestamp() for name, one in versions.items()}
+    if begun := Begun.unfinished(tools.home, inputs, times):
+        finish(tools, versions[begun.run])
+        raise Finished(versions[begun.run], begun)
 
 
 def finish(tools: Tools, version: Version) -> None:

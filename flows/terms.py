@@ -68,6 +68,15 @@ def agreed(config: Spends, run: str, since: float, ledger: Callable[[], Ledger])
     return Terms(run, config.answers, budget)
 
 
+HOW_TO_GO_ON = {
+    "usd": "run it again to go on: the budget counts anew",
+    "tokens": "run it again to go on: the budget counts anew",
+    "deadline": "run it again with a later deadline to go on",
+    "offline": "run it again with answers other than offline to go on",
+    "files": "answer the files, then run it again to go on",
+}
+
+
 def limit_of(error: BaseException) -> str:
     """The word for what ended the run: usd, tokens, deadline, files."""
     return error.state.limit if isinstance(error, BudgetExceeded) else "files"

@@ -44,19 +44,22 @@ def rebuild(
     if show_config:
         typer.echo(as_yaml(chosen), nl=False)
         return
-    with orchestrated(chosen.dataset) as run:
-        answer = run(flow, chosen)
-    if chosen.what_if:
-        from flows.showing import print_markdown
+    from flows.begun import notes_kept
 
-        print_markdown(answer)
-        return
-    from flows.summary import as_json, print_summary
+    with notes_kept():
+        with orchestrated(chosen.dataset) as run:
+            answer = run(flow, chosen)
+        if chosen.what_if:
+            from flows.showing import print_markdown
 
-    if json:
-        terminal.echo_json(as_json(answer))
-    else:
-        print_summary(answer)
+            print_markdown(answer)
+            return
+        from flows.summary import as_json, print_summary
+
+        if json:
+            terminal.echo_json(as_json(answer))
+        else:
+            print_summary(answer)
 
 
 def promote(

@@ -65,14 +65,14 @@ def explained(where: str, elsewhere: str = "set MATHMILL_HOME elsewhere") -> Ite
             words in text for words in ("No space left", "os error 28", "File too large", "quota exceeded")
         ):
             raise StorageError(
-                f"the disk under {where} is full; nothing was changed: free space there or {elsewhere}"
+                f"the disk under {where} is full; nothing was changed. Fix: free space there or {elsewhere}"
             ) from error
         if number in _UNWRITABLE or any(
             words in text
             for words in ("Permission denied", "Read-only file system", "os error 13", "os error 30")
         ):
             raise StorageError(
-                f"cannot write to {where} ({in_one_line(error)}): give this user write access or {elsewhere}"
+                f"cannot write to {where} ({in_one_line(error)}). Fix: give this user write access or {elsewhere}"
             ) from error
         raise
 

@@ -28,7 +28,7 @@ from tasks.llm.booking import first_answer
 from tasks.llm.budget import Budget
 from tasks.llm.dialect import Dialect
 from tasks.llm.dialect import body as body_of
-from tasks.llm.endpoint import Endpoint, EndpointError
+from tasks.llm.endpoint import Endpoint, EndpointError, host_of
 from tasks.llm.imports import asked_beside, from_batch, put_answers
 from tasks.llm.redaction import Redactor
 from tasks.llm.request import Request, key_of
@@ -176,7 +176,7 @@ class Batches:
             files = ", ".join(str(self._path(state, "jsonl")) for state in left[:3])
             more = f" and {len(left) - 3} more" if len(left) > 3 else ""
             raise AnswersAwaited(
-                f"{sum(state.count for state in left):,} requests wait for answers in {files}{more}: answer "
+                f"{sum(state.count for state in left):,} requests wait for answers in {files}{more}. Fix: answer "
                 "NAME.jsonl into NAME.output.jsonl beside it (vllm run-batch -i, -o), then run again"
             )
 
@@ -205,8 +205,8 @@ class Batches:
             errors = batch.errors.data if batch.errors is not None else None
             said = errors[0].message if errors else "no reason given"
             raise EndpointError(
-                f"{self._endpoint.role} batch {state.batch_id} failed: {self._endpoint.redact(said or '')}: mend it, "
-                f"then remove {self._folder / state.name}.* to have it written anew"
+                f"{self._endpoint.role} batch {state.batch_id} failed: {self._endpoint.redact(said or '')}. Fix: correct "
+                f"what it names, then remove {self._folder / state.name}.* to have it written anew"
             )
         for file_id, kind in ((batch.output_file_id, "output"), (batch.error_file_id, "errors")):
             if file_id:
@@ -290,8 +290,8 @@ class Batches:
         end = self._endpoint
         if not end.base_urls:
             raise EndpointError(
-                f"batch mode needs an endpoint with a Batch API: set {end.setting('BASE_URL')} (the embedded "
-                "teacher has none)"
+                f"batch mode needs an endpoint with a Batch API, and the embedded teacher has none. "
+                f"Fix: set {end.setting('BASE_URL')}, or run without --batch"
             )
         key = end.api_key.get_secret_value() if end.api_key is not None else "none"
         headers = dict(end.headers)
@@ -300,9 +300,14 @@ class Batches:
     def _stopped(self, message: str, status: int) -> EndpointError:
         end = self._endpoint
         said = f"http {status}: {end.redact(message)}" if status else end.redact(message)
-        mend = f"try later, or mend {end.setting('BASE_URL')}; submitted batches go on and are found again"
+        if status in (404, 405, 501):
+            return EndpointError(
+                f"{end.role} endpoint {host_of(end.base_urls[0] if end.base_urls else '')} has no Batch API ({said}). Fix: set "
+                f"{end.setting('BASE_URL')} to one that has, or run without --batch"
+            )
+        fix = f"try later, or correct {end.setting('BASE_URL')}; submitted batches go on and are found again"
         return end.stopped_by("Batch API", status, said) or EndpointError(
-            f"{end.role} Batch API: {said}: {mend}"
+            f"{end.role} Batch API: {said}. Fix: {fix}"
         )
 
 

@@ -97,5 +97,8 @@ class Budget:
         )
 
     def _exceeded(self, limit: str, why: str) -> BudgetExceeded:
-        mend = {"usd": "--budget-usd", "tokens": "--budget-tokens", "deadline": "--deadline"}[limit]
-        return BudgetExceeded(f"stopped by {mend}: {why}", self.state(limit))
+        option = {"usd": "--budget-usd", "tokens": "--budget-tokens", "deadline": "--deadline"}[limit]
+        fix = "give a later one" if limit == "deadline" else "raise it, or run again, which counts it anew"
+        return BudgetExceeded(
+            f"stopped by {option}: {why}. Fix: {fix}; what is paid for is kept", self.state(limit)
+        )

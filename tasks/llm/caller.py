@@ -21,6 +21,7 @@ from tasks.llm.stats import Meter
 from tasks.llm.transport import Response, TransportError
 
 PATH = "/chat/completions"
+MOST_TRANSIENT = 5  # times as many answers in a row may be broken by the endpoint's own word, with tries left
 REFUSED_IN_A_ROW = 20  # client errors before any success: the request itself is wrong, not one item
 
 
@@ -72,6 +73,9 @@ class Caller:
         self._taken: frozenset[str] = frozenset()  # fields that were answered
         self._usable = False
         self._unusable_in_a_row = 0
+        self._given_up_in_a_row = (
+            0  # of them, those that are not to be asked again or would be answered so again
+        )
         self._refused = 0
         self._jitter = random.Random()  # decides when, never what
 
@@ -151,11 +155,18 @@ class Caller:
         permit.bill = booked.bill
         reading = booked.reading
         if reading.outcome is wire.Outcome.ANSWER:
-            self._usable, self._unusable_in_a_row = True, 0
+            self._usable, self._unusable_in_a_row, self._given_up_in_a_row = True, 0, 0
         else:
+            # what broke by the endpoint's own word counts once its tries are used up: a moment's outage, met by all calls
+            # in flight, is no reason to end a run
             self._unusable_in_a_row += 1
+            if reading.transient:
+                self._given_up_in_a_row += effort.unreadable + 1 if last else 0
+            else:
+                self._given_up_in_a_row += 1
             renamed = reading.outcome is wire.Outcome.QUARANTINED and not self._usable
-            if renamed or self._unusable_in_a_row >= self._limits.unusable_in_a_row:
+            most = self._limits.unusable_in_a_row
+            if renamed or self._given_up_in_a_row >= most or self._unusable_in_a_row >= MOST_TRANSIENT * most:
                 self._gate.stop(self._unusable(permit.lane, reading, raw))
         if booked.completion is not None:
             return booked.completion

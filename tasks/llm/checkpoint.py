@@ -85,8 +85,10 @@ class CheckpointTransport:
         try:
             model = importlib.import_module(COMPLETION).Completer.load(self._path)
         except Exception as error:  # noqa: BLE001 - told to everybody who asks
-            mend = "name the folder of a checkpoint with safetensors and a tokenizer"
-            why = EndpointError(f"hf:{self._path} cannot be loaded ({' '.join(str(error).split())}): {mend}")
+            fix = "name the folder of a checkpoint with safetensors and a tokenizer"
+            why = EndpointError(
+                f"hf:{self._path} cannot be loaded ({' '.join(str(error).split())}). Fix: {fix}"
+            )
             while (asked := self._waiting.get()) is not None:
                 asked.fail(why)
             return

@@ -48,6 +48,7 @@ class Endpoint:
     python: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     secrets: Sequence[str] = field(default=(), repr=False)
+    configured_by: str = ""  # the role whose settings it has: unset roles use the teacher's
 
     def __post_init__(self) -> None:
         urls = [self.base_urls] if isinstance(self.base_urls, str) else list(self.base_urls or ())
@@ -65,8 +66,8 @@ class Endpoint:
         return not self.base_urls and not self.model.startswith((IN_PROCESS, CHECKPOINT))
 
     def setting(self, name: str) -> str:
-        """The environment variable that sets `name` for this role."""
-        return f"MATHMILL_{self.role.upper()}__{name}"
+        """The environment variable that sets `name` for this endpoint."""
+        return f"MATHMILL_{(self.configured_by or self.role).upper()}__{name}"
 
     @property
     def names(self) -> tuple[str, ...]:

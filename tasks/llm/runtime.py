@@ -221,8 +221,8 @@ class Runtime:
             if loop.time() >= until:
                 end = self._endpoint
                 raise EndpointError(
-                    f"{end.role} endpoint cannot be reached ({end.redact('; '.join(problems))}): "
-                    f"start it, or mend {end.setting('BASE_URL')}"
+                    f"{end.role} endpoint cannot be reached ({end.redact('; '.join(problems))}). "
+                    f"Fix: start it, or correct {end.setting('BASE_URL')}"
                 )
             await asyncio.sleep(min(1.0, max(0.05, until - loop.time())))
 
@@ -242,14 +242,14 @@ class Runtime:
             names = sorted(str(model["id"]) for model in listed["data"])
         except (orjson.JSONDecodeError, TypeError, KeyError) as problem:
             raise EndpointError(
-                f"{end.role} endpoint {lane.name} answers /models with something else than a list of models: "
-                f"mend {end.setting('BASE_URL')} (it usually ends in /v1)"
+                f"{end.role} endpoint {lane.name} answers /models with something else than a list of models. "
+                f"Fix: correct {end.setting('BASE_URL')} (it usually ends in /v1)"
             ) from problem
         known = set(end.names)
         if names and not known & set(names):
             raise EndpointError(
-                f"{end.role} endpoint {lane.name} does not serve {end.model}, but {', '.join(names[:5])}: "
-                f"mend {end.setting('MODEL')}"
+                f"{end.role} endpoint {lane.name} does not serve {end.model}, but {', '.join(names[:5])}. "
+                f"Fix: correct {end.setting('MODEL')}"
             )
         return names
 

@@ -29,11 +29,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One stored answer as understood. `detail` says what is wrong with it."""
+    """One stored answer as understood. `detail` says what is wrong with it; `transient` where the endpoint itself says
+    that something broke, which the next try need not meet."""
 
     outcome: Outcome
     completion: Completion
     detail: str = ""
+    transient: bool = False
 
 
 def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[str] = ()) -> Reading:
@@ -55,7 +57,8 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
         return _unusable(request, key, raw, Outcome.MALFORMED, "JSON that is not an object")
     if data.get("error") and not data.get("choices"):
         said = error_of(raw).message
-        return _unusable(request, key, raw, Outcome.MALFORMED, f"an error with status {status}: {said}")
+        detail = f"an error with status {status}: {said}"
+        return replace(_unusable(request, key, raw, Outcome.MALFORMED, detail), transient=True)
     choices = data.get("choices")
     choice = _choice(choices)
     message = _message(choice)
@@ -80,9 +83,10 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
         return Reading(Outcome.ANSWER, _failed(replace(done, text=text or refusal), Failure.REFUSAL))
     if broken := choice.get("error") or data.get("error"):
         said = _message_of(broken)
-        return Reading(Outcome.MALFORMED, done, f"an error inside the answer: {said}")
+        return Reading(Outcome.MALFORMED, done, f"an error inside the answer: {said}", transient=True)
     if ending is Ending.BROKEN:
-        return Reading(Outcome.MALFORMED, done, f"an answer that ended with finish_reason {finish!r}")
+        detail = f"an answer that ended with finish_reason {finish!r}"
+        return Reading(Outcome.MALFORMED, done, detail, transient=True)
     if ending is Ending.LENGTH:
         return Reading(Outcome.ANSWER, replace(done, text=text or ""))
     if text is None or not text.strip():

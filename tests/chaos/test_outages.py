@@ -104,7 +104,7 @@ def test_every_request_refused_is_the_settings_fault(faults, ledger: Ledger) -> 
 def test_check_names_the_model_that_is_not_served(faults, ledger: Ledger) -> None:
     with (
         Engine(Endpoint("critic", "big", [faults.url()]), ledger) as engine,
-        pytest.raises(EndpointError, match="does not serve big, but m: mend MATHMILL_CRITIC__MODEL"),
+        pytest.raises(EndpointError, match="does not serve big, but m. Fix: correct MATHMILL_CRITIC__MODEL"),
     ):
         engine.check()
     with Engine(endpoint(faults.url()), ledger) as engine:

@@ -117,6 +117,49 @@ def test_a_worker_killed_after_its_night_has_published_pays_no_second_one(
     assert list((one.path / "runs").iterdir()) == []
 
 
+REBUILD = (
+    WORKER.replace("flows.night, flows.publish, flows.tools", "flows.republish, flows.tools")
+    .replace("flows.publish.finish", "flows.republish.finish")
+    .replace(
+        """from flows.nightly import nightly
+print(nightly(load_config(None, sys.argv[2:])))""",
+        """from flows.config import load_as
+from flows.rebuild import Rebuild, rebuild
+print(rebuild(load_as(Rebuild, None, sys.argv[2:])))""",
+    )
+)
+
+
+def test_a_rebuild_killed_after_it_has_published_publishes_no_second_version(
+    home: Callable[..., Home],
+) -> None:
+    one = home()
+    one.run("nightly", "--target", "8", *NIGHT[3:])
+
+    def worker(killed: str, threshold: str = "0.4") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", REBUILD, killed, f"thresholds.answer={threshold}"],
+            env=one.environment, cwd=one.path.parent, capture_output=True, text=True, timeout=WITHIN_S, check=False,
+        )  # fmt: skip
+
+    first = worker("published")
+    assert first.returncode == 9, first.stderr[-3000:]
+    night, version = (found["version"] for found in sorted(one.json("datasets"), key=lambda v: v["created"]))
+    report = one.path / "reports" / f"{version}.html"
+    assert not report.exists()
+    assert worker("finished").returncode == 9
+    assert report.exists()
+    again = worker("never")
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert again.stdout.split() == [version]
+    assert len(one.json("datasets")) == 2
+    assert list((one.path / "runs").iterdir()) == []
+    other = worker("never", "0.3")  # other rules, or the same after one that ended well, are another version
+    assert other.returncode == 0, other.stderr[-3000:]
+    assert other.stdout.split() not in ([version], [night])
+    assert len(one.json("datasets")) == 3
+
+
 @pytest.mark.soak
 def test_killed_while_publishing(whole: dict[str, Any], home: Callable[..., Home]) -> None:
     """From the moment the mixture exists: publishing, candidates, history and report follow."""

@@ -52,7 +52,7 @@ def test_a_budget_stops_the_night_and_the_next_run_goes_on(
     assert cap / 2 < found["usd"] <= cap
     assert one.json("ledger", "stats")["cost"] == pytest.approx(found["usd"])
     paid = server.stats()["calls"]
-    assert "--deadline 0s" in one.run(*NIGHT, "--deadline", "0s", code=3).stdout
+    assert "--deadline 0s is past" in one.run(*NIGHT, "--deadline", "0s", code=2).stderr
     assert server.stats()["calls"] == paid
     # gone on with, it ends as the night that nobody stopped, and pays for nothing twice
     night = one.json(*NIGHT)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +66,27 @@ def test_deep_yaml_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "deep.yaml").write_text("a: " + "[" * 5000)
     with pytest.raises(ConfigError, match="nested too deeply"):
         load_config(tmp_path / "deep.yaml", [])
+
+
+def test_a_full_disk_is_named_before_prefect_is_started(tmp_path: Path) -> None:
+    """A limit on the size of files reads as a full disk; in a process of its own, since it holds for the whole of one."""
+    program = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))\n"
+        "sys.argv = ['mathmill', 'nightly', '--target', '5']\n"
+        "from flows.cli import main\n"
+        "main()\n"
+    )
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MATHMILL_", "PREFECT_"))
+    }
+    home = str(tmp_path / "home")
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=kept | {"MATHMILL_HOME": home}, cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.strip().splitlines()[-1] == (
+        f"mathmill: the disk under {home} is full; nothing was changed. Fix: free space there or set MATHMILL_HOME elsewhere"
+    )
