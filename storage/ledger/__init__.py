@@ -22,6 +22,7 @@ from sqlalchemy.engine import Engine as Database
 from storage.ledger import exchange, reader, seals, service
 from storage.ledger.schema import (
     COMPLETION,
+    DUPLICATE,
     Bill,
     Call,
     Damaged,
@@ -41,6 +42,7 @@ from storage.ledger.writer import Receipt, Sink, Writer
 
 __all__ = [
     "COMPLETION",
+    "DUPLICATE",
     "Bill",
     "Call",
     "Damaged",

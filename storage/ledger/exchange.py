@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import orjson
 
-from storage.ledger.schema import Bill, Call, LedgerError, Stored
+from storage.ledger.schema import COMPLETION, DUPLICATE, Bill, Call, LedgerError, Stored
 
 if TYPE_CHECKING:
     from storage.ledger import Ledger
@@ -61,10 +61,9 @@ def take(ledger: Ledger, path: Path) -> tuple[int, int]:
             receipt = future.result()
             taken += 1
             if bill is not None:
-                # Of two answers to one key the one that was here first stays the answer.
-                outcome = (
-                    "duplicate" if receipt.earlier and bill["outcome"] == "completion" else bill["outcome"]
-                )
+                # Of two answers to one key the one that was here first stays the answer; what could not be used is none.
+                answered = any(item.outcome == COMPLETION for item in receipt.earlier)
+                outcome = DUPLICATE if answered and bill["outcome"] == COMPLETION else bill["outcome"]
                 ledger.bill(Bill(**{**bill, "call_id": receipt.id, "outcome": outcome}))
     ledger.flush()
     return taken, known

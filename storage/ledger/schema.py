@@ -24,6 +24,7 @@ from storage.ledger import seals
 
 VERSION = 4
 COMPLETION = "completion"  # the outcome of a call whose bytes answer their key
+DUPLICATE = "duplicate"  # the outcome of a second answer to a key
 
 metadata = sa.MetaData()
 

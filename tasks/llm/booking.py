@@ -7,13 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from storage.ledger import COMPLETION, Bill, Call, Ledger, LedgerError, Receipt, Stored
+from storage.ledger import COMPLETION, DUPLICATE, Bill, Call, Ledger, LedgerError, Receipt, Stored
 from tasks.llm import wire
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion, Failure, Request
 from tasks.llm.stats import Meter
-
-DUPLICATE = "duplicate"  # the outcome of a second answer to a key
 
 
 class Pending(Protocol):

@@ -192,6 +192,21 @@ def test_an_export_goes_into_another_ledger_once(place: str, tmp_path: Path) -> 
         assert other.find(key_of("k7"))[0].call == call("k7", b"raw 7")
 
 
+def test_an_answer_that_comes_after_an_unusable_one_is_no_duplicate(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "from.sqlite") as ledger:
+        receipt = ledger.put(call("k", b"the answer")).result()
+        ledger.bill(Bill(receipt.id, COMPLETION, 3, 4, False, 0.5))
+        ledger.export(tmp_path / "out.jsonl")
+    with Ledger.open(tmp_path / "to.sqlite") as other:
+        cut = other.put(call("k", b"cut off")).result()
+        other.bill(Bill(cut.id, "malformed", 1, 1, False, 0.1))
+        other.flush()
+        assert other.import_(tmp_path / "out.jsonl") == (1, 0)
+        assert [(item.outcome, item.call.raw) for item in other.find(key_of("k"))] == [
+            ("malformed", b"cut off"), (COMPLETION, b"the answer"),
+        ]  # fmt: skip
+
+
 @pytest.mark.parametrize("line", ["{", "[]", '{"key": "00"}', '"x"'])
 def test_a_broken_export_names_the_line(line: str, tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "a.sqlite") as ledger:

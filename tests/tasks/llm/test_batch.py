@@ -130,7 +130,11 @@ def test_the_budget_holds_for_batches_too(api, ledger: Ledger, tmp_path: Path) -
     assert budget.state().usd <= 0.003
 
 
-@pytest.mark.parametrize(("status", "word"), [(401, "API_KEY"), (400, "Batch API")])
+@pytest.mark.parametrize(("status", "word"), [
+    (401, r"Fix: set MATHMILL_TEACHER__API_KEY"), (400, r"Batch API: .*Fix: "),
+    (404, r"has no Batch API .*Fix: set MATHMILL_TEACHER__BASE_URL to one that has, or run without --batch"),
+    (405, r"has no Batch API .*Fix: set MATHMILL_TEACHER__BASE_URL"),
+])  # fmt: skip
 def test_a_refusing_api_is_told_in_one_line(
     status: int, word: str, api, ledger: Ledger, tmp_path: Path
 ) -> None:

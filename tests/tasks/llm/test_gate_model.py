@@ -15,8 +15,8 @@ from tasks.llm.breaker import Breaker, State
 from tasks.llm.budget import Budget, BudgetExceeded
 from tasks.llm.controller import Controller
 from tasks.llm.endpoint import Endpoint, EndpointError
-from tasks.llm.gate import Abandoned, Gate, Permit
-from tasks.llm.lanes import Lane
+from tasks.llm.gate import BUDGET_POLL, Abandoned, Gate, Permit
+from tasks.llm.lanes import Lane, least_loaded
 from tasks.llm.stats import Meter
 from tasks.llm.transport import Response, TransportError
 
@@ -65,7 +65,7 @@ class GateMachine(RuleBasedStateMachine):
         lanes=st.integers(1, 2),
         after=st.sampled_from([1, 1, 2, 3]),
         limit=st.integers(1, 4),
-        tokens=st.sampled_from([None, None, None, 2, 12]),
+        tokens=st.sampled_from([None, None, 2, 12, 40]),
     )
     def start(self, lanes: int, after: int, limit: int, tokens: int | None) -> None:
         self.loop = TurnedLoop()
@@ -224,6 +224,35 @@ class GateMachine(RuleBasedStateMachine):
                 self.other_holds += self.budget.reserve(0.0, 1)
             except BudgetExceeded:
                 return
+
+    @rule(count=st.integers(1, 3))
+    def budget_held_elsewhere(self, count: int) -> None:
+        """Another engine of the run holds all that is left of the budget while calls wait here and none is in flight.
+        It gives it back later, and this engine does not hear of it: only its own looks at the budget let them go."""
+        if self.budget.tokens is None or self.gate.fatal is not None:
+            return
+        try:
+            while self.budget.reserve(0.0, 1):
+                self.other_holds += 1
+        except BudgetExceeded:
+            return
+        self.enter(count, again=False, turns=2)
+        while pending := [end for end in self.sent if not end.done()]:
+            for end in pending:
+                end.set_result("answered")
+            self.turn(3)
+        self.what_waits_has_a_way_forward()
+        for _ in range(2):  # two looks in vain
+            self.wait(BUDGET_POLL + 0.001)
+            self.turn(1)
+        self.what_waits_has_a_way_forward()
+        while self.other_holds:
+            self.other_holds -= 1
+            self.budget.settle((0.0, 1), None)
+        self.wait(BUDGET_POLL + 0.001)
+        self.turn(3)
+        waiting = [ticket for ticket in self.gate._queue if not ticket.future.done()]
+        assert not waiting or self.gate._in_flight or least_loaded(self.lanes) is None or self.gate.fatal
 
     @rule(turns=st.integers(0, 3))
     def turn(self, turns: int) -> None:
