@@ -39,7 +39,7 @@ class Corrupt(StorageError):
     def __init__(self, what: str, findings: Sequence[str]) -> None:
         self.findings = tuple(findings)
         super().__init__(
-            f"{what} is damaged: {'; '.join(findings)}. Restore these files from a copy, or rebuild the version"
+            f"{what} is damaged: {'; '.join(findings)}. Fix: restore these files from a copy, or rebuild the version"
         )
 
 

@@ -344,7 +344,10 @@ def _size(file: Path | None) -> int:
 def _usage(row: Any) -> Usage:
     mean, mean_square = row[-2:]
     spread = max(0.0, mean_square - mean * mean) ** 0.5
-    return Usage(*[*row[:-2], spread])
+    values: list[Any] = [*row[:-2], spread]
+    for place in range(3, 8):  # PostgreSQL's sums of integers are Decimal
+        values[place] = int(values[place])
+    return Usage(*values)
 
 
 _MADE = sa.cast(bills.c.completion_tokens, sa.Double)

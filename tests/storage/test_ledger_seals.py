@@ -16,6 +16,7 @@ import pytest
 
 from storage.ledger import Bill, Call, Damaged, Ledger, LedgerError, Stored
 from tasks.seeding import rng_of
+from tests.e2e.postgres import PASSWORD, postgres, sql
 
 CALLS = 40
 
@@ -268,3 +269,43 @@ def test_a_cut_ledger_is_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
         for extra in ("-wal", "-shm"):
             path.with_name(path.name + extra).unlink(missing_ok=True)
+
+
+@pytest.mark.slow
+def test_on_postgresql_what_was_altered_or_removed_is_named_too() -> None:
+    with postgres() as port:
+        url = f"postgresql://prefect:{PASSWORD}@127.0.0.1:{port}/prefect"
+        with Ledger.open(url) as ledger:
+            for number in range(5):
+                receipt = ledger.put(call(number)).result()
+                ledger.bill(Bill(receipt.id, "completion", 10, number, False, 0.5))
+            ledger.settle(lambda stored: Bill(stored.id, "completion", 0, 0, False, 0.0))
+            where, (group,) = ledger.stats().where, ledger.history()
+            assert (type(group.prompt_tokens), group.prompt_tokens) == (int, 50)
+            assert (
+                group.completion_tokens / 4.0 == 2.5
+            )  # a Decimal, as PostgreSQL's sums are, would not divide
+            assert PASSWORD not in where
+            assert ledger.verify() == (5, [])
+            key = call(2).key[:12]
+            for change, line in (
+                ("UPDATE calls SET raw = (SELECT raw FROM calls WHERE id = 4) WHERE id = 3", f"call 3 (key {key}) was altered"),
+                ("UPDATE calls SET elapsed = elapsed + 1 WHERE id = 3", f"call 3 (key {key}) was altered"),
+                ("UPDATE calls SET request = set_byte(request, 5, 7) WHERE id = 3", f"the request of call 3 (key {key}) was altered"),
+                ("UPDATE bills SET cost = 0.25 WHERE call_id = 3", f"the bill of call 3 (key {key}) was altered"),
+                ("DELETE FROM bills WHERE call_id = 3", "the bill of call 3 is missing"),
+                ("DELETE FROM calls WHERE id = 5", "call 5 is missing"),
+                ("DELETE FROM calls WHERE id = 2", "call 2 is missing"),
+                ("DELETE FROM calls", "calls 1 to 5 are missing"),
+                ("UPDATE ledger_meta SET value = '4 x' WHERE name = 'top'", "the note of the newest call was altered"),
+                ("DELETE FROM ledger_meta WHERE name = 'top'", "the note of the newest call is missing"),
+            ):  # fmt: skip
+                for table in ("calls", "bills", "ledger_meta"):
+                    sql(port, f"CREATE TABLE whole_{table} AS SELECT * FROM {table}")
+                sql(port, change)
+                assert f"{where}: {line}" in ledger.verify()[1]
+                for table in ("calls", "bills", "ledger_meta"):
+                    sql(port, f"DELETE FROM {table}")
+                    sql(port, f"INSERT INTO {table} SELECT * FROM whole_{table}")
+                    sql(port, f"DROP TABLE whole_{table}")
+                assert ledger.verify() == (5, [])

@@ -12,6 +12,7 @@ from storage.datasets import Store
 from storage.errors import Conflict, Corrupt, StorageError
 from storage.export import export
 from storage.sql import connect
+from storage.verify import check_tables
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,48 @@ def test_everything_that_a_folder_can_do(bucket: str, rows, day, tmp_path: Path)
     client.put_object(Bucket="mill", Key=key, Body=data[:50] + bytes([data[50] ^ 1]) + data[51:])
     with pytest.raises(Corrupt, match=key.rpartition("/")[2]):
         store.verify(one)
+
+
+def test_what_is_removed_or_flipped_in_a_bucket_is_named(bucket: str, rows, day) -> None:
+    import boto3
+
+    store, client = Store(f"{bucket}/seals"), boto3.client("s3")
+    for number in range(2):
+        store.publish("d", [rows(10 * number, 10 * number + 10)], lineage={}, date=day)
+        store.append_candidates(
+            rows(10 * number, 10 * number + 10), run=f"r{number}", version=None, stage="s"
+        )
+    store.promote("d", "candidate")
+    found = client.list_objects_v2(Bucket="mill", Prefix="seals/")["Contents"]
+    keys = [item["Key"] for item in found if item["Size"]]
+    assert len(keys) > 15
+
+    def lines() -> list[str]:
+        told = [line for table in check_tables(store.where).values() for line in table]
+        for version in store.versions("d") if not told else ():
+            try:
+                store.verify(version)
+            except Corrupt as error:
+                told += error.findings
+        return told
+
+    assert lines() == []
+    for key in keys:
+        data = client.get_object(Bucket="mill", Key=key)["Body"].read()
+        name = key.rpartition("/")[2]
+        client.delete_object(Bucket="mill", Key=key)
+        gone = f"/{key.split('/')[2]} is missing"  # of a table whose log has one entry
+        assert any(name in line or gone in line for line in lines()), f"{key} was removed"
+        place = len(data) // 3
+        changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        client.put_object(Bucket="mill", Key=key, Body=changed)
+        assert any(name in line for line in lines()), f"{key} was altered"
+        client.put_object(Bucket="mill", Key=key, Body=data)
+    assert lines() == []
+    for key in keys:
+        if key.startswith("seals/tables/_candidates/"):
+            client.delete_object(Bucket="mill", Key=key)
+    assert any("_candidates is missing" in line for line in lines())
 
 
 @pytest.mark.soak
