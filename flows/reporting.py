@@ -43,7 +43,10 @@ def report(tools: Tools, version: Version) -> Path:
     create_table_artifact(
         key=f"{key}-funnel",
         table=[
-            {name: line[name] for name in ("title", "asked", "kept", "rejected", "failed")}
+            # the narrow columns first: a phone shows them all
+            {"in": line["asked"]}
+            | {name: line[name] for name in ("kept", "rejected", "failed")}
+            | {"stage": inline(line["title"])}
             for line in version.lineage["funnel"]
         ],
         description=f"Funnel of `{version}`: in = kept + rejected + failed",
@@ -53,10 +56,10 @@ def report(tools: Tools, version: Version) -> Path:
         table=[
             # the UI reads cells as Markdown
             {
+                "rows": one.rows,
                 "stage": inline(one.stage),
                 "reason": inline(one.reason),
-                "rows": one.rows,
-                "for example": " ".join(one.examples),
+                "for example": one.short(),
             }
             for one in figures.reasons
         ],

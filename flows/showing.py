@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 MOST_REASONS = 10  # at the terminal; the report has more
 REASON_WIDTH = 160
-SHORT_ID = 12  # digits of an id, of which `mathmill why` needs no more
 DETAILS = ("parameters", "service", "engines", "forecast", "calibration", "retrieval")
 
 
@@ -101,7 +100,7 @@ def print_dropped(console: Console, dropped: Sequence[Dropped]) -> None:
     table.add_column("for example", no_wrap=True)
     for one in dropped[:MOST_REASONS]:
         text = escape(printable(f"{one.stage}: {one.reason}", REASON_WIDTH))
-        table.add_row(text, f"{one.rows:,}", " ".join(row[:SHORT_ID] for row in one.examples))
+        table.add_row(text, f"{one.rows:,}", one.short())
     if further := dropped[MOST_REASONS:]:
         table.add_row(f"{len(further)} further reasons", f"{sum(one.rows for one in further):,}", "")
     console.print()

@@ -40,7 +40,8 @@ def near(
 ) -> None:
     """The questions of a version nearest to each question, by the encoder and the version's FAISS index.
 
-    The encoder is loaded once for all questions.
+    The encoder is loaded once for all questions. With --json `answers` has one entry per question, also for a single
+    one, and `size` is how many questions the index holds.
     """
     from flows.settings import load_settings
     from flows.tools import Tools
@@ -69,9 +70,9 @@ def near(
         }
         for question, near, names in zip(asked, cosines, problems.tolist(), strict=True)
     ]
-    about = {"version": str(version), "index": index.kind, "questions": index.size, "recall": index.recall}
+    about = {"version": str(version), "index": index.kind, "size": index.size, "recall": index.recall}
     if json:
-        print_json(about | (answers[0] if len(answers) == 1 else {"answers": answers}))
+        print_json(about | {"answers": answers})
         return
     console = terminal.console(soft_wrap=True)
     console.print(

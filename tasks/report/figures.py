@@ -22,6 +22,7 @@ from tasks.seeding import seeds_of
 
 SAMPLES = 10
 EXAMPLES = 2  # ids per reason, for `mathmill why`
+SHORT_ID = 12  # digits of an id, of which `mathmill why` needs no more
 SHARES = {"subdomain": "subdomain", "format": "solution_format", "language": "language", "source": "source"}
 ADDED = ("id", *SHARES.values(), "scores", "difficulty", "correctness")
 
@@ -46,6 +47,10 @@ class Dropped:
     reason: str
     rows: int
     examples: tuple[str, ...] = ()
+
+    def short(self) -> str:
+        """The examples as people type them: the first SHORT_ID digits of each."""
+        return ", ".join(row[:SHORT_ID] for row in self.examples)
 
 
 @dataclass(frozen=True, slots=True)

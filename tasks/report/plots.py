@@ -38,7 +38,10 @@ def funnel(lines: Sequence[FunnelLine]) -> Figure:
         axes.barh(titles, counts, left=left, color=colour, label=name, height=0.7)
         left += counts
     axes.invert_yaxis()
-    axes.legend(frameon=False, fontsize=8, loc="upper right")
+    # above the bars, the first of which is often the longest
+    axes.legend(
+        frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(parts), borderpad=0
+    )
     return plain(figure)
 
 

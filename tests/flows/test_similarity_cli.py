@@ -133,9 +133,11 @@ def test_near(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     question = "3 bags hold 4 apples each; how many apples are there?"
     near("d", [question], 2, json=True)
     found = json.loads(capsys.readouterr().out)
-    assert (found["index"], found["questions"], found["recall"]) == ("flat", 3, 1.0)
-    assert found["neighbours"][0]["question"] == OTHER
-    assert len(found["neighbours"]) == 2
+    assert (found["index"], found["size"], found["recall"]) == ("flat", 3, 1.0)
+    (answer,) = found["answers"]  # of one question the same shape as of several
+    assert answer["neighbours"][0]["question"] == OTHER
+    assert len(answer["neighbours"]) == 2
+    assert set(found) == {"version", "index", "size", "recall", "answers"}
     near("d", [question])
     assert "3 questions, flat index, recall 1.000 of exact search" in capsys.readouterr().out
 
