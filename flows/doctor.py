@@ -19,6 +19,8 @@ from flows.errors import in_one_line
 from flows.settings import ROLES, env_file, load_settings
 from flows.surroundings import running_server
 from flows.tools import Tools
+from storage.datasets import Store
+from tasks.encode import require_encoder
 from tasks.sandbox import isolation
 
 LEAST_DISK_GB = 2.0
@@ -43,6 +45,10 @@ def check() -> list[Check]:
         _isolation(),
         _guarded("Prefect", lambda: _prefect(home), "run ./mathmill up to see the UI"),
         *_endpoints(home),
+        _guarded(
+            "encoder", lambda: _encoder(settings.encoder), "unset MATHMILL_ENCODER, or name another one"
+        ),
+        _guarded("tables", lambda: _tables(settings.tables), "check MATHMILL_STORE"),
     ]
 
 
@@ -75,6 +81,13 @@ def _settings() -> str:
     return f"{file.absolute()} and the environment" if file else "the environment; there is no .env"
 
 
+def _tables(where: str) -> Check:
+    store = Store(where)
+    store.where.reach()
+    count = len(store.datasets())
+    return Check("tables", True, f"{where}, {count} datasets")
+
+
 def _isolation() -> Check:
     found = isolation()
     return Check("isolation", found.ok, found.detail, found.mend or "")
@@ -105,7 +118,16 @@ def _endpoint(tools: Tools, role: str) -> Check:
     tools.engine(role).check()
     endpoint = tools.settings.endpoint(role)
     where = f"at {', '.join(endpoint.base_urls)}" if endpoint.base_urls else "in process"
-    return Check(role, True, f"{endpoint.model} {where}")
+    settings = tools.settings
+    unset = "" if role in settings.model_fields_set else ", not set"
+    if unset and role != "teacher" and settings.role(role) is settings.teacher:
+        unset += ": the teacher's"
+    return Check(role, True, f"{endpoint.model} {where}{unset}")
+
+
+def _encoder(name: str) -> Check:
+    require_encoder(name)
+    return Check("encoder", True, name)
 
 
 def _guarded(what: str, run: Callable[[], Check], mend: str) -> Check:

@@ -48,13 +48,14 @@ def evaluate(
     from flows.config import as_yaml, load_as
     from flows.evaluate import Evaluate
     from flows.evaluate import evaluate as flow
-    from flows.evaluating import FOLDER
+    from flows.evaluating import FOLDER, check
 
     given = {"baseline": baseline, "benchmarks": benchmark, "tasks": task, "samples": samples, "limit": limit}
     chosen = load_as(Evaluate, config, set_ or [], model=model, **given)
     if show_config:
         typer.echo(as_yaml(chosen), nl=False)
         return
+    check(chosen)  # the flow looks again; here it costs nothing to be told
     with orchestrated() as run:
         name = run(flow, chosen)
     import orjson

@@ -33,6 +33,7 @@ from tasks.evaluate.items import as_form, load
 from tasks.evaluate.plots import differences, radar
 from tasks.evaluate.report import to_markdown
 from tasks.evaluate.scores import as_record, compare, score
+from tasks.hub import require
 from tasks.llm.endpoint import CHECKPOINT
 from tasks.report.plots import data_uri, svg
 from tasks.seeding import seeds_of
@@ -53,13 +54,7 @@ class Evaluation:
     @classmethod
     def begin(cls, config: Evaluate, tools: Tools, bars: Bars) -> Evaluation:
         """Everything that can be wrong before the first answer is found wrong here."""
-        models = [model for model in (config.model, config.baseline) if model]
-        for model in models:
-            if model not in ROLES and not model.startswith(CHECKPOINT):
-                raise ConfigError(
-                    f"model {model!r} is neither a role ({', '.join(ROLES)}) nor a checkpoint: mend it, such as hf:FOLDER"
-                )
-        items = _items(config)
+        items, models = check(config), models_of(config)
         warn_of_unassigned(items, bars)
         plain = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "benchmarks"})
         identity = digest_of(
@@ -152,6 +147,24 @@ class Evaluation:
             folder / "record.json", orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
         )
         return self.name
+
+
+def models_of(config: Evaluate) -> list[str]:
+    """The models that are asked: the candidate, then the baseline where there is one."""
+    return [model for model in (config.model, config.baseline) if model]
+
+
+def check(config: Evaluate) -> pa.Table:
+    """The items of an evaluation. ConfigError, ModelMissing or BenchmarkError for what can be known to fail before a
+    model is asked and before Prefect is started."""
+    for model in models_of(config):
+        if model.startswith(CHECKPOINT):
+            require(model.removeprefix(CHECKPOINT), f"model {model}")
+        elif model not in ROLES:
+            raise ConfigError(
+                f"model {model!r} is neither a role ({', '.join(ROLES)}) nor a checkpoint. Fix: name one, such as hf:FOLDER"
+            )
+    return _items(config)
 
 
 def warn_of_unassigned(items: pa.Table, bars: Bars) -> None:

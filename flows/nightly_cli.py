@@ -163,6 +163,19 @@ def _feasible(night: Nightly) -> None:
             f"answers={night.answers} (--batch) needs an endpoint with a Batch API, which the embedded teacher is not. "
             "Fix: set MATHMILL_TEACHER__BASE_URL, or leave it out"
         )
+    for setting, paths in (
+        ("decontaminate.benchmarks", night.decontaminate.benchmarks),
+        ("decontaminate.pairs", night.decontaminate.pairs),
+        ("decontaminate.clean", night.decontaminate.clean),
+        ("weakness.probe", [night.weakness.probe] if night.weakness.probe else []),
+    ):
+        for path in paths:
+            if not Path(path).exists():
+                raise ConfigError(f"setting {setting}: there is no {path}. Fix: check the path")
+    if night.similarity.semantic != "ignore" or night.weakness.share:
+        from tasks.encode import require_encoder
+
+        require_encoder(load_settings().encoder)
     if night.budget.deadline:
         now = datetime.now().astimezone()
         if moment(night.budget.deadline, now) <= now:

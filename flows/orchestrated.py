@@ -35,7 +35,12 @@ def orchestrated(*labels: str) -> Iterator[Run[Any]]:
     Ctrl-C ends the run within seconds: finished shards and paid answers are kept, so nothing is waited for. A run
     outlives the server of `mathmill up` that it has joined: see `_Joined`.
     """
-    home = load_settings().home.absolute()
+    settings = load_settings()
+    home = settings.home.absolute()
+    if "://" in settings.tables:  # a bucket that cannot be reached is told before anything is started
+        from storage.location import Location
+
+        Location.of(settings.tables).reach()
     server: PrefectServer | _Joined
     if "PREFECT_API_URL" in os.environ:
         server = _Joined(home, os.environ["PREFECT_API_URL"], _name(labels))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from flows.settle import finish
 from flows.shares import what_if_text
 from flows.stage import Line, Stage
 from flows.tools import Tools
+from storage.datasets import Store
 from storage.rows import reasons_of, replace, unrejected
 from storage.shards import Ref, digest_of
 from storage.versions import Version
@@ -60,15 +62,8 @@ class Work:
     @classmethod
     def begin(cls, config: Rebuild, tools: Tools, bars: Bars) -> Work:
         store = tools.store
-        base = store.resolve(f"{config.dataset}@{config.base}" if config.base else config.dataset)
-        rules = inherited(config, base)
+        base, rules = check(config, store)
         line = Line(tools, bars)
-        for package, names in (
-            ("tasks.scorers", [*rules.score.scorers, *config.rescore]),
-            ("tasks.decontaminate.rules", rules.decontaminate.rules),
-        ):
-            for name in names:
-                module(package, name)
         versions = [v for v in store.versions(base.dataset) if v.table_version <= base.table_version]
         runs = list(dict.fromkeys(str(v.lineage.get("run", v)) for v in versions))
         past = {name for v in versions for name in _section(v, "score").get("scorers", ())}
@@ -248,6 +243,23 @@ class Work:
             self.home[place] = len(self._refs) - 1
             self.pool.why[place] = why
             self.pool.alive[place] = why == None  # noqa: E711 (elementwise)
+
+
+def check(config: Rebuild, store: Store) -> tuple[Version, Nightly]:
+    """The version that is rebuilt, and how its candidates are judged. StorageError or ConfigError for what can be known
+    to fail before Prefect is started."""
+    base = store.resolve(f"{config.dataset}@{config.base}" if config.base else config.dataset)
+    rules = inherited(config, base)
+    for package, names in (
+        ("tasks.scorers", [*rules.score.scorers, *config.rescore]),
+        ("tasks.decontaminate.rules", rules.decontaminate.rules),
+    ):
+        for name in names:
+            module(package, name)
+    for path in config.benchmarks or ():
+        if not Path(path).exists():
+            raise ConfigError(f"setting benchmarks: there is no {path}. Fix: check the path")
+    return base, rules
 
 
 def inherited(config: Rebuild, base: Version) -> Nightly:

@@ -55,6 +55,10 @@ def train(
     if show_config:
         typer.echo(as_yaml(config), nl=False)
         return
+    from storage.datasets import Store
+    from tasks.train.run import check
+
+    check(config, Store(settings.tables))  # the flow looks again; here it costs nothing to be told
     with orchestrated(config.method) as run:
         from flows.train import headline
         from flows.train import train as flow

@@ -32,6 +32,7 @@ from storage.versions import Version
 from tasks.evaluate.held_out import NAME, held_out
 from tasks.evaluate.items import load
 from tasks.evaluate.verdict import conclude, to_markdown
+from tasks.hub import require
 from tasks.llm.endpoint import CHECKPOINT
 from tasks.seeding import seed_of, seeds_of
 from tasks.train.config import FRESH, Train
@@ -63,15 +64,7 @@ class Trial:
     @classmethod
     def begin(cls, config: Verdict, tools: Tools, bars: Bars) -> Trial:
         """Everything that can be wrong before the first training is found wrong here."""
-        candidate = tools.store.resolve(config.candidate)
-        validated = _validated(config, tools.store, candidate)
-        settings = (STUDENT if config.base == FRESH else {}) | config.training
-        if "steps" not in settings:
-            raise ConfigError(
-                "setting training: both trainings take the same number of steps. Fix: training.steps, such as 1000"
-            )
-        if ours := sorted({"base", "data", "seed", "epochs", "then"} & set(settings)):
-            raise ConfigError(f"setting training.{ours[0]}: the verdict sets it itself, leave it out")
+        candidate, validated, settings = check(config, tools.store)
         items = _items(config, tools.store, candidate, validated)
         decides = config.model_dump(mode="json", exclude={"seeds"})
         name = f"{candidate}-{digest_of(decides, candidate.digest, validated.digest, items.column('id').to_pylist())[:8]}"
@@ -118,12 +111,7 @@ class Trial:
         """The training of one seed; ConfigError names a setting that does not fit."""
         base = self.config.base if self.config.base != FRESH else str(self._fresh(number))
         seed = seed_of(self.config.seed, "verdict", number) % 2**31
-        try:
-            return Train.model_validate(self.settings | {"base": base, "data": data, "seed": seed})
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(["training", *(str(part) for part in first["loc"])])
-            raise ConfigError(f"setting {where}: {first['msg']}") from error
+        return _training(self.settings, base=base, data=data, seed=seed)
 
     def conclude(self, candidate: Scores, baseline: Scores, without: dict[str, Scores]) -> dict[str, Any]:
         """The verdict, as a mark on the version, in its report, and as an artifact."""
@@ -218,6 +206,40 @@ def _validated(config: Verdict, store: Store, candidate: Version) -> Version:
     if found.digest == candidate.digest:
         raise ConfigError(f"{candidate} and {found} have the same rows: name another version to train beside")
     return found
+
+
+def check(config: Verdict, store: Store) -> tuple[Version, Version, dict[str, Any]]:
+    """The version that is judged, the one to train beside, and the settings of both trainings. StorageError, ConfigError
+    or ModelMissing for what can be known to fail before Prefect is started."""
+    settings = (STUDENT if config.base == FRESH else {}) | config.training
+    if ours := sorted({"base", "data", "seed", "epochs", "then"} & set(settings)):
+        raise ConfigError(f"setting training.{ours[0]}: the verdict sets it itself. Fix: leave it out")
+    if "steps" not in settings:
+        raise ConfigError(
+            "setting training: both trainings take the same number of steps. Fix: training.steps, such as 1000"
+        )
+    _training(settings, base=config.base, data=[{"dataset": config.candidate}], seed=0)
+    for path in config.benchmarks:
+        if not Path(path).exists():
+            raise ConfigError(f"setting benchmarks: there is no {path}. Fix: check the path")
+    candidate = store.resolve(config.candidate)
+    validated = _validated(config, store, candidate)
+    if config.base != FRESH:
+        require(config.base, "setting base")
+    return candidate, validated, settings
+
+
+def _training(settings: dict[str, Any], **ours: Any) -> Train:
+    """The training by the settings of the user and ours; ConfigError names a setting that does not fit."""
+    try:
+        return Train.model_validate(settings | ours)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["training", *(str(part) for part in first["loc"])])
+        what = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ConfigError(
+            f"setting {where}: {what}. Fix: one that `./mathmill train --show-config` prints"
+        ) from error
 
 
 def _items(config: Verdict, store: Store, candidate: Version, validated: Version) -> pa.Table:

@@ -37,7 +37,8 @@ def verdict(
     """
     from flows.settings import load_settings
 
-    home = load_settings().home
+    settings = load_settings()
+    home = settings.home
     arrange(home, quiet=True)
     from flows.config import as_yaml, load_as
     from flows.verdict import Verdict
@@ -54,6 +55,10 @@ def verdict(
     if show_config:
         typer.echo(as_yaml(chosen), nl=False)
         return
+    from flows.trial import check
+    from storage.datasets import Store
+
+    check(chosen, Store(settings.tables))  # the flow looks again; here it costs nothing to be told
     with orchestrated(chosen.candidate.partition("@")[0]) as run:
         value = run(flow, chosen)
     if json:

@@ -45,6 +45,9 @@ def rebuild(
         typer.echo(as_yaml(chosen), nl=False)
         return
     from flows.begun import notes_kept
+    from flows.rework import check
+
+    check(chosen, _store()[0])  # the flow looks again; here it costs nothing to be told
 
     with notes_kept():
         with orchestrated(chosen.dataset) as run:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.fs as pafs
 
-from storage.errors import StorageError, explained
+from storage.errors import StorageError, explained, in_one_line
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _TAKEN = ("rows", "rejected")  # views that storage.sql has
@@ -53,8 +56,22 @@ class Location:
     def _opened(self) -> tuple[pafs.FileSystem, str]:
         if self.local:
             return pafs.LocalFileSystem(), self.root
-        filesystem, path = pafs.FileSystem.from_uri(self.root)
+        with self._reached():
+            filesystem, path = pafs.FileSystem.from_uri(self.root)
         return filesystem, path
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Turn what the object store's client says of a bucket that it cannot reach into one line with the fix."""
+        try:
+            yield
+        except (OSError, pa.ArrowInvalid) as error:
+            if self.local:
+                raise
+            raise StorageError(
+                f"cannot open {self.root} ({in_one_line(error)}). Fix: check MATHMILL_STORE, that the bucket exists, "
+                "and the store's credentials, such as AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION"
+            ) from error
 
     @property
     def filesystem(self) -> pafs.FileSystem:
@@ -77,14 +94,28 @@ class Location:
             with tempfile.TemporaryFile(dir=self.root):
                 pass
 
+    def reach(self) -> None:
+        """See that there is such a bucket and that it lets us in; StorageError with the fix if not."""
+        if self.local:
+            return
+        bucket = self.path().split("/")[0]
+        with self._reached():
+            info = self.filesystem.get_file_info(bucket)
+        if info.type == pafs.FileType.NotFound:
+            raise StorageError(
+                f"cannot open {self.root}: there is no bucket {bucket}. Fix: make it, or check MATHMILL_STORE"
+            )
+
     def folders(self) -> list[str]:
         """Names of the folders directly inside; none where nothing was written yet."""
         selector = pafs.FileSelector(self.path(), allow_not_found=True)
-        infos = self.filesystem.get_file_info(selector)
+        with self._reached():
+            infos = self.filesystem.get_file_info(selector)
         return sorted(info.base_name for info in infos if info.type == pafs.FileType.Directory)
 
     def exists(self, *parts: str) -> bool:
-        info = self.filesystem.get_file_info(self.path(*parts))
+        with self._reached():
+            info = self.filesystem.get_file_info(self.path(*parts))
         return bool(info.type != pafs.FileType.NotFound)
 
     def flush(self, *parts: str) -> None:

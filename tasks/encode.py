@@ -23,10 +23,12 @@ import numpy.typing as npt
 
 from storage.errors import ForPeople
 from storage.vectors import VectorCache
+from tasks.hub import CONFIG, require
 
 Vectors = npt.NDArray[np.float32]
 
 MINILM = "minilm"
+MODULES = "modules.json"  # of a sentence-transformers folder whose config.json may lie deeper
 BATCH_TOKENS = 2000  # on a CPU; measured best for MiniLM, flat between 1,500 and 4,000
 _BATCH_TOKENS_GPU = 65_536
 _SLAB = 8192  # texts whose tokens are in memory at once
@@ -34,6 +36,18 @@ _SLAB = 8192  # texts whose tokens are in memory at once
 
 class EncoderError(ForPeople, ValueError):
     """An encoder that cannot be loaded; the message names it and the mend."""
+
+
+def require_encoder(name: str) -> None:
+    """ModelMissing unless the encoder is there; a name without an owner may be one of sentence-transformers' own."""
+    if name != MINILM:
+        others = () if "/" in name else (f"sentence-transformers/{name}",)
+        require(
+            name,
+            f"encoder {name} (MATHMILL_ENCODER)",
+            others=others,
+            file=MODULES if (Path(name) / MODULES).is_file() else CONFIG,
+        )
 
 
 class Encoder:
@@ -88,6 +102,8 @@ class Encoder:
         import torch
         from sentence_transformers import SentenceTransformer
 
+        if not Path(self.name).is_dir():
+            require_encoder(self.name)  # else the library asks the hub again and again, for a minute
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         on_gpu = device.startswith("cuda")
         if self._bf16 is None:

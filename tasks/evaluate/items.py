@@ -82,7 +82,7 @@ def _items(
             why = reason(STAGE, Code.UNREADABLE, place=record.place, why=error)
         language = str(told.get("language") or language_of(item["question"]) or "en")
         topic = next((told[key] for key in _TOPICS if isinstance(told.get(key), str)), None)
-        ours = domain or domain_of(name, item["form"])
+        ours = domain or domain_of(name, item["form"], told.get("domain"))
         yield {
             **item,
             "id": f"{name}#{number}",
@@ -219,7 +219,7 @@ def of_rows(rows: pa.Table, benchmark: str) -> pa.Table:
                 "id": f"{benchmark}#{content_id(row['language'], row['question'])}",
                 "benchmark": benchmark,
                 "form": "open",
-                "domain": "arithmetic" if topic_of(topic or "") == "arithmetic" else "competition",
+                "domain": topic_of(topic or "") or "competition",
                 "capability": "mathematics",
                 "subdomain": topic or "unknown",
                 "language": row["language"],

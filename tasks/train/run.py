@@ -27,9 +27,10 @@ from storage.datasets import Store
 from storage.versions import Version
 from tasks.checkout import code
 from tasks.found import module
+from tasks.hub import require
 from tasks.seeding import seed_of
 from tasks.train import leases
-from tasks.train.config import FRESH, METHODS, Train, TrainError
+from tasks.train.config import FRESH, METHODS, VERIFIER, Train, TrainError
 from tasks.train.job import CHECKPOINT, METRICS, Job, Log
 from tasks.train.launch import launch
 
@@ -109,6 +110,23 @@ def _pinned(config: Train, store: Store, out: Path) -> list[tuple[Version, ...]]
     pinned = [[str(version) for version in stage] for stage in found]
     _write(begun, {"config": config.model_dump(mode="json"), "versions": pinned})
     return found
+
+
+def check(config: Train, store: Store) -> None:
+    """StorageError or ModelMissing for what can be known to fail before Prefect is started."""
+    for stage in config.stages():
+        for source in stage.data:
+            store.resolve(source.dataset)
+    if config.base != FRESH:
+        require(config.base, "setting base")
+    rollout = config.rollout
+    for setting, name in (
+        ("reference", config.reference),
+        ("rollout.sampler", rollout.sampler),
+        ("rollout.reward", None if rollout.reward == VERIFIER else rollout.reward),
+    ):
+        if name:
+            require(name, f"setting {setting}")
 
 
 def _fresh(config: Train, store: Store, versions: list[Version], out: Path) -> Path:

@@ -145,3 +145,15 @@ def test_a_bucket_that_is_not_there(bucket: str, rows) -> None:
     with pytest.raises(StorageError, match=r"cannot reach s3://nowhere/.*check the address") as caught:
         Store("s3://nowhere/home").publish("d", [rows(0, 1)], lineage={})
     assert "\n" not in str(caught.value)
+
+
+def test_a_bucket_that_is_missing_or_closed_is_one_line(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(f"{bucket}/home").where.reach()
+    with pytest.raises(StorageError, match=r"^cannot open s3://nosuch.*Fix: ") as error:
+        Store("s3://nosuch/home").where.reach()
+    assert "\n" not in str(error.value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    for use in (lambda store: store.where.reach(), lambda store: store.datasets()):
+        with pytest.raises(StorageError, match=r"^cannot open s3://mill.*Fix: .*AWS_ACCESS_KEY_ID") as error:
+            use(Store("s3://mill/other"))
+        assert "\n" not in str(error.value)

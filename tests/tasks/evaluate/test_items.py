@@ -134,6 +134,39 @@ def test_seven_domains_under_four_capabilities() -> None:
     ]  # fmt: skip
 
 
+def test_a_probe_keeps_the_domains_of_its_items() -> None:
+    file = Path(__file__).resolve().parents[3] / "seeds" / "probe.jsonl"
+    stated = [json.loads(line)["domain"] for line in file.read_text(encoding="utf-8").splitlines()]
+    items = load([file]).to_pylist()
+    assert [item["domain"] for item in items] == stated
+    assert len(set(stated)) == 9
+    assert {item["capability"] for item in items} == {"mathematics"}
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "domain", "capability"),
+    [
+        ("ours", "Algebra", "algebra", "mathematics"),
+        ("ours", "science", "science", "knowledge"),
+        ("ours", "cooking", "unassigned", "unassigned"),
+        ("ours", ["algebra"], "unassigned", "unassigned"),
+        (
+            "gsm8k",
+            "algebra",
+            "arithmetic",
+            "mathematics",
+        ),  # a benchmark that is known is compared with itself
+    ],
+)
+def test_an_unknown_benchmark_goes_by_what_its_items_state(
+    name: str, own: object, domain: str, capability: str, tmp_path: Path
+) -> None:
+    file = tmp_path / f"{name}.jsonl"
+    file.write_text(json.dumps({"question": "2 + 3?", "answer": "5", "domain": own}))
+    (item,) = load([file]).to_pylist()
+    assert (item["domain"], item["capability"]) == (domain, capability)
+
+
 def test_gsm8k_as_multiple_choice_has_the_right_answer_once(tmp_path: Path) -> None:
     file = tmp_path / "gsm8k_test.jsonl"
     solution = "She sells <<16-3-4=9>>9 eggs.\nThat makes <<9*2=18>>18 dollars.\n#### 18"

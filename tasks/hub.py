@@ -1,0 +1,69 @@
+"""Whether a model that a setting names is there, found before anything is started: its folder, the cache of
+huggingface_hub, or one question to the hub."""
+
+from __future__ import annotations
+
+import os
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from storage.errors import ForPeople
+
+CONFIG = "config.json"  # every checkpoint and every encoder has it
+WITHIN_S = 10.0  # for the hub's answer
+_NAME = re.compile(r"^[0-9A-Za-z][0-9A-Za-z._-]*(/[0-9A-Za-z][0-9A-Za-z._-]*)?$")
+
+
+class ModelMissing(ForPeople, ValueError):
+    """A model that is neither a folder nor on the hub; the message names the setting and the fix."""
+
+
+def require(name: str, setting: str, *, others: tuple[str, ...] = (), file: str = CONFIG) -> None:
+    """ModelMissing, in one line, unless `name` is the folder of a model or a name of the hub that can be loaded.
+
+    `setting` names where it was given, such as `base`; `others` are names that the hub may know it by as well,
+    `file` is what tells a folder with a model from others.
+    """
+    folder = Path(name).expanduser()
+    if name and folder.is_dir():
+        if not (folder / file).is_file():
+            raise ModelMissing(
+                f"{setting}: {name} has no {file}, so it is no checkpoint. Fix: name the folder that holds it"
+            )
+        return
+    if not _NAME.match(name):
+        raise ModelMissing(f"{setting}: there is no folder {name}. Fix: check the path")
+    known = [_known(each) for each in (name, *others)]
+    if True in known:
+        return
+    if None in known:
+        raise ModelMissing(
+            f"{setting}: there is no folder {name}, and the Hugging Face hub cannot be asked for a model of that name. "
+            "Fix: check the name and the network, or give the folder of a downloaded model"
+        )
+    raise ModelMissing(
+        f"{setting}: there is no folder {name}, and the Hugging Face hub has no model of that name that you may read. "
+        "Fix: check the name, or log in with `hf auth login` if it is private"
+    )
+
+
+def _known(name: str) -> bool | None:
+    """Whether the cache or the hub has the model; None where the hub cannot be asked."""
+    from huggingface_hub import constants, get_token, hf_hub_url, try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(name, CONFIG), str | os.PathLike):
+        return True
+    if constants.HF_HUB_OFFLINE:
+        return None
+    request = urllib.request.Request(hf_hub_url(name, CONFIG), method="HEAD")
+    if token := get_token():
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=WITHIN_S):
+            return True
+    except urllib.error.HTTPError as error:
+        return False if error.code in (401, 403, 404) else None
+    except OSError:
+        return None
