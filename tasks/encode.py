@@ -99,11 +99,11 @@ class Encoder:
     def _load(self) -> None:
         if self._model is not None:
             return
+        if not Path(self.name).is_dir():
+            require_encoder(self.name)  # else the library asks the hub again and again, for a minute
         import torch
         from sentence_transformers import SentenceTransformer
 
-        if not Path(self.name).is_dir():
-            require_encoder(self.name)  # else the library asks the hub again and again, for a minute
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         on_gpu = device.startswith("cuda")
         if self._bf16 is None:
