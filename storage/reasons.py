@@ -45,7 +45,9 @@ class Code(StrEnum):
 
     # every stage
     UNKNOWN = "unknown"  # stored before reasons had a type; `text` is what was written then
-    CALL_FAILED = "call_failed"  # a call to a model gave nothing usable; `error` is the engine's
+    CALL_FAILED = (
+        "call_failed"  # a call to a model gave nothing usable; `error` is the engine's, `kind` its class
+    )
     BELOW_THRESHOLD = (
         "below_threshold"  # scorers, rebuild: `score` by the name `name` is under its `threshold`
     )
@@ -136,6 +138,9 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NOT_WANTED: "{name} is not wanted",
 }
 
+# Values that a reason may have besides those that its text names: for code, which never reads the text.
+UNSHOWN: Final[Mapping[Code, frozenset[str]]] = {Code.CALL_FAILED: frozenset({"kind"})}
+
 # Values that differ from row to row: left out where reasons are counted by kind.
 VARYING: Final = frozenset(
     {"place", "other", "score", "question", "answer", "reference", "correctness", "same", "samples",
@@ -196,7 +201,7 @@ def _clause(text: str, values: Mapping[str, str]) -> str:
 
 def reason(stage: str, code: Code, **values: object) -> Reason:
     """A reason of this stage. ValueError where `values` are not those that the text of the code names."""
-    if values.keys() != _placeholders(code):
+    if values.keys() - UNSHOWN.get(code, frozenset()) != _placeholders(code):
         raise ValueError(
             f"a reason {code} has the values {sorted(_placeholders(code))}, not {sorted(values)}"
         )

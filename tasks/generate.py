@@ -145,7 +145,7 @@ def _rows_of(plan: dict[str, Any], done: Completion, *, source: str, license: st
         whys = [
             reason(method, Code.MALFORMED_ITEM, why=done.detail)
             if done.kind is Failure.REJECTED  # the completion came, and was not what was ordered
-            else reason(method, Code.CALL_FAILED, error=done.error)
+            else reason(method, Code.CALL_FAILED, error=done.error, kind=done.kind)
         ] * count
     else:
         parsed = problems(done.text or "")[:count]

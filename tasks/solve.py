@@ -89,7 +89,7 @@ def _row(
     # what follows a token that ends the turn may be cut off: the solution before it is whole
     cut = done.finish_reason == "length" and not reply.ended
     if done.error is not None:
-        rejected = reason(STAGE, Code.CALL_FAILED, error=done.error)
+        rejected = reason(STAGE, Code.CALL_FAILED, error=done.error, kind=done.kind)
     elif reply.unfinished and not text:
         rejected = reason(STAGE, Code.UNFINISHED_THINKING)
     elif kind == "pot":

@@ -42,7 +42,8 @@ def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick
         bill.add(done)
         found = _answer(done, record["language"])
         answers.append(found.answer if found else None)
-        reasons.append(reason(STAGE, Code.CALL_FAILED, error=done.error) if done.error is not None else None)
+        failed = done.error is not None
+        reasons.append(reason(STAGE, Code.CALL_FAILED, error=done.error, kind=done.kind) if failed else None)
         tick(1)
     references: list[str] = column(questions, "reference_answer")
     judged = judge.equal([(a or "", r) for a, r in zip(answers, references, strict=True)])

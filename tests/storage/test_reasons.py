@@ -40,6 +40,15 @@ def test_reasons_come_back_as_they_were_stored() -> None:
     )
 
 
+def test_a_failed_call_has_its_class_beside_the_text() -> None:
+    failed = reason("solve", Code.CALL_FAILED, error="http 500: boom", kind="http")
+    assert failed.text == "solve: failed: http 500: boom"
+    assert failed.values["kind"] == "http"
+    assert reasons_of(reject(to_table([Row("q", "en")]), [failed])) == [failed]
+    with pytest.raises(ValueError, match="has the values"):
+        reason("solve", Code.NO_ANSWER, kind="http")
+
+
 def test_an_empty_clause_is_left_out() -> None:
     ran = {"verdict": "timeout"}
     assert reason("verify", Code.PROGRAM_FAILED, **ran, error="").text == "verify: program: timeout"
