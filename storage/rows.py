@@ -53,7 +53,11 @@ SCHEMA = pa.schema(
 )
 
 
-WRONG_STEP = "wrong_step"  # the verdict of a critic: the number of the solution's first wrong line, from 1
+# entries of `verdicts` that other modules read
+STATED_DIFFICULTY = (
+    "stated_difficulty"  # what the question's writer says, from 1 (routine) to 5 (competition)
+)
+WRONG_STEP = "wrong_step"  # by a critic: the number of the solution's first wrong line, from 1
 
 
 @dataclass(slots=True)

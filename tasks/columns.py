@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -563,15 +564,26 @@ def _reference(
 
 
 def _final(solution: str) -> str | None:
-    """The answer that a solution states; never one out of a program's text."""
+    """The answer that a solution states; never one out of a program's text, or out of a sentence in a JSON record (a
+    critic's judgement says that an answer is wrong)."""
     prose = _prose(solution)
     found = extract(prose) if prose else None
-    if found is None:
+    if found is None or (found.kind != "json" and _is_record(prose)):
         return None
     marked = found.kind in TRUSTED or (found.kind == "choice" and found.marked)
     if found.kind == "phrase" and _is_code(found.answer):
         return None
     return found.answer if marked else None
+
+
+def _is_record(text: str) -> bool:
+    """Whether a text is one JSON object."""
+    if not (text.startswith("{") and text.endswith("}")):
+        return False
+    try:
+        return isinstance(json.loads(text, strict=False), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([\w+-]*)[^\n]*$", re.MULTILINE)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import prompts
 from prompts import schemas
 from storage.reasons import Code, Reason, reason
-from storage.rows import Row, column, content_id, to_table
+from storage.rows import STATED_DIFFICULTY, Row, column, content_id, to_table
 from tasks.bill import Bill
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Failure, Request
@@ -150,7 +150,9 @@ def _rows_of(plan: dict[str, Any], done: Completion, *, source: str, license: st
     else:
         parsed = problems(done.text or "")[:count]
         made = [
-            _row(plan, item.question, None, source, license, model, done) for item in parsed if item.question
+            _row(plan, item.question, None, source, license, model, done, difficulty=item.difficulty)
+            for item in parsed
+            if item.question
         ]
         whys = [
             reason(method, Code.MALFORMED_ITEM, why=item.reason or "malformed item")
@@ -174,6 +176,7 @@ def _row(
     model: str,
     done: Completion,
     row_id: str = "",
+    difficulty: int | None = None,
 ) -> Row:
     prompt = prompts.load(plan["prompt"], plan["language"])
     return Row(
@@ -189,5 +192,6 @@ def _row(
         prompt=prompt.ref,
         params=orjson.dumps({"completion": done.key, "seed": plan["seed"]}).decode(),
         parent_ids=plan["parent_ids"],
+        verdicts={} if difficulty is None else {STATED_DIFFICULTY: str(difficulty)},
         reason=rejected,
     )

@@ -13,7 +13,7 @@ from storage.datasets import Store
 from storage.rows import dropped, kept, to_table
 from storage.versions import Version
 from tasks.answers import Judge
-from tasks.dedup.night import dedup_rows
+from tasks.dedup.night import dedup_rows, filter_questions
 from tasks.generate import Quota, asks_table, generate
 from tasks.ingest import ingest
 from tasks.llm.engine import Engine
@@ -61,7 +61,7 @@ def night(home: Path, *, engine: Callable[..., Engine], sandbox: Sandbox, judge:
     written = generate(
         asks_table(asks), engine=engine("teacher"), source="self_instruct", license="Apache-2.0", tick=nothing
     )
-    questions = through(written.rows)
+    questions = through(filter_questions(written.rows, pool=seeds))
     solved = solve(questions, engine=engine(), settings=SolveSettings(), seed=seed, tick=nothing)
     rows = verify(
         through(solved.rows),

@@ -265,7 +265,8 @@ def _parts(a: str, b: str) -> Verdict | None:
     if r"\in \mathbb{Z}" in a or r"\in \mathbb{Z}" in b:
         return None  # a family of solutions, with its parameter
     if _INEQUALITY.search(a) or _INEQUALITY.search(b):
-        return None  # "and" and "or" say different things of inequalities
+        # "and" and "or" say different things of inequalities; a list of what a chain puts in order may mean that order
+        return "unknown" if _lists_a_chain(a, b) or _lists_a_chain(b, a) else None
     first, second = parts(a), parts(b)
     if first is None or second is None:
         if first is None and second is None:
@@ -280,6 +281,17 @@ def _parts(a: str, b: str) -> Verdict | None:
             return "unknown"
         return "different" if all(read(item) is not None for item in several.items) else None
     return compare_parts(first, second, decide_part)
+
+
+_CHAIN = re.compile(r"\s*(?:[<>]=?|\\(?:le|ge|leq|geq|lt|gt)(?![a-zA-Z]))\s*")
+
+
+def _lists_a_chain(listed: str, chain: str) -> bool:
+    """Whether one text lists, in any order, what the other puts between signs of inequality: "b, a, c", "b < a < c"."""
+    items, links = parts(listed), _CHAIN.split(chain)
+    if items is None or items.labels or _INEQUALITY.search(listed) or len(links) < 2:
+        return False
+    return sorted(item.strip() for item in items.items) == sorted(link.strip() for link in links)
 
 
 def decide_part(a: str, b: str) -> Verdict | None:

@@ -35,8 +35,9 @@ class Extraction:
 def extract(text: str, language: str = "en", *, cut: bool = False) -> Extraction | None:
     """The final answer of a solution in `language` ("en", "zh"), or None if it has none.
 
-    A solution cut off inside its thinking or its last box has no final answer there; one that the token limit
-    has `cut` has none but in an explicit mark: its last number is one of a calculation that goes on.
+    A solution cut off inside its thinking has no final answer there; one that the token limit has `cut` has none but in
+    an explicit, whole mark: its last number is one of a calculation that goes on. Where nothing was cut, a last box
+    that lacks nothing but its closing brace holds the answer, and one that lacks more holds none.
     """
     text = solution_of(text)[-MAX_TEXT:].strip()
     if not text:
@@ -44,6 +45,12 @@ def extract(text: str, language: str = "en", *, cut: bool = False) -> Extraction
     found = _marked(text)
     if found is None and cut:
         return None
+    if found is None:
+        broken = _BROKEN_BOX.search(text)
+        if broken:
+            answer = broken["answer"].strip()
+            whole = answer and _balanced(answer) and len(answer) <= MAX_ANSWER
+            return Extraction(_without_words(answer), "boxed") if whole else None
     if found is None:
         tail = text[-PROSE_TAIL:]
         for kind, finder in (
@@ -118,6 +125,22 @@ def _closing_letter(text: str) -> str | None:
 
 _TEXT_ONLY = re.compile(r"\\(?:text|mathrm|textbf|mbox|textrm)\s*\{([^{}]{1,400})\}")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(\{|[^\s{\\]+)")
+# a box that nothing closes up to the end of the text, on one line; what closes the formula around it may follow
+_BROKEN_BOX = re.compile(
+    r"\\(?:boxed|fbox)[ ]?\{(?P<answer>(?:(?!\\boxed|\\fbox)[^\n]){0,400}?)(?:\$\$?|\\\)|\\\])?[ .]?\Z"
+)
+
+
+def _balanced(text: str) -> bool:
+    """Whether every brace of the text is closed in it."""
+    depth = 0
+    for char in re.sub(r"\\[{}]", "", text):
+        depth += (char == "{") - (char == "}")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
 _BETWEEN = re.compile(
     r"(?:[\s$.,;]|\\[()\[\],; ]|\\(?:text|quad|qquad)\b|\{|\}|\band\b|\bor\b|和|或|及|、|，|\b[a-zA-Z](?:_\{?\w+\}?)?\s*=)*"
 )

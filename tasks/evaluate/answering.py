@@ -80,7 +80,8 @@ def answer_items(
         chosen = [i for i, record in enumerate(records) if record["form"] == name]
         asked = [records[i] for i in chosen for _ in range(asking.samples)]
         texts = [done.text or "" for i in chosen for done in said[i]]
-        found = form.answers(asked, texts, judge=judge, sandbox=sandbox)
+        cut = [done.finish_reason == "length" for i in chosen for done in said[i]]
+        found = form.answers(asked, texts, cut=cut, judge=judge, sandbox=sandbox)
         judged = form.right(asked, found, judge=judge)
         for place, i in enumerate(chosen):
             part = slice(place * asking.samples, (place + 1) * asking.samples)

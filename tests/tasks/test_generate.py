@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import orjson
 import pyarrow as pa
 import pytest
 
-from storage.rows import Row, column, kept, to_table
+from storage.rows import STATED_DIFFICULTY, Row, column, kept, to_table
+from tasks.answers import Judge
 from tasks.found import UnknownName, module, names
-from tasks.generate import asks_table, examples_by_topic, generate, rounds
+from tasks.generate import _rows_of, asks_table, examples_by_topic, generate, rounds
 from tasks.llm.engine import Engine
+from tasks.llm.request import Completion, Usage
 from tasks.methods import self_instruct, similar
 from tasks.outcome import balance
+from tasks.sandbox import Sandbox
+from tests import nights
 
 
 def pool() -> pa.Table:
@@ -117,3 +122,31 @@ def test_methods_are_found_by_name() -> None:
     assert module("tasks.methods", "similar") is similar
     with pytest.raises(UnknownName, match="no 'evolve' in tasks/methods/; there are: .*self_instruct"):
         module("tasks.methods", "evolve")
+
+
+def test_the_difficulty_that_the_writer_states_stays_with_the_published_rows(
+    engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge, tmp_path: Path
+) -> None:
+    night = nights.night(tmp_path / "home", engine=engine, sandbox=sandbox, judge=judge, seed=1)
+    published = night.store.read(night.version).to_pylist()
+    stated = [dict(row["verdicts"]).get(STATED_DIFFICULTY) for row in published]
+    assert len(stated) >= 20
+    # the embedded teacher states one with all but the items that are malformed
+    assert set(stated) <= {"1", "2", "3", "4", "5"}
+    assert len(set(stated)) > 1
+    # it is the writer's: the same for all solutions of a question
+    by_question = {(row["problem_id"], one) for row, one in zip(published, stated, strict=True)}
+    assert len(by_question) == len({row["problem_id"] for row in published})
+
+
+def test_an_item_that_states_no_difficulty_has_none() -> None:
+    done = Completion(
+        "key",
+        '{"problems": [{"question": "What is 1 + 1?"}, {"question": "2?", "difficulty": 4}]}',
+        "stop",
+        Usage(10, 10),
+    )
+    plan = {"method": "self_instruct", "prompt": "self_instruct", "language": "en", "subdomain": "limits",
+            "count": 2, "parent_ids": [], "seed": 1}  # fmt: skip
+    rows = _rows_of(plan, done, source="s", license="l", model="m")
+    assert [row.verdicts for row in rows] == [{}, {STATED_DIFFICULTY: "4"}]

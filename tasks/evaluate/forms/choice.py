@@ -40,14 +40,19 @@ def bare(item: Mapping[str, Any]) -> str:
 
 
 def answers(
-    items: Sequence[Mapping[str, Any]], texts: Sequence[str], *, judge: Judge, sandbox: Sandbox | None
+    items: Sequence[Mapping[str, Any]],
+    texts: Sequence[str],
+    *,
+    cut: Sequence[bool],
+    judge: Judge,
+    sandbox: Sandbox | None,
 ) -> list[str | None]:
     """A letter of the item's (several where its reference is several), or None; words and values are looked for among
     the options. What is none of them, and could not be compared with the right one, stays as it is."""
     found: list[str | None] = []
     looked_up: list[tuple[int, list[str], str]] = []
-    for i, (item, text) in enumerate(zip(items, texts, strict=True)):
-        extracted = extract(text, item["language"])
+    for i, (item, text, short) in enumerate(zip(items, texts, cut, strict=True)):
+        extracted = extract(text, item["language"], cut=short)
         letter = _letter(extracted.answer, item) if extracted else None
         found.append(letter)
         if extracted and letter is None:

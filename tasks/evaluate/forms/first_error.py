@@ -20,7 +20,12 @@ def shown(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def answers(
-    items: Sequence[Mapping[str, Any]], texts: Sequence[str], *, judge: Judge, sandbox: Sandbox | None
+    items: Sequence[Mapping[str, Any]],
+    texts: Sequence[str],
+    *,
+    cut: Sequence[bool],
+    judge: Judge,
+    sandbox: Sandbox | None,
 ) -> list[str | None]:
     read = [critique(text) for text in texts]
     return [None if isinstance(found, str) else str(found.first_wrong_step or 0) for found in read]

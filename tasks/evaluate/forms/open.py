@@ -21,9 +21,17 @@ def bare(item: Mapping[str, Any]) -> str:
 
 
 def answers(
-    items: Sequence[Mapping[str, Any]], texts: Sequence[str], *, judge: Judge, sandbox: Sandbox | None
+    items: Sequence[Mapping[str, Any]],
+    texts: Sequence[str],
+    *,
+    cut: Sequence[bool],
+    judge: Judge,
+    sandbox: Sandbox | None,
 ) -> list[str | None]:
-    found = [extract(text, item["language"]) for item, text in zip(items, texts, strict=True)]
+    found = [
+        extract(text, item["language"], cut=short)
+        for item, text, short in zip(items, texts, cut, strict=True)
+    ]
     return [one.answer if one else None for one in found]
 
 

@@ -16,11 +16,17 @@ prompt = "solve_pot"
 
 
 def answers(
-    items: Sequence[Mapping[str, Any]], texts: Sequence[str], *, judge: Judge, sandbox: Sandbox | None
+    items: Sequence[Mapping[str, Any]],
+    texts: Sequence[str],
+    *,
+    cut: Sequence[bool],
+    judge: Judge,
+    sandbox: Sandbox | None,
 ) -> list[str | None]:
     if sandbox is None:
         raise ValueError("the form program runs what a model writes: it needs a sandbox")
-    programs = {i: code for i, text in enumerate(texts) if (code := program(text)) is not None}
+    read = [program(text, cut=short) for text, short in zip(texts, cut, strict=True)]
+    programs = {i: code for i, code in enumerate(read) if code is not None}
     found: list[str | None] = [None] * len(texts)
     for i, result in zip(programs, sandbox.run(list(programs.values())), strict=True):
         if result.verdict == "infra":

@@ -19,11 +19,18 @@ LONGEST = 20_000  # characters from the end of a completion that are read
 
 
 def answers(
-    items: Sequence[Mapping[str, Any]], texts: Sequence[str], *, judge: Judge, sandbox: Sandbox | None
+    items: Sequence[Mapping[str, Any]],
+    texts: Sequence[str],
+    *,
+    cut: Sequence[bool],
+    judge: Judge,
+    sandbox: Sandbox | None,
 ) -> list[str | None]:
     """ "Ada is a knight, Bo is a knave", in the reference's order; None where somebody is left out."""
-    said = [_roles(solution_of(text)[-LONGEST:]) for text in texts]
-    return [_told(roles, item) for roles, item in zip(said, items, strict=True)]
+    # a statement that the cap of tokens cut off says nothing: its last line counts only where it ends
+    whole = [text.rpartition("\n")[0] if short else text for text, short in zip(texts, cut, strict=True)]
+    roles_of = [_roles(solution_of(text)[-LONGEST:]) for text in whole]
+    return [_told(roles, item) for roles, item in zip(roles_of, items, strict=True)]
 
 
 def right(

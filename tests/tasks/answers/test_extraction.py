@@ -212,6 +212,24 @@ def test_a_box_that_was_cut_off_is_no_box() -> None:
     assert found is None or found.kind == "last"
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("So \\boxed{45", "45"),
+        ("So $\\boxed{45$", "45"),
+        ("So \\(\\boxed{45\\)", "45"),
+        ("So $$\\boxed{45$$.", "45"),
+        ("So \\boxed{\\frac{1}{2}", "\\frac{1}{2}"),
+        ("So \\boxed{(10, -14, 8)", "(10, -14, 8)"),
+        ("3 + 4 = 7, so \\boxed{\\frac{1}{", None),
+        ("So x = 3. \\boxed{", None),
+    ],
+)
+def test_a_box_that_lacks_its_closing_brace_alone_is_read(text: str, answer: str | None) -> None:
+    assert extract(text) == (answer and Extraction(answer, "boxed"))
+    assert extract(text, cut=True) is None
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_chinese_phrase_is_found_in_either_language(language: str) -> None:
     assert extract("我们得到 3。答案是 7。", language) == Extraction("7", "phrase")

@@ -90,7 +90,7 @@ def test_forms(
     form: str, item: dict[str, Any], text: str, answer: str | None, right: bool | None, judge: Judge
 ) -> None:
     ours = module("tasks.evaluate.forms", form)
-    found = ours.answers([item], [text], judge=judge, sandbox=None)
+    found = ours.answers([item], [text], cut=[False], judge=judge, sandbox=None)
     assert found == [answer]
     assert ours.right([item], found, judge=judge) == [right]
 
@@ -123,7 +123,36 @@ def test_what_cannot_be_compared_is_not_wrong(
 
 def test_a_value_that_cannot_be_compared_with_the_right_option_stays(judge: Judge) -> None:
     choice = module("tasks.evaluate.forms", "choice")
-    assert choice.answers([WORDS, CHOICE], ["\\boxed{12}"] * 2, judge=judge, sandbox=None) == ["12", None]
+    texts = ["\\boxed{12}"] * 2
+    assert choice.answers([WORDS, CHOICE], texts, cut=[False] * 2, judge=judge, sandbox=None) == ["12", None]
+
+
+@pytest.mark.parametrize(
+    ("form", "item", "text", "whole", "cut"),
+    [
+        ("open", VALUE, "First 3 + 4 = 7, and then", "7", None),
+        ("open", VALUE, "So it is \\boxed{5}. Let me check th", "5", "5"),
+        ("open", VALUE, "So it is \\boxed{45", "45", None),
+        ("choice", CHOICE, "So 1/2, as computed. The answer is B", "B", None),
+        ("choice", CHOICE, "\\boxed{B}, since", "B", "B"),
+        ("roles", ROLES, "Ada is a knight\nBo is a knave", "Ada is a knight, Bo is a knave", None),
+        ("roles", ROLES, "Ada is a knight\nBo is a knave\nLet me che", "Ada is a knight, Bo is a knave",
+         "Ada is a knight, Bo is a knave"),
+        ("first_error", STEPS, '{"instruction_score": 8, "answer_score": 2, "first_wrong', None, None),
+    ],
+)  # fmt: skip
+def test_a_reply_that_the_cap_of_tokens_cut_off_has_no_fallback_answer(
+    form: str, item: dict[str, Any], text: str, whole: str | None, cut: str | None, judge: Judge
+) -> None:
+    ours = module("tasks.evaluate.forms", form)
+    texts, caps = [text, text], [False, True]
+    assert ours.answers([item] * 2, texts, cut=caps, judge=judge, sandbox=None) == [whole, cut]
+
+
+def test_a_program_that_the_cap_of_tokens_cut_off_is_not_run(judge: Judge, sandbox: Sandbox) -> None:
+    texts = ["```python\nx = 4\nprint(x)"] * 2
+    ours = module("tasks.evaluate.forms", "program")
+    assert ours.answers([VALUE] * 2, texts, cut=[False, True], judge=judge, sandbox=sandbox) == ["4", None]
 
 
 class Scripted:
