@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from flows.settings import Settings, load_settings
-from storage import vectors
+from storage import index, vectors
 from storage.datasets import Store
 from storage.errors import Corrupt, ForPeople, in_one_line
 from storage.home_files import HomeFiles
@@ -53,6 +53,7 @@ def check_everything() -> dict[str, str]:
     for what, count, lines in (
         ("reports and notes", *HomeFiles(home).check()),
         ("stage outputs", *ShardStore(home).check()),
+        ("indexes", *index.check(home / "indexes")),
         ("encodings", *vectors.check(home / "vectors")),
     ):
         if count or lines:

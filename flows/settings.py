@@ -23,7 +23,7 @@ from pydantic_settings import SettingsError as SettingsSourceError
 
 from storage.errors import ForPeople
 from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint, host_of
-from tasks.llm.redaction import PART
+from tasks.llm.redaction import PART, are_words
 from tasks.llm.revision import revision_of
 
 ROOT = Path(__file__).resolve().parent.parent  # the checkout
@@ -200,7 +200,8 @@ class Settings(BaseSettings):
             role: Role | None = getattr(self, name)
             if role is not None:
                 found.update([role.api_key.get_secret_value()] if role.api_key is not None else ())
-                found.update(value.get_secret_value() for value in role.headers.values())
+                headers = {value.get_secret_value() for value in role.headers.values()}
+                found.update(value for value in headers if not are_words(value))
                 found.update(password for url in role.base_url if (password := _password(url)))
         found.update(password for url in (self.ledger or "", self.store) if (password := _password(url)))
         found.update(value for name, value in os.environ.items() if _SECRET.search(name.upper()))

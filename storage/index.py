@@ -264,3 +264,17 @@ def _verified(folder: Path, name: str) -> Path:
     if digest.hexdigest() != path.name.split(".", 1)[0]:
         raise Corrupt(str(folder), [f"{path.name} does not match its checksum"])
     return path
+
+
+def check(home: Path) -> tuple[int, list[str]]:
+    """How many files of indexes lie below `home`, each named by its own SHA-256, and a line for each that was altered.
+
+    Not seen: one that is gone, and what a record says that can be read. An index is made again."""
+    paths = [
+        path for path in sorted(home.rglob("*")) if path.is_file() and len(path.name.split(".")[0]) == 64
+    ]
+    return len(paths), [
+        f"{home.name}/{path.relative_to(home).as_posix()} was altered"
+        for path in paths
+        if hashlib.sha256(path.read_bytes()).hexdigest() != path.name.split(".")[0]
+    ]

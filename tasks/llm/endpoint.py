@@ -76,13 +76,12 @@ class Endpoint:
 
     @property
     def redactor(self) -> Redactor:
-        return _redactor((*self.own_secrets(), *self.secrets))
+        return _redactor((*self.own_secrets(), *self.secrets), tuple(self.headers.values()))
 
     def own_secrets(self) -> Iterator[str]:
-        """The key, the values of the headers, and what the base URLs hold besides hosts and paths."""
+        """The key, and what the base URLs hold besides hosts and paths."""
         if self.api_key is not None:
             yield self.api_key.get_secret_value()
-        yield from self.headers.values()
         for url in self.base_urls or ():
             parts = urlsplit(url)
             yield from (unquote(part) for part in (parts.username, parts.password) if part)
@@ -163,8 +162,8 @@ class EngineLimits:
 
 
 @lru_cache(64)
-def _redactor(secrets: tuple[str, ...]) -> Redactor:
-    return Redactor(secrets)
+def _redactor(secrets: tuple[str, ...], headers: tuple[str, ...]) -> Redactor:
+    return Redactor(secrets, headers)
 
 
 def host_of(url: str) -> str:

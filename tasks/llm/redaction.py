@@ -4,8 +4,8 @@ Endpoints and gateways echo headers in their errors, cut keys in the middle, and
 HTML-escaped or in base64. So each part of a secret of PART or more characters is replaced, in each of these forms,
 and always before a text is cut to its length: a key that is cut first does not match any more.
 
-In an ordinary answer a part stays if it is words such as "application/json", which a header may hold and a model may
-write, and is shorter than LONG: parts of a key are no words.
+In an ordinary answer a part of a header's value stays if it is words such as "application/json", which a model may write
+too, and is shorter than LONG.
 """
 
 from __future__ import annotations
@@ -29,10 +29,13 @@ _TOKEN = re.compile(r"[^\W_]+")
 
 
 class Redactor:
-    """Immutable; made once per endpoint. `secrets` are the settings' values."""
+    """Immutable; made once per endpoint. `secrets` are the settings' values; `headers` those that may be words."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        values = {secret.strip() for secret in secrets} - {""}
+    def __init__(self, secrets: Iterable[str], headers: Iterable[str] = ()) -> None:
+        keys = {secret.strip() for secret in secrets} - {""}
+        values = keys | {header.strip() for header in headers} - {""}
+        strict = {form for value in keys for form in _forms(value)}
+        self._strict = {form[i : i + PART] for form in strict for i in range(len(form) - PART + 1)}
         forms = {form for value in values for form in _forms(value)}
         self._grams = {
             data[i : i + _GRAM]
@@ -53,7 +56,7 @@ class Redactor:
         return text
 
     def answer(self, raw: bytes) -> bytes:
-        """An ordinary answer without any secret and any part of one that is no words."""
+        """An ordinary answer without any secret and any part of one; parts of a header that are words stay."""
         for form in self._whole:
             if form in raw:
                 raw = raw.replace(form, MARK.encode())
@@ -74,7 +77,7 @@ class Redactor:
         return self.answer(kept + rest)
 
     def _without_parts(self, text: str, *, words: bool = False) -> str:
-        """`words`: parts that are words, and shorter than LONG, stay."""
+        """`words`: parts of headers alone that are words, and shorter than LONG, stay."""
         pieces: list[str] = []
         position = copied = 0
         while position <= len(text) - PART:
@@ -84,7 +87,13 @@ class Redactor:
             end = position + PART
             while end < len(text) and text[end - PART + 1 : end + 1] in self._parts:
                 end += 1
-            if words and end - position < LONG and _are_words(text[position:end]):
+            part = text[position:end]
+            if (
+                words
+                and len(part) < LONG
+                and are_words(part)
+                and self._strict.isdisjoint(part[i : i + PART] for i in range(len(part) - PART + 1))
+            ):
                 position = end - PART + 1
                 continue
             pieces += (text[copied:position], MARK)
@@ -92,7 +101,7 @@ class Redactor:
         return "".join([*pieces, text[copied:]]) if pieces else text
 
 
-def _are_words(part: str) -> bool:
+def are_words(part: str) -> bool:
     """Whether a part, which may begin or end inside a word, is words and numbers as in ordinary text: none of both
     letters and digits, and letters all small, all capitals or with a capital in front."""
     for word in part.split():

@@ -20,11 +20,11 @@ NIGHT = ("nightly", "--target", "20", "--set", "weakness.share=0")
 # Harmless by construction. Flips and removals: nothing that is published is read from Prefect's database and the logs.
 NOT_OURS = ("prefect/", "server.log", "prefect.starting")
 # Removals: what is gone is made again, out of the ledger or out of the tables, at no cost.
-MADE_AGAIN = ("shards/", "vectors/", "history/math-sft/_indexes/")
+MADE_AGAIN = ("shards/", "vectors/", "history/math-sft/_indexes/", "indexes/")
 
 
 def kind_of(name: str) -> str:
-    top, *_, last = name.split("/")
+    top, last = name.split("/")[0], name.split("/")[-1]
     if top in ("tables", "history"):
         top = "/".join(name.split("/")[:2])
         top += " log" if "_delta_log" in name else " index" if "_indexes" in name else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,3 +46,13 @@ def test_a_history_that_flipped_and_a_ledger_that_is_gone_are_both_named(home: P
     assert f"{file.name} was altered" in found["history d"]
     assert "is missing" in found["ledger"]
     assert all("Fix: " in state for state in found.values() if state != "sound")
+
+
+def test_an_index_that_flipped_is_named(home: Path) -> None:
+    name = hashlib.sha256(b"vectors").hexdigest() + ".faiss"
+    path = home / "indexes" / "d" / "minilm" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"vectors")
+    assert check_everything()["indexes"] == "sound, 1 files"
+    path.write_bytes(b"vectorS")
+    assert f"{name} was altered" in check_everything()["indexes"]
