@@ -111,10 +111,30 @@ def _chinese(text: str) -> str | None:
     return stated[-1] if stated else None
 
 
+# A clause that states a value of something of its own (甲有12元, 长是8厘米), and words by which a clause goes on from the one
+# before it (还剩8个, 所以是8个, 每人8个).
+_ZH_CLAUSE = re.compile(
+    rf"[答：:\s]*(?P<owner>[\u4e00-\u9fff]{{1,8}}?)(?:{_ZH_VERBS})了?\s*\d[\d.,/]*\s?[\u4e00-\u9fff%²³a-zA-Z]{{0,4}}"
+)
+_ZH_GOES_ON = re.compile(
+    "一共|总|共|还|剩|余|所以|因此|故|则|就|才|再|又|每|平均|最后|现在|后来|需|应|能|可|多|少|原来|已|先|实际|比"
+)
+
+
+def _several_owners(text: str) -> bool:
+    """Whether the last two clauses of a Chinese sentence state the values of two things."""
+    clauses = [clause for clause in re.split(r"[，,；;。]", text) if clause.strip()][-2:]
+    owners = [_ZH_CLAUSE.fullmatch(clause.strip()) for clause in clauses]
+    names = {owner["owner"] for owner in owners if owner and not _ZH_GOES_ON.search(owner["owner"])}
+    return len(names) == 2
+
+
 def _together(text: str, numbers: list[re.Match[str]]) -> bool:
     """Whether the last numbers are one answer of several values, or one quantity of several units."""
     before, last = numbers[-2], numbers[-1]
     between = text[before.end() : last.start()]
+    if _several_owners(text):
+        return True
     if re.fullmatch(r"\s*(?:and|or|,|、|和|或|与|及|,\s*(?:and|or))\s*", between):
         return True  # 2 and 3
     if re.fullmatch(r"\s*(?:,\s*)?(?:and\s+)?[a-z]\s*[=:]\s*", between):

@@ -13,7 +13,7 @@ from storage.ledger import Ledger
 from tasks.seeding import rng_of
 from tests.e2e.processes import Home
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
 NIGHT = ("nightly", "--target", "20", "--set", "weakness.share=0")
 

@@ -94,7 +94,7 @@ def config(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [0.1, 0.3])
+@pytest.mark.parametrize("share", [pytest.param(0.1, marks=pytest.mark.soak), 0.3])
 @pytest.mark.parametrize("method", ["grpo", "rloo"])
 def test_groups_without_a_failure_learn_what_a_faultless_run_learns(
     method: str,
@@ -139,7 +139,7 @@ def test_groups_without_a_failure_learn_what_a_faultless_run_learns(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [0.1, 0.3])
+@pytest.mark.parametrize("share", [pytest.param(0.1, marks=pytest.mark.soak), 0.3])
 def test_ppo_learns_from_the_others_what_a_faultless_run_learns(
     share: float,
     learned: tuple[Store, Path, list[dict[str, Any]]],
@@ -177,7 +177,7 @@ def test_ppo_learns_from_the_others_what_a_faultless_run_learns(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [0.1, 0.3])
+@pytest.mark.parametrize("share", [pytest.param(0.1, marks=pytest.mark.soak), 0.3])
 def test_rejection_sampling_skips_and_counts_what_could_not_be_judged(
     share: float,
     learned: tuple[Store, Path, list[dict[str, Any]]],
