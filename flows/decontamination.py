@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from flows.config import Decontaminate
+from flows.config import ConfigError, Decontaminate
 from flows.stage import Line, Stage
 from flows.tools import Tools
 from storage.gates import Gate, Written
@@ -19,7 +19,7 @@ from storage.versions import Version
 from tasks.decontaminate.benchmarks import Benchmarks
 from tasks.decontaminate.certificate import Certificate
 from tasks.decontaminate.gate import certify, load_pairs
-from tasks.decontaminate.planting import Leak
+from tasks.decontaminate.planting import BY_GIVEN_PAIRS, KINDS, Leak
 from tasks.decontaminate.run import Text, clean
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
@@ -108,6 +108,15 @@ def examine(
         ]
     measured = certify(empty(), **against.measure(), **needed, tick=lambda rows: None)
     return Certificate.from_dict(measured.facts["certificate"]).over(facts), lost
+
+
+def refuse_unknown_kinds(least: Mapping[str, float], pairs: Iterable[Leak] = ()) -> None:
+    """Raise ConfigError where `gates.min_recall` names a kind of leak that is neither planted nor in a file of pairs."""
+    known = {*KINDS, *BY_GIVEN_PAIRS, *(leak.kind for leak in pairs)}
+    for kind in sorted(least.keys() - known):
+        raise ConfigError(
+            f"setting gates.min_recall: no leaks of a kind {kind!r} are planted. Fix: name one of {', '.join(sorted(known))}"
+        )
 
 
 def enough_recall(found: Certificate, least: Mapping[str, float]) -> Gate:

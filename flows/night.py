@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from flows.begun import Begun
 from flows.config import ConfigError, Nightly
-from flows.decontamination import Decontamination
+from flows.decontamination import Decontamination, refuse_unknown_kinds
 from flows.forecast import forecast
 from flows.progress import Bars
 from flows.reporting import report_stopped
@@ -101,6 +101,7 @@ class Night:
                 module(package, name)
         solve = _solve_settings(config, tools)
         against = Decontamination.of(config.decontaminate)
+        refuse_unknown_kinds(config.gates.min_recall, against.pairs)
         base = latest(tools, config.dataset)
         if base is not None:
             finish(tools, base)

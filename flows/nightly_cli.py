@@ -172,6 +172,10 @@ def _feasible(night: Nightly) -> None:
         for path in paths:
             if not Path(path).exists():
                 raise ConfigError(f"setting {setting}: there is no {path}. Fix: check the path")
+    if not night.decontaminate.pairs:  # whose kinds are not known before they are read
+        from flows.decontamination import refuse_unknown_kinds
+
+        refuse_unknown_kinds(night.gates.min_recall)
     if night.similarity.semantic != "ignore" or night.weakness.share:
         from tasks.encode import require_encoder
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -137,18 +138,26 @@ def unpack(data: bytes) -> bytes:
 _codec = pa.Codec("zstd", compression_level=1)
 
 
+_NO_URL = (
+    "MATHMILL_LEDGER is neither a path nor a database URL. Fix: give it as "
+    "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of the password as %2F and so on"
+)
+
+
+_CREDENTIALS = re.compile(r":[^/@]+@")
+
+
 def location(url_or_path: str | Path) -> sa.URL:
     """The SQLAlchemy URL of a path (SQLite) or of a postgresql:// or sqlite:// URL."""
     text = str(url_or_path)
+    if "://" not in text and _CREDENTIALS.search(text):
+        raise LedgerError(_NO_URL)  # a URL with a slip: as a path, its password would be the name of a folder
     if "://" not in text:
         return sa.URL.create("sqlite", database=str(Path(text).expanduser()))
     try:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):  # whose text quotes the URL, and so the password
-        raise LedgerError(
-            "MATHMILL_LEDGER is neither a path nor a database URL. Fix: give it as "
-            "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with special characters of the password as %2F and so on"
-        ) from None
+        raise LedgerError(_NO_URL) from None
     backend = url.get_backend_name()
     if backend == "postgresql":
         return url.set(drivername="postgresql+psycopg")

@@ -11,19 +11,27 @@ from tasks.scorers import Scored
 needs = ()
 
 SHORTEST, LONGEST = 12, 4000  # characters of a question that is likely to be one
+# Words by which a writer calls a solution a guess. "Guess and check", and a guess that is proved, are methods.
+DOUBTS = (
+    r"(?i)\b(?:i am|i'm|im|i’m) not (?:[a-z]+ |100 ?% )?(?:sure|certain|confident)\b|#\s*not sure\b"
+    r"|\bi (?:do not|don't|don’t) know how to\b|\b(?:just|only|merely|my best|a wild|a random|a pure) guess\b"
+    r"|我?不(?:太|是很|能)?确定|#\s*不确定|瞎猜|随便猜|猜一个|我不会做"
+)
 
 
 def score(rows: pa.Table, *, tick: Tick) -> Scored:
     """`heuristics`: 1 minus a third for each sign: odd length, no digit or symbol to reason about, text that
-    the solution repeats line by line (run-on generation)."""
+    the solution repeats line by line (run-on generation). A solution that calls itself a guess counts for two: several
+    samples that guess may guess the same, and then the votes take it for right."""
     question, solution = rows.column("question"), rows.column("solution")
     length = pc.utf8_length(question)
     odd = pc.or_(pc.less(length, SHORTEST), pc.greater(length, LONGEST))
     empty = pc.invert(pc.match_substring_regex(question, r"[\d$=<>√∫π]|[a-z]\("))
     repeats = pa.array([_repeats(text.as_py() or "") for text in solution])
-    signs = [pc.fill_null(sign, False).to_pylist() for sign in (odd, empty)] + [repeats.to_pylist()]
+    guess = pc.match_substring_regex(solution, DOUBTS)
+    signs = [pc.fill_null(sign, False).to_pylist() for sign in (odd, empty, repeats, guess, guess)]
     tick(rows.num_rows)
-    return Scored({"heuristics": [1 - sum(found) / 3 for found in zip(*signs, strict=True)]})
+    return Scored({"heuristics": [max(0.0, 1 - sum(present) / 3) for present in zip(*signs, strict=True)]})
 
 
 def _repeats(text: str) -> bool:

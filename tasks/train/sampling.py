@@ -22,6 +22,12 @@ def sampling(job: Job, trainer: Any, configuration: Any) -> dict[str, Any]:
         )
     tokenizer = talking(job.base)
     rows = mapped(job, problems, PROBLEM, "questions with a known answer")
+    if len(rows) < config.batch // rollout.samples:
+        # TRL would train no step at all, and call that a success
+        raise TrainError(
+            f"{config.method}: {len(rows)} questions do not fill a batch of {config.batch} completions, which is "
+            f"{config.batch // rollout.samples} questions. Fix: a batch of at most {len(rows) * rollout.samples}, or more rows"
+        )
     with Verifier(most_unjudged=rollout.most_unjudged) as verifier:
         worth = None if is_verifier(rollout.reward) else RewardModel(rollout.reward)
 

@@ -50,6 +50,7 @@ def refusal(home: Path, *words: str) -> str:
             "decontaminate.benchmarks: there is no nosuch",
         ),
         (("nightly", "--set", "weakness.probe=nosuch.jsonl"), "weakness.probe: there is no nosuch"),
+        (("nightly", "--set", "gates.min_recall={nosuch: 0.9}"), "no leaks of a kind 'nosuch'"),
         (("evaluate", "nosuch"), "neither a role"),
         (("evaluate", "student", "--baseline", "nosuch"), "neither a role"),
         (("evaluate", "hf:/no/such"), "there is no folder /no/such"),

@@ -143,7 +143,9 @@ def test_a_setting_that_cannot_be_read_is_named_and_its_secret_is_not_shown(
     assert SECRET not in shown
 
 
-@pytest.mark.parametrize("url", ["postgresql://u:pa/{}@host:1x/db", "postgresql://u:{}@host:port/db"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:pa/{}@host:1x/db", "postgresql://u:{}@host:port/db", "postgresql//u:{}@host/db"]
+)
 def test_a_ledger_that_is_no_url_is_refused_without_its_password(url):
     with pytest.raises(LedgerError, match="MATHMILL_LEDGER") as caught:
         location(url.format(SECRET))

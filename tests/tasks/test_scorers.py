@@ -103,3 +103,24 @@ def test_heuristics_see_run_on_text_and_empty_questions() -> None:
     assert scores[1] == pytest.approx(2 / 3)
     assert scores[2] == pytest.approx(1 / 3)
     assert [why is None for why in column(outcome.rows, "rejected")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("solution", "kept"),
+    [
+        ("I am not sure of this approach, but here is my attempt.\n85 + 126 = 211\n\\boxed{211}", False),
+        ("I'm not entirely certain, so this is only a guess.\n\\boxed{4}", False),
+        ("I don’t know how to count these.\n\\boxed{4}", False),
+        ("# not sure of this\nvalue = 4 * 7\nprint(value)", False),
+        ("我不确定这个方法对不对，先试一试。\n4 * 7 = 28\n\\boxed{28}", False),
+        ("# 不确定\nprint(28)", False),
+        ("By guess and check, x = 3: 3 * 3 = 9.\n\\boxed{3}", True),
+        ("We guess that f(x) = x and prove it by induction.\n\\boxed{x}", True),
+        ("To make sure, 2 + 2 = 4. Tom is not sure which door to take.\n\\boxed{4}", True),
+        ("为了确定面积，3 * 4 = 12。\n\\boxed{12}", True),
+    ],
+)
+def test_a_solution_that_calls_itself_a_guess_is_dropped(solution: str, kept: bool) -> None:
+    row = Row("How many are 2 + 2?", "en", solution=solution, solution_format="cot", answer="4")
+    outcome = score(to_table([row]), name="heuristics", thresholds={"heuristics": 0.5}, tick=lambda n: None)
+    assert (column(outcome.rows, "rejected") == [None]) is kept
