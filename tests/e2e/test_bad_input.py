@@ -51,7 +51,7 @@ def test_bad_seed_files_are_all_named(one: Home, tmp_path: Path) -> None:
     [
         (("nightly", "--config", "nowhere.yaml"), "nowhere.yaml"),
         (("nightly", "--set", "score.scorers=[taste]"), "unknown scorer 'taste'"),
-        (("nightly", "--set", "decontaminate.benchmarks=[nowhere.jsonl]"), "cannot read nowhere.jsonl"),
+        (("nightly", "--set", "decontaminate.benchmarks=[nowhere.jsonl]"), "there is no nowhere.jsonl"),
         (("show", "math-sft@1999.01.01"), "math-sft"),
         (("why", "abc"), "too short"),
         (("sql", "SELECT 1"), "nightly"),

@@ -86,7 +86,7 @@ def test_killed_and_run_again(home: Callable[..., Home], teacher: Callable[[], T
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("evaluate", "hf:nowhere"), "cannot be loaded"),
+        (("evaluate", "hf:nowhere"), "there is no folder nowhere"),
         (("verdict", "nothing"), "no dataset 'nothing'"),
         pytest.param(("evaluate", "nobody"), "neither a role", marks=pytest.mark.soak),
         pytest.param(
