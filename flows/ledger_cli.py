@@ -38,7 +38,7 @@ def stats(json: AsJson = False) -> None:
     )
     table = Table(box=None, pad_edge=False)
     for heading in ("role", "model", "stage"):
-        table.add_column(heading, overflow="fold", no_wrap=heading != "model")
+        table.add_column(heading, overflow="fold", no_wrap=heading != "model", min_width=10)
     for heading in ("calls", "usable", "tokens in", "tokens out", "mean s", "USD"):
         table.add_column(heading, justify="right", no_wrap=True)
     for group in found.groups:

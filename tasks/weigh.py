@@ -41,7 +41,7 @@ def weigh(rows: pa.Table, *, calibration: Calibration, settings: WeighSettings, 
             reasons[i] = reason(
                 STAGE,
                 Code.UNLIKELY,
-                correctness=f"{correctness[i]:.2f}",
+                correctness=f"{np.floor(100 * correctness[i]) / 100:.2f}",  # down: .698 is not "0.70 under 0.70"
                 threshold=f"{settings.min_correctness:.2f}",
                 same=same,
                 samples=samples,

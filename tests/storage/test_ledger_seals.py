@@ -95,7 +95,7 @@ def test_sixty_flips_are_named_or_harm_nothing(tmp_path: Path) -> None:
     assert named > harmless
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_four_hundred_flips_are_named_or_harm_nothing(tmp_path: Path) -> None:
     named, harmless = flips(tmp_path, 400)
     assert named > harmless

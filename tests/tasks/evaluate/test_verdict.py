@@ -54,7 +54,7 @@ def test_gains_by_subdomain_and_what_each_source_gave() -> None:
         "books": "helped", "web": "hurt", "talk": "not shown",
     }  # fmt: skip
     text = to_markdown(found | ABOUT)
-    assert text.startswith(f"# sums@2026.11.20: {found['verdict']}")
+    assert text.startswith(f"# sums\\@2026.11.20: {found['verdict']}")
     for line in ("| limits | 150 |", "| web | 300 |", "| 4 |"):
         assert line in text
     assert "beside sums@2026.11.19" in in_a_line(found | ABOUT)
