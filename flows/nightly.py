@@ -79,7 +79,13 @@ def nightly(config: Nightly = Nightly()) -> str:
         taken = night.line.whole(
             MIX, night.accepted, settings=config.mix.settings(config.target), near=night.near, seed=night.seed
         )
-        version = publish(night, taken, again=DEDUP, clean=CLEAN, certify=CERTIFY)
+        try:
+            version = publish(night, taken, again=DEDUP, clean=CLEAN, certify=CERTIFY)
+        except Finished as finished:
+            version = finished.version
+            bars.say(
+                f"Another process, started with the same settings, has published this night as {version}"
+            )
         night.begun.published(str(flow_run.id))
         return str(version)
 

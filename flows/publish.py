@@ -16,7 +16,7 @@ from flows.drift import drift
 from flows.gates import gates_of
 from flows.night import Night
 from flows.settings import ROLES
-from flows.settle import finish
+from flows.settle import Finished, finish
 from flows.stage import Entry, Line, Stage
 from flows.tools import Tools
 from storage.errors import Conflict
@@ -46,7 +46,8 @@ def publish(night: Night, taken: Ref, *, again: Stage, clean: Stage, certify: St
     rows that were never compared with one of them are now (`clean`), and are left out where they hold an item.
 
     Where another publisher was first, `again` (de-duplication) looks at the rows once more against what that
-    one published, and publishing is tried on top of it. Raises Conflict when MOST_RACES others were first."""
+    one published, and publishing is tried on top of it. Raises Conflict when MOST_RACES others were first, and
+    Finished where the other one was this very night, started twice at once."""
     line, config = night.line, night.config
     measured = drift(night)
     for attempt in range(MOST_RACES):
@@ -75,6 +76,10 @@ def publish(night: Night, taken: Ref, *, again: Stage, clean: Stage, certify: St
             if attempt + 1 == MOST_RACES:
                 raise
             night.rebase()
+            first = night.base
+            if first and (first.lineage.get("flow"), first.lineage.get("run")) == ("nightly", night.run):
+                finish(line.tools, first)
+                raise Finished(first, night.begun) from None
             similar = config.similarity.settings()
             title = _counted(again, attempt + 1)
             taken = line.whole(again, [taken], title=title, history=night.history, settings=similar)

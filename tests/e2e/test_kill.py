@@ -205,3 +205,14 @@ def test_ctrl_c_ends_the_night_in_a_line(whole: dict[str, Any], home: Callable[.
     assert "Traceback" not in said + complaints
     wait_for(lambda: not listens(port), 30, "the end of its server")
     assert one.json("datasets") == []
+
+
+@pytest.mark.soak
+def test_the_same_night_started_twice_at_once_publishes_once(home: Callable[..., Home]) -> None:
+    twins = home()
+    words = ("nightly", "--target", "8", "--set", "generate.waves=1")
+    both = [twins.start(*words) for _ in range(2)]
+    ends = [process.communicate(timeout=WITHIN_S) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ends
+    assert len(twins.json("datasets")) == 1
+    assert not list((twins.path / "runs").glob("*.json"))
