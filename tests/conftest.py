@@ -5,6 +5,15 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The suite tries the same examples on every run, so that a change is what makes it fail; a search for new ones is
+# `--hypothesis-profile=search`. A busy machine is slow: neither profile measures time.
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 # no test reads the settings of the checkout that it runs in: a paid teacher may be among them
 os.environ["MATHMILL_ENV_FILE"] = ""

@@ -27,7 +27,9 @@ def score(rows: pa.Table, *, tick: Tick) -> Scored:
     length = pc.utf8_length(question)
     odd = pc.or_(pc.less(length, SHORTEST), pc.greater(length, LONGEST))
     empty = pc.invert(pc.match_substring_regex(question, r"[\d$=<>√∫π]|[a-z]\("))
-    repeats = pa.array([_repeats(text.as_py() or "") for text in solution])
+    repeats = pa.array(
+        [_repeats(text.as_py() or "") for text in solution], pa.bool_()
+    )  # typed without rows too
     guess = pc.match_substring_regex(solution, DOUBTS)
     signs = [pc.fill_null(sign, False).to_pylist() for sign in (odd, empty, repeats, guess, guess)]
     tick(rows.num_rows)

@@ -141,6 +141,9 @@ BALANCED = st.recursive(
 )
 def test_whatever_stands_in_the_box_is_the_answer(before: str, answer: str, after: str) -> None:
     assume(without_hidden(answer)[0] == answer)  # characters that nobody sees are removed first
+    assume(
+        not re.fullmatch(r"\W*[A-J]\W*", answer)
+    )  # the letter of an option is read without its punctuation
     fields = read(
         {"problem": "P", "solution": f"First \\boxed{{wrong}} here.\n\n{before}\\boxed{{{answer}}}{after}"}
     )

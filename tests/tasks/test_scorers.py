@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from storage.rows import Row, column, to_table
+from tasks.found import module, names
 from tasks.llm.engine import Engine
 from tasks.outcome import balance
 from tasks.rules.family import families, make
@@ -124,3 +125,10 @@ def test_a_solution_that_calls_itself_a_guess_is_dropped(solution: str, kept: bo
     row = Row("How many are 2 + 2?", "en", solution=solution, solution_format="cot", answer="4")
     outcome = score(to_table([row]), name="heuristics", thresholds={"heuristics": 0.5}, tick=lambda n: None)
     assert (column(outcome.rows, "rejected") == [None]) is kept
+
+
+@pytest.mark.parametrize("name", names("tasks.scorers"))
+def test_a_scorer_takes_a_shard_without_rows(name: str, engine: Callable[..., Engine]) -> None:
+    tools = {"critic": engine("critic")} if "critic" in module("tasks.scorers", name).needs else {}
+    outcome = score(to_table([]), name=name, thresholds={}, tick=lambda n: None, **tools)
+    assert outcome.rows.num_rows == 0
