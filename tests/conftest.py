@@ -7,12 +7,15 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-# The suite tries the same examples on every run, so that a change is what makes it fail; a search for new ones is
-# `--hypothesis-profile=search`. A busy machine is slow: neither profile measures time.
+# The suite tries the same examples on every run, Hypothesis' usual 100 at most, so that a change is what makes it fail;
+# a search for new ones is `--hypothesis-profile=search`. So a test sets `max_examples` only to try fewer, and never
+# `derandomize`. A busy machine is slow: neither profile measures time.
 settings.register_profile(
     "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "search", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("suite")
 
 # no test reads the settings of the checkout that it runs in: a paid teacher may be among them

@@ -31,13 +31,18 @@ def can_be_forked(environment: dict[str, str]) -> bool:
 
 
 def run_forked(
-    words: tuple[str, ...], environment: dict[str, str], folder: Path, within_s: float
+    words: tuple[str, ...],
+    environment: dict[str, str],
+    folder: Path,
+    within_s: float,
+    program: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """`mathmill WORDS` to its end. TimeoutExpired, the command killed, after `within_s`."""
+    """`mathmill WORDS`, or the Python program with these arguments, to its end. TimeoutExpired, the process killed,
+    after `within_s`."""
     with TemporaryDirectory() as said:
         out, err = Path(said, "out"), Path(said, "err")
         process = forking(environment["PREFECT_API_URL"]).Process(
-            target=_command, args=(words, environment, str(folder), str(out), str(err))
+            target=_command, args=(words, environment, str(folder), str(out), str(err), program)
         )
         process.start()
         try:
@@ -64,7 +69,14 @@ def forking(api_url: str) -> ForkServerContext:
     return context
 
 
-def _command(words: tuple[str, ...], environment: dict[str, str], folder: str, out: str, err: str) -> None:
+def _command(
+    words: tuple[str, ...],
+    environment: dict[str, str],
+    folder: str,
+    out: str,
+    err: str,
+    program: str | None,
+) -> None:
     os.setsid()
     os.chdir(folder)
     for path, descriptor in ((out, 1), (err, 2)):
@@ -75,7 +87,10 @@ def _command(words: tuple[str, ...], environment: dict[str, str], folder: str, o
     from flows.cli import main
 
     try:
-        main()
+        if program is None:
+            main()
+        else:
+            exec(program, {"__name__": "__main__"})
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

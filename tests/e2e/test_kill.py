@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ import psutil
 import pytest
 
 from flows.orchestrated import STOPPED
+from tests.e2e.forked import run_forked
 from tests.e2e.processes import WITHIN_S, Home, Teacher, end, listens, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -94,11 +94,8 @@ def test_a_worker_killed_after_its_night_has_published_pays_no_second_one(
     one = pointed_at(home, server)
 
     def worker(killed: str) -> subprocess.CompletedProcess[str]:
-        sets = ("target=8", *(word for word in NIGHT if "." in word))
-        return subprocess.run(
-            [sys.executable, "-c", WORKER, killed, *sets],
-            env=one.environment, cwd=one.path.parent, capture_output=True, text=True, timeout=WITHIN_S, check=False,
-        )  # fmt: skip
+        words = (killed, "target=8", *(word for word in NIGHT if "." in word))
+        return run_forked(words, one.environment, one.path.parent, WITHIN_S, WORKER)
 
     first = worker("published")
     assert first.returncode == 9, first.stderr[-3000:]
@@ -137,10 +134,8 @@ def test_a_rebuild_killed_after_it_has_published_publishes_no_second_version(
     one.run("nightly", "--target", "8", *NIGHT[3:])
 
     def worker(killed: str, threshold: str = "0.4") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", REBUILD, killed, f"thresholds.answer={threshold}"],
-            env=one.environment, cwd=one.path.parent, capture_output=True, text=True, timeout=WITHIN_S, check=False,
-        )  # fmt: skip
+        words = (killed, f"thresholds.answer={threshold}")
+        return run_forked(words, one.environment, one.path.parent, WITHIN_S, REBUILD)
 
     first = worker("published")
     assert first.returncode == 9, first.stderr[-3000:]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from flows import up
 from flows.prefect_server import PrefectServer
 from flows.surroundings import joined_runs
 from flows.up import wait_for_joined
@@ -49,6 +49,23 @@ def leave(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
+@pytest.fixture
+def at_look(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], None]:
+    """Has something happen while `wait_for_joined` waits: just before it looks for joined runs for the n-th time."""
+
+    def plan(number: int, action: Callable[[], None]) -> None:
+        looks = itertools.count(1)
+
+        def look(home: Path) -> list[str]:
+            if next(looks) == number:
+                action()
+            return joined_runs(home)
+
+        monkeypatch.setattr(up, "joined_runs", look)
+
+    return plan
+
+
 def test_a_joined_run_is_known_by_name_until_it_ends(tmp_path: Path, joined: subprocess.Popen[str]) -> None:
     assert joined_runs(tmp_path) == [f"nightly math-sft (process {joined.pid})"]
     leave(joined)
@@ -66,15 +83,17 @@ def test_a_killed_run_is_not_waited_for(
 
 
 def test_it_waits_for_the_joined_run_and_says_so_once(
-    tmp_path: Path, joined: subprocess.Popen[str], server: PrefectServer, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    joined: subprocess.Popen[str],
+    server: PrefectServer,
+    at_look: Callable[[int, Callable[[], None]], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    later = threading.Timer(2.5, leave, [joined])
-    later.start()
+    at_look(3, lambda: leave(joined))
     wait_for_joined(tmp_path, server)
-    assert joined.wait(30) == 0
+    assert joined.poll() == 0
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"mathmill: waiting for nightly math-sft (process {joined.pid}) to end")
-    later.join()
 
 
 @pytest.fixture
@@ -88,12 +107,14 @@ def interruptible() -> Iterator[None]:
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_ctrl_c_waits_no_longer(
-    tmp_path: Path, joined: subprocess.Popen[str], server: PrefectServer, how: signal.Signals
+    tmp_path: Path,
+    joined: subprocess.Popen[str],
+    server: PrefectServer,
+    at_look: Callable[[int, Callable[[], None]], None],
+    how: signal.Signals,
 ) -> None:
     before = signal.getsignal(how)
-    again = threading.Timer(1.5, os.kill, [os.getpid(), how])
-    again.start()
+    at_look(2, lambda: signal.raise_signal(how))
     wait_for_joined(tmp_path, server)
     assert joined.poll() is None
     assert signal.getsignal(how) is before
-    again.join()

@@ -260,7 +260,7 @@ PIECES = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(pieces=PIECES, suffix=st.sampled_from([".jsonl", ".json", ".csv", ".parquet", ".jsonl.gz"]))
 def test_whatever_the_bytes_rows_come_or_one_clean_error(
     tmp_path: Path, pieces: list[bytes], suffix: str

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.replies import KINDS, Removed, read, removed_in_all
@@ -118,7 +118,6 @@ def test_counts_are_summed_over_replies_and_shards() -> None:
 _PIECES = ["<think>", "</think>", "<|im_end|>", "</s>", "<s>", "[INST]", "<|channel|>final<|message|>", "12", "\n", " ", "x", "<unk>", "<output>", "</output>", "\u200b", "<|", "analysis", "<reasoning>", "</reasoning>"]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(st.one_of(st.sampled_from(_PIECES), st.text(max_size=3)), max_size=16).map("".join))
 def test_any_reply_is_taken_apart(text: str) -> None:
     reply = read(text)

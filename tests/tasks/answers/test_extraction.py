@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.answers import Extraction, extract
@@ -272,7 +272,6 @@ _MARKS = [
 ]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.lists(st.one_of(st.sampled_from(_MARKS), st.text(max_size=3)), max_size=30).map("".join))
 def test_any_text_gives_an_answer_of_it_or_none(text: str) -> None:
     for language in ("en", "zh"):

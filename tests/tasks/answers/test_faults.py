@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from math_verify import parse, verify
 
@@ -101,7 +101,6 @@ _small = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.one_of(st.tuples(_number, _number), st.tuples(_small, _small), _number.map(lambda text: (text, text)))
 )
@@ -118,7 +117,7 @@ _set = st.lists(st.integers(-5, 5), min_size=2, max_size=4, unique=True).map(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.one_of(st.tuples(_point, _point), st.tuples(_set, _set)))
 def test_the_fast_path_agrees_with_math_verify_on_points_and_lists(pair: tuple[str, str]) -> None:
     found = decide(*pair)
@@ -146,7 +145,7 @@ _rewritten = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(
     st.one_of(
         st.tuples(_expression, _expression), st.builds(lambda e, f: (f.format(e), e), _expression, _rewritten)

@@ -57,13 +57,12 @@ _made = st.lists(_symbols, min_size=1, max_size=14).map("".join)
 _answer = st.one_of(st.sampled_from(ANSWERS), _made)
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(_answer, _answer)
 def test_the_exact_path_is_total_and_symmetric(a: str, b: str) -> None:
     assert decide(a, b) == decide(b, a)
 
 
-@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(_answer, _answer), min_size=40, max_size=40))
 def test_the_judge_is_total_and_symmetric(judge: Judge, pairs: list[tuple[str, str]]) -> None:
     assert judge.equal(pairs) == judge.equal([(b, a) for a, b in pairs])

@@ -354,6 +354,4 @@ class GateMachine(RuleBasedStateMachine):
 
 
 TestGate = GateMachine.TestCase
-TestGate.settings = settings(
-    max_examples=300, stateful_step_count=80, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestGate.settings = settings(stateful_step_count=80, suppress_health_check=list(HealthCheck))

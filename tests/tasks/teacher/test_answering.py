@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.seeding import rng_of
@@ -48,7 +48,6 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.one_of(PIECES, st.text(max_size=60)), min_size=1, max_size=6).map("\n".join),
     st.sampled_from(["user", "system", "assistant"]),

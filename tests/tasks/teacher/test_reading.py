@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import prompts
@@ -173,7 +173,6 @@ def test_quoted_text_never_decides_the_job(attack: str, language: str) -> None:
     assert (like.kind, like.count) == ("similar", 2)
 
 
-@settings(max_examples=120, deadline=None)
 @given(
     st.lists(
         st.sampled_from(

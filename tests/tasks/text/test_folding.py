@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.dedup.normalise import canonical, plain_array
@@ -55,7 +55,6 @@ def test_what_is_no_disguise_stays(text: str) -> None:
     assert folded(text) == text
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60))
 def test_columns_are_folded_as_single_texts_are(text: str) -> None:
     once = folded(text)

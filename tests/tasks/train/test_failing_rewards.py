@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterable, Sequence
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,49 +14,31 @@ import torch
 from storage.datasets import Store
 from storage.rows import Row, to_table
 from tasks.answers import Judge
-from tasks.answers.pool import WorkerError
-from tasks.sandbox import Result, Sandbox
+from tasks.sandbox import Sandbox
 from tasks.train import learner, reward
 from tasks.train.config import Train, TrainError
 from tasks.train.curves import points
 from tasks.train.run import train
 
+from .failing import FailingJudge, FailingSandbox, Faults
+
 SAMPLES, BATCH = 4, 32
 ROLLOUT = {"samples": SAMPLES, "temperature": 1.0, "max_new_tokens": 40}
 
 
-class Faults:
-    """How often the two fail, by a seeded draw."""
-
-    def __init__(self, share: float) -> None:
-        self.share, self.rng = share, random.Random(11)
-
-    def __call__(self) -> bool:
-        return self.rng.random() < self.share
+Fail = Callable[[pytest.MonkeyPatch, float], None]
 
 
-@pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+@pytest.fixture(scope="module")
+def fail(sandbox: Sandbox, judge: Judge) -> Fail:
     """Has the sandbox and the judge that a verifier opens fail at a share of what they are asked."""
 
-    def fail(share: float) -> None:
-        faults = Faults(share)
+    def failing(patch: pytest.MonkeyPatch, share: float) -> None:
+        faults = Faults(share, 11)
+        patch.setattr(reward, "Sandbox", lambda *_, **__: FailingSandbox(sandbox, faults))
+        patch.setattr(reward, "Judge", lambda **_: FailingJudge(judge, faults))
 
-        class FailingSandbox(Sandbox):
-            def run(self, programs: Iterable[str], **settings: Any) -> list[Result]:
-                results = super().run(programs, **settings)
-                return [Result("infra", error="on purpose") if faults() else result for result in results]
-
-        class FailingJudge(Judge):
-            def equal(self, pairs: Sequence[tuple[str, str]]) -> list[Any]:
-                if faults():
-                    raise WorkerError("on purpose")
-                return ["unknown" if faults() else verdict for verdict in super().equal(pairs)]
-
-        monkeypatch.setattr(reward, "Sandbox", FailingSandbox)
-        monkeypatch.setattr(reward, "Judge", FailingJudge)
-
-    return fail
+    return failing
 
 
 @pytest.fixture(scope="module")
@@ -81,33 +64,50 @@ def learned(
     return store, train(config, store, folder / "base").checkpoint, data
 
 
-@pytest.fixture
-def config(
-    learned: tuple[Store, Path, list[dict[str, Any]]], tiny: Callable[..., Train]
-) -> Callable[..., Train]:
-    def make(method: str, **settings: Any) -> Train:
-        _, base, data = learned
-        return tiny(**{"method": method, "base": str(base), "data": data, "steps": 1, "batch": BATCH,
-                       "rollout": ROLLOUT, "packing": False} | settings)  # fmt: skip
-
-    return make
+def of(learned: tuple[Store, Path, list[dict[str, Any]]], method: str, **settings: Any) -> Train:
+    """One step of the method from the learned student."""
+    _, base, data = learned
+    return Train.model_validate(
+        {"method": method, "base": str(base), "data": data, "steps": 1, "batch": BATCH, "length": 128,
+         "lr": 1e-3, "log_every": 1, "rollout": ROLLOUT, "packing": False} | settings
+    )  # fmt: skip
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("share", [pytest.param(0.1, marks=pytest.mark.soak), 0.3])
-@pytest.mark.parametrize("method", ["grpo", "rloo"])
-def test_groups_without_a_failure_learn_what_a_faultless_run_learns(
-    method: str,
-    share: float,
-    learned: tuple[Store, Path, list[dict[str, Any]]],
-    config: Callable[..., Train],
-    failing: Callable[[float], None],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@dataclass
+class Lesson:
+    """What the one step of a run had to learn from. Tensors begin with the completions, in the order of their drawing."""
+
+    rewards: torch.Tensor  # NaN where there is none
+    advantages: torch.Tensor  # before they are whitened, where a method does that
+    weights: torch.Tensor  # what the tokens of a completion weigh in the loss
+    unjudged: float  # the share of completions without a reward, by the run's curve
+
+
+@pytest.fixture(scope="module")
+def lesson(
+    learned: tuple[Store, Path, list[dict[str, Any]]], fail: Fail, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, float], Lesson]:
+    """Runs a method with a share of failures, and tells what it had to learn from: once for each of the two."""
+
+    @functools.cache
+    def run(method: str, share: float) -> Lesson:
+        folder = tmp_path_factory.mktemp(method)
+        with pytest.MonkeyPatch.context() as patch:
+            fail(patch, share)
+            watched = WATCHED[method](patch)
+            train(of(learned, method), learned[0], folder)
+        point = points(folder)[-1]
+        return Lesson(*watched(), point["worth/infrastructure"] + point["worth/unknown"])
+
+    return run
+
+
+Parts = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def watch_trl(name: str, patch: pytest.MonkeyPatch) -> Callable[[], Parts]:
     import trl
 
-    name = f"{method.upper()}Trainer"
     trainers: list[Any] = []
 
     class Watched(getattr(trl, name)):  # type: ignore[misc]
@@ -115,84 +115,74 @@ def test_groups_without_a_failure_learn_what_a_faultless_run_learns(
             super().__init__(*args, **settings)
             trainers.append(self)
 
-    monkeypatch.setattr(trl, name, Watched)
-    runs = []
-    for faults in (0.0, share):
-        failing(faults)
-        train(config(method), learned[0], tmp_path / str(faults))
-        logs = trainers[-1]._logs
-        (rewards,) = logs["rewards"].values()
-        runs.append((torch.tensor(list(rewards)), torch.tensor(list(logs["advantages"]))))
-    (truth, whole), (rewards, part) = runs
-    assert {0.0, 1.0} <= set(truth[~truth.isnan()].tolist())
-    lost = rewards.isnan() & ~truth.isnan()
-    assert lost.any()
-    known = ~rewards.isnan()
-    assert torch.equal(rewards[known], truth[known])  # no false 0, no false 1
-    untouched = ~lost.view(-1, SAMPLES).any(1).repeat_interleave(SAMPLES)
-    assert untouched.any()
-    assert torch.equal(part[untouched], whole[untouched])
-    assert not part[lost].any()
-    point = points(tmp_path / str(share))[-1]
-    unjudged = point["worth/infrastructure"] + point["worth/unknown"]
-    assert unjudged == pytest.approx(rewards.isnan().float().mean().item(), abs=1e-3)
+    def parts() -> Parts:
+        (trainer,) = trainers
+        (rewards,) = trainer._logs["rewards"].values()
+        advantages = torch.tensor(list(trainer._logs["advantages"]))
+        return torch.tensor(list(rewards)), advantages, advantages
+
+    patch.setattr(trl, name, Watched)
+    return parts
+
+
+def watch_ppo(patch: pytest.MonkeyPatch) -> Callable[[], Parts]:
+    seen: dict[str, Any] = {}
+    whitened, learn = learner.whitened, learner.Learner.learn
+
+    def watched(advantages: Any, mask: Any) -> Any:
+        seen["advantages"], seen["weights"] = advantages, whitened(advantages, mask)
+        return seen["weights"]
+
+    def learning(self: Any, batch: Any, rewards: Any, step: int) -> None:
+        seen["rewards"] = torch.tensor([float("nan") if one is None else one for one in rewards])
+        learn(self, batch, rewards, step)
+
+    patch.setattr(learner, "whitened", watched)
+    patch.setattr(learner.Learner, "learn", learning)
+    return lambda: (seen["rewards"], seen["advantages"], seen["weights"])
+
+
+WATCHED: dict[str, Callable[[pytest.MonkeyPatch], Callable[[], Parts]]] = {
+    "grpo": functools.partial(watch_trl, "GRPOTrainer"),
+    "rloo": functools.partial(watch_trl, "RLOOTrainer"),
+    "ppo": watch_ppo,
+}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("share", [pytest.param(0.1, marks=pytest.mark.soak), 0.3])
-def test_ppo_learns_from_the_others_what_a_faultless_run_learns(
-    share: float,
-    learned: tuple[Store, Path, list[dict[str, Any]]],
-    config: Callable[..., Train],
-    failing: Callable[[float], None],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("method", "group"), [("grpo", SAMPLES), ("rloo", SAMPLES), ("ppo", 1)])
+def test_what_no_failure_touched_is_learned_as_in_a_faultless_run(
+    method: str, group: int, share: float, lesson: Callable[[str, float], Lesson]
 ) -> None:
-    seen: list[Any] = []
-    whitened, learn = learner.whitened, learner.Learner.learn
-
-    def watched(advantage: Any, mask: Any) -> Any:
-        seen[-1].append((advantage, mask))
-        return whitened(advantage, mask)
-
-    def learning(self: Any, batch: Any, rewards: Any, step: int) -> None:
-        seen.append([rewards])
-        learn(self, batch, rewards, step)
-
-    monkeypatch.setattr(learner, "whitened", watched)
-    monkeypatch.setattr(learner.Learner, "learn", learning)
-    for faults in (0.0, share):
-        failing(faults)
-        train(config("ppo"), learned[0], tmp_path / str(faults))
-    (truth, (whole, _)), (rewards, (part, mask)) = seen
-    assert {0.0, 1.0} <= set(truth)
-    lost = torch.tensor([one is None for one in rewards])
-    assert lost.sum() > sum(one is None for one in truth)
-    assert all(one in (None, right) for one, right in zip(rewards, truth, strict=True))
-    assert torch.equal(part[~lost], whole[~lost])
-    assert not mask[lost].any()
-    point = points(tmp_path / str(share))[-1]
-    unjudged = point["worth/infrastructure"] + point["worth/unknown"]
-    assert unjudged == pytest.approx(lost.float().mean().item(), abs=1e-3)
+    """`group`: the completions whose rewards decide together about the advantages of each."""
+    whole, part = lesson(method, 0.0), lesson(method, share)
+    assert len(whole.rewards) == len(part.rewards) == BATCH
+    assert {0.0, 1.0} <= set(whole.rewards.tolist())
+    lost = part.rewards.isnan()
+    assert (lost & ~whole.rewards.isnan()).any()
+    assert torch.equal(part.rewards[~lost], whole.rewards[~lost])  # no false 0, no false 1
+    touched = (lost & ~whole.rewards.isnan()).view(-1, group).any(1).repeat_interleave(group)
+    assert not touched.all()
+    assert torch.equal(part.advantages[~touched], whole.advantages[~touched])
+    assert not part.advantages.isnan().any()
+    assert not part.weights[lost].any()
+    assert part.unjudged == pytest.approx(lost.float().mean().item(), abs=1e-3)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("share", [pytest.param(0.1, marks=pytest.mark.soak), 0.3])
 def test_rejection_sampling_skips_and_counts_what_could_not_be_judged(
-    share: float,
-    learned: tuple[Store, Path, list[dict[str, Any]]],
-    config: Callable[..., Train],
-    failing: Callable[[float], None],
-    tmp_path: Path,
+    share: float, learned: tuple[Store, Path, list[dict[str, Any]]], fail: Fail, tmp_path: Path
 ) -> None:
     counts = []
     for faults in (0.0, share):
-        failing(faults)
-        settings = config("rft", batch=8)
-        counts.append(train(settings, learned[0], tmp_path / str(faults)).metrics)
+        with pytest.MonkeyPatch.context() as patch:
+            fail(patch, faults)
+            counts.append(train(of(learned, "rft", batch=8), learned[0], tmp_path / str(faults)).metrics)
     whole, part = counts
-    assert whole["sampled"] == part["sampled"] == 32
-    assert 0 < whole["right"] < 32
+    assert whole["sampled"] == part["sampled"] == BATCH
+    assert 0 < whole["right"] < BATCH
     assert part["right"] <= whole["right"]
     lost = part["unknown"] + part["infrastructure"]
     assert lost > whole["unknown"] + whole["infrastructure"]
@@ -205,13 +195,13 @@ def test_rejection_sampling_skips_and_counts_what_could_not_be_judged(
 def test_a_run_stops_where_too_much_fails(
     method: str,
     learned: tuple[Store, Path, list[dict[str, Any]]],
-    config: Callable[..., Train],
-    failing: Callable[[float], None],
+    fail: Fail,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    failing(1.0)
+    fail(monkeypatch, 1.0)
     many = {"samples": 8} if method == "rft" else {}
-    settings = config(method, steps=4, rollout=ROLLOUT | {"most_unjudged": 0.2} | many)
+    settings = of(learned, method, steps=4, rollout=ROLLOUT | {"most_unjudged": 0.2} | many)
     with pytest.raises(TrainError, match="completions have no verdict") as stopped:
         train(settings, learned[0], tmp_path / "run")
     assert "\n" not in str(stopped.value)

@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from storage.datasets import Store
 from tasks.answers import Judge
-from tasks.answers.pool import WorkerError
-from tasks.sandbox import Result, Sandbox
-from tasks.seeding import seed_of
-from tasks.train import sampling
-from tasks.train.config import Train, TrainError
+from tasks.sandbox import Sandbox
+from tasks.train.config import TrainError
 from tasks.train.ppo import advantages, token_rewards, whitened
 from tasks.train.reward import LEAST, Verifier, Worth
-from tasks.train.run import train
 
-
-class FailingSandbox:
-    """The real sandbox, of whose results a share is lost on purpose."""
-
-    def __init__(self, real: Any, share: float, seed: int) -> None:
-        self.real, self.share, self.rng = real, share, random.Random(seed)
-
-    def run(self, programs: Sequence[str], **settings: Any) -> list[Result]:
-        results = self.real.run(programs, **settings)
-        return [
-            Result("infra", error="on purpose") if self.rng.random() < self.share else result
-            for result in results
-        ]
-
-
-class FailingJudge:
-    """The real judge, whose workers die, or run out of time on a pair, on purpose."""
-
-    def __init__(self, real: Judge, share: float, seed: int) -> None:
-        self.real, self.share, self.rng = real, share, random.Random(seed)
-
-    def equal(self, pairs: Sequence[tuple[str, str]]) -> list[Any]:
-        if self.rng.random() < self.share:
-            raise WorkerError("on purpose")
-        verdicts = self.real.equal(pairs)
-        return ["unknown" if self.rng.random() < self.share else verdict for verdict in verdicts]
+from .failing import FailingJudge, FailingSandbox, Faults
 
 
 def cases(count: int) -> tuple[list[str], list[str], list[float]]:
@@ -66,8 +33,8 @@ def cases(count: int) -> tuple[list[str], list[str], list[float]]:
 def test_no_false_zero_when_a_share_of_calls_fails(sandbox: Sandbox, judge: Judge, share: float) -> None:
     texts, references, truth = cases(60)
     verifier = Verifier(
-        judge=FailingJudge(judge, share, 1),  # type: ignore[arg-type]
-        sandbox=FailingSandbox(sandbox, share, 2),  # type: ignore[arg-type]
+        judge=FailingJudge(judge, Faults(share, 1)),  # type: ignore[arg-type]
+        sandbox=FailingSandbox(sandbox, Faults(share, 2)),  # type: ignore[arg-type]
     )
     with verifier:
         found = [
@@ -100,7 +67,7 @@ def test_an_answer_that_cannot_be_compared_is_unknown(judge: Judge) -> None:
 
 
 def test_the_run_stops_where_too_many_have_no_verdict(sandbox: Sandbox, judge: Judge) -> None:
-    broken = FailingSandbox(sandbox, 1.0, 0)
+    broken = FailingSandbox(sandbox, Faults(1.0, 0))
     texts = ["```python\nprint(1)\n```"] * 8
     with Verifier(judge=judge, sandbox=broken, most_unjudged=0.2) as verifier:  # type: ignore[arg-type]
         for _ in range(LEAST // 8 - 1):
@@ -132,60 +99,3 @@ def test_ppo_masks_what_has_no_reward_and_leaves_the_others_as_they_were() -> No
     # the mean and the variance are those of the completions that are left
     assert torch.allclose(whitened(part, masked)[known], whitened(whole[known], mask[known]))
     assert not whitened(part, torch.zeros(4, 6)).isnan().any()
-
-
-class Marking:
-    """A verifier whose rewards follow from the texts; of `lost` it has none."""
-
-    lost: Callable[[str], bool] = staticmethod(lambda text: False)
-
-    def __init__(self, **_: Any) -> None:
-        pass
-
-    def rewards(self, texts: Sequence[str], *_: Any) -> list[float | None]:
-        return [None if self.lost(text) else float(seed_of("mark", text) % 2) for text in texts]
-
-    def shares(self) -> dict[str, float]:
-        return {}
-
-    def __enter__(self) -> Marking:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-@pytest.mark.parametrize("method", ["grpo", "rloo"])
-def test_groups_without_a_loss_have_the_advantages_of_a_faultless_run(
-    method: str, store: Store, tmp_path: Path, tiny: Callable[..., Train], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import trl
-
-    name = f"{method.upper()}Trainer"
-    made: list[Any] = []
-
-    class Watched(getattr(trl, name)):  # type: ignore[misc]
-        def __init__(self, *args: Any, **settings: Any) -> None:
-            super().__init__(*args, **settings)
-            made.append(self)
-
-    monkeypatch.setattr(trl, name, Watched)
-    monkeypatch.setattr(sampling, "Verifier", Marking)
-    rollout = {"samples": 4, "max_new_tokens": 8}
-    found = []
-    for number, lost in enumerate((lambda text: False, lambda text: seed_of("lost", text) % 8 == 0)):
-        monkeypatch.setattr(Marking, "lost", staticmethod(lost))
-        train(tiny(method=method, steps=1, batch=32, rollout=rollout), store, tmp_path / str(number))
-        logs = made[-1]._logs
-        (rewards,) = logs["rewards"].values()
-        found.append((torch.tensor(list(logs["advantages"])), torch.tensor(list(rewards))))
-    (whole, told), (part, left) = found
-    assert len(whole) == len(part) == 32
-    missing = left.isnan()
-    assert 0 < missing.sum() < 32
-    assert torch.equal(told[~missing], left[~missing])
-    untouched = ~missing.view(-1, 4).any(1).repeat_interleave(4)
-    assert untouched.any()
-    assert torch.equal(whole[untouched], part[untouched])
-    assert not part[missing].any()
-    assert not part.isnan().any()
