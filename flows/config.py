@@ -60,8 +60,11 @@ class Section(BaseModel):
 
 
 class Seeds(Section):
-    files: list[str] = Field([], description="JSONL, JSONL.gz, Parquet or CSV files of seed problems")
-    own: bool = Field(True, description="also use the project's own seed tasks")
+    files: list[str] = Field(
+        [],
+        description="JSONL, JSONL.gz, Parquet or CSV files of seed problems, used beside those of the project",
+    )
+    own: bool = Field(True, description="also use the project's own seed problems; false: the files alone")
     distill: bool = Field(False, description="also solve the seed questions themselves")
     license: str = Field("unknown", description="licence of seed files that state none")
 

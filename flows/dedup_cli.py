@@ -12,6 +12,9 @@ import typer
 from flows import terminal
 from flows.options import AsJson
 from flows.terminal import print_json
+from storage.counting import be, counted
+
+WORK = ".work"  # in the folder of the results until they are complete
 
 
 class Guarding(StrEnum):
@@ -32,7 +35,7 @@ def dedup(
         list[Path],
         typer.Argument(help="Files: Parquet, JSON Lines, JSON, CSV, TSV.", exists=True, dir_okay=False),
     ],
-    to: Annotated[Path, typer.Option(help="A folder for the work; run again, it goes on there.")],
+    to: Annotated[Path, typer.Option(help="A folder for the results; a run that was stopped goes on there.")],
     text: Annotated[str, typer.Option(help="Column of the texts.")] = "question",
     id: Annotated[
         str, typer.Option(help="Column of the ids; records without one are named by their places.")
@@ -67,42 +70,49 @@ def dedup(
     A pair is decided as in a night, by Jaccard and --guard; but ROUGE-L is not asked, and questions that differ only in
     their numbers all stay, however many there are.
 
-    Writes into the folder: duplicates.parquet (id, of, near, score), and the clean set, clean.jsonl or, of Parquet with
-    ids, clean/*.parquet.
+    Leaves two things in the folder: duplicates.parquet (id, of, near, score, and as row and of_row the places of id and
+    of in the files, from 0), and the clean set, clean.jsonl or, of Parquet with ids, clean/*.parquet.
     """
-    import pyarrow.parquet as pq
+    import shutil
 
     from storage.sizes import bytes_of
-    from tasks.dedup.files import prepare, write_clean
-    from tasks.dedup.outofcore import Collection, OutOfCore
+    from tasks.dedup.files import RESULT, finished, plan_of, prepare, write_results
+    from tasks.dedup.outofcore import Collection, OutOfCore, rules_digest
     from tasks.dedup.sketching import Source
     from tasks.dedup.workers import workers as working
 
     bytes_of("--memory", memory)
     count = workers or len(os.sched_getaffinity(0))
     source = Source(text, id, language or None, quality or None)
-    prepared = prepare(files, to, source)
     settings = OutOfCore(threshold=threshold, guard=guard.value, memory=memory, threads=count)
-    collection = Collection(prepared.paths, to, source, settings)
-    with working(on.value, count, address) as each:
-        path = collection.run(each)
-    rows = sum(pq.read_metadata(file).num_rows for file in prepared.paths)
-    gone = pq.read_metadata(path).num_rows
-    clean, kept = write_clean(files, to, source, path)
-    unread = prepared.unread
+    plan = plan_of(files, source, settings.decisions, settings.recall, rules_digest())
+    cleaned = finished(to, plan)
+    if cleaned is None:
+        work = to / WORK  # beside the result, since workers on other machines see this folder
+        prepared = prepare(files, work, source)
+        collection = Collection(prepared.paths, work, source, settings)
+        with working(on.value, count, address) as each:
+            duplicates = collection.run(each)
+        cleaned = write_results(files, to, source, prepared, duplicates, plan)
+        shutil.rmtree(work)
     if json:
         print_json(
             {
-                "rows": rows,
-                "duplicates": gone,
-                "file": str(path),
-                "kept": kept,
-                "clean": str(clean),
-                "unread": unread,
+                "rows": cleaned.rows,
+                "duplicates": cleaned.duplicates,
+                "file": str(to / RESULT),
+                "kept": cleaned.kept,
+                "clean": str(cleaned.clean),
+                "unread": cleaned.unread,
             }
         )
         return
-    terminal.echo(f"{gone:,} of {rows:,} rows are duplicates of a better one: {path} (id, of, near, score)")
-    terminal.echo(f"{kept:,} rows are left: {clean}")
-    if unread:
-        terminal.echo(f"{len(unread):,} records hold no text and were left out, the first: {unread[0]}")
+    terminal.echo(
+        f"{counted(cleaned.duplicates, 'duplicate')} of a better one among {counted(cleaned.rows, 'row')}: "
+        f"{to / RESULT} (id, of, near, score)"
+    )
+    terminal.echo(f"{counted(cleaned.kept, 'row')} {be(cleaned.kept)} left: {cleaned.clean}")
+    if cleaned.unread:
+        terminal.echo(
+            f"{counted(len(cleaned.unread), 'record')} without a text left out, the first: {cleaned.unread[0]}"
+        )

@@ -37,7 +37,12 @@ class Wanted:
             metavar="DOMAIN=SHARE", help="Least share of a domain, such as algebra=0.2; repeatable."
         ),
     ] = None
-    seeds: Annotated[list[Path] | None, typer.Option(help="A file of seed problems; may be repeated.")] = None
+    seeds: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A file of seed problems, used beside the project's own (--set seeds.own=false: alone); may be repeated."
+        ),
+    ] = None
     budget_usd: Annotated[float | None, typer.Option(help="Most that the run may pay, in USD.")] = None
     budget_tokens: Annotated[
         int | None, typer.Option(help="Most tokens, prompt and completion together.")
@@ -100,13 +105,8 @@ def nightly(
     if show_config:
         typer.echo(as_yaml(night), nl=False)
         return
-    from flows.terms import Stopped
-    from tasks.ingest import check
-
-    check(
-        [Path(path) for path in night.seeds.files]
-    )  # the flow looks again; here it costs nothing to be told
     from flows.begun import notes_kept
+    from flows.terms import Stopped
 
     with notes_kept():
         try:
@@ -153,10 +153,11 @@ def plan_nightly(
 
 
 def _feasible(night: Nightly) -> None:
-    """ConfigError for what can be known to fail before Prefect is started."""
+    """ConfigError or IngestError for what can be known to fail before Prefect is started."""
     from flows.config import ConfigError
     from flows.settings import load_settings
     from flows.terms import BATCHED
+    from tasks.ingest import check
 
     if night.answers in BATCHED and not load_settings().role("teacher").base_url:
         raise ConfigError(
@@ -172,6 +173,9 @@ def _feasible(night: Nightly) -> None:
         for path in paths:
             if not Path(path).exists():
                 raise ConfigError(f"setting {setting}: there is no {path}. Fix: check the path")
+    check(
+        [Path(path) for path in night.seeds.files]
+    )  # the flow looks again; here it costs nothing to be told
     if not night.decontaminate.pairs:  # whose kinds are not known before they are read
         from flows.decontamination import refuse_unknown_kinds
 

@@ -180,7 +180,7 @@ class Work:
         pool.drop("mix", "Mix", np.array([why is not None for why in reasons]), reasons)
 
     def what_if(self) -> str:
-        return what_if_text(self.pool, self.to_judge, self.base, self.line.tools.store)
+        return what_if_text(self.pool, self.to_judge, self.base, self.line.tools.store, self.config.target)
 
     def tables(self, mask: Mask) -> Iterator[pa.Table]:
         """The whole rows of a mask, streamed from where they lie, as they were judged last."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.counting import counted
 from storage.datasets import Store
 from storage.versions import Version
 from tasks.rejudge import Pool
@@ -14,11 +15,15 @@ from tasks.rejudge import Pool
 SHOWN = ("subdomain", "solution_format", "language", "source")
 
 
-def what_if_text(pool: Pool, to_judge: Mapping[str, int], base: Version, store: Store) -> str:
-    """A Markdown page."""
+def what_if_text(
+    pool: Pool, to_judge: Mapping[str, int], base: Version, store: Store, target: int | None
+) -> str:
+    """A Markdown page. `target`: the most rows of the rebuild; None: as many as pass."""
     rows = pool.rows.filter(pa.array(pool.alive))
     lines = [
         f"What a rebuild of `{base}` would be: **{rows.num_rows:,} rows** ({base.rows:,} in the base).",
+        "",
+        _limit(base, target),
         "",
         "| step | in | kept | rejected | failed |",
         "|---|---:|---:|---:|---:|",
@@ -42,6 +47,15 @@ def what_if_text(pool: Pool, to_judge: Mapping[str, int], base: Version, store: 
             for value in sorted(old | new, key=lambda value: (-new.get(value, 0), value))
         ]
     return "\n".join(lines) + "\n"
+
+
+def _limit(base: Version, target: int | None) -> str:
+    """How many rows a rebuild may have, and that the target of a night is no limit of its."""
+    if target is not None:
+        return f"At most {counted(target, 'row')}, as `target` says."
+    ended = base.lineage.get("ended") or {}
+    of_night = f" of the night ({ended['target']:,})" if ended.get("target") else " of a night"
+    return f"The target{of_night} does not apply: a rebuild takes every row that passes. `--set target=N` limits it."
 
 
 def _shares(rows: pa.Table, name: str) -> dict[str, float]:

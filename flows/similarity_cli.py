@@ -13,8 +13,10 @@ from rich.markup import escape
 from flows import terminal
 from flows.options import AsJson, Name
 from flows.terminal import print_json
+from storage.counting import counted
 from storage.errors import StorageError
 from tasks.hygiene import printable
+from tasks.records import IngestError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -129,7 +131,6 @@ def decontaminate(
     from flows.decontamination import Decontamination, examine
     from flows.settings import load_settings
     from flows.tools import opened
-    from tasks.records import IngestError
 
     config = Decontaminate(
         benchmarks=[str(path) for path in against],
@@ -176,9 +177,17 @@ def _tables(tools: Tools, source: str, unread: list[str]) -> Iterator[tuple[pa.T
     from tasks.decontaminate.reading import parts
 
     if "/" in source or Path(source).is_file():
+        rows, here = 0, list[str]()
         for part in parts(Path(source)):
+            rows += part.table.num_rows
+            here += part.unread
             unread += part.unread
             yield part.table, part.texts
+        if not rows:
+            raise IngestError(
+                f"{source}: none of its {counted(len(here), 'record')} holds a text to compare, the first is "
+                f"{printable(here[0], 300)}. Fix: correct them, or name another file"
+            )
         return
     for batch in tools.store.batches(source, size=ROWS):
         yield pa.Table.from_batches([batch]), None

@@ -62,7 +62,8 @@ class Code(StrEnum):
     MALFORMED_ITEM = "malformed_item"  # an item of a completion that is no question; `why`
     MISSING_ITEM = "missing_item"  # fewer items in the completion than were ordered
     # similarity, dedup, semantic
-    EXACT = "exact"  # equal, after normalisation, to the row `other`
+    EXACT = "exact"  # equal, after normalisation, to the row `other`, which has another id
+    REPEATED = "repeated"  # the same row again, word for word: it has the id of the one that stays
     NEAR = "near"  # `measure` (jaccard, lcs) with the row `other` is `score`
     TEMPLATE = "template"  # `most` questions that differ only in their numbers are there
     NEAR_IN_MEANING = "near_in_meaning"  # cosine `score` with the row `other`, whose `question` is shown
@@ -113,6 +114,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.MALFORMED_ITEM: "{why}",
     Code.MISSING_ITEM: "item missing from the completion",
     Code.EXACT: "exact of {other}",
+    Code.REPEATED: "there already, word for word",
     Code.NEAR: "{measure} {score} with {other}",
     Code.TEMPLATE: "template: {most} questions that differ only in numbers are there",
     Code.NEAR_IN_MEANING: "{score} near {other}: {question}",

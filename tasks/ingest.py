@@ -30,7 +30,7 @@ from tasks.hygiene import (
     printable,
     refusal,
 )
-from tasks.records import IngestError, Record, fault_of, kind_of, records
+from tasks.records import NO_RECORDS, IngestError, Record, fault_of, kind_of, records
 from tasks.taxonomy import SUBDOMAINS
 
 __all__ = ["FileCount", "IngestError", "Ingested", "check", "ingest", "read_shards"]
@@ -151,16 +151,16 @@ def _wrong_columns(path: Path) -> str | None:
     try:
         if kind_of(path) == ".parquet":
             with pq.ParquetFile(path) as file:
-                seen, any_record = [tuple(file.schema_arrow.names)], file.metadata.num_rows > 0
+                if not file.metadata.num_rows:
+                    return NO_RECORDS
+                seen = [tuple(file.schema_arrow.names)]
         else:
             beginning = list(islice(records(path), _PEEK))
-            seen, any_record = [tuple(r.fields) for r in beginning if r.fields is not None], bool(beginning)
+            seen = [tuple(r.fields) for r in beginning if r.fields is not None]
     except IngestError as error:
         return str(error).removeprefix(f"{path}: ")
     except (pa.ArrowException, OSError) as error:
         return f"damaged Parquet ({str(error).split('. ')[0]}). Fix: write the file again"
-    if not any_record:
-        return "no records. Fix: fill it or leave it out"
     if seen and not any(names_question(names) for names in seen):
         columns = ", ".join(" ".join(printable(name, 40).split()) for name in seen[0][:12]) or "none"
         return f"no question column (found: {columns}). Fix: rename one to {', '.join(QUESTIONS[:3])} or add messages"

@@ -36,6 +36,7 @@ MAX_ARRAY = 256 << 20  # bytes; a JSON array must be parsed whole, so a larger o
 KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 # the first bytes of each compression that text files may have
 PACKED = {".gz": b"\x1f\x8b", ".bz2": b"BZh", ".xz": b"\xfd7zXZ\x00", ".zst": b"\x28\xb5\x2f\xfd"}
+NO_RECORDS = "no records. Fix: fill it or leave it out"
 _NAMES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "Zstandard"}
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, pa.ArrowException, OSError)
 _PARQUET = b"PAR1"
@@ -118,8 +119,18 @@ def _wrong_kind(path: Path, head: bytes) -> str | None:
 def records(path: Path, wanted: Callable[[str], bool] | None = None) -> Iterator[Record]:
     """Every record of a file in order; of Parquet only the columns whose `plain` names are `wanted`, where it is given.
 
-    Blank lines are no records. IngestError where the file is unreadable.
+    Blank lines are no records. IngestError where the file is unreadable, and where it holds no record at all: whoever
+    names a file means what is in it.
     """
+    some = False
+    for record in _records(path, wanted):
+        some = True
+        yield record
+    if not some:
+        raise IngestError(f"{path}: {NO_RECORDS}")
+
+
+def _records(path: Path, wanted: Callable[[str], bool] | None) -> Iterator[Record]:
     fault = fault_of(path)
     if fault is not None:
         raise IngestError(f"{path}: {fault}")

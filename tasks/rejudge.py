@@ -117,7 +117,10 @@ def gather(
         pc.and_(pc.is_valid(occurrences.column("rejected")), pc.is_null(occurrences.column("reason")))
     )
     reached = (stage - unjudged)[usable]
-    order = np.lexsort((stage[usable], run[usable], ids))
+    # of occurrences of one row that ended at one stage the one whose reason names another row says more
+    codes = pc.struct_field(occurrences.column("reason"), "code")
+    telling = ~_mask(pc.fill_null(pc.equal(codes, Code.REPEATED.value), False))[usable]
+    order = np.lexsort((telling, stage[usable], run[usable], ids))
     last = order[np.r_[ids[order][1:] != ids[order][:-1], True]] if len(order) else order
     furthest = np.full(int(ids.max(initial=-1)) + 1, -1, dtype=np.int64)
     np.maximum.at(furthest, ids, reached)

@@ -2,7 +2,7 @@
 
 A Parquet file that has the columns asked for is read where it lies. Everything else (JSON Lines, CSV, Parquet without ids
 or languages) is first written as Parquet into the folder of the work: ids are the places of the records, languages are
-told by their letters. Both passes are streams, except that the ids of the duplicates stand in memory.
+told by their letters. Both passes are streams, except that the places of the duplicates stand in memory.
 """
 
 from __future__ import annotations
@@ -10,23 +10,26 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.columns import Unfit, names_question, question
 from tasks.dedup.sketching import CollectionError, Source
+from tasks.dedup.tokens import I64
 from tasks.hygiene import language_of
-from tasks.records import Record, kind_of, plain, records
+from tasks.records import NO_RECORDS, Record, kind_of, plain, records
 
+RESULT = "duplicates.parquet"  # written last
 _ROWS = 8192
+_RECORD = b"mathmill"  # key of the record in the result's metadata
 
 
 @dataclass(slots=True)
@@ -43,47 +46,113 @@ def prepare(files: Sequence[Path], folder: Path, source: Source) -> Prepared:
     prepared = Prepared()
     for number, file in enumerate(files):
         if _is_ready(file, source):
+            if not pq.read_metadata(file).num_rows:
+                raise CollectionError(f"{file}: {NO_RECORDS}")
             prepared.paths.append(file)
             continue
         about = file.stat()
         mark = hashlib.sha256(
             f"{file.absolute()}\0{about.st_size}\0{about.st_mtime_ns}\0{source}".encode()
         ).hexdigest()[:8]
-        path = folder / "input" / f"{number:05d}-{mark}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
         schema = pa.schema(
             [(name, pa.float64() if name == source.quality else pa.string()) for name in _columns(source)]
         )
-        rows = 0
-        with pq.ParquetWriter(partial, schema) as writer:
-            stream = _texts(number, file, source, prepared.unread)
-            while chunk := list(islice(stream, _ROWS)):
-                writer.write_table(pa.Table.from_pylist([row for _, row in chunk], schema))
-                rows += len(chunk)
-        if not rows:
+        stream = _texts(number, file, source, prepared.unread)
+        chunk = list(islice(stream, _ROWS))
+        if not chunk:
             why = f" ({prepared.unread[-1].partition(': ')[2]})" if prepared.unread else ""
             raise CollectionError(
                 f"{file} has no text under {source.text!r}{why}. Fix: name its column with --text"
             )
+        path = folder / "input" / f"{number:05d}-{mark}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        with pq.ParquetWriter(partial, schema) as writer:
+            while chunk:
+                writer.write_table(pa.Table.from_pylist([row for _, _, row in chunk], schema))
+                chunk = list(islice(stream, _ROWS))
         os.replace(partial, path)
         prepared.paths.append(path)
     return prepared
 
 
-def write_clean(files: Sequence[Path], folder: Path, source: Source, duplicates: Path) -> tuple[Path, int]:
-    """The records that are no duplicates, with all their fields and in order: `clean/*.parquet` where all files are
-    Parquet that was ready, else `clean.jsonl`. Its path and its rows."""
-    gone = pq.read_table(duplicates, columns=["id"]).column("id").combine_chunks()
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What a folder holds when the work is done: `rows` compared, `duplicates` of them, `kept` in `clean` (a file, or a
+    folder of Parquet files), and `unread`, a line for each record without a text."""
+
+    rows: int
+    duplicates: int
+    kept: int
+    clean: Path
+    unread: list[str]
+
+
+def plan_of(files: Sequence[Path], source: Source, decisions: object, recall: float, rules: str) -> str:
+    """A digest of what decides the result: the files as they are now, the columns, the settings, the code."""
+    about = [
+        (str(file.absolute()), stat.st_size, stat.st_mtime_ns)
+        for file, stat in ((f, f.stat()) for f in files)
+    ]
+    return hashlib.sha256(f"{about}\0{source}\0{decisions}\0{recall}\0{rules}".encode()).hexdigest()
+
+
+def finished(folder: Path, plan: str) -> Cleaned | None:
+    """The result in a folder; None where there is none yet. CollectionError where it is another plan's."""
+    path = folder / RESULT
+    if not path.exists():
+        return None
+    try:
+        stored = (pq.read_schema(path).metadata or {}).get(_RECORD)
+    except (pa.ArrowException, OSError) as error:
+        raise CollectionError(f"{path} is damaged ({error}). Fix: delete it") from error
+    record = orjson.loads(stored) if stored else {}
+    if record.pop("plan", None) != plan:
+        raise CollectionError(
+            f"{path} is the result of other files, settings or another version of mathmill. "
+            "Fix: give an empty folder, or delete it"
+        )
+    cleaned = Cleaned(**{**record, "clean": folder / record["clean"]})
+    return cleaned if cleaned.clean.exists() else None
+
+
+def write_results(
+    files: Sequence[Path], folder: Path, source: Source, prepared: Prepared, duplicates: Path, plan: str
+) -> Cleaned:
+    """Write the clean set, then the table of duplicates, which names the plan: its existence means complete.
+
+    The clean set has the records that are no duplicates, with all their fields and in order: `clean/*.parquet` where all
+    files are Parquet that was ready, else `clean.jsonl`. `duplicates`: the file of tasks.dedup.outofcore, whose rows
+    are places in the collection, the files one after the other as they were prepared.
+    """
+    table = pq.read_table(duplicates)
+    gone = table.column("row").to_numpy()
+    counts = [pq.read_metadata(path).num_rows for path in prepared.paths]
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     if all(_is_ready(file, source) for file in files):
-        return _clean_parquet(files, folder / "clean", source, gone)
-    dropped = set(gone.to_pylist())
-    path, rows = folder / "clean.jsonl", 0
+        clean, kept = _clean_parquet(files, folder / "clean", starts, gone)
+    else:
+        clean, kept = _clean_lines(files, folder / "clean.jsonl", source, starts, gone)
+    cleaned = Cleaned(int(starts[-1]), table.num_rows, kept, clean, prepared.unread)
+    record = {**asdict(cleaned), "clean": clean.name, "plan": plan}
+    result = folder / RESULT
+    partial = result.with_name(f".{result.name}.partial")
+    pq.write_table(table.replace_schema_metadata({_RECORD: orjson.dumps(record)}), partial)
+    os.replace(partial, result)
+    return cleaned
+
+
+def _clean_lines(
+    files: Sequence[Path], path: Path, source: Source, starts: I64, gone: I64
+) -> tuple[Path, int]:
+    rows = 0
     partial = path.with_name(f".{path.name}.partial")
+    dropped = set(gone.tolist())
     with partial.open("wb") as out:
         for number, file in enumerate(files):
-            for record, row in _texts(number, file, source, []):
-                if row[source.id] not in dropped:
+            ready = _is_ready(file, source)  # it counts records without a text, too
+            for count, (place, record, _) in enumerate(_texts(number, file, source, [])):
+                if int(starts[number]) + (place if ready else count) not in dropped:
                     out.write(
                         orjson.dumps(
                             record.fields,
@@ -96,18 +165,21 @@ def write_clean(files: Sequence[Path], folder: Path, source: Source, duplicates:
     return path, rows
 
 
-def _clean_parquet(files: Sequence[Path], folder: Path, source: Source, gone: pa.Array) -> tuple[Path, int]:
+def _clean_parquet(files: Sequence[Path], folder: Path, starts: I64, gone: I64) -> tuple[Path, int]:
     folder.mkdir(parents=True, exist_ok=True)
     rows = 0
     for number, file in enumerate(files):
         path = folder / f"{number:05d}.parquet"
         partial = path.with_name(f".{path.name}.partial")
+        start = int(starts[number])
         with pq.ParquetFile(file) as inside, pq.ParquetWriter(partial, inside.schema_arrow) as writer:
             for batch in inside.iter_batches(batch_size=_ROWS):
-                ids = batch.column(source.id).cast(pa.string())
-                kept = batch.filter(pc.invert(pc.is_in(ids, value_set=gone)))
+                kept = batch.filter(
+                    pa.array(np.isin(np.arange(start, start + len(batch)), gone, invert=True))
+                )
                 writer.write_batch(kept)
                 rows += kept.num_rows
+                start += len(batch)
         os.replace(partial, path)
     return folder, rows
 
@@ -130,8 +202,8 @@ def _is_ready(file: Path, source: Source) -> bool:
 
 def _texts(
     number: int, file: Path, source: Source, unread: list[str]
-) -> Iterator[tuple[Record, dict[str, Any]]]:
-    """(record, its row with the columns of `source`) of each record that holds a text."""
+) -> Iterator[tuple[int, Record, dict[str, Any]]]:
+    """(place in the file from 0, record, its row with the columns of `source`) of each record that holds a text."""
     for place, record in enumerate(records(file)):
         fields = record.fields
         try:
@@ -153,7 +225,7 @@ def _texts(
         except Unfit as error:
             unread.append(f"{file}, {record.place}: {error}")
             continue
-        yield record, row
+        yield place, record, row
 
 
 def _id(value: Any, number: int, place: int) -> str:

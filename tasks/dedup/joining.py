@@ -93,7 +93,8 @@ def similar(
 
 def duplicates(database: duckdb.DuckDBPyConnection, found: pa.Table) -> pa.Table:
     """One row a text that goes: columns id, of (the id that stays for its cluster: the highest quality, ties to the
-    smallest id), near (the id that it is most like), score (of those two)."""
+    smallest id), near (the id that it is most like), score (of those two), row and of_row (their places in the
+    collection, from 0: ids of several files may be the same)."""
     ends = np.concatenate([found.column("a").to_numpy(), found.column("b").to_numpy()])
     numbers, places = np.unique(ends, return_inverse=True)
     pairs = Pairs(places[: len(found)], places[len(found) :], found.column("score").to_numpy())
@@ -113,6 +114,8 @@ def duplicates(database: duckdb.DuckDBPyConnection, found: pa.Table) -> pa.Table
             "of": ids.take(pa.array(stays[goes])),
             "near": ids.take(pa.array([near[row][0] for row in goes.tolist()], pa.int64())),
             "score": pa.array([near[row][1] for row in goes.tolist()], pa.float64()),
+            "row": numbers[goes],
+            "of_row": numbers[stays[goes]],
         }
     )
 

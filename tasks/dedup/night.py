@@ -39,8 +39,8 @@ def dedup_rows(
     settings: DedupSettings = DEFAULTS,
     tick: Callable[[int], None] | None = None,
 ) -> pa.Table:
-    """The rows, with `rejected` set on duplicates ("dedup: exact of <row id>", "dedup: jaccard 0.83 with
-    <row id>", "dedup: lcs 0.75 with <row id>", "dedup: template: ...") and `verdicts` dedup=unique on the rest.
+    """The rows, with `rejected` set on duplicates ("dedup: exact of <row id>", "dedup: there already, word for word",
+    "dedup: jaccard 0.83 with <row id>", "dedup: lcs 0.75 with <row id>", "dedup: template: ...") and `verdicts` dedup=unique on the rest.
 
     `beside` are rows accepted earlier in the night: with `history` they are the pool, which always stays.
     Rows that come in rejected are left as they are and duplicate nothing.
@@ -183,9 +183,14 @@ def _stamped(
 ) -> pa.Table:
     stamped: list[Reason | None] = [None] * len(table)
     stays = np.zeros(len(table), dtype=bool)
+    ids = table.column("id").to_pylist()
     for row, why in zip(live.tolist(), reasons, strict=True):
         if why is None:
             stays[row] = True
+        elif why.values.get("other") == ids[row]:
+            # ids are hashes of contents: what a model wrote twice has one, and to name it would say that the row is a
+            # copy of itself
+            stamped[row] = reason(stage, Code.REPEATED)
         else:
             stamped[row] = dataclasses.replace(why, stage=stage)
     if tick is not None:

@@ -75,7 +75,7 @@ def take(
     """
     first = next(_lines(path), None)
     if first is None:
-        raise ImportProblem(f"{path} is empty")
+        raise ImportProblem(f"{path}: no lines. Fix: name a file that holds completions")
     if "key" in first and "raw" in first:
         put, known = ledger.import_(path)
         return Taken(put, known, {})

@@ -171,3 +171,12 @@ def test_without_a_question_there_is_one_line(home: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("sys.stdin", io.StringIO("\n  \n"))
     with pytest.raises(StorageError, match="no question was given. Fix: "):
         near("d", [])
+
+
+@pytest.mark.parametrize("content", [" \n", "[]", '{"id": 7}\n', '{"question": ""}\nnot JSON\n'])
+def test_a_file_without_a_row_to_compare_is_refused(
+    content: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home.parent / "none.jsonl").write_text(content)
+    with pytest.raises(IngestError, match=r"none\.jsonl.*Fix: "):
+        decontaminate("none.jsonl", [Path("exams")], ["exact"], ask=False, planted=0, pairs=None, hits=None)

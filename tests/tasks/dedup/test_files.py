@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.dedup_cli import On, dedup
+from tasks.dedup.sketching import CollectionError
+from tasks.records import IngestError
 
 TEXTS = [
     "How many apples are left in the basket after Tom eats three of the twelve apples in it?",
@@ -82,3 +84,71 @@ def test_several_files_and_a_quality(tmp_path: Path, capsys: pytest.CaptureFixtu
     ]
     kept = [json.loads(line) for line in Path(found["clean"]).read_text().splitlines()]
     assert [row["question"] for row in kept] == [TEXTS[2], TEXTS[1]]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
+def test_files_may_use_the_same_ids(suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [
+        write(tmp_path / f"{name}{suffix}", [{"id": str(k), "question": text, "language": "en"} for k, text in enumerate(some)])
+        for name, some in (("a", TEXTS[:2]), ("b", [*TEXTS[2:], "How long is the river that runs past the old mill?"]))
+    ]  # fmt: skip
+    found = run(capsys, *files, to=tmp_path / "out")
+    assert (found["rows"], found["duplicates"], found["kept"]) == (5, 2, 3)
+    gone = pq.read_table(found["file"]).to_pylist()
+    assert [(one["row"], one["of_row"]) for one in gone] == [(2, 0), (3, 0)]
+    clean = Path(found["clean"])
+    kept = (
+        pq.read_table(clean).column("question").to_pylist()
+        if clean.is_dir()
+        else [json.loads(line)["question"] for line in clean.read_text().splitlines()]
+    )
+    assert kept == [*TEXTS[:2], "How long is the river that runs past the old mill?"]
+
+
+def test_ready_and_other_files_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ready = write(
+        tmp_path / "a.parquet",
+        [{"id": "1", "question": text, "language": "en"} for text in (TEXTS[1], None, TEXTS[0])],
+    )
+    lines = write(tmp_path / "b.jsonl", [{"question": ""}, {"question": TEXTS[2], "worth": 1}])
+    found = run(capsys, ready, lines, to=tmp_path / "out")
+    kept = [json.loads(line)["question"] for line in Path(found["clean"]).read_text().splitlines()]
+    assert kept == [TEXTS[1], TEXTS[0]]
+    assert found["duplicates"] == 1
+
+
+def test_only_the_results_are_left_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path / "in.jsonl", [{"question": text} for text in TEXTS])
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("stays")
+    run(capsys, file, to=tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == [
+        "clean.jsonl", "duplicates.parquet", "mine.txt",
+    ]  # fmt: skip
+
+
+def test_the_results_of_other_settings_are_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path / "in.jsonl", [{"question": text} for text in TEXTS])
+    found = run(capsys, file, to=tmp_path / "out")
+    with pytest.raises(CollectionError, match=r"result of other files.*Fix: "):
+        run(capsys, file, to=tmp_path / "out", threshold=0.9)
+    (tmp_path / "out" / "clean.jsonl").unlink()  # made again where it is gone
+    assert run(capsys, file, to=tmp_path / "out") == found
+    assert Path(found["clean"]).exists()
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
+def test_a_file_without_records_is_refused_and_leaves_nothing(
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / f"in{suffix}"
+    if suffix == ".parquet":
+        columns = {name: pa.array([], pa.string()) for name in ("id", "question", "language")}
+        pq.write_table(pa.table(columns), file)
+    else:
+        file.write_text(" \n\n")
+    with pytest.raises((CollectionError, IngestError), match=r"no records\. Fix: "):
+        run(capsys, file, to=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

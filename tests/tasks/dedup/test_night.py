@@ -6,7 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from storage.rows import Row, column, dropped, from_table, kept, to_table
+from storage.reasons import Code
+from storage.rows import Row, column, dropped, from_table, kept, reasons_of, to_table
 from storage.sketches import History
 from tasks.dedup.night import dedup_rows, filter_questions
 from tasks.dedup.settings import DedupSettings
@@ -195,12 +196,10 @@ def test_history_and_the_night_so_far(tmp_path: Path) -> None:
     changed = texts[2].replace(texts[2].split()[5], "somewhere")
     table = questions(texts[0], texts[3], changed, texts[4], texts[4].upper().lower() + " ")
     found = dedup_rows(table, history=history, beside=questions(texts[3]))
-    assert kinds(found) == ["exact", "exact", "lcs", "kept", "exact"]
-    named = [why.split()[-1] for why in reasons(found)[:3]]  # type: ignore[union-attr]
-    expected = [from_table(questions(text))[0].id for text in (texts[0], texts[3], texts[2])]
-    assert named == expected
+    assert kinds(found) == ["there", "there", "lcs", "kept", "exact"]
+    assert str(reasons(found)[2]).endswith(from_table(questions(texts[2]))[0].id)
     earlier = dedup_rows(table, history=History.open(tmp_path / "h", version=1), beside=questions(texts[3]))
-    assert kinds(earlier)[:3] == ["exact", "exact", "kept"]
+    assert kinds(earlier)[:3] == ["there", "there", "kept"]
 
 
 def test_a_second_night_keeps_nothing_of_the_first(tmp_path: Path) -> None:
@@ -290,3 +289,33 @@ def test_settings_that_make_no_sense() -> None:
         DedupSettings(guard="no")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="per_template"):
         DedupSettings(per_template=0)
+
+
+def test_a_row_that_was_written_twice_is_no_copy_of_itself() -> None:
+    twice = Row("How many legs do three dogs have?", "en", solution="12", solution_format="cot")
+    other = Row("How many legs do three dogs have?", "en", solution="12 ", solution_format="cot", id="z")
+    found = dedup_rows(to_table([twice, twice, other]))
+    codes = [why and (why.code, dict(why.values)) for why in reasons_of(found)]
+    assert codes == [None, (Code.REPEATED, {}), (Code.EXACT, {"other": twice.id})]
+    asked = questions("How many legs do three dogs have?", "How many legs do three dogs have?")
+    assert [why and why.code for why in reasons_of(filter_questions(asked))] == [None, Code.REPEATED]
+    assert [why and why.code for why in reasons_of(filter_questions(asked, pool=asked))] == [
+        Code.REPEATED
+    ] * 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_duplicate_names_itself(seed: int) -> None:
+    rng = random.Random(seed)
+    rows = [
+        Row(
+            rng.choice(["Q one?", "Q  one?", "Q two?"]),
+            "en",
+            solution=rng.choice("ab"),
+            solution_format="cot",
+        )
+        for _ in range(30)
+    ]
+    found = dedup_rows(to_table(rows), beside=to_table(rows[:3]))
+    for row, why in zip(column(found, "id"), reasons_of(found), strict=True):
+        assert why is None or why.values.get("other") != row
