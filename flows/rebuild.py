@@ -22,7 +22,7 @@ from flows.config import (
     checked_thresholds,
 )
 from flows.progress import Bars
-from flows.republish import publish
+from flows.republish import publish, twin_of, unchanged
 from flows.rework import Work
 from flows.runners import task_runner
 from flows.settings import load_settings
@@ -73,6 +73,7 @@ class Rebuild(Section):
     gates: Folded[Gates] = Field(Gates(), description="what the rows must be like to be published")
     seed: int = Field(0, description="same seed, same candidates, same rows")
     shard_rows: int = Field(1024, ge=1, le=100_000, description="rows a task run, where a stage must run")
+    force: bool = Field(False, description="publish although a version with exactly these rows is there")
     what_if: bool = Field(False, description="only count: publish nothing, ask no model")
 
     @field_validator("without", "only")
@@ -108,9 +109,10 @@ class Rebuild(Section):
 def rebuild(config: Rebuild = Rebuild()) -> str:
     """Gather, leave out, compare with thresholds, judge what is new, de-duplicate, decontaminate, mix, publish.
 
-    Returns the name of the new version; with `what_if` the text of what it would be.
+    Returns the name of the new version, or of the one that has exactly these rows already; with `what_if` the text of
+    what it would be.
     """
-    inputs = digest_of(config.model_dump(mode="json", exclude={"shard_rows"}))
+    inputs = digest_of(config.model_dump(mode="json", exclude={"shard_rows", "force"}))
     with opened(load_settings()) as tools, Bars() as bars:
         try:
             if not config.what_if:
@@ -130,6 +132,9 @@ def rebuild(config: Rebuild = Rebuild()) -> str:
             work.mix()
             if config.what_if:
                 return work.what_if()
+            if not config.force and (twin := twin_of(work)):
+                bars.say(unchanged(str(twin)))
+                return str(twin)
             # begun again after a crash it is known to have published, if it has: its base is then another
             note = Begun.note(tools.home, work.run, dict, inputs)
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from flows.gates import gates_of
 from flows.publish import made_with
 from flows.rework import INHERITED, Work
 from flows.settle import finish
+from storage.digest import digest_of_rows
 from storage.rows import dropped, reject
 from storage.versions import Version, today
 from tasks import rejudge
@@ -45,6 +47,29 @@ def publish(work: Work) -> Version:
         )
     finish(line.tools, version)
     return version
+
+
+def twin_of(work: Work) -> Version | None:
+    """The newest version of the dataset to publish in that has exactly these rows, compared with the same benchmarks by the
+    same rules; None where there is none."""
+    store = work.line.tools.store
+    rows = (batch for table in work.tables(work.pool.alive) for batch in table.to_batches())
+    digest = digest_of_rows(rows).hex()
+    looked_for = _looked_for(work.certificate)
+    for version in reversed(store.versions(work.config.into or work.config.dataset)):
+        if version.digest == digest and _looked_for(version.lineage.get("decontamination")) == looked_for:
+            return version
+    return None
+
+
+def unchanged(name: str) -> str:
+    """What is said where nothing is published because the version of this name has exactly these rows."""
+    return f"{name} has exactly these rows already: nothing was published (--set force=true publishes them again)"
+
+
+def _looked_for(certificate: Mapping[str, Any] | None) -> tuple[list[tuple[str, str]], list[str]]:
+    found = certificate or {}
+    return sorted((one[0], one[1]) for one in found.get("sets", ())), sorted(found.get("rules", ()))
 
 
 def dropped_of_base(work: Work) -> None:

@@ -64,9 +64,7 @@ class Work:
         store = tools.store
         base, rules = check(config, store)
         line = Line(tools, bars)
-        versions = [v for v in store.versions(base.dataset) if v.table_version <= base.table_version]
-        runs = list(dict.fromkeys(str(v.lineage.get("run", v)) for v in versions))
-        past = {name for v in versions for name in _section(v, "score").get("scorers", ())}
+        runs, past = _origin(base, store)
         finish(tools, base)
         candidates = store.candidates()
         if candidates is None:
@@ -74,13 +72,6 @@ class Work:
         bar = bars.stage("Gather candidates", candidates.count_rows())
         pool = rejudge.gather(candidates.to_table(columns=list(COLUMNS)), runs, rules.score.scorers, past)
         bar.close(f"{len(pool.alive):,} solutions of {len(runs)} runs")
-        for setting, chosen in (("without", config.without), ("only", config.only)):
-            for column, values in chosen.items():
-                there = pc.unique(pool.rows.column(column)).drop_null().to_pylist()
-                try:
-                    checked(f"{column} among the candidates,", values, sorted(map(str, there)))
-                except ValueError as error:
-                    raise ConfigError(f"setting {setting}.{column}: {error}. Fix: one of these") from None
         work = cls(config, line, base, store.head(config.into or config.dataset), rules, candidates, pool)
         work.certificate = base.lineage.get("decontamination") or {}
         work.home = np.full(len(pool.alive), -1, dtype=np.int64)
@@ -90,7 +81,7 @@ class Work:
     @property
     def run(self) -> str:
         """The name of this rebuild's work: equal rules, equal candidates, equal name."""
-        plain = self.config.model_dump(mode="json", exclude={"shard_rows"})
+        plain = self.config.model_dump(mode="json", exclude={"shard_rows", "force"})
         return f"rebuild-{digest_of(plain, self.base.digest, len(self.pool.alive))[:12]}"
 
     def leave_out(self) -> None:
@@ -259,7 +250,35 @@ def check(config: Rebuild, store: Store) -> tuple[Version, Nightly]:
     for path in config.benchmarks or ():
         if not Path(path).exists():
             raise ConfigError(f"setting benchmarks: there is no {path}. Fix: check the path")
+    _check_values(config, base, rules, store)
     return base, rules
+
+
+def _check_values(config: Rebuild, base: Version, rules: Nightly, store: Store) -> None:
+    """ConfigError where `without` or `only` names a value that no candidate of the base has."""
+    columns = sorted({*config.without, *config.only})
+    if not columns:
+        return
+    candidates = store.candidates()
+    if candidates is None:
+        raise ConfigError(f"{base} left no candidates. Fix: run a night first")
+    runs, past = _origin(base, store)
+    solved = pc.field("stage").isin([*rejudge.steps_of(rules.score.scorers), "certify", *sorted(past)])
+    rows = candidates.to_table(columns=columns, filter=pc.field("run").isin(runs) & solved)
+    for setting, chosen in (("without", config.without), ("only", config.only)):
+        for column, values in chosen.items():
+            there = pc.unique(rows.column(column)).drop_null().to_pylist()
+            try:
+                checked(f"{column} among the candidates,", values, sorted(map(str, there)))
+            except ValueError as error:
+                raise ConfigError(f"setting {setting}.{column}: {error}. Fix: name one of these") from None
+
+
+def _origin(base: Version, store: Store) -> tuple[list[str], set[str]]:
+    """The runs whose candidates the base can be made of, oldest first, and the scorers that judged them."""
+    versions = [v for v in store.versions(base.dataset) if v.table_version <= base.table_version]
+    runs = list(dict.fromkeys(str(v.lineage.get("run", v)) for v in versions))
+    return runs, {name for v in versions for name in _section(v, "score").get("scorers", ())}
 
 
 def inherited(config: Rebuild, base: Version) -> Nightly:

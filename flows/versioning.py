@@ -31,6 +31,7 @@ def rebuild(
 ) -> None:
     """Make a new version from stored candidates under other thresholds, sources, shares or scorers.
 
+    Where a version has exactly these rows already, none is published, unless force=true is set.
     Nothing stored is paid for again: ./mathmill rebuild math-sft --set thresholds.answer=0.7 --set 'without.source=[web]'
     """
     from flows.settings import load_settings
@@ -47,7 +48,9 @@ def rebuild(
     from flows.begun import notes_kept
     from flows.rework import check
 
-    check(chosen, _store()[0])  # the flow looks again; here it costs nothing to be told
+    store = _store()[0]
+    check(chosen, store)  # the flow looks again; here it costs nothing to be told
+    before = {str(version) for version in store.versions(chosen.into or chosen.dataset)}
 
     with notes_kept():
         with orchestrated(chosen.dataset) as run:
@@ -57,10 +60,13 @@ def rebuild(
 
             print_markdown(answer)
             return
+        from flows.republish import unchanged
         from flows.summary import as_json, print_summary
 
         if json:
             terminal.echo_json(as_json(answer))
+        elif answer in before:
+            terminal.echo(unchanged(answer))
         else:
             print_summary(answer)
 

@@ -69,6 +69,27 @@ _LABEL = re.compile(
 _ASKS_BACK = re.compile(
     r"\n\s*(?:\*\*)?(?:answer|solution|response|a|答案|解答|解|答)(?:\*\*)?\s*[:：]\s*$", re.IGNORECASE
 )
+# a request to answer and nothing else, before the question; "Solve:" is part of a problem, what to do with an equation
+_ASKS_FIRST = re.compile(
+    r"^\W{0,4}(?:(?:please|kindly)[ ,]+(?:now +)?(?:answer|respond|reply)(?: +to)?"
+    r"(?: +(?:this|these|the|my|the following|following))?(?: +(?:math )?(?:question|problem|one)s?)?(?: +(?:carefully|correctly|briefly|now|below))?"
+    r"|answer +(?:this|the following|the question below)|here(?:'s| is) +(?:the|a|my|your|one) +(?:math )?(?:question|problem|task|exercise)"
+    r"|请(?:你)?(?:直接|认真|仔细)?(?:回答|解答|作答)(?:下列|以下|下面|这个|这道|如下)?(?:的)?(?:数学)?(?:问题|题目|题)?)"
+    r"\W{0,3}[:：.。\n]\W{0,4}(?=[\w$(\\])",
+    re.IGNORECASE,
+)
+# and after it, as a sentence or a line of its own
+_ASKS_LAST = re.compile(
+    r"(?:(?<=[.?!。？！)\]$\"'”])[ \t]{0,4}|\n\s{0,4})(?:#{1,6} {0,2}|\*\* {0,2})?"
+    r"(?:(?:(?:please|kindly|now)[ ,]+){0,2}(?:(?:answer|respond|reply)(?: +(?:it|this|me|here|below|now|carefully|correctly|the question|the following))?"
+    r"|(?:provide|give|write|state|enter|tell)(?: +(?:me|us|down))? +(?:your|the|an|a) +(?:final +|correct +)?(?:answer|solution|response)(?: +(?:here|below|now))?)[ *]{0,4}[:：.!…]{1,3}"
+    r"|(?:(?:your|the|final|my) +){0,2}(?:answer|solution|response)(?:[ *]{0,4}[:：]| +is[ *]{0,4}[:：.…]{0,3})"
+    r"|请(?:你)?(?:直接|认真|仔细)?(?:回答|解答|作答)(?:这个|这道|下列|以下|上述)?(?:问题|题目|题)?[:：。！]?"
+    r"|(?:你的)?(?:最终)?(?:答案|解答|回答)(?:是|为|[:：])[:：]?)"
+    r"[\s*_.…]{0,8}$",
+    re.IGNORECASE,
+)
+_TAIL = 120  # characters in which such a request stands
 _LONGEST = 1_500  # characters of an instruction, and of the part of a question that is looked at
 
 
@@ -161,8 +182,9 @@ def _peeled(text: str) -> str:
         end = tail + cut
     if end < len(text) and text[:end].strip(BLANK):
         text = text[:end].strip(BLANK)
-    labelled = _LABEL.sub("", text, count=1)
-    closed = _ASKS_BACK.sub("", labelled)
+    labelled = _ASKS_FIRST.sub("", _LABEL.sub("", text, count=1), count=1)
+    tail = max(0, len(labelled) - _TAIL)
+    closed = labelled[:tail] + _ASKS_LAST.sub("", _ASKS_BACK.sub("", labelled[tail:]), count=1)
     return closed.strip(BLANK) if closed.strip(BLANK) else text
 
 

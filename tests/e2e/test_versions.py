@@ -73,7 +73,12 @@ def test_the_second_month(story: Story) -> None:
     again = home.json(
         "rebuild", "--set", "thresholds={heuristics: 0, instruction: 0, answer: 0}", "--set", "seed=0"
     )
-    assert again["digest"] == loose["digest"]
+    assert again["version"] == loose["version"]  # nothing else would be in it: none is published
+    forced = home.json(
+        "rebuild", "--set", "thresholds={heuristics: 0, instruction: 0, answer: 0}", "--set", "force=true"
+    )
+    assert forced["digest"] == loose["digest"]
+    assert forced["version"] != loose["version"]
     assert asked() - before == paid
 
     # one source left out
