@@ -72,7 +72,7 @@ def print_evaluation(record: Mapping[str, Any], report: Path) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from tasks.evaluate.report import MANY, TITLES, rows_of, verdict_line
+    from tasks.evaluate.report import LEGEND, MANY, TITLES, rows_of, verdict_line
 
     console = terminal.console()
     if not console.is_terminal:
@@ -89,4 +89,5 @@ def print_evaluation(record: Mapping[str, Any], report: Path) -> None:
     if record["baseline"]:
         whole = next(one for one in record["deltas"] if one["group"] == "all")
         console.print(escape(verdict_line(whole, record["model"], record["baseline"])), soft_wrap=True)
+    console.print(LEGEND, soft_wrap=True)
     console.print(f"Report  {report}", soft_wrap=True)

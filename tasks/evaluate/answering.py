@@ -28,6 +28,7 @@ ANSWERED = (
     SCHEMA.append(pa.field("answers", pa.list_(pa.string())))
     .append(pa.field("right", pa.list_(pa.bool_())))  # null: it could not be compared with the trusted answer
     .append(pa.field("unknown", pa.int32()))  # samples that could not be compared
+    .append(pa.field("unanswered", pa.int32()))  # samples in which no answer was found
     .append(pa.field("cut", pa.int32()))  # samples that the cap of tokens cut off
     .append(pa.field("score", pa.float64()))  # share of the samples that are known to be right: pass@1
     .append(pa.field("majority", pa.bool_()))  # whether the commonest answer is
@@ -62,7 +63,8 @@ def answer_items(
 
     An item for which a call failed through no fault of the model's is a failed row: it has no score. An answer that
     cannot be compared with the trusted one is not right in `score` and `majority`, as published evaluations count,
-    and is counted in `unknown` besides: it is not known to be wrong.
+    and is counted in `unknown` besides: it is not known to be wrong. A sample without an answer is counted in `unanswered`:
+    it is not right, and no wrong answer either.
     """
     records: list[dict[str, Any]] = items.to_pylist()
     forms = {name: module("tasks.evaluate.forms", name) for name in {record["form"] for record in records}}
@@ -93,6 +95,7 @@ def answer_items(
             "answers": answers[i],
             "right": right[i],
             "unknown": 0 if failed else right[i].count(None),
+            "unanswered": 0 if failed else answers[i].count(None),
             "cut": sum(done.finish_reason == "length" for done in said[i]),
             "score": None if failed else right[i].count(True) / asking.samples,
             "majority": None if failed else majority[i],

@@ -134,6 +134,7 @@ def _row(task: str, sample: Mapping[str, Any], several: bool) -> dict[str, Any]:
         "answers": [str(said[0]) if len(said) == 1 else str(said)],
         "right": [score >= 1.0],
         "unknown": 0,  # the harness tells right from wrong only
+        "unanswered": 0,  # nor does it say which replies hold no answer
         "cut": 0,
         "score": score,
         "majority": score >= 1.0,

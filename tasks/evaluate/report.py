@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from storage.counting import counted, was
 from storage.markdown import inline
 
 TITLES = {"capability": "Capability", "domain": "Domain", "benchmark": "Benchmark", "subdomain": "Subdomain"}
+LEGEND = (
+    "failed: items that could not be asked, which no score counts. no answer: items with a reply that holds none; "
+    "unknown: items with an answer that cannot be compared with the trusted one. Neither is right, and neither is known "
+    "to be wrong."
+)
 MANY = 40  # lines of a table that are shown; the record has all
 
 
@@ -33,6 +39,7 @@ def to_markdown(record: Mapping[str, Any], plots: Mapping[str, str] | None = Non
     lines += [f"![domains]({plots['radar']})", ""]
     for group, title in TITLES.items():
         lines += _table(record, group, title)
+    lines.append(LEGEND)
     return "\n".join(lines) + "\n"
 
 
@@ -52,7 +59,7 @@ def rows_of(record: Mapping[str, Any], group: str) -> tuple[list[str], list[list
     model, baseline = record["model"], record["baseline"]
     scores = [one for one in record["scores"][model] if one["group"] == group]
     several = any(one["samples"] > 1 for one in scores)
-    headings = ["items", "pass@1 [95 %]", *(["maj@k"] if several else []), "failed", "unknown"]
+    headings = ["items", "pass@1 [95 %]", *(["maj@k"] if several else []), "failed", "no answer", "unknown"]
     cells = [
         [
             one["name"],
@@ -60,6 +67,7 @@ def rows_of(record: Mapping[str, Any], group: str) -> tuple[list[str], list[list
             f"{points(one['score'])} [{points(one['low'])}, {points(one['high'])}]",
             *([points(one["majority"])] if several else []),
             f"{one['failed']:,}",
+            f"{one['unanswered']:,}",
             f"{one['unknown']:,}",
         ]
         for one in scores
@@ -116,7 +124,7 @@ def _said(record: Mapping[str, Any]) -> str:
         + ", ".join(f"{inline(form)} by {inline(ref)}" for form, ref in asked.items())
         for model, asked in record["asked"].items()
     )
-    text = f"{record['created']}, {config['samples']} sample(s) of each item. Asked: {how or 'lm-evaluation-harness only'}."
+    text = f"{record['created']}, {counted(config['samples'], 'sample')} of each item. Asked: {how or 'lm-evaluation-harness only'}."
     if record["unusable"]:
-        text += f" {record['unusable']:,} records of the files cannot be judged and were left out."
+        text += f" {counted(record['unusable'], 'record')} of the files cannot be judged, and {was(record['unusable'])} left out."
     return text

@@ -23,7 +23,8 @@ class Score:
 
     `unknown` items have a sample that could not be compared with the trusted answer. They are among `items`, and such a
     sample is not right in `score` and `majority`, as published evaluations count; it is not known to be wrong either,
-    so `score` is a lower bound where `unknown` is not 0.
+    so `score` is a lower bound where `unknown` is not 0. `unanswered` items have a sample without an answer: it is not right
+    in `score` either, and no wrong answer.
     """
 
     group: str
@@ -36,6 +37,7 @@ class Score:
     majority: float
     failed: int
     unknown: int
+    unanswered: int
     cut: int
 
 
@@ -122,6 +124,7 @@ def _score(items: pa.Table, group: str, name: str) -> Score:
         majority=float(pc.mean(scored.column("majority").cast(pa.float64())).as_py() or 0.0),
         failed=items.num_rows - scored.num_rows,
         unknown=int(pc.sum(pc.greater(scored.column("unknown"), 0)).as_py() or 0),
+        unanswered=int(pc.sum(pc.greater(scored.column("unanswered"), 0)).as_py() or 0),
         cut=int(pc.sum(scored.column("cut")).as_py() or 0),
     )
 
