@@ -1,12 +1,20 @@
-"""A stage on several processes, a GPU each where there are GPUs, started as torchrun does; on CPUs they talk over gloo."""
+"""A stage on several processes, one per GPU where there are GPUs; on CPUs they talk over gloo.
+
+They are not started by torchrun: its processes meet at a TCP store that listens on every network interface, asks nobody
+for a password and holds pickles, so that anybody who reaches the port runs code as the user who trains. Here they meet at
+a file that only this user writes, and talk over the loopback interface.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from storage.datasets import Store
 from tasks.found import module
@@ -16,6 +24,10 @@ from tasks.train.job import Job
 JOB = "job.json"
 LOG = "processes.log"
 REFUSED = "refused.txt"
+_INTERFACE = "lo" if sys.platform == "linux" else "lo0"
+LOOPBACK = {"GLOO_SOCKET_IFNAME": _INTERFACE, "NCCL_SOCKET_IFNAME": _INTERFACE}
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # per process, where the user says nothing
+POLL_S = 0.2
 
 
 def launch(job: Job) -> None:
@@ -33,17 +45,12 @@ def launch(job: Job) -> None:
         ),
         encoding="utf-8",
     )
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone",
-        "--nproc-per-node", str(job.config.processes), "-m", "tasks.train.launch", str(place),
-    ]  # fmt: skip
     log = job.out / LOG
     (job.out / REFUSED).unlink(missing_ok=True)
-    with log.open("ab") as sink:
-        done = subprocess.run(
-            command, stdout=sink, stderr=sink, cwd=Path(__file__).resolve().parents[2], check=False
-        )
-    if done.returncode:
+    with log.open("ab") as sink, tempfile.TemporaryDirectory(dir=job.out, prefix=".meeting-") as folder:
+        command = [sys.executable, "-m", "tasks.train.launch", str(place), str(Path(folder, "store"))]
+        failed = _run(command, job.config.processes, sink)
+    if failed:
         refused = job.out / REFUSED
         if refused.exists():
             raise TrainError(refused.read_text(encoding="utf-8"))
@@ -53,12 +60,45 @@ def launch(job: Job) -> None:
         )
 
 
-def worker(place: Path) -> None:
-    """What each of the processes does."""
+def _run(command: list[str], processes: int, sink: IO[bytes]) -> bool:
+    """Start the processes and wait until all have ended. Whether one failed: the others, which would wait for it, are
+    ended then."""
+    size = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for rank in range(processes):
+            place = {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+            started.append(
+                subprocess.Popen(
+                    command,
+                    stdout=sink,
+                    stderr=sink,
+                    cwd=Path(__file__).resolve().parents[2],
+                    env=ONE_THREAD | os.environ | LOOPBACK | size | place,
+                )
+            )
+        while any(process.poll() is None for process in started):
+            if any(process.returncode for process in started):
+                break
+            time.sleep(POLL_S)
+        return any(process.returncode for process in started)
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def worker(place: Path, meeting: Path) -> None:
+    """What each of the processes does. `meeting`: the file at which they meet."""
     import torch
     from accelerate import PartialState
 
-    state = PartialState(cpu=not torch.cuda.is_available())
+    state = PartialState(
+        cpu=not torch.cuda.is_available(),
+        init_method=meeting.as_uri(),
+        rank=int(os.environ["RANK"]),
+        world_size=int(os.environ["WORLD_SIZE"]),
+    )
     told: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
     config, store = Train.model_validate(told["config"]), Store(told["home"])
     if state.num_processes != config.processes:
@@ -74,4 +114,4 @@ def worker(place: Path) -> None:
 
 
 if __name__ == "__main__":
-    worker(Path(sys.argv[1]))
+    worker(Path(sys.argv[1]), Path(sys.argv[2]))

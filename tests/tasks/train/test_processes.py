@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -34,3 +36,28 @@ def test_two_processes_learn_what_one_learns(
 def test_what_a_process_refuses_is_told(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
     with pytest.raises(TrainError, match="no pairs of a right and a wrong solution"):
         train(tiny(method="dpo", processes=2), store, tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_nobody_else_reaches_the_processes(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
+    """They listen on loopback only. The store of torchrun listens on every interface, and unpickles what it holds."""
+    listening: set[str] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            for process in psutil.Process().children(recursive=True):
+                try:
+                    connections = process.net_connections()
+                except psutil.Error:  # it has just ended
+                    continue
+                listening.update(one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN)
+
+    watching = threading.Thread(target=look)
+    watching.start()
+    try:
+        train(tiny(steps=2, batch=8, micro_batch=2, processes=2), store, tmp_path / "two")
+    finally:
+        over.set()
+        watching.join()
+    assert listening == {"127.0.0.1"}
