@@ -13,8 +13,11 @@ import prompts
 from flows.config import Nightly
 from flows.settings import Settings
 from flows.tools import Tools
+from storage.counting import counted
 from storage.ledger import Usage
 from tasks.clock import moment
+from tasks.decontaminate.benchmarks import Benchmarks
+from tasks.decontaminate.certificate import Certificate, planted
 from tasks.forecast import MEASURED, Forecast, Plan, Price, Share, error_of
 from tasks.forecast import forecast as drawn
 from tasks.found import module
@@ -22,11 +25,32 @@ from tasks.taxonomy import SUBDOMAINS
 
 MOST_NIGHTS = 10  # that are looked back upon
 # kept of a hundred, where no night was published yet
-GUESSES = {"written": 93, "novel": 85, "solved": 95, "verified": 80, "scored": 95, "judged": 40, "usable": 75}
-ROLE_OF = {"solve": "reasoner", "critique": "critic", "probe": "student"}  # the others are the teacher's
-PROMPT_OF = {"solve": "solve_cot", "probe": "solve_cot"}  # where a stage's prompt has another name
+GUESSES = {
+    "written": 93,
+    "novel": 85,
+    "solved": 95,
+    "verified": 80,
+    "scored": 95,
+    "judged": 40,
+    "usable": 75,
+    "near": 5,
+}
+ROLE_OF = {
+    "solve": "reasoner",
+    "critique": "critic",
+    "decontaminate": "critic",
+    "probe": "student",
+}  # the others are the teacher's
+PROMPT_OF = {
+    "solve": "solve_cot",
+    "probe": "solve_cot",
+    "decontaminate": "same_problem",
+}  # where a stage's prompt has another name
 OTHERS = ("seeds", "known answers")  # how titles of funnel lines end that are not of what was written
 PROBES = 144  # problems of the project's own probe set
+NEAR_PER_LEAK = (
+    1.2  # near pairs of a leak that is planted to measure the rules; between 1.1 and 1.3 on sets of 1 to 300
+)
 SECONDS_A_CALL = 5.0  # guessed, of an endpoint that was never asked
 
 
@@ -34,6 +58,8 @@ def forecast(config: Nightly, tools: Tools) -> Forecast:
     """Return the forecast of a night from the history of this home; no model is asked."""
     nights = past_nights(tools)
     plan = plan_of(config, nights, tools.ledger().history(), tools.settings)
+    if plan.measured and (base := tools.store.versions(config.dataset)):
+        plan = replace(plan, standing=float(base[-1].rows))
     return replace(drawn(plan, seed=config.seed), nights=len(nights))
 
 
@@ -67,7 +93,7 @@ def plan_of(
         writers=dict(config.generate.methods),
         prices={
             tag: _price(tag, history, settings)
-            for tag in (*config.generate.methods, "solve", "critique", "probe")
+            for tag in (*config.generate.methods, "solve", "critique", "decontaminate", "probe")
         },
         judged=any("critic" in module("tasks.scorers", name).needs for name in config.score.scorers),
         in_flight=settings.in_flight,
@@ -75,10 +101,45 @@ def plan_of(
         tokens=config.budget.tokens,
         seconds=_until(config.budget.deadline),
         batch=config.answers == "batch",
+        **_decontamination(config, nights),
     )
     guessed = any(not plan.prices[tag].calls for tag in ("solve", *config.generate.methods))
     errors = {name: error_of(name, logs, guessed=guessed) for name, logs in _errors(nights).items()}
     return replace(_paced(plan, nights), errors={} if guessed else errors)
+
+
+def _decontamination(config: Nightly, nights: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the critic is asked for decontamination: nothing without benchmarks, and to measure the rules nothing where a
+    night of this home has measured the same rules on the same files: its answers are in the ledger."""
+    settings = config.decontaminate
+    if not settings.benchmarks or not settings.ask:
+        return {}
+    benchmarks = Benchmarks.load(settings.benchmarks)
+    rows = pairs = 0
+    known = False
+    for night in nights:
+        certificate = (
+            Certificate.from_dict(night["decontamination"]) if night.get("decontamination") else None
+        )
+        if certificate is None or not certificate.sets:
+            continue
+        rows, pairs = rows + certificate.rows, pairs + sum(certificate.judged.values())
+        known |= bool(certificate.judged) and not certificate.missing(benchmarks, settings.rules).files
+    near = Share(min(pairs, rows), rows) if rows else Share(GUESSES["near"], 100, guessed=True)
+    if known:
+        return {"near": near}
+    return {"near": near, "measured": NEAR_PER_LEAK * planted(benchmarks.items(), settings.planted)}
+
+
+def notice(record: Mapping[str, Any]) -> str:
+    """One line about the calls that decontamination makes, of a forecast's record; "" where it makes none."""
+    calls = sum(line["calls"] for line in record.get("stages", ()) if line["stage"] == "decontaminate")
+    if calls < 1:
+        return ""
+    return (
+        f"Decontamination asks the critic about {counted(round(calls), 'near pair')}, for the registered benchmarks "
+        "(most of them once, to measure the rules); decontaminate.ask=false asks nothing"
+    )
 
 
 def _errors(nights: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
@@ -130,8 +191,15 @@ def _share(name: str, funnel: Iterable[Mapping[str, Any]], stages: list[str]) ->
 def _judged(nights: Iterable[Mapping[str, Any]]) -> Share:
     """Of the rows that came to the critic, those that it was asked about."""
     came = sum(line["asked"] for night in nights for line in night["funnel"] if line["stage"] == "critique")
-    asked = sum(c["completions"] for night in nights for c in night["costs"] if c["role"] == "critic")
+    asked = sum(_critiques(night) for night in nights)
     return Share(min(asked, came), came) if came else Share(GUESSES["judged"], 100, guessed=True)
+
+
+def _critiques(night: Mapping[str, Any]) -> int:
+    """Completions of the stage critique: of the critic, without those of decontamination, where it made any."""
+    if (night.get("decontamination") or {}).get("sets"):
+        return sum(line["calls"] for line in night["service"] if line["tag"] == "critique")
+    return sum(cost["completions"] for cost in night["costs"] if cost["role"] == "critic")
 
 
 def _usable(nights: Iterable[Mapping[str, Any]]) -> Share:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from flows.begun import Begun
 from flows.config import ConfigError, Nightly
 from flows.decontamination import Decontamination, refuse_unknown_kinds
-from flows.forecast import forecast
+from flows.forecast import forecast, notice
 from flows.progress import Bars
 from flows.reporting import report_stopped
 from flows.settings import EMBEDDED, ROLES, Settings
@@ -125,6 +125,8 @@ class Night:
             tools.engine(role).check()
         if shared := borrowed(config, tools.settings):
             bars.say(shared)
+        if judged := notice(begun.forecast):
+            bars.say(judged)
         rows = config.generate.remembered
         remembered = sample(tools.store, base, rows, seed, EXAMPLE) if base else to_table([]).select(EXAMPLE)
         before = Calibration.from_dict(base.lineage.get("calibration", {}) if base else {})

@@ -135,7 +135,7 @@ def plan_nightly(
     night = wanted.night()
     import orjson
 
-    from flows.forecast import forecast
+    from flows.forecast import forecast, notice
     from flows.night import borrowed
     from flows.settings import load_settings
     from flows.showing import print_forecast
@@ -148,8 +148,9 @@ def plan_nightly(
         terminal.echo_json(orjson.dumps(found.record(), option=orjson.OPT_INDENT_2).decode())
     else:
         print_forecast(found, night)
-        if shared:
-            typer.echo(f"\n{shared}")
+        for line in (shared, notice(found.record())):
+            if line:
+                typer.echo(f"\n{line}")
 
 
 def _feasible(night: Nightly) -> None:

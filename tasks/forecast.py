@@ -95,6 +95,9 @@ def error_of(name: str, logs: Sequence[float], *, guessed: bool) -> Error:
 class Plan:
     """The night to forecast. `cells`: topics that questions are ordered for, each in calls of its own. `shares`: stage -> Share for written, novel, solved, verified, scored, and judged (what the critic is asked about); `usable`:
     rows that the mixture can take of a novel question, as a share of `best`. `known`: questions with known answers that the votes are tried on. `writers`: tag -> weight.
+    `measured`: near pairs that the critic reads once, to measure what the decontamination rules find; `standing`: published
+    rows that are compared with benchmarks for the first time; `near`: near pairs per compared row (None: the critic is not
+    asked about any).
     `overhead` seconds a solution besides waiting for models, `start` seconds once. `errors`: how earlier forecasts of
     calls, tokens per call and seconds compared with the facts."""
 
@@ -119,6 +122,9 @@ class Plan:
     tokens: float | None = None
     seconds: float | None = None
     batch: bool = False
+    measured: float = 0.0
+    standing: float = 0.0
+    near: Share | None = None
     errors: Mapping[str, Error] = field(default_factory=dict)
 
 
@@ -151,6 +157,9 @@ def forecast(plan: Plan, *, seed: int = 0) -> Forecast:
         calls["critique"] = (
             solutions * share["solved"] * share["verified"] * share["scored"] * share["judged"]
         )
+    if plan.near is not None:
+        compared = solutions * share["solved"] * share["verified"] * share["scored"] + plan.standing
+        calls["decontaminate"] = plan.measured * _around(rng, 0.2) + compared * plan.near.draw(rng)
     if plan.probes:
         calls["probe"] = np.full(DRAWS, float(plan.probes))
     sent, made, online, batch, busy = (np.zeros(DRAWS) for _ in range(5))
@@ -207,6 +216,7 @@ def forecast(plan: Plan, *, seed: int = 0) -> Forecast:
         sum(price.calls for price in plan.prices.values()),
         guessed=sorted(
             {name for name, found in plan.shares.items() if found.guessed}
+            | ({"near"} if plan.near is not None and plan.near.guessed else set())
             | {tag for tag in calls if not plan.prices[tag].calls}
         ),
     )

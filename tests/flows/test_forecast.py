@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import prompts
 from flows.config import Nightly
-from flows.forecast import plan_of
+from flows.forecast import NEAR_PER_LEAK, notice, plan_of
 from flows.settings import Settings
 from storage.ledger import Usage
+from tasks.decontaminate.benchmarks import Benchmarks
+from tasks.decontaminate.certificate import Certificate, planted
 from tasks.demand import FIRST_GUESS, MARGIN
-from tasks.forecast import COVERAGE, Forecast
+from tasks.forecast import COVERAGE, Forecast, Share
 from tasks.forecast import forecast as drawn
 from tasks.seeding import seed_of
 
@@ -182,3 +185,61 @@ def test_resumed_and_replayed_nights_say_nothing_of_durations() -> None:
     home.nights.append(slow)
     after = home.plan().figures["seconds"]
     assert abs(math.log(after[1] / before[1])) < 0.1  # only the shares of its rows count
+
+
+def critic_calls(config: Nightly, nights: list[dict[str, Any]]) -> float:
+    """The likely calls of decontamination."""
+    return sum(
+        one["calls"]
+        for one in drawn(plan_of(config, nights, [], Settings())).stages
+        if one["stage"] == "decontaminate"
+    )
+
+
+def test_the_judge_of_decontamination_is_forecast_and_said(tmp_path: Path) -> None:
+    file = tmp_path / "exam.jsonl"
+    file.write_text(
+        "".join(
+            f'{{"question": "Ann has {n} pens and buys {n + 2} more. How many has she?"}}\n'
+            for n in (3, 5, 9)
+        )
+    )
+    settings: dict[str, Any] = {"benchmarks": [str(file)]}
+    config = Nightly.model_validate({"target": 20, "decontaminate": settings})
+    plan = plan_of(config, [], [], Settings())
+    expected = NEAR_PER_LEAK * planted(Benchmarks.load([file]).items(), 100)
+    assert plan.measured == expected > 200
+    forecast = drawn(plan)
+    assert critic_calls(config, []) > 0.7 * expected
+    without = Nightly.model_validate({"target": 20})
+    assert (
+        forecast.figures["calls"][1] - drawn(plan_of(without, [], [], Settings())).figures["calls"][1]
+        > 0.7 * expected
+    )
+    assert "Decontamination asks the critic about " in notice(forecast.record())
+    # nobody is asked: no call, no line
+    for some in ({}, {"benchmarks": [str(file)], "ask": False}):
+        quiet = Nightly.model_validate({"target": 20, "decontaminate": some})
+        assert critic_calls(quiet, []) == 0
+        assert notice(drawn(plan_of(quiet, [], [], Settings())).record()) == ""
+
+
+def test_rules_that_a_night_has_measured_are_not_measured_again(tmp_path: Path) -> None:
+    file = tmp_path / "exam.jsonl"
+    file.write_text('{"question": "Ann has 3 pens and buys 5 more. How many has she?"}\n')
+    config = Nightly.model_validate({"target": 20, "decontaminate": {"benchmarks": [str(file)]}})
+    files = Benchmarks.load([file]).files
+    certificate = Certificate(
+        tuple((name, digest, 1) for name, _, digest in files), tuple(config.decontaminate.rules), (), (), 0, None, 0,
+        rows=400, judged={"different": 7, "same": 1},
+    )  # fmt: skip
+    home = SimulatedHome(3)
+    night = home.night() | {"decontamination": certificate.to_dict()}
+    night["service"] = [one | {"tag": "critique", "calls": 5} for one in night["service"][:1]]
+    plan = plan_of(config, [night], [], Settings())
+    assert plan.measured == 0
+    assert plan.near == Share(8, 400)
+    (tmp_path / "exam.jsonl").write_text(
+        '{"question": "Another one, of 17 words and 3 numbers, in another set?"}\n'
+    )
+    assert plan_of(config, [night], [], Settings()).measured > 0

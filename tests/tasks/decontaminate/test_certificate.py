@@ -23,6 +23,7 @@ from tasks.seeding import rng_of
 
 from .conftest import ITEMS
 
+ROOT = Path(__file__).resolve().parents[3]
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
 
@@ -244,3 +245,24 @@ def test_recall_on_real_benchmarks() -> None:
     assert min(recall["embedded"], recall["multiple choice"]) > 0.95
     assert min(recall["renamed"], recall["other numbers"]) > 0.75
     assert recall["reworded"] > 0.6
+
+
+def test_false_positives_are_explained_and_counted_on_registered_items_alone(tmp_path: Path) -> None:
+    """The project's seeds are like its own problems, which are planted and in nobody's benchmark."""
+
+    def exam(name: str, question: str) -> Benchmarks:
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text(json.dumps({"question": question}) + "\n")
+        return Benchmarks.load([path])
+
+    registered = exam("apart", "What is the least prime number above one hundred and six, and why is it one?")
+    seeds = Benchmarks.load(sorted((ROOT / "seeds").glob("*.jsonl")))
+    rules = ["exact", "ngram13", "template"]
+    assert measure(registered, rules, Tools(), clean=seeds.items().texts, a_kind=100).false_positives == 0
+    leaked = exam("leaked", seeds.items().texts[0])
+    found = measure(leaked, rules, Tools(), clean=seeds.items().texts[:50], a_kind=0)
+    assert (found.false_positives, found.false_by_rule) == (1, {"exact": 1})
+    line = found.lines()[-1]
+    assert line.startswith("False positives: 1 of 50 clean rows (exact 1): 2.0% of rows that hold no item")
+    assert "decontaminate.rules" in line
+    assert Certificate.from_dict(found.to_dict()) == found

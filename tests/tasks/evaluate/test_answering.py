@@ -267,6 +267,7 @@ def test_unknown_is_counted_beside_the_score(ask: Any, tmp_path: Path) -> None:
     record = {"model": "student", "baseline": None, "scores": {"student": [as_record(one)]}}
     headings, (cells,) = rows_of(record, "benchmark")
     assert dict(zip(["name", *headings], cells, strict=True))["unknown"] == "1"
+    assert dict(zip(["name", *headings], cells, strict=True))["no answer"] == "1"
 
 
 def test_the_question_alone_where_it_is_asked_bare(ask: Any, tmp_path: Path) -> None:
