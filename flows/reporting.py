@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.terms import HOW_TO_GO_ON, Stopped
 from flows.tools import Tools
+from storage.counting import counted
 from storage.home_files import HomeFiles
-from storage.markdown import inline
+from storage.markdown import code, inline
 from storage.marks import newest
 from storage.rows import column
 from storage.versions import Version
@@ -66,13 +67,12 @@ def report(tools: Tools, version: Version) -> Path:
         description=f"Why candidates of `{version}` were dropped; `./mathmill why ID` shows the life of an example",
     )
     create_markdown_artifact(
-        key=f"{key}-report", markdown=page.markdown(link=str(path)), description=f"`{version}`"
+        key=f"{key}-report", markdown=page.markdown(path=str(path)), description=f"`{version}`"
     )
-    create_link_artifact(
+    create_markdown_artifact(
         key=f"{key}-version",
-        link=path.as_uri(),
-        link_text=str(version),
-        description=f"`{version}`, {version.rows:,} rows",
+        markdown=f"`{version}`, {counted(version.rows, 'row')}. Its page: {code(path)}",
+        description=f"`{version}`, {counted(version.rows, 'row')}",
     )
     _compared(tools, version, key)
     # the page comes last: its existence means that the rest is there

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import yaml
+from rich.cells import cell_len
 from rich.markdown import Markdown
 from rich.markup import escape
 from rich.table import Table
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     from tasks.forecast import Forecast
     from tasks.report.figures import Dropped
 
+
+_BAR = re.compile(r"(?<!\\)\|")
+_RULE = re.compile(r":?-+:?")
+_HEADING = re.compile(r"^#{1,6} ")
+_MARKS = re.compile(r"\\([!-/:-@\[-`{-~])|(`+)(.+?)\2(?!`)|\*\*|&lt;")  # escapes, code spans, bold, entities
 
 MOST_REASONS = 10  # at the terminal; the report has more
 REASON_WIDTH = 160
@@ -75,12 +82,54 @@ def print_version(
 
 
 def print_markdown(text: str) -> None:
-    """Print Markdown: rendered at a terminal, as it is where the output goes into a file or a pipe."""
+    """Print Markdown: rendered at a terminal, as plain text where the output goes into a file or a pipe."""
     console = terminal.console()
     if console.is_terminal:
         console.print(Markdown(visible(text)))  # links, too, are written to the terminal
     else:
-        terminal.echo(text, nl=not text.endswith("\n"))
+        terminal.echo(plain_text(text))
+
+
+def plain_text(text: str) -> str:
+    """The project's own Markdown (storage.markdown) as text without marks and escapes, its tables as columns."""
+    lines: list[str] = []
+    table: list[list[str]] = []
+    right: list[bool] = []
+    fenced = False
+    for line in [*text.splitlines(), ""]:
+        if not fenced and line.startswith("|"):
+            cells = [cell.strip() for cell in _BAR.split(line.strip()[1:-1])]
+            if all(_RULE.fullmatch(cell) for cell in cells):
+                right = [cell.endswith(":") for cell in cells]
+            else:
+                table.append([_words(cell) for cell in cells])
+            continue
+        lines += _columns(table, right)
+        table = []
+        if line.startswith("```"):
+            fenced = not fenced
+        elif not line.startswith("!["):  # a plot
+            lines.append(line if fenced else _words(_HEADING.sub("", line)))
+    return "\n".join(lines).rstrip("\n")
+
+
+def _columns(table: list[list[str]], right: list[bool]) -> list[str]:
+    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+    right = right + [False] * (len(widths) - len(right))
+    lines = []
+    for row in table:
+        cells = []
+        for cell, width, numbers in zip(row, widths, right, strict=True):
+            space = " " * (width - cell_len(cell))
+            cells.append(space + cell if numbers else cell + space)
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _words(text: str) -> str:
+    return _MARKS.sub(
+        lambda found: found[1] or (found[3] or "").strip() or ("<" if found[0] == "&lt;" else ""), text
+    )
 
 
 def dropped_in(store: Store, version: Version) -> list[Dropped]:

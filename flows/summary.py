@@ -13,6 +13,7 @@ from flows import terminal
 from flows.reporting import report_path
 from flows.settings import load_settings
 from flows.showing import dropped_in, funnel_table, print_dropped
+from storage.counting import counted, was
 from storage.datasets import Store
 from storage.versions import Version
 from tasks.decontaminate.certificate import Certificate
@@ -41,20 +42,23 @@ def print_summary(name: str) -> None:
     completions = sum(cost["completions"] for cost in costs)
     cached = sum(cost["cached"] for cost in costs)
     tokens = sum(line["prompt_tokens"] + line["completion_tokens"] for line in service)
+    used = sum(cost["prompt_tokens"] + cost["completion_tokens"] for cost in costs)
     estimated = sum(line["estimated"] for line in service)
+    guess = f" ({counted(estimated, 'call')} estimated)" if estimated else ""
     console.print()
     console.print(
-        f"Published  [bold green]{version}[/]: {version.rows:,} rows, {version.added:,} of them new"
+        f"Published  [bold green]{version}[/]: {counted(version.rows, 'row')}, {version.added:,} of them new"
     )
     console.print(
-        f"Cost       ${sum(line['usd'] for line in service):,.2f}, {tokens:,} tokens"
-        f"{f' ({estimated:,} calls estimated)' if estimated else ''}; "
-        f"{completions:,} completions, {cached:,} of them from the ledger"
+        f"Cost       ${sum(line['usd'] for line in service):,.2f}, {counted(tokens, 'token')} paid in this run"
+        f"{guess}; "
+        f"used by this version: {counted(completions, 'completion')}, {cached:,} of them from the ledger, {counted(used, 'token')}",
+        soft_wrap=True,
     )
     if ended:
         short = version.added < ended["target"] <= ended["accepted"]
         console.print(
-            f"Ended by   {ENDED[ended['by']]}: {version.added:,} of {ended['target']:,} rows wanted"
+            f"Ended by   {ENDED[ended['by']]}: {version.added:,} of {counted(ended['target'], 'row')} wanted"
             f"{'; others were published by another run meanwhile' if short else ''}"
         )
     refused = sum(line["rejected"] for line in version.lineage["funnel"] if line["stage"] == "ingest")
@@ -87,8 +91,12 @@ def _benchmarks(version: Version) -> str:
     items = sum(count for _, _, count in found.sets)
     unread = sum(count for _, count, _ in found.unread)
     return (
-        f"{items:,} items of {len(found.sets)} sets: {sum(found.hits.values()):,} of {found.rows:,} rows rejected"
-        + (f"; {unread:,} records could not be read and were not compared, see the report" if unread else "")
+        f"{counted(items, 'item')} of {counted(len(found.sets), 'set')}: {sum(found.hits.values()):,} of {counted(found.rows, 'row')} rejected"
+        + (
+            f"; {counted(unread, 'record')} could not be read and {was(unread)} not compared, see the report"
+            if unread
+            else ""
+        )
     )
 
 

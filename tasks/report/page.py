@@ -38,11 +38,12 @@ class Report:
         drawn["shares"] = {name: Markup(plots.svg(plot)) for name, plot in self._shares.items()}
         return self._render("page.html", drawn)
 
-    def markdown(self, *, link: str) -> str:
-        """The same figures as a Markdown artifact; `link` is where the HTML page lies."""
+    def markdown(self, *, path: str) -> str:
+        """The same figures as a Markdown artifact; `path` is where the HTML page lies: as text, since a browser follows no
+        link from a served page to a file."""
         drawn = {name: plots.data_uri(plot) for name, plot in self._plots.items()}
         drawn["subdomain"] = plots.data_uri(self._shares["subdomain"])
-        return self._render("page.md", drawn, link=link, address=Path(link).absolute().as_uri())
+        return self._render("page.md", drawn, path=path)
 
     def _render(self, template: str, drawn: dict[str, Any], **more: Any) -> str:
         known = {"scores": "", "calibration": ""} | drawn

@@ -70,11 +70,11 @@ def test_the_page_says_what_happened() -> None:
 def test_the_page_says_how_far_correctness_can_be_trusted() -> None:
     held = {"labelled": 1600, "accuracy": 0.9125, "ece": 0.0312, "bins": [[0.1, 0.0, 600], [0.9, 0.95, 1000]]}
     tried, untried = (figures(lineage={"calibration": found}) for found in (held, {"weights": {}, "rows": 0}))
-    for text in (Report(tried).html(), Report(tried).markdown(link="x")):
+    for text in (Report(tried).html(), Report(tried).markdown(path="x")):
         for part in ("1,600 solutions", "0.912", "0.031", "How far"):
             assert part in text
     assert Report(tried).html().count("<svg") == Report(untried).html().count("<svg") + 1
-    assert "How far" not in Report(untried).html() + Report(untried).markdown(link="x")
+    assert "How far" not in Report(untried).html() + Report(untried).markdown(path="x")
 
 
 def test_reasons_are_folded_and_counted() -> None:
@@ -94,7 +94,7 @@ def test_every_reason_has_examples_for_why() -> None:
     assert found.examples == tuple(sorted(Row(f"q{i}", "en").id for i in range(50)))[:EXAMPLES]
     assert reasons(table.take(list(reversed(range(50))))) == [found]
     report = Report(figures(rejected=table))
-    for page in (report.html(), report.markdown(link="x")):
+    for page in (report.html(), report.markdown(path="x")):
         assert found.examples[0][:SHORT_ID] in page
         assert "./mathmill why ID" in page
 
@@ -110,8 +110,8 @@ def test_rows_that_were_set_aside_are_no_losses() -> None:
     assert [(one.stage, one.rows) for one in found.reasons] == [("probe", 1), ("verify", 1)]
     report = Report(found)
     assert "<b>2</b><span>rejected or failed" in report.html()
-    assert "2 rejected or failed" in report.markdown(link="x")
-    for page in (report.html(), report.markdown(link="x")):
+    assert "2 rejected or failed" in report.markdown(path="x")
+    for page in (report.html(), report.markdown(path="x")):
         assert "student is right" not in page
         assert "solved to calibrate" not in page
 
@@ -166,16 +166,16 @@ def test_hostile_rows_are_text() -> None:
     assert "<script" not in page
     assert "<img" not in page
     assert "&lt;script&gt;" in page
-    markdown = Report(found).markdown(link="/tmp/x.html")
+    markdown = Report(found).markdown(path="/tmp/x.html")
     # what is left may only stand inside fenced blocks, which no renderer reads as markup
     assert "<script" not in re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
     rendered = MarkdownIt("commonmark").enable("table").render(markdown)
     assert not re.search(r"<script|<img(?! src=\"data:image/png;base64,)|<a[ >]", rendered)
-    assert rendered.count("<h2>") == Report(figures()).markdown(link="x").count("\n## ")
+    assert rendered.count("<h2>") == Report(figures()).markdown(path="x").count("\n## ")
 
 
 def test_markdown_has_the_same_numbers() -> None:
-    text = Report(figures()).markdown(link="/tmp/x.html")
+    text = Report(figures()).markdown(path="/tmp/x.html")
     for part in (
         "math-sft@2026.11.20",
         "| Solve | 15 | 12 | 2 | 1 |",
