@@ -63,7 +63,10 @@ def as_markdown(done: Trained) -> str:
     commit = done.lineage["code"]["commit"][:10] or "no commit"
     lines += [
         "",
-        f"{environment['device']}, torch {environment['packages']['torch']}, {commit}, seed {done.lineage['config']['seed']}",
+        inline(
+            f"{environment['device']}, torch {environment['packages']['torch']}, {commit}, "
+            f"seed {done.lineage['config']['seed']}"
+        ),
     ]
     return "\n".join(lines) + "\n"
 
