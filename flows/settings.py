@@ -75,17 +75,25 @@ class Role(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), hide_input_in_errors=True)
 
-    model: str = EMBEDDED
-    base_url: Annotated[tuple[str, ...], NoDecode] = ()
-    api_key: SecretStr | None = None
+    model: str = Field(
+        EMBEDDED,
+        description="embedded, a name that the server knows, vllm:MODEL in a process of its own, or hf:FOLDER for a checkpoint",
+    )
+    base_url: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="address of the chat-completions API; several, separated by commas, are used as one pool",
+    )
+    api_key: SecretStr | None = Field(None, description="key that is sent with every call")
     headers: dict[str, SecretStr] = Field({}, description="further headers of every call, as JSON")
     accept_models: tuple[str, ...] = Field((), description="names that answers may carry besides the model's")
     wait_ready: float = Field(
         0.0, ge=0, description="seconds that a server which loads its model is waited for"
     )
-    price_in: float = Field(0.0, ge=0)
-    price_out: float = Field(0.0, ge=0)
-    revision: str = ""
+    price_in: float = Field(0.0, ge=0, description="USD per million tokens of the prompt")
+    price_out: float = Field(0.0, ge=0, description="USD per million tokens of the completion")
+    revision: str = Field(
+        "", description="further name of the weights; another one asks again what the ledger holds"
+    )
 
     @field_validator("base_url", mode="before")
     @classmethod
@@ -118,17 +126,26 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    home: Path = Field(default_factory=lambda: _own_or_checkout(".mathmill"))
-    teacher: Role = Role()
+    home: Path = Field(
+        default_factory=lambda: _own_or_checkout(".mathmill"),
+        description="folder of everything that is stored; .mathmill of the current folder, else of the checkout",
+    )
+    teacher: Role = Role()  # the roles have a table of their own in docs/settings.md
     reasoner: Role | None = None  # unset: the teacher's
     critic: Role | None = None  # unset: the teacher's
     student: Role | None = None  # unset: embedded-small beside an embedded teacher, else the teacher's
     encoder: str = Field("minilm", description="minilm, or a name or folder of sentence-transformers")
-    store: str = ""  # where tables lie, a folder or s3://bucket/prefix; unset: <home>
-    ledger: str | None = None  # SQLAlchemy URL; unset: <home>/ledger.sqlite
-    runner: Literal["threads", "processes", "ray", "dask"] = "threads"  # where task runs are executed
+    store: str = Field("", description="folder or s3://bucket/prefix of the tables; empty: the home")
+    ledger: str | None = Field(
+        None, description="SQLAlchemy URL of the completion ledger; empty: ledger.sqlite in the home"
+    )
+    runner: Literal["threads", "processes", "ray", "dask"] = Field(
+        "threads", description="where task runs are executed"
+    )
     runner_workers: int = Field(4, ge=1, description="task runs at the same time, on a cluster of our own")
-    runner_address: str = ""  # of a running Ray or Dask cluster; unset: one is started for each run
+    runner_address: str = Field(
+        "", description="address of a running Ray or Dask cluster; empty: one is started for each run"
+    )
     jitter_s: float = Field(0.0, ge=0, description="a scheduled run waits up to so many seconds")
     in_flight: int = Field(64, ge=1, description="model calls in flight at most, a role")
     request_seconds: float = Field(600.0, gt=0, description="total deadline of one call over all its tries")
@@ -139,7 +156,9 @@ class Settings(BaseSettings):
         20, ge=1, description="a run ends after so many paid answers in a row that cannot be used"
     )
     batch_poll: float = Field(30.0, gt=0, description="seconds between looks at a batch")
-    vllm_python: Path | None = None  # Python of the environment that `mathmill setup vllm` makes
+    vllm_python: Path | None = Field(
+        None, description="Python of the environment that `mathmill setup vllm` makes"
+    )
     vllm_options: dict[str, Any] = Field({}, description="of the in-process vLLM engine, as JSON")
     sandbox_workers: int = Field(2, ge=1, description="programs that run at the same time")
     answer_workers: int = Field(2, ge=1, description="processes that compare answers")
