@@ -62,13 +62,19 @@ def test_every_page_is_in_the_navigation() -> None:
     # the one tag in it is for the generator
     navigation = navigated(yaml.safe_load(re.sub(r"!!python/name:\S+", "", text))["nav"])
     listed = set(navigation) | {
-        f"decisions/{name}" for name in re.findall(r"\]\((\d+-[\w-]+\.md)\)", (DOCS / "decisions" / "index.md").read_text())
+        f"decisions/{name}"
+        for name in re.findall(r"\]\((\d+-[\w-]+\.md)\)", (DOCS / "decisions" / "index.md").read_text())
     }
     assert listed == {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for path in [*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md"]:
+    for path in [
+        *DOCS.rglob("*.md"),
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "examples" / "README.md",
+    ]:
         text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
         for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)", text):
             assert (path.parent / target).exists(), f"{path.relative_to(ROOT)}: {target}"

@@ -1,4 +1,4 @@
-"""The README is executed: its commands in a fresh home, its Python blocks on the data they left, its settings."""
+"""The README and the guide are executed: their commands in a fresh home, Python blocks on the data they left, settings."""
 
 from __future__ import annotations
 
@@ -18,18 +18,24 @@ from flows.settings import ROLES, Role, Settings
 from tests.e2e.processes import ROOT, SCRIPT, Home, clean_environment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+# pages whose commands run after those of the README, in its folder
+PAGES = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("guide.md", "operations.md")]
 # these do not end by themselves, or are this very run: their own tests start them
 ELSEWHERE = {("test",), ("up",), ("teacher", "serve")}
 
 pytestmark = pytest.mark.e2e
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
-def commands() -> list[list[str]]:
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+def commands(*pages: str) -> list[list[str]]:
+    """The commands of the README, or of the pages given, split into words."""
+    lines = [
+        line for page in pages or [README] for block in blocks("sh", page) for line in block.splitlines()
+    ]
+    lines = [line for line in lines if line.strip()]
     return [shlex.split(line, comments=True)[1:] for line in lines]
 
 
@@ -51,7 +57,7 @@ def followed(home: Callable[..., Home]) -> Followed:
     one.path.parent.mkdir(parents=True, exist_ok=True)
     one.environment.pop("MATHMILL_HOME")
     (one.path.parent / ".mathmill").mkdir()  # else it would be the home of this checkout
-    first, *others = [words for words in commands() if not elsewhere(words)]
+    first, *others = [words for words in commands(README, *PAGES) if not elsewhere(words)]
     night = one.script(*first)
     assert night.returncode == 0, night.stderr[-3000:]
     for words in others:
@@ -119,7 +125,7 @@ def test_commands_that_go_on_are_understood() -> None:
 
 def test_settings_of_the_readme_and_the_example_are_settings() -> None:
     texts = [
-        *blocks("ini"),
+        *(block for page in (README, *PAGES) for block in blocks("ini", page)),
         re.sub(r"^# (?=MATHMILL_)", "", (ROOT / ".env.example").read_text(), flags=re.MULTILINE),
     ]
     names = {name for text in texts for name in dotenv_values(stream=StringIO(text))}
@@ -135,9 +141,9 @@ def test_links_lead_somewhere() -> None:
         assert (ROOT / target).exists(), target
 
 
-def test_the_map_names_what_is_there() -> None:
-    for name in re.findall(r"^\| `(\w+)/` \|", README, re.MULTILINE):
-        assert (ROOT / name).is_dir()
-    for name in re.findall(r"`(\w+)/` \(", README):
-        assert (ROOT / "tasks" / name).is_dir(), name
-    assert Path(ROOT / "docs" / "log.md").exists()
+def test_the_readme_is_an_introduction() -> None:
+    assert len(README.splitlines()) <= 150
+    listed = re.findall(r"\]\((docs/[\w/-]+\.md)\)", README)
+    assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md")} - {
+        "docs/index.md"
+    } <= set(listed)

@@ -1,0 +1,40 @@
+"""Add a generation method: harder problems, each after one example. This file could lie in tasks/methods/ as it is."""
+
+from tasks.generate import Ask, examples_by_topic, rounds
+from tasks.seeding import rng_of, seed_of
+from tasks.taxonomy import local_name
+
+prompt = "self_instruct"  # a file of prompts/; a method may bring its own
+
+
+def plan(pool, quota, *, per_call, examples, seed):
+    """Return the prompts for the quota: (language, subdomain) -> questions. No model is asked here."""
+    topics, asks = examples_by_topic(pool), []
+    for (language, subdomain), wanted in sorted(quota.items()):
+        known = topics.get((language, subdomain)) or topics.get((language, None)) or []
+        for index, count in enumerate(rounds(wanted, per_call)):
+            key = (seed, "harder", language, subdomain, index)  # same inputs, same questions
+            shown = rng_of(*key).sample(known, min(1, len(known)))
+            variables = {
+                "subdomain": local_name(subdomain, language),
+                "examples": [{"question": question} for _, question in shown],
+                "count": count,
+                "difficulty": 3,
+            }
+            parents = [row_id for row_id, _ in shown]
+            asks.append(
+                Ask("add_a_method", prompt, language, subdomain, count, variables, parents, seed_of(*key))
+            )
+    return asks
+
+
+if __name__ == "__main__":
+    from pathlib import Path
+
+    import tasks.methods
+
+    tasks.methods.__path__.append(str(Path(__file__).parent))  # not needed for a file of tasks/methods/
+    from flows.cli import app
+
+    night = ["nightly", "--target", "10", "--set", "dataset=harder", "--set", "weakness.share=0"]
+    app([*night, "--set", "generate.methods={add_a_method: 1}"])
