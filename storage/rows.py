@@ -57,6 +57,7 @@ SCHEMA = pa.schema(
 STATED_DIFFICULTY = (
     "stated_difficulty"  # what the question's writer says, from 1 (routine) to 5 (competition)
 )
+ABSTAINED = "abstained"  # how many of the question's replies give no answer; left out where all do
 WRONG_STEP = "wrong_step"  # by a critic: the number of the solution's first wrong line, from 1
 
 

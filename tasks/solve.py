@@ -15,7 +15,7 @@ import pyarrow as pa
 
 import prompts
 from storage.reasons import Code, reason
-from storage.rows import Row, content_id, to_table
+from storage.rows import ABSTAINED, Row, content_id, to_table
 from tasks.answers import extract
 from tasks.bill import Bill
 from tasks.llm.engine import Engine
@@ -42,7 +42,9 @@ def formats(settings: SolveSettings) -> list[str]:
 
 def solve(questions: pa.Table, *, engine: Engine, settings: SolveSettings, seed: int, tick: Tick) -> Outcome:
     """`samples` rows a question. Owes questions x samples; a call that failed is a failed row, a
-    completion with no answer or no program in it a rejected one. Samples of a question stay together."""
+    completion with no answer or no program in it a rejected one. Samples of a question stay together, and each says
+    in the verdict ABSTAINED how many of them came back without an answer or a program, since stages that follow see
+    the others alone."""
     kinds = formats(settings)
     records = questions.to_pylist()
 
@@ -54,14 +56,22 @@ def solve(questions: pa.Table, *, engine: Engine, settings: SolveSettings, seed:
     endpoint = engine.endpoint
     bill = Bill.of(endpoint)
     removed = Removed()
-    rows = []
+    rows: list[Row] = []
     completions = engine.run(requests())
     for record in records:
+        samples, abstained = [], 0
         for index, kind in enumerate(kinds):
             done = next(completions)
             bill.add(done)
-            rows.append(_row(record, kind, index, done, endpoint.model, removed))
+            row = _row(record, kind, index, done, endpoint.model, removed)
+            abstained += row.reason is not None and (done.error is None or done.failed_by_model)
+            samples.append(row)
             tick(1)
+        for row in samples:
+            row.verdicts.pop(ABSTAINED, None)  # of another night, where the question is one of its rows
+            if abstained:
+                row.verdicts[ABSTAINED] = str(abstained)
+        rows += samples
     return Outcome(to_table(rows), asked=len(records) * len(kinds), facts=bill.facts() | removed.facts())
 
 

@@ -2,7 +2,8 @@
 
 A row is rejected here where it is known to be of no use: its program failed, or its answer is not the trusted
 one. What the other samples say (self-consistency, Wang et al. 2022, arXiv:2203.11171) is kept with the row and
-decides in tasks/weigh.py, after a critic has seen the rows on which the votes disagree. An answer that cannot
+decides in tasks/weigh.py, after a critic has seen the rows on which the votes disagree. A sample that gives no
+answer abstains: it counts among those asked and agrees with none. An answer that cannot
 be read is never called wrong: where the comparison with the trusted answer is unknown the row is rejected, for it is
 not known to be right, by the code INCOMPARABLE and not DIFFERENT; and samples that cannot be compared neither
 agree nor disagree.
@@ -20,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from storage.reasons import Code, Reason, reason, shortened
-from storage.rows import column, reject, replace
+from storage.rows import ABSTAINED, column, reject, replace
 from tasks.answers import Judge, extract, group_all
 from tasks.outcome import Tick
 from tasks.sandbox import Result, Sandbox
@@ -56,16 +57,16 @@ def verify(
     answers, verdicts, reasons = _execute(rows, sandbox)
     reference = _compare(column(rows, "reference_answer"), answers, verdicts, reasons, judge)
     questions = np.unique(column(rows, "problem_id"), return_inverse=True)[1]
-    votes = _votes(rows, answers, questions, judge)
+    votes = _votes(rows, answers, questions, judge, [why is not None and why.failed for why in reasons])
     if settings.blind:
         reasons = [None if verdicts[i].get("equivalent") else why for i, why in enumerate(reasons)]
     else:
         votes = dataclasses.replace(votes, reference=reference)
     unsure = disputed(votes, calibration, settings.sure)
     same = np.where(votes.readable, votes.agree + 1, 0.0)
-    samples = np.bincount(questions, minlength=1)[questions].astype(np.float64)
-    # samples with an answer that is neither known to be this one nor known to be another one
     answered = np.bincount(questions, votes.readable, minlength=1)[questions]
+    samples = answered + votes.abstained
+    # samples with an answer that is neither known to be this one nor known to be another one
     apart = np.where(votes.readable, answered - 1 - votes.agree - votes.against, 0.0)
     for i, counts in enumerate(told(votes)):
         verdicts[i] |= counts
@@ -154,9 +155,14 @@ def _compare(
 
 
 def _votes(
-    rows: pa.Table, answers: list[str | None], questions: npt.NDArray[np.int64], judge: Judge
+    rows: pa.Table,
+    answers: list[str | None],
+    questions: npt.NDArray[np.int64],
+    judge: Judge,
+    failed: list[bool],
 ) -> Votes:
-    """The samples' votes on each other: rows of a question are grouped by answers that are the same."""
+    """The samples' votes on each other: rows of a question are grouped by answers that are the same. `failed` rows have
+    no answer for reasons of ours; the verdict ABSTAINED counts the replies that never became rows of this stage."""
     members: list[list[int]] = [[] for _ in range(int(questions.max(initial=-1)) + 1)]
     for i, question in enumerate(questions):
         members[question].append(i)
@@ -172,6 +178,8 @@ def _votes(
         classes,
         program=[kind == "pot" for kind in column(rows, "solution_format")],
         incomparable=incomparable,
+        failed=failed,
+        unanswered=[int(dict(pairs or ()).get(ABSTAINED, 0)) for pairs in column(rows, "verdicts")],
     )
 
 

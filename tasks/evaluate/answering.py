@@ -34,9 +34,6 @@ ANSWERED = (
     .append(pa.field("majority", pa.bool_()))  # whether the commonest answer is
 )
 
-# what a model says is its own fault; what we or the endpoint did to it is none
-_OWN_FAULT = ("refusal", "content filter", "context length", "empty")
-
 
 @dataclass(frozen=True, slots=True)
 class Asking:
@@ -90,7 +87,7 @@ def answer_items(
             answers[i], right[i] = found[part], judged[part]
     majority = _majority(answers, right, judge)
     for i, record in enumerate(records):
-        failed = next((done.error for done in said[i] if done.error and done.error not in _OWN_FAULT), None)
+        failed = next((done for done in said[i] if done.error and not done.failed_by_model), None)
         record |= {
             "answers": answers[i],
             "right": right[i],
@@ -99,7 +96,9 @@ def answer_items(
             "cut": sum(done.finish_reason == "length" for done in said[i]),
             "score": None if failed else right[i].count(True) / asking.samples,
             "majority": None if failed else majority[i],
-            **cells(reason(STAGE, Code.CALL_FAILED, error=failed) if failed else None),
+            **cells(
+                reason(STAGE, Code.CALL_FAILED, error=failed.error, kind=failed.kind) if failed else None
+            ),
         }
     return Outcome(pa.Table.from_pylist(records, ANSWERED), asked=len(records), facts=bill.facts())
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -27,6 +27,12 @@ class Failure(StrEnum):
     HTTP = "http"  # a client error
     DEFERRED = "deferred"  # not asked to the end; ask again another time
     OFFLINE = "offline"
+
+
+# The model was asked and gave no answer: that is its result. All other failures say nothing about the model.
+OF_THE_MODEL: Final = frozenset(
+    {Failure.REFUSAL, Failure.CONTENT_FILTER, Failure.CONTEXT_LENGTH, Failure.EMPTY}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,11 @@ class Completion:
     cost: float = 0.0
     kind: Failure | None = None
     detail: str = ""
+
+    @property
+    def failed_by_model(self) -> bool:
+        """Whether there is an error and the model is its cause."""
+        return self.kind in OF_THE_MODEL
 
     @property
     def deferred(self) -> bool:

@@ -19,6 +19,14 @@ from tasks.found import module
 from tasks.outcome import Outcome, Tick
 
 
+@dataclass(frozen=True, slots=True)
+class Unscored:
+    """Why a row could not be scored: the error for people, and its kind for code (tasks.llm.request.Failure)."""
+
+    error: str
+    kind: str
+
+
 @dataclass(slots=True)
 class Scored:
     """What a scorer says of each row: scores 0..1 by name (one list a name, None = no opinion), words, failures.
@@ -30,7 +38,7 @@ class Scored:
     scores: dict[str, list[float | None]]
     critiques: list[str | None] | None = None
     wrong_steps: dict[str, list[int | None]] = field(default_factory=dict)
-    failures: list[str | None] = field(default_factory=list)
+    failures: list[Unscored | None] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -48,7 +56,7 @@ def cut(rows: pa.Table, scored: Scored, *, stage: str, thresholds: Mapping[str, 
     steps = scored.wrong_steps
     for i, failure in enumerate(scored.failures):
         if failure:
-            reasons[i] = reason(stage, Code.CALL_FAILED, error=failure)
+            reasons[i] = reason(stage, Code.CALL_FAILED, error=failure.error, kind=failure.kind)
     for name, values in scored.scores.items():
         least = thresholds.get(name)
         for i, value in enumerate(values):

@@ -16,15 +16,18 @@ from prompts import schemas
 from storage.rows import column
 from tasks.bill import Bill
 from tasks.llm.engine import Engine
-from tasks.llm.request import Request
+from tasks.llm.request import Failure, Request
 from tasks.llm.slots import check_by
 from tasks.outcome import Tick
 from tasks.parse import critique
-from tasks.scorers import Scored
+from tasks.scorers import Scored, Unscored
 from tasks.seeding import seed_of
 
 needs = ("critic",)
 scores = ("instruction", "answer")
+PREFIX = (
+    "Step {step}: "  # of the words where a step is wrong, for readers; code asks for the verdict WRONG_STEP
+)
 
 
 def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
@@ -35,7 +38,7 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
     answer: list[float | None] = [None] * count
     critiques: list[str | None] = [None] * count
     wrong_steps: list[int | None] = [None] * count
-    failures: list[str | None] = [None] * count
+    failures: list[Unscored | None] = [None] * count
     bill = Bill.of(critic.endpoint)
     asked = wanted(rows)
     tick(count - len(asked))
@@ -44,15 +47,15 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
         bill.add(done)
         tick(1)
         if done.error is not None:
-            failures[i] = done.error
+            failures[i] = Unscored(done.error, done.kind or Failure.MALFORMED)
             continue
         found = critique(done.text or "")
         if isinstance(found, str):
-            failures[i] = found
+            failures[i] = Unscored(found, Failure.REJECTED)
             continue
         instruction[i] = found.instruction_score / 10
         answer[i] = found.answer_score / 10
-        step = f"Step {found.first_wrong_step}: " if found.first_wrong_step is not None else ""
+        step = PREFIX.format(step=found.first_wrong_step) if found.first_wrong_step is not None else ""
         critiques[i] = step + found.critique
         wrong_steps[i] = found.first_wrong_step
     problems = column(rows, "problem_id")

@@ -7,7 +7,6 @@ critic that saw it, where one did.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,24 +16,25 @@ import pyarrow.parquet as pq
 
 import prompts
 from storage.datasets import Store
+from storage.rows import WRONG_STEP
 from storage.shapes import with_wrong
 from storage.versions import Version
 from tasks.answers import Judge
+from tasks.scorers.critique import PREFIX
 from tasks.train.config import TrainError
 from tasks.train.rejection import SAMPLED
 from tasks.train.tokens import SYSTEM
 
 JUDGED = SAMPLED.append(pa.field(SYSTEM, pa.string()))
 
-_STEP = re.compile(r"^Step (\d+): ")
 _ROWS = """
     SELECT * FROM (
         SELECT id, question, solution, language, critique, scores['instruction'] AS instruction, scores['answer'] AS score,
-               true AS right
+               verdicts['{wrong_step}'] AS step, true AS right
         FROM "{version}" WHERE solution IS NOT NULL
         UNION ALL BY NAME
         SELECT id, question, solution, language, critique, scores['instruction'] AS instruction,
-               scores['answer'] AS score, false AS right
+               scores['answer'] AS score, verdicts['{wrong_step}'] AS step, false AS right
         FROM wrong
     ) ORDER BY id
 """
@@ -48,7 +48,9 @@ def write(store: Store, versions: Sequence[Version], path: Path) -> None:
     with Judge() as judge, pq.ParquetWriter(beside, JUDGED) as writer:
         for version in versions:
             with with_wrong(store, version, judge.equal) as connection:
-                for batch in connection.sql(_ROWS.format(version=version)).to_arrow_reader(2_048):
+                for batch in connection.sql(
+                    _ROWS.format(version=version, wrong_step=WRONG_STEP)
+                ).to_arrow_reader(2_048):
                     rows = batch.to_pylist()
                     wrong += sum(not row["right"] for row in rows)
                     writer.write_table(pa.Table.from_pylist([_judged(row) for row in rows], JUDGED))
@@ -64,15 +66,15 @@ def _judged(row: dict[str, Any]) -> dict[str, Any]:
     asked = prompts.load("critique", row["language"]).messages(
         question=row["question"], solution=row["solution"]
     )
-    said = row["critique"] or ("Every step is right." if row["right"] else "The final answer is wrong.")
-    step = _STEP.match(said)
+    words = row["critique"] or ("Every step is right." if row["right"] else "The final answer is wrong.")
+    step = None if row["step"] is None else int(row["step"])
     score = row["score"] if row["score"] is not None else float(row["right"])
     judgement = {
         "instruction_score": round(10 * (1.0 if row["instruction"] is None else row["instruction"])),
         # a critic that was wrong about the answer is not believed about the score
         "answer_score": max(7, round(10 * score)) if row["right"] else min(3, round(10 * score)),
-        "first_wrong_step": int(step[1]) if step and not row["right"] else None,
-        "critique": said[step.end() :] if step else said,
+        "first_wrong_step": None if row["right"] else step,
+        "critique": words if step is None else words.removeprefix(PREFIX.format(step=step)),
     }
     turns = {turn["role"]: turn["content"] for turn in asked}
     return {

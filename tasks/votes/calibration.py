@@ -5,7 +5,10 @@ The weights are drawn towards where they were before instead of zero, so that a 
 corrects them and none leaves them as they are. The first ones are Dawid and Skene's (1979) for independent
 voters with the reliabilities stated below.
 
-Two things keep a fit from claiming more than the samples say:
+Three things keep a fit from claiming more than the samples say:
+
+- Replies to a question that give no answer count against those that do: the lead of an answer is scaled by the share of
+  the replies that answered, and the number of the others has a weight of its own.
 
 - Without a trusted answer or a critic, the answer that most samples give counts as more likely right than wrong, and
   every other one as less, whatever the weights say. A fit may decide against the majority only where it was right
@@ -29,14 +32,15 @@ import numpy.typing as npt
 from tasks.votes.collect import Floats, Integers, Mask, Votes
 
 FEATURES = (
-    "constant", "reference", "programs", "worked", "agree", "against", "rival", "lead", "alone", "critic", "unread",
+    "constant", "reference", "programs", "worked", "agree", "against", "rival", "lead", "alone", "abstained", "critic",
+    "unread",
 )  # fmt: skip
 # log-odds. A trusted answer is wrong in one of 100 questions; programs and worked solutions are right four times
 # in five, a critic in 85 of 100 cases (ANCHORS' trained critic), so that each weighs the logarithm of its odds;
 # every doubling of the votes behind an answer is taken for as much as one critic
 _PRIOR = {
     "constant": 0.5, "reference": 4.6, "programs": 1.4, "worked": 1.0, "agree": 1.0, "against": -0.4, "rival": -0.6,
-    "lead": 0.6, "alone": -0.3, "critic": 1.7, "unread": -6.0,
+    "lead": 0.6, "alone": -0.3, "abstained": -0.4, "critic": 1.7, "unread": -6.0,
 }  # fmt: skip
 PRIOR_ROWS = 100  # how many labelled rows the prior weighs: the samples of a question are no independent rows
 MOST_ROWS = 1000  # the weight of all earlier nights together: models and questions change
@@ -49,16 +53,20 @@ _LEAST = 0.01  # log-odds at which the majority's side is taken where the weight
 def features(votes: Votes) -> Floats:
     """(n, len(FEATURES)) float64, in the order of FEATURES; columns only."""
     read = votes.readable.astype(float)
+    # two of two that agree while two more give no answer are half a lead
+    answered = 1 + votes.agree + votes.against
+    heard = read * answered / (answered + votes.abstained)
     columns = (
         np.ones(len(votes)),
         votes.reference,
-        read * _lead(votes.programs, votes.programs_against),
-        read * _lead(votes.worked, votes.worked_against),
+        heard * _lead(votes.programs, votes.programs_against),
+        heard * _lead(votes.worked, votes.worked_against),
         read * np.log1p(votes.agree),
         read * np.log1p(votes.against),
         read * np.log1p(votes.rival),
         read * np.sign(votes.agree + 1 - votes.rival) * (votes.agree + votes.against > 0),
         read * (votes.agree + votes.against == 0),
+        read * np.log1p(votes.abstained),
         votes.critic,
         1 - read,
     )

@@ -18,6 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.rows import ABSTAINED
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -35,6 +37,7 @@ class Votes:
     rival: Floats  # how many of those against stand behind one answer, at most
     critic: Floats  # +1 certain that it is right, -1 that it is wrong, 0 not asked
     readable: Mask  # the row has an answer
+    abstained: Floats  # how many replies to the question give no answer, the row's own among them
 
     def __len__(self) -> int:
         return len(self.readable)
@@ -61,13 +64,17 @@ def collect(
     reference: npt.ArrayLike | None = None,
     critic: npt.ArrayLike | None = None,
     incomparable: npt.ArrayLike | None = None,
+    failed: npt.ArrayLike | None = None,
+    unanswered: npt.ArrayLike | None = None,
 ) -> Votes:
     """The votes on n rows, from columns.
 
     question: the question of each row, any values (ids). answer: the class of each row's answer among its question's
     (tasks.answers.group), negative where it has none. program: whether the row is a program. reference: +1, -1
     or 0. critic: a score in [0, 1], nan where the critic was not asked. incomparable: (k, 2) integers, pairs of rows of
-    one question whose classes could not be compared; one pair of rows stands for the two classes.
+    one question whose classes could not be compared; one pair of rows stands for the two classes. failed: rows without an
+    answer for reasons that are not the model's, which do not abstain. unanswered: (n,) how many replies without an answer
+    the row's question has besides those among the rows.
     """
     _, questions = np.unique(np.asarray(question), return_inverse=True)
     classes = np.asarray(answer, dtype=np.int64)
@@ -105,6 +112,10 @@ def collect(
         left[[one - first, *(other - first for other in others)]] = 0
         lowered[one] = left.max()
     rival = np.where(readable & (lowered[cell] >= 0), lowered[cell], rival)
+    abstains = ~readable if failed is None else ~readable & ~np.asarray(failed, bool)
+    abstained = np.bincount(questions, abstains, minlength=1)[questions]
+    if unanswered is not None:
+        abstained = abstained + np.asarray(unanswered, dtype=np.float64)
     return Votes(
         np.zeros(count) if reference is None else np.asarray(reference, dtype=np.float64),
         *tally(is_program),
@@ -112,6 +123,7 @@ def collect(
         rival=rival.astype(float),
         critic=_opinion(np.full(count, np.nan) if critic is None else np.asarray(critic, dtype=np.float64)),
         readable=readable,
+        abstained=abstained.astype(np.float64),
     )
 
 
@@ -129,11 +141,12 @@ def told(votes: Votes) -> list[dict[str, str]]:
     """The verdicts that keep the counts with each row, for `from_rows`."""
     columns = (
         votes.programs, votes.programs + votes.programs_against,
-        votes.worked, votes.worked + votes.worked_against, votes.rival,
+        votes.worked, votes.worked + votes.worked_against, votes.rival, votes.abstained,
     )  # fmt: skip
     return [
         {"programs": f"{p:.0f}/{programs:.0f}", "worked": f"{w:.0f}/{worked:.0f}", "rival": f"{rival:.0f}"}
-        for p, programs, w, worked, rival in zip(*columns, strict=True)
+        | ({ABSTAINED: f"{abstained:.0f}"} if abstained else {})
+        for p, programs, w, worked, rival, abstained in zip(*columns, strict=True)
     ]
 
 
@@ -144,7 +157,10 @@ def from_rows(rows: pa.Table, critic: str = "answer") -> Votes:
     equivalent = pc.map_lookup(verdicts, "equivalent", "first")
     reference = pc.subtract(_is(equivalent, "equal"), _is(equivalent, "different"))
     opinion = pc.map_lookup(scores, critic, "first").cast(pa.float64()).fill_null(float("nan"))
-    rival = pc.map_lookup(verdicts, "rival", "first").cast(pa.float64()).fill_null(0.0)
+    rival, abstained = (
+        pc.map_lookup(verdicts, name, "first").cast(pa.float64()).fill_null(0.0)
+        for name in ("rival", ABSTAINED)
+    )
     return Votes(
         reference.to_numpy(),
         *_counts(verdicts, "programs"),
@@ -152,6 +168,7 @@ def from_rows(rows: pa.Table, critic: str = "answer") -> Votes:
         rival=rival.to_numpy(),
         critic=_opinion(opinion.to_numpy()),
         readable=rows.column("answer").is_valid().to_numpy(),
+        abstained=abstained.to_numpy(),
     )
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from storage.rows import Row, column, to_table
+from storage.reasons import Code
+from storage.rows import Row, column, reasons_of, to_table
 from tasks.found import module, names
 from tasks.llm.engine import Engine
+from tasks.llm.request import Failure
 from tasks.outcome import balance
 from tasks.rules.family import families, make
 from tasks.scorers import Scored, cut, score
@@ -54,6 +56,8 @@ def test_a_row_that_could_not_be_judged_has_failed(engine: Callable[..., Engine]
         critic=engine("critic", offline=True),
     )
     assert balance("critique", outcome).failed == 3
+    kinds = [why and (why.code, why.values["kind"]) for why in reasons_of(outcome.rows)]
+    assert kinds == [(Code.CALL_FAILED, Failure.OFFLINE)] * 3
 
 
 def test_the_critic_is_asked_about_what_the_votes_have_not_settled(engine: Callable[..., Engine]) -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 
+from storage.ledger import Ledger
 from storage.rows import Row, column, kept, to_table
+from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Usage
+from tasks.llm.transport import Response
 from tasks.outcome import balance
 from tasks.replies import Removed
 from tasks.rules.family import families, make
-from tasks.seeding import rng_of
+from tasks.seeding import rng_of, seed_of
 from tasks.solve import SolveSettings, _row, formats, solve
 
 
@@ -113,3 +119,51 @@ def test_a_reply_leaves_its_tokens_and_its_thinking_behind(
     assert why is None or why in str(row.rejected)
     if "<" in text or "\u200b" in text:
         assert removed.facts()["removed"]
+
+
+def test_samples_that_give_no_answer_are_counted_with_the_others_and_failed_calls_are_not(
+    tmp_path: Path,
+) -> None:
+    """Of four samples one has an answer, one none, one is a refusal, and one call is refused by the endpoint."""
+    (question,) = questions(1)
+    question.verdicts["abstained"] = "7"  # a row of another night
+    replies = [
+        said("It is \\boxed{5}."),
+        said("I cannot tell."),
+        said(None, refusal="No."),
+        Response(404, {}, b"{}"),
+    ]
+    with Ledger.open(str(tmp_path / "ledger.sqlite")) as ledger:
+        for seed, answers, counts in ((3, replies, ["2"] * 4), (4, replies[:1] * 4, [None] * 4)):
+            endpoint = Endpoint(role="reasoner", model="scripted")
+            seeds = [seed_of(seed, "solve", question.problem_id, index) for index in range(4)]
+            with Engine(endpoint, ledger, transports=[Scripted(answers, seeds)]) as scripted:
+                settings = SolveSettings(pot_share=0.0)
+                rows = solve(
+                    to_table([question]), engine=scripted, settings=settings, seed=seed, tick=lambda n: None
+                ).rows
+            assert [dict(pairs).get("abstained") for pairs in column(rows, "verdicts")] == counts
+
+
+class Scripted:
+    """Answers the samples of one question by a list, in their order."""
+
+    def __init__(self, answers: list[Response], seeds: list[int]) -> None:
+        self.answers = dict(zip(seeds, answers, strict=True))
+
+    async def post(self, path: str, headers: Any, body: bytes, seconds: float) -> Response:
+        return self.answers[orjson.loads(body)["seed"]]
+
+    async def get(self, path: str, headers: Any, seconds: float) -> Response:
+        return Response(200, {}, b'{"data": [{"id": "scripted"}]}')
+
+    async def close(self) -> None: ...
+
+
+def said(text: str | None, **more: str) -> Response:
+    message = {"role": "assistant", "content": text} | more
+    reply = {
+        "id": "1", "model": "scripted", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    }  # fmt: skip
+    return Response(200, {}, orjson.dumps(reply))

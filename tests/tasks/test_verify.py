@@ -102,6 +102,28 @@ def test_votes_of_the_other_samples_are_kept_with_each_row(sandbox: Sandbox, jud
     assert column(table, "correctness")[4] is None
 
 
+def test_samples_without_an_answer_count_among_those_asked(sandbox: Sandbox, judge: Judge) -> None:
+    """Of six samples two share an answer, one never came so far, and two programs fail: 2 of 5. A program that nobody
+    could run is of no account."""
+    programs = [pot("q", "print(1 / 0)"), pot("q", "import math")]
+    words = [cot("q", "28", i) for i in range(2)]
+    for row in (*words, *programs):
+        row.verdicts["abstained"] = "1"
+    found = [dict(pairs) for pairs in column(verified([*words, *programs], sandbox, judge), "verdicts")]
+    assert [(one["consistent"], one["abstained"]) for one in found[:2]] == [("2/5", "3")] * 2
+    unrun = verified([*words, *programs], None, judge)
+    assert [(one["consistent"], one["abstained"]) for one in map(dict, column(unrun, "verdicts")[:2])] == [
+        ("2/3", "1")
+    ] * 2
+    alone = verified([cot("q", "28", i) for i in range(2)], None, judge)
+    assert "abstained" not in dict(column(alone, "verdicts")[0])
+    scores = [
+        column(table, "correctness")[0]
+        for table in (alone, unrun, verified(words + programs, sandbox, judge))
+    ]
+    assert scores[0] > scores[1] > scores[2]
+
+
 def test_the_critic_is_needed_where_votes_are_not_sure(judge: Judge) -> None:
     rows = [cot("a", "5", i) for i in range(6)] + [cot("b", "5", 0), cot("b", "6", 1)]
 

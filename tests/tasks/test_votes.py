@@ -57,6 +57,38 @@ def test_votes_are_counted_among_the_others_of_the_question() -> None:
     assert features(votes).shape == (6, len(FEATURES))
 
 
+def test_replies_without_an_answer_abstain_and_failures_of_ours_do_not() -> None:
+    votes = collect(
+        ["p", "p", "p", "p", "q"],
+        [0, 0, -1, -1, 0],
+        failed=[False, False, False, True, False],
+        unanswered=[1, 1, 1, 1, 0],
+    )
+    assert votes.abstained.tolist() == [2, 2, 2, 2, 0]
+    assert votes.agree.tolist() == [1, 1, 0, 0, 0]
+    assert votes.against.tolist() == [0, 0, 2, 2, 0]
+    assert told(votes)[0] == {"programs": "0/0", "worked": "1/1", "rival": "0", "abstained": "2"}
+
+
+def test_the_more_replies_abstain_the_less_an_agreement_is_worth() -> None:
+    """Two samples share an answer, and beside them none, one, ... five replies give no answer."""
+    question = np.repeat(np.arange(6), 2)
+    votes = collect(question, [0, 0] * 6, unanswered=question)
+    rng = rng_of("votes", "abstained")
+    many = np.repeat(np.arange(400), 2)
+    abstained = np.array([rng.randrange(4) for _ in range(400)])[many]
+    labelled = collect(many, [0, 0] * 400, unanswered=abstained)
+    right = np.array([rng.random() < (0.95, 0.85, 0.6, 0.3)[abstained[2 * q]] for q in range(400)])[many]
+    fitted = fit(labelled, right, fold=many % 5)
+    for calibration in (prior(), fitted):
+        found = calibration.probability(votes)[::2]
+        assert (np.diff(found) <= 0).all()
+        assert found[0] > 0.9
+        assert found[0] - found[4] > 0.1
+    shares = [right[abstained == count].mean() for count in range(3)]
+    assert fitted.probability(votes)[:6:2] == pytest.approx(shares, abs=0.12)
+
+
 def test_votes_do_not_depend_on_the_order_of_rows() -> None:
     rng = rng_of("votes", "order")
     question = [rng.randrange(20) for _ in range(200)]
@@ -116,7 +148,7 @@ def test_answers_that_cannot_be_compared_leave_the_votes_of_others_as_they_would
 def test_votes_are_kept_with_rows_and_read_back() -> None:
     classes, critic = [0, 1, 0, -1, 0, 0], [0.75, np.nan, np.nan, np.nan, 0.25, np.nan]
     told_ = told(collect(["a"] * 4 + ["b"] * 2, classes, program=[0, 1, 1, 0, 1, 1]))
-    assert told_[0] == {"programs": "1/2", "worked": "0/0", "rival": "1"}
+    assert told_[0] == {"programs": "1/2", "worked": "0/0", "rival": "1", "abstained": "1"}
     rows = to_table(
         Row(
             "ab"[i > 3],

@@ -16,7 +16,7 @@ import prompts
 from prompts import schemas
 from storage.datasets import Store
 from storage.reasons import Code, reason
-from storage.rows import Row, to_table
+from storage.rows import WRONG_STEP, Row, to_table
 from tasks.found import names
 from tasks.train.config import METHODS, Train, TrainError
 from tasks.train.curves import points
@@ -200,6 +200,36 @@ def test_judgements_are_what_the_critique_prompt_asks_for(judged: Store, tmp_pat
         {"system": one["system"], "question": one["question"]} for one in rows
     ]
     assert any(wrong)
+
+
+def test_a_critic_learns_the_wrong_step_of_the_verdict_and_never_of_the_words(
+    store: Store, tmp_path: Path
+) -> None:
+    below = reason("critique", Code.BELOW_THRESHOLD, name="answer", score="0.10", threshold="0.60")
+    noted = [
+        ("2", "Step 2: 4 is not 5.", (2, "4 is not 5.")),
+        ("2", "Step 1: is fine, 4 is not 5.", (2, "Step 1: is fine, 4 is not 5.")),
+        (None, "Step 3: nobody checked it.", (None, "Step 3: nobody checked it.")),
+    ]
+    wrong = [
+        Row(
+            question=row.question,
+            language="en",
+            solution=f"{row.solution} {i}",
+            solution_format="cot",
+            answer=f"9{row.answer}",
+            critique=words,
+            verdicts={WRONG_STEP: step} if step else {},
+            reason=below,
+        )
+        for i, (row, (step, words, _)) in enumerate(zip(sums(3), noted, strict=True))
+    ]
+    store.append_candidates(to_table(wrong), run="night", version=store.resolve(DATASET), stage="critique")
+    path = tmp_path / "judgements.parquet"
+    write(store, [store.resolve(DATASET)], path)
+    judgements = [json.loads(row["solution"]) for row in pq.read_table(path).to_pylist()]
+    learned = {(one["first_wrong_step"], one["critique"]) for one in judgements if one["answer_score"] < 7}
+    assert learned == {expected for _, _, expected in noted}
 
 
 def test_a_critic_learns_judgements(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
