@@ -131,7 +131,7 @@ def test_samples_that_give_no_answer_are_counted_with_the_others_and_failed_call
         said("It is \\boxed{5}."),
         said("I cannot tell."),
         said(None, refusal="No."),
-        Response(404, {}, b"{}"),
+        Response(422, {}, b"{}"),
     ]
     with Ledger.open(str(tmp_path / "ledger.sqlite")) as ledger:
         for seed, answers, counts in ((3, replies, ["2"] * 4), (4, replies[:1] * 4, [None] * 4)):
