@@ -12,6 +12,7 @@ from rich.table import Table
 
 from flows.options import AsJson, Name
 from flows.terminal import console, echo, echo_json, print_json
+from storage.counting import counted
 
 if TYPE_CHECKING:
     from storage.datasets import Store
@@ -155,7 +156,7 @@ def export(
     version = store.resolve(name)
     with Judge(workers=load_settings().answer_workers) as judge:
         rows = write(store, version, directory, format=format.value, compare=judge.equal)
-    typer.echo(f"{version}: {rows:,} rows as {format.value} in {directory}")
+    typer.echo(f"{version}: {counted(rows, 'row')} as {format.value} in {directory}")
 
 
 def _store() -> Store:

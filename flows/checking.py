@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flows.settings import Settings, load_settings
 from storage import index, vectors
+from storage.counting import counted
 from storage.datasets import Store
 from storage.errors import Corrupt, ForPeople, in_one_line
 from storage.home_files import HomeFiles
@@ -57,7 +58,7 @@ def check_everything() -> dict[str, str]:
         ("encodings", *vectors.check(home / "vectors")),
     ):
         if count or lines:
-            found[what] = _told(lines, f"{count:,} files")
+            found[what] = _told(lines, f"{counted(count, 'file')}")
     return found
 
 
@@ -73,7 +74,7 @@ def _ledger(settings: Settings) -> Iterator[tuple[str, str]]:
     except ForPeople as error:
         yield "ledger", in_one_line(error, 2_000)
         return
-    yield "ledger", _told(lines, f"{calls:,} calls")
+    yield "ledger", _told(lines, f"{counted(calls, 'call')}")
 
 
 def _state(check: Callable[[], None]) -> str:

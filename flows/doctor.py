@@ -19,6 +19,7 @@ from flows.errors import in_one_line
 from flows.settings import ROLES, env_file, load_settings
 from flows.surroundings import running_server
 from flows.tools import Tools
+from storage.counting import counted
 from storage.datasets import Store
 from tasks.encode import require_encoder
 from tasks.sandbox import isolation
@@ -85,7 +86,7 @@ def _tables(where: str) -> Check:
     store = Store(where)
     store.where.reach()
     count = len(store.datasets())
-    return Check("tables", True, f"{where}, {count} datasets")
+    return Check("tables", True, f"{where}, {counted(count, 'dataset')}")
 
 
 def _isolation() -> Check:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from flows import terminal
 from flows.options import AsJson
+from storage.counting import counted
 
 if TYPE_CHECKING:
     from storage.ledger import Ledger
@@ -32,7 +33,7 @@ def stats(json: AsJson = False) -> None:
     console = terminal.console()
     console.print(f"[bold]{escape(found.where)}[/]", soft_wrap=True)
     console.print(
-        f"{found.calls:,} calls for {found.keys:,} requests, {found.prompt_tokens + found.completion_tokens:,} tokens"
+        f"{counted(found.calls, 'call')} for {counted(found.keys, 'request')}, {counted(found.prompt_tokens + found.completion_tokens, 'token')}"
         f"{f' (of {found.estimated:,} calls estimated)' if found.estimated else ''}, ${found.cost:,.2f}"
         f"{f', {found.unbilled:,} not read since a crash' if found.unbilled else ''}"
     )
@@ -68,7 +69,7 @@ def export_(
     if json:
         _print_json({"file": str(file), "calls": count})
     else:
-        terminal.echo(f"{count:,} calls in {file}")
+        terminal.echo(f"{counted(count, 'call')} in {file}")
 
 
 @ledger.command("import")
@@ -99,7 +100,7 @@ def import_(
         return
     terminal.echo(f"{taken.put:,} taken, {taken.known:,} were here already")
     for reason, count in sorted(taken.skipped.items()):
-        terminal.echo(f"{count:,} lines hold no answer: {reason}")
+        terminal.echo(f"{counted(count, 'line')} without an answer: {reason}")
 
 
 @ledger.command()

@@ -16,6 +16,7 @@ from flows.tools import Tools, opened
 from storage import candidates, compaction, marks, retention, rows, seals, shards, sweep, tags
 from storage.clock import now
 from storage.compaction import SmallFiles
+from storage.counting import be, counted
 from storage.ledger import LedgerError
 from storage.markdown import code, inline
 from storage.retention import Fate, Rules
@@ -59,25 +60,27 @@ class Plan:
         lines = ["Done:" if applied else "What would be done (nothing was changed; apply does it):", ""]
         lines += [f"- retire {code(fate.version)}: {inline(fate.why)}" for fate in retired]
         lines += [
-            f"- delete {len(paths)} files of retired versions of {code(name)}"
+            f"- delete {counted(len(paths), 'file')} of retired versions of {code(name)}"
             for name, paths in self.files.items()
             if paths
         ]
         lines += [
-            f"- delete orphan {code(f'{one.table}/{one.path}')} ({one.size:,} bytes, {one.age.total_seconds() / 3600:.0f} h old)"
+            f"- delete orphan {code(f'{one.table}/{one.path}')} ({counted(one.size, 'byte')}, {one.age.total_seconds() / 3600:.0f} h old)"
             for one in self.orphans
         ]
         lines += [
-            f"- join {len(one.paths)} small files of {code(one.table)} ({one.size:,} bytes)"
+            f"- join {counted(len(one.paths), 'small file')} of {code(one.table)} ({counted(one.size, 'byte')})"
             for one in self.small
         ]
         if self.outputs.digests:
-            lines.append(f"- forget {len(self.outputs.digests)} stage outputs ({self.outputs.size:,} bytes)")
+            lines.append(
+                f"- forget {counted(len(self.outputs.digests), 'stage output')} ({counted(self.outputs.size, 'byte')})"
+            )
         lines += [f"- {inline(text)}" for text in self.done]
         if len(lines) == 2:
             lines.append("- nothing")
         kept = [fate for fate in self.fates if fate.keep]
-        lines += ["", f"{len(kept)} versions are kept:", ""]
+        lines += ["", f"{counted(len(kept), 'version')} {be(len(kept))} kept:", ""]
         lines += [f"- {code(fate.version)}: {inline(fate.why)}" for fate in kept]
         return "\n".join(lines) + "\n"
 
@@ -132,10 +135,10 @@ def carry_out(plan: Plan, config: Maintain, tools: Tools) -> None:
         seals.follow(store.where, table, data=table in (tags.TABLE, marks.TABLE))
     sealed = tools.ledger().seal()
     if sealed:
-        plan.done.append(f"ledger: {sealed:,} records of an earlier version sealed")
+        plan.done.append(f"ledger: {counted(sealed, 'record')} of an earlier version sealed")
     if config.vacuum:
         try:
             before, after = tools.ledger().vacuum()
-            plan.done.append(f"ledger: {before - after:,} bytes given back")
+            plan.done.append(f"ledger: {counted(before - after, 'byte')} given back")
         except LedgerError as error:
             plan.done.append(f"ledger: {error}")

@@ -24,6 +24,7 @@ from flows.settle import finish, history, latest, raise_if_published
 from flows.stage import Entry, Line, Stage
 from flows.terms import BATCHED, Spent, Stopped, agreed, limit_of
 from flows.tools import Tools
+from storage.counting import be, counted
 from storage.rows import to_table
 from storage.sample import sample
 from storage.shards import Ref, digest_of
@@ -247,7 +248,7 @@ class Night:
         if self.config.answers == "offline" and lost:
             self._end(
                 "offline",
-                f"stopped by --offline: {lost:,} answers are not in the ledger. Fix: run it without --offline",
+                f"stopped by --offline: {counted(lost, 'answer')} {be(lost)} not in the ledger. Fix: run it without --offline",
             )
         self.ended = self.ended or ("waves" if self.missing(self.config.target) else "target")
 

@@ -15,6 +15,7 @@ from flows import terminal
 from flows.options import AsJson, ConfigFile, Sets, ShowConfig, asking
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
+from storage.counting import counted
 from tasks.clock import moment
 
 if TYPE_CHECKING:
@@ -241,12 +242,14 @@ def _print_stopped(stopped: Stopped, night: Nightly, *, json: bool) -> None:
         terminal.echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
         return
     spent = stopped.spent
-    guess = f" ({spent.estimated:,} calls estimated)" if spent.estimated else ""
+    guess = f" ({counted(spent.estimated, 'call')} estimated)" if spent.estimated else ""
     terminal.echo(f"Stopped    {stopped.why.removeprefix('stopped ')}")
     terminal.echo(
-        f"Paid       ${spent.usd:,.4f}, {spent.tokens:,} tokens{guess}; every answer is in the ledger"
+        f"Paid       ${spent.usd:,.4f}, {counted(spent.tokens, 'token')}{guess}; every answer is in the ledger"
     )
-    terminal.echo(f"Accepted   {spent.accepted:,} of {spent.target:,} rows so far; nothing was published")
+    terminal.echo(
+        f"Accepted   {spent.accepted:,} of {counted(spent.target, 'row')} so far; nothing was published"
+    )
     terminal.echo(
         f"Go on      {command or 'with a larger limit: one call may take more than all of this one'}"
     )

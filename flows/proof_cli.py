@@ -12,6 +12,7 @@ from flows.options import AsJson
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 from flows.terminal import print_json
+from storage.counting import counted
 
 
 def proof(
@@ -49,5 +50,5 @@ def proof(
     for claim in shown:
         terminal.echo(claim.sentence)
     terminal.echo(
-        f"{len(shown)} of {len(found.claims)} questions have an answer that is significant: {found.page}"
+        f"{len(shown)} of {counted(len(found.claims), 'question')} have an answer that is significant: {found.page}"
     )

@@ -87,8 +87,8 @@ def report_stopped(dataset: str, stopped: Stopped) -> None:
         key=f"{key_of(dataset)}-stopped",
         markdown=(
             f"**{inline(stopped.why)}**\n\n"
-            f"- paid: ${spent.usd:,.4f}, {spent.tokens:,} tokens ({spent.estimated:,} calls estimated)\n"
-            f"- accepted: {spent.accepted:,} of {spent.target:,} rows; nothing was published\n"
+            f"- paid: ${spent.usd:,.4f}, {counted(spent.tokens, 'token')} ({counted(spent.estimated, 'call')} estimated)\n"
+            f"- accepted: {spent.accepted:,} of {counted(spent.target, 'row')}; nothing was published\n"
             f"- {HOW_TO_GO_ON[stopped.by]}; finished work and every paid answer are found"
         ),
         description=f"`{dataset}`: a limit ended the run",

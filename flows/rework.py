@@ -20,6 +20,7 @@ from flows.settle import finish
 from flows.shares import what_if_text
 from flows.stage import Line, Stage
 from flows.tools import Tools
+from storage.counting import counted
 from storage.datasets import Store
 from storage.rows import reasons_of, replace, unrejected
 from storage.shards import Ref, digest_of
@@ -71,7 +72,7 @@ class Work:
             raise ConfigError(f"{base} left no candidates: run a night first")
         bar = bars.stage("Gather candidates", candidates.count_rows())
         pool = rejudge.gather(candidates.to_table(columns=list(COLUMNS)), runs, rules.score.scorers, past)
-        bar.close(f"{len(pool.alive):,} solutions of {len(runs)} runs")
+        bar.close(f"{counted(len(pool.alive), 'solution')} of {counted(len(runs), 'run')}")
         work = cls(config, line, base, store.head(config.into or config.dataset), rules, candidates, pool)
         work.certificate = base.lineage.get("decontamination") or {}
         work.home = np.full(len(pool.alive), -1, dtype=np.int64)

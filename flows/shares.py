@@ -21,7 +21,7 @@ def what_if_text(
     """A Markdown page. `target`: the most rows of the rebuild; None: as many as pass."""
     rows = pool.rows.filter(pa.array(pool.alive))
     lines = [
-        f"What a rebuild of `{base}` would be: **{rows.num_rows:,} rows** ({base.rows:,} in the base).",
+        f"What a rebuild of `{base}` would be: **{counted(rows.num_rows, 'row')}** ({base.rows:,} in the base).",
         "",
         _limit(base, target),
         "",

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows import terminal
+from storage.counting import counted
 from storage.marks import Mark
 from storage.versions import Version
 from storage.visible import visible
@@ -51,7 +52,9 @@ def print_version(
 ) -> None:
     """Counts, funnel, why rows were dropped, schema, lineage and sample rows; text of rows is shown as it is, never as markup."""
     console = terminal.console()
-    console.print(f"[bold]{version}[/]: {version.rows:,} rows, {version.added:,} added, {version.created}")
+    console.print(
+        f"[bold]{version}[/]: {counted(version.rows, 'row')}, {version.added:,} added, {version.created}"
+    )
     console.print(f"content digest {version.digest}")
     said = f"{in_a_line(verdict.value)} ({verdict.at})" if verdict else "none yet"
     console.print(f"[bold]verdict[/] {escape(said)}\n", soft_wrap=True)
@@ -151,7 +154,7 @@ def print_dropped(console: Console, dropped: Sequence[Dropped]) -> None:
         text = escape(printable(f"{one.stage}: {one.reason}", REASON_WIDTH))
         table.add_row(text, f"{one.rows:,}", one.short())
     if further := dropped[MOST_REASONS:]:
-        table.add_row(f"{len(further)} further reasons", f"{sum(one.rows for one in further):,}", "")
+        table.add_row(counted(len(further), "further reason"), f"{sum(one.rows for one in further):,}", "")
     console.print()
     console.print(table)
     console.print("The whole life of a row: ./mathmill why ID")
@@ -170,7 +173,7 @@ def funnel_table(lines: list[dict[str, Any]]) -> Table:
 def print_forecast(found: Forecast, config: Nightly) -> None:
     """The forecast of a night: likely figures with their range, then the stages."""
     console = terminal.console()
-    based = f"{found.history:,} calls in the ledger and {found.nights} published nights"
+    based = f"{counted(found.history, 'call')} in the ledger and {counted(found.nights, 'published night')}"
     console.print(
         f"[bold]{config.dataset}[/], {config.target:,} accepted rows wanted; from {based}\n", soft_wrap=True
     )

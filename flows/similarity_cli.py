@@ -13,7 +13,7 @@ from rich.markup import escape
 from flows import terminal
 from flows.options import AsJson, Name
 from flows.terminal import print_json
-from storage.counting import counted
+from storage.counting import counted, was
 from storage.errors import StorageError
 from tasks.hygiene import printable
 from tasks.records import IngestError
@@ -78,7 +78,7 @@ def near(
         return
     console = terminal.console(soft_wrap=True)
     console.print(
-        f"[bold]{version}[/]: {index.size:,} questions, {index.kind} index, recall {index.recall:.3f} of exact search"
+        f"[bold]{version}[/]: {counted(index.size, 'question')}, {index.kind} index, recall {index.recall:.3f} of exact search"
     )
     for answer in answers:
         if len(answers) > 1:
@@ -156,14 +156,16 @@ def decontaminate(
             console.print(f"and {len(lost) - SHOWN:,} more: --hits FILE writes all of them")
         console.print(escape("\n".join(["", *found.lines()] if lost else found.lines())))
         if unread:
-            console.print(f"[bold]{len(unread):,} records could not be read and were not compared:[/]")
+            console.print(
+                f"[bold]{counted(len(unread), 'record')} could not be read and {was(len(unread))} not compared:[/]"
+            )
             for line in unread[:SHOWN]:
                 console.print(f"  {escape(printable(line, 300))}")
             if len(unread) > SHOWN:
                 console.print(f"  and {len(unread) - SHOWN:,} more: --json names all of them")
     if unread and strict:
         raise IngestError(
-            f"{len(unread):,} records could not be read, the first is {printable(unread[0], 300)}. "
+            f"{counted(len(unread), 'record')} could not be read, the first is {printable(unread[0], 300)}. "
             "Fix: correct or drop them, or leave --strict out"
         )
     raise typer.Exit(1 if lost else 0)

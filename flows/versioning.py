@@ -12,6 +12,7 @@ from flows.options import AsJson, ConfigFile, Name, Sets, ShowConfig
 from flows.orchestrated import orchestrated
 from flows.surroundings import arrange
 from flows.terminal import print_json
+from storage.counting import counted
 
 if TYPE_CHECKING:
     from storage.datasets import Store
@@ -101,7 +102,7 @@ def restore(name: Name) -> None:
     version = store.restore(
         old, lineage=old.lineage | {"flow": "restore", "base": str(newest), "restored": str(old)}
     )
-    terminal.echo(f"{version}: the {version.rows:,} rows of {old}")
+    terminal.echo(f"{version}: the {counted(version.rows, 'row')} of {old}")
 
 
 NOT_COVERED = (
@@ -171,7 +172,7 @@ def migrate(dataset: Dataset) -> None:
         terminal.echo(f"{old} is in format {MAJOR} already: there is nothing to migrate")
         return
     version = store.migrate(dataset, lineage=old.lineage | {"flow": "migrate", "base": str(old)})
-    terminal.echo(f"{version}: {version.rows:,} rows of {old}, in format {version.major}")
+    terminal.echo(f"{version}: {counted(version.rows, 'row')} of {old}, in format {version.major}")
 
 
 def _store() -> tuple[Store, Path]:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.compute as pc
 import yaml
 
+from storage.counting import counted
 from storage.datasets import Store
 from storage.markdown import code, inline
 from storage.versions import Version
@@ -31,8 +32,8 @@ def card(store: Store, version: Version, *, shape: str, rows: int, files: str, k
     front = yaml.safe_dump(_front(version, counts, rows, files), sort_keys=False, allow_unicode=True)
     parts = [
         f"---\n{front}---\n\n# {inline(version)}\n",
-        f"{rows:,} records in the shape {code(shape)}, made by mathmill from version {code(version)} "
-        f"({version.rows:,} rows, published {version.created}).\n",
+        f"{counted(rows, 'record')} in the shape {code(shape)}, made by mathmill from version {code(version)} "
+        f"({counted(version.rows, 'row')}, published {version.created}).\n",
         _usage(files, kind),
         "## What is in it\n",
         *(_table((name, "rows"), counts[name].most_common()) for name in _COUNTED),
@@ -99,7 +100,9 @@ def _making(version: Version) -> str:
         tokens = sum(cost["prompt_tokens"] + cost["completion_tokens"] for cost in costs)
         completions = sum(cost["completions"] for cost in costs)
         usd = sum(cost["usd"] for cost in costs)
-        items.append(f"Cost: ${usd:,.2f} for {completions:,} completions, {tokens:,} tokens")
+        items.append(
+            f"Cost: ${usd:,.2f} for {counted(completions, 'completion')}, {counted(tokens, 'token')}"
+        )
     items += _certificate(lineage.get("decontamination"))
     roles = [(role, facts["model"], facts.get("revision") or "") for role, facts in models.items()]
     return (
@@ -121,14 +124,14 @@ def _certificate(record: Mapping[str, Any] | None) -> list[str]:
     names = ", ".join(inline(name) for name, _, _ in sets[:MOST_SETS])
     more = f" and {len(sets) - MOST_SETS:,} more" if len(sets) > MOST_SETS else ""
     lines = [
-        f"Benchmarks: {record['rows']:,} rows compared with {count:,} items of {names}{more}; "
+        f"Benchmarks: {counted(record['rows'], 'row')} compared with {counted(count, 'item')} of {names}{more}; "
         f"{sum(record['hits'].values()):,} rejected"
     ]
     planted = sum(part["planted"] for part in record["recall"])
     if planted:
         found = sum(part["found"] for part in record["recall"])
         lines.append(
-            f"Of {planted:,} leaks that were planted to test the rules, {found / planted:.1%} were found"
+            f"Of {counted(planted, 'leak')} that were planted to test the rules, {found / planted:.1%} were found"
         )
     return lines
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.audit import WrittenFile
+from storage.counting import counted, was
 from storage.digest import RowsDigest
 from storage.gates import Gate, Written
 from storage.location import Location
@@ -38,7 +39,7 @@ def new_rows(least: int, new: int | None = None) -> Gate:
 
     def check(written: Written) -> str | None:
         count = written.rows if new is None else new
-        return None if count >= least else f"{count} new rows, gates.min_rows asks for {least}"
+        return None if count >= least else f"{counted(count, 'new row')}, gates.min_rows asks for {least}"
 
     return Gate("gates.min_rows", check)
 
@@ -50,7 +51,7 @@ def mean_correctness(least: float) -> Gate:
         found = list(written.batches(["correctness"]))
         unknown = sum(batch.column("correctness").null_count for batch in found)
         if unknown:
-            return f"{unknown} rows have no correctness: verify with votes, or leave gates.correctness out"
+            return f"{counted(unknown, 'row')} without a correctness: verify with votes, or leave gates.correctness out"
         return _mean(pa.Table.from_batches(found).column("correctness"), least, "correctness")
 
     return Gate("gates.correctness", check)
@@ -93,7 +94,7 @@ def licenses(allowed: Collection[str]) -> Gate:
                     wrong[item["values"] or "none"] += item["counts"]
         if not wrong:
             return None
-        named = ", ".join(f"{name} ({count} rows)" for name, count in wrong.most_common(5))
+        named = ", ".join(f"{name} ({counted(count, 'row')})" for name, count in wrong.most_common(5))
         return f"licences that are not allowed: {named}; allowed are {', '.join(sorted(allowed))}"
 
     return Gate("gates.licenses", check)
@@ -109,7 +110,7 @@ def clean() -> Gate:
             missing += len(batch) - (pc.sum(pc.fill_null(pc.equal(entries, "clean"), False)).as_py() or 0)
         if not missing:
             return None
-        return f"{missing} rows were not looked at for benchmark items: set decontaminate.benchmarks"
+        return f"{counted(missing, 'row')} {was(missing)} not looked at for benchmark items: set decontaminate.benchmarks"
 
     return Gate("gates.clean", check)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from storage.counting import counted
 from storage.visible import CONTROL as _CONTROL
 from storage.visible import INVISIBLE as _INVISIBLE
 from storage.visible import visible
@@ -66,7 +67,7 @@ def without_hidden(text: str) -> tuple[str, int]:
 def refusal(name: str, text: str, longest: int) -> str | None:
     """Why a (cleaned) text cannot be taken, or None. `name` is what to call it, `longest` in characters."""
     if len(text) > longest:
-        return f"{name} of {len(text)} characters, at most {longest} are taken"
+        return f"{name} of {counted(len(text), 'character')}, at most {longest} are taken"
     found = _CONTROL.search(text)
     if found:
         return f"control character U+{ord(found.group()):04X} in the {name}"

@@ -17,6 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.counting import counted
 from storage.reasons import Code, reason
 from storage.rows import Row, content_id, empty, reasons_of, to_table
 from tasks.columns import QUESTIONS, Fields, Habits, Unfit, habits, is_known, names_question, read
@@ -108,7 +109,7 @@ def read_shards(
                 reasons[row.reason.values["why"]] += 1
         yield to_table(made)
     if not kept:
-        commonest = "; ".join(f"{why} ({count} times)" for why, count in reasons.most_common(3))
+        commonest = "; ".join(f"{why} ({counted(count, 'time')})" for why, count in reasons.most_common(3))
         raise IngestError(
             f"{path}: none of its {reasons.total()} records is usable: {commonest}. Fix: correct them or drop the file"
         )

@@ -29,6 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from storage.counting import counted
 from storage.errors import ForPeople
 
 MAX_LINE = 16 << 20  # bytes; a longer line of JSON Lines or CSV is skipped, so that it never stands in memory
@@ -485,7 +486,7 @@ def _csv(path: Path, file: BinaryIO, delimiter: str | None) -> Iterator[Record]:
         while len(cells) > len(names) and not cells[-1].strip():
             cells.pop()
         if len(cells) != len(names):
-            yield Record(place, None, f"{len(cells)} cells, the header has {len(names)}")
+            yield Record(place, None, f"{counted(len(cells), 'cell')}, the header has {len(names)}")
         elif not _is_unicode("".join(cells)):
             yield Record(place, None, "not UTF-8")
         else:

@@ -110,7 +110,7 @@ class Certificate:
         hits = ", ".join(f"{inline(what)} {count:,}" for what, count in self.hits.items())
         judged = ", ".join(f"{count:,} {inline(said)}" for said, count in self.judged.items())
         found = [
-            f"{self.rows:,} rows compared with {sum(items for _, _, items in self.sets):,} items: {names}.",
+            f"{counted(self.rows, 'row')} compared with {counted(sum(items for _, _, items in self.sets), 'item')}: {names}.",
             f"Rules: {', '.join(map(inline, self.rules))}.",
             f"Rejected: {sum(self.hits.values()):,}{f' ({hits})' if hits else ''}.",
             *([f"Near pairs that the critic read: {judged}."] if judged else []),
@@ -153,7 +153,7 @@ class Certificate:
     def unread_lines(self) -> list[str]:
         """A line, as Markdown, for each benchmark file with records that hold no question."""
         return [
-            f"Rows were not compared with {count:,} records of {inline(name)}, which could not be read; the first is "
+            f"Rows were not compared with {counted(count, 'record')} of {inline(name)}, which could not be read; the first is "
             f"{inline(_short(first))}."
             for name, count, first in self.unread
         ]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.counting import counted
 from storage.reasons import TYPE as REASON
 from storage.reasons import Code, cells, reason
 from storage.rows import content_id
@@ -142,7 +143,7 @@ def _choice(question: str, options: Options, reference: str | None) -> dict[str,
         and reference.isalpha()
         and letter_of(options, reference) is None
     ):
-        raise Unfit(f"the answer is {reference.upper()}, but there are {len(options)} options")
+        raise Unfit(f"the answer is {reference.upper()}, but there are {counted(len(options), 'option')}")
     return {"form": "choice", "question": question, "options": list(options.texts), "reference": reference}
 
 

@@ -47,10 +47,10 @@ def verdict_line(one: Mapping[str, Any], model: str, baseline: str) -> str:
     """The difference in one sentence, with how many items it would take to show it where it is not shown."""
     text = (
         f"{model} {points(one['candidate'])}, {baseline} {points(one['baseline'])}: {signed(one['delta'])} points "
-        f"[{signed(one['low'])}, {signed(one['high'])}], p = {one['p']:.2g} ({one['test']}, {one['items']:,} items)"
+        f"[{signed(one['low'])}, {signed(one['high'])}], p = {one['p']:.2g} ({one['test']}, {counted(one['items'], 'item')})"
     )
     if one["shown"] == "not shown" and one["needed"]:
-        text += f"; not shown: a difference of this size needs about {one['needed']:,} items"
+        text += f"; not shown: a difference of this size needs about {counted(one['needed'], 'item')}"
     return text
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from storage.counting import counted
 from storage.markdown import inline
 from tasks.evaluate.scores import Delta, deltas
 from tasks.evaluate.statistics import ALPHA, holm, paired
@@ -91,14 +92,12 @@ def in_a_line(value: Mapping[str, Any]) -> str:
     """A verdict's mark in one sentence."""
     text = (
         f"{value['verdict']}: {100 * value['effect']:+.1f} points [{100 * value['low']:+.1f}, {100 * value['high']:+.1f}] "
-        f"(p = {value['p']:.2g}, {value['seeds']} seeds, {value['items']:,} items) beside {value['validated']}"
+        f"(p = {value['p']:.2g}, {counted(value['seeds'], 'seed')}, {counted(value['items'], 'item')}) beside {value['validated']}"
     )
     if value.get("usd_per_point") is not None:
         text += f", ${value['usd_per_point']:,.4f} a point"
     if value["verdict"] == NOT_SHOWN and value.get("needed"):
-        text += (
-            f"; an effect of this size needs about {value['needed']:,} items, and more seeds if they disagree"
-        )
+        text += f"; an effect of this size needs about {counted(value['needed'], 'item')}, and more seeds if they disagree"
     return text
 
 
@@ -110,7 +109,7 @@ def to_markdown(value: Mapping[str, Any]) -> str:
         inline(in_a_line(value)),
         "",
         f"Base {inline(value['base'])}; baseline on {inline(value['validated'])} alone, candidate at weight {value['weight']:g} beside it; "
-        f"{value['tokens']:,} tokens each training. Items: {inline(value['benchmark'])}.",
+        f"{counted(value['tokens'], 'token')} each training. Items: {inline(value['benchmark'])}.",
         "",
         "| seed | baseline | candidate |",
         "|---|---:|---:|",

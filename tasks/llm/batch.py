@@ -22,6 +22,7 @@ from typing import IO, TYPE_CHECKING
 
 import orjson
 
+from storage.counting import counted
 from storage.ledger import Bill, Ledger
 from tasks.llm import wire
 from tasks.llm.booking import first_answer
@@ -176,7 +177,7 @@ class Batches:
             files = ", ".join(str(self._path(state, "jsonl")) for state in left[:3])
             more = f" and {len(left) - 3} more" if len(left) > 3 else ""
             raise AnswersAwaited(
-                f"{sum(state.count for state in left):,} requests wait for answers in {files}{more}. Fix: answer "
+                f"{counted(sum(state.count for state in left), 'request')} without an answer in {files}{more}. Fix: answer "
                 "NAME.jsonl into NAME.output.jsonl beside it (vllm run-batch -i, -o), then run again"
             )
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from storage.counting import counted
 from storage.ledger import Bill
 from tasks.llm.breaker import Pass, State
 from tasks.llm.budget import Budget, BudgetExceeded
@@ -185,7 +186,7 @@ class Gate:
     def state(self) -> str:
         """For an error: how many calls wait and are in flight, and the breakers' states."""
         lanes = ", ".join(f"{lane.name} {lane.breaker.state}" for lane in self.lanes)
-        return f"{len(self._queue)} calls wait, {self._in_flight} are in flight; {lanes}"
+        return f"{counted(len(self._queue), 'call')} wait, {self._in_flight} are in flight; {lanes}"
 
     def _fail_waiting(self) -> None:
         if self._in_flight or self.fatal is None:

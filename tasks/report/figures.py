@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.counting import counted
 from storage.reasons import SET_ASIDE
 from storage.rows import column, reasons_of
 from tasks.clock import spoken
@@ -145,7 +146,7 @@ class Figures:
         if not found:
             return ""
         text = (
-            f"On {found['labelled']:,} solutions of questions with known answers, each question left out of the fit that "
+            f"On {counted(found['labelled'], 'solution')} of questions with known answers, each question left out of the fit that "
             f"judged it: accuracy {found['accuracy']:.3f}, expected calibration error {found['ece']:.3f}."
         )
         if found.get("majority") is not None:

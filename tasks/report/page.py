@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from storage import markdown
+from storage.counting import counted
 from storage.visible import visible
 from tasks.evaluate.verdict import in_a_line
 from tasks.report import mathematics, plots
@@ -67,6 +68,7 @@ def _environment() -> Environment:
     environment.filters["verdict"] = in_a_line
     environment.filters["points"] = lambda share: f"{100 * share:+.1f}"
     environment.filters["count"] = lambda number: f"{number:,}"
+    environment.filters["counted"] = counted
     environment.filters["cell"] = markdown.inline
     environment.filters["code"] = markdown.code
     environment.filters["fenced"] = markdown.fenced

@@ -31,7 +31,7 @@ def test_all_is_sound(home: Path) -> None:
     assert check_everything() == {
         "marks": "sound",
         "history d": "sound",
-        "ledger": "sound, 1 calls",
+        "ledger": "sound, 1 call",
     }
 
 
@@ -53,6 +53,6 @@ def test_an_index_that_flipped_is_named(home: Path) -> None:
     path = home / "indexes" / "d" / "minilm" / name
     path.parent.mkdir(parents=True)
     path.write_bytes(b"vectors")
-    assert check_everything()["indexes"] == "sound, 1 files"
+    assert check_everything()["indexes"] == "sound, 1 file"
     path.write_bytes(b"vectorS")
     assert f"{name} was altered" in check_everything()["indexes"]

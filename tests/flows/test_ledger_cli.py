@@ -82,7 +82,7 @@ def test_a_batch_output_of_others_needs_its_input(say: Any, tmp_path: Path) -> N
     assert in_one_line(refused.value)
     said = say("ledger", "import", out, "--asked", into)
     assert "1 taken" in said
-    assert "1 lines hold no answer: batch_expired" in said
+    assert "1 line without an answer: batch_expired" in said
 
 
 @pytest.mark.parametrize(

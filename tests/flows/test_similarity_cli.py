@@ -105,7 +105,7 @@ def test_strict_fails_on_records_that_cannot_be_read(
         file.write_text(whole + '{"question": \n')
         said, code = run(str(rows), "exams", "exact")
         assert code == 0
-        assert "1 records could not be read and were not compared:" in said
+        assert "1 record could not be read and was not compared:" in said
         assert f"{file}, line {len(whole.splitlines()) + 1}: " in said
         with pytest.raises(IngestError, match=r"^1 records could not be read.* Fix: correct or drop them"):
             run(str(rows), "exams", "exact", strict=True)
@@ -122,7 +122,7 @@ def test_strict_fails_on_records_that_cannot_be_read(
         check=False,
     )
     assert done.returncode == 2, done.stderr
-    assert "1 records could not be read, the first is rows.jsonl, line 3: " in done.stderr
+    assert "1 record could not be read, the first is rows.jsonl, line 3: " in done.stderr
     assert "Traceback" not in done.stderr
 
 

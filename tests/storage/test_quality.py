@@ -35,7 +35,7 @@ UNJUDGED = replace(ROWS[1], id="", question="New?", problem_id="", correctness=N
         (quality.new_rows(6), ROWS, "5 new rows, gates.min_rows asks for 6"),
         (quality.mean_correctness(0.8), ROWS, None),
         (quality.mean_correctness(0.83), ROWS, r"mean correctness is 0\.820, at least 0\.83"),
-        (quality.mean_correctness(0.1), [*ROWS, UNJUDGED], "1 rows have no correctness"),
+        (quality.mean_correctness(0.1), [*ROWS, UNJUDGED], "1 row without a correctness"),
         (quality.mean_score("answer", 0.8), ROWS, None),
         (quality.mean_score("instruction", 0.5), ROWS, r"mean score instruction is 0\.100"),
         (quality.mean_score("other", 0.5), ROWS, "mean score other is unknown"),
@@ -43,9 +43,9 @@ UNJUDGED = replace(ROWS[1], id="", question="New?", problem_id="", correctness=N
         (quality.repeated(0.2), [*ROWS, TWICE], None),
         (quality.repeated(0.1), [*ROWS, TWICE], r"16\.67% of the rows repeat"),
         (quality.licenses(["MIT", "CC-BY-NC-4.0"]), ROWS, None),
-        (quality.licenses(["MIT"]), ROWS, r"CC-BY-NC-4\.0 \(1 rows\)"),
+        (quality.licenses(["MIT"]), ROWS, r"CC-BY-NC-4\.0 \(1 row\)"),
         (quality.clean(), ROWS, None),
-        (quality.clean(), [*ROWS, UNJUDGED], "1 rows were not looked at"),
+        (quality.clean(), [*ROWS, UNJUDGED], "1 row was not looked at"),
     ],
 )
 def test_each_gate(store: Store, day, gate: Gate, rows: list[Row], said: str | None) -> None:

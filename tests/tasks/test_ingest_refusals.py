@@ -91,7 +91,7 @@ def test_bad_csv_rows(tmp_path: Path) -> None:
     rows = from_table(ingest([path]).table)
     assert [row.question for row in rows if row.rejected is None] == ["1+1?", "multi\nline?", "1+3, or so?"]
     assert [row.rejected for row in rows if row.rejected] == [
-        "ingest: line 3: 1 cells, the header has 2",
+        "ingest: line 3: 1 cell, the header has 2",
         "ingest: line 6: not UTF-8",
         "ingest: line 7: the question is empty",
         "ingest: line 8: unreadable CSV: ',' expected after '\"'",

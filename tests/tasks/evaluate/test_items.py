@@ -110,7 +110,7 @@ def test_a_record_without_a_trusted_answer_is_left_out_and_counted(tmp_path: Pat
     )
     items = load([file]).to_pylist()
     assert [item["rejected"] for item in items] == [
-        None, "items: no trusted answer", "items: line 3: the answer is D, but there are 1 options",
+        None, "items: no trusted answer", "items: line 3: the answer is D, but there are 1 option",
     ]  # fmt: skip
     file.write_text('{"question": "Why?"}')
     with pytest.raises(BenchmarkError, match="no item that can be judged"):
