@@ -116,6 +116,7 @@ def teacher() -> Iterator[Callable[..., Teacher]]:
         end(one.process)
 
 
+NEVER = "0 0 1 1 *"  # a schedule that starts nothing while the tests run
 SMALL = ("--set", "target=20", "--set", "weakness.share=0", "--set", "similarity.semantic=ignore")
 
 
@@ -153,10 +154,3 @@ def started_up(path: Path, cron: str) -> Iterator[Up]:
         end(process)
     assert not listens(port)
     assert not [name for name in ("server.url", "server.password") if (path / name).exists()]
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
-    """A machine on which `up` runs, with a night every minute."""
-    with started_up(tmp_path_factory.mktemp("up") / "mathmill", "* * * * *") as found:
-        yield found.home, found.url

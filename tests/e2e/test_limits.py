@@ -79,19 +79,6 @@ def test_a_night_from_the_ledger_alone(
     assert night["lineage"]["service"] == []
 
 
-def test_the_plan_is_near_what_a_like_night_took(whole: tuple[Home, dict[str, Any]]) -> None:
-    one, night = whole
-    found = one.json("plan", *NIGHT)
-    assert (found["nights"], found["guessed"]) == (1, [])
-    low, likely, high = found["figures"]["calls"]
-    assert low <= likely <= high
-    assert likely == pytest.approx(sum(line["calls"] for line in night["lineage"]["service"]), rel=0.3)
-    page = Path(night["report"]).read_text()
-    assert "Forecast and fact" in page
-    assert "How the models served" in page
-    assert night["lineage"]["forecast"]["nights"] == 0
-
-
 @pytest.mark.soak
 def test_enough_rows_are_published_when_a_limit_ends_the_night(home: Callable[..., Home]) -> None:
     half = ("nightly", "--target", "40", "--set", "weakness.share=0.5", "--set", "gates.share_at_limit=0.4")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from storage.datasets import Store
+from tasks.answers import Judge
 from tests.e2e.processes import Home, balanced
 
 pytestmark = pytest.mark.e2e
@@ -50,6 +51,12 @@ def nights(home: Callable[..., Home]) -> Nights:
     """A home after two nights, and what each said."""
     one = home()
     return Nights(one, one.json(*NIGHT), one.json(*NIGHT))
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Judge]:
+    with Judge(workers=1) as one:
+        yield one
 
 
 def test_every_stage_is_there_and_balances(nights: Nights) -> None:
@@ -127,9 +134,8 @@ def test_published_rows_are_verified_and_judged(nights: Nights) -> None:
     assert languages == {"en", "zh"}
 
 
-def test_the_answers_are_right(nights: Nights) -> None:
+def test_the_answers_are_right(nights: Nights, judge: Judge) -> None:
     """The oracle knows the exact answer of every procedural question."""
-    from tasks.answers import Judge
     from tasks.rules.family import recognise
 
     rows = nights.home.sql('SELECT question, language, answer FROM "math-sft"')
@@ -137,15 +143,13 @@ def test_the_answers_are_right(nights: Nights) -> None:
         (row["answer"], p.worked.answer) for row in rows if (p := recognise(row["question"], row["language"]))
     ]
     assert len(known) >= 0.9 * len(rows)
-    with Judge(workers=1) as judge:
-        verdicts = judge.equal(known)
+    verdicts = judge.equal(known)
     # two samples in four can agree on one slip; more than a few in a hundred would be a broken filter
     assert verdicts.count("different") <= 0.04 * len(known)
 
 
-def test_correctness_is_a_calibrated_probability(nights: Nights) -> None:
+def test_correctness_is_a_calibrated_probability(nights: Nights, judge: Judge) -> None:
     """Of all rows that were weighed, kept or not; the oracle knows who is right."""
-    from tasks.answers import Judge
     from tasks.rules.family import recognise
     from tasks.votes import reliability
 
@@ -160,10 +164,7 @@ def test_correctness_is_a_calibrated_probability(nights: Nights) -> None:
         for row in kept + dropped
         if (p := recognise(row["question"], row["language"])) and row["answer"]
     ]
-    with Judge(workers=1) as judge:
-        right = [
-            verdict == "equal" for verdict in judge.equal([(row["answer"], gold) for row, gold in known])
-        ]
+    right = [verdict == "equal" for verdict in judge.equal([(row["answer"], gold) for row, gold in known])]
     found = reliability([row["correctness"] for row, _ in known], right)
     assert found.ece <= 0.05
     assert found.accuracy >= 0.95
@@ -187,6 +188,21 @@ def test_the_critic_is_asked_where_votes_disagree(nights: Nights) -> None:
     assert asked["spared"] >= 0.3 * asked["settled"] > 0
     assert asked["missed"] == 0
     assert asked["unjudged"] == 0
+
+
+def test_the_plan_is_near_what_like_nights_took(nights: Nights) -> None:
+    found = nights.home.json("plan", *NIGHT)
+    assert (found["nights"], found["guessed"]) == (2, [])
+    low, likely, high = found["figures"]["calls"]
+    assert low <= likely <= high
+    paid = [
+        sum(line["calls"] for line in night["lineage"]["service"]) for night in (nights.first, nights.second)
+    ]
+    assert 0.7 * min(paid) <= likely <= 1.3 * max(paid)
+    assert [night["lineage"]["forecast"]["nights"] for night in (nights.first, nights.second)] == [0, 1]
+    page = Path(nights.second["report"]).read_text()
+    assert "Forecast and fact" in page
+    assert "How the models served" in page
 
 
 def test_the_lineage_names_everything(nights: Nights) -> None:

@@ -14,12 +14,10 @@ import pytest
 from flows.orchestrated import TOOK_OVER
 from flows.surroundings import joined_runs
 from flows.up import RESTARTS
-from tests.e2e.conftest import SMALL, Up, started_up
+from tests.e2e.conftest import NEVER, SMALL, Up, started_up
 from tests.e2e.processes import SERVER_WITHIN_S, WITHIN_S, answers, end, listens, password_of, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]  # one and a half minutes each, on two cores of their own
-
-NEVER = "0 0 1 1 *"
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from tests.e2e.conftest import started_up
 from tests.e2e.processes import CHROMIUM, Home, ask, declared, sign_in_link, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -22,6 +23,13 @@ ENDED = ("COMPLETED", "FAILED", "CRASHED")
 def runs(up: tuple[Home, str], **chosen: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = ask(up, "flow_runs/filter", {"sort": "START_TIME_ASC", "flow_runs": chosen})
     return found
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
+    """A machine on which `up` runs, with a night every minute."""
+    with started_up(tmp_path_factory.mktemp("up") / "mathmill", "* * * * *") as found:
+        yield found.home, found.url
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.e2e.conftest import NEVER, started_up
 from tests.e2e.processes import CHROMIUM, Home, fetch, free_port, password_of, sign_in_link, signed_in
 
 pytestmark = pytest.mark.e2e
@@ -57,6 +58,13 @@ async (base) => {
   return tried;
 }
 """
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
+    """A machine on which `up` runs, and no night."""
+    with started_up(tmp_path_factory.mktemp("up") / "mathmill", NEVER) as found:
+        yield found.home, found.url
 
 
 @pytest.fixture(scope="module")

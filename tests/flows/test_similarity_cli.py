@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import typer
 
-from flows.similarity_cli import decontaminate, near
+from flows.similarity_cli import _questions, decontaminate, near
 from storage.datasets import Store
 from storage.errors import StorageError
 from storage.rows import Row, to_table
@@ -151,16 +151,17 @@ def test_several_questions_are_compared_with_one_encoder(
     nearest = [OTHER, "Differentiate sin x."]
     for given, typed in (
         (asked, ""),
-        (None, "\n".join(asked)),
         (["-"], f"{asked[0]}\n\n  {asked[1]}  \r\n"),
         ([asked[0], "-"], asked[1]),
     ):
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))
-        near("d", given, 2, json=True)
-        found = json.loads(capsys.readouterr().out)
-        assert [one["question"] for one in found["answers"]] == asked
-        assert [one["neighbours"][0]["question"] for one in found["answers"]] == nearest
-        assert [len(one["neighbours"]) for one in found["answers"]] == [2, 2]
+        assert _questions(given) == asked
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(asked)))
+    near("d", None, 2, json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert [one["question"] for one in found["answers"]] == asked
+    assert [one["neighbours"][0]["question"] for one in found["answers"]] == nearest
+    assert [len(one["neighbours"]) for one in found["answers"]] == [2, 2]
     near("d", asked, 1)
     said = capsys.readouterr().out
     assert said.index(asked[0]) < said.index(OTHER) < said.index(asked[1])
