@@ -17,7 +17,9 @@ from prompts import schemas
 from storage.datasets import Store
 from storage.reasons import Code, reason
 from storage.rows import WRONG_STEP, Row, to_table
+from tasks.answers import Judge
 from tasks.found import names
+from tasks.train import reward
 from tasks.train.config import METHODS, Train, TrainError
 from tasks.train.curves import points
 from tasks.train.judgements import write
@@ -27,6 +29,7 @@ from tasks.train.reward import RewardModel, Verifier, Worth
 from tasks.train.run import Trained, train
 
 from .conftest import DATASET, sums
+from .failing import FailingJudge, Faults
 
 
 @pytest.fixture
@@ -100,8 +103,14 @@ def test_a_reward_model_scores_and_rewards(judged: Store, tmp_path: Path, tiny: 
     assert points(tmp_path / "ppo")[0]["reward"] != 0
 
 
+@pytest.fixture
+def warm(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verifier opens the judge of all tests, which runs already, instead of starting one for each run."""
+    monkeypatch.setattr(reward, "Judge", lambda **_: FailingJudge(judge, Faults(0.0, 0)))
+
+
 @pytest.mark.slow
-@pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 def test_ppo_goes_on_to_the_same_weights(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
     settings = {
         "steps": 4,
@@ -123,6 +132,7 @@ def test_ppo_goes_on_to_the_same_weights(store: Store, tmp_path: Path, tiny: Cal
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 @pytest.mark.parametrize("method", ["grpo", "rloo"])
 def test_reinforcement_by_trl(store: Store, tmp_path: Path, tiny: Callable[..., Train], method: str) -> None:
     run(method, store, tmp_path, tiny, steps=2, rollout={"samples": 4, "max_new_tokens": 8})
