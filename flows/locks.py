@@ -9,18 +9,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from storage.atomic import write_text
+
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 POLL_S = 0.05
 
 
 def write_private(path: Path, text: str) -> None:
     """Write a text file that nobody else can read at any moment; an older one is replaced as a whole."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(descriptor, PRIVATE_FILE)
-        file.write(text)
-    os.replace(beside, path)
+    write_text(path, text, mode=PRIVATE_FILE)
 
 
 @contextlib.contextmanager

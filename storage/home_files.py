@@ -14,12 +14,11 @@ import fcntl
 import hashlib
 import json
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from storage.location import flush
+from storage.atomic import flush, write_bytes
 
 COPIES = ("_seal.json", "_seals/home.json")
 _ABSENT = "is missing"
@@ -51,7 +50,7 @@ class HomeFiles:
             before = registry.files.get(name, [now]) if now is not None else [None]
             self._note(registry, name, [*before, _digest(data)])
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, data)
+            write_bytes(path, data)
             self._note(registry, name, [_digest(data)])
 
     def remove(self, path: Path) -> None:
@@ -101,13 +100,13 @@ class HomeFiles:
     def _save(self, registry: _Registry) -> None:
         registry.number += 1
         first, second = (self.home / name for name in COPIES)
-        _replace(first, _text(registry))
+        write_bytes(first, _text(registry))
         if registry.single:
             registry.single = False
-            _replace(second, _text(registry))
-            _replace(first, _text(registry))
+            write_bytes(second, _text(registry))
+            write_bytes(first, _text(registry))
         else:
-            _replace(second, _text(registry))
+            write_bytes(second, _text(registry))
 
     @contextlib.contextmanager
     def _alone(self, create: bool = True) -> Iterator[None]:
@@ -156,17 +155,3 @@ def _plain(value: object) -> bytes:
 
 def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=32).hexdigest()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Whole or not at all, and durable."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    flush(path.parent)

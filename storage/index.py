@@ -9,9 +9,7 @@ checksum has been found right; nothing is ever unpickled.
 from __future__ import annotations
 
 import hashlib
-import os
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from storage.atomic import write_bytes
 from storage.errors import Corrupt, StorageError
 
 Vectors = npt.NDArray[np.float32]
@@ -141,7 +140,7 @@ class VectorIndex:
             "index": _write(folder, faiss.serialize_index(self._faiss).data, ".faiss"),
             "ids": _write(folder, orjson.dumps(self.ids), ".ids.json"),
         }
-        _replace(folder / _RECORD, orjson.dumps(record, option=orjson.OPT_INDENT_2))
+        write_bytes(folder / _RECORD, orjson.dumps(record, option=orjson.OPT_INDENT_2))
         # what the record named before, and what a killed save left: a young file may be another saver's
         named = {str(record["index"]), str(record["ids"]), _RECORD}
         for path in folder.iterdir():
@@ -230,27 +229,8 @@ def _age(path: Path) -> float:
 def _write(folder: Path, data: bytes | memoryview, suffix: str) -> str:
     """A file named by the SHA-256 of its bytes; its name."""
     name = hashlib.sha256(data).hexdigest() + suffix
-    _replace(folder / name, data)
+    write_bytes(folder / name, data)
     return name
-
-
-def _replace(path: Path, data: bytes | memoryview) -> None:
-    """Write under a temporary name, make durable, rename over the old."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _verified(folder: Path, name: str) -> Path:

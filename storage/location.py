@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from storage.atomic import flush
 from storage.errors import StorageError, explained, in_one_line
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
@@ -125,12 +126,3 @@ class Location:
         path = self.path(*parts)
         flush(path)
         flush(os.path.dirname(path))
-
-
-def flush(path: str | os.PathLike[str]) -> None:
-    """Make a file's bytes durable, or the names in a folder (what was created in it, or renamed)."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -20,7 +20,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,9 +27,10 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
+from storage.atomic import write_bytes
 from storage.audit import seal_of
 from storage.errors import Corrupt
-from storage.location import Location, flush
+from storage.location import Location
 
 FOLDER = "_seals"
 OWN = "_seal.json"
@@ -246,17 +246,7 @@ def _write(where: Location, data: bytes, *parts: str) -> None:
         return
     folder = Path(path).parent
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".seal-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    flush(folder)
+    write_bytes(Path(path), data)
 
 
 @contextlib.contextmanager

@@ -26,10 +26,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from storage.atomic import write_bytes
 from storage.digest import digest_in_order
 from storage.errors import Corrupt, StorageError, explained
 from storage.files import write_options
-from storage.location import flush
 from storage.rows import failed
 
 _BALANCE = ("kept", "rejected", "failed")
@@ -125,8 +125,7 @@ class ShardStore:
                 "size": size,
                 "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             }
-            _replace(record_path, _plain(record | {"seal": _seal(_plain(record))}))
-            flush(record_path.parent)
+            write_bytes(record_path, _plain(record | {"seal": _seal(_plain(record))}))
         return ref
 
     def put_content(self, stage: str, table: pa.Table) -> Ref:
@@ -235,20 +234,8 @@ def _write(path: Path, table: pa.Table) -> tuple[str, int]:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, row_group_size=65_536, **write_options(table.schema))
     data = sink.getvalue()
-    _replace(path, data)
+    write_bytes(path, data)
     return _seal(data), data.size
-
-
-def _replace(path: Path, data: bytes | pa.Buffer) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _seal(data: bytes | pa.Buffer) -> str:

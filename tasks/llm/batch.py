@@ -9,7 +9,6 @@ the ledger keys them), `.state.json`, `.output.jsonl` and `.errors.jsonl` (as do
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 import threading
 import time
@@ -22,6 +21,7 @@ from typing import IO, TYPE_CHECKING
 
 import orjson
 
+from storage.atomic import write_bytes
 from storage.counting import counted
 from storage.ledger import Bill, Ledger
 from tasks.llm import wire
@@ -268,11 +268,11 @@ class Batches:
         tokens = sum(wire.estimate_prompt(request) for _, _, request, _ in lines)
         made = sum(request.max_tokens for _, _, request, _ in lines)
         state = State(f"batch-{digest}", len(lines), self._endpoint.cost(tokens, made), tokens + made)
-        _durable(self._path(state, "jsonl"), b"".join(data for *_, data in lines))
+        write_bytes(self._path(state, "jsonl"), b"".join(data for *_, data in lines))
         asked = [
             {"key": key, "canonical": form.decode(), "tag": request.tag} for key, form, request, _ in lines
         ]
-        _durable(self._path(state, "asked.jsonl"), b"".join(orjson.dumps(item) + b"\n" for item in asked))
+        write_bytes(self._path(state, "asked.jsonl"), b"".join(orjson.dumps(item) + b"\n" for item in asked))
         self._save(state)
         return state
 
@@ -283,7 +283,7 @@ class Batches:
         return self._folder / f"{state.name}.{kind}"
 
     def _save(self, state: State) -> None:
-        _durable(self._path(state, "state.json"), orjson.dumps(asdict(state), option=orjson.OPT_INDENT_2))
+        write_bytes(self._path(state, "state.json"), orjson.dumps(asdict(state), option=orjson.OPT_INDENT_2))
 
     def _client(self) -> openai.OpenAI:
         import openai
@@ -322,13 +322,3 @@ def _spooled(spool: IO[bytes]) -> Iterator[Request]:
     for line in spool:
         canonical, note = orjson.loads(line)
         yield replace(request_of(canonical.encode()), **note)
-
-
-def _durable(path: Path, data: bytes) -> None:
-    """Written whole or not at all, also through a power cut."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(path)

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from storage.atomic import write_bytes
 from tasks.proof.base import Told, make_base
 from tasks.proof.lab import EVEN, Lab, draw
 from tasks.proof.problems import FAMILIES, Problem
@@ -66,9 +67,7 @@ def _seed(folder: Path, sizes: Sizes, seed: int) -> Record:
         return Record(**orjson.loads(file.read_bytes()))
     _one_thread()
     record = _experiments(folder, sizes, seed)
-    beside = file.with_suffix(".new")
-    beside.write_bytes(orjson.dumps(asdict(record)))
-    beside.rename(file)
+    write_bytes(file, orjson.dumps(asdict(record)))
     return record
 
 

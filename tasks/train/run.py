@@ -22,6 +22,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from storage.atomic import write_text
 from storage.clock import now
 from storage.datasets import Store
 from storage.versions import Version
@@ -201,6 +202,4 @@ def _lineage(
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
-    beside = path.with_suffix(".new")
-    beside.write_text(json.dumps(value, indent=2, ensure_ascii=False), encoding="utf-8")
-    beside.replace(path)
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False))

@@ -41,7 +41,7 @@ def test_all_is_sound(home: Path) -> None:
 
 
 def test_a_kill_at_any_write_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    replace, kills = home_files._replace, 0
+    replace, kills = home_files.write_bytes, 0
     for after in (False, True):
         for moment in range(100):
             home = tmp_path / f"{moment}-{after}"
@@ -55,7 +55,7 @@ def test_a_kill_at_any_write_is_no_damage(tmp_path: Path, monkeypatch: pytest.Mo
                 if now == last:
                     raise Killed
 
-            monkeypatch.setattr(home_files, "_replace", dying)
+            monkeypatch.setattr(home_files, "write_bytes", dying)
             killed = False
             for act in acts(home):
                 try:
@@ -64,7 +64,7 @@ def test_a_kill_at_any_write_is_no_damage(tmp_path: Path, monkeypatch: pytest.Mo
                     killed = True
                     break
             assert HomeFiles(home).check()[1] == []
-            monkeypatch.setattr(home_files, "_replace", replace)
+            monkeypatch.setattr(home_files, "write_bytes", replace)
             for act in acts(home):  # the next run goes on
                 act()
             assert HomeFiles(home).check() == (2, [])

@@ -81,7 +81,7 @@ def test_without_its_record_an_output_is_not_there(shards: ShardStore, rows, mon
     """The record is written last: killed before it, the stage runs again and writes over what is left."""
     import storage.shards as module
 
-    replace = module._replace
+    replace = module.write_bytes
 
     def killed_before_the_record(path: Path, data: bytes) -> None:
         if path.suffix == ".json":
@@ -89,7 +89,7 @@ def test_without_its_record_an_output_is_not_there(shards: ShardStore, rows, mon
         replace(path, data)
 
     digest = digest_of(1)
-    monkeypatch.setattr(module, "_replace", killed_before_the_record)
+    monkeypatch.setattr(module, "write_bytes", killed_before_the_record)
     with pytest.raises(KeyboardInterrupt):
         shards.put("solve", digest, rows(0, 9))
     assert shards.get(digest) is None
