@@ -67,7 +67,7 @@ def without_hidden(text: str) -> tuple[str, int]:
 def refusal(name: str, text: str, longest: int) -> str | None:
     """Why a (cleaned) text cannot be taken, or None. `name` is what to call it, `longest` in characters."""
     if len(text) > longest:
-        return f"{name} of {counted(len(text), 'character')}, at most {longest} are taken"
+        return f"{name} of {counted(len(text), 'character')}, at most {longest:,} are taken"
     found = _CONTROL.search(text)
     if found:
         return f"control character U+{ord(found.group()):04X} in the {name}"

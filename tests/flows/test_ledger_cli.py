@@ -87,7 +87,12 @@ def test_a_batch_output_of_others_needs_its_input(say: Any, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("", "is empty"), ("{", "line 1: not JSON"), ('{"a": 1}', "line 1: neither"), ("[1]", "object")],
+    [
+        ("", r"no lines\. Fix: "),
+        ("{", "line 1: not JSON"),
+        ('{"a": 1}', "line 1: neither"),
+        ("[1]", "object"),
+    ],
 )
 def test_what_cannot_be_imported_is_named(text: str, why: str, say: Any, tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text(text)

@@ -107,7 +107,7 @@ def test_strict_fails_on_records_that_cannot_be_read(
         assert code == 0
         assert "1 record could not be read and was not compared:" in said
         assert f"{file}, line {len(whole.splitlines()) + 1}: " in said
-        with pytest.raises(IngestError, match=r"^1 records could not be read.* Fix: correct or drop them"):
+        with pytest.raises(IngestError, match=r"^1 record could not be read.* Fix: correct or drop them"):
             run(str(rows), "exams", "exact", strict=True)
         capsys.readouterr()
         file.write_text(whole)

@@ -44,7 +44,7 @@ BAD_LINES = [
     (b'{"question": "ring \\u0007", "answer": "2"}', "control character U+0007 in the question"),
     (b'{"question": "\\frac{1}{2}", "answer": "2"}', "control character U+000C in the question"),
     (b'{"question": "Q", "solution": "\\u001b[2J", "answer": "2"}', "control character U+001B in the solution"),
-    (b'{"question": "' + b"long " * 5000 + b'"}', f"question of 24999 characters, at most {MAX_QUESTION} are taken"),
+    (b'{"question": "' + b"long " * 5000 + b'"}', f"question of 24,999 characters, at most {MAX_QUESTION:,} are taken"),
     (b'{"question": "Q", "answer": "1", "language": "fr"}', "language 'fr' is neither English nor Chinese"),
     ('{"question": "Сколько будет два плюс два?"}'.encode(), "the question is neither in English nor in Chinese letters"),
     (b'{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}', "a chat of 2 user turns; one question a row"),

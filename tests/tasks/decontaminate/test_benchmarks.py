@@ -60,7 +60,7 @@ def test_names(tmp_path: Path) -> None:
         ("bad.jsonl", b"{not json}\n", "bad.jsonl has no items: line 1: not JSON"),
         ("bad.parquet", b"PAR", "bad.parquet: not Parquet, in spite of its name"),
         ("bad.jsonl.gz", b"not gzip", "bad.jsonl.gz: not gzip, in spite of its name"),
-        ("empty.jsonl", b"\n", "has no items"),
+        ("empty.jsonl", b"\n", "no records"),
         (
             "odd.jsonl",
             b'{"answer": 1}\n',
