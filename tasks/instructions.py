@@ -184,9 +184,9 @@ def _peeled(text: str) -> str:
         text = text[:end].strip(BLANK)
     labelled = _ASKS_FIRST.sub("", _LABEL.sub("", text, count=1), count=1)
     tail = max(0, len(labelled) - _TAIL)
-    end = labelled[tail:]
-    shorter = _ASKS_LAST.sub("", _ASKS_BACK.sub("", end), count=1)
-    closed = labelled if shorter == end else labelled[:tail] + shorter  # most texts are not copied
+    last = labelled[tail:]
+    shorter = _ASKS_LAST.sub("", _ASKS_BACK.sub("", last), count=1)
+    closed = labelled if shorter == last else labelled[:tail] + shorter  # most texts are not copied
     return closed.strip(BLANK) if closed.strip(BLANK) else text
 
 
