@@ -42,7 +42,8 @@ def make(notify: str = "") -> list[str]:
         wanted = _wanted(block)
         for automation in wanted:
             known = [found for found in _known(client) if found["name"] == automation.name]
-            body = automation.model_dump(mode="json", exclude={"id"}, exclude_unset=False)
+            # the owner is set once, when it is made: the server refuses it in an update
+            body = automation.model_dump(mode="json", exclude={"id", "owner_resource"})
             if known:
                 client.request("PUT", "/automations/{id}", path_params={"id": known[0]["id"]}, json=body)
             else:
