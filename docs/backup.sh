@@ -7,18 +7,29 @@ set -eu
 home=$1 to=$2
 mkdir -p "$to" && to=$(cd "$to" && pwd) && cd "$home"
 chmod 700 "$to" # a ledger and reports are in it
+
+# Copy the files that `find` lists; a temporary file may be gone before it is its turn.
+copy() {
+    find "$@" -type f -print >"$to/.list"
+    while IFS= read -r file; do
+        cp -p --parents -t "$to" "$file" 2>"$to/.error" || [ ! -e "$file" ] || { cat "$to/.error" >&2 && exit 1; }
+    done <"$to/.list"
+    rm -f "$to/.list" "$to/.error"
+}
+
 if [ -f ledger.sqlite ]; then sqlite3 ledger.sqlite ".backup '$to/ledger.sqlite'"; fi
 if [ -f prefect/prefect.db ]; then
     mkdir -p "$to/prefect"
     sqlite3 prefect/prefect.db ".backup '$to/prefect/prefect.db'"
 fi
-find . \( -name _seal.json -o -path '*/_seals/*.json' \) -exec cp -a --parents -t "$to" {} +
+copy . \( -name _seal.json -o -path '*/_seals/*.json' \)
 for tables in tables history; do
     [ -d "$tables" ] || continue
-    find "$tables" -path '*/_delta_log/*' ! -name _last_checkpoint -exec cp -a --parents -t "$to" {} +
-    find "$tables" -type f ! -path '*/_delta_log/*' ! -name _seal.json ! -path '*/_seals/*' -exec cp -a --parents -t "$to" {} +
+    copy "$tables" -path '*/_delta_log/*' ! -name _last_checkpoint
+    copy "$tables" ! -path '*/_delta_log/*' ! -name _seal.json ! -path '*/_seals/*'
 done
-for rest in reports runs evaluations models gates.yaml; do
-    if [ -e "$rest" ]; then cp -a "$rest" "$to/"; fi
+for rest in reports runs evaluations models; do
+    if [ -d "$rest" ]; then copy "$rest"; fi
 done
+if [ -f gates.yaml ]; then cp -p gates.yaml "$to/"; fi
 chmod 700 "$to" # cp gave it the mode of the home

@@ -70,17 +70,22 @@ def test_a_copy_that_is_made_while_versions_are_published_is_sound(tmp_path: Pat
     publish(home, 0)
 
     def publish_more() -> None:
-        for number in range(1, 12):
-            publish(home, number)
-        published.set()
+        try:
+            for number in range(1, 8):
+                publish(home, number)
+        finally:
+            published.set()
 
     publisher = threading.Thread(target=publish_more)
     publisher.start()
     copies = 0
-    while not published.is_set() or copies < 2:
-        backup(home, tmp_path / f"backup-{copies}")
-        copies += 1
-    publisher.join()
+    try:
+        while not published.is_set() or copies < 2:
+            backup(home, tmp_path / f"backup-{copies}")
+            copies += 1
+    finally:
+        publisher.join()
+    assert len(Store(home).versions("math-sft")) == 8
     for number in range(copies):
         copy = tmp_path / f"backup-{number}"
         assert damage(copy) == {}
