@@ -2,7 +2,7 @@
 
     python -m benchmarks.decontamination [--quick] [--encoder]
 
-Items: GSM8K test, CMATH and MGSM in Chinese. Leaks: the kinds of tasks.decontaminate.planting, the rephrased GSM8K test of
+Items: GSM8K test, CMATH and MGSM in Chinese. Leaks: the kinds of tasks.decontamination.planting, the rephrased GSM8K test of
 llm-decontaminator, and MGSM's Chinese of GSM8K test both ways. Clean rows: GSM8K training questions, and the questions of
 SVAMP, which no item is. Without --encoder the rule paraphrase is left out. Needs ../shared/data.
 """
@@ -17,12 +17,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.decontaminate.benchmarks import Benchmarks, Items
-from tasks.decontaminate.certificate import measure
-from tasks.decontaminate.judge import Tools
-from tasks.decontaminate.planting import Leak
-from tasks.decontaminate.rules import RULES
-from tasks.decontaminate.run import Search
+from tasks.decontamination.benchmarks import Benchmarks, Items
+from tasks.decontamination.certificate import measure
+from tasks.decontamination.judge import Tools
+from tasks.decontamination.matching import Search
+from tasks.decontamination.planting import Leak
+from tasks.decontamination.rules import RULES
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 TARGET = {
@@ -45,7 +45,7 @@ def main() -> int:
     count, clean = (60, 1000) if options.quick else (200, 7000)
     encode = None
     if options.encoder:
-        from tasks.encode import Encoder
+        from tasks.retrieval.encoder import Encoder
 
         encode = Encoder()
     rules = [rule for rule in RULES if options.encoder or rule != "paraphrase"]

@@ -20,9 +20,9 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.planted import planted
+from storage.indexes.sketches import History
 from storage.rows import Row, to_table
-from storage.sketches import History
-from tasks.dedup.past import segments
+from tasks.dedup.history import segments
 from tasks.dedup.questions import _exact, _jaccard_pairs, _rouge_pairs
 from tasks.dedup.segment import Questions, Segment
 from tasks.dedup.settings import DedupSettings

@@ -28,13 +28,13 @@ from torch.utils.data import DataLoader
 from trl import pack_dataset
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-from storage.datasets import Store
+from storage.datasets.store import Store
 from storage.rows import Row, to_table
-from tasks.rules.family import families, make
+from tasks.problems.machinery.family import families, make
 from tasks.seeding import rng_of
-from tasks.train.loader import Group, Stream, collate
-from tasks.train.student import tokenizer_of
-from tasks.train.tokens import Encoder, prompts_of
+from tasks.training.loader import Group, Stream, collate
+from tasks.training.student import tokenizer_of
+from tasks.training.tokens import Encoder, prompts_of
 
 LENGTH, BATCH = 2_048, 16
 GPU_EATS = 100_000  # tokens/s

@@ -78,16 +78,16 @@ def apart(size: int) -> dict[str, Any]:
 
 def night(size: int) -> dict[str, Any]:
     """One night of about `size` candidates, timed by stage; then one cheap stage over its shards both ways."""
+    from flows.runner.environment import arrange
     from flows.settings import load_settings
-    from flows.surroundings import arrange
 
     arrange(load_settings().home, quiet=True)
     from prefect import flow
 
-    import flows.stage
+    import flows.runner.stages
     from flows.config import Generate, Nightly, Weakness
     from flows.nightly import nightly
-    from flows.tools import Tools
+    from flows.runner.resources import Tools
 
     @flow
     def nothing() -> None:
@@ -96,7 +96,7 @@ def night(size: int) -> dict[str, Any]:
     nothing()
     spent: dict[str, list[float]] = {}
     runs = [0]
-    put = flows.stage.Line._run
+    put = flows.runner.stages.Line._run
 
     def timed(self: Any, stage: Any, *args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter()
@@ -107,7 +107,7 @@ def night(size: int) -> dict[str, Any]:
         runs[0] += len(refs)
         return refs
 
-    flows.stage.Line._run = timed  # type: ignore[method-assign]
+    flows.runner.stages.Line._run = timed  # type: ignore[method-assign]
     # of three solutions asked for, about one is taken
     config = Nightly(
         target=max(50, size // 3),
@@ -118,7 +118,7 @@ def night(size: int) -> dict[str, Any]:
     start = time.perf_counter()
     nightly(config)
     wall = time.perf_counter() - start
-    flows.stage.Line._run = put  # type: ignore[method-assign]
+    flows.runner.stages.Line._run = put  # type: ignore[method-assign]
     prefect, direct = both_ways(Tools(load_settings()), runs[0])
     return {
         "wall": wall,
@@ -138,9 +138,9 @@ def both_ways(tools: Any, runs: int) -> tuple[float, float]:
 
     from prefect import flow
 
-    from flows.progress import Bars
-    from flows.runners import task_runner
-    from flows.stage import Line, Place, Stage, run_shard
+    from flows.runner.progress import Bars
+    from flows.runner.stages import Line, Place, Stage, run_shard
+    from flows.runner.task_runners import task_runner
     from storage.rows import Row, to_table
 
     def stage(name: str) -> Stage:

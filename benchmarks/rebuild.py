@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import pyarrow as pa
 
 from benchmarks.storage import rows, timed, write_in_two_threads
-from flows.surroundings import arrange
+from flows.runner.environment import arrange
 
 PIECE = 50_000
 SECONDS = 60.0
@@ -57,7 +57,7 @@ def main() -> int:
 
 def stored(home: Path, count: int) -> None:
     """A night's candidates, and the version that it published (the first tenth of them)."""
-    from storage.datasets import Store
+    from storage.datasets.store import Store
 
     store = Store(home)
     for seed in range(count // PIECE):
@@ -71,9 +71,9 @@ def rebuilt() -> tuple[float, str]:
 
     from flows.config import Mix
     from flows.rebuild import Rebuild, rebuild
+    from flows.runner.after_publication import finish
+    from flows.runner.resources import opened
     from flows.settings import load_settings
-    from flows.settle import finish
-    from flows.tools import opened
 
     @flow
     def morning() -> None:
@@ -92,7 +92,7 @@ def rebuilt() -> tuple[float, str]:
 
 
 def published(home: Path, name: str) -> tuple[int, list[dict[str, int]]]:
-    from storage.datasets import Store
+    from storage.datasets.store import Store
 
     version = Store(home).resolve(name)
     assert Counter(

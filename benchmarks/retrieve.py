@@ -22,9 +22,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from storage.index import IndexSettings, VectorIndex
-from tasks.encode import Encoder, has_bf16_units
-from tasks.retrieve import nearest, neighbours
+from storage.indexes.index import IndexSettings, VectorIndex
+from tasks.retrieval.encoder import Encoder, has_bf16_units
+from tasks.retrieval.neighbours import nearest, neighbours
 from tasks.seeding import rng_of
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -25,10 +25,10 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from storage.datasets import Store
-from storage.digest import digest_of_rows
+from storage.datasets.digest import digest_of_rows
+from storage.datasets.store import Store
 from storage.rows import SCHEMA
-from storage.shards import ShardStore, digest_of
+from storage.stage_cache.shards import ShardStore, digest_of
 
 TEXT = (
     "the of and a to in is that it for on with as at by from how many each has had then more than left total "

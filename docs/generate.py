@@ -26,7 +26,7 @@ from pydantic_core import PydanticUndefined
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # a script of this folder would not see the packages of the checkout
 
-from flows.cli import app  # noqa: E402
+from flows.cli.app import app  # noqa: E402
 from flows.settings import ROLES, Role, Settings  # noqa: E402
 
 PREFIX = "MATHMILL_"

@@ -1,7 +1,7 @@
 """Add a generation method: harder problems, each after one example. This file could lie in tasks/methods/ as it is."""
 
-from tasks.generate import Ask, examples_by_topic, rounds
 from tasks.seeding import rng_of, seed_of
+from tasks.stages.generate import Ask, examples_by_topic, rounds
 from tasks.taxonomy import local_name
 
 prompt = "self_instruct"  # a file of prompts/; a method may bring its own
@@ -34,7 +34,7 @@ if __name__ == "__main__":
     import tasks.methods
 
     tasks.methods.__path__.append(str(Path(__file__).parent))  # not needed for a file of tasks/methods/
-    from flows.cli import app
+    from flows.cli.app import app
 
     night = ["nightly", "--target", "10", "--set", "dataset=harder", "--set", "weakness.share=0"]
     app([*night, "--set", "generate.methods={add_a_method: 1}"])

@@ -5,7 +5,7 @@ import sys
 import duckdb
 
 from flows.settings import load_settings
-from storage.datasets import Store
+from storage.datasets.store import Store
 
 store = Store(load_settings().tables)
 version = store.resolve(sys.argv[1] if len(sys.argv) > 1 else "math-sft")

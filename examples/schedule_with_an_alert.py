@@ -13,8 +13,8 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+from flows.runner.environment import arrange, running_server
 from flows.settings import load_settings
-from flows.surroundings import arrange, running_server
 
 MATHMILL = Path(sys.executable).with_name("mathmill")
 messages: list[str] = []

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from flows.settings import load_settings
-from storage.datasets import Store
+from storage.datasets.store import Store
 
 MATHMILL = Path(sys.executable).with_name("mathmill")
 

@@ -12,18 +12,18 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from storage.errors import ForPeople
-from storage.index import IndexSettings
-from tasks.clock import moment
-from tasks.decontaminate.rules import RULES
-from tasks.decontaminate.run import SHARED
+from storage.indexes.index import IndexSettings
+from tasks.decontamination.matching import SHARED
+from tasks.decontamination.rules import RULES
 from tasks.dedup.settings import DedupSettings
-from tasks.forms import Folded
-from tasks.found import checked, names, scores_of
-from tasks.mix import COLUMNS, MixSettings
-from tasks.solve import SolveSettings
+from tasks.plugins import checked, names, scores_of
+from tasks.points_in_time import moment
+from tasks.settings_form import Folded
+from tasks.stages.mix import COLUMNS, MixSettings
+from tasks.stages.solve import SolveSettings
+from tasks.stages.verify import VerifySettings
+from tasks.stages.weigh import WeighSettings
 from tasks.taxonomy import DOMAINS, SUBDOMAINS
-from tasks.verify import VerifySettings
-from tasks.weigh import WeighSettings
 
 S = TypeVar("S", bound=BaseModel)
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -50,8 +50,8 @@ def checked_thresholds(given: dict[str, float]) -> dict[str, float]:
 
 
 def checked_rules(given: list[str]) -> list[str]:
-    """The names, if each is a file of tasks/decontaminate/rules/; ValueError otherwise."""
-    checked("rule", given, names("tasks.decontaminate.rules"))
+    """The names, if each is a file of tasks/decontamination/rules/; ValueError otherwise."""
+    checked("rule", given, names("tasks.decontamination.rules"))
     return given
 
 
@@ -197,7 +197,7 @@ class Decontaminate(Section):
     benchmarks: list[str] = Field(
         [], description="files of benchmark items, or folders of them, that no row may come from"
     )
-    rules: list[str] = Field(list(RULES), description="files of tasks/decontaminate/rules/")
+    rules: list[str] = Field(list(RULES), description="files of tasks/decontamination/rules/")
 
     @field_validator("rules")
     @classmethod

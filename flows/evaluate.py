@@ -7,14 +7,14 @@ from typing import Literal
 from prefect import flow
 from pydantic import Field
 
-from flows.alarms import on_failure
 from flows.config import Budget, Section
-from flows.evaluating import Evaluation
-from flows.progress import Bars
-from flows.runners import task_runner
+from flows.runner.evaluation import Evaluation
+from flows.runner.events import on_failure
+from flows.runner.progress import Bars
+from flows.runner.resources import opened
+from flows.runner.task_runners import task_runner
 from flows.settings import load_settings
-from flows.tools import opened
-from tasks.forms import Folded
+from tasks.settings_form import Folded
 
 
 class Evaluate(Section):

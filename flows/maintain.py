@@ -9,18 +9,22 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
-from flows.alarms import on_failure
 from flows.config import Section
+from flows.runner.events import on_failure
+from flows.runner.resources import Tools, opened
 from flows.settings import load_settings
-from flows.tools import Tools, opened
-from storage import candidates, compaction, marks, retention, rows, seals, shards, sweep, tags
+from storage import rows
 from storage.clock import now
-from storage.compaction import SmallFiles
 from storage.counting import be, counted
+from storage.datasets import annotations as marks
+from storage.datasets import candidates, compaction, retention, seals, tags
+from storage.datasets import orphans as sweep
+from storage.datasets.compaction import SmallFiles
+from storage.datasets.orphans import Orphan
+from storage.datasets.retention import Fate, Rules
 from storage.ledger import LedgerError
 from storage.markdown import code, inline
-from storage.retention import Fate, Rules
-from storage.sweep import Orphan
+from storage.stage_cache import shards
 
 TABLES = {candidates.TABLE: candidates.SCHEMA, marks.TABLE: marks.SCHEMA, tags.TABLE: tags.SCHEMA}
 

@@ -5,35 +5,35 @@ from __future__ import annotations
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.alarms import on_failure
-from flows.begun import ended
 from flows.config import Nightly
-from flows.decontamination import READERS
-from flows.jitter import stagger
-from flows.live import Live
-from flows.night import OWN_LICENSE, Night
-from flows.progress import Bars
-from flows.publish import publish
-from flows.runners import task_runner
+from flows.runner.after_publication import Finished
+from flows.runner.decontamination import READERS
+from flows.runner.events import on_failure
+from flows.runner.limits import LIMITS
+from flows.runner.night import OWN_LICENSE, Night
+from flows.runner.progress import Bars
+from flows.runner.publication import publish
+from flows.runner.resources import opened
+from flows.runner.run_notes import ended
+from flows.runner.service_table import Live
+from flows.runner.stages import Stage
+from flows.runner.start_delay import stagger
+from flows.runner.task_runners import task_runner
 from flows.settings import load_settings
-from flows.settle import Finished
-from flows.stage import Stage
-from flows.terms import LIMITS
-from flows.tools import opened
 from storage.rows import column
-from storage.shards import Ref
-from tasks.calibrate import calibrate
-from tasks.decontaminate.gate import certify
-from tasks.decontaminate.run import clean
-from tasks.dedup.night import dedup_rows, filter_questions
-from tasks.dedup.semantic import flag_paraphrases
-from tasks.generate import generate
-from tasks.mix import mix
-from tasks.solve import solve
-from tasks.verify import verify
-from tasks.votes import Calibration
-from tasks.weakness import budget, near_ids, neighbourhood, probe, rates
-from tasks.weigh import weigh
+from storage.stage_cache.shards import Ref
+from tasks.decontamination.matching import clean
+from tasks.stages.calibrate import calibrate
+from tasks.stages.certify import certify
+from tasks.stages.dedup import dedup_rows, filter_questions
+from tasks.stages.generate import generate
+from tasks.stages.mix import mix
+from tasks.stages.probe import budget, near_ids, neighbourhood, probe, rates
+from tasks.stages.semantic import flag_paraphrases
+from tasks.stages.solve import solve
+from tasks.stages.verify import verify
+from tasks.stages.weigh import weigh
+from tasks.voting import Calibration
 
 WRITE = Stage("generate", generate, needs={"engine": "teacher"}, title="Write questions")
 NOVEL = Stage("similarity", filter_questions, title="Drop similar questions")

@@ -12,12 +12,12 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
-from flows import terminal
-from flows.alarms import on_failure
-from flows.codeversion import code_version
+from flows.cli import terminal
 from flows.config import Section
+from flows.runner.code_version import code_version
+from flows.runner.events import on_failure
 from flows.settings import load_settings
-from tasks.checkout import code
+from tasks.code_commit import code
 from tasks.proof.page import Circumstances, Found, write
 from tasks.proof.seed import prove
 from tasks.proof.sizes import QUICK, WHOLE

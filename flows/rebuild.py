@@ -9,8 +9,6 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import Field, field_validator
 
-from flows.alarms import on_failure
-from flows.begun import Begun, ended
 from flows.config import (
     Gates,
     Mix,
@@ -21,18 +19,20 @@ from flows.config import (
     checked_scorers,
     checked_thresholds,
 )
-from flows.progress import Bars
-from flows.republish import publish, twin_of, unchanged
-from flows.rework import Work
-from flows.runners import task_runner
+from flows.runner.after_publication import Finished, raise_if_published
+from flows.runner.events import on_failure
+from flows.runner.progress import Bars
+from flows.runner.rebuild_publication import publish, twin_of, unchanged
+from flows.runner.rebuilding import Work
+from flows.runner.resources import opened
+from flows.runner.run_notes import Begun, ended
+from flows.runner.task_runners import task_runner
 from flows.settings import load_settings
-from flows.settle import Finished, raise_if_published
-from flows.tools import opened
 from storage.errors import Conflict
-from storage.shards import digest_of
-from tasks.forms import Folded
-from tasks.found import checked
-from tasks.rejudge import CHOSEN_BY
+from storage.stage_cache.shards import digest_of
+from tasks.plugins import checked
+from tasks.settings_form import Folded
+from tasks.stages.rejudge import CHOSEN_BY
 
 MOST_RACES = 10
 Names = Annotated[list[str], Field(min_length=1)]

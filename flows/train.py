@@ -1,4 +1,4 @@
-"""Train: a checkpoint from pinned versions, with its lineage and curves. The work is tasks/train/run.py."""
+"""Train: a checkpoint from pinned versions, with its lineage and curves. The work is tasks/training/run.py."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from flows.alarms import on_failure
+from flows.runner.events import on_failure
+from flows.runner.resources import opened
 from flows.settings import load_settings
-from flows.tools import opened
 from storage.markdown import code, inline
-from tasks.train.config import Train
-from tasks.train.run import Trained
-from tasks.train.run import train as run
+from tasks.training.config import Train
+from tasks.training.run import Trained
+from tasks.training.run import train as run
 
 
 @flow(

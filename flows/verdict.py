@@ -7,15 +7,15 @@ from typing import Any
 from prefect import flow
 from pydantic import Field, field_validator
 
-from flows.alarms import on_failure
 from flows.config import Section
-from flows.progress import Bars
-from flows.runners import task_runner
+from flows.runner.events import on_failure
+from flows.runner.progress import Bars
+from flows.runner.resources import opened
+from flows.runner.task_runners import task_runner
+from flows.runner.verdict_trials import Trial
 from flows.settings import load_settings
-from flows.tools import opened
-from flows.trial import Trial
-from tasks.found import checked
-from tasks.rejudge import CHOSEN_BY
+from tasks.plugins import checked
+from tasks.stages.rejudge import CHOSEN_BY
 
 
 class Verdict(Section):

@@ -103,7 +103,7 @@ def _answer(asked: Mapping[str, Any]) -> str:
     """In the child: the answer as text. StorageError in one line."""
     import duckdb
 
-    from storage.datasets import Store
+    from storage.datasets.store import Store
     from storage.sql import connect
 
     store, query = Store(asked["root"]), asked["query"]

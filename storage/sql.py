@@ -13,8 +13,8 @@ from typing import Any
 import duckdb
 import pyarrow.dataset as pads
 
-from storage import candidates
-from storage.datasets import Store
+from storage.datasets import candidates
+from storage.datasets.store import Store
 from storage.errors import StorageError
 
 _HARDENED = (

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from storage.datasets import Store
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
 from storage.rows import dropped, kept, to_table
-from storage.versions import Version
 from tasks.answers import Judge
-from tasks.dedup.night import dedup_rows, filter_questions
-from tasks.generate import Quota, asks_table, generate
-from tasks.ingest import ingest
 from tasks.llm.engine import Engine
 from tasks.methods import self_instruct
 from tasks.sandbox import Sandbox
 from tasks.scorers import score
-from tasks.solve import SolveSettings, solve
-from tasks.verify import VerifySettings, verify
-from tasks.votes import prior
-from tasks.weigh import WeighSettings, weigh
+from tasks.stages.dedup import dedup_rows, filter_questions
+from tasks.stages.generate import Quota, asks_table, generate
+from tasks.stages.ingest import ingest
+from tasks.stages.solve import SolveSettings, solve
+from tasks.stages.verify import VerifySettings, verify
+from tasks.stages.weigh import WeighSettings, weigh
+from tasks.voting import prior
 
 SEEDS = Path(__file__).resolve().parents[1] / "seeds"
 TOPICS = ("linear equations", "probability", "ratios and proportions", "limits", "vectors")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from storage.datasets.promotion import promote
 from storage.errors import StorageError
 from storage.location import Location, checked_name
-from storage.promotion import promote
-from storage.shards import ShardStore
-from tasks.found import UnknownName, module
+from storage.stage_cache.shards import ShardStore
+from tasks.plugins import UnknownName, module
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("flows", "tasks", "prompts", "storage")

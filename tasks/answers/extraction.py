@@ -15,7 +15,7 @@ from functools import partial
 from tasks.answers.phrases import announced, bold, choice, headed, last_value, tidied
 from tasks.answers.sentences import letter_in, value_in
 from tasks.answers.spelling import closing
-from tasks.replies import solution_of
+from tasks.replies.solutions import solution_of
 
 MAX_TEXT = 200_000  # characters kept, from the end: the final answer stands there
 MAX_ANSWER = 2_000

@@ -21,11 +21,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.columns import Unfit, names_question, question
 from tasks.dedup.sketching import CollectionError, Source
 from tasks.dedup.tokens import I64
-from tasks.hygiene import language_of
-from tasks.records import NO_RECORDS, Record, kind_of, plain, records
+from tasks.ingestion.columns import Unfit, names_question, question
+from tasks.ingestion.records import NO_RECORDS, Record, kind_of, plain, records
+from tasks.text.cleaning import language_of
 
 RESULT = "duplicates.parquet"  # written last
 _ROWS = 8192

@@ -28,9 +28,9 @@ import pyarrow.parquet as pq
 
 from tasks.dedup import contrast, doubts, joining, questions, sketching
 from tasks.dedup.doubts import Guards
+from tasks.dedup.history import code_digest
 from tasks.dedup.joining import Each, candidates, connect, duplicates, similar
 from tasks.dedup.lsh import RECALL, bands_for
-from tasks.dedup.past import code_digest
 from tasks.dedup.settings import DedupSettings, Guard
 from tasks.dedup.sketching import CollectionError, Sets, Shard, Source, cut, sketch
 from tasks.text import shared

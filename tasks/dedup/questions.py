@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from storage.reasons import Code, Reason, reason
-from tasks.dedup import jaccard, lcs, near
+from tasks.dedup import candidates as near
+from tasks.dedup import jaccard, lcs
 from tasks.dedup.bands import candidates
 from tasks.dedup.cluster import components, rank_of, survivors, witnesses
 from tasks.dedup.doubts import Doubts, by_jaccard, by_rouge
@@ -19,7 +20,7 @@ from tasks.dedup.segment import Questions, Segment
 from tasks.dedup.settings import DedupSettings
 from tasks.dedup.tokens import I64, U64, Bools
 
-STAGE = "similarity"  # the stage of the reasons; tasks/dedup/night.py names the one that asked
+STAGE = "similarity"  # the stage of the reasons; tasks/stages/dedup.py names the one that asked
 Reasons = list[Reason | None]
 
 

@@ -1,6 +1,6 @@
 """Questions that are there already, as arrays to look new ones up in: history, seeds, earlier in the night.
 
-A segment is built once from its texts; all of it is flat arrays, which storage.sketches keeps and
+A segment is built once from its texts; all of it is flat arrays, which storage.indexes.sketches keeps and
 memory-maps. What a lookup touches grows with the questions looked up, not with the segment, but for the scan of bitmaps that
 ROUGE-L needs (a few nanoseconds a pair of questions of like length).
 """
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.dedup.bands import Bands
-from tasks.dedup.near import NearIndex
+from tasks.dedup.candidates import NearIndex
 from tasks.dedup.normalise import as_array, canonical_array, plain_array, template_array
 from tasks.dedup.settings import DedupSettings
 from tasks.dedup.tokens import (

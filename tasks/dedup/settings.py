@@ -26,7 +26,7 @@ class DedupSettings:
     `shared`: text that at least this share of the questions have in common, an instruction, is left out of the
     similarity of two questions that have it (tasks.text.shared); 0: nothing is. Not with guard "none".
     `minhash_from`: texts of this many n-grams and more are looked up by MinHash, which finds a pair at the
-    threshold with probability `minhash_recall`; below that the lookup is exact (see tasks.dedup.near).
+    threshold with probability `minhash_recall`; below that the lookup is exact (see tasks.dedup.candidates).
     `semantic`: what happens to a question whose encoding has a cosine of `cosine` or more with another's:
     "flag" it with the pair, "drop" it, or "ignore": do not look.
     `solution_jaccard`: solutions of one question in one format are duplicates from this Jaccard on.

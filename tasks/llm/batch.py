@@ -25,15 +25,15 @@ from storage.atomic import write_bytes
 from storage.counting import counted
 from storage.ledger import Bill, Ledger
 from tasks.llm import wire
-from tasks.llm.booking import first_answer
 from tasks.llm.budget import Budget
 from tasks.llm.dialect import Dialect
 from tasks.llm.dialect import body as body_of
 from tasks.llm.endpoint import Endpoint, EndpointError, host_of
 from tasks.llm.imports import asked_beside, from_batch, put_answers
+from tasks.llm.recording import first_answer
 from tasks.llm.redaction import Redactor
 from tasks.llm.request import Request, key_of
-from tasks.llm.settle import request_of
+from tasks.llm.unread import request_of
 
 if TYPE_CHECKING:
     import openai

@@ -8,7 +8,7 @@
 An opening starts a new generation. What a call of an older generation has to report was true before the
 opening: its failure changes nothing, its answer closes the breaker as every answer does. Half-open always has
 a trial that is due or in flight: a trial that ends without a report (cancelled, given up, an exception
-of ours) is due again. `tasks.llm.gate` runs the health checks; tests/tasks/llm/test_gate_model.py checks
+of ours) is due again. `tasks.llm.admission` runs the health checks; tests/tasks/llm/test_gate_model.py checks
 both over random orders of events.
 """
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 from storage.ledger import Ledger
 from tasks.llm import wire
-from tasks.llm.booking import Booker, Pending
+from tasks.llm.admission import Gate, Permit
 from tasks.llm.budget import Budget
 from tasks.llm.dialect import REFUSED, Dialect, adapted, body, fields_of
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
-from tasks.llm.gate import Gate, Permit
-from tasks.llm.lanes import Lane
+from tasks.llm.endpoint_pool import Lane
+from tasks.llm.recording import Booker, Pending
 from tasks.llm.request import Completion, Failure, Usage
 from tasks.llm.stats import Meter
 from tasks.llm.transport import Response, TransportError

@@ -25,7 +25,7 @@ import orjson
 from tasks.llm.endpoint import CHECKPOINT, Endpoint, EndpointError
 from tasks.llm.transport import Response, TransportError
 
-COMPLETION = "tasks.train.completion"  # imported only where a checkpoint is asked: it needs torch
+COMPLETION = "tasks.training.completion"  # imported only where a checkpoint is asked: it needs torch
 MOST = 256  # requests in a batch
 GATHER = 0.02  # seconds that a batch waits for requests that are on their way
 ROOM = (

@@ -16,13 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from storage.ledger import Ledger, Stored
-from tasks.llm.booking import first_answer, unusable, unusable_before
+from tasks.llm.admission import Abandoned
 from tasks.llm.budget import Budget, BudgetExceeded, BudgetState
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
-from tasks.llm.gate import Abandoned
+from tasks.llm.pending import Check, Entry, Slot
+from tasks.llm.recording import first_answer, unusable, unusable_before
 from tasks.llm.request import Completion, Failure, Request, Usage
 from tasks.llm.runtime import Runtime
-from tasks.llm.slots import Check, Entry, Slot
 from tasks.llm.stats import Meter, Stats
 from tasks.llm.transport import Transport
 

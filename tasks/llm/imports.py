@@ -18,10 +18,10 @@ import orjson
 from storage.errors import ForPeople
 from storage.ledger import Bill, Call, Ledger, LedgerError
 from tasks.llm import wire
-from tasks.llm.booking import first_answer, judged
+from tasks.llm.recording import first_answer, judged
 from tasks.llm.redaction import Redactor
 from tasks.llm.request import Request, key_of
-from tasks.llm.settle import request_of
+from tasks.llm.unread import request_of
 
 SETTINGS = ("model", "temperature", "top_p", "max_tokens", "seed", "sample_index", "response_schema", "stop")
 _NOTHING_SECRET = Redactor(())

@@ -11,20 +11,20 @@ from typing import Any, TypeVar
 import orjson
 
 from storage.ledger import Ledger
-from tasks.llm.booking import Pending
+from tasks.llm.admission import HEALTH_TIMEOUT, Gate
 from tasks.llm.breaker import Breaker
 from tasks.llm.budget import Budget
 from tasks.llm.caller import Caller
 from tasks.llm.checkpoint import CheckpointTransport
-from tasks.llm.controller import Controller
+from tasks.llm.concurrency import Controller
 from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint, EndpointError, EngineLimits, host_of
-from tasks.llm.gate import HEALTH_TIMEOUT, Gate
-from tasks.llm.lanes import Lane
+from tasks.llm.endpoint_pool import Lane
 from tasks.llm.pipe import PipeTransport
+from tasks.llm.recording import Pending
 from tasks.llm.request import Completion
-from tasks.llm.settle import settle
 from tasks.llm.stats import Meter, Stats
 from tasks.llm.transport import AsgiTransport, HttpTransport, Transport, TransportError
+from tasks.llm.unread import settle
 from tasks.llm.wire import error_of
 
 EMBEDDED_APP = "tasks.teacher.app"  # imported only where it is the endpoint

@@ -6,5 +6,5 @@ A method is a module with two names:
     def plan(pool, quota, *, per_call, examples, seed) -> list[Ask]
 
 `pool` is a table of rows to take examples from, `quota` says how many questions of each
-(language, subdomain) are wanted. Planning asks no model: tasks/generate.py sends the asks.
+(language, subdomain) are wanted. Planning asks no model: tasks/stages/generate.py sends the asks.
 """

@@ -6,8 +6,8 @@ import random
 
 import pyarrow as pa
 
-from tasks.generate import UNLABELLED, Ask, Quota, examples_by_topic, rounds
 from tasks.seeding import rng_of, seed_of
+from tasks.stages.generate import UNLABELLED, Ask, Quota, examples_by_topic, rounds
 from tasks.taxonomy import local_name
 
 prompt = "self_instruct"

@@ -19,8 +19,8 @@ from tasks.proof.lab import SKEWED, Lesson, draw, programs, prompt, words
 from tasks.proof.problems import FAMILIES
 from tasks.proof.sizes import Sizes
 from tasks.seeding import rng_of, seed_of
-from tasks.train.small import Example, examples, fit
-from tasks.train.student import model_of, save, tokenizer_of
+from tasks.training.small import Example, examples, fit
+from tasks.training.student import model_of, save, tokenizer_of
 
 _IN_A_ROW = 6  # calculations
 _TOLD = "told.json"

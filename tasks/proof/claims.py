@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tasks.evaluate.statistics import ALPHA, Paired, holm, paired
+from tasks.evaluation.statistics import ALPHA, Paired, holm, paired
 from tasks.proof.problems import FAMILIES
 from tasks.proof.seed import Record
 

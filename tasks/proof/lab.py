@@ -13,8 +13,8 @@ from tasks.proof.problems import FAMILIES, Problem
 from tasks.proof.sizes import Sizes
 from tasks.sandbox import Sandbox
 from tasks.seeding import rng_of, seed_of
-from tasks.train.completion import Completer
-from tasks.train.small import Example, examples, fit
+from tasks.training.completion import Completer
+from tasks.training.small import Example, examples, fit
 
 # the shares of the subdomains in what is written without looking: four are common, four are rare
 COMMON, RARE = 0.21, 0.04

@@ -1,5 +1,5 @@
 """The proof's problems: eight families, short enough for a small student to learn on a CPU, each with an exact
-answer, worked steps and a program. What the factory's own families (tasks/rules) say in sentences is said here in
+answer, worked steps and a program. What the factory's own families (tasks/problems) say in sentences is said here in
 few tokens; the rest of the loop is the same.
 """
 

@@ -74,12 +74,12 @@ def _seed(folder: Path, sizes: Sizes, seed: int) -> Record:
 def _experiments(folder: Path, sizes: Sizes, seed: int) -> Record:
     from storage.ledger import Ledger
     from tasks.answers import Judge
-    from tasks.encode import Encoder
     from tasks.llm.endpoint import Endpoint, EngineLimits
     from tasks.llm.engine import Engine
     from tasks.proof.experiments import augmentation, curation, formats, preferences, stages
+    from tasks.retrieval.encoder import Encoder
     from tasks.sandbox import Limits, Sandbox
-    from tasks.train.completion import Completer
+    from tasks.training.completion import Completer
 
     base = Completer.load(folder / "base", device="cpu")
     models: dict[str, Any] = {}

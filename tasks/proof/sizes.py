@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tasks.proof.preferring import Rounds
-from tasks.train.small import Recipe
-from tasks.train.student import Shape
+from tasks.proof.preferences import Rounds
+from tasks.training.small import Recipe
+from tasks.training.student import Shape
 
 
 @dataclass(frozen=True, slots=True)

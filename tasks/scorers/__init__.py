@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from storage.reasons import Code, Reason, reason
 from storage.rows import WRONG_STEP, column, reject, replace
-from tasks.found import module
-from tasks.outcome import Outcome, Tick
+from tasks.plugins import module
+from tasks.stages.outcome import Outcome, Tick
 
 
 @dataclass(frozen=True, slots=True)

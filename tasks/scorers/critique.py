@@ -2,7 +2,7 @@
 
 Two scores after the instruction/response scoring of DEITA (arXiv:2312.15685): `instruction` (is the
 question well posed and worth learning from) and `answer` (is the solution right and well reasoned).
-A call is dear, so it is asked about the rows that the votes have not settled (the verdict of tasks/verify.py), and of a
+A call is dear, so it is asked about the rows that the votes have not settled (the verdict of tasks/stages/verify.py), and of a
 question whose votes have settled all, about the likeliest one. What it says of a question holds for all its rows.
 """
 
@@ -14,14 +14,14 @@ import pyarrow.compute as pc
 import prompts
 from prompts import schemas
 from storage.rows import column
-from tasks.bill import Bill
+from tasks.llm.costs import Bill
 from tasks.llm.engine import Engine
+from tasks.llm.pending import check_by
 from tasks.llm.request import Failure, Request
-from tasks.llm.slots import check_by
-from tasks.outcome import Tick
-from tasks.parse import critique
+from tasks.replies.items import critique
 from tasks.scorers import Scored, Unscored
 from tasks.seeding import seed_of
+from tasks.stages.outcome import Tick
 
 needs = ("critic",)
 scores = ("instruction", "answer")

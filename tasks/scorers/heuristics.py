@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.outcome import Tick
 from tasks.scorers import Scored
+from tasks.stages.outcome import Tick
 
 needs = ()
 

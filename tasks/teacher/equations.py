@@ -7,7 +7,7 @@ import math
 import re
 from fractions import Fraction
 
-from tasks.rules.family import Worked
+from tasks.problems.machinery.family import Worked
 from tasks.teacher.arithmetic import NotArithmetic, Polynomial, number, polynomial, written
 
 LONGEST = 400  # characters of a question that are read

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import orjson
 
 from tasks.answers import Extraction, extract
-from tasks.programs import program
-from tasks.rules.family import Worked
+from tasks.problems.machinery.family import Worked
+from tasks.replies.programs import program
 from tasks.teacher.character import Character
 from tasks.teacher.comparing import same_answer
 from tasks.teacher.reading import Job

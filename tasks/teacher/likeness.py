@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from tasks.rules.family import Problem, families
-from tasks.rules.slots import Words
+from tasks.problems.machinery.family import Problem, families
+from tasks.problems.machinery.slots import Words
 from tasks.teacher.reading import Job, known, language_of
 
 _SMALL = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]

@@ -10,7 +10,7 @@ import functools
 import re
 from dataclasses import dataclass, field
 
-from tasks.rules.family import Problem, recognise
+from tasks.problems.machinery.family import Problem, recognise
 from tasks.teacher.quoting import Quoted, quoted
 from tasks.teacher.topics import count_in, level_in, subdomain_in
 

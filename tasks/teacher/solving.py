@@ -8,12 +8,12 @@ import random
 import re
 from fractions import Fraction
 
-from tasks.rules.family import Problem, Worked
+from tasks.problems.machinery.family import Problem, Worked
 from tasks.teacher.arithmetic import number
 from tasks.teacher.character import Character
 from tasks.teacher.equations import worked_text
+from tasks.teacher.error_injection import slip
 from tasks.teacher.reading import Job
-from tasks.teacher.slips import slip
 
 MANNERS = 5  # ways to lay out a solution in words
 LAYOUTS = 4  # ways to lay out a program

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
-from tasks.rules.family import Family, families, of_subdomain
+from tasks.problems.machinery.family import Family, families, of_subdomain
 from tasks.taxonomy import SUBDOMAINS, domain_of
 
 MOST = 64  # problems that one completion writes

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from storage.ledger import Ledger
 from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
+from tasks.llm.pending import check_by
 from tasks.llm.request import Completion, Request
-from tasks.llm.slots import check_by
 
 QUICK = EngineLimits(deadline=20.0, backoff=0.02, backoff_cap=0.2)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from storage.datasets import Store
+from storage.datasets.store import Store
+from storage.datasets.verify import check_tables
 from storage.ledger import Call, Ledger
 from storage.rows import Row, to_table
-from storage.verify import check_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = datetime.date(2026, 11, 28)

@@ -15,12 +15,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest import mock
 
-from flows.surroundings import defaults
+from flows.runner.environment import defaults
 
 # flows read it when they are imported; a server of its own is known after Prefect's import only
 READ_AT_IMPORT = "MATHMILL_RUNNER"
 PRELOADED = [
-    "prefect", "flows.cli", "flows.nightly", "flows.evaluate", "flows.summary", "tasks.teacher.app", "math_verify",
+    "prefect", "flows.cli.app", "flows.nightly", "flows.evaluate", "flows.cli.summary", "tasks.teacher.app", "math_verify",
     "matplotlib.backends.backend_agg", "duckdb", "sentence_transformers",
 ]  # fmt: skip
 _HOME = TemporaryDirectory(prefix="prefect-")  # of the forking process; a command has the one of its own home
@@ -84,7 +84,7 @@ def _command(
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["mathmill", *words]
-    from flows.cli import main
+    from flows.cli.app import main
 
     try:
         if program is None:

@@ -22,7 +22,7 @@ from typing import IO, Any
 import yaml
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.app import app
 from tests.e2e.forked import can_be_forked, run_forked
 
 ROOT = Path(__file__).resolve().parents[2]

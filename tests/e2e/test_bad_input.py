@@ -32,7 +32,7 @@ def refused(home: Home, *words: str, **more: str) -> str:
 
 
 def test_bad_seed_files_are_all_named(one: Home, tmp_path: Path) -> None:
-    """Each kind of bad file has its own test beside tasks/ingest.py; here they stop a night."""
+    """Each kind of bad file has its own test beside tasks/stages/ingest.py; here they stop a night."""
     (tmp_path / "columns.jsonl").write_text('{"colour": "red"}\n')
     (tmp_path / "empty.jsonl").write_text("")
     seeds = [

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from storage.datasets import Store
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
 from storage.rows import Row, to_table
-from storage.versions import Version
-from tasks.rules.family import families, make
+from tasks.problems.machinery.family import families, make
 from tasks.seeding import rng_of
 from tests.e2e.processes import Home, Teacher, end, wait_for
 

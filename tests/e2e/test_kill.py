@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from flows.orchestrated import STOPPED
+from flows.cli.prefect_run import STOPPED
 from tests.e2e.forked import run_forked
 from tests.e2e.processes import WITHIN_S, Home, Teacher, end, listens, wait_for
 
@@ -73,15 +73,15 @@ def test_killed_and_run_again(
 WORKER = """
 import os, sys
 from pathlib import Path
-from flows.surroundings import arrange
+from flows.runner.environment import arrange
 arrange(Path(os.environ["MATHMILL_HOME"]), quiet=True)
-import flows.night, flows.publish, flows.tools
+import flows.runner.night, flows.runner.publication, flows.runner.resources
 from flows.config import load_config
 killed = lambda *_: os._exit(9)
 if sys.argv[1] == "published":
-    flows.publish.finish = killed
+    flows.runner.publication.finish = killed
 if sys.argv[1] == "finished":
-    flows.tools.Tools.close = killed
+    flows.runner.resources.Tools.close = killed
 from flows.nightly import nightly
 print(nightly(load_config(None, sys.argv[2:])))
 """
@@ -115,8 +115,11 @@ def test_a_worker_killed_after_its_night_has_published_pays_no_second_one(
 
 
 REBUILD = (
-    WORKER.replace("flows.night, flows.publish, flows.tools", "flows.republish, flows.tools")
-    .replace("flows.publish.finish", "flows.republish.finish")
+    WORKER.replace(
+        "flows.runner.night, flows.runner.publication, flows.runner.resources",
+        "flows.runner.rebuild_publication, flows.runner.resources",
+    )
+    .replace("flows.runner.publication.finish", "flows.runner.rebuild_publication.finish")
     .replace(
         """from flows.nightly import nightly
 print(nightly(load_config(None, sys.argv[2:])))""",

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pytest
 
-from storage.datasets import Store
+from storage.datasets.store import Store
 from tasks.answers import Judge
 from tests.e2e.processes import Home, balanced
 
@@ -136,7 +136,7 @@ def test_published_rows_are_verified_and_judged(nights: Nights) -> None:
 
 def test_the_answers_are_right(nights: Nights, judge: Judge) -> None:
     """The oracle knows the exact answer of every procedural question."""
-    from tasks.rules.family import recognise
+    from tasks.problems.machinery.family import recognise
 
     rows = nights.home.sql('SELECT question, language, answer FROM "math-sft"')
     known = [
@@ -150,8 +150,8 @@ def test_the_answers_are_right(nights: Nights, judge: Judge) -> None:
 
 def test_correctness_is_a_calibrated_probability(nights: Nights, judge: Judge) -> None:
     """Of all rows that were weighed, kept or not; the oracle knows who is right."""
-    from tasks.rules.family import recognise
-    from tasks.votes import reliability
+    from tasks.problems.machinery.family import recognise
+    from tasks.voting import reliability
 
     kept = nights.home.sql('SELECT question, language, answer, correctness FROM "math-sft"')
     assert all(row["correctness"] >= 0.7 for row in kept)

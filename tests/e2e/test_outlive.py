@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.orchestrated import TOOK_OVER
-from flows.surroundings import joined_runs
-from flows.up import RESTARTS
+from flows.cli.prefect_run import TOOK_OVER
+from flows.cli.up import RESTARTS
+from flows.runner.environment import joined_runs
 from tests.e2e.conftest import NEVER, SMALL, Up, started_up
 from tests.e2e.processes import SERVER_WITHIN_S, WITHIN_S, answers, end, listens, password_of, wait_for
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.checking import check_everything
+from flows.runner.checks import check_everything
 from storage.errors import ForPeople
 from storage.ledger import Ledger
 from tasks.seeding import rng_of

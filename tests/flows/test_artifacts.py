@@ -13,26 +13,27 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from flows import maintain, reporting, train
-from flows.terms import HOW_TO_GO_ON, Stopped
-from storage.compaction import SmallFiles
-from storage.retention import Fate
-from storage.sweep import Orphan
-from tasks.evaluate import verdict
-from tasks.evaluate.report import to_markdown as evaluation
-from tasks.train.run import Trained
+from flows import maintain, train
+from flows.runner import artifacts as reporting
+from flows.runner.limits import HOW_TO_GO_ON, Stopped
+from storage.datasets.compaction import SmallFiles
+from storage.datasets.orphans import Orphan
+from storage.datasets.retention import Fate
+from tasks.evaluation import verdict
+from tasks.evaluation.report import to_markdown as evaluation
+from tasks.training.run import Trained
 
 ROOT = Path(__file__).resolve().parents[2]
 # each place that makes an artifact, and the test that gives it hostile values; "figures" has no text from outside
 SHOWN_BY = {
-    "flows/evaluating.py": "tests/flows/test_artifacts.py::test_an_evaluation",
-    "flows/live.py": "figures",
+    "flows/runner/evaluation.py": "tests/flows/test_artifacts.py::test_an_evaluation",
+    "flows/runner/service_table.py": "figures",
     "flows/maintain.py": "tests/flows/test_artifacts.py::test_maintenance",
-    "flows/progress.py": "figures",
+    "flows/runner/progress.py": "figures",
     "flows/proof.py": "figures",
-    "flows/reporting.py": "tests/tasks/report/test_report.py::test_hostile_rows_are_text",
+    "flows/runner/artifacts.py": "tests/tasks/reports/test_report.py::test_hostile_rows_are_text",
     "flows/train.py": "tests/flows/test_artifacts.py::test_training",
-    "flows/trial.py": "tests/flows/test_artifacts.py::test_a_verdict",
+    "flows/runner/verdict_trials.py": "tests/flows/test_artifacts.py::test_a_verdict",
 }
 HOSTILE = [
     "![x](https://evil.example/pixel.png)",

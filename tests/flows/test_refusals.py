@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.app import app
 from flows.config import ConfigError
 from storage.errors import ForPeople
 
@@ -106,7 +106,7 @@ def test_a_full_disk_is_named_before_prefect_is_started(tmp_path: Path) -> None:
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))\n"
         "sys.argv = ['mathmill', 'nightly', '--target', '5']\n"
-        "from flows.cli import main\n"
+        "from flows.cli.app import main\n"
         "main()\n"
     )
     kept = {

@@ -9,13 +9,13 @@ import pytest
 import yaml
 from prefect.cache_policies import NO_CACHE
 
-from flows.automations import HEARTBEAT_S, SILENT_FOR, _wanted
 from flows.maintain import Maintain, maintain
 from flows.nightly import nightly
 from flows.rebuild import Rebuild, rebuild
-from flows.runners import task_runner
+from flows.runner.stages import Place, run_shard
+from flows.runner.task_runners import task_runner
+from flows.server.automations import HEARTBEAT_S, SILENT_FOR, _wanted
 from flows.settings import SettingsError
-from flows.stage import Place, run_shard
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRETS = ("key", "secret", "password", "url", "address")

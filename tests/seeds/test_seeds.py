@@ -17,7 +17,7 @@ import sympy
 from math_verify import parse, verify
 
 from tasks.answers import extract
-from tasks.rules.family import recognise
+from tasks.problems.machinery.family import recognise
 from tasks.taxonomy import SUBDOMAINS, domain_of
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from storage.datasets import Store
+from storage.datasets.store import Store
 from storage.rows import Row, to_table
 
 DAY = datetime.date(2026, 11, 20)

@@ -67,7 +67,7 @@ def test_a_reader_sees_one_file_or_the_other(tmp_path: Path) -> None:
 
 def test_no_other_module_writes_bytes_durably_by_hand() -> None:
     """`os.fsync` of what was written from memory stands in one place; streams (Parquet, Arrow) flush their own files."""
-    streams = {"storage/atomic.py", "storage/vectors.py", "storage/sketches.py"}
+    streams = {"storage/atomic.py", "storage/indexes/vectors.py", "storage/indexes/sketches.py"}
     found = {
         path.relative_to(ROOT).as_posix()
         for room in ("storage", "tasks", "flows")

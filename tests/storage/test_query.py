@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.datasets import Store
+from storage.datasets.store import Store
 from storage.errors import StorageError
 from storage.query import run_query
 from storage.sizes import bytes_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from storage.candidates import SCHEMA
-from storage.digest import digest_of_rows
+from storage.datasets.candidates import SCHEMA
+from storage.datasets.digest import digest_of_rows
 from storage.reasons import FAILURES, TEXTS, TYPE, Code, Reason, of_record, reason, to_array
 from storage.rows import Row, from_table, reasons_of, reject, replace, to_table, unrejected
 
@@ -81,8 +81,8 @@ def test_the_digest_sees_every_part_of_a_reason() -> None:
 
 
 def test_candidates_of_an_earlier_program_get_the_column(store, rows, monkeypatch) -> None:
-    from storage import candidates
     from storage import rows as row_module
+    from storage.datasets import candidates
 
     before = pa.schema([field for field in SCHEMA if field.name != "reason"])
     old_rows = pa.schema([field for field in row_module.SCHEMA if field.name != "reason"])

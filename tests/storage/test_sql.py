@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from storage.datasets import Store
+from storage.datasets.store import Store
 from storage.errors import StorageError
 from storage.reasons import Code, reason
 from storage.rows import reject

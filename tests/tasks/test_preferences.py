@@ -15,20 +15,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage.datasets import Store
-from storage.export import export
+from storage.datasets.export import export
+from storage.datasets.shapes import preference, unpaired_preference, with_wrong
+from storage.datasets.store import Store
 from storage.reasons import Code, Reason, reason
 from storage.rows import WRONG_STEP, Row, column, dropped, kept, reject, replace, to_table
-from storage.shapes import preference, unpaired_preference, with_wrong
 from tasks.answers import Judge
 from tasks.llm.engine import Engine
 from tasks.sandbox import Sandbox
-from tasks.train import judgements
-from tasks.train.mapped import preferences
-from tasks.train.reward import Verifier
-from tasks.verify import VerifySettings, verify
-from tasks.votes import prior
-from tasks.weigh import WeighSettings, weigh
+from tasks.stages.verify import VerifySettings, verify
+from tasks.stages.weigh import WeighSettings, weigh
+from tasks.training import judgements
+from tasks.training.mapped import preferences
+from tasks.training.reward import Verifier
+from tasks.voting import prior
 from tests import nights
 
 # spellings of few values, so that many samples agree without looking alike; some that no judge can read

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from storage.export import export
+from storage.datasets.export import export
 from tasks.answers import Judge
-from tasks.ingest import ingest
 from tasks.llm.engine import Engine
 from tasks.sandbox import Sandbox
-from tasks.train import judgements
+from tasks.stages.ingest import ingest
+from tasks.training import judgements
 from tests import nights
 
 

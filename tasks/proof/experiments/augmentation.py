@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.proof.lab import EVEN, Lab, words
-from tasks.retrieve import nearest
+from tasks.retrieval.neighbours import nearest
 from tasks.seeding import rng_of
 
 Encode = Callable[[Sequence[str]], npt.NDArray[np.float32]]

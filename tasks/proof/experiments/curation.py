@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from storage.rows import Row, column, to_table
-from tasks.dedup.night import dedup_rows
 from tasks.dedup.settings import DedupSettings
 from tasks.llm.engine import Engine
 from tasks.proof.lab import Lab, Lesson, words
 from tasks.proof.problems import said
 from tasks.scorers import score
 from tasks.seeding import rng_of
-from tasks.teacher.slips import slip
+from tasks.stages.dedup import dedup_rows
+from tasks.teacher.error_injection import slip
 
 COPIES = 10
 WRONG = 0.3  # share of planted wrong rows

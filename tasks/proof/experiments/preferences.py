@@ -11,7 +11,7 @@ import copy
 from typing import Any
 
 from tasks.proof.lab import Lab, Lesson, prompt, words
-from tasks.proof.preferring import ppo, prefer
+from tasks.proof.preferences import ppo, prefer
 from tasks.seeding import seed_of
 
 

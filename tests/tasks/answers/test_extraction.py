@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.answers import Extraction, extract
-from tasks.columns import read
+from tasks.ingestion.columns import read
 
 FOUND = [
     ("It was 7/8/1971.\n\nStep 3: as MM/DD/YYYY,\nthe date a year before today is 07/08/1971.", "07/08/1971", "last"),

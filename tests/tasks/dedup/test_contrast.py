@@ -10,9 +10,9 @@ import pytest
 from storage.rows import Row, column, to_table
 from tasks.dedup.contrast import different_problems
 from tasks.dedup.lcs import novel
-from tasks.dedup.night import dedup_rows, filter_questions
-from tasks.dedup.semantic import flag_paraphrases
 from tasks.dedup.settings import DedupSettings
+from tasks.stages.dedup import dedup_rows, filter_questions
+from tasks.stages.semantic import flag_paraphrases
 
 DIFFERENT = [
     ("Find the maximum value of $x^2 - 4x + 7$ for real $x$ in the interval from 0 to 5.",

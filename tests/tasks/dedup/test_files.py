@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flows.dedup_cli import On, dedup
+from flows.cli.dedup import On, dedup
 from tasks.dedup.sketching import CollectionError
-from tasks.records import IngestError
+from tasks.ingestion.records import IngestError
 
 TEXTS = [
     "How many apples are left in the basket after Tom eats three of the twelve apples in it?",

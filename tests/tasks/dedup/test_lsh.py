@@ -5,10 +5,11 @@ import random
 import numpy as np
 import pytest
 
-from tasks.dedup import jaccard, lsh, near, prefix
+from tasks.dedup import candidates as near
+from tasks.dedup import jaccard, lsh, prefix
+from tasks.dedup.candidates import NearIndex
 from tasks.dedup.jaccard import Pairs
 from tasks.dedup.lsh import LshIndex, band_keys, bands_for, pairs_within, s_curve, similar_pairs
-from tasks.dedup.near import NearIndex
 from tasks.dedup.settings import DedupSettings
 from tasks.dedup.tokens import Ragged, concatenate
 

@@ -16,11 +16,11 @@ import pytest
 from storage.rows import Row, column, to_table
 from tasks.dedup import jaccard, joining, sketching
 from tasks.dedup.cluster import components
-from tasks.dedup.night import filter_questions
 from tasks.dedup.outofcore import Collection, OutOfCore
 from tasks.dedup.sketching import CollectionError, Source
 from tasks.dedup.tokens import tokens
 from tasks.dedup.workers import On, workers
+from tasks.stages.dedup import filter_questions
 
 from .test_contrast import DIFFERENT, SAME
 

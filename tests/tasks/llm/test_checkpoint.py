@@ -12,8 +12,8 @@ from tasks.llm.endpoint import Endpoint, EndpointError
 from tasks.llm.engine import Engine
 from tasks.llm.request import Request
 from tasks.llm.revision import revision_of
-from tasks.train.completion import Completer
-from tasks.train.student import Shape, fresh
+from tasks.training.completion import Completer
+from tasks.training.student import Shape, fresh
 
 SHAPE = Shape(hidden=32, feedforward=64, layers=2, heads=2, context=256, vocabulary=300)
 QUESTIONS = ["What is 2 + 3?", "x", "Solve 7x - 11 = 3. " * 3]

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from storage.ledger import Bill
+from tasks.llm.admission import BUDGET_POLL, Abandoned, Gate, Permit
 from tasks.llm.breaker import Breaker, State
 from tasks.llm.budget import Budget, BudgetExceeded
-from tasks.llm.controller import Controller
+from tasks.llm.concurrency import Controller
 from tasks.llm.endpoint import Endpoint, EndpointError
-from tasks.llm.gate import BUDGET_POLL, Abandoned, Gate, Permit
-from tasks.llm.lanes import Lane, least_loaded
+from tasks.llm.endpoint_pool import Lane, least_loaded
 from tasks.llm.stats import Meter
 from tasks.llm.transport import Response, TransportError
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.llm.request import Request, encode
-from tasks.llm.settle import request_of
+from tasks.llm.unread import request_of
 
 ASK = [{"role": "user", "content": "What is 6 x 7?"}]
 

@@ -9,11 +9,11 @@ import pytest
 
 import prompts
 from prompts.schemas import Critique
-from tasks.parse import critique
-from tasks.rules.family import LANGUAGES, Problem, families, make
+from tasks.problems.machinery.family import LANGUAGES, Problem, families, make
+from tasks.replies.items import critique
 from tasks.seeding import rng_of
 from tasks.teacher.character import PERFECT, STRONG, Character
-from tasks.teacher.slips import slip
+from tasks.teacher.error_injection import slip
 from tasks.teacher.statements import statements
 
 Say = Callable[..., list[str]]

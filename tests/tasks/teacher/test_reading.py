@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import prompts
-from tasks.rules.family import LANGUAGES, families, make
+from tasks.problems.machinery.family import LANGUAGES, families, make
 from tasks.seeding import rng_of
 from tasks.taxonomy import SUBDOMAINS, local_name
 from tasks.teacher.reading import Job, read

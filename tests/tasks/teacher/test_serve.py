@@ -13,7 +13,7 @@ import openai
 import pytest
 
 import prompts
-from tasks.rules.family import LANGUAGES, families, make
+from tasks.problems.machinery.family import LANGUAGES, families, make
 from tasks.seeding import rng_of
 from tasks.teacher.serve import PortTaken, listen
 

@@ -10,13 +10,13 @@ import pytest
 
 from tasks.answers import extract
 from tasks.answers.exact import decide
-from tasks.programs import program
-from tasks.rules.family import LANGUAGES, Problem, families, make
+from tasks.problems.machinery.family import LANGUAGES, Problem, families, make
+from tasks.replies.programs import program
 from tasks.seeding import rng_of
 from tasks.taxonomy import SUBDOMAINS
 from tasks.teacher.character import PERFECT, SMALL, STRONG, Character, Rates
 from tasks.teacher.equations import worked_text
-from tasks.teacher.slips import slip
+from tasks.teacher.error_injection import slip
 from tasks.teacher.statements import statements
 
 Say = Callable[..., list[str]]

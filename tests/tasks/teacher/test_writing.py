@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from tasks.parse import problems
-from tasks.rules.family import LANGUAGES, families, make, of_subdomain, recognise
+from tasks.problems.machinery.family import LANGUAGES, families, make, of_subdomain, recognise
+from tasks.replies.items import problems
 from tasks.seeding import rng_of
 from tasks.taxonomy import SUBDOMAINS, domain_of, local_name
 from tasks.teacher.answering import Forced, answer

@@ -1,0 +1,230 @@
+"""The command line. Heavy libraries are imported by the command that needs them, so that help is quick."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli import datasets as browse
+from flows.cli import terminal
+from flows.cli import versions as versioning
+from flows.cli.dedup import dedup
+from flows.cli.diff import diff
+from flows.cli.evaluate import evaluate
+from flows.cli.ledger import ledger
+from flows.cli.nightly import nightly, plan
+from flows.cli.options import ConfigFile, Sets
+from flows.cli.prefect_run import INTERRUPTED, STOPPED
+from flows.cli.proof import proof
+from flows.cli.setup import setup
+from flows.cli.similarity import decontaminate, near
+from flows.cli.train import train
+from flows.cli.verdict import verdict
+from flows.runner.environment import arrange
+from flows.server.automations import automations
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+UNWRITTEN = 120  # Python's own exit code where the output could not be written
+
+app = typer.Typer(
+    name="mathmill",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(nightly)
+app.command()(browse.datasets)
+app.command()(browse.show)
+app.command()(browse.why)
+app.command()(browse.sql)
+app.command()(browse.export)
+app.command()(near)
+app.command()(decontaminate)
+app.command()(dedup)
+for command in (
+    automations,
+    diff,
+    evaluate,
+    proof,
+    train,
+    versioning.rebuild,
+    versioning.maintain,
+    versioning.promote,
+    versioning.rollback,
+    versioning.restore,
+    versioning.verify,
+    versioning.migrate,
+    verdict,
+):
+    app.command()(command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        terminal.echo(f"mathmill {metadata.version('mathmill')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """A data factory for mathematical-reasoning training data."""
+    from flows.settings import SettingsError, of_current_folder
+
+    try:
+        line = "" if {"-h", "--help"}.intersection(ctx.args) else of_current_folder()
+    except SettingsError:
+        return  # a command that reads the settings refuses them itself, others work without
+    if line:
+        terminal.echo(f"mathmill: {line}", err=True)
+
+
+teacher = typer.Typer(
+    no_args_is_help=True, help="The embedded teacher: rule-based, on the chat-completions wire."
+)
+app.add_typer(teacher, name="teacher")
+app.add_typer(plan, name="plan")
+app.add_typer(ledger, name="ledger")
+app.add_typer(setup, name="setup")
+
+
+@app.command()
+def up(
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the Prefect server and its UI (loopback).")
+    ] = 4200,
+    cron: Annotated[str, typer.Option(help="When the night starts.")] = "0 2 * * *",
+    timezone: Annotated[str, typer.Option(help="Time zone of the schedule; empty: this machine's.")] = "",
+    config: ConfigFile = None,
+    set_: Sets = None,
+) -> None:
+    """Start a Prefect server with its UI and serve the flows, nightly on schedule. Ctrl-C stops both.
+
+    While a run of another command uses the server, the first Ctrl-C waits for its end and the second does not.
+    With PREFECT_API_URL set the flows are served to that server, and none is started here.
+    """
+    from flows.settings import load_settings
+
+    settings = load_settings()
+    arrange(settings.home, quiet=False, join=False)  # of two on one home the second is refused
+    from flows.cli.up import serve_flows, wait_for_joined, with_server
+    from flows.config import load_config
+
+    night = load_config(config, set_ or [])
+    if "PREFECT_API_URL" in os.environ:
+        serve_flows(night, cron=cron, timezone=timezone)
+    else:
+        home = settings.home.absolute()
+        with with_server(home, port) as server:
+            if serve_flows(night, cron=cron, timezone=timezone):
+                wait_for_joined(home, server)
+
+
+@teacher.command("serve")
+def teacher_serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MATHMILL_SERVE_API_KEY", help="Key that clients must send; better set in the environment."
+        ),
+    ] = None,
+) -> None:
+    """Serve the embedded teacher; any chat-completions client can talk to it."""
+    from tasks.teacher.serve import serve
+
+    serve(port, host=host, api_key=api_key)
+
+
+@app.command()
+def doctor(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+    """Check what a night needs, and say how to mend what is missing. Exit code 1 if something is."""
+    from flows.cli.doctor import check, show
+    from flows.settings import load_settings
+
+    arrange(load_settings().home, quiet=True)
+    found = check()
+    show(found, json=json)
+    if not all(item.ok for item in found):
+        raise typer.Exit(1)
+
+
+@app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run_tests(ctx: typer.Context) -> None:
+    """Check format, lint and types and run the tests. Arguments go to pytest alone: `-m "not slow"` takes some
+    minutes, `-m soak` repeats what takes long."""
+    steps = []
+    if not ctx.args:
+        steps = [["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy"]]
+    workers = (
+        []
+        if any(arg.startswith(("-n", "--pdb")) for arg in ctx.args)
+        # one more than cores: end-to-end tests wait for servers some of their time
+        else ["-n", str(min((os.cpu_count() or 1) + 1, 6))]
+    )
+    # in the order of folders: the long files of tests/e2e come first, so that no core idles at the end
+    spread = [*workers, "--dist", "loadfile", "--no-loadscope-reorder"]
+    steps.append(["pytest", *spread, "-m", "not soak", *ctx.args])
+    # there is a worker for each core already: more threads would only wait for one another
+    alone = {"OMP_NUM_THREADS": "1"} if workers else {}
+    for step in steps:
+        code = subprocess.call([sys.executable, "-m", *step], cwd=ROOT, env=alone | os.environ)
+        if code:
+            raise typer.Exit(code)
+
+
+def main() -> None:
+    """The console script: runs the command, and leaves without taking the interpreter apart.
+
+    With torch and Prefect loaded that would take seconds after the last word, and nothing needs it: what is registered
+    for the end of the process has run by then.
+    """
+    status = [1]
+    atexit.register(_leave, status)  # before everything else, and so called as the last
+    try:
+        _run()
+        status[0] = 0
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            status[0] = end.code or 0
+        raise
+
+
+def _leave(status: list[int]) -> None:
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # nobody reads it any more
+            status[0] = status[0] or UNWRITTEN
+    os._exit(status[0])
+
+
+def _run() -> None:
+    """Run the command; an error for people is one line and exit code 2."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        terminal.echo(f"\nmathmill: {STOPPED}", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    except Exception as error:
+        from flows.cli.errors import in_one_line
+
+        line = in_one_line(error)
+        if line is None:
+            raise
+        terminal.echo(f"mathmill: {line}", err=True)
+        raise SystemExit(2) from None

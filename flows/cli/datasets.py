@@ -1,0 +1,174 @@
+"""Reading commands: datasets, show, why, sql, export."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from flows.cli.options import AsJson, Name
+from flows.cli.terminal import console, echo, echo_json, print_json
+from storage.counting import counted
+
+if TYPE_CHECKING:
+    from storage.datasets.store import Store
+
+
+class Format(StrEnum):
+    messages = "messages"
+    prompt_completion = "prompt-completion"
+    preference = "preference"
+    unpaired_preference = "unpaired-preference"
+    parquet = "parquet"
+
+
+def datasets(json: AsJson = False) -> None:
+    """List the datasets and their versions, newest last."""
+    store = _store()
+    versions = [version for dataset in store.datasets() for version in store.versions(dataset)]
+    if json:
+        print_json(
+            [
+                {
+                    "version": str(v),
+                    "rows": v.rows,
+                    "added": v.added,
+                    "created": v.created,
+                    "digest": v.digest,
+                }
+                for v in versions
+            ]
+        )
+        return
+    if not versions:
+        typer.echo("There is no dataset yet. Make one: ./mathmill nightly")
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("version")
+    for heading in ("rows", "added"):
+        table.add_column(heading, justify="right")
+    table.add_column("created")
+    table.add_column("digest")
+    for v in versions:
+        table.add_row(str(v), f"{v.rows:,}", f"{v.added:,}", v.created, v.digest[:12])
+    console().print(table)
+
+
+def show(name: Name, json: AsJson = False) -> None:
+    """Schema, counts, funnel, why rows were dropped, lineage and ten sample rows of a version."""
+    import pyarrow as pa
+
+    from flows.cli.rendering import dropped_in, print_version
+    from storage.datasets.annotations import newest
+    from tasks.seeding import seed_of
+
+    store = _store()
+    version = store.resolve(name)
+    verdict = newest(store.marks(version.dataset), version.name, "verdict")
+    rows = store.read(version)
+    ids = rows.column("id").to_pylist()
+    picked = sorted(range(len(ids)), key=lambda i: seed_of(str(version), ids[i]))[:10]
+    samples = rows.take(pa.array(picked, pa.int64())).to_pylist()
+    counts = {
+        column: _counts(rows, column) for column in ("subdomain", "solution_format", "language", "source")
+    }
+    dropped = dropped_in(store, version)
+    if json:
+        print_json(
+            {
+                "version": str(version),
+                "rows": version.rows,
+                "added": version.added,
+                "digest": version.digest,
+                "schema": {field.name: str(field.type) for field in rows.schema},
+                "counts": counts,
+                "reasons": [asdict(one) for one in dropped],
+                "verdict": verdict.value if verdict else None,
+                "lineage": version.lineage,
+                "samples": samples,
+            }
+        )
+        return
+    print_version(version, rows.schema, counts, samples, dropped, verdict)
+
+
+def why(
+    row: Annotated[str, typer.Argument(metavar="ROW_ID", help="An id, or its first 6 digits or more.")],
+    json: AsJson = False,
+) -> None:
+    """The life of a row: parents, prompt, raw completion, verdicts, scores, why kept or dropped."""
+    from flows.cli.why import life_of, print_life
+
+    found = life_of(row)
+    if json:
+        print_json(found)
+    else:
+        print_life(found)
+
+
+def sql(
+    query: Annotated[
+        str, typer.Argument(help='Views: rows, rejected, and one a dataset, such as "math-sft".')
+    ],
+    seconds: Annotated[float | None, typer.Option(help="Time limit; default MATHMILL_SQL_SECONDS.")] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Memory limit, such as 4GB; default MATHMILL_SQL_MEMORY.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Run a DuckDB query over all tables."""
+    from flows.settings import load_settings
+    from storage.query import run_query
+
+    settings = load_settings()
+    answer = run_query(
+        settings.tables,
+        query,
+        seconds=settings.sql_seconds if seconds is None else seconds,
+        memory=settings.sql_memory if memory is None else memory,
+        as_json=json,
+    )
+    if json:
+        echo_json(answer)
+    else:
+        echo(answer, nl=False)
+
+
+def export(
+    name: Name,
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder that is not there yet, or is empty.")
+    ],
+    format: Annotated[
+        Format, typer.Option(help="Shape of the rows, as TRL names it; parquet keeps every column.")
+    ] = Format.messages,
+) -> None:
+    """Write a version for training, with a dataset card."""
+    from flows.settings import load_settings
+    from storage.datasets.export import export as write
+    from tasks.answers import Judge
+
+    store = _store()
+    version = store.resolve(name)
+    with Judge(workers=load_settings().answer_workers) as judge:
+        rows = write(store, version, directory, format=format.value, compare=judge.equal)
+    typer.echo(f"{version}: {counted(rows, 'row')} as {format.value} in {directory}")
+
+
+def _store() -> Store:
+    from flows.settings import load_settings
+    from storage.datasets.store import Store
+
+    return Store(load_settings().tables)
+
+
+def _counts(rows: Any, column: str) -> dict[str, int]:
+    found = rows.column(column).value_counts().to_pylist()
+    return {
+        str(item["values"]): item["counts"]
+        for item in sorted(found, key=lambda i: (-i["counts"], str(i["values"])))
+    }

@@ -1,0 +1,142 @@
+"""`mathmill doctor`: is everything there that a night needs, and how is it mended where not."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+import typer
+from rich.table import Table
+
+from flows.cli import terminal
+from flows.cli.errors import in_one_line
+from flows.runner.environment import running_server
+from flows.runner.resources import Tools
+from flows.settings import ROLES, env_file, load_settings
+from storage.counting import counted
+from storage.datasets.store import Store
+from tasks.retrieval.encoder import require_encoder
+from tasks.sandbox import isolation
+
+LEAST_DISK_GB = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    what: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+def check() -> list[Check]:
+    """Every check, each on its own: one that fails does not hide the next."""
+    settings = load_settings()
+    home = settings.home.absolute()
+    return [
+        Check("Python", sys.version_info >= (3, 11), sys.version.split()[0], "install Python 3.11 or newer"),
+        Check("settings", True, _settings()),
+        *_storage(home),
+        _isolation(),
+        _guarded("Prefect", lambda: _prefect(home), "run ./mathmill up to see the UI"),
+        *_endpoints(home),
+        _guarded(
+            "encoder", lambda: _encoder(settings.encoder), "unset MATHMILL_ENCODER, or name another one"
+        ),
+        _guarded("tables", lambda: _tables(settings.tables), "check MATHMILL_STORE"),
+    ]
+
+
+def show(checks: list[Check], *, json: bool) -> None:
+    if json:
+        typer.echo(orjson.dumps([asdict(item) for item in checks], option=orjson.OPT_INDENT_2).decode())
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "check", "found", "mend"):
+        table.add_column(name, overflow="fold")
+    for item in checks:
+        table.add_row(
+            "[green]ok[/]" if item.ok else "[red]no[/]", item.what, item.detail, "" if item.ok else item.mend
+        )
+    terminal.console(highlight=True).print(table)
+
+
+def _storage(home: Path) -> Iterator[Check]:
+    above = next(path for path in (home, *home.parents) if path.exists())
+    writable = os.access(above, os.W_OK)
+    yield Check("storage", writable, str(home), "set MATHMILL_HOME to a folder that you may write to")
+    free = shutil.disk_usage(above).free / 1e9
+    yield Check(
+        "disk", free >= LEAST_DISK_GB, f"{free:.1f} GB free", f"free {LEAST_DISK_GB:g} GB below {above}"
+    )
+
+
+def _settings() -> str:
+    file = env_file()
+    return f"{file.absolute()} and the environment" if file else "the environment; there is no .env"
+
+
+def _tables(where: str) -> Check:
+    store = Store(where)
+    store.where.reach()
+    count = len(store.datasets())
+    return Check("tables", True, f"{where}, {counted(count, 'dataset')}")
+
+
+def _isolation() -> Check:
+    found = isolation()
+    return Check("isolation", found.ok, found.detail, found.mend or "")
+
+
+def _prefect(home: Path) -> Check:
+    import prefect
+
+    server = running_server(home)
+    url = os.environ.get("PREFECT_API_URL") or (server and server.url)
+    return Check("Prefect", True, f"{prefect.__version__}, {url or 'a local server is started for each run'}")
+
+
+def _endpoints(home: Path) -> Iterator[Check]:
+    tools = Tools(load_settings()) if os.access(home if home.exists() else home.parent, os.W_OK) else None
+    if tools is None:
+        return
+    try:
+        for role in ROLES:
+            yield _guarded(
+                role, functools.partial(_endpoint, tools, role), f"check MATHMILL_{role.upper()}__BASE_URL"
+            )
+    finally:
+        tools.close()
+
+
+def _endpoint(tools: Tools, role: str) -> Check:
+    tools.engine(role).check()
+    endpoint = tools.settings.endpoint(role)
+    where = f"at {', '.join(endpoint.base_urls)}" if endpoint.base_urls else "in process"
+    settings = tools.settings
+    unset = "" if role in settings.model_fields_set else ", not set"
+    if unset and role != "teacher" and settings.role(role) is settings.teacher:
+        unset += ": the teacher's"
+    return Check(role, True, f"{endpoint.model} {where}{unset}")
+
+
+def _encoder(name: str) -> Check:
+    require_encoder(name)
+    return Check("encoder", True, name)
+
+
+def _guarded(what: str, run: Callable[[], Check], mend: str) -> Check:
+    """A check that raises is a check that failed; defects keep their traceback."""
+    try:
+        return run()
+    except Exception as error:
+        line = in_one_line(error)
+        if line is None:
+            raise
+        return Check(what, False, line, mend)

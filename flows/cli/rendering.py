@@ -1,0 +1,215 @@
+"""Versions and forecasts as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import yaml
+from rich.cells import cell_len
+from rich.markdown import Markdown
+from rich.markup import escape
+from rich.table import Table
+
+from flows.cli import terminal
+from storage.counting import counted
+from storage.datasets.annotations import Mark
+from storage.datasets.versions import Version
+from storage.visible import visible
+from tasks.decontamination.certificate import Certificate
+from tasks.evaluation.verdict import in_a_line
+from tasks.points_in_time import spoken
+from tasks.text.cleaning import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from flows.config import Nightly
+    from storage.datasets.store import Store
+    from tasks.forecast import Forecast
+    from tasks.reports.figures import Dropped
+
+
+_BAR = re.compile(r"(?<!\\)\|")
+_RULE = re.compile(r":?-+:?")
+_HEADING = re.compile(r"^#{1,6} ")
+_MARKS = re.compile(r"\\([!-/:-@\[-`{-~])|(`+)(.+?)\2(?!`)|\*\*|&lt;")  # escapes, code spans, bold, entities
+
+MOST_REASONS = 10  # at the terminal; the report has more
+REASON_WIDTH = 160
+DETAILS = ("parameters", "service", "engines", "forecast", "calibration", "retrieval")
+
+
+def print_version(
+    version: Version,
+    schema: pa.Schema,
+    counts: dict[str, dict[str, int]],
+    samples: list[dict[str, Any]],
+    dropped: Sequence[Dropped],
+    verdict: Mark | None,
+) -> None:
+    """Counts, funnel, why rows were dropped, schema, lineage and sample rows; text of rows is shown as it is, never as markup."""
+    console = terminal.console()
+    console.print(
+        f"[bold]{version}[/]: {counted(version.rows, 'row')}, {version.added:,} added, {version.created}"
+    )
+    console.print(f"content digest {version.digest}")
+    said = f"{in_a_line(verdict.value)} ({verdict.at})" if verdict else "none yet"
+    console.print(f"[bold]verdict[/] {escape(said)}\n", soft_wrap=True)
+    for name, values in counts.items():
+        shown = ", ".join(f"{escape(value)} {count:,}" for value, count in values.items())
+        console.print(f"[bold]{name}[/]  {shown}")
+    lineage = dict(version.lineage)
+    console.print()
+    console.print(funnel_table(lineage.pop("funnel", [])))
+    print_dropped(console, dropped)
+    if certificate := lineage.pop("decontamination", None):
+        console.print("\n[bold]decontamination[/]")
+        for line in Certificate.from_dict(certificate).lines():
+            console.print(escape(line), soft_wrap=True)
+    console.print("\n[bold]schema[/]  " + escape(", ".join(f"{field.name} {field.type}" for field in schema)))
+    for name in DETAILS:
+        lineage.pop(name, None)
+    console.print(f"\n[bold]lineage[/]  (--json adds {', '.join(DETAILS)})")
+    console.print(escape(yaml.safe_dump(lineage, sort_keys=False, allow_unicode=True)))
+    console.print(f"[bold]{len(samples)} sample rows[/]")
+    for row in samples:
+        console.print(
+            f"\n[dim]{row['id']}  {escape(str(row['subdomain']))}, {row['language']}, {row['solution_format']}[/]"
+        )
+        console.print(escape(row["question"]))
+        console.print(escape(row["solution"] or ""))
+        console.print(f"[bold]answer[/] {escape(str(row['answer']))}")
+
+
+def print_markdown(text: str) -> None:
+    """Print Markdown: rendered at a terminal, as plain text where the output goes into a file or a pipe."""
+    console = terminal.console()
+    if console.is_terminal:
+        console.print(Markdown(visible(text)))  # links, too, are written to the terminal
+    else:
+        terminal.echo(plain_text(text))
+
+
+def plain_text(text: str) -> str:
+    """The project's own Markdown (storage.markdown) as text without marks and escapes, its tables as columns."""
+    lines: list[str] = []
+    table: list[list[str]] = []
+    right: list[bool] = []
+    fenced = False
+    for line in [*text.splitlines(), ""]:
+        if not fenced and line.startswith("|"):
+            cells = [cell.strip() for cell in _BAR.split(line.strip()[1:-1])]
+            if all(_RULE.fullmatch(cell) for cell in cells):
+                right = [cell.endswith(":") for cell in cells]
+            else:
+                table.append([_words(cell) for cell in cells])
+            continue
+        lines += _columns(table, right)
+        table = []
+        if line.startswith("```"):
+            fenced = not fenced
+        elif not line.startswith("!["):  # a plot
+            lines.append(line if fenced else _words(_HEADING.sub("", line)))
+    return "\n".join(lines).rstrip("\n")
+
+
+def _columns(table: list[list[str]], right: list[bool]) -> list[str]:
+    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+    right = right + [False] * (len(widths) - len(right))
+    lines = []
+    for row in table:
+        cells = []
+        for cell, width, numbers in zip(row, widths, right, strict=True):
+            space = " " * (width - cell_len(cell))
+            cells.append(space + cell if numbers else cell + space)
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _words(text: str) -> str:
+    return _MARKS.sub(
+        lambda found: found[1] or (found[3] or "").strip() or ("<" if found[0] == "&lt;" else ""), text
+    )
+
+
+def dropped_in(store: Store, version: Version) -> list[Dropped]:
+    """Why the run that published the version dropped rows."""
+    from tasks.reports.figures import reasons
+
+    return reasons(store.dropped(str(version.lineage.get("run", ""))))
+
+
+def print_dropped(console: Console, dropped: Sequence[Dropped]) -> None:
+    """Why rows were dropped, the most frequent reasons, each with rows that `mathmill why` can show."""
+    if not dropped:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("why rows were dropped", overflow="fold")
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("for example", no_wrap=True)
+    for one in dropped[:MOST_REASONS]:
+        text = escape(printable(f"{one.stage}: {one.reason}", REASON_WIDTH))
+        table.add_row(text, f"{one.rows:,}", one.short())
+    if further := dropped[MOST_REASONS:]:
+        table.add_row(counted(len(further), "further reason"), f"{sum(one.rows for one in further):,}", "")
+    console.print()
+    console.print(table)
+    console.print("The whole life of a row: ./mathmill why ID")
+
+
+def funnel_table(lines: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("stage")
+    for heading in ("in", "kept", "rejected", "failed"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for line in lines:
+        table.add_row(line["title"], *(f"{line[key]:,}" for key in ("asked", "kept", "rejected", "failed")))
+    return table
+
+
+def print_forecast(found: Forecast, config: Nightly) -> None:
+    """The forecast of a night: likely figures with their range, then the stages."""
+    console = terminal.console()
+    based = f"{counted(found.history, 'call')} in the ledger and {counted(found.nights, 'published night')}"
+    console.print(
+        f"[bold]{config.dataset}[/], {config.target:,} accepted rows wanted; from {based}\n", soft_wrap=True
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for heading in ("likely", "low", "high"):
+        table.add_column(heading, justify="right")
+    for name, title, shown in FORECAST_LINES:
+        low, likely, high = found.figures[name]
+        table.add_row(title, shown(likely), shown(low), shown(high))
+    console.print(table)
+    console.print("The range from low to high is meant to hold the fact in 8 of 10 nights.", style="dim")
+    ends = ", ".join(f"{name} {share:.0%}" for name, share in sorted(found.ends.items(), key=lambda e: -e[1]))
+    console.print(f"\nends by  {ends}")
+    stages = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("role", "model", "stage"):
+        stages.add_column(heading, overflow="fold", no_wrap=heading != "model")
+    for heading in ("calls", "tokens in", "tokens out", "USD"):
+        stages.add_column(heading, justify="right", no_wrap=True)
+    for line in found.stages:
+        guessed = "~" if line["guessed"] else ""
+        counts = (f"{guessed}{line[name]:,.0f}" for name in ("calls", "prompt_tokens", "completion_tokens"))
+        names = (escape(line[name]) for name in ("role", "model", "stage"))
+        stages.add_row(*names, *counts, f"{line['usd']:,.4f}")
+    console.print()
+    console.print(stages)
+    if found.guessed:
+        console.print(f"\n~ guessed, since nothing was measured yet: {', '.join(found.guessed)}")
+
+
+FORECAST_LINES = (
+    ("accepted", "accepted rows", lambda value: f"{value:,.0f}"),
+    ("questions", "questions asked for", lambda value: f"{value:,.0f}"),
+    ("calls", "calls", lambda value: f"{value:,.0f}"),
+    ("tokens", "tokens", lambda value: f"{value:,.0f}"),
+    ("usd", "price, online", lambda value: f"${value:,.2f}"),
+    ("usd_batch", "price, batch", lambda value: f"${value:,.2f}"),
+    ("seconds", "duration, online", spoken),
+)

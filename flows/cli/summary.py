@@ -1,0 +1,121 @@
+"""The last lines of a night at the terminal: what was published, what it cost, what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.markup import escape
+
+from flows.cli import terminal
+from flows.cli.rendering import dropped_in, funnel_table, print_dropped
+from flows.runner.artifacts import report_path
+from flows.settings import load_settings
+from storage.counting import counted, was
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
+from tasks.decontamination.certificate import Certificate
+from tasks.reports.figures import Dropped
+
+ENDED = {
+    "target": "the target",
+    "waves": "generate.waves",
+    "usd": "--budget-usd",
+    "tokens": "--budget-tokens",
+    "deadline": "--deadline",
+    "files": "batch files that wait for answers",
+    "offline": "--offline",
+}
+
+
+def print_summary(name: str) -> None:
+    version, report, dropped = _find(name)
+    console = terminal.console()
+    console.print()
+    console.print(funnel_table(version.lineage["funnel"]))
+    print_dropped(console, dropped)
+    costs = version.lineage["costs"]
+    # a rebuild has no target that it could miss, and its bill is that of its judgements
+    service, ended = version.lineage.get("service", costs), version.lineage.get("ended")
+    completions = sum(cost["completions"] for cost in costs)
+    cached = sum(cost["cached"] for cost in costs)
+    tokens = sum(line["prompt_tokens"] + line["completion_tokens"] for line in service)
+    used = sum(cost["prompt_tokens"] + cost["completion_tokens"] for cost in costs)
+    estimated = sum(line["estimated"] for line in service)
+    guess = f" ({counted(estimated, 'call')} estimated)" if estimated else ""
+    console.print()
+    console.print(
+        f"Published  [bold green]{version}[/]: {counted(version.rows, 'row')}, {version.added:,} of them new"
+    )
+    console.print(
+        f"Cost       ${sum(line['usd'] for line in service):,.2f}, {counted(tokens, 'token')} paid in this run"
+        f"{guess}; "
+        f"used by this version: {counted(completions, 'completion')}, {cached:,} of them from the ledger, {counted(used, 'token')}",
+        soft_wrap=True,
+    )
+    if ended:
+        short = version.added < ended["target"] <= ended["accepted"]
+        console.print(
+            f"Ended by   {ENDED[ended['by']]}: {version.added:,} of {counted(ended['target'], 'row')} wanted"
+            f"{'; others were published by another run meanwhile' if short else ''}"
+        )
+    refused = sum(line["rejected"] for line in version.lineage["funnel"] if line["stage"] == "ingest")
+    if refused:
+        console.print(
+            f"Seeds      {refused:,} refused, with line and reason: "
+            "./mathmill sql \"SELECT source, rejected FROM rejected WHERE stage = 'ingest'\"",
+            soft_wrap=True,
+        )
+    console.print(f"Benchmarks {_benchmarks(version)}", soft_wrap=True)
+    console.print(f"Report     [link={Path(report).as_uri()}]{escape(report)}[/link]", soft_wrap=True)
+    console.print()
+    console.print("Next")
+    console.print(f"  look      ./mathmill show {version}", soft_wrap=True)
+    console.print(
+        f"  query     ./mathmill sql 'SELECT subdomain, count(*) FROM \"{version.dataset}\" GROUP BY ALL'",
+        soft_wrap=True,
+    )
+    console.print(f"  train     ./mathmill export {version} DIR --format messages", soft_wrap=True)
+    console.print("  schedule  ./mathmill up")
+
+
+def _benchmarks(version: Version) -> str:
+    stored = version.lineage.get("decontamination")
+    if stored is None:
+        return "not looked for: the version that this one was made of has no certificate"
+    found = Certificate.from_dict(stored)
+    if not found.sets:
+        return "none is registered, rows were compared with none: --set decontaminate.benchmarks='[FILE_OR_FOLDER]'"
+    items = sum(count for _, _, count in found.sets)
+    unread = sum(count for _, count, _ in found.unread)
+    return (
+        f"{counted(items, 'item')} of {counted(len(found.sets), 'set')}: {sum(found.hits.values()):,} of {counted(found.rows, 'row')} rejected"
+        + (
+            f"; {counted(unread, 'record')} could not be read and {was(unread)} not compared, see the report"
+            if unread
+            else ""
+        )
+    )
+
+
+def as_json(name: str) -> str:
+    version, report, dropped = _find(name)
+    record: dict[str, Any] = {
+        "version": str(version),
+        "rows": version.rows,
+        "added": version.added,
+        "digest": version.digest,
+        "report": str(report),
+        "reasons": [asdict(one) for one in dropped],
+        "lineage": version.lineage,
+    }
+    return orjson.dumps(record, option=orjson.OPT_INDENT_2).decode()
+
+
+def _find(name: str) -> tuple[Version, str, list[Dropped]]:
+    settings = load_settings()
+    store = Store(settings.tables)
+    version = store.resolve(name)
+    return version, str(report_path(settings.home.absolute(), name)), dropped_in(store, version)

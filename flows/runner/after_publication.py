@@ -1,0 +1,61 @@
+"""What follows a publication. Idempotent: whoever comes next finishes what a crash cut off."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from flows.runner.artifacts import report, report_path
+from flows.runner.resources import Tools
+from flows.runner.run_notes import Begun
+from storage.datasets.versions import Version
+from storage.indexes.sketches import History
+
+FROM_STORED = ("rebuild", "restore", "migrate")  # flows whose rows were candidates before
+QUESTION = ["id", "problem_id", "language", "question", "rejected"]
+
+
+class Finished(Exception):
+    """The run that is asked for has published already: the process that ran it was killed before its end, or lost its
+    Prefect server."""
+
+    def __init__(self, version: Version, begun: Begun) -> None:
+        super().__init__(str(version))
+        self.version, self.begun = version, begun
+
+
+def raise_if_published(tools: Tools, dataset: str, flow: str, inputs: str) -> None:
+    """Finish what an unfinished run of this flow with equal `inputs` has published, and raise Finished with it."""
+    versions = {
+        str(one.lineage.get("run")): one
+        for one in tools.store.versions(dataset)
+        if one.lineage.get("flow") == flow
+    }
+    times = {name: datetime.fromisoformat(one.created).timestamp() for name, one in versions.items()}
+    if begun := Begun.unfinished(tools.home, inputs, times):
+        finish(tools, versions[begun.run])
+        raise Finished(versions[begun.run], begun)
+
+
+def finish(tools: Tools, version: Version) -> None:
+    """The version's rows among the candidates, its questions in the history, its report on disk."""
+    run = version.lineage.get("run", str(version))
+    if version.lineage.get("flow") not in FROM_STORED:
+        tools.store.append_candidates(tools.store.added(version), run=run, version=version, stage="published")
+    history(tools, version.dataset)
+    if not report_path(tools.home, str(version)).exists():
+        report(tools, version)
+
+
+def latest(tools: Tools, dataset: str) -> Version | None:
+    versions = tools.store.versions(dataset)
+    return versions[-1] if versions else None
+
+
+def history(tools: Tools, dataset: str) -> History:
+    """The sketches of everything published; a version that is missing in them is added first."""
+    found = History.open(tools.home / "history" / dataset)
+    there = set(found.versions)
+    for version in tools.store.versions(dataset):
+        if version.table_version not in there:
+            found = found.append(tools.store.added(version, QUESTION), version.table_version)
+    return found

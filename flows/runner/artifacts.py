@@ -1,0 +1,130 @@
+"""The report of a version: an HTML page beside the data, and Prefect artifacts on the run's page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from flows.runner.limits import HOW_TO_GO_ON, Stopped
+from flows.runner.resources import Tools
+from storage.counting import counted
+from storage.datasets.annotations import newest
+from storage.datasets.versions import Version
+from storage.markdown import code, inline
+from storage.rows import column
+from storage.sealed_files import HomeFiles
+from tasks.reports import Figures, FunnelLine, Report, collect, diff
+from tasks.reports.figures import ADDED, SHARES, sample_ids
+
+
+def diff_path(home: Path, name: str) -> Path:
+    return home / "reports" / f"{name}.diff.html"
+
+
+def key_of(dataset: str) -> str:
+    """Prefect's keys have no dots and no underscores."""
+    return dataset.replace(".", "-").replace("_", "-")
+
+
+def report_path(home: Path, name: str) -> Path:
+    return home / "reports" / f"{name}.html"
+
+
+def report(tools: Tools, version: Version) -> Path:
+    """Write the page and the artifacts. All of it comes from what the version and its run have stored, so a
+    report that a crash prevented is made by whoever asks for it next."""
+    figures = figures_of(tools, version)
+    page = Report(figures)
+    path = report_path(tools.home, str(version))
+    key = key_of(version.dataset)
+    create_table_artifact(
+        key=f"{key}-funnel",
+        table=[
+            # the narrow columns first: a phone shows them all
+            {"in": line["asked"]}
+            | {name: line[name] for name in ("kept", "rejected", "failed")}
+            | {"stage": inline(line["title"])}
+            for line in version.lineage["funnel"]
+        ],
+        description=f"Funnel of `{version}`: in = kept + rejected + failed",
+    )
+    create_table_artifact(
+        key=f"{key}-dropped",
+        table=[
+            # the UI reads cells as Markdown
+            {
+                "rows": one.rows,
+                "stage": inline(one.stage),
+                "reason": inline(one.reason),
+                "for example": one.short(),
+            }
+            for one in figures.reasons
+        ],
+        description=f"Why candidates of `{version}` were dropped; `./mathmill why ID` shows the life of an example",
+    )
+    create_markdown_artifact(
+        key=f"{key}-report", markdown=page.markdown(path=str(path)), description=f"`{version}`"
+    )
+    create_markdown_artifact(
+        key=f"{key}-version",
+        markdown=f"`{version}`, {counted(version.rows, 'row')}. Its page: {code(path)}",
+        description=f"`{version}`, {counted(version.rows, 'row')}",
+    )
+    _compared(tools, version, key)
+    # the page comes last: its existence means that the rest is there
+    HomeFiles(tools.home).write(path, page.html().encode())
+    return path
+
+
+def report_stopped(dataset: str, stopped: Stopped) -> None:
+    """An artifact on the page of a run that a limit ended."""
+    spent = stopped.spent
+    create_markdown_artifact(
+        key=f"{key_of(dataset)}-stopped",
+        markdown=(
+            f"**{inline(stopped.why)}**\n\n"
+            f"- paid: ${spent.usd:,.4f}, {counted(spent.tokens, 'token')} ({counted(spent.estimated, 'call')} estimated)\n"
+            f"- accepted: {spent.accepted:,} of {counted(spent.target, 'row')}; nothing was published\n"
+            f"- {HOW_TO_GO_ON[stopped.by]}; finished work and every paid answer are found"
+        ),
+        description=f"`{dataset}`: a limit ended the run",
+    )
+
+
+def _compared(tools: Tools, version: Version, key: str) -> None:
+    """Beside the version before, as a page and an artifact."""
+    before = [v for v in tools.store.versions(version.dataset) if v.table_version < version.table_version]
+    if before:
+        found = diff.compare(tools.store, before[-1], version)
+        HomeFiles(tools.home).write(diff_path(tools.home, str(version)), diff.to_html(found).encode())
+        create_markdown_artifact(
+            key=f"{key}-diff", markdown=diff.to_text(found), description=f"`{before[-1]}` to `{version}`"
+        )
+
+
+def figures_of(tools: Tools, version: Version) -> Figures:
+    store, lineage = tools.store, version.lineage
+    said = newest(store.marks(version.dataset), version.name, "verdict")
+    rejected = store.dropped(lineage["run"])
+    added = store.added(version, ADDED)
+    chosen_ids = sample_ids(column(added, "id"), str(version))
+    return collect(
+        version=str(version),
+        digest=version.digest,
+        whole=store.read(version, columns=sorted(set(SHARES.values()))),
+        added=added,
+        samples=store.read(version, filter=pc.field("id").isin(pa.array(chosen_ids, pa.string()))),
+        rejected=rejected,
+        funnel=[
+            FunnelLine(
+                **{name: line[name] for name in ("stage", "title", "asked", "kept", "rejected", "failed")}
+            )
+            for line in lineage["funnel"]
+        ],
+        costs=lineage["costs"],
+        lineage={name: value for name, value in lineage.items() if name not in ("funnel", "costs")},
+        verdict=said.value if said else None,
+    )

@@ -1,0 +1,92 @@
+"""What `mathmill verify` looks at: each stored thing, and whether it is as it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from flows.settings import Settings, load_settings
+from storage.counting import counted
+from storage.datasets.store import Store
+from storage.datasets.verify import check_tables
+from storage.errors import Corrupt, ForPeople, in_one_line
+from storage.indexes import index, vectors
+from storage.indexes.sketches import check_indexes
+from storage.ledger import Ledger
+from storage.ledger.schema import location
+from storage.location import Location
+from storage.sealed_files import HomeFiles
+from storage.stage_cache.shards import ShardStore
+
+MEND = "Fix: restore it from a copy of the home"
+
+
+def check_one(name: str) -> dict[str, str]:
+    """The state of one version; VersionNotFound if there is none."""
+    store = Store(load_settings().tables)
+    version = store.resolve(name)
+    return {str(version): _state(lambda: store.verify(version))}
+
+
+def check_everything() -> dict[str, str]:
+    """What there is (a version, a table, the ledger, a history) to its state: "sound" and how much was read,
+    or what is damaged or missing. One damaged thing keeps none of the others from being checked."""
+    settings = load_settings()
+    store = Store(settings.tables)
+    found: dict[str, str] = {}
+    for table, lines in check_tables(store.where).items():
+        name = table.removeprefix("_") if table.startswith("_") else f"log of {table}"
+        found[name] = _told(lines)
+    for dataset in store.datasets():
+        try:
+            versions = store.versions(dataset)
+        except ForPeople as error:
+            found[f"versions of {dataset}"] = in_one_line(error, 2_000)
+            continue
+        for version in versions:
+            found[str(version)] = _state(lambda version=version: store.verify(version))  # type: ignore[misc]
+    history = Location.of(settings.home.absolute() / "history")
+    for table, lines in check_tables(history).items():
+        indexes, damaged = check_indexes(Path(history.path(table)))
+        found[f"history {table}"] = _told(lines + damaged, f"{indexes} indexes" if indexes else "")
+    found |= dict(_ledger(settings))
+    home = settings.home.absolute()
+    for what, count, lines in (
+        ("reports and notes", *HomeFiles(home).check()),
+        ("stage outputs", *ShardStore(home).check()),
+        ("indexes", *index.check(home / "indexes")),
+        ("encodings", *vectors.check(home / "vectors")),
+    ):
+        if count or lines:
+            found[what] = _told(lines, f"{counted(count, 'file')}")
+    return found
+
+
+def _ledger(settings: Settings) -> Iterator[tuple[str, str]]:
+    url = location(settings.ledger_url())
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        if any(Path(settings.home, name).exists() for name in ("tables", "shards", "history", "reports")):
+            yield "ledger", f"{url.database} is missing. {MEND}; without it every answer is paid for again"
+        return
+    try:
+        with Ledger.open(settings.ledger_url()) as ledger:
+            calls, lines = ledger.verify()
+    except ForPeople as error:
+        yield "ledger", in_one_line(error, 2_000)
+        return
+    yield "ledger", _told(lines, f"{counted(calls, 'call')}")
+
+
+def _state(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except Corrupt as error:
+        return str(error)
+    return "sound"
+
+
+def _told(lines: list[str], read: str = "") -> str:
+    """The state of one thing. `read`: how much of it was looked at."""
+    if lines:
+        return f"damaged: {'; '.join(lines)}. {MEND}"
+    return f"sound, {read}" if read else "sound"

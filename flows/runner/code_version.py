@@ -1,0 +1,63 @@
+"""The version of a stage's code: a hash over its module and every project module that it imports."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("tasks", "prompts", "storage")
+
+
+@functools.cache
+def code_version(function: Callable[..., Any]) -> str:
+    """16 hex digits; they change when any project source that the function's module reaches changes.
+
+    A whole package counts where one of its modules is imported: plug-ins are found by name, so an
+    import statement does not name them.
+    """
+    root = Path(__file__).resolve().parent.parent.parent
+    seen: set[Path] = set()
+    waiting = [_file(function.__module__)]
+    while waiting:
+        path = waiting.pop()
+        if path is None or path in seen:
+            continue
+        seen.add(path)
+        if path.name == "__init__.py" and path.parent.parent != root:
+            waiting += sorted(path.parent.rglob("*.py"))
+        for name in _imports(path):
+            waiting.append(_file(name))
+    digest = hashlib.sha256()
+    for path in sorted(seen):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(?P<module>[\w.]+)[ \t]+import[ \t]+(?P<names>\([^)]*\)|[^\n]+)|import[ \t]+(?P<plain>[^\n]+))",
+    re.MULTILINE,
+)
+
+
+def _imports(path: Path) -> list[str]:
+    # not ast: parsing to a tree in several threads at once raises SystemError in CPython 3.11
+    found: list[str] = []
+    for match in _IMPORT.finditer(path.read_text(encoding="utf-8")):
+        module = match["module"]
+        names = re.findall(r"[\w.]+", match["plain"] or match["names"])
+        found += [module, *(f"{module}.{name}" for name in names)] if module else names
+    return [name for name in found if name.split(".")[0] in PACKAGES]
+
+
+@functools.cache
+def _file(module: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin).resolve() if spec and spec.origin else None

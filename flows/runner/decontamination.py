@@ -1,0 +1,135 @@
+"""Decontamination in a night: what is registered, the published rows that were not compared with it yet, the certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from flows.config import ConfigError, Decontaminate
+from flows.runner.resources import Tools
+from flows.runner.stages import Line, Stage
+from storage.datasets.gates import Gate, Written
+from storage.datasets.versions import Version
+from storage.rows import dropped, empty, kept, reasons_of
+from storage.stage_cache.shards import Ref
+from tasks.decontamination.benchmarks import Benchmarks
+from tasks.decontamination.certificate import Certificate
+from tasks.decontamination.matching import Text, clean
+from tasks.decontamination.planting import BY_GIVEN_PAIRS, KINDS, Leak
+from tasks.stages.certify import certify, load_pairs
+
+SEEDS = Path(__file__).resolve().parent.parent.parent / "seeds"
+READERS = {"encode": "encoder", "critic": "critic"}  # what stages that look for benchmark items need
+STANDING_ROWS = 8192  # published rows a task run, where they are compared with a new benchmark
+
+
+@dataclass(frozen=True, slots=True)
+class Decontamination:
+    """The registered benchmarks and how rows are compared with them; every file pinned by its content."""
+
+    benchmarks: Benchmarks
+    pairs: tuple[Leak, ...]
+    clean: Benchmarks
+    config: Decontaminate
+
+    @classmethod
+    def of(cls, config: Decontaminate) -> Decontamination:
+        """BenchmarkError or UnknownName for a file or a rule that cannot be used."""
+        benchmarks = Benchmarks.load(config.benchmarks)
+        own = {path.stem: path for path in sorted(SEEDS.glob("*.jsonl"))}
+        return cls(
+            benchmarks,
+            load_pairs(config.pairs, benchmarks),
+            Benchmarks.load(config.clean or own),
+            config,
+        )
+
+    def look(self) -> dict[str, Any]:
+        """Parameters of a look at rows."""
+        config = self.config
+        return {
+            "benchmarks": self.benchmarks,
+            "rules": config.rules,
+            "ask": config.ask,
+            "share": config.shared,
+        }
+
+    def measure(self) -> dict[str, Any]:
+        """Parameters of a look that measures the rules too. The same leaks every night: they are encoded and judged once."""
+        planted = {"planted": self.config.planted, "pairs": self.pairs, "clean": self.clean, "seed": 0}
+        return self.look() | planted
+
+
+def standing(line: Line, base: Version | None, against: Decontamination, clean: Stage) -> list[Ref]:
+    """The published rows, where some of them hold an item of a benchmark that they were not compared with when they
+    were published; none where they can stay as they are."""
+    if base is None:
+        return []
+    before = base.lineage.get("decontamination")
+    benchmarks = against.benchmarks
+    missing = (
+        Certificate.from_dict(before).missing(benchmarks, against.config.rules) if before else benchmarks
+    )
+    if not missing.files:
+        return []
+    batches = line.tools.store.batches(base, size=STANDING_ROWS)
+    shards = [line.put("published", pa.Table.from_batches([batch])) for batch in batches]
+    title = f"{clean.title}, {base}"
+    found = line.each(clean, shards, title=title, strict=False, **against.look() | {"benchmarks": missing})
+    return found if any(ref.rejected for ref in found) else []
+
+
+def certificate(line: Line, gated: Ref) -> Certificate:
+    """What the version can show: the measurement of the last look, and what all looks of this run found."""
+    return Certificate.from_dict(gated.facts["certificate"]).over(line.facts())
+
+
+def examine(
+    tools: Tools, tables: Iterable[tuple[pa.Table, Sequence[Text] | None]], against: Decontamination
+) -> tuple[Certificate, list[dict[str, Any]]]:
+    """Rows outside of a night, with all their texts (None: question and solution): the certificate, and id, question
+    and reason (`rejected`, and typed as `reason`) of each that holds an item."""
+    needed: dict[str, Any] = {"encode": tools.encoder(), "critic": tools.engine("critic")}
+    facts, lost = [], list[dict[str, Any]]()
+    for table, texts in tables:
+        fine = kept(table) if texts is None else table
+        done = clean(fine, **against.look(), **needed, tick=lambda rows: None, texts=texts)
+        facts.append(done.facts)
+        out = dropped(done.rows)
+        lost += [
+            row | {"reason": why}
+            for row, why in zip(
+                out.select(["id", "question", "rejected"]).to_pylist(), reasons_of(out), strict=True
+            )
+        ]
+    measured = certify(empty(), **against.measure(), **needed, tick=lambda rows: None)
+    return Certificate.from_dict(measured.facts["certificate"]).over(facts), lost
+
+
+def refuse_unknown_kinds(least: Mapping[str, float], pairs: Iterable[Leak] = ()) -> None:
+    """Raise ConfigError where `gates.min_recall` names a kind of leak that is neither planted nor in a file of pairs."""
+    known = {*KINDS, *BY_GIVEN_PAIRS, *(leak.kind for leak in pairs)}
+    for kind in sorted(least.keys() - known):
+        raise ConfigError(
+            f"setting gates.min_recall: no leaks of a kind {kind!r} are planted. Fix: name one of {', '.join(sorted(known))}"
+        )
+
+
+def enough_recall(found: Certificate, least: Mapping[str, float]) -> Gate:
+    """The rules find what is planted, or nothing is published by them."""
+
+    def check(written: Written) -> str | None:
+        for part in found.recall:
+            wanted = least.get(part.kind, 0.0)
+            if part.share < wanted:
+                return (
+                    f"{part.found} of {part.planted} {part.kind} leaks were found, gates.min_recall asks for {wanted}: "
+                    "add rules to decontaminate.rules, or lower it"
+                )
+        return None
+
+    return Gate("gates.min_recall", check)

@@ -1,0 +1,212 @@
+"""One evaluation's state: which items, asked how, and the record that is left of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from prefect.artifacts import create_markdown_artifact
+
+from flows.config import ConfigError
+from flows.runner.decontamination import SEEDS
+from flows.runner.limits import agreed
+from flows.runner.progress import Bars
+from flows.runner.resources import Tools
+from flows.runner.run_notes import Begun
+from flows.runner.stages import Line, Stage
+from flows.settings import ROLES
+from storage.clock import now
+from storage.rows import kept
+from storage.sealed_files import HomeFiles
+from storage.stage_cache.shards import digest_of
+from tasks.evaluation.answering import Asking, answer_items, prompt_refs
+from tasks.evaluation.domains import DOMAINS, UNASSIGNED
+from tasks.evaluation.harness import Folder, run_tasks
+from tasks.evaluation.items import as_form, load
+from tasks.evaluation.plots import differences, radar
+from tasks.evaluation.report import to_markdown
+from tasks.evaluation.scores import as_record, compare, score
+from tasks.llm.costs import total
+from tasks.llm.endpoint import CHECKPOINT
+from tasks.llm.model_files import require
+from tasks.reports.plots import data_uri, svg
+from tasks.seeding import seeds_of
+
+if TYPE_CHECKING:
+    from flows.evaluate import Evaluate
+
+FOLDER = "evaluations"
+
+
+@dataclass(slots=True)
+class Evaluation:
+    config: Evaluate
+    line: Line
+    items: pa.Table  # of all benchmark files, those that cannot be judged among them
+    name: str
+
+    @classmethod
+    def begin(cls, config: Evaluate, tools: Tools, bars: Bars) -> Evaluation:
+        """Everything that can be wrong before the first answer is found wrong here."""
+        items, models = check(config), models_of(config)
+        warn_of_unassigned(items, bars)
+        plain = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "benchmarks"})
+        identity = digest_of(
+            plain, [tools.identity(model) for model in models], items.column("id").to_pylist()
+        )
+        name = f"{_plain(config.model)}-{identity[:8]}"
+        begun = Begun.note(tools.home, f"evaluate-{name}", dict)
+        tools.terms = agreed(config, f"evaluate-{name}", begun.since, tools.ledger)
+        for model in models:
+            tools.engine(model).check()
+        return cls(config, Line(tools, bars), items, name)
+
+    def answer(self, model: str) -> pa.Table:
+        """The items with the model's answers, judged; those of lm-evaluation-harness at the end."""
+        config, line = self.config, self.line
+        found = []
+        judged = kept(self.items)
+        programs = pc.equal(judged.column("form"), "program")
+        for title, part, needs in (
+            ("Answer", judged.filter(pc.invert(programs)), {}),
+            ("Write programs", judged.filter(programs), {"sandbox": "sandbox"}),
+        ):
+            if not part.num_rows:
+                continue
+            stage = Stage("evaluate", answer_items, needs={"engine": model, "judge": "judge"} | needs)
+            shards = line.shards("items", part, config.shard_rows)
+            refs = line.each(
+                stage, shards, title=f"{title}, {model}", asking=self.asking(model), seed=config.seed
+            )
+            found.append(line.rows(refs))
+        if config.tasks:
+            stage = Stage("lm-eval", run_tasks, needs={"engine": model})
+            tasks = [line.put("tasks", pa.table({"id": [task], "rejected": pa.nulls(1, pa.string())})) for task in config.tasks]  # fmt: skip
+            refs = line.each(
+                stage,
+                tasks,
+                title=f"lm-eval, {model}",
+                folder=Folder.of(config.task_folder),
+                shots=config.shots,
+                limit=config.limit,
+                chat_template=config.chat_template,
+                seed=config.seed,
+            )
+            found.append(line.rows(refs))
+        return pa.concat_tables(found)
+
+    def asking(self, model: str) -> Asking:
+        config = self.config
+        warm = config.temperature if config.temperature is not None else (0.7 if config.samples > 1 else 0.0)
+        bare = config.bare if config.bare is not None else model.startswith(CHECKPOINT)
+        return Asking(config.samples, warm, bare, config.max_tokens)
+
+    def report(self, candidate: pa.Table, baseline: pa.Table | None) -> str:
+        """The record with scores and differences; written last, so that its existence means that the rest is there."""
+        config, folder = self.config, self.line.tools.home / FOLDER / self.name
+        files = HomeFiles(self.line.tools.home)
+        models = {config.model: candidate} | ({config.baseline: baseline} if baseline is not None else {})
+        record: dict[str, Any] = {
+            "name": self.name,
+            "created": now().isoformat(timespec="seconds"),
+            "model": config.model,
+            "baseline": config.baseline,
+            "identity": {model: self.line.tools.identity(model) for model in models},
+            "config": config.model_dump(mode="json"),
+            "asked": {model: prompt_refs(self.items, bare=self.asking(model).bare) for model in models},
+            "unusable": self.items.num_rows - kept(self.items).num_rows,
+            "scores": {model: [as_record(one) for one in score(table)] for model, table in models.items()},
+            "costs": total(self.line.facts()),
+        }
+        drawn: dict[str, Any] = {}
+        if baseline is not None:
+            deltas = compare(candidate, baseline)
+            record["deltas"] = [as_record(one) for one in deltas]
+            shown = [one for one in deltas if one.group in ("domain", "benchmark")]
+            drawn["differences"] = differences(shown)
+        domains = {model: {one["name"]: one["score"] for one in record["scores"][model] if one["group"] == "domain"} for model in models}  # fmt: skip
+        drawn["radar"] = radar(domains)
+        for plot, figure in drawn.items():
+            files.write(folder / f"{plot}.svg", svg(figure).encode())
+        for number, table in enumerate(models.values()):
+            sink = pa.BufferOutputStream()
+            pq.write_table(table, sink)
+            name = "candidate.parquet" if number == 0 else "baseline.parquet"
+            files.write(folder / name, sink.getvalue().to_pybytes())
+        files.write(folder / "report.md", to_markdown(record).encode())
+        # an artifact has no files beside it: its plots are in the text
+        text = to_markdown(record, {plot: data_uri(figure) for plot, figure in drawn.items()})
+        create_markdown_artifact(key=f"evaluation-{self.name}"[:250].replace("_", "-"), markdown=text)
+        files.write(
+            folder / "record.json", orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS)
+        )
+        return self.name
+
+
+def models_of(config: Evaluate) -> list[str]:
+    """The models that are asked: the candidate, then the baseline where there is one."""
+    return [model for model in (config.model, config.baseline) if model]
+
+
+def check(config: Evaluate) -> pa.Table:
+    """The items of an evaluation. ConfigError, ModelMissing or BenchmarkError for what can be known to fail before a
+    model is asked and before Prefect is started."""
+    for model in models_of(config):
+        if model.startswith(CHECKPOINT):
+            require(model.removeprefix(CHECKPOINT), f"model {model}")
+        elif model not in ROLES:
+            raise ConfigError(
+                f"model {model!r} is neither a role ({', '.join(ROLES)}) nor a checkpoint. Fix: name one, such as hf:FOLDER"
+            )
+    return _items(config)
+
+
+def warn_of_unassigned(items: pa.Table, bars: Bars) -> None:
+    """One line that names the benchmarks whose domain neither their name nor their form tells."""
+    unassigned = items.filter(pc.equal(items.column("domain"), UNASSIGNED)).column("benchmark")
+    names = sorted(pc.unique(unassigned).to_pylist())
+    if names:
+        bars.console.print(
+            f"no domain is known for {', '.join(names)}: counted as {UNASSIGNED}. "
+            f"Fix: --set domains.{names[0]}=one of {', '.join(DOMAINS)}",
+            highlight=False,
+            markup=False,
+        )
+
+
+def _items(config: Evaluate) -> pa.Table:
+    """The items of the configured files in all their forms, at most `limit` of each benchmark."""
+    files = config.benchmarks or ([] if config.tasks else [str(SEEDS / "probe.jsonl")])
+    items = load(files, config.domains)
+    there = set(items.column("benchmark").to_pylist())
+    for name, forms in config.also.items():
+        if name not in there:
+            raise ConfigError(
+                f"setting also: no benchmark {name!r}; there are: {', '.join(sorted(there)) or 'none'}"
+            )
+        chosen = items.filter(pc.equal(items.column("benchmark"), name))
+        items = pa.concat_tables([items, *(as_form(chosen, form) for form in forms)])
+    if config.limit is None or not items.num_rows:
+        return items
+    keyed = items.append_column(
+        "key", pa.array(seeds_of([config.seed, "items"], items.column("id").to_pylist()))
+    )
+    parts = []
+    for name in pc.unique(items.column("benchmark")).to_pylist():
+        part = keyed.filter(
+            pc.and_(pc.equal(keyed.column("benchmark"), name), pc.is_null(keyed.column("rejected")))
+        )
+        parts.append(part.sort_by("key").slice(0, config.limit).sort_by("id").drop_columns(["key"]))
+    return pa.concat_tables(parts)
+
+
+def _plain(model: str) -> str:
+    """A model's name as a part of a file's name: of a checkpoint its last two folders."""
+    last = "-".join(Path(model.removeprefix(CHECKPOINT)).parts[-2:])
+    return re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-") or "model"

@@ -1,0 +1,91 @@
+"""Gates by configuration: what a version must pass before it appears, and before it takes a tag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from flows.config import ConfigError, Gates
+from storage.datasets import quality
+from storage.datasets.annotations import newest
+from storage.datasets.gates import Gate
+from storage.datasets.promotion import TAGS
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
+from storage.errors import GateFailed
+
+FILE = "gates.yaml"  # below the home: tag -> gates
+CRITIC = "answer"  # the critic's score of the solution
+
+# a tag without an entry in the file asks for these
+DEFAULTS = {
+    "candidate": Gates(),
+    "validated": Gates(duplicates=0.0),
+    "production": Gates(duplicates=0.0, verdict=True),
+}
+
+
+def gates_of(gates: Gates, *, new: int | None = None) -> list[Gate]:
+    """The checks that a configuration asks for; the verdict is asked for at promotion only. `new`: how many
+    of the written rows are new, where not all are."""
+    found = [quality.new_rows(gates.min_rows, new)]
+    if gates.correctness is not None:
+        found.append(quality.mean_correctness(gates.correctness))
+    if gates.critic is not None:
+        found.append(quality.mean_score(CRITIC, gates.critic))
+    if gates.duplicates is not None:
+        found.append(quality.repeated(gates.duplicates))
+    if gates.licenses:
+        found.append(quality.licenses(gates.licenses))
+    if gates.clean:
+        found.append(quality.clean())
+    return found
+
+
+def promotion_gates(home: Path) -> dict[str, Gates]:
+    """The gates of each tag: the defaults, and what <home>/gates.yaml says. ConfigError names what does not fit."""
+    path = home / FILE
+    if not path.exists():
+        return dict(DEFAULTS)
+    try:
+        stored = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        found = dict(DEFAULTS)
+        for tag, gates in stored.items():
+            found[tag] = Gates.model_validate(gates)
+        return found
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError) as error:
+        raise ConfigError(
+            f"{path}: must map tags to gates, such as `production: {{min_rows: 1000}}`"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([tag, *(str(part) for part in first["loc"])])
+        raise ConfigError(
+            f"{path}: {where}: {first['msg']}; the gates are {', '.join(Gates.model_fields)}"
+        ) from error
+
+
+def promote(store: Store, version: Version, tag: str, home: Path) -> None:
+    """The tag stands for the version, if all its rows pass the tag's gates. GateFailed names each that fails."""
+    if tag not in (known := promotion_gates(home)):
+        raise ConfigError(f"{tag!r} is no tag; there are {', '.join(TAGS)} and those of {home / FILE}")
+    gates = known[tag]
+    written = quality.of_version(store.where, version)
+    failures = [(gate.name, why) for gate in gates_of(gates) if (why := gate.check(written))]
+    if gates.verdict and (why := _verdict(store, version)):
+        failures.append(("gates.verdict", why))
+    if failures:
+        raise GateFailed(f"{version} as {tag}", failures, "promoted")
+    store.promote(version, tag)
+
+
+def _verdict(store: Store, version: Version) -> str | None:
+    """Why the newest verdict on the version, a mark `verdict` with `better`, does not speak for it."""
+    said = newest(store.marks(version.dataset), version.name, "verdict")
+    if said is None:
+        return (
+            "no verdict was reached on it: train a student on it (./mathmill verdict), or set verdict: false"
+        )
+    return None if said.value["better"] else f"the verdict of {said.at} is: {said.value['verdict']}"

@@ -1,0 +1,82 @@
+"""The terms of a run: where its answers come from and what it may cost. And what ends it before its target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from flows.config import Budget as Caps
+from storage.ledger import Ledger
+from tasks.llm.batch import AnswersAwaited
+from tasks.llm.budget import Budget, BudgetExceeded
+from tasks.points_in_time import moment
+
+# what a stage raises when a limit is reached: everything in flight has landed by then
+LIMITS = (BudgetExceeded, AnswersAwaited)
+# values of `answers`: those that go through batch files, and those that ask no endpoint
+BATCHED = ("batch", "files")
+UNASKED = ("files", "offline")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """`run` is whose calls the ledger counts; `answers` as in flows.config."""
+
+    run: str = ""
+    answers: str = "online"
+    budget: Budget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a run had paid, and how far it had come, when it was stopped."""
+
+    usd: float
+    tokens: int
+    estimated: int  # calls whose tokens the endpoint did not state
+    accepted: int
+    target: int
+
+
+class Stopped(RuntimeError):
+    """A limit ended the run before it could publish. Nothing is lost: the same command goes on from here."""
+
+    def __init__(self, by: str, why: str, spent: Spent) -> None:
+        super().__init__(why)
+        self.by, self.why, self.spent = by, why, spent
+
+
+class Spends(Protocol):
+    """A configuration of a flow that asks models."""
+
+    @property
+    def budget(self) -> Caps: ...
+    @property
+    def answers(self) -> str: ...
+
+
+def agreed(config: Spends, run: str, since: float, ledger: Callable[[], Ledger]) -> Terms:
+    """The terms of `run`; what it has paid from `since` on (Unix seconds: before it was killed) is spent already."""
+    limits = config.budget
+    budget = None
+    if limits.usd is not None or limits.tokens is not None or limits.deadline is not None:
+        now = datetime.now().astimezone()
+        deadline = moment(limits.deadline, now).timestamp() if limits.deadline else None
+        budget = Budget(limits.usd, limits.tokens, deadline, spent=ledger().spent(run, since))
+    return Terms(run, config.answers, budget)
+
+
+HOW_TO_GO_ON = {
+    "usd": "run it again to go on: the budget counts anew",
+    "tokens": "run it again to go on: the budget counts anew",
+    "deadline": "run it again with a later deadline to go on",
+    "offline": "run it again with answers other than offline to go on",
+    "files": "answer the files, then run it again to go on",
+}
+
+
+def limit_of(error: BaseException) -> str:
+    """The word for what ended the run: usd, tokens, deadline, files."""
+    return error.state.limit if isinstance(error, BudgetExceeded) else "files"

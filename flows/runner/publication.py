@@ -1,0 +1,196 @@
+"""Publishing a night: the taken rows become a version, every other row stays with its reason."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any
+
+from prefect.runtime import flow_run
+
+from flows.runner.after_publication import Finished, finish
+from flows.runner.decontamination import certificate, enough_recall, standing
+from flows.runner.drift_gate import drift
+from flows.runner.gates import gates_of
+from flows.runner.night import Night
+from flows.runner.resources import Tools
+from flows.runner.stages import Entry, Line, Stage
+from flows.settings import ROLES
+from storage.datasets.versions import Version, today
+from storage.errors import Conflict
+from storage.rows import column, dropped
+from storage.stage_cache.shards import Ref
+from tasks.code_commit import code
+from tasks.llm.costs import total
+from tasks.replies.solutions import removed_in_all
+
+PACKAGES = (
+    "datasketch",
+    "deltalake",
+    "duckdb",
+    "faiss-cpu",
+    "math-verify",
+    "prefect",
+    "pyarrow",
+    "sympy",
+    "torch",
+)
+MOST_RACES = 10
+
+
+def publish(night: Night, taken: Ref, *, again: Stage, clean: Stage, certify: Stage) -> Version:
+    """The new version: what stands, and the taken rows that pass the last look at the benchmarks (`certify`). Published
+    rows that were never compared with one of them are now (`clean`), and are left out where they hold an item.
+
+    Where another publisher was first, `again` (de-duplication) looks at the rows once more against what that
+    one published, and publishing is tried on top of it. Raises Conflict when MOST_RACES others were first, and
+    Finished where the other one was this very night, started twice at once."""
+    line, config = night.line, night.config
+    measured = drift(night)
+    for attempt in range(MOST_RACES):
+        stands = standing(line, night.base, night.against, clean)
+        gated = line.whole(certify, [taken], title=_counted(certify, attempt), **night.against.measure())
+        found = certificate(line, gated)
+        record(line, night.run)
+        try:
+            version = line.tools.store.publish(
+                config.dataset,
+                (line.kept([ref]) for ref in [*stands, gated]),
+                mode="overwrite" if stands else "append",
+                expected=night.base.table_version if night.base else None,
+                lineage=lineage(night, gated)
+                | {"decontamination": found.to_dict(), "drift": measured.record()},
+                gates=[
+                    *gates_of(config.gates, new=gated.kept),
+                    enough_recall(found, config.gates.min_recall),
+                    measured.gate(),
+                ],
+                date=today(),
+            )
+            finish(line.tools, version)
+            return version
+        except Conflict:
+            if attempt + 1 == MOST_RACES:
+                raise
+            night.rebase()
+            first = night.base
+            if first and (first.lineage.get("flow"), first.lineage.get("run")) == ("nightly", night.run):
+                finish(line.tools, first)
+                raise Finished(first, night.begun) from None
+            similar = config.similarity.settings()
+            title = _counted(again, attempt + 1)
+            taken = line.whole(again, [taken], title=title, history=night.history, settings=similar)
+    raise AssertionError("unreachable")
+
+
+def _counted(stage: Stage, attempt: int) -> str:
+    return f"{stage.title}, again ({attempt})" if attempt else stage.title
+
+
+def record(line: Line, run: str) -> None:
+    """Every row that a stage dropped, and the seeds and questions that went on, into the candidates, once.
+
+    A row that a middle stage kept stands where its fate was decided; flows.runner.after_publication adds the published ones.
+    """
+    for entry in line.funnel:
+        for number, ref in enumerate(entry.refs):
+            table = line.tools.shards.read(ref)
+            rows = table if entry.stage in ("ingest", "similarity") else dropped(table)
+            line.tools.store.append_candidates(
+                rows, run=run, stage=entry.stage, part=f"{entry.title} {number}"
+            )
+
+
+def lineage(night: Night, taken: Ref) -> dict[str, Any]:
+    """What the version records of its making. No address and no key: only names."""
+    line = night.line
+    rows = line.kept([taken], ["prompt", "license", "rejected"])
+    return {
+        "flow": "nightly",
+        "run": night.run,
+        "base": str(night.base) if night.base else None,
+        "inputs": night.inputs,
+        "prompts": sorted({ref for ref in column(rows, "prompt") if ref}),
+        "parameters": night.config.model_dump(mode="json"),
+        "licenses": dict(sorted(Counter(str(name) for name in column(rows, "license")).items())),
+        "calibration": night.fitted or night.calibration.to_dict(),
+        "funnel": [funnel_line(entry) for entry in line.funnel],
+        "costs": total(line.facts()),
+        "removed": removed_in_all(line.facts()),
+        "service": service(night),
+        "engines": engines(line.tools),
+        "forecast": night.begun.forecast,
+        "ended": {
+            "by": night.ended,
+            "target": night.config.target,
+            "accepted": night.worth(),
+            "questions": night.demand.asked.total(),
+            "seconds": round(time.monotonic() - night.started, 1),
+            "resumed": any(entry.found for entry in line.funnel if entry.stage != "ingest"),
+        },
+        "retrieval": [fact["index"] for fact in line.facts() if "index" in fact],
+        **made_with(line.tools),
+    }
+
+
+def made_with(tools: Tools) -> dict[str, Any]:
+    """What every flow records of its surroundings: the run, the models by role, the code, the packages."""
+    endpoints = {role: tools.settings.endpoint(role) for role in ROLES}
+    return {
+        "prefect_run": str(flow_run.id or ""),
+        "models": {role: {"model": e.model, "revision": e.revision} for role, e in endpoints.items()},
+        "code": code(),
+        "environment": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in PACKAGES},
+        },
+    }
+
+
+def service(night: Night) -> list[dict[str, Any]]:
+    """What this run paid for and how it was served, a line a role and stage, since it was first begun; the
+    retries are this process's."""
+    tools = night.line.tools
+    retries = {
+        (role, tag): sums.retries
+        for role, engine in tools.engines().items()
+        for tag, sums in engine.stats().by_tag.items()
+    }
+    return [
+        asdict(line) | {"retries": retries.get((line.role, line.tag), 0)}
+        for line in tools.ledger().served(night.run)
+    ]
+
+
+def engines(tools: Tools) -> list[dict[str, Any]]:
+    """What each role's engine of this process met with."""
+    return [
+        {
+            "role": role,
+            "cuts": stats.cuts,
+            "breaker_opened": stats.breaker_opened,
+            "retries": stats.retries,
+            "failed": stats.failed,
+            "errors": stats.errors,
+            "limit": stats.limit,
+            "dialect": list(stats.dialect),
+            "capped": sum(sums.capped for sums in stats.by_tag.values()),
+        }
+        for role, engine in tools.engines().items()
+        for stats in [engine.stats()]
+    ]
+
+
+def funnel_line(entry: Entry) -> dict[str, Any]:
+    counts = entry.balance
+    return {
+        "stage": entry.stage,
+        "title": entry.title,
+        "asked": counts.asked,
+        "kept": counts.kept,
+        "rejected": counts.rejected,
+        "failed": counts.failed,
+    }

@@ -1,0 +1,158 @@
+"""What stages work with (engines, sandbox, judge, encoder, storage): made on first use, once a process."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from flows.runner.environment import private_folder
+from flows.runner.limits import BATCHED, UNASKED, Terms
+from flows.settings import ROLES, Settings, load_settings
+from storage.datasets.store import Store
+from storage.ledger import Ledger
+from storage.stage_cache.shards import ShardStore
+from tasks.answers import Judge
+from tasks.llm.batch import Batches, BatchLimits
+from tasks.llm.endpoint import CHECKPOINT, EngineLimits
+from tasks.llm.engine import Engine
+from tasks.retrieval.encoder import Encoder, StoredEncoder
+from tasks.sandbox import Limits, Sandbox
+
+T = TypeVar("T")
+
+
+class Tools:
+    """Lazily built, shared by the threads of a process, closed together in reverse order."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.home = settings.home.absolute()
+        private_folder(self.home)
+        self.store = Store(settings.tables)
+        self.shards = ShardStore(self.home)
+        self.words_only = False
+        self.terms = Terms()  # of the run; a flow that spends sets its own before the first call
+        self._made: dict[str, Any] = {}
+        self._lock = threading.RLock()
+        self._stack = contextlib.ExitStack()
+
+    def ledger(self) -> Ledger:
+        return self._once("ledger", lambda: Ledger.open(self.settings.ledger_url()))
+
+    def engine(self, role: str) -> Engine:
+        return self._once(role, lambda: self._engine(role))
+
+    def _engine(self, role: str) -> Engine:
+        settings, terms, endpoint = self.settings, self.terms, self.settings.endpoint(role)
+        limits = EngineLimits(
+            max_in_flight=settings.in_flight,
+            deadline=settings.request_seconds,
+            stalled_after=settings.stalled_seconds,
+            unusable_in_a_row=settings.unusable_in_a_row,
+            offline=terms.answers in UNASKED,
+        )
+        through = None
+        if terms.answers in BATCHED and endpoint.base_urls:
+            through = Batches(
+                endpoint,
+                self.ledger(),
+                self.home / "batches" / role,
+                BatchLimits(poll=settings.batch_poll),
+                budget=terms.budget,
+                submit=terms.answers == "batch",
+                run=terms.run,
+            ).through
+        return Engine(endpoint, self.ledger(), limits, budget=terms.budget, through=through, run=terms.run)
+
+    def sandbox(self) -> Sandbox | None:
+        """The sandbox; None where the run is configured to go on in words only."""
+        if self.words_only:
+            return None
+        limits = Limits(wall_s=self.settings.program_seconds)
+        return self._once("sandbox", lambda: Sandbox(limits, workers=self.settings.sandbox_workers))
+
+    def release(self, name: str) -> None:
+        """Let go of a model that is not asked any more, and of its memory."""
+        with self._lock:
+            engine = self._made.pop(name, None)
+        if engine is not None:
+            engine.close()
+
+    def judge(self) -> Judge:
+        return self._once("judge", lambda: Judge(workers=self.settings.answer_workers))
+
+    def encoder(self) -> StoredEncoder:
+        """Texts to vectors; a text that was ever encoded on this home is looked up instead."""
+        return self._once(
+            "encoder", lambda: StoredEncoder(Encoder(self.settings.encoder), self.home / "vectors")
+        )
+
+    def by_name(self, name: str) -> Any:
+        """The tool that a stage or scorer names among its needs."""
+        return self.engine(name) if _is_model(name) else getattr(self, name)()
+
+    def identity(self, name: str) -> str:
+        """What of a tool decides a stage's result, for its address: the model behind a role."""
+        if _is_model(name):
+            endpoint = self.settings.endpoint(name)
+            return f"{endpoint.model}@{endpoint.revision}"
+        if name == "sandbox":
+            return f"sandbox:{self.words_only}:{self.settings.program_seconds}"
+        if name == "encoder":
+            return f"encoder:{self.settings.encoder}"
+        return name
+
+    def engines(self) -> dict[str, Engine]:
+        """The engines that were used, by role."""
+        return {role: self._made[role] for role in ROLES if role in self._made}
+
+    def close(self) -> None:
+        self._stack.close()
+        self._made.clear()
+
+    def _once(self, name: str, make: Callable[[], T]) -> T:
+        with self._lock:
+            if name not in self._made:
+                made = make()
+                if hasattr(made, "__exit__"):
+                    self._stack.enter_context(made)  # type: ignore[arg-type]
+                elif hasattr(made, "close"):
+                    self._stack.callback(made.close)
+                self._made[name] = made
+            found: T = self._made[name]
+            return found
+
+
+def _is_model(name: str) -> bool:
+    """A role, or a checkpoint by its own name."""
+    return name in ROLES or name.startswith(CHECKPOINT)
+
+
+_open: dict[str, Tools] = {}
+_guard = threading.Lock()
+
+
+@contextlib.contextmanager
+def opened(settings: Settings) -> Iterator[Tools]:
+    """The tools of a flow run, findable by the task runs of this process while it lasts."""
+    tools = Tools(settings)
+    with _guard:
+        _open[str(tools.home)] = tools
+    try:
+        yield tools
+    finally:
+        with _guard:
+            _open.pop(str(tools.home), None)
+        tools.close()
+
+
+def tools_of(home: str) -> Tools:
+    """The tools in this process: the flow's where the task runs beside it; in a worker process its own,
+    made from that process's environment, so that no key ever travels with a task."""
+    with _guard:
+        if home not in _open:
+            _open[home] = Tools(load_settings().model_copy(update={"home": Path(home)}))
+        return _open[home]

@@ -1,0 +1,101 @@
+"""How the models serve a run while it lasts: one table among its Prefect artifacts, kept up to date."""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import threading
+from types import TracebackType
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect import get_run_logger
+from prefect.artifacts import create_table_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
+
+from flows.runner.artifacts import key_of
+from flows.runner.resources import Tools
+from tasks.llm.stats import Stats, TagStats
+
+EVERY_S = 5.0
+
+
+class Live:
+    """A context; `<dataset>-models` is its key. The table is a comfort: a server that does not take it stops nothing."""
+
+    def __init__(self, tools: Tools, dataset: str) -> None:
+        self._tools = tools
+        self._key = f"{key_of(dataset)}-models"
+        self._artifact: UUID | None = None
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Live:
+        found = create_table_artifact(
+            key=self._key, table=table(self._tools), description="How the models serve this run, live"
+        )
+        self._artifact = found if isinstance(found, UUID) else None
+        # the client finds the run's server in the context of the flow
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._work,), name="live", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        logger = get_run_logger()
+        with get_client(sync_client=True) as client:
+            over = False
+            while not over:
+                over = self._over.wait(EVERY_S)
+                if self._artifact is None:
+                    return
+                try:
+                    update = ArtifactUpdate(data=json.dumps(table(self._tools)))
+                    client.update_artifact(artifact_id=self._artifact, artifact=update)
+                except httpx.HTTPError as error:
+                    logger.warning("the live table of models was not updated: %s", error)
+
+
+def table(tools: Tools) -> list[dict[str, Any]]:
+    """Of this process's engines so far: a line a role, with its latencies, then one for each of its stages."""
+    lines = []
+    for role, engine in tools.engines().items():
+        stats = engine.stats()
+        lines.append(_role(role, stats))
+        lines += [_sums(role, tag, sums) for tag, sums in sorted(stats.by_tag.items())]
+    return lines
+
+
+def _role(role: str, stats: Stats) -> dict[str, Any]:
+    return _sums(role, "all", stats) | {
+        "in flight": stats.in_flight,
+        "limit": stats.limit,
+        "cuts": stats.cuts,
+        "breaker opened": stats.breaker_opened,
+        "p50 s": round(stats.latency_p50, 3),
+        "p95 s": round(stats.latency_p95, 3),
+        "p99 s": round(stats.latency_p99, 3),
+        "tokens/s": round(stats.tokens_per_s),
+    }
+
+
+def _sums(role: str, stage: str, sums: Stats | TagStats) -> dict[str, Any]:
+    return {
+        "role": role,
+        "stage": stage,
+        "calls": sums.calls,
+        "from the ledger": sums.cached,
+        "failed": sums.failed,
+        "retries": sums.retries,
+        "tokens": sums.prompt_tokens + sums.completion_tokens,
+        "USD": round(sums.cost_usd, 4),
+    }

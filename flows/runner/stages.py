@@ -1,0 +1,240 @@
+"""The stage contract: a plain function over a shard becomes Prefect task runs, one a shard.
+
+What a stage gives back is addressed by the digest of (its code, its parameters, its inputs), so a
+finished shard is found and not run again. Task runs pass references, never rows. At every shard
+in = kept + rejected + failed, or the run fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pyarrow as pa
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import TagsContext
+from prefect.futures import PrefectFuture
+
+from flows.runner.code_version import code_version
+from flows.runner.progress import Bar, Bars
+from flows.runner.resources import Tools, tools_of
+from storage.rows import empty, kept
+from storage.stage_cache.shards import Ref, digest_of
+from tasks.stages.outcome import Balance, Outcome, Tick, balance, same_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A named piece of work: `run(table, *, tick, **params, **reads, **needs)` -> rows, or an Outcome
+    where it makes rows rather than filters them. `needs`: keyword -> tool of flows.runner.resources.Tools."""
+
+    name: str
+    run: Callable[..., pa.Table | Outcome]
+    needs: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a task run finds its tools, in whatever process or on whatever machine it runs: `home` is a folder
+    that all of them see."""
+
+    home: str
+    words_only: bool
+
+
+@dataclass(slots=True)
+class Entry:
+    """One line of the funnel."""
+
+    stage: str
+    title: str
+    balance: Balance
+    refs: list[Ref]
+    found: int  # shards that an earlier run had finished
+
+
+@dataclass(slots=True)
+class Line:
+    """The production line of one flow run: runs stages and keeps the funnel."""
+
+    tools: Tools
+    bars: Bars
+    funnel: list[Entry] = field(default_factory=list)
+    # address -> the task runs it came from, so that Prefect's graph shows what became of what
+    _runs: dict[str, set[PrefectFuture[Any]]] = field(default_factory=dict)
+
+    def put(self, name: str, table: pa.Table) -> Ref:
+        """Rows that the flow itself made (a plan, the seeds) as a shard, addressed by its content."""
+        return self.tools.shards.put_content(name, table)
+
+    def shards(self, name: str, table: pa.Table, rows: int, *, of: Sequence[Ref] = ()) -> list[Ref]:
+        """A table cut into shards of at most `rows` rows; an empty table is one empty shard. `of`: what the
+        table was made of."""
+        starts = range(0, max(table.num_rows, 1), rows)
+        cut = [self.put(name, table.slice(start, rows)) for start in starts]
+        for ref in cut:
+            self._runs[ref.digest] = self._behind(of)
+        return cut
+
+    def _behind(self, refs: Sequence[Ref]) -> set[PrefectFuture[Any]]:
+        return {run for ref in refs for run in self._runs.get(ref.digest, ())}
+
+    def each(
+        self,
+        stage: Stage,
+        shards: Sequence[Ref],
+        *,
+        title: str = "",
+        reads: Mapping[str, Sequence[Ref]] | None = None,
+        owes: Callable[[int], int] = lambda rows: rows,
+        **params: Any,
+    ) -> list[Ref]:
+        """One task run a shard, all at once. `reads` are further tables that every shard is given whole;
+        `owes` says how many rows so many input rows become, for the bar."""
+        return self._run(stage, [[shard] for shard in shards], title, reads or {}, owes, params)
+
+    def whole(
+        self,
+        stage: Stage,
+        shards: Sequence[Ref],
+        *,
+        title: str = "",
+        reads: Mapping[str, Sequence[Ref]] | None = None,
+        **params: Any,
+    ) -> Ref:
+        """One task run over all shards at once, for what compares rows with each other."""
+        return self._run(stage, [list(shards)], title, reads or {}, lambda rows: rows, params)[0]
+
+    def record(self, stage: str, title: str, refs: list[Ref]) -> None:
+        """A line of the funnel for rows that the flow itself took in."""
+        total = _sum(refs)
+        self.funnel.append(Entry(stage, title, total, refs, 0))
+        self.bars.stage(title, total.asked).close(f"{total.kept:,} of {total.asked:,}")
+
+    def rows(self, refs: Sequence[Ref]) -> pa.Table:
+        """All rows of the shards, kept or not."""
+        return pa.concat_tables([self.tools.shards.read(ref) for ref in refs])
+
+    def facts(self) -> list[dict[str, Any]]:
+        """What each shard of each stage wrote down beside its rows."""
+        return [ref.facts for entry in self.funnel for ref in entry.refs]
+
+    def kept(self, refs: Sequence[Ref], columns: list[str] | None = None) -> pa.Table:
+        return _kept(self.tools, refs, columns)
+
+    def _run(
+        self,
+        stage: Stage,
+        inputs: list[list[Ref]],
+        title: str,
+        reads: Mapping[str, Sequence[Ref]],
+        owes: Callable[[int], int],
+        params: dict[str, Any],
+    ) -> list[Ref]:
+        title = title or stage.title or stage.name
+        bar = self.bars.stage(title, owes(sum(ref.kept for refs in inputs for ref in refs)))
+        # a bar lives in this process; elsewhere a shard is counted when it is done
+        beside = self.tools.settings.runner == "threads"
+        futures: list[PrefectFuture[tuple[dict[str, Any], bool]]] = []
+        given = {name: [ref.to_dict() for ref in refs] for name, refs in reads.items()}
+        for number, refs in enumerate(inputs, 1):
+            run = run_shard.with_options(name=title, task_run_name=f"{title} {number}/{len(inputs)}")
+            # a tag is a concurrency limit to Prefect: it asks the server for a slot of each before every task, and
+            # a server that is away at that moment fails the run. The run itself has the tags.
+            with TagsContext(current_tags=set()):
+                future = run.submit(
+                    Place(str(self.tools.home), self.tools.words_only),
+                    stage,
+                    [ref.to_dict() for ref in refs],
+                    given,
+                    params,
+                    bar if beside else None,
+                    wait_for=list(self._behind(refs)),
+                    return_state=False,
+                )
+            futures.append(future)
+        for future in futures:
+            future.wait()  # one that meets a limit stops nobody: what the others have in flight lands
+        results = []
+        for future in futures:
+            results.append(future.result())
+            if not beside:
+                bar.tick(results[-1][0]["rows"])
+        refs = [Ref.from_dict(record) for record, _ in results]
+        self._runs |= {ref.digest: {future} for ref, future in zip(refs, futures, strict=True)}
+        total = _sum(refs)
+        self.funnel.append(Entry(stage.name, title, total, refs, sum(found for _, found in results)))
+        bar.close(f"{total.kept:,} of {total.asked:,}")
+        return refs
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, log_prints=False)
+def run_shard(
+    place: Place,
+    stage: Stage,
+    inputs: list[dict[str, Any]],
+    reads: dict[str, list[dict[str, Any]]],
+    params: dict[str, Any],
+    bar: Bar | None,
+) -> tuple[dict[str, Any], bool]:
+    """Run one stage over the kept rows of the inputs; its reference, and whether it was found finished."""
+    tools = tools_of(place.home)
+    tools.words_only = place.words_only
+    refs = [Ref.from_dict(record) for record in inputs]
+    others = {name: [Ref.from_dict(record) for record in records] for name, records in reads.items()}
+    address = digest_of(
+        stage.name,
+        code_version(stage.run),
+        _canonical(params),
+        [ref.digest for ref in refs],
+        {name: [ref.digest for ref in found] for name, found in others.items()},
+        [tools.identity(tool) for tool in stage.needs.values()],
+    )
+    tick: Tick = bar.tick if bar is not None else lambda rows: None
+    found = tools.shards.get(address)
+    if found is not None:
+        tick(found.rows)
+        return found.to_dict(), True
+    table = _kept(tools, refs)
+    given: dict[str, Any] = {name: _kept(tools, parts) for name, parts in others.items()}
+    needed = {keyword: tools.by_name(tool) for keyword, tool in stage.needs.items()}
+    made = stage.run(table, tick=tick, **params, **given, **needed)
+    if isinstance(made, Outcome):
+        outcome = made
+    else:
+        same_rows(stage.name, table, made)
+        outcome = Outcome(made, table.num_rows)
+    balance(stage.name, outcome)
+    if outcome.facts.get("deferred"):
+        address = digest_of(address, str(uuid4()))  # not to be found again: another run asks once more
+    return tools.shards.put(stage.name, address, outcome.rows, outcome.facts).to_dict(), False
+
+
+def _sum(refs: Sequence[Ref]) -> Balance:
+    return sum((Balance(r.rows, r.kept, r.rejected, r.failed) for r in refs), Balance(0, 0, 0, 0))
+
+
+def _kept(tools: Tools, refs: Sequence[Ref], columns: list[str] | None = None) -> pa.Table:
+    if not refs:
+        return empty().select(columns) if columns else empty()
+    table = pa.concat_tables([tools.shards.read(ref, columns) for ref in refs])
+    return kept(table) if "rejected" in table.column_names else table
+
+
+def _canonical(params: Mapping[str, Any]) -> str:
+    return orjson.dumps(
+        {name: _plain(value) for name, value in params.items()},
+        option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS,
+    ).decode()
+
+
+def _plain(value: Any) -> Any:
+    """What of a parameter decides the result: of a thing that knows its own digest, that."""
+    if hasattr(value, "digest"):
+        return value.digest
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

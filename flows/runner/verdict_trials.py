@@ -1,0 +1,260 @@
+"""A verdict's state: the pinned versions, the trainings of each arm, their answers, and the mark that is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from pydantic import ValidationError
+
+from flows.config import ConfigError
+from flows.evaluate import Evaluate
+from flows.runner.artifacts import key_of, report
+from flows.runner.evaluation import Evaluation
+from flows.runner.progress import Bars
+from flows.runner.resources import Tools
+from flows.runner.stages import Line
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
+from storage.rows import kept
+from storage.sealed_files import HomeFiles
+from storage.stage_cache.shards import digest_of
+from tasks.evaluation.held_out import NAME, held_out
+from tasks.evaluation.items import load
+from tasks.evaluation.verdict import conclude, to_markdown
+from tasks.llm.endpoint import CHECKPOINT
+from tasks.llm.model_files import require
+from tasks.seeding import seed_of, seeds_of
+from tasks.training.config import FRESH, Train
+from tasks.training.run import train
+
+if TYPE_CHECKING:
+    from flows.verdict import Verdict
+
+FOLDER = "verdicts"
+VALIDATED = "validated"
+VOCABULARY_ROWS = 20_000  # of each version, that a fresh student's tokenizer is made of
+# what a fresh student learns from in minutes; a checkpoint is trained as `train` trains it
+STUDENT = {"steps": 600, "batch": 16, "length": 512, "lr": 2e-3}
+
+Scores = npt.NDArray[np.float64]  # of shape (seeds, items)
+
+
+@dataclass(slots=True)
+class Trial:
+    config: Verdict
+    line: Line
+    candidate: Version
+    validated: Version
+    items: pa.Table
+    name: str
+    settings: dict[str, Any]  # of every training
+    tokens: list[int]
+
+    @classmethod
+    def begin(cls, config: Verdict, tools: Tools, bars: Bars) -> Trial:
+        """Everything that can be wrong before the first training is found wrong here."""
+        candidate, validated, settings = check(config, tools.store)
+        items = _items(config, tools.store, candidate, validated)
+        decides = config.model_dump(mode="json", exclude={"seeds"})
+        name = f"{candidate}-{digest_of(decides, candidate.digest, validated.digest, items.column('id').to_pylist())[:8]}"
+        found = cls(config, Line(tools, bars), candidate, validated, items, name, settings, [])
+        found.plan(0, found.alone())  # a setting that does not fit is told before the first hour
+        return found
+
+    def alone(self) -> list[dict[str, Any]]:
+        return [{"dataset": str(self.validated)}]
+
+    def mixture(self, without: str = "") -> list[dict[str, Any]]:
+        """Both versions by weight; `without` a value of the configured column."""
+        share = self.config.weight
+        left = {"without": {self.config.without: [without]}} if without else {}
+        return [
+            {"dataset": str(self.candidate), "weight": share} | left,
+            {"dataset": str(self.validated), "weight": 1 - share},
+        ]
+
+    def left_out(self) -> list[str]:
+        """The values of the candidate that are left out one by one."""
+        column = self.config.without
+        if not column:
+            return []
+        found = pc.unique(self.line.tools.store.read(self.candidate, [column]).column(column)).drop_null()
+        names = sorted(map(str, found.to_pylist()))
+        return names if len(names) > 1 else []
+
+    def scores(self, data: list[dict[str, Any]]) -> Scores:
+        """A training a seed, and its model's scores on the items, in the order of `items`."""
+        found = []
+        for number in range(self.config.seeds):
+            plan = self.plan(number, data)
+            out = self.folder / digest_of(plan.model_dump(mode="json"))[:12]
+            title = f"Train, seed {number}, {' and '.join(source.dataset for source in plan.data)}"
+            checkpoint, tokens = train_one.with_options(name="train", task_run_name=title)(
+                plan.model_dump(mode="json"), self.line.tools.settings.tables, str(out)
+            )
+            self.tokens.append(tokens)
+            found.append(self._asked(f"{CHECKPOINT}{checkpoint}"))
+        return np.stack(found)
+
+    def plan(self, number: int, data: list[dict[str, Any]]) -> Train:
+        """The training of one seed; ConfigError names a setting that does not fit."""
+        base = self.config.base if self.config.base != FRESH else str(self._fresh(number))
+        seed = seed_of(self.config.seed, "verdict", number) % 2**31
+        return _training(self.settings, base=base, data=data, seed=seed)
+
+    def conclude(self, candidate: Scores, baseline: Scores, without: dict[str, Scores]) -> dict[str, Any]:
+        """The verdict, as a mark on the version, in its report, and as an artifact."""
+        config, tools = self.config, self.line.tools
+        usd = sum(cost["usd"] for cost in self.candidate.lineage.get("costs", ()))
+        value = conclude(self.items, candidate, baseline, usd=usd, without=without) | {
+            "version": str(self.candidate),
+            "validated": str(self.validated),
+            "base": config.base,
+            "weight": config.weight,
+            "training": self.settings,
+            "tokens": round(float(np.mean(self.tokens))),
+            "benchmark": ", ".join(sorted(set(self.items.column("benchmark").to_pylist()))),
+            "run": self.name,
+        }
+        HomeFiles(tools.home).write(
+            self.folder / "record.json", orjson.dumps(value, option=orjson.OPT_INDENT_2)
+        )
+        text = to_markdown(value)
+        HomeFiles(tools.home).write(self.folder / "report.md", text.encode())
+        tools.store.mark(self.candidate, "verdict", value)
+        create_markdown_artifact(
+            key=f"{key_of(self.candidate.dataset)}-verdict", markdown=text, description=f"`{self.candidate}`"
+        )
+        report(tools, self.candidate)
+        return value
+
+    @property
+    def folder(self) -> Path:
+        found = self.line.tools.home / FOLDER / self.name
+        found.mkdir(parents=True, exist_ok=True)
+        return found
+
+    def _asked(self, model: str) -> Scores:
+        tools = self.line.tools
+        how = Evaluate(model=model, max_tokens=self.config.max_tokens, seed=self.config.seed)
+        answered = Evaluation(how, self.line, self.items, self.name).answer(model).sort_by("id")
+        tools.release(model)
+        if answered.column("score").null_count:
+            raise RuntimeError(f"{model}: {answered.column('score').null_count} items have no score")
+        return np.asarray(answered.column("score").to_numpy(), dtype=np.float64)
+
+    def _fresh(self, number: int) -> Path:
+        """An untrained student a seed, from which both arms start; its tokenizer knows the words of both versions."""
+        from tasks.training import student
+
+        out = self.folder / f"student-{number}"
+        if not (out / "config.json").exists():
+            context = max(student.Shape().context, int(self.settings.get("length", 0)))
+            beside = out.with_suffix(".new")
+            student.fresh(
+                self._texts(),
+                beside,
+                seed=seed_of(self.config.seed, "fresh", number) % 2**32,
+                shape=student.Shape(context=context),
+            )
+            beside.rename(out)
+        return out
+
+    def _texts(self) -> Iterator[str]:
+        for version in (self.validated, self.candidate):
+            left = VOCABULARY_ROWS
+            for batch in self.line.tools.store.batches(
+                version, ["question", "solution"], pc.field("solution").is_valid()
+            ):
+                for name in ("question", "solution"):
+                    yield from batch.column(name)[:left].to_pylist()
+                left -= batch.num_rows
+                if left <= 0:
+                    break
+
+
+@task(name="train", cache_policy=NO_CACHE, persist_result=False)
+def train_one(plan: dict[str, Any], tables: str, out: str) -> tuple[str, int]:
+    """One training, finished now or before: its checkpoint, and how many tokens it read."""
+    done = train(Train.model_validate(plan), Store(tables), Path(out))
+    return str(done.checkpoint), int(done.metrics.get("tokens", 0))
+
+
+def _validated(config: Verdict, store: Store, candidate: Version) -> Version:
+    if config.validated:
+        found = store.resolve(config.validated)
+    elif VALIDATED in store.tags(candidate.dataset):
+        found = store.resolve(f"{candidate.dataset}@{VALIDATED}")
+    else:
+        before = [v for v in store.versions(candidate.dataset) if v.table_version < candidate.table_version]
+        if not before:
+            raise ConfigError(
+                f"{candidate} is the first of its dataset: there is nothing to train beside. Fix: --validated NAME@VERSION"
+            )
+        found = before[-1]
+    if found.digest == candidate.digest:
+        raise ConfigError(f"{candidate} and {found} have the same rows: name another version to train beside")
+    return found
+
+
+def check(config: Verdict, store: Store) -> tuple[Version, Version, dict[str, Any]]:
+    """The version that is judged, the one to train beside, and the settings of both trainings. StorageError, ConfigError
+    or ModelMissing for what can be known to fail before Prefect is started."""
+    settings = (STUDENT if config.base == FRESH else {}) | config.training
+    if ours := sorted({"base", "data", "seed", "epochs", "then"} & set(settings)):
+        raise ConfigError(f"setting training.{ours[0]}: the verdict sets it itself. Fix: leave it out")
+    if "steps" not in settings:
+        raise ConfigError(
+            "setting training: both trainings take the same number of steps. Fix: training.steps, such as 1000"
+        )
+    _training(settings, base=config.base, data=[{"dataset": config.candidate}], seed=0)
+    for path in config.benchmarks:
+        if not Path(path).exists():
+            raise ConfigError(f"setting benchmarks: there is no {path}. Fix: check the path")
+    candidate = store.resolve(config.candidate)
+    validated = _validated(config, store, candidate)
+    if config.base != FRESH:
+        require(config.base, "setting base")
+    return candidate, validated, settings
+
+
+def _training(settings: dict[str, Any], **ours: Any) -> Train:
+    """The training by the settings of the user and ours; ConfigError names a setting that does not fit."""
+    try:
+        return Train.model_validate(settings | ours)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["training", *(str(part) for part in first["loc"])])
+        what = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise ConfigError(
+            f"setting {where}: {what}. Fix: one that `./mathmill train --show-config` prints"
+        ) from error
+
+
+def _items(config: Verdict, store: Store, candidate: Version, validated: Version) -> pa.Table:
+    """The items asked, sorted by id: of the benchmark files, or drawn anew."""
+    if config.benchmarks:
+        items = kept(load(config.benchmarks))
+        order = np.argsort(seeds_of([config.seed, "items"], items.column("id").to_pylist()), kind="stable")
+        return items.take(pa.array(order[: config.items])).sort_by("id")
+    columns = ["language", "subdomain", "problem_id"]
+    rows = pa.concat_tables([store.read(version, columns) for version in (candidate, validated)])
+    topics = sorted({(row["language"], row["subdomain"]) for row in rows.to_pylist() if row["subdomain"]})
+    items = held_out(topics, config.items, config.seed, set(rows.column("problem_id").to_pylist()))
+    if items.num_rows < min(config.items, len(topics)) or not items.num_rows:
+        raise ConfigError(
+            f"{NAME}: none of the families of tasks/problems/ writes problems of {candidate}'s subdomains. Fix: "
+            "--benchmark FILE"
+        )
+    return items.sort_by("id")

@@ -1,0 +1,179 @@
+"""The Prefect server of a home: a process on loopback that nobody uses without its password."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from flows.runner.environment import answers, reread
+from flows.runner.locks import PRIVATE_FILE, lock
+from flows.settings import SettingsError
+from storage.errors import explained
+
+HOST = "127.0.0.1"
+READY_WITHIN_S = 180
+STOPPED_WITHIN_S = 5
+LOG = "server.log"
+ROOM = 16 * 2**20  # bytes of the database and the log of a start
+STARTING = "prefect.starting"  # held while a server of this home prepares its database
+
+
+def check_room(home: Path) -> None:
+    """StorageError where the disk under `home` has no room for what a start writes: the server would end without a word
+    on its log, which has no room either."""
+    with explained(str(home)), tempfile.TemporaryFile(dir=home) as probe:
+        os.posix_fallocate(probe.fileno(), 0, ROOM)
+
+
+class PrefectServer:
+    """One server process. `up` has one with the UI, a single run one without.
+
+    `auth`: USER:PASSWORD that every request must carry; see `auth_string`.
+    """
+
+    def __init__(self, home: Path, port: int, auth: str, *, ui: bool) -> None:
+        self._home, self._auth, self._ui = home, auth, ui
+        self.port = port
+        self.url = f"http://{HOST}:{port}/api"
+        self.sign_in = secrets.token_urlsafe(32)  # of the one-time link
+        self._process: subprocess.Popen[bytes] | None = None
+        self._starting = contextlib.ExitStack()
+        self._logged = 0  # bytes of the log before this start
+
+    def start(self) -> None:
+        """Start the process; its clients in this process and its children find it by the environment.
+
+        Of several servers that start at once on one home, each waits for the one before: all of them would prepare
+        one SQLite database, and only one could.
+        """
+        check_room(self._home)
+        starting = self._starting.enter_context(lock(self._home / STARTING, within_s=READY_WITHIN_S))
+        if not starting:
+            self._starting.close()
+            raise SettingsError(
+                f"another Prefect server is starting on {self._home} for more than {READY_WITHIN_S} s. "
+                f"Fix: look at {self._home / LOG}, and end that command"
+            )
+        log = self._home / LOG
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
+        self._logged = os.fstat(descriptor).st_size
+        private_database()
+        os.environ["PREFECT_API_URL"], os.environ["PREFECT_API_AUTH_STRING"] = self.url, self._auth
+        reread()
+        try:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "uvicorn", "--factory", "flows.server.app:create_app"),
+                    *("--host", HOST, "--port", str(self.port), "--lifespan", "on"),
+                    *("--log-level", "warning" if self._ui else "error"),
+                    *("--timeout-graceful-shutdown", str(STOPPED_WITHIN_S)),
+                ],
+                env=os.environ | self._settings(),
+                stdin=subprocess.DEVNULL,
+                stdout=descriptor,
+                stderr=descriptor,
+                umask=0o077,
+                # Ctrl-C goes to the whole group: in its own session it is there until the run has said its last word
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        finally:
+            os.close(descriptor)
+
+    def _settings(self) -> dict[str, str]:
+        """What only the server's own process needs. Where the user has set one of the first ones, that holds."""
+        chosen = {
+            "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
+            "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": self.url.removesuffix("/api"),
+            "PREFECT_SERVER_UI_API_URL": "/api",
+        }
+        found = {name: os.environ.get(name, value) for name, value in chosen.items()}
+        found["PREFECT_SERVER_API_AUTH_STRING"] = self._auth
+        found["PREFECT__SERVER_FINAL"] = "1"
+        if self._ui:
+            return found | {"MATHMILL_SERVER_SIGN_IN": self.sign_in}
+        # what prefect.server.api.server.SubprocessASGIServer sets, which importing would cost seconds
+        return found | {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+
+    def wait(self) -> None:
+        """Until it answers. SettingsError with the last line of its log where it does not."""
+        deadline = time.monotonic() + READY_WITHIN_S
+        try:
+            while time.monotonic() < deadline and self.ended() is None:
+                if answers(self.url, self._auth):
+                    return
+                time.sleep(0.1)
+        finally:
+            self._starting.close()
+        code = self.ended()
+        why = f"not within {READY_WITHIN_S} s" if code is None else f"it ended with exit code {code}"
+        self.stop()
+        raise SettingsError(
+            f"Prefect did not start ({self._last_words() or why}). "
+            f"Fix: see {self._home / LOG}; ./mathmill doctor; PREFECT_HOME may be moved away"
+        )
+
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._process.poll() if self._process is not None else None
+
+    def terminate(self) -> None:
+        """Ask it to end, without waiting for it."""
+        if self._process is not None:
+            self._process.terminate()
+
+    def stop(self) -> None:
+        """End it, and wait until it has ended."""
+        self._starting.close()
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOPPED_WITHIN_S + 2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _last_words(self) -> str:
+        with (self._home / LOG).open("rb") as file:
+            file.seek(self._logged)
+            lines = file.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def auth_string() -> str:
+    """USER:PASSWORD for a server that starts: what the user has set, else a new one of 256 random bits."""
+    own = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or os.environ.get("PREFECT_API_AUTH_STRING")
+    return own or f"mathmill:{secrets.token_urlsafe(32)}"
+
+
+def private_database() -> None:
+    """Make Prefect's SQLite file before Prefect does, so that nobody else can read it; SQLite gives its -wal and -shm
+    files the same mode."""
+    folder = Path(os.environ["PREFECT_HOME"])
+    path = folder / "prefect.db"
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))
+    for file in folder.glob("prefect.db*"):
+        with contextlib.suppress(PermissionError):  # of another user, whose matter it is
+            file.chmod(PRIVATE_FILE)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: a killed run leaves no server behind

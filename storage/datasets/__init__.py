@@ -1,0 +1,1 @@
+"""Dataset versions: Delta tables that are written, audited and only then published."""

@@ -1,0 +1,154 @@
+"""The dataset card: README.md of an export, with the front matter that the Hugging Face Hub reads."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow.compute as pc
+import yaml
+
+from storage.counting import counted
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
+from storage.markdown import code, inline
+from storage.visible import visible
+
+LINEAGE = "lineage.json"
+MOST_SETS = 8  # names of benchmarks
+_COUNTED = ("license", "language", "source", "subdomain", "solution_format")
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+# Licences of the Hub's own list, by the SPDX name that rows carry; the others are "other" there.
+_HUB_LICENSES = {
+    "apache-2.0", "mit", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc0-1.0", "bsd-3-clause", "odc-by",
+}  # fmt: skip
+
+
+def card(store: Store, version: Version, *, shape: str, rows: int, files: str, kind: str) -> str:
+    """The card's text. `rows`: records exported; `files`: their glob; `kind`: "json" or "parquet"."""
+    counts = _counts(store, version)
+    front = yaml.safe_dump(_front(version, counts, rows, files), sort_keys=False, allow_unicode=True)
+    parts = [
+        f"---\n{front}---\n\n# {inline(version)}\n",
+        f"{counted(rows, 'record')} in the shape {code(shape)}, made by mathmill from version {code(version)} "
+        f"({counted(version.rows, 'row')}, published {version.created}).\n",
+        _usage(files, kind),
+        "## What is in it\n",
+        *(_table((name, "rows"), counts[name].most_common()) for name in _COUNTED),
+        _making(version),
+        _funnel(version.lineage),
+    ]
+    return "\n".join(parts)
+
+
+def _front(version: Version, counts: Mapping[str, Counter[str]], rows: int, files: str) -> dict[str, Any]:
+    licenses = [name.lower() for name in counts["license"]]
+    known = [name if name in _HUB_LICENSES else "other" for name in licenses]
+    front: dict[str, Any] = {
+        "pretty_name": str(version),
+        "license": sorted(set(known)) if len(set(known)) != 1 else known[0],
+        "language": sorted(map(visible, counts["language"])),
+        "task_categories": ["text-generation"],
+        "size_categories": [next((name for limit, name in _SIZES if rows < limit), "n>1M")],
+        "tags": ["mathematics", "synthetic"],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": files}]}],
+    }
+    return front
+
+
+def _counts(store: Store, version: Version) -> dict[str, Counter[str]]:
+    counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
+    for batch in store.batches(version, _COUNTED, size=65_536):
+        for name in _COUNTED:
+            for item in pc.value_counts(batch.column(name)).to_pylist():
+                counts[name][item["values"] or "unknown"] += item["counts"]
+    return counts
+
+
+def _usage(files: str, kind: str) -> str:
+    reader = "read_json" if kind == "json" else "read_parquet"
+    return (
+        "## How to load it\n\n"
+        "```python\n"
+        "from datasets import load_dataset\n\n"
+        'rows = load_dataset("path/to/this/folder", split="train")\n'
+        "```\n\n"
+        f"```sql\nSELECT * FROM {reader}('path/to/this/folder/{files}') LIMIT 5;\n```\n"
+    )
+
+
+def lineage_text(version: Version) -> str:
+    """The whole lineage as JSON, for the file LINEAGE beside the data."""
+    return (
+        visible(json.dumps(version.lineage, ensure_ascii=False, indent=2, sort_keys=True), json=True) + "\n"
+    )
+
+
+def _making(version: Version) -> str:
+    """What the version was made from and with, in a few lines. Each is left out where the lineage does not say it."""
+    lineage = version.lineage
+    costs, models = lineage.get("costs") or [], lineage.get("models") or {}
+    items = [f"Content digest: {code(version.digest)}"]
+    if lineage.get("flow"):
+        after = f", after {code(lineage['base'])}" if lineage.get("base") else ""
+        items.append(f"Made by: {code(lineage['flow'])}{after}")
+    if lineage.get("prompts"):
+        items.append(f"Prompts, each with the hash of its text: {', '.join(map(code, lineage['prompts']))}")
+    if costs:
+        tokens = sum(cost["prompt_tokens"] + cost["completion_tokens"] for cost in costs)
+        completions = sum(cost["completions"] for cost in costs)
+        usd = sum(cost["usd"] for cost in costs)
+        items.append(
+            f"Cost: ${usd:,.2f} for {counted(completions, 'completion')}, {counted(tokens, 'token')}"
+        )
+    items += _certificate(lineage.get("decontamination"))
+    roles = [(role, facts["model"], facts.get("revision") or "") for role, facts in models.items()]
+    return (
+        "## How it was made\n\n"
+        + "".join(f"- {item}\n" for item in items)
+        + ("\n" + _table(("role", "model", "revision"), roles) if roles else "")
+        + f"\nThe whole lineage, with every parameter, is in [{LINEAGE}]({LINEAGE}).\n"
+    )
+
+
+def _certificate(record: Mapping[str, Any] | None) -> list[str]:
+    """The certificate of decontamination in two lines at most."""
+    if not record:
+        return ["Benchmarks: not looked for"]
+    sets = record["sets"]
+    if not sets:
+        return ["Benchmarks: none was registered, rows were compared with none"]
+    count = sum(items for _, _, items in sets)
+    names = ", ".join(inline(name) for name, _, _ in sets[:MOST_SETS])
+    more = f" and {len(sets) - MOST_SETS:,} more" if len(sets) > MOST_SETS else ""
+    lines = [
+        f"Benchmarks: {counted(record['rows'], 'row')} compared with {counted(count, 'item')} of {names}{more}; "
+        f"{sum(record['hits'].values()):,} rejected"
+    ]
+    planted = sum(part["planted"] for part in record["recall"])
+    if planted:
+        found = sum(part["found"] for part in record["recall"])
+        lines.append(
+            f"Of {counted(planted, 'leak')} that were planted to test the rules, {found / planted:.1%} were found"
+        )
+    return lines
+
+
+def _funnel(lineage: Mapping[str, Any]) -> str:
+    lines = lineage.get("funnel")
+    if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines) or not lines:
+        return ""
+    columns = list(lines[0])
+    rows = [[line.get(column, "") for column in columns] for line in lines]
+    return "## Funnel\n\n" + _table(columns, rows)
+
+
+def _table(heads: Any, rows: Any) -> str:
+    lines = [_line(heads), "|" + " --- |" * len(heads) + "\n", *(_line(row) for row in rows)]
+    return "".join(lines)
+
+
+def _line(cells: Iterable[Any]) -> str:
+    return "| " + " | ".join(inline(value) for value in cells) + " |\n"

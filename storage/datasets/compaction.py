@@ -1,0 +1,84 @@
+"""Compaction: many small files of a table become few, the rows stay the same.
+
+The small files are replaced in one commit that is no version; they stay on the disk for the versions
+and readers that know them, until retention or the sweep takes them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from storage.datasets import annotations as marks
+from storage.datasets import delta, seals, tags
+from storage.datasets.current_files import facts_of
+from storage.datasets.files import remove_files, write_files
+from storage.errors import Conflict, explained
+from storage.location import Location
+
+SMALL = 16 << 20  # bytes; a smaller file is worth joining with others
+_BATCH = 32_768
+_APPLICATION = "mathmill.compact"
+
+
+@dataclass(frozen=True, slots=True)
+class SmallFiles:
+    """Files of a table that are worth joining."""
+
+    table: str
+    paths: tuple[str, ...]
+    size: int
+
+
+def small_files(where: Location, table: str, *, at_least: int = 8) -> SmallFiles | None:
+    """The small files of the table as it is now; None where they are fewer than `at_least`."""
+    found = delta.open_table(where.url(table))
+    if found is None:
+        return None
+    actions = pa.table(found.get_add_actions(flatten=True)).select(["path", "size_bytes"]).to_pylist()
+    small = sorted((a["path"], a["size_bytes"]) for a in actions if a["size_bytes"] < SMALL)
+    if len(small) < at_least:
+        return None
+    return SmallFiles(table, tuple(path for path, _ in small), sum(size for _, size in small))
+
+
+def compact(where: Location, files: SmallFiles, schema: pa.Schema) -> int:
+    """Join them; returns how many files they became. Rows that somebody appends meanwhile are untouched."""
+    url = where.url(files.table)
+    with explained(url):
+        written = write_files(where, files.table, _rows(where, files, schema), schema)
+        # the seals of the new files; in a dataset this is no record of a version
+        record = (
+            None if not files.table.startswith("_") else {"files": {f.path: facts_of(f) for f in written}}
+        )
+        try:
+            while True:
+                table = delta.open_table(url)
+                if table is None or not set(files.paths) <= set(delta.files_of(table)):
+                    raise Conflict(f"{url} was compacted by somebody else: nothing is left to do")
+                with contextlib.suppress(Conflict):
+                    delta.commit(
+                        url,
+                        written,
+                        schema,
+                        base=table.version(),
+                        record=record,
+                        application=_APPLICATION,
+                        remove=files.paths,
+                    )
+                    seals.follow(where, files.table, data=files.table in (tags.TABLE, marks.TABLE))
+                    return len(written)
+        except BaseException:
+            remove_files(where, files.table, [file.path for file in written])
+            raise
+
+
+def _rows(where: Location, files: SmallFiles, schema: pa.Schema) -> Iterator[pa.Table]:
+    scanner = delta.scan(where, files.table, files.paths, schema).scanner(
+        batch_size=_BATCH, batch_readahead=2, fragment_readahead=1
+    )
+    for batch in scanner.to_batches():
+        yield pa.Table.from_batches([batch], schema)

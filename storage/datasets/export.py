@@ -1,0 +1,129 @@
+"""Export a version for training: a folder in the Hugging Face layout, with a dataset card.
+
+    data/train-00000-of-00002.jsonl ...   README.md   lineage.json
+
+Streams, in bounded memory. The folder is written beside its place and renamed, so it is there
+whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.datasets.card import LINEAGE, card, lineage_text
+from storage.datasets.shapes import COMPARING, SHAPES, Compare, shape_of
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
+from storage.errors import StorageError, explained
+
+ROWS_PER_SHARD = 100_000
+
+
+def export(
+    store: Store,
+    version: Version | str,
+    directory: str | os.PathLike[str],
+    format: str = "messages",
+    *,
+    compare: Compare | None = None,
+    files: Literal["jsonl", "parquet"] | None = None,
+    rows_per_shard: int = ROWS_PER_SHARD,
+) -> int:
+    """Write the version's rows in the shape `format` (a key of storage.datasets.shapes.SHAPES or COMPARING); returns how many.
+
+    Args:
+        compare: the judge of answers (tasks.answers.Judge.equal), for the shapes of COMPARING.
+        files: JSON lines or Parquet; default Parquet for the shape "parquet", else JSON lines.
+
+    Raises:
+        StorageError: unknown shape, a directory that is not empty, nothing of that shape to write,
+            full disk. Nothing is left behind.
+        VersionNotFound: no such version.
+    """
+    if format not in {**SHAPES, **COMPARING}:
+        raise StorageError(f"no format {format!r}: choose one of {', '.join([*SHAPES, *COMPARING])}")
+    if format in COMPARING and compare is None:
+        raise TypeError(f"export: the shape {format} needs `compare`")
+    found = store.resolve(version)
+    target = Path(directory).expanduser().absolute()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StorageError(f"{target} is not empty: give a folder that is empty or not there yet")
+    suffix = files or ("parquet" if format == "parquet" else "jsonl")
+    kind = "json" if suffix == "jsonl" else "parquet"
+    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
+    with explained(str(target.parent), "name another folder"):
+        try:
+            (beside / "data").mkdir(parents=True)
+            rows = _write(
+                shape_of(format, store, found, compare or _none), beside / "data", suffix, rows_per_shard
+            )
+            if not rows:
+                raise StorageError(
+                    f"{found} has no rows for the format {format!r}: choose another, or a version with such rows"
+                )
+            text = card(store, found, shape=format, rows=rows, files=f"data/train-*.{suffix}", kind=kind)
+            (beside / "README.md").write_text(text, encoding="utf-8")
+            (beside / LINEAGE).write_text(lineage_text(found), encoding="utf-8")
+            beside.rename(target)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    return rows
+
+
+def _none(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return ["unknown"] * len(pairs)
+
+
+class _JsonLines:
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._file = path.open("wb")
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        option = orjson.OPT_APPEND_NEWLINE
+        self._file.writelines(orjson.dumps(record, option=option) for record in batch.to_pylist())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Parquet:
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd", compression_level=3)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _write(batches: Iterator[pa.RecordBatch], folder: Path, suffix: str, most: int) -> int:
+    """Write files of `most` rows each; their number is in their names, so they are named last."""
+    total = 0
+    paths: list[Path] = []
+    with contextlib.ExitStack() as stack:
+        writer: _JsonLines | _Parquet | None = None
+        for batch in batches:
+            while batch.num_rows:
+                if writer is None or total % most == 0:
+                    stack.close()
+                    paths.append(folder / f"{len(paths)}.partial")
+                    kind = _JsonLines if suffix == "jsonl" else _Parquet
+                    writer = stack.enter_context(contextlib.closing(kind(paths[-1], batch.schema)))
+                piece = batch.slice(0, most - total % most)
+                writer.write(piece)
+                total += piece.num_rows
+                batch = batch.slice(piece.num_rows)
+    for number, path in enumerate(paths):
+        path.rename(folder / f"train-{number:05d}-of-{len(paths):05d}.{suffix}")
+    return total

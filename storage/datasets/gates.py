@@ -1,0 +1,129 @@
+"""Gates: what written rows must pass before they become a version.
+
+A gate is a name and a function that looks at the written rows and returns why they may not pass
+(one line), or None. The standard gates run on every publish; callers add theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+
+from storage.datasets import delta
+from storage.datasets.audit import WrittenFile
+from storage.errors import GateFailed
+from storage.location import Location
+
+
+@dataclass(frozen=True)
+class Written:
+    """Rows on disk that are not a version yet, and the version that they would follow.
+
+    `before` are the files of the previous version that stay (none when it is overwritten).
+    """
+
+    where: Location
+    dataset: str
+    table: str
+    schema: pa.Schema
+    files: Sequence[WrittenFile]
+    before: Sequence[str] = ()
+    rows_before: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows written now."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def total(self) -> int:
+        """Rows that the version would have."""
+        return self.rows_before + self.rows
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """Columns of the rows written now, from the disk."""
+        return self._dataset([file.path for file in self.files]).to_table(
+            columns=None if columns is None else list(columns)
+        )
+
+    def batches(
+        self, columns: Sequence[str] | None = None, *, before: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """The same as a stream; `before=True`: of the rows that stay from the previous version."""
+        paths = self.before if before else [file.path for file in self.files]
+        if paths:
+            yield from self._dataset(paths).to_batches(
+                columns=None if columns is None else list(columns), batch_size=1 << 20
+            )
+
+    def _dataset(self, paths: Sequence[str]) -> pads.Dataset:
+        return delta.scan(self.where, self.table, paths, self.schema)
+
+
+Check = Callable[[Written], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    name: str
+    check: Check
+
+
+def minimum_rows(count: int) -> Gate:
+    """At least `count` rows in the version."""
+
+    def check(written: Written) -> str | None:
+        if written.total >= count:
+            return None
+        return f"{written.total} rows, {count} wanted: lower the minimum or make more rows"
+
+    return Gate("minimum rows", check)
+
+
+def run_gates(written: Written, gates: Sequence[Gate]) -> None:
+    """Standard gates, then the caller's; all are run. Raises GateFailed with every reason."""
+    failures = []
+    for gate in (*STANDARD, *gates):
+        reason = gate.check(written)
+        if reason is not None:
+            failures.append((gate.name, reason))
+    if failures:
+        raise GateFailed(written.dataset, failures)
+
+
+def _some_rows(written: Written) -> str | None:
+    return None if written.rows else "no rows were given: nothing to publish"
+
+
+def _kept(written: Written) -> str | None:
+    dropped = sum(len(b) - b.column("rejected").null_count for b in written.batches(["rejected"]))
+    return f"{dropped} rejected rows among them: publish storage.rows.kept(table)" if dropped else None
+
+
+def _ids(written: Written) -> str | None:
+    if not written.rows:
+        return None
+    ids = written.read(["id"]).column("id")
+    if ids.null_count:
+        return f"{ids.null_count} rows without an id: make rows with storage.rows.Row"
+    distinct = pc.unique(ids)
+    if len(distinct) < len(ids):
+        counted = pc.value_counts(ids)
+        twice = counted.filter(pc.greater(counted.field("counts"), 1)).field("values")
+        return f"{len(ids) - len(distinct)} rows repeat an id, such as {twice[0]}: drop duplicates first"
+    for batch in written.batches(["id"], before=True):
+        seen = batch.column("id").filter(pc.is_in(batch.column("id"), value_set=distinct))
+        if len(seen):
+            return f"ids that the version before already has, such as {seen[0]}: drop those rows first"
+    return None
+
+
+STANDARD = (
+    Gate("some rows", _some_rows),
+    Gate("ids", _ids),
+    Gate("kept rows only", _kept),
+)

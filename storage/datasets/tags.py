@@ -1,0 +1,95 @@
+"""The table of tags: which Delta version of which dataset a name stands for.
+
+The truth is the record inside each dataset's own commit, so that a version and its name appear in
+the same instant. The table of tags is that truth gathered in one place: quick to list, portable,
+and a second witness when a log is damaged. A publisher killed between its commit and its tag
+leaves a gap, which readers fill from the log and the next publisher closes.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, write_deltalake
+
+from storage.datasets import delta, seals
+from storage.datasets.audit import seal_of
+from storage.datasets.versions import Version, in_order
+from storage.errors import Corrupt, in_one_line
+from storage.location import Location
+
+TABLE = "_tags"
+
+SCHEMA = pa.schema(
+    [
+        ("dataset", pa.string()),
+        ("name", pa.string()),
+        ("table_version", pa.int64()),
+        ("digest", pa.string()),
+        ("rows", pa.int64()),
+        ("added", pa.int64()),
+        ("created", pa.string()),
+        ("lineage", pa.string()),
+        ("record", pa.string()),
+        ("log_blake2b", pa.string()),
+    ]
+)
+
+
+def stored(where: Location, dataset: str | None = None) -> list[dict[str, Any]]:
+    """Rows of the table of tags, one a version, in (dataset, version) order."""
+    table = delta.open_table(where.url(TABLE))
+    if table is None:
+        return []
+    try:
+        paths = delta.files_of(table)
+        seals.require(where, TABLE, paths)
+        rows = delta.scan(where, TABLE, paths, SCHEMA).to_table().to_pylist()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise Corrupt(
+            "the table of tags",
+            [f"{where.url(TABLE)}: {in_one_line(error)}; it can be deleted, it is made again from the logs"],
+        ) from error
+    # two healers may write the same tag: it says the same, since both read it from one commit
+    found = {(row["dataset"], row["table_version"]): row for row in rows}
+    return [found[key] for key in sorted(found) if dataset in (None, key[0])]
+
+
+def versions_of(where: Location, dataset: str) -> list[Version]:
+    """Every version of a dataset, oldest first: those with a tag, then later ones out of the log."""
+    tagged = in_order((row["table_version"], json.loads(row["record"])) for row in stored(where, dataset))
+    last = tagged[-1] if tagged else None
+    return tagged + in_order(delta.records(where, dataset, last.table_version if last else None), last)
+
+
+def heal(where: Location, dataset: str) -> int:
+    """Write the tags that the log has and the table lacks; returns how many were missing."""
+    known = {row["table_version"] for row in stored(where, dataset)}
+    missing = [
+        (number, record)
+        for number, record in delta.records(where, dataset, max(known, default=None))
+        if number not in known
+    ]
+    if missing:
+        rows = [tag_of(where, dataset, number, record) for number, record in missing]
+        write_deltalake(
+            where.url(TABLE),
+            pa.Table.from_pylist(rows, schema=SCHEMA),
+            mode="append",
+            configuration=delta.CONFIGURATION,
+            commit_properties=CommitProperties(max_commit_retries=50),
+        )
+    return len(missing)
+
+
+def tag_of(where: Location, dataset: str, number: int, record: dict[str, Any]) -> dict[str, Any]:
+    """The row of the table of tags for a commit with that record."""
+    return {
+        "dataset": dataset,
+        "table_version": number,
+        "lineage": json.dumps(record["lineage"], ensure_ascii=False, sort_keys=True),
+        "record": json.dumps(record, ensure_ascii=False, sort_keys=True),
+        "log_blake2b": seal_of(where, dataset, delta.log_path(number))[0],
+    } | {name: record[name] for name in ("name", "digest", "rows", "added", "created")}

@@ -1,0 +1,1 @@
+"""Derived data: vectors, FAISS indexes and question sketches, which can be built again."""

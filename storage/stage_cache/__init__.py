@@ -1,0 +1,1 @@
+"""Outputs of stages, found by what they were computed from."""

@@ -1,0 +1,215 @@
+"""The registry of benchmark test sets: local files, their column conventions, their items."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.errors import ForPeople
+from tasks.dedup.normalise import folded_array
+from tasks.dedup.tokens import Ragged, tokens
+from tasks.ingestion.columns import QUESTIONS, Habits, Unfit, habits, question
+from tasks.ingestion.records import KINDS, PACKED, IngestError, Record, kind_of, records
+from tasks.text.shared import Shared, shared_text
+
+
+class BenchmarkError(ForPeople, ValueError):
+    """A benchmark file that cannot be used; the message names the file and the fix."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """Texts to look for (items) or to look in (rows), as parallel lists.
+
+    `texts` are the questions. `passages` are everything a row says, question and solution; of an item its
+    question again.
+    """
+
+    names: list[str]
+    texts: list[str]
+    passages: list[str]
+
+    @functools.cached_property
+    def words(self) -> Ragged:
+        """The words of the passages, cut once for all rules."""
+        return tokens(folded_array(self.passages), None, operators=False)
+
+    def cut(self, shared: Shared) -> Items:
+        """Without what `shared` is; an item that is nothing else stays whole."""
+        if not shared:
+            return self
+        texts = [shared.cut(text) for text in self.texts]
+        same = self.passages is self.texts or self.passages == self.texts
+        return Items(self.names, texts, texts if same else [shared.cut(text) for text in self.passages])
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __add__(self, other: Items) -> Items:
+        return Items(self.names + other.names, self.texts + other.texts, self.passages + other.passages)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A record of the benchmark `name` that holds no question: its place in the file `path` ("line 12"), and why."""
+
+    name: str
+    path: str
+    place: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"benchmark {self.name}: {self.path}, {self.place}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmarks:
+    """Benchmark files by name, pinned by content. A value: the items are read where they are used."""
+
+    files: tuple[tuple[str, str, str], ...] = ()  # (name, path, sha256 of the bytes)
+
+    @classmethod
+    def load(
+        cls, paths: Mapping[str, str | Path | Sequence[str | Path]] | Iterable[str | Path]
+    ) -> Benchmarks:
+        """Register files as `pinned` does. Every file is read once, so that a missing or unreadable one fails here
+        (BenchmarkError), before any work."""
+        found = cls(pinned(paths))
+        found.items()
+        return found
+
+    def items(self) -> Items:
+        """Every item named "<benchmark>#<number of the record in its file, from 0>"."""
+        parts = [_items(*entry) for entry in self.files]
+        return Items(
+            [name for part in parts for name in part.names],
+            [text for part in parts for text in part.texts],
+            [text for part in parts for text in part.passages],
+        )
+
+    def unread(self) -> list[Unread]:
+        """Each record of the files that holds no question: it is no item, and rows are not compared with it."""
+        return [record for entry in self.files for record in _read(*entry)[1]]
+
+    def shared(self, share: float) -> dict[str, Shared]:
+        """What at least `share` of a set's items have in common, by the name of the set."""
+        return {
+            name: shared_text(_read(name, path, digest)[0].texts, share) for name, path, digest in self.files
+        }
+
+    @property
+    def names(self) -> list[str]:
+        return sorted({name for name, _, _ in self.files})
+
+    @property
+    def digest(self) -> str:
+        """Of names and contents: where the files lie decides nothing."""
+        told = "".join(f"{name}\0{digest}\n" for name, _, digest in self.files)
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+def pinned(
+    paths: Mapping[str, str | Path | Sequence[str | Path]] | Iterable[str | Path],
+) -> tuple[tuple[str, str, str], ...]:
+    """(name, path, sha256 of the bytes) of files: {name: path or paths}, or paths alone, named by file (and folder,
+    where the file is called test, dev or the like). A folder stands for the files in it that can be read."""
+    listed: list[tuple[str, Path]] = []
+    if isinstance(paths, Mapping):
+        for name, some in paths.items():
+            several = _files([some] if isinstance(some, (str, Path)) else some)
+            for path in several:
+                listed.append((_plain(name if len(several) == 1 else f"{name}/{_name_of(path)}"), path))
+    else:
+        listed = [(_name_of(path), path) for path in _files(paths)]
+    twice = [name for name, count in Counter(name for name, _ in listed).items() if count > 1]
+    if twice:
+        raise BenchmarkError(f"two benchmark files are named {twice[0]!r}. Fix: give them names of their own")
+    files = []
+    for name, path in listed:
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise BenchmarkError(
+                f"benchmark {name}: cannot read {path} ({error.strerror}). Fix: check the path"
+            ) from error
+        files.append((name, str(path), digest))
+    return tuple(sorted(files))
+
+
+def _items(name: str, path: str, digest: str) -> Items:
+    return _read(name, path, digest)[0]
+
+
+@functools.lru_cache(maxsize=64)
+def _read(name: str, path: str, digest: str) -> tuple[Items, tuple[Unread, ...]]:
+    """(items, the records that are none). Keyed by content: a file that changed is another key, and a pinned
+    digest that no longer fits is an error."""
+    if hashlib.sha256(Path(path).read_bytes()).hexdigest() != digest:
+        raise BenchmarkError(f"benchmark {name}: {path} changed since it was registered. Fix: run again")
+    found, unread = Items([], [], []), list[Unread]()
+    listed, common = read_records(Path(path))
+    for number, record in enumerate(listed):
+        try:
+            text = question(_fields(record), common)
+        except Unfit as error:
+            unread.append(Unread(name, path, record.place, str(error)))
+            continue
+        found.names.append(f"{name}#{number}")
+        found.texts.append(text)
+        found.passages.append(text)
+    if not found.texts:
+        why = f": {unread[0].place}: {unread[0].why}" if unread else ""
+        raise BenchmarkError(
+            f"benchmark {name}: {path} has no items{why}. Fix: correct or drop it (question columns: {', '.join(QUESTIONS)})"
+        )
+    return found, tuple(unread)
+
+
+def _fields(record: Record) -> Mapping[str, object]:
+    if record.fields is None:
+        raise Unfit(record.error or "unreadable")
+    return record.fields
+
+
+def _files(paths: Iterable[str | Path]) -> list[Path]:
+    """The files, folders replaced by the benchmark files in them, in order of name."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(file for file in path.rglob("*") if file.is_file() and kind_of(file) is not None)
+        if not inside:
+            raise BenchmarkError(
+                f"benchmark folder {path}: holds no {', '.join(KINDS)} file. Fix: check the path"
+            )
+        found += inside
+    return found
+
+
+def read_records(path: Path) -> tuple[list[Record], Habits]:
+    """The records of a file of any kind, those that cannot be read with their reason, and what they have in common;
+    BenchmarkError where the file cannot be read."""
+    try:
+        found = list(records(path))
+    except IngestError as error:
+        raise BenchmarkError(f"benchmark file {error}") from error
+    return found, habits([record.fields for record in found if record.fields is not None])
+
+
+def _name_of(path: Path) -> str:
+    endings = "|".join(re.escape(ending) for ending in (*KINDS, *PACKED))
+    stem = re.sub(f"(?:{endings})+$", "", path.name, flags=re.IGNORECASE)
+    if re.match(r"(test|train|dev|val|valid|validation|data)\b", stem) and path.absolute().parent.name:
+        return _plain(f"{path.absolute().parent.name}_{stem}")
+    return _plain(stem)
+
+
+def _plain(name: str) -> str:
+    """A name that stands as one word in a reason, and before the # of an item."""
+    return re.sub(r"[\s#]+", "_", name)

@@ -1,0 +1,268 @@
+"""What a version can show for being clean: which sets, which rules, what they hit, and what they would have found.
+
+The recall is measured, not claimed: leaks are planted (tasks.decontamination.planting) and looked for by the very rules
+that look at the version's rows; clean rows tell how often the rules cry wolf.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from storage.counting import counted
+from storage.markdown import inline
+from tasks.decontamination.benchmarks import Benchmarks, Items
+from tasks.decontamination.judge import Tools
+from tasks.decontamination.matching import SHARED, Search
+from tasks.decontamination.own_problems import own_problems
+from tasks.decontamination.planting import BY_GIVEN_PAIRS, KINDS, Leak, leaks
+from tasks.text.shared import union
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Of `planted` leaks of a kind, `found` were reported, `named` of them under the right item; `by_rule`: by
+    the first rule that found each."""
+
+    kind: str
+    planted: int
+    found: int
+    named: int
+    by_rule: dict[str, int]
+
+    @property
+    def share(self) -> float:
+        return self.found / self.planted if self.planted else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """`sets`: name, sha256 and items of each benchmark file. `rows`: compared with them; `hits`: rejected for it,
+    by rule and benchmark ("ngram13 gsm8k_test"), `false_by_rule` the same of the false positives by rule alone. `judged`: near pairs by what the critic said of them.
+    `false_positives`: hits among `clean_rows` rows known to hold no item (None: none given). `share`: from what
+    share of a set on text is shared; `shared`: (set, text, items with it, items counted) of what was left out of the
+    comparison; `shared_rows`: the same for the rows, by the number of rows. `unread`: (set, records, the first of them
+    and why) of each benchmark file with records that hold no question, which rows were therefore not compared with."""
+
+    sets: tuple[tuple[str, str, int], ...]
+    rules: tuple[str, ...]
+    recall: tuple[Recall, ...]
+    unmeasured: tuple[str, ...]
+    clean_rows: int
+    false_positives: int | None
+    seed: int
+    rows: int = 0
+    hits: dict[str, int] = field(default_factory=dict)
+    judged: dict[str, int] = field(default_factory=dict)
+    share: float = 0.0
+    shared: tuple[tuple[str, str, int, int], ...] = ()
+    shared_rows: dict[str, int] = field(default_factory=dict)
+    unread: tuple[tuple[str, int, str], ...] = ()
+    false_by_rule: dict[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> Certificate:
+        found = cls(**record)
+        return replace(
+            found,
+            sets=tuple((name, digest, items) for name, digest, items in record["sets"]),
+            rules=tuple(record["rules"]),
+            recall=tuple(Recall(**part) for part in record["recall"]),
+            unmeasured=tuple(record["unmeasured"]),
+            shared=tuple((name, text, count, of) for name, text, count, of in record.get("shared", ())),
+            unread=tuple((name, count, first) for name, count, first in record.get("unread", ())),
+        )
+
+    def over(self, facts: Iterable[Mapping[str, Any]]) -> Certificate:
+        """With the rows and hits of every shard that was looked at, from what the stages wrote down."""
+        rows, hits, judged, shared = 0, Counter[str](), Counter[str](), Counter[str]()
+        for fact in facts:
+            looked = fact.get("decontaminated") or {}
+            rows += looked.get("rows", 0)
+            hits.update(looked.get("hits", {}))
+            judged.update(fact.get("judged", {}))
+            shared.update(looked.get("shared", {}))
+        return replace(
+            self,
+            rows=rows,
+            hits=dict(sorted(hits.items())),
+            judged=dict(sorted(judged.items())),
+            shared_rows=dict(sorted(shared.items())),
+        )
+
+    def missing(self, benchmarks: Benchmarks, rules: Sequence[str]) -> Benchmarks:
+        """The files that rows under this certificate were not compared with by all of these rules."""
+        if not set(rules) <= set(self.rules):
+            return benchmarks
+        there = {(name, digest) for name, digest, _ in self.sets}
+        return Benchmarks(tuple(entry for entry in benchmarks.files if (entry[0], entry[2]) not in there))
+
+    def lines(self) -> list[str]:
+        """For people, as Markdown."""
+        if not self.sets:
+            return ["No benchmark is registered: rows were compared with none."]
+        names = ", ".join(f"{inline(name)} ({items:,})" for name, _, items in self.sets)
+        hits = ", ".join(f"{inline(what)} {count:,}" for what, count in self.hits.items())
+        judged = ", ".join(f"{count:,} {inline(said)}" for said, count in self.judged.items())
+        found = [
+            f"{counted(self.rows, 'row')} compared with {counted(sum(items for _, _, items in self.sets), 'item')}: {names}.",
+            f"Rules: {', '.join(map(inline, self.rules))}.",
+            f"Rejected: {sum(self.hits.values()):,}{f' ({hits})' if hits else ''}.",
+            *([f"Near pairs that the critic read: {judged}."] if judged else []),
+            *self.unread_lines(),
+            *self._left_out(),
+            "",
+            "| planted as | planted | found | recall | by rule |",
+            "|---|---|---|---|---|",
+        ]
+        for part in self.recall:
+            rules = ", ".join(f"{inline(rule)} {count}" for rule, count in part.by_rule.items())
+            found.append(
+                f"| {inline(part.kind)} | {part.planted} | {part.found} | {part.share:.3f} | {rules} |"
+            )
+        found += [f"| {inline(kind)} | 0 | - | not measured: no pairs given | |" for kind in self.unmeasured]
+        missed = [f"{inline(part.kind)} ({1 - part.share:.0%})" for part in self.recall if part.share < 1]
+        if missed:
+            found += ["", f"What these rules do not find of what was planted: {', '.join(missed)}."]
+        found += [
+            "Translations into languages other than English and Chinese are looked for by their signs alone."
+        ]
+        if self.false_positives is not None:
+            found += ["", self.false_alarms()]
+        return found
+
+    def false_alarms(self) -> str:
+        """What the hits among clean rows mean, and the settings that change them; "" where no clean row was looked at."""
+        if self.false_positives is None:
+            return ""
+        text = f"False positives: {self.false_positives:,} of {counted(self.clean_rows, 'clean row')}"
+        if not self.false_positives:
+            return f"{text}."
+        rules = ", ".join(f"{rule} {count:,}" for rule, count in self.false_by_rule.items())
+        share = self.false_positives / self.clean_rows
+        return (
+            f"{text}{f' ({rules})' if rules else ''}: {share:.1%} of rows that hold no item are rejected all the same. "
+            "To lose fewer, leave a rule out of decontaminate.rules; the critic (decontaminate.ask) only adds hits."
+        )
+
+    def unread_lines(self) -> list[str]:
+        """A line, as Markdown, for each benchmark file with records that hold no question."""
+        return [
+            f"Rows were not compared with {counted(count, 'record')} of {inline(name)}, which could not be read; the first is "
+            f"{inline(_short(first))}."
+            for name, count, first in self.unread
+        ]
+
+    def left_out(self) -> list[str]:
+        """Every text that many items or rows have in common, and that was therefore not compared: whole, and by how many."""
+        texts = [f'"{text}" ({count:,} of {of:,} items of {name})' for name, text, count, of in self.shared]
+        return texts + [f'"{text}" ({count:,} rows)' for text, count in self.shared_rows.items()]
+
+    def _left_out(self) -> list[str]:
+        texts = self.left_out()
+        if not texts:
+            return []
+        return [
+            f"Left out of the comparison, because at least {self.share:.0%} of a set have it in common: "
+            f"{', '.join(map(inline, texts))}."
+        ]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 160 else f"{text[:159]}…"
+
+
+def measure(
+    benchmarks: Benchmarks,
+    rules: Sequence[str],
+    tools: Tools,
+    *,
+    clean: Sequence[str] = (),
+    given: Iterable[Leak] = (),
+    a_kind: int = 100,
+    seed: int = 0,
+    share: float = SHARED,
+) -> Certificate:
+    """A certificate without rows: the rules put to the test on the registered sets. Nothing is planted where none is.
+
+    `clean`: texts known to hold no item. `given`: leaks made elsewhere, such as Leak("paraphrased", item, text).
+    """
+    if not benchmarks.files:
+        return Certificate((), tuple(rules), (), (*KINDS, *BY_GIVEN_PAIRS), 0, None, seed)
+    items, own = benchmarks.items(), own_problems(seed, -(-a_kind // 25))
+    rewritten = [*leaks(items, a_kind=a_kind, seed=seed, given=given), *(own.leaks if a_kind else ())]
+    counts = Counter(name.rsplit("#", 1)[0] for name in items.names)
+    everything = items + own.items if a_kind else items
+    shared = benchmarks.shared(share)
+    search = Search.of(everything, rules, tools, union(list(shared.values())))
+    # the project's own seeds are like its own problems, which are planted here and are in nobody's benchmark: they are
+    # clean of the registered items alone
+    registered = Search.of(items, rules, tools, union(list(shared.values())))
+    innocent = [(list(clean), registered), (own.clean if a_kind else [], search)]
+    alarms = Counter(hit[0] for texts, among in innocent for hit in _hits(texts, among) if hit is not None)
+    clean_rows = sum(len(texts) for texts, _ in innocent)
+    return Certificate(
+        sets=tuple((name, digest, counts[name]) for name, _, digest in benchmarks.files),
+        rules=tuple(rules),
+        recall=tuple(_recall(rewritten, everything, search)),
+        unmeasured=tuple(
+            kind for kind in (*KINDS, *BY_GIVEN_PAIRS) if kind not in {leak.kind for leak in rewritten}
+        ),
+        clean_rows=clean_rows,
+        false_positives=alarms.total() if clean_rows else None,
+        false_by_rule=dict(sorted(alarms.items())),
+        seed=seed,
+        share=share,
+        shared=tuple(
+            (name, text, count, part.of)
+            for name, part in sorted(shared.items())
+            for text, count in part.examples
+        ),
+        unread=_unread(benchmarks),
+    )
+
+
+def planted(items: Items, a_kind: int, seed: int = 0) -> int:
+    """How many leaks `measure` plants of these items, those of the project's own problems among them."""
+    if not a_kind:
+        return 0
+    return sum(1 for _ in leaks(items, a_kind=a_kind, seed=seed)) + len(
+        own_problems(seed, -(-a_kind // 25)).leaks
+    )
+
+
+def _unread(benchmarks: Benchmarks) -> tuple[tuple[str, int, str], ...]:
+    """(set, records, place and reason of the first) of each file with records that hold no question."""
+    first: dict[str, str] = {}
+    counts = Counter[str]()
+    for record in benchmarks.unread():
+        first.setdefault(record.name, f"{record.place}: {record.why}")
+        counts[record.name] += 1
+    return tuple((name, counts[name], first[name]) for name in sorted(counts))
+
+
+def _recall(planted: Sequence[Leak], items: Items, search: Search) -> list[Recall]:
+    """What the rules find of the planted leaks, by kind."""
+    found = _hits([leak.text for leak in planted], search)
+    text_of = dict(zip(items.names, items.texts, strict=True))
+    measured = []
+    for kind in dict.fromkeys(leak.kind for leak in planted):
+        pairs = [(leak, hit) for leak, hit in zip(planted, found, strict=True) if leak.kind == kind]
+        hits = [(leak, hit) for leak, hit in pairs if hit is not None]
+        # two sets can hold the same item: either name is right
+        named = sum(leak.item == hit[1] or text_of[leak.item] == text_of[hit[1]] for leak, hit in hits)
+        by_rule = dict(sorted(Counter(hit[0] for _, hit in hits).items()))
+        measured.append(Recall(kind, len(pairs), len(hits), named, by_rule))
+    return measured
+
+
+def _hits(texts: list[str], search: Search) -> list[tuple[str, str] | None]:
+    """(rule, item) of each text."""
+    found = search.hits(Items([""] * len(texts), texts, texts)) if texts else {}
+    hits = [found.get(row) for row in range(len(texts))]
+    return [None if hit is None else (hit[0], hit[1].item) for hit in hits]

@@ -1,0 +1,269 @@
+"""Looking for benchmark items in rows, rule by rule; every hit names rule, item and overlap.
+
+A row is several texts (its question, its turns, its solutions), and each of them is compared.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.reasons import Code, Reason, reason
+from storage.rows import column, reasons_of, reject
+from tasks.decontamination.benchmarks import Benchmarks, Items
+from tasks.decontamination.hit import Hit
+from tasks.decontamination.judge import Critic, Encode, Judge, Tools
+from tasks.dedup.verdict_column import with_verdict
+from tasks.llm.engine import Engine
+from tasks.plugins import module
+from tasks.stages.outcome import Outcome, Tick
+from tasks.text.shared import Shared, own_words, shared_text, union
+
+STAGE = "decontaminate"
+QUESTION = "question"
+_BLOCK = 1 << 15  # texts looked at together
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One text of a row. `field` names its place in the row ("question", "user turn 2", "solution"). Only a text
+    that `asks` something can be an item in other words; in the others (solutions, reasoning) an item is looked
+    for as a passage."""
+
+    row: int
+    field: str
+    text: str
+    asks: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Rule `rule` finds item `item` in text `field` of a row; `overlap` is the share of the item, 0..1."""
+
+    rule: str
+    item: str
+    overlap: float
+    field: str
+
+    @property
+    def reason(self) -> Reason:
+        """ "decontaminate: ngram13 gsm8k_test#17 overlap 0.62", and the field unless it is the question."""
+        return reason(
+            STAGE,
+            Code.CONTAMINATED,
+            rule=self.rule,
+            item=self.item,
+            overlap=f"{self.overlap:.2f}",
+            field="" if self.field == QUESTION else self.field,
+        )
+
+
+SHARED = 0.05  # share of a set's texts that must have text in common for it to count as shared
+LEFT = 3  # words of its own that an item keeps, where text is shared by rows alone
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Rules made ready for a set of items, with the tools that some of them need. `shared`: what is left out of
+    items and rows before they are compared; `whole`: the items as they are."""
+
+    rules: tuple[tuple[str, ModuleType, Any], ...]
+    tools: Tools
+    whole: Items
+    shared: Shared = field(default_factory=Shared)
+
+    @classmethod
+    def of(
+        cls, items: Benchmarks | Items, rules: Sequence[str], tools: Tools, shared: Shared | None = None
+    ) -> Search:
+        """What is made ready for registered benchmarks serves every shard of a run. `shared`: text to leave out;
+        None: what SHARED of a registered set's items have in common. UnknownName if a rule has no file in
+        tasks/decontamination/rules/."""
+        modules = [(name, module("tasks.decontamination.rules", name)) for name in rules]
+        if isinstance(items, Items):
+            left, whole = shared or Shared(), items
+            cut = items.cut(left)
+            return cls(tuple((name, rule, rule.prepare(cut)) for name, rule in modules), tools, whole, left)
+        left = union(list(items.shared(SHARED).values())) if shared is None else shared
+        with _preparing:  # shards run in threads, and would all do the same work
+            ready = tuple((name, rule, _prepared(name, items, left)) for name, rule in modules)
+        return cls(ready, tools, items.items(), left)
+
+    def hits(self, rows: Items) -> dict[int, tuple[str, Hit]]:
+        """Row number -> the first rule that finds something there, and what."""
+        cut = rows.cut(self.shared)
+        found: dict[int, tuple[str, Hit]] = {}
+        for name, rule, ready in self.rules:
+            needed = (self.tools,) if hasattr(rule, "NEEDS") else ()
+            for hit in rule.find(cut, ready, *needed):
+                found.setdefault(hit.row, (name, hit))
+        return found
+
+    def findings(self, texts: Sequence[Text]) -> dict[int, Finding]:
+        """For each row (its `Text.row`) the first rule that finds an item in any of its texts; of several texts the
+        one that holds the largest share of an item, ties to the first text."""
+        items = Items(
+            [str(text.row) for text in texts],
+            [text.text if text.asks else "" for text in texts],
+            [text.text for text in texts],
+        )
+        order = {name: place for place, (name, _, _) in enumerate(self.rules)}
+        best: dict[int, tuple[tuple[int, float, int], Finding]] = {}
+        for place, (name, hit) in self.hits(items).items():
+            text = texts[place]
+            key = (order[name], -hit.overlap, place)
+            if text.row not in best or key < best[text.row][0]:
+                best[text.row] = (key, Finding(name, hit.item, hit.overlap, text.field))
+        return {row: finding for row, (_, finding) in best.items()}
+
+    def without(self, shared: Shared) -> Search:
+        """With text left out that the rows have in common. A phrase stays if without it an item that has it would have next
+        to nothing of its own: rows that all hold one item are leaks, and no instruction."""
+        more = shared.without(self.shared.phrases)
+        if not more:
+            return self
+        both, inside = union([self.shared, more]), False
+        for text in self.whole.texts:
+            if within := more.within(text):
+                if own_words(both.cut(text)) < LEFT or both.cut(text) == text:
+                    more = more.without(within)
+                else:
+                    inside = True
+        if not more:
+            return self
+        both = union([self.shared, more])
+        if not inside:
+            return replace(self, shared=both)
+        return Search.of(self.whole, [name for name, _, _ in self.rules], self.tools, both)
+
+
+_preparing = threading.Lock()
+
+
+@functools.lru_cache(maxsize=32)
+def _prepared(rule: str, benchmarks: Benchmarks, shared: Shared) -> Any:
+    return module("tasks.decontamination.rules", rule).prepare(benchmarks.items().cut(shared))
+
+
+def clean(
+    table: pa.Table,
+    *,
+    benchmarks: Benchmarks,
+    rules: Sequence[str],
+    ask: bool,
+    encode: Encode,
+    critic: Engine,
+    tick: Tick,
+    strict: bool = True,
+    share: float = SHARED,
+    texts: Iterable[Text] | None = None,
+) -> Outcome:
+    """The stage: `decontaminate` with the encoder and, if `ask`, the critic as the judge of near ones. `strict`: as
+    of tasks.decontamination.judge.Critic; `texts`: as of `decontaminate`."""
+    shared: Counter[str] = Counter()
+    judge = Critic(critic, strict=strict) if ask and benchmarks.files else None
+    rows = decontaminate(
+        table,
+        benchmarks=benchmarks,
+        rules=rules,
+        tick=tick,
+        encode=encode,
+        judge=judge,
+        texts=texts,
+        share=share,
+        shared=shared,
+    )
+    looked: dict[str, Any] = {}
+    if benchmarks.files:
+        looked = {"rows": table.column("rejected").null_count, "hits": hits_of(rows)}
+        if shared:
+            looked["shared"] = dict(shared)
+    return Outcome(
+        rows, len(table), {"decontaminated": looked, **(judge.facts() if judge is not None else {})}
+    )
+
+
+def decontaminate(
+    table: pa.Table,
+    *,
+    benchmarks: Benchmarks,
+    rules: Sequence[str] = ("exact", "ngram13"),
+    tick: Callable[[int], None] | None = None,
+    encode: Encode | None = None,
+    judge: Judge | None = None,
+    texts: Iterable[Text] | None = None,
+    share: float = SHARED,
+    shared: Counter[str] | None = None,
+) -> pa.Table:
+    """The rows, with `rejected` "decontaminate: ngram13 gsm8k_test#17 overlap 0.62" on those that hold a benchmark item
+    (the first rule of `rules` that finds one), and `verdicts` decontaminated=clean on the rest.
+
+    `texts`: every text of the rows, in the order of `Text.row` (a row number of the table); None means the columns of
+    the table that hold text (`texts_of`). Text that at least `share` of a benchmark's items, or of these rows, have in
+    common (tasks.text.shared) is left out of the comparison; of the rows' it is counted into `shared`. Without any benchmark nothing was looked for and no verdict is
+    given. Rows that come in rejected are left alone. `encode` and `judge` are for rules that need them (paraphrase).
+    UnknownName if a rule has no file in tasks/decontamination/rules/.
+    """
+    tick = tick or (lambda rows: None)
+    if not benchmarks.files or not rules or not len(table):
+        for name in rules:
+            module("tasks.decontamination.rules", name)
+        tick(len(table))
+        return table
+    among_items = union(list(benchmarks.shared(share).values()))
+    search = Search.of(benchmarks, rules, Tools(encode, judge), among_items)
+    reasons: list[Reason | None] = [None] * len(table)
+    live = pc.is_null(table.column("rejected")).to_numpy(zero_copy_only=False)
+    looked_at = 0
+    for some in _blocks(texts_of(table) if texts is None else texts, live):
+        common = shared_text((text.text for text in some if text.asks), share)
+        fitting = search.without(common)
+        if shared is not None and fitting is not search:
+            shared.update(dict(common.examples))
+        for row, finding in fitting.findings(some).items():
+            reasons[row] = finding.reason
+        rows = len({text.row for text in some})
+        looked_at += rows
+        tick(rows)
+    tick(len(table) - looked_at)
+    found = np.array([why is not None for why in reasons], dtype=bool)
+    return with_verdict(reject(table, reasons), "decontaminated", "clean", live & ~found)
+
+
+def texts_of(table: pa.Table) -> Iterator[Text]:
+    """Question and solution of each row of a table of storage.rows.SCHEMA."""
+    asked, solved = column(table, "question"), column(table, "solution")
+    for row, (question, solution) in enumerate(zip(asked, solved, strict=True)):
+        yield Text(row, QUESTION, question or "")
+        if solution:
+            yield Text(row, "solution", solution, asks=False)
+
+
+def hits_of(table: pa.Table) -> dict[str, int]:
+    """Rejected rows by rule and benchmark: "ngram13 gsm8k_test"."""
+    hits = [why.values for why in reasons_of(table) if why is not None and why.code == Code.CONTAMINATED]
+    return dict(sorted(Counter(f"{hit['rule']} {hit['item'].rsplit('#', 1)[0]}" for hit in hits).items()))
+
+
+def _blocks(texts: Iterable[Text], live: npt.NDArray[np.bool_]) -> Iterator[list[Text]]:
+    """The texts of live rows in blocks; the texts of one row stay together."""
+    block: list[Text] = []
+    for text in texts:
+        if not live[text.row]:
+            continue
+        if len(block) >= _BLOCK and text.row != block[-1].row:
+            yield block
+            block = []
+        block.append(text)
+    if block:
+        yield block

@@ -1,0 +1,147 @@
+"""Word n-grams shared with benchmark items, as the rules ngram13 and ngram8 use them.
+
+Texts are canonical, lower case and without punctuation, so a re-wrapped line, another spelling of LaTeX or
+a missing comma changes nothing; a Chinese character counts as a word. N-grams of numbers alone count
+like any other. An item shorter than n words is looked for as a whole.
+
+An n-gram is a polynomial over its words' hashes mod 2^64, so one pass over a text gives those of every length; a table
+of bits, most of them 0, sends nearly all of them away before anything is searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.decontamination.hit import Hit, strongest
+from tasks.dedup.normalise import folded_array
+from tasks.dedup.tokens import I64, U64, Ragged, spans, tokens
+
+SHORTEST = 5  # words; a shorter item is a phrase that anybody writes ("Find x."): the exact rule has it
+_BASE = np.uint64(0x9E3779B97F4A7C15)  # odd
+_BLOCK = 1 << 16  # words worked on together: the temporaries stay in cache
+_SPARSE = 16  # places of the table for each n-gram in it
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The n-grams of one length: sorted keys, the item of each, and which leading bits any key has."""
+
+    keys: U64
+    owner: I64
+    there: npt.NDArray[np.bool_]
+    shift: np.uint64
+
+    @classmethod
+    def of(cls, keys: U64, owner: I64) -> Table:
+        bits = max(10, int(len(keys) * _SPARSE - 1).bit_length())
+        shift = np.uint64(64 - bits)
+        there = np.zeros(1 << bits, dtype=bool)
+        there[keys >> shift] = True
+        order = np.argsort(keys, kind="stable")
+        return cls(keys[order], owner[order], there, shift)
+
+
+@dataclass(frozen=True, slots=True)
+class Grams:
+    """n-grams of items: a table for each length in use (n, or the item's own where it is shorter); `sizes` is how
+    many different n-grams an item has."""
+
+    names: list[str]
+    sizes: I64
+    by_length: dict[int, Table]
+
+
+def words(texts: list[str], *, operators: bool = False) -> Ragged:
+    return tokens(folded_array(texts), None, operators=operators)
+
+
+def prepare(texts: list[str], names: list[str], n: int) -> Grams:
+    return index(words(texts), names, n, SHORTEST)
+
+
+def find(texts: list[str], grams: Grams, least: float) -> list[Hit]:
+    """For each text the item of which it holds the largest share of n-grams, if that is at least `least`."""
+    return lookup(words(texts), grams, least)
+
+
+def index(found: Ragged, names: list[str], n: int, shortest: int, owner: I64 | None = None) -> Grams:
+    """The n-grams of items that have at least `shortest` words. `owner`: the item (place in `names`) of each row of
+    `found`, where an item is several of them; None: row k is item k."""
+    used = np.where(found.lengths >= shortest, np.minimum(found.lengths, n), 0)
+    sizes = np.zeros(len(names), dtype=np.int64)
+    parts: dict[int, list[tuple[U64, I64]]] = {int(length): [] for length in np.unique(used[used > 0])}
+    for length, keys, row in _grams(found, list(parts)):
+        own = used[row] == length
+        parts[length].append((keys[own], row[own]))
+    by_length = {}
+    for length, pieces in parts.items():
+        keys, row = (np.concatenate(column) for column in zip(*pieces, strict=True))
+        if owner is not None:
+            keys, row = _distinct(keys, owner[row])
+        sizes += np.bincount(row, minlength=len(sizes))
+        by_length[length] = Table.of(keys, row)
+    return Grams(names, sizes, by_length)
+
+
+def lookup(found: Ragged, grams: Grams, least: float) -> list[Hit]:
+    """As `find`, on words."""
+    if not grams.by_length:  # every item is shorter than what this rule looks for
+        return []
+    rows, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for length, keys, row in _grams(found, sorted(grams.by_length), grams.by_length):
+        table = grams.by_length[length]
+        low = np.searchsorted(table.keys, keys, side="left")
+        counts = np.searchsorted(table.keys, keys, side="right") - low
+        rows.append(np.repeat(row, counts))
+        items.append(table.owner[spans(low, counts)])
+    width = np.int64(max(len(grams.names), 1))
+    pairs, shared = np.unique(np.concatenate(rows) * width + np.concatenate(items), return_counts=True)
+    row, item = np.divmod(pairs, width)
+    overlap = shared / grams.sizes[item]
+    good = overlap >= least
+    return strongest(row[good], item[good], overlap[good], grams.names)
+
+
+def _grams(
+    found: Ragged, lengths: list[int], tables: dict[int, Table] | None = None
+) -> Iterator[tuple[int, U64, I64]]:
+    """(length, keys, rows) of the n-grams of these lengths, each once a row; given tables, only those that may be in them."""
+    if not lengths:
+        return
+    longest = max(lengths)
+    kept: dict[int, list[tuple[U64, I64]]] = {length: [] for length in lengths}
+    row_of = found.row_of_value
+    room = np.repeat(found.offsets[1:], found.lengths) - np.arange(
+        len(found.values)
+    )  # words to the row's end
+    for begin in range(0, len(found.values), _BLOCK):
+        part = found.values[begin : begin + _BLOCK + longest - 1]
+        left, rows = room[begin : begin + _BLOCK], row_of[begin : begin + _BLOCK]
+        count = len(left)
+        padded = np.concatenate([part, np.zeros(count + longest - 1 - len(part), np.uint64)])
+        keys = padded[:count].copy()
+        for length in range(1, longest + 1):
+            if length > 1:
+                keys *= _BASE
+                keys += padded[length - 1 : length - 1 + count]
+            if length in kept:
+                inside = left >= length
+                if tables is not None:
+                    inside &= tables[length].there[keys >> tables[length].shift]
+                kept[length].append((keys[inside], rows[inside]))
+    for length, pieces in kept.items():
+        if pieces:
+            yield length, *_distinct(*map(np.concatenate, zip(*pieces, strict=True)))
+
+
+def _distinct(keys: U64, rows: I64) -> tuple[U64, I64]:
+    """Each key once a row."""
+    order = np.lexsort((keys, rows))
+    keys, rows = keys[order], rows[order]
+    fresh = np.ones(len(keys), dtype=bool)
+    fresh[1:] = (keys[1:] != keys[:-1]) | (rows[1:] != rows[:-1])
+    return keys[fresh], rows[fresh]

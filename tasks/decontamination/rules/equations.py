@@ -1,0 +1,48 @@
+"""All equations of an item stand in the row, whatever their form, scale and unknowns' names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tasks.decontamination.benchmarks import Items
+from tasks.decontamination.hit import Hit
+from tasks.decontamination.polynomial import Equation, equations, specific
+from tasks.dedup.normalise import folded_array
+
+SPECIFIC = (
+    3  # coefficients other than 0, 1 and -1 over all of an item's equations: x + y = 10 is nobody's property
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """Items by each of their equations."""
+
+    names: list[str]
+    stated: list[frozenset[Equation]]
+    by_equation: dict[Equation, list[int]]
+
+
+def prepare(items: Items) -> Stated:
+    stated = [equations(text) for text in folded_array(items.texts).to_pylist()]
+    by_equation: dict[Equation, list[int]] = {}
+    for item, found in enumerate(stated):
+        if sum(map(specific, found)) >= SPECIFIC:
+            for equation in found:
+                by_equation.setdefault(equation, []).append(item)
+    return Stated(items.names, stated, by_equation)
+
+
+def find(rows: Items, prepared: Stated) -> list[Hit]:
+    found = []
+    for row, text in enumerate(folded_array(rows.texts).to_pylist()):
+        if "=" not in text:
+            continue
+        stated = equations(text)
+        items = {item for equation in stated for item in prepared.by_equation.get(equation, ())}
+        whole = [item for item in items if prepared.stated[item] <= stated]
+        if whole:
+            # the item that accounts for most of what the row states; ties to the first
+            best = min(whole, key=lambda item: (-len(prepared.stated[item]), item))
+            found.append(Hit(row, prepared.names[best], 1.0))
+    return found

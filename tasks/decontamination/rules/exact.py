@@ -1,0 +1,29 @@
+"""The question is a benchmark item: equal canonical text, letter case and punctuation aside."""
+
+from __future__ import annotations
+
+from tasks.decontamination.benchmarks import Items
+from tasks.decontamination.hit import Hit
+from tasks.decontamination.ngrams import words
+
+
+def prepare(items: Items) -> dict[bytes, str]:
+    prepared: dict[bytes, str] = {}
+    for key, name in zip(_keys(items.texts), items.names, strict=True):
+        if key:
+            prepared.setdefault(key, name)
+    return prepared
+
+
+def find(rows: Items, prepared: dict[bytes, str]) -> list[Hit]:
+    found = []
+    for row, key in enumerate(_keys(rows.texts)):
+        name = prepared.get(key)
+        if name is not None:
+            found.append(Hit(row, name, 1.0))
+    return found
+
+
+def _keys(texts: list[str]) -> list[bytes]:
+    cut = words(texts, operators=True)
+    return [cut[row].tobytes() for row in range(len(cut))]

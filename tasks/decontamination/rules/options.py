@@ -1,0 +1,48 @@
+"""Multiple choice on either side: the options are cut off, and the stems compared by runs of words."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from tasks.decontamination import ngrams
+from tasks.decontamination.benchmarks import Items
+from tasks.decontamination.hit import Hit
+
+LEAST = 0.9  # of the stem's runs
+SHORTEST = 13  # words of an item's stem: "which of the following statements are true?" is nobody's property
+_FIRST = re.compile(r"(?:^|[\s:：。.?？])[(（\[]?(A|a|①)[)）\].．、:：]\s*(?=\S)")
+_LEAD = re.compile(
+    r"(?:[(（]\s*(?:\\q?quad|_{2,})?\s*[)）]|_{2,}"
+    r"|(?:answer choices|choices|options|choose one|选项|which of the following is (?:correct|the answer))\s*[:：?？]?)\s*$",
+    re.IGNORECASE,
+)
+
+
+_SIGNS = ("+", "-", "*", "/", "=", "<", ">", "^", ",", "\\")
+
+
+def stem(text: str) -> str:
+    """The question before its options: cut at the first "A)" that a "B" in the same style follows."""
+    for found in _FIRST.finditer(text):
+        if text[: found.start(1)].rstrip(" \t(（[").endswith(_SIGNS):
+            continue  # (x - a)(x - b) lists no options
+        second = {"A": "B", "a": "b", "①": "②"}[found.group(1)]
+        mark = re.escape(found.group().strip()[-1]) if found.group(1) != "①" else ""
+        if re.search(rf"(?:^|[\s,，;；(（\[]){second}\s*{mark}", text[found.end() :]):
+            before = text[: found.start(1)].rstrip().removesuffix("(").removesuffix("（").removesuffix("[")
+            return _LEAD.sub("", before.rstrip()).rstrip()
+    return text
+
+
+def prepare(items: Items) -> ngrams.Grams:
+    stems = [stem(text) for text in items.texts]
+    cut = np.array([short != text for short, text in zip(stems, items.texts, strict=True)], dtype=bool)
+    found = ngrams.words(stems)
+    own = np.flatnonzero(~cut | (found.lengths >= SHORTEST))
+    return ngrams.index(found.take(own), [items.names[k] for k in own.tolist()], 13, ngrams.SHORTEST)
+
+
+def find(rows: Items, prepared: ngrams.Grams) -> list[Hit]:
+    return ngrams.find([stem(text) for text in rows.texts], prepared, LEAST)

@@ -1,0 +1,36 @@
+"""The history of a dataset as segments to look questions up in."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+
+import pyarrow as pa
+
+from storage.indexes.sketches import History
+from tasks.dedup import bands, lsh, minhash, normalise, prefix, segment, tokens
+from tasks.dedup import candidates as near
+from tasks.dedup.segment import Questions, Segment
+from tasks.dedup.settings import DedupSettings
+from tasks.text import folding
+
+
+def segments(history: History, settings: DedupSettings) -> list[Segment]:
+    """The history's questions, indexed; what is missing of the indexes is made and stored."""
+
+    def build(table: pa.Table) -> dict[str, pa.Array]:
+        return Segment.of(Questions.of(table), settings).arrays()
+
+    parts = (settings.n, settings.jaccard, settings.minhash_from, settings.minhash_recall)
+    definition = f"segment {code_digest()} {parts!r}"
+    return [Segment.from_arrays(arrays) for arrays in history.indexes(definition, build)]
+
+
+@functools.cache
+def code_digest() -> str:
+    """Names the code that decides a segment's arrays: another spelling of the rules is another index."""
+    digest = hashlib.sha256(folding.digest().encode())
+    for module in (normalise, tokens, prefix, minhash, lsh, near, bands, segment):
+        digest.update(inspect.getsource(module).encode())
+    return digest.hexdigest()[:16]

@@ -1,6 +1,0 @@
-"""What is different between two versions: rows, reasons, shares, cost, contamination, verdict."""
-
-from tasks.diff.figures import Diff, compare
-from tasks.diff.page import to_html, to_text
-
-__all__ = ["Diff", "compare", "to_html", "to_text"]

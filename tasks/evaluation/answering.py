@@ -1,0 +1,159 @@
+"""A model's answers to items, k samples each, judged: the stage of every evaluation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import pyarrow as pa
+
+import prompts
+from prompts import schemas
+from storage.reasons import Code, cells, reason
+from tasks.answers import Judge, group_all
+from tasks.evaluation.items import SCHEMA
+from tasks.llm.costs import Bill
+from tasks.llm.engine import Engine
+from tasks.llm.request import Completion, Request
+from tasks.plugins import module
+from tasks.sandbox import Sandbox
+from tasks.seeding import seed_of
+from tasks.stages.outcome import Outcome, Tick
+
+STAGE = "evaluate"
+ANSWERED = (
+    SCHEMA.append(pa.field("answers", pa.list_(pa.string())))
+    .append(pa.field("right", pa.list_(pa.bool_())))  # null: it could not be compared with the trusted answer
+    .append(pa.field("unknown", pa.int32()))  # samples that could not be compared
+    .append(pa.field("unanswered", pa.int32()))  # samples in which no answer was found
+    .append(pa.field("cut", pa.int32()))  # samples that the cap of tokens cut off
+    .append(pa.field("score", pa.float64()))  # share of the samples that are known to be right: pass@1
+    .append(pa.field("majority", pa.bool_()))  # whether the commonest answer is
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """`samples` of each item at `temperature`; `bare`: the question alone, as training data has it, without the
+    instructions of a prompt; `max_tokens` 0: what the prompt allows."""
+
+    samples: int = 1
+    temperature: float = 0.0
+    bare: bool = False
+    max_tokens: int = 0
+
+
+def answer_items(
+    items: pa.Table,
+    *,
+    engine: Engine,
+    judge: Judge,
+    asking: Asking,
+    seed: int,
+    tick: Tick,
+    sandbox: Sandbox | None = None,
+) -> Outcome:
+    """The items (tasks.evaluation.items.SCHEMA) with what the model answered and how much of it is right (ANSWERED).
+
+    An item for which a call failed through no fault of the model's is a failed row: it has no score. An answer that
+    cannot be compared with the trusted one is not right in `score` and `majority`, as published evaluations count,
+    and is counted in `unknown` besides: it is not known to be wrong. A sample without an answer is counted in `unanswered`:
+    it is not right, and no wrong answer either.
+    """
+    records: list[dict[str, Any]] = items.to_pylist()
+    forms = {name: module("tasks.evaluation.forms", name) for name in {record["form"] for record in records}}
+    bill = Bill.of(engine.endpoint)
+    completions = engine.run(_requests(records, forms, engine.endpoint.model, asking, seed))
+    said: list[list[Completion]] = []
+    for _ in records:
+        said.append([next(completions) for _ in range(asking.samples)])
+        for done in said[-1]:
+            bill.add(done)
+        tick(1)
+    answers: list[list[str | None]] = [[] for _ in records]
+    right: list[list[bool | None]] = [[] for _ in records]
+    for name, form in forms.items():
+        chosen = [i for i, record in enumerate(records) if record["form"] == name]
+        asked = [records[i] for i in chosen for _ in range(asking.samples)]
+        texts = [done.text or "" for i in chosen for done in said[i]]
+        cut = [done.finish_reason == "length" for i in chosen for done in said[i]]
+        found = form.answers(asked, texts, cut=cut, judge=judge, sandbox=sandbox)
+        judged = form.right(asked, found, judge=judge)
+        for place, i in enumerate(chosen):
+            part = slice(place * asking.samples, (place + 1) * asking.samples)
+            answers[i], right[i] = found[part], judged[part]
+    majority = _majority(answers, right, judge)
+    for i, record in enumerate(records):
+        failed = next((done for done in said[i] if done.error and not done.failed_by_model), None)
+        record |= {
+            "answers": answers[i],
+            "right": right[i],
+            "unknown": 0 if failed else right[i].count(None),
+            "unanswered": 0 if failed else answers[i].count(None),
+            "cut": sum(done.finish_reason == "length" for done in said[i]),
+            "score": None if failed else right[i].count(True) / asking.samples,
+            "majority": None if failed else majority[i],
+            **cells(
+                reason(STAGE, Code.CALL_FAILED, error=failed.error, kind=failed.kind) if failed else None
+            ),
+        }
+    return Outcome(pa.Table.from_pylist(records, ANSWERED), asked=len(records), facts=bill.facts())
+
+
+def prompt_refs(items: pa.Table, *, bare: bool) -> dict[str, str]:
+    """Form -> the prompt that its items are asked by, with its version."""
+    found = {}
+    for form, language in sorted(set(zip(items.column("form").to_pylist(), items.column("language").to_pylist(), strict=True))):  # fmt: skip
+        ours = module("tasks.evaluation.forms", form)
+        plain = bare and hasattr(ours, "bare")
+        found[f"{form}.{language}"] = (
+            "the question alone" if plain else prompts.load(ours.prompt, language).ref
+        )
+    return found
+
+
+def _requests(
+    records: Sequence[Mapping[str, Any]],
+    forms: Mapping[str, ModuleType],
+    model: str,
+    asking: Asking,
+    seed: int,
+) -> Iterator[Request]:
+    for record in records:
+        form = forms[record["form"]]
+        prompt = prompts.load(form.prompt, record["language"])
+        front = prompt.front
+        if asking.bare and hasattr(form, "bare"):
+            messages = [{"role": "user", "content": form.bare(record)}]
+        else:
+            messages = prompt.messages(**form.shown(record))
+        for index in range(asking.samples):
+            yield Request(
+                messages=messages,
+                model=model,
+                temperature=asking.temperature,
+                top_p=front.top_p,
+                max_tokens=asking.max_tokens or front.longer or front.max_tokens,
+                seed=seed_of(seed, STAGE, record["id"], index),
+                sample_index=index,
+                response_schema=schemas.json_schema(front.schema_name),
+                tag=STAGE,
+            )
+
+
+def _majority(answers: list[list[str | None]], right: list[list[bool | None]], judge: Judge) -> list[bool]:
+    """Whether the answer that most samples give (of several the first) is known to be right: maj@k (Wang et al. 2022).
+
+    Of samples with one answer in several spellings one that is known to be right suffices.
+    """
+    found = []
+    for groups, judged in zip(group_all(answers, judge), right, strict=True):
+        votes = Counter(c for c in groups.classes if c is not None)
+        leading = votes.most_common(1)[0][0] if votes else None
+        verdicts = [mark for c, mark in zip(groups.classes, judged, strict=True) if c == leading]
+        known = [mark for mark in verdicts if mark is not None]
+        found.append(leading is not None and bool(known) and known[0])
+    return found

@@ -1,0 +1,35 @@
+"""The answer is what a program prints; it runs in the sandbox. Without one nothing is run, and that is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasks.answers import Judge
+from tasks.evaluation.forms.open import bare, right, shown
+from tasks.replies.programs import program
+from tasks.sandbox import Sandbox
+
+__all__ = ["answers", "bare", "prompt", "right", "shown"]
+
+prompt = "solve_pot"
+
+
+def answers(
+    items: Sequence[Mapping[str, Any]],
+    texts: Sequence[str],
+    *,
+    cut: Sequence[bool],
+    judge: Judge,
+    sandbox: Sandbox | None,
+) -> list[str | None]:
+    if sandbox is None:
+        raise ValueError("the form program runs what a model writes: it needs a sandbox")
+    read = [program(text, cut=short) for text, short in zip(texts, cut, strict=True)]
+    programs = {i: code for i, code in enumerate(read) if code is not None}
+    found: list[str | None] = [None] * len(texts)
+    for i, result in zip(programs, sandbox.run(list(programs.values())), strict=True):
+        if result.verdict == "infra":
+            raise RuntimeError(f"the sandbox failed on {items[i]['id']}: {result.error}")
+        found[i] = result.answer if result.verdict == "ok" else None
+    return found

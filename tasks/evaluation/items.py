@@ -1,0 +1,233 @@
+"""Benchmark files as items: what is asked, in which form, and the trusted answer. Columns by convention.
+
+The form follows from what a record holds: steps with the place of an error (MR-Ben, MR-GSM8K, PRMBench, BIG-Bench
+Mistake), a solution with a flag that says whether it is right (verify_cot), a quiz about knights and knaves, premises with
+a conclusion (FOLIO), options, or else a free answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from storage.counting import counted
+from storage.reasons import TYPE as REASON
+from storage.reasons import Code, cells, reason
+from storage.rows import content_id
+from tasks.decontamination.benchmarks import BenchmarkError, pinned, read_records
+from tasks.evaluation.domains import DOMAINS, capability_of, domain_of
+from tasks.ingestion.columns import GOLD, Habits, Unfit, read, solution_and_flag, with_own_options
+from tasks.ingestion.options import Options, Unreadable, letter_of, options_of
+from tasks.ingestion.records import Record, plain
+from tasks.taxonomy import domain_of as topic_of
+from tasks.text.cleaning import LANGUAGE_NAMES, language_of
+
+STAGE = "items"
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("benchmark", pa.string()),
+        ("form", pa.string()),  # a module of tasks.evaluation.forms
+        ("domain", pa.string()),
+        ("capability", pa.string()),
+        ("subdomain", pa.string()),
+        ("language", pa.string()),
+        ("question", pa.string()),
+        ("options", pa.list_(pa.string())),  # without their letters
+        ("solution", pa.string()),  # a worked solution; in first_error and judgement the one to be judged, a step per line
+        ("reference", pa.string()),
+        ("rejected", pa.string()),
+        ("reason", REASON),
+    ]
+)  # fmt: skip
+
+_TOPICS = ("subdomain", "type", "subject", "category", "subfield", "classification")
+_TRUTHS = Options(("True", "False", "Unknown"), ("A", "B", "C"))
+
+
+def load(paths: Sequence[str | Path], domains: Mapping[str, str] | None = None) -> pa.Table:
+    """The items of all files and folders, in order of benchmark and record. `domains`: benchmark -> domain, where the
+    name does not tell. BenchmarkError for a file without usable items."""
+    chosen = dict(domains or {})
+    if unknown := sorted(set(chosen.values()) - set(DOMAINS)):
+        raise BenchmarkError(f"no domain {unknown[0]!r}; there are: {', '.join(DOMAINS)}")
+    rows = []
+    for name, path, _ in pinned(paths):
+        listed, common = read_records(Path(path))
+        found = list(_items(name, listed, common, chosen.get(name)))
+        if not any(row["rejected"] is None for row in found):
+            why = found[0]["rejected"] if found else "it holds no record"
+            raise BenchmarkError(
+                f"benchmark {name}: {path} has no item that can be judged ({why}). Fix: correct or drop it"
+            )
+        rows += found
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def _items(
+    name: str, listed: Sequence[Record], common: Habits, domain: str | None
+) -> Iterable[dict[str, Any]]:
+    named = [{plain(key): value for key, value in (record.fields or {}).items()} for record in listed]
+    judged = _judges_solutions(named)
+    for number, (record, told) in enumerate(zip(listed, named, strict=True)):
+        try:
+            if record.fields is None:
+                raise Unfit(record.error or "unreadable")
+            item = _item(told, common, judged)
+            why = None if item["reference"] else reason(STAGE, Code.NO_TRUSTED_ANSWER)
+        except Unfit as error:
+            item = {"form": "open", "question": ""}
+            why = reason(STAGE, Code.UNREADABLE, place=record.place, why=error)
+        language = str(told.get("language") or language_of(item["question"]) or "en")
+        topic = next((told[key] for key in _TOPICS if isinstance(told.get(key), str)), None)
+        ours = domain or domain_of(name, item["form"], told.get("domain"))
+        yield {
+            **item,
+            "id": f"{name}#{number}",
+            "benchmark": name,
+            "domain": ours,
+            "capability": capability_of(ours, item["form"]),
+            "subdomain": topic or ours,
+            "language": LANGUAGE_NAMES.get(language.lower(), "en"),
+            **cells(why),
+        }
+
+
+def _judges_solutions(named: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a file is about solutions, right ones and wrong ones, instead of questions: some solution is called
+    wrong, and no answer stands beside them that the file vouches for. verify_cot has both, and a second flag."""
+    if any("flag" in told and "correct" in told and "final_answer" in told for told in named):
+        return True
+    flags = [flag for solution, flag in map(solution_and_flag, named) if solution is not None]
+    return False in flags and not any(
+        told.get(key) for told in named for key in GOLD if not isinstance(told.get(key), bool)
+    )
+
+
+def _item(told: Mapping[str, Any], common: Habits, judged: bool) -> dict[str, Any]:
+    """Form, question, options, solution and reference of one record; Unfit if it has none."""
+    if (steps := _steps(told)) is not None:
+        return steps
+    if judged:
+        solution, right = solution_and_flag(told)
+        fields = read(told, common)
+        reference = None if right is None or solution is None else "right" if right else "wrong"
+        return {"form": "judgement", "question": fields.asked, "solution": solution, "reference": reference}
+    if isinstance(told.get("quiz"), str) and isinstance(told.get("solution_text"), str):
+        return {"form": "roles", "question": told["quiz"], "reference": told["solution_text"]}
+    fields = read(told, common)
+    if isinstance(told.get("conclusion"), str) and told.get("premises") and fields.options is None:
+        label = told.get("label", told.get("answer"))
+        truth = {"uncertain": "Unknown"}.get(str(label).strip().lower(), str(label).strip().title())
+        return _choice(fields.question, _TRUTHS, letter_of(_TRUTHS, truth))
+    fields = with_own_options(fields)
+    if fields.options:
+        return {**_choice(fields.question, fields.options, fields.reference), "solution": fields.solution}
+    return {
+        "form": "open",
+        "question": fields.question,
+        "solution": fields.solution,
+        "reference": fields.reference,
+    }
+
+
+def _choice(question: str, options: Options, reference: str | None) -> dict[str, Any]:
+    """A question with options. The reference is a letter, several letters, or a value that the judge compares with the
+    options; Unfit where it is a letter that they do not have."""
+    if (
+        reference is not None
+        and len(reference) == 1
+        and reference.isalpha()
+        and letter_of(options, reference) is None
+    ):
+        raise Unfit(f"the answer is {reference.upper()}, but there are {counted(len(options), 'option')}")
+    return {"form": "choice", "question": question, "options": list(options.texts), "reference": reference}
+
+
+def _steps(told: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A solution in steps and its first wrong one, counted from 1; "0" where none is wrong."""
+    steps: Any = None
+    wrong: Any = None
+    if "model_solution_first_error_step" in told:
+        steps, wrong = told.get("model_solution_steps"), told["model_solution_first_error_step"]
+        wrong = 0 if told.get("model_solution_correctness") == "correct" else wrong
+    elif "model_output_solution_first_error_step" in told:
+        steps, wrong = told.get("model_output_steps"), told["model_output_solution_first_error_step"]
+        wrong = 0 if told.get("model_output_solution_correctness") == "correct" else wrong
+    elif "error_steps" in told:
+        steps, wrong = told.get("modified_process"), _first(told["error_steps"])
+    elif "mistake_index" in told:
+        steps, wrong = told.get("steps"), told["mistake_index"]
+        wrong = 0 if wrong is None else wrong + 1 if isinstance(wrong, int) else wrong
+    if not isinstance(steps, list):
+        return None
+    if not str(wrong).isdigit():
+        raise Unfit(f"the first wrong step is {wrong!r}, not a number")
+    try:
+        options = options_of(told)
+    except Unreadable as error:
+        raise Unfit(str(error)) from error
+    question = next((told[key] for key in ("modified_question", "question", "input") if isinstance(told.get(key), str)), None)  # fmt: skip
+    if not question:
+        raise Unfit("no question")
+    return {
+        "form": "first_error",
+        "question": "\n".join([question, *(options.lines() if options else ())]),
+        "solution": "\n".join(" ".join(str(step).split()) for step in steps),
+        "reference": str(int(wrong)),
+    }
+
+
+def _first(numbers: Any) -> Any:
+    """The least of a list of whole numbers, 0 for none; whatever else it is comes back to be refused."""
+    if isinstance(numbers, list) and all(isinstance(one, int) for one in numbers):
+        return min(numbers, default=0)
+    return 0 if numbers is None else numbers
+
+
+def as_form(items: pa.Table, form: str) -> pa.Table:
+    """Items of free answers asked in another form: `choice` (GSM8K as multiple choice) or `program`. Those that the
+    form does not fit are left out."""
+    from tasks.evaluation.distractors import with_options
+
+    rows = [row for row in items.to_pylist() if row["form"] == "open" and row["rejected"] is None]
+    if form == "choice":
+        rows = [row for row in map(with_options, rows) if row is not None]
+    made = [
+        row
+        | {
+            "form": form,
+            "id": f"{row['id']}:{form}",
+            "benchmark": f"{row['benchmark']}:{form}",
+            "capability": capability_of(row["domain"], form),
+        }
+        for row in rows
+    ]
+    return pa.Table.from_pylist(made, SCHEMA)
+
+
+def of_rows(rows: pa.Table, benchmark: str) -> pa.Table:
+    """Rows of the project's row type (questions with trusted answers) as items of free answers; their topic is kept as
+    the subdomain."""
+    made = []
+    for row in rows.select(["language", "question", "solution", "subdomain", "reference_answer"]).to_pylist():
+        topic = row["subdomain"]
+        made.append(
+            {
+                "id": f"{benchmark}#{content_id(row['language'], row['question'])}",
+                "benchmark": benchmark,
+                "form": "open",
+                "domain": topic_of(topic or "") or "competition",
+                "capability": "mathematics",
+                "subdomain": topic or "unknown",
+                "language": row["language"],
+                "question": row["question"],
+                "solution": row["solution"],
+                "reference": row["reference_answer"],
+                **cells(None if row["reference_answer"] else reason(STAGE, Code.NO_TRUSTED_ANSWER)),
+            }
+        )
+    return pa.Table.from_pylist(made, SCHEMA)

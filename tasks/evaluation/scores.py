@@ -1,0 +1,155 @@
+"""What answered items say: scores by benchmark, subdomain, domain and capability, and two models side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.evaluation.statistics import ALPHA, Paired, holm, interval, paired
+
+GROUPS = ("benchmark", "subdomain", "domain", "capability")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A group of items. `score` is pass@1 over `samples`, between `low` and `high` with 95 % confidence; `majority` is
+    maj@k; `failed` items have no answer for a fault that is not the model's, and `cut` samples met the cap of tokens.
+
+    `unknown` items have a sample that could not be compared with the trusted answer. They are among `items`, and such a
+    sample is not right in `score` and `majority`, as published evaluations count; it is not known to be wrong either,
+    so `score` is a lower bound where `unknown` is not 0. `unanswered` items have a sample without an answer: it is not right
+    in `score` either, and no wrong answer.
+    """
+
+    group: str
+    name: str
+    items: int
+    samples: int
+    score: float
+    low: float
+    high: float
+    majority: float
+    failed: int
+    unknown: int
+    unanswered: int
+    cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A group of items by two models; `corrected` is p for all groups of the kind (Holm)."""
+
+    group: str
+    name: str
+    paired: Paired
+    corrected: float
+
+    @property
+    def shown(self) -> str:
+        """better, worse (a regression), or not shown."""
+        if self.corrected >= ALPHA:
+            return "not shown"
+        return "better" if self.paired.delta > 0 else "worse"
+
+
+def score(answered: pa.Table, groups: Sequence[str] = GROUPS) -> list[Score]:
+    """Scores of items (tasks.evaluation.answering.ANSWERED), group by group in order of name; of all groups the items
+    count alike."""
+    found = []
+    for group in groups:
+        for name in _names(answered, group):
+            found.append(_score(answered.filter(pc.equal(answered.column(group), name)), group, name))
+    return found
+
+
+def compare(candidate: pa.Table, baseline: pa.Table, groups: Sequence[str] = GROUPS) -> list[Delta]:
+    """The items that both answered, group by group and as a whole (group "all"); ValueError where there is none."""
+    a, b = joined(candidate, baseline)
+    if not a.num_rows:
+        raise ValueError("candidate and baseline have answered no item in common")
+    return deltas(a, _scores(a)[None], _scores(b)[None], groups)
+
+
+def deltas(
+    items: pa.Table,
+    candidate: npt.NDArray[np.float64],
+    baseline: npt.NDArray[np.float64],
+    groups: Sequence[str] = GROUPS,
+) -> list[Delta]:
+    """Scores of shape (seeds, items) beside each other: as a whole, and by group with Holm's correction."""
+    whole = _paired(candidate, baseline)
+    found = [Delta("all", "all", whole, whole.p)]
+    for group in groups:
+        of = np.array(items.column(group).to_pylist(), dtype=object)
+        pairs = {
+            name: _paired(candidate[:, of == name], baseline[:, of == name]) for name in _names(items, group)
+        }
+        corrected = holm({name: pair.p for name, pair in pairs.items()})
+        found += [Delta(group, name, pair, corrected[name]) for name, pair in pairs.items()]
+    return found
+
+
+def joined(first: pa.Table, second: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The items that both have a score for, in one order."""
+    tables = [table.filter(pc.is_valid(table.column("score"))).sort_by("id") for table in (first, second)]
+    ids = [table.column("id") for table in tables]
+    return (
+        tables[0].filter(pc.is_in(ids[0], value_set=ids[1].combine_chunks())),
+        tables[1].filter(pc.is_in(ids[1], value_set=ids[0].combine_chunks())),
+    )
+
+
+def _paired(candidate: npt.NDArray[np.float64], baseline: npt.NDArray[np.float64]) -> Paired:
+    return paired(candidate[0], baseline[0]) if len(candidate) == 1 else paired(candidate, baseline)
+
+
+def _score(items: pa.Table, group: str, name: str) -> Score:
+    scored = items.filter(pc.is_valid(items.column("score")))
+    values = _scores(scored)
+    low, high = interval(values) if len(values) else (0.0, 1.0)
+    return Score(
+        group,
+        name,
+        items=scored.num_rows,
+        samples=_most(scored),
+        score=float(values.mean()) if len(values) else float("nan"),
+        low=low,
+        high=high,
+        majority=float(pc.mean(scored.column("majority").cast(pa.float64())).as_py() or 0.0),
+        failed=items.num_rows - scored.num_rows,
+        unknown=int(pc.sum(pc.greater(scored.column("unknown"), 0)).as_py() or 0),
+        unanswered=int(pc.sum(pc.greater(scored.column("unanswered"), 0)).as_py() or 0),
+        cut=int(pc.sum(scored.column("cut")).as_py() or 0),
+    )
+
+
+def _most(items: pa.Table) -> int:
+    return int(pc.max(pc.list_value_length(items.column("right"))).as_py() or 0)
+
+
+def _names(items: pa.Table, group: str) -> list[str]:
+    return sorted(pc.unique(items.column(group)).to_pylist())
+
+
+def _scores(items: pa.Table) -> npt.NDArray[np.float64]:
+    return np.asarray(items.column("score").to_numpy(), dtype=np.float64)
+
+
+def as_record(found: Score | Delta) -> dict[str, Any]:
+    """Plain values, for JSON."""
+    if isinstance(found, Score):
+        return {name: getattr(found, name) for name in Score.__slots__}
+    pair = {name: getattr(found.paired, name) for name in Paired.__slots__}
+    return {
+        "group": found.group,
+        "name": found.name,
+        **pair,
+        "corrected": found.corrected,
+        "shown": found.shown,
+    }

@@ -1,0 +1,128 @@
+"""Did a version make a better model? What paired trainings and paired answers say, in one word and its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from storage.counting import counted
+from storage.markdown import inline
+from tasks.evaluation.scores import Delta, deltas
+from tasks.evaluation.statistics import ALPHA, holm, paired
+
+EFFECTIVE, HARMFUL, NOT_SHOWN = "effective", "harmful", "not shown"
+
+Table = npt.NDArray[np.float64]  # of shape (seeds, items)
+
+
+def conclude(
+    items: pa.Table,
+    candidate: Table,
+    baseline: Table,
+    *,
+    usd: float = 0.0,
+    without: Mapping[str, Table] | None = None,
+) -> dict[str, Any]:
+    """The verdict as plain values: its word, the effect with interval and p over seeds and items, the gain in each
+    subdomain (Holm), what a point cost, and the sources.
+
+    items: of the benchmark (column `subdomain`), in the order of the scores' columns. usd: what the candidate's rows
+    cost. without: source -> scores of trainings on the candidate without it; a source helped by as much as is lost
+    without it. Rows of all tables are the same seeds.
+    """
+    whole, *gains = deltas(items, candidate, baseline, ["subdomain"])
+    word = NOT_SHOWN
+    if whole.paired.p < ALPHA:
+        word = EFFECTIVE if whole.paired.delta > 0 else HARMFUL
+    points = 100 * whole.paired.delta
+    return {
+        "verdict": word,
+        "better": word == EFFECTIVE,
+        **_told(whole),
+        "usd": usd,
+        "usd_per_point": usd / points if word == EFFECTIVE else None,
+        "by_seed": [
+            {"candidate": float(a), "baseline": float(b)}
+            for a, b in zip(candidate.mean(axis=1), baseline.mean(axis=1), strict=True)
+        ],
+        "subdomains": {one.name: _told(one) | {"shown": one.shown} for one in gains},
+        "sources": _sources(candidate, without or {}),
+    }
+
+
+def _sources(whole: Table, without: Mapping[str, Table]) -> dict[str, dict[str, Any]]:
+    """What each source gave: the candidate's score less that of the candidate without it."""
+    pairs = {name: paired(whole, less) for name, less in without.items()}
+    corrected = holm({name: pair.p for name, pair in pairs.items()})
+    words = {"better": "helped", "worse": "hurt"}
+    found = {}
+    for name, pair in pairs.items():
+        one = Delta("source", name, pair, corrected[name])
+        found[name] = _told(one) | {"shown": words.get(one.shown, one.shown)}
+    return found
+
+
+def _told(one: Delta) -> dict[str, Any]:
+    pair = one.paired
+    return {
+        "effect": pair.delta,
+        "low": pair.low,
+        "high": pair.high,
+        "p": one.corrected,
+        "candidate": pair.candidate,
+        "baseline": pair.baseline,
+        "items": pair.items,
+        "seeds": pair.seeds,
+        "needed": pair.needed,
+    }
+
+
+def gains_of(value: Mapping[str, Any]) -> dict[str, str]:
+    """Subdomain -> better or worse, where the verdict's mark shows one of them."""
+    return {
+        name: one["shown"] for name, one in value.get("subdomains", {}).items() if one["shown"] != NOT_SHOWN
+    }
+
+
+def in_a_line(value: Mapping[str, Any]) -> str:
+    """A verdict's mark in one sentence."""
+    text = (
+        f"{value['verdict']}: {100 * value['effect']:+.1f} points [{100 * value['low']:+.1f}, {100 * value['high']:+.1f}] "
+        f"(p = {value['p']:.2g}, {counted(value['seeds'], 'seed')}, {counted(value['items'], 'item')}) beside {value['validated']}"
+    )
+    if value.get("usd_per_point") is not None:
+        text += f", ${value['usd_per_point']:,.4f} a point"
+    if value["verdict"] == NOT_SHOWN and value.get("needed"):
+        text += f"; an effect of this size needs about {counted(value['needed'], 'item')}, and more seeds if they disagree"
+    return text
+
+
+def to_markdown(value: Mapping[str, Any]) -> str:
+    """The verdict with its tables."""
+    lines = [
+        f"# {inline(value['version'])}: {inline(value['verdict'])}",
+        "",
+        inline(in_a_line(value)),
+        "",
+        f"Base {inline(value['base'])}; baseline on {inline(value['validated'])} alone, candidate at weight {value['weight']:g} beside it; "
+        f"{counted(value['tokens'], 'token')} each training. Items: {inline(value['benchmark'])}.",
+        "",
+        "| seed | baseline | candidate |",
+        "|---|---:|---:|",
+    ]
+    for number, one in enumerate(value["by_seed"]):
+        lines.append(f"| {number} | {100 * one['baseline']:.1f} | {100 * one['candidate']:.1f} |")
+    for name, title in (("subdomains", "subdomain"), ("sources", "source, with and without it")):
+        if value[name]:
+            lines += ["", f"| {title} | items | effect [95 %] | p (Holm) | |", "|---|---:|---:|---:|---|"]
+            lines += [_line(what, one) for what, one in sorted(value[name].items())]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, one: Mapping[str, Any]) -> str:
+    bounds = f"{100 * one['effect']:+.1f} [{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]"
+    return f"| {inline(name)} | {one['items']:,} | {bounds} | {one['p']:.2g} | {one['shown']} |"

@@ -1,0 +1,1 @@
+"""Reading other people's files: records, their columns, chats, options and instructions."""

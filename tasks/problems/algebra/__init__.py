@@ -1,0 +1,1 @@
+"""Families of algebra problems, one module each."""

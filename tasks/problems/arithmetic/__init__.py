@@ -1,0 +1,1 @@
+"""Families of arithmetic problems, one module each."""

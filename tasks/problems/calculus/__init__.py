@@ -1,0 +1,1 @@
+"""Families of calculus problems, one module each."""

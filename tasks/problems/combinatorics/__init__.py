@@ -1,0 +1,1 @@
+"""Families of combinatorics problems, one module each."""

@@ -1,0 +1,1 @@
+"""Families of geometry problems, one module each."""

@@ -1,0 +1,1 @@
+"""Families of number theory problems, one module each."""

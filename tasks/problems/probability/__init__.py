@@ -1,0 +1,1 @@
+"""Families of probability problems, one module each."""

@@ -1,0 +1,1 @@
+"""Families of statistics problems, one module each."""

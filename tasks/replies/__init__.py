@@ -1,0 +1,1 @@
+"""A model's reply, parsed: its solution, its items, its program."""

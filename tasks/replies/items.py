@@ -1,0 +1,206 @@
+"""Completions read back: problems item by item, a critique.
+
+Completions are hostile: nothing is evaluated, work is bounded by LONGEST and TRIES, and whatever does
+not fit gives a reason instead of an exception. Tolerated because models do it every day: prose and code
+fences around the JSON, a reply cut off by the token limit (whole items are kept), raw newlines in
+strings, and LaTeX commands with a single backslash. Not tolerated: fields of the wrong type or out
+of range, empty questions, lone surrogates and control characters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from prompts.schemas import Critique, ProblemItem
+from tasks.replies.solutions import solution_of
+from tasks.text.cleaning import without_hidden
+
+LONGEST = 200_000  # characters of a completion that are read
+TRIES = 200  # places at which a JSON value may be tried, so that "{{{{..." costs a bounded time
+
+Model = TypeVar("Model", bound=BaseModel)
+
+# strict=False: raw newlines inside strings are let through
+_DECODER = json.JSONDecoder(strict=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One item of a completion: a question, or the reason why there is none."""
+
+    question: str | None = None
+    difficulty: int | None = None
+    reason: str | None = None
+
+
+def problems(text: str) -> list[Parsed]:
+    """Every problem of a completion, in order; a bad item is a Parsed with its reason and loses only itself."""
+    text = _mend_backslashes(_said(text)[:LONGEST])
+    start = _items_start(text)
+    if start is None:
+        return [Parsed(reason="no JSON list of problems in the completion")]
+    return [_problem(item) for item in _items(text, start)] or [
+        Parsed(reason="the list of problems is empty")
+    ]
+
+
+_JSON_AT_ONCE = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
+
+
+def _said(text: str) -> str:
+    """The reply without its thinking. One that begins with its JSON has none, and may quote such tags."""
+    return text if _JSON_AT_ONCE.match(text) else solution_of(text)
+
+
+def critique(text: str) -> Critique | str:
+    """The critic's judgement, or the reason why the completion is none. Of several objects the last one
+    counts: models reason first, and what they quote on the way may be the solution's own words."""
+    text = _mend_backslashes(_said(text)[:LONGEST])
+    found = [
+        value
+        for value in _objects(text)
+        if isinstance(value, dict) and ("answer_score" in value or "instruction_score" in value)
+    ]
+    if found:
+        return _fit(Critique, found[-1])
+    if "answer_score" in text or "instruction_score" in text:
+        return "the JSON of the critique is broken or cut off"
+    return "no JSON critique in the completion"
+
+
+def _items_start(text: str) -> int | None:
+    """Where the first item of the list stands: after the last `"problems": [` (models repeat the asked
+    form before they fill it in), or after a bare `[`."""
+    keyed = list(re.finditer(r'"problems"\s*:\s*\[', text))
+    opening = keyed[-1] if keyed else re.search(r'\[\s*(?=["{\]])', text)
+    if opening:
+        return opening.end()
+    single = re.search(r'\{\s*"question"', text)
+    return single.start() if single else None
+
+
+def _items(text: str, at: int) -> Iterator[Any]:
+    """The values of a JSON list, decoded one by one from `at`; after a broken one, from the next object on."""
+    for _ in range(TRIES):
+        at = _skip(text, at, " \t\r\n,")
+        if at >= len(text) or text[at] in "]}":
+            return
+        value, end = _decode(text, at)
+        if value is not _Broken:
+            yield value
+            at = end
+            continue
+        following = re.compile(r'\{\s*"').search(text, at + 1)
+        yield _Broken
+        if following is None:
+            return
+        at = following.start()
+
+
+def _objects(text: str) -> Iterator[Any]:
+    """Every JSON object at the outer level of the text."""
+    at = 0
+    for _ in range(TRIES):
+        at = text.find("{", at)
+        if at < 0:
+            return
+        value, end = _decode(text, at)
+        if value is not _Broken:
+            yield value
+        at = end if value is not _Broken else at + 1
+
+
+class _Broken:
+    """Stands for a value that is not JSON."""
+
+
+def _decode(text: str, at: int) -> tuple[Any, int]:
+    try:
+        return _DECODER.raw_decode(text, at)
+    except (ValueError, RecursionError):  # ValueError: also integers of more than 4300 digits
+        return _Broken, at
+
+
+def _problem(item: Any) -> Parsed:
+    if item is _Broken:
+        return Parsed(reason="item is broken JSON or cut off")
+    if isinstance(item, str):
+        item = {"question": item}
+    if not isinstance(item, dict):
+        return Parsed(reason=f"item is a JSON {type(item).__name__}, not an object")
+    fitted = _fit(ProblemItem, item)
+    if isinstance(fitted, str):
+        return Parsed(reason=fitted)
+    question = solution_of(fitted.question).strip()
+    if not re.search(r"\w", question):
+        return Parsed(reason="question: has no words")
+    return Parsed(question, fitted.difficulty)
+
+
+def _fit(model: type[Model], value: Any) -> Model | str:
+    """The value as `model`, or one line saying which field does not fit."""
+    try:
+        fitted = model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "object"
+        return f"{field}: {first['msg'].lower()}"
+    for name, text in fitted:
+        if isinstance(text, str) and (why := unfit(text)):
+            return f"{name}: {why}"
+    # characters that nobody sees may stand in the JSON as escapes, which only now are what they are
+    texts = {name: without_hidden(text)[0] for name, text in fitted if isinstance(text, str)}
+    return fitted.model_copy(update=texts)
+
+
+# C0 and C1 controls except tab and newline
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def unfit(text: str) -> str | None:
+    """Why a string may not enter a row: it could not be stored as UTF-8, or would break a terminal."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "holds a lone surrogate"
+    return "holds control characters" if _CONTROL.search(text.replace("\r\n", "\n")) else None
+
+
+def _skip(text: str, at: int, characters: str) -> int:
+    while at < len(text) and text[at] in characters:
+        at += 1
+    return at
+
+
+# LaTeX commands that begin with a JSON escape (b f n r t u); all other commands are no valid JSON anyway
+_NAMES = (
+    "bar because begin beta between big bigcap bigcup Big bigg binom bmod boldsymbol bot boxed "
+    "fbox forall frac frown "
+    "nabla natural ncong neg neq ngeq nleq nmid nolimits notin nparallel nsubseteq "
+    "rangle ratio rbrace rceil rfloor rho right rightarrow rm "
+    "tan tanh tau tbinom text textbf textit textrm tfrac therefore theta times tilde to top triangle "
+    "underbrace underline union uparrow upsilon"
+)
+_COMMANDS = frozenset(_NAMES.split())
+_ESCAPE = re.compile(r"\\(?:\\|\"|/|u[0-9a-fA-F]{4}|([A-Za-z]+)|.|$)", re.DOTALL)
+
+
+def _mend_backslashes(text: str) -> str:
+    """Double the backslashes that are LaTeX, so that `\\frac` is not read as a form feed and "rac"."""
+    if "\\" not in text:
+        return text
+
+    def mend(match: re.Match[str]) -> str:
+        found, letters = match.group(0), match.group(1)
+        if letters is None:
+            valid = len(found) > 1 and (found[1] in '\\"/' or found[1] == "u")
+            return found if valid else "\\" + found
+        if letters in _COMMANDS or letters[0] not in "bfnrtu" or letters[0] == "u":
+            return "\\" + found
+        return found
+
+    return _ESCAPE.sub(mend, text)

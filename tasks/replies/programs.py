@@ -1,0 +1,310 @@
+"""Finding the program in a reply.
+
+Models put programs between fences of many kinds, or write nothing else; they show a function first and its call
+in a second block; they write for a notebook. The program is read here, never run. What stands in thinking, and
+what the token limit cut off, is no program.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import textwrap
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tasks.replies.items import LONGEST, unfit
+from tasks.replies.solutions import solution_of
+
+MOST_BLOCKS = 40  # the last ones of a reply
+ANALYSED = 50_000  # characters of a program that is read as a syntax tree
+TRIES = 6  # at which line of a reply without fences its program may begin or end
+FILE = "<reply>"
+# names that a program gives its answer (tasks/sandbox/inside/program.py reads them)
+ANSWERS = ("ans", "answer", "result", "final_answer", "final_result")
+
+# a backslash in a model's string is no concern of the person at the terminal
+warnings.filterwarnings("ignore", category=Warning, module=re.escape(FILE))
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of code: `named` where its fence or tag says that it is Python, `closed` where it ends in one."""
+
+    code: str
+    named: bool
+    closed: bool
+
+
+def program(text: str, *, cut: bool = False, unfenced: bool = True) -> str | None:
+    """The program of a reply, or None. Blocks that need what an earlier block defines are joined with it; of
+    blocks that stand alone the last one counts. An unclosed block counts if it is whole, and not in a reply that
+    the token limit has `cut`: a stop sequence eats the closing fence, the limit eats the program's end. Without
+    `unfenced` only what stands in a block is a program.
+    """
+    text = solution_of(text)[-LONGEST:].replace("\r\n", "\n")
+    blocks = [block for block in _blocks(text) if block.code.strip()][-MOST_BLOCKS:]
+    if blocks:
+        found = _joined(_usable(blocks, cut))
+    elif unfenced and not cut:
+        found = _unfenced(text)
+    else:
+        found = None
+    if found is None or not found.strip() or unfit(found):
+        return None
+    return found.strip("\n").rstrip() + "\n"
+
+
+_PYTHON = ("python", "py", "python3", "python2", "ipython", "ipython3", "py3", "tool_code", "sage", "code")
+_FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*(.*)$")
+_TAGS = re.compile(
+    r"<(?P<tag>llm-code|code|python|program|execute|tool_code|code_block|script)(?:\s[^<>\n]{0,80})?>|\[(?P<bracket>PYTHON|CODE)\]",
+    re.IGNORECASE,
+)
+_ONE_LINE = re.compile(r"(`{3,})(?:python3?|py)[ \t]+([^`\n]+?)[ \t]*\1", re.IGNORECASE)
+
+
+def _blocks(text: str) -> list[Block]:
+    """Every block between fences, else between tags, else on one line between fences."""
+    return (
+        list(_fenced(text))
+        or list(_tagged(text))
+        or [Block(match.group(2), True, True) for match in _ONE_LINE.finditer(text)]
+    )
+
+
+def _fenced(text: str) -> Iterator[Block]:
+    opened: str | None = None
+    indent, info = "", ""
+    body: list[str] = []
+    for line in text.split("\n"):
+        fence = _FENCE.match(line)
+        if opened is None:
+            # a fence with its own end on the line (```python print(1)```) opens nothing
+            if fence and fence.group(2)[0] not in fence.group(3):
+                indent, opened, info, body = *fence.groups(), []
+            continue
+        if fence and fence.group(2).startswith(opened) and not fence.group(3).strip():
+            yield _block(body, info, indent, closed=True)
+            opened = None
+        elif fence and fence.group(2) == opened and fence.group(3).strip().lower() in _PYTHON:
+            # the block before was never closed
+            yield _block(body, info, indent, closed=True)
+            indent, info, body = fence.group(1), fence.group(3), []
+        elif line.rstrip().endswith(opened) and line.strip() != opened:
+            yield _block([*body, line.rstrip()[: -len(opened)]], info, indent, closed=True)
+            opened = None
+        else:
+            body.append(line)
+    if opened is not None:
+        yield _block(body, info, indent, closed=False)
+
+
+def _block(lines: list[str], info: str, indent: str, *, closed: bool) -> Block:
+    language = re.sub(r"[^a-z0-9_+#-].*", "", info.strip().strip("{}. ").lower())
+    code = "\n".join(line.removeprefix(indent) for line in lines)
+    if language and language not in _PYTHON:
+        code = ""  # another language, or output
+    return Block(code, bool(language), closed)
+
+
+def _tagged(text: str) -> Iterator[Block]:
+    at = 0
+    while opening := _TAGS.search(text, at):
+        closing = f"</{opening['tag']}>" if opening["tag"] else f"[/{opening['bracket']}]"
+        closed = re.compile(re.escape(closing), re.IGNORECASE).search(text, opening.end())
+        end = closed.start() if closed else -1
+        body = text[opening.end() : end if end >= 0 else len(text)]
+        # <code>12</code> in a sentence is no program
+        if end < 0 or "\n" in body or (opening["tag"] or "").lower() != "code" or _answers(body):
+            yield Block(body.strip("\n"), True, end >= 0)
+        if end < 0:
+            return
+        at = end + len(closing)
+
+
+def _usable(blocks: Sequence[Block], cut: bool) -> list[str]:
+    """The blocks that may be the program's, as Python that parses where that is possible."""
+    if any(block.named for block in blocks):
+        blocks = [block for block in blocks if block.named]  # the others show what it prints
+    usable = []
+    for block in blocks:
+        code = _plain(block.code)
+        if not code.strip() or (not block.closed and (cut or not _whole(code))):
+            continue
+        if block.named or _answers(code):
+            usable.append(code)
+    return usable
+
+
+def _parsed(code: str) -> ast.Module | None:
+    if len(code) > ANALYSED:
+        return None
+    try:
+        return ast.parse(code, FILE)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+_MAGIC = re.compile(r"^[ \t]*(?:%{1,2}[A-Za-z]|![A-Za-z]|\?\w|pip3? install\b|\w+\?{1,2}\s*$)")
+_NUMBERED = re.compile(r"\s*In ?\[\d+\]:")  # Python reads such a prompt as an annotation
+_PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.|In ?\[\d*\]:|\.\.\.:)(?: |$)")
+
+
+def _plain(code: str) -> str:
+    """The code without what is a notebook's and not Python's: magics, shell lines, prompts, a common indentation."""
+    code = textwrap.dedent(code)
+    if _parsed(code) is not None and not _NUMBERED.match(code):
+        return code
+    lines = code.split("\n")
+    prompted = [i for i, line in enumerate(lines) if _PROMPT.match(line)]
+    if prompted and ">>>" in code:
+        lines = [_PROMPT.sub("", lines[i], count=1) for i in prompted]
+    elif prompted:
+        lines = [_PROMPT.sub("", line, count=1) for line in lines]
+    plain = textwrap.dedent("\n".join(line for line in lines if not _MAGIC.match(line)))
+    return plain if _parsed(plain) is not None or prompted else code
+
+
+def _whole(code: str) -> bool:
+    """Whether an unclosed block ends where a program may end: its last statement gives the answer."""
+    tree = _parsed(code)
+    if tree is None or not tree.body:
+        return False
+    last = tree.body[-1]
+    if isinstance(last, ast.Expr):
+        return not isinstance(last.value, (ast.Name, ast.Attribute, ast.Constant))
+    if isinstance(last, (ast.FunctionDef, ast.If)):
+        inner = last.body[-1]
+        if isinstance(last, ast.If):
+            return isinstance(inner, ast.Expr) and isinstance(inner.value, ast.Call)
+        return isinstance(inner, ast.Return) and inner.value is not None
+    return isinstance(last, ast.Assign) and _names_answer(last)
+
+
+def _names_answer(statement: ast.Assign) -> bool:
+    return any(isinstance(target, ast.Name) and target.id in ANSWERS for target in statement.targets)
+
+
+def _answers(code: str) -> bool:
+    """Whether text is a program that could answer: it is Python, and it prints, defines or computes."""
+    tree = _parsed(code)
+    if tree is None or not tree.body:
+        return False
+    kinds = (ast.FunctionDef, ast.For, ast.While, ast.AugAssign)
+    if any(isinstance(statement, kinds) for statement in tree.body):
+        return True
+    if any(isinstance(statement, ast.Expr) and _prints(statement.value) for statement in tree.body):
+        return True
+    assigned = [statement for statement in tree.body if isinstance(statement, ast.Assign)]
+    return bool(assigned) and (len(tree.body) > 1 or any(map(_names_answer, assigned)))
+
+
+def _prints(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "print"
+
+
+_BEGINS = re.compile(
+    r"^(?:import \w|from [\w.]+ import |def \w+\(|@\w|[A-Za-z_]\w*(?: *, *\w+)* *=(?!=)|print\(|#)"
+)
+
+
+def _unfenced(text: str) -> str | None:
+    """A reply that is a program throughout, or from a line on, with words around it."""
+    plain = _plain(text)
+    if _answers(plain):
+        return plain
+    lines = text.split("\n")
+    starts = [i for i, line in enumerate(lines) if _BEGINS.match(line)]
+    if not starts or len(text) > ANALYSED:
+        return None
+    # the program ends at the end, or before a blank line that words follow
+    ends = [len(lines), *(i for i in range(len(lines) - 1, starts[0], -1) if not lines[i].strip())]
+    for start in starts[:TRIES]:
+        for end in ends[:TRIES]:
+            candidate = _plain("\n".join(lines[start:end]))
+            if _answers(candidate):
+                return candidate
+    return None
+
+
+def _joined(codes: Sequence[str]) -> str | None:
+    """The last block, after the earlier blocks that define what it needs, directly or through each other."""
+    if not codes:
+        return None
+    uses = [_uses(code) for code in codes]
+    needed = {len(codes) - 1}
+    waiting = [len(codes) - 1]
+    while waiting:
+        at = waiting.pop()
+        for name in sorted(uses[at][0]):
+            given = next((i for i in range(at - 1, -1, -1) if name in uses[i][1]), None)
+            if given is None:
+                given = next((i for i in range(at - 1, -1, -1) if "*" in uses[i][1]), None)
+            if given is not None and given not in needed:
+                needed.add(given)
+                waiting.append(given)
+    return "\n".join(codes[i].strip("\n") for i in sorted(needed))
+
+
+_BUILTIN = frozenset(dir(builtins))
+
+
+def _uses(code: str) -> tuple[set[str], set[str]]:
+    """(names that the code needs from elsewhere, names that it defines at its outer level)."""
+    tree = _parsed(code)
+    if tree is None:
+        return set(), set()
+    free: set[str] = set()
+    defined: set[str] = set()
+    later: set[str] = set()  # of functions' bodies: looked up when they are called
+    for statement in tree.body:
+        loads, stores = _names(statement)
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            later |= loads - stores
+            defined.add(statement.name)
+            continue
+        if isinstance(statement, ast.AugAssign):
+            loads |= stores
+        # a comprehension's or a loop's own variable is bound where it is used
+        own = (
+            stores
+            if not isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign))
+            else _bound(statement)
+        )
+        free |= loads - defined - own
+        defined |= stores
+    return (free | (later - defined)) - _BUILTIN, defined
+
+
+def _names(statement: ast.stmt) -> tuple[set[str], set[str]]:
+    loads: set[str] = set()
+    stores: set[str] = set()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name):
+            (loads if isinstance(node.ctx, ast.Load) else stores).add(node.id)
+        elif isinstance(node, ast.arg):
+            stores.add(node.arg)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            stores.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            stores |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            stores.add(node.name)
+    return loads, stores
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """Names that an assignment's right side binds itself: of comprehensions and lambdas."""
+    return {
+        name
+        for node in ast.walk(statement)
+        if isinstance(node, (ast.comprehension, ast.arg))
+        for name in (
+            [node.arg]
+            if isinstance(node, ast.arg)
+            else [inner.id for inner in ast.walk(node.target) if isinstance(inner, ast.Name)]
+        )
+    }

@@ -1,6 +1,0 @@
-"""The report of a version: one self-contained HTML page, and the same as Markdown for Prefect."""
-
-from tasks.report.figures import Figures, FunnelLine, collect
-from tasks.report.page import Report
-
-__all__ = ["Figures", "FunnelLine", "Report", "collect"]

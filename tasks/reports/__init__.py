@@ -1,0 +1,6 @@
+"""The report of a version: one self-contained HTML page, and the same as Markdown for Prefect."""
+
+from tasks.reports.figures import Figures, FunnelLine, collect
+from tasks.reports.page import Report
+
+__all__ = ["Figures", "FunnelLine", "Report", "collect"]

@@ -1,0 +1,6 @@
+"""What is different between two versions: rows, reasons, shares, cost, contamination, verdict."""
+
+from tasks.reports.diff.figures import Diff, compare
+from tasks.reports.diff.page import to_html, to_text
+
+__all__ = ["Diff", "compare", "to_html", "to_text"]

@@ -1,0 +1,86 @@
+"""The last look before a version: its rows once more, and the rules themselves put to the test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.decontamination.benchmarks import BenchmarkError, Benchmarks, read_records
+from tasks.decontamination.certificate import measure
+from tasks.decontamination.judge import Critic, Encode, Tools
+from tasks.decontamination.matching import SHARED, decontaminate, hits_of
+from tasks.decontamination.planting import Leak
+from tasks.ingestion.records import Record
+from tasks.llm.engine import Engine
+from tasks.stages.outcome import Outcome, Tick
+
+
+def certify(
+    table: pa.Table,
+    *,
+    benchmarks: Benchmarks,
+    rules: Sequence[str],
+    ask: bool,
+    planted: int,
+    clean: Benchmarks,
+    pairs: Sequence[Leak],
+    seed: int,
+    encode: Encode,
+    critic: Engine,
+    tick: Tick,
+    share: float = SHARED,
+) -> Outcome:
+    """The rows of a version to be, looked at by every rule, and in the facts a Certificate of what the rules find of
+    `planted` leaks a kind, of the known `pairs`, and on questions that are `clean`. A run that has met a limit is
+    published all the same: pairs that the critic can no longer be asked about have no verdict."""
+    judge = Critic(critic, strict=False) if ask and benchmarks.files else None
+    rows = decontaminate(
+        table, benchmarks=benchmarks, rules=rules, tick=tick, encode=encode, judge=judge, share=share
+    )
+    found = measure(
+        benchmarks,
+        rules,
+        Tools(encode, judge),
+        clean=clean.items().texts,
+        given=pairs,
+        a_kind=planted,
+        seed=seed,
+        share=share,
+    )
+    facts: dict[str, Any] = {"certificate": found.to_dict(), "decontaminated": {"hits": hits_of(rows)}}
+    if judge is not None:
+        facts["bills"] = judge.facts()["bills"]
+    return Outcome(rows, len(table), facts)
+
+
+def load_pairs(paths: Sequence[str | Path], benchmarks: Benchmarks) -> tuple[Leak, ...]:
+    """Known rewritings of items: records with `item` ("gsm8k_test#17"), `text` and `kind` (paraphrased, translated, or
+    a name of yours). BenchmarkError names the file and the record that does not fit, or cannot be read."""
+    names = set(benchmarks.items().names)
+    return tuple(
+        itertools.chain.from_iterable(
+            (_leak(record, names, f"{path}, {record.place}") for record in read_records(path)[0])
+            for path in map(Path, paths)
+        )
+    )
+
+
+def _leak(record: Record, names: set[str], place: str) -> Leak:
+    fields = record.fields
+    if fields is None:
+        raise BenchmarkError(f"pairs file {place}: {record.error or 'unreadable'}. Fix: correct or drop it")
+    item, text, kind = fields.get("item"), fields.get("text"), fields.get("kind", "paraphrased")
+    if not (isinstance(text, str) and text.strip() and isinstance(kind, str)):
+        raise BenchmarkError(
+            f"pairs file {place}: needs `item`, `text` and `kind` as texts. Fix: correct or drop it"
+        )
+    if item not in names:
+        some = min(names, default="none")
+        raise BenchmarkError(
+            f"pairs file {place}: {item!r} is no item of a registered benchmark. Fix: name one, like {some!r}"
+        )
+    return Leak(kind, str(item), text)

@@ -1,0 +1,198 @@
+"""The two similarity stages of a night: candidates before they are solved, rows after they are judged.
+
+Rows of one question (k samples, words and programs) are no duplicates of each other by their question.
+So questions are compared across problem_ids, and a duplicate question takes all its rows with it; within
+one problem_id solutions of the same format are compared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.indexes.sketches import History
+from storage.reasons import Code, Reason, reason
+from storage.rows import reject
+from tasks.dedup import jaccard
+from tasks.dedup.cluster import rank_of
+from tasks.dedup.history import segments
+from tasks.dedup.jaccard import F64
+from tasks.dedup.normalise import canonical_array, template_array
+from tasks.dedup.questions import clustered, comparable, judge
+from tasks.dedup.segment import Questions, Segment
+from tasks.dedup.settings import DedupSettings
+from tasks.dedup.tokens import I64, Ragged, mix, number_multisets, shingle_sets, text_hashes, tokens
+from tasks.dedup.verdict_column import with_verdict
+
+DEFAULTS = DedupSettings()
+
+
+def dedup_rows(
+    table: pa.Table,
+    *,
+    history: History | None = None,
+    beside: pa.Table | None = None,
+    settings: DedupSettings = DEFAULTS,
+    tick: Callable[[int], None] | None = None,
+) -> pa.Table:
+    """The rows, with `rejected` set on duplicates ("dedup: exact of <row id>", "dedup: there already, word for word",
+    "dedup: jaccard 0.83 with <row id>", "dedup: lcs 0.75 with <row id>", "dedup: template: ...") and `verdicts` dedup=unique on the rest.
+
+    `beside` are rows accepted earlier in the night: with `history` they are the pool, which always stays.
+    Rows that come in rejected are left as they are and duplicate nothing.
+    """
+    live = np.flatnonzero(pc.is_null(table.column("rejected")).to_numpy())
+    rows = table.take(pa.array(live))
+    quality = quality_of(rows)
+    reasons = _repeated_solutions(rows, quality, settings)
+    problem = (
+        rows.column("problem_id").combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    )
+    # the best row of a problem stands for its question
+    order = np.lexsort((rank_of(quality, rows.column("id").combine_chunks()), problem))
+    first = order[np.unique(problem[order], return_index=True)[1]]
+    questions = Questions.of(rows.take(pa.array(first)))
+    for k, why in enumerate(judge(questions, _pool(history, beside, settings), quality[first], settings)):
+        if why is not None:
+            for row in np.flatnonzero(problem == k).tolist():
+                reasons[row] = why
+    return _stamped(table, live, reasons, "dedup", "unique", tick)
+
+
+def filter_questions(
+    table: pa.Table,
+    *,
+    pool: pa.Table | Sequence[str] = (),
+    history: History | None = None,
+    settings: DedupSettings = DEFAULTS,
+    tick: Callable[[int], None] | None = None,
+) -> pa.Table:
+    """Candidates without a solution yet, judged in the order of the table (the first of two stays):
+    `rejected` "similarity: ..." or `verdicts` similarity=novel. `pool`: rows (columns id, question, language)
+    or bare question texts, named pool#<number> in reasons."""
+    live = np.flatnonzero(pc.is_null(table.column("rejected")).to_numpy())
+    questions = Questions.of(table.take(pa.array(live)))
+    if not isinstance(pool, pa.Table):
+        names = [f"pool#{number}" for number in range(len(pool))]
+        language = ["zh" if any("\u4e00" <= c <= "\u9fff" for c in text) else "en" for text in pool]
+        pool = pa.table({"id": names, "question": list(pool), "language": language})
+    order = -np.arange(len(live), dtype=np.float64)
+    reasons = judge(questions, _pool(history, pool, settings), order, settings)
+    return _stamped(table, live, reasons, "similarity", "novel", tick)
+
+
+def quality_of(rows: pa.Table) -> F64:
+    """How good a row is, to choose who stays: a verified answer first, then `correctness`, else its mean score."""
+    count = len(rows)
+    mean = _map_mean(rows.column("scores"), count)
+    correctness = rows.column("correctness").to_numpy(zero_copy_only=False).astype(np.float64)
+    verified = _has_entry(rows.column("verdicts"), "equivalent", "equal", count)
+    return verified + np.where(np.isnan(correctness), mean, correctness)
+
+
+def _map_mean(column: pa.ChunkedArray, count: int) -> F64:
+    flat = column.combine_chunks().cast(pa.list_(column.type.field(0).type))
+    if not count or not len(flat.flatten()):
+        return np.zeros(count)
+    parent = pc.list_parent_indices(flat).to_numpy()
+    value = pc.struct_field(flat.flatten(), 1).to_numpy(zero_copy_only=False).astype(np.float64)
+    value = np.nan_to_num(value)
+    sums = np.bincount(parent, weights=value, minlength=count)
+    found: F64 = sums / np.maximum(np.bincount(parent, minlength=count), 1)
+    return found
+
+
+def _has_entry(column: pa.ChunkedArray, key: str, item: str, count: int) -> F64:
+    flat = column.combine_chunks().cast(pa.list_(column.type.field(0).type))
+    if not count or not len(flat.flatten()):
+        return np.zeros(count)
+    entries = flat.flatten()
+    hit = pc.and_(pc.equal(pc.struct_field(entries, 0), key), pc.equal(pc.struct_field(entries, 1), item))
+    parent = pc.list_parent_indices(flat).to_numpy()
+    return (
+        np.bincount(parent[hit.to_numpy(zero_copy_only=False)], minlength=count)
+        .clip(max=1)
+        .astype(np.float64)
+    )
+
+
+def _pool(history: History | None, rows: pa.Table | None, settings: DedupSettings) -> list[Segment]:
+    """What is there already, as segments: history's are kept by storage, the rest is made here."""
+    pool = [] if history is None else segments(history, settings)
+    if rows is not None and len(rows):
+        pool.append(Segment.of(Questions.of(rows), settings))
+    return pool
+
+
+def _repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) -> list[Reason | None]:
+    """Within one question and one format: equal canonical text, or Jaccard of solution_jaccard and more."""
+    ids = rows.column("id").to_pylist()
+    reasons: list[Reason | None] = [None] * len(rows)
+    solved = np.flatnonzero(pc.is_valid(rows.column("solution")).to_numpy())
+    some = rows.take(pa.array(solved))
+    group = _groups(some)
+    texts = canonical_array(some.column("solution"))
+    key = pa.table({"group": group, "text": texts})
+    quality, ids = quality[solved], [ids[k] for k in solved.tolist()]
+    rank = rank_of(quality, ids)
+    first: dict[tuple[int, str], int] = {}
+    pairs = list(zip(key.column("group").to_pylist(), key.column("text").to_pylist(), strict=True))
+    for k in np.argsort(rank).tolist():
+        best = first.setdefault(pairs[k], k)
+        if best != k:
+            reasons[int(solved[k])] = reason("dedup", Code.EXACT, other=ids[best])
+    near = jaccard.join(_salted(texts, some, group, settings.n), threshold=settings.solution_jaccard)
+    fresh = np.array([reasons[int(k)] is None for k in solved.tolist()], dtype=bool)
+    near = near.where(fresh[near.left] & fresh[near.right] & (group[near.left] == group[near.right]))
+    templates, numbers = text_hashes(template_array(texts)), number_multisets(texts)
+    near = near.where(comparable((templates,) * 2, (numbers,) * 2, near.left, near.right, settings))
+    for row, other, score in clustered(near, quality, ids):
+        reasons[int(solved[row])] = reason(
+            "dedup", Code.NEAR, measure="jaccard", score=f"{score:.2f}", other=ids[other]
+        )
+    return reasons
+
+
+def _groups(rows: pa.Table) -> I64:
+    """A number for each (problem, format)."""
+    names = pc.binary_join_element_wise(
+        rows.column("problem_id"), pc.fill_null(rows.column("solution_format"), ""), "\x1f"
+    )
+    found: I64 = names.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    return found
+
+
+def _salted(texts: pa.Array, rows: pa.Table, group: I64, n: int) -> Ragged:
+    """Shingle sets that only rows of one group can share: others are not worth a comparison."""
+    sets = shingle_sets(tokens(texts, pc.fill_null(rows.column("language"), "en")), n)
+    salt = mix(group.astype(np.uint64) + np.uint64(1))
+    return Ragged(sets.offsets, mix(sets.values ^ salt[sets.row_of_value]))
+
+
+def _stamped(
+    table: pa.Table,
+    live: I64,
+    reasons: list[Reason | None],
+    stage: str,
+    verdict: str,
+    tick: Callable[[int], None] | None,
+) -> pa.Table:
+    stamped: list[Reason | None] = [None] * len(table)
+    stays = np.zeros(len(table), dtype=bool)
+    ids = table.column("id").to_pylist()
+    for row, why in zip(live.tolist(), reasons, strict=True):
+        if why is None:
+            stays[row] = True
+        elif why.values.get("other") == ids[row]:
+            # ids are hashes of contents: what a model wrote twice has one, and to name it would say that the row is a
+            # copy of itself
+            stamped[row] = reason(stage, Code.REPEATED)
+        else:
+            stamped[row] = dataclasses.replace(why, stage=stage)
+    if tick is not None:
+        tick(len(table))
+    return with_verdict(reject(table, stamped), stage, verdict, stays)

@@ -1,0 +1,262 @@
+"""Other people's files as rows: good records kept, bad ones rejected with their place and the reason.
+
+Every record becomes one row (in = kept + rejected), in file order; duplicates within and between files
+are left to de-duplication. A file that cannot be used stops everything before anything else happens,
+with all such files named. Nothing in a record is ever executed, followed or looked up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.counting import counted
+from storage.reasons import Code, reason
+from storage.rows import Row, content_id, empty, reasons_of, to_table
+from tasks.ingestion.columns import QUESTIONS, Fields, Habits, Unfit, habits, is_known, names_question, read
+from tasks.ingestion.records import NO_RECORDS, IngestError, Record, fault_of, kind_of, records
+from tasks.taxonomy import SUBDOMAINS
+from tasks.text.cleaning import (
+    LANGUAGE_NAMES,
+    MAX_ANSWER,
+    MAX_QUESTION,
+    MAX_SOLUTION,
+    cleaned,
+    language_of,
+    printable,
+    refusal,
+)
+
+__all__ = ["FileCount", "IngestError", "Ingested", "check", "ingest", "read_shards"]
+
+STAGE = "ingest"
+ROWS = 4096
+_PEEK = (
+    500  # records of a file that are looked at, before it is read, for a question column and what they share
+)
+_FENCED = re.compile(r"```(?:python|py)[ \t]*\n((?:(?!```).)*?)\n?```", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class FileCount:
+    """What one file gave: records = kept + rejected."""
+
+    path: Path
+    kept: int
+    rejected: int
+    reasons: tuple[tuple[str, int], ...]  # of the rejected, without their places, commonest first
+
+    @property
+    def records(self) -> int:
+        return self.kept + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """Rows of SCHEMA in file order, kept and rejected, and the count of each file."""
+
+    table: pa.Table
+    files: tuple[FileCount, ...]
+
+
+def ingest(paths: Sequence[Path], *, default_license: str | None = None) -> Ingested:
+    """All files as one table in memory; for files that may not fit there is `read_shards`.
+
+    `default_license` is for records that state none. IngestError names every file that is unusable:
+    missing, unreadable, empty, not what its name says, without a question column, or without one good row.
+    """
+    check(paths)
+    tables, counts, faults = [empty()], [], []
+    for path, source in zip(paths, _sources(paths), strict=True):
+        try:
+            shards = list(read_shards(path, default_license=default_license, source=source))
+        except IngestError as error:
+            faults.append(str(error))
+            continue
+        tables += shards
+        counts.append(_count(path, shards))
+    if faults:
+        raise IngestError("\n".join(faults))
+    return Ingested(pa.concat_tables(tables), tuple(counts))
+
+
+def read_shards(
+    path: Path, rows: int = ROWS, *, default_license: str | None = None, source: str | None = None
+) -> Iterator[pa.Table]:
+    """A file as tables of at most `rows` rows of SCHEMA; no more than one of them is in memory.
+
+    `source` stands where a record names no data set; without it, the file's name does. IngestError before the first table if the file is unusable, and after the last if not one row was good.
+    """
+    check([path])
+    kept = 0
+    reasons: Counter[str] = Counter()
+    source = source or path.name
+    common = habits_of(path)
+    stream = records(path, is_known)
+    while chunk := list(islice(stream, rows)):
+        made = [_row(record, source, default_license, common) for record in chunk]
+        for row in made:
+            if row.reason is None:
+                kept += 1
+            else:
+                reasons[row.reason.values["why"]] += 1
+        yield to_table(made)
+    if not kept:
+        commonest = "; ".join(f"{why} ({counted(count, 'time')})" for why, count in reasons.most_common(3))
+        raise IngestError(
+            f"{path}: none of its {reasons.total()} records is usable: {commonest}. Fix: correct them or drop the file"
+        )
+
+
+def habits_of(path: Path) -> Habits:
+    """What the records at a file's beginning have in common (tasks.ingestion.columns.habits). IngestError as of `records`."""
+    beginning = islice(records(path, is_known), _PEEK)
+    return habits([record.fields for record in beginning if record.fields is not None])
+
+
+def _sources(paths: Sequence[Path]) -> list[str]:
+    """A file's name, with as many of its folders as tell it from the others (train.jsonl is a common name)."""
+    found = []
+    for path in paths:
+        parts = path.absolute().parts
+        others = [other.absolute().parts for other in paths if other != path]
+        depth = next(n for n in range(1, len(parts) + 1) if all(other[-n:] != parts[-n:] for other in others))
+        found.append("/".join(parts[-depth:]))
+    return found
+
+
+def check(paths: Sequence[Path]) -> None:
+    """IngestError with one line for every file that is unusable as far as its beginning shows."""
+    faults = [f"{path}: {fault}" for path in dict.fromkeys(paths) if (fault := _fault(path))]
+    repeated = [path for path, times in Counter(path.absolute() for path in paths).items() if times > 1]
+    faults += [f"{path}: given more than once. Fix: name it once" for path in repeated]
+    if faults:
+        raise IngestError("\n".join(faults))
+
+
+def _fault(path: Path) -> str | None:
+    """What is wrong with a file, and the fix; None if its beginning is fine."""
+    return fault_of(path) or _wrong_columns(path)
+
+
+def _wrong_columns(path: Path) -> str | None:
+    """Where no record of the beginning has a column that could hold a question."""
+    seen: list[tuple[str, ...]] = []
+    try:
+        if kind_of(path) == ".parquet":
+            with pq.ParquetFile(path) as file:
+                if not file.metadata.num_rows:
+                    return NO_RECORDS
+                seen = [tuple(file.schema_arrow.names)]
+        else:
+            beginning = list(islice(records(path), _PEEK))
+            seen = [tuple(r.fields) for r in beginning if r.fields is not None]
+    except IngestError as error:
+        return str(error).removeprefix(f"{path}: ")
+    except (pa.ArrowException, OSError) as error:
+        return f"damaged Parquet ({str(error).split('. ')[0]}). Fix: write the file again"
+    if seen and not any(names_question(names) for names in seen):
+        columns = ", ".join(" ".join(printable(name, 40).split()) for name in seen[0][:12]) or "none"
+        return f"no question column (found: {columns}). Fix: rename one to {', '.join(QUESTIONS[:3])} or add messages"
+    return None
+
+
+def _row(record: Record, file: str, default_license: str | None, common: Habits) -> Row:
+    """A record as a row; a bad one keeps the beginning of its question, made safe to show."""
+    fields = Fields("")
+    why = record.error
+    if record.fields is not None:
+        try:
+            fields = read(record.fields, common)
+            return _kept(fields, record.place, file, default_license)
+        except Unfit as error:
+            why = str(error)
+            if not fields.question:
+                fields = replace(fields, question=_any_question(record))
+    name = content_id(file, record.place)  # bad rows may have no text at all, and must not share an id
+    return Row(
+        printable(fields.question).strip(), "", id=name, problem_id=name, source=file, license=default_license,
+        reason=reason(STAGE, Code.UNREADABLE, place=record.place, why=why),
+    )  # fmt: skip
+
+
+def _kept(fields: Fields, place: str, file: str, default_license: str | None) -> Row:
+    question, removed = _fit("question", fields.asked, MAX_QUESTION)
+    if not question:
+        raise Unfit("the question is empty")
+    solution, more = _fit("solution", fields.solution, MAX_SOLUTION)
+    program = _FENCED.fullmatch(solution)
+    if program is not None:  # a program is stored bare; exports fence it
+        solution = program[1]
+    answer, _ = _fit("answer", fields.answer, MAX_ANSWER)
+    reference, _ = _fit("reference answer", fields.reference, MAX_ANSWER)
+    given = (fields.domain, fields.subdomain, fields.source, fields.license)
+    domain, subdomain, source, license = (_fit("description", value, 200)[0] or None for value in given)
+    if subdomain in SUBDOMAINS:
+        domain = SUBDOMAINS[subdomain][0]
+    invisible = removed + more
+    return Row(
+        question,
+        _language(fields.language, question),
+        solution=solution or None,
+        solution_format=_format(solution, fields.program) if solution else None,
+        answer=answer or None,
+        reference_answer=reference or None,
+        domain=domain,
+        subdomain=subdomain,
+        source=source or file,
+        license=license or default_license,
+        verdicts={
+            STAGE: f"{place} of {file}"
+            + (f"; {invisible} invisible characters removed" if invisible else "")
+            + ("; its solution is marked as wrong and left out" if fields.wrong else "")
+        },
+    )
+
+
+def _format(solution: str, program: bool) -> str:
+    fenced = solution.startswith("```")
+    return "pot" if (solution.startswith("```python") if fenced else program) else "cot"
+
+
+def _fit(name: str, text: str | None, longest: int) -> tuple[str, int]:
+    if not text:
+        return "", 0
+    text, removed = cleaned(text)
+    why = refusal(name, text, longest)
+    if why:
+        raise Unfit(why)
+    return text, removed
+
+
+def _language(given: str | None, question: str) -> str:
+    if given is not None and given.strip():
+        language = LANGUAGE_NAMES.get(given.strip().lower())
+        if language is None:
+            raise Unfit(f"language {printable(given, 20)!r} is neither English nor Chinese")
+        return language
+    found = language_of(question)
+    if found is None:
+        raise Unfit("the question is neither in English nor in Chinese letters")
+    return found
+
+
+def _any_question(record: Record) -> str:
+    """Whatever text a refused record has where its question should be, so that people recognise it."""
+    assert record.fields is not None
+    texts = (record.fields.get(name) for name in QUESTIONS)
+    return next((text for text in texts if isinstance(text, str)), "")
+
+
+def _count(path: Path, shards: list[pa.Table]) -> FileCount:
+    rejected = [why for shard in shards for why in reasons_of(shard) if why is not None]
+    total = sum(shard.num_rows for shard in shards)
+    reasons = Counter(why.values["why"] for why in rejected).most_common()
+    return FileCount(path, total - len(rejected), len(rejected), tuple(reasons))

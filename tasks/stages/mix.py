@@ -1,0 +1,155 @@
+"""The mixture: how many rows of each source, domain and format a version takes, and which."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.reasons import Code, reason
+from storage.rows import column, reject, replace
+from tasks.seeding import seeds_of
+from tasks.stages.outcome import Tick
+
+STAGE = "mix"
+COLUMNS = {"source": "source", "domain": "domain", "format": "solution_format", "language": "language"}
+
+
+@dataclass(frozen=True, slots=True)
+class MixSettings:
+    """`shares`: dimension -> value -> the largest share it may have of the rows taken (0..1); values not
+    named are free. `per_problem`: solutions of one question. `boost`: how many times likelier a row near
+    a failure of the student is taken. `at_least`: domain -> the least share that it must have."""
+
+    target: int = 500
+    per_problem: int = 2
+    shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    boost: float = 3.0
+    at_least: Mapping[str, float] = field(default_factory=dict)
+
+
+def mix(rows: pa.Table, *, settings: MixSettings, near: Collection[str], seed: int, tick: Tick) -> pa.Table:
+    """Rows with `rejected` set on those not taken, `loss_weight` = 1 + difficulty on the others.
+
+    Which rows are taken is weighted sampling without replacement (Efraimidis and Spirakis 2006) with
+    uniforms hashed from (seed, row id): the same rows give the same choice in any order or sharding.
+    """
+    ids: list[str] = column(rows, "id")
+    near_ids = set(near)
+    weights = np.array([settings.boost if row_id in near_ids else 1.0 for row_id in ids])
+    uniforms = (seeds_of((seed, STAGE), ids).astype(np.float64) + 1) / (2**63 + 1)
+    keyed = pa.table({"key": -np.log(uniforms) / weights, "id": rows.column("id")})
+    order = pc.sort_indices(keyed, sort_keys=[("key", "ascending"), ("id", "ascending")]).to_numpy()
+
+    reasons = np.full(len(ids), None, dtype=object)
+    alive = np.zeros(len(ids), dtype=bool)
+    alive[order] = True
+    _cap_problems(rows, order, alive, reasons, settings.per_problem)
+    domains = np.array(column(rows, "domain"), dtype=object)
+    size = _cap_shares(rows, order, alive, reasons, settings, domains)
+    over = _over(order[alive[order]], size, domains, settings.at_least)
+    why = reason(STAGE, Code.OVER_TARGET, target=settings.target)
+    if size < min(settings.target, int(alive.sum())):
+        why = reason(STAGE, Code.OVER_LEAST_SHARES, most=size)
+    reasons[over] = why
+    difficulty = pc.fill_null(rows.column("difficulty"), 0.0)
+    tick(rows.num_rows)
+    return reject(
+        replace(rows, loss_weight=pc.add(difficulty, pa.scalar(1.0, pa.float32()))), reasons.tolist()
+    )
+
+
+def _cap_problems(
+    rows: pa.Table,
+    order: npt.NDArray[np.int64],
+    alive: npt.NDArray[np.bool_],
+    reasons: npt.NDArray[np.object_],
+    most: int,
+) -> None:
+    """At most `most` solutions a question: the likeliest of each format first, so that both kinds stay."""
+    correctness = pc.fill_null(rows.column("correctness"), 0.0).to_numpy()
+    best_first = order[np.argsort(-correctness[order], kind="stable")]
+    problem = _codes(rows, "problem_id")
+    both = problem * 4 + _codes(rows, "solution_format")
+    within_format = _rank(both, best_first)
+    by_format = best_first[np.argsort(within_format[best_first], kind="stable")]
+    cut = _rank(problem, by_format) >= most
+    alive[cut] = False
+    reasons[cut] = reason(STAGE, Code.OVER_QUESTION, most=most)
+
+
+def _cap_shares(
+    rows: pa.Table,
+    order: npt.NDArray[np.int64],
+    alive: npt.NDArray[np.bool_],
+    reasons: npt.NDArray[np.object_],
+    settings: MixSettings,
+    domains: npt.NDArray[np.object_],
+) -> int:
+    """Cut every named value to its share of what is taken; what is taken shrinks until all shares hold, the
+    least ones of domains too. Returns how many rows are to be taken."""
+    capped = [
+        (dimension, value, share, _equal(rows, COLUMNS[dimension], value))
+        for dimension, shares in settings.shares.items()
+        for value, share in sorted(shares.items())
+    ]
+    size = _most(alive, domains, settings)
+    while True:
+        for dimension, value, share, has in capped:
+            members = order[alive[order] & has[order]]
+            cut = members[max(1, round(share * size)) if share > 0 else 0 :]
+            alive[cut] = False
+            reasons[cut] = reason(
+                STAGE, Code.OVER_SHARE, dimension=dimension, value=value, share=f"{share:g}"
+            )
+        taken = _most(alive, domains, settings)
+        if taken >= size:
+            return size
+        size = taken
+
+
+def _most(alive: npt.NDArray[np.bool_], domains: npt.NDArray[np.object_], settings: MixSettings) -> int:
+    """The most rows of which every domain can still have its least share."""
+    least = [
+        int((alive & (domains == domain)).sum() / share + 1e-9)
+        for domain, share in settings.at_least.items()
+        if share > 0
+    ]
+    return min([settings.target, int(alive.sum()), *least])
+
+
+def _over(
+    kept: npt.NDArray[np.int64], size: int, domains: npt.NDArray[np.object_], at_least: Mapping[str, float]
+) -> npt.NDArray[np.int64]:
+    """What of `kept` (in order) is beyond `size`: first of each domain its least share is taken, then the next."""
+    needed = np.zeros(len(kept), dtype=bool)
+    for domain, share in at_least.items():
+        needed[np.flatnonzero(domains[kept] == domain)[: math.ceil(share * size - 1e-9)]] = True
+    others = np.flatnonzero(~needed)
+    return kept[others[max(0, size - int(needed.sum())) :]]
+
+
+def _equal(rows: pa.Table, name: str, value: str) -> npt.NDArray[np.bool_]:
+    found = pc.fill_null(pc.equal(rows.column(name), value), False)
+    return np.asarray(found.to_numpy(), dtype=np.bool_)
+
+
+def _codes(rows: pa.Table, name: str) -> npt.NDArray[np.int64]:
+    encoded = rows.column(name).combine_chunks().dictionary_encode(null_encoding="encode").indices
+    return np.asarray(encoded.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _rank(groups: npt.NDArray[np.int64], order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """For each row, how many rows of its group come before it in `order`."""
+    sequence = groups[order]
+    by_group = np.argsort(sequence, kind="stable")
+    sizes = np.diff(np.flatnonzero(np.r_[True, np.diff(sequence[by_group]) != 0, True]))
+    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order[by_group]] = np.arange(len(order)) - starts
+    return rank

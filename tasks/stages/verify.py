@@ -1,0 +1,202 @@
+"""Verification: run the programs, compare answers with trusted ones, count the votes of a question's samples.
+
+A row is rejected here where it is known to be of no use: its program failed, or its answer is not the trusted
+one. What the other samples say (self-consistency, Wang et al. 2022, arXiv:2203.11171) is kept with the row and
+decides in tasks/stages/weigh.py, after a critic has seen the rows on which the votes disagree. A sample that gives no
+answer abstains: it counts among those asked and agrees with none. An answer that cannot
+be read is never called wrong: where the comparison with the trusted answer is unknown the row is rejected, for it is
+not known to be right, by the code INCOMPARABLE and not DIFFERENT; and samples that cannot be compared neither
+agree nor disagree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from storage.reasons import Code, Reason, reason, shortened
+from storage.rows import ABSTAINED, column, reject, replace
+from tasks.answers import Judge, extract, group_all
+from tasks.sandbox import Result, Sandbox
+from tasks.stages.outcome import Tick
+from tasks.voting import Calibration, Votes, collect, disputed, told
+
+STAGE = "verify"
+# what an answer can change with from run to run; a program that names any of it is run twice
+_CHANGING = re.compile(
+    r"\b(?:random|default_rng|shuffle|sample|choice|secrets|uuid\w*|urandom|time\w*|date\w*|hash|id|set|frozenset)\b"
+    r"|\{[^:{}]*,[^:{}]*\}"
+)
+_VOTE = {"equal": 1.0, "different": -1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class VerifySettings:
+    sure: float = 0.95  # rows whose votes are surer than this, either way, need no critic; 1: all need one
+    blind: bool = False  # trusted answers are compared, and no more: they neither vote nor reject
+
+
+def verify(
+    rows: pa.Table,
+    *,
+    sandbox: Sandbox | None,
+    judge: Judge,
+    calibration: Calibration,
+    settings: VerifySettings,
+    tick: Tick,
+) -> pa.Table:
+    """The rows with `answer`, `verdicts`, `difficulty`, `rejected` and, by the votes so far, `correctness` set.
+    Rows of one question must be in one shard. Without a sandbox no program is run, and every program row is
+    rejected as such."""
+    answers, verdicts, reasons = _execute(rows, sandbox)
+    reference = _compare(column(rows, "reference_answer"), answers, verdicts, reasons, judge)
+    questions = np.unique(column(rows, "problem_id"), return_inverse=True)[1]
+    votes = _votes(rows, answers, questions, judge, [why is not None and why.failed for why in reasons])
+    if settings.blind:
+        reasons = [None if verdicts[i].get("equivalent") else why for i, why in enumerate(reasons)]
+    else:
+        votes = dataclasses.replace(votes, reference=reference)
+    unsure = disputed(votes, calibration, settings.sure)
+    same = np.where(votes.readable, votes.agree + 1, 0.0)
+    answered = np.bincount(questions, votes.readable, minlength=1)[questions]
+    samples = answered + votes.abstained
+    # samples with an answer that is neither known to be this one nor known to be another one
+    apart = np.where(votes.readable, answered - 1 - votes.agree - votes.against, 0.0)
+    for i, counts in enumerate(told(votes)):
+        verdicts[i] |= counts
+        verdicts[i]["consistent"] = f"{same[i]:.0f}/{samples[i] - apart[i]:.0f}"
+        if apart[i]:
+            verdicts[i]["uncompared"] = f"{apart[i]:.0f}"
+        verdicts[i]["settled"] = "no" if unsure[i] else "yes"
+    found = replace(
+        rows,
+        answer=answers,
+        verdicts=verdicts,
+        correctness=pa.array(calibration.probability(votes), pa.float32(), mask=~votes.readable),
+        difficulty=_difficulty(column(rows, "difficulty"), questions, same, samples - apart),
+    )
+    tick(rows.num_rows)
+    return reject(found, reasons)
+
+
+def _execute(
+    rows: pa.Table, sandbox: Sandbox | None
+) -> tuple[list[str | None], list[dict[str, str]], list[Reason | None]]:
+    answers: list[str | None] = column(rows, "answer")
+    verdicts = [dict(pairs or ()) for pairs in column(rows, "verdicts")]
+    reasons: list[Reason | None] = [None] * rows.num_rows
+    programs = [i for i, kind in enumerate(column(rows, "solution_format")) if kind == "pot"]
+    if sandbox is None:
+        for i in programs:
+            reasons[i] = reason(STAGE, Code.PROGRAM_NOT_RUN, error="no sandbox")
+        return answers, verdicts, reasons
+    solutions, languages = column(rows, "solution"), column(rows, "language")
+    results = _results([solutions[i] for i in programs], sandbox)
+    for i, result in zip(programs, results, strict=True):
+        verdicts[i]["executed"] = result.verdict
+        if result.verdict == "infra":
+            reasons[i] = reason(STAGE, Code.PROGRAM_NOT_RUN, error=result.error)
+        elif result.verdict != "ok" or not result.answer:
+            reasons[i] = reason(STAGE, Code.PROGRAM_FAILED, verdict=result.verdict, error=result.error or "")
+        elif result.deterministic is False:
+            verdicts[i]["executed"] = "changing"
+            reasons[i] = reason(STAGE, Code.PROGRAM_CHANGING)
+        else:
+            answers[i] = _printed(result.answer, languages[i])
+    return answers, verdicts, reasons
+
+
+def _results(programs: Sequence[str], sandbox: Sandbox) -> list[Result]:
+    """One result a program; `deterministic` is known of those whose answer could change."""
+    twice = [bool(_CHANGING.search(program)) for program in programs]
+    runs = {
+        again: iter(sandbox.run([p for p, t in zip(programs, twice, strict=True) if t == again], twice=again))
+        for again in (False, True)
+        if again in twice
+    }
+    return [next(runs[again]) for again in twice]
+
+
+def _printed(output: str, language: str) -> str:
+    """A program prints its bare answer; what it marked ("The answer is 42", a box) is taken out of its words."""
+    found = extract(output, language)
+    return (
+        found.answer if found and found.kind in ("boxed", "hash", "tag", "json", "phrase") else output.strip()
+    )
+
+
+def _compare(
+    references: list[str | None],
+    answers: list[str | None],
+    verdicts: list[dict[str, str]],
+    reasons: list[Reason | None],
+    judge: Judge,
+) -> npt.NDArray[np.float64]:
+    """The trusted answers' votes; each comparison goes into `verdicts`, what it rejects into `reasons`."""
+    vote = np.zeros(len(answers))
+    pairs = [i for i, (a, r) in enumerate(zip(answers, references, strict=True)) if a and r]
+    judged = judge.equal([(answers[i] or "", references[i] or "") for i in pairs])
+    for i, verdict in zip(pairs, judged, strict=True):
+        verdicts[i]["equivalent"] = verdict
+        vote[i] = _VOTE.get(verdict, 0.0)
+        if verdict == "different":
+            reasons[i] = reason(
+                STAGE, Code.DIFFERENT, answer=shortened(answers[i]), reference=shortened(references[i])
+            )
+        elif verdict == "unknown":
+            reasons[i] = reason(STAGE, Code.INCOMPARABLE, answer=shortened(answers[i]))
+    return vote
+
+
+def _votes(
+    rows: pa.Table,
+    answers: list[str | None],
+    questions: npt.NDArray[np.int64],
+    judge: Judge,
+    failed: list[bool],
+) -> Votes:
+    """The samples' votes on each other: rows of a question are grouped by answers that are the same. `failed` rows have
+    no answer for reasons of ours; the verdict ABSTAINED counts the replies that never became rows of this stage."""
+    members: list[list[int]] = [[] for _ in range(int(questions.max(initial=-1)) + 1)]
+    for i, question in enumerate(questions):
+        members[question].append(i)
+    classes = np.full(len(answers), -1)
+    incomparable: list[tuple[int, int]] = []
+    groups = group_all([[answers[i] for i in m] for m in members], judge)
+    for found, group in zip(members, groups, strict=True):
+        classes[found] = [-1 if c is None else c for c in group.classes]
+        first = [found[group.classes.index(number)] for number in range(max(classes[found], default=-1) + 1)]
+        incomparable += [(first[one], first[other]) for one, other in sorted(group.incomparable)]
+    return collect(
+        questions,
+        classes,
+        program=[kind == "pot" for kind in column(rows, "solution_format")],
+        incomparable=incomparable,
+        failed=failed,
+        unanswered=[int(dict(pairs or ()).get(ABSTAINED, 0)) for pairs in column(rows, "verdicts")],
+    )
+
+
+def _difficulty(
+    before: list[float | None],
+    questions: npt.NDArray[np.int64],
+    same: npt.NDArray[np.float64],
+    samples: npt.NDArray[np.float64],
+) -> list[float | None]:
+    """1 less the majority's share of all samples but those that cannot be compared with it; as before where no sample
+    has an answer. `samples`: how many count for each row's answer."""
+    most = np.zeros(int(questions.max(initial=-1)) + 1)
+    np.maximum.at(most, questions, same)
+    share = np.zeros(len(most))
+    leads = (same == most[questions]) & (same > 0)
+    np.maximum.at(share, questions[leads], same[leads] / samples[leads])
+    return [
+        float(1 - share[question]) if most[question] else old
+        for question, old in zip(questions, before, strict=True)
+    ]

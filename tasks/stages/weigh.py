@@ -1,0 +1,54 @@
+"""The decision: all votes on a row weighed into `correctness`, and rows that are not likely enough dropped.
+
+Last of the judging stages: programs, worked solutions, trusted answers and the critic have voted. Without a trusted
+answer some samples must agree besides, whatever a critic thinks of one alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.reasons import Code, Reason, reason
+from storage.rows import reject, replace
+from tasks.stages.outcome import Tick
+from tasks.voting import Calibration, from_rows
+
+STAGE = "weigh"
+
+
+@dataclass(frozen=True, slots=True)
+class WeighSettings:
+    min_correctness: float = 0.7  # the least probability of being right of a kept row
+    min_agreement: int = 2  # samples, itself one, that must have the same answer where none is trusted
+
+
+def weigh(rows: pa.Table, *, calibration: Calibration, settings: WeighSettings, tick: Tick) -> pa.Table:
+    """The rows with `correctness` and `rejected` set, from the votes that tasks/stages/verify.py kept with them."""
+    votes = from_rows(rows)
+    correctness = calibration.adapted(votes).probability(votes)
+    together = np.where(votes.readable, votes.agree + 1, 0)
+    unlikely = correctness < settings.min_correctness
+    alone = (together < settings.min_agreement) & (votes.reference <= 0)
+    consistent = pc.map_lookup(rows.column("verdicts"), "consistent", "first").to_pylist()
+    reasons: list[Reason | None] = [None] * rows.num_rows
+    for i in np.flatnonzero(unlikely | alone):
+        same, _, samples = (consistent[i] or "0/0").partition("/")
+        if unlikely[i]:
+            reasons[i] = reason(
+                STAGE,
+                Code.UNLIKELY,
+                correctness=f"{np.floor(100 * correctness[i]) / 100:.2f}",  # down: .698 is not "0.70 under 0.70"
+                threshold=f"{settings.min_correctness:.2f}",
+                same=same,
+                samples=samples,
+            )
+        else:
+            reasons[i] = reason(STAGE, Code.ALONE, same=same, samples=samples)
+    tick(rows.num_rows)
+    return reject(
+        replace(rows, correctness=pa.array(correctness, pa.float32(), mask=~votes.readable)), reasons
+    )

@@ -1,0 +1,117 @@
+"""The curves of a stage: one line a point while it trains, so that a run can be watched and a killed one read."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from tasks.training.config import TrainError
+from tasks.training.job import CURVES, Job
+
+_MIB = 1 << 20
+PLOTTED = ("loss", "reward", "kl", "accuracy", "rewards/accuracies", "learning_rate")
+SHOWN = ("loss", "reward", "learning_rate", "tokens_per_s")
+
+
+class Curve(TrainerCallback):  # type: ignore[misc]
+    """Writes what the trainer logs, with tokens/s and memory; TrainError where the loss is no number any more.
+
+    `tokens`: how many were read so far; `more`: further values of each point.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.tokens: Callable[[], int] = lambda: 0
+        self.more: Callable[[], dict[str, float]] = dict
+        self.began = time.monotonic()
+        self.last: dict[str, Any] = {}
+
+    def begin(self, steps: int) -> None:
+        self.began = time.monotonic()
+        self.job.log(f"stage {self.job.number}: {steps} steps from {self.job.base}")
+
+    def add(self, step: int, steps: int, values: dict[str, Any]) -> None:
+        """One point."""
+        if not math.isfinite(values.get("loss", 0.0)):
+            raise TrainError(f"step {step}: the loss is {values['loss']}. Fix: a lower lr, or other data")
+        seconds = time.monotonic() - self.began
+        point = {
+            "stage": self.job.number,
+            "step": step,
+            "seconds": round(seconds, 3),
+            **values,
+            **self.more(),
+        }
+        if self.tokens():
+            point |= {"tokens": self.tokens(), "tokens_per_s": round(self.tokens() / max(seconds, 1e-9), 1)}
+        point["memory_mib"] = memory_mib()
+        self.last = point
+        with (self.job.out / CURVES).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(point) + "\n")
+        shown = [f"{name} {point[name]:.4g}" for name in SHOWN if name in point]
+        self.job.log(f"stage {self.job.number}, step {step} of {steps}: {', '.join(shown)}")
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.is_world_process_zero:
+            self.begin(state.max_steps)
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any
+    ) -> None:
+        values = {key: value for key, value in (logs or {}).items() if isinstance(value, int | float)}
+        scored = values.pop("rewards/reward/mean", math.nan)
+        if math.isfinite(scored):
+            values["reward"] = scored  # TRL counts a completion without a reward as 0 in its own mean
+        if state.is_world_process_zero and "train_runtime" not in values:
+            self.add(state.global_step, state.max_steps, values)
+
+    def metrics(self) -> dict[str, Any]:
+        """The last point, and the seconds of training."""
+        kept = {key: value for key, value in self.last.items() if key not in ("stage", "step", "epoch")}
+        return kept | {"seconds": round(time.monotonic() - self.began, 3)}
+
+
+def memory_mib() -> int:
+    """Most memory used so far: of the GPU where there is one, else of this process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated() // _MIB)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def points(run: Path) -> list[dict[str, Any]]:
+    """The points of all stages of a run, in order; of a step done again after a resumption, the later."""
+    found: dict[tuple[int, int], dict[str, Any]] = {}
+    for path in sorted(run.glob(f"stage-*/{CURVES}")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            point = json.loads(line)
+            found[point["stage"], point["step"]] = point
+    return [found[key] for key in sorted(found)]
+
+
+def plot(run: Path) -> Path | None:
+    """curves.png: what PLOTTED names over the steps; None where no point has any of it."""
+    from matplotlib.figure import Figure
+
+    drawn = points(run)
+    names = [name for name in PLOTTED if any(name in point for point in drawn)]
+    if not names:
+        return None
+    figure = Figure(figsize=(3.5 * len(names), 2.8))
+    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.1, top=0.9, wspace=0.3)
+    for i, name in enumerate(names, 1):
+        axes = figure.add_subplot(1, len(names), i, title=name)
+        for stage in sorted({point["stage"] for point in drawn}):
+            those = [point for point in drawn if point["stage"] == stage and name in point]
+            axes.plot([point["step"] for point in those], [point[name] for point in those])
+    path = run / "curves.png"
+    figure.savefig(path, dpi=80)
+    return path

@@ -1,0 +1,86 @@
+"""What a critic learns: a judged solution as the critique prompt shows it, and the judgement in the form asked for.
+
+Whether a solution is right comes from its answer beside the accepted one, its words from the
+critic that saw it, where one did.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import prompts
+from storage.datasets.shapes import with_wrong
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
+from storage.rows import WRONG_STEP
+from tasks.answers import Judge
+from tasks.scorers.critique import PREFIX
+from tasks.training.config import TrainError
+from tasks.training.rejection import SAMPLED
+from tasks.training.tokens import SYSTEM
+
+JUDGED = SAMPLED.append(pa.field(SYSTEM, pa.string()))
+
+_ROWS = """
+    SELECT * FROM (
+        SELECT id, question, solution, language, critique, scores['instruction'] AS instruction, scores['answer'] AS score,
+               verdicts['{wrong_step}'] AS step, true AS right
+        FROM "{version}" WHERE solution IS NOT NULL
+        UNION ALL BY NAME
+        SELECT id, question, solution, language, critique, scores['instruction'] AS instruction,
+               scores['answer'] AS score, verdicts['{wrong_step}'] AS step, false AS right
+        FROM wrong
+    ) ORDER BY id
+"""
+
+
+def write(store: Store, versions: Sequence[Version], path: Path) -> None:
+    """The judgements of some versions as rows to learn (Parquet); TrainError where nothing was ever rejected."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new")
+    wrong = 0
+    with Judge() as judge, pq.ParquetWriter(beside, JUDGED) as writer:
+        for version in versions:
+            with with_wrong(store, version, judge.equal) as connection:
+                for batch in connection.sql(
+                    _ROWS.format(version=version, wrong_step=WRONG_STEP)
+                ).to_arrow_reader(2_048):
+                    rows = batch.to_pylist()
+                    wrong += sum(not row["right"] for row in rows)
+                    writer.write_table(pa.Table.from_pylist([_judged(row) for row in rows], JUDGED))
+    if not wrong:
+        names = ", ".join(map(str, versions))
+        raise TrainError(
+            f"{names}: no wrong solution is known, so a critic would learn to praise. Fix: another dataset"
+        )
+    beside.rename(path)
+
+
+def _judged(row: dict[str, Any]) -> dict[str, Any]:
+    asked = prompts.load("critique", row["language"]).messages(
+        question=row["question"], solution=row["solution"]
+    )
+    words = row["critique"] or ("Every step is right." if row["right"] else "The final answer is wrong.")
+    step = None if row["step"] is None else int(row["step"])
+    score = row["score"] if row["score"] is not None else float(row["right"])
+    judgement = {
+        "instruction_score": round(10 * (1.0 if row["instruction"] is None else row["instruction"])),
+        # a critic that was wrong about the answer is not believed about the score
+        "answer_score": max(7, round(10 * score)) if row["right"] else min(3, round(10 * score)),
+        "first_wrong_step": None if row["right"] else step,
+        "critique": words if step is None else words.removeprefix(PREFIX.format(step=step)),
+    }
+    turns = {turn["role"]: turn["content"] for turn in asked}
+    return {
+        "system": turns.get("system"),
+        "question": turns["user"],
+        "solution": json.dumps(judgement, ensure_ascii=False),
+        "solution_format": "cot",
+        "loss_weight": None,
+    }

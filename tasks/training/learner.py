@@ -1,0 +1,161 @@
+"""PPO's loop body: sample, estimate, learn; its state is written to resume from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_model, save_model
+from transformers import get_cosine_schedule_with_warmup
+
+from tasks.training.completion import Completer
+from tasks.training.curves import Curve
+from tasks.training.job import Job
+from tasks.training.models import bf16, model_of, save
+from tasks.training.policy import Completed, Policy, logps_of
+from tasks.training.ppo import advantages, policy_loss, token_rewards, value_loss, whitened
+from tasks.training.trl_pairs import talking
+
+
+class Learner:
+    """Policy, reference and optimizer of a stage. `done`: steps that an earlier start of the run has made."""
+
+    def __init__(self, job: Job, steps: int) -> None:
+        self.job, self.steps, self.done = job, steps, 0
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.tokenizer = talking(job.base)
+        self.reference = model_of(job.base).to(self.device).eval()
+        self.policy = Policy(model_of(job.base)).to(self.device).eval()  # without dropout: ratios begin at 1
+        if job.config.checkpointing:
+            self.policy.model.gradient_checkpointing_enable()
+        config = job.config
+        self.optimizer = torch.optim.AdamW(
+            self.policy.parameters(), lr=job.stage.lr or config.lr, weight_decay=config.weight_decay
+        )
+        self.schedule = get_cosine_schedule_with_warmup(self.optimizer, round(config.warmup * steps), steps)
+        self.curve = Curve(job)
+        self.curve.begin(steps)
+        self._resume()
+
+    def sample(self, prompts: Sequence[Any], seed: int) -> tuple[list[str], Completed]:
+        """`rollout.samples` completions of each prompt: their texts, and their tokens behind their prompts'."""
+        rollout = self.job.config.rollout
+        with self._precision():
+            completer = Completer(self.policy.model, self.tokenizer)
+            drawn = completer.complete(
+                prompts,
+                max_new_tokens=rollout.max_new_tokens,
+                temperature=rollout.temperature,
+                samples=rollout.samples,
+                seed=seed % 2**63,
+            )
+        end = [int(self.tokenizer.eos_token_id)]
+        asked = [completer.encode(prompt) for prompt in prompts for _ in range(rollout.samples)]
+        said = [one for some in drawn for one in some]
+        tokens = [[*one.tokens, *(end if one.ended else [])] for one in said]
+        batch = Completed.of(asked, tokens, self.tokenizer.pad_token_id, self.device)
+        return [one.text for one in said], batch
+
+    def learn(self, batch: Completed, rewards: Sequence[float | None], step: int) -> None:
+        """One step on sampled completions: `rollout.passes` updates. A completion without a reward is masked: it
+        changes no sum, no mean and no gradient; without any reward the step updates nothing."""
+        config, rollout = self.job.config, self.job.config.rollout
+        known = torch.tensor([one is not None for one in rewards], device=self.device)
+        mask = batch.mask[:, 1:] * known[:, None]
+        old, values, reference = self._estimates(batch)
+        told = torch.tensor([one or 0.0 for one in rewards], dtype=torch.float32, device=self.device)
+        each = token_rewards(old, reference, told, mask, rollout.kl)
+        advantage, returns = advantages(each, values, mask, rollout.discount, rollout.trace)
+        advantage = whitened(advantage, mask)
+        count = mask.sum().clamp(min=1)
+        sums = {"policy_loss": 0.0, "value_loss": 0.0, "entropy": 0.0, "clipped": 0.0}
+        for _ in range(rollout.passes if known.any() else 0):
+            self.optimizer.zero_grad()
+            for rows in self._parts(len(mask)):
+                with self._precision():
+                    logps, new, entropies = self.policy(batch.part(rows), rollout.temperature)
+                there = mask[rows]
+                policy = policy_loss(logps, old[rows], advantage[rows], there, rollout.clip) / count
+                value = (
+                    value_loss(new.float(), values[rows], returns[rows], there, rollout.value_clip) / count
+                )
+                (policy + rollout.value_weight * value).backward()
+                sums["policy_loss"] += policy.item() / rollout.passes
+                sums["value_loss"] += value.item() / rollout.passes
+                sums["entropy"] += ((entropies * there).sum() / count).item() / rollout.passes
+                far = ((logps - old[rows]).exp() - 1).abs() > rollout.clip
+                sums["clipped"] += ((far * there).sum() / count).item() / rollout.passes
+            torch.nn.utils.clip_grad_norm_(self.policy.parameters(), config.clip_norm or float("inf"))
+            self.optimizer.step()
+        self.schedule.step()
+        judged = int(known.sum())
+        facts = {}
+        if judged:
+            facts = {
+                "reward": (told.sum() / judged).item(),
+                "kl": ((old - reference) * mask).sum().item() / judged,
+                "tokens_a_completion": (count / judged).item(),
+            }
+        if step == 1 or step % config.log_every == 0 or step == self.steps:
+            rate = self.schedule.get_last_lr()[0]
+            self.curve.add(step, self.steps, {**facts, **sums, "learning_rate": rate})
+        if config.save_every and step % config.save_every == 0 and step < self.steps:
+            self._write(step)
+
+    def finish(self, rows: int) -> dict[str, Any]:
+        """The policy as a plain checkpoint; the value head was only there to learn it. Returns the metrics."""
+        metrics = self.curve.metrics() | {"steps": self.steps, "epoch_rows": rows}
+        self.job.finish(lambda out: save(self.policy.model, self.tokenizer, out), metrics)
+        return metrics
+
+    def _estimates(self, batch: Completed) -> tuple[Any, Any, Any]:
+        """Log-probabilities and values as they were when the tokens were chosen, and the reference's."""
+        rollout = self.job.config.rollout
+        found = []
+        with torch.no_grad(), self._precision():
+            for rows in self._parts(len(batch.ids)):
+                part = batch.part(rows)
+                logps, values, _ = self.policy(part, rollout.temperature)
+                logits = self.reference(input_ids=part.ids, use_cache=False).logits
+                found.append((logps, values.float(), logps_of(logits, part.ids, rollout.temperature)[0]))
+        old, values, reference = (torch.cat(parts) for parts in zip(*found, strict=True))
+        return old, values, reference
+
+    def _parts(self, count: int) -> list[slice]:
+        size = self.job.config.micro()
+        return [slice(start, start + size) for start in range(0, count, size)]
+
+    def _precision(self) -> Any:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16(self.job.config))
+
+    def _write(self, step: int) -> None:
+        """The state after a step, whole or not at all."""
+        place = self.job.out / "trainer" / f"checkpoint-{step}"
+        beside = place.with_suffix(".new")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        save_model(self.policy, str(beside / "policy.safetensors"))
+        torch.save(
+            {"optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()},
+            beside / "optimizer.pt",
+        )
+        (beside / "trainer_state.json").write_text(json.dumps({"step": step}), encoding="utf-8")
+        beside.rename(place)
+        for old in sorted(place.parent.glob("checkpoint-*")):
+            if old != place:
+                shutil.rmtree(old)
+
+    def _resume(self) -> None:
+        found = self.job.resumable()
+        if found is None:
+            return
+        place = Path(found)
+        load_model(self.policy, str(place / "policy.safetensors"), device=str(self.device))
+        state = torch.load(place / "optimizer.pt", map_location=self.device, weights_only=True)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.done = int(json.loads((place / "trainer_state.json").read_text(encoding="utf-8"))["step"])

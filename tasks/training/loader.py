@@ -1,0 +1,237 @@
+"""From pinned versions to blocks of tokens, streaming: row groups are read in a random order, several side by side,
+shuffled in windows, blended by the weights of their datasets, packed.
+
+Endless: the run's steps end it. Which block comes next follows from the data, the configuration and the seed
+alone, so a resumed run skips what it has seen, and every process of several reads the same stream and takes its part.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
+from tasks.seeding import seed_of
+from tasks.training.config import TrainError
+from tasks.training.packing import pack
+from tasks.training.tokens import COLUMNS, SYSTEM, Encoder, Tokens
+
+OPEN = 8  # row groups read side by side
+SLICE = 4_096  # rows of each at a time; OPEN slices are shuffled together
+BLEND = 1 << 18  # tokens blended at a time
+IGNORED = -100  # label of a token that is not learned, as transformers has it
+
+Block = dict[str, npt.NDArray[Any]]
+Piece = tuple[pads.Fragment, pc.Expression]  # a row group, and which of its rows are read
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Versions, and Parquet files of COLUMNS, whose rows are shuffled together, and their share of the tokens
+    (relative to other groups'). `without`: column -> values of rows of the versions that are left out."""
+
+    versions: tuple[Version, ...]
+    share: float = 1.0
+    without: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+    def names(self) -> list[str]:
+        return [*map(str, self.versions), *(os.path.basename(path) for path in self.files)]
+
+    def pieces(self, store: Store) -> list[Piece]:
+        """Their row groups, each with which of its rows are read."""
+        solved = pc.field("solution").is_valid()
+        wanted = solved
+        for name, values in self.without.items():
+            wanted = wanted & ~pc.field(name).isin(list(values))
+        whole = [(store.scan(version), wanted) for version in self.versions]
+        if self.files:
+            whole.append((pads.dataset(list(self.files)), solved))
+        return [
+            (piece, rows)
+            for one, rows in whole
+            for fragment in one.get_fragments()
+            for piece in fragment.split_by_row_group()
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One epoch: its rows, their tokens, those of them that are learned, the blocks they make, and the rows that
+    were left out, by reason."""
+
+    rows: int
+    tokens: int
+    learned: int
+    blocks: int
+    dropped: dict[str, int]
+
+
+@dataclass(slots=True)
+class Stream:
+    """The training data of one stage. `batch`: blocks a step."""
+
+    store: Store
+    groups: Sequence[Group]
+    encoder: Encoder
+    length: int
+    packing: bool
+    batch: int
+    seed: int
+
+    def measure(self) -> Measure:
+        """One epoch, read and tokenized once. TrainError if no row is left."""
+        rows = tokens = learned = blocks = 0
+        self.encoder.dropped.clear()
+        for group in self.groups:
+            for window in self._epoch(group, 0):
+                rows += len(window)
+                tokens += int(window.lengths.sum())
+                learned += int((window.lengths - window.prompts).sum())
+                blocks += len(pack(window.lengths, self.length)) if self.packing else len(window)
+        dropped = {reason: count for reason, count in self.encoder.dropped.items() if count}
+        if not rows:
+            names = ", ".join(name for group in self.groups for name in group.names())
+            why = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "none has a solution"
+            raise TrainError(f"no row of {names} can be trained on: {why}. Fix: data, or a larger length")
+        return Measure(rows, tokens, learned, blocks, dropped)
+
+    def blocks(self) -> Iterator[Block]:
+        """For ever: input_ids, labels (IGNORED where not learned), loss_weights (0 there) and position_ids (from 0 in
+        each row), all of shape (tokens,).
+
+        Packed: many rows in at most `length` tokens. Else a row each, those of a step by falling length, so that
+        micro-batches pad little; which rows share a step stays chance.
+        """
+        for number, window in enumerate(self._windows()):
+            starts = window.starts()
+            if self.packing:
+                packed = pack(window.lengths, self.length)
+                order = np.random.default_rng(seed_of(self.seed, "blocks", number)).permutation(len(packed))
+                for at in order.tolist():
+                    yield _block(window, starts, packed[at])
+            else:
+                yield from (_block(window, starts, [row]) for row in range(len(window)))
+
+    def _windows(self) -> Iterator[Tokens]:
+        if len(self.groups) == 1:
+            return self._endless(self.groups[0])
+        return _blended([self._endless(group) for group in self.groups], [g.share for g in self.groups])
+
+    def _endless(self, group: Group) -> Iterator[Tokens]:
+        for epoch in itertools.count():
+            yield from self._epoch(group, epoch)
+
+    def _epoch(self, group: Group, epoch: int) -> Iterator[Tokens]:
+        """Every row of the group once, in random order, in windows."""
+        random = np.random.default_rng(seed_of(self.seed, "epoch", epoch, *group.names()))
+        pieces = group.pieces(self.store)
+        for window in _side_by_side([pieces[i] for i in random.permutation(len(pieces))], self.encoder):
+            yield window.take(random.permutation(len(window)))
+
+
+def by_length(blocks: Iterator[Block], batch: int) -> Iterator[Block]:
+    """The same blocks, those of each step by falling length."""
+    while step := list(itertools.islice(blocks, batch)):
+        yield from sorted(step, key=lambda block: -len(block["input_ids"]))
+
+
+def _side_by_side(pieces: Sequence[Piece], encoder: Encoder) -> Iterator[Tokens]:
+    """Windows of up to OPEN slices, each out of another row group."""
+    waiting = iter(pieces)
+    reading = [_slices(piece) for piece in itertools.islice(waiting, OPEN)]
+    while reading:
+        window = []
+        for i, slices in enumerate(reading):
+            batch = next(slices, None)
+            while batch is None and (piece := next(waiting, None)) is not None:
+                reading[i] = slices = _slices(piece)
+                batch = next(slices, None)
+            if batch is not None:
+                window.append(encoder.rows(batch))
+        if not window:
+            return
+        if tokens := Tokens.joined(window):
+            yield tokens
+
+
+def _slices(piece: Piece) -> Iterator[Any]:
+    fragment, rows = piece
+    names = [*COLUMNS, *({SYSTEM} & set(fragment.physical_schema.names))]
+    scanner = fragment.scanner(columns=names, filter=rows, batch_size=SLICE, batch_readahead=1)
+    return (batch for batch in scanner.to_batches() if batch.num_rows)
+
+
+def _blended(sources: Sequence[Iterator[Tokens]], shares: Sequence[float]) -> Iterator[Tokens]:
+    """Windows of BLEND tokens in which each source has its share, its rows in their order and spread evenly.
+
+    What a source gives too much of in one window, it gives less of in the next.
+    """
+    total = sum(shares)
+    left = [next(source) for source in sources]
+    owed = [0.0] * len(sources)
+    while True:
+        parts, due = [], []
+        for i, source in enumerate(sources):
+            owed[i] += BLEND * shares[i] / total
+            while int(left[i].lengths.sum()) < owed[i]:
+                left[i] = Tokens.joined([left[i], next(source)])
+            ends = np.cumsum(left[i].lengths, dtype=np.int64)
+            count = int(np.searchsorted(ends, owed[i]))  # rows that end before what is owed is reached
+            chosen = np.arange(len(left[i]))
+            parts.append(left[i].take(chosen[:count]))
+            due.append((ends[:count] - left[i].lengths[:count] / 2) / shares[i])
+            owed[i] -= float(ends[count - 1]) if count else 0.0
+            left[i] = left[i].take(chosen[count:])
+        yield Tokens.joined(parts).take(np.argsort(np.concatenate(due), kind="stable"))
+
+
+def _block(rows: Tokens, starts: npt.NDArray[np.int64], chosen: Sequence[int]) -> Block:
+    lengths = [int(rows.lengths[row]) for row in chosen]
+    ids = np.concatenate(
+        [rows.ids[starts[row] : starts[row] + n] for row, n in zip(chosen, lengths, strict=True)]
+    )
+    positions = np.concatenate([np.arange(n) for n in lengths])
+    learned = positions >= np.maximum(1, np.repeat(rows.prompts[chosen], lengths))
+    return {
+        "input_ids": ids.astype(np.int64),
+        "labels": np.where(learned, ids, IGNORED).astype(np.int64),
+        "loss_weights": np.where(learned, np.repeat(rows.weights[chosen], lengths), 0).astype(np.float32),
+        "position_ids": positions.astype(np.int64),
+    }
+
+
+def collate(blocks: Sequence[Block], pad: int, *, flat: bool = False) -> dict[str, Any]:
+    """Blocks as tensors of shape (blocks, longest), padded on the right; `flat`: end to end, (1, tokens), as flash
+    attention reads packed rows. Positions say where rows begin; there is no attention mask."""
+    import torch
+
+    if flat:
+        joined = {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
+        return {key: torch.from_numpy(values)[None] for key, values in joined.items()}
+    width = max(len(block["input_ids"]) for block in blocks)
+    fill = {"input_ids": pad, "labels": IGNORED, "loss_weights": 0}
+    found = {}
+    for key, values in blocks[0].items():
+        padded = np.full((len(blocks), width), fill.get(key, 0), values.dtype)
+        if key == "position_ids":
+            padded[:] = np.arange(width)
+        for row, block in enumerate(blocks):
+            padded[row, : len(block[key])] = block[key]
+            if key == "position_ids" and _several(block[key]):
+                padded[row, len(block[key]) :] -= len(block[key])  # padding is a row of its own
+        found[key] = torch.from_numpy(padded)
+    return found
+
+
+def _several(positions: npt.NDArray[Any]) -> bool:
+    return int(positions[-1]) + 1 != len(positions)

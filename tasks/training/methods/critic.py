@@ -1,0 +1,28 @@
+"""A critic: SFT on judgements, asked as the factory's own critic is (prompts/critique), so that its checkpoint can take that
+role. Right solutions are published rows, wrong ones those
+whose answer is different from the accepted one (storage.datasets.shapes.with_wrong).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.training.job import Job
+
+
+def run(job: Job) -> dict[str, Any]:
+    from accelerate import PartialState
+
+    from tasks.training.config import TrainError
+    from tasks.training.judgements import write
+    from tasks.training.models import tokenizer_of
+    from tasks.training.weighted import learn, stream_of
+
+    if any(source.weight is not None for source in job.stage.data):
+        raise TrainError("data: weights and `without` do not reach a critic's judgements; leave them out")
+    path = job.out / "rows" / "judgements.parquet"
+    with PartialState().main_process_first():
+        if not path.exists():
+            write(job.store, job.versions, path)
+    tokenizer = tokenizer_of(job.base)
+    return learn(job, stream_of(job, tokenizer, instead=(str(path),)), tokenizer)

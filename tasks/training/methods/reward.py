@@ -1,0 +1,36 @@
+"""A reward model by TRL (Bradley-Terry over pairs): the checkpoint's trunk with one number as its head.
+
+`rollout.reward` of ppo, grpo and rloo takes its checkpoint.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasks.training.job import Job
+from tasks.training.mapped import PREFERENCE, mapped, preferences
+
+
+def run(job: Job) -> dict[str, Any]:
+    from transformers import AutoModelForSequenceClassification, set_seed
+    from trl import RewardConfig, RewardTrainer
+
+    from tasks.training.models import lora_of, model_of
+    from tasks.training.trl_pairs import preferring, talking
+
+    config, tokenizer = job.config, talking(job.base)
+    pairs = mapped(job, preferences, PREFERENCE, "pairs of a right and a wrong solution")
+    set_seed(job.seed)  # of the new head
+    model = model_of(job.base, kind=AutoModelForSequenceClassification, num_labels=1)
+    model.config.pad_token_id = tokenizer.pad_token_id
+
+    def trainer(steps: int, **settings: Any) -> Any:
+        return RewardTrainer(
+            model=model,
+            args=RewardConfig(**settings, max_length=config.length),
+            train_dataset=pairs,
+            processing_class=tokenizer,
+            peft_config=lora_of(config, "SEQ_CLS"),
+        )
+
+    return preferring(job, len(pairs), tokenizer, trainer)

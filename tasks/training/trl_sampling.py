@@ -1,0 +1,65 @@
+"""Running a trainer of TRL that samples completions while it trains and is told what each is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tasks.training.config import TrainError
+from tasks.training.job import Job
+from tasks.training.mapped import PROBLEM, mapped, problems
+from tasks.training.models import lora_of, model_of
+from tasks.training.reward import RewardModel, Verifier, is_verifier
+from tasks.training.trl_pairs import preferring, talking
+
+
+def sampling(job: Job, trainer: Any, configuration: Any) -> dict[str, Any]:
+    """`batch` completions a step, `rollout.samples` of a prompt."""
+    config, rollout = job.config, job.config.rollout
+    if config.batch % rollout.samples or rollout.samples < 2:
+        raise TrainError(
+            f"{config.method}: batch {config.batch} must be a multiple of rollout.samples {rollout.samples}, 2 or more"
+        )
+    tokenizer = talking(job.base)
+    rows = mapped(job, problems, PROBLEM, "questions with a known answer")
+    if len(rows) < config.batch // rollout.samples:
+        # TRL would train no step at all, and call that a success
+        raise TrainError(
+            f"{config.method}: {len(rows)} questions do not fill a batch of {config.batch} completions, which is "
+            f"{config.batch // rollout.samples} questions. Fix: a batch of at most {len(rows) * rollout.samples}, or more rows"
+        )
+    with Verifier(most_unjudged=rollout.most_unjudged) as verifier:
+        worth = None if is_verifier(rollout.reward) else RewardModel(rollout.reward)
+
+        def reward(
+            prompts: Sequence[Any],
+            completions: Sequence[Any],
+            answer: Sequence[str],
+            language: Sequence[str],
+            **_: Any,
+        ) -> list[float | None]:
+            said = [turns[0]["content"] for turns in completions]
+            if worth is not None:
+                return list(worth.rewards(prompts, said))
+            return verifier.rewards(said, answer, language)
+
+        def make(steps: int, **common: Any) -> Any:
+            return trainer(
+                model=model_of(job.base),
+                reward_funcs=reward,
+                args=configuration(
+                    **common,
+                    beta=rollout.kl,
+                    epsilon=rollout.clip,
+                    use_vllm=False,
+                    log_completions=False,
+                    num_generations=rollout.samples,
+                    max_completion_length=rollout.max_new_tokens,
+                    temperature=rollout.temperature,
+                ),
+                train_dataset=rows,
+                processing_class=tokenizer,
+                peft_config=lora_of(config),
+            )
+
+        return preferring(job, len(rows) * rollout.samples, tokenizer, make, more=verifier.shares)

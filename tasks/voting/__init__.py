@@ -1,0 +1,38 @@
+"""Is a solution right? The votes on it, and what they are worth as a calibrated probability.
+
+Voters: the trusted answer, the answers of programs, of worked solutions, the majority of all samples, a
+critic. Self-consistency: Wang et al. 2022, arXiv:2203.11171. Voters weighed by their reliability: Dawid
+and Skene 1979.
+"""
+
+from tasks.voting.calibration import (
+    FEATURES,
+    Calibration,
+    disputed,
+    features,
+    fit,
+    fit_and_check,
+    held_out,
+    majority,
+    prior,
+)
+from tasks.voting.reliability import Reliability, reliability
+from tasks.voting.votes import Votes, collect, from_rows, told
+
+__all__ = [
+    "FEATURES",
+    "Calibration",
+    "Reliability",
+    "Votes",
+    "collect",
+    "disputed",
+    "features",
+    "fit",
+    "fit_and_check",
+    "from_rows",
+    "held_out",
+    "majority",
+    "prior",
+    "reliability",
+    "told",
+]

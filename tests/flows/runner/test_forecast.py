@@ -1,0 +1,245 @@
+"""Forecasts of simulated homes beside what their nights then took: how often the range holds the fact."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import prompts
+from flows.config import Nightly
+from flows.runner.forecast import NEAR_PER_LEAK, notice, plan_of
+from flows.settings import Settings
+from storage.ledger import Usage
+from tasks.decontamination.benchmarks import Benchmarks
+from tasks.decontamination.certificate import Certificate, planted
+from tasks.demand import FIRST_GUESS, MARGIN
+from tasks.forecast import COVERAGE, Forecast, Share
+from tasks.forecast import forecast as drawn
+from tasks.seeding import seed_of
+
+HOMES, NIGHTS = 50, 6
+SHOWN = ("accepted", "calls", "tokens", "usd", "seconds")  # the figures of the report
+ROLES = {"self_instruct": "teacher", "similar": "teacher", "solve": "reasoner", "critique": "critic", "probe": "student"}  # fmt: skip
+PROMPTS = {"solve": "solve_cot", "probe": "solve_cot"}
+
+
+class SimulatedHome:
+    """A home with models of hidden habits: their lengths, speeds and error rates vary between homes, and less between
+    the nights of one."""
+
+    def __init__(self, number: int) -> None:
+        self.rng = np.random.default_rng(seed_of("forecast", "home", number))
+        self.settings = Settings.model_validate(
+            {
+                "teacher": {
+                    "model": "m",
+                    "base_url": "http://127.0.0.1:1/v1",
+                    "price_in": 1.0,
+                    "price_out": 3.0,
+                }
+            }
+        )
+        self.config = Nightly.model_validate({"target": int(self.rng.choice([40, 200, 500, 2000]))})
+        self.shares = {
+            name: self.rng.beta(mean * 20, (1 - mean) * 20)
+            for name, mean in {
+                "written": 0.93, "novel": 0.85, "solved": 0.95, "verified": 0.8, "scored": 0.95, "judged": 0.4, "usable": 0.75,
+            }.items()
+        }  # fmt: skip
+        # against the guess from the prompt's own length and cap
+        self.length = np.exp(self.rng.normal(-0.2, 0.5))
+        self.speed = 5.0 * np.exp(self.rng.normal(0, 0.6))  # seconds per call
+        self.overhead = 0.01 * np.exp(self.rng.normal(0, 0.8))  # seconds per solution
+        self.nights: list[dict[str, Any]] = []
+        self.ledger: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0, 0.0])  # calls, tokens, seconds
+
+    def plan(self) -> Forecast:
+        history = [
+            Usage(ROLES[tag], "m", tag, int(calls), int(calls), int(sent), int(written), 0, 0.0, seconds / calls, written / calls / 2)
+            for tag, (calls, sent, written, seconds) in self.ledger.items()
+        ]  # fmt: skip
+        plan = plan_of(self.config, self.nights, history, self.settings)
+        return replace(drawn(plan), nights=len(self.nights))
+
+    def night(self) -> dict[str, Any]:
+        """Play one night through, write it down, and return its lineage."""
+        expected, rng, config = self.plan(), self.rng, self.config
+        # one night is not like another
+        share = {name: min(0.99, value * np.exp(rng.normal(0, 0.03))) for name, value in self.shares.items()}
+        length, speed, overhead = (np.exp(rng.normal(0, spread)) for spread in (0.08, 0.3, 0.3))
+        best = min(config.mix.per_problem, config.solve.samples)
+        questions = orders = novel = accepted = 0
+        for _ in range(config.generate.waves + 1):
+            missing = config.target - accepted
+            if missing <= 0:
+                break
+            rate = accepted / questions if accepted else best * FIRST_GUESS
+            more = math.ceil(missing / rate * MARGIN)
+            fresh = rng.binomial(rng.binomial(more, share["written"]), share["novel"])
+            questions, orders, novel = (
+                questions + more,
+                orders + math.ceil(more / config.generate.per_call),
+                novel + fresh,
+            )
+            accepted += rng.binomial(fresh * best, share["usable"])
+        known = math.ceil(config.verify.known * config.target)
+        solutions = (novel + known) * config.solve.samples
+        solved = rng.binomial(solutions, share["solved"])
+        verified = rng.binomial(solved, share["verified"])
+        scored = rng.binomial(verified, share["scored"])
+        calls = {
+            "self_instruct": orders,
+            "solve": solutions,
+            "critique": rng.binomial(scored, share["judged"]),
+        }
+        if config.weakness.share:
+            calls["probe"] = 144
+        calls = {tag: count for tag, count in calls.items() if count}
+        busy, costs = 0.0, []
+        for tag, count in calls.items():
+            prompt = prompts.load(PROMPTS.get(tag, tag))
+            sent = count * (len(prompt.body) / 4 + 200) * self.length * length
+            written = count * prompt.front.max_tokens * 0.3 * self.length * length
+            seconds = count * self.speed * speed
+            busy += seconds / min(count, self.settings.in_flight)
+            sums = self.ledger[tag]
+            self.ledger[tag] = [
+                old + new for old, new in zip(sums, (count, sent, written, seconds), strict=True)
+            ]
+            costs.append(
+                {"role": ROLES[tag], "completions": count, "cached": 0, "prompt_tokens": sent, "completion_tokens": written, "usd": (sent + 3 * written) / 1e6}
+            )  # fmt: skip
+        lines = [
+            ("generate", questions, None), ("similarity", None, novel), ("solve", solutions, solved),
+            ("verify", solved, verified), ("heuristics", verified, scored), ("critique", scored, scored),
+        ]  # fmt: skip
+        written = round(novel / max(share["novel"], 0.01))
+        sizes = {"generate": (questions, written), "similarity": (written, novel)}
+        funnel = [
+            dict(zip(("stage", "title", "asked", "kept"), (name, name, *sizes.get(name, (asked, kept))), strict=True))
+            for name, asked, kept in lines
+        ]  # fmt: skip
+        record = {
+            "funnel": funnel,
+            "costs": costs,
+            "service": [{"busy_s": busy}],
+            "parameters": config.model_dump(mode="json"),
+            "forecast": expected.record(),
+            "ended": {
+                "by": "target" if accepted >= config.target else "waves",
+                "accepted": accepted,
+                "resumed": False,
+                "seconds": 20 + busy + solutions * self.overhead * overhead,
+            },
+        }  # fmt: skip
+        self.nights.append(record)
+        return record
+
+
+def facts(record: dict[str, Any], target: int) -> dict[str, float]:
+    costs = record["costs"]
+    return {
+        "accepted": min(record["ended"]["accepted"], target),
+        "calls": sum(cost["completions"] for cost in costs),
+        "tokens": sum(cost["prompt_tokens"] + cost["completion_tokens"] for cost in costs),
+        "usd": sum(cost["usd"] for cost in costs),
+        "seconds": record["ended"]["seconds"],
+    }
+
+
+def test_ranges_hold_the_facts_of_fifty_homes() -> None:
+    held: dict[str, Counter[str]] = {"first": Counter(), "later": Counter()}
+    counted: Counter[str] = Counter()
+    widths: list[float] = []
+    for number in range(HOMES):
+        home = SimulatedHome(number)
+        for night in range(NIGHTS):
+            record = home.night()
+            when = "later" if night else "first"
+            counted[when] += 1
+            for name, fact in facts(record, home.config.target).items():
+                low, likely, high = record["forecast"]["figures"][name]
+                held[when][name] += low <= fact <= high
+                if night == NIGHTS - 1 and name in ("calls", "tokens", "usd"):
+                    widths.append((high - low) / likely)
+    shares = {when: {name: held[when][name] / counted[when] for name in SHOWN} for when in held}
+    print(shares, "width in the end", round(float(np.median(widths)), 2))
+    for when, found in shares.items():
+        for name, share in found.items():
+            assert share >= COVERAGE, (when, name, share)
+    # a range that holds everything says nothing
+    assert float(np.median(widths)) < 1.0
+
+
+def test_resumed_and_replayed_nights_say_nothing_of_durations() -> None:
+    home = SimulatedHome(0)
+    for _ in range(3):
+        home.night()
+    before = home.plan().figures["seconds"]
+    slow = home.nights[-1] | {"ended": home.nights[-1]["ended"] | {"seconds": 1e6, "resumed": True}}
+    home.nights.append(slow)
+    after = home.plan().figures["seconds"]
+    assert abs(math.log(after[1] / before[1])) < 0.1  # only the shares of its rows count
+
+
+def critic_calls(config: Nightly, nights: list[dict[str, Any]]) -> float:
+    """The likely calls of decontamination."""
+    return sum(
+        one["calls"]
+        for one in drawn(plan_of(config, nights, [], Settings())).stages
+        if one["stage"] == "decontaminate"
+    )
+
+
+def test_the_judge_of_decontamination_is_forecast_and_said(tmp_path: Path) -> None:
+    file = tmp_path / "exam.jsonl"
+    file.write_text(
+        "".join(
+            f'{{"question": "Ann has {n} pens and buys {n + 2} more. How many has she?"}}\n'
+            for n in (3, 5, 9)
+        )
+    )
+    settings: dict[str, Any] = {"benchmarks": [str(file)]}
+    config = Nightly.model_validate({"target": 20, "decontaminate": settings})
+    plan = plan_of(config, [], [], Settings())
+    expected = NEAR_PER_LEAK * planted(Benchmarks.load([file]).items(), 100)
+    assert plan.measured == expected > 200
+    forecast = drawn(plan)
+    assert critic_calls(config, []) > 0.7 * expected
+    without = Nightly.model_validate({"target": 20})
+    assert (
+        forecast.figures["calls"][1] - drawn(plan_of(without, [], [], Settings())).figures["calls"][1]
+        > 0.7 * expected
+    )
+    assert "Decontamination asks the critic about " in notice(forecast.record())
+    # nobody is asked: no call, no line
+    for some in ({}, {"benchmarks": [str(file)], "ask": False}):
+        quiet = Nightly.model_validate({"target": 20, "decontaminate": some})
+        assert critic_calls(quiet, []) == 0
+        assert notice(drawn(plan_of(quiet, [], [], Settings())).record()) == ""
+
+
+def test_rules_that_a_night_has_measured_are_not_measured_again(tmp_path: Path) -> None:
+    file = tmp_path / "exam.jsonl"
+    file.write_text('{"question": "Ann has 3 pens and buys 5 more. How many has she?"}\n')
+    config = Nightly.model_validate({"target": 20, "decontaminate": {"benchmarks": [str(file)]}})
+    files = Benchmarks.load([file]).files
+    certificate = Certificate(
+        tuple((name, digest, 1) for name, _, digest in files), tuple(config.decontaminate.rules), (), (), 0, None, 0,
+        rows=400, judged={"different": 7, "same": 1},
+    )  # fmt: skip
+    home = SimulatedHome(3)
+    night = home.night() | {"decontamination": certificate.to_dict()}
+    night["service"] = [one | {"tag": "critique", "calls": 5} for one in night["service"][:1]]
+    plan = plan_of(config, [night], [], Settings())
+    assert plan.measured == 0
+    assert plan.near == Share(8, 400)
+    (tmp_path / "exam.jsonl").write_text(
+        '{"question": "Another one, of 17 words and 3 numbers, in another set?"}\n'
+    )
+    assert plan_of(config, [night], [], Settings()).measured > 0

@@ -1,0 +1,37 @@
+"""A sample is fixed by the seed and the rows, not by the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from storage.datasets.sample import sample
+from storage.datasets.store import Store
+from tests.storage.conftest import DAY, Rows
+
+
+def test_the_same_rows_whatever_the_files(tmp_path: Path, rows: Rows) -> None:
+    whole, parts = Store(tmp_path / "whole"), Store(tmp_path / "parts")
+    whole.publish("set", [rows(0, 300)], lineage={}, date=DAY)
+    for first in (200, 0, 100):
+        parts.publish("set", [rows(first, first + 100)], lineage={}, date=DAY)
+    one = sample(whole, "set", 40, 7, ["question", "id"])
+    assert one.column_names == ["question", "id"]
+    assert one.num_rows == len(set(one.column("id").to_pylist())) == 40
+    assert sample(parts, "set", 40, 7, ["question", "id"]).equals(one)
+    assert not sample(whole, "set", 40, 8, ["question", "id"]).equals(one)
+
+
+def test_most_of_it_stays_when_the_version_grows(tmp_path: Path, rows: Rows) -> None:
+    store = Store(tmp_path)
+    found = []
+    for first, last in ((0, 300), (300, 330)):
+        version = store.publish("set", [rows(first, last)], lineage={}, date=DAY)
+        found.append(set(sample(store, version, 100, 1, ["id"])["id"].to_pylist()))
+    assert 75 <= len(found[0] & found[1]) < 100
+
+
+def test_a_small_version_is_taken_whole(tmp_path: Path, rows: Rows) -> None:
+    store = Store(tmp_path)
+    store.publish("set", [rows(0, 5)], lineage={}, date=DAY)
+    assert sample(store, "set", 40, 7, ["id"]).num_rows == 5
+    assert sample(store, "set", 0, 7, ["id"]).num_rows == 0

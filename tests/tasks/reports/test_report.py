@@ -1,0 +1,261 @@
+"""The report: all its numbers, formulas as MathML, hostile rows harmless, no address on the network."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+import pytest
+from markdown_it import MarkdownIt
+
+from storage.reasons import Code, reason
+from storage.rows import Row, reject, to_table
+from tasks.reports import Figures, FunnelLine, Report, collect
+from tasks.reports.figures import EXAMPLES, SHORT_ID, Dropped, reasons
+from tasks.reports.mathematics import DEEPEST, MOST
+from tasks.reports.mathematics import to_html as mathematics
+
+EVIL = '<script>alert("x")</script><img src=x onerror=alert(1)> $\\text{<script>alert(2)</script>}$ ``` | [a](javascript:1)'
+
+
+def figures(**changes: object) -> Figures:
+    added = [
+        Row(
+            rf"Find $\frac{{1}}{{2}} + {i}$.", "en", solution=rf"It is \boxed{{{i}}}.", solution_format="cot", answer=str(i),
+            subdomain="limits", source="self_instruct", scores={"answer": 0.9}, difficulty=0.25, license="own",
+        )
+        for i in range(12)
+    ]  # fmt: skip
+    rejected = reject(
+        to_table([Row("a", "en"), Row("b", "en"), Row("c", "en")]),
+        [
+            reason("verify", Code.DIFFERENT, answer="1", reference="2"),
+            reason("verify", Code.DIFFERENT, answer="3", reference="4"),
+            reason("mix", Code.OVER_TARGET, target=12),
+        ],
+    )
+    given: dict[str, object] = {
+        "version": "math-sft@2026.11.20",
+        "digest": "ab" * 32,
+        "whole": to_table(added),
+        "added": to_table(added),
+        "samples": to_table(added[:10]),
+        "rejected": rejected,
+        "funnel": [FunnelLine("Solve", 15, 12, 2, 1)],
+        "costs": [
+            {
+                "role": "teacher",
+                "model": "m",
+                "completions": 1234,
+                "cached": 1,
+                "prompt_tokens": 5,
+                "completion_tokens": 6,
+                "estimated": 0,
+                "usd": 1.5,
+            },
+        ],
+        "lineage": {"base": None, "seed": 1},
+    }
+    return collect(**(given | changes))  # type: ignore[arg-type]
+
+
+def test_the_page_says_what_happened() -> None:
+    page = Report(figures()).html()
+    for text in ("math-sft@2026.11.20", "1,234", "$1.50", "limits", "answer … is not …"):
+        assert text in page
+    assert page.count("<svg") >= 5
+    assert page.count('class="row"') == 10
+
+
+def test_the_page_says_how_far_correctness_can_be_trusted() -> None:
+    held = {"labelled": 1600, "accuracy": 0.9125, "ece": 0.0312, "bins": [[0.1, 0.0, 600], [0.9, 0.95, 1000]]}
+    tried, untried = (figures(lineage={"calibration": found}) for found in (held, {"weights": {}, "rows": 0}))
+    for text in (Report(tried).html(), Report(tried).markdown(path="x")):
+        for part in ("1,600 solutions", "0.912", "0.031", "How far"):
+            assert part in text
+    assert Report(tried).html().count("<svg") == Report(untried).html().count("<svg") + 1
+    assert "How far" not in Report(untried).html() + Report(untried).markdown(path="x")
+
+
+def test_reasons_are_folded_and_counted() -> None:
+    a, b, c = (Row(name, "en").id for name in "abc")
+    assert figures().reasons == [
+        Dropped("verify", "answer … is not …", 2, tuple(sorted((a, b)))),
+        Dropped("mix", "over the target of 12", 1, (c,)),
+    ]
+
+
+def test_every_reason_has_examples_for_why() -> None:
+    table = reject(
+        to_table([Row(f"q{i}", "en") for i in range(50)]),
+        [reason("verify", Code.DIFFERENT, answer=i, reference=0) for i in range(50)],
+    )
+    (found,) = reasons(table)
+    assert found.examples == tuple(sorted(Row(f"q{i}", "en").id for i in range(50)))[:EXAMPLES]
+    assert reasons(table.take(list(reversed(range(50))))) == [found]
+    report = Report(figures(rejected=table))
+    for page in (report.html(), report.markdown(path="x")):
+        assert found.examples[0][:SHORT_ID] in page
+        assert "./mathmill why ID" in page
+
+
+def test_rows_that_were_set_aside_are_no_losses() -> None:
+    why = [
+        reason("calibrate", Code.CALIBRATED),
+        reason("probe", Code.STUDENT_RIGHT),
+        reason("probe", Code.CALL_FAILED, error="refused"),
+        reason("verify", Code.DIFFERENT, answer="1", reference="2"),
+    ]
+    found = figures(rejected=reject(to_table([Row(f"q{i}", "en") for i in range(4)]), why))
+    assert [(one.stage, one.rows) for one in found.reasons] == [("probe", 1), ("verify", 1)]
+    report = Report(found)
+    assert "<b>2</b><span>rejected or failed" in report.html()
+    assert "2 rejected or failed" in report.markdown(path="x")
+    for page in (report.html(), report.markdown(path="x")):
+        assert "student is right" not in page
+        assert "solved to calibrate" not in page
+
+
+def test_numbers_that_all_reasons_of_a_kind_share_are_told() -> None:
+    why = [
+        reason("weigh", Code.UNLIKELY, correctness=p, threshold="0.70", same=1, samples=4)
+        for p in ("0.31", "0.02")
+    ]
+    table = reject(to_table([Row("a", "en"), Row("b", "en")]), why)
+    assert [(one.stage, one.reason, one.rows) for one in reasons(table)] == [
+        ("weigh", "correctness … is under 0.70; …/… samples agree", 2)
+    ]
+
+
+def test_reasons_that_were_stored_as_text_are_counted_as_unknown() -> None:
+    table = to_table([Row("a", "en", rejected="verify: answer 1 is not 2"), Row("b", "en", rejected="x")])
+    assert [(one.stage, one.reason, one.rows) for one in reasons(table)] == [("unknown", "unknown", 2)]
+    table = table.append_column("stage", pa.array(["verify", "mix"]))
+    assert [(one.stage, one.reason, one.rows) for one in reasons(table)] == [
+        ("mix", "unknown", 1),
+        ("verify", "unknown", 1),
+    ]
+
+
+def test_the_page_needs_no_network_and_runs_no_script() -> None:
+    page = Report(figures()).html()
+    assert not re.search(r"<script|<link|<img|url\(\s*['\"]?http", page)
+    # the only addresses are names of XML namespaces
+    assert {
+        a
+        for a in re.findall(r'https?://[^"\s<)]+', page)
+        if "w3.org" not in a and "purl.org" not in a and "creativecommons" not in a
+    } <= {"https://matplotlib.org/"}
+
+
+def test_hostile_rows_are_text() -> None:
+    row = Row(
+        EVIL,
+        "en",
+        solution=EVIL,
+        solution_format="cot",
+        answer=EVIL,
+        subdomain=EVIL,
+        critique=EVIL,
+        scores={"answer": 1.0},
+    )
+    dropped = reject(to_table([row]), [reason("generate", Code.MALFORMED_ITEM, why=EVIL)])
+    one = to_table([row])
+    found = figures(added=one, samples=one, whole=one, rejected=dropped, lineage={"note": EVIL})
+    page = Report(found).html()
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;" in page
+    markdown = Report(found).markdown(path="/tmp/x.html")
+    # what is left may only stand inside fenced blocks, which no renderer reads as markup
+    assert "<script" not in re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
+    rendered = MarkdownIt("commonmark").enable("table").render(markdown)
+    assert not re.search(r"<script|<img(?! src=\"data:image/png;base64,)|<a[ >]", rendered)
+    assert rendered.count("<h2>") == Report(figures()).markdown(path="x").count("\n## ")
+
+
+def test_markdown_has_the_same_numbers() -> None:
+    text = Report(figures()).markdown(path="/tmp/x.html")
+    for part in (
+        "math-sft@2026.11.20",
+        "| Solve | 15 | 12 | 2 | 1 |",
+        "| teacher | m | 1,234 |",
+        "data:image/png;base64,",
+        "/tmp/x.html",
+    ):
+        assert part in text
+
+
+def test_an_empty_night_has_a_page_too() -> None:
+    empty = to_table([])
+    page = Report(
+        figures(added=empty, whole=empty, rejected=empty, funnel=[FunnelLine("Solve", 0, 0, 0, 0)], costs=[])
+    ).html()
+    assert "0 random rows" in page
+
+
+def test_same_figures_same_bytes() -> None:
+    assert Report(figures()).html() == Report(figures()).html()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "absent"),
+    [
+        (r"half is $\frac{1}{2}$", "<mfrac>", "$"),
+        (r"\[x^2\]", 'display="block"', "\\["),
+        (r"so \boxed{\frac{3}{4}}", '<span class="boxed">', "\\boxed"),
+        ("it costs $5 and $6", "it costs $5 and $6", "<math"),
+        (r"broken $\frac{$ here", r"broken $\frac{$ here", "<math"),
+        (r"$\text{<b>x</b>}$", "&lt;b&gt;", "<b>"),
+        (r"$\href{javascript:alert(1)}{x}$", "<math", "href"),
+        ("$" + "x" * 3000 + "$", "xxx", "<math"),
+        ("a < b & c", "a &lt; b &amp; c", "< b"),
+    ],
+)
+def test_mathematics(text: str, expected: str, absent: str) -> None:
+    found = mathematics(text)
+    assert expected in found
+    assert absent not in found
+
+
+BOMBS = {
+    "openings": "\\(" * 60_000,
+    "openings of blocks": "\\[" * 60_000,
+    "dollars": "$a " * 60_000,
+    "double dollars": "$$ " * 60_000,
+    "boxes": "\\boxed{" * 60_000,
+    "boxes that close": "\\boxed{a" * 30_000 + "}" * 30_000,
+    "braces": "\\(" + "{" * 60_000 + "\\)",
+    "one far end": "\\(x" * 60_000 + "\\)",
+    "many formulas": "\\(x_1^2\\) " * 20_000,
+    "deep": "\\(" + "\\sqrt{" * 120 + "x" + "}" * 120 + "\\)",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_of_latex_is_shown_as_it_was_written(name: str) -> None:
+    text = BOMBS[name]
+    shown = mathematics(text)
+    assert len(shown) <= 20 * len(text)
+    assert shown.count("<math") <= MOST // 3
+    assert depth(shown) <= DEEPEST + 2
+
+
+def depth(markup: str) -> int:
+    deepest = now = 0
+    for closing in re.findall(r"<(/?)[a-z][^>]*?(?<!/)>", markup.replace("<br>", "")):
+        now += -1 if closing else 1
+        deepest = max(deepest, now)
+    return deepest
+
+
+@pytest.mark.parametrize(
+    "length", ["99999em", "-99999em", "3000pt", "900cm", "100%", "calc(100vw)", "90000mu"]
+)
+def test_no_space_is_as_wide_as_the_page(length: str) -> None:
+    for command in ("hspace", "kern", "mspace"):
+        shown = mathematics(rf"\(a\{command}{{{length}}}b\)")
+        assert not re.search(r'(width|lspace|rspace)="', shown)
+    many = mathematics(r"\(" + r"\hspace{3em}" * 60 + r"\)")
+    assert many.count('width="') == 4  # twelve em in all
+    assert 'width="1em"' in mathematics(r"\(a\hspace{1em}b\)")

@@ -1,0 +1,138 @@
+"""Scoring: planted errors score low, thresholds cut with their numbers, failures are failures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from storage.reasons import Code
+from storage.rows import Row, column, reasons_of, to_table
+from tasks.llm.engine import Engine
+from tasks.llm.request import Failure
+from tasks.plugins import module, names
+from tasks.problems.machinery.family import families, make
+from tasks.scorers import Scored, cut, score
+from tasks.seeding import rng_of
+from tasks.stages.outcome import balance
+
+
+def solved(count: int, *, wrong: bool) -> list[Row]:
+    rows = []
+    for i in range(count):
+        problem = make(families()["linear_equation"], rng_of("score", i), 2, "en")
+        answer = str(int(problem.worked.answer) + (3 if wrong else 0))
+        steps = [*problem.worked.steps[:-1], f"x = {answer}.", rf"\boxed{{{answer}}}"]
+        rows.append(
+            Row(problem.question, "en", solution="\n".join(steps), solution_format="cot", answer=answer)
+        )
+    return rows
+
+
+def test_the_critic_tells_right_from_wrong(engine: Callable[..., Engine]) -> None:
+    rows = solved(40, wrong=False) + solved(40, wrong=True)
+    outcome = score(
+        to_table(rows),
+        name="critique",
+        thresholds={"answer": 0.5},
+        tick=lambda n: None,
+        critic=engine("critic"),
+    )
+    rejected = [why is not None for why in column(outcome.rows, "rejected")]
+    # the critic errs at its own seeded rate, about 6 %
+    assert sum(rejected[:40]) <= 8
+    assert sum(rejected[40:]) >= 32
+    assert all(column(outcome.rows, "critique")[40:45])
+    assert all(0 <= value <= 1 for pairs in column(outcome.rows, "scores") for _, value in pairs)
+    assert outcome.facts["bills"][0]["completions"] == 80
+
+
+def test_a_row_that_could_not_be_judged_has_failed(engine: Callable[..., Engine]) -> None:
+    outcome = score(
+        to_table(solved(3, wrong=False)),
+        name="critique",
+        thresholds={"answer": 0.5},
+        tick=lambda n: None,
+        critic=engine("critic", offline=True),
+    )
+    assert balance("critique", outcome).failed == 3
+    kinds = [why and (why.code, why.values["kind"]) for why in reasons_of(outcome.rows)]
+    assert kinds == [(Code.CALL_FAILED, Failure.OFFLINE)] * 3
+
+
+def test_the_critic_is_asked_about_what_the_votes_have_not_settled(engine: Callable[..., Engine]) -> None:
+    rows = solved(6, wrong=False)
+    rows += [
+        Row(rows[0].question, "en", solution=f"{rows[0].solution} {i}", correctness=0.99) for i in range(2)
+    ]
+    rows += [
+        Row(rows[1].question, "en", solution=f"{rows[1].solution} {i}", correctness=0.5) for i in range(2)
+    ]
+    for row in rows:
+        row.correctness = row.correctness or 0.97
+        row.verdicts = {"settled": "no" if row.correctness == 0.5 else "yes"}
+    ticks: list[int] = []
+    outcome = score(
+        to_table(rows), name="critique", thresholds={}, tick=ticks.append, critic=engine("critic")
+    )
+    scores = [dict(pairs or ()) for pairs in column(outcome.rows, "scores")]
+    # of a settled question the likeliest row; of an unsettled one the rows that are not settled
+    assert [i for i, found in enumerate(scores) if "answer" in found] == [2, 3, 4, 5, 6, 8, 9]
+    assert outcome.facts["bills"][0]["completions"] == 7
+    assert sum(ticks) == len(rows)
+    # what it says of a question is said of all its rows
+    assert scores[0]["instruction"] == scores[6]["instruction"] == scores[7]["instruction"]
+    assert scores[1]["instruction"] == scores[8]["instruction"]
+
+
+def test_thresholds_cut_with_score_and_threshold() -> None:
+    table = to_table(solved(3, wrong=False))
+    out = cut(table, Scored({"answer": [0.4, 0.5, None]}), stage="critique", thresholds={"answer": 0.5})
+    assert column(out, "rejected") == ["critique: answer 0.40 is under 0.50", None, None]
+    assert [dict(pairs or ()) for pairs in column(out, "scores")] == [
+        {"answer": pytest.approx(0.4)},
+        {"answer": 0.5},
+        {},
+    ]
+
+
+def test_heuristics_see_run_on_text_and_empty_questions() -> None:
+    good = solved(1, wrong=False)[0]
+    loop = Row("What is 3 + 4? Explain.", "en", solution="This line comes again and again.\n" * 6)
+    vague = Row("Why?", "en", solution="Because.")
+    outcome = score(
+        to_table([good, loop, vague]), name="heuristics", thresholds={"heuristics": 0.5}, tick=lambda n: None
+    )
+    scores = [dict(pairs)["heuristics"] for pairs in column(outcome.rows, "scores")]
+    assert scores[0] == 1
+    assert scores[1] == pytest.approx(2 / 3)
+    assert scores[2] == pytest.approx(1 / 3)
+    assert [why is None for why in column(outcome.rows, "rejected")] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("solution", "kept"),
+    [
+        ("I am not sure of this approach, but here is my attempt.\n85 + 126 = 211\n\\boxed{211}", False),
+        ("I'm not entirely certain, so this is only a guess.\n\\boxed{4}", False),
+        ("I don’t know how to count these.\n\\boxed{4}", False),
+        ("# not sure of this\nvalue = 4 * 7\nprint(value)", False),
+        ("我不确定这个方法对不对，先试一试。\n4 * 7 = 28\n\\boxed{28}", False),
+        ("# 不确定\nprint(28)", False),
+        ("By guess and check, x = 3: 3 * 3 = 9.\n\\boxed{3}", True),
+        ("We guess that f(x) = x and prove it by induction.\n\\boxed{x}", True),
+        ("To make sure, 2 + 2 = 4. Tom is not sure which door to take.\n\\boxed{4}", True),
+        ("为了确定面积，3 * 4 = 12。\n\\boxed{12}", True),
+    ],
+)
+def test_a_solution_that_calls_itself_a_guess_is_dropped(solution: str, kept: bool) -> None:
+    row = Row("How many are 2 + 2?", "en", solution=solution, solution_format="cot", answer="4")
+    outcome = score(to_table([row]), name="heuristics", thresholds={"heuristics": 0.5}, tick=lambda n: None)
+    assert (column(outcome.rows, "rejected") == [None]) is kept
+
+
+@pytest.mark.parametrize("name", names("tasks.scorers"))
+def test_a_scorer_takes_a_shard_without_rows(name: str, engine: Callable[..., Engine]) -> None:
+    tools = {"critic": engine("critic")} if "critic" in module("tasks.scorers", name).needs else {}
+    outcome = score(to_table([]), name=name, thresholds={}, tick=lambda n: None, **tools)
+    assert outcome.rows.num_rows == 0

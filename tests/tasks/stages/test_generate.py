@@ -1,0 +1,152 @@
+"""Writing questions: orders are met in balance, by subdomain and language, from examples of the pool."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pyarrow as pa
+import pytest
+
+from storage.rows import STATED_DIFFICULTY, Row, column, kept, to_table
+from tasks.answers import Judge
+from tasks.llm.engine import Engine
+from tasks.llm.request import Completion, Usage
+from tasks.methods import self_instruct, similar
+from tasks.plugins import UnknownName, module, names
+from tasks.sandbox import Sandbox
+from tasks.stages.generate import _rows_of, asks_table, examples_by_topic, generate, rounds
+from tasks.stages.outcome import balance
+from tests import nights
+
+
+def pool() -> pa.Table:
+    topics = [("linear equations", "en"), ("probability", "en"), ("probability", "zh")]
+    return to_table(
+        [
+            Row(f"{subdomain} {language} {i}", language, subdomain=subdomain)
+            for subdomain, language in topics
+            for i in range(4)
+        ]
+    )
+
+
+def test_an_order_is_split_into_calls() -> None:
+    assert list(rounds(12, 5)) == [5, 5, 2]
+    assert list(rounds(0, 5)) == []
+
+
+def test_a_plan_orders_the_quota_and_shows_examples_of_its_topic() -> None:
+    quota = {("en", "linear equations"): 7, ("zh", "probability"): 3}
+    asks = self_instruct.plan(pool(), quota, per_call=5, examples=2, seed=1)
+    assert [(a.language, a.subdomain, a.count) for a in asks] == [
+        ("en", "linear equations", 5),
+        ("en", "linear equations", 2),
+        ("zh", "probability", 3),
+    ]
+    assert all(
+        e["question"].startswith("linear equations en") for a in asks[:2] for e in a.variables["examples"]
+    )
+    assert asks[2].variables["subdomain"] == "概率"
+    assert len({ask.seed for ask in asks}) == 3
+    assert asks == self_instruct.plan(
+        pool().take(list(range(11, -1, -1))), quota, per_call=5, examples=2, seed=1
+    )
+
+
+def test_a_topic_without_examples_borrows_from_its_language() -> None:
+    (ask,) = self_instruct.plan(pool(), {("zh", "limits"): 2}, per_call=5, examples=3, seed=1)
+    assert len(ask.parent_ids) == 3
+    assert all("zh" in example["question"] for example in ask.variables["examples"])
+
+
+def test_seeds_without_a_topic_set_the_tone_of_every_topic() -> None:
+    own = to_table([Row(f"mine {i}", "en") for i in range(5)])
+    both = pa.concat_tables([pool(), own])
+    asks = self_instruct.plan(both, {("en", "linear equations"): 50}, per_call=5, examples=3, seed=1)
+    for ask in asks:
+        mine = [e for e in ask.variables["examples"] if e["question"].startswith("mine")]
+        assert (len(mine), len(ask.variables["examples"])) == (1, 3)
+
+
+def test_examples_show_each_question_once() -> None:
+    twice = to_table([Row("q", "en", solution=f"s{i}", subdomain="limits") for i in range(3)])
+    assert len(examples_by_topic(twice)["en", "limits"]) == 1
+
+
+def test_similar_shows_a_failure_with_its_neighbours() -> None:
+    failure = Row("failed", "en", subdomain="limits")
+    near = [Row(f"near {i}", "en", subdomain="limits", parent_ids=[failure.id]) for i in range(4)]
+    far = Row("far", "en", subdomain="limits", parent_ids=["another failure"])
+    asks = similar.plan(
+        to_table([failure, *near, far]), {("en", "limits"): 4}, per_call=2, examples=3, seed=1
+    )
+    for ask in asks:
+        assert ask.variables["question"] == "failed"
+        assert {example["question"] for example in ask.variables["examples"]} < {row.question for row in near}
+        assert ask.parent_ids[0] == failure.id
+
+
+def test_the_teacher_meets_an_order_in_balance(engine: Callable[..., Engine]) -> None:
+    quota = {("en", "linear equations"): 40, ("zh", "probability"): 20}
+    asks = asks_table(self_instruct.plan(pool(), quota, per_call=5, examples=2, seed=1))
+    outcome = generate(
+        asks, engine=engine("teacher"), source="self_instruct", license="own", tick=lambda n: None
+    )
+    counts = balance("self_instruct", outcome)
+    assert counts.asked == 60
+    assert counts.kept >= 45
+    rows = kept(outcome.rows)
+    by_topic = Counter(zip(column(rows, "language"), column(rows, "subdomain"), strict=True))
+    assert set(by_topic) == set(quota)
+    assert all(column(rows, "question"))
+    assert set(column(rows, "domain")) == {"algebra", "probability"}
+    params = orjson.loads(column(rows, "params")[0])
+    assert len(params["completion"]) == 64
+
+
+def test_a_dead_endpoint_fails_every_question_of_the_order(engine: Callable[..., Engine]) -> None:
+    asks = asks_table(self_instruct.plan(pool(), {("en", "probability"): 7}, per_call=5, examples=1, seed=1))
+    outcome = generate(
+        asks, engine=engine("teacher", offline=True), source="s", license="l", tick=lambda n: None
+    )
+    counts = balance("self_instruct", outcome)
+    assert (counts.asked, counts.failed) == (7, 7)
+    assert len(set(column(outcome.rows, "id"))) == 7
+
+
+def test_methods_are_found_by_name() -> None:
+    assert {"self_instruct", "similar"} <= set(names("tasks.methods"))
+    assert module("tasks.methods", "similar") is similar
+    with pytest.raises(UnknownName, match="no 'evolve' in tasks/methods/; there are: .*self_instruct"):
+        module("tasks.methods", "evolve")
+
+
+def test_the_difficulty_that_the_writer_states_stays_with_the_published_rows(
+    engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge, tmp_path: Path
+) -> None:
+    night = nights.night(tmp_path / "home", engine=engine, sandbox=sandbox, judge=judge, seed=1)
+    published = night.store.read(night.version).to_pylist()
+    stated = [dict(row["verdicts"]).get(STATED_DIFFICULTY) for row in published]
+    assert len(stated) >= 20
+    # the embedded teacher states one with all but the items that are malformed
+    assert set(stated) <= {"1", "2", "3", "4", "5"}
+    assert len(set(stated)) > 1
+    # it is the writer's: the same for all solutions of a question
+    by_question = {(row["problem_id"], one) for row, one in zip(published, stated, strict=True)}
+    assert len(by_question) == len({row["problem_id"] for row in published})
+
+
+def test_an_item_that_states_no_difficulty_has_none() -> None:
+    done = Completion(
+        "key",
+        '{"problems": [{"question": "What is 1 + 1?"}, {"question": "2?", "difficulty": 4}]}',
+        "stop",
+        Usage(10, 10),
+    )
+    plan = {"method": "self_instruct", "prompt": "self_instruct", "language": "en", "subdomain": "limits",
+            "count": 2, "parent_ids": [], "seed": 1}  # fmt: skip
+    rows = _rows_of(plan, done, source="s", license="l", model="m")
+    assert [row.verdicts for row in rows] == [{}, {STATED_DIFFICULTY: "4"}]

@@ -1,0 +1,126 @@
+"""The mixture: shares hold, the target holds, the choice does not depend on order."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage.rows import Row, column, kept, to_table
+from tasks.stages.mix import MixSettings, mix
+
+
+def rows(count: int, **changes: list[str]) -> list[Row]:
+    made = []
+    for i in range(count):
+        fields = {name: values[i % len(values)] for name, values in changes.items()}
+        made.append(
+            Row(
+                f"question {i // 2}",
+                "en",
+                solution=f"solution {i}",
+                solution_format="cot",
+                domain="algebra",
+                source="a",
+            )
+        )
+        for name, value in fields.items():
+            setattr(made[-1], name, value)
+    return made
+
+
+def run(table: pa.Table, *, near: tuple[str, ...] = (), seed: int = 1, **changes: object) -> pa.Table:
+    defaults: dict[str, object] = {"target": 1000, "per_problem": 10, "shares": {}}
+    return mix(table, settings=MixSettings(**(defaults | changes)), near=near, seed=seed, tick=lambda n: None)  # type: ignore[arg-type]
+
+
+def test_the_target_is_met_and_the_rest_says_why() -> None:
+    out = run(to_table(rows(30)), target=12)
+    assert kept(out).num_rows == 12
+    assert set(column(out, "rejected")) == {None, "mix: over the target of 12"}
+
+
+def test_shares_hold_of_what_is_taken() -> None:
+    table = to_table(rows(100, solution_format=["cot", "cot", "cot", "pot"]))
+    out = kept(run(table, shares={"format": {"cot": 0.5}}))
+    counts = Counter(column(out, "solution_format"))
+    assert counts["pot"] == 25
+    assert abs(counts["cot"] - counts["pot"]) <= 1
+
+
+def test_a_share_of_zero_takes_none() -> None:
+    out = kept(run(to_table(rows(40, source=["a", "b"])), shares={"source": {"b": 0.0}}))
+    assert set(column(out, "source")) == {"a"}
+
+
+def test_each_question_keeps_its_best_of_each_format() -> None:
+    four = [
+        Row("q", "en", solution=f"s{i}", solution_format=kind, correctness=score)
+        for i, (kind, score) in enumerate([("cot", 0.9), ("cot", 0.8), ("pot", 0.1), ("pot", 0.7)])
+    ]
+    out = kept(run(to_table(four), per_problem=2))
+    assert sorted(column(out, "solution")) == ["s0", "s3"]
+
+
+def test_rows_near_a_failure_are_taken_more_often() -> None:
+    table = to_table([Row(f"q{i}", "en", solution="s", solution_format="cot") for i in range(2000)])
+    near = tuple(column(table, "id")[::2])
+    out = kept(run(table, target=400, near=near, boost=4.0))
+    share = len(set(column(out, "id")) & set(near)) / 400
+    # weights 4 to 1 without replacement from equal halves: about 0.78
+    assert 0.70 < share < 0.86
+
+
+def test_harder_questions_weigh_more() -> None:
+    easy, hard = Row("e", "en", solution="s", difficulty=0.0), Row("h", "en", solution="s", difficulty=0.75)
+    assert column(run(to_table([easy, hard])), "loss_weight") == [1.0, 1.75]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.permutations(range(24)), st.integers(1, 30), st.sampled_from([0.2, 0.5, 1.0]))
+def test_the_choice_does_not_depend_on_order(order: list[int], target: int, share: float) -> None:
+    table = to_table(rows(24, solution_format=["cot", "pot", "pot"], domain=["algebra", "geometry"]))
+    settings_ = {"target": target, "per_problem": 1, "shares": {"format": {"pot": share}}}
+    one, other = run(table, **settings_), run(table.take(order), **settings_)
+    assert set(column(kept(one), "id")) == set(column(kept(other), "id"))
+    assert one.num_rows == other.num_rows == 24
+    counts = Counter(column(kept(one), "solution_format"))
+    assert counts["pot"] <= max(1, round(share * max(1, kept(one).num_rows)) + 1)
+
+
+def test_another_seed_takes_other_rows() -> None:
+    table = to_table(rows(200))
+    first, second = (set(column(kept(run(table, target=50, seed=s)), "id")) for s in (1, 2))
+    assert first != second
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_small_tables(count: int) -> None:
+    assert kept(run(to_table(rows(count)))).num_rows == count
+
+
+def test_least_shares_of_domains_hold_of_what_is_taken() -> None:
+    table = to_table(rows(200, domain=["algebra"] + ["calculus"] * 9))
+    out = run(table, target=60, at_least={"algebra": 0.25})
+    counts = Counter(column(kept(out), "domain"))
+    assert counts == {"algebra": 15, "calculus": 45}
+    # 20 rows of algebra are a quarter of no more than 80
+    out = run(table, target=150, at_least={"algebra": 0.25})
+    assert Counter(column(kept(out), "domain")) == {"algebra": 20, "calculus": 60}
+    assert "mix: over the 80 rows in which every domain has its least share" in column(out, "rejected")
+
+
+def test_least_and_largest_shares_hold_together() -> None:
+    table = to_table(rows(200, domain=["algebra", "calculus"], solution_format=["cot", "cot", "pot", "cot"]))
+    taken = kept(run(table, target=100, at_least={"algebra": 0.4}, shares={"format": {"cot": 0.6}}))
+    domains, formats = (Counter(column(taken, name)) for name in ("domain", "solution_format"))
+    assert domains["algebra"] >= 0.4 * taken.num_rows
+    assert formats["cot"] <= 0.6 * taken.num_rows + 1
+    assert taken.num_rows > 60
+
+
+def test_a_domain_that_is_not_there_leaves_nothing() -> None:
+    assert kept(run(to_table(rows(20)), at_least={"calculus": 0.1})).num_rows == 0

@@ -1,0 +1,169 @@
+"""Solving: k samples a question in both formats, each asked once, in balance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from storage.ledger import Ledger
+from storage.rows import Row, column, kept, to_table
+from tasks.llm.endpoint import Endpoint
+from tasks.llm.engine import Engine
+from tasks.llm.request import Completion, Usage
+from tasks.llm.transport import Response
+from tasks.problems.machinery.family import families, make
+from tasks.replies.solutions import Removed
+from tasks.seeding import rng_of, seed_of
+from tasks.stages.outcome import balance
+from tasks.stages.solve import SolveSettings, _row, formats, solve
+
+
+@pytest.mark.parametrize(
+    ("samples", "share", "expected"),
+    [
+        (4, 0.5, ["cot", "pot", "cot", "pot"]),
+        (4, 0.0, ["cot"] * 4),
+        (4, 1.0, ["pot"] * 4),
+        (3, 0.34, ["cot", "cot", "pot"]),
+        (1, 0.5, ["cot"]),
+    ],
+)
+def test_formats_are_spread_evenly(samples: int, share: float, expected: list[str]) -> None:
+    assert formats(SolveSettings(samples=samples, pot_share=share)) == expected
+
+
+def questions(count: int) -> list[Row]:
+    family = families()["linear_equation"]
+    made = [make(family, rng_of("solve", i), 1 + i % 3, "zh" if i % 4 == 0 else "en") for i in range(count)]
+    return [
+        Row(p.question, p.language, subdomain=p.subdomain, domain="algebra", source="test", license="x")
+        for p in made
+    ]
+
+
+def test_every_sample_is_a_row_with_its_origin(engine: Callable[..., Engine]) -> None:
+    asked = questions(12)
+    outcome = solve(to_table(asked), engine=engine(), settings=SolveSettings(), seed=3, tick=lambda n: None)
+    assert outcome.asked == 48
+    counts = balance("solve", outcome)
+    assert counts.kept >= 40
+    rows = outcome.rows.to_pylist()
+    assert [row["parent_ids"] for row in rows[::4]] == [[question.id] for question in asked]
+    assert [row["sample_index"] for row in rows[:4]] == [0, 1, 2, 3]
+    assert [row["solution_format"] for row in rows[:4]] == ["cot", "pot", "cot", "pot"]
+    good = kept(outcome.rows).to_pylist()
+    assert all(row["answer"] for row in good if row["solution_format"] == "cot")
+    assert all("print(" in row["solution"] for row in good if row["solution_format"] == "pot")
+    assert all(row["prompt"].startswith(f"solve_{row['solution_format']}.{row['language']}@") for row in rows)
+    (bill,) = outcome.facts["bills"]
+    assert bill["completions"] == 48
+    assert bill["prompt_tokens"] > 48 * 10
+
+
+def test_solving_again_asks_nothing_and_gives_the_same(engine: Callable[..., Engine]) -> None:
+    table = to_table(questions(5))
+    first = solve(table, engine=engine(), settings=SolveSettings(), seed=3, tick=lambda n: None)
+    again = engine()
+    second = solve(table, engine=again, settings=SolveSettings(), seed=3, tick=lambda n: None)
+    assert second.rows.equals(first.rows)
+    assert again.stats().calls == 0
+    other = solve(table, engine=again, settings=SolveSettings(), seed=4, tick=lambda n: None)
+    assert column(other.rows, "solution") != column(first.rows, "solution")
+
+
+def test_a_call_that_cannot_be_made_is_a_failed_row(engine: Callable[..., Engine]) -> None:
+    offline = engine(offline=True)
+    outcome = solve(
+        to_table(questions(2)), engine=offline, settings=SolveSettings(), seed=3, tick=lambda n: None
+    )
+    counts = balance("solve", outcome)
+    assert (counts.kept, counts.failed) == (0, 8)
+    assert len(set(column(outcome.rows, "id"))) == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "solution", "answer", "why"),
+    [
+        (
+            "<think>\nmaybe 99999\n</think>\n\nSo 10. \\boxed{10}<|im_end|>",
+            "stop",
+            "So 10. \\boxed{10}",
+            "10",
+            None,
+        ),
+        ("It is \\boxed{5}.</s>[INST] more [/INST] 7", "length", "It is \\boxed{5}.", "5", None),
+        ("It is 1\u200b2\u202e.", "stop", "It is 12.", "12", None),
+        (
+            "So \\boxed{5}. Let me check that 3",
+            "length",
+            "So \\boxed{5}. Let me check that 3",
+            None,
+            "cut off",
+        ),
+        ("<think>\nmaybe 99999", "stop", None, None, "thinking never ended"),
+    ],
+)
+def test_a_reply_leaves_its_tokens_and_its_thinking_behind(
+    text: str, finish: str, solution: str | None, answer: str | None, why: str | None
+) -> None:
+    (question,) = to_table(questions(1)).to_pylist()
+    removed = Removed()
+    done = Completion("key", text, finish, Usage(1, 1))
+    row = _row(question, "cot", 0, done, "model", removed)
+    assert (row.solution, row.answer) == (solution, answer)
+    assert (row.rejected is None) == (why is None)
+    assert why is None or why in str(row.rejected)
+    if "<" in text or "\u200b" in text:
+        assert removed.facts()["removed"]
+
+
+def test_samples_that_give_no_answer_are_counted_with_the_others_and_failed_calls_are_not(
+    tmp_path: Path,
+) -> None:
+    """Of four samples one has an answer, one none, one is a refusal, and one call is refused by the endpoint."""
+    (question,) = questions(1)
+    question.verdicts["abstained"] = "7"  # a row of another night
+    replies = [
+        said("It is \\boxed{5}."),
+        said("I cannot tell."),
+        said(None, refusal="No."),
+        Response(422, {}, b"{}"),
+    ]
+    with Ledger.open(str(tmp_path / "ledger.sqlite")) as ledger:
+        for seed, answers, counts in ((3, replies, ["2"] * 4), (4, replies[:1] * 4, [None] * 4)):
+            endpoint = Endpoint(role="reasoner", model="scripted")
+            seeds = [seed_of(seed, "solve", question.problem_id, index) for index in range(4)]
+            with Engine(endpoint, ledger, transports=[Scripted(answers, seeds)]) as scripted:
+                settings = SolveSettings(pot_share=0.0)
+                rows = solve(
+                    to_table([question]), engine=scripted, settings=settings, seed=seed, tick=lambda n: None
+                ).rows
+            assert [dict(pairs).get("abstained") for pairs in column(rows, "verdicts")] == counts
+
+
+class Scripted:
+    """Answers the samples of one question by a list, in their order."""
+
+    def __init__(self, answers: list[Response], seeds: list[int]) -> None:
+        self.answers = dict(zip(seeds, answers, strict=True))
+
+    async def post(self, path: str, headers: Any, body: bytes, seconds: float) -> Response:
+        return self.answers[orjson.loads(body)["seed"]]
+
+    async def get(self, path: str, headers: Any, seconds: float) -> Response:
+        return Response(200, {}, b'{"data": [{"id": "scripted"}]}')
+
+    async def close(self) -> None: ...
+
+
+def said(text: str | None, **more: str) -> Response:
+    message = {"role": "assistant", "content": text} | more
+    reply = {
+        "id": "1", "model": "scripted", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    }  # fmt: skip
+    return Response(200, {}, orjson.dumps(reply))

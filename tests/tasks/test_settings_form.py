@@ -1,0 +1,77 @@
+"""Groups of settings that a form shows folded: null stands for the defaults, and nothing else changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from flows.config import Nightly, load_config
+from flows.evaluate import Evaluate
+from flows.rebuild import Rebuild
+from storage.stage_cache.shards import digest_of
+from tasks.settings_form import UNCHANGED
+from tasks.training.config import Train
+
+FORMS: tuple[type[BaseModel], ...] = (Nightly, Rebuild, Evaluate, Train)
+FIRST = ["dataset", "target", "answers", "seeds", "budget"]
+
+
+def groups(form: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """The fields of a form that are groups of their own, whatever happens in it; optional groups are not."""
+    return {
+        name: field.annotation
+        for name, field in form.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+
+
+def properties(form: type[BaseModel]) -> dict[str, Any]:
+    found: dict[str, Any] = form.model_json_schema()["properties"]
+    return found
+
+
+def test_the_night_has_what_people_change_first_at_the_top() -> None:
+    assert list(properties(Nightly))[: len(FIRST)] == FIRST
+    assert len(groups(Nightly)) == 11
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_group_is_folded(form: type[BaseModel]) -> None:
+    drawn = properties(form)
+    assert groups(form)
+    for name, kind in groups(form).items():
+        folded, opened = drawn[name]["anyOf"]
+        assert folded == {"type": "null", "title": UNCHANGED}
+        assert opened["$ref"].endswith(f"/{kind.__name__}")
+        assert drawn[name]["default"] is None
+        assert drawn[name]["description"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_that_is_opened_shows_what_null_stands_for(form: type[BaseModel]) -> None:
+    whole = form()
+    assert form.model_validate(dict.fromkeys(groups(form))) == whole
+    assert form.model_validate({name: kind() for name, kind in groups(form).items()}) == whole
+    assert form.model_validate({name: {} for name in groups(form)}) == whole
+
+
+def test_what_a_night_accepts_and_its_digest_do_not_depend_on_the_form() -> None:
+    given = {"target": 20, "solve": {"samples": 8}, "weakness": {"share": 0.0}}
+    night = Nightly.model_validate(given)
+    assert (night.solve.samples, night.weakness.share) == (8, 0.0)
+    again = Nightly.model_validate({"seeds": None, "gates": None, **given})
+    assert digest_of(again.model_dump(mode="json")) == digest_of(night.model_dump(mode="json"))
+    assert Nightly.model_validate(night.model_dump(mode="json")) == night
+    assert Nightly.model_validate(night.model_dump(mode="json", exclude_defaults=True)) == night
+    with pytest.raises(ValidationError):
+        Nightly.model_validate({"solve": {"sample": 8}})
+    with pytest.raises(ValidationError):
+        Nightly.model_validate({"solve": 8})
+
+
+def test_null_undoes_nothing_but_its_group() -> None:
+    night = load_config(None, ["solve=null", "verify.sure=1"])
+    assert night.solve == Nightly().solve
+    assert night.verify.sure == 1

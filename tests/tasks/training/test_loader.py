@@ -1,0 +1,183 @@
+"""Every row once an epoch, blends by their weights, blocks within their length, the same stream for the same seed."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.datasets.store import Store
+from storage.rows import Row, to_table
+from tasks.training import loader
+from tasks.training.config import TrainError
+from tasks.training.loader import Group, Stream
+from tasks.training.models import tokenizer_of
+from tasks.training.packing import pack
+from tasks.training.tokens import Encoder, Tokens, prompts_of
+
+from .conftest import sums
+
+
+@pytest.fixture
+def stream(store: Store, student: Path) -> Callable[..., Stream]:
+    def make(
+        *groups: Group, packing: bool = False, length: int = 256, seed: int = 0, **encoder: bool
+    ) -> Stream:
+        tokens = Encoder(tokenizer_of(str(student)), length, **encoder)
+        chosen = groups or (Group((store.resolve("sums"),)),)
+        return Stream(store, chosen, tokens, length, packing, 8, seed)
+
+    return make
+
+
+@given(lengths=st.lists(st.integers(1, 50), max_size=200))
+def test_packing_takes_every_row_once_and_keeps_to_the_capacity(lengths: list[int]) -> None:
+    blocks = pack(np.array(lengths, np.int32), 50)
+    assert sorted(itertools.chain(*blocks)) == list(range(len(lengths)))
+    assert all(sum(lengths[row] for row in block) <= 50 for block in blocks)
+    # best fit decreasing is within 11/9 of the optimum, and that is at least the sum over the capacity
+    assert len(blocks) <= 11 / 9 * max(1, -(-2 * sum(lengths) // 50)) + 1
+
+
+def test_a_row_that_fits_no_block_is_an_error() -> None:
+    with pytest.raises(ValueError, match="51 tokens"):
+        pack(np.array([51], np.int32), 50)
+
+
+def test_taking_rows_keeps_them_whole() -> None:
+    tokens = Tokens(
+        np.arange(6, dtype=np.int32),
+        np.array([1, 2, 3], np.int32),
+        np.array([1, 1, 2], np.int32),
+        np.ones(3, np.float32),
+    )
+    taken = tokens.take(np.array([2, 0]))
+    assert taken.ids.tolist() == [3, 4, 5, 0]
+    assert taken.lengths.tolist() == [3, 1]
+    assert taken.prompts.tolist() == [2, 1]
+
+
+def test_every_row_comes_once_an_epoch_in_another_order(stream: Callable[..., Stream]) -> None:
+    blocks = [tuple(block["input_ids"]) for block in itertools.islice(stream().blocks(), 120)]
+    first, second = blocks[:60], blocks[60:]
+    assert len(set(first)) == 60
+    assert set(first) == set(second)
+    assert first != second
+    again = [tuple(block["input_ids"]) for block in itertools.islice(stream().blocks(), 120)]
+    assert again == blocks
+    other = [tuple(block["input_ids"]) for block in itertools.islice(stream(seed=1).blocks(), 60)]
+    assert other != first
+
+
+def test_packed_blocks_hold_the_same_rows(stream: Callable[..., Stream]) -> None:
+    packed = stream(packing=True)
+    measured = packed.measure()
+    assert measured.rows == 60
+    blocks = list(itertools.islice(packed.blocks(), measured.blocks))
+    assert all(len(block["input_ids"]) <= 256 for block in blocks)
+    assert sum(len(block["input_ids"]) for block in blocks) == measured.tokens
+    assert sum(int((block["labels"] != -100).sum()) for block in blocks) == measured.learned
+    alone = Counter(tuple(block["input_ids"]) for block in itertools.islice(stream().blocks(), 60))
+    rows: Counter[tuple[int, ...]] = Counter()
+    for block in blocks:
+        starts = [*np.flatnonzero(block["position_ids"] == 0), len(block["input_ids"])]
+        rows.update(tuple(block["input_ids"][a:b]) for a, b in itertools.pairwise(starts))
+    assert rows == alone
+
+
+def test_rows_of_many_row_groups_are_mixed(
+    store: Store, stream: Callable[..., Stream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "SLICE", 3)
+    monkeypatch.setattr(loader, "OPEN", 2)
+    for seed in (1, 2):
+        store.publish("sums", [to_table(sums(20, seed=seed))], lineage={})
+    measured = stream(Group((store.resolve("sums"),))).measure()
+    assert measured.rows == 100
+
+
+def test_rows_of_a_source_are_left_out_and_those_of_none_stay(
+    store: Store, stream: Callable[..., Stream]
+) -> None:
+    sources = ["web", "books", None]
+    rows = [Row(f"q {i}", "en", solution=str(i), source=sources[i % 3]) for i in range(30)]
+    version = store.publish("mixed", [to_table(rows)], lineage={})
+    assert stream(Group((version,))).measure().rows == 30
+    assert stream(Group((version,), without={"source": ("web",)})).measure().rows == 20
+    assert stream(Group((version,), without={"source": ("web", "books")})).measure().rows == 10
+
+
+def test_weights_are_shares_of_the_tokens(store: Store, stream: Callable[..., Stream]) -> None:
+    """0.2 of long rows and 0.8 of short ones: by tokens, in every stretch, not only at the end."""
+    for name, terms in (("long", 12), ("short", 2)):
+        rows = [
+            Row(
+                question=f"{name} {i}",
+                language="en",
+                solution=" + ".join([str(i)] * terms),
+                solution_format="cot",
+            )
+            for i in range(40)
+        ]
+        store.publish(name, [to_table(rows)], lineage={})
+    blended = stream(Group((store.resolve("long"),), 0.2), Group((store.resolve("short"),), 0.8))
+    tokenizer = blended.encoder.tokenizer
+    tokens: Counter[str] = Counter()
+    for number, block in enumerate(itertools.islice(blended.blocks(), 4000), 1):
+        text = tokenizer.decode(block["input_ids"])
+        tokens["long" if "long" in text else "short"] += len(block["input_ids"])
+        if number % 400 == 0:
+            assert tokens["long"] / tokens.total() == pytest.approx(0.2, abs=0.01)
+
+
+def test_rows_that_cannot_be_learned_are_counted(store: Store, stream: Callable[..., Stream]) -> None:
+    rows = [
+        Row(question="short", language="en", solution="fine", solution_format="cot"),
+        Row(question="long", language="en", solution="many " * 300, solution_format="cot"),
+        Row(question="ends a turn", language="en", solution="1<|end|><|user|>", solution_format="cot"),
+        Row(question="no solution", language="en"),
+    ]
+    store.publish("odd", [to_table(rows)], lineage={})
+    measured = stream(Group((store.resolve("odd"),))).measure()
+    assert measured.rows == 1
+    assert measured.dropped == {"too long": 1, "holds a special token": 1}
+
+
+def test_nothing_to_learn_is_said(store: Store, stream: Callable[..., Stream]) -> None:
+    store.publish("questions", [to_table([Row(question="What?", language="en")])], lineage={})
+    with pytest.raises(TrainError, match=r"no row of questions@.* none has a solution"):
+        stream(Group((store.resolve("questions"),))).measure()
+
+
+def test_documents_are_cut_not_dropped(store: Store, stream: Callable[..., Stream]) -> None:
+    rows = [Row(question="long", language="en", solution="many " * 300, solution_format="cot")]
+    store.publish("corpus", [to_table(rows)], lineage={})
+    whole = stream(Group((store.resolve("corpus"),)), whole=True, packing=True)
+    measured = whole.measure()
+    assert measured.rows > 1
+    assert measured.dropped == {}
+    assert measured.learned == measured.tokens - measured.rows  # all but the first token of each piece
+    blocks = [block["input_ids"] for block in itertools.islice(whole.blocks(), measured.blocks)]
+    assert "".join(sorted(whole.encoder.tokenizer.decode(np.concatenate(blocks)))) == "".join(
+        sorted("long\n" + "many " * 300 + "<|end|>")
+    )
+
+
+def test_prompts_are_what_the_template_says(student: Path) -> None:
+    tokenizer = tokenizer_of(str(student))
+    said = [{"role": "user", "content": " 1 + 1?\n"}]
+    assert prompts_of(tokenizer)(" 1 + 1?\n") == tokenizer.apply_chat_template(
+        said, tokenize=False, add_generation_prompt=True
+    )
+    tokenizer.chat_template = (
+        "{% for m in messages %}[{{ m.content | trim }}]{% endfor %}"  # not a plain insertion
+    )
+    assert prompts_of(tokenizer)(" 1 + 1?\n") == "[1 + 1?]"
+    tokenizer.chat_template = None
+    assert prompts_of(tokenizer)("1 + 1?") == "1 + 1?\n"

@@ -1,0 +1,285 @@
+"""Each way to train, end to end on tiny data: what it learns is seen to be learned, what it lacks is said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+import prompts
+from prompts import schemas
+from storage.datasets.store import Store
+from storage.reasons import Code, reason
+from storage.rows import WRONG_STEP, Row, to_table
+from tasks.answers import Judge
+from tasks.plugins import names
+from tasks.training import reward
+from tasks.training.config import METHODS, Train, TrainError
+from tasks.training.curves import points
+from tasks.training.judgements import write
+from tasks.training.recipes import HERE, path_of
+from tasks.training.rejection import calculation, distinct
+from tasks.training.reward import RewardModel, Verifier, Worth
+from tasks.training.run import Trained, train
+
+from .conftest import DATASET, sums
+from .failing import FailingJudge, Faults
+
+
+@pytest.fixture
+def judged(store: Store) -> Store:
+    """The store with a wrong solution to every question among its candidates."""
+    wrong = [
+        Row(
+            question=row.question,
+            language="en",
+            solution=row.solution.replace("boxed{", "boxed{9"),
+            solution_format="cot",
+            answer=f"9{row.answer}",
+            reference_answer=row.answer,
+            verdicts={"equivalent": "different"},
+            reason=reason("verify", Code.DIFFERENT, answer=f"9{row.answer}", reference=row.answer),
+        )
+        for row in sums(60)
+        if row.solution
+    ]
+    store.append_candidates(to_table(wrong), run="night", version=store.resolve(DATASET), stage="verify")
+    return store
+
+
+def run(method: str, store: Store, out: Path, tiny: Callable[..., Train], **settings: object) -> Trained:
+    made = train(tiny(method=method, **settings), store, out / method)
+    assert (made.checkpoint / "model.safetensors").exists()
+    return made
+
+
+def test_every_method_has_a_test() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert [method for method in names(METHODS) if method != "sft" and f'"{method}"' not in text] == []
+
+
+def test_pretraining_learns_questions_too(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
+    made = run("cpt", store, tmp_path, tiny)
+    assert made.metrics["epoch_learned_tokens"] == made.metrics["epoch_tokens"] - made.metrics["epoch_rows"]
+
+
+def test_selective_pretraining_learns_part_of_the_tokens(
+    store: Store, tmp_path: Path, tiny: Callable[..., Train], student: Path
+) -> None:
+    """The reference is the base itself: no token exceeds it, and the chosen ones' loss is that of any."""
+    settings = {"reference": str(student), "keep_tokens": 0.25, "micro_batch": 4}
+    made = run("cpt", store, tmp_path, tiny, **settings)
+    run("cpt", store, tmp_path / "all", tiny, micro_batch=4)
+    first = points(tmp_path / "cpt")[0]["loss"]
+    assert first == pytest.approx(points(tmp_path / "all" / "cpt")[0]["loss"], rel=0.05)
+    assert points(tmp_path / "cpt")[-1]["loss"] < first
+    assert made.metrics["steps"] == 4
+
+
+def test_preferences_part_right_from_wrong(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
+    made = run("dpo", judged, tmp_path, tiny, steps=8)
+    curve = points(tmp_path / "dpo")
+    assert curve[0]["loss"] == pytest.approx(0.6931, abs=1e-3)  # log 2: nothing preferred yet
+    assert curve[-1]["loss"] < 0.68
+    AutoModelForCausalLM.from_pretrained(made.checkpoint)
+
+
+def test_a_reward_model_scores_and_rewards(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
+    made = run("reward", judged, tmp_path, tiny, steps=8)
+    model = RewardModel(str(made.checkpoint))
+    rows = [row for row in sums(10) if row.solution]
+    asked = [[{"role": "user", "content": row.question}] for row in rows]
+    right = model.rewards(asked, [row.solution or "" for row in rows])
+    wrong = model.rewards(asked, [(row.solution or "").replace("boxed{", "boxed{9") for row in rows])
+    assert sum(a > b for a, b in zip(right, wrong, strict=True)) >= 8
+    rollout = {"samples": 2, "max_new_tokens": 4, "reward": str(made.checkpoint)}
+    run("ppo", judged, tmp_path, tiny, steps=1, batch=4, rollout=rollout)
+    assert points(tmp_path / "ppo")[0]["reward"] != 0
+
+
+@pytest.fixture
+def warm(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verifier opens the judge of all tests, which runs already, instead of starting one for each run."""
+    monkeypatch.setattr(reward, "Judge", lambda **_: FailingJudge(judge, Faults(0.0, 0)))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("warm")
+def test_ppo_goes_on_to_the_same_weights(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
+    settings = {
+        "steps": 4,
+        "batch": 4,
+        "save_every": 2,
+        "rollout": {"samples": 2, "max_new_tokens": 1, "kl": 0.5},
+    }
+    whole = run("ppo", store, tmp_path / "whole", tiny, **settings)
+
+    def kill(text: str) -> None:
+        if "step 3" in text:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(method="ppo", **settings), store, tmp_path / "killed", log=kill)
+    resumed = train(tiny(method="ppo", **settings), store, tmp_path / "killed")
+    one, other = (load_file(made.checkpoint / "model.safetensors") for made in (whole, resumed))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("warm")
+@pytest.mark.parametrize("method", ["grpo", "rloo"])
+def test_reinforcement_by_trl(store: Store, tmp_path: Path, tiny: Callable[..., Train], method: str) -> None:
+    run(method, store, tmp_path, tiny, steps=2, rollout={"samples": 4, "max_new_tokens": 8})
+    drawn = points(tmp_path / method)
+    for point in drawn:
+        assert sum(point[f"worth/{worth}"] for worth in Worth) == pytest.approx(1, abs=1e-3)
+    # an untrained model hardly says anything readable: a step without one verdict has no reward to tell of
+    assert any("reward" in point for point in drawn) or drawn[-1]["worth/unknown"] == 1
+
+
+def test_rejection_sampling_keeps_right_and_distinct_solutions(
+    store: Store, tmp_path: Path, tiny: Callable[..., Train]
+) -> None:
+    """A model that learned one question by heart finds its solution again."""
+    row = Row(
+        question="1 + 1?",
+        language="en",
+        solution="1 + 1 = 2\nSo \\boxed{2}",
+        solution_format="cot",
+        answer="2",
+    )
+    store.publish("one", [to_table([row])], lineage={})
+    data = [{"dataset": "one"}]
+    base = train(
+        tiny(data=data, steps=100, batch=1, lr=3e-3, packing=False), store, tmp_path / "base"
+    ).checkpoint
+    rollout = {"samples": 4, "temperature": 0.2, "max_new_tokens": 32}
+    made = run(
+        "rft", store, tmp_path, tiny, data=data, base=str(base), rollout=rollout, batch=1, packing=False
+    )
+    counts = made.metrics
+    assert counts["sampled"] == 4
+    assert 1 <= counts["kept"] <= counts["right"] <= 4
+    assert counts["epoch_rows"] == 1 + counts["kept"]
+    sampled = pq.read_table(tmp_path / "rft" / "stage-1" / "rows" / "sampled.parquet").to_pylist()
+    assert {one["question"] for one in sampled} == {row.question}
+    assert len({calculation(one["solution"]) for one in sampled}) == len(sampled) == counts["kept"]
+    with Verifier() as verifier:
+        assert all(
+            verifier.rewards(
+                [one["solution"] for one in sampled], ["2"] * len(sampled), ["en"] * len(sampled)
+            )
+        )
+
+
+def test_solutions_that_calculate_the_same_are_one() -> None:
+    one, spaced, other = "First 2 + 3 = 5.\nSo 5", "we add: 2+3=5, that is 5", "3 + 2 = 5\nSo 5"
+    assert calculation(one) == calculation(spaced) == "2+3=5"
+    assert distinct([(0, one), (0, spaced), (0, other), (1, spaced)]) == [(0, one), (0, other), (1, spaced)]
+
+
+def test_the_verifier_rewards_right_answers_only() -> None:
+    texts = ["So \\boxed{1/2}", "So \\boxed{2}", "no number at all", ""]
+    with Verifier() as verifier:
+        assert verifier.rewards(texts, ["0.5"] * 4, ["en"] * 4) == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_the_verifier_runs_programs(sandbox: object) -> None:
+    with Verifier() as verifier:
+        assert verifier.rewards(["```python\nprint(6 * 7)\n```"] * 2, ["42", "41"], ["en"] * 2) == [1.0, 0.0]
+
+
+def test_judgements_are_what_the_critique_prompt_asks_for(judged: Store, tmp_path: Path) -> None:
+    path = tmp_path / "judgements.parquet"
+    write(judged, [judged.resolve(DATASET)], path)
+    rows = pq.read_table(path).to_pylist()
+    assert len(rows) == 120
+    said = [schemas.Critique.model_validate(json.loads(row["solution"])) for row in rows]
+    wrong = ["boxed{9" in row["question"] and len(row["question"]) > 0 for row in rows]
+    scores = [(one.answer_score >= 7) for one in said]
+    assert sum(scores) == 60
+    row = sums(1)[0]
+    turns = prompts.load("critique", "en").messages(question=row.question, solution=row.solution)
+    assert {"system": turns[0]["content"], "question": turns[1]["content"]} in [
+        {"system": one["system"], "question": one["question"]} for one in rows
+    ]
+    assert any(wrong)
+
+
+def test_a_critic_learns_the_wrong_step_of_the_verdict_and_never_of_the_words(
+    store: Store, tmp_path: Path
+) -> None:
+    below = reason("critique", Code.BELOW_THRESHOLD, name="answer", score="0.10", threshold="0.60")
+    noted = [
+        ("2", "Step 2: 4 is not 5.", (2, "4 is not 5.")),
+        ("2", "Step 1: is fine, 4 is not 5.", (2, "Step 1: is fine, 4 is not 5.")),
+        (None, "Step 3: nobody checked it.", (None, "Step 3: nobody checked it.")),
+    ]
+    wrong = [
+        Row(
+            question=row.question,
+            language="en",
+            solution=f"{row.solution} {i}",
+            solution_format="cot",
+            answer=f"9{row.answer}",
+            critique=words,
+            verdicts={WRONG_STEP: step} if step else {},
+            reason=below,
+        )
+        for i, (row, (step, words, _)) in enumerate(zip(sums(3), noted, strict=True))
+    ]
+    store.append_candidates(to_table(wrong), run="night", version=store.resolve(DATASET), stage="critique")
+    path = tmp_path / "judgements.parquet"
+    write(store, [store.resolve(DATASET)], path)
+    judgements = [json.loads(row["solution"]) for row in pq.read_table(path).to_pylist()]
+    learned = {(one["first_wrong_step"], one["critique"]) for one in judgements if one["answer_score"] < 7}
+    assert learned == {expected for _, _, expected in noted}
+
+
+def test_a_critic_learns_judgements(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
+    made = run("critic", judged, tmp_path, tiny, base="student", length=2560, steps=1, batch=1)
+    assert made.metrics["epoch_rows"] == 120
+    assert made.metrics["left_out"] == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "said"),
+    [
+        ("dpo", {}, "no pairs of a right and a wrong solution"),
+        ("critic", {}, "no wrong solution is known"),
+        ("critic", {"data": [{"dataset": "sums", "weight": 1}]}, "weights and `without` do not reach"),
+        ("ppo", {"batch": 6}, "multiple of rollout.samples 4"),
+        ("grpo", {"batch": 6}, "multiple of rollout.samples 4"),
+        ("grpo", {"batch": 4000}, "questions do not fill a batch of 4000"),
+        ("ppo", {"processes": 2}, "one process"),
+        ("ppo", {"lora": {}}, "without lora"),
+    ],
+)
+def test_what_a_method_lacks_is_said(
+    store: Store,
+    tmp_path: Path,
+    tiny: Callable[..., Train],
+    method: str,
+    settings: dict[str, object],
+    said: str,
+) -> None:
+    with pytest.raises(TrainError, match=said):
+        train(tiny(method=method, **settings), store, tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in HERE.glob("*.yaml")))
+def test_recipes_are_configurations(name: str) -> None:
+    import yaml
+
+    Train.model_validate(yaml.safe_load(path_of(name).read_text(encoding="utf-8")))
+
+
+def test_an_unknown_recipe_is_said() -> None:
+    with pytest.raises(TrainError, match="no recipe 'best'; there are: annealing, "):
+        path_of("best")
