@@ -85,9 +85,11 @@ def night(size: int) -> dict[str, Any]:
     from prefect import flow
 
     import flows.runner.stages
-    from flows.config import Generate, Nightly, Weakness
+    from flows.config.nightly import Nightly
     from flows.nightly import nightly
     from flows.runner.resources import Tools
+    from tasks.stages.generate import GenerateSettings
+    from tasks.stages.probe import WeaknessSettings
 
     @flow
     def nothing() -> None:
@@ -111,8 +113,8 @@ def night(size: int) -> dict[str, Any]:
     # of three solutions asked for, about one is taken
     config = Nightly(
         target=max(50, size // 3),
-        generate=Generate(waves=1),
-        weakness=Weakness(share=0),
+        generate=GenerateSettings(waves=1),
+        weakness=WeaknessSettings(share=0),
         shard_rows=max(256, size // 64),
     )
     start = time.perf_counter()

@@ -69,11 +69,12 @@ def stored(home: Path, count: int) -> None:
 def rebuilt() -> tuple[float, str]:
     from prefect import flow
 
-    from flows.config import Mix
-    from flows.rebuild import Rebuild, rebuild
+    from flows.config.rebuild import Rebuild
+    from flows.rebuild import rebuild
     from flows.runner.after_publication import finish
     from flows.runner.resources import opened
     from flows.settings import load_settings
+    from tasks.stages.mix import MixSettings
 
     @flow
     def morning() -> None:
@@ -82,7 +83,7 @@ def rebuilt() -> tuple[float, str]:
             finish(tools, tools.store.resolve("math-sft"))
 
     morning()
-    mixture = Mix(shares={"format": {"cot": 0.6, "pot": 0.6}, "source": {"weakness": 0.3}})
+    mixture = MixSettings(shares={"format": {"cot": 0.6, "pot": 0.6}, "source": {"weakness": 0.3}})
     config = Rebuild(thresholds={"answer": 0.2, "instruction": 0.1}, mix=mixture)
     start, used = time.perf_counter(), time.process_time()
     name = rebuild(config)

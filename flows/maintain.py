@@ -9,7 +9,6 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
-from flows.config import Section
 from flows.runner.events import on_failure
 from flows.runner.resources import Tools, opened
 from flows.settings import load_settings
@@ -25,6 +24,7 @@ from storage.datasets.retention import Fate, Rules
 from storage.ledger import LedgerError
 from storage.markdown import code, inline
 from storage.stage_cache import shards
+from tasks.settings import Section
 
 TABLES = {candidates.TABLE: candidates.SCHEMA, marks.TABLE: marks.SCHEMA, tags.TABLE: tags.SCHEMA}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.config import Nightly
+from flows.config.nightly import Nightly
 from flows.runner.after_publication import Finished
 from flows.runner.decontamination import READERS
 from flows.runner.events import on_failure

@@ -13,7 +13,6 @@ from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from flows.cli import terminal
-from flows.config import Section
 from flows.runner.code_version import code_version
 from flows.runner.events import on_failure
 from flows.settings import load_settings
@@ -21,6 +20,7 @@ from tasks.code_commit import code
 from tasks.proof.page import Circumstances, Found, write
 from tasks.proof.seed import prove
 from tasks.proof.sizes import QUICK, WHOLE
+from tasks.settings import Section
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -45,8 +45,8 @@ def evaluate(
 
     home = load_settings().home
     arrange(home, quiet=True)
-    from flows.config import as_yaml, load_as
-    from flows.evaluate import Evaluate
+    from flows.config.evaluate import Evaluate
+    from flows.config.loading import as_yaml, load_as
     from flows.evaluate import evaluate as flow
     from flows.runner.evaluation import FOLDER, check
 

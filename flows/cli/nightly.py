@@ -21,7 +21,7 @@ from tasks.points_in_time import moment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flows.config import Nightly
+    from flows.config.nightly import Nightly
     from flows.runner.limits import Stopped
 
 STOPPED = 3  # exit code of a run that a limit ended before it could publish
@@ -63,7 +63,8 @@ class Wanted:
         from flows.settings import load_settings
 
         arrange(load_settings().home, quiet=True)
-        from flows.config import ConfigError, load_config
+        from flows.config.loading import ConfigError
+        from flows.config.nightly import load_config
 
         if self.offline and self.batch:
             raise ConfigError("--offline asks nobody and --batch the Batch API. Fix: give one of them")
@@ -100,7 +101,7 @@ def nightly(
 
     Exit code 3 where a limit ended it before it could publish: the command that it prints goes on from there.
     """
-    from flows.config import as_yaml
+    from flows.config.loading import as_yaml
 
     night = wanted.night()
     if show_config:
@@ -156,7 +157,7 @@ def plan_nightly(
 
 def _feasible(night: Nightly) -> None:
     """ConfigError or IngestError for what can be known to fail before Prefect is started."""
-    from flows.config import ConfigError
+    from flows.config.loading import ConfigError
     from flows.runner.limits import BATCHED
     from flows.settings import load_settings
     from tasks.stages.ingest import check
@@ -195,7 +196,7 @@ def _feasible(night: Nightly) -> None:
 
 
 def _share(item: str) -> tuple[str, float]:
-    from flows.config import ConfigError
+    from flows.config.loading import ConfigError
 
     domain, _, share = item.partition("=")
     try:

@@ -26,7 +26,7 @@ from tasks.text.cleaning import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from flows.config import Nightly
+    from flows.config.nightly import Nightly
     from storage.datasets.store import Store
     from tasks.forecast import Forecast
     from tasks.reports.figures import Dropped

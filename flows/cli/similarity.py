@@ -127,12 +127,12 @@ def decontaminate(
     """
     import orjson
 
-    from flows.config import Decontaminate
     from flows.runner.decontamination import Decontamination, examine
     from flows.runner.resources import opened
     from flows.settings import load_settings
+    from tasks.decontamination.matching import DecontaminateSettings
 
-    config = Decontaminate(
+    config = DecontaminateSettings(
         benchmarks=[str(path) for path in against],
         ask=ask,
         planted=planted,

@@ -42,7 +42,7 @@ def train(
 
     settings = load_settings()
     arrange(settings.home, quiet=True)
-    from flows.config import as_yaml, load_as
+    from flows.config.loading import as_yaml, load_as
     from tasks.training.config import Train
     from tasks.training.recipes import path_of
 
@@ -80,7 +80,7 @@ def train(
 
 def _source(text: str) -> dict[str, Any]:
     """NAME@VERSION=WEIGHT."""
-    from flows.config import ConfigError
+    from flows.config.loading import ConfigError
 
     name, equals, weight = text.partition("=")
     if not equals:

@@ -20,7 +20,8 @@ import typer
 import yaml
 
 from flows.cli import terminal
-from flows.config import ConfigError, Nightly
+from flows.config.loading import ConfigError
+from flows.config.nightly import Nightly
 from flows.runner.environment import PASSWORD_FILE, SERVER_FILE, SERVER_LOCK, joined_runs, running_server
 from flows.runner.locks import lock, write_private
 from flows.runner.task_runners import refuse_own_server

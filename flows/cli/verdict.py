@@ -40,8 +40,8 @@ def verdict(
     settings = load_settings()
     home = settings.home
     arrange(home, quiet=True)
-    from flows.config import as_yaml, load_as
-    from flows.verdict import Verdict
+    from flows.config.loading import as_yaml, load_as
+    from flows.config.verdict import Verdict
     from flows.verdict import verdict as flow
 
     given = {

@@ -38,8 +38,8 @@ def rebuild(
     from flows.settings import load_settings
 
     arrange(load_settings().home, quiet=True)
-    from flows.config import as_yaml, load_as
-    from flows.rebuild import Rebuild
+    from flows.config.loading import as_yaml, load_as
+    from flows.config.rebuild import Rebuild
     from flows.rebuild import rebuild as flow
 
     chosen = load_as(Rebuild, config, set_ or [], dataset=dataset, what_if=what_if or None)
@@ -150,7 +150,7 @@ def maintain(
 
     arrange(load_settings().home, quiet=True)
     from flows.cli.rendering import print_markdown
-    from flows.config import as_yaml, load_as
+    from flows.config.loading import as_yaml, load_as
     from flows.maintain import Maintain
     from flows.maintain import maintain as flow
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from flows.config import ConfigError, Decontaminate
+from flows.config.loading import ConfigError
 from flows.runner.resources import Tools
 from flows.runner.stages import Line, Stage
 from storage.datasets.gates import Gate, Written
@@ -18,7 +18,7 @@ from storage.rows import dropped, empty, kept, reasons_of
 from storage.stage_cache.shards import Ref
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate
-from tasks.decontamination.matching import Text, clean
+from tasks.decontamination.matching import DecontaminateSettings, Text, clean
 from tasks.decontamination.planting import BY_GIVEN_PAIRS, KINDS, Leak
 from tasks.stages.certify import certify, load_pairs
 
@@ -34,10 +34,10 @@ class Decontamination:
     benchmarks: Benchmarks
     pairs: tuple[Leak, ...]
     clean: Benchmarks
-    config: Decontaminate
+    config: DecontaminateSettings
 
     @classmethod
-    def of(cls, config: Decontaminate) -> Decontamination:
+    def of(cls, config: DecontaminateSettings) -> Decontamination:
         """BenchmarkError or UnknownName for a file or a rule that cannot be used."""
         benchmarks = Benchmarks.load(config.benchmarks)
         own = {path.stem: path for path in sorted(SEEDS.glob("*.jsonl"))}

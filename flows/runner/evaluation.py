@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from prefect.artifacts import create_markdown_artifact
 
-from flows.config import ConfigError
+from flows.config.evaluate import Evaluate
+from flows.config.loading import ConfigError
 from flows.runner.decontamination import SEEDS
 from flows.runner.limits import agreed
 from flows.runner.progress import Bars
@@ -37,9 +38,6 @@ from tasks.llm.endpoint import CHECKPOINT
 from tasks.llm.model_files import require
 from tasks.reports.plots import data_uri, svg
 from tasks.seeding import seeds_of
-
-if TYPE_CHECKING:
-    from flows.evaluate import Evaluate
 
 FOLDER = "evaluations"
 

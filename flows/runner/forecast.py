@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import prompts
-from flows.config import Nightly
+from flows.config.nightly import Nightly
 from flows.runner.resources import Tools
 from flows.settings import Settings
 from storage.counting import counted

@@ -7,7 +7,8 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from flows.config import ConfigError, Gates
+from flows.config.gates import GateSettings
+from flows.config.loading import ConfigError
 from storage.datasets import quality
 from storage.datasets.annotations import newest
 from storage.datasets.gates import Gate
@@ -21,13 +22,13 @@ CRITIC = "answer"  # the critic's score of the solution
 
 # a tag without an entry in the file asks for these
 DEFAULTS = {
-    "candidate": Gates(),
-    "validated": Gates(duplicates=0.0),
-    "production": Gates(duplicates=0.0, verdict=True),
+    "candidate": GateSettings(),
+    "validated": GateSettings(duplicates=0.0),
+    "production": GateSettings(duplicates=0.0, verdict=True),
 }
 
 
-def gates_of(gates: Gates, *, new: int | None = None) -> list[Gate]:
+def gates_of(gates: GateSettings, *, new: int | None = None) -> list[Gate]:
     """The checks that a configuration asks for; the verdict is asked for at promotion only. `new`: how many
     of the written rows are new, where not all are."""
     found = [quality.new_rows(gates.min_rows, new)]
@@ -44,7 +45,7 @@ def gates_of(gates: Gates, *, new: int | None = None) -> list[Gate]:
     return found
 
 
-def promotion_gates(home: Path) -> dict[str, Gates]:
+def promotion_gates(home: Path) -> dict[str, GateSettings]:
     """The gates of each tag: the defaults, and what <home>/gates.yaml says. ConfigError names what does not fit."""
     path = home / FILE
     if not path.exists():
@@ -53,7 +54,7 @@ def promotion_gates(home: Path) -> dict[str, Gates]:
         stored = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         found = dict(DEFAULTS)
         for tag, gates in stored.items():
-            found[tag] = Gates.model_validate(gates)
+            found[tag] = GateSettings.model_validate(gates)
         return found
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError) as error:
         raise ConfigError(
@@ -63,7 +64,7 @@ def promotion_gates(home: Path) -> dict[str, Gates]:
         first = error.errors()[0]
         where = ".".join([tag, *(str(part) for part in first["loc"])])
         raise ConfigError(
-            f"{path}: {where}: {first['msg']}; the gates are {', '.join(Gates.model_fields)}"
+            f"{path}: {where}: {first['msg']}; the gates are {', '.join(GateSettings.model_fields)}"
         ) from error
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from flows.config import Budget as Caps
+from flows.config.limits import BudgetSettings as Caps
 from storage.ledger import Ledger
 from tasks.llm.batch import AnswersAwaited
 from tasks.llm.budget import Budget, BudgetExceeded

@@ -13,7 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from flows.config import ConfigError, Nightly
+from flows.config.loading import ConfigError
+from flows.config.nightly import Nightly
 from flows.runner.after_publication import finish, history, latest, raise_if_published
 from flows.runner.artifacts import report_stopped
 from flows.runner.decontamination import Decontamination, refuse_unknown_kinds

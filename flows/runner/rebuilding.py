@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from flows.config import ConfigError, Nightly
+from flows.config.loading import ConfigError
+from flows.config.nightly import Nightly
+from flows.config.rebuild import Rebuild
 from flows.runner.after_publication import finish
 from flows.runner.decontamination import READERS, Decontamination, examine
 from flows.runner.progress import Bars
@@ -34,9 +36,6 @@ from tasks.stages.mix import mix
 from tasks.stages.rejudge import COLUMNS, Mask, Pool
 from tasks.stages.weigh import weigh
 from tasks.voting import Calibration
-
-if TYPE_CHECKING:
-    from flows.rebuild import Rebuild
 
 WEIGH = Stage("weigh", weigh, title="Weigh the votes of what is new")
 DEDUP = Stage("dedup", dedup_rows, title="De-duplicate what is new")

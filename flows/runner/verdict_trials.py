@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,9 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from pydantic import ValidationError
 
-from flows.config import ConfigError
-from flows.evaluate import Evaluate
+from flows.config.evaluate import Evaluate
+from flows.config.loading import ConfigError
+from flows.config.verdict import Verdict
 from flows.runner.artifacts import key_of, report
 from flows.runner.evaluation import Evaluation
 from flows.runner.progress import Bars
@@ -37,9 +38,6 @@ from tasks.llm.model_files import require
 from tasks.seeding import seed_of, seeds_of
 from tasks.training.config import FRESH, Train
 from tasks.training.run import train
-
-if TYPE_CHECKING:
-    from flows.verdict import Verdict
 
 FOLDER = "verdicts"
 VALIDATED = "validated"

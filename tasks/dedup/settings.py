@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import Field
+
+from tasks.settings import Section, Share
+
 Guard = Literal["template", "numbers", "none"]
 Semantic = Literal["flag", "drop", "ignore"]
 
@@ -61,3 +65,50 @@ class DedupSettings:
             raise ValueError(f'guard must be "template", "numbers" or "none", got {self.guard!r}')
         if self.semantic not in ("flag", "drop", "ignore"):
             raise ValueError(f'semantic must be "flag", "drop" or "ignore", got {self.semantic!r}')
+
+
+_DEFAULT = DedupSettings()
+
+
+class SimilaritySettings(Section, title="Similarity"):
+    rouge_l: Share = Field(
+        _DEFAULT.rouge_l, description="a question whose ROUGE-L with a kept one is above this is dropped"
+    )
+    jaccard: Share = Field(
+        _DEFAULT.jaccard, description="the same for the Jaccard similarity of word 3-grams"
+    )
+    per_template: int = Field(
+        _DEFAULT.per_template,
+        ge=1,
+        description="questions of one template (numbers masked) at most; 1: no two of a template",
+    )
+    semantic: Semantic = Field(
+        _DEFAULT.semantic, description="what happens to a question that says what another says in other words"
+    )
+    cosine: Share = Field(
+        _DEFAULT.cosine, description="cosine of their encodings from which two questions say the same"
+    )
+    guard: Guard = Field(
+        _DEFAULT.guard,
+        description="pairs that are not compared: of one template with other numbers; with other numbers; none (self-instruct's filter)",
+    )
+    opposites: bool = Field(
+        _DEFAULT.opposites,
+        description="similar questions that differ by an operator, a sign or an opposite are kept",
+    )
+    shared: Share = Field(
+        _DEFAULT.shared,
+        description="share of the questions from which text that they have in common is not compared; 0: all is",
+    )
+
+    def dedup(self) -> DedupSettings:
+        return DedupSettings(
+            guard=self.guard,
+            opposites=self.opposites,
+            shared=self.shared,
+            jaccard=self.jaccard,
+            rouge_l=self.rouge_l,
+            per_template=self.per_template,
+            semantic=self.semantic,
+            cosine=self.cosine,
+        )

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+from pydantic import Field, field_validator
 
 import prompts
 from prompts import schemas
@@ -17,10 +18,12 @@ from tasks.llm.costs import Bill
 from tasks.llm.engine import Engine
 from tasks.llm.pending import check_by
 from tasks.llm.request import Completion, Failure, Request
+from tasks.plugins import checked, names
 from tasks.replies.items import Parsed, problems
 from tasks.replies.solutions import Removed, read
+from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
-from tasks.taxonomy import domain_of
+from tasks.taxonomy import SUBDOMAINS, domain_of
 
 # (language, subdomain) -> how many questions are wanted
 Quota = Mapping[tuple[str, str], int]
@@ -47,6 +50,47 @@ ASKS = pa.schema(
         ("seed", pa.int64()),
     ]
 )
+
+
+LANGUAGES = ("en", "zh")  # that the prompts are written in
+
+
+class GenerateSettings(Section, title="Generate"):
+    methods: dict[str, float] = Field(
+        {"self_instruct": 1.0}, description="files of tasks/methods/ and their weights"
+    )
+    languages: dict[str, Share] = Field(
+        {"en": 0.75, "zh": 0.25}, description="share of the questions by language"
+    )
+    subdomains: list[str] = Field([], description="subdomains to write for; empty: all of them")
+    per_call: int = Field(5, ge=1, le=50, description="questions asked for in one call")
+    examples: int = Field(3, ge=0, le=20, description="examples shown in one call")
+    remembered: int = Field(
+        2_000, ge=0, description="rows of the last version, at most, that may be shown as examples"
+    )
+    waves: int = Field(4, ge=1, le=50, description="rounds of generation at most, until the target is met")
+
+    @field_validator("languages")
+    @classmethod
+    def _languages(cls, shares: dict[str, float]) -> dict[str, float]:
+        checked("language", shares, LANGUAGES)
+        if not sum(shares.values()) > 0:
+            raise ValueError("one of the shares of languages at least is above 0")
+        return shares
+
+    @field_validator("subdomains")
+    @classmethod
+    def _known(cls, given: list[str]) -> list[str]:
+        checked("subdomain", given, SUBDOMAINS)
+        return given
+
+    @field_validator("methods")
+    @classmethod
+    def _methods(cls, weights: dict[str, float]) -> dict[str, float]:
+        checked("method", weights, names("tasks.methods"))
+        if any(weight < 0 for weight in weights.values()) or not sum(weights.values()) > 0:
+            raise ValueError("weights of methods are 0 or more, and one at least is above 0")
+        return weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import Field
 
 from storage.counting import counted
 from storage.reasons import Code, reason
 from storage.rows import Row, content_id, empty, reasons_of, to_table
 from tasks.ingestion.columns import QUESTIONS, Fields, Habits, Unfit, habits, is_known, names_question, read
 from tasks.ingestion.records import NO_RECORDS, IngestError, Record, fault_of, kind_of, records
+from tasks.settings import Section
 from tasks.taxonomy import SUBDOMAINS
 from tasks.text.cleaning import (
     LANGUAGE_NAMES,
@@ -42,6 +44,16 @@ _PEEK = (
     500  # records of a file that are looked at, before it is read, for a question column and what they share
 )
 _FENCED = re.compile(r"```(?:python|py)[ \t]*\n((?:(?!```).)*?)\n?```", re.DOTALL | re.IGNORECASE)
+
+
+class SeedSettings(Section, title="Seeds"):
+    files: list[str] = Field(
+        [],
+        description="JSONL, JSONL.gz, Parquet or CSV files of seed problems, used beside those of the project",
+    )
+    own: bool = Field(True, description="also use the project's own seed problems; false: the files alone")
+    distill: bool = Field(False, description="also solve the seed questions themselves")
+    license: str = Field("unknown", description="licence of seed files that state none")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,36 +4,57 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field, field_validator
 
 from storage.reasons import Code, reason
 from storage.rows import column, reject, replace
+from tasks.plugins import checked
 from tasks.seeding import seeds_of
+from tasks.settings import Section, Share
 from tasks.stages.outcome import Tick
+from tasks.taxonomy import DOMAINS
 
 STAGE = "mix"
 COLUMNS = {"source": "source", "domain": "domain", "format": "solution_format", "language": "language"}
 
 
-@dataclass(frozen=True, slots=True)
-class MixSettings:
-    """`shares`: dimension -> value -> the largest share it may have of the rows taken (0..1); values not
-    named are free. `per_problem`: solutions of one question. `boost`: how many times likelier a row near
-    a failure of the student is taken. `at_least`: domain -> the least share that it must have."""
-
-    target: int = 500
-    per_problem: int = 2
-    shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    boost: float = 3.0
-    at_least: Mapping[str, float] = field(default_factory=dict)
+FORMATS = ("cot", "pot")  # values of the column solution_format
 
 
-def mix(rows: pa.Table, *, settings: MixSettings, near: Collection[str], seed: int, tick: Tick) -> pa.Table:
+class MixSettings(Section, title="Mix"):
+    per_problem: int = Field(2, ge=1, description="solutions of one question at most")
+    boost: float = Field(3.0, ge=1, description="how much likelier a row near a failure is taken")
+    shares: dict[str, dict[str, Share]] = Field(
+        {"format": {"cot": 0.6, "pot": 0.6}},
+        description="largest share of a value of source, domain, format or language",
+    )
+    at_least: dict[str, Share] = Field({}, description="least share of a domain")
+
+    @field_validator("shares")
+    @classmethod
+    def _dimensions(cls, shares: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        checked("dimension", shares, COLUMNS)
+        checked("format", shares.get("format", {}), FORMATS)
+        checked("domain", shares.get("domain", {}), DOMAINS)
+        return shares
+
+    @field_validator("at_least")
+    @classmethod
+    def _domains(cls, shares: dict[str, float]) -> dict[str, float]:
+        checked("domain", shares, DOMAINS)
+        if sum(shares.values()) > 1 + 1e-9:
+            raise ValueError(f"the least shares add up to {sum(shares.values()):g}, which is more than 1")
+        return shares
+
+
+def mix(
+    rows: pa.Table, *, settings: MixSettings, target: int, near: Collection[str], seed: int, tick: Tick
+) -> pa.Table:
     """Rows with `rejected` set on those not taken, `loss_weight` = 1 + difficulty on the others.
 
     Which rows are taken is weighted sampling without replacement (Efraimidis and Spirakis 2006) with
@@ -51,10 +72,10 @@ def mix(rows: pa.Table, *, settings: MixSettings, near: Collection[str], seed: i
     alive[order] = True
     _cap_problems(rows, order, alive, reasons, settings.per_problem)
     domains = np.array(column(rows, "domain"), dtype=object)
-    size = _cap_shares(rows, order, alive, reasons, settings, domains)
+    size = _cap_shares(rows, order, alive, reasons, settings, target, domains)
     over = _over(order[alive[order]], size, domains, settings.at_least)
-    why = reason(STAGE, Code.OVER_TARGET, target=settings.target)
-    if size < min(settings.target, int(alive.sum())):
+    why = reason(STAGE, Code.OVER_TARGET, target=target)
+    if size < min(target, int(alive.sum())):
         why = reason(STAGE, Code.OVER_LEAST_SHARES, most=size)
     reasons[over] = why
     difficulty = pc.fill_null(rows.column("difficulty"), 0.0)
@@ -89,6 +110,7 @@ def _cap_shares(
     alive: npt.NDArray[np.bool_],
     reasons: npt.NDArray[np.object_],
     settings: MixSettings,
+    target: int,
     domains: npt.NDArray[np.object_],
 ) -> int:
     """Cut every named value to its share of what is taken; what is taken shrinks until all shares hold, the
@@ -98,7 +120,7 @@ def _cap_shares(
         for dimension, shares in settings.shares.items()
         for value, share in sorted(shares.items())
     ]
-    size = _most(alive, domains, settings)
+    size = _most(alive, domains, settings, target)
     while True:
         for dimension, value, share, has in capped:
             members = order[alive[order] & has[order]]
@@ -107,20 +129,22 @@ def _cap_shares(
             reasons[cut] = reason(
                 STAGE, Code.OVER_SHARE, dimension=dimension, value=value, share=f"{share:g}"
             )
-        taken = _most(alive, domains, settings)
+        taken = _most(alive, domains, settings, target)
         if taken >= size:
             return size
         size = taken
 
 
-def _most(alive: npt.NDArray[np.bool_], domains: npt.NDArray[np.object_], settings: MixSettings) -> int:
+def _most(
+    alive: npt.NDArray[np.bool_], domains: npt.NDArray[np.object_], settings: MixSettings, target: int
+) -> int:
     """The most rows of which every domain can still have its least share."""
     least = [
         int((alive & (domains == domain)).sum() / share + 1e-9)
         for domain, share in settings.at_least.items()
         if share > 0
     ]
-    return min([settings.target, int(alive.sum()), *least])
+    return min([target, int(alive.sum()), *least])
 
 
 def _over(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 import prompts
+from storage.indexes.index import IndexSettings
 from storage.reasons import Code, Reason, reason, shortened
 from storage.rows import column, kept, reasons_of, reject, replace
 from tasks.answers import Extraction, Judge, extract
@@ -20,10 +22,27 @@ from tasks.retrieval.neighbours import nearest
 from tasks.retrieval.neighbours import neighbours as retrieve
 from tasks.retrieval.published import Encode, Published
 from tasks.seeding import seed_of
+from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
 
 STAGE = "probe"
 WORTH = {"better": 2.0, "worse": 0.5}  # of a question, by what the verdict showed for its subdomain
+
+
+class WeaknessSettings(Section, title="Weakness"):
+    share: Share = Field(
+        0.2, description="share of the target that is written for the student's failures; 0: off"
+    )
+    probe: str | None = Field(None, description="file of probe problems; empty: the project's own")
+    neighbours: int = Field(20, ge=1, le=1000, description="nearest questions a failure")
+    flat_up_to: int = Field(
+        300_000, ge=0, description="published questions up to which the search for them is exact"
+    )
+    beyond: Literal["ivf", "hnsw"] = Field("ivf", description="the FAISS index that takes over from there")
+    recall: Share = Field(0.95, description="share of the exact neighbours that it must find")
+
+    def index(self) -> IndexSettings:
+        return IndexSettings(self.flat_up_to, self.beyond, self.recall, at=self.neighbours)
 
 
 def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick: Tick) -> Outcome:

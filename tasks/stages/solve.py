@@ -7,11 +7,11 @@ in a program. Which samples are programs is fixed by the mix, so a question has 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import pyarrow as pa
+from pydantic import Field
 
 import prompts
 from storage.reasons import Code, reason
@@ -23,15 +23,18 @@ from tasks.llm.request import Completion, Request
 from tasks.replies.programs import program
 from tasks.replies.solutions import Removed, read
 from tasks.seeding import seed_of
+from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
 
 STAGE = "solve"
 
 
-@dataclass(frozen=True, slots=True)
-class SolveSettings:
-    samples: int = 4
-    pot_share: float = 0.5
+class SolveSettings(Section, title="Solve"):
+    samples: int = Field(4, ge=1, le=64, description="solutions of each question")
+    pot_share: Share = Field(0.5, description="share of them that are programs")
+    without_sandbox: Literal["refuse", "words only"] = Field(
+        "refuse", description="what to do where programs cannot be isolated"
+    )
 
 
 def formats(settings: SolveSettings) -> list[str]:

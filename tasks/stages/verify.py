@@ -14,16 +14,17 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pydantic import Field
 
 from storage.reasons import Code, Reason, reason, shortened
 from storage.rows import ABSTAINED, column, reject, replace
 from tasks.answers import Judge, extract, group_all
 from tasks.sandbox import Result, Sandbox
+from tasks.settings import Section, Share
 from tasks.stages.outcome import Tick
 from tasks.voting import Calibration, Votes, collect, disputed, told
 
@@ -36,10 +37,19 @@ _CHANGING = re.compile(
 _VOTE = {"equal": 1.0, "different": -1.0}
 
 
-@dataclass(frozen=True, slots=True)
-class VerifySettings:
-    sure: float = 0.95  # rows whose votes are surer than this, either way, need no critic; 1: all need one
-    blind: bool = False  # trusted answers are compared, and no more: they neither vote nor reject
+class VerifySettings(Section, title="Verify"):
+    """Settings of the stages verify and weigh, and how many questions calibrate the votes."""
+
+    min_correctness: Share = Field(0.7, description="least probability of being right of a kept row")
+    min_agreement: int = Field(
+        2, ge=1, description="independent samples that must agree without a trusted answer"
+    )
+    sure: float = Field(
+        0.95, ge=0.5, le=1, description="a row whose votes are this sure needs no critic; 1: all rows do"
+    )
+    known: Share = Field(
+        0.1, description="questions with a known answer solved to calibrate the votes, a share of the target"
+    )
 
 
 def verify(
@@ -48,21 +58,23 @@ def verify(
     sandbox: Sandbox | None,
     judge: Judge,
     calibration: Calibration,
-    settings: VerifySettings,
+    sure: float,
+    blind: bool = False,
     tick: Tick,
 ) -> pa.Table:
     """The rows with `answer`, `verdicts`, `difficulty`, `rejected` and, by the votes so far, `correctness` set.
-    Rows of one question must be in one shard. Without a sandbox no program is run, and every program row is
+    Rows of one question must be in one shard. Rows whose votes are surer than `sure`, either way, need no critic.
+    `blind`: trusted answers are compared, and neither vote nor reject. Without a sandbox no program is run, and every program row is
     rejected as such."""
     answers, verdicts, reasons = _execute(rows, sandbox)
     reference = _compare(column(rows, "reference_answer"), answers, verdicts, reasons, judge)
     questions = np.unique(column(rows, "problem_id"), return_inverse=True)[1]
     votes = _votes(rows, answers, questions, judge, [why is not None and why.failed for why in reasons])
-    if settings.blind:
+    if blind:
         reasons = [None if verdicts[i].get("equivalent") else why for i, why in enumerate(reasons)]
     else:
         votes = dataclasses.replace(votes, reference=reference)
-    unsure = disputed(votes, calibration, settings.sure)
+    unsure = disputed(votes, calibration, sure)
     same = np.where(votes.readable, votes.agree + 1, 0.0)
     answered = np.bincount(questions, votes.readable, minlength=1)[questions]
     samples = answered + votes.abstained

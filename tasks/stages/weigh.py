@@ -6,8 +6,6 @@ answer some samples must agree besides, whatever a critic thinks of one alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,19 +18,19 @@ from tasks.voting import Calibration, from_rows
 STAGE = "weigh"
 
 
-@dataclass(frozen=True, slots=True)
-class WeighSettings:
-    min_correctness: float = 0.7  # the least probability of being right of a kept row
-    min_agreement: int = 2  # samples, itself one, that must have the same answer where none is trusted
+def weigh(
+    rows: pa.Table, *, calibration: Calibration, min_correctness: float, min_agreement: int, tick: Tick
+) -> pa.Table:
+    """The rows with `correctness` and `rejected` set, from the votes that tasks/stages/verify.py kept with them.
 
-
-def weigh(rows: pa.Table, *, calibration: Calibration, settings: WeighSettings, tick: Tick) -> pa.Table:
-    """The rows with `correctness` and `rejected` set, from the votes that tasks/stages/verify.py kept with them."""
+    `min_correctness`: the least probability of being right of a kept row. `min_agreement`: samples, itself one, that
+    must have the same answer where none is trusted.
+    """
     votes = from_rows(rows)
     correctness = calibration.adapted(votes).probability(votes)
     together = np.where(votes.readable, votes.agree + 1, 0)
-    unlikely = correctness < settings.min_correctness
-    alone = (together < settings.min_agreement) & (votes.reference <= 0)
+    unlikely = correctness < min_correctness
+    alone = (together < min_agreement) & (votes.reference <= 0)
     consistent = pc.map_lookup(rows.column("verdicts"), "consistent", "first").to_pylist()
     reasons: list[Reason | None] = [None] * rows.num_rows
     for i in np.flatnonzero(unlikely | alone):
@@ -42,7 +40,7 @@ def weigh(rows: pa.Table, *, calibration: Calibration, settings: WeighSettings, 
                 STAGE,
                 Code.UNLIKELY,
                 correctness=f"{np.floor(100 * correctness[i]) / 100:.2f}",  # down: .698 is not "0.70 under 0.70"
-                threshold=f"{settings.min_correctness:.2f}",
+                threshold=f"{min_correctness:.2f}",
                 same=same,
                 samples=samples,
             )

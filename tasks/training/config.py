@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from storage.errors import ForPeople
 from tasks.plugins import names
-from tasks.settings_form import Folded
+from tasks.settings import Folded
 
 METHODS = "tasks.training.methods"
 FRESH = "student"  # as `base`: an untrained student with a tokenizer of the data

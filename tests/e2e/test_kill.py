@@ -76,7 +76,7 @@ from pathlib import Path
 from flows.runner.environment import arrange
 arrange(Path(os.environ["MATHMILL_HOME"]), quiet=True)
 import flows.runner.night, flows.runner.publication, flows.runner.resources
-from flows.config import load_config
+from flows.config.nightly import load_config
 killed = lambda *_: os._exit(9)
 if sys.argv[1] == "published":
     flows.runner.publication.finish = killed
@@ -124,7 +124,8 @@ REBUILD = (
         """from flows.nightly import nightly
 print(nightly(load_config(None, sys.argv[2:])))""",
         """from flows.config import load_as
-from flows.rebuild import Rebuild, rebuild
+from flows.config.rebuild import Rebuild
+from flows.rebuild import rebuild
 print(rebuild(load_as(Rebuild, None, sys.argv[2:])))""",
     )
 )

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from flows.config import ConfigError, Nightly, as_yaml, load_config
+from flows.config.loading import ConfigError, as_yaml
+from flows.config.nightly import Nightly, load_config
 from flows.settings import Role, Settings, SettingsError, load_settings
 from tasks.llm.endpoint import EndpointError
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from flows.config import ConfigError
+from flows.config.loading import ConfigError
 from storage.errors import ForPeople
 
 
@@ -92,7 +92,7 @@ def test_dedup_names_a_size_that_is_none(tmp_path: Path) -> None:
 
 
 def test_deep_yaml_is_one_line(tmp_path: Path) -> None:
-    from flows.config import load_config
+    from flows.config.nightly import load_config
 
     (tmp_path / "deep.yaml").write_text("a: " + "[" * 5000)
     with pytest.raises(ConfigError, match="nested too deeply"):

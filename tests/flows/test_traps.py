@@ -9,9 +9,10 @@ import pytest
 import yaml
 from prefect.cache_policies import NO_CACHE
 
+from flows.config.rebuild import Rebuild
 from flows.maintain import Maintain, maintain
 from flows.nightly import nightly
-from flows.rebuild import Rebuild, rebuild
+from flows.rebuild import rebuild
 from flows.runner.stages import Place, run_shard
 from flows.runner.task_runners import task_runner
 from flows.server.automations import HEARTBEAT_S, SILENT_FOR, _wanted

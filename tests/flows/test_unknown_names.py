@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.config import ConfigError, Nightly, load_as
-from flows.rebuild import Rebuild
+from flows.config.loading import ConfigError, load_as
+from flows.config.nightly import Nightly
+from flows.config.rebuild import Rebuild
+from flows.config.verdict import Verdict
 from flows.settings import SettingsError, load_settings
-from flows.verdict import Verdict
 from storage.ledger import LedgerError
 from storage.ledger.schema import location
 

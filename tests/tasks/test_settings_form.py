@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from flows.config import Nightly, load_config
-from flows.evaluate import Evaluate
-from flows.rebuild import Rebuild
+from flows.config.evaluate import Evaluate
+from flows.config.nightly import Nightly, load_config
+from flows.config.rebuild import Rebuild
 from storage.stage_cache.shards import digest_of
-from tasks.settings_form import UNCHANGED
+from tasks.settings import UNCHANGED
 from tasks.training.config import Train
 
 FORMS: tuple[type[BaseModel], ...] = (Nightly, Rebuild, Evaluate, Train)

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli.app import app
-from flows.config import ConfigError
-from flows.rebuild import Rebuild
+from flows.config.loading import ConfigError
+from flows.config.rebuild import Rebuild
 from flows.runner.rebuild_publication import twin_of
 from flows.runner.rebuilding import check
 from storage.datasets.evolution import MAJOR

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from flows.config import Nightly, Weakness
+from flows.config.nightly import Nightly
 from flows.runner.night import borrowed
 from flows.settings import Role, Settings
+from tasks.stages.probe import WeaknessSettings
 
 PAID = Role(model="big-1", base_url=("http://127.0.0.1:9/v1",))
 OTHER = Role(model="other-7b", base_url=("http://127.0.0.1:9/v1",))
@@ -33,7 +34,7 @@ def test_a_paid_teacher_that_is_also_the_student_is_named_with_the_fix() -> None
 
 def test_a_student_of_its_own_or_no_probe_is_not_warned_of() -> None:
     own = borrowed(Nightly(), settings(teacher=PAID, student=OTHER))
-    off = borrowed(Nightly(weakness=Weakness(share=0)), settings(teacher=PAID))
+    off = borrowed(Nightly(weakness=WeaknessSettings(share=0)), settings(teacher=PAID))
     for text in (own, off):
         assert "also the reasoner, the critic" in text
         assert "student" not in text.lower()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flows.config import Decontaminate
 from flows.runner.decontamination import Decontamination, enough_recall
 from tasks.decontamination.certificate import Certificate, Recall
+from tasks.decontamination.matching import DecontaminateSettings
 from tasks.decontamination.rules import RULES
 from tasks.plugins import names
 
@@ -25,7 +25,7 @@ def test_too_little_recall_stops_a_version() -> None:
 
 
 def test_every_rule_is_on_and_nothing_is_registered() -> None:
-    found = Decontamination.of(Decontaminate())
+    found = Decontamination.of(DecontaminateSettings())
     assert sorted(found.config.rules) == sorted(RULES) == list(names("tasks.decontamination.rules"))
     assert not found.benchmarks.files
     assert len(found.clean.items()) > 200

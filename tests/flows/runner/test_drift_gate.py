@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flows.config import Nightly
+from flows.config.nightly import Nightly
 from flows.runner import events as alarms
 from flows.runner.drift_gate import drift
 from flows.runner.stages import Entry

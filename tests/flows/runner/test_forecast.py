@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import prompts
-from flows.config import Nightly
+from flows.config.nightly import Nightly
 from flows.runner.forecast import NEAR_PER_LEAK, notice, plan_of
 from flows.settings import Settings
 from storage.ledger import Usage

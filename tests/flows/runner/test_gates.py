@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.config import ConfigError, Gates
+from flows.config.gates import GateSettings
+from flows.config.loading import ConfigError
 from flows.runner.gates import gates_of, promote, promotion_gates
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
@@ -24,8 +25,10 @@ def version(tmp_path: Path) -> Version:
 
 
 def test_only_what_is_asked_for_is_checked() -> None:
-    assert [gate.name for gate in gates_of(Gates())] == ["gates.min_rows"]
-    everything = Gates(correctness=0.5, critic=0.5, duplicates=0, licenses=["MIT"], clean=True, verdict=True)
+    assert [gate.name for gate in gates_of(GateSettings())] == ["gates.min_rows"]
+    everything = GateSettings(
+        correctness=0.5, critic=0.5, duplicates=0, licenses=["MIT"], clean=True, verdict=True
+    )
     assert [gate.name for gate in gates_of(everything)] == [
         "gates.min_rows", "gates.correctness", "gates.critic", "gates.duplicates", "gates.licenses", "gates.clean",
     ]  # fmt: skip

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from flows.cli.nightly import again
-from flows.config import Nightly, load_config
+from flows.config.nightly import Nightly, load_config
 from flows.runner.limits import HOW_TO_GO_ON, Spent, Stopped
 
 PAID = Spent(1.0, 1000, 0, 3, 20)

@@ -1,0 +1,50 @@
+"""The configuration of the flow evaluate."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from flows.config.limits import BudgetSettings
+from tasks.settings import Folded, Section
+
+
+class Evaluate(Section):
+    """What to ask whom. Answers are kept: asked again, an evaluation costs nothing and goes on where it was killed."""
+
+    model: str = Field("student", description="a role, or hf:FOLDER of a checkpoint")
+    baseline: str = Field("", description="another one, to be compared with; empty: none")
+    benchmarks: list[str] = Field(
+        [],
+        description="files of benchmark items, or folders of them; empty: the project's own probe problems",
+    )
+    tasks: list[str] = Field([], description="tasks of lm-evaluation-harness, beside or instead of files")
+    task_folder: str = Field("", description="folder of further lm-evaluation-harness tasks (YAML)")
+    shots: int | None = Field(None, ge=0, description="examples shown by those tasks; empty: as each says")
+    chat_template: bool = Field(
+        True, description="put those tasks' prompts through the chat template of a checkpoint"
+    )
+    also: dict[str, list[Literal["choice", "program"]]] = Field(
+        {},
+        description="benchmarks with numeric answers to be asked in further forms too, such as gsm8k_test: [choice]",
+    )
+    domains: dict[str, str] = Field({}, description="domain of a benchmark whose name does not tell it")
+    limit: int | None = Field(None, ge=1, description="items of a benchmark at most, drawn by the seed")
+    samples: int = Field(
+        1, ge=1, le=256, description="answers to each item: pass@1 is their mean, maj@k a vote"
+    )
+    temperature: float | None = Field(None, ge=0, description="empty: 0 for one sample, 0.7 for several")
+    bare: bool | None = Field(
+        None,
+        description="ask the question alone, as training data has it; empty: so for checkpoints, by prompts for others",
+    )
+    max_tokens: int = Field(0, ge=0, description="cap of an answer; 0: as the prompt says")
+    answers: Literal["online", "batch", "files", "offline"] = Field(
+        "online", description="as for a night; offline: from the ledger only"
+    )
+    budget: Folded[BudgetSettings] = Field(
+        BudgetSettings(), description="most USD and tokens, and the deadline"
+    )
+    seed: int = Field(0, description="same seed, same items, same samples")
+    shard_rows: int = Field(256, ge=1, le=100_000, description="items a task run")
