@@ -89,7 +89,7 @@ def night(size: int) -> dict[str, Any]:
     from flows.nightly import nightly
     from flows.runner.resources import Tools
     from tasks.stages.generate import GenerateSettings
-    from tasks.stages.probe import WeaknessSettings
+    from tasks.stages.retrieve import WeaknessSettings
 
     @flow
     def nothing() -> None:

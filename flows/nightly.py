@@ -22,30 +22,32 @@ from flows.runner.task_runners import task_runner
 from flows.settings import load_settings
 from storage.rows import column
 from storage.stage_cache.shards import Ref
-from tasks.decontamination.matching import clean
 from tasks.stages.calibrate import calibrate
 from tasks.stages.certify import certify
-from tasks.stages.dedup import dedup_rows, filter_questions
+from tasks.stages.decontaminate import decontaminate
+from tasks.stages.dedup import dedup
 from tasks.stages.generate import generate
 from tasks.stages.mix import mix
-from tasks.stages.probe import budget, near_ids, neighbourhood, probe, rates
-from tasks.stages.semantic import flag_paraphrases
+from tasks.stages.probe import budget, probe, rates
+from tasks.stages.retrieve import near_ids, retrieve
+from tasks.stages.semantic import semantic
+from tasks.stages.similarity import similarity
 from tasks.stages.solve import solve
 from tasks.stages.verify import verify
 from tasks.stages.weigh import weigh
 from tasks.voting import Calibration
 
 WRITE = Stage("generate", generate, needs={"engine": "teacher"}, title="Write questions")
-NOVEL = Stage("similarity", filter_questions, title="Drop similar questions")
-APART = Stage("semantic", flag_paraphrases, needs={"encode": "encoder"}, title="Look for paraphrases")
+NOVEL = Stage("similarity", similarity, title="Drop similar questions")
+APART = Stage("semantic", semantic, needs={"encode": "encoder"}, title="Look for paraphrases")
 SOLVE = Stage("solve", solve, needs={"engine": "reasoner"}, title="Solve in words and programs")
 VERIFY = Stage("verify", verify, needs={"sandbox": "sandbox", "judge": "judge"}, title="Verify answers")
 CALIBRATE = Stage("calibrate", calibrate, title="Calibrate the votes (publishes none)")
 WEIGH = Stage("weigh", weigh, title="Weigh the votes")
-DEDUP = Stage("dedup", dedup_rows, title="De-duplicate")
-CLEAN = Stage("decontaminate", clean, needs=READERS, title="Decontaminate")
+DEDUP = Stage("dedup", dedup, title="De-duplicate")
+CLEAN = Stage("decontaminate", decontaminate, needs=READERS, title="Decontaminate")
 PROBE = Stage("probe", probe, needs={"student": "student", "judge": "judge"}, title="Probe the student")
-RETRIEVE = Stage("retrieve", neighbourhood, needs={"encode": "encoder"}, title="Retrieve near failures")
+RETRIEVE = Stage("retrieve", retrieve, needs={"encode": "encoder"}, title="Retrieve near failures")
 MIX = Stage("mix", mix, title="Mix")
 CERTIFY = Stage("certify", certify, needs=READERS, title="Certify")
 

@@ -16,10 +16,11 @@ from tasks.answers import Judge
 from tasks.llm.engine import Engine
 from tasks.methods import self_instruct
 from tasks.sandbox import Sandbox
-from tasks.scorers import score
-from tasks.stages.dedup import dedup_rows, filter_questions
+from tasks.stages.dedup import dedup
 from tasks.stages.generate import Quota, asks_table, generate
 from tasks.stages.ingest import ingest
+from tasks.stages.score import score
+from tasks.stages.similarity import similarity
 from tasks.stages.solve import SolveSettings, solve
 from tasks.stages.verify import VerifySettings, verify
 from tasks.stages.weigh import WeighSettings, weigh
@@ -61,7 +62,7 @@ def night(home: Path, *, engine: Callable[..., Engine], sandbox: Sandbox, judge:
     written = generate(
         asks_table(asks), engine=engine("teacher"), source="self_instruct", license="Apache-2.0", tick=nothing
     )
-    questions = through(filter_questions(written.rows, pool=seeds))
+    questions = through(similarity(written.rows, pool=seeds))
     solved = solve(questions, engine=engine(), settings=SolveSettings(), seed=seed, tick=nothing)
     rows = verify(
         through(solved.rows),
@@ -74,7 +75,7 @@ def night(home: Path, *, engine: Callable[..., Engine], sandbox: Sandbox, judge:
     for name, tools in (("heuristics", {}), ("critique", {"critic": engine("critic")})):
         rows = score(through(rows), name=name, thresholds=THRESHOLDS, tick=nothing, **tools).rows
     rows = weigh(through(rows), calibration=prior(), settings=WeighSettings(), tick=nothing)
-    accepted = through(dedup_rows(through(rows)))
+    accepted = through(dedup(through(rows)))
     store = Store(home)
     for number, table in enumerate(tables):
         store.append_candidates(table, run=f"night-{seed}", stage="", part=str(number))

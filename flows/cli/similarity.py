@@ -130,7 +130,7 @@ def decontaminate(
     from flows.runner.decontamination import Decontamination, examine
     from flows.runner.resources import opened
     from flows.settings import load_settings
-    from tasks.decontamination.matching import DecontaminateSettings
+    from tasks.stages.decontaminate import DecontaminateSettings
 
     config = DecontaminateSettings(
         benchmarks=[str(path) for path in against],

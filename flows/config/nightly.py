@@ -10,13 +10,13 @@ from pydantic import Field
 from flows.config.gates import GateSettings
 from flows.config.limits import BudgetSettings
 from flows.config.loading import load_as
-from tasks.decontamination.matching import DecontaminateSettings
 from tasks.dedup.settings import SimilaritySettings
 from tasks.settings import Folded, Section
+from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.generate import GenerateSettings
 from tasks.stages.ingest import SeedSettings
 from tasks.stages.mix import MixSettings
-from tasks.stages.probe import WeaknessSettings
+from tasks.stages.retrieve import WeaknessSettings
 from tasks.stages.score import ScoreSettings
 from tasks.stages.solve import SolveSettings
 from tasks.stages.verify import VerifySettings

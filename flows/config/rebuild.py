@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from flows.config.gates import GateSettings
-from tasks.decontamination.matching import checked_rules
 from tasks.dedup.settings import SimilaritySettings
 from tasks.plugins import checked
 from tasks.settings import Folded, Section, Share
+from tasks.stages.decontaminate import checked_rules
 from tasks.stages.mix import MixSettings
 from tasks.stages.rejudge import CHOSEN_BY
 from tasks.stages.score import checked_scorers, checked_thresholds

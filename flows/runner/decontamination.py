@@ -18,9 +18,10 @@ from storage.rows import dropped, empty, kept, reasons_of
 from storage.stage_cache.shards import Ref
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate
-from tasks.decontamination.matching import DecontaminateSettings, Text, clean
+from tasks.decontamination.matching import Text
 from tasks.decontamination.planting import BY_GIVEN_PAIRS, KINDS, Leak
 from tasks.stages.certify import certify, load_pairs
+from tasks.stages.decontaminate import DecontaminateSettings, decontaminate
 
 SEEDS = Path(__file__).resolve().parent.parent.parent / "seeds"
 READERS = {"encode": "encoder", "critic": "critic"}  # what stages that look for benchmark items need
@@ -79,7 +80,9 @@ def standing(line: Line, base: Version | None, against: Decontamination, clean: 
     batches = line.tools.store.batches(base, size=STANDING_ROWS)
     shards = [line.put("published", pa.Table.from_batches([batch])) for batch in batches]
     title = f"{clean.title}, {base}"
-    found = line.each(clean, shards, title=title, strict=False, **against.look() | {"benchmarks": missing})
+    found = line.each(
+        decontaminate, shards, title=title, strict=False, **against.look() | {"benchmarks": missing}
+    )
     return found if any(ref.rejected for ref in found) else []
 
 
@@ -97,7 +100,7 @@ def examine(
     facts, lost = [], list[dict[str, Any]]()
     for table, texts in tables:
         fine = kept(table) if texts is None else table
-        done = clean(fine, **against.look(), **needed, tick=lambda rows: None, texts=texts)
+        done = decontaminate(fine, **against.look(), **needed, tick=lambda rows: None, texts=texts)
         facts.append(done.facts)
         out = dropped(done.rows)
         lost += [

@@ -28,18 +28,18 @@ from storage.datasets.versions import Version
 from storage.rows import reasons_of, replace, unrejected
 from storage.stage_cache.shards import Ref, digest_of
 from tasks import scorers
-from tasks.decontamination.matching import clean
 from tasks.plugins import checked, module, scores_of
 from tasks.stages import rejudge
-from tasks.stages.dedup import dedup_rows
+from tasks.stages.decontaminate import decontaminate
+from tasks.stages.dedup import dedup
 from tasks.stages.mix import mix
 from tasks.stages.rejudge import COLUMNS, Mask, Pool
 from tasks.stages.weigh import weigh
 from tasks.voting import Calibration
 
 WEIGH = Stage("weigh", weigh, title="Weigh the votes of what is new")
-DEDUP = Stage("dedup", dedup_rows, title="De-duplicate what is new")
-CLEAN = Stage("decontaminate", clean, needs=READERS, title="Decontaminate what is new")
+DEDUP = Stage("dedup", dedup, title="De-duplicate what is new")
+CLEAN = Stage("decontaminate", decontaminate, needs=READERS, title="Decontaminate what is new")
 BATCH = 65_536
 INHERITED = ("verify", "score", "similarity", "decontaminate", "mix")
 COMPARED = ["id", "problem_id", "question", "language"]
@@ -304,7 +304,7 @@ def inherited(config: Rebuild, base: Version) -> Nightly:
             if config.correctness is None
             else known.verify.model_copy(update={"min_correctness": config.correctness}),
             "similarity": config.similarity or known.similarity,
-            "decontaminate": known.decontaminate.model_copy(update=clean),
+            "decontaminate": known.decontaminate.model_copy(update=decontaminate),
             "mix": config.mix or known.mix,
             "gates": config.gates,
         }

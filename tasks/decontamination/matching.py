@@ -17,19 +17,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, field_validator
 
 from storage.reasons import Code, Reason, reason
 from storage.rows import column, reasons_of, reject
 from tasks.decontamination.benchmarks import Benchmarks, Items
 from tasks.decontamination.hit import Hit
-from tasks.decontamination.judge import Critic, Encode, Judge, Tools
-from tasks.decontamination.rules import RULES
+from tasks.decontamination.judge import Encode, Judge, Tools
 from tasks.dedup.verdict_column import with_verdict
-from tasks.llm.engine import Engine
-from tasks.plugins import checked, module, names
-from tasks.settings import Section, Share
-from tasks.stages.outcome import Outcome, Tick
+from tasks.plugins import module
 from tasks.text.shared import Shared, own_words, shared_text, union
 
 STAGE = "decontaminate"
@@ -73,39 +68,6 @@ class Finding:
 
 SHARED = 0.05  # share of a set's texts that must have text in common for it to count as shared
 LEFT = 3  # words of its own that an item keeps, where text is shared by rows alone
-
-
-def checked_rules(given: list[str]) -> list[str]:
-    """The names, if each is a file of tasks/decontamination/rules/; ValueError otherwise."""
-    checked("rule", given, names("tasks.decontamination.rules"))
-    return given
-
-
-class DecontaminateSettings(Section, title="Decontaminate"):
-    benchmarks: list[str] = Field(
-        [], description="files of benchmark items, or folders of them, that no row may come from"
-    )
-    rules: list[str] = Field(list(RULES), description="files of tasks/decontamination/rules/")
-
-    @field_validator("rules")
-    @classmethod
-    def _rules(cls, given: list[str]) -> list[str]:
-        return checked_rules(given)
-
-    ask: bool = Field(True, description="let the critic decide about near ones that no rule is sure of")
-    shared: Share = Field(
-        SHARED,
-        description="share of a benchmark's items, or of the rows, from which text that they have in common is not compared; 0: all is",
-    )
-    planted: int = Field(
-        100, ge=0, description="leaks planted a kind, to measure what the rules find; 0: none"
-    )
-    pairs: list[str] = Field(
-        [], description="files of known paraphrases and translations of items (item, text, kind)"
-    )
-    clean: list[str] = Field(
-        [], description="files of questions known to be in no benchmark; empty: the project's own"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,45 +153,7 @@ def _prepared(rule: str, benchmarks: Benchmarks, shared: Shared) -> Any:
     return module("tasks.decontamination.rules", rule).prepare(benchmarks.items().cut(shared))
 
 
-def clean(
-    table: pa.Table,
-    *,
-    benchmarks: Benchmarks,
-    rules: Sequence[str],
-    ask: bool,
-    encode: Encode,
-    critic: Engine,
-    tick: Tick,
-    strict: bool = True,
-    share: float = SHARED,
-    texts: Iterable[Text] | None = None,
-) -> Outcome:
-    """The stage: `decontaminate` with the encoder and, if `ask`, the critic as the judge of near ones. `strict`: as
-    of tasks.decontamination.judge.Critic; `texts`: as of `decontaminate`."""
-    shared: Counter[str] = Counter()
-    judge = Critic(critic, strict=strict) if ask and benchmarks.files else None
-    rows = decontaminate(
-        table,
-        benchmarks=benchmarks,
-        rules=rules,
-        tick=tick,
-        encode=encode,
-        judge=judge,
-        texts=texts,
-        share=share,
-        shared=shared,
-    )
-    looked: dict[str, Any] = {}
-    if benchmarks.files:
-        looked = {"rows": table.column("rejected").null_count, "hits": hits_of(rows)}
-        if shared:
-            looked["shared"] = dict(shared)
-    return Outcome(
-        rows, len(table), {"decontaminated": looked, **(judge.facts() if judge is not None else {})}
-    )
-
-
-def decontaminate(
+def mark_contaminated(
     table: pa.Table,
     *,
     benchmarks: Benchmarks,

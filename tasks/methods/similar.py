@@ -18,7 +18,7 @@ prompt = "similar"
 def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
     """`pool` holds the failed questions and their neighbours; a failure is a row without a parent.
 
-    A neighbour names the failures it is near in `parent_ids` (see tasks.stages.probe.neighbourhood).
+    A neighbour names the failures it is near in `parent_ids` (see tasks.stages.retrieve.retrieve).
     """
     near: dict[str, list[tuple[str, str]]] = {}
     rows = pool.select(["id", "question", "parent_ids"]).to_pylist()

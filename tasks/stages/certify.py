@@ -12,7 +12,7 @@ import pyarrow as pa
 from tasks.decontamination.benchmarks import BenchmarkError, Benchmarks, read_records
 from tasks.decontamination.certificate import measure
 from tasks.decontamination.judge import Critic, Encode, Tools
-from tasks.decontamination.matching import SHARED, decontaminate, hits_of
+from tasks.decontamination.matching import SHARED, hits_of, mark_contaminated
 from tasks.decontamination.planting import Leak
 from tasks.ingestion.records import Record
 from tasks.llm.engine import Engine
@@ -38,7 +38,7 @@ def certify(
     `planted` leaks a kind, of the known `pairs`, and on questions that are `clean`. A run that has met a limit is
     published all the same: pairs that the critic can no longer be asked about have no verdict."""
     judge = Critic(critic, strict=False) if ask and benchmarks.files else None
-    rows = decontaminate(
+    rows = mark_contaminated(
         table, benchmarks=benchmarks, rules=rules, tick=tick, encode=encode, judge=judge, share=share
     )
     found = measure(

@@ -1,14 +1,13 @@
-"""The two similarity stages of a night: candidates before they are solved, rows after they are judged.
+"""The stage that drops duplicates among judged rows.
 
-Rows of one question (k samples, words and programs) are no duplicates of each other by their question.
-So questions are compared across problem_ids, and a duplicate question takes all its rows with it; within
-one problem_id solutions of the same format are compared.
+Rows of one question (k samples, in words and as programs) are not duplicates of each other by their question. Questions
+are therefore compared across problem_ids, and a duplicate question takes all its rows with it; within one problem_id,
+solutions of the same format are compared.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -16,22 +15,20 @@ import pyarrow.compute as pc
 
 from storage.indexes.sketches import History
 from storage.reasons import Code, Reason, reason
-from storage.rows import reject
 from tasks.dedup import jaccard
 from tasks.dedup.cluster import rank_of
-from tasks.dedup.history import segments
+from tasks.dedup.decisions import pool_segments, with_reasons
 from tasks.dedup.jaccard import F64
 from tasks.dedup.normalise import canonical_array, template_array
 from tasks.dedup.questions import clustered, comparable, judge
-from tasks.dedup.segment import Questions, Segment
+from tasks.dedup.segment import Questions
 from tasks.dedup.settings import DedupSettings
 from tasks.dedup.tokens import I64, Ragged, mix, number_multisets, shingle_sets, text_hashes, tokens
-from tasks.dedup.verdict_column import with_verdict
 
 DEFAULTS = DedupSettings()
 
 
-def dedup_rows(
+def dedup(
     table: pa.Table,
     *,
     history: History | None = None,
@@ -56,33 +53,13 @@ def dedup_rows(
     order = np.lexsort((rank_of(quality, rows.column("id").combine_chunks()), problem))
     first = order[np.unique(problem[order], return_index=True)[1]]
     questions = Questions.of(rows.take(pa.array(first)))
-    for k, why in enumerate(judge(questions, _pool(history, beside, settings), quality[first], settings)):
+    for k, why in enumerate(
+        judge(questions, pool_segments(history, beside, settings), quality[first], settings)
+    ):
         if why is not None:
             for row in np.flatnonzero(problem == k).tolist():
                 reasons[row] = why
-    return _stamped(table, live, reasons, "dedup", "unique", tick)
-
-
-def filter_questions(
-    table: pa.Table,
-    *,
-    pool: pa.Table | Sequence[str] = (),
-    history: History | None = None,
-    settings: DedupSettings = DEFAULTS,
-    tick: Callable[[int], None] | None = None,
-) -> pa.Table:
-    """Candidates without a solution yet, judged in the order of the table (the first of two stays):
-    `rejected` "similarity: ..." or `verdicts` similarity=novel. `pool`: rows (columns id, question, language)
-    or bare question texts, named pool#<number> in reasons."""
-    live = np.flatnonzero(pc.is_null(table.column("rejected")).to_numpy())
-    questions = Questions.of(table.take(pa.array(live)))
-    if not isinstance(pool, pa.Table):
-        names = [f"pool#{number}" for number in range(len(pool))]
-        language = ["zh" if any("\u4e00" <= c <= "\u9fff" for c in text) else "en" for text in pool]
-        pool = pa.table({"id": names, "question": list(pool), "language": language})
-    order = -np.arange(len(live), dtype=np.float64)
-    reasons = judge(questions, _pool(history, pool, settings), order, settings)
-    return _stamped(table, live, reasons, "similarity", "novel", tick)
+    return with_reasons(table, live, reasons, "dedup", "unique", tick)
 
 
 def quality_of(rows: pa.Table) -> F64:
@@ -118,14 +95,6 @@ def _has_entry(column: pa.ChunkedArray, key: str, item: str, count: int) -> F64:
         .clip(max=1)
         .astype(np.float64)
     )
-
-
-def _pool(history: History | None, rows: pa.Table | None, settings: DedupSettings) -> list[Segment]:
-    """What is there already, as segments: history's are kept by storage, the rest is made here."""
-    pool = [] if history is None else segments(history, settings)
-    if rows is not None and len(rows):
-        pool.append(Segment.of(Questions.of(rows), settings))
-    return pool
 
 
 def _repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) -> list[Reason | None]:
@@ -171,28 +140,3 @@ def _salted(texts: pa.Array, rows: pa.Table, group: I64, n: int) -> Ragged:
     sets = shingle_sets(tokens(texts, pc.fill_null(rows.column("language"), "en")), n)
     salt = mix(group.astype(np.uint64) + np.uint64(1))
     return Ragged(sets.offsets, mix(sets.values ^ salt[sets.row_of_value]))
-
-
-def _stamped(
-    table: pa.Table,
-    live: I64,
-    reasons: list[Reason | None],
-    stage: str,
-    verdict: str,
-    tick: Callable[[int], None] | None,
-) -> pa.Table:
-    stamped: list[Reason | None] = [None] * len(table)
-    stays = np.zeros(len(table), dtype=bool)
-    ids = table.column("id").to_pylist()
-    for row, why in zip(live.tolist(), reasons, strict=True):
-        if why is None:
-            stays[row] = True
-        elif why.values.get("other") == ids[row]:
-            # ids are hashes of contents: what a model wrote twice has one, and to name it would say that the row is a
-            # copy of itself
-            stamped[row] = reason(stage, Code.REPEATED)
-        else:
-            stamped[row] = dataclasses.replace(why, stage=stage)
-    if tick is not None:
-        tick(len(table))
-    return with_verdict(reject(table, stamped), stage, verdict, stays)

@@ -47,7 +47,7 @@ class Encode(Protocol):
     def __call__(self, texts: list[str]) -> F32: ...
 
 
-def flag_paraphrases(
+def semantic(
     table: pa.Table,
     *,
     encode: Encode,

@@ -11,9 +11,9 @@ from tasks.dedup.settings import DedupSettings
 from tasks.llm.engine import Engine
 from tasks.proof.lab import Lab, Lesson, words
 from tasks.proof.problems import said
-from tasks.scorers import score
 from tasks.seeding import rng_of
-from tasks.stages.dedup import dedup_rows
+from tasks.stages.dedup import dedup
+from tasks.stages.score import score
 from tasks.teacher.error_injection import slip
 
 COPIES = 10
@@ -42,7 +42,7 @@ def duplicates(lab: Lab, rows: list[Lesson]) -> None:
         Row(one.question, "en", solution=one.solution, source=str(i)) for i, one in enumerate(everything)
     )
     # the template's limit is for a night's variety; here only copies are at stake
-    judged = dedup_rows(table, settings=DedupSettings(per_template=len(everything), jaccard=1.0, rouge_l=1.0))
+    judged = dedup(table, settings=DedupSettings(per_template=len(everything), jaccard=1.0, rouge_l=1.0))
     left = [one for one, why in zip(everything, column(judged, "rejected"), strict=True) if why is None]
     lab.facts |= {"rows with copies": len(everything), "rows without": len(left)}
     lab.score("with duplicates", lab.train("duplicates", everything))

@@ -7,7 +7,7 @@ import pytest
 from flows.config.nightly import Nightly
 from flows.runner.night import borrowed
 from flows.settings import Role, Settings
-from tasks.stages.probe import WeaknessSettings
+from tasks.stages.retrieve import WeaknessSettings
 
 PAID = Role(model="big-1", base_url=("http://127.0.0.1:9/v1",))
 OTHER = Role(model="other-7b", base_url=("http://127.0.0.1:9/v1",))

@@ -6,9 +6,9 @@ from typing import Any
 
 from flows.runner.decontamination import Decontamination, enough_recall
 from tasks.decontamination.certificate import Certificate, Recall
-from tasks.decontamination.matching import DecontaminateSettings
 from tasks.decontamination.rules import RULES
 from tasks.plugins import names
+from tasks.stages.decontaminate import DecontaminateSettings
 
 
 def certificate(*recall: Recall) -> Certificate:

@@ -10,7 +10,7 @@ import pytest
 
 from storage.rows import Row, column, to_table
 from tasks.decontamination.benchmarks import Benchmarks
-from tasks.decontamination.matching import decontaminate
+from tasks.decontamination.matching import mark_contaminated
 from tasks.decontamination.planting import chinese
 
 ITEMS = [
@@ -40,6 +40,6 @@ def look(benchmarks: Benchmarks) -> Look:
             Row(text, "zh" if chinese(text) else "en", id=str(k), solution=solution)
             for k, text in enumerate(texts)
         ]
-        return column(decontaminate(to_table(rows), benchmarks=benchmarks, rules=rules), "rejected")
+        return column(mark_contaminated(to_table(rows), benchmarks=benchmarks, rules=rules), "rejected")
 
     return found

@@ -12,7 +12,6 @@ from storage.rows import Row, column, to_table
 from tasks.decontamination.benchmarks import BenchmarkError, Benchmarks
 from tasks.decontamination.certificate import Certificate, measure
 from tasks.decontamination.judge import Critic, Tools
-from tasks.decontamination.matching import clean
 from tasks.decontamination.own_problems import PARAPHRASED, TRANSLATED, own_problems
 from tasks.decontamination.planting import KINDS, Leak, chinese, leaks
 from tasks.llm.budget import Budget, BudgetExceeded
@@ -20,6 +19,7 @@ from tasks.llm.engine import Engine
 from tasks.problems.machinery.family import recognise
 from tasks.seeding import rng_of
 from tasks.stages.certify import load_pairs
+from tasks.stages.decontaminate import decontaminate
 
 from .conftest import ITEMS
 
@@ -182,7 +182,7 @@ def test_the_stage_counts_what_it_saw_and_what_the_critic_said(
         return made
 
     ticks: list[int] = []
-    done = clean(
+    done = decontaminate(
         rows, benchmarks=benchmarks, rules=("exact", "paraphrase"), ask=True, encode=encode,
         critic=engine("critic"), tick=ticks.append,
     )  # fmt: skip

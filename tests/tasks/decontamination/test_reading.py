@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.decontamination.benchmarks import Benchmarks
-from tasks.decontamination.matching import decontaminate
+from tasks.decontamination.matching import mark_contaminated
 from tasks.decontamination.reading import parts
 
 ITEM = (
@@ -60,7 +60,7 @@ def test_every_text_of_a_row_is_compared(number: int, tmp_path: Path, benchmark:
         json.dumps({"question": "How many sides has a square?"}) + "\n" + json.dumps(ROWS[number]) + "\n"
     )
     (part,) = parts(path)
-    found = decontaminate(part.table, benchmarks=benchmark, rules=("exact", "ngram13"), texts=part.texts)
+    found = mark_contaminated(part.table, benchmarks=benchmark, rules=("exact", "ngram13"), texts=part.texts)
     clean, leaked = found.column("rejected").to_pylist()
     assert clean is None
     assert "exam#0 overlap 1.00" in leaked

@@ -12,7 +12,7 @@ import pytest
 
 from storage.rows import Row, column, to_table
 from tasks.decontamination.benchmarks import Benchmarks
-from tasks.decontamination.matching import decontaminate
+from tasks.decontamination.matching import mark_contaminated
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no shared data in {DATA}")
@@ -31,7 +31,7 @@ def letters(text: str) -> str:
 
 def rejected(texts: list[str], benchmarks: Benchmarks, *rules: str) -> list[str | None]:
     rows = to_table([Row(text, "en", id=str(k)) for k, text in enumerate(texts)])
-    return column(decontaminate(rows, benchmarks=benchmarks, rules=rules), "rejected")
+    return column(mark_contaminated(rows, benchmarks=benchmarks, rules=rules), "rejected")
 
 
 def test_mmlu_questions_that_are_math_items_are_all_found() -> None:
@@ -72,7 +72,7 @@ def test_chinese_and_english_versions_of_one_problem() -> None:
     items = benchmarks.items()
     number = {text: name for name, text in zip(items.names, items.texts, strict=True)}
     rows_zh = to_table([Row(chinese[key] + "（改编）", "zh", id=key) for key in both])
-    found = column(decontaminate(rows_zh, benchmarks=benchmarks, rules=("translation",)), "rejected")
+    found = column(mark_contaminated(rows_zh, benchmarks=benchmarks, rules=("translation",)), "rejected")
     right = sum(
         why is not None and why.split()[2] == number[english[key]]
         for key, why in zip(both, found, strict=True)
@@ -94,13 +94,13 @@ def test_rephrased_questions_by_the_encoder() -> None:
     encode = Encoder()
     table = to_table([Row(text, "en", id=str(k)) for k, text in enumerate(texts[:200])])
     found = column(
-        decontaminate(table, benchmarks=benchmarks, rules=("paraphrase",), encode=encode), "rejected"
+        mark_contaminated(table, benchmarks=benchmarks, rules=("paraphrase",), encode=encode), "rejected"
     )
     assert sum(why is not None for why in found) / 200 > 0.9
     train = to_table(
         [Row(row["question"], "en", id=str(k)) for k, row in enumerate(records("gsm8k/train.jsonl.gz")[:200])]
     )
     alarms = column(
-        decontaminate(train, benchmarks=benchmarks, rules=("paraphrase",), encode=encode), "rejected"
+        mark_contaminated(train, benchmarks=benchmarks, rules=("paraphrase",), encode=encode), "rejected"
     )
     assert sum(why is not None for why in alarms) / 200 < 0.05

@@ -9,7 +9,7 @@ import pytest
 
 from storage.rows import Row, column, to_table
 from tasks.decontamination.benchmarks import Benchmarks
-from tasks.decontamination.matching import decontaminate
+from tasks.decontamination.matching import mark_contaminated
 from tasks.decontamination.planting import KINDS, chinese
 from tasks.decontamination.quantities import bits, quantities, share
 from tasks.seeding import rng_of
@@ -82,7 +82,7 @@ def test_word_problems_in_the_other_language(tmp_path: Path) -> None:
         "A train of 240 tons passes 15 stations in 6 hours at a speed that rises. How fast is it?",
     ]
     table = to_table([Row(text, "zh" if chinese(text) else "en", id=str(k)) for k, text in enumerate(rows)])
-    found = column(decontaminate(table, benchmarks=benchmarks, rules=("translation",)), "rejected")
+    found = column(mark_contaminated(table, benchmarks=benchmarks, rules=("translation",)), "rejected")
     assert [why and why.split()[2] for why in found] == ["exam#0", "exam#1", None, None]
 
 

@@ -11,7 +11,7 @@ from storage.rows import Row, column, to_table
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import measure
 from tasks.decontamination.judge import Tools, verdict
-from tasks.decontamination.matching import Text, decontaminate
+from tasks.decontamination.matching import Text, mark_contaminated
 from tasks.decontamination.ngrams import find, prepare
 from tasks.decontamination.polynomial import equations
 from tasks.decontamination.rules.options import stem
@@ -45,10 +45,10 @@ def test_what_is_kept_says_so(look: Look, benchmarks: Benchmarks) -> None:
             Row("bad", "en", rejected="verify: x"),
         ]
     )
-    found = decontaminate(rows, benchmarks=benchmarks, rules=("exact",))
+    found = mark_contaminated(rows, benchmarks=benchmarks, rules=("exact",))
     assert column(found, "verdicts") == [[("decontaminated", "clean")], [], []]
     assert column(found, "rejected") == [None, "decontaminate: exact exam#0 overlap 1.00", "verify: x"]
-    untouched = decontaminate(rows, benchmarks=Benchmarks(), rules=("exact",))
+    untouched = mark_contaminated(rows, benchmarks=Benchmarks(), rules=("exact",))
     assert untouched.equals(rows), "without benchmarks nothing was looked for, so nothing is certified"
 
 
@@ -206,7 +206,7 @@ def test_unknown_rule(benchmarks: Benchmarks) -> None:
     with pytest.raises(
         UnknownName, match="no 'nothing' in tasks/decontamination/rules/; there are: equations, exact"
     ):
-        decontaminate(to_table([]), benchmarks=benchmarks, rules=("nothing",))
+        mark_contaminated(to_table([]), benchmarks=benchmarks, rules=("nothing",))
 
 
 def test_paraphrases_by_an_encoder_and_a_judge(benchmarks: Benchmarks) -> None:
@@ -229,7 +229,9 @@ def test_paraphrases_by_an_encoder_and_a_judge(benchmarks: Benchmarks) -> None:
         return [first == "second" for first, _ in pairs]
 
     def reasons(**tools):  # type: ignore[no-untyped-def]
-        return column(decontaminate(rows, benchmarks=benchmarks, rules=("paraphrase",), **tools), "rejected")
+        return column(
+            mark_contaminated(rows, benchmarks=benchmarks, rules=("paraphrase",), **tools), "rejected"
+        )
 
     assert reasons(encode=encode) == ["decontaminate: paraphrase exam#0 overlap 0.90", None, None]
     assert reasons(encode=encode, judge=judge) == [
@@ -285,7 +287,7 @@ def test_every_text_of_a_row_is_compared(benchmarks: Benchmarks) -> None:
         Text(4, "solution 2", ITEMS[0], asks=False),
     ]
     found = column(
-        decontaminate(table, benchmarks=benchmarks, rules=("exact", "ngram13"), texts=texts), "rejected"
+        mark_contaminated(table, benchmarks=benchmarks, rules=("exact", "ngram13"), texts=texts), "rejected"
     )
     assert found == [
         "decontaminate: exact exam#1 overlap 1.00 in user turn 2",
@@ -313,7 +315,7 @@ def test_a_benchmark_of_short_items(tmp_path: Path, items: list[str]) -> None:
     rules = [rule for rule in names("tasks.decontamination.rules") if rule != "paraphrase"]
     other = "A much longer question about seventeen apples and twenty-five pears, how many are there in all?"
     table = to_table([Row(items[0].lower(), "en"), Row(other, "en"), Row("What is 17 + 26?", "en")])
-    found = column(decontaminate(table, benchmarks=short, rules=rules), "rejected")
+    found = column(mark_contaminated(table, benchmarks=short, rules=rules), "rejected")
     assert found[1:] == [None, None]
     assert found[0] == (None if items == ["?"] else "decontaminate: exact short#0 overlap 1.00")
     measured = measure(short, rules, Tools(), a_kind=3)

@@ -13,8 +13,9 @@ from storage.rows import Row, column, to_table
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate, measure
 from tasks.decontamination.judge import Tools
-from tasks.decontamination.matching import clean, decontaminate
+from tasks.decontamination.matching import mark_contaminated
 from tasks.plugins import names
+from tasks.stages.decontaminate import mark_contaminated
 
 from .conftest import ITEMS
 
@@ -58,7 +59,7 @@ def registered(folder: Path, texts: list[str]) -> Benchmarks:
 
 def reasons(benchmarks: Benchmarks, texts: list[str]) -> list[str | None]:
     table = to_table([Row(text, "en", id=str(k)) for k, text in enumerate(texts)])
-    return column(decontaminate(table, benchmarks=benchmarks, rules=RULES), "rejected")
+    return column(mark_contaminated(table, benchmarks=benchmarks, rules=RULES), "rejected")
 
 
 @pytest.mark.parametrize("wrapper", WRAPPERS)
@@ -162,7 +163,7 @@ def test_what_rows_alone_share_is_left_out_and_counted(tmp_path: Path) -> None:
     def encode(texts):  # type: ignore[no-untyped-def]
         raise AssertionError("no rule needs it")
 
-    done = clean(
+    done = decontaminate(
         table,
         benchmarks=benchmarks,
         rules=RULES,
@@ -176,5 +177,5 @@ def test_what_rows_alone_share_is_left_out_and_counted(tmp_path: Path) -> None:
     assert "In the old town by the river" in text
     with_facts = measure(benchmarks, RULES, Tools(), a_kind=0).over([done.facts, done.facts])
     assert with_facts.shared_rows == {text: 8}
-    every = decontaminate(table, benchmarks=benchmarks, rules=RULES, share=0.0)
+    every = mark_contaminated(table, benchmarks=benchmarks, rules=RULES, share=0.0)
     assert all(column(every, "rejected")), "with 0 everything is compared"

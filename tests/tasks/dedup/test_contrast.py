@@ -11,8 +11,9 @@ from storage.rows import Row, column, to_table
 from tasks.dedup.contrast import different_problems
 from tasks.dedup.lcs import novel
 from tasks.dedup.settings import DedupSettings
-from tasks.stages.dedup import dedup_rows, filter_questions
-from tasks.stages.semantic import flag_paraphrases
+from tasks.stages.dedup import dedup
+from tasks.stages.semantic import semantic
+from tasks.stages.similarity import similarity
 
 DIFFERENT = [
     ("Find the maximum value of $x^2 - 4x + 7$ for real $x$ in the interval from 0 to 5.",
@@ -83,7 +84,7 @@ def language(text: str) -> str:
 
 def stays(texts: list[str], **settings: object) -> list[bool]:
     table = to_table([Row(text, language(text), id=str(k)) for k, text in enumerate(texts)])
-    found = filter_questions(table, settings=DedupSettings(**settings))  # type: ignore[arg-type]
+    found = similarity(table, settings=DedupSettings(**settings))  # type: ignore[arg-type]
     return [why is None for why in column(found, "rejected")]
 
 
@@ -122,7 +123,7 @@ def test_the_guard_takes_pairs_out_and_adds_none() -> None:
 def test_solutions_after_they_are_judged_and_meanings() -> None:
     rows = [Row(text, language(text), id=str(k), problem_id=str(k), solution="s", solution_format="cot")
             for k, text in enumerate(DIFFERENT[0] + DIFFERENT[9])]  # fmt: skip
-    assert column(dedup_rows(to_table(rows)), "rejected") == [None] * 4
+    assert column(dedup(to_table(rows)), "rejected") == [None] * 4
 
     class Alike:
         identity = "alike"
@@ -132,10 +133,10 @@ def test_solutions_after_they_are_judged_and_meanings() -> None:
 
     table = to_table([Row(text, "en", id=str(k)) for k, text in enumerate([*DIFFERENT[0], *SAME[0]])])
     drop = DedupSettings(semantic="drop")
-    found = column(flag_paraphrases(table, encode=Alike(), settings=drop), "rejected")
+    found = column(semantic(table, encode=Alike(), settings=drop), "rejected")
     assert found[1] is None
     pair = to_table([Row(text, "en", id=str(k)) for k, text in enumerate(SAME[0])])
-    assert column(flag_paraphrases(pair, encode=Alike(), settings=drop), "rejected")[1] is not None
+    assert column(semantic(pair, encode=Alike(), settings=drop), "rejected")[1] is not None
 
 
 INSTRUCTION = (

@@ -20,7 +20,7 @@ from tasks.dedup.outofcore import Collection, OutOfCore
 from tasks.dedup.sketching import CollectionError, Source
 from tasks.dedup.tokens import tokens
 from tasks.dedup.workers import On, workers
-from tasks.stages.dedup import filter_questions
+from tasks.stages.similarity import similarity
 
 from .test_contrast import DIFFERENT, SAME
 
@@ -146,9 +146,7 @@ def test_pairs_are_decided_as_by_the_jaccard_of_a_night(tmp_path: Path) -> None:
         gone[guard] = set(
             found(Collection([tmp_path / "in.parquet"], tmp_path / guard, settings=settings).run())
         )
-        decided = filter_questions(
-            night, settings=replace(settings.decisions, rouge_l=1.0, per_template=10**6)
-        )
+        decided = similarity(night, settings=replace(settings.decisions, rouge_l=1.0, per_template=10**6))
         expected = {id for id, why in zip(ids, column(decided, "rejected"), strict=True) if why is not None}
         assert gone[guard] == expected
     assert gone["numbers"] <= gone["template"] < gone["none"]

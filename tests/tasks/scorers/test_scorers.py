@@ -12,9 +12,10 @@ from tasks.llm.engine import Engine
 from tasks.llm.request import Failure
 from tasks.plugins import module, names
 from tasks.problems.machinery.family import families, make
-from tasks.scorers import Scored, cut, score
+from tasks.scorers import Scored
 from tasks.seeding import rng_of
 from tasks.stages.outcome import balance
+from tasks.stages.score import cut, score
 
 
 def solved(count: int, *, wrong: bool) -> list[Row]:

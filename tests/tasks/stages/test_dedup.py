@@ -10,7 +10,8 @@ from storage.indexes.sketches import History
 from storage.reasons import Code
 from storage.rows import Row, column, dropped, from_table, kept, reasons_of, to_table
 from tasks.dedup.settings import DedupSettings
-from tasks.stages.dedup import dedup_rows, filter_questions
+from tasks.stages.dedup import dedup
+from tasks.stages.similarity import similarity
 
 APPLES = "Tom has {} apples and buys {} more apples at the shop on Sunday. How many apples does Tom have now?"
 WORDS = [
@@ -73,7 +74,7 @@ def test_samples_of_one_question_are_no_duplicates() -> None:
         Row(APPLES.format(3, 5), "en", solution="Adding 5 to 3 we get 8 in the end.", solution_format="cot"),
         Row(APPLES.format(3, 5), "en", solution="print(3 + 5)", solution_format="pot"),
     ]
-    found = dedup_rows(to_table(rows))
+    found = dedup(to_table(rows))
     assert reasons(found) == [None] * 3
     assert column(found, "verdicts") == [[("dedup", "unique")]] * 3
 
@@ -93,9 +94,9 @@ def test_repeated_solutions_of_one_question() -> None:
             "Q two, another one?", "en", id="e", solution=steps + ".", solution_format="cot", correctness=0.1
         ),
     ]
-    found = dedup_rows(to_table(rows), settings=DedupSettings(solution_jaccard=0.85))
+    found = dedup(to_table(rows), settings=DedupSettings(solution_jaccard=0.85))
     assert reasons(found) == ["dedup: exact of a", None, "dedup: jaccard 0.90 with a", None, None]
-    assert kinds(dedup_rows(to_table(rows), settings=DedupSettings(solution_jaccard=0.95)))[2] == "kept"
+    assert kinds(dedup(to_table(rows), settings=DedupSettings(solution_jaccard=0.95)))[2] == "kept"
 
 
 def test_a_duplicate_question_takes_all_its_rows_and_the_best_stays() -> None:
@@ -111,7 +112,7 @@ def test_a_duplicate_question_takes_all_its_rows_and_the_best_stays() -> None:
         )
         for k in range(3)
     ] + [Row(second, "en", id="best", solution="just so", solution_format="cot", correctness=0.6)]
-    found = dedup_rows(to_table(rows))
+    found = dedup(to_table(rows))
     assert reasons(found) == ["dedup: exact of best"] * 3 + [None]
     verified = to_table(
         [
@@ -120,38 +121,38 @@ def test_a_duplicate_question_takes_all_its_rows_and_the_best_stays() -> None:
             rows[3],
         ]
     )
-    assert reasons(dedup_rows(verified)) == [None, None, None, "dedup: exact of v"]
+    assert reasons(dedup(verified)) == [None, None, None, "dedup: exact of v"]
 
 
 def test_other_numbers_are_another_problem() -> None:
     table = questions(*(APPLES.format(a, a + 7) for a in range(2, 22)))
-    assert kinds(filter_questions(table)) == ["kept"] * 20
-    assert kinds(dedup_rows(table)) == ["kept"] * 20
-    assert kinds(filter_questions(table, settings=DedupSettings(guard="none"))) == ["kept"] + ["lcs"] * 19
+    assert kinds(similarity(table)) == ["kept"] * 20
+    assert kinds(dedup(table)) == ["kept"] * 20
+    assert kinds(similarity(table, settings=DedupSettings(guard="none"))) == ["kept"] + ["lcs"] * 19
 
 
 def test_the_cap_on_a_template_counts_what_is_there(tmp_path: Path) -> None:
     settings = DedupSettings(per_template=5)
     history = History.open(tmp_path).append(questions(APPLES.format(90, 91), APPLES.format(91, 92)), 1)
     table = questions(*(APPLES.format(a, a + 7) for a in range(2, 10)))
-    found = filter_questions(table, pool=[APPLES.format(50, 51)], history=history, settings=settings)
+    found = similarity(table, pool=[APPLES.format(50, 51)], history=history, settings=settings)
     assert kinds(found) == ["kept"] * 2 + ["template:"] * 6
     assert reasons(found)[-1] == "similarity: template: 5 questions that differ only in numbers are there"
 
 
 def test_other_words_with_the_same_numbers_are_judged() -> None:
     table = questions(APPLES.format(3, 5), APPLES.format(3, 5).replace("on Sunday", "on Monday"))
-    assert kinds(filter_questions(table)) == ["kept", "jaccard"]
+    assert kinds(similarity(table)) == ["kept", "jaccard"]
     renamed = questions(APPLES.format(3, 5), APPLES.format(4, 6).replace("on Sunday", "on Monday"))
-    assert kinds(filter_questions(renamed)) == ["kept", "lcs"]
-    assert kinds(filter_questions(renamed, settings=DedupSettings(guard="numbers"))) == ["kept", "kept"]
+    assert kinds(similarity(renamed)) == ["kept", "lcs"]
+    assert kinds(similarity(renamed, settings=DedupSettings(guard="numbers"))) == ["kept", "kept"]
 
 
 def test_rouge_finds_what_jaccard_does_not() -> None:
     left = "one two three four five six seven eight nine ten eleven twelve thirteen"
     right = "one two xxx four five six xxx eight nine ten xxx twelve thirteen"
-    assert reasons(filter_questions(questions(left, right)))[1].startswith("similarity: lcs 0.77 with ")  # type: ignore[union-attr]
-    assert kinds(filter_questions(questions(left, right), settings=DedupSettings(rouge_l=0.8))) == [
+    assert reasons(similarity(questions(left, right)))[1].startswith("similarity: lcs 0.77 with ")  # type: ignore[union-attr]
+    assert kinds(similarity(questions(left, right), settings=DedupSettings(rouge_l=0.8))) == [
         "kept",
         "kept",
     ]
@@ -165,7 +166,7 @@ def test_chinese() -> None:
         "求函数的导数并说明它在哪里为零。",
         language="zh",
     )
-    assert kinds(filter_questions(table)) == ["kept", "lcs", "kept", "kept"]
+    assert kinds(similarity(table)) == ["kept", "lcs", "kept", "kept"]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -181,7 +182,7 @@ def test_planted_duplicates_are_found_and_nothing_else(language: str) -> None:
     near = [[*words[:20], *rng.choices(alphabet, k=1), *words[21:]] for words in originals[:20]]
     texts = [glue.join(words) for words in [*originals, *near]]
     texts += [f"  {text}{'。' if language == 'zh' else '.'}" for text in texts[20:40]]
-    found = filter_questions(questions(*texts, language=language))
+    found = similarity(questions(*texts, language=language))
     assert kinds(found)[:60] == ["kept"] * 60
     assert kinds(found)[60:80] == ["jaccard"] * 20
     assert kinds(found)[80:] == ["exact"] * 20
@@ -195,18 +196,18 @@ def test_history_and_the_night_so_far(tmp_path: Path) -> None:
     history = history.append(questions(texts[0], texts[1]), 1).append(questions(texts[2]), 2)
     changed = texts[2].replace(texts[2].split()[5], "somewhere")
     table = questions(texts[0], texts[3], changed, texts[4], texts[4].upper().lower() + " ")
-    found = dedup_rows(table, history=history, beside=questions(texts[3]))
+    found = dedup(table, history=history, beside=questions(texts[3]))
     assert kinds(found) == ["there", "there", "lcs", "kept", "exact"]
     assert str(reasons(found)[2]).endswith(from_table(questions(texts[2]))[0].id)
-    earlier = dedup_rows(table, history=History.open(tmp_path / "h", version=1), beside=questions(texts[3]))
+    earlier = dedup(table, history=History.open(tmp_path / "h", version=1), beside=questions(texts[3]))
     assert kinds(earlier)[:3] == ["there", "there", "kept"]
 
 
 def test_a_second_night_keeps_nothing_of_the_first(tmp_path: Path) -> None:
     table = questions(*different(40))
-    first = dedup_rows(table)
+    first = dedup(table)
     history = History.open(tmp_path).append(first, 1)
-    again = dedup_rows(table, history=history)
+    again = dedup(table, history=history)
     assert kept(first).num_rows > 30
     assert kept(again).num_rows == 0
 
@@ -219,13 +220,13 @@ def test_rebuilt_and_rolled_back_histories_give_the_same_decisions(tmp_path: Pat
     table = questions(*(text.replace(text.split()[3], "somewhere") for text in texts), *texts[15:40])
     for version, rows in nights.items():
         history = history.append(rows, version)
-        after[version] = reasons(dedup_rows(table, history=history))
+        after[version] = reasons(dedup(table, history=history))
     rebuilt = History.open(tmp_path / "other").append(questions(*texts[50:]), 9).rebuild(nights)
-    assert reasons(dedup_rows(table, history=rebuilt)) == after[4]
-    assert reasons(dedup_rows(table, history=history.rollback(2))) == after[2]
+    assert reasons(dedup(table, history=rebuilt)) == after[4]
+    assert reasons(dedup(table, history=history.rollback(2))) == after[2]
     assert after[2] != after[4]
     again = history.rollback(2).append(nights[3], 3).append(nights[4], 4)
-    assert reasons(dedup_rows(table, history=again)) == after[4]
+    assert reasons(dedup(table, history=again)) == after[4]
 
 
 def test_long_texts_of_history_are_found_by_their_bands(tmp_path: Path) -> None:
@@ -236,7 +237,7 @@ def test_long_texts_of_history_are_found_by_their_bands(tmp_path: Path) -> None:
         " ".join([*text.split()[:390], *["none", "of", "these", "was", "there", "before"]]) for text in long
     ]
     history = History.open(tmp_path).append(questions(*long[:2]), 1)
-    found = dedup_rows(questions(*changed, long[3]), history=history, settings=settings)
+    found = dedup(questions(*changed, long[3]), history=history, settings=settings)
     assert kinds(found)[:3] == ["jaccard", "jaccard", "kept"]
     assert sorted(kinds(found)[3:]) == ["jaccard", "kept"]
 
@@ -246,7 +247,7 @@ def test_rejected_rows_are_left_alone() -> None:
         Row("the same question here", "en", id="a", rejected="verify: wrong"),
         Row("the same question here", "en", id="b"),
     ]
-    found = dedup_rows(to_table(rows))
+    found = dedup(to_table(rows))
     assert reasons(found) == ["verify: wrong", None]
     assert column(found, "verdicts") == [[], [("dedup", "unique")]]
     assert column(found, "id") == ["a", "b"]
@@ -265,9 +266,9 @@ def test_the_order_of_the_rows_does_not_decide() -> None:
         for k, text in enumerate(texts)
         for copy in range(2)
     ] + [Row(text, "en", id=f"x{k}", solution="s", correctness=0.3) for k, text in enumerate(texts)]
-    plain = dedup_rows(to_table(rows))
+    plain = dedup(to_table(rows))
     random.Random(3).shuffle(rows)
-    shuffled = dedup_rows(to_table(rows))
+    shuffled = dedup(to_table(rows))
     assert dropped(plain).num_rows >= 8
     assert dict(zip(column(plain, "id"), reasons(plain), strict=True)) == dict(
         zip(column(shuffled, "id"), reasons(shuffled), strict=True)
@@ -276,9 +277,9 @@ def test_the_order_of_the_rows_does_not_decide() -> None:
 
 def test_nothing_at_all() -> None:
     empty = questions("x").slice(0, 0)
-    assert dedup_rows(empty).num_rows == filter_questions(empty).num_rows == 0
+    assert dedup(empty).num_rows == similarity(empty).num_rows == 0
     done: list[int] = []
-    filter_questions(questions("a b", "c d"), tick=done.append)
+    similarity(questions("a b", "c d"), tick=done.append)
     assert sum(done) == 2
 
 
@@ -294,14 +295,12 @@ def test_settings_that_make_no_sense() -> None:
 def test_a_row_that_was_written_twice_is_no_copy_of_itself() -> None:
     twice = Row("How many legs do three dogs have?", "en", solution="12", solution_format="cot")
     other = Row("How many legs do three dogs have?", "en", solution="12 ", solution_format="cot", id="z")
-    found = dedup_rows(to_table([twice, twice, other]))
+    found = dedup(to_table([twice, twice, other]))
     codes = [why and (why.code, dict(why.values)) for why in reasons_of(found)]
     assert codes == [None, (Code.REPEATED, {}), (Code.EXACT, {"other": twice.id})]
     asked = questions("How many legs do three dogs have?", "How many legs do three dogs have?")
-    assert [why and why.code for why in reasons_of(filter_questions(asked))] == [None, Code.REPEATED]
-    assert [why and why.code for why in reasons_of(filter_questions(asked, pool=asked))] == [
-        Code.REPEATED
-    ] * 2
+    assert [why and why.code for why in reasons_of(similarity(asked))] == [None, Code.REPEATED]
+    assert [why and why.code for why in reasons_of(similarity(asked, pool=asked))] == [Code.REPEATED] * 2
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -316,6 +315,6 @@ def test_no_duplicate_names_itself(seed: int) -> None:
         )
         for _ in range(30)
     ]
-    found = dedup_rows(to_table(rows), beside=to_table(rows[:3]))
+    found = dedup(to_table(rows), beside=to_table(rows[:3]))
     for row, why in zip(column(found, "id"), reasons_of(found), strict=True):
         assert why is None or why.values.get("other") != row

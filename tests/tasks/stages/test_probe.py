@@ -19,7 +19,8 @@ from tasks.problems.machinery.family import families, make
 from tasks.retrieval.published import Published
 from tasks.seeding import rng_of
 from tasks.stages.outcome import balance
-from tasks.stages.probe import budget, near_ids, neighbourhood, probe, rates
+from tasks.stages.probe import budget, probe, rates
+from tasks.stages.retrieve import near_ids, retrieve
 
 
 def probes(count: int) -> list[Row]:
@@ -76,9 +77,7 @@ class Axes:
 def test_neighbours_are_the_nearest_questions_each_once() -> None:
     failed = to_table([Row("failed 10", "en"), Row("failed 50", "en")])
     pool = to_table([Row(f"q {i}", "en", solution=s) for i in (9, 11, 48, 52, 90) for s in ("a", "b")])
-    outcome = neighbourhood(
-        failed, pool=pool, published=None, encode=Axes(), neighbours=2, tick=lambda n: None
-    )
+    outcome = retrieve(failed, pool=pool, published=None, encode=Axes(), neighbours=2, tick=lambda n: None)
     rows = {row["question"]: row["parent_ids"] for row in outcome.rows.to_pylist()}
     ids = dict(zip(column(failed, "question"), column(failed, "id"), strict=True))
     assert rows == {
@@ -100,7 +99,7 @@ def test_published_questions_are_retrieved_through_their_index(tmp_path: Path) -
     failed = to_table([Row("failed 10", "en")])
     pool = to_table([Row("q 9", "en"), Row("old 12", "en"), Row("q 90", "en")])
     published = Published(str(tmp_path), str(version), version.digest)
-    outcome = neighbourhood(
+    outcome = retrieve(
         failed, pool=pool, published=published, encode=Axes(), neighbours=2, tick=lambda n: None
     )
     rows = [(row["question"], len(row["parent_ids"])) for row in outcome.rows.to_pylist()]
@@ -112,7 +111,7 @@ def test_published_questions_are_retrieved_through_their_index(tmp_path: Path) -
 @pytest.mark.parametrize(("failed", "pool"), [([], ["q 1"]), (["f 1"], [])])
 def test_nothing_to_compare(failed: list[str], pool: list[str]) -> None:
     tables = [to_table([Row(text, "en") for text in texts]) for texts in (failed, pool)]
-    outcome = neighbourhood(
+    outcome = retrieve(
         tables[0], pool=tables[1], published=None, encode=Axes(), neighbours=5, tick=lambda n: None
     )
     assert outcome.rows.num_rows == len(failed)

@@ -12,7 +12,7 @@ from storage.indexes.sketches import History
 from storage.rows import Row, column, to_table
 from tasks.dedup.settings import DedupSettings
 from tasks.retrieval.encoder import Encoder
-from tasks.stages.semantic import flag_paraphrases
+from tasks.stages.semantic import semantic
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 needs_data = pytest.mark.skipif(not (DATA / "dedup").is_dir(), reason=f"no rephrased questions in {DATA}")
@@ -37,7 +37,7 @@ def encode() -> Encoder:
 
 
 def test_a_paraphrase_is_flagged_with_the_pair(encode: Encoder) -> None:
-    found = flag_paraphrases(questions(DUCKS, OTHER, SAID), encode=encode, settings=FLAG)
+    found = semantic(questions(DUCKS, OTHER, SAID), encode=encode, settings=FLAG)
     assert column(found, "rejected") == [None] * 3
     first, second, third = verdicts(found)
     assert (first, second) == ("apart", "apart")
@@ -48,31 +48,31 @@ def test_a_paraphrase_is_flagged_with_the_pair(encode: Encoder) -> None:
 
 
 def test_dropping_is_a_setting(encode: Encoder) -> None:
-    found = flag_paraphrases(questions(DUCKS, OTHER, SAID), encode=encode, settings=DROP)
+    found = semantic(questions(DUCKS, OTHER, SAID), encode=encode, settings=DROP)
     reasons = column(found, "rejected")
     assert reasons[:2] == [None, None]
     assert reasons[2].startswith("semantic: 0.")
     assert reasons[2].endswith(f" near q0: {DUCKS}")
     assert verdicts(found) == ["apart", "apart", None]
-    off = flag_paraphrases(questions(DUCKS, SAID), encode=encode, settings=DedupSettings(semantic="ignore"))
+    off = semantic(questions(DUCKS, SAID), encode=encode, settings=DedupSettings(semantic="ignore"))
     assert off.equals(questions(DUCKS, SAID))
 
 
 def test_other_numbers_in_the_same_template_are_a_kind_of_their_own(encode: Encoder) -> None:
     table = questions(DUCKS, DUCKS.replace("16", "25"))
-    assert verdicts(flag_paraphrases(table, encode=encode, settings=FLAG)) == ["apart", "apart"]
-    judged = flag_paraphrases(table, encode=encode, settings=DedupSettings(guard="none"))
+    assert verdicts(semantic(table, encode=encode, settings=FLAG)) == ["apart", "apart"]
+    judged = semantic(table, encode=encode, settings=DedupSettings(guard="none"))
     assert str(verdicts(judged)[1]).endswith(f"near q0: {DUCKS}")
 
 
 def test_the_night_so_far_and_history_count(tmp_path: Path, encode: Encoder) -> None:
     history = History.open(tmp_path).append(to_table([Row(DUCKS, "en", id="old", solution="26")]), 1)
     table = questions(SAID, OTHER)
-    assert str(verdicts(flag_paraphrases(table, encode=encode, history=history, settings=FLAG))[0]).endswith(
+    assert str(verdicts(semantic(table, encode=encode, history=history, settings=FLAG))[0]).endswith(
         f"near old: {DUCKS}"
     )
     pool = to_table([Row(DUCKS, "en", id="asked")])
-    again = flag_paraphrases(table, encode=encode, pool=pool, history=history.rollback(0), settings=FLAG)
+    again = semantic(table, encode=encode, pool=pool, history=history.rollback(0), settings=FLAG)
     assert str(verdicts(again)[0]).endswith(f"near asked: {DUCKS}")
 
 
@@ -89,19 +89,19 @@ def test_history_is_encoded_once(tmp_path: Path) -> None:
 
     history = History.open(tmp_path).append(questions("a b c", "d e f g", "h"), 1)
     encode = Counting()
-    flag_paraphrases(questions("k l m"), encode=encode, history=history, settings=FLAG)
+    semantic(questions("k l m"), encode=encode, history=history, settings=FLAG)
     assert encode.texts == 4
-    flag_paraphrases(questions("k l m"), encode=encode, history=history, settings=FLAG)
+    semantic(questions("k l m"), encode=encode, history=history, settings=FLAG)
     assert encode.texts == 5
 
 
 def test_rejected_rows_and_nothing_at_all(encode: Encoder) -> None:
     table = to_table([Row(DUCKS, "en", id="gone", rejected="similarity: x"), Row(SAID, "en", id="here")])
-    found = flag_paraphrases(table, encode=encode, settings=FLAG)
+    found = semantic(table, encode=encode, settings=FLAG)
     assert column(found, "rejected") == ["similarity: x", None]
     assert verdicts(found) == [None, "apart"]
     empty = table.slice(0, 0)
-    assert flag_paraphrases(empty, encode=encode, settings=FLAG).num_rows == 0
+    assert semantic(empty, encode=encode, settings=FLAG).num_rows == 0
 
 
 @needs_data
@@ -117,7 +117,7 @@ def test_recall_on_rephrased_gsm8k(count: int, encode: Encoder) -> None:
     table = to_table(
         [Row(text, "en", id=f"r{row['_index']}") for text, row in zip(texts, rephrased, strict=True)]
     )
-    found = verdicts(flag_paraphrases(table, encode=encode, pool=pool, settings=FLAG))
+    found = verdicts(semantic(table, encode=encode, pool=pool, settings=FLAG))
     named = [None if words == "apart" else words.split(" near ")[1].split(":")[0] for words in found]  # type: ignore[union-attr]
     right = sum(name == f"t{row['_index']}" for name, row in zip(named, rephrased, strict=True))
     assert right / count >= 0.9

@@ -18,8 +18,8 @@ from tasks.dedup import history as past
 from tasks.dedup import normalise, outofcore
 from tasks.dedup.outofcore import Collection, OutOfCore
 from tasks.dedup.settings import DedupSettings
-from tasks.stages.dedup import filter_questions
-from tasks.stages.semantic import flag_paraphrases
+from tasks.stages.semantic import semantic
+from tasks.stages.similarity import similarity
 from tasks.text import folding
 
 PLAIN = "some peacocks are near one lone canoe on a pale ocean"
@@ -64,9 +64,9 @@ class ByLetters:
 def test_indexes_of_history(tmp_path: Path) -> None:
     history = History.open(tmp_path).append(rows(DISGUISED), 1)
     with older_folding():
-        assert column(filter_questions(rows(PLAIN), history=history), "rejected") == [None]
+        assert column(similarity(rows(PLAIN), history=history), "rejected") == [None]
         assert len(list((tmp_path / "_indexes").iterdir())) == 1
-    (why,) = column(filter_questions(rows(PLAIN), history=history), "reason")
+    (why,) = column(similarity(rows(PLAIN), history=history), "reason")
     assert (why["code"], dict(why["values"])) == ("exact", {"other": "q0"})
     assert len(list((tmp_path / "_indexes").iterdir())) == 2
 
@@ -77,9 +77,9 @@ def test_vectors_of_history(tmp_path: Path) -> None:
         DedupSettings(semantic="drop", cosine=0.99),
     )
     with older_folding():
-        found = flag_paraphrases(rows(PLAIN), encode=ByLetters(), history=history, settings=settings)
+        found = semantic(rows(PLAIN), encode=ByLetters(), history=history, settings=settings)
         assert column(found, "rejected") == [None]
-    found = flag_paraphrases(rows(PLAIN), encode=ByLetters(), history=history, settings=settings)
+    found = semantic(rows(PLAIN), encode=ByLetters(), history=history, settings=settings)
     (why,) = column(found, "reason")
     assert (why["code"], dict(why["values"])["other"]) == ("near_in_meaning", "q0")
 

@@ -1,0 +1,90 @@
+"""The stage that drops rows that hold a benchmark item."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+from pydantic import Field, field_validator
+
+from tasks.decontamination.benchmarks import Benchmarks
+from tasks.decontamination.judge import Critic, Encode
+from tasks.decontamination.matching import SHARED, Text, hits_of, mark_contaminated
+from tasks.decontamination.rules import RULES
+from tasks.llm.engine import Engine
+from tasks.plugins import checked, names
+from tasks.settings import Section, Share
+from tasks.stages.outcome import Outcome, Tick
+
+
+def checked_rules(given: list[str]) -> list[str]:
+    """The names, if each is a file of tasks/decontamination/rules/; ValueError otherwise."""
+    checked("rule", given, names("tasks.decontamination.rules"))
+    return given
+
+
+class DecontaminateSettings(Section, title="Decontaminate"):
+    benchmarks: list[str] = Field(
+        [], description="files of benchmark items, or folders of them, that no row may come from"
+    )
+    rules: list[str] = Field(list(RULES), description="files of tasks/decontamination/rules/")
+
+    @field_validator("rules")
+    @classmethod
+    def _rules(cls, given: list[str]) -> list[str]:
+        return checked_rules(given)
+
+    ask: bool = Field(True, description="let the critic decide about near ones that no rule is sure of")
+    shared: Share = Field(
+        SHARED,
+        description="share of a benchmark's items, or of the rows, from which text that they have in common is not compared; 0: all is",
+    )
+    planted: int = Field(
+        100, ge=0, description="leaks planted a kind, to measure what the rules find; 0: none"
+    )
+    pairs: list[str] = Field(
+        [], description="files of known paraphrases and translations of items (item, text, kind)"
+    )
+    clean: list[str] = Field(
+        [], description="files of questions known to be in no benchmark; empty: the project's own"
+    )
+
+
+def decontaminate(
+    table: pa.Table,
+    *,
+    benchmarks: Benchmarks,
+    rules: Sequence[str],
+    ask: bool,
+    encode: Encode,
+    critic: Engine,
+    tick: Tick,
+    strict: bool = True,
+    share: float = SHARED,
+    texts: Iterable[Text] | None = None,
+) -> Outcome:
+    """`mark_contaminated` with the encoder and, if `ask`, the critic as the judge of near ones. `strict`: as
+    of tasks.decontamination.judge.Critic; `texts`: as of `mark_contaminated`."""
+    shared: Counter[str] = Counter()
+    judge = Critic(critic, strict=strict) if ask and benchmarks.files else None
+    rows = mark_contaminated(
+        table,
+        benchmarks=benchmarks,
+        rules=rules,
+        tick=tick,
+        encode=encode,
+        judge=judge,
+        texts=texts,
+        share=share,
+        shared=shared,
+    )
+    looked: dict[str, Any] = {}
+    if benchmarks.files:
+        looked = {"rows": table.column("rejected").null_count, "hits": hits_of(rows)}
+        if shared:
+            looked["shared"] = dict(shared)
+    return Outcome(
+        rows, len(table), {"decontaminated": looked, **(judge.facts() if judge is not None else {})}
+    )
