@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prefect import flow
 from prefect.runtime import flow_run
 
@@ -10,26 +12,25 @@ from flows.runner.after_publication import Finished
 from flows.runner.decontamination import READERS
 from flows.runner.events import on_failure
 from flows.runner.limits import LIMITS
-from flows.runner.night import OWN_LICENSE, Night
+from flows.runner.night import OWN_LICENSE, Night, Plan
 from flows.runner.progress import Bars
 from flows.runner.publication import publish
 from flows.runner.resources import opened
 from flows.runner.run_notes import ended
 from flows.runner.service_table import Live
-from flows.runner.stages import Stage
+from flows.runner.stages import Call, Stage, scoring
 from flows.runner.start_delay import stagger
 from flows.runner.task_runners import task_runner
 from flows.settings import load_settings
 from storage.rows import column
 from storage.stage_cache.shards import Ref
 from tasks.stages.calibrate import calibrate
-from tasks.stages.certify import certify
-from tasks.stages.decontaminate import decontaminate
 from tasks.stages.dedup import dedup
 from tasks.stages.generate import generate
 from tasks.stages.mix import mix
 from tasks.stages.probe import budget, probe, rates
 from tasks.stages.retrieve import near_ids, retrieve
+from tasks.stages.score import score
 from tasks.stages.semantic import semantic
 from tasks.stages.similarity import similarity
 from tasks.stages.solve import solve
@@ -37,19 +38,22 @@ from tasks.stages.verify import verify
 from tasks.stages.weigh import weigh
 from tasks.voting import Calibration
 
-WRITE = Stage("generate", generate, needs={"engine": "teacher"}, title="Write questions")
-NOVEL = Stage("similarity", similarity, title="Drop similar questions")
-APART = Stage("semantic", semantic, needs={"encode": "encoder"}, title="Look for paraphrases")
-SOLVE = Stage("solve", solve, needs={"engine": "reasoner"}, title="Solve in words and programs")
-VERIFY = Stage("verify", verify, needs={"sandbox": "sandbox", "judge": "judge"}, title="Verify answers")
-CALIBRATE = Stage("calibrate", calibrate, title="Calibrate the votes (publishes none)")
-WEIGH = Stage("weigh", weigh, title="Weigh the votes")
-DEDUP = Stage("dedup", dedup, title="De-duplicate")
-CLEAN = Stage("decontaminate", decontaminate, needs=READERS, title="Decontaminate")
-PROBE = Stage("probe", probe, needs={"student": "student", "judge": "judge"}, title="Probe the student")
-RETRIEVE = Stage("retrieve", retrieve, needs={"encode": "encoder"}, title="Retrieve near failures")
-MIX = Stage("mix", mix, title="Mix")
-CERTIFY = Stage("certify", certify, needs=READERS, title="Certify")
+# The stages, in the order in which rows pass them. A stage has one name: the constant, its id, its module in
+# tasks/stages/ and its function there. Ids enter addresses, seeds and stored reasons, and never change.
+GENERATE = Stage("generate", "Write questions", needs={"engine": "teacher"})
+SIMILARITY = Stage("similarity", "Drop similar questions")
+SEMANTIC = Stage("semantic", "Look for paraphrases", needs={"encode": "encoder"})
+SOLVE = Stage("solve", "Solve in words and programs", needs={"engine": "reasoner"})
+VERIFY = Stage("verify", "Verify answers", needs={"sandbox": "sandbox", "judge": "judge"})
+# then each scorer of the configuration: a plug-in of tasks/scorers/ run by tasks/stages/score.py, see `scoring`
+CALIBRATE = Stage("calibrate", "Calibrate the votes (publishes none)")
+WEIGH = Stage("weigh", "Weigh the votes")
+DEDUP = Stage("dedup", "De-duplicate")
+DECONTAMINATE = Stage("decontaminate", "Decontaminate", needs=READERS)
+PROBE = Stage("probe", "Probe the student", needs={"student": "student", "judge": "judge"})
+RETRIEVE = Stage("retrieve", "Retrieve near failures", needs={"encode": "encoder"})
+MIX = Stage("mix", "Mix")
+CERTIFY = Stage("certify", "Certify", needs=READERS)
 
 
 @flow(
@@ -79,10 +83,12 @@ def nightly(config: Nightly = Nightly()) -> str:
             except LIMITS as limit:
                 night.stop(limit)  # what is accepted is published if it is enough; else the run ends here
         taken = night.line.whole(
-            MIX, night.accepted, settings=config.mix.settings(config.target), near=night.near, seed=night.seed
+            MIX,
+            partial(mix, settings=config.mix, target=config.target, near=night.near, seed=night.seed),
+            night.accepted,
         )
         try:
-            version = publish(night, taken, again=DEDUP, clean=CLEAN, certify=CERTIFY)
+            version = publish(night, taken, again=DEDUP, look=DECONTAMINATE, certify=CERTIFY)
         except Finished as finished:
             version = finished.version
             bars.say(
@@ -98,7 +104,7 @@ def produce(night: Night) -> None:
     seeds = night.ingest()
     calibrated(night, seeds)
     if config.seeds.distill:
-        night.accepted += judge(night, seeds, "seeds", pool=[])
+        night.accepted += solve_and_judge(night, seeds, "seeds", pool=[])
     # a part of the target is kept for what the student's failures ask for
     reserved = round(config.target * config.weakness.share)
     write(night, seeds, until=config.target - reserved)
@@ -113,7 +119,7 @@ def calibrated(night: Night, seeds: list[Ref]) -> None:
     questions = night.known(seeds)
     if questions:
         rows = attempts(night, questions, "known answers", blind=True)
-        fitted = night.line.whole(CALIBRATE, rows, base=night.calibration)
+        fitted = night.line.whole(CALIBRATE, partial(calibrate, base=night.calibration), rows)
         night.fitted = fitted.facts["calibration"]
         night.calibration = Calibration.from_dict(night.fitted)
 
@@ -122,11 +128,9 @@ def write(night: Night, seeds: list[Ref], *, until: int) -> None:
     """Waves of new questions, until so many rows are accepted or the waves are used up."""
     while night.wave < night.config.generate.waves and (missing := night.missing(until)):
         for plan in night.plan_wave(missing, seeds + night.accepted):
-            written = night.line.each(
-                WRITE, plan.asks, owes=plan.owes, source=plan.method, license=OWN_LICENSE
-            )
+            written = night.line.each(GENERATE, generating(plan), plan.asks, owes=plan.owes)
             title = f"wave {night.wave + 1}"
-            night.accepted += judge(night, written, title, pool=seeds + night.asked)
+            night.accepted += solve_and_judge(night, written, title, pool=seeds + night.asked)
             night.asked += written
         night.wave += 1
 
@@ -134,14 +138,13 @@ def write(night: Night, seeds: list[Ref], *, until: int) -> None:
 def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
     """Find what the student fails at, and have the teacher write `rows` rows like it."""
     line = night.line
-    probed = line.each(PROBE, night.probe(), seed=night.seed)
+    probed = line.each(PROBE, partial(probe, seed=night.seed), night.probe())
     pool = seeds + night.accepted
     around = line.whole(
         RETRIEVE,
+        partial(retrieve, published=night.published, neighbours=night.config.weakness.neighbours),
         probed,
         reads={"pool": pool},
-        published=night.published,
-        neighbours=night.config.weakness.neighbours,
     )
     night.near = near_ids(line.kept([around]))
     failures = line.kept(probed)
@@ -150,58 +153,57 @@ def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
     wanted = night.demand.questions(rows, night.usable())
     quota = budget(failures, rates(line.rows(probed)), wanted, night.gains)
     plan = night.plan("similar", [around], quota)
-    written = line.each(
-        WRITE,
-        plan.asks,
-        title="Write for weaknesses",
-        owes=plan.owes,
-        source=plan.method,
-        license=OWN_LICENSE,
-    )
-    for_failures = judge(night, written, "weakness", pool=seeds + night.asked, agree=2)
+    written = line.each(GENERATE, generating(plan), plan.asks, title="Write for weaknesses", owes=plan.owes)
+    for_failures = solve_and_judge(night, written, "weakness", pool=seeds + night.asked, agree=2)
     night.near += column(line.kept(for_failures, ["id", "rejected"]), "id")
     night.accepted += for_failures
     night.asked += written
     night.demand.order(quota)
 
 
-def judge(night: Night, questions: list[Ref], title: str, *, pool: list[Ref], agree: int = 1) -> list[Ref]:
-    """Questions in, accepted rows out: novelty, solutions, votes, their decision, duplicates, benchmarks.
+def generating(plan: Plan) -> Call:
+    """The stage generate for the asks of one method."""
+    return partial(generate, source=plan.method, license=OWN_LICENSE)
+
+
+def solve_and_judge(
+    night: Night, questions: list[Ref], title: str, *, pool: list[Ref], agree: int = 1
+) -> list[Ref]:
+    """Questions in, accepted rows out: novelty, solutions, votes, the decision on them, duplicates, benchmarks.
 
     `agree`: independent samples that must agree at least, whatever the configuration allows.
     """
     config, line = night.config, night.line
     first = len(line.funnel)
-    similar = config.similarity.settings()
+    settings = config.similarity.dedup()
     novel = line.whole(
-        NOVEL,
+        SIMILARITY,
+        partial(similarity, history=night.history, settings=settings),
         questions,
-        title=f"{NOVEL.title}, {title}",
+        title=f"{SIMILARITY.title}, {title}",
         reads={"pool": pool},
-        history=night.history,
-        settings=similar,
     )
-    if similar.semantic != "ignore":
+    if settings.semantic != "ignore":
         novel = line.whole(
-            APART,
+            SEMANTIC,
+            partial(semantic, history=night.history, settings=settings),
             [novel],
-            title=f"{APART.title}, {title}",
+            title=f"{SEMANTIC.title}, {title}",
             reads={"pool": pool},
-            history=night.history,
-            settings=similar,
         )
     rows = line.shards("fresh", line.kept([novel]), night.shard_rows, of=[novel])
     rows = attempts(night, rows, title)
-    rows = line.each(
-        WEIGH,
-        rows,
-        title=f"{WEIGH.title}, {title}",
+    decision = partial(
+        weigh,
         calibration=night.calibration,
-        settings=config.verify.decision(agree),
+        min_correctness=config.verify.min_correctness,
+        min_agreement=max(agree, config.verify.min_agreement),
     )
+    rows = line.each(WEIGH, decision, rows, title=f"{WEIGH.title}, {title}")
     night.judged += line.funnel[first:]
-    rows = [line.whole(DEDUP, rows, title=f"{DEDUP.title}, {title}", history=night.history, settings=similar)]
-    return line.each(CLEAN, rows, title=f"{CLEAN.title}, {title}", **night.against.look())
+    unique = partial(dedup, history=night.history, settings=settings)
+    rows = [line.whole(DEDUP, unique, rows, title=f"{DEDUP.title}, {title}")]
+    return line.each(DECONTAMINATE, night.against.look(), rows, title=f"{DECONTAMINATE.title}, {title}")
 
 
 def attempts(night: Night, questions: list[Ref], title: str, *, blind: bool = False) -> list[Ref]:
@@ -212,25 +214,23 @@ def attempts(night: Night, questions: list[Ref], title: str, *, blind: bool = Fa
     config, line = night.config, night.line
     rows = line.each(
         SOLVE,
+        partial(solve, settings=night.solve, seed=night.seed),
         questions,
         title=f"{SOLVE.title}, {title}",
         owes=night.owes,
-        settings=night.solve,
-        seed=night.seed,
     )
     rows = line.each(
         VERIFY,
+        partial(verify, calibration=night.calibration, sure=config.verify.sure, blind=blind),
         rows,
         title=f"{VERIFY.title}, {title}",
-        calibration=night.calibration,
-        settings=config.verify.settings(blind=blind),
     )
     for name in config.score.scorers:
+        thresholds = {} if blind else config.score.thresholds
         rows = line.each(
-            night.scorer(name),
+            scoring(name),
+            partial(score, name=name, thresholds=thresholds),
             rows,
             title=f"Score by {name}, {title}",
-            name=name,
-            thresholds={} if blind else config.score.thresholds,
         )
     return rows

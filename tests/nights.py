@@ -22,8 +22,8 @@ from tasks.stages.ingest import ingest
 from tasks.stages.score import score
 from tasks.stages.similarity import similarity
 from tasks.stages.solve import SolveSettings, solve
-from tasks.stages.verify import VerifySettings, verify
-from tasks.stages.weigh import WeighSettings, weigh
+from tasks.stages.verify import verify
+from tasks.stages.weigh import weigh
 from tasks.voting import prior
 
 SEEDS = Path(__file__).resolve().parents[1] / "seeds"
@@ -69,12 +69,12 @@ def night(home: Path, *, engine: Callable[..., Engine], sandbox: Sandbox, judge:
         sandbox=sandbox,
         judge=judge,
         calibration=prior(),
-        settings=VerifySettings(),
+        sure=0.95,
         tick=nothing,
     )
     for name, tools in (("heuristics", {}), ("critique", {"critic": engine("critic")})):
         rows = score(through(rows), name=name, thresholds=THRESHOLDS, tick=nothing, **tools).rows
-    rows = weigh(through(rows), calibration=prior(), settings=WeighSettings(), tick=nothing)
+    rows = weigh(through(rows), calibration=prior(), min_correctness=0.7, min_agreement=2, tick=nothing)
     accepted = through(dedup(through(rows)))
     store = Store(home)
     for number, table in enumerate(tables):

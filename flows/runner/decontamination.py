@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tasks.decontamination.matching import Text
 from tasks.decontamination.planting import BY_GIVEN_PAIRS, KINDS, Leak
 from tasks.stages.certify import certify, load_pairs
 from tasks.stages.decontaminate import DecontaminateSettings, decontaminate
+from tasks.stages.outcome import Outcome
 
 SEEDS = Path(__file__).resolve().parent.parent.parent / "seeds"
 READERS = {"encode": "encoder", "critic": "critic"}  # what stages that look for benchmark items need
@@ -49,23 +51,36 @@ class Decontamination:
             config,
         )
 
-    def look(self) -> dict[str, Any]:
-        """Parameters of a look at rows."""
+    def look(self, benchmarks: Benchmarks | None = None, *, strict: bool = True) -> partial[Outcome]:
+        """The stage decontaminate with these settings, for all registered benchmarks or for some of them."""
         config = self.config
-        return {
-            "benchmarks": self.benchmarks,
-            "rules": config.rules,
-            "ask": config.ask,
-            "share": config.shared,
-        }
+        return partial(
+            decontaminate,
+            benchmarks=benchmarks or self.benchmarks,
+            rules=config.rules,
+            ask=config.ask,
+            share=config.shared,
+            strict=strict,
+        )
 
-    def measure(self) -> dict[str, Any]:
-        """Parameters of a look that measures the rules too. The same leaks every night: they are encoded and judged once."""
-        planted = {"planted": self.config.planted, "pairs": self.pairs, "clean": self.clean, "seed": 0}
-        return self.look() | planted
+    def measure(self) -> partial[Outcome]:
+        """The stage certify with these settings. It plants the same leaks every night: they are encoded and judged
+        once."""
+        config = self.config
+        return partial(
+            certify,
+            benchmarks=self.benchmarks,
+            rules=config.rules,
+            ask=config.ask,
+            share=config.shared,
+            planted=config.planted,
+            pairs=self.pairs,
+            clean=self.clean,
+            seed=0,
+        )
 
 
-def standing(line: Line, base: Version | None, against: Decontamination, clean: Stage) -> list[Ref]:
+def standing(line: Line, base: Version | None, against: Decontamination, look: Stage) -> list[Ref]:
     """The published rows, where some of them hold an item of a benchmark that they were not compared with when they
     were published; none where they can stay as they are."""
     if base is None:
@@ -79,10 +94,8 @@ def standing(line: Line, base: Version | None, against: Decontamination, clean: 
         return []
     batches = line.tools.store.batches(base, size=STANDING_ROWS)
     shards = [line.put("published", pa.Table.from_batches([batch])) for batch in batches]
-    title = f"{clean.title}, {base}"
-    found = line.each(
-        decontaminate, shards, title=title, strict=False, **against.look() | {"benchmarks": missing}
-    )
+    title = f"{look.title}, {base}"
+    found = line.each(look, against.look(missing, strict=False), shards, title=title)
     return found if any(ref.rejected for ref in found) else []
 
 
@@ -100,7 +113,7 @@ def examine(
     facts, lost = [], list[dict[str, Any]]()
     for table, texts in tables:
         fine = kept(table) if texts is None else table
-        done = decontaminate(fine, **against.look(), **needed, tick=lambda rows: None, texts=texts)
+        done = against.look()(fine, **needed, tick=lambda rows: None, texts=texts)
         facts.append(done.facts)
         out = dropped(done.rows)
         lost += [
@@ -109,7 +122,7 @@ def examine(
                 out.select(["id", "question", "rejected"]).to_pylist(), reasons_of(out), strict=True
             )
         ]
-    measured = certify(empty(), **against.measure(), **needed, tick=lambda rows: None)
+    measured = against.measure()(empty(), **needed, tick=lambda rows: None)
     return Certificate.from_dict(measured.facts["certificate"]).over(facts), lost
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,25 +78,23 @@ class Evaluation:
         ):
             if not part.num_rows:
                 continue
-            stage = Stage("evaluate", answer_items, needs={"engine": model, "judge": "judge"} | needs)
+            stage = Stage("evaluate", f"{title}, {model}", needs={"engine": model, "judge": "judge"} | needs)
             shards = line.shards("items", part, config.shard_rows)
-            refs = line.each(
-                stage, shards, title=f"{title}, {model}", asking=self.asking(model), seed=config.seed
-            )
+            call = partial(answer_items, asking=self.asking(model), seed=config.seed)
+            refs = line.each(stage, call, shards)
             found.append(line.rows(refs))
         if config.tasks:
-            stage = Stage("lm-eval", run_tasks, needs={"engine": model})
+            stage = Stage("lm-eval", f"lm-eval, {model}", needs={"engine": model})
             tasks = [line.put("tasks", pa.table({"id": [task], "rejected": pa.nulls(1, pa.string())})) for task in config.tasks]  # fmt: skip
-            refs = line.each(
-                stage,
-                tasks,
-                title=f"lm-eval, {model}",
+            call = partial(
+                run_tasks,
                 folder=Folder.of(config.task_folder),
                 shots=config.shots,
                 limit=config.limit,
                 chat_template=config.chat_template,
                 seed=config.seed,
             )
+            refs = line.each(stage, call, tasks)
             found.append(line.rows(refs))
         return pa.concat_tables(found)
 

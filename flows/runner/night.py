@@ -7,7 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from flows.runner.limits import BATCHED, Spent, Stopped, agreed, limit_of
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.run_notes import Begun
-from flows.runner.stages import Entry, Line, Stage
+from flows.runner.stages import Entry, Line
 from flows.settings import EMBEDDED, ROLES, Settings
 from storage.counting import be, counted
 from storage.datasets.sample import sample
@@ -31,7 +31,6 @@ from storage.datasets.versions import Version
 from storage.indexes.sketches import History
 from storage.rows import to_table
 from storage.stage_cache.shards import Ref, digest_of
-from tasks import scorers
 from tasks.demand import ANY, Demand
 from tasks.evaluation.verdict import gains_of
 from tasks.llm.batch import MOST_REQUESTS
@@ -85,7 +84,7 @@ class Night:
     asked: list[Ref] = field(default_factory=list)  # every question written so far
     judged: list[Entry] = field(
         default_factory=list
-    )  # what the stages of `judge` did, for the comparison of nights
+    )  # what the stages of `solve_and_judge` did, for the comparison of nights
     near: list[str] = field(default_factory=list)  # rows near the student's failures
     wave: int = 0
     ended: str = ""  # which limit ended it
@@ -220,14 +219,6 @@ class Night:
         """Solutions that so many questions become."""
         return questions * self.solve.samples
 
-    def scorer(self, name: str) -> Stage:
-        return Stage(
-            name,
-            scorers.score,
-            needs={need: need for need in module("tasks.scorers", name).needs},
-            title=f"Score: {name}",
-        )
-
     def usable(self) -> Counter[str]:
         return self.demand.usable(self.line.kept(self.accepted, ["problem_id", "domain", "rejected"]))
 
@@ -354,11 +345,11 @@ def _gains(tools: Tools, dataset: str) -> dict[str, str]:
 
 def _solve_settings(config: Nightly, tools: Tools) -> SolveSettings:
     """No program runs without isolation: refuse, or go on in words where the configuration says so."""
-    settings = config.solve.settings()
+    settings = config.solve
     found = isolation()
     if settings.pot_share == 0 or found.ok:
         return settings
     if config.solve.without_sandbox == "refuse":
         raise SandboxUnavailable(found)
     tools.words_only = True
-    return replace(settings, pot_share=0.0)
+    return settings.model_copy(update={"pot_share": 0.0})

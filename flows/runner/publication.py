@@ -6,6 +6,7 @@ import platform
 import time
 from collections import Counter
 from dataclasses import asdict
+from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -26,6 +27,7 @@ from storage.stage_cache.shards import Ref
 from tasks.code_commit import code
 from tasks.llm.costs import total
 from tasks.replies.solutions import removed_in_all
+from tasks.stages.dedup import dedup
 
 PACKAGES = (
     "datasketch",
@@ -41,9 +43,9 @@ PACKAGES = (
 MOST_RACES = 10
 
 
-def publish(night: Night, taken: Ref, *, again: Stage, clean: Stage, certify: Stage) -> Version:
+def publish(night: Night, taken: Ref, *, again: Stage, look: Stage, certify: Stage) -> Version:
     """The new version: what stands, and the taken rows that pass the last look at the benchmarks (`certify`). Published
-    rows that were never compared with one of them are now (`clean`), and are left out where they hold an item.
+    rows that were never compared with one of them are now (`look`), and are left out where they hold an item.
 
     Where another publisher was first, `again` (de-duplication) looks at the rows once more against what that
     one published, and publishing is tried on top of it. Raises Conflict when MOST_RACES others were first, and
@@ -51,8 +53,8 @@ def publish(night: Night, taken: Ref, *, again: Stage, clean: Stage, certify: St
     line, config = night.line, night.config
     measured = drift(night)
     for attempt in range(MOST_RACES):
-        stands = standing(line, night.base, night.against, clean)
-        gated = line.whole(certify, [taken], title=_counted(certify, attempt), **night.against.measure())
+        stands = standing(line, night.base, night.against, look)
+        gated = line.whole(certify, night.against.measure(), [taken], title=_counted(certify, attempt))
         found = certificate(line, gated)
         record(line, night.run)
         try:
@@ -80,9 +82,9 @@ def publish(night: Night, taken: Ref, *, again: Stage, clean: Stage, certify: St
             if first and (first.lineage.get("flow"), first.lineage.get("run")) == ("nightly", night.run):
                 finish(line.tools, first)
                 raise Finished(first, night.begun) from None
-            similar = config.similarity.settings()
             title = _counted(again, attempt + 1)
-            taken = line.whole(again, [taken], title=title, history=night.history, settings=similar)
+            unique = partial(dedup, history=night.history, settings=config.similarity.dedup())
+            taken = line.whole(again, unique, [taken], title=title)
     raise AssertionError("unreachable")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +22,25 @@ from flows.runner.decontamination import READERS, Decontamination, examine
 from flows.runner.progress import Bars
 from flows.runner.publication import funnel_line
 from flows.runner.resources import Tools
-from flows.runner.stages import Line, Stage
+from flows.runner.stages import Call, Line, Stage, scoring
 from flows.runner.what_if import what_if_text
 from storage.counting import counted
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.rows import reasons_of, replace, unrejected
 from storage.stage_cache.shards import Ref, digest_of
-from tasks import scorers
 from tasks.plugins import checked, module, scores_of
 from tasks.stages import rejudge
-from tasks.stages.decontaminate import decontaminate
 from tasks.stages.dedup import dedup
 from tasks.stages.mix import mix
 from tasks.stages.rejudge import COLUMNS, Mask, Pool
+from tasks.stages.score import score
 from tasks.stages.weigh import weigh
 from tasks.voting import Calibration
 
-WEIGH = Stage("weigh", weigh, title="Weigh the votes of what is new")
-DEDUP = Stage("dedup", dedup, title="De-duplicate what is new")
-CLEAN = Stage("decontaminate", decontaminate, needs=READERS, title="Decontaminate what is new")
+WEIGH = Stage("weigh", "Weigh the votes of what is new")
+DEDUP = Stage("dedup", "De-duplicate what is new")
+DECONTAMINATE = Stage("decontaminate", "Decontaminate what is new", needs=READERS)
 BATCH = 65_536
 INHERITED = ("verify", "score", "similarity", "decontaminate", "mix")
 COMPARED = ["id", "problem_id", "question", "language"]
@@ -101,23 +102,26 @@ class Work:
     def judge(self) -> None:
         """Each scorer sees the rows that it never saw, and those that it is to see again."""
         for name in self.rules.score.scorers:
-            stage = Stage(
-                name,
-                scorers.score,
-                needs={need: need for need in module("tasks.scorers", name).needs},
-                title=f"Score by {name}, what is new",
-            )
+            stage = dataclasses.replace(scoring(name), title=f"Score by {name}, what is new")
             for need in stage.needs.values():
                 if self._never_saw(name).any():
                     self.line.tools.engine(need).check()
-            self._through(stage, self._never_saw(name), name=name, thresholds=self.rules.score.thresholds)
+            call = partial(score, name=name, thresholds=self.rules.score.thresholds)
+            self._through(stage, call, self._never_saw(name))
 
     def weigh(self) -> None:
         """The votes of rows that were never weighed, or are to be weighed by another least correctness."""
         pool = self.pool
         calibration = Calibration.from_dict(self.base.lineage.get("calibration", {}))
         fresh = pool.alive & (pool.reached <= pool.step("weigh"))
-        self._through(WEIGH, fresh, calibration=calibration, settings=self.rules.verify.decision())
+        settings = self.rules.verify
+        call = partial(
+            weigh,
+            calibration=calibration,
+            min_correctness=settings.min_correctness,
+            min_agreement=settings.min_agreement,
+        )
+        self._through(WEIGH, call, fresh)
 
     def deduplicate(self) -> None:
         """Only rows that were never compared, or whose better twin is out now, are compared."""
@@ -137,10 +141,10 @@ class Work:
         )
         self._through(
             DEDUP,
+            partial(dedup, settings=self.rules.similarity.dedup()),
             compared,
             whole=True,
             reads={"beside": [self.line.put("beside", beside)]},
-            settings=self.rules.similarity.settings(),
         )
 
     def decontaminate(self) -> None:
@@ -153,7 +157,7 @@ class Work:
         if self.config.what_if or not fresh.any():
             return
         against = Decontamination.of(rules)
-        self._through(CLEAN, fresh, **against.look())
+        self._through(DECONTAMINATE, against.look(), fresh)
         if again:
             self.certificate = examine(self.line.tools, [], against)[0].over(self.line.facts()).to_dict()
 
@@ -164,8 +168,15 @@ class Work:
         rows = pool.rows.take(pa.array(living))
         rows = rows.append_column("loss_weight", pa.nulls(len(living), pa.float32()))
         rows = unrejected(rows)
-        settings = self.rules.mix.settings(self.config.target or max(len(living), 1))
-        mixed = mix(rows, settings=settings, near=(), seed=self.config.seed, tick=lambda rows: None)
+        target = self.config.target or max(len(living), 1)
+        mixed = mix(
+            rows,
+            settings=self.rules.mix,
+            target=target,
+            near=(),
+            seed=self.config.seed,
+            tick=lambda rows: None,
+        )
         reasons = np.full(len(pool.alive), None, dtype=object)
         reasons[living] = reasons_of(mixed)
         self.weights[living] = mixed.column("loss_weight").to_numpy()
@@ -212,7 +223,15 @@ class Work:
     def _problems(self, mask: Mask) -> pa.Array:
         return pc.unique(self.pool.rows.column("problem_id").filter(pa.array(mask)))
 
-    def _through(self, stage: Stage, mask: Mask, *, whole: bool = False, **params: Any) -> None:
+    def _through(
+        self,
+        stage: Stage,
+        call: Call,
+        mask: Mask,
+        *,
+        whole: bool = False,
+        reads: Mapping[str, Sequence[Ref]] | None = None,
+    ) -> None:
         """The rows of the mask through a stage; what it drops is dropped from the pool, with its reason."""
         if not mask.any():
             return
@@ -221,8 +240,11 @@ class Work:
             for table in self.tables(mask)
             for shard in self.line.shards("rework", table, self.config.shard_rows)
         ]
+        run = self.line
         done = (
-            [self.line.whole(stage, shards, **params)] if whole else self.line.each(stage, shards, **params)
+            [run.whole(stage, call, shards, reads=reads)]
+            if whole
+            else run.each(stage, call, shards, reads=reads)
         )
         self.pool.lines.append(funnel_line(self.line.funnel[-1]))
         ids = self.pool.rows.column("id").combine_chunks()
@@ -291,7 +313,7 @@ def inherited(config: Rebuild, base: Version) -> Nightly:
             "scorers": known.score.scorers if config.scorers is None else config.scorers,
         }
     )
-    clean = {
+    compared = {
         name: value
         for name, value in (("benchmarks", config.benchmarks), ("rules", config.rules))
         if value is not None
@@ -304,7 +326,7 @@ def inherited(config: Rebuild, base: Version) -> Nightly:
             if config.correctness is None
             else known.verify.model_copy(update={"min_correctness": config.correctness}),
             "similarity": config.similarity or known.similarity,
-            "decontaminate": known.decontaminate.model_copy(update=decontaminate),
+            "decontaminate": known.decontaminate.model_copy(update=compared),
             "mix": config.mix or known.mix,
             "gates": config.gates,
         }

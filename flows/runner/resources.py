@@ -92,7 +92,9 @@ class Tools:
 
     def by_name(self, name: str) -> Any:
         """The tool that a stage or scorer names among its needs."""
-        return self.engine(name) if _is_model(name) else getattr(self, name)()
+        if _is_model(name):
+            return self.engine(name)
+        return {"sandbox": self.sandbox, "judge": self.judge, "encoder": self.encoder}[name]()
 
     def identity(self, name: str) -> str:
         """What of a tool decides a stage's result, for its address: the model behind a role."""

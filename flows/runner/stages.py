@@ -1,7 +1,7 @@
-"""The stage contract: a plain function over a shard becomes Prefect task runs, one a shard.
+"""The stage contract: a plain function over a shard becomes Prefect task runs, one per shard.
 
-What a stage gives back is addressed by the digest of (its code, its parameters, its inputs), so a
-finished shard is found and not run again. Task runs pass references, never rows. At every shard
+The output of a stage is addressed by the digest of its code, its parameters and its inputs, so a finished shard is
+found in the stage cache and not run again. Task runs pass references, never rows. For every shard,
 in = kept + rejected + failed, or the run fails.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -18,24 +19,36 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TagsContext
 from prefect.futures import PrefectFuture
+from pydantic import BaseModel
 
 from flows.runner.code_version import code_version
 from flows.runner.progress import Bar, Bars
 from flows.runner.resources import Tools, tools_of
 from storage.rows import empty, kept
 from storage.stage_cache.shards import Ref, digest_of
+from tasks.plugins import module
 from tasks.stages.outcome import Balance, Outcome, Tick, balance, same_rows
+from tasks.stages.score import PLUGINS
+
+# A stage's function with its parameters bound: `functools.partial(solve, settings=settings, seed=seed)`. The function
+# takes a table, returns rows (or an Outcome where it creates rows), and is given `tick`, the tables that it reads and
+# the tools that it needs as keywords besides. mypy checks the bound keywords against the function's signature.
+Call = partial[pa.Table] | partial[Outcome]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A named piece of work: `run(table, *, tick, **params, **reads, **needs)` -> rows, or an Outcome
-    where it makes rows rather than filters them. `needs`: keyword -> tool of flows.runner.resources.Tools."""
+    """What identifies a stage: its id, which enters funnels, addresses and reasons and never changes; the title that
+    people see; and `needs`, which maps a keyword of its function to a tool of flows.runner.resources.Tools."""
 
     name: str
-    run: Callable[..., pa.Table | Outcome]
+    title: str
     needs: Mapping[str, str] = field(default_factory=dict)
-    title: str = ""
+
+
+def scoring(name: str) -> Stage:
+    """The stage of a scorer, a plug-in of tasks/scorers/; the tools that it needs are those that its module names."""
+    return Stage(name, f"Score by {name}", needs={need: need for need in module(PLUGINS, name).needs})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,28 +100,28 @@ class Line:
     def each(
         self,
         stage: Stage,
+        call: Call,
         shards: Sequence[Ref],
         *,
         title: str = "",
         reads: Mapping[str, Sequence[Ref]] | None = None,
         owes: Callable[[int], int] = lambda rows: rows,
-        **params: Any,
     ) -> list[Ref]:
-        """One task run a shard, all at once. `reads` are further tables that every shard is given whole;
-        `owes` says how many rows so many input rows become, for the bar."""
-        return self._run(stage, [[shard] for shard in shards], title, reads or {}, owes, params)
+        """Run `call` on each shard in a task run of its own, all at once. `reads` are further tables that every shard
+        is given whole; `owes` returns how many rows so many input rows become, for the progress bar."""
+        return self._run(stage, call, [[shard] for shard in shards], title, reads or {}, owes)
 
     def whole(
         self,
         stage: Stage,
+        call: Call,
         shards: Sequence[Ref],
         *,
         title: str = "",
         reads: Mapping[str, Sequence[Ref]] | None = None,
-        **params: Any,
     ) -> Ref:
-        """One task run over all shards at once, for what compares rows with each other."""
-        return self._run(stage, [list(shards)], title, reads or {}, lambda rows: rows, params)[0]
+        """Run `call` on all shards at once in one task run, for stages that compare rows with each other."""
+        return self._run(stage, call, [list(shards)], title, reads or {}, lambda rows: rows)[0]
 
     def record(self, stage: str, title: str, refs: list[Ref]) -> None:
         """A line of the funnel for rows that the flow itself took in."""
@@ -130,13 +143,13 @@ class Line:
     def _run(
         self,
         stage: Stage,
+        call: Call,
         inputs: list[list[Ref]],
         title: str,
         reads: Mapping[str, Sequence[Ref]],
         owes: Callable[[int], int],
-        params: dict[str, Any],
     ) -> list[Ref]:
-        title = title or stage.title or stage.name
+        title = title or stage.title
         bar = self.bars.stage(title, owes(sum(ref.kept for refs in inputs for ref in refs)))
         # a bar lives in this process; elsewhere a shard is counted when it is done
         beside = self.tools.settings.runner == "threads"
@@ -150,9 +163,9 @@ class Line:
                 future = run.submit(
                     Place(str(self.tools.home), self.tools.words_only),
                     stage,
+                    call,
                     [ref.to_dict() for ref in refs],
                     given,
-                    params,
                     bar if beside else None,
                     wait_for=list(self._behind(refs)),
                     return_state=False,
@@ -177,9 +190,9 @@ class Line:
 def run_shard(
     place: Place,
     stage: Stage,
+    call: Call,
     inputs: list[dict[str, Any]],
     reads: dict[str, list[dict[str, Any]]],
-    params: dict[str, Any],
     bar: Bar | None,
 ) -> tuple[dict[str, Any], bool]:
     """Run one stage over the kept rows of the inputs; its reference, and whether it was found finished."""
@@ -189,8 +202,8 @@ def run_shard(
     others = {name: [Ref.from_dict(record) for record in records] for name, records in reads.items()}
     address = digest_of(
         stage.name,
-        code_version(stage.run),
-        _canonical(params),
+        code_version(call.func),
+        _canonical(call.keywords),
         [ref.digest for ref in refs],
         {name: [ref.digest for ref in found] for name, found in others.items()},
         [tools.identity(tool) for tool in stage.needs.values()],
@@ -203,7 +216,7 @@ def run_shard(
     table = _kept(tools, refs)
     given: dict[str, Any] = {name: _kept(tools, parts) for name, parts in others.items()}
     needed = {keyword: tools.by_name(tool) for keyword, tool in stage.needs.items()}
-    made = stage.run(table, tick=tick, **params, **given, **needed)
+    made = call(table, tick=tick, **given, **needed)
     if isinstance(made, Outcome):
         outcome = made
     else:
@@ -237,4 +250,6 @@ def _plain(value: Any) -> Any:
     """What of a parameter decides the result: of a thing that knows its own digest, that."""
     if hasattr(value, "digest"):
         return value.digest
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

@@ -15,7 +15,7 @@ from tasks.decontamination.certificate import Certificate, measure
 from tasks.decontamination.judge import Tools
 from tasks.decontamination.matching import mark_contaminated
 from tasks.plugins import names
-from tasks.stages.decontaminate import mark_contaminated
+from tasks.stages.decontaminate import decontaminate
 
 from .conftest import ITEMS
 

@@ -33,8 +33,9 @@ def rows(count: int, **changes: list[str]) -> list[Row]:
 
 
 def run(table: pa.Table, *, near: tuple[str, ...] = (), seed: int = 1, **changes: object) -> pa.Table:
-    defaults: dict[str, object] = {"target": 1000, "per_problem": 10, "shares": {}}
-    return mix(table, settings=MixSettings(**(defaults | changes)), near=near, seed=seed, tick=lambda n: None)  # type: ignore[arg-type]
+    target = int(str(changes.pop("target", 1000)))
+    settings = MixSettings.model_validate({"per_problem": 10, "shares": {}} | changes)
+    return mix(table, settings=settings, target=target, near=near, seed=seed, tick=lambda n: None)
 
 
 def test_the_target_is_met_and_the_rest_says_why() -> None:

@@ -11,7 +11,7 @@ from storage.reasons import Code
 from storage.rows import Row, column, reasons_of, to_table
 from tasks.answers import Judge
 from tasks.sandbox import Sandbox
-from tasks.stages.verify import VerifySettings, verify
+from tasks.stages.verify import verify
 from tasks.voting import Calibration, prior
 
 
@@ -35,7 +35,7 @@ def verified(
         sandbox=sandbox,
         judge=judge,
         calibration=calibration or prior(),
-        settings=VerifySettings(**settings),
+        **({"sure": 0.95} | settings),
         tick=lambda n: None,
     )
 

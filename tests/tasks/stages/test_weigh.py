@@ -13,8 +13,8 @@ from tasks.answers import Judge
 from tasks.problems.machinery.family import recognise
 from tasks.seeding import rng_of
 from tasks.stages.calibrate import calibrate, known_questions
-from tasks.stages.verify import VerifySettings, verify
-from tasks.stages.weigh import WeighSettings, weigh
+from tasks.stages.verify import verify
+from tasks.stages.weigh import weigh
 from tasks.voting import Calibration, prior
 
 
@@ -30,9 +30,7 @@ def decided(
         Row("q", "en", solution=f"s{i}", solution_format="cot", answer=answer, reference_answer=reference)
         for i, answer in enumerate(answers)
     ]
-    table = verify(
-        to_table(rows), sandbox=None, judge=judge, calibration=prior(), settings=VerifySettings(), tick=_done
-    )
+    table = verify(to_table(rows), sandbox=None, judge=judge, calibration=prior(), sure=0.95, tick=_done)
     if critic is not None:
         scores = [{} if score is None else {"answer": score} for score in critic]
         table = table.set_column(
@@ -40,7 +38,9 @@ def decided(
             "scores",
             to_table(Row("q", "en", scores=found) for found in scores).column("scores"),
         )
-    out = weigh(table, calibration=prior(), settings=WeighSettings(**settings), tick=_done)
+    out = weigh(
+        table, calibration=prior(), tick=_done, **({"min_correctness": 0.7, "min_agreement": 2} | settings)
+    )
     found: list[str | None] = column(out, "rejected")
     return found
 
@@ -96,9 +96,8 @@ def solved(questions: int, right: float, judge: Judge) -> Any:
                     reference_answer="1",
                 )
             )
-    settings = VerifySettings(blind=True)
     return verify(
-        to_table(rows), sandbox=None, judge=judge, calibration=prior(), settings=settings, tick=_done
+        to_table(rows), sandbox=None, judge=judge, calibration=prior(), sure=0.95, blind=True, tick=_done
     )
 
 
