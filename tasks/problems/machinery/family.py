@@ -1,6 +1,6 @@
 """What a family of procedural problems is, and how its questions are written and read back.
 
-A family is a module of tasks/problems/ with these names (see linear_equation.py, the exemplar):
+A family is a module of tasks/problems/<domain>/ with these names (see algebra/linear_equation.py, the exemplar):
 
     subdomain: str                                   # a key of tasks.taxonomy.SUBDOMAINS
     concepts: tuple[str, ...]                        # knowledge points
@@ -31,6 +31,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
+from tasks import problems
 from tasks.problems.machinery.slots import Number, Slot, Unworkable, compact
 
 Values = dict[str, int | str]
@@ -84,7 +85,7 @@ class Reader:
 
 
 class Family:
-    """One module of tasks/problems/, with its templates compiled.
+    """One module of tasks/problems/<domain>/, with its templates compiled.
 
     `templates` maps language to every phrasing; `phrasings[language][form]` are those of one form
     (the only key is None where the family has no forms).
@@ -161,7 +162,7 @@ class Family:
                         pattern += f"(?P<{name}>{self._slot(name).pattern(language)})"
                 if len(anchor) < _GRAM:
                     raise ValueError(
-                        f"tasks/problems/{self.name}.py: the phrasing {template!r} has nowhere {_GRAM} literal "
+                        f"tasks/problems/*/{self.name}.py: the phrasing {template!r} has nowhere {_GRAM} literal "
                         "characters in a row between its slots; give it more words"
                     )
                 yield Reader(anchor, pattern, form)
@@ -210,15 +211,18 @@ def _index(language: str) -> dict[str, list[tuple[Family, Reader]]]:
 
 @functools.cache
 def families() -> dict[str, Family]:
-    """Every family by module name, in name order."""
-    import tasks.problems as package
-
-    found = {}
-    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
-        module = importlib.import_module(f"tasks.problems.{info.name}")
-        if hasattr(module, "templates"):
-            found[info.name] = Family(info.name, module)
-    return found
+    """Return every family by the name of its module, in the order of names. A family is one file in one of the
+    folders of tasks/problems/, which are domains; two files of one name are refused, since the name enters seeds."""
+    places: dict[str, str] = {}
+    for domain in pkgutil.iter_modules(problems.__path__, "tasks.problems."):
+        if not domain.ispkg or domain.name == __package__:
+            continue
+        for info in pkgutil.iter_modules(importlib.import_module(domain.name).__path__):
+            place = f"{domain.name}.{info.name}"
+            if info.name in places:
+                raise ValueError(f"two families are called {info.name}: {places[info.name]} and {place}")
+            places[info.name] = place
+    return {name: Family(name, importlib.import_module(place)) for name, place in sorted(places.items())}
 
 
 def of_subdomain(subdomain: str) -> list[Family]:
