@@ -31,7 +31,7 @@ def test_model_calls_are_never_cached_by_prefect_and_results_stay_references() -
         "stage",
         "inputs",
         "reads",
-        "params",
+        "call",
         "bar",
     }
     assert set(Place.__dataclass_fields__) == {"home", "words_only"}

@@ -84,7 +84,7 @@ def test_a_console_at_a_terminal_writes_its_own_codes_alone() -> None:
 
 
 def test_every_console_is_ours() -> None:
-    for path in (Path(__file__).parents[3] / "flows").glob("*.py"):
+    for path in (Path(__file__).parents[3] / "flows").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         if path.name not in ("terminal.py", "progress.py"):  # progress shows titles of stages
             assert not re.search(r"\bConsole\(", text), path.name

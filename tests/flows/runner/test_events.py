@@ -56,11 +56,11 @@ def test_a_budget_is_named(events: list[dict[str, Any]], error: Exception) -> No
 
 def test_every_event_of_ours_is_emitted_and_subscribed_to() -> None:
     """An event that nothing emits is an alarm that never rings."""
-    flows = Path(alarms.__file__).parent
-    sources = {path: path.read_text(encoding="utf-8") for path in flows.glob("*.py")}
+    flows = Path(alarms.__file__).parents[1]
+    sources = {path: path.read_text(encoding="utf-8") for path in flows.rglob("*.py")}
     names = [name for name in vars(alarms) if name.isupper()]
     assert {"GATE", "BUDGET", "DRIFT"} <= set(names)
     for name in names:
         assert any(f"alarm({name}," in text for text in sources.values()), name
-    automations = sources[flows / "automations.py"]
+    automations = sources[flows / "server" / "automations.py"]
     assert all(f", {name})" in automations for name in names)
