@@ -31,13 +31,12 @@ from tasks.evaluation.answering import Asking, answer_items, prompt_refs
 from tasks.evaluation.domains import DOMAINS, UNASSIGNED
 from tasks.evaluation.harness import Folder, run_tasks
 from tasks.evaluation.items import as_form, load
-from tasks.evaluation.plots import differences, radar
 from tasks.evaluation.report import to_markdown
 from tasks.evaluation.scores import as_record, compare, score
 from tasks.llm.costs import total
 from tasks.llm.endpoint import CHECKPOINT
 from tasks.llm.model_files import require
-from tasks.reports.plots import data_uri, svg
+from tasks.reports.plots import data_uri, differences, radar, svg
 from tasks.seeding import seeds_of
 
 FOLDER = "evaluations"

@@ -1,4 +1,4 @@
-"""Plots as SVG text, drawn by matplotlib without a display."""
+"""All plots of reports and evaluations, drawn by matplotlib without a display."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from tasks.evaluation.scores import Delta
     from tasks.reports.figures import FunnelLine, Share
 
 # stages whose rows are no candidates: questions with known answers, and those that the student answers rightly
 ASIDE = ("calibrate", "probe")
 INK, KEPT, LOST, SOFT = "#1f2933", "#2f7d5b", "#c8553d", "#9fb3c8"
+_COLOURS = {"better": KEPT, "worse": LOST, "not shown": SOFT}
 
 
 def funnel(lines: Sequence[FunnelLine]) -> Figure:
@@ -46,7 +48,7 @@ def funnel(lines: Sequence[FunnelLine]) -> Figure:
 
 
 def histograms(scores: Mapping[str, npt.NDArray[np.float64]]) -> Figure:
-    """A small histogram a score; the x axis is 0..1."""
+    """Draw one small histogram per score; the x axis is 0..1."""
     names = list(scores)
     columns = min(3, len(names)) or 1
     rows = -(-len(names) // columns) or 1
@@ -61,13 +63,16 @@ def histograms(scores: Mapping[str, npt.NDArray[np.float64]]) -> Figure:
 
 
 def calibration(bins: Sequence[tuple[float, float, int]]) -> Figure:
-    """A reliability diagram: of rows with this mean probability (x), the share that was right (y). On the line,
-    probabilities mean what they say; the area of a point is its number of rows."""
+    """Draw a reliability diagram: the mean probability of the rows in a bin (x) against the share of them that was right
+    (y). Points on the line are calibrated; the area of a point shows the number of rows in its bin.
+
+    `bins` are triples of mean probability, share right and number of rows.
+    """
     figure = canvas(3.6, 3.2)
     axes = figure.subplots()
-    said, right, rows = (np.array(values, dtype=float) for values in zip(*bins, strict=True))
+    probabilities, right, rows = (np.array(values, dtype=float) for values in zip(*bins, strict=True))
     axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1)
-    axes.scatter(said, right, s=20 + 380 * rows / rows.sum(), color=KEPT, alpha=0.75, linewidths=0)
+    axes.scatter(probabilities, right, s=20 + 380 * rows / rows.sum(), color=KEPT, alpha=0.75, linewidths=0)
     axes.set_xlabel("correctness", fontsize=8)
     axes.set_ylabel("share right", fontsize=8)
     axes.set_xlim(-0.05, 1.05)
@@ -76,7 +81,7 @@ def calibration(bins: Sequence[tuple[float, float, int]]) -> Figure:
 
 
 def shares(values: Sequence[Share]) -> Figure:
-    """The version's rows by value; the dark part was added by this run."""
+    """Draw the version's rows per value; the dark part was added by this run."""
     shown = values[:40]
     figure = canvas(7.2, 0.22 * len(shown) + 0.5)
     axes = figure.subplots()
@@ -88,8 +93,42 @@ def shares(values: Sequence[Share]) -> Figure:
     return plain(figure)
 
 
+def differences(deltas: Sequence[Delta]) -> Figure:
+    """Draw the difference of candidate and baseline per group in points, with 95 % intervals. A bar has a colour where the
+    difference is shown after correction."""
+    figure = canvas(7.2, 0.34 * len(deltas) + 0.9)
+    axes = figure.subplots()
+    for place, delta in enumerate(deltas):
+        pair, colour = delta.paired, _COLOURS[delta.shown]
+        axes.plot([100 * pair.low, 100 * pair.high], [place, place], color=colour, linewidth=2)
+        axes.plot([100 * pair.delta], [place], "o", color=colour, markersize=5)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(range(len(deltas)), [label(f"{delta.name} ({delta.paired.items:,})") for delta in deltas])
+    axes.set_xlabel("points, candidate less baseline", fontsize=8)
+    axes.invert_yaxis()
+    return plain(figure)
+
+
+def radar(scores: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Draw a radar of the domains with one line per model; `scores` maps model to domain to a score from 0 to 1. Two domains
+    or fewer give a line without an area."""
+    figure = canvas(5.2, 4.4)
+    axes = figure.add_subplot(projection="polar")
+    domains = sorted({name for domain_scores in scores.values() for name in domain_scores})
+    angles = np.linspace(0, 2 * np.pi, len(domains), endpoint=False)
+    for (model, domain_scores), colour in zip(scores.items(), (KEPT, LOST, INK), strict=False):
+        values = [domain_scores.get(name, np.nan) for name in domains]
+        axes.plot([*angles, *angles[:1]], [*values, *values[:1]], color=colour, label=label(model))
+        axes.fill(angles, values, color=colour, alpha=0.12)
+    axes.set_xticks(angles, [label(name) for name in domains], fontsize=8)
+    axes.set_ylim(0, 1)
+    axes.tick_params(axis="y", labelsize=7)
+    axes.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(-0.25, -0.15))
+    return figure
+
+
 def svg(figure: Figure) -> str:
-    """The figure as an <svg> element; the same bytes for the same numbers."""
+    """Return the figure as an <svg> element. Equal numbers give equal bytes."""
     import matplotlib as mpl
 
     buffer = io.StringIO()
@@ -101,7 +140,7 @@ def svg(figure: Figure) -> str:
 
 
 def data_uri(figure: Figure) -> str:
-    """The figure as a PNG in a data: address, for Markdown that cannot hold elements."""
+    """Return the figure as a PNG in a data: address, for Markdown that cannot hold elements."""
     buffer = io.BytesIO()
     _lay_out(figure)
     figure.savefig(buffer, format="png", dpi=110)
@@ -109,8 +148,8 @@ def data_uri(figure: Figure) -> str:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Once: a constrained layout measures every label, and would do so again at each saving. With any engine left,
-    the "none" of matplotlib too, each saving would draw the figure twice."""
+    """Lay the figure out once and remove its layout engine. A constrained layout measures every label, and would do so again
+    at each saving; with any engine set, even matplotlib's "none", each saving would draw the figure twice."""
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
@@ -118,13 +157,14 @@ def _lay_out(figure: Figure) -> None:
 
 
 def label(text: str) -> str:
-    """Names come out of rows: a dollar sign would start matplotlib's own formula language."""
+    """Return a name as a label of at most 40 characters."""
+    # names come from rows: a dollar sign would start matplotlib's own formula language
     flat = " ".join(text.split()).replace("$", r"\$")
     return flat if len(flat) <= 40 else flat[:39] + "…"
 
 
 def canvas(width: float, height: float) -> Figure:
-    """An empty figure of so many inches."""
+    """Return an empty figure of this width and height in inches."""
     # the object interface: pyplot keeps global state and is not safe in a task thread
     from matplotlib.figure import Figure
 
@@ -132,7 +172,7 @@ def canvas(width: float, height: float) -> Figure:
 
 
 def plain(figure: Figure) -> Figure:
-    """The figure in the style of the reports."""
+    """Apply the style of the reports to the figure and return it."""
     for axes in figure.axes:
         axes.tick_params(labelsize=8, length=2, colors=INK)
         for side in ("top", "right"):

@@ -11,9 +11,10 @@ from fractions import Fraction
 from itertools import pairwise
 
 from tasks.problems.machinery.drawing import nonzero
+from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
 from tasks.problems.machinery.notation import fraction, plain
-from tasks.problems.machinery.slots import Number, Numbers, join, require, split
+from tasks.problems.machinery.slots import Number, Numbers, join, split
 
 subdomain = "sequences and series"
 concepts = ("arithmetic sequences", "sums of arithmetic sequences")

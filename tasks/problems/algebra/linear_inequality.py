@@ -11,9 +11,10 @@ from fractions import Fraction
 from math import ceil, floor
 
 from tasks.problems.machinery.drawing import nonzero
+from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
 from tasks.problems.machinery.notation import fraction, plain
-from tasks.problems.machinery.slots import Coefficient, Number, Signed, Words, require
+from tasks.problems.machinery.slots import Coefficient, Number, Signed, Words
 from tasks.problems.machinery.steps import Steps
 
 subdomain = "inequalities"

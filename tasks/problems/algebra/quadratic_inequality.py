@@ -12,9 +12,10 @@ from fractions import Fraction
 from math import gcd, isqrt
 
 from tasks.problems.machinery.drawing import nonzero
+from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
 from tasks.problems.machinery.notation import coefficients, fraction, plain, polynomial, square_part
-from tasks.problems.machinery.slots import Polynomial, Words, require
+from tasks.problems.machinery.slots import Polynomial, Words
 from tasks.problems.machinery.steps import Steps
 
 subdomain = "inequalities"

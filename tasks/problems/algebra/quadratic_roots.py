@@ -11,6 +11,7 @@ from fractions import Fraction
 from math import gcd
 
 from tasks.problems.machinery.drawing import nonzero
+from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
 from tasks.problems.machinery.notation import (
     coefficients,
@@ -21,7 +22,7 @@ from tasks.problems.machinery.notation import (
     square_factor,
     square_part,
 )
-from tasks.problems.machinery.slots import Polynomial, require
+from tasks.problems.machinery.slots import Polynomial
 
 subdomain = "quadratic equations"
 concepts = ("quadratic formula", "discriminant", "surds")

@@ -11,9 +11,10 @@ from fractions import Fraction
 from math import isqrt
 
 from tasks.problems.machinery.drawing import nonzero
+from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
 from tasks.problems.machinery.notation import coefficients, evaluate, fraction, plain, polynomial
-from tasks.problems.machinery.slots import Polynomial, require
+from tasks.problems.machinery.slots import Polynomial
 from tasks.problems.machinery.steps import Steps
 
 subdomain = "integrals"

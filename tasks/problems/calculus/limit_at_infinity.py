@@ -10,9 +10,10 @@ import random
 from fractions import Fraction
 
 from tasks.problems.machinery.drawing import factors, nonzero
+from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
 from tasks.problems.machinery.notation import coefficients, exact_root, fraction, plain, polynomial
-from tasks.problems.machinery.slots import Coefficient, Polynomial, Signed, require
+from tasks.problems.machinery.slots import Coefficient, Polynomial, Signed
 from tasks.problems.machinery.steps import Steps
 
 subdomain = "limits"

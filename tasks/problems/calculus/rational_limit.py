@@ -10,6 +10,7 @@ import random
 from fractions import Fraction
 
 from tasks.problems.machinery.drawing import nonzero
+from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
 from tasks.problems.machinery.notation import (
     coefficients,
@@ -20,7 +21,7 @@ from tasks.problems.machinery.notation import (
     polynomial,
     substituted,
 )
-from tasks.problems.machinery.slots import Number, Polynomial, require
+from tasks.problems.machinery.slots import Number, Polynomial
 from tasks.problems.machinery.steps import Steps
 
 subdomain = "limits"

@@ -11,8 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from math import comb, factorial
 
+from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.slots import require
 from tasks.problems.machinery.steps import Steps
 
 subdomain = "counting"

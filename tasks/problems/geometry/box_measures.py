@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import random
 
+from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
 from tasks.problems.machinery.notation import root, square_factor
-from tasks.problems.machinery.slots import Number, Words, require
+from tasks.problems.machinery.slots import Number, Words
 from tasks.problems.machinery.steps import Steps
 
 subdomain = "solid geometry"

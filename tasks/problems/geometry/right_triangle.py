@@ -10,6 +10,7 @@ import random
 from fractions import Fraction
 from math import gcd
 
+from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
 from tasks.problems.machinery.notation import (
     exact_root,
@@ -19,7 +20,7 @@ from tasks.problems.machinery.notation import (
     square_part,
     times_root,
 )
-from tasks.problems.machinery.slots import Number, require
+from tasks.problems.machinery.slots import Number
 from tasks.problems.machinery.steps import Steps
 
 subdomain = "plane geometry"

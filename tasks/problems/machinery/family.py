@@ -32,7 +32,8 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from tasks import problems
-from tasks.problems.machinery.slots import Number, Slot, Unworkable, compact
+from tasks.problems.machinery.errors import Unworkable
+from tasks.problems.machinery.slots import Number, Slot, compact
 
 Values = dict[str, int | str]
 

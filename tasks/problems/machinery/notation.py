@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import isqrt
 
-from tasks.problems.machinery.slots import Unworkable, require
+from tasks.problems.machinery.errors import Unworkable, require
 
 
 def fraction(value: Fraction | int) -> str:

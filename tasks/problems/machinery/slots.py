@@ -14,17 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tasks.problems.machinery.errors import require
+from tasks.problems.machinery.notation import coefficients, polynomial
+
 MOST_DIGITS = 10
-
-
-class Unworkable(ValueError):
-    """Values for which a family has no exact answer: outside a slot's bounds, or without a solution."""
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise Unworkable(message) unless the condition holds."""
-    if not condition:
-        raise Unworkable(message)
 
 
 def compact(text: str) -> str:
@@ -167,10 +160,7 @@ class Polynomial:
         return str(value)
 
     def parse(self, text: str, language: str) -> int | str:
-        from tasks.problems.machinery.notation import coefficients, polynomial
-
-        found = coefficients(text, self.letter, self.degree)
-        value = polynomial(found, self.letter)
+        value = polynomial(coefficients(text, self.letter, self.degree), self.letter)
         require(compact(value) == text, f"{text} is not how we write {value}")
         return value
 

@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 from math_verify import parse, verify
 
+from tasks.problems.machinery.errors import Unworkable
 from tasks.problems.machinery.family import (
     LANGUAGES,
     LEVELS,
@@ -33,7 +34,6 @@ from tasks.problems.machinery.slots import (
     Polynomial,
     Signed,
     Slot,
-    Unworkable,
     compact,
 )
 from tasks.seeding import rng_of
