@@ -78,3 +78,22 @@ def test_links_between_pages_lead_somewhere() -> None:
         text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
         for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)", text):
             assert (path.parent / target).exists(), f"{path.relative_to(ROOT)}: {target}"
+
+
+def test_files_that_the_pages_name_are_there() -> None:
+    pages = [
+        DOCS / "architecture.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "AGENTS.md",
+        ROOT / "examples" / "README.md",
+    ]
+    named = {
+        path
+        for page in pages
+        for path in re.findall(
+            r"`((?:flows|tasks|prompts|storage|tests|docs)/[\w/.-]+)`", page.read_text(encoding="utf-8")
+        )
+        if "NAME" not in path
+    }
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []

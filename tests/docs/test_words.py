@@ -18,7 +18,7 @@ MACHINES = re.compile(r"/work/|/root/|/home/\w")
 PAGES = sorted(
     [path for path in DOCS.rglob("*.md") if path.name not in {"glossary.md", "cli.md", "settings.md"}]
     + [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "AGENTS.md", "SECURITY.md", "CHANGELOG.md")]
-    + list((ROOT / "examples").iterdir())
+    + [path for path in (ROOT / "examples").iterdir() if path.is_file()]
     + [path for path in (ROOT / ".github").rglob("*") if path.is_file()]
 )
 
