@@ -1,13 +1,12 @@
-"""The completion ledger: every answer of a model, kept byte for byte, so that none is paid for twice.
+"""The completion ledger: stores every completion byte for byte, so that no request is paid for twice.
 
-SQLite (WAL, group commit) by default, PostgreSQL by URL. Any number of processes may use one ledger;
-of two answers to one key the first that became durable is the one that everybody reads.
-A SQLite ledger must lie on a local disk: WAL needs shared memory, which network file systems lack.
+It is SQLite (WAL, group commit) by default, PostgreSQL by URL. Any number of processes may use one ledger; of two
+completions for one key, the first that became durable is the one that every process reads. A SQLite ledger must be on a
+local disk: WAL needs shared memory, which network file systems lack.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -23,8 +22,8 @@ from storage.ledger import exchange, reader, seals, service
 from storage.ledger.schema import (
     COMPLETION,
     DUPLICATE,
-    Bill,
     Call,
+    CallUsage,
     Damaged,
     LedgerError,
     Stored,
@@ -43,8 +42,8 @@ from storage.ledger.writer import Receipt, Sink, Writer
 __all__ = [
     "COMPLETION",
     "DUPLICATE",
-    "Bill",
     "Call",
+    "CallUsage",
     "Damaged",
     "Ledger",
     "LedgerError",
@@ -57,13 +56,16 @@ __all__ = [
 ]
 
 
-MEND = "Fix: restore the ledger from a copy, or see what `./mathmill verify` names"
+_FIX = "Fix: restore the ledger from a copy, or see what `./mathmill verify` names"
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Sums over the calls of one role, model and tag. Times in seconds, cost in USD; `completion_sd` is
-    the standard deviation of a call's completion tokens, for forecasts with a range."""
+    """Sums over the calls of one role, model and tag.
+
+    Times are in seconds, costs in USD. `completion_sd` is the standard deviation of the completion tokens per call, from
+    which forecasts get their range.
+    """
 
     role: str
     model: str
@@ -80,7 +82,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LedgerStats:
-    """What a ledger holds. `unbilled` calls were cut off by a crash and not read since."""
+    """Totals of a ledger. `unbilled` counts the calls without a usage: a crash came before their bytes were read."""
 
     where: str
     calls: int
@@ -95,7 +97,7 @@ class LedgerStats:
 
 
 class Ledger:
-    """One open ledger; thread-safe. Use `Ledger.open`, and `close` (or `with`) at the end."""
+    """An open ledger. It is thread-safe. Get one with `Ledger.open`, and end with `close` (or use `with`)."""
 
     def __init__(self, url: sa.URL, reading: Database, writer: Writer) -> None:
         self.url = url
@@ -104,7 +106,10 @@ class Ledger:
 
     @classmethod
     def open(cls, url_or_path: str | Path) -> Ledger:
-        """Opens or creates. A path is a SQLite file; LedgerError names what is wrong and the mend."""
+        """Open a ledger, and create it if it does not exist. A path means a SQLite file.
+
+        Raises LedgerError if it cannot be opened, and Damaged if its content is not what was written.
+        """
         url = location(url_or_path)
         if url.get_backend_name() == "sqlite" and url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -112,24 +117,31 @@ class Ledger:
         database = connect(url, writing=True)
         try:
             prepare(database)
-        except (UnicodeDecodeError, OverflowError) as error:  # of what SQLite quotes from a damaged schema
+        except (UnicodeDecodeError, OverflowError) as error:  # SQLite quotes bytes of a damaged schema
             database.dispose()
-            raise Damaged(f"the ledger {shown(url)} is damaged: {error}. {MEND}") from error
+            raise Damaged(f"the ledger {shown(url)} is damaged: {error}. {_FIX}") from error
         except sa.exc.DBAPIError as error:
             database.dispose()
             raise LedgerError(
-                f"cannot open the ledger {shown(url)}: {' '.join(str(error.orig).split())[:300]}; mend MATHMILL_LEDGER"
+                f"cannot open the ledger {shown(url)}: {' '.join(str(error.orig).split())[:300]}. "
+                "Fix: check MATHMILL_LEDGER"
             ) from error
         return cls(url, connect(url, writing=False), Writer(database))
 
     def get_many(self, keys: Iterable[str], *, failed: bool = False) -> dict[str, list[Stored]]:
-        """The calls that answer each key (or may, where unbilled; `failed`: or did not), oldest first;
-        the first usable one is the answer. Keys never asked for are absent. Requests are not read."""
+        """Return the stored calls of each key, oldest first; the first usable one holds the completion.
+
+        Calls that did not succeed are left out unless `failed` is set; calls without a usage are included. Keys without a
+        call are absent from the result. The field `request` of the calls is left empty.
+        """
         with self._connection() as connection:
             return reader.read(connection, set(keys), failed=failed)
 
     def find(self, prefix: str) -> list[Stored]:
-        """Every call whose hex key begins with `prefix`, failed ones too, with its request."""
+        """Return every call whose hex key begins with `prefix`, failed ones too, with its request.
+
+        Raises LedgerError if `prefix` is not made of hex digits.
+        """
         digits = prefix.lower()
         try:
             even = bytes.fromhex(digits[: len(digits) // 2 * 2]).hex()
@@ -139,61 +151,61 @@ class Ledger:
             return [stored for stored in reader.find(connection, even) if stored.call.key.startswith(digits)]
 
     def put_nowait(self, call: Call, sink: Sink) -> None:
-        """Hand in a call; the sink hears of it, in another thread, once it is durable."""
+        """Queue a call for the next commit. The sink is called in another thread once the call is durable."""
         self._writer.put(call, sink)
 
     def put(self, call: Call) -> Future[Receipt]:
-        """A future that is done when the call is durable (fsynced)."""
+        """Queue a call and return a future that is done once the call is durable (fsynced)."""
         future: Future[Receipt] = Future()
 
-        def landed(receipts: list[Receipt], error: LedgerError | None) -> None:
+        def on_commit(receipts: list[Receipt], error: LedgerError | None) -> None:
             if error is None:
                 future.set_result(receipts[0])
             else:
                 future.set_exception(error)
 
-        self._writer.put(call, landed)
+        self._writer.put(call, on_commit)
         return future
 
-    async def aput(self, call: Call) -> Receipt:
-        return await asyncio.wrap_future(self.put(call))
+    def record_usage(self, usage: CallUsage) -> None:
+        """Record what was read from a stored call. It becomes durable with the next commit."""
+        self._writer.record_usage(usage)
 
-    def bill(self, bill: Bill) -> None:
-        """Note what was read out of a stored call; durable with the next commit."""
-        self._writer.bill(bill)
+    def record_missing_usage(self, read: Callable[[Stored], CallUsage], older_than: float = 60.0) -> int:
+        """Record the usage of calls that have had none for `older_than` seconds, and return how many there were.
 
-    def settle(self, read: Callable[[Stored], Bill], older_than: float = 60.0) -> int:
-        """Bill the calls that nobody has billed for `older_than` seconds, since their process was
-        killed; `read` says what their bytes mean. Returns how many. Looks only at calls newer than
-        those known to be billed, so it is cheap to do at every start."""
+        The process that made such a call was killed before it read the bytes; `read` reads them. Only calls that are newer
+        than the note `billed_to` are looked at, so this is cheap enough for every start.
+        """
         self.flush()
         with self._connection() as connection:
             after = int(connection.execute(_BILLED_TO).scalar() or 0)
-            top = connection.execute(_TOP).scalar() or 0
-            open_ = reader.unbilled(connection, after)
+            newest = connection.execute(_TOP).scalar() or 0
+            unread = reader.unbilled(connection, after)
             late = [
                 item
-                for item in reader.by_ids(connection, open_)
+                for item in reader.by_ids(connection, unread)
                 if item.call.created < time.time() - older_than
             ]
         for item in late:
-            self.bill(read(item))
+            self.record_usage(read(item))
         self.flush()
-        left = set(open_) - {item.id for item in late}
-        self._writer.note("billed_to", str(min(left, default=top + 1) - 1))
+        remaining = set(unread) - {item.id for item in late}
+        self._writer.note("billed_to", str(min(remaining, default=newest + 1) - 1))
         self.flush()
         return len(late)
 
     def every(self) -> Iterator[Stored]:
-        """All calls, in the order they became durable."""
+        """Yield all calls in the order in which they became durable."""
         with self._connection() as connection:
             yield from reader.every(connection)
 
     def flush(self) -> None:
+        """Wait until everything that was queued before is durable. Raises LedgerError if a commit failed."""
         self._writer.flush()
 
     def stats(self) -> LedgerStats:
-        """Totals, and sums by role, model and tag."""
+        """Return totals, and sums per role, model and tag."""
         self.flush()
         with self._connection() as connection:
             counts = connection.execute(_COUNTS).one()
@@ -213,35 +225,41 @@ class Ledger:
         )
 
     def history(self, last: int = 200_000) -> tuple[Usage, ...]:
-        """Sums by role, model and tag over the `last` calls: what `plan` forecasts from."""
+        """Return sums per role, model and tag over the `last` calls, from which `plan` makes its forecast."""
         self.flush()
         with self._connection() as connection:
             top = connection.execute(_TOP).scalar() or 0
             return tuple(_usage(row) for row in connection.execute(_GROUPS.where(calls.c.id > top - last)))
 
     def spent(self, run: str, since: float = 0.0) -> Spent:
-        """What the calls of `run` made from `since` (Unix seconds) on have cost."""
+        """Return the cost of the calls that `run` made since `since` (Unix seconds)."""
         self.flush()
         with self._connection() as connection:
             return service.spent(connection, run, since)
 
     def served(self, run: str) -> list[Service]:
-        """How the calls of `run` were served, a line a role, model and tag."""
+        """Return latencies, throughput and cost of the calls of `run`, one entry per role, model and tag."""
         self.flush()
         with self._connection() as connection:
             return list(service.served(connection, run))
 
     def export(self, path: str | Path) -> int:
-        """Write every call as JSON lines (gzip where the name ends in .gz); returns how many."""
+        """Write every call as JSON lines, gzipped if the name ends in .gz, and return how many were written."""
         self.flush()
         return exchange.write(self.every(), Path(path))
 
     def import_(self, path: str | Path) -> tuple[int, int]:
-        """Take the calls of an export; returns (taken, already here). LedgerError names a bad line."""
-        return exchange.take(self, Path(path))
+        """Add the calls of an export and return (number added, number that were in the ledger already).
+
+        Raises LedgerError, with the line number, if a line is not part of a ledger export.
+        """
+        return exchange.load(self, Path(path))
 
     def vacuum(self) -> tuple[int, int]:
-        """Give unused space back; returns the size in bytes before and after (0, 0 on PostgreSQL)."""
+        """Free unused space and return the size in bytes before and after (0, 0 on PostgreSQL).
+
+        Raises LedgerError if the ledger is in use.
+        """
         self.flush()
         database = sa.create_engine(self.url, isolation_level="AUTOCOMMIT")
         file = Path(self.url.database or "") if self.url.get_backend_name() == "sqlite" else None
@@ -253,16 +271,18 @@ class Ledger:
                     connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         except sa.exc.OperationalError as error:
             raise LedgerError(
-                f"{shown(self.url)} is in use ({error.orig}): vacuum when no run is on"
+                f"{shown(self.url)} is in use ({error.orig}). Fix: vacuum when no run is active"
             ) from error
         finally:
             database.dispose()
         return before, _size(file)
 
     def verify(self) -> tuple[int, list[str]]:
-        """Read every record and compare it with its seal; returns how many calls there are, and a line for
-        each thing that is damaged or missing. On SQLite the database's own structure is checked first. What this does not
-        see: bytes of the file that hold no record, and records without a seal (see `seal`)."""
+        """Compare every record with its seal; return the number of calls, and a line per damaged or missing record.
+
+        On SQLite the structure of the database is checked first. Not checked are bytes of the file that hold no record,
+        and records without a seal (see `seal`).
+        """
         self.flush()
         try:
             with self._connection() as connection:
@@ -272,14 +292,16 @@ class Ledger:
                         text = "; ".join(" ".join(str(line).split()) for line in lines)
                         return 0, [f"{shown(self.url)}: {text[:500]}"]
                 lines = [*reader.missing(connection), *reader.damaged(connection)]
-                found = [f"{shown(self.url)}: {line}" for line in lines]
-                return int(connection.execute(sa.select(sa.func.count(calls.c.id))).scalar() or 0), found
+                findings = [f"{shown(self.url)}: {line}" for line in lines]
+                return int(connection.execute(sa.select(sa.func.count(calls.c.id))).scalar() or 0), findings
         except Damaged as error:
             return 0, [str(error)]
 
     def seal(self) -> int:
-        """Seal the records that were written before there were seals; returns how many calls. Short
-        transactions, one a page: runs that write meanwhile are not held up."""
+        """Seal the records that were written before version 3, and return the number of calls sealed.
+
+        One short transaction per page, so that runs that write at the same time do not have to wait.
+        """
         self.flush()
         database, count, last = connect(self.url, writing=True), 0, 0
         try:
@@ -293,7 +315,7 @@ class Ledger:
                                 calls.update().where(calls.c.id == row["id"]).values(seal=value)
                             )
                         if row["outcome"] is not None and row["bill_seal"] is None:
-                            value = seals.of_bill(reader.bill_of(row))
+                            value = seals.of_usage(reader.usage_of(row))
                             connection.execute(
                                 bills.update().where(bills.c.call_id == row["id"]).values(seal=value)
                             )
@@ -305,25 +327,26 @@ class Ledger:
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sa.Connection]:
-        """A connection to read with; damage that shows while it is used is one line that names it."""
+        """Yield a connection for reading. Raises Damaged if a record or the database turns out to be damaged."""
         where = shown(self.url)
         try:
             with self._reading.connect() as connection:
                 yield connection
         except Damaged as error:
-            raise Damaged(f"the ledger {where} is damaged: {error}. {MEND}") from error
+            raise Damaged(f"the ledger {where} is damaged: {error}. {_FIX}") from error
         except UnicodeDecodeError as error:
-            raise Damaged(f"the ledger {where} is damaged: {error}. {MEND}") from error
+            raise Damaged(f"the ledger {where} is damaged: {error}. {_FIX}") from error
         except sa.exc.DatabaseError as error:
             why = " ".join(str(error.orig).split())[:200]
             if any(
                 word in why
                 for word in ("malformed", "not a database", "corrupt", "invalid page", "decode", "no such")
             ):
-                raise Damaged(f"the ledger {where} is damaged: {why}. {MEND}") from error
+                raise Damaged(f"the ledger {where} is damaged: {why}. {_FIX}") from error
             raise
 
     def close(self) -> None:
+        """Write what is queued and close the database."""
         self._writer.close()
         self._reading.dispose()
 
@@ -350,7 +373,7 @@ def _usage(row: Any) -> Usage:
     return Usage(*values)
 
 
-_MADE = sa.cast(bills.c.completion_tokens, sa.Double)
+_COMPLETION_TOKENS = sa.cast(bills.c.completion_tokens, sa.Double)
 _BILLED_TO = sa.select(meta.c.value).where(meta.c.name == "billed_to")
 _TOP = sa.select(sa.func.max(calls.c.id))
 _COUNTS = sa.select(sa.func.count(), sa.func.count(calls.c.key.distinct())).select_from(calls)
@@ -367,8 +390,8 @@ _GROUPS = (
         sa.func.sum(sa.case((bills.c.estimated, 1), else_=0)),
         sa.func.coalesce(sa.func.sum(bills.c.cost), 0.0),
         sa.func.avg(calls.c.elapsed),
-        sa.func.coalesce(sa.func.avg(_MADE), 0.0),
-        sa.func.coalesce(sa.func.avg(_MADE * _MADE), 0.0),
+        sa.func.coalesce(sa.func.avg(_COMPLETION_TOKENS), 0.0),
+        sa.func.coalesce(sa.func.avg(_COMPLETION_TOKENS * _COMPLETION_TOKENS), 0.0),
     )
     .select_from(calls.outerjoin(bills, bills.c.call_id == calls.c.id))
     .group_by(calls.c.role, calls.c.model, calls.c.tag)

@@ -1,4 +1,4 @@
-"""Carrying a ledger elsewhere: JSON lines, one call a line, the bytes as base64."""
+"""Export and import of a ledger as JSON lines: one call per line, bytes as base64."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ import binascii
 import gzip
 import itertools
 from collections.abc import Iterable, Iterator
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, Protocol, cast
 
 import orjson
 
-from storage.ledger.schema import COMPLETION, DUPLICATE, Bill, Call, LedgerError, Stored
-
-if TYPE_CHECKING:
-    from storage.ledger import Ledger
+from storage.ledger.schema import COMPLETION, DUPLICATE, Call, CallUsage, LedgerError, Stored
+from storage.ledger.writer import Receipt
 
 FIELDS = ("key", "status", "model", "created", "role", "tag", "elapsed", "price_in", "price_out")
 
 
 def write(stored: Iterable[Stored], path: Path) -> int:
-    """Calls with their bills to `path`, which appears only when complete; returns how many."""
+    """Write calls with their usage to `path`, which appears only when it is complete; return how many."""
     part = path.with_name(path.name + ".part")
     count = 0
     with _open(part, "wb", path.suffix == ".gz") as out:
@@ -44,29 +42,41 @@ def write(stored: Iterable[Stored], path: Path) -> int:
     return count
 
 
-def take(ledger: Ledger, path: Path) -> tuple[int, int]:
-    """Put the calls of an export that this ledger has not; returns (taken, already here)."""
-    taken = known = 0
+class Target(Protocol):
+    """The methods of `storage.ledger.Ledger` that an import uses."""
+
+    def get_many(self, keys: Iterable[str], *, failed: bool = False) -> dict[str, list[Stored]]: ...
+    def put(self, call: Call) -> Future[Receipt]: ...
+    def record_usage(self, usage: CallUsage) -> None: ...
+    def flush(self) -> None: ...
+
+
+def load(ledger: Target, path: Path) -> tuple[int, int]:
+    """Add the calls of an export that the ledger lacks; return (number added, number that it had already).
+
+    Raises LedgerError, with the line number, if a line is not part of a ledger export.
+    """
+    added = known = 0
     lines = _read(path)
     while batch := list(itertools.islice(lines, 500)):
-        have = ledger.get_many((call.key for call, _ in batch), failed=True)
+        present = ledger.get_many((call.key for call, _ in batch), failed=True)
         new = []
-        for call, bill in batch:
-            if any(item.call.raw == call.raw for item in have.get(call.key, ())):
+        for call, usage in batch:
+            if any(item.call.raw == call.raw for item in present.get(call.key, ())):
                 known += 1
             else:
-                new.append((ledger.put(call), bill))
+                new.append((ledger.put(call), usage))
         wait([future for future, _ in new])
-        for future, bill in new:
+        for future, usage in new:
             receipt = future.result()
-            taken += 1
-            if bill is not None:
-                # Of two answers to one key the one that was here first stays the answer; what could not be used is none.
+            added += 1
+            if usage is not None:
+                # A usable completion that the ledger had already stays the completion of its key.
                 answered = any(item.outcome == COMPLETION for item in receipt.earlier)
-                outcome = DUPLICATE if answered and bill["outcome"] == COMPLETION else bill["outcome"]
-                ledger.bill(Bill(**{**bill, "call_id": receipt.id, "outcome": outcome}))
+                outcome = DUPLICATE if answered and usage["outcome"] == COMPLETION else usage["outcome"]
+                ledger.record_usage(CallUsage(**{**usage, "call_id": receipt.id, "outcome": outcome}))
     ledger.flush()
-    return taken, known
+    return added, known
 
 
 def _read(path: Path) -> Iterator[tuple[Call, dict[str, Any] | None]]:
@@ -81,12 +91,12 @@ def _read(path: Path) -> Iterator[tuple[Call, dict[str, Any] | None]]:
                 )
                 if len(bytes.fromhex(call.key)) != 32:
                     raise ValueError("key is not a sha256 in hex")
-                bill = record.get("bill")
+                usage = record.get("bill")
             except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
                 raise LedgerError(
                     f"{path}, line {number}: not a line of a ledger export ({error})"
                 ) from error
-            yield call, bill
+            yield call, usage
 
 
 def _open(path: Path, mode: str, zipped: bool) -> IO[bytes]:

@@ -1,4 +1,4 @@
-"""Statements compiled once: SQLAlchemy's work for each execution costs more than the database's for a few rows."""
+"""SQL statements that are compiled once: for a few rows, compiling costs more than the database's own work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEYS_IN_A_QUERY = 512  # well under the variable limit of any SQLite build
 
 
 class Prepared:
-    """A statement in a dialect; values are given by column or parameter name, already as the driver takes them."""
+    """A statement compiled for a dialect. Values are given by column or parameter name, in the driver's types."""
 
     def __init__(self, statement: sa.Insert | sa.Update | sa.Select[Any], dialect: sa.Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
@@ -22,23 +22,26 @@ class Prepared:
         self._order: list[str] | None = getattr(compiled, "positiontup", None)
 
     def many(self, connection: sa.Connection, rows: Sequence[Mapping[str, object]]) -> None:
+        """Execute the statement once per row of values."""
         connection.exec_driver_sql(self._sql, [self._bound(row) for row in rows])
 
     def one(self, connection: sa.Connection, values: Mapping[str, object]) -> int:
-        """Execute it once; how many rows it matched."""
+        """Execute the statement once and return the number of rows that it matched."""
         return connection.exec_driver_sql(self._sql, self._bound(values)).rowcount
 
     def first(self, connection: sa.Connection, values: Mapping[str, object]) -> Any:
-        """The first column of the first row; None where there is no row."""
+        """Return the first column of the first row, or None if there is no row."""
         return connection.exec_driver_sql(self._sql, self._bound(values)).scalar()
 
     def _bound(self, values: Mapping[str, object]) -> Mapping[str, object] | tuple[object, ...]:
         return values if self._order is None else tuple(values[name] for name in self._order)
 
 
-def any_there(connection: sa.Connection, keys: list[bytes]) -> bool:
-    """Whether a call with any of up to KEYS_IN_A_QUERY keys is in the ledger. Their number is rounded up to a power
-    of two, so that few statements are ever compiled."""
+def contains_any(connection: sa.Connection, keys: list[bytes]) -> bool:
+    """Return whether the ledger has a call with any of up to KEYS_IN_A_QUERY keys.
+
+    The number of parameters is rounded up to a power of two, so that few statements are ever compiled.
+    """
     names = _names(1 << (len(keys) - 1).bit_length())
     values = dict(zip(names, keys + keys[-1:] * (len(names) - len(keys)), strict=True))
     return _any_of(len(names), connection.dialect).first(connection, values) is not None
@@ -51,5 +54,5 @@ def _names(width: int) -> list[str]:
 
 @functools.lru_cache(64)
 def _any_of(width: int, dialect: sa.Dialect) -> Prepared:
-    wanted = calls.c.key.in_([sa.bindparam(name) for name in _names(width)])
-    return Prepared(sa.select(sa.func.min(calls.c.id)).where(wanted), dialect)
+    matches = calls.c.key.in_([sa.bindparam(name) for name in _names(width)])
+    return Prepared(sa.select(sa.func.min(calls.c.id)).where(matches), dialect)

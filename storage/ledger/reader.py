@@ -1,4 +1,4 @@
-"""Reading calls back: by keys, by the start of a key, or all of them in order."""
+"""Reads calls from the ledger: by keys, by the start of a key, or all in order; and checks their seals."""
 
 from __future__ import annotations
 
@@ -10,45 +10,49 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from storage.ledger import seals
-from storage.ledger.prepared import KEYS_IN_A_QUERY, any_there
+from storage.ledger.prepared import KEYS_IN_A_QUERY, contains_any
 from storage.ledger.schema import COMPLETION, Call, Damaged, Stored, bills, calls, meta, unpack
 
 _JOINED = calls.outerjoin(bills, bills.c.call_id == calls.c.id)
-_BILL = [column for column in bills.c if column.name not in ("call_id", "seal")]
-_BILL_NAMES = [column.name for column in _BILL]
+_USAGE = [column for column in bills.c if column.name not in ("call_id", "seal")]
+_USAGE_NAMES = [column.name for column in _USAGE]
 _CALL_NAMES = [c.name for c in calls.c if c.name not in ("id", "key", "request", "raw", "seal")]
 _SEALS = (calls.c.seal.label("call_seal"), bills.c.seal.label("bill_seal"))
 _NO_REQUEST = sa.literal(b"").label("request")
 _PLAIN = [c for c in calls.c if c.name not in ("request", "raw", "seal")]
-_SLIM = sa.select(*_PLAIN, _NO_REQUEST, calls.c.raw, *_BILL, *_SEALS)
-_FULL = sa.select(*_PLAIN, calls.c.request, calls.c.raw, *_BILL, *_SEALS)
+_SLIM = sa.select(*_PLAIN, _NO_REQUEST, calls.c.raw, *_USAGE, *_SEALS)
+_FULL = sa.select(*_PLAIN, calls.c.request, calls.c.raw, *_USAGE, *_SEALS)
 _OF_KEYS = (
     _SLIM.select_from(_JOINED)
     .where(calls.c.key.in_(sa.bindparam("keys", expanding=True)))
     .order_by(calls.c.id)
 )
-_WANTED = _OF_KEYS.where(sa.or_(bills.c.outcome.is_(None), bills.c.outcome == COMPLETION))
+_USABLE_OF_KEYS = _OF_KEYS.where(sa.or_(bills.c.outcome.is_(None), bills.c.outcome == COMPLETION))
 PAGE = 500
 
 
 def read(connection: sa.Connection, keys: set[str], *, failed: bool = False) -> dict[str, list[Stored]]:
-    """Calls that answer, or may answer, the keys (`failed`: and those that did not); oldest first.
-    Their `request` is left empty."""
-    query = _OF_KEYS if failed else _WANTED
-    found: dict[str, list[Stored]] = {}
-    wanted = [bytes.fromhex(key) for key in keys]
-    for start in range(0, len(wanted), KEYS_IN_A_QUERY):
-        part = wanted[start : start + KEYS_IN_A_QUERY]
-        if not any_there(connection, part):  # as in any new run: a fifth of the long query's cost
+    """Return the calls of each key, oldest first; failed calls only if `failed` is set.
+
+    Their `request` is left empty. Raises Damaged if a call differs from its seal.
+    """
+    query = _OF_KEYS if failed else _USABLE_OF_KEYS
+    calls_by_key: dict[str, list[Stored]] = {}
+    digests = [bytes.fromhex(key) for key in keys]
+    for start in range(0, len(digests), KEYS_IN_A_QUERY):
+        part = digests[start : start + KEYS_IN_A_QUERY]
+        if not contains_any(
+            connection, part
+        ):  # a fifth of the cost of the query below; most keys of a new run are new
             continue
         for row in connection.execute(query, {"keys": part}):
             stored = _stored(row)
-            found.setdefault(stored.call.key, []).append(stored)
-    return found
+            calls_by_key.setdefault(stored.call.key, []).append(stored)
+    return calls_by_key
 
 
 def find(connection: sa.Connection, prefix: str) -> list[Stored]:
-    """Every call, failed ones too, whose hex key begins with `prefix` (an even number of digits)."""
+    """Return every call, failed ones too, whose hex key begins with `prefix` (an even number of digits)."""
     low = bytes.fromhex(prefix)
     query = _FULL.select_from(_JOINED).where(calls.c.key >= low).order_by(calls.c.id)
     if any(byte != 0xFF for byte in low):
@@ -59,7 +63,7 @@ def find(connection: sa.Connection, prefix: str) -> list[Stored]:
 
 
 def every(connection: sa.Connection) -> Iterator[Stored]:
-    """All calls in the order they became durable, a page at a time (memory stays flat)."""
+    """Yield all calls in the order in which they became durable; memory holds one page of them."""
     last = 0
     while True:
         query = _FULL.select_from(_JOINED).where(calls.c.id > last).order_by(calls.c.id).limit(PAGE)
@@ -71,7 +75,7 @@ def every(connection: sa.Connection) -> Iterator[Stored]:
 
 
 def unbilled(connection: sa.Connection, after: int) -> list[int]:
-    """Ids above `after` without a bill. Reads the index of the keys and the bills, not the bytes."""
+    """Return the ids above `after` without a usage. Reads indexes and the table `bills`, not the bytes of calls."""
     billed = sa.select(bills.c.call_id).where(bills.c.call_id > after)
     return sorted(
         connection.execute(sa.select(calls.c.id).where(calls.c.id > after).except_(billed)).scalars()
@@ -79,7 +83,7 @@ def unbilled(connection: sa.Connection, after: int) -> list[int]:
 
 
 def by_ids(connection: sa.Connection, ids: list[int]) -> Iterator[Stored]:
-    """The calls of these ids, in order."""
+    """Yield the calls with these ids, in order."""
     for start in range(0, len(ids), PAGE):
         query = (
             _FULL.select_from(_JOINED).where(calls.c.id.in_(ids[start : start + PAGE])).order_by(calls.c.id)
@@ -88,23 +92,25 @@ def by_ids(connection: sa.Connection, ids: list[int]) -> Iterator[Stored]:
 
 
 def damaged(connection: sa.Connection) -> Iterator[str]:
-    """A line for each call and bill that is not what its seal says, in order."""
+    """Yield a line per call or usage that differs from its seal, in order."""
     last = 0
     while True:
         query = _FULL.select_from(_JOINED).where(calls.c.id > last).order_by(calls.c.id).limit(PAGE)
         page = list(connection.execute(query))
         for row in page:
-            trouble = _trouble(dict(row._mapping))
-            if trouble is not None:
-                yield trouble
+            problem = _trouble(dict(row._mapping))
+            if problem is not None:
+                yield problem
         if not page:
             return
         last = page[-1].id
 
 
 def missing(connection: sa.Connection) -> Iterator[str]:
-    """A line for each range of calls that are gone, the newest ones included, and for each bill that is gone of a
-    call that is known to have been billed. The bill of a newer call is written by whoever reads the call next."""
+    """Yield a line per range of missing calls, the newest ones included, and per missing usage.
+
+    A usage counts as missing up to the note `billed_to`; that of a newer call may not have been read yet.
+    """
     notes = dict(connection.execute(sa.select(meta.c.name, meta.c.value)).tuples().all())
     ids = list(connection.execute(sa.select(calls.c.id).order_by(calls.c.id)).scalars())
     try:
@@ -134,19 +140,19 @@ def missing(connection: sa.Connection) -> Iterator[str]:
 
 
 def unsealed(connection: sa.Connection, after: int) -> list[dict[str, Any]]:
-    """The next calls above `after` that lack a seal, of their own or of their bill, with all columns."""
+    """Return the next page of calls above `after` that lack a seal, or whose usage lacks one, with all columns."""
     lacking = sa.or_(calls.c.seal.is_(None), sa.and_(bills.c.call_id.is_not(None), bills.c.seal.is_(None)))
     query = _FULL.select_from(_JOINED).where(calls.c.id > after, lacking).order_by(calls.c.id).limit(PAGE)
     return [dict(row._mapping) for row in connection.execute(query)]
 
 
-def bill_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of the bill in a joined row, as they are stored."""
-    return {"call_id": row["id"]} | {name: row[name] for name in _BILL_NAMES}
+def usage_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of the usage in a joined row, as they are stored."""
+    return {"call_id": row["id"]} | {name: row[name] for name in _USAGE_NAMES}
 
 
 def _trouble(row: Mapping[str, Any]) -> str | None:
-    """What of a joined row is not what was stored; None where its seals, if any, are right."""
+    """Describe how a joined row differs from its seals; None if it does not, or if it has none."""
     name = f"call {row['id']} (key {bytes(row['key']).hex()[:12]})"
     seal, bill_seal = row["call_seal"], row["bill_seal"]
     try:
@@ -155,7 +161,7 @@ def _trouble(row: Mapping[str, Any]) -> str | None:
         request = bytes(row["request"])
         if seal is not None and request and bytes(seal)[seals.HALF :] != seals.request_half(request):
             return f"the request of {name} was altered"
-        if bill_seal is not None and bytes(bill_seal) != seals.of_bill(bill_of(row)):
+        if bill_seal is not None and bytes(bill_seal) != seals.of_usage(usage_of(row)):
             return f"the bill of {name} was altered"
         unpack(row["raw"])
         unpack(row["request"]) if request else b""
@@ -165,17 +171,17 @@ def _trouble(row: Mapping[str, Any]) -> str | None:
 
 
 def _stored(row: Any) -> Stored:
-    found = dict(row._mapping)
-    trouble = _trouble(found)
-    if trouble is not None:
-        raise Damaged(trouble)
+    columns = dict(row._mapping)
+    problem = _trouble(columns)
+    if problem is not None:
+        raise Damaged(problem)
     call = Call(
-        key=bytes(found["key"]).hex(),
-        request=unpack(found["request"]) if found["request"] else b"",
-        raw=unpack(found["raw"]),
-        **{name: found[name] for name in _CALL_NAMES},
+        key=bytes(columns["key"]).hex(),
+        request=unpack(columns["request"]) if columns["request"] else b"",
+        raw=unpack(columns["raw"]),
+        **{name: columns[name] for name in _CALL_NAMES},
     )
-    if found["outcome"] is None:
-        return Stored(found["id"], call)
-    bill = {name: found[name] for name in _BILL_NAMES} | {"estimated": bool(found["estimated"])}
-    return Stored(found["id"], call, **bill)
+    if columns["outcome"] is None:
+        return Stored(columns["id"], call)
+    usage = {name: columns[name] for name in _USAGE_NAMES} | {"estimated": bool(columns["estimated"])}
+    return Stored(columns["id"], call, **usage)

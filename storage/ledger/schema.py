@@ -1,8 +1,8 @@
-"""Tables of the completion ledger, and how its databases are opened.
+"""Tables of the completion ledger, and functions that open its databases.
 
-`calls` holds what an endpoint sent, byte for byte, and is only ever appended to. `bills` holds what
-was read out of those bytes afterwards (outcome, tokens, cost), so that raw bytes are durable before
-anything parses them; a call without a bill was cut off by a crash and is settled by the next reader.
+`calls` holds what an endpoint sent, byte for byte, and is append-only. `bills` holds the usage that was read from those
+bytes afterwards (outcome, tokens, cost), so that raw bytes are durable before anything parses them. A call without a usage
+was interrupted by a crash; the next process that opens the ledger reads it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ calls = sa.Table(
     sa.Column("tag", sa.Text, nullable=False),
     sa.Column(
         "run", sa.Text, nullable=False, server_default="", index=True
-    ),  # who paid for it; since version 2
+    ),  # the run that paid for it; since version 2
     sa.Column("status", sa.Integer, nullable=False),
     sa.Column("elapsed", sa.Double, nullable=False),  # seconds from send to last byte
     sa.Column("price_in", sa.Double, nullable=False),  # USD per million tokens when it was bought
@@ -74,17 +74,19 @@ meta = sa.Table(
 
 
 class LedgerError(ForPeople, ValueError):
-    """The ledger cannot be used; the message names the file or URL and the mend."""
+    """The ledger cannot be used; the message names the file or URL and the fix."""
 
 
 class Damaged(LedgerError):
-    """A record of the ledger that is not what was stored; the text names it."""
+    """A record of the ledger differs from what was stored; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One answer of an endpoint, to be made durable. `key` is hex sha256, `created` Unix seconds,
-    `elapsed` seconds, prices in USD per million tokens."""
+    """One response of an endpoint, with the request that it answers.
+
+    `key` is a SHA-256 in hex, `created` is in Unix seconds, `elapsed` in seconds, prices are in USD per million tokens.
+    """
 
     key: str
     request: bytes
@@ -102,7 +104,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A durable call as read back. `outcome` is None where no bill was written yet."""
+    """A durable call, with its usage. `outcome` is None while no usage is recorded."""
 
     id: int
     call: Call
@@ -114,8 +116,8 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
-    """What was read out of one stored call."""
+class CallUsage:
+    """The usage that was read from one stored call. `cost` is in USD; `estimated` tokens were not stated by the endpoint."""
 
     call_id: int
     outcome: str
@@ -126,11 +128,12 @@ class Bill:
 
 
 def pack(data: bytes) -> bytes:
-    """zstd with the plain size in front (four bytes), since Arrow's decompressor must be told it."""
+    """Compress with zstd, behind four bytes with the plain size, which Arrow's decompressor needs."""
     return len(data).to_bytes(4, "big") + bytes(_codec.compress(data, asbytes=True))
 
 
 def unpack(data: bytes) -> bytes:
+    """Return what `pack` compressed."""
     size = int.from_bytes(data[:4], "big")
     return bytes(_codec.decompress(data[4:], decompressed_size=size, asbytes=True)) if size else b""
 
@@ -148,10 +151,15 @@ _CREDENTIALS = re.compile(r":[^/@]+@")
 
 
 def location(url_or_path: str | Path) -> sa.URL:
-    """The SQLAlchemy URL of a path (SQLite) or of a postgresql:// or sqlite:// URL."""
+    """Return the SQLAlchemy URL for a path (SQLite) or for a postgresql:// or sqlite:// URL.
+
+    Raises LedgerError if it is neither. The message never quotes the text, which may hold a password.
+    """
     text = str(url_or_path)
     if "://" not in text and _CREDENTIALS.search(text):
-        raise LedgerError(_NO_URL)  # a URL with a slip: as a path, its password would be the name of a folder
+        raise LedgerError(
+            _NO_URL
+        )  # a mistyped URL: taken as a path, its password would become the name of a folder
     if "://" not in text:
         return sa.URL.create("sqlite", database=str(Path(text).expanduser()))
     try:
@@ -162,12 +170,17 @@ def location(url_or_path: str | Path) -> sa.URL:
     if backend == "postgresql":
         return url.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
-        raise LedgerError(f"a ledger lives in SQLite or PostgreSQL, not in {backend}: mend MATHMILL_LEDGER")
+        raise LedgerError(
+            f"a ledger lives in SQLite or PostgreSQL, not in {backend}. Fix: check MATHMILL_LEDGER"
+        )
     return url
 
 
 def connect(url: sa.URL, *, writing: bool) -> Database:
-    """A SQLAlchemy engine. Writers take the write lock when they begin, readers never lock."""
+    """Return a SQLAlchemy engine. Writers take the write lock at BEGIN; readers take none.
+
+    Raises LedgerError if the driver for PostgreSQL is not installed.
+    """
     if url.get_backend_name() != "sqlite":
         try:
             if writing:
@@ -175,7 +188,7 @@ def connect(url: sa.URL, *, writing: bool) -> Database:
             return sa.create_engine(url, pool_size=2, pool_pre_ping=True, isolation_level="AUTOCOMMIT")
         except ModuleNotFoundError as error:
             raise LedgerError(
-                "a PostgreSQL ledger needs psycopg: pip install 'mathmill[postgres]'"
+                "a PostgreSQL ledger needs psycopg. Fix: pip install 'mathmill[postgres]'"
             ) from error
     database = sa.create_engine(url, connect_args={"timeout": 60.0})
 
@@ -197,52 +210,58 @@ def connect(url: sa.URL, *, writing: bool) -> Database:
 
 
 def prepare(database: Database) -> None:
-    """Create what is missing; refuse a ledger written by a newer version."""
+    """Create missing tables and columns. Raises LedgerError if a newer version wrote the ledger, or if it is damaged."""
     with alone(database.url), database.begin() as connection:
         lock(connection)
-        old = sa.inspect(connection)
-        if old.has_table("calls") and "run" not in {column["name"] for column in old.get_columns("calls")}:
+        inspector = sa.inspect(connection)
+        if inspector.has_table("calls") and "run" not in {
+            column["name"] for column in inspector.get_columns("calls")
+        }:
             connection.exec_driver_sql("ALTER TABLE calls ADD COLUMN run TEXT NOT NULL DEFAULT ''")
             connection.exec_driver_sql("CREATE INDEX ix_calls_run ON calls (run)")
         for table in (calls, bills):
-            # nullable, so that a process of version 2 that is still running goes on writing: what it writes is
-            # without a seal until `mathmill maintain`
-            if old.has_table(table.name) and "seal" not in {c["name"] for c in old.get_columns(table.name)}:
+            # nullable, so that a running process of version 2 can still write: its records have no seal until
+            # `mathmill maintain`
+            if inspector.has_table(table.name) and "seal" not in {
+                c["name"] for c in inspector.get_columns(table.name)
+            }:
                 kind = table.c.seal.type.compile(connection.dialect)
                 connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN seal {kind}")
         metadata.create_all(connection)
-        found = connection.execute(sa.select(meta.c.value).where(meta.c.name == "version")).scalar()
-        if found is None:
+        version = connection.execute(sa.select(meta.c.value).where(meta.c.name == "version")).scalar()
+        if version is None:
             connection.execute(meta.insert().values(name="version", value=str(VERSION)))
             _note_top(connection)
-        elif not found.isdecimal():
+        elif not version.isdecimal():
             raise LedgerError(
-                f"{shown(database.url)} says that its version is {found!r:.40}: it is damaged. "
+                f"{shown(database.url)} says that its version is {version!r:.40}: it is damaged. "
                 "Fix: restore the ledger from a copy"
             )
-        elif int(found) > VERSION:
+        elif int(version) > VERSION:
             raise LedgerError(
-                f"{shown(database.url)} was written by a newer mathmill (ledger version {found}, "
-                f"this one reads {VERSION}): update mathmill"
+                f"{shown(database.url)} was written by a newer mathmill (ledger version {version}, "
+                f"this one reads {VERSION}). Fix: update mathmill"
             )
-        elif int(found) < VERSION:
+        elif int(version) < VERSION:
             _note_top(connection)
             connection.execute(meta.update().where(meta.c.name == "version").values(value=str(VERSION)))
 
 
 def _note_top(connection: sa.Connection) -> None:
-    """The note of the newest call, which a ledger has since version 4; see seals.py."""
+    """Write the note of the newest call, which ledgers have since version 4; see seals.py."""
     top = connection.execute(sa.select(sa.func.max(calls.c.id))).scalar() or 0
     connection.execute(meta.delete().where(meta.c.name == seals.TOP))
     connection.execute(meta.insert().values(name=seals.TOP, value=seals.of_top(top)))
 
 
 def only_for_its_owner(path: Path) -> None:
-    """Make the SQLite file where it is missing, and let nobody but its owner read it: prompts and answers are in it.
-    SQLite gives the -wal and -shm files beside it the same mode."""
+    """Create the SQLite file if it is missing, readable by its owner alone: it holds prompts and completions.
+
+    SQLite gives the -wal and -shm files beside it the same mode.
+    """
     if str(path) == ":memory:":
         return
-    # a file of another user is that one's matter, and of a path that cannot be opened the database tells next
+    # the mode of another user's file is not changed, and a path that cannot be opened is reported by the database next
     with suppress(OSError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         for file in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
@@ -252,8 +271,10 @@ def only_for_its_owner(path: Path) -> None:
 
 @contextmanager
 def alone(url: sa.URL) -> Iterator[None]:
-    """Two first uses of a SQLite file wait for each other here: its switch to WAL answers "locked" at once,
-    whatever the timeout. The lock is on the folder, so that no file of its own is left."""
+    """Let one process at a time open a SQLite file: its switch to WAL fails with "locked" at once, whatever the timeout.
+
+    The lock is on the folder, so that no lock file is left behind.
+    """
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         yield
         return
@@ -266,10 +287,11 @@ def alone(url: sa.URL) -> Iterator[None]:
 
 
 def lock(connection: sa.Connection) -> None:
-    """Serialise writers, so that ids follow the order of commits and the first durable call wins."""
+    """Serialise writers on PostgreSQL, so that ids follow the order of commits and the first durable call wins."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(7020105)"))
 
 
 def shown(url: sa.URL) -> str:
+    """Return the URL for messages: the path of a SQLite file, or the URL without its password."""
     return url.database or "ledger" if url.get_backend_name() == "sqlite" else url.render_as_string()

@@ -1,4 +1,4 @@
-"""What one run paid for and how it was served, read back from its calls: it survives a kill of the run."""
+"""Cost, latency and throughput of a run, computed from its calls in the ledger, so that they survive a kill of the run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SERVED = (
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """USD and tokens (prompt and completion together); `estimated` calls did not state their usage."""
+    """The cost of a run: USD and tokens (prompt plus completion). `estimated` counts calls that did not state their usage."""
 
     usd: float
     tokens: int
@@ -46,8 +46,11 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The paid calls of one role, model and tag (a stage) within a run. Latencies in seconds, from send to
-    last byte; `busy_s` is the time with any of them in flight, `tokens_per_s` completion tokens over it."""
+    """The paid calls of one role, model and tag (a stage) within a run.
+
+    Latencies are in seconds from sending to the last byte. `busy_s` is the time during which at least one call was in
+    flight, `tokens_per_s` the completion tokens divided by it.
+    """
 
     role: str
     model: str
@@ -65,37 +68,37 @@ class Service:
 
 
 def spent(connection: sa.Connection, run: str, since: float) -> Spent:
-    """What `run` paid from `since` (Unix seconds) on."""
+    """Return what `run` paid since `since` (Unix seconds)."""
     query = _SPENT.where(calls.c.run == run, calls.c.created >= since)
     usd, tokens, estimated = connection.execute(query).one()
     return Spent(float(usd), int(tokens), int(estimated))
 
 
 def served(connection: sa.Connection, run: str) -> Iterator[Service]:
-    """One Service a role, model and tag, in that order."""
+    """Yield one Service per role, model and tag, in that order."""
     rows = connection.execute(_SERVED.where(calls.c.run == run))
     for (role, model, tag), group in groupby(rows, key=lambda row: tuple(row[:3])):
-        # billed calls of a batch were in nobody's flight: their latency is not known, and is 0
+        # calls of a batch job have no latency of their own; it is stored as 0
         numbers = np.array([tuple(row[3:]) for row in group], dtype=np.float64)
-        began, elapsed = numbers[:, 0], numbers[:, 1]
-        live = elapsed > 0
-        p50, p95, p99 = np.percentile(elapsed[live], (50, 95, 99)) if live.any() else (0.0, 0.0, 0.0)
-        busy = union(began[live], elapsed[live])
+        starts, elapsed = numbers[:, 0], numbers[:, 1]
+        online = elapsed > 0
+        p50, p95, p99 = np.percentile(elapsed[online], (50, 95, 99)) if online.any() else (0.0, 0.0, 0.0)
+        busy_s = union(starts[online], elapsed[online])
         sums = numbers[:, 2:].sum(axis=0)
-        made = float(numbers[live, 3].sum())
+        completion_tokens = float(numbers[online, 3].sum())
         yield Service(
             role, model, tag, len(numbers), int(sums[0]), int(sums[1]), int(sums[3]), float(sums[2]),
-            float(p50), float(p95), float(p99), busy, made / busy if busy > 0 else 0.0,
+            float(p50), float(p95), float(p99), busy_s, completion_tokens / busy_s if busy_s > 0 else 0.0,
         )  # fmt: skip
 
 
-def union(began: npt.NDArray[np.float64], lasted: npt.NDArray[np.float64]) -> float:
-    """Seconds covered by any of the intervals (n,) that begin at `began` and last `lasted`."""
-    if not len(began):
+def union(starts: npt.NDArray[np.float64], durations: npt.NDArray[np.float64]) -> float:
+    """Return the seconds covered by at least one of the intervals that begin at `starts` (n,) and last `durations` (n,)."""
+    if not len(starts):
         return 0.0
-    order = np.argsort(began)
-    start, end = began[order], began[order] + lasted[order]
+    order = np.argsort(starts)
+    start, end = starts[order], starts[order] + durations[order]
     reach = np.maximum.accumulate(end)
-    fresh = np.r_[True, start[1:] > reach[:-1]]  # an interval that nothing before it reaches
-    last = np.r_[np.flatnonzero(fresh)[1:] - 1, len(start) - 1]
-    return float((reach[last] - start[fresh]).sum())
+    opens = np.r_[True, start[1:] > reach[:-1]]  # intervals that begin after all earlier ones have ended
+    last = np.r_[np.flatnonzero(opens)[1:] - 1, len(start) - 1]
+    return float((reach[last] - start[opens]).sum())

@@ -1,4 +1,4 @@
-"""Group commit: one thread makes everything handed in since the last commit durable in one transaction."""
+"""Group commit: one thread writes everything that was queued since the last commit in one transaction."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ from sqlalchemy.engine import Engine as Database
 from storage.ledger import seals
 from storage.ledger.prepared import Prepared
 from storage.ledger.reader import read
-from storage.ledger.schema import Bill, Call, LedgerError, Stored, bills, calls, lock, meta, pack, shown
+from storage.ledger.schema import Call, CallUsage, LedgerError, Stored, bills, calls, lock, meta, pack, shown
 
 MOST_IN_A_COMMIT = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A put call is durable under `id`. `earlier` are the calls of the same key that were durable
-    before it (oldest first): if one of them answers the key, it wins and this one is a duplicate."""
+    """Confirms that a call is durable under `id`.
+
+    `earlier` are the calls of the same key that were durable before it, oldest first. If one of them holds a usable
+    completion, this call is a duplicate.
+    """
 
     id: int
     call: Call
@@ -47,18 +50,18 @@ class _Put(NamedTuple):
 
 @dataclass(slots=True)
 class _Group:
-    """What goes into one commit."""
+    """The items of one commit."""
 
     puts: list[_Put] = field(default_factory=list)
-    bills: list[Bill] = field(default_factory=list)
+    usages: list[CallUsage] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     reached: list[threading.Event] = field(default_factory=list)
 
-    def add(self, item: _Put | Bill | Note | threading.Event) -> None:
+    def add(self, item: _Put | CallUsage | Note | threading.Event) -> None:
         if isinstance(item, _Put):
             self.puts.append(item)
-        elif isinstance(item, Bill):
-            self.bills.append(item)
+        elif isinstance(item, CallUsage):
+            self.usages.append(item)
         elif isinstance(item, Note):
             self.notes.append(item)
         else:
@@ -66,18 +69,18 @@ class _Group:
 
     @property
     def full(self) -> bool:
-        return len(self.puts) + len(self.bills) >= MOST_IN_A_COMMIT
+        return len(self.puts) + len(self.usages) >= MOST_IN_A_COMMIT
 
 
 class Writer:
-    """Owns the writing connection. `put` and `bill` never block; `close` writes what is left."""
+    """Owns the writing connection. `put` and `record_usage` never block; `close` writes what is queued."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         insert = postgresql.insert if database.dialect.name == "postgresql" else sqlite.insert
-        # Two readers may settle the same call after a crash; they read the same bytes.
+        # After a crash two processes may record the usage of the same call; both read the same bytes.
         once = insert(bills).on_conflict_do_nothing(index_elements=["call_id"])
-        self._insert_bill = Prepared(once, database.dialect)
+        self._insert_usage = Prepared(once, database.dialect)
         self._insert_call = Prepared(calls.insert(), database.dialect)
         self._top = Prepared(sa.select(sa.func.max(calls.c.id)), database.dialect)
         noted = meta.c.name == sa.bindparam("noted")
@@ -85,25 +88,26 @@ class Writer:
         self._note_top = Prepared(
             meta.update().where(noted).values(value=sa.bindparam("value")), database.dialect
         )
-        self._queue: queue.SimpleQueue[_Put | Bill | Note | threading.Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Put | CallUsage | Note | threading.Event | None] = queue.SimpleQueue()
         self._failure: LedgerError | None = None
         self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
         self._thread.start()
 
     def put(self, call: Call, sink: Sink) -> None:
-        """Hand in a call; after its commit the sink is called, from the writer's thread, once a
-        commit with all its receipts, or with the calls' failure."""
+        """Queue a call. After the commit its sink is called from the writer's thread, once per commit, with all its
+        receipts and, if the commit failed, the error."""
         self._queue.put(_Put(call, sink))
 
-    def bill(self, bill: Bill) -> None:
-        self._queue.put(bill)
+    def record_usage(self, usage: CallUsage) -> None:
+        """Queue the usage of a stored call."""
+        self._queue.put(usage)
 
     def note(self, name: str, value: str) -> None:
-        """Set one entry of the ledger's own notes."""
+        """Queue a change of one entry of the table `ledger_meta`."""
         self._queue.put(Note(name, value))
 
     def flush(self) -> None:
-        """Returns when everything handed in before is durable; raises what made a commit fail."""
+        """Wait until everything that was queued before is durable. Raises LedgerError if a commit failed."""
         reached = threading.Event()
         self._queue.put(reached)
         reached.wait()
@@ -112,6 +116,7 @@ class Writer:
             raise failure
 
     def close(self) -> None:
+        """Write what is queued, then end the thread and close the connection."""
         self._queue.put(None)
         self._thread.join()
         self._database.dispose()
@@ -135,27 +140,27 @@ class Writer:
                 item = self._queue.get()
 
     def _commit(self, group: _Group) -> None:
-        """Write a group and tell its sinks, each once."""
+        """Write a group and call each of its sinks once."""
         error: LedgerError | None = None
         receipts: list[Receipt] = []
         try:
-            if group.puts or group.bills or group.notes:
+            if group.puts or group.usages or group.notes:
                 receipts = self._write(group)
-        except Exception as caught:  # noqa: BLE001 - whatever it is, everyone who waits must be told
-            # A later commit may succeed again (a full disk that was emptied): the thread lives on.
+        except Exception as caught:  # noqa: BLE001 - every waiting sink must get the error, whatever it is
+            # A later commit may succeed (once the full disk has space again), so the thread continues.
             why = " ".join(str(getattr(caught, "orig", caught)).split())[:200]
             where = shown(self._database.url)
             error = LedgerError(
-                f"{where} could not be written ({why}): free its disk, or mend MATHMILL_LEDGER"
+                f"{where} could not be written ({why}). Fix: free space on its disk, or check MATHMILL_LEDGER"
             )
             error.__cause__ = caught
             self._failure = error
             receipts = [Receipt(-1, put.call, ()) for put in group.puts]
-        told: dict[Sink, list[Receipt]] = defaultdict(list)
+        by_sink: dict[Sink, list[Receipt]] = defaultdict(list)
         for receipt, put in zip(receipts, group.puts, strict=True):
-            told[put.sink].append(receipt)
-        for sink, theirs in told.items():
-            sink(theirs, error)
+            by_sink[put.sink].append(receipt)
+        for sink, sink_receipts in by_sink.items():
+            sink(sink_receipts, error)
 
     def _write(self, group: _Group) -> list[Receipt]:
         earlier: dict[str, list[Stored]] = {}
@@ -163,15 +168,15 @@ class Writer:
         with self._database.begin() as connection:
             lock(connection)
             if group.puts:
-                # almost never any: another process asked the same since this one looked
+                # rarely any: another process stored the same key since this one looked it up
                 earlier = read(connection, {put.call.key for put in group.puts})
                 first = self._next(connection)
                 self._insert_call.many(
                     connection, [_columns(number, put.call) for number, put in enumerate(group.puts, first)]
                 )
                 self._reached(connection, first + len(group.puts) - 1)
-            if group.bills:
-                self._insert_bill.many(connection, [_bill_columns(bill) for bill in group.bills])
+            if group.usages:
+                self._insert_usage.many(connection, [_usage_columns(usage) for usage in group.usages])
             for name, value in group.notes:
                 connection.execute(meta.delete().where(meta.c.name == name))
                 connection.execute(meta.insert().values(name=name, value=value))
@@ -183,7 +188,7 @@ class Writer:
         return receipts
 
     def _next(self, connection: sa.Connection) -> int:
-        """The id of the next call: after the newest that is there, and after the newest that there ever was."""
+        """Return the id of the next call, which follows the newest stored call and the newest call that ever was."""
         noted = self._noted_top.first(connection, {"noted": seals.TOP})
         with contextlib.suppress(ValueError):  # `verify` names it
             return max(seals.top_of(noted), self._top.first(connection, {}) or 0) + 1
@@ -214,13 +219,13 @@ def _columns(number: int, call: Call) -> dict[str, object]:
     return columns | {"seal": seals.of_call(columns)}
 
 
-def _bill_columns(bill: Bill) -> dict[str, object]:
+def _usage_columns(usage: CallUsage) -> dict[str, object]:
     columns: dict[str, object] = {
-        "call_id": bill.call_id,
-        "outcome": bill.outcome,
-        "prompt_tokens": bill.prompt_tokens,
-        "completion_tokens": bill.completion_tokens,
-        "estimated": bill.estimated,
-        "cost": bill.cost,
+        "call_id": usage.call_id,
+        "outcome": usage.outcome,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "estimated": usage.estimated,
+        "cost": usage.cost,
     }
-    return columns | {"seal": seals.of_bill(columns)}
+    return columns | {"seal": seals.of_usage(columns)}

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from storage.counting import counted
-from storage.ledger import Bill
+from storage.ledger import CallUsage
 from tasks.llm.breaker import Pass, State
 from tasks.llm.budget import Budget, BudgetExceeded
 from tasks.llm.endpoint import Endpoint, EndpointError
@@ -41,7 +41,7 @@ class Permit:
     lane: Lane
     breaker_pass: Pass
     cost: tuple[float, int]
-    bill: Bill | None = field(default=None)
+    bill: CallUsage | None = field(default=None)
 
 
 @dataclass(slots=True, eq=False)

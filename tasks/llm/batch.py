@@ -23,7 +23,7 @@ import orjson
 
 from storage.atomic import write_bytes
 from storage.counting import counted
-from storage.ledger import Bill, Ledger
+from storage.ledger import CallUsage, Ledger
 from tasks.llm import wire
 from tasks.llm.budget import Budget
 from tasks.llm.dialect import Dialect
@@ -245,12 +245,12 @@ class Batches:
         skipped: Counter[str] = Counter()
         bought = {"role": end.role, "price_in": end.price_in, "price_out": end.price_out, "names": end.names}
         bought["run"] = self._run
-        spent = Bill(0, "", 0, 0, False, 0.0)
+        spent = CallUsage(0, "", 0, 0, False, 0.0)
         for kind in ("output", "errors"):
             path = self._path(state, f"{kind}.jsonl")
             if path.exists():
                 sums = put_answers(self._ledger, from_batch(path, asked, skipped, **bought), end.redactor)
-                spent = Bill(
+                spent = CallUsage(
                     0,
                     "",
                     spent.prompt_tokens + sums.prompt_tokens,

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from storage.errors import ForPeople
-from storage.ledger import Bill, Spent
+from storage.ledger import CallUsage, Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Budget:
             self._holds += 1
             return True
 
-    def settle(self, held: tuple[float, int], bill: Bill | None) -> None:
+    def settle(self, held: tuple[float, int], bill: CallUsage | None) -> None:
         """Replace a reservation by what the call really took (None: it failed unbilled)."""
         with self._lock:
             self._holds -= 1

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from storage.errors import ForPeople
-from storage.ledger import Bill, Call, Ledger, LedgerError
+from storage.ledger import Call, CallUsage, Ledger, LedgerError
 from tasks.llm import wire
 from tasks.llm.recording import first_answer, judged
 from tasks.llm.redaction import Redactor
@@ -141,7 +141,7 @@ def put_answers(ledger: Ledger, answers: Iterable[Answer], redactor: Redactor = 
             usage = reading.completion.usage
             cost = (usage.prompt_tokens * call.price_in + usage.completion_tokens * call.price_out) / 1e6
             tokens = (usage.prompt_tokens, usage.completion_tokens)
-            ledger.bill(Bill(receipt.id, outcome, *tokens, usage.estimated, cost))
+            ledger.record_usage(CallUsage(receipt.id, outcome, *tokens, usage.estimated, cost))
             sums.put += 1
             sums.prompt_tokens += usage.prompt_tokens
             sums.completion_tokens += usage.completion_tokens

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from storage.ledger import COMPLETION, DUPLICATE, Bill, Call, Ledger, LedgerError, Receipt, Stored
+from storage.ledger import COMPLETION, DUPLICATE, Call, CallUsage, Ledger, LedgerError, Receipt, Stored
 from tasks.llm import wire
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion, Failure, Request
@@ -31,7 +31,7 @@ class Booked:
     """A paid answer in the ledger. `completion` is None where it is no answer and there is to be another try."""
 
     reading: wire.Reading
-    bill: Bill
+    bill: CallUsage
     completion: Completion | None
 
 
@@ -79,8 +79,10 @@ class Booker:
         )
         usage = reading.completion.usage
         cost = end.cost(usage.prompt_tokens, usage.completion_tokens)
-        bill = Bill(receipt.id, outcome, usage.prompt_tokens, usage.completion_tokens, usage.estimated, cost)
-        self._ledger.bill(bill)
+        bill = CallUsage(
+            receipt.id, outcome, usage.prompt_tokens, usage.completion_tokens, usage.estimated, cost
+        )
+        self._ledger.record_usage(bill)
         if outcome == COMPLETION and reading.outcome is wire.Outcome.EMPTY:
             # Only its bill says that this is the answer: a reader must not come before it.
             await self._loop.run_in_executor(None, self._ledger.flush)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from storage.ledger import Bill, Ledger, Stored
+from storage.ledger import CallUsage, Ledger, Stored
 from tasks.llm import wire
 from tasks.llm.request import Request
 
@@ -12,17 +12,19 @@ from tasks.llm.request import Request
 def settle(ledger: Ledger, names: dict[str, tuple[str, ...]] | None = None, older_than: float = 60.0) -> int:
     """Bill every call left unbilled for `older_than` seconds; returns how many. `names`: by model asked
     for, the model names that its answers may carry; other models' answers are taken as they are."""
-    return ledger.settle(lambda stored: bill_of(stored, (names or {}).get(stored.call.model, ())), older_than)
+    return ledger.record_missing_usage(
+        lambda stored: bill_of(stored, (names or {}).get(stored.call.model, ())), older_than
+    )
 
 
-def bill_of(stored: Stored, names: tuple[str, ...] = ()) -> Bill:
+def bill_of(stored: Stored, names: tuple[str, ...] = ()) -> CallUsage:
     call = stored.call
     request = request_of(call.request)
     reading = wire.read(request, call.key, call.status, call.raw, names)
     usage = reading.completion.usage
     cost = (usage.prompt_tokens * call.price_in + usage.completion_tokens * call.price_out) / 1e6
     tokens = (usage.prompt_tokens, usage.completion_tokens)
-    return Bill(stored.id, str(reading.outcome), *tokens, usage.estimated, cost)
+    return CallUsage(stored.id, str(reading.outcome), *tokens, usage.estimated, cost)
 
 
 def request_of(canonical: bytes) -> Request:

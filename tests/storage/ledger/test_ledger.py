@@ -19,7 +19,7 @@ from threading import Barrier
 import pytest
 import sqlalchemy as sa
 
-from storage.ledger import COMPLETION, Bill, Call, Ledger, LedgerError, Stored
+from storage.ledger import COMPLETION, Call, CallUsage, Ledger, LedgerError, Stored
 from storage.ledger.schema import pack, unpack
 
 POSTGRES = shutil.which("postgres") and shutil.which("initdb")
@@ -96,8 +96,8 @@ def test_of_two_answers_to_one_key_the_first_durable_is_seen_first(place: str) -
         first = one.put(call("a", b"first")).result()
         second = other.put(call("a", b"second")).result()
         assert [item.call.raw for item in second.earlier] == [b"first"]
-        other.bill(Bill(second.id, "duplicate", 1, 1, False, 0.0))
-        one.bill(Bill(first.id, COMPLETION, 1, 1, False, 0.0))
+        other.record_usage(CallUsage(second.id, "duplicate", 1, 1, False, 0.0))
+        one.record_usage(CallUsage(first.id, COMPLETION, 1, 1, False, 0.0))
         other.flush()
         one.flush()
         assert [item.call.raw for item in one.get_many([key_of("a")])[key_of("a")]] == [b"first"]
@@ -150,8 +150,10 @@ def test_stats_sum_what_was_billed(place: str) -> None:
             receipt = ledger.put(call(f"k{i}", tag="solve" if i % 2 else "judge", elapsed=2.0)).result()
             if i < 4:
                 outcome = COMPLETION if i < 3 else "malformed"
-                ledger.bill(Bill(receipt.id, outcome, 10, 5, i == 0, 0.25))
-                ledger.bill(Bill(receipt.id, "duplicate", 99, 99, True, 9.0))  # the first bill stands
+                ledger.record_usage(CallUsage(receipt.id, outcome, 10, 5, i == 0, 0.25))
+                ledger.record_usage(
+                    CallUsage(receipt.id, "duplicate", 99, 99, True, 9.0)
+                )  # the first bill stands
         stats = ledger.stats()
         assert (stats.calls, stats.keys, stats.unbilled, stats.estimated) == (6, 6, 2, 1)
         assert (stats.prompt_tokens, stats.completion_tokens, stats.cost) == (40, 20, 1.0)
@@ -166,7 +168,7 @@ def test_history_says_how_much_calls_vary(place: str) -> None:
     with Ledger.open(place) as ledger:
         for i, tokens in enumerate((10, 20, 30, 40)):
             receipt = ledger.put(call(f"k{i}")).result()
-            ledger.bill(Bill(receipt.id, COMPLETION, 1, tokens, False, 0.0))
+            ledger.record_usage(CallUsage(receipt.id, COMPLETION, 1, tokens, False, 0.0))
         ledger.put(call("unbilled")).result()
         (group,) = ledger.stats().groups
         assert group.completion_sd == pytest.approx(125**0.5)
@@ -176,11 +178,11 @@ def test_an_export_goes_into_another_ledger_once(place: str, tmp_path: Path) -> 
     with Ledger.open(place) as ledger:
         for i in range(30):
             receipt = ledger.put(call(f"k{i}", b"raw %d" % i)).result()
-            ledger.bill(Bill(receipt.id, COMPLETION, 3, 4, False, 0.5))
+            ledger.record_usage(CallUsage(receipt.id, COMPLETION, 3, 4, False, 0.5))
         assert ledger.export(tmp_path / "out.jsonl.gz") == 30
     with Ledger.open(tmp_path / "other.sqlite") as other:
         mine = other.put(call("k0", b"my own")).result()
-        other.bill(Bill(mine.id, COMPLETION, 1, 1, False, 0.0))
+        other.record_usage(CallUsage(mine.id, COMPLETION, 1, 1, False, 0.0))
         other.flush()
         assert other.import_(tmp_path / "out.jsonl.gz") == (30, 0)
         assert other.import_(tmp_path / "out.jsonl.gz") == (0, 30)
@@ -195,11 +197,11 @@ def test_an_export_goes_into_another_ledger_once(place: str, tmp_path: Path) -> 
 def test_an_answer_that_comes_after_an_unusable_one_is_no_duplicate(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "from.sqlite") as ledger:
         receipt = ledger.put(call("k", b"the answer")).result()
-        ledger.bill(Bill(receipt.id, COMPLETION, 3, 4, False, 0.5))
+        ledger.record_usage(CallUsage(receipt.id, COMPLETION, 3, 4, False, 0.5))
         ledger.export(tmp_path / "out.jsonl")
     with Ledger.open(tmp_path / "to.sqlite") as other:
         cut = other.put(call("k", b"cut off")).result()
-        other.bill(Bill(cut.id, "malformed", 1, 1, False, 0.1))
+        other.record_usage(CallUsage(cut.id, "malformed", 1, 1, False, 0.1))
         other.flush()
         assert other.import_(tmp_path / "out.jsonl") == (1, 0)
         assert [(item.outcome, item.call.raw) for item in other.find(key_of("k"))] == [
@@ -313,22 +315,22 @@ def test_keys_are_checked_when_searched(tmp_path: Path) -> None:
 
 
 def test_settling_bills_what_a_killed_process_left(place: str) -> None:
-    def read(item: Stored) -> Bill:
-        return Bill(item.id, COMPLETION, len(item.call.raw), 1, False, 0.5)
+    def read(item: Stored) -> CallUsage:
+        return CallUsage(item.id, COMPLETION, len(item.call.raw), 1, False, 0.5)
 
     with Ledger.open(place) as ledger:
         names = [f"k{i}" for i in range(5)]
         ids = [ledger.put(call(name)).result().id for name in names]
-        ledger.bill(Bill(ids[1], COMPLETION, 9, 9, False, 2.0))
+        ledger.record_usage(CallUsage(ids[1], COMPLETION, 9, 9, False, 2.0))
         fresh = Call(key_of("fresh"), b"q", b"r", 200, "m", time.time())  # its process may be reading it now
         ledger.put(fresh).result()
-        assert ledger.settle(read) == 4
-        assert ledger.settle(read) == 0
+        assert ledger.record_missing_usage(read) == 4
+        assert ledger.record_missing_usage(read) == 0
         ledger.put(call("later")).result()
-        assert ledger.settle(read) == 1
+        assert ledger.record_missing_usage(read) == 1
         stats = ledger.stats()
         assert (stats.cost, stats.unbilled, stats.prompt_tokens) == (4.5, 1, 9 + 5 * 3)
-        assert ledger.settle(read, older_than=-1e9) == 1
+        assert ledger.record_missing_usage(read, older_than=-1e9) == 1
         assert ledger.stats().unbilled == 0
 
 

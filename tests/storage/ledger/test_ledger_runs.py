@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storage.ledger import Bill, Call, Ledger
+from storage.ledger import Call, CallUsage, Ledger
 from storage.ledger.service import union
 
 
@@ -17,7 +17,7 @@ def put(ledger: Ledger, number: int, *, run: str, created: float, elapsed: float
         f"{number:064x}", b"q", b"r", 200, "m", created, role="teacher", tag="solve", run=run, elapsed=elapsed
     )
     receipt = ledger.put(call).result()
-    ledger.bill(Bill(receipt.id, "completion", 5, made, number % 2 == 1, 0.25))
+    ledger.record_usage(CallUsage(receipt.id, "completion", 5, made, number % 2 == 1, 0.25))
 
 
 def test_a_run_is_told_from_the_others(tmp_path: Path) -> None:

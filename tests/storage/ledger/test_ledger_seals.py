@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.ledger import Bill, Call, Damaged, Ledger, LedgerError, Stored
+from storage.ledger import Call, CallUsage, Damaged, Ledger, LedgerError, Stored
 from tasks.seeding import rng_of
 from tests.e2e.postgres import PASSWORD, postgres, sql
 
@@ -44,7 +44,7 @@ def fill(path: Path, count: int = CALLS) -> None:
     with Ledger.open(path) as ledger:
         for number in range(count):
             receipt = ledger.put(call(number)).result()
-            ledger.bill(Bill(receipt.id, "completion", 10, number, False, 0.5))
+            ledger.record_usage(CallUsage(receipt.id, "completion", 10, number, False, 0.5))
 
 
 def checkpoint(path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_removed_record_is_named(tmp_path: Path, changes: list[str], lines: li
     path = tmp_path / "ledger.sqlite"
     fill(path, 5)
     with Ledger.open(path) as ledger:
-        ledger.settle(lambda stored: Bill(stored.id, "completion", 0, 0, False, 0.0))
+        ledger.record_missing_usage(lambda stored: CallUsage(stored.id, "completion", 0, 0, False, 0.0))
     with contextlib.closing(sqlite3.connect(path)) as database:
         for change in changes:
             database.execute(change)
@@ -278,8 +278,8 @@ def test_on_postgresql_what_was_altered_or_removed_is_named_too() -> None:
         with Ledger.open(url) as ledger:
             for number in range(5):
                 receipt = ledger.put(call(number)).result()
-                ledger.bill(Bill(receipt.id, "completion", 10, number, False, 0.5))
-            ledger.settle(lambda stored: Bill(stored.id, "completion", 0, 0, False, 0.0))
+                ledger.record_usage(CallUsage(receipt.id, "completion", 10, number, False, 0.5))
+            ledger.record_missing_usage(lambda stored: CallUsage(stored.id, "completion", 0, 0, False, 0.0))
             where, (group,) = ledger.stats().where, ledger.history()
             assert (type(group.prompt_tokens), group.prompt_tokens) == (int, 50)
             assert (

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from storage.ledger import Bill
+from storage.ledger import CallUsage
 from tasks.llm.budget import Budget, BudgetExceeded
 
 
-def bill(usd: float, tokens: int, *, estimated: bool = False) -> Bill:
-    return Bill(1, "completion", tokens - 1, 1, estimated, usd)
+def bill(usd: float, tokens: int, *, estimated: bool = False) -> CallUsage:
+    return CallUsage(1, "completion", tokens - 1, 1, estimated, usd)
 
 
 def test_a_call_is_let_through_only_if_its_worst_case_fits() -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from storage.ledger import Bill
+from storage.ledger import CallUsage
 from tasks.llm.admission import BUDGET_POLL, Abandoned, Gate, Permit
 from tasks.llm.breaker import Breaker, State
 from tasks.llm.budget import Budget, BudgetExceeded
@@ -97,7 +97,7 @@ class GateMachine(RuleBasedStateMachine):
             outcome = await end
             if outcome == "answered":
                 self.gate.alive(permit)
-                permit.bill = Bill(0, "completion", 1, 0, False, 0.0)
+                permit.bill = CallUsage(0, "completion", 1, 0, False, 0.0)
             elif outcome == "failed":
                 self.gate.failed(permit, "http 503")
             elif outcome == "stops":
