@@ -12,7 +12,8 @@ from flows.runner.after_publication import Finished
 from flows.runner.decontamination import READERS
 from flows.runner.events import on_failure
 from flows.runner.limits import LIMITS
-from flows.runner.night import OWN_LICENSE, Night, Plan
+from flows.runner.night import Night
+from flows.runner.planning import Plan
 from flows.runner.progress import Bars
 from flows.runner.publication import publish
 from flows.runner.resources import opened
@@ -56,6 +57,10 @@ MIX = Stage("mix", "Mix")
 CERTIFY = Stage("certify", "Certify", needs=READERS)
 
 
+# what the model writes is the user's own: no third party's licence is on it
+OWN_LICENSE = "Apache-2.0"
+
+
 @flow(
     name="nightly",
     flow_run_name="{config.dataset}, {config.target} rows",
@@ -75,7 +80,7 @@ def nightly(config: Nightly = Nightly()) -> str:
         try:
             night = Night.begin(config, tools, bars)
         except Finished as finished:  # begin has made its report, where that was missing
-            finished.begun.published(str(flow_run.id))
+            finished.note.published(str(flow_run.id))
             return str(finished.version)
         with Live(tools, config.dataset):
             try:
@@ -84,7 +89,13 @@ def nightly(config: Nightly = Nightly()) -> str:
                 night.stop(limit)  # what is accepted is published if it is enough; else the run ends here
         taken = night.line.whole(
             MIX,
-            partial(mix, settings=config.mix, target=config.target, near=night.near, seed=night.seed),
+            partial(
+                mix,
+                settings=config.mix,
+                target=config.target,
+                near=night.near_failures,
+                seed=night.inputs.seed,
+            ),
             night.accepted,
         )
         try:
@@ -94,7 +105,7 @@ def nightly(config: Nightly = Nightly()) -> str:
             bars.say(
                 f"Another process, started with the same settings, has published this night as {version}"
             )
-        night.begun.published(str(flow_run.id))
+        night.inputs.note.published(str(flow_run.id))
         return str(version)
 
 
@@ -116,7 +127,7 @@ def produce(night: Night) -> None:
 
 def calibrated(night: Night, seeds: list[Ref]) -> None:
     """What the votes are worth tonight, tried on questions whose answers are known."""
-    questions = night.known(seeds)
+    questions = night.planner.known(seeds)
     if questions:
         rows = attempts(night, questions, "known answers", blind=True)
         fitted = night.line.whole(CALIBRATE, partial(calibrate, base=night.calibration), rows)
@@ -126,19 +137,20 @@ def calibrated(night: Night, seeds: list[Ref]) -> None:
 
 def write(night: Night, seeds: list[Ref], *, until: int) -> None:
     """Waves of new questions, until so many rows are accepted or the waves are used up."""
-    while night.wave < night.config.generate.waves and (missing := night.missing(until)):
-        for plan in night.plan_wave(missing, seeds + night.accepted):
+    planner = night.planner
+    while planner.wave < night.config.generate.waves and (missing := night.missing(until)):
+        for plan in planner.plan_wave(missing, night.usable(), seeds + night.accepted):
             written = night.line.each(GENERATE, generating(plan), plan.asks, owes=plan.owes)
-            title = f"wave {night.wave + 1}"
-            night.accepted += solve_and_judge(night, written, title, pool=seeds + night.asked)
-            night.asked += written
-        night.wave += 1
+            title = f"wave {planner.wave + 1}"
+            night.accepted += solve_and_judge(night, written, title, pool=seeds + night.questions)
+            night.questions += written
+        planner.wave += 1
 
 
 def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
     """Find what the student fails at, and have the teacher write `rows` rows like it."""
     line = night.line
-    probed = line.each(PROBE, partial(probe, seed=night.seed), night.probe())
+    probed = line.each(PROBE, partial(probe, seed=night.inputs.seed), night.probe_questions())
     pool = seeds + night.accepted
     around = line.whole(
         RETRIEVE,
@@ -146,19 +158,19 @@ def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
         probed,
         reads={"pool": pool},
     )
-    night.near = near_ids(line.kept([around]))
+    night.near_failures = near_ids(line.kept([around]))
     failures = line.kept(probed)
     if not failures.num_rows:
         return
-    wanted = night.demand.questions(rows, night.usable())
-    quota = budget(failures, rates(line.rows(probed)), wanted, night.gains)
-    plan = night.plan("similar", [around], quota)
+    questions = night.planner.demand.questions(rows, night.usable())
+    quota = budget(failures, rates(line.rows(probed)), questions, night.inputs.gains)
+    plan = night.planner.plan("similar", [around], quota)
     written = line.each(GENERATE, generating(plan), plan.asks, title="Write for weaknesses", owes=plan.owes)
-    for_failures = solve_and_judge(night, written, "weakness", pool=seeds + night.asked, agree=2)
-    night.near += column(line.kept(for_failures, ["id", "rejected"]), "id")
+    for_failures = solve_and_judge(night, written, "weakness", pool=seeds + night.questions, agree=2)
+    night.near_failures += column(line.kept(for_failures, ["id", "rejected"]), "id")
     night.accepted += for_failures
-    night.asked += written
-    night.demand.order(quota)
+    night.questions += written
+    night.planner.demand.order(quota)
 
 
 def generating(plan: Plan) -> Call:
@@ -191,7 +203,7 @@ def solve_and_judge(
             title=f"{SEMANTIC.title}, {title}",
             reads={"pool": pool},
         )
-    rows = line.shards("fresh", line.kept([novel]), night.shard_rows, of=[novel])
+    rows = line.shards("fresh", line.kept([novel]), night.planner.shard_rows, of=[novel])
     rows = attempts(night, rows, title)
     decision = partial(
         weigh,
@@ -203,7 +215,9 @@ def solve_and_judge(
     night.judged += line.funnel[first:]
     unique = partial(dedup, history=night.history, settings=settings)
     rows = [line.whole(DEDUP, unique, rows, title=f"{DEDUP.title}, {title}")]
-    return line.each(DECONTAMINATE, night.against.look(), rows, title=f"{DECONTAMINATE.title}, {title}")
+    return line.each(
+        DECONTAMINATE, night.inputs.against.look(), rows, title=f"{DECONTAMINATE.title}, {title}"
+    )
 
 
 def attempts(night: Night, questions: list[Ref], title: str, *, blind: bool = False) -> list[Ref]:
@@ -214,7 +228,7 @@ def attempts(night: Night, questions: list[Ref], title: str, *, blind: bool = Fa
     config, line = night.config, night.line
     rows = line.each(
         SOLVE,
-        partial(solve, settings=night.solve, seed=night.seed),
+        partial(solve, settings=night.inputs.solve, seed=night.inputs.seed),
         questions,
         title=f"{SOLVE.title}, {title}",
         owes=night.owes,

@@ -13,7 +13,7 @@ from flows.runner.progress import Bars
 from flows.runner.rebuild_publication import publish, twin_of, unchanged
 from flows.runner.rebuilding import Work
 from flows.runner.resources import opened
-from flows.runner.run_notes import Begun, ended
+from flows.runner.run_notes import RunNote, ended
 from flows.runner.task_runners import task_runner
 from flows.settings import load_settings
 from storage.errors import Conflict
@@ -42,7 +42,7 @@ def rebuild(config: Rebuild = Rebuild()) -> str:
             if not config.what_if:
                 raise_if_published(tools, config.into or config.dataset, "rebuild", inputs)
         except Finished as finished:
-            finished.begun.published(str(flow_run.id))
+            finished.note.published(str(flow_run.id))
             return str(finished.version)
         for attempt in range(MOST_RACES):
             work = Work.begin(config, tools, bars)
@@ -60,7 +60,7 @@ def rebuild(config: Rebuild = Rebuild()) -> str:
                 bars.say(unchanged(str(twin)))
                 return str(twin)
             # begun again after a crash it is known to have published, if it has: its base is then another
-            note = Begun.note(tools.home, work.run, dict, inputs)
+            note = RunNote.start(tools.home, work.run, dict, inputs)
             try:
                 version = publish(work)
                 note.published(str(flow_run.id))

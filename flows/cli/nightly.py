@@ -139,7 +139,7 @@ def plan_nightly(
 
     from flows.cli.rendering import print_forecast
     from flows.runner.forecast import forecast, notice
-    from flows.runner.night import borrowed
+    from flows.runner.night_inputs import borrowed
     from flows.runner.resources import opened
     from flows.settings import load_settings
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from flows.runner.artifacts import report, report_path
 from flows.runner.resources import Tools
-from flows.runner.run_notes import Begun
+from flows.runner.run_notes import RunNote
 from storage.datasets.versions import Version
 from storage.indexes.sketches import History
 
@@ -18,9 +18,9 @@ class Finished(Exception):
     """The run that is asked for has published already: the process that ran it was killed before its end, or lost its
     Prefect server."""
 
-    def __init__(self, version: Version, begun: Begun) -> None:
+    def __init__(self, version: Version, note: RunNote) -> None:
         super().__init__(str(version))
-        self.version, self.begun = version, begun
+        self.version, self.note = version, note
 
 
 def raise_if_published(tools: Tools, dataset: str, flow: str, inputs: str) -> None:
@@ -31,9 +31,9 @@ def raise_if_published(tools: Tools, dataset: str, flow: str, inputs: str) -> No
         if one.lineage.get("flow") == flow
     }
     times = {name: datetime.fromisoformat(one.created).timestamp() for name, one in versions.items()}
-    if begun := Begun.unfinished(tools.home, inputs, times):
-        finish(tools, versions[begun.run])
-        raise Finished(versions[begun.run], begun)
+    if note := RunNote.unfinished(tools.home, inputs, times):
+        finish(tools, versions[note.run])
+        raise Finished(versions[note.run], note)
 
 
 def finish(tools: Tools, version: Version) -> None:

@@ -17,10 +17,10 @@ from prefect.artifacts import create_markdown_artifact
 from flows.config.evaluate import Evaluate
 from flows.config.loading import ConfigError
 from flows.runner.decontamination import SEEDS
-from flows.runner.limits import agreed
+from flows.runner.limits import limits_for
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
-from flows.runner.run_notes import Begun
+from flows.runner.run_notes import RunNote
 from flows.runner.stages import Line, Stage
 from flows.settings import ROLES
 from storage.clock import now
@@ -59,8 +59,8 @@ class Evaluation:
             plain, [tools.identity(model) for model in models], items.column("id").to_pylist()
         )
         name = f"{_plain(config.model)}-{identity[:8]}"
-        begun = Begun.note(tools.home, f"evaluate-{name}", dict)
-        tools.terms = agreed(config, f"evaluate-{name}", begun.since, tools.ledger)
+        begun = RunNote.start(tools.home, f"evaluate-{name}", dict)
+        tools.limits = limits_for(config, f"evaluate-{name}", begun.since, tools.ledger)
         for model in models:
             tools.engine(model).check()
         return cls(config, Line(tools, bars), items, name)

@@ -1,4 +1,4 @@
-"""The terms of a run: where its answers come from and what it may cost. And what ends it before its target."""
+"""The limits of a run: where its answers come from, what it may cost, and what ends it before its target."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNASKED = ("files", "offline")
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RunLimits:
     """`run` is whose calls the ledger counts; `answers` as in flows.config."""
 
     run: str = ""
@@ -48,7 +48,7 @@ class Stopped(RuntimeError):
         self.by, self.why, self.spent = by, why, spent
 
 
-class Spends(Protocol):
+class AsksModels(Protocol):
     """A configuration of a flow that asks models."""
 
     @property
@@ -57,15 +57,15 @@ class Spends(Protocol):
     def answers(self) -> str: ...
 
 
-def agreed(config: Spends, run: str, since: float, ledger: Callable[[], Ledger]) -> Terms:
-    """The terms of `run`; what it has paid from `since` on (Unix seconds: before it was killed) is spent already."""
+def limits_for(config: AsksModels, run: str, since: float, ledger: Callable[[], Ledger]) -> RunLimits:
+    """Return the limits of `run`. What it has paid since `since` (Unix seconds), before it was killed, counts as spent."""
     limits = config.budget
     budget = None
     if limits.usd is not None or limits.tokens is not None or limits.deadline is not None:
         now = datetime.now().astimezone()
         deadline = moment(limits.deadline, now).timestamp() if limits.deadline else None
         budget = Budget(limits.usd, limits.tokens, deadline, spent=ledger().spent(run, since))
-    return Terms(run, config.answers, budget)
+    return RunLimits(run, config.answers, budget)
 
 
 HOW_TO_GO_ON = {

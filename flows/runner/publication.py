@@ -53,10 +53,10 @@ def publish(night: Night, taken: Ref, *, again: Stage, look: Stage, certify: Sta
     line, config = night.line, night.config
     measured = drift(night)
     for attempt in range(MOST_RACES):
-        stands = standing(line, night.base, night.against, look)
-        gated = line.whole(certify, night.against.measure(), [taken], title=_counted(certify, attempt))
+        stands = standing(line, night.base, night.inputs.against, look)
+        gated = line.whole(certify, night.inputs.against.measure(), [taken], title=_counted(certify, attempt))
         found = certificate(line, gated)
-        record(line, night.run)
+        record(line, night.inputs.run)
         try:
             version = line.tools.store.publish(
                 config.dataset,
@@ -79,9 +79,12 @@ def publish(night: Night, taken: Ref, *, again: Stage, look: Stage, certify: Sta
                 raise
             night.rebase()
             first = night.base
-            if first and (first.lineage.get("flow"), first.lineage.get("run")) == ("nightly", night.run):
+            if first and (first.lineage.get("flow"), first.lineage.get("run")) == (
+                "nightly",
+                night.inputs.run,
+            ):
                 finish(line.tools, first)
-                raise Finished(first, night.begun) from None
+                raise Finished(first, night.inputs.note) from None
             title = _counted(again, attempt + 1)
             unique = partial(dedup, history=night.history, settings=config.similarity.dedup())
             taken = line.whole(again, unique, [taken], title=title)
@@ -112,9 +115,9 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
     rows = line.kept([taken], ["prompt", "license", "rejected"])
     return {
         "flow": "nightly",
-        "run": night.run,
+        "run": night.inputs.run,
         "base": str(night.base) if night.base else None,
-        "inputs": night.inputs,
+        "inputs": night.files,
         "prompts": sorted({ref for ref in column(rows, "prompt") if ref}),
         "parameters": night.config.model_dump(mode="json"),
         "licenses": dict(sorted(Counter(str(name) for name in column(rows, "license")).items())),
@@ -124,12 +127,12 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         "removed": removed_in_all(line.facts()),
         "service": service(night),
         "engines": engines(line.tools),
-        "forecast": night.begun.forecast,
+        "forecast": night.inputs.note.forecast,
         "ended": {
             "by": night.ended,
             "target": night.config.target,
             "accepted": night.worth(),
-            "questions": night.demand.asked.total(),
+            "questions": night.planner.demand.asked.total(),
             "seconds": round(time.monotonic() - night.started, 1),
             "resumed": any(entry.found for entry in line.funnel if entry.stage != "ingest"),
         },
@@ -163,7 +166,7 @@ def service(night: Night) -> list[dict[str, Any]]:
     }
     return [
         asdict(line) | {"retries": retries.get((line.role, line.tag), 0)}
-        for line in tools.ledger().served(night.run)
+        for line in tools.ledger().served(night.inputs.run)
     ]
 
 

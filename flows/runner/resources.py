@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flows.runner.environment import private_folder
-from flows.runner.limits import BATCHED, UNASKED, Terms
+from flows.runner.limits import BATCHED, UNASKED, RunLimits
 from flows.settings import ROLES, Settings, load_settings
 from storage.datasets.store import Store
 from storage.ledger import Ledger
@@ -34,7 +34,7 @@ class Tools:
         self.store = Store(settings.tables)
         self.shards = ShardStore(self.home)
         self.words_only = False
-        self.terms = Terms()  # of the run; a flow that spends sets its own before the first call
+        self.limits = RunLimits()  # of the run; a flow that spends sets its own before the first call
         self._made: dict[str, Any] = {}
         self._lock = threading.RLock()
         self._stack = contextlib.ExitStack()
@@ -46,26 +46,28 @@ class Tools:
         return self._once(role, lambda: self._engine(role))
 
     def _engine(self, role: str) -> Engine:
-        settings, terms, endpoint = self.settings, self.terms, self.settings.endpoint(role)
+        settings, run_limits, endpoint = self.settings, self.limits, self.settings.endpoint(role)
         limits = EngineLimits(
             max_in_flight=settings.in_flight,
             deadline=settings.request_seconds,
             stalled_after=settings.stalled_seconds,
             unusable_in_a_row=settings.unusable_in_a_row,
-            offline=terms.answers in UNASKED,
+            offline=run_limits.answers in UNASKED,
         )
         through = None
-        if terms.answers in BATCHED and endpoint.base_urls:
+        if run_limits.answers in BATCHED and endpoint.base_urls:
             through = Batches(
                 endpoint,
                 self.ledger(),
                 self.home / "batches" / role,
                 BatchLimits(poll=settings.batch_poll),
-                budget=terms.budget,
-                submit=terms.answers == "batch",
-                run=terms.run,
+                budget=run_limits.budget,
+                submit=run_limits.answers == "batch",
+                run=run_limits.run,
             ).through
-        return Engine(endpoint, self.ledger(), limits, budget=terms.budget, through=through, run=terms.run)
+        return Engine(
+            endpoint, self.ledger(), limits, budget=run_limits.budget, through=through, run=run_limits.run
+        )
 
     def sandbox(self) -> Sandbox | None:
         """The sandbox; None where the run is configured to go on in words only."""

@@ -20,7 +20,7 @@ class NoteError(ForPeople, ValueError):
     """The note of a run cannot be read; the message names the file."""
 
 
-class Begun:
+class RunNote:
     """`<home>/runs/<run>.json`: `since` (Unix seconds) is when its budget began to count, `forecast` what was
     expected of it before its first call."""
 
@@ -32,7 +32,7 @@ class Begun:
         self._inputs = inputs
 
     @classmethod
-    def unfinished(cls, home: Path, inputs: str, published: Mapping[str, float]) -> Begun | None:
+    def unfinished(cls, home: Path, inputs: str, published: Mapping[str, float]) -> RunNote | None:
         """The note of a run that has published and whose process was killed before its flow had ended, if this start
         asks for the same: equal `inputs`, not later than SAME_NIGHT_S.
 
@@ -54,7 +54,7 @@ class Begun:
         return None
 
     @classmethod
-    def note(cls, home: Path, run: str, forecast: Callable[[], dict[str, Any]], inputs: str = "") -> Begun:
+    def start(cls, home: Path, run: str, forecast: Callable[[], dict[str, Any]], inputs: str = "") -> RunNote:
         """The note of an earlier start, or a new one. `inputs`: digest of what the night was asked for, without what
         it builds on."""
         path = home / "runs" / f"{run}.json"
@@ -102,8 +102,8 @@ def _read(path: Path) -> dict[str, Any]:
     return dict(found)
 
 
-_published: dict[str, list[Begun]] = {}  # by id of the flow run, until it has ended
-_kept: list[Begun] | None = None
+_published: dict[str, list[RunNote]] = {}  # by id of the flow run, until it has ended
+_kept: list[RunNote] | None = None
 
 
 def ended(flow: Any, flow_run: Any, state: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flows.config.nightly import Nightly
-from flows.runner.night import borrowed
+from flows.runner.night_inputs import borrowed
 from flows.settings import Role, Settings
 from tasks.stages.retrieve import WeaknessSettings
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from flows.runner.run_notes import SAME_NIGHT_S, Begun, ended, notes_kept
+from flows.runner.run_notes import SAME_NIGHT_S, RunNote, ended, notes_kept
 
 
 def test_a_night_begun_again_is_the_same_one(tmp_path: Path) -> None:
@@ -19,24 +19,24 @@ def test_a_night_begun_again_is_the_same_one(tmp_path: Path) -> None:
         made.append(len(made))
         return {"number": made[-1]}
 
-    first = Begun.note(tmp_path, "night-1", forecast)
-    again = Begun.note(tmp_path, "night-1", forecast)  # as after a kill
+    first = RunNote.start(tmp_path, "night-1", forecast)
+    again = RunNote.start(tmp_path, "night-1", forecast)  # as after a kill
     assert (again.since, again.forecast) == (first.since, {"number": 0})
     again.stopped()  # a limit ended it: the next one has its budget anew, and the first forecast
-    later = Begun.note(tmp_path, "night-1", forecast)
+    later = RunNote.start(tmp_path, "night-1", forecast)
     assert later.since > first.since
     assert later.forecast == {"number": 0}
     later.remove()
-    assert Begun.note(tmp_path, "night-1", forecast).forecast == {"number": 1}
-    assert Begun.note(tmp_path, "night-2", forecast).forecast == {"number": 2}
+    assert RunNote.start(tmp_path, "night-1", forecast).forecast == {"number": 1}
+    assert RunNote.start(tmp_path, "night-2", forecast).forecast == {"number": 2}
 
 
 def test_the_next_night_has_a_budget_of_its_own(tmp_path: Path) -> None:
-    Begun.note(tmp_path, "night-1", dict)
+    RunNote.start(tmp_path, "night-1", dict)
     (file,) = (tmp_path / "runs").iterdir()
     began = time.time() - SAME_NIGHT_S - 1
     file.write_bytes(orjson.dumps({"since": began, "forecast": {}}))
-    assert Begun.note(tmp_path, "night-1", dict).since > began + SAME_NIGHT_S
+    assert RunNote.start(tmp_path, "night-1", dict).since > began + SAME_NIGHT_S
 
 
 class Run:
@@ -46,8 +46,8 @@ class Run:
         self.id = number
 
 
-def unfinished(home: Path, inputs: str = "inputs", **published: float) -> Begun | None:
-    return Begun.unfinished(home, inputs, published)
+def unfinished(home: Path, inputs: str = "inputs", **published: float) -> RunNote | None:
+    return RunNote.unfinished(home, inputs, published)
 
 
 def notes(home: Path) -> list[str]:
@@ -55,8 +55,8 @@ def notes(home: Path) -> list[str]:
 
 
 def test_a_note_stays_until_its_flow_run_has_ended(tmp_path: Path) -> None:
-    Begun.note(tmp_path, "one", dict, "inputs").published("run 1")
-    Begun.note(tmp_path, "two", dict, "other").published("run 2")
+    RunNote.start(tmp_path, "one", dict, "inputs").published("run 1")
+    RunNote.start(tmp_path, "two", dict, "other").published("run 2")
     assert notes(tmp_path) == ["one", "two"]  # a worker that is killed here is asked for the same night again
     again = unfinished(tmp_path, one=time.time())
     assert again is not None
@@ -71,7 +71,7 @@ def test_a_note_stays_until_its_flow_run_has_ended(tmp_path: Path) -> None:
 
 def test_a_note_stays_until_the_command_that_keeps_notes_has_ended(tmp_path: Path) -> None:
     def night() -> None:
-        Begun.note(tmp_path, "one", dict, "inputs").published("run 1")
+        RunNote.start(tmp_path, "one", dict, "inputs").published("run 1")
         ended(None, Run("run 1"), None)
 
     with contextlib.suppress(KeyboardInterrupt), notes_kept():
@@ -85,7 +85,7 @@ def test_a_note_stays_until_the_command_that_keeps_notes_has_ended(tmp_path: Pat
 
 
 def test_another_night_or_a_later_one_is_a_new_night(tmp_path: Path) -> None:
-    Begun.note(tmp_path, "one", dict, "inputs")
+    RunNote.start(tmp_path, "one", dict, "inputs")
     now = time.time()
     assert unfinished(tmp_path, "other inputs", one=now) is None
     assert unfinished(tmp_path, two=now) is None  # not published yet: it goes on as itself

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flows.runner.limits import Terms
+from flows.runner.limits import RunLimits
 from flows.runner.resources import Tools
 from flows.runner.service_table import table
 from flows.settings import Role, Settings
@@ -13,7 +13,7 @@ from tasks.llm.request import Request
 
 def test_a_line_a_role_and_one_for_each_of_its_stages(tmp_path: Path) -> None:
     tools = Tools(Settings(home=tmp_path, teacher=Role(price_in=1.0, price_out=2.0), _env_file=None))  # type: ignore[call-arg]
-    tools.terms = Terms(run="night-1")
+    tools.limits = RunLimits(run="night-1")
     try:
         assert table(tools) == []
         asks = [Request([{"role": "user", "content": f"What is {i} + 1?"}], "embedded", tag=tag)

@@ -1,0 +1,170 @@
+"""What a night builds on, checked before its first paid call: its files, its models, and the version before it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from flows.config.loading import ConfigError
+from flows.config.nightly import Nightly
+from flows.runner.after_publication import finish, latest, raise_if_published
+from flows.runner.decontamination import Decontamination, refuse_unknown_kinds
+from flows.runner.forecast import forecast, notice
+from flows.runner.limits import limits_for
+from flows.runner.progress import Bars
+from flows.runner.resources import Tools
+from flows.runner.run_notes import RunNote
+from flows.settings import EMBEDDED, ROLES, ROOT, Settings
+from storage.datasets.sample import sample
+from storage.datasets.versions import Version
+from storage.rows import to_table
+from storage.stage_cache.shards import digest_of
+from tasks.evaluation.verdict import gains_of
+from tasks.plugins import module
+from tasks.sandbox import SandboxUnavailable, isolation
+from tasks.seeding import seed_of
+from tasks.stages.generate import EXAMPLE
+from tasks.stages.solve import SolveSettings
+from tasks.taxonomy import SUBDOMAINS, domain_of
+
+SEEDS = ROOT / "seeds"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a night was started with. Equal inputs give an equal run name and an equal seed, whenever the night runs."""
+
+    run: str
+    seed: int
+    base: Version | None  # the version that the night builds on
+    solve: SolveSettings
+    against: Decontamination
+    remembered: pa.Table  # accepted rows of earlier nights, at most generate.remembered, shown as examples
+    gains: dict[str, str]  # subdomain -> better or worse, by the newest verdict
+    note: RunNote
+
+    @classmethod
+    def gather(cls, config: Nightly, tools: Tools, bars: Bars) -> Inputs:
+        """Gather and check what a night needs before its first paid call.
+
+        Raises Finished if this night has published already; ConfigError, UnknownName, BenchmarkError or
+        SandboxUnavailable for a setting, a file or an isolation that cannot be used.
+        """
+        for package, names in (
+            ("tasks.methods", config.generate.methods),
+            ("tasks.scorers", config.score.scorers),
+            ("tasks.decontamination.rules", config.decontaminate.rules),
+        ):
+            for name in names:
+                module(package, name)
+        solve = _solve_settings(config, tools)
+        against = Decontamination.of(config.decontaminate)
+        refuse_unknown_kinds(config.gates.min_recall, against.pairs)
+        base = latest(tools, config.dataset)
+        if base is not None:
+            finish(tools, base)
+        # a night is a function of what it builds on: started again before it has published, it is the same night
+        seed = seed_of(config.seed, config.dataset, base.digest if base else "")
+        settings = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "gates"})
+        digests = [file_digest(path) for path in (*seed_files(config), probe_file(config)) if path.is_file()]
+        gains = _gains(tools, config.dataset)
+        only_if_any = [gains] if gains else []
+        run = f"night-{digest_of(settings, seed, digests, against.benchmarks.digest, *only_if_any)[:12]}"
+        inputs = digest_of(settings, digests, against.benchmarks.digest)
+        raise_if_published(tools, config.dataset, "nightly", inputs)
+        note = RunNote.start(tools.home, run, lambda: forecast(config, tools).record(), inputs)
+        tools.limits = limits_for(config, run, note.since, tools.ledger)
+        if tools.settings.runner != "threads" and (tools.limits.budget or tools.limits.answers != "online"):
+            raise ConfigError(
+                f"MATHMILL_RUNNER is {tools.settings.runner}, but a budget, and answers other than online, are "
+                "counted in one process. Fix: MATHMILL_RUNNER=threads, or leave them out"
+            )
+        for role in roles(config):
+            tools.engine(role).check()
+        if shared := borrowed(config, tools.settings):
+            bars.say(shared)
+        if judged := notice(note.forecast):
+            bars.say(judged)
+        rows = config.generate.remembered
+        remembered = sample(tools.store, base, rows, seed, EXAMPLE) if base else to_table([]).select(EXAMPLE)
+        return cls(run, seed, base, solve, against, remembered, gains, note)
+
+
+def seed_files(config: Nightly) -> list[Path]:
+    files = [SEEDS / "en.jsonl", SEEDS / "zh.jsonl"] if config.seeds.own else []
+    files += [Path(path) for path in config.seeds.files]
+    if not files:
+        raise ConfigError("seeds: there are none. Fix: give --seeds FILE, or set seeds.own=true")
+    return files
+
+
+def probe_file(config: Nightly) -> Path:
+    return Path(config.weakness.probe) if config.weakness.probe else SEEDS / "probe.jsonl"
+
+
+def file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def topics_of(config: Nightly) -> list[str]:
+    """The subdomains to write for. ConfigError where a domain with a least share has none among them."""
+    topics = config.generate.subdomains or list(SUBDOMAINS)
+    for domain in config.mix.at_least:
+        if not any(domain_of(topic) == domain for topic in topics):
+            raise ConfigError(
+                f"setting mix.at_least: generate.subdomains has none of {domain}. Fix: add one of its subdomains"
+            )
+    return topics
+
+
+def roles(config: Nightly) -> list[str]:
+    """The roles that this configuration asks, the teacher first: others borrow its address."""
+    needed = {"teacher", "reasoner"} | ({"student"} if config.weakness.share else set())
+    for name in config.score.scorers:
+        needed |= set(module("tasks.scorers", name).needs)
+    if config.decontaminate.ask and config.decontaminate.benchmarks:
+        needed.add("critic")
+    return [role for role in ROLES if role in needed]
+
+
+def borrowed(config: Nightly, settings: Settings) -> str:
+    """One line for people where roles that this night asks have no model of their own and use the teacher's; empty
+    with the embedded teacher, which costs nothing."""
+    teacher = settings.endpoint("teacher")
+    if teacher.model.startswith(EMBEDDED):
+        return ""
+    asked = [role for role in roles(config) if role != "teacher"]
+    same = [role for role in asked if settings.endpoint(role).model == teacher.model]
+    if not same:
+        return ""
+    text = f"{teacher.model} is the teacher and also the {', the '.join(same)}"
+    if "critic" in same:
+        text += "; it judges its own solutions"
+    if "student" in same:
+        text += (
+            "; it is probed for weaknesses, which is paid like every other call. "
+            "Fix: set MATHMILL_STUDENT__MODEL and its BASE_URL, or --set weakness.share=0"
+        )
+    return text
+
+
+def _gains(tools: Tools, dataset: str) -> dict[str, str]:
+    """Subdomain -> better or worse, by the newest verdict on a version of the dataset."""
+    said = tools.store.marks(dataset, "verdict")
+    return gains_of(said[-1].value) if said else {}
+
+
+def _solve_settings(config: Nightly, tools: Tools) -> SolveSettings:
+    """No program runs without isolation: refuse, or go on in words where the configuration says so."""
+    settings = config.solve
+    found = isolation()
+    if settings.pot_share == 0 or found.ok:
+        return settings
+    if config.solve.without_sandbox == "refuse":
+        raise SandboxUnavailable(found)
+    tools.words_only = True
+    return settings.model_copy(update={"pot_share": 0.0})

@@ -1,0 +1,116 @@
+"""Which questions a night asks for: quotas by subdomain and language, and the calls that fill them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from flows.config.nightly import Nightly
+from flows.runner.limits import BATCHED
+from flows.runner.night_inputs import topics_of
+from flows.runner.stages import Line
+from storage.stage_cache.shards import Ref
+from tasks.demand import ANY, Demand
+from tasks.llm.batch import MOST_REQUESTS
+from tasks.plugins import module
+from tasks.seeding import seed_of
+from tasks.stages.calibrate import known_questions
+from tasks.stages.generate import EXAMPLE, Quota, asks_table
+from tasks.taxonomy import domain_of
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The calls of one method for a quota of questions, sharded."""
+
+    method: str
+    asks: list[Ref]
+    quota: Quota
+
+    def owes(self, asks: int) -> int:
+        """Return how many questions the plan asks for."""
+        return sum(self.quota.values())
+
+
+@dataclass(slots=True)
+class Planner:
+    """Plans the questions of a night, wave by wave."""
+
+    config: Nightly
+    line: Line
+    seed: int
+    demand: Demand
+    remembered: pa.Table  # examples out of earlier nights
+    samples: int  # solutions per question
+    wave: int = 0
+
+    @property
+    def shard_rows(self) -> int:
+        """Questions per task run; where batches answer, enough to fill one batch with their solutions."""
+        if self.config.answers not in BATCHED:
+            return self.config.shard_rows
+        return max(self.config.shard_rows, MOST_REQUESTS // self.samples)
+
+    def known(self, pool: Sequence[Ref]) -> list[Ref]:
+        """Questions with known answers, different ones every night, sharded; no shard where none is asked for."""
+        count = math.ceil(self.config.verify.known * self.config.target)
+        table = known_questions(self.line.kept(pool), self.quota(count, topics_of(self.config)), self.seed)
+        return self.line.shards("known", table, self.shard_rows, of=pool) if table.num_rows else []
+
+    def quota(self, questions: int, topics: Sequence[str]) -> Quota:
+        """Share `questions` out over the subdomains, in each language of the configuration."""
+        weights = {
+            (language, topic): share / len(topics)
+            for language, share in self.config.generate.languages.items()
+            for topic in topics
+        }
+        return apportion(weights, questions, self.seed + self.wave)
+
+    def plan_wave(self, missing: Mapping[str, int], usable: Counter[str], pool: Sequence[Ref]) -> list[Plan]:
+        """Plan questions for the `missing` rows by domain: an equal quota for each of its subdomains in each language,
+        shared out over the methods by weight. `usable`: accepted rows by domain."""
+        generate = self.config.generate
+        total = sum(generate.methods.values())
+        plans = []
+        for name, weight in sorted(generate.methods.items()):
+            quota: Counter[tuple[str, str]] = Counter()
+            for domain, rows in missing.items():
+                topics = [t for t in topics_of(self.config) if domain in (ANY, domain_of(t))]
+                questions = self.demand.questions(rows, usable, domain)
+                quota.update(self.quota(round(questions * weight / total), topics))
+            plans.append(self.plan(name, pool, quota))
+        for plan in plans:
+            self.demand.order(plan.quota)
+        return plans
+
+    def plan(self, method: str, pool: Sequence[Ref], quota: Quota) -> Plan:
+        """Plan the calls of one method for a quota, sharded so that a shard asks for about `shard_rows` questions."""
+        generate = self.config.generate
+        asks = asks_table(
+            module("tasks.methods", method).plan(
+                pa.concat_tables(
+                    [self.line.kept(pool, [*EXAMPLE, "rejected"]).select(EXAMPLE), self.remembered]
+                ),
+                quota,
+                per_call=generate.per_call,
+                examples=generate.examples,
+                seed=seed_of(self.seed, method, self.wave),
+            )
+        )
+        calls = max(1, self.shard_rows // generate.per_call)
+        return Plan(method, self.line.shards("asks", asks, calls, of=pool), quota)
+
+
+def apportion(weights: dict[tuple[str, str], float], total: int, turn: int) -> dict[tuple[str, str], int]:
+    """Share `total` out by weight, the largest remainders first; equal remainders take turns by `turn`."""
+    scale = total / sum(weights.values()) if weights else 0.0
+    shared = {topic: int(weight * scale) for topic, weight in weights.items()}
+    left = total - sum(shared.values())
+    order = sorted(weights, key=lambda t: (round(shared[t] - weights[t] * scale, 9), seed_of(turn, *t)))
+    for topic in order[:left]:
+        shared[topic] += 1
+    return {topic: count for topic, count in shared.items() if count}
