@@ -1,1 +1,1 @@
-"""Is one model better than another, on which kind of problem, and how sure is that?"""
+"""Evaluation: whether one model is better than another, on which kind of problem, and with what confidence."""

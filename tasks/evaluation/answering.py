@@ -1,4 +1,4 @@
-"""A model's answers to items, k samples each, judged: the stage of every evaluation."""
+"""Ask a model benchmark items, k samples each, and judge its answers: the stage of every evaluation."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from tasks.stages.outcome import Outcome, Tick
 STAGE = "evaluate"
 ANSWERED = (
     SCHEMA.append(pa.field("answers", pa.list_(pa.string())))
-    .append(pa.field("right", pa.list_(pa.bool_())))  # null: it could not be compared with the trusted answer
+    .append(pa.field("right", pa.list_(pa.bool_())))  # null: not comparable with the trusted answer
     .append(pa.field("unknown", pa.int32()))  # samples that could not be compared
     .append(pa.field("unanswered", pa.int32()))  # samples in which no answer was found
-    .append(pa.field("cut", pa.int32()))  # samples that the cap of tokens cut off
-    .append(pa.field("score", pa.float64()))  # share of the samples that are known to be right: pass@1
-    .append(pa.field("majority", pa.bool_()))  # whether the commonest answer is
+    .append(pa.field("cut", pa.int32()))  # samples that the token limit cut off
+    .append(pa.field("score", pa.float64()))  # pass@1: the share of samples that are known to be right
+    .append(pa.field("majority", pa.bool_()))  # maj@k: whether the most frequent answer is right
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """`samples` of each item at `temperature`; `bare`: the question alone, as training data has it, without the
-    instructions of a prompt; `max_tokens` 0: what the prompt allows."""
+    """How items are asked: `samples` per item at `temperature`. With `bare` the question is sent alone, as in training data,
+    without the instructions of a prompt. `max_tokens` 0 means the limit of the prompt."""
 
     samples: int = 1
     temperature: float = 0.0
@@ -56,44 +56,47 @@ def answer_items(
     tick: Tick,
     sandbox: Sandbox | None = None,
 ) -> Outcome:
-    """The items (tasks.evaluation.items.SCHEMA) with what the model answered and how much of it is right (ANSWERED).
+    """Return the items (tasks.evaluation.items.SCHEMA) with the model's answers and their scores (ANSWERED).
 
-    An item for which a call failed through no fault of the model's is a failed row: it has no score. An answer that
-    cannot be compared with the trusted one is not right in `score` and `majority`, as published evaluations count,
-    and is counted in `unknown` besides: it is not known to be wrong. A sample without an answer is counted in `unanswered`:
-    it is not right, and no wrong answer either.
+    An item for which a call failed through no fault of the model is a failed row and has no score. An answer that cannot be
+    compared with the trusted one counts as not right in `score` and `majority`, as in published evaluations, and is also
+    counted in `unknown`, since it is not known to be wrong. A sample without an answer counts as not right and is also counted
+    in `unanswered`.
     """
     records: list[dict[str, Any]] = items.to_pylist()
     forms = {name: module("tasks.evaluation.forms", name) for name in {record["form"] for record in records}}
     bill = Bill.of(engine.endpoint)
     completions = engine.run(_requests(records, forms, engine.endpoint.model, asking, seed))
-    said: list[list[Completion]] = []
+    sampled: list[list[Completion]] = []
     for _ in records:
-        said.append([next(completions) for _ in range(asking.samples)])
-        for done in said[-1]:
-            bill.add(done)
+        sampled.append([next(completions) for _ in range(asking.samples)])
+        for completion in sampled[-1]:
+            bill.add(completion)
         tick(1)
     answers: list[list[str | None]] = [[] for _ in records]
     right: list[list[bool | None]] = [[] for _ in records]
     for name, form in forms.items():
         chosen = [i for i, record in enumerate(records) if record["form"] == name]
-        asked = [records[i] for i in chosen for _ in range(asking.samples)]
-        texts = [done.text or "" for i in chosen for done in said[i]]
-        cut = [done.finish_reason == "length" for i in chosen for done in said[i]]
-        found = form.answers(asked, texts, cut=cut, judge=judge, sandbox=sandbox)
-        judged = form.right(asked, found, judge=judge)
+        repeated = [records[i] for i in chosen for _ in range(asking.samples)]
+        texts = [completion.text or "" for i in chosen for completion in sampled[i]]
+        cut = [completion.finish_reason == "length" for i in chosen for completion in sampled[i]]
+        extracted = form.answers(repeated, texts, cut=cut, judge=judge, sandbox=sandbox)
+        judged = form.right(repeated, extracted, judge=judge)
         for place, i in enumerate(chosen):
             part = slice(place * asking.samples, (place + 1) * asking.samples)
-            answers[i], right[i] = found[part], judged[part]
+            answers[i], right[i] = extracted[part], judged[part]
     majority = _majority(answers, right, judge)
     for i, record in enumerate(records):
-        failed = next((done for done in said[i] if done.error and not done.failed_by_model), None)
+        failed = next(
+            (completion for completion in sampled[i] if completion.error and not completion.failed_by_model),
+            None,
+        )
         record |= {
             "answers": answers[i],
             "right": right[i],
             "unknown": 0 if failed else right[i].count(None),
             "unanswered": 0 if failed else answers[i].count(None),
-            "cut": sum(done.finish_reason == "length" for done in said[i]),
+            "cut": sum(completion.finish_reason == "length" for completion in sampled[i]),
             "score": None if failed else right[i].count(True) / asking.samples,
             "majority": None if failed else majority[i],
             **cells(
@@ -104,15 +107,15 @@ def answer_items(
 
 
 def prompt_refs(items: pa.Table, *, bare: bool) -> dict[str, str]:
-    """Form -> the prompt that its items are asked by, with its version."""
-    found = {}
+    """Return, per form and language, the prompt of its items with its version."""
+    refs = {}
     for form, language in sorted(set(zip(items.column("form").to_pylist(), items.column("language").to_pylist(), strict=True))):  # fmt: skip
-        ours = module("tasks.evaluation.forms", form)
-        plain = bare and hasattr(ours, "bare")
-        found[f"{form}.{language}"] = (
-            "the question alone" if plain else prompts.load(ours.prompt, language).ref
+        module_of_form = module("tasks.evaluation.forms", form)
+        plain = bare and hasattr(module_of_form, "bare")
+        refs[f"{form}.{language}"] = (
+            "the question alone" if plain else prompts.load(module_of_form.prompt, language).ref
         )
-    return found
+    return refs
 
 
 def _requests(
@@ -145,15 +148,13 @@ def _requests(
 
 
 def _majority(answers: list[list[str | None]], right: list[list[bool | None]], judge: Judge) -> list[bool]:
-    """Whether the answer that most samples give (of several the first) is known to be right: maj@k (Wang et al. 2022).
-
-    Of samples with one answer in several spellings one that is known to be right suffices.
-    """
-    found = []
+    """Return whether the most frequent answer, or the first of several, is known to be right: maj@k (Wang et al. 2022,
+    arXiv:2203.11171). If its samples spell it in several ways, one spelling that is known to be right suffices."""
+    results = []
     for groups, judged in zip(group_all(answers, judge), right, strict=True):
         votes = Counter(c for c in groups.classes if c is not None)
         leading = votes.most_common(1)[0][0] if votes else None
-        verdicts = [mark for c, mark in zip(groups.classes, judged, strict=True) if c == leading]
-        known = [mark for mark in verdicts if mark is not None]
-        found.append(leading is not None and bool(known) and known[0])
-    return found
+        judgements = [judgement for c, judgement in zip(groups.classes, judged, strict=True) if c == leading]
+        known = [judgement for judgement in judgements if judgement is not None]
+        results.append(leading is not None and bool(known) and known[0])
+    return results

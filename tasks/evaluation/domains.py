@@ -1,4 +1,4 @@
-"""Which kind of reasoning a benchmark asks for, told by its name: seven domains, and four capabilities above them."""
+"""The kind of reasoning that a benchmark tests, inferred from its name: seven domains, grouped under four capabilities."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from tasks.taxonomy import DOMAINS as TOPICS
 
-# domain -> (capability, benchmarks by the beginning of their names, punctuation left out)
+# domain -> (capability, prefixes of the benchmarks' names, without punctuation)
 DOMAINS: dict[str, tuple[str, tuple[str, ...]]] = {
     "arithmetic": ("mathematics", ("gsm", "mgsm", "svamp", "asdiv", "mawps", "cmath", "multiarith")),
     "competition": (
@@ -20,14 +20,16 @@ DOMAINS: dict[str, tuple[str, tuple[str, ...]]] = {
     "error finding": ("reasoning", ("mrben", "mrgsm8k", "prmbench", "bigbenchmistake", "processbench", "verifycot")),
 }  # fmt: skip
 CAPABILITIES = ("knowledge", "reasoning", "mathematics", "coding")
-UNASSIGNED = "unassigned"  # neither the name nor the form of a benchmark tells; domain and capability
+UNASSIGNED = "unassigned"  # domain and capability, if neither the name nor the form decides
 _BY_FORM = {"first_error": "error finding", "judgement": "error finding", "roles": "constraints"}
 
 
 def domain_of(benchmark: str, form: str = "", own: object = None) -> str:
-    """The domain of an item: the longest beginning that fits its benchmark's name decides ("mathqa" before "math"), then
-    the domain that the item states of itself (`own`, as the project's seeds and probe problems do), then the form of the
-    item; UNASSIGNED where none tells."""
+    """Return the domain of an item, or UNASSIGNED.
+
+    The longest prefix that fits the benchmark's name decides ("mathqa" before "math"), then the domain that the item itself
+    states (`own`, as in the project's seeds and probe problems), then the form of the item.
+    """
     name = re.sub(r"[^a-z0-9]", "", benchmark.lower())
     fits = [(len(start), domain) for domain, (_, starts) in DOMAINS.items() for start in starts if name.startswith(start)]  # fmt: skip
     if fits:
@@ -37,7 +39,7 @@ def domain_of(benchmark: str, form: str = "", own: object = None) -> str:
 
 
 def capability_of(domain: str, form: str) -> str:
-    """The capability behind a domain; writing a program is coding, whatever it computes."""
+    """Return the capability that a domain belongs to. Writing a program is coding, whatever it computes."""
     if form == "program":
         return "coding"
     if domain in DOMAINS:

@@ -1,8 +1,8 @@
-"""Tasks of lm-evaluation-harness, from its own collection, the hub or a folder of YAML files, as answered items.
+"""Run tasks of lm-evaluation-harness, from its own collection, the hub or a folder of YAML files, and return answered items.
 
 A checkpoint (`hf:FOLDER`) is loaded by the harness itself, which can then score options by their likelihood. Any other
-model is asked through the engine, so through the ledger and the budget: chat endpoints say no likelihoods, so only
-tasks that generate can be asked there. Code that a model writes is never run by the harness: that needs a sandbox.
+model is called through the engine, and so through the ledger and the budget. Chat endpoints return no likelihoods, so only
+generative tasks can be run on them. The harness never runs code that a model writes: that needs a sandbox.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from tasks.seeding import seed_of
 from tasks.stages.outcome import Outcome, Tick
 
 STAGE = "lm-eval"
-LONGEST = 2048  # tokens of an answer where the task does not say
-# what says whether a sample is right, in order of preference; values in 0..1
+LONGEST = 2048  # tokens per answer where the task sets no limit
+# metrics that show whether a sample is right, in order of preference; values from 0 to 1
 METRICS = ("exact_match", "acc", "math_verify", "pass@1", "pass_at_1", "mc2", "f1")
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder of tasks; its `digest`, of the files in it, is what decides a result."""
+    """A folder of tasks. Its `digest`, over the contents of the files, identifies the results."""
 
     path: str
     digest: str
 
     @classmethod
     def of(cls, path: str) -> Folder:
-        """HarnessError if there is no such folder; an empty path is none."""
+        """Return the folder at a path; an empty path means no folder. Raises HarnessError if it does not exist."""
         if path and not Path(path).is_dir():
             raise HarnessError(f"setting task_folder: {path} is no folder: check the path")
         digest = hashlib.sha256()
@@ -56,7 +56,7 @@ class Folder:
 
 
 class HarnessError(ForPeople, ValueError):
-    """A task that cannot be run; the message names it and the mend."""
+    """A task that cannot be run. The message names the task and the fix."""
 
 
 def run_tasks(
@@ -70,15 +70,18 @@ def run_tasks(
     seed: int,
     tick: Tick,
 ) -> Outcome:
-    """The items of the named tasks (column `id`) with the model's scores, as tasks.evaluation.answering gives them. A task
-    with several filters becomes one benchmark a filter, `task,filter`. HarnessError for what cannot be run."""
+    """Run the tasks (column `id`) and return their items with the model's scores, in the schema of
+    tasks.evaluation.answering. A task with several filters becomes one benchmark per filter, `task,filter`.
+
+    Raises HarnessError if a task cannot be run.
+    """
     import lm_eval
     import torch
     from lm_eval.tasks import TaskManager
 
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     names = column(tasks, "id")
-    # its own collection is thousands of files, read only where a task is not in the folder
+    # the collection of the harness has thousands of files: it is read only if a task is not in the folder
     manager = TaskManager(include_path=folder.path or None, include_defaults=not folder.path)
     if folder.path and not set(names) <= set(manager.all_tasks):
         manager = TaskManager(include_path=folder.path)
@@ -90,7 +93,7 @@ def run_tasks(
     model = engine.endpoint.model
     bill = Bill.of(engine.endpoint)
     checkpoint = model.removeprefix(CHECKPOINT) if model.startswith(CHECKPOINT) else None
-    found = lm_eval.simple_evaluate(
+    evaluated = lm_eval.simple_evaluate(
         model="hf" if checkpoint else _through(engine, bill, seed),
         model_args={"pretrained": checkpoint, "use_safetensors": True} if checkpoint else None,
         batch_size=32 if checkpoint else None,
@@ -109,7 +112,7 @@ def run_tasks(
     )
     rows = [
         _row(task, sample, len({one["filter"] for one in samples}) > 1)
-        for task, samples in sorted(found["samples"].items())
+        for task, samples in sorted(evaluated["samples"].items())
         for sample in samples
     ]
     tick(tasks.num_rows)
@@ -120,7 +123,7 @@ def _row(task: str, sample: Mapping[str, Any], several: bool) -> dict[str, Any]:
     score = _score(task, sample)
     benchmark = f"{task},{sample['filter']}" if several else task
     domain = domain_of(task)
-    said = sample["filtered_resps"]
+    responses = sample["filtered_resps"]
     return {
         "id": f"{benchmark}#{sample['doc_id']}",
         "benchmark": benchmark,
@@ -131,10 +134,10 @@ def _row(task: str, sample: Mapping[str, Any], several: bool) -> dict[str, Any]:
         "language": "en",
         "question": str(sample["arguments"][0][0]),
         "reference": str(sample["target"]),
-        "answers": [str(said[0]) if len(said) == 1 else str(said)],
+        "answers": [str(responses[0]) if len(responses) == 1 else str(responses)],
         "right": [score >= 1.0],
-        "unknown": 0,  # the harness tells right from wrong only
-        "unanswered": 0,  # nor does it say which replies hold no answer
+        "unknown": 0,  # the harness knows only right and wrong
+        "unanswered": 0,  # the harness does not report replies without an answer
         "cut": 0,
         "score": score,
         "majority": score >= 1.0,
@@ -153,7 +156,7 @@ def _score(task: str, sample: Mapping[str, Any]) -> float:
 
 
 def _through(engine: Engine, bill: Bill, seed: int) -> Any:
-    """The engine as a model of the harness."""
+    """Return a model of the harness that sends its requests through the engine."""
     from lm_eval.api.model import LM
 
     refuse = _refuse(engine)
@@ -163,25 +166,27 @@ def _through(engine: Engine, bill: Bill, seed: int) -> Any:
         loglikelihood_rolling = refuse
 
         def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
-            done = list(engine.run(_requests([one.args for one in requests], engine.endpoint.model, seed)))
-            for completion in done:
+            completions = list(
+                engine.run(_requests([one.args for one in requests], engine.endpoint.model, seed))
+            )
+            for completion in completions:
                 bill.add(completion)
                 if completion.error is not None and completion.text is None:
                     raise HarnessError(
                         f"{engine.endpoint.role}: {completion.error}: run it again to go on from there"
                     )
-            return [completion.text or "" for completion in done]
+            return [completion.text or "" for completion in completions]
 
     return ThroughEngine()
 
 
-def _requests(asked: Sequence[tuple[str, Mapping[str, Any]]], model: str, seed: int) -> list[Request]:
-    """What the harness asks for, as requests; the same prompt again is its next sample."""
+def _requests(calls: Sequence[tuple[str, Mapping[str, Any]]], model: str, seed: int) -> list[Request]:
+    """Return the calls of the harness as requests. A repeated prompt is the next sample of that prompt."""
     seen: Counter[str] = Counter()
-    found = []
-    for text, options in asked:
+    requests = []
+    for text, options in calls:
         until = options.get("until") or ()
-        found.append(
+        requests.append(
             Request(
                 messages=[{"role": "user", "content": text}],
                 model=model,
@@ -194,13 +199,13 @@ def _requests(asked: Sequence[tuple[str, Mapping[str, Any]]], model: str, seed: 
             )
         )
         seen[text] += 1
-    return found
+    return requests
 
 
 def _refuse(engine: Engine) -> Callable[..., Any]:
     def refuse(self: Any, *_: Any, **__: Any) -> Any:
         raise HarnessError(
-            f"{engine.endpoint.role} is a chat endpoint, which tells no likelihoods: take a task that generates, or name "
+            f"{engine.endpoint.role} is a chat endpoint, which returns no likelihoods. Fix: a task that generates, or "
             "the checkpoint itself (hf:FOLDER)"
         )
 

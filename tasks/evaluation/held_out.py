@@ -1,5 +1,5 @@
-"""Problems that no training set has, from the project's own families: what a version is judged by where no benchmark is
-given."""
+"""Held-out problems from the problem families, which are in no training set. A version is evaluated on them if no benchmark
+is given."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ TRIES = 20  # draws for one problem that is in neither training set
 
 
 def held_out(topics: Sequence[tuple[str, str]], count: int, seed: int, known: Collection[str]) -> pa.Table:
-    """`count` items over the (language, subdomain) topics by turns, none of them among the `known` problem ids; fewer
-    where the families cannot draw so many. Topics for which there is no family are left out."""
+    """Return `count` items that go through the (language, subdomain) topics in turn and are not among the `known` problem ids.
+
+    There are fewer if the families cannot draw so many. Topics without a family are left out.
+    """
     by_topic = {
         topic: [f for f in families().values() if f.subdomain == topic[1] and topic[0] in f.phrasings]
         for topic in sorted(topics)
     }
-    by_topic = {topic: found for topic, found in by_topic.items() if found}
+    by_topic = {topic: family_list for topic, family_list in by_topic.items() if family_list}
     rows: list[Row] = []
     seen = set(known)
     for number in range(count if by_topic else 0):

@@ -1,6 +1,6 @@
-"""Benchmark files as items: what is asked, in which form, and the trusted answer. Columns by convention.
+"""Read benchmark files as items: the question, its form and the trusted answer. Columns are recognised by convention.
 
-The form follows from what a record holds: steps with the place of an error (MR-Ben, MR-GSM8K, PRMBench, BIG-Bench
+The form follows from the fields of a record: steps with the place of an error (MR-Ben, MR-GSM8K, PRMBench, BIG-Bench
 Mistake), a solution with a flag that says whether it is right (verify_cot), a quiz about knights and knaves, premises with
 a conclusion (FOLIO), options, or else a free answer.
 """
@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
         ("language", pa.string()),
         ("question", pa.string()),
         ("options", pa.list_(pa.string())),  # without their letters
-        ("solution", pa.string()),  # a worked solution; in first_error and judgement the one to be judged, a step per line
+        ("solution", pa.string()),  # a worked solution; in first_error and judgement: the one to be judged, one step per line
         ("reference", pa.string()),
         ("rejected", pa.string()),
         ("reason", REASON),
@@ -49,21 +49,24 @@ _TRUTHS = Options(("True", "False", "Unknown"), ("A", "B", "C"))
 
 
 def load(paths: Sequence[str | Path], domains: Mapping[str, str] | None = None) -> pa.Table:
-    """The items of all files and folders, in order of benchmark and record. `domains`: benchmark -> domain, where the
-    name does not tell. BenchmarkError for a file without usable items."""
+    """Return the items of all files and folders, in the order of benchmarks and records.
+
+    domains: benchmark -> domain, for benchmarks whose name does not decide it. Raises BenchmarkError for an unknown domain
+    and for a file without usable items.
+    """
     chosen = dict(domains or {})
     if unknown := sorted(set(chosen.values()) - set(DOMAINS)):
         raise BenchmarkError(f"no domain {unknown[0]!r}; there are: {', '.join(DOMAINS)}")
     rows = []
     for name, path, _ in pinned(paths):
         listed, common = read_records(Path(path))
-        found = list(_items(name, listed, common, chosen.get(name)))
-        if not any(row["rejected"] is None for row in found):
-            why = found[0]["rejected"] if found else "it holds no record"
+        items = list(_items(name, listed, common, chosen.get(name)))
+        if not any(row["rejected"] is None for row in items):
+            why = items[0]["rejected"] if items else "it holds no record"
             raise BenchmarkError(
                 f"benchmark {name}: {path} has no item that can be judged ({why}). Fix: correct or drop it"
             )
-        rows += found
+        rows += items
     return pa.Table.from_pylist(rows, SCHEMA)
 
 
@@ -72,55 +75,55 @@ def _items(
 ) -> Iterable[dict[str, Any]]:
     named = [{plain(key): value for key, value in (record.fields or {}).items()} for record in listed]
     judged = _judges_solutions(named)
-    for number, (record, told) in enumerate(zip(listed, named, strict=True)):
+    for number, (record, fields) in enumerate(zip(listed, named, strict=True)):
         try:
             if record.fields is None:
                 raise Unfit(record.error or "unreadable")
-            item = _item(told, common, judged)
+            item = _item(fields, common, judged)
             why = None if item["reference"] else reason(STAGE, Code.NO_TRUSTED_ANSWER)
         except Unfit as error:
             item = {"form": "open", "question": ""}
             why = reason(STAGE, Code.UNREADABLE, place=record.place, why=error)
-        language = str(told.get("language") or language_of(item["question"]) or "en")
-        topic = next((told[key] for key in _TOPICS if isinstance(told.get(key), str)), None)
-        ours = domain or domain_of(name, item["form"], told.get("domain"))
+        language = str(fields.get("language") or language_of(item["question"]) or "en")
+        topic = next((fields[key] for key in _TOPICS if isinstance(fields.get(key), str)), None)
+        item_domain = domain or domain_of(name, item["form"], fields.get("domain"))
         yield {
             **item,
             "id": f"{name}#{number}",
             "benchmark": name,
-            "domain": ours,
-            "capability": capability_of(ours, item["form"]),
-            "subdomain": topic or ours,
+            "domain": item_domain,
+            "capability": capability_of(item_domain, item["form"]),
+            "subdomain": topic or item_domain,
             "language": LANGUAGE_NAMES.get(language.lower(), "en"),
             **cells(why),
         }
 
 
 def _judges_solutions(named: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a file is about solutions, right ones and wrong ones, instead of questions: some solution is called
-    wrong, and no answer stands beside them that the file vouches for. verify_cot has both, and a second flag."""
-    if any("flag" in told and "correct" in told and "final_answer" in told for told in named):
+    """Return whether a file holds solutions to be judged rather than questions: a solution is marked as wrong, and no record
+    has a trusted answer. verify_cot has both, and a second flag."""
+    if any("flag" in fields and "correct" in fields and "final_answer" in fields for fields in named):
         return True
     flags = [flag for solution, flag in map(solution_and_flag, named) if solution is not None]
     return False in flags and not any(
-        told.get(key) for told in named for key in GOLD if not isinstance(told.get(key), bool)
+        fields.get(key) for fields in named for key in GOLD if not isinstance(fields.get(key), bool)
     )
 
 
-def _item(told: Mapping[str, Any], common: Habits, judged: bool) -> dict[str, Any]:
-    """Form, question, options, solution and reference of one record; Unfit if it has none."""
-    if (steps := _steps(told)) is not None:
+def _item(record: Mapping[str, Any], common: Habits, judged: bool) -> dict[str, Any]:
+    """Return form, question, options, solution and reference of one record. Raises Unfit if it has no such fields."""
+    if (steps := _steps(record)) is not None:
         return steps
     if judged:
-        solution, right = solution_and_flag(told)
-        fields = read(told, common)
+        solution, right = solution_and_flag(record)
+        fields = read(record, common)
         reference = None if right is None or solution is None else "right" if right else "wrong"
         return {"form": "judgement", "question": fields.asked, "solution": solution, "reference": reference}
-    if isinstance(told.get("quiz"), str) and isinstance(told.get("solution_text"), str):
-        return {"form": "roles", "question": told["quiz"], "reference": told["solution_text"]}
-    fields = read(told, common)
-    if isinstance(told.get("conclusion"), str) and told.get("premises") and fields.options is None:
-        label = told.get("label", told.get("answer"))
+    if isinstance(record.get("quiz"), str) and isinstance(record.get("solution_text"), str):
+        return {"form": "roles", "question": record["quiz"], "reference": record["solution_text"]}
+    fields = read(record, common)
+    if isinstance(record.get("conclusion"), str) and record.get("premises") and fields.options is None:
+        label = record.get("label", record.get("answer"))
         truth = {"uncertain": "Unknown"}.get(str(label).strip().lower(), str(label).strip().title())
         return _choice(fields.question, _TRUTHS, letter_of(_TRUTHS, truth))
     fields = with_own_options(fields)
@@ -135,8 +138,8 @@ def _item(told: Mapping[str, Any], common: Habits, judged: bool) -> dict[str, An
 
 
 def _choice(question: str, options: Options, reference: str | None) -> dict[str, Any]:
-    """A question with options. The reference is a letter, several letters, or a value that the judge compares with the
-    options; Unfit where it is a letter that they do not have."""
+    """Return a question with options. The reference is a letter, several letters, or a value that the judge compares with the
+    options. Raises Unfit if it is a letter that no option has."""
     if (
         reference is not None
         and len(reference) == 1
@@ -147,30 +150,31 @@ def _choice(question: str, options: Options, reference: str | None) -> dict[str,
     return {"form": "choice", "question": question, "options": list(options.texts), "reference": reference}
 
 
-def _steps(told: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A solution in steps and its first wrong one, counted from 1; "0" where none is wrong."""
+def _steps(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a solution in steps and the number of its first wrong step, counted from 1, or "0" if all are right. Returns None
+    for records of other kinds."""
     steps: Any = None
     wrong: Any = None
-    if "model_solution_first_error_step" in told:
-        steps, wrong = told.get("model_solution_steps"), told["model_solution_first_error_step"]
-        wrong = 0 if told.get("model_solution_correctness") == "correct" else wrong
-    elif "model_output_solution_first_error_step" in told:
-        steps, wrong = told.get("model_output_steps"), told["model_output_solution_first_error_step"]
-        wrong = 0 if told.get("model_output_solution_correctness") == "correct" else wrong
-    elif "error_steps" in told:
-        steps, wrong = told.get("modified_process"), _first(told["error_steps"])
-    elif "mistake_index" in told:
-        steps, wrong = told.get("steps"), told["mistake_index"]
+    if "model_solution_first_error_step" in record:
+        steps, wrong = record.get("model_solution_steps"), record["model_solution_first_error_step"]
+        wrong = 0 if record.get("model_solution_correctness") == "correct" else wrong
+    elif "model_output_solution_first_error_step" in record:
+        steps, wrong = record.get("model_output_steps"), record["model_output_solution_first_error_step"]
+        wrong = 0 if record.get("model_output_solution_correctness") == "correct" else wrong
+    elif "error_steps" in record:
+        steps, wrong = record.get("modified_process"), _first(record["error_steps"])
+    elif "mistake_index" in record:
+        steps, wrong = record.get("steps"), record["mistake_index"]
         wrong = 0 if wrong is None else wrong + 1 if isinstance(wrong, int) else wrong
     if not isinstance(steps, list):
         return None
     if not str(wrong).isdigit():
         raise Unfit(f"the first wrong step is {wrong!r}, not a number")
     try:
-        options = options_of(told)
+        options = options_of(record)
     except Unreadable as error:
         raise Unfit(str(error)) from error
-    question = next((told[key] for key in ("modified_question", "question", "input") if isinstance(told.get(key), str)), None)  # fmt: skip
+    question = next((record[key] for key in ("modified_question", "question", "input") if isinstance(record.get(key), str)), None)  # fmt: skip
     if not question:
         raise Unfit("no question")
     return {
@@ -182,21 +186,22 @@ def _steps(told: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _first(numbers: Any) -> Any:
-    """The least of a list of whole numbers, 0 for none; whatever else it is comes back to be refused."""
+    """Return the smallest of a list of integers, or 0 if there are none. Any other value is returned unchanged, and the caller
+    refuses it."""
     if isinstance(numbers, list) and all(isinstance(one, int) for one in numbers):
         return min(numbers, default=0)
     return 0 if numbers is None else numbers
 
 
 def as_form(items: pa.Table, form: str) -> pa.Table:
-    """Items of free answers asked in another form: `choice` (GSM8K as multiple choice) or `program`. Those that the
-    form does not fit are left out."""
+    """Convert items with free answers to another form: `choice` (GSM8K as multiple choice) or `program`. Items that the form
+    does not fit are left out."""
     from tasks.evaluation.distractors import with_options
 
     rows = [row for row in items.to_pylist() if row["form"] == "open" and row["rejected"] is None]
     if form == "choice":
         rows = [row for row in map(with_options, rows) if row is not None]
-    made = [
+    converted = [
         row
         | {
             "form": form,
@@ -206,16 +211,15 @@ def as_form(items: pa.Table, form: str) -> pa.Table:
         }
         for row in rows
     ]
-    return pa.Table.from_pylist(made, SCHEMA)
+    return pa.Table.from_pylist(converted, SCHEMA)
 
 
 def of_rows(rows: pa.Table, benchmark: str) -> pa.Table:
-    """Rows of the project's row type (questions with trusted answers) as items of free answers; their topic is kept as
-    the subdomain."""
-    made = []
+    """Convert rows (questions with trusted answers) to items with free answers; their subdomain is kept."""
+    items = []
     for row in rows.select(["language", "question", "solution", "subdomain", "reference_answer"]).to_pylist():
         topic = row["subdomain"]
-        made.append(
+        items.append(
             {
                 "id": f"{benchmark}#{content_id(row['language'], row['question'])}",
                 "benchmark": benchmark,
@@ -230,4 +234,4 @@ def of_rows(rows: pa.Table, benchmark: str) -> pa.Table:
                 **cells(None if row["reference_answer"] else reason(STAGE, Code.NO_TRUSTED_ANSWER)),
             }
         )
-    return pa.Table.from_pylist(made, SCHEMA)
+    return pa.Table.from_pylist(items, SCHEMA)

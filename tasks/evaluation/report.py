@@ -1,4 +1,4 @@
-"""An evaluation's record as text: what was asked and how, scores, differences, regressions."""
+"""Render the record of an evaluation as text: what was asked and how, scores, differences and regressions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LEGEND = (
     "unknown: items with an answer that cannot be compared with the trusted one. Neither is right, and neither is known "
     "to be wrong."
 )
-MANY = 40  # lines of a table that are shown; the record has all
+MANY = 40  # rows of a table that are shown; the record has all
 
 
 def to_markdown(record: Mapping[str, Any], plots: Mapping[str, str] | None = None) -> str:
@@ -24,7 +24,7 @@ def to_markdown(record: Mapping[str, Any], plots: Mapping[str, str] | None = Non
     """
     plots = plots or {"differences": "differences.svg", "radar": "radar.svg"}
     model, baseline = record["model"], record["baseline"]
-    lines = [f"# {inline(record['name'])}", "", _said(record), ""]
+    lines = [f"# {inline(record['name'])}", "", _summary(record), ""]
     if baseline:
         whole = next(one for one in record["deltas"] if one["group"] == "all")
         lines += [f"**{verdict_line(whole, inline(model), inline(baseline))}**", ""]
@@ -44,7 +44,7 @@ def to_markdown(record: Mapping[str, Any], plots: Mapping[str, str] | None = Non
 
 
 def verdict_line(one: Mapping[str, Any], model: str, baseline: str) -> str:
-    """The difference in one sentence, with how many items it would take to show it where it is not shown."""
+    """Return the difference in one sentence. If it is not shown, the sentence states how many items would show it."""
     text = (
         f"{model} {points(one['candidate'])}, {baseline} {points(one['baseline'])}: {signed(one['delta'])} points "
         f"[{signed(one['low'])}, {signed(one['high'])}], p = {one['p']:.2g} ({one['test']}, {counted(one['items'], 'item')})"
@@ -55,7 +55,7 @@ def verdict_line(one: Mapping[str, Any], model: str, baseline: str) -> str:
 
 
 def rows_of(record: Mapping[str, Any], group: str) -> tuple[list[str], list[list[str]]]:
-    """Headings and cells of the table of a group, for Markdown and the terminal."""
+    """Return the headings and cells of the table of a group, for Markdown and the terminal."""
     model, baseline = record["model"], record["baseline"]
     scores = [one for one in record["scores"][model] if one["group"] == group]
     several = any(one["samples"] > 1 for one in scores)
@@ -74,23 +74,25 @@ def rows_of(record: Mapping[str, Any], group: str) -> tuple[list[str], list[list
     ]
     if baseline:
         headings += ["baseline", "delta [95 %]", "p (Holm)", "items needed", ""]
-        beside = {one["name"]: one for one in record["deltas"] if one["group"] == group}
+        deltas = {one["name"]: one for one in record["deltas"] if one["group"] == group}
         for row in cells:
-            one = beside.get(row[0])
-            row += _beside(one) if one else [""] * 5
+            one = deltas.get(row[0])
+            row += _comparison_cells(one) if one else [""] * 5
     return headings, cells
 
 
 def points(share: float | None) -> str:
+    """Return a share in points, or "-" if it is missing or not a number."""
     return "-" if share is None or share != share else f"{100 * share:.1f}"
 
 
 def signed(share: float) -> str:
+    """Return a difference in points, with its sign."""
     return f"{100 * share:+.1f}"
 
 
-def _beside(one: Mapping[str, Any]) -> list[str]:
-    marks = {"better": "better", "worse": "REGRESSION", "not shown": ""}
+def _comparison_cells(one: Mapping[str, Any]) -> list[str]:
+    labels = {"better": "better", "worse": "REGRESSION", "not shown": ""}
     delta = f"{signed(one['delta'])} [{signed(one['low'])}, {signed(one['high'])}]"
     needed = f"{one['needed']:,}" if one["needed"] else "-"
     return [
@@ -98,7 +100,7 @@ def _beside(one: Mapping[str, Any]) -> list[str]:
         delta,
         f"{one['corrected']:.2g}",
         needed,
-        marks[one["shown"]],
+        labels[one["shown"]],
     ]
 
 
@@ -117,12 +119,12 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(inline(cell) for cell in cells) + " |"
 
 
-def _said(record: Mapping[str, Any]) -> str:
+def _summary(record: Mapping[str, Any]) -> str:
     config = record["config"]
     how = "; ".join(
         f"{inline(model)} ({inline(record['identity'][model])}): "
-        + ", ".join(f"{inline(form)} by {inline(ref)}" for form, ref in asked.items())
-        for model, asked in record["asked"].items()
+        + ", ".join(f"{inline(form)} by {inline(ref)}" for form, ref in prompts_by_form.items())
+        for model, prompts_by_form in record["asked"].items()
     )
     text = f"{record['created']}, {counted(config['samples'], 'sample')} of each item. Asked: {how or 'lm-evaluation-harness only'}."
     if record["unusable"]:

@@ -1,4 +1,4 @@
-"""What answered items say: scores by benchmark, subdomain, domain and capability, and two models side by side."""
+"""Scores of answered items by benchmark, subdomain, domain and capability, and the comparison of two models."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ GROUPS = ("benchmark", "subdomain", "domain", "capability")
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A group of items. `score` is pass@1 over `samples`, between `low` and `high` with 95 % confidence; `majority` is
-    maj@k; `failed` items have no answer for a fault that is not the model's, and `cut` samples met the cap of tokens.
+    """The scores of a group of items.
 
-    `unknown` items have a sample that could not be compared with the trusted answer. They are among `items`, and such a
-    sample is not right in `score` and `majority`, as published evaluations count; it is not known to be wrong either,
-    so `score` is a lower bound where `unknown` is not 0. `unanswered` items have a sample without an answer: it is not right
-    in `score` either, and no wrong answer.
+    `score` is pass@1 over `samples`, between `low` and `high` with 95 % confidence; `majority` is maj@k. `failed` counts
+    items without an answer through no fault of the model, and `cut` the samples that reached the token limit.
+
+    `unknown` counts items with a sample that could not be compared with the trusted answer. They are included in `items`.
+    Such a sample counts as not right in `score` and `majority`, as in published evaluations, but it is not known to be wrong:
+    `score` is a lower bound if `unknown` is not 0. `unanswered` counts items with a sample without an answer, which is not
+    right in `score` either.
     """
 
     group: str
@@ -43,7 +45,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A group of items by two models; `corrected` is p for all groups of the kind (Holm)."""
+    """The comparison of two models on a group of items. `corrected` is p with Holm's correction over all groups of the kind."""
 
     group: str
     name: str
@@ -52,24 +54,25 @@ class Delta:
 
     @property
     def shown(self) -> str:
-        """better, worse (a regression), or not shown."""
+        """One of "better", "worse" (a regression) and "not shown"."""
         if self.corrected >= ALPHA:
             return "not shown"
         return "better" if self.paired.delta > 0 else "worse"
 
 
 def score(answered: pa.Table, groups: Sequence[str] = GROUPS) -> list[Score]:
-    """Scores of items (tasks.evaluation.answering.ANSWERED), group by group in order of name; of all groups the items
-    count alike."""
-    found = []
+    """Return the scores of items (tasks.evaluation.answering.ANSWERED) per group, in the order of names. Every item of a
+    group has the same weight."""
+    scores = []
     for group in groups:
         for name in _names(answered, group):
-            found.append(_score(answered.filter(pc.equal(answered.column(group), name)), group, name))
-    return found
+            scores.append(_score(answered.filter(pc.equal(answered.column(group), name)), group, name))
+    return scores
 
 
 def compare(candidate: pa.Table, baseline: pa.Table, groups: Sequence[str] = GROUPS) -> list[Delta]:
-    """The items that both answered, group by group and as a whole (group "all"); ValueError where there is none."""
+    """Compare two models on the items that both answered, per group and as a whole (group "all"). Raises ValueError if there
+    are no such items."""
     a, b = joined(candidate, baseline)
     if not a.num_rows:
         raise ValueError("candidate and baseline have answered no item in common")
@@ -82,21 +85,22 @@ def deltas(
     baseline: npt.NDArray[np.float64],
     groups: Sequence[str] = GROUPS,
 ) -> list[Delta]:
-    """Scores of shape (seeds, items) beside each other: as a whole, and by group with Holm's correction."""
+    """Compare scores of shape (seeds, items) as a whole, and per group with Holm's correction."""
     whole = _paired(candidate, baseline)
-    found = [Delta("all", "all", whole, whole.p)]
+    compared = [Delta("all", "all", whole, whole.p)]
     for group in groups:
-        of = np.array(items.column(group).to_pylist(), dtype=object)
+        group_names = np.array(items.column(group).to_pylist(), dtype=object)
         pairs = {
-            name: _paired(candidate[:, of == name], baseline[:, of == name]) for name in _names(items, group)
+            name: _paired(candidate[:, group_names == name], baseline[:, group_names == name])
+            for name in _names(items, group)
         }
         corrected = holm({name: pair.p for name, pair in pairs.items()})
-        found += [Delta(group, name, pair, corrected[name]) for name, pair in pairs.items()]
-    return found
+        compared += [Delta(group, name, pair, corrected[name]) for name, pair in pairs.items()]
+    return compared
 
 
 def joined(first: pa.Table, second: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The items that both have a score for, in one order."""
+    """Return the items for which both have a score, in the same order."""
     tables = [table.filter(pc.is_valid(table.column("score"))).sort_by("id") for table in (first, second)]
     ids = [table.column("id") for table in tables]
     return (
@@ -141,15 +145,15 @@ def _scores(items: pa.Table) -> npt.NDArray[np.float64]:
     return np.asarray(items.column("score").to_numpy(), dtype=np.float64)
 
 
-def as_record(found: Score | Delta) -> dict[str, Any]:
-    """Plain values, for JSON."""
-    if isinstance(found, Score):
-        return {name: getattr(found, name) for name in Score.__slots__}
-    pair = {name: getattr(found.paired, name) for name in Paired.__slots__}
+def as_record(value: Score | Delta) -> dict[str, Any]:
+    """Return a score or delta as plain values, for JSON."""
+    if isinstance(value, Score):
+        return {name: getattr(value, name) for name in Score.__slots__}
+    pair = {name: getattr(value.paired, name) for name in Paired.__slots__}
     return {
-        "group": found.group,
-        "name": found.name,
+        "group": value.group,
+        "name": value.name,
         **pair,
-        "corrected": found.corrected,
-        "shown": found.shown,
+        "corrected": value.corrected,
+        "shown": value.shown,
     }

@@ -1,14 +1,14 @@
 """Paired statistics: the same items answered by two models, the same seeds used by two trainings.
 
-Every test is of the field's libraries: the paired bootstrap and the sign-flip permutation test of scipy, the exact
-McNemar test and Holm's correction of statsmodels. Where there are several training seeds the interval covers both what
-is drawn at random: seeds and items.
+The tests are those of the standard libraries: the paired bootstrap and the sign-flip permutation test of scipy, the exact
+McNemar test and Holm's correction of statsmodels. With several training seeds the interval covers both random factors, seeds
+and items.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,14 +22,17 @@ RESAMPLES = 9_999
 _AT_ONCE = 4_000_000  # resampled values in memory
 
 Floats = npt.NDArray[np.float64]
-UNSEEN = 1e-4  # a delta that is a sum of rounding errors, or of no use to anybody
+UNSEEN = 1e-4  # a smaller delta is a rounding error or of no practical use
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Two models on the same items. Scores are shares of 1; `low` and `high` bound `delta` (candidate less baseline)
-    with 95 % confidence; `p` is two-sided, of `test`, uncorrected. `needed`: items that a test with power 0.8 needs to
-    see a delta of this size, None where there is none, or none worth seeing (UNSEEN)."""
+    """The comparison of two models on the same items.
+
+    Scores are shares of 1. `low` and `high` bound `delta` (candidate minus baseline) with 95 % confidence. `p` is the
+    two-sided, uncorrected p value of `test`. `needed` is the number of items that a test of power 0.8 needs to show a delta
+    of this size, or None if the delta is below UNSEEN.
+    """
 
     items: int
     seeds: int
@@ -44,12 +47,16 @@ class Paired:
 
     @property
     def enough(self) -> bool:
+        """Whether there are as many items as the test needs."""
         return self.needed is not None and self.needed <= self.items
 
 
 def paired(candidate: npt.ArrayLike, baseline: npt.ArrayLike, *, seed: int = 0) -> Paired:
-    """Compare scores in 0..1 of the same items in the same order: shape (items,) of one model each, or (seeds, items)
-    of trainings that differ, pair by pair, in nothing but what is compared. ValueError for other shapes."""
+    """Compare two sets of scores from 0 to 1 on the same items in the same order.
+
+    The shape is (items,) for one model each, or (seeds, items) for trainings that differ, pair by pair, only in what is
+    compared. Raises ValueError for other shapes.
+    """
     a, b = np.asarray(candidate, np.float64), np.asarray(baseline, np.float64)
     if a.shape != b.shape or a.ndim not in (1, 2) or not a.size:
         raise ValueError(
@@ -57,7 +64,7 @@ def paired(candidate: npt.ArrayLike, baseline: npt.ArrayLike, *, seed: int = 0) 
         )
     a, b = np.atleast_2d(a), np.atleast_2d(b)
     difference = a - b
-    if a.shape[1] == 1:  # nothing is known of how items differ
+    if a.shape[1] == 1:  # one item shows no variance between items
         low, high, p, test = -1.0, 1.0, 1.0, "none, one item"
     elif len(a) > 1:
         low, high, p = _seeds_and_items(difference)
@@ -80,7 +87,7 @@ def paired(candidate: npt.ArrayLike, baseline: npt.ArrayLike, *, seed: int = 0) 
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Each p corrected for there being so many (Holm 1979): the chance of one false find in all stays below alpha."""
+    """Return the p values with Holm's (1979) correction: the probability of any false finding among them stays below alpha."""
     from statsmodels.stats.multitest import multipletests
 
     if not p_values:
@@ -90,25 +97,14 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def interval(scores: npt.ArrayLike, *, seed: int = 0) -> tuple[float, float]:
-    """95 % bounds of a model's mean score over items: Wilson's where items are right or wrong, else bootstrap."""
+    """Return 95 % bounds of a model's mean score over items: Wilson's if all items are right or wrong, or else bootstrap."""
     from statsmodels.stats.proportion import proportion_confint
 
-    found = np.asarray(scores, np.float64)
-    if _binary(found):
-        low, high = proportion_confint(int(found.sum()), len(found), alpha=ALPHA, method="wilson")
+    values = np.asarray(scores, np.float64)
+    if _binary(values):
+        low, high = proportion_confint(int(values.sum()), len(values), alpha=ALPHA, method="wilson")
         return float(low), float(high)
-    return _bootstrap(found, seed) if len(found) > 1 else (0.0, 1.0)
-
-
-def pass_at(k: int, right: Sequence[int], samples: int) -> Floats:
-    """Of each item the chance that one of k samples is right, from how many of `samples` were: the unbiased estimate
-    of Chen et al. (2021, arXiv:2107.03374)."""
-    from scipy.special import comb
-
-    if not 1 <= k <= samples:
-        raise ValueError(f"pass@{k} of {samples} samples: k must be from 1 to the number of samples")
-    wrong = samples - np.asarray(right)
-    return np.asarray(1.0 - comb(wrong, k) / comb(samples, k), np.float64)
+    return _bootstrap(values, seed) if len(values) > 1 else (0.0, 1.0)
 
 
 def _binary(scores: Floats) -> bool:
@@ -126,7 +122,7 @@ def _mcnemar(a: Floats, b: Floats) -> tuple[float, str]:
 def _sign_flip(difference: Floats, seed: int) -> tuple[float, str]:
     from scipy.stats import permutation_test
 
-    found = permutation_test(
+    result = permutation_test(
         (difference,),
         _mean,
         permutation_type="samples",
@@ -135,7 +131,7 @@ def _sign_flip(difference: Floats, seed: int) -> tuple[float, str]:
         batch=_batch(difference),
         rng=_rng(seed),
     )
-    return float(found.pvalue), "sign-flip permutation"
+    return float(result.pvalue), "sign-flip permutation"
 
 
 def _bootstrap(values: Floats, seed: int) -> tuple[float, float]:
@@ -143,7 +139,7 @@ def _bootstrap(values: Floats, seed: int) -> tuple[float, float]:
 
     if np.ptp(values) == 0:
         return float(values.mean()), float(values.mean())
-    found = bootstrap(
+    bounds = bootstrap(
         (values,),
         _mean,
         vectorized=True,
@@ -153,15 +149,15 @@ def _bootstrap(values: Floats, seed: int) -> tuple[float, float]:
         confidence_level=1 - ALPHA,
         rng=_rng(seed),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(bounds.low), float(bounds.high)
 
 
 def _seeds_and_items(difference: Floats) -> tuple[float, float, float]:
-    """(low, high, p) of the mean of a (seeds, items) table whose rows and columns are both random.
+    """Return (low, high, p) of the mean of a (seeds, items) table whose rows and columns are both random.
 
-    Its variance is at most that of the means of the seeds plus that of the means of the items (conservative: what
-    belongs to neither is counted twice; cf. Owen 2007, "The pigeonhole bootstrap"). A sum of two estimated variances
-    is what Welch's test is about, so its degrees of freedom (few, where few seeds decide) come from there.
+    The variance is at most that of the means of the seeds plus that of the means of the items (conservative: the residual
+    is counted twice; cf. Owen 2007, "The pigeonhole bootstrap"). Welch's test is for a sum of two estimated variances, so
+    the degrees of freedom, which are few if the seeds vary most, are taken from it.
     """
     from scipy.stats import ttest_1samp, ttest_ind
 
@@ -171,16 +167,16 @@ def _seeds_and_items(difference: Floats) -> tuple[float, float, float]:
         same = float(seeds[0])
         return same, same, float(np.isclose(same, 0))
     if seeds_agree or items_agree:
-        found = ttest_1samp(items if seeds_agree else seeds, 0)
+        result = ttest_1samp(items if seeds_agree else seeds, 0)
     else:
-        found = ttest_ind(seeds, items - items.mean(), equal_var=False)
-    bounds = found.confidence_interval(1 - ALPHA)
-    return float(bounds.low), float(bounds.high), float(found.pvalue)
+        result = ttest_ind(seeds, items - items.mean(), equal_var=False)
+    bounds = result.confidence_interval(1 - ALPHA)
+    return float(bounds.low), float(bounds.high), float(result.pvalue)
 
 
 def _needed(difference: Floats) -> int | None:
-    """Items for a paired test of this delta: Connor's (1987) size for McNemar's test, which holds for any paired
-    scores."""
+    """Return the number of items that a paired test of this delta needs: Connor's (1987) size for McNemar's test, which
+    holds for any paired scores."""
     from statsmodels.stats.power import normal_sample_size_one_tail
 
     delta = float(difference.mean())

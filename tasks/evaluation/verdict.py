@@ -1,4 +1,4 @@
-"""Did a version make a better model? What paired trainings and paired answers say, in one word and its evidence."""
+"""The verdict on a version: whether training with it made a better model, from paired trainings and paired answers."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def conclude(
     usd: float = 0.0,
     without: Mapping[str, Table] | None = None,
 ) -> dict[str, Any]:
-    """The verdict as plain values: its word, the effect with interval and p over seeds and items, the gain in each
-    subdomain (Holm), what a point cost, and the sources.
+    """Return the verdict as plain values: its word, the effect with interval and p over seeds and items, the gain per
+    subdomain (Holm), the cost per point, and the effect of each source.
 
-    items: of the benchmark (column `subdomain`), in the order of the scores' columns. usd: what the candidate's rows
-    cost. without: source -> scores of trainings on the candidate without it; a source helped by as much as is lost
-    without it. Rows of all tables are the same seeds.
+    items: the items of the benchmark (column `subdomain`), in the order of the scores' columns. usd: the cost of the
+    candidate's rows. without: source -> scores of trainings on the candidate without that source; its effect is the loss
+    without it. The rows of all tables are the same seeds.
     """
     whole, *gains = deltas(items, candidate, baseline, ["subdomain"])
     word = NOT_SHOWN
@@ -42,37 +42,37 @@ def conclude(
     return {
         "verdict": word,
         "better": word == EFFECTIVE,
-        **_told(whole),
+        **_effect(whole),
         "usd": usd,
         "usd_per_point": usd / points if word == EFFECTIVE else None,
         "by_seed": [
             {"candidate": float(a), "baseline": float(b)}
             for a, b in zip(candidate.mean(axis=1), baseline.mean(axis=1), strict=True)
         ],
-        "subdomains": {one.name: _told(one) | {"shown": one.shown} for one in gains},
+        "subdomains": {one.name: _effect(one) | {"shown": one.shown} for one in gains},
         "sources": _sources(candidate, without or {}),
     }
 
 
 def _sources(whole: Table, without: Mapping[str, Table]) -> dict[str, dict[str, Any]]:
-    """What each source gave: the candidate's score less that of the candidate without it."""
+    """Return the effect of each source: the candidate's score minus that of the candidate without the source."""
     pairs = {name: paired(whole, less) for name, less in without.items()}
     corrected = holm({name: pair.p for name, pair in pairs.items()})
     words = {"better": "helped", "worse": "hurt"}
-    found = {}
+    effects = {}
     for name, pair in pairs.items():
-        one = Delta("source", name, pair, corrected[name])
-        found[name] = _told(one) | {"shown": words.get(one.shown, one.shown)}
-    return found
+        delta = Delta("source", name, pair, corrected[name])
+        effects[name] = _effect(delta) | {"shown": words.get(delta.shown, delta.shown)}
+    return effects
 
 
-def _told(one: Delta) -> dict[str, Any]:
-    pair = one.paired
+def _effect(delta: Delta) -> dict[str, Any]:
+    pair = delta.paired
     return {
         "effect": pair.delta,
         "low": pair.low,
         "high": pair.high,
-        "p": one.corrected,
+        "p": delta.corrected,
         "candidate": pair.candidate,
         "baseline": pair.baseline,
         "items": pair.items,
@@ -82,14 +82,14 @@ def _told(one: Delta) -> dict[str, Any]:
 
 
 def gains_of(value: Mapping[str, Any]) -> dict[str, str]:
-    """Subdomain -> better or worse, where the verdict's mark shows one of them."""
+    """Return subdomain -> "better" or "worse" for the subdomains in which the verdict shows a difference."""
     return {
         name: one["shown"] for name, one in value.get("subdomains", {}).items() if one["shown"] != NOT_SHOWN
     }
 
 
 def in_a_line(value: Mapping[str, Any]) -> str:
-    """A verdict's mark in one sentence."""
+    """Return a verdict in one sentence."""
     text = (
         f"{value['verdict']}: {100 * value['effect']:+.1f} points [{100 * value['low']:+.1f}, {100 * value['high']:+.1f}] "
         f"(p = {value['p']:.2g}, {counted(value['seeds'], 'seed')}, {counted(value['items'], 'item')}) beside {value['validated']}"
@@ -102,7 +102,7 @@ def in_a_line(value: Mapping[str, Any]) -> str:
 
 
 def to_markdown(value: Mapping[str, Any]) -> str:
-    """The verdict with its tables."""
+    """Return the verdict with its tables as Markdown."""
     lines = [
         f"# {inline(value['version'])}: {inline(value['verdict'])}",
         "",
@@ -119,7 +119,7 @@ def to_markdown(value: Mapping[str, Any]) -> str:
     for name, title in (("subdomains", "subdomain"), ("sources", "source, with and without it")):
         if value[name]:
             lines += ["", f"| {title} | items | effect [95 %] | p (Holm) | |", "|---|---:|---:|---:|---|"]
-            lines += [_line(what, one) for what, one in sorted(value[name].items())]
+            lines += [_line(row_name, one) for row_name, one in sorted(value[name].items())]
     return "\n".join(lines) + "\n"
 
 

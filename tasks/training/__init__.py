@@ -1,1 +1,1 @@
-"""Training on dataset versions, and the small student that makes the whole loop real without a GPU."""
+"""Training on dataset versions, and the small student, which trains on a CPU."""

@@ -1,4 +1,4 @@
-"""A key-value cache with room to grow in place, for decoding step by step.
+"""A key-value cache that grows in place, for decoding step by step.
 
 transformers' DynamicCache concatenates keys and values at every token, which on a CPU costs more than the small
 student itself (docs/log.md, "The small student"); StaticCache attends over its whole length from the first token.
@@ -15,7 +15,7 @@ _ROOM = 64  # tokens
 
 
 class Roomy(DynamicLayer):  # type: ignore[misc]
-    """DynamicLayer whose `keys` and `values` are views of larger buffers: the next token is written, not copied along."""
+    """A DynamicLayer whose `keys` and `values` are views of larger buffers, so that adding a token copies nothing."""
 
     keys: torch.Tensor
     values: torch.Tensor
@@ -25,11 +25,11 @@ class Roomy(DynamicLayer):  # type: ignore[misc]
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Appends states of shape (batch, heads, tokens, size); returns all keys and values so far."""
+        """Append states of shape (batch, heads, tokens, size); return all keys and values so far."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         old, new = self.get_seq_length(), key_states.shape[-2]
-        # views of another batch (rows were selected or repeated) have no buffer behind them any more
+        # after rows were selected or repeated, keys and values are no longer views of the buffers
         fits = old and self.keys.data_ptr() == self._keys.data_ptr() and old + new <= self._keys.shape[-2]
         if not fits:
             self._keys = _larger(self.keys if old else None, key_states)
@@ -53,7 +53,7 @@ def _larger(old: torch.Tensor | None, new: torch.Tensor) -> torch.Tensor:
 
 
 def roomy_cache(config: Any) -> DynamicCache:
-    """The cache that transformers would make for the model, with room to grow in its full-attention layers."""
+    """Return the cache that transformers would create for the model, with full-attention layers that grow in place."""
     cache = DynamicCache(config=config)
     cache.layers = [Roomy() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache

@@ -1,8 +1,7 @@
-"""Completions from a checkpoint in process: batched, left-padded, sorted by length, finished rows leave the batch.
+"""Sample completions from a checkpoint in this process: batched, left-padded and sorted by length.
 
-Beside `transformers.generate` it prefills a prompt once for all its samples and stops paying for rows that have
-ended, which is most of the time on a CPU (docs/log.md, "The small student"). It does no nucleus, beam or
-constrained decoding.
+Unlike `transformers.generate` it prefills a prompt once for all its samples and removes finished rows from the batch,
+which saves most of the time on a CPU (docs/log.md, "The small student"). It has no nucleus, beam or constrained decoding.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ Message = dict[str, str]
 Prompt = str | Sequence[Message]
 Position = tuple[int, int]
 
-# share of ended rows at which a batch is made smaller: less often copies less, more often computes less
+# share of ended rows above which they are removed: a larger one copies less often, a smaller one computes less
 _LEAVE = 0.125
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What followed a prompt. `tokens` are ids without the end token; `ended`: by itself, not at the limit."""
+    """The continuation of a prompt. `tokens` are ids without the end token; `ended` is false if the limit cut it off."""
 
     text: str
     tokens: tuple[int, ...]
@@ -33,14 +32,14 @@ class Completion:
 
 
 class TooLong(ForPeople, ValueError):
-    """A prompt that leaves no room in the model's context."""
+    """A prompt that does not fit the model's context together with its completion."""
 
 
 class Completer:
     """A causal language model and its tokenizer, ready to continue prompts.
 
-    A prompt is text, continued as it stands, or a list of messages (`role`, `content`), put through the
-    checkpoint's chat template.
+    A prompt is either text, which is continued unchanged, or a list of messages (`role`, `content`), which is rendered by
+    the checkpoint's chat template.
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
@@ -49,9 +48,9 @@ class Completer:
 
     @classmethod
     def load(cls, checkpoint: Path | str, *, device: str | None = None) -> Completer:
-        """From a Hugging Face checkpoint; weights are read from safetensors only, and no code of its own is run.
+        """Load a Hugging Face checkpoint. Weights are read from safetensors only, and code in the checkpoint is never run.
 
-        `device`: such as `cuda`; None takes a GPU where there is one, in bf16.
+        device: such as `cuda`. None uses a GPU, in bf16, if there is one, and otherwise the CPU.
         """
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -74,10 +73,10 @@ class Completer:
         seed: int = 0,
         batch: int = 64,
     ) -> list[list[Completion]]:
-        """`samples` completions of each prompt, in the order of the prompts.
+        """Return `samples` completions per prompt, in the order of the prompts.
 
-        temperature: 0 is greedy (then all samples are equal). batch: sequences at a time. Raises TooLong, naming the
-        prompt, where prompt and `max_new_tokens` exceed the model's context.
+        temperature: 0 is greedy (then all samples are equal). batch: the number of sequences at a time. Raises TooLong,
+        with the number of the prompt, if a prompt and `max_new_tokens` exceed the model's context.
         """
         encoded = [self.encode(prompt) for prompt in prompts]
         context = getattr(self.model.config, "max_position_embeddings", None)
@@ -87,7 +86,7 @@ class Completer:
                     f"prompt {i}: {len(tokens)} tokens and max_new_tokens {max_new_tokens} exceed the context of {context}; "
                     "lower max_new_tokens or shorten the prompt"
                 )
-        found: dict[Position, list[int]] = {}
+        completions: dict[Position, list[int]] = {}
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
         step = max(1, batch // samples)
         for start in range(0, len(order), step):
@@ -95,13 +94,14 @@ class Completer:
             drawn = self._batch(
                 [encoded[i] for i in chosen], max_new_tokens, temperature, samples, seed_of(seed, start)
             )
-            found |= {(chosen[row // samples], row % samples): tokens for row, tokens in drawn}
+            completions |= {(chosen[row // samples], row % samples): tokens for row, tokens in drawn}
         return [
-            [self._completion(found[i, sample]) for sample in range(samples)] for i in range(len(encoded))
+            [self._completion(completions[i, sample]) for sample in range(samples)]
+            for i in range(len(encoded))
         ]
 
     def encode(self, prompt: Prompt) -> list[int]:
-        """Token ids of a prompt, up to where the completion begins."""
+        """Return the token ids of a prompt, up to where the completion begins."""
         if isinstance(prompt, str):
             return list(self.tokenizer(prompt)["input_ids"])
         return list(
@@ -112,8 +112,8 @@ class Completer:
 
     def _completion(self, tokens: list[int]) -> Completion:
         ended = bool(tokens) and tokens[-1] in self._ends()
-        said = tokens[:-1] if ended else tokens
-        return Completion(self.tokenizer.decode(said, skip_special_tokens=True), tuple(said), ended)
+        content = tokens[:-1] if ended else tokens
+        return Completion(self.tokenizer.decode(content, skip_special_tokens=True), tuple(content), ended)
 
     def _ends(self) -> set[int]:
         declared = self.model.generation_config.eos_token_id
@@ -123,7 +123,8 @@ class Completer:
     def _batch(
         self, rows: list[list[int]], limit: int, temperature: float, samples: int, seed: int
     ) -> Iterator[tuple[int, list[int]]]:
-        """(row, tokens with the end token if it came) in the order in which rows end; row // samples is the prompt."""
+        """Yield (row, tokens) in the order in which rows end, with the end token if there was one. The prompt of a row is
+        row // samples."""
         import torch
 
         from tasks.training.cache import roomy_cache
@@ -143,14 +144,14 @@ class Completer:
             logits, mask = logits.repeat_interleave(samples, 0), mask.repeat_interleave(samples, 0)
             position = position[:, -1:].repeat_interleave(samples, 0)
             alive = torch.arange(len(mask), device=device)  # rows still in the batch
-            over = torch.zeros(len(mask), dtype=torch.bool, device=device)  # those of them that have ended
-            said = torch.empty((len(mask), limit), dtype=torch.long, device=device)
+            over = torch.zeros(len(mask), dtype=torch.bool, device=device)  # which of them have ended
+            sampled = torch.empty((len(mask), limit), dtype=torch.long, device=device)
             for step in range(limit):
                 chosen = _choose(logits, temperature, generator)
-                said[alive, step] = chosen
+                sampled[alive, step] = chosen
                 ending = (torch.isin(chosen, ends) | (step == limit - 1)) & ~over
                 for row in alive[ending].tolist():
-                    yield row, said[row, : step + 1].tolist()
+                    yield row, sampled[row, : step + 1].tolist()
                 over |= ending
                 if over.all():
                     return
@@ -164,7 +165,7 @@ class Completer:
                 logits = self._next(chosen[:, None], mask, position, cache)
 
     def _next(self, ids: Any, mask: Any, position: Any, cache: Any) -> Any:
-        """Logits of the next token, (rows, vocabulary)."""
+        """Return the logits of the next token, of shape (rows, vocabulary)."""
         return self.model(
             input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache, logits_to_keep=1
         ).logits[:, -1]
@@ -188,7 +189,7 @@ def complete(
     samples: int = 1,
     seed: int = 0,
 ) -> list[list[str]]:
-    """The texts of `Completer.load(checkpoint).complete(...)`; to ask a checkpoint more than once, keep a Completer."""
+    """Return the texts of `Completer.load(checkpoint).complete(...)`. Keep a Completer to use a checkpoint several times."""
     drawn = Completer.load(checkpoint).complete(
         prompts, max_new_tokens=max_new_tokens, temperature=temperature, samples=samples, seed=seed
     )

@@ -1,4 +1,4 @@
-"""What a training run should do: one shape for every method, the form of the Prefect UI and the YAML of recipes."""
+"""The settings of a training run: one model for every method, the form in the Prefect UI and the YAML of recipes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VERIFIER = "verifier"  # as `rollout.reward`: 1 where the final answer is the re
 
 
 class TrainError(ForPeople, ValueError):
-    """A run that cannot be started or gone on with; the message names the setting or the file and the mend."""
+    """A training run that cannot be started or continued. The message names the setting or the file, and the fix."""
 
 
 class Part(BaseModel):
@@ -41,7 +41,7 @@ Data = Annotated[tuple[Source, ...], Field(min_length=1)]
 
 
 class Stage(Part):
-    """A further stage, on the checkpoint of the one before."""
+    """A further training stage, which starts from the checkpoint of the one before."""
 
     data: Data = Field(description="datasets of the stage")
     epochs: float | None = Field(None, gt=0, description="times every row is seen")
@@ -63,7 +63,7 @@ class Lora(Part):
 
 
 class Rollout(Part):
-    """What is sampled while training: rft, ppo, grpo, rloo."""
+    """The settings of sampling during training, for rft, ppo, grpo and rloo."""
 
     samples: int = Field(4, ge=1, description="completions of a prompt")
     temperature: float = Field(1.0, gt=0)
@@ -152,11 +152,11 @@ class Train(Part):
         return self
 
     def micro(self) -> int:
-        """Rows or blocks a process takes at a time."""
+        """Return how many rows or blocks one process takes at a time."""
         return self.micro_batch or max(1, self.batch // self.processes)
 
     def stages(self) -> list[Stage]:
-        """All stages, the first one too."""
+        """Return all stages, the first one included."""
         epochs = 3.0 if self.epochs is None and self.steps is None else self.epochs
         first = Stage(data=self.data, epochs=epochs, steps=self.steps, lr=self.lr)
         return [first, *(one.model_copy(update={"lr": one.lr or self.lr}) for one in self.then)]

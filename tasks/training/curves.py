@@ -1,4 +1,5 @@
-"""The curves of a stage: one line a point while it trains, so that a run can be watched and a killed one read."""
+"""The curves of a training stage: one JSON line per point, written while it trains, so that a running or killed run can be
+read."""
 
 from __future__ import annotations
 
@@ -21,9 +22,9 @@ SHOWN = ("loss", "reward", "learning_rate", "tokens_per_s")
 
 
 class Curve(TrainerCallback):  # type: ignore[misc]
-    """Writes what the trainer logs, with tokens/s and memory; TrainError where the loss is no number any more.
+    """Writes the values that the trainer logs, with tokens per second and memory. Raises TrainError if the loss is not finite.
 
-    `tokens`: how many were read so far; `more`: further values of each point.
+    `tokens` returns the number of tokens read so far; `more` returns further values for each point.
     """
 
     def __init__(self, job: Job) -> None:
@@ -34,11 +35,12 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         self.last: dict[str, Any] = {}
 
     def begin(self, steps: int) -> None:
+        """Start the clock and log the start of the stage."""
         self.began = time.monotonic()
         self.job.log(f"stage {self.job.number}: {steps} steps from {self.job.base}")
 
     def add(self, step: int, steps: int, values: dict[str, Any]) -> None:
-        """One point."""
+        """Write one point."""
         if not math.isfinite(values.get("loss", 0.0)):
             raise TrainError(f"step {step}: the loss is {values['loss']}. Fix: a lower lr, or other data")
         seconds = time.monotonic() - self.began
@@ -73,13 +75,13 @@ class Curve(TrainerCallback):  # type: ignore[misc]
             self.add(state.global_step, state.max_steps, values)
 
     def metrics(self) -> dict[str, Any]:
-        """The last point, and the seconds of training."""
+        """Return the values of the last point, and the seconds of training."""
         kept = {key: value for key, value in self.last.items() if key not in ("stage", "step", "epoch")}
         return kept | {"seconds": round(time.monotonic() - self.began, 3)}
 
 
 def memory_mib() -> int:
-    """Most memory used so far: of the GPU where there is one, else of this process."""
+    """Return the peak memory in MiB: of the GPU if there is one, otherwise of this process."""
     import torch
 
     if torch.cuda.is_available():
@@ -88,17 +90,17 @@ def memory_mib() -> int:
 
 
 def points(run: Path) -> list[dict[str, Any]]:
-    """The points of all stages of a run, in order; of a step done again after a resumption, the later."""
-    found: dict[tuple[int, int], dict[str, Any]] = {}
+    """Return the points of all stages of a run, in order. A step that was repeated after a resumption has its later point."""
+    by_step: dict[tuple[int, int], dict[str, Any]] = {}
     for path in sorted(run.glob(f"stage-*/{CURVES}")):
         for line in path.read_text(encoding="utf-8").splitlines():
             point = json.loads(line)
-            found[point["stage"], point["step"]] = point
-    return [found[key] for key in sorted(found)]
+            by_step[point["stage"], point["step"]] = point
+    return [by_step[key] for key in sorted(by_step)]
 
 
 def plot(run: Path) -> Path | None:
-    """curves.png: what PLOTTED names over the steps; None where no point has any of it."""
+    """Draw the values in PLOTTED over the steps into curves.png and return its path, or None if no point has any of them."""
     from matplotlib.figure import Figure
 
     drawn = points(run)

@@ -1,4 +1,4 @@
-"""One stage of a run, as a method gets it: everything resolved and pinned, nothing but plain values and the store."""
+"""One training stage as a method gets it: plain values and the store, with all versions resolved."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`versions`: those of `stage.data`, in its order; `base`: folder or hub name; `out`: the stage's folder, which
-    gets CHECKPOINT, CURVES and METRICS."""
+    """A training stage.
+
+    `versions` are those of `stage.data`, in its order. `base` is a checkpoint folder or a hub name. `out` is the stage's
+    folder, in which CHECKPOINT, CURVES and METRICS are written.
+    """
 
     config: Train
     stage: Stage
@@ -38,11 +41,11 @@ class Job:
 
     @property
     def seed(self) -> int:
-        """Of everything random in the stage; 32 bits, as numpy and transformers want it."""
+        """The random seed of the whole stage; 32 bits, as numpy and transformers require."""
         return seed_of(self.config.seed, "train", self.number) % 2**32
 
     def groups(self) -> list[Group]:
-        """The versions as the loader blends them: together, or each with its weight."""
+        """Return the groups that the loader blends: all versions together, or each with its weight."""
         if self.stage.data[0].weight is None:
             return [Group(self.versions)]
         return [
@@ -51,23 +54,25 @@ class Job:
         ]
 
     def steps(self, blocks: int) -> int:
-        """Optimizer steps of the stage, an epoch having so many rows or blocks."""
+        """Return the number of optimizer steps of the stage, given the number of rows or blocks per epoch."""
         if self.stage.steps is not None:
             return self.stage.steps
         return max(1, round((self.stage.epochs or 0) * blocks / self.config.batch))
 
     def finished(self) -> dict[str, Any] | None:
-        """The metrics of the stage, if it was finished before."""
+        """Return the metrics of the stage if it was finished before, or else None."""
         path = self.out / METRICS
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def resumable(self) -> str | None:
-        """The newest whole checkpoint of the trainer to go on from."""
-        found = [path.parent for path in self.out.glob("trainer/checkpoint-*/trainer_state.json")]
-        return str(max(found, key=lambda path: int(path.name.rpartition("-")[2]))) if found else None
+        """Return the newest complete checkpoint of the trainer to resume from, or None."""
+        checkpoints = [path.parent for path in self.out.glob("trainer/checkpoint-*/trainer_state.json")]
+        return (
+            str(max(checkpoints, key=lambda path: int(path.name.rpartition("-")[2]))) if checkpoints else None
+        )
 
     def finish(self, save: Callable[[Path], None], metrics: dict[str, Any]) -> None:
-        """`save` writes the checkpoint; it is there whole or not at all, and the metrics come last."""
+        """Write the checkpoint by `save`, completely or not at all, and then the metrics, which mark the stage as finished."""
         place, beside = self.out / CHECKPOINT, self.out / f"{CHECKPOINT}.new"
         for path in (place, beside):
             shutil.rmtree(path, ignore_errors=True)

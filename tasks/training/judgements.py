@@ -1,7 +1,7 @@
-"""What a critic learns: a judged solution as the critique prompt shows it, and the judgement in the form asked for.
+"""Training rows for a critic: a judged solution in the critique prompt, and the judgement in the prompt's reply format.
 
-Whether a solution is right comes from its answer beside the accepted one, its words from the
-critic that saw it, where one did.
+Whether a solution is right follows from comparing its answer with the accepted one. The text of the critique is that of the
+critic that scored the solution, if one did.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _ROWS = """
 
 
 def write(store: Store, versions: Sequence[Version], path: Path) -> None:
-    """The judgements of some versions as rows to learn (Parquet); TrainError where nothing was ever rejected."""
+    """Write the judgements of the versions as training rows (Parquet). Raises TrainError if no wrong solution is known."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".new")
     wrong = 0
@@ -63,7 +63,7 @@ def write(store: Store, versions: Sequence[Version], path: Path) -> None:
 
 
 def _judged(row: dict[str, Any]) -> dict[str, Any]:
-    asked = prompts.load("critique", row["language"]).messages(
+    messages = prompts.load("critique", row["language"]).messages(
         question=row["question"], solution=row["solution"]
     )
     words = row["critique"] or ("Every step is right." if row["right"] else "The final answer is wrong.")
@@ -76,7 +76,7 @@ def _judged(row: dict[str, Any]) -> dict[str, Any]:
         "first_wrong_step": None if row["right"] else step,
         "critique": words if step is None else words.removeprefix(PREFIX.format(step=step)),
     }
-    turns = {turn["role"]: turn["content"] for turn in asked}
+    turns = {turn["role"]: turn["content"] for turn in messages}
     return {
         "system": turns.get("system"),
         "question": turns["user"],

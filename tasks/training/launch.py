@@ -1,8 +1,8 @@
-"""A stage on several processes, one per GPU where there are GPUs; on CPUs they talk over gloo.
+"""Run a training stage in several processes, one per GPU where there are GPUs; on CPUs they communicate over gloo.
 
-They are not started by torchrun: its processes meet at a TCP store that listens on every network interface, asks nobody
-for a password and holds pickles, so that anybody who reaches the port runs code as the user who trains. Here they meet at
-a file that only this user writes, and talk over the loopback interface.
+torchrun is not used: its processes meet at a TCP store that listens on every network interface, needs no password and
+holds pickles, so that anybody who reaches the port can run code as the user who trains. Here they meet at a file that only
+this user can write, and communicate over the loopback interface.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ LOG = "processes.log"
 REFUSED = "refused.txt"
 _INTERFACE = "lo" if sys.platform == "linux" else "lo0"
 LOOPBACK = {"GLOO_SOCKET_IFNAME": _INTERFACE, "NCCL_SOCKET_IFNAME": _INTERFACE}
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # per process, where the user says nothing
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # per process, unless the user sets it
 POLL_S = 0.2
 
 
 def launch(job: Job) -> None:
-    """Run the stage in `processes` processes and wait; TrainError with the log's last line if it fails."""
+    """Run the stage in `processes` processes and wait for them. Raises TrainError with the log's last line if one fails."""
     place = job.out / JOB
     place.write_text(
         json.dumps(
@@ -61,8 +61,8 @@ def launch(job: Job) -> None:
 
 
 def _run(command: list[str], processes: int, sink: IO[bytes]) -> bool:
-    """Start the processes and wait until all have ended. Whether one failed: the others, which would wait for it, are
-    ended then."""
+    """Start the processes, wait until all have ended, and return whether one failed. After a failure the others, which
+    would wait for the failed one, are killed."""
     size = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
     started: list[subprocess.Popen[bytes]] = []
     try:
@@ -89,7 +89,7 @@ def _run(command: list[str], processes: int, sink: IO[bytes]) -> bool:
 
 
 def worker(place: Path, meeting: Path) -> None:
-    """What each of the processes does. `meeting`: the file at which they meet."""
+    """Run the stage in one of the processes. `meeting` is the file at which they meet."""
     import torch
     from accelerate import PartialState
 
@@ -99,13 +99,13 @@ def worker(place: Path, meeting: Path) -> None:
         rank=int(os.environ["RANK"]),
         world_size=int(os.environ["WORLD_SIZE"]),
     )
-    told: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-    config, store = Train.model_validate(told["config"]), Store(told["home"])
+    description: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    config, store = Train.model_validate(description["config"]), Store(description["home"])
     if state.num_processes != config.processes:
         raise TrainError(f"{state.num_processes} processes were started instead of {config.processes}")
-    versions = tuple(store.resolve(name) for name in told["versions"])
-    stage = config.stages()[told["number"] - 1]
-    job = Job(config, stage, told["number"], store, versions, told["base"], place.parent, print)
+    versions = tuple(store.resolve(name) for name in description["versions"])
+    stage = config.stages()[description["number"] - 1]
+    job = Job(config, stage, description["number"], store, versions, description["base"], place.parent, print)
     try:
         module(METHODS, config.method).run(job)
     except TrainError as error:

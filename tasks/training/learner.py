@@ -1,4 +1,4 @@
-"""PPO's loop body: sample, estimate, learn; its state is written to resume from."""
+"""The body of PPO's loop: sample, estimate and learn. Its state is written, so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tasks.training.job import Job
 from tasks.training.models import bf16, model_of, save
 from tasks.training.policy import Completed, Policy, logps_of
 from tasks.training.ppo import advantages, policy_loss, token_rewards, value_loss, whitened
-from tasks.training.trl_pairs import talking
+from tasks.training.trl_pairs import chat_tokenizer
 
 
 class Learner:
-    """Policy, reference and optimizer of a stage. `done`: steps that an earlier start of the run has made."""
+    """The policy, reference and optimizer of a stage. `done` is the number of steps that an earlier start of the run made."""
 
     def __init__(self, job: Job, steps: int) -> None:
         self.job, self.steps, self.done = job, steps, 0
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.tokenizer = talking(job.base)
+        self.tokenizer = chat_tokenizer(job.base)
         self.reference = model_of(job.base).to(self.device).eval()
         self.policy = Policy(model_of(job.base)).to(self.device).eval()  # without dropout: ratios begin at 1
         if job.config.checkpointing:
@@ -42,7 +42,7 @@ class Learner:
         self._resume()
 
     def sample(self, prompts: Sequence[Any], seed: int) -> tuple[list[str], Completed]:
-        """`rollout.samples` completions of each prompt: their texts, and their tokens behind their prompts'."""
+        """Sample `rollout.samples` completions per prompt; return their texts, and prompts and completions as tokens."""
         rollout = self.job.config.rollout
         with self._precision():
             completer = Completer(self.policy.model, self.tokenizer)
@@ -54,21 +54,21 @@ class Learner:
                 seed=seed % 2**63,
             )
         end = [int(self.tokenizer.eos_token_id)]
-        asked = [completer.encode(prompt) for prompt in prompts for _ in range(rollout.samples)]
-        said = [one for some in drawn for one in some]
-        tokens = [[*one.tokens, *(end if one.ended else [])] for one in said]
-        batch = Completed.of(asked, tokens, self.tokenizer.pad_token_id, self.device)
-        return [one.text for one in said], batch
+        prompt_ids = [completer.encode(prompt) for prompt in prompts for _ in range(rollout.samples)]
+        completions = [one for some in drawn for one in some]
+        tokens = [[*one.tokens, *(end if one.ended else [])] for one in completions]
+        batch = Completed.of(prompt_ids, tokens, self.tokenizer.pad_token_id, self.device)
+        return [one.text for one in completions], batch
 
     def learn(self, batch: Completed, rewards: Sequence[float | None], step: int) -> None:
-        """One step on sampled completions: `rollout.passes` updates. A completion without a reward is masked: it
-        changes no sum, no mean and no gradient; without any reward the step updates nothing."""
+        """Take one step on sampled completions, of `rollout.passes` updates. A completion without a reward is masked: it
+        changes no sum, mean or gradient. Without any reward the step updates nothing."""
         config, rollout = self.job.config, self.job.config.rollout
         known = torch.tensor([one is not None for one in rewards], device=self.device)
         mask = batch.mask[:, 1:] * known[:, None]
         old, values, reference = self._estimates(batch)
-        told = torch.tensor([one or 0.0 for one in rewards], dtype=torch.float32, device=self.device)
-        each = token_rewards(old, reference, told, mask, rollout.kl)
+        known_rewards = torch.tensor([one or 0.0 for one in rewards], dtype=torch.float32, device=self.device)
+        each = token_rewards(old, reference, known_rewards, mask, rollout.kl)
         advantage, returns = advantages(each, values, mask, rollout.discount, rollout.trace)
         advantage = whitened(advantage, mask)
         count = mask.sum().clamp(min=1)
@@ -78,17 +78,18 @@ class Learner:
             for rows in self._parts(len(mask)):
                 with self._precision():
                     logps, new, entropies = self.policy(batch.part(rows), rollout.temperature)
-                there = mask[rows]
-                policy = policy_loss(logps, old[rows], advantage[rows], there, rollout.clip) / count
+                part_mask = mask[rows]
+                policy = policy_loss(logps, old[rows], advantage[rows], part_mask, rollout.clip) / count
                 value = (
-                    value_loss(new.float(), values[rows], returns[rows], there, rollout.value_clip) / count
+                    value_loss(new.float(), values[rows], returns[rows], part_mask, rollout.value_clip)
+                    / count
                 )
                 (policy + rollout.value_weight * value).backward()
                 sums["policy_loss"] += policy.item() / rollout.passes
                 sums["value_loss"] += value.item() / rollout.passes
-                sums["entropy"] += ((entropies * there).sum() / count).item() / rollout.passes
+                sums["entropy"] += ((entropies * part_mask).sum() / count).item() / rollout.passes
                 far = ((logps - old[rows]).exp() - 1).abs() > rollout.clip
-                sums["clipped"] += ((far * there).sum() / count).item() / rollout.passes
+                sums["clipped"] += ((far * part_mask).sum() / count).item() / rollout.passes
             torch.nn.utils.clip_grad_norm_(self.policy.parameters(), config.clip_norm or float("inf"))
             self.optimizer.step()
         self.schedule.step()
@@ -96,7 +97,7 @@ class Learner:
         facts = {}
         if judged:
             facts = {
-                "reward": (told.sum() / judged).item(),
+                "reward": (known_rewards.sum() / judged).item(),
                 "kl": ((old - reference) * mask).sum().item() / judged,
                 "tokens_a_completion": (count / judged).item(),
             }
@@ -107,22 +108,22 @@ class Learner:
             self._write(step)
 
     def finish(self, rows: int) -> dict[str, Any]:
-        """The policy as a plain checkpoint; the value head was only there to learn it. Returns the metrics."""
+        """Save the policy as an ordinary checkpoint, without the value head, and return the metrics."""
         metrics = self.curve.metrics() | {"steps": self.steps, "epoch_rows": rows}
         self.job.finish(lambda out: save(self.policy.model, self.tokenizer, out), metrics)
         return metrics
 
     def _estimates(self, batch: Completed) -> tuple[Any, Any, Any]:
-        """Log-probabilities and values as they were when the tokens were chosen, and the reference's."""
+        """Return the log-probabilities and values at the time of sampling, and the log-probabilities of the reference."""
         rollout = self.job.config.rollout
-        found = []
+        estimates = []
         with torch.no_grad(), self._precision():
             for rows in self._parts(len(batch.ids)):
                 part = batch.part(rows)
                 logps, values, _ = self.policy(part, rollout.temperature)
                 logits = self.reference(input_ids=part.ids, use_cache=False).logits
-                found.append((logps, values.float(), logps_of(logits, part.ids, rollout.temperature)[0]))
-        old, values, reference = (torch.cat(parts) for parts in zip(*found, strict=True))
+                estimates.append((logps, values.float(), logps_of(logits, part.ids, rollout.temperature)[0]))
+        old, values, reference = (torch.cat(parts) for parts in zip(*estimates, strict=True))
         return old, values, reference
 
     def _parts(self, count: int) -> list[slice]:
@@ -133,7 +134,7 @@ class Learner:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=bf16(self.job.config))
 
     def _write(self, step: int) -> None:
-        """The state after a step, whole or not at all."""
+        """Write the state after a step, completely or not at all."""
         place = self.job.out / "trainer" / f"checkpoint-{step}"
         beside = place.with_suffix(".new")
         shutil.rmtree(beside, ignore_errors=True)
@@ -150,10 +151,10 @@ class Learner:
                 shutil.rmtree(old)
 
     def _resume(self) -> None:
-        found = self.job.resumable()
-        if found is None:
+        newest = self.job.resumable()
+        if newest is None:
             return
-        place = Path(found)
+        place = Path(newest)
         load_model(self.policy, str(place / "policy.safetensors"), device=str(self.device))
         state = torch.load(place / "optimizer.pt", map_location=self.device, weights_only=True)
         self.optimizer.load_state_dict(state["optimizer"])

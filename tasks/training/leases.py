@@ -1,4 +1,4 @@
-"""The versions that a run reads are left alone by retention while it reads them, however long that is."""
+"""Leases that keep retention from deleting the versions that a training run reads, for as long as it reads them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from storage.datasets import retention
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 
-HOURS = 12.0  # after a killed run the versions are held this long at most
-RENEWED = 3.0  # hours
+HOURS = 12.0  # length of a lease: a killed run holds its versions for at most this long
+RENEWED = 3.0  # hours between renewals
 
 
 @contextlib.contextmanager
 def held(store: Store, versions: Sequence[Version]) -> Iterator[None]:
-    """A lease on each version, renewed by a thread while the block lasts."""
+    """Hold a lease on each version while the block runs; a thread renews them."""
     holder = f"train-{uuid.uuid4().hex[:8]}"
     done = threading.Event()
 

@@ -1,8 +1,9 @@
-"""From pinned versions to blocks of tokens, streaming: row groups are read in a random order, several side by side,
-shuffled in windows, blended by the weights of their datasets, packed.
+"""Stream pinned versions as blocks of tokens: row groups are read in a random order, several side by side, shuffled in
+windows, blended by the weights of their datasets, and packed.
 
-Endless: the run's steps end it. Which block comes next follows from the data, the configuration and the seed
-alone, so a resumed run skips what it has seen, and every process of several reads the same stream and takes its part.
+The stream is endless; the number of steps ends the run. The next block follows from the data, the configuration and the
+seed alone, so a resumed run skips the blocks that it has seen, and each of several processes reads the same stream and
+takes its part.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from tasks.training.packing import pack
 from tasks.training.tokens import COLUMNS, SYSTEM, Encoder, Tokens
 
 OPEN = 8  # row groups read side by side
-SLICE = 4_096  # rows of each at a time; OPEN slices are shuffled together
+SLICE = 4_096  # rows per slice of a row group; OPEN slices are shuffled together
 BLEND = 1 << 18  # tokens blended at a time
-IGNORED = -100  # label of a token that is not learned, as transformers has it
+IGNORED = -100  # label of a token that is not learned, as in transformers
 
 Block = dict[str, npt.NDArray[Any]]
 Piece = tuple[pads.Fragment, pc.Expression]  # a row group, and which of its rows are read
@@ -36,8 +37,11 @@ Piece = tuple[pads.Fragment, pc.Expression]  # a row group, and which of its row
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Versions, and Parquet files of COLUMNS, whose rows are shuffled together, and their share of the tokens
-    (relative to other groups'). `without`: column -> values of rows of the versions that are left out."""
+    """Versions and Parquet files with COLUMNS whose rows are shuffled together.
+
+    share: the group's share of the tokens, relative to the shares of the other groups. without: column -> values; rows
+    of the versions with such a value are left out.
+    """
 
     versions: tuple[Version, ...]
     share: float = 1.0
@@ -48,12 +52,12 @@ class Group:
         return [*map(str, self.versions), *(os.path.basename(path) for path in self.files)]
 
     def pieces(self, store: Store) -> list[Piece]:
-        """Their row groups, each with which of its rows are read."""
+        """Return the row groups, each with the expression that selects its rows."""
         solved = pc.field("solution").is_valid()
-        wanted = solved
+        selection = solved
         for name, values in self.without.items():
-            wanted = wanted & ~pc.field(name).isin(list(values))
-        whole = [(store.scan(version), wanted) for version in self.versions]
+            selection = selection & ~pc.field(name).isin(list(values))
+        whole = [(store.scan(version), selection) for version in self.versions]
         if self.files:
             whole.append((pads.dataset(list(self.files)), solved))
         return [
@@ -66,8 +70,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One epoch: its rows, their tokens, those of them that are learned, the blocks they make, and the rows that
-    were left out, by reason."""
+    """The size of one epoch: rows, tokens, learned tokens and blocks, and the number of rows left out by reason."""
 
     rows: int
     tokens: int
@@ -78,7 +81,7 @@ class Measure:
 
 @dataclass(slots=True)
 class Stream:
-    """The training data of one stage. `batch`: blocks a step."""
+    """The training data of one stage. `batch` is the number of blocks per step."""
 
     store: Store
     groups: Sequence[Group]
@@ -89,7 +92,7 @@ class Stream:
     seed: int
 
     def measure(self) -> Measure:
-        """One epoch, read and tokenized once. TrainError if no row is left."""
+        """Read and tokenize one epoch and return its size. Raises TrainError if no row is left."""
         rows = tokens = learned = blocks = 0
         self.encoder.dropped.clear()
         for group in self.groups:
@@ -106,11 +109,10 @@ class Stream:
         return Measure(rows, tokens, learned, blocks, dropped)
 
     def blocks(self) -> Iterator[Block]:
-        """For ever: input_ids, labels (IGNORED where not learned), loss_weights (0 there) and position_ids (from 0 in
-        each row), all of shape (tokens,).
+        """Yield blocks without end: input_ids, labels (IGNORED where not learned), loss_weights (0 where not learned) and
+        position_ids (from 0 in each row), all of shape (tokens,).
 
-        Packed: many rows in at most `length` tokens. Else a row each, those of a step by falling length, so that
-        micro-batches pad little; which rows share a step stays chance.
+        With `packing`, a block holds several rows, in at most `length` tokens; otherwise it holds one row.
         """
         for number, window in enumerate(self._windows()):
             starts = window.starts()
@@ -132,7 +134,7 @@ class Stream:
             yield from self._epoch(group, epoch)
 
     def _epoch(self, group: Group, epoch: int) -> Iterator[Tokens]:
-        """Every row of the group once, in random order, in windows."""
+        """Yield every row of the group once, in random order, in windows."""
         random = np.random.default_rng(seed_of(self.seed, "epoch", epoch, *group.names()))
         pieces = group.pieces(self.store)
         for window in _side_by_side([pieces[i] for i in random.permutation(len(pieces))], self.encoder):
@@ -140,13 +142,14 @@ class Stream:
 
 
 def by_length(blocks: Iterator[Block], batch: int) -> Iterator[Block]:
-    """The same blocks, those of each step by falling length."""
+    """Sort the blocks of each step by falling length, so that micro-batches are padded little. Which rows share a step stays
+    random."""
     while step := list(itertools.islice(blocks, batch)):
         yield from sorted(step, key=lambda block: -len(block["input_ids"]))
 
 
 def _side_by_side(pieces: Sequence[Piece], encoder: Encoder) -> Iterator[Tokens]:
-    """Windows of up to OPEN slices, each out of another row group."""
+    """Yield windows of up to OPEN slices, each from a different row group."""
     waiting = iter(pieces)
     reading = [_slices(piece) for piece in itertools.islice(waiting, OPEN)]
     while reading:
@@ -172,9 +175,9 @@ def _slices(piece: Piece) -> Iterator[Any]:
 
 
 def _blended(sources: Sequence[Iterator[Tokens]], shares: Sequence[float]) -> Iterator[Tokens]:
-    """Windows of BLEND tokens in which each source has its share, its rows in their order and spread evenly.
+    """Yield windows of BLEND tokens in which each source has its share; its rows keep their order and are spread evenly.
 
-    What a source gives too much of in one window, it gives less of in the next.
+    A source that exceeds its share in one window gets less in the next.
     """
     total = sum(shares)
     left = [next(source) for source in sources]
@@ -211,8 +214,11 @@ def _block(rows: Tokens, starts: npt.NDArray[np.int64], chosen: Sequence[int]) -
 
 
 def collate(blocks: Sequence[Block], pad: int, *, flat: bool = False) -> dict[str, Any]:
-    """Blocks as tensors of shape (blocks, longest), padded on the right; `flat`: end to end, (1, tokens), as flash
-    attention reads packed rows. Positions say where rows begin; there is no attention mask."""
+    """Return blocks as tensors of shape (blocks, longest), padded on the right.
+
+    With `flat`, they are concatenated to the shape (1, tokens), as flash attention reads packed rows. Positions show where
+    rows begin; there is no attention mask.
+    """
     import torch
 
     if flat:
@@ -220,7 +226,7 @@ def collate(blocks: Sequence[Block], pad: int, *, flat: bool = False) -> dict[st
         return {key: torch.from_numpy(values)[None] for key, values in joined.items()}
     width = max(len(block["input_ids"]) for block in blocks)
     fill = {"input_ids": pad, "labels": IGNORED, "loss_weights": 0}
-    found = {}
+    tensors = {}
     for key, values in blocks[0].items():
         padded = np.full((len(blocks), width), fill.get(key, 0), values.dtype)
         if key == "position_ids":
@@ -229,8 +235,8 @@ def collate(blocks: Sequence[Block], pad: int, *, flat: bool = False) -> dict[st
             padded[row, : len(block[key])] = block[key]
             if key == "position_ids" and _several(block[key]):
                 padded[row, len(block[key]) :] -= len(block[key])  # padding is a row of its own
-        found[key] = torch.from_numpy(padded)
-    return found
+        tensors[key] = torch.from_numpy(padded)
+    return tensors
 
 
 def _several(positions: npt.NDArray[Any]) -> bool:

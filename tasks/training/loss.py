@@ -1,8 +1,8 @@
-"""The loss: token cross-entropies weighed by their row's weight, over the sum of the weights of the whole step.
+"""The training loss: token cross-entropies multiplied by the weight of their row, over the sum of weights of the whole step.
 
 The sum runs over all micro-batches and devices of a step, so that neither packing nor accumulation nor the number of
-processes changes a gradient (what the sum of per-batch means gets wrong). Selective: after Rho-1 (Lin et al. 2024,
-arXiv:2404.07965), only tokens whose loss exceeds a reference model's most are learned.
+processes changes a gradient (a sum of per-batch means would). With a reference model, as in Rho-1 (Lin et al. 2024,
+arXiv:2404.07965), only the tokens whose loss exceeds that of the reference most are learned.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tasks.training.loader import IGNORED
 
 
 def token_losses(logits: Any, labels: Any) -> Any:
-    """Cross-entropy of each next token, shape (rows, tokens - 1), float32; 0 where the label is IGNORED."""
+    """Return the cross-entropy of each next token, shape (rows, tokens - 1), float32; 0 where the label is IGNORED."""
     from torch.nn.functional import cross_entropy
 
     following = labels[:, 1:]
@@ -24,19 +24,19 @@ def token_losses(logits: Any, labels: Any) -> Any:
 
 
 def weighted_sum(logits: Any, labels: Any, weights: Any) -> Any:
-    """Sum over tokens of weight times cross-entropy; logits (rows, tokens, vocabulary), others (rows, tokens)."""
+    """Return the sum over tokens of weight times cross-entropy; logits (rows, tokens, vocabulary), others (rows, tokens)."""
     return (token_losses(logits, labels) * weights[:, 1:]).sum()
 
 
 def weight_of(weights: Any) -> Any:
-    """What a batch counts in the sum that the step is divided by."""
+    """Return the sum of the weights of a batch, its part of the divisor of the step."""
     return weights[:, 1:].sum()
 
 
 def selected(losses: Any, reference: Any, labels: Any, share: float) -> Any:
-    """Where a token's loss exceeds the reference's most: a mask of `share` of the learned tokens of the batch.
+    """Return a mask of the `share` of the learned tokens of the batch whose loss exceeds that of the reference most.
 
-    All of shape (rows, tokens - 1); `labels` are those of the following tokens.
+    All arrays have the shape (rows, tokens - 1); `labels` are those of the following tokens.
     """
     import torch
 
@@ -48,5 +48,5 @@ def selected(losses: Any, reference: Any, labels: Any, share: float) -> Any:
 
 
 def kept(tokens: int, share: float) -> int:
-    """How many of the learned tokens of a batch are kept."""
+    """Return how many of the learned tokens of a batch are kept."""
     return min(tokens, max(1, round(share * tokens)))

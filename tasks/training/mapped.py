@@ -1,6 +1,6 @@
-"""What TRL's trainers read: a dataset on disk, mapped into memory, made once from the pinned versions.
+"""Datasets for TRL's trainers: Arrow files mapped into memory, written once from the pinned versions.
 
-Weights of datasets are chances here (rows are drawn, not tokens counted): TRL loads all its data by row.
+The weights of datasets are probabilities of drawing a row here, not shares of tokens, since TRL loads all data by row.
 """
 
 from __future__ import annotations
@@ -22,11 +22,15 @@ TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 PREFERENCE = pa.schema([("prompt", TURNS), ("chosen", TURNS), ("rejected", TURNS)])
 PROBLEM = pa.schema([("prompt", TURNS), ("answer", pa.string()), ("language", pa.string())])
 
-Made = Callable[[Store, Version], Iterator[pa.RecordBatch]]
+RowSource = Callable[[Store, Version], Iterator[pa.RecordBatch]]
 
 
-def mapped(job: Job, make: Made, schema: pa.Schema, what: str) -> Any:
-    """The datasets.Dataset of the stage's versions; TrainError if it has no row. `what`: the rows, in a word."""
+def mapped(job: Job, make: RowSource, schema: pa.Schema, description: str) -> Any:
+    """Return the datasets.Dataset of the stage's versions.
+
+    make: yields the rows of a version. description: names the rows in the error. Raises TrainError if there are no rows, or
+    if rows are to be left out, which this loader cannot do.
+    """
     import datasets
     from accelerate import PartialState
 
@@ -42,7 +46,7 @@ def mapped(job: Job, make: Made, schema: pa.Schema, what: str) -> Any:
     kept = [(part, source.weight) for part, source in zip(parts, job.stage.data, strict=True) if len(part)]
     if not kept:
         names = ", ".join(map(str, job.versions))
-        raise TrainError(f"{names}: no {what} to train on. Fix: a dataset that has them")
+        raise TrainError(f"{names}: no {description} to train on. Fix: a dataset that has them")
     rows = [part for part, _ in kept]
     weights = [weight for _, weight in kept if weight is not None]
     if len(rows) == 1:
@@ -64,7 +68,7 @@ def _write(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> 
 
 
 def preferences(store: Store, version: Version) -> Iterator[pa.RecordBatch]:
-    """prompt, chosen, rejected as turns: a published solution beside a wrong one (storage.datasets.shapes.preference)."""
+    """Yield prompt, chosen and rejected as turns: a published solution and a wrong one (storage.datasets.shapes.preference)."""
     with Judge() as judge:
         for batch in shapes.preference(store, version, judge.equal):
             yield pa.RecordBatch.from_arrays(
@@ -78,7 +82,7 @@ def preferences(store: Store, version: Version) -> Iterator[pa.RecordBatch]:
 
 
 def problems(store: Store, version: Version) -> Iterator[pa.RecordBatch]:
-    """prompt as turns, answer (the trusted one, else the published row's) and language: each question once."""
+    """Yield each question once: prompt as turns, answer (the trusted one, or else that of the published row) and language."""
     from storage.sql import connect
 
     query = f"""
@@ -96,7 +100,7 @@ def problems(store: Store, version: Version) -> Iterator[pa.RecordBatch]:
 
 
 def turns(role: str, contents: pa.Array) -> pa.Array:
-    """Each text as a conversation of one turn."""
+    """Return each text as a conversation of one turn."""
     roles = pa.array([role] * len(contents), pa.string())
     turn = pa.StructArray.from_arrays([roles, contents.cast(pa.string())], ["role", "content"])
     return pa.ListArray.from_arrays(pa.array(range(len(contents) + 1), pa.int32()), turn)

@@ -1,5 +1,5 @@
-"""Checkpoints in and out, and what transformers' trainers are told. Weights are read from safetensors alone, and no code
-that a checkpoint brings is run."""
+"""Load and save checkpoints, and build the arguments of transformers' trainers. Weights are read from safetensors only, and
+code in a checkpoint is never run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ SAFE = {"use_safetensors": True, "trust_remote_code": False}
 
 
 def tokenizer_of(base: str) -> Any:
-    """The checkpoint's tokenizer, with a padding token."""
+    """Return the checkpoint's tokenizer, with a padding token. Raises TrainError if it cannot be read or has no
+    end-of-sequence token."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     except (OSError, ValueError) as error:
@@ -30,7 +31,8 @@ def tokenizer_of(base: str) -> Any:
 
 
 def model_of(base: str, *, kind: Any = AutoModelForCausalLM, **settings: Any) -> Any:
-    """The checkpoint's model in 32-bit weights (bf16 is the trainer's autocast)."""
+    """Return the checkpoint's model in 32-bit weights; bf16 is left to the trainer's autocast. Raises TrainError if it cannot
+    be read."""
     try:
         return kind.from_pretrained(
             base,
@@ -44,23 +46,26 @@ def model_of(base: str, *, kind: Any = AutoModelForCausalLM, **settings: Any) ->
 
 
 def _unreadable(base: str, error: Exception) -> TrainError:
-    said = " ".join(str(error).split())
-    return TrainError(f"base {base} cannot be read: {said[:300]}. Fix: a checkpoint with safetensors weights")
+    message = " ".join(str(error).split())
+    return TrainError(
+        f"base {base} cannot be read: {message[:300]}. Fix: a checkpoint with safetensors weights"
+    )
 
 
 def flat() -> bool:
-    """Whether packed rows are best laid end to end: flash attention then never looks across their borders."""
+    """Return whether packed rows should be concatenated: flash attention then does not attend across their borders."""
     return bool(torch.cuda.is_available() and is_flash_attn_2_available())
 
 
 def bf16(config: Train) -> bool:
+    """Return whether to train in bf16: as configured, or where the GPU supports it."""
     if config.precision != "auto":
         return config.precision == "bf16"
     return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported())
 
 
 def adapted(model: Any, config: Train) -> Any:
-    """The model with LoRA adapters, where the run wants them."""
+    """Return the model, with LoRA adapters if they are configured."""
     if config.lora is None:
         return model
     from peft import get_peft_model
@@ -69,7 +74,7 @@ def adapted(model: Any, config: Train) -> Any:
 
 
 def lora_of(config: Train, task: str = "CAUSAL_LM") -> Any:
-    """peft's configuration; None where the run trains all weights."""
+    """Return peft's configuration, or None if all weights are trained."""
     if config.lora is None:
         return None
     from peft import LoraConfig
@@ -84,7 +89,7 @@ def lora_of(config: Train, task: str = "CAUSAL_LM") -> Any:
 
 
 def arguments(job: Job, steps: int) -> dict[str, Any]:
-    """What transformers' and TRL's trainers are configured with alike."""
+    """Return the arguments that transformers' and TRL's trainers share."""
     config = job.config
     cuda = torch.cuda.is_available()
     return {
@@ -115,7 +120,7 @@ def arguments(job: Job, steps: int) -> dict[str, Any]:
 
 
 def save(model: Any, tokenizer: Any, out: Path) -> None:
-    """A plain checkpoint: adapters merged, safetensors, tokenizer beside (its own code, if it had any, is not)."""
+    """Save an ordinary checkpoint: adapters merged, weights as safetensors, and the tokenizer, without code of its own."""
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
     model.save_pretrained(out)

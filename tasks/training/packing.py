@@ -1,4 +1,4 @@
-"""Which rows share a block: best fit, longest first (Ding et al. 2024, arXiv:2404.10830). No row is cut."""
+"""Pack rows into blocks: best fit, longest first (Ding et al. 2024, arXiv:2404.10830). No row is cut."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import numpy.typing as npt
 
 
 def pack(lengths: npt.NDArray[np.int32], capacity: int) -> list[list[int]]:
-    """Blocks of row numbers; the lengths of a block add up to at most `capacity`. Every length must fit."""
+    """Return blocks of row numbers; the lengths of the rows of a block add up to at most `capacity` tokens.
+
+    Raises ValueError if a row is longer than `capacity`.
+    """
     if len(lengths) and int(lengths.max()) > capacity:
         raise ValueError(f"a row of {int(lengths.max())} tokens does not fit a block of {capacity}")
     blocks: list[list[int]] = []

@@ -1,6 +1,6 @@
 """The mathematics of proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347), as used on language models
 (Ouyang et al. 2022, arXiv:2203.02155). All tensors have the shape (completions, tokens); `mask` is 1 where a
-completion has a token, 0 before it (the prompt) and behind it. TRL left PPO out after 1.12.
+completion has a token and 0 before it (the prompt) and after it. TRL removed PPO after 1.12.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from typing import Any
 
 
 def token_rewards(logps: Any, reference: Any, rewards: Any, mask: Any, kl: float) -> Any:
-    """The reward (a number a completion) at its last token, less `kl` times log p / p_reference at each."""
+    """Return the reward of each token: `rewards` (one number per completion) at the last token, less `kl` times
+    log p / p_reference at every token."""
     import torch
 
     each = -kl * (logps - reference) * mask
@@ -19,26 +20,26 @@ def token_rewards(logps: Any, reference: Any, rewards: Any, mask: Any, kl: float
 
 
 def advantages(rewards: Any, values: Any, mask: Any, discount: float, trace: float) -> tuple[Any, Any]:
-    """Generalised advantage estimates (Schulman et al. 2015, arXiv:1506.02438) and the returns they imply.
+    """Return generalised advantage estimates (Schulman et al. 2015, arXiv:1506.02438) and the returns they imply.
 
-    The value behind the last token of a completion is 0.
+    The value after the last token of a completion is 0.
     """
     import torch
 
-    found = torch.zeros_like(rewards)
+    estimates = torch.zeros_like(rewards)
     after = torch.zeros_like(rewards[:, 0])  # the advantage, and the value, of the next token
     value_after = torch.zeros_like(after)
     for at in reversed(range(rewards.shape[1])):
-        there = mask[:, at]
+        present = mask[:, at]
         delta = rewards[:, at] + discount * value_after - values[:, at]
-        after = (delta + discount * trace * after) * there
-        value_after = values[:, at] * there
-        found[:, at] = after
-    return found, (found + values) * mask
+        after = (delta + discount * trace * after) * present
+        value_after = values[:, at] * present
+        estimates[:, at] = after
+    return estimates, (estimates + values) * mask
 
 
 def whitened(values: Any, mask: Any) -> Any:
-    """Mean 0 and variance 1 over the tokens there are."""
+    """Shift and scale the values to mean 0 and variance 1 over the tokens in `mask`."""
     count = mask.sum().clamp(min=1)
     mean = (values * mask).sum() / count
     variance = ((values - mean) ** 2 * mask).sum() / count
@@ -46,7 +47,7 @@ def whitened(values: Any, mask: Any) -> Any:
 
 
 def policy_loss(logps: Any, old: Any, advantage: Any, mask: Any, clip: float) -> Any:
-    """Sum over tokens of the clipped objective, negated."""
+    """Return the negated sum of the clipped objective over the tokens."""
     import torch
 
     ratio = (logps - old).exp()
@@ -55,8 +56,9 @@ def policy_loss(logps: Any, old: Any, advantage: Any, mask: Any, clip: float) ->
 
 
 def value_loss(values: Any, old: Any, returns: Any, mask: Any, clip: float) -> Any:
-    """Half the sum over tokens of the squared error, the new value kept within `clip` of the old where that is worse."""
+    """Return half the sum over tokens of the squared error of the new value or of the new value clipped to within `clip` of
+    the old one, whichever is larger."""
     import torch
 
-    near = old + (values - old).clamp(-clip, clip)
-    return 0.5 * (torch.maximum((values - returns) ** 2, (near - returns) ** 2) * mask).sum()
+    clipped = old + (values - old).clamp(-clip, clip)
+    return 0.5 * (torch.maximum((values - returns) ** 2, (clipped - returns) ** 2) * mask).sum()

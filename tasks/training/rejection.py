@@ -1,7 +1,7 @@
-"""Rejection sampling (Yuan et al. 2023, arXiv:2308.01825): a model's own right solutions, the distinct ones of each question.
+"""Rejection sampling (Yuan et al. 2023, arXiv:2308.01825): sample solutions and keep the distinct right ones per question.
 
-Two solutions are the same where they calculate the same: in words, the same equations in the same order; programs,
-the same code.
+Two solutions in words are the same if they have the same equations in the same order; two programs, if they have the same
+code.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tasks.training.completion import Completer
 from tasks.training.config import Rollout
 from tasks.training.reward import Verifier, Worth
 
-QUESTIONS = 512  # sampled and verified at a time
+QUESTIONS = 512  # questions per round of sampling and verification
 
 SAMPLED = pa.schema(
     [
@@ -41,10 +41,10 @@ def sample(
     seed: int,
     log: Callable[[str], None] = lambda text: None,
 ) -> dict[str, int]:
-    """Write the right, distinct solutions to `path` (Parquet, columns SAMPLED); whole or not at all.
+    """Write the distinct right solutions to `path` (Parquet, columns SAMPLED), completely or not at all.
 
-    rows: of `prompt` (a conversation), `answer`, `language`. Returns how many were sampled,
-    right, kept, and (neither right nor wrong) unknown or lost to infrastructure.
+    rows: have `prompt` (a conversation), `answer` and `language`. Returns how many solutions were sampled, right and kept,
+    and how many are neither right nor wrong: unknown, or lost to infrastructure.
     """
     counts = {"sampled": 0, "right": 0, "kept": 0, "unknown": 0, "infrastructure": 0}
     beside = path.with_suffix(".new")
@@ -54,18 +54,18 @@ def sample(
         pq.ParquetWriter(beside, SAMPLED) as writer,
     ):
         for start in range(0, len(rows), QUESTIONS):
-            asked = rows[start : start + QUESTIONS]
+            questions = rows[start : start + QUESTIONS]
             drawn = completer.complete(
-                asked["prompt"],
+                questions["prompt"],
                 max_new_tokens=rollout.max_new_tokens,
                 temperature=rollout.temperature,
                 samples=rollout.samples,
                 seed=seed_of(seed, "rejection", start),
             )
-            texts = [one.text for some in drawn for one in some]
-            each = [number for number, some in enumerate(drawn) for _ in some]
+            texts = [completion.text for completions in drawn for completion in completions]
+            each = [number for number, completions in enumerate(drawn) for _ in completions]
             worth = verifier.worths(
-                texts, [asked["answer"][i] for i in each], [asked["language"][i] for i in each]
+                texts, [questions["answer"][i] for i in each], [questions["language"][i] for i in each]
             )
             right = [
                 (i, text) for i, text, good in zip(each, texts, worth, strict=True) if good == Worth.RIGHT
@@ -75,7 +75,7 @@ def sample(
                 pa.Table.from_pylist(
                     [
                         {
-                            "question": asked["prompt"][i][0]["content"],
+                            "question": questions["prompt"][i][0]["content"],
                             "solution": text,
                             "solution_format": "cot",
                         }
@@ -93,7 +93,8 @@ def sample(
 
 
 def distinct(solutions: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
-    """The first of those of a question that calculate the same; (question, text) in their order."""
+    """Return the solutions, as (question number, text), without those that repeat the calculation of an earlier one to the
+    same question."""
     seen: set[tuple[int, str]] = set()
     kept = []
     for question, text in solutions:
@@ -105,8 +106,8 @@ def distinct(solutions: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
 
 
 def calculation(text: str) -> str:
-    """What makes two solutions the same: their equations without spaces; of a text without any, the text itself."""
+    """Return the part of a solution that is compared: its equations without spaces, or the whole text if it has none."""
     if "```" in text:
         return "".join(text.split())
-    found = ["".join(one.split()) for one in _EQUATION.findall(text)]
-    return "\n".join(found) or " ".join(text.split())
+    equations = ["".join(equation.split()) for equation in _EQUATION.findall(text)]
+    return "\n".join(equations) or " ".join(text.split())

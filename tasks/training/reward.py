@@ -1,9 +1,9 @@
-"""What a completion is worth: by its final answer, where that can be known, or what a reward model says.
+"""Rewards of completions, from their final answer (Verifier) or from a reward model (RewardModel).
 
-A failure of ours (sandbox, judge) and an answer that cannot be compared are no rewards: such a completion is skipped by
-rft, has no reward (None) for grpo and rloo, and is masked by ppo. A group of grpo or rloo takes its mean over the
-completions that have a reward; so completions of groups without such a loss have the advantages of a run without any
-failure, bit for bit, and the others have those of a smaller group, whose baseline is unbiased as well.
+A completion gets no reward if the sandbox or the judge failed, or if its answer cannot be compared: rft skips it, its reward
+is None for grpo and rloo, and ppo masks it. grpo and rloo take the mean of a group over the completions that have a reward.
+So the advantages of groups without a failure are the same, bit for bit, as in a run without any failure; the other groups
+are smaller, and their baseline is unbiased as well.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from tasks.training.config import VERIFIER, TrainError
 
 
 class Worth(StrEnum):
-    """What is known of a completion. Only the first two are rewards."""
+    """What is known about the correctness of a completion. Only the first two kinds give a reward."""
 
     RIGHT = "right"  # its final answer equals the reference answer
-    WRONG = "wrong"  # its answer differs, it states none, or its program failed by its own fault
+    WRONG = "wrong"  # its answer differs, it states none, or its program has an error
     UNKNOWN = "unknown"  # the judge could not compare its answer with the reference
-    INFRASTRUCTURE = "infrastructure"  # the sandbox or the judge's processes failed, TRIES times
+    INFRASTRUCTURE = "infrastructure"  # the sandbox or the judge's processes failed TRIES times
 
 
-TRIES = 2  # times that a completion is judged again where our own infrastructure failed
-WINDOW = 256  # completions over which the share without a verdict is watched, once LEAST of them are there
+TRIES = 2  # times that a completion is judged in all, if the infrastructure fails
+WINDOW = 256  # completions over which the share without a judgement is watched, from LEAST completions on
 LEAST = 64
 _WORTH = {"equal": Worth.RIGHT, "different": Worth.WRONG, "unknown": Worth.UNKNOWN}
 _REWARD = {Worth.RIGHT: 1.0, Worth.WRONG: 0.0}
 
 
 class Verifier:
-    """Tells what a completion is worth by its final answer. A completion that is a program is run in the sandbox for
-    its answer (SandboxUnavailable where there is none). A context manager.
+    """A context manager that judges completions by their final answer. A completion that is a program is run in the sandbox.
 
-    `most_unjudged`: the largest share of the last WINDOW completions that may be unknown or lost to infrastructure;
-    TrainError above it. `judge` and `sandbox`: those to use instead of the verifier's own, which it closes.
+    most_unjudged: the largest share of the last WINDOW completions that may be unknown or lost to infrastructure.
+    judge, sandbox: used instead of the verifier's own, and left open. Raises TrainError above the share `most_unjudged`, and
+    SandboxUnavailable if there is a program but no sandbox.
     """
 
     def __init__(
@@ -60,32 +60,32 @@ class Verifier:
     def rewards(
         self, completions: Sequence[str], answers: Sequence[str], languages: Sequence[str]
     ) -> list[float | None]:
-        """1.0 (right), 0.0 (wrong) or None (not known) per completion; `answers` are the references. A None is not a
-        reward of 0: whoever learns from rewards leaves such a completion out."""
+        """Return 1.0 (right), 0.0 (wrong) or None (not known) per completion; `answers` are the references. None is not a
+        reward of 0: training leaves such a completion out."""
         return [_REWARD.get(worth) for worth in self.worths(completions, answers, languages)]
 
     def worths(
         self, completions: Sequence[str], answers: Sequence[str], languages: Sequence[str]
     ) -> list[Worth]:
-        """What is known of each completion; `answers` are the references. TrainError where too many are unjudged."""
-        found: list[Worth | None] = [None] * len(completions)
+        """Return the Worth of each completion; `answers` are the references. Raises TrainError if too many are unjudged."""
+        worths_found: list[Worth | None] = [None] * len(completions)
         for _ in range(TRIES):
-            left = [i for i, worth in enumerate(found) if worth in (None, Worth.INFRASTRUCTURE)]
+            left = [i for i, worth in enumerate(worths_found) if worth in (None, Worth.INFRASTRUCTURE)]
             if not left:
                 break
             judged = self._judged(
                 [completions[i] for i in left], [answers[i] for i in left], [languages[i] for i in left]
             )
             for i, worth in zip(left, judged, strict=True):
-                found[i] = worth
-        known = [worth for worth in found if worth is not None]
+                worths_found[i] = worth
+        known = [worth for worth in worths_found if worth is not None]
         self.counts.update(known)
         self._recent.extend(known)
         self._watch()
         return known
 
     def shares(self) -> dict[str, float]:
-        """The share of each kind of Worth among all completions so far, as a curve's values; empty before the first."""
+        """Return the share of each kind of Worth among all completions so far, as values of a curve; empty before the first."""
         total = self.counts.total()
         return {f"worth/{worth}": round(self.counts[worth] / total, 4) for worth in Worth} if total else {}
 
@@ -102,35 +102,39 @@ class Verifier:
     def _judged(
         self, completions: Sequence[str], answers: Sequence[str], languages: Sequence[str]
     ) -> list[Worth]:
-        found, lost, unmarked = self._answers(completions, languages)
+        extracted, lost, unmarked = self._answers(completions, languages)
         worths = [Worth.INFRASTRUCTURE if i in lost else Worth.WRONG for i in range(len(completions))]
-        asked = [i for i, answer in enumerate(found) if answer]
+        with_answer = [i for i, answer in enumerate(extracted) if answer]
         try:
-            said = self._judge.equal([(found[i] or "", answers[i]) for i in asked])
+            judgements = self._judge.equal([(extracted[i] or "", answers[i]) for i in with_answer])
         except WorkerError:
-            for i in asked:
+            for i in with_answer:
                 worths[i] = Worth.INFRASTRUCTURE
             return worths
-        for i, verdict in zip(asked, said, strict=True):
-            worths[i] = _WORTH[verdict]
-            if verdict == "unknown" and i in unmarked and decide(found[i] or "", answers[i]) == "unknown":
-                worths[i] = Worth.WRONG  # prose that is not even said to be the answer: it states none
+        for i, judgement in zip(with_answer, judgements, strict=True):
+            worths[i] = _WORTH[judgement]
+            if (
+                judgement == "unknown"
+                and i in unmarked
+                and decide(extracted[i] or "", answers[i]) == "unknown"
+            ):
+                worths[i] = Worth.WRONG  # prose without a marked answer: it states none
         return worths
 
     def answers(self, completions: Sequence[str], languages: Sequence[str]) -> list[str | None]:
-        """The final answer of each completion; None where it has none."""
+        """Return the final answer of each completion, or None if it has none."""
         return self._answers(completions, languages)[0]
 
     def _answers(
         self, completions: Sequence[str], languages: Sequence[str]
     ) -> tuple[list[str | None], set[int], set[int]]:
-        """The final answers, which completions have none because the sandbox failed, and of which the answer is only
-        the end of the text, nothing in it being marked as the answer."""
+        """Return the final answers, the numbers of the completions without one because the sandbox failed, and the numbers of
+        those whose answer is the end of the text since none is marked."""
         stated = [extract(text, language) for text, language in zip(completions, languages, strict=True)]
         programs: dict[int, str] = {}
         for i, text in enumerate(completions):
             answer = stated[i]
-            # equations beside a marked answer are its working; without a mark they may be a program without fences
+            # equations beside a marked answer are its derivation; without a mark they may be a program without fences
             code = program(text, unfenced=answer is None or not answer.marked)
             if code is not None:
                 programs[i] = code
@@ -142,12 +146,12 @@ class Verifier:
             results = self._sandbox.run(list(programs.values()))
             printed = {i: result.answer or None for i, result in zip(programs, results, strict=True)}
             lost = {i for i, result in zip(programs, results, strict=True) if result.verdict == "infra"}
-        found = [
+        extracted = [
             extract(printed[i] or "", languages[i]) if i in programs else answer
             for i, answer in enumerate(stated)
         ]
-        unmarked = {i for i, one in enumerate(found) if one and not one.marked}
-        return [one.answer if one else None for one in found], lost, unmarked
+        unmarked = {i for i, one in enumerate(extracted) if one and not one.marked}
+        return [one.answer if one else None for one in extracted], lost, unmarked
 
     def __enter__(self) -> Verifier:
         return self
@@ -159,7 +163,7 @@ class Verifier:
 
 
 class RewardModel:
-    """What a checkpoint of the method `reward` says of question and completion: a logit, of any size."""
+    """A checkpoint of the training method `reward`. The reward of a completion is a logit, which is not bounded."""
 
     def __init__(self, checkpoint: str) -> None:
         import torch
@@ -172,21 +176,22 @@ class RewardModel:
         self.model = model_of(checkpoint, kind=AutoModelForSequenceClassification).to(device).eval()
 
     def rewards(self, prompts: Sequence[Any], completions: Sequence[str]) -> list[float]:
-        """One a completion; `prompts` are conversations."""
+        """Return one reward per completion; `prompts` are conversations."""
         import torch
 
         talks = [
-            [*prompt, {"role": "assistant", "content": said}]
-            for prompt, said in zip(prompts, completions, strict=True)
+            [*prompt, {"role": "assistant", "content": completion}]
+            for prompt, completion in zip(prompts, completions, strict=True)
         ]
         texts = [self.tokenizer.apply_chat_template(talk, tokenize=False) for talk in talks]
-        read = self.tokenizer(
+        tokens = self.tokenizer(
             texts, return_tensors="pt", padding=True, padding_side="right", add_special_tokens=False
         )
         with torch.inference_mode():
-            found: list[float] = self.model(**read.to(self.model.device)).logits[:, 0].float().tolist()
-        return found
+            logits: list[float] = self.model(**tokens.to(self.model.device)).logits[:, 0].float().tolist()
+        return logits
 
 
 def is_verifier(reward: str) -> bool:
+    """Return whether the setting `rollout.reward` names the verifier rather than a checkpoint."""
     return reward == VERIFIER

@@ -1,11 +1,11 @@
-"""A training run from beginning to end, without Prefect: `train(config, store, out)`.
+"""Run a whole training without Prefect: `train(config, store, out)` writes these files.
 
-    out/run.json       what was trained, on what, with what: written last, so its existence means complete
+    out/run.json       the lineage of the run; it is written last, so it exists only if the run is complete
     out/checkpoint     the trained model, an ordinary Hugging Face checkpoint
-    out/curves.png     and stage-N/curves.jsonl, points as they come
+    out/curves.png     the plot of stage-N/curves.jsonl, which get one line per point during the training
 
-Run again with the same configuration it goes on where it was: finished stages are kept, an unfinished one resumes
-from its newest checkpoint to the same weights as without the interruption.
+A second call with the same configuration continues the run: finished stages are kept, and an unfinished one resumes from
+its newest checkpoint. The weights are the same as without the interruption.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from tasks.training.job import CHECKPOINT, METRICS, Job, Log
 from tasks.training.launch import launch
 
 RECORD = "run.json"
-BEGUN = "config.json"
-VOCABULARY_ROWS = 20_000  # of each dataset, that a fresh student's tokenizer is made of
+PINNED = "config.json"
+VOCABULARY_ROWS = 20_000  # rows per dataset from which the tokenizer of a fresh student is built
 PACKAGES = ("accelerate", "datasets", "peft", "pyarrow", "tokenizers", "torch", "transformers", "trl")
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A finished run. `metrics`: of the last stage; `lineage`: what record RECORD says."""
+    """A finished run. `metrics` are those of the last stage; `lineage` is the content of RECORD."""
 
     checkpoint: Path
     metrics: dict[str, Any]
@@ -51,9 +51,9 @@ class Trained:
 
 
 def train(config: Train, store: Store, out: Path, *, log: Log = lambda text: None) -> Trained:
-    """Train as configured, into the folder `out`.
+    """Train as configured and write the results to the folder `out`.
 
-    Raises TrainError (a setting, a checkpoint, data that cannot be used) and StorageError (no such version).
+    Raises TrainError if a setting, a checkpoint or the data cannot be used, and StorageError if a version does not exist.
     """
     from transformers.utils import logging
 
@@ -74,7 +74,7 @@ def train(config: Train, store: Store, out: Path, *, log: Log = lambda text: Non
             job = Job(config, stage, number, store, chosen, base, out / f"stage-{number}", log)
             metrics.append(_stage(job))
             base = str(job.out / CHECKPOINT)
-    # links, not copies: a checkpoint may be larger than what is left of the disk
+    # links, not copies: the disk may have no room for a second copy of the checkpoint
     shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
     shutil.copytree(base, out / CHECKPOINT, copy_function=os.link)
     from tasks.training.curves import plot
@@ -86,7 +86,7 @@ def train(config: Train, store: Store, out: Path, *, log: Log = lambda text: Non
 
 
 def read(out: Path) -> Trained:
-    """A finished run."""
+    """Read the record of a finished run."""
     lineage = json.loads((out / RECORD).read_text(encoding="utf-8"))
     return Trained(out / CHECKPOINT, lineage["stages"][-1]["metrics"], lineage)
 
@@ -99,22 +99,22 @@ def _same(before: dict[str, Any], config: Train, out: Path) -> None:
 
 
 def _pinned(config: Train, store: Store, out: Path) -> list[tuple[Version, ...]]:
-    """The versions of each stage: those that the first start of this run found, else what the names mean now."""
+    """Return the versions of each stage: those that the first start of this run pinned, or else what the names refer to now."""
     names = [[source.dataset for source in stage.data] for stage in config.stages()]
-    begun = out / BEGUN
-    if begun.exists():
-        before = json.loads(begun.read_text(encoding="utf-8"))
+    record = out / PINNED
+    if record.exists():
+        before = json.loads(record.read_text(encoding="utf-8"))
         _same(before["config"], config, out)
         return [tuple(store.resolve(name) for name in stage) for stage in before["versions"]]
-    found = [tuple(store.resolve(name) for name in stage) for stage in names]
+    versions = [tuple(store.resolve(name) for name in stage) for stage in names]
     out.mkdir(parents=True, exist_ok=True)
-    pinned = [[str(version) for version in stage] for stage in found]
-    _write(begun, {"config": config.model_dump(mode="json"), "versions": pinned})
-    return found
+    pinned = [[str(version) for version in stage] for stage in versions]
+    _write(record, {"config": config.model_dump(mode="json"), "versions": pinned})
+    return versions
 
 
 def check(config: Train, store: Store) -> None:
-    """StorageError or ModelMissing for what can be known to fail before Prefect is started."""
+    """Check the versions and models of a run before Prefect is started. Raises StorageError or ModelMissing."""
     for stage in config.stages():
         for source in stage.data:
             store.resolve(source.dataset)
@@ -131,7 +131,7 @@ def check(config: Train, store: Store) -> None:
 
 
 def _fresh(config: Train, store: Store, versions: list[Version], out: Path) -> Path:
-    """An untrained student, its tokenizer made of the first rows of each version."""
+    """Create an untrained student with a tokenizer built from the first rows of each version; return its folder."""
     from tasks.training import student
 
     if not (out / "config.json").exists():
@@ -157,7 +157,7 @@ def _texts(store: Store, versions: list[Version]) -> Iterator[str]:
 
 
 def _stage(job: Job) -> dict[str, Any]:
-    """The metrics of the stage, trained now or before."""
+    """Train the stage, unless an earlier start did, and return its metrics."""
     finished = job.finished()
     if finished is None:
         job.out.mkdir(parents=True, exist_ok=True)

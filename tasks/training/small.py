@@ -1,7 +1,7 @@
-"""Fitting a model that fits a CPU: supervised steps over pre-tokenised rows, with nothing between the rows and the loss.
+"""Fit a small model on a CPU: supervised steps over pre-tokenised rows, without a trainer.
 
-For models of millions of parameters at most and rows that fit in memory. A trainer's fixed cost a step is larger
-than such a model's own; recipes for real models are in tasks/training/run.py.
+For models of at most a few million parameters and rows that fit in memory. A trainer's fixed cost per step is larger than
+the cost of a step of such a model. Training runs of real models are in tasks/training/run.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Recipe:
     """AdamW with linear warm-up and cosine decay to a tenth of `peak`."""
 
     steps: int
-    batch: int = 32  # rows a step
+    batch: int = 32  # rows per step
     peak: float = 2e-3  # learning rate
     warmup: float = 0.1  # share of the steps
     decay: float = 0.01  # weight decay
@@ -35,8 +35,8 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Token ids of prompt (at least one) and completion; the loss counts the completion, times `weight`: one number,
-    or one of each of its tokens."""
+    """Token ids of a prompt (at least one) and a completion. The loss covers the completion, multiplied by `weight`: one
+    number, or one number per token."""
 
     prompt: list[int]
     completion: list[int]
@@ -49,7 +49,7 @@ class Example:
 def examples(
     tokenizer: Any, pairs: Sequence[tuple[str, str]], weights: Sequence[float] | None = None
 ) -> list[Example]:
-    """Rows for `fit` from (prompt text, completion text); the tokenizer's end token is added."""
+    """Return the rows for `fit` from pairs of prompt and completion text; the tokenizer's end token is appended."""
     if not pairs:
         return []
     prompts = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
@@ -63,10 +63,10 @@ def examples(
 
 
 def fit(model: Any, rows: Sequence[Example], recipe: Recipe, *, seed: int) -> list[float]:
-    """Trains the model in place; returns the loss of each step (nats a weighted token).
+    """Train the model in place and return the loss of each step (nats per weighted token).
 
     Rows are shuffled anew each epoch. A step's loss is the weighted mean over the batch's completion tokens:
-    sum(weight x nats) / sum(weight), so a row of weight 0 teaches nothing.
+    sum(weight x nats) / sum(weight), so a row of weight 0 has no effect. Raises ValueError if there are no rows.
     """
     if not rows:
         raise ValueError("nothing to train on: no rows were given")
@@ -89,13 +89,13 @@ def fit(model: Any, rows: Sequence[Example], recipe: Recipe, *, seed: int) -> li
 
 
 def supervised(rows: Sequence[Example], model: Any) -> Any:
-    """The loss of one batch (nats a weighted token)."""
+    """Return the loss of one batch (nats per weighted token)."""
     nats, weights = token_nats(rows, model)
     return (nats * weights).sum() / weights.sum().clamp(min=1e-8)
 
 
 def token_nats(rows: Sequence[Example], model: Any) -> tuple[Any, Any]:
-    """(nats, weights), both (rows, longest): of each completion token; weight 0 elsewhere."""
+    """Return the nats and the weight of each completion token, both of shape (rows, longest); the weight is 0 elsewhere."""
     longest = max(len(row) for row in rows)
     ids = np.zeros((len(rows), longest), dtype=np.int64)
     mask = np.zeros((len(rows), longest), dtype=np.int64)
@@ -103,13 +103,13 @@ def token_nats(rows: Sequence[Example], model: Any) -> tuple[Any, Any]:
     for i, row in enumerate(rows):
         ids[i, : len(row)] = row.prompt + row.completion
         mask[i, : len(row)] = 1
-        weights[i, len(row.prompt) - 1 : len(row) - 1] = row.weight  # at the place that predicts the token
+        weights[i, len(row.prompt) - 1 : len(row) - 1] = row.weight  # at the position that predicts the token
     targets = torch.from_numpy(np.roll(ids, -1, axis=1))
     weight = torch.from_numpy(weights)
     # right padding: no real token sees a pad, causality alone is the mask
     hidden = model.model(input_ids=torch.from_numpy(ids), use_cache=False).last_hidden_state
     counted = weight > 0
-    # only places that count are worth a row of the vocabulary
+    # logits over the vocabulary are computed only at positions that count
     nats = torch.nn.functional.cross_entropy(
         model.lm_head(hidden[counted]).float(), targets[counted], reduction="none"
     )
@@ -117,24 +117,24 @@ def token_nats(rows: Sequence[Example], model: Any) -> tuple[Any, Any]:
 
 
 def batches(lengths: Sequence[int], recipe: Recipe, seed: int) -> list[list[int]]:
-    """Row numbers of each step: every row once an epoch, rows of like length together."""
+    """Return the row numbers of each step: every row once per epoch, rows of similar length together."""
     rng = np.random.default_rng(seed_of(seed, "batches"))
     size = np.asarray(lengths)
-    found: list[list[int]] = []
+    steps: list[list[int]] = []
     left: list[int] = []
     need = recipe.batch * _WINDOW
-    while len(found) < recipe.steps:
+    while len(steps) < recipe.steps:
         while len(left) < need:
             left.extend(rng.permutation(len(size)).tolist())
         window, left = left[:need], left[need:]
         window.sort(key=lambda i: size[i])
         cut = [window[i : i + recipe.batch] for i in range(0, need, recipe.batch)]
-        found.extend(cut[i] for i in rng.permutation(len(cut)))
-    return found[: recipe.steps]
+        steps.extend(cut[i] for i in rng.permutation(len(cut)))
+    return steps[: recipe.steps]
 
 
 def _share(step: int, recipe: Recipe) -> float:
-    """The share of the peak learning rate at a step."""
+    """Return the share of the peak learning rate at a step."""
     warm = max(1, round(recipe.warmup * recipe.steps))
     if step < warm:
         return (step + 1) / warm

@@ -1,8 +1,9 @@
-"""The small student: a Llama-shaped transformer of about a million parameters that learns from scratch on a CPU
-in minutes, with a digit-level tokenizer built from the data. Saved as an ordinary Hugging Face checkpoint
-(safetensors, tokenizer.json, a chat template), so that transformers, TRL and vLLM load it like any other.
+"""The small student: a transformer of the Llama architecture with about a million parameters, trained from scratch on a CPU
+in minutes.
 
-It knows nothing but the texts it is trained on, and its context is short.
+Its tokenizer is built from the data and splits numbers into digits. It is saved as an ordinary Hugging Face checkpoint
+(safetensors, tokenizer.json, a chat template), so that transformers, TRL and vLLM load it like any other. It knows only the
+texts that it was trained on, and its context is short.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from storage.errors import ForPeople
 END, PAD = "<|end|>", "<|pad|>"
 ROLES = ("system", "user", "assistant")
 
-# The generation marks let trainers mask everything that the assistant did not say.
+# the generation tags let trainers mask everything outside the assistant's turns
 TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>"
     "{% if message.role == 'assistant' %}{% generation %}{{ message.content }}<|end|>{% endgeneration %}"
@@ -25,39 +26,40 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
-# A digit is a token, always the same one: the space before a number belongs to the word or sign before it.
+# Each digit is one token, always the same: the space before a number belongs to the word or sign before it.
 _PIECES = r"[0-9]| ?(?:\p{L}+|[^\s\p{L}0-9]+)(?: (?=[0-9]))?|\s+"
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Sizes of a student; the default has about 0.9 M parameters."""
+    """The sizes of a student; the default has about 0.9 million parameters."""
 
     hidden: int = 128
     feedforward: int = 344
     layers: int = 4
     heads: int = 4
     context: int = 1024  # tokens
-    vocabulary: int = 512  # tokens, at most; 256 bytes, 5 marks, the rest learned
+    vocabulary: int = 512  # tokens, at most: 256 bytes, 5 special tokens, the rest learned
 
 
 class TooSmall(ForPeople, ValueError):
-    """A vocabulary without room for every byte and the marks."""
+    """A vocabulary too small for every byte and the special tokens."""
 
 
 def tokenizer_of(texts: Iterable[str], shape: Shape = Shape()) -> Any:
-    """A byte-level BPE tokenizer of the texts: any text goes in and comes out unchanged, every digit is a token.
+    """Train a byte-level BPE tokenizer on the texts. It decodes every text unchanged, and every digit is one token.
 
-    Returns a transformers tokenizer whose end-of-sequence token ends an answer.
+    Returns a transformers tokenizer whose end-of-sequence token ends an answer. Raises TooSmall if the vocabulary of `shape`
+    has no room for the bytes and special tokens.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    marks = [PAD, END, *(f"<|{role}|>" for role in ROLES)]
-    if shape.vocabulary < len(alphabet) + len(marks):
+    special_tokens = [PAD, END, *(f"<|{role}|>" for role in ROLES)]
+    if shape.vocabulary < len(alphabet) + len(special_tokens):
         raise TooSmall(
-            f"vocabulary {shape.vocabulary}: every byte and mark needs a token, at least {len(alphabet) + len(marks)}"
+            f"vocabulary {shape.vocabulary}: every byte and mark needs a token, at least {len(alphabet) + len(special_tokens)}"
         )
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -71,7 +73,7 @@ def tokenizer_of(texts: Iterable[str], shape: Shape = Shape()) -> Any:
         texts,
         trainers.BpeTrainer(
             vocab_size=shape.vocabulary,
-            special_tokens=marks,
+            special_tokens=special_tokens,
             initial_alphabet=sorted(alphabet),
             show_progress=False,
         ),
@@ -88,7 +90,7 @@ def tokenizer_of(texts: Iterable[str], shape: Shape = Shape()) -> Any:
 
 
 def model_of(tokenizer: Any, *, seed: int, shape: Shape = Shape()) -> Any:
-    """An untrained LlamaForCausalLM for the tokenizer; equal seeds give equal weights."""
+    """Return an untrained LlamaForCausalLM for the tokenizer; equal seeds give equal weights."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -100,7 +102,7 @@ def model_of(tokenizer: Any, *, seed: int, shape: Shape = Shape()) -> Any:
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.heads,
         max_position_embeddings=shape.context,
-        # the usual 0.02 is for widths of thousands: at this one it halves the speed of learning (docs/log.md)
+        # the usual 0.02 suits widths of thousands; at this width it halves the speed of learning (docs/log.md)
         initializer_range=shape.hidden**-0.5,
         tie_word_embeddings=True,
         bos_token_id=None,
@@ -113,13 +115,13 @@ def model_of(tokenizer: Any, *, seed: int, shape: Shape = Shape()) -> Any:
 
 
 def fresh(texts: Iterable[str], out: Path, *, seed: int = 0, shape: Shape = Shape()) -> Path:
-    """Writes an untrained student with a tokenizer of the texts as a checkpoint folder, and returns the folder."""
+    """Write an untrained student with a tokenizer of the texts as a checkpoint folder, and return the folder."""
     tokenizer = tokenizer_of(texts, shape)
     return save(model_of(tokenizer, seed=seed, shape=shape), tokenizer, out)
 
 
 def save(model: Any, tokenizer: Any, out: Path) -> Path:
-    """Writes model and tokenizer as a checkpoint folder (weights as safetensors), and returns the folder."""
+    """Write model and tokenizer as a checkpoint folder (weights as safetensors), and return the folder."""
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     return out

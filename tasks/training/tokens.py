@@ -1,7 +1,8 @@
-"""Rows as tokens: what the model reads, which of it it learns, and how much that weighs. Columns, never objects.
+"""Turn rows into token arrays: what the model reads, which tokens it learns, and how much each row weighs.
 
-The prompt is the checkpoint's own chat template around the question, so that training reads what serving will;
-the completion ends with the end-of-sequence token. Both are tokenized apart: no token spans the mask's edge.
+The prompt is the checkpoint's own chat template around the question, so that the model is trained on the text that it is
+served. The completion ends with the end-of-sequence token. Prompt and completion are tokenized separately, so no token
+spans the edge of the loss mask.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
 COLUMNS = ("question", "solution", "solution_format", "loss_weight")
-SYSTEM = "system"  # a further column of files that are no dataset
+SYSTEM = "system"  # an optional column of files that are not datasets: the system message
 
-# For checkpoints that have none: the question, a line break, the answer.
+# for checkpoints without a chat template: the question, a line break, the answer
 PLAIN = (
     "{% for message in messages %}{% if message.role == 'assistant' %}"
     "{% generation %}{{ message.content }}{{ eos_token }}{% endgeneration %}"
@@ -36,8 +37,11 @@ _MARK = "\ue000"  # a private-use character: no template has it
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Rows of tokens end to end: `ids` (of all rows), `lengths` (a row), `prompts` (leading tokens of a row that are
-    not learned), `weights` (of a row's loss)."""
+    """The tokens of several rows, concatenated.
+
+    `ids` holds the tokens of all rows. The others have one entry per row: `lengths` in tokens, `prompts` (the number of
+    leading tokens that are not learned) and `weights` (the loss weight).
+    """
 
     ids: Ints
     lengths: Ints
@@ -48,12 +52,12 @@ class Tokens:
         return len(self.lengths)
 
     def starts(self) -> npt.NDArray[np.int64]:
-        """Where each row begins in `ids`."""
+        """Return the index in `ids` at which each row begins."""
         ends = np.cumsum(self.lengths, dtype=np.int64)
         return ends - self.lengths
 
     def take(self, order: npt.NDArray[np.int64]) -> Tokens:
-        """The rows of these numbers, in this order."""
+        """Return the rows with these numbers, in this order."""
         lengths = self.lengths[order]
         return Tokens(
             self.ids[_spread(self.starts()[order], lengths)],
@@ -64,6 +68,7 @@ class Tokens:
 
     @staticmethod
     def joined(parts: Sequence[Tokens]) -> Tokens:
+        """Concatenate the rows of several parts."""
         return Tokens(
             np.concatenate([part.ids for part in parts] or [np.empty(0, np.int32)]),
             np.concatenate([part.lengths for part in parts] or [np.empty(0, np.int32)]),
@@ -73,24 +78,24 @@ class Tokens:
 
 
 def _spread(starts: npt.NDArray[np.int64], lengths: Ints) -> npt.NDArray[np.int64]:
-    """start, start + 1, ... of each row, end to end."""
+    """Return start, start + 1, ... for each row, concatenated."""
     total = int(lengths.sum())
     before = np.cumsum(lengths, dtype=np.int64) - lengths
     return np.repeat(starts - before, lengths) + np.arange(total, dtype=np.int64)
 
 
 def prompts_of(tokenizer: Any, system: str | None = None) -> Callable[[str], str]:
-    """Question to the text that the model is prompted with, behind a system message where there is one."""
+    """Return a function from a question to the prompt text, which begins with the system message if one is given."""
     if tokenizer.chat_template is None:
         tokenizer.chat_template = PLAIN
 
     def render(question: str) -> str:
-        said = [{"role": "system", "content": system}] if system else []
-        said.append({"role": "user", "content": question})
-        return str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
+        messages = [{"role": "system", "content": system}] if system else []
+        messages.append({"role": "user", "content": question})
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
     before, mark, after = render(_MARK).partition(_MARK)
-    # most templates only surround: then one rendering serves all; others may strip or number
+    # most templates only surround the question: then one rendering serves all; others may strip or number it
     probe = f" {_MARK}x\n"
     if mark and render(probe) == before + probe + after:
         return lambda question: before + question + after
@@ -98,13 +103,13 @@ def prompts_of(tokenizer: Any, system: str | None = None) -> Callable[[str], str
 
 
 class Encoder:
-    """Batches of rows to tokens. `dropped` counts what was left out, by reason.
+    """Encodes batches of rows as tokens. `dropped` counts the rows that were left out, by reason.
 
-    Rows over `length` tokens are left out, not cut: a cut solution has no answer. So are rows that hold one of the
-    tokenizer's special tokens as text, which would end a turn in the middle.
+    Rows of more than `length` tokens are left out rather than cut, since a cut solution has no answer. Rows that contain
+    one of the tokenizer's special tokens as text are left out too, since it would end a turn in the middle.
 
-    whole: documents for continued pretraining: all is learned but the first token, and a row over `length` becomes
-    several.
+    whole: encode documents for continued pretraining. All tokens but the first are learned, and a row of more than
+    `length` tokens becomes several.
     """
 
     def __init__(self, tokenizer: Any, length: int, *, weighted: bool = True, whole: bool = False) -> None:
@@ -119,7 +124,8 @@ class Encoder:
         self._end = int(tokenizer.eos_token_id)
 
     def rows(self, batch: pa.RecordBatch) -> Tokens:
-        """Of columns COLUMNS, every one with a solution; SYSTEM, where there is one, is the system message."""
+        """Encode a batch with the columns COLUMNS, in which every row has a solution. The column SYSTEM, if present, gives the
+        system message."""
         weights = np.ones(batch.num_rows, np.float32)
         if self.weighted:
             weights = pc.fill_null(batch.column("loss_weight"), 1.0).to_numpy(zero_copy_only=False)
@@ -135,7 +141,7 @@ class Encoder:
         weights: Floats,
         systems: Sequence[str | None] | None = None,
     ) -> Tokens:
-        """The same of texts; weights of shape (rows,)."""
+        """Encode texts in the same way; `weights` has the shape (rows,)."""
         systems = systems or [None] * len(questions)
         clean = [
             not self._holds_special(q) and not self._holds_special(s)
@@ -145,11 +151,11 @@ class Encoder:
         kept = [i for i, good in enumerate(clean) if good]
         if self.whole:
             return self._documents([f"{questions[i]}\n{solutions[i]}" for i in kept])
-        asked = self._encoded([self._prompt_of(systems[i])(questions[i]) for i in kept])
-        told = self._encoded([solutions[i] for i in kept])
+        prompt_ids = self._encoded([self._prompt_of(systems[i])(questions[i]) for i in kept])
+        solution_ids = self._encoded([solutions[i] for i in kept])
         pieces: list[list[int]] = []
         prompts, lengths, chosen = [], [], []
-        for i, prompt, answer in zip(kept, asked, told, strict=True):
+        for i, prompt, answer in zip(kept, prompt_ids, solution_ids, strict=True):
             size = len(prompt) + len(answer) + 1
             if size > self.length:
                 self.dropped["too long"] += 1
@@ -183,8 +189,8 @@ class Encoder:
     def _encoded(self, texts: list[str]) -> list[list[int]]:
         backend = getattr(self.tokenizer, "backend_tokenizer", None)
         if backend is None:
-            found: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
-            return found
+            ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+            return ids
         return [one.ids for one in backend.encode_batch_fast(texts, add_special_tokens=False)]
 
 
@@ -194,6 +200,6 @@ def _flat(pieces: list[list[int]]) -> Ints:
 
 
 def _cut(ids: list[int], length: int) -> list[list[int]]:
-    """Pieces of at most `length` tokens; one of a single token, which teaches nothing, is left out."""
+    """Cut into pieces of at most `length` tokens. A piece of a single token is left out: it has nothing to predict."""
     pieces = [ids[start : start + length] for start in range(0, len(ids), length)]
     return [piece for piece in pieces if len(piece) > 1]

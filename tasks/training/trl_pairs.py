@@ -1,4 +1,5 @@
-"""Running a trainer of TRL as a stage: our steps, curves, resumption and checkpoint around its loss."""
+"""Run a TRL trainer as a training stage: TRL computes the loss; steps, curves, resumption and checkpoint are those of all
+methods."""
 
 from __future__ import annotations
 
@@ -13,25 +14,27 @@ from tasks.training.models import arguments, save, tokenizer_of
 from tasks.training.tokens import prompts_of
 
 
-def talking(base: str) -> Any:
-    """The tokenizer of a checkpoint, with a chat template whether it has one or not."""
+def chat_tokenizer(base: str) -> Any:
+    """Return the tokenizer of a checkpoint, with a plain chat template if it has none."""
     tokenizer = tokenizer_of(base)
     prompts_of(tokenizer)
     return tokenizer
 
 
-def preferring(
+def train_with_trl(
     job: Job,
     rows: int,
     tokenizer: Any,
     make: Callable[..., Any],
     more: Callable[[], dict[str, float]] = dict,
 ) -> dict[str, Any]:
-    """Train what `make(steps, **arguments)` gives, an epoch having so many rows; returns the metrics. `more`: further
-    values of each point of the curve."""
+    """Train the trainer that `make(steps, **arguments)` returns, and return the metrics.
+
+    rows: the number of rows per epoch. more: returns further values for each point of the curve.
+    """
     steps = job.steps(rows)
     settings = arguments(job, steps)
-    # TRL keeps transformers' older name for it, and means yes where nothing is said
+    # TRL uses transformers' older name, and its default is true
     settings["gradient_checkpointing"] = settings.pop("activation_checkpointing")
     trainer = make(steps, **settings)
     trainer.args._n_gpu = min(trainer.args.n_gpu, 1)

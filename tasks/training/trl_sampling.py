@@ -1,4 +1,4 @@
-"""Running a trainer of TRL that samples completions while it trains and is told what each is worth."""
+"""Run a TRL trainer that samples completions while it trains and gets a reward for each."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from tasks.training.job import Job
 from tasks.training.mapped import PROBLEM, mapped, problems
 from tasks.training.models import lora_of, model_of
 from tasks.training.reward import RewardModel, Verifier, is_verifier
-from tasks.training.trl_pairs import preferring, talking
+from tasks.training.trl_pairs import chat_tokenizer, train_with_trl
 
 
-def sampling(job: Job, trainer: Any, configuration: Any) -> dict[str, Any]:
-    """`batch` completions a step, `rollout.samples` of a prompt."""
+def train_sampling(job: Job, trainer: Any, configuration: Any) -> dict[str, Any]:
+    """Train on `batch` completions per step, `rollout.samples` per prompt, and return the metrics.
+
+    Raises TrainError if the batch does not fit the samples or the number of questions.
+    """
     config, rollout = job.config, job.config.rollout
     if config.batch % rollout.samples or rollout.samples < 2:
         raise TrainError(
             f"{config.method}: batch {config.batch} must be a multiple of rollout.samples {rollout.samples}, 2 or more"
         )
-    tokenizer = talking(job.base)
+    tokenizer = chat_tokenizer(job.base)
     rows = mapped(job, problems, PROBLEM, "questions with a known answer")
     if len(rows) < config.batch // rollout.samples:
-        # TRL would train no step at all, and call that a success
+        # TRL would train no step at all and report success
         raise TrainError(
             f"{config.method}: {len(rows)} questions do not fill a batch of {config.batch} completions, which is "
             f"{config.batch // rollout.samples} questions. Fix: a batch of at most {len(rows) * rollout.samples}, or more rows"
         )
     with Verifier(most_unjudged=rollout.most_unjudged) as verifier:
-        worth = None if is_verifier(rollout.reward) else RewardModel(rollout.reward)
+        reward_model = None if is_verifier(rollout.reward) else RewardModel(rollout.reward)
 
         def reward(
             prompts: Sequence[Any],
@@ -38,10 +41,10 @@ def sampling(job: Job, trainer: Any, configuration: Any) -> dict[str, Any]:
             language: Sequence[str],
             **_: Any,
         ) -> list[float | None]:
-            said = [turns[0]["content"] for turns in completions]
-            if worth is not None:
-                return list(worth.rewards(prompts, said))
-            return verifier.rewards(said, answer, language)
+            texts = [turns[0]["content"] for turns in completions]
+            if reward_model is not None:
+                return list(reward_model.rewards(prompts, texts))
+            return verifier.rewards(texts, answer, language)
 
         def make(steps: int, **common: Any) -> Any:
             return trainer(
@@ -62,4 +65,4 @@ def sampling(job: Job, trainer: Any, configuration: Any) -> dict[str, Any]:
                 peft_config=lora_of(config),
             )
 
-        return preferring(job, len(rows) * rollout.samples, tokenizer, make, more=verifier.shares)
+        return train_with_trl(job, len(rows) * rollout.samples, tokenizer, make, more=verifier.shares)

@@ -1,6 +1,8 @@
-"""transformers' Trainer on our blocks and our loss; its loop, accumulation, devices, resumption and saving are kept.
+"""Run transformers' Trainer on blocks of packed rows with a loss weight per row; its loop, gradient accumulation, devices,
+resumption and saving are kept.
 
-TRL's SFTTrainer knows no weight of a row, packs by a mean of means, and tokenizes everything before the first step.
+TRL's SFTTrainer is not used: it has no weight per row, averages the means of micro-batches, and tokenizes everything
+before the first step.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from tasks.training.tokens import Encoder
 
 
 class Blocks(IterableDataset):  # type: ignore[misc]
+    """A stream of blocks as torch's data loader reads it."""
+
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
 
@@ -32,9 +36,12 @@ class Blocks(IterableDataset):  # type: ignore[misc]
 
 
 class WeightedTrainer(Trainer):  # type: ignore[misc]
-    """`reference`: a model whose excess loss chooses the `share` of the tokens that are learned."""
+    """A Trainer with a loss weight per row.
 
-    loss_is_scaled_for_ga = True  # divided once, by the weight of the whole step
+    reference: a model; the `share` of the tokens whose loss exceeds its loss most is learned.
+    """
+
+    loss_is_scaled_for_ga = True  # the loss is divided once, by the weight of the whole step
 
     def __init__(self, *, reference: Any = None, share: float = 1.0, **settings: Any) -> None:
         super().__init__(**settings)
@@ -45,7 +52,7 @@ class WeightedTrainer(Trainer):  # type: ignore[misc]
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: Any
     ) -> tuple[list[Any], Any]:
-        """The step's micro-batches and the weight of all of them, on all devices."""
+        """Return the step's micro-batches and the weight of all of them on all devices."""
         batches = [next(epoch_iterator) for _ in range(num_batches)]
         tokens = sum(batch.pop("tokens").sum() for batch in batches).to(device)
         total = sum(self._weight(batch) for batch in batches).to(device)
@@ -86,7 +93,10 @@ def stream_of(
     more: tuple[str, ...] = (),
     instead: tuple[str, ...] = (),
 ) -> Stream:
-    """The stage's versions as blocks; `more`: Parquet files of further rows, `instead`: of all there is to learn."""
+    """Return the stage's versions as a stream of blocks.
+
+    more: Parquet files with further rows. instead: Parquet files that replace the versions.
+    """
     config = job.config
     groups = job.groups()
     if instead:
@@ -100,8 +110,11 @@ def stream_of(
 def learn(
     job: Job, stream: Stream, tokenizer: Any, *, reference: Any = None, facts: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Train the base on the stream, write the stage's checkpoint and curve; returns the metrics, `facts` among them.
-    `reference`: a model whose excess loss chooses what is learned."""
+    """Train the base on the stream, write the stage's checkpoint and curve, and return the metrics, with `facts` added.
+
+    reference: a model; only tokens whose loss exceeds its loss most are learned. Raises TrainError if `length` exceeds the
+    context of the base.
+    """
     measure = stream.measure()
     steps = job.steps(measure.blocks)
     model = model_of(job.base)
@@ -124,7 +137,9 @@ def learn(
         **(facts or {}),
     }
     if job.config.sharding == "fsdp":
-        trainer.save_model(str(job.out / "gathered"))  # every process has its part to give
+        trainer.save_model(
+            str(job.out / "gathered")
+        )  # a call of all processes: each holds a part of the weights
     if trainer.is_world_process_zero():
         job.finish(lambda out: _save(job, trainer, tokenizer, out), metrics)
     return metrics
@@ -133,6 +148,7 @@ def learn(
 def trainer_of(
     job: Job, stream: Stream, tokenizer: Any, model: Any, steps: int, reference: Any = None
 ) -> tuple[WeightedTrainer, Curve]:
+    """Return the trainer of a stage and the curve that records it."""
     ends = flat() and stream.packing
 
     def together(blocks: list[Block]) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""How a benchmark asks and how an answer is judged, one form a file, found by name. A form has
+"""Forms of benchmark items: how an item is asked and how its answer is judged. Each form is one file, looked up by name:
 
-prompt: str                                                   # of prompts/, by which an item is asked
-def shown(item) -> dict                                       # the prompt's variables
+prompt: str                                                   # the name of the prompt in prompts/
+def shown(item) -> dict                                       # the variables of the prompt
 def answers(items, texts, *, cut, judge, sandbox) -> list[str | None]   # the final answer of each completion
-def right(items, answers, *, judge) -> list[bool | None]      # whether it is the trusted one; None: the judge cannot tell
+def right(items, answers, *, judge) -> list[bool | None]      # whether it is the trusted answer; None if unknown
 
-`items` are dicts by tasks.evaluation.items.SCHEMA, one for each text; `cut` says of each text whether the cap of tokens
-cut it off: then it has no answer but a whole, marked one. `bare(item)`, where a form has it, is the question
-as a user would type it, without instructions.
+`items` are dicts with the fields of tasks.evaluation.items.SCHEMA, one per text. `cut` has one flag per text: whether the
+token limit cut it off; a cut text has an answer only if it is complete and marked. The optional `bare(item)` returns the
+question as a user would type it, without instructions.
 """

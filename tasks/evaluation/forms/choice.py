@@ -1,6 +1,6 @@
-"""Multiple choice: the answer is a letter (or several), or an option's own words or value.
+"""Multiple choice: the answer is a letter, several letters, or the words or value of an option.
 
-A letter counts where it stands for an option: alone, in brackets, before a mark or as "option B". The first letter of a
+A letter counts if it refers to an option: alone, in brackets, before a mark or as "option B". The first letter of a
 variable, an article ("a car", "A triangle") or a vector does not.
 """
 
@@ -24,7 +24,7 @@ _LED = re.compile(
     re.DOTALL,
 )
 # "B is correct", "B, because ...", "B (60 km)"
-_TOLD = re.compile(
+_SENTENCE = re.compile(
     r"[(\[]?([A-Z])[)\]]?(?:\s*[,，;]?\s+(?:is|as|since|because|which|being)\b.*|\s*[（(].+[)）]|\s*[,，]\s*(?:because|since|as)\b.*|\s*(?:是|正确|项).*)",
     re.DOTALL,
 )
@@ -47,50 +47,50 @@ def answers(
     judge: Judge,
     sandbox: Sandbox | None,
 ) -> list[str | None]:
-    """A letter of the item's (several where its reference is several), or None; words and values are looked for among
-    the options. What is none of them, and could not be compared with the right one, stays as it is."""
-    found: list[str | None] = []
+    """Return a letter of an option per item (several if the reference has several), or None. Words and values are compared
+    with the options; an answer that matches no option and could not be compared with the right one is returned unchanged."""
+    letters_found: list[str | None] = []
     looked_up: list[tuple[int, list[str], str]] = []
     for i, (item, text, short) in enumerate(zip(items, texts, cut, strict=True)):
         extracted = extract(text, item["language"], cut=short)
         letter = _letter(extracted.answer, item) if extracted else None
-        found.append(letter)
+        letters_found.append(letter)
         if extracted and letter is None:
             looked_up.append((i, item["options"], extracted.answer))
     pairs = [(value, option) for _, options, value in looked_up for option in options]
-    verdicts = iter(judge.equal(pairs))
+    judgements = iter(judge.equal(pairs))
     for i, options, value in looked_up:
         reference = items[i]["reference"] or ""
         letters = _are_letters(reference, options)
-        # every option's verdict is taken from the stream, whatever the first says
-        judged = [next(verdicts) for _ in options]
+        # all judgements of this item are taken from the stream, even if the first decides
+        judged = [next(judgements) for _ in options]
         same = [
-            verdict == "equal" or folded(value) == folded(option)
-            for verdict, option in zip(judged, options, strict=True)
+            judgement == "equal" or folded(value) == folded(option)
+            for judgement, option in zip(judged, options, strict=True)
         ]
         if sum(same) == 1:
-            found[i] = chr(65 + same.index(True))
+            letters_found[i] = chr(65 + same.index(True))
         elif not any(same) and not _ALONE.fullmatch(without_wrapping(value)):
             doubtful = [judged[ord(letter) - 65] for letter in reference] if letters else judged
-            found[i] = value if "unknown" in doubtful else None
-    return found
+            letters_found[i] = value if "unknown" in doubtful else None
+    return letters_found
 
 
 def right(
     items: Sequence[Mapping[str, Any]], answers: Sequence[str | None], *, judge: Judge
 ) -> list[bool | None]:
-    """Whether the letters are the reference's; a reference that is a value is compared with the options by the judge.
+    """Return whether the letters are those of the reference. A reference that is a value is compared with the options.
 
-    None where that cannot be told: the answer is no letter, or the option cannot be compared with the reference and no
-    other option is known to be it.
+    The result is None if it is unknown: the answer is not a letter, or the option cannot be compared with the reference and
+    no other option is known to equal it.
     """
-    verdicts: list[bool | None] = []
+    results: list[bool | None] = []
     by_value: list[int] = []
     for i, (item, answer) in enumerate(zip(items, answers, strict=True)):
         if answer is not None and not _are_letters(answer, item["options"]):
-            verdicts.append(None)
+            results.append(None)
             continue
-        verdicts.append(answer is not None and answer == item["reference"])
+        results.append(answer is not None and answer == item["reference"])
         if answer is not None and len(answer) == 1 and not _are_letters(item["reference"], item["options"]):
             by_value.append(i)
     pairs = [(option, items[i]["reference"]) for i in by_value for option in items[i]["options"]]
@@ -99,10 +99,10 @@ def right(
         compared = [next(judged) for _ in items[i]["options"]]
         chosen = compared[ord(answers[i] or "A") - 65]
         if chosen == "unknown" and "equal" not in compared:
-            verdicts[i] = None
+            results[i] = None
         else:
-            verdicts[i] = chosen == "equal"
-    return verdicts
+            results[i] = chosen == "equal"
+    return results
 
 
 def _are_letters(reference: str, options: Sequence[str]) -> bool:
@@ -115,7 +115,7 @@ def _are_letters(reference: str, options: Sequence[str]) -> bool:
 
 
 def _letter(answer: str, item: Mapping[str, Any]) -> str | None:
-    """The letter that an extracted answer gives, if it gives one."""
+    """Return the letter that an extracted answer gives, or None."""
     options: list[str] = list(item["options"])
     plainly = without_wrapping(answer)
     if len(item["reference"] or "") > 1 and _are_letters(item["reference"], options):
@@ -132,10 +132,10 @@ def _letter(answer: str, item: Mapping[str, Any]) -> str | None:
         letter, rest = (led[1], led[2]) if led[1] else (led[3], led[4])
         others = [place for place, option in enumerate(options) if folded(option) == folded(rest)]
         if others and ord(letter.upper()) - 65 not in others:
-            return None  # the letter of one option with the words of another: the words decide
+            return None  # the letter of one option with the words of another: the caller compares the words
         return _in_range(letter, options)
-    if told := _TOLD.fullmatch(plainly):
-        return _in_range(told[1], options)
+    if sentence := _SENTENCE.fullmatch(plainly):
+        return _in_range(sentence[1], options)
     return None
 
 

@@ -1,5 +1,5 @@
-"""Find the first wrong step of a solution (MR-Ben, arXiv:2406.13975; ProcessBench, arXiv:2412.06559), asked by the
-prompt that the factory's own critic is asked by. The answer is the step's number; 0: every step is right."""
+"""Find the first wrong step of a solution (MR-Ben, arXiv:2406.13975; ProcessBench, arXiv:2412.06559) with the prompt of the
+critic. The answer is the number of the step, or 0 if every step is right."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def answers(
     judge: Judge,
     sandbox: Sandbox | None,
 ) -> list[str | None]:
-    read = [critique(text) for text in texts]
-    return [None if isinstance(found, str) else str(found.first_wrong_step or 0) for found in read]
+    replies = [critique(text) for text in texts]
+    return [None if isinstance(reply, str) else str(reply.first_wrong_step or 0) for reply in replies]
 
 
 def right(

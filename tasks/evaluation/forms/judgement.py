@@ -1,5 +1,5 @@
-"""Judge a whole solution: is it right? Asked by the prompt that the factory's own critic is asked by. The answer is "right"
-where the critic finds no wrong step, else "wrong"."""
+"""Judge a whole solution with the prompt of the critic. The answer is "right" if the reply names no wrong step, or else
+"wrong"."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def answers(
     judge: Judge,
     sandbox: Sandbox | None,
 ) -> list[str | None]:
-    read = [critique(text) for text in texts]
+    replies = [critique(text) for text in texts]
     return [
-        None if isinstance(found, str) else "wrong" if found.first_wrong_step else "right" for found in read
+        None if isinstance(reply, str) else "wrong" if reply.first_wrong_step else "right"
+        for reply in replies
     ]

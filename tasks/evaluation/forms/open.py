@@ -1,4 +1,4 @@
-"""A free answer, compared with the trusted one by the factory's own judge."""
+"""A free answer, which the judge compares with the trusted one."""
 
 from __future__ import annotations
 
@@ -28,19 +28,21 @@ def answers(
     judge: Judge,
     sandbox: Sandbox | None,
 ) -> list[str | None]:
-    found = [
+    extracted = [
         extract(text, item["language"], cut=short)
         for item, text, short in zip(items, texts, cut, strict=True)
     ]
-    return [one.answer if one else None for one in found]
+    return [one.answer if one else None for one in extracted]
 
 
 def right(
     items: Sequence[Mapping[str, Any]], answers: Sequence[str | None], *, judge: Judge
 ) -> list[bool | None]:
-    """Whether each answer is the trusted one; None where the judge cannot compare them. No answer is not right."""
+    """Return whether each answer equals the trusted one, or None if the judge cannot compare them. A missing answer is not
+    right."""
     pairs = [(answer or "", item["reference"]) for item, answer in zip(items, answers, strict=True)]
-    verdicts = judge.equal(pairs)
+    judgements = judge.equal(pairs)
     return [
-        _RIGHT[verdict] if answer else False for (answer, _), verdict in zip(pairs, verdicts, strict=True)
+        _RIGHT[judgement] if answer else False
+        for (answer, _), judgement in zip(pairs, judgements, strict=True)
     ]

@@ -1,4 +1,5 @@
-"""The answer is what a program prints; it runs in the sandbox. Without one nothing is run, and that is an error."""
+"""The answer is the output of a program, which runs in the sandbox. `answers` raises ValueError if there is no sandbox, and
+RuntimeError if the sandbox fails."""
 
 from __future__ import annotations
 
@@ -25,11 +26,11 @@ def answers(
 ) -> list[str | None]:
     if sandbox is None:
         raise ValueError("the form program runs what a model writes: it needs a sandbox")
-    read = [program(text, cut=short) for text, short in zip(texts, cut, strict=True)]
-    programs = {i: code for i, code in enumerate(read) if code is not None}
-    found: list[str | None] = [None] * len(texts)
+    codes = [program(text, cut=short) for text, short in zip(texts, cut, strict=True)]
+    programs = {i: code for i, code in enumerate(codes) if code is not None}
+    printed: list[str | None] = [None] * len(texts)
     for i, result in zip(programs, sandbox.run(list(programs.values())), strict=True):
         if result.verdict == "infra":
             raise RuntimeError(f"the sandbox failed on {items[i]['id']}: {result.error}")
-        found[i] = result.answer if result.verdict == "ok" else None
-    return found
+        printed[i] = result.answer if result.verdict == "ok" else None
+    return printed

@@ -1,1 +1,1 @@
-"""Ways to train, found by name: each module has `run(job) -> metrics`, which writes the stage's checkpoint."""
+"""Training methods, looked up by file name. Each module has `run(job) -> metrics`, which writes the stage's checkpoint."""

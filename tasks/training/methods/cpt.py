@@ -1,6 +1,7 @@
-"""Continued pretraining on the texts of a dataset, question and solution as one document, nothing masked.
+"""Continued pretraining on the texts of a dataset: question and solution form one document, and no token is masked.
 
-With `reference`, a model trained on good texts, only tokens whose loss exceeds its own most are learned (Rho-1).
+With `reference`, a model trained on good texts, only the tokens whose loss exceeds that of the reference most are learned
+(Rho-1, Lin et al. 2024, arXiv:2404.07965).
 """
 
 from __future__ import annotations

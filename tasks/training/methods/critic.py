@@ -1,6 +1,7 @@
-"""A critic: SFT on judgements, asked as the factory's own critic is (prompts/critique), so that its checkpoint can take that
-role. Right solutions are published rows, wrong ones those
-whose answer is different from the accepted one (storage.datasets.shapes.with_wrong).
+"""Train a critic: SFT on judgements in the prompt of the critic (prompts/critique), so that the checkpoint can take that role.
+
+Right solutions are published rows; wrong ones are rejected rows whose answer differs from the accepted one
+(storage.datasets.shapes.with_wrong).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Direct preference optimisation by TRL: a published solution beside a wrong one to the same question."""
+"""Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290) by TRL. A pair is a published solution and a wrong
+one to the same question."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ def run(job: Job) -> dict[str, Any]:
     from trl import DPOConfig, DPOTrainer
 
     from tasks.training.models import lora_of, model_of
-    from tasks.training.trl_pairs import preferring, talking
+    from tasks.training.trl_pairs import chat_tokenizer, train_with_trl
 
-    config, tokenizer = job.config, talking(job.base)
+    config, tokenizer = job.config, chat_tokenizer(job.base)
     pairs = mapped(job, preferences, PREFERENCE, "pairs of a right and a wrong solution")
     model, lora = model_of(job.base), lora_of(config)
 
@@ -28,4 +29,4 @@ def run(job: Job) -> dict[str, Any]:
             peft_config=lora,
         )
 
-    return preferring(job, len(pairs), tokenizer, trainer)
+    return train_with_trl(job, len(pairs), tokenizer, trainer)

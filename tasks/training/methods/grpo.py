@@ -10,6 +10,6 @@ from tasks.training.job import Job
 def run(job: Job) -> dict[str, Any]:
     from trl import GRPOConfig, GRPOTrainer
 
-    from tasks.training.trl_sampling import sampling
+    from tasks.training.trl_sampling import train_sampling
 
-    return sampling(job, GRPOTrainer, GRPOConfig)
+    return train_sampling(job, GRPOTrainer, GRPOConfig)

@@ -1,6 +1,6 @@
-"""Proximal policy optimisation: completions are sampled, verified, and made likelier or less; the base is the reference.
+"""Proximal policy optimisation (Schulman et al. 2017, arXiv:1707.06347), with the base as the reference, in one process.
 
-On one process. Each step samples `batch` completions, and learns from them `rollout.passes` times.
+Each step samples `batch` completions, verifies them, and learns from them `rollout.passes` times.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ def run(job: Job) -> dict[str, Any]:
     steps = job.steps(len(rows) * rollout.samples)
     learner = Learner(job, steps)
     order = _order(len(rows), job.seed)
-    asked = config.batch // rollout.samples
+    questions = config.batch // rollout.samples
     with Verifier(most_unjudged=rollout.most_unjudged) as verifier:
         learner.curve.more = verifier.shares
-        worth = None if is_verifier(rollout.reward) else RewardModel(rollout.reward)
+        reward_model = None if is_verifier(rollout.reward) else RewardModel(rollout.reward)
         for step in range(1, steps + 1):
-            chosen = [rows[next(order)] for _ in range(asked)]
+            chosen = [rows[next(order)] for _ in range(questions)]
             if step <= learner.done:  # a resumed run has seen these
                 continue
             texts, batch = learner.sample([row["prompt"] for row in chosen], seed_of(job.seed, step))
             each = [row for row in chosen for _ in range(rollout.samples)]
             rewards: list[float | None]
-            if worth is None:
+            if reward_model is None:
                 rewards = verifier.rewards(texts, [r["answer"] for r in each], [r["language"] for r in each])
             else:
-                rewards = list(worth.rewards([row["prompt"] for row in each], texts))
+                rewards = list(reward_model.rewards([row["prompt"] for row in each], texts))
             learner.learn(batch, rewards, step)
     return learner.finish(len(rows))
 
 
 def _order(count: int, seed: int) -> Iterator[int]:
-    """Row numbers for ever, each once an epoch."""
+    """Yield row numbers without end, each once per epoch."""
     epoch = 0
     while True:
         numbers = list(range(count))

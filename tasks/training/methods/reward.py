@@ -1,4 +1,4 @@
-"""A reward model by TRL (Bradley-Terry over pairs): the checkpoint's trunk with one number as its head.
+"""Train a reward model by TRL (Bradley-Terry over preference pairs): the checkpoint's trunk with a scalar head.
 
 `rollout.reward` of ppo, grpo and rloo takes its checkpoint.
 """
@@ -16,9 +16,9 @@ def run(job: Job) -> dict[str, Any]:
     from trl import RewardConfig, RewardTrainer
 
     from tasks.training.models import lora_of, model_of
-    from tasks.training.trl_pairs import preferring, talking
+    from tasks.training.trl_pairs import chat_tokenizer, train_with_trl
 
-    config, tokenizer = job.config, talking(job.base)
+    config, tokenizer = job.config, chat_tokenizer(job.base)
     pairs = mapped(job, preferences, PREFERENCE, "pairs of a right and a wrong solution")
     set_seed(job.seed)  # of the new head
     model = model_of(job.base, kind=AutoModelForSequenceClassification, num_labels=1)
@@ -33,4 +33,4 @@ def run(job: Job) -> dict[str, Any]:
             peft_config=lora_of(config, "SEQ_CLS"),
         )
 
-    return preferring(job, len(pairs), tokenizer, trainer)
+    return train_with_trl(job, len(pairs), tokenizer, trainer)

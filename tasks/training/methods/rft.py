@@ -1,6 +1,8 @@
-"""Rejection-sampling fine-tuning: SFT on the rows together with the model's own right, distinct solutions to their questions.
+"""Rejection-sampling fine-tuning (Yuan et al. 2023, arXiv:2308.01825): SFT on the rows and on the distinct right solutions that
+a model samples for their questions.
 
-`rollout.sampler` samples (the base, where it is empty): the paper samples from the SFT model and trains the base anew.
+`rollout.sampler` names the checkpoint that samples; by default it is the base. The paper samples from the SFT model and
+trains the base.
 """
 
 from __future__ import annotations
@@ -18,19 +20,19 @@ def run(job: Job) -> dict[str, Any]:
     from tasks.training.completion import Completer
     from tasks.training.models import tokenizer_of
     from tasks.training.rejection import sample
-    from tasks.training.trl_pairs import talking
+    from tasks.training.trl_pairs import chat_tokenizer
     from tasks.training.weighted import learn, stream_of
 
     rollout = job.config.rollout
     sampler = rollout.sampler or job.base
-    path, told = job.out / "rows" / "sampled.parquet", job.out / "rows" / "sampled.json"
+    path, record = job.out / "rows" / "sampled.parquet", job.out / "rows" / "sampled.json"
     with PartialState().main_process_first():
-        if not told.exists():
+        if not record.exists():
             rows = mapped(job, problems, PROBLEM, "questions with a known answer")
             completer = Completer.load(sampler)
-            completer.tokenizer = talking(sampler)
+            completer.tokenizer = chat_tokenizer(sampler)
             counts = sample(completer, rows, rollout, path, seed=job.seed, log=job.log)
-            told.write_text(json.dumps(counts), encoding="utf-8")
+            record.write_text(json.dumps(counts), encoding="utf-8")
     tokenizer = tokenizer_of(job.base)
-    facts = json.loads(told.read_text(encoding="utf-8"))
+    facts = json.loads(record.read_text(encoding="utf-8"))
     return learn(job, stream_of(job, tokenizer, more=(str(path),)), tokenizer, facts=facts)

@@ -1,4 +1,4 @@
-"""REINFORCE with the other samples' mean as the baseline (Ahmadian et al. 2024, arXiv:2402.14740) by TRL, with the
+"""REINFORCE with the mean of the other samples as the baseline (Ahmadian et al. 2024, arXiv:2402.14740) by TRL, with the
 verifier as the reward."""
 
 from __future__ import annotations
@@ -11,6 +11,6 @@ from tasks.training.job import Job
 def run(job: Job) -> dict[str, Any]:
     from trl import RLOOConfig, RLOOTrainer
 
-    from tasks.training.trl_sampling import sampling
+    from tasks.training.trl_sampling import train_sampling
 
-    return sampling(job, RLOOTrainer, RLOOConfig)
+    return train_sampling(job, RLOOTrainer, RLOOConfig)

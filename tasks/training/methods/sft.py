@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: the question is read, the solution is learned, each row as much as its loss_weight says."""
+"""Supervised fine-tuning: the solution is learned given the question; each row's loss is multiplied by its loss_weight."""
 
 from __future__ import annotations
 

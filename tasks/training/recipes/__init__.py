@@ -1,4 +1,4 @@
-"""Recipes from the literature, each a YAML of training settings: found by name."""
+"""Recipes from the literature: YAML files of training settings, looked up by name."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ HERE = Path(__file__).parent
 
 
 def path_of(name: str) -> Path:
-    """The file of a recipe's name, or of a path; TrainError lists the names there are."""
+    """Return the file of a recipe, given by its name or as a path. Raises TrainError, with all names, if there is none."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         return path
-    found = HERE / f"{name}.yaml"
-    if not found.exists():
-        there = ", ".join(sorted(one.stem for one in HERE.glob("*.yaml")))
-        raise TrainError(f"no recipe {name!r}; there are: {there}; or a .yaml file of your own")
-    return found
+    file = HERE / f"{name}.yaml"
+    if not file.exists():
+        known = ", ".join(sorted(one.stem for one in HERE.glob("*.yaml")))
+        raise TrainError(f"no recipe {name!r}; there are: {known}; or a .yaml file of your own")
+    return file

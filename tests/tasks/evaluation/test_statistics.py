@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from tasks.evaluation.statistics import holm, interval, paired, pass_at
+from tasks.evaluation.statistics import holm, interval, paired
 
 
 def scores(*counts: tuple[int, float, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -108,13 +108,6 @@ def test_wilson_interval_of_a_score() -> None:
     assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-3)
     low, high = interval([0.5, 0.25, 1.0, 0.75] * 50)
     assert low < 0.625 < high
-
-
-def test_pass_at_k_is_what_drawing_k_of_the_samples_gives() -> None:
-    assert pass_at(2, [0, 1, 2, 4], 4) == pytest.approx([0, 1 - comb(3, 2) / comb(4, 2), 1 - 1 / 6, 1])
-    assert pass_at(1, [3], 4) == pytest.approx([0.75])
-    with pytest.raises(ValueError, match="pass@5 of 4"):
-        pass_at(5, [1], 4)
 
 
 def test_other_shapes_are_refused() -> None:
