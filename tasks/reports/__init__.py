@@ -1,4 +1,4 @@
-"""The report of a version: one self-contained HTML page, and the same as Markdown for Prefect."""
+"""The report of a version: a self-contained HTML page, and the same figures as Markdown for Prefect."""
 
 from tasks.reports.figures import Figures, FunnelLine, collect
 from tasks.reports.page import Report

@@ -1,4 +1,4 @@
-"""The numbers of a report, computed from columns; what they look like is page.py's business."""
+"""Compute the numbers of a report from columns; page.py renders them."""
 
 from __future__ import annotations
 
@@ -30,19 +30,23 @@ ADDED = ("id", *SHARES.values(), "scores", "difficulty", "correctness")
 
 @dataclass(frozen=True, slots=True)
 class FunnelLine:
+    """The balance of one stage: rows in, and of them kept, rejected and failed."""
+
     title: str
     asked: int
     kept: int
     rejected: int
     failed: int
-    found: int = 0  # shards finished by an earlier run
     stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Rows that one stage dropped for one reason. `reason`: a sentence in which values that differ from row to row are
-    `…`; `examples`: ids of some of these rows, the same ones whatever the order of the rows."""
+    """The rows that one stage dropped for one reason.
+
+    `reason` is a sentence in which values that differ between rows are replaced by `…`. `examples` are ids of some of these
+    rows; they do not depend on the order of the rows.
+    """
 
     stage: str
     reason: str
@@ -50,12 +54,14 @@ class Dropped:
     examples: tuple[str, ...] = ()
 
     def short(self) -> str:
-        """The examples as people type them: the first SHORT_ID digits of each."""
+        """Return the ids of the examples, shortened to their first SHORT_ID digits."""
         return ", ".join(row[:SHORT_ID] for row in self.examples)
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
+    """How many rows of a version, and of those that the run added, have a value."""
+
     value: str
     added: int
     total: int
@@ -63,7 +69,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A figure of the forecast, as text, beside what came."""
+    """A figure of the forecast and the actual figure, as text."""
 
     title: str
     low: str
@@ -74,7 +80,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Everything a report says. `costs`: one mapping a role; `lineage`: as the version records it."""
+    """All figures of a report. `costs` has one mapping per role; `lineage` is that of the version."""
 
     version: str
     rows: int
@@ -88,32 +94,32 @@ class Figures:
     samples: Sequence[Mapping[str, Any]]
     service: Sequence[
         Mapping[str, Any]
-    ] = ()  # one mapping a role and stage: what was paid, how it was served
-    engines: Sequence[Mapping[str, Any]] = ()  # one mapping a role: cuts, breaker, errors
+    ] = ()  # one mapping per role and stage: cost, latency and throughput of the calls
+    engines: Sequence[Mapping[str, Any]] = ()  # one mapping per role: limits, circuit breaker, errors
     expected: Sequence[Expected] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
-    verdict: Mapping[str, Any] = field(default_factory=dict)  # as its mark has it; empty before there is one
+    verdict: Mapping[str, Any] = field(default_factory=dict)  # the value of its mark; empty if there is none
 
     @property
     def dropped(self) -> int:
-        """How many candidates were rejected or failed; rows that were set aside on purpose are none."""
+        """The number of candidates that were rejected or failed, without the rows that were set aside on purpose."""
         return sum(one.rows for one in self.reasons)
 
     @property
     def certificate(self) -> Certificate | None:
-        """What the version can show for being clean of benchmarks."""
-        found = self.lineage.get("decontamination")
-        return Certificate.from_dict(found) if found else None
+        """The decontamination certificate of the version, if it has one."""
+        record = self.lineage.get("decontamination")
+        return Certificate.from_dict(record) if record else None
 
     @property
-    def told(self) -> dict[str, Any]:
-        """The lineage without what has a place of its own on the page."""
+    def other_lineage(self) -> dict[str, Any]:
+        """The lineage without the parts that have their own section on the page."""
         elsewhere = ("decontamination", "service", "engines", "forecast", "removed")
         return {name: value for name, value in self.lineage.items() if name not in elsewhere}
 
     @property
     def removed(self) -> str:
-        """What was taken out of the models' replies, in a line; empty where it was nothing."""
+        """What was removed from the models' replies, in one line, or an empty string."""
         counts: Mapping[str, int] = self.lineage.get("removed") or {}
         titles = {
             "control_tokens": "replies with tokens of a chat template",
@@ -125,37 +131,37 @@ class Figures:
 
     @property
     def usd(self) -> float:
-        """What the rows cost, whenever it was paid."""
+        """The cost of the rows in USD, including what earlier runs paid."""
         return float(sum(cost["usd"] for cost in self.costs))
 
     @property
     def paid(self) -> float:
-        """What this run paid, answers that could not be used among it."""
+        """The cost of this run in USD, including unusable completions."""
         return float(sum(line["usd"] for line in self.service))
 
     @property
     def calibration(self) -> Mapping[str, Any]:
-        """How well `correctness` held on questions with known answers (tasks.stages.calibrate); empty if not tried."""
-        found: Mapping[str, Any] = self.lineage.get("calibration") or {}
-        return found if found.get("bins") else {}
+        """The calibration of `correctness` on questions with known answers (tasks.stages.calibrate); empty if there is none."""
+        record: Mapping[str, Any] = self.lineage.get("calibration") or {}
+        return record if record.get("bins") else {}
 
     @property
     def trust(self) -> str:
-        """How far `correctness` can be trusted, in sentences; empty where it was not tried."""
-        found = self.calibration
-        if not found:
+        """The calibration of `correctness` in sentences, or an empty string if there is none."""
+        figures = self.calibration
+        if not figures:
             return ""
         text = (
-            f"On {counted(found['labelled'], 'solution')} of questions with known answers, each question left out of the fit that "
-            f"judged it: accuracy {found['accuracy']:.3f}, expected calibration error {found['ece']:.3f}."
+            f"On {counted(figures['labelled'], 'solution')} of questions with known answers, each question left out of the fit that "
+            f"judged it: accuracy {figures['accuracy']:.3f}, expected calibration error {figures['ece']:.3f}."
         )
-        if found.get("majority") is not None:
-            text += f" A majority vote on the same solutions reaches {found['majority']:.3f}."
-        if found.get("sure_rows"):
-            text += f" Of the {found['sure_rows']:,} with a correctness of at least 0.95, {found['sure_right']:.3f} were right."
-        if found.get("agreement") is not None:
+        if figures.get("majority") is not None:
+            text += f" A majority vote on the same solutions reaches {figures['majority']:.3f}."
+        if figures.get("sure_rows"):
+            text += f" Of the {figures['sure_rows']:,} with a correctness of at least 0.95, {figures['sure_right']:.3f} were right."
+        if figures.get("agreement") is not None:
             text += (
-                f" On average {found['agreement']:.2f} of the other samples of a question gave the same answer. Where "
+                f" On average {figures['agreement']:.2f} of the other samples of a question gave the same answer. Where "
                 "samples agree less often than that, correctness is lowered; samples that share a mistake more often than "
                 "here are not noticed."
             )
@@ -163,18 +169,18 @@ class Figures:
 
     @property
     def drift_text(self) -> str:
-        """What the comparison with earlier nights showed, in a sentence."""
-        found = self.lineage.get("drift") or {}
-        if found.get("shifts"):
-            return f"Outside of what earlier nights allow: {'; '.join(found['shifts'])}."
-        if found.get("nights"):
-            nights = f"{found['nights']:,} earlier night{'s' if found['nights'] > 1 else ''}"
+        """The result of the comparison with earlier nights, in one sentence."""
+        drift = self.lineage.get("drift") or {}
+        if drift.get("shifts"):
+            return f"Outside of what earlier nights allow: {'; '.join(drift['shifts'])}."
+        if drift.get("nights"):
+            nights = f"{drift['nights']:,} earlier night{'s' if drift['nights'] > 1 else ''}"
             return f"Compared with {nights} of the same settings and models: no measure has shifted."
         return "No earlier night has the same settings and models: nothing was compared."
 
     @property
     def drift(self) -> list[dict[str, Any]]:
-        """The measures of tasks.drift with their titles, in order; empty where the version has none."""
+        """The measures of tasks.drift with their titles, in order; empty if the version has none."""
         stored: Mapping[str, Mapping[str, Any]] = (self.lineage.get("drift") or {}).get("measures") or {}
         return [
             {"title": measure.title, **stored[name]} for name, measure in MEASURES.items() if name in stored
@@ -194,9 +200,12 @@ def collect(
     lineage: Mapping[str, Any],
     verdict: Mapping[str, Any] | None = None,
 ) -> Figures:
-    """`whole`: the version's rows (the columns of SHARES suffice); `added`: this run's (the columns ADDED
-    suffice); `samples`: some of them, whole; `rejected`: what the run dropped, with why (columns id, rejected, reason, stage);
-    `verdict`: its mark's value."""
+    """Compute the figures of a version's report.
+
+    whole: all rows of the version, with at least the columns of SHARES. added: the rows of this run, with at least the columns
+    ADDED. samples: some of these rows with all columns. rejected: the dropped rows (columns id, rejected, reason, stage).
+    verdict: the value of the version's verdict, if it has one.
+    """
     return Figures(
         version=version,
         rows=whole.num_rows,
@@ -217,7 +226,7 @@ def collect(
 
 
 def _expected(lineage: Mapping[str, Any], costs: Sequence[Mapping[str, Any]], added: int) -> list[Expected]:
-    """The forecast that was made before the first call, beside the fact."""
+    """Return the forecast that was made before the first call, with the actual figures."""
     figures = (lineage.get("forecast") or {}).get("figures")
     if not figures:
         return []
@@ -230,12 +239,12 @@ def _expected(lineage: Mapping[str, Any], costs: Sequence[Mapping[str, Any]], ad
         ("duration", "seconds", spoken, lineage["ended"]["seconds"]),
     ]
     if lineage["ended"].get("resumed"):
-        lines.pop()  # the seconds are those of the last process alone
-    found = []
+        lines.pop()  # the seconds are those of the last process only
+    expected = []
     for title, name, shown, fact in lines:
         low, likely, high = (shown(value) for value in figures[name])
-        found.append(Expected(title, low, likely, high, shown(fact)))
-    return found
+        expected.append(Expected(title, low, likely, high, shown(fact)))
+    return expected
 
 
 def _whole(value: float) -> str:
@@ -247,23 +256,23 @@ def _money(value: float) -> str:
 
 
 def sample_ids(ids: Sequence[str], version: str, most: int = SAMPLES) -> list[str]:
-    """At most `most` of the ids, the same for the same version, whatever their order."""
+    """Return at most `most` of the ids. The choice depends on the version, not on the order of the ids."""
     first = np.argsort(seeds_of((version,), ids), kind="stable")[:most]
     return [ids[k] for k in first.tolist()]
 
 
 def reasons(rejected: pa.Table) -> list[Dropped]:
-    """Why rows were dropped, the most frequent reason first. Rows that were set aside on purpose (SET_ASIDE) are left
-    out. Columns id, rejected and, where there are any, reason and stage."""
+    """Return the reasons for which rows were dropped, the most frequent first. Rows that were set aside on purpose (SET_ASIDE)
+    are left out. The table has the columns id and rejected, and optionally reason and stage."""
     ids: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
     for row, why in zip(column(rejected, "id"), reasons_of(rejected), strict=True):
         if why is not None and why.code not in SET_ASIDE:
             ids[why.stage, why.code, why.kind[:160]].append(row)
-    found = [
+    dropped = [
         Dropped(stage, kind, len(rows), tuple(heapq.nsmallest(EXAMPLES, set(rows))))
         for (stage, _, kind), rows in ids.items()
     ]
-    return sorted(found, key=lambda one: (-one.rows, one.stage, one.reason))
+    return sorted(dropped, key=lambda one: (-one.rows, one.stage, one.reason))
 
 
 def _counts(values: pa.ChunkedArray) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Text with LaTeX in it as HTML: formulas become MathML, which browsers show with no script and no network."""
+"""Convert text with LaTeX to HTML: formulas become MathML, which browsers show without scripts or a network."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from xml.etree.ElementTree import Element, tostring
 from latex2mathml import exceptions
 from latex2mathml.converter import convert_to_element
 
-LONGEST = 1_000  # characters of one formula; longer ones stay as they were written
-MOST = 6_000  # characters of formulas that one text has converted: each takes up to a tenth of a millisecond
-DEEPEST = 60  # elements inside one another
-WIDEST_EM = 4.0  # one space or line that a formula asks for
-WIDEST_IN_ALL_EM = 12.0  # all of a formula's together
-# what may open a formula, in this order where several begin at one place
+LONGEST = 1_000  # characters of one formula; longer ones are left as LaTeX
+MOST = 6_000  # characters of formulas converted per text: each takes up to a tenth of a millisecond
+DEEPEST = 60  # levels of nested elements
+WIDEST_EM = 4.0  # width of one space or line in a formula
+WIDEST_IN_ALL_EM = 12.0  # total width of the spaces and lines of a formula
+# the openings of a formula, in order of preference where several match at one position
 _OPENING = re.compile(r"\$\$|\\\[|\\\(|\\boxed\{|(?<![\\$])\$(?=\S)")
 _CLOSING = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$"}
 _BRACE = re.compile(r"[{}]")
@@ -56,10 +56,10 @@ _UNREADABLE: tuple[type[Exception], ...] = (
 
 
 def to_html(text: str) -> str:
-    """Escaped text with its formulas as MathML; a formula that cannot be converted stays as it was written.
+    """Return the escaped text with its formulas as MathML. A formula that cannot be converted is left as LaTeX.
 
-    The time is linear in the length of the text: beyond LONGEST characters of a formula, and MOST of all formulas
-    together, nothing is converted.
+    The time is linear in the length of the text: formulas of more than LONGEST characters are not converted, nor are any
+    after MOST characters of formulas.
     """
     parts, end, left = [], 0, MOST
     places = _Places(text)
@@ -84,7 +84,7 @@ def to_html(text: str) -> str:
 
 
 class _Places:
-    """Where the formulas that open in a text end. Each character is looked at a bounded number of times."""
+    """Finds where the formulas of a text end. Each character is read a bounded number of times."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -94,18 +94,18 @@ class _Places:
         self._braces: dict[int, int] | None = None
 
     def end(self, start: int, opening: str) -> int | None:
-        """The place behind the formula that opens at `start`; None where it is none."""
+        """Return the position after the formula that opens at `start`, or None if there is no formula."""
         if opening == "\\boxed{":
             return self._closed().get(start + len(opening) - 1)
         inside, closing = start + len(opening), _CLOSING[opening]
-        found = self._find(closing, inside + 1)
-        if found < 0:
+        closed_at = self._find(closing, inside + 1)
+        if closed_at < 0:
             return None
-        end = found + len(closing)
+        end = closed_at + len(closing)
         if opening == "$":
-            inner = self._text[inside : min(found, inside + LONGEST)]
-            # a price: "$5 and $7", "$5 or more"; no formula goes over a line, or ends in a space
-            if "\n" in inner or self._text[found - 1] in " \t\\" or self._text[end : end + 1].isdigit():
+            inner = self._text[inside : min(closed_at, inside + LONGEST)]
+            # prices such as "$5 and $7" or "$5 or more" are not formulas: a formula has no line break and no space at its end
+            if "\n" in inner or self._text[closed_at - 1] in " \t\\" or self._text[end : end + 1].isdigit():
                 return None
         return end
 
@@ -116,7 +116,7 @@ class _Places:
         return known
 
     def _closed(self) -> dict[int, int]:
-        """Place of an opening brace -> the place behind the brace that closes it."""
+        """Return, per position of an opening brace, the position after the brace that closes it."""
         if self._braces is None:
             self._braces, opened = {}, []
             for match in _BRACE.finditer(self._text):
@@ -128,7 +128,7 @@ class _Places:
 
 
 def _formula(latex: str, written: str, *, display: bool) -> str:
-    # browsers' MathML has no frame, so the page's style draws it
+    # MathML in browsers has no frame, so the style sheet of the page draws it
     boxed = latex.startswith("\\boxed{") and latex.endswith("}")
     inner = latex[len("\\boxed{") : -1] if boxed else latex
     try:
@@ -141,11 +141,11 @@ def _formula(latex: str, written: str, *, display: bool) -> str:
 
 
 class _TooDeep(ValueError):
-    """A formula whose elements are nested deeper than a browser lays out in reasonable time."""
+    """A formula that is nested too deeply for a browser to lay out in reasonable time."""
 
 
 def _harmless(element: Element) -> None:
-    """The converter passes text and links through as they are: keep known attributes, and let text be text."""
+    """Remove everything but known attributes, and unescape text, since the converter passes text and links through."""
     _check_depth(element)
     left = WIDEST_IN_ALL_EM
     for node in element.iter():
@@ -172,7 +172,7 @@ def _check_depth(element: Element) -> None:
 
 
 def _em(length: str) -> float:
-    """A length's absolute value in em; infinity where it is none."""
+    """Return the absolute value of a length in em, or infinity if it is not a length."""
     match = _LENGTH.fullmatch(length.strip())
     if match is None or not match[1].strip("-."):
         return math.inf

@@ -1,4 +1,4 @@
-"""A report's figures as one HTML file that needs no network, and as Markdown for the Prefect UI."""
+"""Render a report's figures as one HTML file that needs no network, and as Markdown for the Prefect UI."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_REASONS = 25
 
 
 class Report:
-    """A report in both its forms. Each plot is laid out once, which is most of what a report costs."""
+    """A report as HTML and as Markdown. Each plot is laid out once, since layout takes most of the time of a report."""
 
     def __init__(self, figures: Figures) -> None:
         self._figures = figures
@@ -34,23 +34,25 @@ class Report:
         self._shares = {name: plots.shares(values) for name, values in figures.shares.items()}
 
     def html(self) -> str:
-        """The whole page: styles, plots as SVG, formulas as MathML."""
+        """Return the whole page, with its styles, plots as SVG and formulas as MathML."""
         drawn: dict[str, Any] = {name: Markup(plots.svg(plot)) for name, plot in self._plots.items()}
         drawn["shares"] = {name: Markup(plots.svg(plot)) for name, plot in self._shares.items()}
         return self._render("page.html", drawn)
 
     def markdown(self, *, path: str) -> str:
-        """The same figures as a Markdown artifact; `path` is where the HTML page lies: as text, since a browser follows no
-        link from a served page to a file."""
+        """Return the same figures as a Markdown artifact.
+
+        `path` is the location of the HTML page, shown as text, since a browser follows no link from a served page to a file.
+        """
         drawn = {name: plots.data_uri(plot) for name, plot in self._plots.items()}
         drawn["subdomain"] = plots.data_uri(self._shares["subdomain"])
         return self._render("page.md", drawn, path=path)
 
     def _render(self, template: str, drawn: dict[str, Any], **more: Any) -> str:
-        known = {"scores": "", "calibration": ""} | drawn
+        plots_by_name = {"scores": "", "calibration": ""} | drawn
         more["aside"] = plots.ASIDE
         page = _environment().get_template(template)
-        return page.render(f=self._figures, plots=known, most_reasons=MOST_REASONS, **more)
+        return page.render(f=self._figures, plots=plots_by_name, most_reasons=MOST_REASONS, **more)
 
 
 @functools.cache
@@ -76,7 +78,7 @@ def _environment() -> Environment:
 
 
 def _shown(value: Any) -> Any:
-    """Hidden and control characters of rows, which old versions may hold, stand in the page as escapes."""
+    """Escape hidden and control characters, which rows of old versions may contain."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

@@ -1,1 +1,1 @@
-"""What all families of procedural problems share: templates, slots, notation and worked steps."""
+"""The machinery of all problem families: templates, slots, notation and worked steps."""

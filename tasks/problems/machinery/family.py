@@ -1,21 +1,20 @@
-"""What a family of procedural problems is, and how its questions are written and read back.
+"""Problem families: how their questions are drawn, written and read back.
 
 A family is a module of tasks/problems/<domain>/ with these names (see algebra/linear_equation.py, the exemplar):
 
     subdomain: str                                   # a key of tasks.taxonomy.SUBDOMAINS
     concepts: tuple[str, ...]                        # knowledge points
     templates: dict[str, list[str]]                  # language -> phrasings with {slots}
-    slots: dict[str, Slot]                           # what stands in a slot; integers where unnamed
+    slots: dict[str, Slot]                           # kinds of slots; slots that are not named are integers
     def draw(rng, level) -> Values                   # level 1..3; values of every slot
     def work(values, language) -> Worked             # exact answer, worked steps, program
 
-Where levels differ in more than size, `templates[language]` is a dict from a form (an integer) to
-its phrasings; the form is then one of the values, named `form`.
+If levels differ in more than size, `templates[language]` is a dict from a form (an integer) to its phrasings; the form is
+then one of the values, named `form`.
 
-Reading is the inverse of writing: each template is compiled to a regular expression over the text
-without white space, so a family recognises its own questions from their text alone and
-`read(write(values)) == values`, however the lines were wrapped. Text that only looks like ours, with
-values that have no exact answer, is not recognised: `work` raises Unworkable.
+Reading is the inverse of writing: each template is compiled to a regular expression over the text without white space, so a
+family recognises its own questions from their text alone, and `read(write(values)) == values` for any line wrapping. A
+similar text whose values have no exact answer is not recognised, since `work` raises Unworkable.
 """
 
 from __future__ import annotations
@@ -40,17 +39,17 @@ Values = dict[str, int | str]
 LEVELS = (1, 2, 3)
 LANGUAGES = ("en", "zh")
 
-# no family writes more; a longer text is not worth a regular expression
+# no family writes longer questions, so longer texts are not matched
 LONGEST = 2000
 
-# characters of literal text that point from a question to the phrasings that may have written it
+# length of the pieces of literal text by which the phrasings that may have written a question are looked up
 _GRAM = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """The exact answer (LaTeX or plain, as a solver would box it), the steps that lead to it, and
-    a program whose last line prints it."""
+    """A worked solution: the exact answer (LaTeX or plain, as a solver would box it), the steps that lead to it, and a program
+    whose last line prints it."""
 
     answer: str
     steps: tuple[str, ...]
@@ -59,7 +58,7 @@ class Worked:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A question with its worked answer. `level` is 0 where the question was read, not drawn."""
+    """A question with its worked solution. `level` is 0 if the question was read, not drawn."""
 
     family: str
     subdomain: str
@@ -73,8 +72,8 @@ class Problem:
 
 @dataclass(frozen=True)
 class Reader:
-    """One template turned around: `anchor` is its longest literal part, a cheap test before the
-    expression, which is compiled when a text first passes it."""
+    """A template compiled for reading. `anchor` is its longest literal part, which is tested before the expression. The
+    expression is compiled when a text first passes the test."""
 
     anchor: str
     expression: str
@@ -88,8 +87,8 @@ class Reader:
 class Family:
     """One module of tasks/problems/<domain>/, with its templates compiled.
 
-    `templates` maps language to every phrasing; `phrasings[language][form]` are those of one form
-    (the only key is None where the family has no forms).
+    `templates` maps language to all phrasings; `phrasings[language][form]` are those of one form. The only form is None if the
+    family has no forms.
     """
 
     def __init__(self, name: str, module: ModuleType) -> None:
@@ -109,23 +108,24 @@ class Family:
         self.readers = {language: list(self._reversed(language)) for language in self.phrasings}
 
     def draw(self, rng: random.Random, level: int) -> Values:
+        """Draw the values of a problem of this level (1, 2 or 3)."""
         values: Values = self._module.draw(rng, level)
         return values
 
     def write(self, values: Mapping[str, int | str], language: str, phrasing: int = 0) -> str:
-        """The question in one of its phrasings (modulo their number)."""
+        """Write the question in a phrasing, given by its number modulo the number of phrasings."""
         form = values.get("form")
         templates = self.phrasings[language][None if form is None else int(form)]
         shown = {name: self._slot(name).show(value, language) for name, value in values.items()}
         return templates[phrasing % len(templates)].format_map(shown)
 
     def work(self, values: Mapping[str, int | str], language: str) -> Worked:
-        """The worked answer; Unworkable if there is no exact one for these values."""
+        """Return the worked solution. Raises Unworkable if there is no exact answer for these values."""
         worked: Worked = self._module.work(dict(values), language)
         return worked
 
     def read(self, question: str, language: str) -> Values | None:
-        """The values a question of this family was written with, or None if it is not one of its."""
+        """Return the values with which this family wrote the question, or None if it did not write it."""
         text = compact(question)
         for reader in self.readers.get(language, ()) if len(text) <= LONGEST else ():
             values = self.match(reader, text, language)
@@ -134,14 +134,14 @@ class Family:
         return None
 
     def match(self, reader: Reader, text: str, language: str) -> Values | None:
-        """The values in a compact text, if this reader's template wrote it."""
+        """Return the values in a compact text if this reader's template wrote it, or else None."""
         match = reader.pattern.fullmatch(text) if reader.anchor in text else None
         if match is None:
             return None
         values: Values = {} if reader.form is None else {"form": reader.form}
         try:
-            for name, found in match.groupdict().items():
-                values[name] = self._slot(name).parse(found, language)
+            for name, text_of_slot in match.groupdict().items():
+                values[name] = self._slot(name).parse(text_of_slot, language)
         except Unworkable:
             return None
         return values
@@ -170,14 +170,14 @@ class Family:
 
 
 def make(family: Family, rng: random.Random, level: int, language: str) -> Problem:
-    """A problem of the family, drawn, written in one of its phrasings, and worked."""
+    """Draw a problem of the family, write it in a random phrasing, and work it."""
     values = family.draw(rng, level)
     question = family.write(values, language, rng.randrange(1 << 16))
     return _problem(family, language, level, question, values, family.work(values, language))
 
 
 def recognise(question: str, language: str) -> Problem | None:
-    """The worked problem behind a question's text, whichever family wrote it; None if none did."""
+    """Return the worked problem of a question that any family wrote, or None if no family wrote it."""
     text = compact(question)
     index = _index(language)
     for start in range(len(text) - _GRAM + 1 if len(text) <= LONGEST else 0):
@@ -195,7 +195,7 @@ def recognise(question: str, language: str) -> Problem | None:
 
 @functools.cache
 def _index(language: str) -> dict[str, list[tuple[Family, Reader]]]:
-    """Readers by the rarest four characters of their anchors, so that a text is tried on few of them."""
+    """Index the readers by the rarest piece of their anchors, so that few of them are tried on a text."""
     readers = [
         (family, reader) for family in families().values() for reader in family.readers.get(language, ())
     ]
@@ -203,7 +203,7 @@ def _index(language: str) -> dict[str, list[tuple[Family, Reader]]]:
         reader: [reader.anchor[i : i + _GRAM] for i in range(len(reader.anchor) - _GRAM + 1)]
         for _, reader in readers
     }
-    counts = Counter(gram for found in grams.values() for gram in set(found))
+    counts = Counter(gram for pieces in grams.values() for gram in set(pieces))
     index: dict[str, list[tuple[Family, Reader]]] = {}
     for family, reader in readers:
         index.setdefault(min(grams[reader], key=counts.__getitem__), []).append((family, reader))
@@ -212,8 +212,11 @@ def _index(language: str) -> dict[str, list[tuple[Family, Reader]]]:
 
 @functools.cache
 def families() -> dict[str, Family]:
-    """Return every family by the name of its module, in the order of names. A family is one file in one of the
-    folders of tasks/problems/, which are domains; two files of one name are refused, since the name enters seeds."""
+    """Return every family by the name of its module, in the order of names.
+
+    A family is one file in a folder of tasks/problems/; the folders are domains. Raises ValueError if two files have the same
+    name, since the name enters seeds.
+    """
     places: dict[str, str] = {}
     for domain in pkgutil.iter_modules(problems.__path__, "tasks.problems."):
         if not domain.ispkg or domain.name == __package__:
@@ -227,6 +230,7 @@ def families() -> dict[str, Family]:
 
 
 def of_subdomain(subdomain: str) -> list[Family]:
+    """Return the families of a subdomain."""
     return [family for family in families().values() if family.subdomain == subdomain]
 
 

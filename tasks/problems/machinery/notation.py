@@ -1,7 +1,7 @@
-"""Exact mathematics as text: fractions, surds, polynomials and matrices as a solver would box them.
+"""Exact mathematics as text: fractions, roots, polynomials and matrices as a solver would box them.
 
-Answers are LaTeX (`\\frac{3}{4}`, `2\\sqrt{3}`, `\\begin{pmatrix}...`); worked steps write the same
-numbers plainly (`3/4`, `(-2) * 5 = -10`), so that every equality in them can be evaluated.
+Answers are LaTeX (`\\frac{3}{4}`, `2\\sqrt{3}`, `\\begin{pmatrix}...`). Worked steps write the same numbers as plain
+arithmetic (`3/4`, `(-2) * 5 = -10`), so that every equality in them can be evaluated.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tasks.problems.machinery.errors import Unworkable, require
 
 
 def fraction(value: Fraction | int) -> str:
-    """A number as LaTeX: `3`, `\\frac{3}{4}`, `-\\frac{3}{4}`."""
+    """Return a number as LaTeX: `3`, `\\frac{3}{4}`, `-\\frac{3}{4}`."""
     value = Fraction(value)
     if value.denominator == 1:
         return str(value.numerator)
@@ -24,18 +24,18 @@ def fraction(value: Fraction | int) -> str:
 
 
 def plain(value: Fraction | int) -> str:
-    """A number as an operand of plain arithmetic: `3`, `(3/4)`, `(-3)`."""
+    """Return a number as an operand of plain arithmetic: `3`, `(3/4)`, `(-3)`."""
     value = Fraction(value)
     return str(value) if value >= 0 and value.denominator == 1 else f"({value})"
 
 
 def signed(value: Fraction | int) -> str:
-    """A number as a later term of a sum: `+ 5`, `- 3`."""
+    """Return a number as a later term of a sum: `+ 5`, `- 3`."""
     return f"{'-' if value < 0 else '+'} {abs(value)}"
 
 
 def square_part(number: int) -> tuple[int, int]:
-    """(k, m) with number = k^2 * m and m without square factors; number >= 1, up to about 10^9."""
+    """Return (k, m) with number = k^2 * m and m without square factors. Raises Unworkable unless 1 <= number <= 10^9."""
     require(1 <= number <= 10**9, f"the root of {number} is out of bounds")
     outside, inside, factor = 1, number, 2
     while factor * factor <= inside:
@@ -47,7 +47,7 @@ def square_part(number: int) -> tuple[int, int]:
 
 
 def square_factor(number: int, language: str = "en") -> str:
-    """Why a root simplifies as it does, as a clause: `12 = 2^2 * 3`, `9 = 3^2`, or that it does not."""
+    """Return the reason why a root simplifies as a clause, `12 = 2^2 * 3` or `9 = 3^2`, or the statement that it does not."""
     outside, inside = square_part(number)
     if outside == 1:
         return f"{number} 没有平方因数" if language == "zh" else f"{number} has no square factor"
@@ -55,7 +55,7 @@ def square_factor(number: int, language: str = "en") -> str:
 
 
 def root(number: int) -> str:
-    """The square root of a positive integer as LaTeX: `4`, `\\sqrt{3}`, `2\\sqrt{3}`."""
+    """Return the square root of a positive integer as LaTeX: `4`, `\\sqrt{3}`, `2\\sqrt{3}`."""
     outside, inside = square_part(number)
     if inside == 1:
         return str(outside)
@@ -63,22 +63,22 @@ def root(number: int) -> str:
 
 
 def prime_powers(number: int) -> dict[int, int]:
-    """Prime factors with their exponents, in order; number up to about 10^9."""
+    """Return the prime factors with their exponents, in order. Raises Unworkable unless 1 <= number <= 10^9."""
     require(1 <= number <= 10**9, f"{number} is too large to factor here")
-    found: dict[int, int] = {}
+    exponents: dict[int, int] = {}
     prime = 2
     while prime * prime <= number:
         while number % prime == 0:
             number //= prime
-            found[prime] = found.get(prime, 0) + 1
+            exponents[prime] = exponents.get(prime, 0) + 1
         prime += 1
     if number > 1:
-        found[number] = 1
-    return found
+        exponents[number] = 1
+    return exponents
 
 
 def times_root(factor: Fraction, inside: int) -> str:
-    """factor * sqrt(inside) as LaTeX, the factor positive."""
+    """Return factor * sqrt(inside) as LaTeX, for a positive factor."""
     if inside == 1:
         return fraction(factor)
     top = root(inside) if factor.numerator == 1 else f"{factor.numerator}{root(inside)}"
@@ -86,20 +86,20 @@ def times_root(factor: Fraction, inside: int) -> str:
 
 
 def exact_root(number: int) -> int:
-    """The root of a perfect square; Unworkable otherwise."""
+    """Return the root of a perfect square. Raises Unworkable for other numbers."""
     require(number >= 0 and isqrt(number) ** 2 == number, f"{number} is no perfect square")
     return isqrt(number)
 
 
 def times_pi(value: Fraction | int) -> str:
-    """A multiple of pi as LaTeX: `\\pi`, `12\\pi`, `\\frac{3\\pi}{2}`."""
+    """Return a multiple of pi as LaTeX: `\\pi`, `12\\pi`, `\\frac{3\\pi}{2}`."""
     value = Fraction(value)
     top = (str(value.numerator) if value.numerator != 1 else "") + r"\pi"
     return top if value.denominator == 1 else rf"\frac{{{top}}}{{{value.denominator}}}"
 
 
 def polynomial(coefficients: Sequence[int | Fraction], letter: str = "x") -> str:
-    """Coefficients, highest power first, as text: `2x^3 - 5x + 1`, `(2/3)x^2 - x`; `0` if all vanish."""
+    """Return the polynomial with these coefficients, highest power first: `2x^3 - 5x + 1`, `(2/3)x^2 - x`, or `0`."""
     text = ""
     for place, factor in enumerate(coefficients, start=1):
         power = len(coefficients) - place
@@ -115,22 +115,22 @@ def polynomial(coefficients: Sequence[int | Fraction], letter: str = "x") -> str
 
 
 def coefficients(text: int | str, letter: str = "x", most: int = 9) -> list[int]:
-    """The coefficients, highest power first, of what `polynomial` wrote; Unworkable for other text."""
-    found: dict[int, int] = {}
+    """Return the coefficients, highest power first, of a text that `polynomial` wrote. Raises Unworkable for other text."""
+    by_power: dict[int, int] = {}
     body = re.sub(r"\s", "", str(text))
     for term in re.findall(r"[+-]?[^+-]+", body):
         match = re.fullmatch(rf"([+-]?)(\d{{0,9}})(?:({letter})(?:\^(\d))?)?", term)
         if match is None or not (match[2] or match[3]):
             raise Unworkable(f"{body} is no polynomial in {letter}")
         power = int(match[4] or 1) if match[3] else 0
-        require(power <= most and power not in found, f"the powers of {body}")
-        found[power] = int(match[1] + (match[2] or "1"))
-    require(bool(found), "an empty polynomial")
-    return [found.get(power, 0) for power in range(max(found), -1, -1)]
+        require(power <= most and power not in by_power, f"the powers of {body}")
+        by_power[power] = int(match[1] + (match[2] or "1"))
+    require(bool(by_power), "an empty polynomial")
+    return [by_power.get(power, 0) for power in range(max(by_power), -1, -1)]
 
 
 def evaluate(factors: Sequence[int | Fraction], at: int | Fraction) -> Fraction:
-    """The value of a polynomial (highest power first) at a point."""
+    """Return the value of a polynomial (highest power first) at a point."""
     total = Fraction(0)
     for factor in factors:
         total = total * at + factor
@@ -138,7 +138,7 @@ def evaluate(factors: Sequence[int | Fraction], at: int | Fraction) -> Fraction:
 
 
 def substituted(factors: Sequence[int], at: int) -> str:
-    """A polynomial at an integer as plain arithmetic: `2 * 3^2 - 5 * 3 + 1`."""
+    """Return the value of a polynomial at an integer as plain arithmetic: `2 * 3^2 - 5 * 3 + 1`."""
     text, point = "", plain(at)
     for power, factor in zip(range(len(factors) - 1, -1, -1), factors, strict=True):
         if factor == 0:
@@ -152,16 +152,16 @@ def substituted(factors: Sequence[int], at: int) -> str:
 
 
 def cells(value: int | str) -> list[list[int]]:
-    """The integers of a `Matrix` slot."""
+    """Return the integers of a `Matrix` slot."""
     return [[int(cell) for cell in row.split("&")] for row in str(value).split(r"\\")]
 
 
 def inner(rows: Sequence[Sequence[int]]) -> str:
-    """Integers as a `Matrix` slot holds them."""
+    """Return integers as the value of a `Matrix` slot."""
     return r" \\ ".join(" & ".join(str(cell) for cell in row) for row in rows)
 
 
 def matrix(rows: Sequence[Sequence[int | Fraction]]) -> str:
-    """A matrix as LaTeX."""
+    """Return a matrix as LaTeX."""
     body = r" \\ ".join(" & ".join(fraction(cell) for cell in row) for row in rows)
     return rf"\begin{{pmatrix}} {body} \end{{pmatrix}}"

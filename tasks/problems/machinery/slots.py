@@ -1,9 +1,8 @@
-"""What may stand in a template's slot: how a value is shown in a question, and read back from it.
+"""The kinds of slots in templates: how a value is written in a question, and read back from it.
 
-Questions are read with all white space taken out (`compact`), so that a re-wrapped question reads
-like the original; every `parse` here takes compact text. A slot refuses what it would not have
-shown by raising `Unworkable`: question text comes from models and books, and a huge exponent or
-a thousand-digit number in it must not become work.
+Questions are read without white space (`compact`), so that a re-wrapped question reads like the original; every `parse`
+takes compact text. A slot raises `Unworkable` for text that it would not have written: questions come from models and books,
+and a huge exponent or a number of a thousand digits must not cost time.
 """
 
 from __future__ import annotations
@@ -21,12 +20,13 @@ MOST_DIGITS = 10
 
 
 def compact(text: str) -> str:
-    """The text without white space."""
+    """Return the text without white space."""
     return "".join(text.split())
 
 
 class Slot(Protocol):
-    """A kind of slot. `pattern` is a regular expression of the compact text, without groups that capture."""
+    """A kind of slot: `show` writes a value and `parse` reads it from compact text. `pattern` is a regular expression for the
+    compact text, without capturing groups."""
 
     def pattern(self, language: str) -> str: ...
     def show(self, value: int | str, language: str) -> str: ...
@@ -55,7 +55,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Signed:
-    """A nonzero integer with its sign apart, as a later term of a sum: `+ 5`, `- 3`."""
+    """A nonzero integer with a separate sign, as a later term of a sum: `+ 5`, `- 3`."""
 
     bound: int = 10**6
 
@@ -74,7 +74,7 @@ class Signed:
 
 @dataclass(frozen=True)
 class Coefficient:
-    """A nonzero factor before a letter: `3`, `-2`, nothing for 1, `-` for -1; `later` puts the sign apart."""
+    """A nonzero factor before a letter: `3`, `-2`, nothing for 1, `-` for -1. `later` separates the sign."""
 
     later: bool = False
     bound: int = 10**6
@@ -98,7 +98,7 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Integers in a row, `3, -5, 7`, as one string; a comma in every language, as in mathematics."""
+    """A list of integers as one string, `3, -5, 7`, with commas in every language, as in mathematics."""
 
     least: int = 2
     most: int = 12
@@ -118,18 +118,18 @@ class Numbers:
 
 
 def join(numbers: Sequence[int]) -> str:
-    """Integers as a `Numbers` slot holds them."""
+    """Return integers as the value of a `Numbers` slot."""
     return ", ".join(str(number) for number in numbers)
 
 
 def split(value: int | str) -> list[int]:
-    """The integers of a `Numbers` slot."""
+    """Return the integers of a `Numbers` slot."""
     return [int(part) for part in str(value).split(",")]
 
 
 @dataclass(frozen=True)
 class Fractional:
-    """A positive fraction as one string `3/4`, shown as `\\frac{3}{4}`; numerator and denominator as drawn."""
+    """A positive fraction as one string `3/4`, written as `\\frac{3}{4}`; it is not reduced."""
 
     bound: int = 10**4
 
@@ -167,7 +167,7 @@ class Polynomial:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The inside of a LaTeX matrix as one string: cells by ` & `, rows by ` \\\\ `."""
+    """The inside of a LaTeX matrix as one string: cells separated by ` & `, rows by ` \\\\ `."""
 
     most: int = 4
 
@@ -188,7 +188,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Words:
-    """A word out of a list, held by its index, so that one value is written in either language."""
+    """A word from a list, stored as its index, so that one value can be written in either language."""
 
     en: tuple[str, ...]
     zh: tuple[str, ...]

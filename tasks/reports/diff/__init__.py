@@ -1,4 +1,4 @@
-"""What is different between two versions: rows, reasons, shares, cost, contamination, verdict."""
+"""The comparison of two versions: rows, reasons, shares, cost, contamination and verdict."""
 
 from tasks.reports.diff.figures import Diff, compare
 from tasks.reports.diff.page import to_html, to_text

@@ -1,4 +1,4 @@
-"""The numbers of a comparison. Files that both versions have are equal and never read for their rows."""
+"""Compute the comparison of two versions. The rows of files that both versions share are equal and are not compared."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WIDTH = 200  # characters of a cell that changed
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A row that was added or dropped; `reason` is empty where it was added."""
+    """A row that was added or dropped; `reason` is empty for added rows."""
 
     id: str
     question: str
@@ -42,7 +42,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row that stayed and differs; `cells`: column -> its text before and after, about where they differ."""
+    """A row that is in both versions and differs. `cells` maps column to the text before and after, around the difference."""
 
     id: str
     question: str
@@ -51,7 +51,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """Rows of a value in each version; shares are of the version's rows."""
+    """The rows with a value in each version; shares are of all rows of the version."""
 
     value: str
     before: int
@@ -62,9 +62,11 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """`before` and `after` are names of versions. `changed`: rows with the same id and other contents,
-    `columns` in how many of them each column differs. `added_rows`, `dropped_rows` and `changed_rows` are some of these
-    rows, the same ones at every comparison of the two versions."""
+    """The comparison of the versions named `before` and `after`.
+
+    `changed` counts rows with the same id and different contents; `columns` counts in how many of them each column differs.
+    `added_rows`, `dropped_rows` and `changed_rows` are examples; they are the same at every comparison of the two versions.
+    """
 
     before: str
     after: str
@@ -81,20 +83,21 @@ class Diff:
     usd: tuple[float, float]
     tokens: tuple[int, int]
     benchmarks: tuple[Sequence[str], Sequence[str]]
-    clean: tuple[float, float]  # share of rows that were looked at for benchmark items and are clean
-    contaminated: tuple[int, int]  # rows that decontamination dropped on the way to each
+    clean: tuple[float, float]  # share of rows that were checked for benchmark items and are clean
+    contaminated: tuple[int, int]  # rows that decontamination dropped in the run of each version
     verdict: tuple[str, str]
     added_rows: Sequence[Example] = ()
     dropped_rows: Sequence[Example] = ()
     changed_rows: Sequence[Change] = ()
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the comparison as plain values, for JSON."""
         return asdict(self)
 
 
 def compare(store: Store, a: Version, b: Version, rows: int = ROWS) -> Diff:
-    """What became of the rows of `a` in `b`, with at most `rows` added, dropped and changed rows each; memory holds
-    the ids of the rows of files that differ."""
+    """Compare version `b` with version `a`, with at most `rows` examples each of added, dropped and changed rows. The ids of the
+    rows of files that differ are held in memory."""
     old = _digests(store, a, [path for path in a.files if path not in b.files])
     new = _digests(store, b, [path for path in b.files if path not in a.files])
     place = pc.index_in(new.column("id"), value_set=old.column("id").combine_chunks())
@@ -145,7 +148,7 @@ def compare(store: Store, a: Version, b: Version, rows: int = ROWS) -> Diff:
 
 
 def _digests(store: Store, version: Version, paths: Sequence[str]) -> pa.Table:
-    """Columns id and digest of the rows of these files."""
+    """Return the columns id and digest of the rows of these files."""
     pieces = []
     for batch in store.batches(version, files=paths):
         pieces.append(pa.table({"id": batch.column("id"), "digest": row_digests(batch)}))
@@ -167,8 +170,8 @@ def _columns(store: Store, a: Version, b: Version, changed: pa.ChunkedArray) -> 
 
 
 def _written_down(store: Store, before: Version, after: Version, gone: pa.ChunkedArray) -> pa.Table:
-    """Why rows are gone, as the runs from `before` to `after` wrote it down: columns id, rejected, reason and stage,
-    one row per id. A row of which none wrote was left out by an overwrite."""
+    """Return the reasons that the runs from `before` to `after` recorded for the dropped rows: columns id, rejected, reason and
+    stage, one row per id. A row without a recorded reason was removed by an overwrite."""
     candidates = store.candidates()
     columns = ["id", "rejected", "reason", "stage"]
     if candidates is None or not len(gone):
@@ -181,20 +184,20 @@ def _written_down(store: Store, before: Version, after: Version, gone: pa.Chunke
     chosen = (
         pc.field("run").isin([*between, str(after.lineage.get("run", ""))]) & pc.field("rejected").is_valid()
     )
-    found = candidates.to_table(columns, filter=chosen & pc.field("id").isin(gone.combine_chunks()))
-    # a row that was solved to calibrate, too, is not gone for that
+    recorded = candidates.to_table(columns, filter=chosen & pc.field("id").isin(gone.combine_chunks()))
+    # a row that was also solved for calibration was not dropped because of that
     aside = pc.is_in(
-        pc.struct_field(found.column("reason"), "code"), pa.array(sorted(SET_ASIDE), pa.string())
+        pc.struct_field(recorded.column("reason"), "code"), pa.array(sorted(SET_ASIDE), pa.string())
     )
-    found = found.filter(pc.invert(aside)).sort_by([("id", "ascending"), ("rejected", "descending")])
+    recorded = recorded.filter(pc.invert(aside)).sort_by([("id", "ascending"), ("rejected", "descending")])
     first: dict[str, int] = {}
-    for place, name in enumerate(found.column("id").to_pylist()):
+    for place, name in enumerate(recorded.column("id").to_pylist()):
         first.setdefault(name, place)
-    return found.take(pa.array(list(first.values()), pa.int64()))
+    return recorded.take(pa.array(list(first.values()), pa.int64()))
 
 
 def _reasons(written: pa.Table, gone: pa.ChunkedArray) -> list[Dropped]:
-    """Every reason with its number of rows, which add up to the rows that are gone."""
+    """Return every reason with its number of rows; the numbers add up to the dropped rows."""
     unwritten = sorted(set(gone.to_pylist()) - set(written.column("id").to_pylist()))
     rest = [Dropped("unknown", NOT_WRITTEN, len(unwritten), tuple(unwritten[:EXAMPLES]))] if unwritten else []
     return [*reasons(written), *rest]
@@ -203,7 +206,7 @@ def _reasons(written: pa.Table, gone: pa.ChunkedArray) -> list[Dropped]:
 def _rows(
     store: Store, version: Version, ids: Sequence[str], why: Mapping[str, str] | None = None
 ) -> list[Example]:
-    """Rows of a version in the order of `ids`; `why`: what dropped them, where it was written down."""
+    """Return rows of a version in the order of `ids`. `why` maps ids to the recorded reasons for dropping them."""
     columns = ["id", "question", "subdomain", "solution_format", "answer"]
     return [
         Example(
@@ -219,17 +222,17 @@ def _rows(
 
 
 def _changes(store: Store, a: Version, b: Version, ids: Sequence[str]) -> list[Change]:
-    """What differs in these rows, column by column."""
+    """Return the differences of these rows per column."""
     pairs = zip(_records(store, a, ids), _records(store, b, ids), strict=True)
-    found = []
+    changes = []
     for old, new in pairs:
         cells = {
             name: _around_difference(_text(old.get(name)), _text(new.get(name)))
             for name in SCHEMA.names
             if old.get(name) != new.get(name)
         }
-        found.append(Change(new["id"], _text(new["question"]), cells))
-    return found
+        changes.append(Change(new["id"], _text(new["question"]), cells))
+    return changes
 
 
 def _records(
@@ -243,7 +246,7 @@ def _records(
 
 
 def _text(value: Any) -> str:
-    """A cell as text: strings as they are, lists and maps as JSON."""
+    """Return a cell as text: strings unchanged, lists and maps as JSON."""
     if value is None:
         return "none"
     if isinstance(value, float):
@@ -252,7 +255,7 @@ def _text(value: Any) -> str:
 
 
 def _around_difference(before: str, after: str) -> tuple[str, str]:
-    """Both texts, cut to WIDTH characters about the first place where they differ."""
+    """Return both texts, cut to WIDTH characters around the first difference."""
     same = next(
         (at for at, (old, new) in enumerate(zip(before, after, strict=False)) if old != new),
         min(len(before), len(after)),
@@ -278,8 +281,8 @@ def _shares(store: Store, version: Version) -> tuple[float, dict[str, Counter[st
             shares["difficulty"][_bin(low, high)] += int(((values >= low) & (values < high)).sum())
         if difficulty.null_count:
             shares["difficulty"][UNKNOWN] += difficulty.null_count
-        said = pc.map_lookup(batch.column("verdicts"), "decontaminated", "last")
-        clean += pc.sum(pc.equal(said, "clean")).as_py() or 0
+        results = pc.map_lookup(batch.column("verdicts"), "decontaminated", "last")
+        clean += pc.sum(pc.equal(results, "clean")).as_py() or 0
     return clean / max(version.rows, 1), shares
 
 
@@ -288,15 +291,15 @@ def _bin(low: float, high: float) -> str:
 
 
 def _shifts(before: Counter[str], after: Counter[str], *, by_name: bool = False) -> list[Shift]:
-    """Every value, the largest shift of share first."""
+    """Return the shift of every value, the largest change of share first, or in the order of names."""
     total_before, total_after = max(before.total(), 1), max(after.total(), 1)
-    found = [
+    shifts = [
         Shift(value, before[value], after[value], before[value] / total_before, after[value] / total_after)
         for value in before.keys() | after.keys()
     ]
     if by_name:
-        return sorted(found, key=lambda shift: shift.value)
-    return sorted(found, key=lambda shift: (-abs(shift.share_after - shift.share_before), shift.value))
+        return sorted(shifts, key=lambda shift: shift.value)
+    return sorted(shifts, key=lambda shift: (-abs(shift.share_after - shift.share_before), shift.value))
 
 
 def _cost(version: Version) -> tuple[float, int]:
@@ -308,8 +311,8 @@ def _cost(version: Version) -> tuple[float, int]:
 
 
 def _benchmarks(version: Version) -> list[str]:
-    found = version.lineage.get("parameters", {}).get("decontaminate", {}).get("benchmarks", [])
-    return [str(name) for name in found]
+    names = version.lineage.get("parameters", {}).get("decontaminate", {}).get("benchmarks", [])
+    return [str(name) for name in names]
 
 
 def _contaminated(version: Version) -> int:
@@ -319,5 +322,5 @@ def _contaminated(version: Version) -> int:
 
 
 def _verdict(store: Store, version: Version) -> str:
-    said = newest(store.marks(version.dataset), version.name, "verdict")
-    return str(said.value["verdict"]) if said else "none yet"
+    mark = newest(store.marks(version.dataset), version.name, "verdict")
+    return str(mark.value["verdict"]) if mark else "none yet"

@@ -1,4 +1,4 @@
-"""A comparison as text (Markdown, for the terminal and the Prefect UI) and as one HTML file."""
+"""Render a comparison as Markdown, for the terminal and the Prefect UI, and as one HTML file."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ WIDTH = 300  # characters of a question
 
 
 def to_text(diff: Diff) -> str:
+    """Return the comparison as Markdown."""
     return _environment().get_template("diff.md").render(d=diff, most=MOST_SHIFTS, most_reasons=MOST_REASONS)
 
 
 def to_html(diff: Diff) -> str:
-    """One file without scripts; what rows said is escaped."""
+    """Return the comparison as one HTML file without scripts; the text of rows is escaped."""
     return (
         _environment().get_template("diff.html").render(d=diff, most=MOST_SHIFTS, most_reasons=MOST_REASONS)
     )

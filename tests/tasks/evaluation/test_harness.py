@@ -78,7 +78,7 @@ def test_a_chat_model_through_the_engine(folder: Path, tmp_path: Path) -> None:
         found = ran(engine, folder, "own_sums")
         again = ran(engine, folder, "own_sums")
         assert engine.stats().cached == 8
-        with pytest.raises(HarnessError, match="tells no likelihoods"):
+        with pytest.raises(HarnessError, match="returns no likelihoods"):
             ran(engine, folder, "own_choice")
         with pytest.raises(HarnessError, match="no task 'nothing'"):
             ran(engine, folder, "nothing")
