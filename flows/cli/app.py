@@ -119,8 +119,9 @@ def up(
 
     settings = load_settings()
     arrange(settings.home, quiet=False, join=False)  # of two on one home the second is refused
-    from flows.cli.up import serve_flows, wait_for_joined, with_server
+    from flows.cli.up import wait_for_joined, with_server
     from flows.config.nightly import load_config
+    from flows.server.deployments import serve_flows
 
     night = load_config(config, set_ or [])
     if "PREFECT_API_URL" in os.environ:

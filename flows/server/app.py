@@ -1,10 +1,13 @@
-"""Prefect's server app behind the checks that Prefect 3.8 has no setting for.
+"""Prefect's server app behind the security checks for which Prefect 3.8 has no setting.
 
-Prefect itself asks for the password below /api, for a CSRF token with every change, and names the origins that may read
-its answers. Four holes remain, and this wrapper closes them: a foreign name in the Host header (DNS rebinding makes any
-web page "same origin"), requests that a page of another origin makes, the paths that Prefect answers to everyone (health,
-readiness, the API's description), and WebSockets, which Prefect accepts before it has seen the password, keeps open for as
-long as none comes, and whose first message raises where it is anything but what Prefect's own clients send.
+Prefect itself requires the password below /api and a CSRF token with every change, and restricts the origins that may
+read its responses. This middleware closes four gaps that remain:
+
+- a foreign name in the Host header (DNS rebinding makes any web page "same origin");
+- requests that a page of another origin makes;
+- paths that Prefect serves without a password (health, readiness, the description of the API);
+- WebSockets: Prefect accepts one before the password, keeps it open until the password arrives, and raises if the first
+  message is not one that its own clients send.
 """
 
 from __future__ import annotations
@@ -30,26 +33,27 @@ LINK = "MATHMILL_SERVER_SIGN_IN"  # the token of the one-time link; set for a se
 SIGN_IN = "/sign-in"
 LOCAL_HOST = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 PRIVATE = frozenset({"api", "docs", "redoc", "openapi.json"})  # first segments of paths
-MOST_DECODINGS = 3  # of a path that is encoded in itself
+MOST_DECODINGS = 3  # rounds of percent-decoding of one path
 LONGEST_TOKEN = 200
-LONGEST_FIRST_MESSAGE = 4_096  # characters of the message of a WebSocket that brings the password
+LONGEST_FIRST_MESSAGE = 4_096  # characters of a WebSocket's first message, which holds the password
 FIRST_MESSAGE_WITHIN_S = 30.0
-POLICY_VIOLATION = 1008  # the close code of a WebSocket that is refused
+POLICY_VIOLATION = 1008  # close code of a refused WebSocket
 SAFE = ("GET", "HEAD")
 FRAMED_BY_NOBODY = (b"content-security-policy", b"frame-ancestors 'none'")
 
 
 def create_app() -> ASGIApp:
-    """The app that uvicorn serves: settings come from the environment of the server's process."""
+    """Return the app that uvicorn serves. Its settings are environment variables of the server process."""
     from prefect.server.api.server import create_app as prefect_app
 
     return Guard(prefect_app(), os.environ[AUTH], os.environ.get(LINK))
 
 
 class Guard:
-    """ASGI middleware: 403 for a foreign Host or Origin, 401 without the password.
+    """ASGI middleware that answers 403 to a foreign Host or Origin and 401 to a request without the password.
 
-    `link`: token of the one-time link; None where there is no UI, so that every path asks for the password.
+    `auth` is USER:PASSWORD. `link` is the token of the one-time sign-in link; None means that there is no UI, so that every
+    path requires the password.
     """
 
     def __init__(self, app: ASGIApp, auth: str, link: str | None = None) -> None:
@@ -69,11 +73,11 @@ class Guard:
             if self._ui and scope["path"] == SIGN_IN:
                 await (await self._sign_in(scope, receive))(scope, receive, send)
                 return
-            given = headers.get("authorization", "").encode()
-            if not self._open(scope) and not hmac.compare_digest(given, self._expected):
+            credentials = headers.get("authorization", "").encode()
+            if not self._open(scope) and not hmac.compare_digest(credentials, self._expected):
                 refusal = PlainTextResponse("Unauthorized", 401)
         if refusal is not None:
-            # a websocket that is refused before it was accepted is answered with 403 by the server
+            # the server answers 403 to a WebSocket that is closed before it was accepted
             await (_close(send) if scope["type"] == "websocket" else refusal(scope, receive, send))
             return
         if scope["type"] == "websocket":
@@ -81,42 +85,48 @@ class Guard:
             await self._app(scope, socket.receive, socket.send)
             return
 
-        async def framed_by_nobody(message: Message) -> None:
+        async def send_unframed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), FRAMED_BY_NOBODY]
             await send(message)
 
-        await self._app(scope, receive, framed_by_nobody)
+        await self._app(scope, receive, send_unframed)
 
     def _open(self, scope: Scope) -> bool:
-        """The UI's own files, the same for everybody: a browser that opens a page sends no password."""
+        """Return whether the request needs no password: it reads a file of the UI, which a browser opens without one."""
         return self._ui and scope["method"] in SAFE and not _private(scope["path"])
 
     async def _sign_in(self, scope: Scope, receive: Receive) -> Response:
-        """GET: a page whose script sends the token that follows # in its address, which no log and no Referer shows.
-        POST: the password for the token, once."""
+        """Answer a request of the one-time link.
+
+        GET returns a page whose script posts the token that follows # in its address; that part of an address is in no log
+        and in no Referer. POST returns the password in exchange for the token, once.
+        """
         if scope["method"] in SAFE:
             return _page()
         if scope["method"] != "POST":
             return PlainTextResponse("Method Not Allowed", 405)
-        given = await _body(receive)
-        # spent before it is answered: of two that come at once only one gets the password
-        if self._link is None or not hmac.compare_digest(given, self._link.encode()):
+        token = await _body(receive)
+        # the link is spent before the response: of two simultaneous requests only one gets the password
+        if self._link is None or not hmac.compare_digest(token, self._link.encode()):
             return PlainTextResponse("This link is spent.", 403)
         self._link = None
         return PlainTextResponse(base64.b64encode(self._auth.encode()), headers={"Cache-Control": "no-store"})
 
 
 class _Socket:
-    """A WebSocket whose first message must bring the password, as Prefect's clients and its UI send it: they cannot set
-    a header. Without it the socket is closed, and the app behind sees a client that has left."""
+    """A WebSocket whose first message must hold the password.
+
+    Prefect's clients and its UI send it there because they cannot set a header. Without it the socket is closed, and the
+    app behind sees a client that has disconnected.
+    """
 
     def __init__(self, receive: Receive, send: Send, auth: str) -> None:
         self._receive, self._send, self._auth = receive, send, auth
-        self._connected = self._known = self._refused = False
+        self._connected = self._authenticated = self._refused = False
 
     async def receive(self) -> Message:
-        if self._known or not self._connected:
+        if self._authenticated or not self._connected:
             self._connected = True  # the first event is the handshake
             return await self._receive()
         try:
@@ -125,8 +135,8 @@ class _Socket:
             message = {"type": "websocket.receive"}
         if message["type"] != "websocket.receive":
             return message
-        self._known = _brings(message.get("text"), self._auth)
-        if self._known:
+        self._authenticated = _has_password(message.get("text"), self._auth)
+        if self._authenticated:
             return message
         self._refused = True
         await _close(self._send)
@@ -137,21 +147,23 @@ class _Socket:
             await self._send(message)
 
 
-def _brings(text: str | None, auth: str) -> bool:
-    """Whether the first message of a WebSocket holds the password."""
+def _has_password(text: str | None, auth: str) -> bool:
+    """Return whether the first message of a WebSocket holds the password."""
     if not text or len(text) > LONGEST_FIRST_MESSAGE:
         return False
     try:
         message = orjson.loads(text)
     except orjson.JSONDecodeError:
         return False
-    given = message.get("token") if isinstance(message, dict) and message.get("type") == "auth" else None
-    return isinstance(given, str) and hmac.compare_digest(given.encode(), auth.encode())
+    token = message.get("token") if isinstance(message, dict) and message.get("type") == "auth" else None
+    return isinstance(token, str) and hmac.compare_digest(token.encode(), auth.encode())
 
 
 def _private(path: str) -> bool:
-    """Whether any reader of paths could take this one for a path of the API or its description: decoded again, with
-    empty segments, other slashes or capitals, or one that climbs."""
+    """Return whether any parser could read this path as one of the API or of its description.
+
+    Covers repeated decoding, empty segments, other slashes, capitals and paths that climb (`..`).
+    """
     for _ in range(MOST_DECODINGS):
         path, before = unquote(path), path
         if path == before:
@@ -163,7 +175,7 @@ def _private(path: str) -> bool:
 
 
 def _foreign(scope: Scope, headers: Headers) -> Response | None:
-    """A refusal where the request names another host, or comes from a page of another origin."""
+    """Return a refusal if the request names another host or comes from a page of another origin, else None."""
     hosts, origins = headers.getlist("host"), headers.getlist("origin")
     if len(hosts) != 1 or not LOCAL_HOST.fullmatch(hosts[0]):
         return PlainTextResponse("This host name is not served here.", 403)
@@ -173,8 +185,8 @@ def _foreign(scope: Scope, headers: Headers) -> Response | None:
 
 
 def _embedded(scope: Scope, headers: Mapping[str, str]) -> bool:
-    """Whether a browser says that a page of another origin asks for something to use in itself (an image, a script, a
-    frame, a request without a look at the answer), which has no Origin where it is a GET. Following a link is right."""
+    """Return whether a browser declares that a page of another origin embeds the response (image, script, frame, opaque
+    request). A GET of that kind has no Origin header. Following a link is allowed."""
     if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
         return False
     followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
@@ -182,14 +194,14 @@ def _embedded(scope: Scope, headers: Mapping[str, str]) -> bool:
 
 
 async def _body(receive: Receive) -> bytes:
-    """The request's body, as far as a token is long."""
-    found = b""
-    while len(found) <= LONGEST_TOKEN:
+    """Return the request's body, cut off where it is longer than any token."""
+    body = b""
+    while len(body) <= LONGEST_TOKEN:
         message = await receive()
-        found += message.get("body", b"")
+        body += message.get("body", b"")
         if message["type"] != "http.request" or not message.get("more_body"):
             break
-    return found[: LONGEST_TOKEN + 1]
+    return body[: LONGEST_TOKEN + 1]
 
 
 async def _close(send: Send) -> None:
@@ -212,7 +224,7 @@ def _page() -> Response:
     )
 
 
-# Prefect's UI keeps the password, base64, in the local storage of its origin under this name
+# Prefect's UI keeps the password, in base64, in the local storage of its origin under this key
 _SCRIPT = """
 const token = location.hash.slice(1);
 history.replaceState(null, "", SIGN_IN);
@@ -223,7 +235,7 @@ fetch(SIGN_IN, {method: "POST", body: token}).then(async (answer) => {
   } else {
     document.getElementById("note").textContent =
       "This link was used already, or is of an earlier start. " +
-      "Fix: start `mathmill up` again for a new one, or log in with what stands in the file server.password of its home.";
+      "Fix: start `mathmill up` again for a new one, or log in with the content of the file server.password in its home.";
   }
 });
 """

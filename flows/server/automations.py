@@ -1,4 +1,4 @@
-"""`mathmill automations`: what Prefect does by itself. Made, or brought up to date, by one command."""
+"""`mathmill automations`: create or update the Prefect automations that watch runs and send alerts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flows.runner.environment import arrange
 if TYPE_CHECKING:
     from prefect.automations import Automation
 
-HEARTBEAT_S = 60  # between two signs of life of a run: see flows/runner/environment.py
+HEARTBEAT_S = 60  # between two heartbeats of a run, as flows/runner/environment.py sets it
 SILENT_FOR = timedelta(seconds=4 * HEARTBEAT_S)
 LATE_FOR = timedelta(minutes=30)
 STATES = ("Completed", "Failed", "Cancelled", "Crashed")
@@ -22,10 +22,13 @@ NAMES = "mathmill: "
 
 def automations(
     notify: Annotated[
-        str, typer.Option(help="A notification block, such as slack-webhook/alerts; empty: none is sent.")
+        str,
+        typer.Option(
+            help="Prefect notification block that alerts are sent to, such as slack-webhook/alerts; empty: no alerts."
+        ),
     ] = "",
 ) -> None:
-    """Make the automations on the Prefect server: zombie and late runs, failures, gates, budget, drift."""
+    """Create or update the automations on the Prefect server: zombie and late runs, failures, gates, budget, drift."""
     from flows.settings import load_settings
 
     arrange(load_settings().home, quiet=True)
@@ -34,24 +37,29 @@ def automations(
 
 
 def make(notify: str = "") -> list[str]:
-    """Create or update them by name; returns the names. SettingsError if there is no such block."""
+    """Create or update the automations by name and return their names.
+
+    `notify` is TYPE/NAME of a notification block; empty sends no alerts. Raises SettingsError if the server has no such
+    block.
+    """
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
         block = _block(client, notify) if notify else None
-        wanted = _wanted(block)
-        for automation in wanted:
-            known = [found for found in _known(client) if found["name"] == automation.name]
-            # the owner is set once, when it is made: the server refuses it in an update
+        declared = _automations(block)
+        for automation in declared:
+            stored = [each for each in _stored(client) if each["name"] == automation.name]
+            # the server sets the owner at creation and refuses it in an update
             body = automation.model_dump(mode="json", exclude={"id", "owner_resource"})
-            if known:
-                client.request("PUT", "/automations/{id}", path_params={"id": known[0]["id"]}, json=body)
+            if stored:
+                client.request("PUT", "/automations/{id}", path_params={"id": stored[0]["id"]}, json=body)
             else:
                 client.request("POST", "/automations/", json=body)
-    return [automation.name for automation in wanted]
+    return [automation.name for automation in declared]
 
 
-def _wanted(block: Any) -> list[Automation]:
+def _automations(block: Any) -> list[Automation]:
+    """Return the automations; `block` is the id of a notification block, or None."""
     from prefect.automations import Automation
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState, DoNothing, SendNotification
@@ -60,18 +68,18 @@ def _wanted(block: Any) -> list[Automation]:
 
     from flows.runner.events import BUDGET, DRIFT, GATE
 
-    def told(subject: str) -> list[Any]:
-        """To be told of; without a block the event feed shows that the automation was triggered."""
+    def alert(subject: str) -> list[Any]:
+        """Return the action that sends an alert. Without a block the event feed still shows that it was triggered."""
         if block is None:
             return [DoNothing()]
         body = "{{ event.resource.name }}: {{ event.payload.message }} ({{ event.event }})"
         return [SendNotification(block_document_id=block, subject=subject, body=body)]
 
-    def when(name: str, words: str, *events: str, resource: str = "mathmill.*") -> Automation:
+    def alert_on(name: str, description: str, *events: str, resource: str = "mathmill.*") -> Automation:
         match = ResourceSpecification({"prefect.resource.id": [resource]})
         trigger = EventTrigger(expect=set(events), match=match, posture=Posture.Reactive, threshold=1)
         return Automation(
-            name=NAMES + name, description=words, trigger=trigger, actions=told(f"mathmill: {name}")
+            name=NAMES + name, description=description, trigger=trigger, actions=alert(f"mathmill: {name}")
         )
 
     silent = EventTrigger(
@@ -91,34 +99,42 @@ def _wanted(block: Any) -> list[Automation]:
     return [
         Automation(
             name=NAMES + "zombie run",
-            description="A run without a sign of life is Crashed; run again, it goes on where it was.",
+            description="Marks a run without a heartbeat as Crashed; the same run started again continues where it stopped.",
             trigger=silent,
-            actions=[crashed, *([] if block is None else told("mathmill: zombie run"))],
+            actions=[crashed, *([] if block is None else alert("mathmill: zombie run"))],
         ),
-        when("late run", "No worker took a scheduled run.", f"{RUN}Late", resource=f"{RUN}*"),
-        when("run failed", "A run failed or crashed.", f"{RUN}Failed", f"{RUN}Crashed", resource=f"{RUN}*"),
-        when("gate failed", "A version did not pass its gates; nothing was published.", GATE),
-        when("budget exceeded", "A run stopped at its budget.", BUDGET),
-        when("drift alarm", "The model, or what it writes, changed.", DRIFT),
+        alert_on("late run", "No worker took a scheduled run.", f"{RUN}Late", resource=f"{RUN}*"),
+        alert_on(
+            "run failed", "A run failed or crashed.", f"{RUN}Failed", f"{RUN}Crashed", resource=f"{RUN}*"
+        ),
+        alert_on("gate failed", "A version did not pass its gates and was not published.", GATE),
+        alert_on("budget exceeded", "A run stopped at its budget.", BUDGET),
+        alert_on("drift alarm", "The model, or the rows that it writes, changed.", DRIFT),
     ]
 
 
-def _known(client: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.request("POST", "/automations/filter", json={"limit": 200}).json()
-    return found
+def _stored(client: Any) -> list[dict[str, Any]]:
+    """Return the automations that the server has."""
+    automations: list[dict[str, Any]] = client.request(
+        "POST", "/automations/filter", json={"limit": 200}
+    ).json()
+    return automations
 
 
 def _block(client: Any, notify: str) -> Any:
+    """Return the id of the block TYPE/NAME. Raises SettingsError if there is none."""
     from prefect.exceptions import ObjectNotFound
 
     from flows.settings import SettingsError
 
     kind, slash, name = notify.partition("/")
     if not slash:
-        raise SettingsError(f"--notify {notify}: must be TYPE/NAME, such as slack-webhook/alerts")
+        raise SettingsError(
+            f"--notify {notify}: must be TYPE/NAME. Fix: give one such as slack-webhook/alerts"
+        )
     try:
         return client.read_block_document_by_name(name=name, block_type_slug=kind).id
     except ObjectNotFound as error:
         raise SettingsError(
-            f"--notify {notify}: the Prefect server has no such block. Fix: make it under Blocks in the UI"
+            f"--notify {notify}: the Prefect server has no such block. Fix: create it under Blocks in the UI"
         ) from error

@@ -1,4 +1,4 @@
-"""The Prefect server of a home: a process on loopback that nobody uses without its password."""
+"""The Prefect server of a home: a process that listens on loopback and requires a password."""
 
 from __future__ import annotations
 
@@ -23,44 +23,46 @@ HOST = "127.0.0.1"
 READY_WITHIN_S = 180
 STOPPED_WITHIN_S = 5
 LOG = "server.log"
-ROOM = 16 * 2**20  # bytes of the database and the log of a start
-STARTING = "prefect.starting"  # held while a server of this home prepares its database
+ROOM = 16 * 2**20  # bytes that the database and the log need at a start
+STARTING = "prefect.starting"  # lock that is held while a server of this home prepares its database
 
 
 def check_room(home: Path) -> None:
-    """StorageError where the disk under `home` has no room for what a start writes: the server would end without a word
-    on its log, which has no room either."""
+    """Raise StorageError if the disk below `home` has no room for a start.
+
+    The server itself would end without a message, since its log has no room either.
+    """
     with explained(str(home)), tempfile.TemporaryFile(dir=home) as probe:
         os.posix_fallocate(probe.fileno(), 0, ROOM)
 
 
 class PrefectServer:
-    """One server process. `up` has one with the UI, a single run one without.
+    """One server process. `up` starts one with the UI, a single run one without.
 
-    `auth`: USER:PASSWORD that every request must carry; see `auth_string`.
+    `auth` is the USER:PASSWORD that every request must carry; see `auth_string`.
     """
 
     def __init__(self, home: Path, port: int, auth: str, *, ui: bool) -> None:
         self._home, self._auth, self._ui = home, auth, ui
         self.port = port
         self.url = f"http://{HOST}:{port}/api"
-        self.sign_in = secrets.token_urlsafe(32)  # of the one-time link
+        self.sign_in = secrets.token_urlsafe(32)  # token of the one-time link
         self._process: subprocess.Popen[bytes] | None = None
         self._starting = contextlib.ExitStack()
         self._logged = 0  # bytes of the log before this start
 
     def start(self) -> None:
-        """Start the process; its clients in this process and its children find it by the environment.
+        """Start the process and set the environment by which this process and its children find it.
 
-        Of several servers that start at once on one home, each waits for the one before: all of them would prepare
-        one SQLite database, and only one could.
+        Servers that start at the same time on one home wait for one another, since only one process at a time can prepare
+        the SQLite database. Raises SettingsError if that takes more than READY_WITHIN_S.
         """
         check_room(self._home)
-        starting = self._starting.enter_context(lock(self._home / STARTING, within_s=READY_WITHIN_S))
-        if not starting:
+        acquired = self._starting.enter_context(lock(self._home / STARTING, within_s=READY_WITHIN_S))
+        if not acquired:
             self._starting.close()
             raise SettingsError(
-                f"another Prefect server is starting on {self._home} for more than {READY_WITHIN_S} s. "
+                f"another Prefect server has been starting on {self._home} for more than {READY_WITHIN_S} s. "
                 f"Fix: look at {self._home / LOG}, and end that command"
             )
         log = self._home / LOG
@@ -82,7 +84,7 @@ class PrefectServer:
                 stdout=descriptor,
                 stderr=descriptor,
                 umask=0o077,
-                # Ctrl-C goes to the whole group: in its own session it is there until the run has said its last word
+                # Ctrl-C reaches the whole process group: in its own session the server outlives the run's last request
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
@@ -90,22 +92,22 @@ class PrefectServer:
             os.close(descriptor)
 
     def _settings(self) -> dict[str, str]:
-        """What only the server's own process needs. Where the user has set one of the first ones, that holds."""
-        chosen = {
+        """Return the environment variables of the server process. Those in `defaults` yield to the user's own."""
+        defaults = {
             "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED": "true",
             "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": self.url.removesuffix("/api"),
             "PREFECT_SERVER_UI_API_URL": "/api",
         }
-        found = {name: os.environ.get(name, value) for name, value in chosen.items()}
-        found["PREFECT_SERVER_API_AUTH_STRING"] = self._auth
-        found["PREFECT__SERVER_FINAL"] = "1"
+        variables = {name: os.environ.get(name, value) for name, value in defaults.items()}
+        variables["PREFECT_SERVER_API_AUTH_STRING"] = self._auth
+        variables["PREFECT__SERVER_FINAL"] = "1"
         if self._ui:
-            return found | {"MATHMILL_SERVER_SIGN_IN": self.sign_in}
-        # what prefect.server.api.server.SubprocessASGIServer sets, which importing would cost seconds
-        return found | {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
+            return variables | {"MATHMILL_SERVER_SIGN_IN": self.sign_in}
+        # as prefect.server.api.server.SubprocessASGIServer sets them; importing it would take seconds
+        return variables | {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1"}
 
     def wait(self) -> None:
-        """Until it answers. SettingsError with the last line of its log where it does not."""
+        """Wait until the server answers. Raises SettingsError with the last line of its log if it does not."""
         deadline = time.monotonic() + READY_WITHIN_S
         try:
             while time.monotonic() < deadline and self.ended() is None:
@@ -118,21 +120,21 @@ class PrefectServer:
         why = f"not within {READY_WITHIN_S} s" if code is None else f"it ended with exit code {code}"
         self.stop()
         raise SettingsError(
-            f"Prefect did not start ({self._last_words() or why}). "
+            f"Prefect did not start ({self._last_log_line() or why}). "
             f"Fix: see {self._home / LOG}; ./mathmill doctor; PREFECT_HOME may be moved away"
         )
 
     def ended(self) -> int | None:
-        """Its exit code; None while it runs."""
+        """Return the exit code of the process, or None while it runs."""
         return self._process.poll() if self._process is not None else None
 
     def terminate(self) -> None:
-        """Ask it to end, without waiting for it."""
+        """Ask the process to end, without waiting for it."""
         if self._process is not None:
             self._process.terminate()
 
     def stop(self) -> None:
-        """End it, and wait until it has ended."""
+        """End the process and wait until it has ended."""
         self._starting.close()
         if self._process is None:
             return
@@ -143,7 +145,8 @@ class PrefectServer:
             self._process.kill()
             self._process.wait()
 
-    def _last_words(self) -> str:
+    def _last_log_line(self) -> str:
+        """Return the last line that this start wrote to the log, or an empty text."""
         with (self._home / LOG).open("rb") as file:
             file.seek(self._logged)
             lines = file.read().decode(errors="replace").strip().splitlines()
@@ -151,23 +154,26 @@ class PrefectServer:
 
 
 def auth_string() -> str:
-    """USER:PASSWORD for a server that starts: what the user has set, else a new one of 256 random bits."""
-    own = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or os.environ.get("PREFECT_API_AUTH_STRING")
-    return own or f"mathmill:{secrets.token_urlsafe(32)}"
+    """Return USER:PASSWORD for a new server: the one that the user has set, else a new one of 256 random bits."""
+    configured = os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or os.environ.get("PREFECT_API_AUTH_STRING")
+    return configured or f"mathmill:{secrets.token_urlsafe(32)}"
 
 
 def private_database() -> None:
-    """Make Prefect's SQLite file before Prefect does, so that nobody else can read it; SQLite gives its -wal and -shm
-    files the same mode."""
+    """Create Prefect's SQLite file before Prefect does, with a mode that keeps other users from reading it.
+
+    SQLite gives its -wal and -shm files the same mode.
+    """
     folder = Path(os.environ["PREFECT_HOME"])
     path = folder / "prefect.db"
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))
     for file in folder.glob("prefect.db*"):
-        with contextlib.suppress(PermissionError):  # of another user, whose matter it is
+        with contextlib.suppress(PermissionError):  # a file of another user
             file.chmod(PRIVATE_FILE)
 
 
 def free_port() -> int:
+    """Return a TCP port on loopback that is free now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -175,5 +181,6 @@ def free_port() -> int:
 
 
 def _die_with_parent() -> None:
+    """Let the kernel end this process when its parent's thread ends (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: a killed run leaves no server behind

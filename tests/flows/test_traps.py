@@ -15,7 +15,7 @@ from flows.nightly import nightly
 from flows.rebuild import rebuild
 from flows.runner.stages import Place, run_shard
 from flows.runner.task_runners import task_runner
-from flows.server.automations import HEARTBEAT_S, SILENT_FOR, _wanted
+from flows.server.automations import HEARTBEAT_S, SILENT_FOR, _automations
 from flows.settings import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ def test_no_parameter_can_hold_a_secret_and_each_is_described(flow) -> None:
 
 
 def test_a_silent_run_is_crashed_within_ten_minutes() -> None:
-    zombie = _wanted(None)[0]
+    zombie = _automations(None)[0]
     assert zombie.trigger.within == SILENT_FOR
     assert 3 * HEARTBEAT_S <= SILENT_FOR.total_seconds() <= 600 - HEARTBEAT_S
     assert zombie.actions[0].type == "change-flow-run-state"
