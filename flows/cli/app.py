@@ -1,4 +1,7 @@
-"""The command line. Heavy libraries are imported by the command that needs them, so that help is quick."""
+"""The command line: the Typer app, its commands and the console script.
+
+Heavy libraries are imported by the command that needs them, so that `--help` is quick.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import datasets as browse
+from flows.cli import datasets as data_commands
 from flows.cli import terminal
-from flows.cli import versions as versioning
+from flows.cli import versions as version_commands
 from flows.cli.dedup import dedup
 from flows.cli.diff import diff
 from flows.cli.evaluate import evaluate
@@ -32,7 +35,7 @@ from flows.runner.environment import arrange
 from flows.server.automations import automations
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-UNWRITTEN = 120  # Python's own exit code where the output could not be written
+UNWRITTEN = 120  # Python's own exit code if the output could not be written
 
 app = typer.Typer(
     name="mathmill",
@@ -41,11 +44,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(nightly)
-app.command()(browse.datasets)
-app.command()(browse.show)
-app.command()(browse.why)
-app.command()(browse.sql)
-app.command()(browse.export)
+app.command()(data_commands.datasets)
+app.command()(data_commands.show)
+app.command()(data_commands.why)
+app.command()(data_commands.sql)
+app.command()(data_commands.export)
 app.command()(near)
 app.command()(decontaminate)
 app.command()(dedup)
@@ -55,20 +58,20 @@ for command in (
     evaluate,
     proof,
     train,
-    versioning.rebuild,
-    versioning.maintain,
-    versioning.promote,
-    versioning.rollback,
-    versioning.restore,
-    versioning.verify,
-    versioning.migrate,
+    version_commands.rebuild,
+    version_commands.maintain,
+    version_commands.promote,
+    version_commands.rollback,
+    version_commands.restore,
+    version_commands.verify,
+    version_commands.migrate,
     verdict,
 ):
     app.command()(command)
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         terminal.echo(f"mathmill {metadata.version('mathmill')}")
         raise typer.Exit
 
@@ -86,13 +89,13 @@ def options(
     try:
         line = "" if {"-h", "--help"}.intersection(ctx.args) else of_current_folder()
     except SettingsError:
-        return  # a command that reads the settings refuses them itself, others work without
+        return  # a command that reads the settings reports the error itself; others do not need them
     if line:
         terminal.echo(f"mathmill: {line}", err=True)
 
 
 teacher = typer.Typer(
-    no_args_is_help=True, help="The embedded teacher: rule-based, on the chat-completions wire."
+    no_args_is_help=True, help="The embedded teacher: a rule-based model with a chat-completions API."
 )
 app.add_typer(teacher, name="teacher")
 app.add_typer(plan, name="plan")
@@ -105,20 +108,22 @@ def up(
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="Port of the Prefect server and its UI (loopback).")
     ] = 4200,
-    cron: Annotated[str, typer.Option(help="When the night starts.")] = "0 2 * * *",
-    timezone: Annotated[str, typer.Option(help="Time zone of the schedule; empty: this machine's.")] = "",
+    cron: Annotated[
+        str, typer.Option(help="Schedule of the nightly run, as a cron expression.")
+    ] = "0 2 * * *",
+    timezone: Annotated[str, typer.Option(help="Time zone of the schedules; empty: this machine's.")] = "",
     config: ConfigFile = None,
     set_: Sets = None,
 ) -> None:
-    """Start a Prefect server with its UI and serve the flows, nightly on schedule. Ctrl-C stops both.
+    """Start a Prefect server with its UI and serve the flows, nightly on a schedule. Ctrl-C stops both.
 
-    While a run of another command uses the server, the first Ctrl-C waits for its end and the second does not.
-    With PREFECT_API_URL set the flows are served to that server, and none is started here.
+    While a run of another command uses the server, the first Ctrl-C waits until that run ends; a second one does not.
+    If PREFECT_API_URL is set, the flows are served on that server and none is started.
     """
     from flows.settings import load_settings
 
     settings = load_settings()
-    arrange(settings.home, quiet=False, join=False)  # of two on one home the second is refused
+    arrange(settings.home, quiet=False, join=False)  # a second `up` on one home is refused
     from flows.cli.up import wait_for_joined, with_server
     from flows.config.nightly import load_config
     from flows.server.deployments import serve_flows
@@ -135,16 +140,16 @@ def up(
 
 @teacher.command("serve")
 def teacher_serve(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     api_key: Annotated[
         str | None,
         typer.Option(
-            envvar="MATHMILL_SERVE_API_KEY", help="Key that clients must send; better set in the environment."
+            envvar="MATHMILL_SERVE_API_KEY", help="Key that clients must send; safer in the environment."
         ),
     ] = None,
 ) -> None:
-    """Serve the embedded teacher; any chat-completions client can talk to it."""
+    """Serve the embedded teacher to any chat-completions client."""
     from tasks.teacher.serve import serve
 
     serve(port, host=host, api_key=api_key)
@@ -152,49 +157,52 @@ def teacher_serve(
 
 @app.command()
 def doctor(json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
-    """Check what a night needs, and say how to mend what is missing. Exit code 1 if something is."""
+    """Check everything that a nightly run needs and print how to fix what is missing. Exit code 1 if a check fails."""
     from flows.cli.doctor import check, show
     from flows.settings import load_settings
 
     arrange(load_settings().home, quiet=True)
-    found = check()
-    show(found, json=json)
-    if not all(item.ok for item in found):
+    checks = check()
+    show(checks, json=json)
+    if not all(item.ok for item in checks):
         raise typer.Exit(1)
 
 
 @app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run_tests(ctx: typer.Context) -> None:
-    """Check format, lint and types and run the tests. Arguments go to pytest alone: `-m "not slow"` takes some
-    minutes, `-m soak` repeats what takes long."""
+    """Check format, lint and types, then run the tests.
+
+    Arguments are passed to pytest, and only pytest is run then: `-m "not slow"` takes some minutes, `-m soak` runs the
+    long tests.
+    """
     steps = []
     if not ctx.args:
         steps = [["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy"]]
     workers = (
         []
         if any(arg.startswith(("-n", "--pdb")) for arg in ctx.args)
-        # one more than cores: end-to-end tests wait for servers some of their time
+        # one more than there are cores: end-to-end tests spend part of their time waiting for servers
         else ["-n", str(min((os.cpu_count() or 1) + 1, 6))]
     )
-    # in the order of folders: the long files of tests/e2e come first, so that no core idles at the end
-    spread = [*workers, "--dist", "loadfile", "--no-loadscope-reorder"]
-    steps.append(["pytest", *spread, "-m", "not soak", *ctx.args])
-    # there is a worker for each core already: more threads would only wait for one another
-    alone = {"OMP_NUM_THREADS": "1"} if workers else {}
+    # in folder order, so that the long files of tests/e2e come first and no core idles at the end
+    distribution = [*workers, "--dist", "loadfile", "--no-loadscope-reorder"]
+    steps.append(["pytest", *distribution, "-m", "not soak", *ctx.args])
+    # there is one worker per core already: more threads would only wait for one another
+    threads = {"OMP_NUM_THREADS": "1"} if workers else {}
     for step in steps:
-        code = subprocess.call([sys.executable, "-m", *step], cwd=ROOT, env=alone | os.environ)
+        code = subprocess.call([sys.executable, "-m", *step], cwd=ROOT, env=threads | os.environ)
         if code:
             raise typer.Exit(code)
 
 
 def main() -> None:
-    """The console script: runs the command, and leaves without taking the interpreter apart.
+    """Run the console script and exit without finalising the interpreter.
 
-    With torch and Prefect loaded that would take seconds after the last word, and nothing needs it: what is registered
-    for the end of the process has run by then.
+    With torch and Prefect loaded, finalising would take seconds after the last output. Nothing needs it, since the atexit
+    handlers have run by then.
     """
     status = [1]
-    atexit.register(_leave, status)  # before everything else, and so called as the last
+    atexit.register(_exit, status)  # registered first, so that it is called last
     try:
         _run()
         status[0] = 0
@@ -204,18 +212,19 @@ def main() -> None:
         raise
 
 
-def _leave(status: list[int]) -> None:
+def _exit(status: list[int]) -> None:
+    """Flush the output and end the process with `status[0]`."""
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:  # nobody reads it any more
+        except OSError:  # the reader has closed the pipe
             status[0] = status[0] or UNWRITTEN
     os._exit(status[0])
 
 
 def _run() -> None:
-    """Run the command; an error for people is one line and exit code 2."""
+    """Run the command. An error that the user can fix is printed as one line, with exit code 2."""
     try:
         app()
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Reading commands: datasets, show, why, sql, export."""
+"""The commands that read what is stored: datasets, show, why, sql, export."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
+    """Shapes in which rows are exported, by the names that TRL uses."""
+
     messages = "messages"
     prompt_completion = "prompt-completion"
     preference = "preference"
@@ -59,7 +61,7 @@ def datasets(json: AsJson = False) -> None:
 
 
 def show(name: Name, json: AsJson = False) -> None:
-    """Schema, counts, funnel, why rows were dropped, lineage and ten sample rows of a version."""
+    """Show a version: schema, counts, funnel, why rows were dropped, lineage and ten sample rows."""
     import pyarrow as pa
 
     from flows.cli.rendering import dropped_in, print_version
@@ -71,8 +73,8 @@ def show(name: Name, json: AsJson = False) -> None:
     verdict = newest(store.marks(version.dataset), version.name, "verdict")
     rows = store.read(version)
     ids = rows.column("id").to_pylist()
-    picked = sorted(range(len(ids)), key=lambda i: seed_of(str(version), ids[i]))[:10]
-    samples = rows.take(pa.array(picked, pa.int64())).to_pylist()
+    sample_positions = sorted(range(len(ids)), key=lambda i: seed_of(str(version), ids[i]))[:10]
+    samples = rows.take(pa.array(sample_positions, pa.int64())).to_pylist()
     counts = {
         column: _counts(rows, column) for column in ("subdomain", "solution_format", "language", "source")
     }
@@ -86,7 +88,7 @@ def show(name: Name, json: AsJson = False) -> None:
                 "digest": version.digest,
                 "schema": {field.name: str(field.type) for field in rows.schema},
                 "counts": counts,
-                "reasons": [asdict(one) for one in dropped],
+                "reasons": [asdict(reason) for reason in dropped],
                 "verdict": verdict.value if verdict else None,
                 "lineage": version.lineage,
                 "samples": samples,
@@ -97,26 +99,28 @@ def show(name: Name, json: AsJson = False) -> None:
 
 
 def why(
-    row: Annotated[str, typer.Argument(metavar="ROW_ID", help="An id, or its first 6 digits or more.")],
+    row: Annotated[str, typer.Argument(metavar="ROW_ID", help="A row id, or at least its first 6 digits.")],
     json: AsJson = False,
 ) -> None:
-    """The life of a row: parents, prompt, raw completion, verdicts, scores, why kept or dropped."""
-    from flows.cli.why import life_of, print_life
+    """Show the history of a row: parents, prompt, raw completion, verdicts, scores, why it was kept or dropped."""
+    from flows.cli.why import history_of, print_history
 
-    found = life_of(row)
+    history = history_of(row)
     if json:
-        print_json(found)
+        print_json(history)
     else:
-        print_life(found)
+        print_history(history)
 
 
 def sql(
     query: Annotated[
-        str, typer.Argument(help='Views: rows, rejected, and one a dataset, such as "math-sft".')
+        str, typer.Argument(help='Views: rows, rejected, and one per dataset, such as "math-sft".')
     ],
-    seconds: Annotated[float | None, typer.Option(help="Time limit; default MATHMILL_SQL_SECONDS.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Time limit in seconds; default: MATHMILL_SQL_SECONDS.")
+    ] = None,
     memory: Annotated[
-        str | None, typer.Option(help="Memory limit, such as 4GB; default MATHMILL_SQL_MEMORY.")
+        str | None, typer.Option(help="Memory limit, such as 4GB; default: MATHMILL_SQL_MEMORY.")
     ] = None,
     json: AsJson = False,
 ) -> None:
@@ -125,7 +129,7 @@ def sql(
     from storage.query import run_query
 
     settings = load_settings()
-    answer = run_query(
+    result = run_query(
         settings.tables,
         query,
         seconds=settings.sql_seconds if seconds is None else seconds,
@@ -133,21 +137,19 @@ def sql(
         as_json=json,
     )
     if json:
-        echo_json(answer)
+        echo_json(result)
     else:
-        echo(answer, nl=False)
+        echo(result, nl=False)
 
 
 def export(
     name: Name,
-    directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A folder that is not there yet, or is empty.")
-    ],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     format: Annotated[
-        Format, typer.Option(help="Shape of the rows, as TRL names it; parquet keeps every column.")
+        Format, typer.Option(help="Shape of the rows, by its name in TRL; parquet keeps every column.")
     ] = Format.messages,
 ) -> None:
-    """Write a version for training, with a dataset card."""
+    """Write the rows of a version to files for training, with a dataset card."""
     from flows.settings import load_settings
     from storage.datasets.export import export as write
     from tasks.answers import Judge
@@ -167,8 +169,9 @@ def _store() -> Store:
 
 
 def _counts(rows: Any, column: str) -> dict[str, int]:
-    found = rows.column(column).value_counts().to_pylist()
+    """Return how often each value of a column occurs, the most frequent first."""
+    counts = rows.column(column).value_counts().to_pylist()
     return {
         str(item["values"]): item["counts"]
-        for item in sorted(found, key=lambda i: (-i["counts"], str(i["values"])))
+        for item in sorted(counts, key=lambda i: (-i["counts"], str(i["values"])))
     }

@@ -1,4 +1,4 @@
-"""The command dedup: the near-duplicates of a collection of any size, and the collection without them."""
+"""The command `dedup`: find the near-duplicates in files of any size, and write the files without them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from flows.cli.options import AsJson
 from flows.cli.terminal import print_json
 from storage.counting import be, counted
 
-WORK = ".work"  # in the folder of the results until they are complete
+WORK = ".work"  # subfolder of the results' folder, removed when they are complete
 
 
 class Guarding(StrEnum):
+    """Which similar texts are kept apart."""
+
     template = "template"
     numbers = "numbers"
     none = "none"
 
 
 class On(StrEnum):
+    """What processes the shards."""
+
     threads = "threads"
     processes = "processes"
     dask = "dask"
@@ -35,43 +39,50 @@ def dedup(
         list[Path],
         typer.Argument(help="Files: Parquet, JSON Lines, JSON, CSV, TSV.", exists=True, dir_okay=False),
     ],
-    to: Annotated[Path, typer.Option(help="A folder for the results; a run that was stopped goes on there.")],
+    to: Annotated[
+        Path, typer.Option(help="Folder for the results; a run that was stopped is continued there.")
+    ],
     text: Annotated[str, typer.Option(help="Column of the texts.")] = "question",
     id: Annotated[
-        str, typer.Option(help="Column of the ids; records without one are named by their places.")
+        str, typer.Option(help="Column of the ids; a record without one is identified by its position.")
     ] = "id",
     language: Annotated[
         str,
         typer.Option(
-            help="Column of the languages, told by the letters where there is none; empty: all go by words."
+            help="Column of the languages; where it is missing, the script of the text decides; empty: all texts are split into words."
         ),
     ] = "language",
     quality: Annotated[
-        str, typer.Option(help="Number column: the highest of a cluster stays; empty: the smallest id.")
+        str,
+        typer.Option(
+            help="Numeric column: the row with the highest value of a cluster is kept; empty: the smallest id."
+        ),
     ] = "",
     threshold: Annotated[
-        float, typer.Option(min=0.1, max=1, help="Jaccard similarity of 3-grams from which.")
+        float, typer.Option(min=0.1, max=1, help="Least Jaccard similarity of 3-grams of a duplicate.")
     ] = 0.7,
     guard: Annotated[
         Guarding,
         typer.Option(
-            help="template: texts of one wording with other numbers are no duplicates, nor with an opposite word or sign, "
-            "nor alike in a shared instruction alone; numbers: nor any texts with other numbers; none: all similar ones are."
+            help="template: texts that differ only in numbers, in an opposite word or in a sign, or that share only an instruction, "
+            "are no duplicates; numbers: nor are any texts with different numbers; none: all similar texts are duplicates."
         ),
     ] = Guarding.template,
-    memory: Annotated[str, typer.Option(help="What the join may use before it spills to disk.")] = "4GB",
-    on: Annotated[On, typer.Option(help="Who works on the shards.")] = On.processes,
-    workers: Annotated[int, typer.Option(min=0, help="How many; 0: as many as there are cores.")] = 0,
-    address: Annotated[str | None, typer.Option(help="A Dask or Ray cluster that runs already.")] = None,
+    memory: Annotated[
+        str, typer.Option(help="Memory that the join may use before it spills to disk.")
+    ] = "4GB",
+    on: Annotated[On, typer.Option(help="What processes the shards.")] = On.processes,
+    workers: Annotated[int, typer.Option(min=0, help="Number of workers; 0: one per core.")] = 0,
+    address: Annotated[str | None, typer.Option(help="Address of a running Dask or Ray cluster.")] = None,
     json: AsJson = False,
 ) -> None:
-    """The near-duplicates of files of any size, by MinHash, each verified exactly, and the files without them.
+    """Find the near-duplicates in files of any size by MinHash, verify each exactly, and write the files without them.
 
-    A pair is decided as in a night, by Jaccard and --guard; but ROUGE-L is not asked, and questions that differ only in
-    their numbers all stay, however many there are.
+    A pair is decided as in a nightly run, by Jaccard similarity and --guard, except that ROUGE-L is not computed and that
+    any number of questions that differ only in their numbers is kept.
 
-    Leaves two things in the folder: duplicates.parquet (id, of, near, score, and as row and of_row the places of id and
-    of in the files, from 0), and the clean set, clean.jsonl or, of Parquet with ids, clean/*.parquet.
+    The folder then holds duplicates.parquet (id, of, near, score; row and of_row are the positions of id and of in the
+    files, from 0) and the clean set: clean.jsonl, or clean/*.parquet for Parquet files with ids.
     """
     import shutil
 
@@ -79,20 +90,20 @@ def dedup(
     from tasks.dedup.files import RESULT, finished, plan_of, prepare, write_results
     from tasks.dedup.outofcore import Collection, OutOfCore, rules_digest
     from tasks.dedup.sketching import Source
-    from tasks.dedup.workers import workers as working
+    from tasks.dedup.workers import workers as worker_map
 
     bytes_of("--memory", memory)
-    count = workers or len(os.sched_getaffinity(0))
+    worker_count = workers or len(os.sched_getaffinity(0))
     source = Source(text, id, language or None, quality or None)
-    settings = OutOfCore(threshold=threshold, guard=guard.value, memory=memory, threads=count)
+    settings = OutOfCore(threshold=threshold, guard=guard.value, memory=memory, threads=worker_count)
     plan = plan_of(files, source, settings.decisions, settings.recall, rules_digest())
     cleaned = finished(to, plan)
     if cleaned is None:
-        work = to / WORK  # beside the result, since workers on other machines see this folder
+        work = to / WORK  # below the results, since workers on other machines can see this folder
         prepared = prepare(files, work, source)
         collection = Collection(prepared.paths, work, source, settings)
-        with working(on.value, count, address) as each:
-            duplicates = collection.run(each)
+        with worker_map(on.value, worker_count, address) as map_shards:
+            duplicates = collection.run(map_shards)
         cleaned = write_results(files, to, source, prepared, duplicates, plan)
         shutil.rmtree(work)
     if json:
@@ -108,7 +119,7 @@ def dedup(
         )
         return
     terminal.echo(
-        f"{counted(cleaned.duplicates, 'duplicate')} of a better one among {counted(cleaned.rows, 'row')}: "
+        f"{counted(cleaned.duplicates, 'duplicate')} among {counted(cleaned.rows, 'row')}: "
         f"{to / RESULT} (id, of, near, score)"
     )
     terminal.echo(f"{counted(cleaned.kept, 'row')} {be(cleaned.kept)} left: {cleaned.clean}")

@@ -1,4 +1,4 @@
-"""`mathmill doctor`: is everything there that a night needs, and how is it mended where not."""
+"""The command `doctor`: checks everything that a nightly run needs and says how to fix what is missing."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ LEAST_DISK_GB = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Check:
+    """Result of one check. The names of the fields are keys of `doctor --json`; `mend` says how to fix a failure."""
+
     what: str
     ok: bool
     detail: str
@@ -36,7 +38,7 @@ class Check:
 
 
 def check() -> list[Check]:
-    """Every check, each on its own: one that fails does not hide the next."""
+    """Run all checks and return their results. A check that fails does not hide the next."""
     settings = load_settings()
     home = settings.home.absolute()
     return [
@@ -54,11 +56,12 @@ def check() -> list[Check]:
 
 
 def show(checks: list[Check], *, json: bool) -> None:
+    """Print the results as a table, or as JSON."""
     if json:
         typer.echo(orjson.dumps([asdict(item) for item in checks], option=orjson.OPT_INDENT_2).decode())
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("", "check", "found", "mend"):
+    for name in ("", "check", "result", "fix"):
         table.add_column(name, overflow="fold")
     for item in checks:
         table.add_row(
@@ -68,12 +71,12 @@ def show(checks: list[Check], *, json: bool) -> None:
 
 
 def _storage(home: Path) -> Iterator[Check]:
-    above = next(path for path in (home, *home.parents) if path.exists())
-    writable = os.access(above, os.W_OK)
+    existing = next(path for path in (home, *home.parents) if path.exists())
+    writable = os.access(existing, os.W_OK)
     yield Check("storage", writable, str(home), "set MATHMILL_HOME to a folder that you may write to")
-    free = shutil.disk_usage(above).free / 1e9
+    free = shutil.disk_usage(existing).free / 1e9
     yield Check(
-        "disk", free >= LEAST_DISK_GB, f"{free:.1f} GB free", f"free {LEAST_DISK_GB:g} GB below {above}"
+        "disk", free >= LEAST_DISK_GB, f"{free:.1f} GB free", f"free {LEAST_DISK_GB:g} GB below {existing}"
     )
 
 
@@ -90,8 +93,8 @@ def _tables(where: str) -> Check:
 
 
 def _isolation() -> Check:
-    found = isolation()
-    return Check("isolation", found.ok, found.detail, found.mend or "")
+    state = isolation()
+    return Check("isolation", state.ok, state.detail, state.mend or "")
 
 
 def _prefect(home: Path) -> Check:
@@ -131,12 +134,12 @@ def _encoder(name: str) -> Check:
     return Check("encoder", True, name)
 
 
-def _guarded(what: str, run: Callable[[], Check], mend: str) -> Check:
-    """A check that raises is a check that failed; defects keep their traceback."""
+def _guarded(what: str, run: Callable[[], Check], fix: str) -> Check:
+    """Run a check and return a failed one, with the fix, if it raises an error that the user can fix."""
     try:
         return run()
     except Exception as error:
         line = in_one_line(error)
         if line is None:
             raise
-        return Check(what, False, line, mend)
+        return Check(what, False, line, fix)

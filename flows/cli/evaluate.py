@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-WIDE = 140  # characters, where no terminal says how many there are
+WIDE = 140  # characters per line if the output is not a terminal
 
 
 def evaluate(
@@ -25,21 +25,21 @@ def evaluate(
         str,
         typer.Argument(metavar="MODEL", help="A role (student, teacher, ...), or hf:FOLDER of a checkpoint."),
     ] = "student",
-    baseline: Annotated[str | None, typer.Option(help="Another one, to compare with.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="Another model, to compare with.")] = None,
     benchmark: Benchmarks = None,
     task: Annotated[
         list[str] | None, typer.Option(help="A task of lm-evaluation-harness; may be repeated.")
     ] = None,
-    samples: Annotated[int | None, typer.Option(help="Answers to each item, for pass@1 and maj@k.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Items of a benchmark at most.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Answers per item, for pass@1 and maj@k.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Most items per benchmark.")] = None,
     config: ConfigFile = None,
     set_: Sets = None,
     show_config: ShowConfig = False,
     json: AsJson = False,
 ) -> None:
-    """Score a model on benchmarks, by domain and with intervals, and compare it with a baseline.
+    """Score a model on benchmarks, by domain and with confidence intervals, and compare it with a baseline.
 
-    Answers are kept in the ledger: the same evaluation again asks nobody.
+    Answers are stored in the ledger: repeating an evaluation calls no model.
     """
     from flows.settings import load_settings
 
@@ -50,14 +50,20 @@ def evaluate(
     from flows.evaluate import evaluate as flow
     from flows.runner.evaluation import FOLDER, check
 
-    given = {"baseline": baseline, "benchmarks": benchmark, "tasks": task, "samples": samples, "limit": limit}
-    chosen = load_as(Evaluate, config, set_ or [], model=model, **given)
+    options = {
+        "baseline": baseline,
+        "benchmarks": benchmark,
+        "tasks": task,
+        "samples": samples,
+        "limit": limit,
+    }
+    evaluation = load_as(Evaluate, config, set_ or [], model=model, **options)
     if show_config:
-        typer.echo(as_yaml(chosen), nl=False)
+        typer.echo(as_yaml(evaluation), nl=False)
         return
-    check(chosen)  # the flow looks again; here it costs nothing to be told
+    check(evaluation)  # the flow checks again; here an error shows before Prefect is started
     with orchestrated() as run:
-        name = run(flow, chosen)
+        name = run(flow, evaluation)
     import orjson
 
     record = orjson.loads((home / FOLDER / name / "record.json").read_bytes())
@@ -68,7 +74,7 @@ def evaluate(
 
 
 def print_evaluation(record: Mapping[str, Any], report: Path) -> None:
-    """The tables of an evaluation, as the report has them."""
+    """Print the tables of an evaluation, as in its report."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -87,7 +93,7 @@ def print_evaluation(record: Mapping[str, Any], report: Path) -> None:
             table.add_row(*map(escape, row), style="red" if row[-1] == "REGRESSION" else None)
         console.print(table, "")
     if record["baseline"]:
-        whole = next(one for one in record["deltas"] if one["group"] == "all")
-        console.print(escape(verdict_line(whole, record["model"], record["baseline"])), soft_wrap=True)
+        overall = next(delta for delta in record["deltas"] if delta["group"] == "all")
+        console.print(escape(verdict_line(overall, record["model"], record["baseline"])), soft_wrap=True)
     console.print(LEGEND, soft_wrap=True)
     console.print(f"Report  {report}", soft_wrap=True)

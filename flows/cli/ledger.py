@@ -1,4 +1,4 @@
-"""`mathmill ledger`: what the completion ledger holds, and completions in and out of it."""
+"""The commands `ledger ...`: statistics of the completion ledger, and export, import and vacuum."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from storage.counting import counted
 if TYPE_CHECKING:
     from storage.ledger import Ledger
 
-ledger = typer.Typer(no_args_is_help=True, help="The completion ledger: every answer ever paid for.")
+ledger = typer.Typer(no_args_is_help=True, help="The completion ledger: every completion ever paid for.")
 
 
 @ledger.command()
 def stats(json: AsJson = False) -> None:
-    """Calls, tokens and cost by role, model and stage; how many were unusable and why."""
+    """Show calls, tokens and cost by role, model and stage, and how many completions were unusable and why."""
     with _opened() as opened:
-        found = opened.stats()
+        statistics = opened.stats()
     if json:
-        _print_json(asdict(found))
+        _print_json(asdict(statistics))
         return
     console = terminal.console()
-    console.print(f"[bold]{escape(found.where)}[/]", soft_wrap=True)
+    console.print(f"[bold]{escape(statistics.where)}[/]", soft_wrap=True)
     console.print(
-        f"{counted(found.calls, 'call')} for {counted(found.keys, 'request')}, {counted(found.prompt_tokens + found.completion_tokens, 'token')}"
-        f"{f' (of {found.estimated:,} calls estimated)' if found.estimated else ''}, ${found.cost:,.2f}"
-        f"{f', {found.unbilled:,} not read since a crash' if found.unbilled else ''}"
+        f"{counted(statistics.calls, 'call')} for {counted(statistics.keys, 'request')}, {counted(statistics.prompt_tokens + statistics.completion_tokens, 'token')}"
+        f"{f' (of {statistics.estimated:,} calls estimated)' if statistics.estimated else ''}, ${statistics.cost:,.2f}"
+        f"{f', {statistics.unbilled:,} not read since a crash' if statistics.unbilled else ''}"
     )
     table = Table(box=None, pad_edge=False)
     for heading in ("role", "model", "stage"):
         table.add_column(heading, overflow="fold", no_wrap=heading != "model", min_width=10)
     for heading in ("calls", "usable", "tokens in", "tokens out", "mean s", "USD"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for group in found.groups:
+    for group in statistics.groups:
         table.add_row(
             *(escape(name) for name in (group.role, group.model, group.tag)),
             f"{group.calls:,}",
@@ -53,17 +53,21 @@ def stats(json: AsJson = False) -> None:
             f"{group.cost:,.4f}",
         )
     console.print(table)
-    bad = {name: count for name, count in found.outcomes.items() if name != "completion"}
-    if bad:
-        console.print("not usable: " + ", ".join(f"{escape(name)} {count:,}" for name, count in bad.items()))
+    unusable = {name: count for name, count in statistics.outcomes.items() if name != "completion"}
+    if unusable:
+        console.print(
+            "not usable: " + ", ".join(f"{escape(name)} {count:,}" for name, count in unusable.items())
+        )
 
 
 @ledger.command("export")
 def export_(
-    file: Annotated[Path, typer.Argument(help="JSON lines; gzip where the name ends in .gz.")],
+    file: Annotated[
+        Path, typer.Argument(help="JSON Lines file; compressed with gzip if the name ends in .gz.")
+    ],
     json: AsJson = False,
 ) -> None:
-    """Write every call with its raw bytes and its bill, for another ledger to import."""
+    """Write every call with its raw bytes and its usage, for import into another ledger."""
     with _opened() as opened:
         count = opened.export(file)
     if json:
@@ -76,36 +80,38 @@ def export_(
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(help="A Batch output, JSON lines of messages and completion, or a ledger's export."),
+        typer.Argument(
+            help="Output of a Batch API, JSON Lines of messages and completion, or an export of a ledger."
+        ),
     ],
     asked: Annotated[
-        Path | None, typer.Option(help="The Batch's input file, where mathmill did not write it.")
+        Path | None, typer.Option(help="Input file of the batch, if mathmill did not write it.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Model of lines that name none.")] = None,
     revision: Annotated[str, typer.Option(help="As in the role's settings.")] = "",
-    temperature: Annotated[float | None, typer.Option(help="Of lines that name none.")] = None,
-    top_p: Annotated[float | None, typer.Option(help="Of lines that name none.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Of lines that name none.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Value of lines that name none.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Value of lines that name none.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Value of lines that name none.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Take completions made elsewhere. A night finds them where model, parameters and messages are the same."""
+    """Import completions made elsewhere. A run uses one if model, parameters and messages are the same."""
     from tasks.llm.imports import take
 
-    given = {"model": model, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
-    defaults = {name: value for name, value in given.items() if value is not None}
+    options = {"model": model, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
+    defaults = {name: value for name, value in options.items() if value is not None}
     with _opened() as opened:
         taken = take(opened, file, defaults=defaults, revision=revision, asked=asked)
     if json:
         _print_json(asdict(taken))
         return
-    terminal.echo(f"{taken.put:,} taken, {taken.known:,} were here already")
+    terminal.echo(f"{taken.put:,} imported, {taken.known:,} were in the ledger already")
     for reason, count in sorted(taken.skipped.items()):
         terminal.echo(f"{counted(count, 'line')} without an answer: {reason}")
 
 
 @ledger.command()
 def vacuum(json: AsJson = False) -> None:
-    """Give unused space of the file back; not while a run is on. Nothing is forgotten."""
+    """Give unused space of the database file back. No completion is removed; not possible while a run is active."""
     with _opened() as opened:
         before, after = opened.vacuum()
     if json:

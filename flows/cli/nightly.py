@@ -1,4 +1,4 @@
-"""`mathmill nightly`, and `mathmill plan nightly`, which takes the same options and asks no model."""
+"""The commands `nightly` and `plan nightly`. The second takes the same options and calls no model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import terminal
-from flows.cli.options import AsJson, ConfigFile, Sets, ShowConfig, asking
+from flows.cli.options import AsJson, ConfigFile, Sets, ShowConfig, with_options
 from flows.cli.prefect_run import orchestrated
 from flows.runner.environment import arrange
 from storage.counting import counted
@@ -24,42 +24,45 @@ if TYPE_CHECKING:
     from flows.config.nightly import Nightly
     from flows.runner.limits import Stopped
 
-STOPPED = 3  # exit code of a run that a limit ended before it could publish
+STOPPED = 3  # exit code of a run that a limit stopped before it could publish
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is said of a night on the command line, of the real one and of its plan."""
+class NightOptions:
+    """The options of a night on the command line, shared by the run and its forecast."""
 
-    target: Annotated[int | None, typer.Option(help="Accepted rows wanted.")] = None
+    target: Annotated[int | None, typer.Option(help="Number of accepted rows to produce.")] = None
     min_share: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="DOMAIN=SHARE", help="Least share of a domain, such as algebra=0.2; repeatable."
+            metavar="DOMAIN=SHARE", help="Least share of a domain, such as algebra=0.2; may be repeated."
         ),
     ] = None
     seeds: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A file of seed problems, used beside the project's own (--set seeds.own=false: alone); may be repeated."
+            help="A file of seed problems, used in addition to the project's own (--set seeds.own=false: instead); may be repeated."
         ),
     ] = None
-    budget_usd: Annotated[float | None, typer.Option(help="Most that the run may pay, in USD.")] = None
+    budget_usd: Annotated[float | None, typer.Option(help="Most that the run may spend, in USD.")] = None
     budget_tokens: Annotated[
-        int | None, typer.Option(help="Most tokens, prompt and completion together.")
+        int | None, typer.Option(help="Most tokens that the run may pay for, prompt and completion together.")
     ] = None
     deadline: Annotated[
-        str | None, typer.Option(help="When no more calls are sent: 06:30, 90m, 1h30m, 2026-11-22T06:00.")
+        str | None, typer.Option(help="When to stop sending calls: 06:30, 90m, 1h30m, 2026-11-22T06:00.")
     ] = None
     offline: Annotated[
-        bool, typer.Option("--offline", help="Ask no model: answers come from the ledger only.")
+        bool, typer.Option("--offline", help="Call no model: completions come from the ledger only.")
     ] = False
-    batch: Annotated[bool, typer.Option("--batch", help="Through the Batch API, at half the price.")] = False
+    batch: Annotated[bool, typer.Option("--batch", help="Use the Batch API, at half the price.")] = False
     config: ConfigFile = None
     set_: Sets = None
 
     def night(self) -> Nightly:
-        """The configuration of that night. ConfigError."""
+        """Return the configuration of that night.
+
+        Raises ConfigError or IngestError if it cannot be run.
+        """
         from flows.settings import load_settings
 
         arrange(load_settings().home, quiet=True)
@@ -67,7 +70,7 @@ class Wanted:
         from flows.config.nightly import load_config
 
         if self.offline and self.batch:
-            raise ConfigError("--offline asks nobody and --batch the Batch API. Fix: give one of them")
+            raise ConfigError("--offline calls no model and --batch the Batch API. Fix: give one of them")
         night = load_config(
             self.config,
             self.set_ or [],
@@ -79,31 +82,31 @@ class Wanted:
             budget__deadline=self.deadline,
             answers="offline" if self.offline else "batch" if self.batch else None,
         )
-        _feasible(night)
+        _check_feasible(night)
         return night
 
 
-plan = typer.Typer(no_args_is_help=True, help="What a run will take, before it is run.")
+plan = typer.Typer(no_args_is_help=True, help="Forecast a run before it is started.")
 
 
 @plan.callback()
 def _plan() -> None:
-    """Keeps `nightly` a word of its own while it is the only command."""
+    """Keep `nightly` as a subcommand while it is the only one: Typer would merge a single command into its group."""
 
 
-@asking(Wanted)
+@with_options(NightOptions)
 def nightly(
-    wanted: Wanted,
+    options: NightOptions,
     show_config: ShowConfig = False,
     json: AsJson = False,
 ) -> None:
-    """Run one night: from seed tasks to a published dataset version.
+    """Run one night: from seed problems to a published dataset version.
 
-    Exit code 3 where a limit ended it before it could publish: the command that it prints goes on from there.
+    Exit code 3 if a limit stopped it before it could publish; it then prints the command that continues it.
     """
     from flows.config.loading import as_yaml
 
-    night = wanted.night()
+    night = options.night()
     if show_config:
         typer.echo(as_yaml(night), nl=False)
         return
@@ -128,13 +131,13 @@ def nightly(
 
 
 @plan.command("nightly")
-@asking(Wanted)
+@with_options(NightOptions)
 def plan_nightly(
-    wanted: Wanted,
+    options: NightOptions,
     json: AsJson = False,
 ) -> None:
-    """Forecast a night's calls, tokens, price (online and batch), duration and accepted rows, with ranges."""
-    night = wanted.night()
+    """Forecast calls, tokens, price (online and batch), duration and accepted rows of a night, each with a range."""
+    night = options.night()
     import orjson
 
     from flows.cli.rendering import print_forecast
@@ -144,19 +147,19 @@ def plan_nightly(
     from flows.settings import load_settings
 
     with opened(load_settings()) as tools:
-        found = forecast(night, tools)
+        estimate = forecast(night, tools)
         shared = borrowed(night, tools.settings)
     if json:
-        terminal.echo_json(orjson.dumps(found.record(), option=orjson.OPT_INDENT_2).decode())
+        terminal.echo_json(orjson.dumps(estimate.record(), option=orjson.OPT_INDENT_2).decode())
     else:
-        print_forecast(found, night)
-        for line in (shared, notice(found.record())):
+        print_forecast(estimate, night)
+        for line in (shared, notice(estimate.record())):
             if line:
                 typer.echo(f"\n{line}")
 
 
-def _feasible(night: Nightly) -> None:
-    """ConfigError or IngestError for what can be known to fail before Prefect is started."""
+def _check_feasible(night: Nightly) -> None:
+    """Raise ConfigError or IngestError for everything that can be known to fail before Prefect is started."""
     from flows.config.loading import ConfigError
     from flows.runner.limits import BATCHED
     from flows.settings import load_settings
@@ -178,8 +181,8 @@ def _feasible(night: Nightly) -> None:
                 raise ConfigError(f"setting {setting}: there is no {path}. Fix: check the path")
     check(
         [Path(path) for path in night.seeds.files]
-    )  # the flow looks again; here it costs nothing to be told
-    if not night.decontaminate.pairs:  # whose kinds are not known before they are read
+    )  # the flow checks again; here an error shows before Prefect is started
+    if not night.decontaminate.pairs:  # the kinds of pairs are known only once their files are read
         from flows.runner.decontamination import refuse_unknown_kinds
 
         refuse_unknown_kinds(night.gates.min_recall)
@@ -196,6 +199,7 @@ def _feasible(night: Nightly) -> None:
 
 
 def _share(item: str) -> tuple[str, float]:
+    """Parse DOMAIN=SHARE. Raises ConfigError."""
     from flows.config.loading import ConfigError
 
     domain, _, share = item.partition("=")
@@ -205,37 +209,43 @@ def _share(item: str) -> tuple[str, float]:
         raise ConfigError(f"--min-share {item}: must be DOMAIN=SHARE, such as algebra=0.2") from None
 
 
-def again(stopped: Stopped, night: Nightly, words: Sequence[str]) -> str:
-    """The command that goes on from where a limit ended the one of these words; empty where none can go on without
-    a larger limit. With --offline the same answers would be missing again, and a moment that is past stays past."""
-    words = list(words)
+def continuing_command(stopped: Stopped, night: Nightly, arguments: Sequence[str]) -> str:
+    """Return the command that continues a run that a limit stopped; empty if only a larger limit lets it continue.
+
+    `arguments` are those of the stopped command. --offline is left out, since the same completions would be missing
+    again, and so is a deadline that has passed.
+    """
+    arguments = list(arguments)
     if stopped.by == "offline":
-        online = [word for word in words if word != "--offline"]
-        words = online if online != words else [*words, "--set", "answers=online"]
+        online = [argument for argument in arguments if argument != "--offline"]
+        arguments = online if online != arguments else [*arguments, "--set", "answers=online"]
     elif stopped.by == "deadline" and night.budget.deadline:
         now = datetime.now().astimezone()
         if moment(night.budget.deadline, now) <= now:
-            free = _without(words, "--deadline")
-            words = free if free != words else [*words, "--set", "budget.deadline=null"]
+            unlimited = _without(arguments, "--deadline")
+            if unlimited == arguments:
+                unlimited = [*arguments, "--set", "budget.deadline=null"]
+            arguments = unlimited
     elif stopped.by in ("usd", "tokens") and not stopped.spent.tokens:
         return ""
-    return f"./mathmill {shlex.join(words)}"
+    return f"./mathmill {shlex.join(arguments)}"
 
 
-def _without(words: list[str], option: str) -> list[str]:
-    """The words without an option that has a value."""
-    left: list[str] = []
-    skipped = False
-    for word in words:
-        if skipped or word == option:
-            skipped = not skipped
-        elif not word.startswith(f"{option}="):
-            left.append(word)
-    return left
+def _without(arguments: list[str], option: str) -> list[str]:
+    """Return the arguments without an option and its value."""
+    remaining: list[str] = []
+    is_value = False  # whether this argument is the value of the option
+    for argument in arguments:
+        if is_value or argument == option:
+            is_value = not is_value
+        elif not argument.startswith(f"{option}="):
+            remaining.append(argument)
+    return remaining
 
 
 def _print_stopped(stopped: Stopped, night: Nightly, *, json: bool) -> None:
-    command = again(stopped, night, sys.argv[1:])
+    """Print why the run was stopped, what it has paid and produced, and the command that continues it."""
+    command = continuing_command(stopped, night, sys.argv[1:])
     if json:
         import orjson
 
@@ -243,14 +253,14 @@ def _print_stopped(stopped: Stopped, night: Nightly, *, json: bool) -> None:
         terminal.echo_json(orjson.dumps(record, option=orjson.OPT_INDENT_2).decode())
         return
     spent = stopped.spent
-    guess = f" ({counted(spent.estimated, 'call')} estimated)" if spent.estimated else ""
+    estimated = f" ({counted(spent.estimated, 'call')} estimated)" if spent.estimated else ""
     terminal.echo(f"Stopped    {stopped.why.removeprefix('stopped ')}")
     terminal.echo(
-        f"Paid       ${spent.usd:,.4f}, {counted(spent.tokens, 'token')}{guess}; every answer is in the ledger"
+        f"Paid       ${spent.usd:,.4f}, {counted(spent.tokens, 'token')}{estimated}; every completion is in the ledger"
     )
     terminal.echo(
         f"Accepted   {spent.accepted:,} of {counted(spent.target, 'row')} so far; nothing was published"
     )
     terminal.echo(
-        f"Go on      {command or 'with a larger limit: one call may take more than all of this one'}"
+        f"Continue   {command or 'with a larger limit: a single call may take more than this one allows'}"
     )

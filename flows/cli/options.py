@@ -1,4 +1,4 @@
-"""Options that several commands have, said once."""
+"""Options that several commands share, and `with_options`, which gives a command the options of a dataclass."""
 
 from __future__ import annotations
 
@@ -11,39 +11,43 @@ import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 Name = Annotated[
-    str, typer.Argument(metavar="NAME[@VERSION]", help="Such as math-sft or math-sft@2026.11.20.")
+    str, typer.Argument(metavar="NAME[@VERSION]", help="A version, such as math-sft or math-sft@2026.11.20.")
 ]
-ConfigFile = Annotated[Path | None, typer.Option(help="A YAML file of settings.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="YAML file of settings.")]
 Sets = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="One setting, named as in the YAML file with dots between; may be repeated.",
+        help="One setting, named as in the YAML file, with dots between levels; may be repeated.",
     ),
 ]
 ShowConfig = Annotated[
     bool, typer.Option("--show-config", help="Print the settings that would be used, and stop.")
 ]
 Benchmarks = Annotated[
-    list[str] | None, typer.Option(help="A file of benchmark items, or a folder of them; may be repeated.")
+    list[str] | None,
+    typer.Option(help="A file of benchmark items, or a folder of such files; may be repeated."),
 ]
 
 
-def asking(form: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A command that takes a `form` first gets each parameter of the form as an option of its own."""
+def with_options(options_class: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator for a command whose first parameter is an `options_class`.
 
-    def over(command: Callable[..., None]) -> Callable[..., None]:
-        fields = inspect.signature(form, eval_str=True).parameters
-        _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    The decorated command has one option per parameter of `options_class` in place of that parameter.
+    """
 
-        def asked(**values: Any) -> None:
-            filled = form(**{name: values.pop(name) for name in fields})
-            command(filled, **values)
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        fields = inspect.signature(options_class, eval_str=True).parameters
+        _, *further = inspect.signature(command, eval_str=True).parameters.values()
 
-        asked.__name__, asked.__doc__ = command.__name__, command.__doc__
-        signature = inspect.Signature([*fields.values(), *own])
-        asked.__signature__ = signature  # type: ignore[attr-defined]  # what typer reads
-        return asked
+        def expanded(**values: Any) -> None:
+            options = options_class(**{name: values.pop(name) for name in fields})
+            command(options, **values)
 
-    return over
+        expanded.__name__, expanded.__doc__ = command.__name__, command.__doc__
+        signature = inspect.Signature([*fields.values(), *further])
+        expanded.__signature__ = signature  # type: ignore[attr-defined]  # what typer reads
+        return expanded
+
+    return decorate

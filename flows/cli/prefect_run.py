@@ -1,4 +1,4 @@
-"""One command's run under Prefect: on the server that this home has, else on one started for the time of the run."""
+"""Run the flow of one command under Prefect: on the server of this home, else on one that is started for the run."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ Run = Callable[[Callable[[Any], T], Any], T]
 
 STOPPED_WITHIN_S = 5
 INTERRUPTED = 130
-WATCH_S = 1.0  # between two looks at the server of `up`
+WATCH_S = 1.0  # between two checks of the server of `up`
 
 
 @contextlib.contextmanager
 def orchestrated(*labels: str) -> Iterator[Run[Any]]:
-    """Yields what calls a flow with its configuration. What is imported inside of the block loads while Prefect starts.
+    """Yield a function that calls a flow with its configuration. Imports inside the block overlap the start of Prefect.
 
-    Ctrl-C ends the run within seconds: finished shards and paid answers are kept, so nothing is waited for. A run
-    outlives the server of `mathmill up` that it has joined: see `_Joined`.
+    `labels` become tags of the run. Ctrl-C ends the run within seconds: finished shards and paid completions are already
+    stored. A run outlives the server of `mathmill up` that it has joined; see `_Joined`. Raises StorageError if the store
+    cannot be reached.
     """
     settings = load_settings()
     home = settings.home.absolute()
-    if "://" in settings.tables:  # a bucket that cannot be reached is told before anything is started
+    if "://" in settings.tables:  # report an unreachable bucket before anything is started
         from storage.location import Location
 
         Location.of(settings.tables).reach()
@@ -61,28 +62,29 @@ def orchestrated(*labels: str) -> Iterator[Run[Any]]:
                 if not (isinstance(server, _Joined) and server.lost(error)):
                     raise
                 server.wait()
-            # what the run has finished is found again, and what it has published is not published twice
+            # stage outputs are found again, and a version that was published is not published twice
             return flow(config)
 
     try:
         yield run
     finally:
-        _said_all()
+        _drain_workers()
         server.stop()
 
 
 class _Joined:
-    """The server of `mathmill up` that a run has joined. Where that one ends for good, the run goes on with a server
-    of its own, at the same address and with the same password, so that Prefect's clients only see a short outage.
+    """The server of `mathmill up` that a run has joined.
 
-    A server whose address the user has set, and that is not `up`'s of this home, is left alone.
+    If that server ends for good, the run continues on one that it starts at the same address with the same password, so
+    that Prefect's clients only see a short outage. A server whose address the user has set, and that is not the one of
+    `up` on this home, is not replaced.
     """
 
     def __init__(self, home: Path, url: str, name: str) -> None:
         self._home, self._url, self._name = home, url, name
         joined = running_server(home)
         self._auth = joined.auth if joined and joined.url == url else None
-        self._own: PrefectServer | None = None
+        self._replacement: PrefectServer | None = None
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._stack = contextlib.ExitStack()
@@ -94,7 +96,10 @@ class _Joined:
             self._watching.start()
 
     def wait(self) -> None:
-        """Until it answers: at once, or where it has ended when `up` has started it again or this run one of its own."""
+        """Wait until the server answers; if it has ended, until `up` has restarted it or this run has replaced it.
+
+        Raises SettingsError if that takes more than READY_WITHIN_S.
+        """
         deadline = time.monotonic() + READY_WITHIN_S
         while self._auth is not None and not answers(self._url, self._auth):
             if time.monotonic() > deadline:
@@ -106,49 +111,49 @@ class _Joined:
             time.sleep(WATCH_S)
 
     def lost(self, error: BaseException) -> bool:
-        """Whether a run failed since the server of `up` was away: it is gone, or `error` is that of a lost connection."""
+        """Return whether a run failed because the server of `up` was unreachable: it has ended, or a connection was lost."""
         if self._auth is None:
             return False
         chain: list[BaseException] = []
-        step: BaseException | None = error
-        while step is not None and step not in chain:
-            chain.append(step)
-            step = step.__cause__ or step.__context__
+        cause: BaseException | None = error
+        while cause is not None and cause not in chain:
+            chain.append(cause)
+            cause = cause.__cause__ or cause.__context__
         import httpx
 
-        lost = any(isinstance(each, httpx.TransportError) for each in chain)
-        return lost or self._own is not None or not answers(self._url, self._auth)
+        disconnected = any(isinstance(each, httpx.TransportError) for each in chain)
+        return disconnected or self._replacement is not None or not answers(self._url, self._auth)
 
     def terminate(self) -> None:
-        if self._own is not None:
-            self._own.terminate()
+        if self._replacement is not None:
+            self._replacement.terminate()
 
     def stop(self) -> None:
         self._closing.set()
         if self._watching.is_alive():
             self._watching.join()
         self._stack.close()
-        if self._own is not None:
-            self._own.stop()
+        if self._replacement is not None:
+            self._replacement.stop()
 
     def replace(self) -> bool:
-        """Where `up` is gone, start a server in its place and wait for it. Whether one was started, now or before."""
+        """Start a server and wait for it if `up` has ended. Return whether one was started, now or before."""
         if self._auth is None:
             return False
         with self._lock:
-            if self._own is None and not is_locked(self._home / SERVER_LOCK):
+            if self._replacement is None and not is_locked(self._home / SERVER_LOCK):
                 terminal.echo(f"mathmill: {TOOK_OVER}", err=True)
-                own = PrefectServer(self._home, urlsplit(self._url).port or 0, self._auth, ui=False)
-                self._own = own
-                own.start()
-                own.wait()
-        return self._own is not None
+                server = PrefectServer(self._home, urlsplit(self._url).port or 0, self._auth, ui=False)
+                self._replacement = server
+                server.start()
+                server.wait()
+        return self._replacement is not None
 
     def _watch(self) -> None:
         while not self._closing.wait(WATCH_S):
             try:
                 if self.replace():
-                    # the process that dies with its parent's thread stays as long as this one
+                    # the server ends with the thread that started it, so this thread stays until the run ends
                     self._closing.wait()
             except SettingsError as error:
                 terminal.echo(f"mathmill: {error}", err=True)
@@ -156,12 +161,12 @@ class _Joined:
 
 
 def _name(labels: Sequence[str]) -> str:
-    """Of the run, for people: its command and what it works on, such as `nightly math-sft`."""
+    """Return a name of the run for people: its command and dataset, such as `nightly math-sft`."""
     return " ".join([*sys.argv[1:2], *labels])
 
 
-def _said_all() -> None:
-    """Prefect's workers would complain at the terminal of what they still had to send when their server left."""
+def _drain_workers() -> None:
+    """Send what Prefect's workers still hold: they would print errors if the server ended first."""
     if "prefect.logging.handlers" in sys.modules:
         from prefect.events.worker import EventsWorker
         from prefect.logging.handlers import APILogWorker
@@ -172,33 +177,33 @@ def _said_all() -> None:
 
 @contextlib.contextmanager
 def _interruptible(server: PrefectServer | _Joined) -> Iterator[None]:
-    """The first Ctrl-C lets Prefect record the end; after some seconds, or at the second, the process is left."""
+    """Handle Ctrl-C: the first lets Prefect record the end; after STOPPED_WITHIN_S, or at the second, the process exits."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def leave(*_: Any) -> None:
+    def exit_now(*_: Any) -> None:
         server.terminate()
         show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
         os.write(2, f"{show_cursor}\nmathmill: {STOPPED}\n".encode())
         os._exit(INTERRUPTED)
 
-    def interrupted(*_: Any) -> None:
-        signal.signal(signal.SIGINT, leave)
-        last = threading.Timer(STOPPED_WITHIN_S, leave)
-        last.daemon = True
-        last.start()
+    def interrupt(*_: Any) -> None:
+        signal.signal(signal.SIGINT, exit_now)
+        timer = threading.Timer(STOPPED_WITHIN_S, exit_now)
+        timer.daemon = True
+        timer.start()
         os.write(2, b"\nStopping ... (Ctrl-C again: at once)\n")
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # not where Ctrl-C is ignored, as in the background of a script
-        signal.signal(signal.SIGINT, interrupted)
+    if before is signal.default_int_handler:  # a script that starts this in the background has SIGINT ignored
+        signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     except KeyboardInterrupt:
-        leave()  # what Prefect would still send at exit is worth neither waiting nor complaints
+        exit_now()  # Prefect would still try to send logs at exit, and print errors if that fails
 
 
-TOOK_OVER = "the Prefect server of `mathmill up` is gone; this run goes on with one of its own"
-STOPPED = "stopped; what is finished is kept, run again to go on"
+TOOK_OVER = "the Prefect server of `mathmill up` has ended; this run continues on a server that it starts"
+STOPPED = "stopped; finished work is kept, run the same command again to continue"

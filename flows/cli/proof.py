@@ -1,4 +1,4 @@
-"""The command proof."""
+"""The command `proof`."""
 
 from __future__ import annotations
 
@@ -19,19 +19,24 @@ def proof(
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", help="Two seeds of a tiny student, in minutes: every part runs, nothing is proved."
+            "--quick",
+            help="Two random seeds of a tiny student, in minutes: every part runs, but nothing is proved.",
         ),
     ] = False,
     to: Annotated[
         Path | None,
-        typer.Option(help="The page, its plots beside it; else docs/proof.md, of --quick below the home."),
+        typer.Option(
+            help="The page to write, with its plots beside it; default: docs/proof.md, with --quick below the home."
+        ),
     ] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Seeds at a time, each with one thread.")] = 2,
+    processes: Annotated[
+        int, typer.Option(min=1, help="How many random seeds run at the same time, each with one thread.")
+    ] = 2,
     json: AsJson = False,
 ) -> None:
     """Prove the loop with the small student on the CPU: training, rewards, augmentation, curation, verdicts.
 
-    Writes docs/proof.md. Killed, it goes on where it was.
+    Writes docs/proof.md. A run that was killed is continued by the same command.
     """
     from flows.settings import load_settings
 
@@ -40,15 +45,19 @@ def proof(
         from flows.proof import Proof
         from flows.proof import proof as flow
 
-        found = run(flow, Proof(quick=quick, to=str(to or ""), processes=processes))
-    shown = [claim for claim in found.claims if claim.shown]
+        result = run(flow, Proof(quick=quick, to=str(to or ""), processes=processes))
+    shown = [claim for claim in result.claims if claim.shown]
     if json:
         print_json(
-            {"page": str(found.page), "questions": len(found.claims), "shown": [c.sentence for c in shown]}
+            {
+                "page": str(result.page),
+                "questions": len(result.claims),
+                "shown": [claim.sentence for claim in shown],
+            }
         )
         return
     for claim in shown:
         terminal.echo(claim.sentence)
     terminal.echo(
-        f"{len(shown)} of {counted(len(found.claims), 'question')} have an answer that is significant: {found.page}"
+        f"{len(shown)} of {counted(len(result.claims), 'question')} have a significant answer: {result.page}"
     )

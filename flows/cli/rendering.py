@@ -1,4 +1,4 @@
-"""Versions and forecasts as text."""
+"""Versions, forecasts and Markdown as text for the terminal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _RULE = re.compile(r":?-+:?")
 _HEADING = re.compile(r"^#{1,6} ")
 _MARKS = re.compile(r"\\([!-/:-@\[-`{-~])|(`+)(.+?)\2(?!`)|\*\*|&lt;")  # escapes, code spans, bold, entities
 
-MOST_REASONS = 10  # at the terminal; the report has more
+MOST_REASONS = 10  # that are shown at the terminal; the report has more
 REASON_WIDTH = 160
 DETAILS = ("parameters", "service", "engines", "forecast", "calibration", "retrieval")
 
@@ -50,14 +50,14 @@ def print_version(
     dropped: Sequence[Dropped],
     verdict: Mark | None,
 ) -> None:
-    """Counts, funnel, why rows were dropped, schema, lineage and sample rows; text of rows is shown as it is, never as markup."""
+    """Print counts, funnel, why rows were dropped, schema, lineage and sample rows; text of rows is never read as markup."""
     console = terminal.console()
     console.print(
         f"[bold]{version}[/]: {counted(version.rows, 'row')}, {version.added:,} added, {version.created}"
     )
     console.print(f"content digest {version.digest}")
-    said = f"{in_a_line(verdict.value)} ({verdict.at})" if verdict else "none yet"
-    console.print(f"[bold]verdict[/] {escape(said)}\n", soft_wrap=True)
+    verdict_text = f"{in_a_line(verdict.value)} ({verdict.at})" if verdict else "none yet"
+    console.print(f"[bold]verdict[/] {escape(verdict_text)}\n", soft_wrap=True)
     for name, values in counts.items():
         shown = ", ".join(f"{escape(value)} {count:,}" for value, count in values.items())
         console.print(f"[bold]{name}[/]  {shown}")
@@ -85,82 +85,87 @@ def print_version(
 
 
 def print_markdown(text: str) -> None:
-    """Print Markdown: rendered at a terminal, as plain text where the output goes into a file or a pipe."""
+    """Print Markdown: rendered at a terminal, as plain text if the output goes into a file or a pipe."""
     console = terminal.console()
     if console.is_terminal:
-        console.print(Markdown(visible(text)))  # links, too, are written to the terminal
+        console.print(Markdown(visible(text)))  # rendering writes link targets to the terminal too
     else:
         terminal.echo(plain_text(text))
 
 
 def plain_text(text: str) -> str:
-    """The project's own Markdown (storage.markdown) as text without marks and escapes, its tables as columns."""
+    """Return Markdown of the project (storage.markdown) as text without markup and escapes, with tables as columns."""
     lines: list[str] = []
     table: list[list[str]] = []
-    right: list[bool] = []
+    right_aligned: list[bool] = []
     fenced = False
     for line in [*text.splitlines(), ""]:
         if not fenced and line.startswith("|"):
             cells = [cell.strip() for cell in _BAR.split(line.strip()[1:-1])]
             if all(_RULE.fullmatch(cell) for cell in cells):
-                right = [cell.endswith(":") for cell in cells]
+                right_aligned = [cell.endswith(":") for cell in cells]
             else:
-                table.append([_words(cell) for cell in cells])
+                table.append([_unmarked(cell) for cell in cells])
             continue
-        lines += _columns(table, right)
+        lines += _columns(table, right_aligned)
         table = []
         if line.startswith("```"):
             fenced = not fenced
-        elif not line.startswith("!["):  # a plot
-            lines.append(line if fenced else _words(_HEADING.sub("", line)))
+        elif not line.startswith("!["):  # plots are left out
+            lines.append(line if fenced else _unmarked(_HEADING.sub("", line)))
     return "\n".join(lines).rstrip("\n")
 
 
-def _columns(table: list[list[str]], right: list[bool]) -> list[str]:
+def _columns(table: list[list[str]], right_aligned: list[bool]) -> list[str]:
+    """Return the lines of a table whose columns are padded with spaces."""
     widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
-    right = right + [False] * (len(widths) - len(right))
+    right_aligned = right_aligned + [False] * (len(widths) - len(right_aligned))
     lines = []
     for row in table:
         cells = []
-        for cell, width, numbers in zip(row, widths, right, strict=True):
+        for cell, width, is_right in zip(row, widths, right_aligned, strict=True):
             space = " " * (width - cell_len(cell))
-            cells.append(space + cell if numbers else cell + space)
+            cells.append(space + cell if is_right else cell + space)
         lines.append("  ".join(cells).rstrip())
     return lines
 
 
-def _words(text: str) -> str:
+def _unmarked(text: str) -> str:
+    """Return a line of Markdown without its inline markup."""
     return _MARKS.sub(
-        lambda found: found[1] or (found[3] or "").strip() or ("<" if found[0] == "&lt;" else ""), text
+        lambda match: match[1] or (match[3] or "").strip() or ("<" if match[0] == "&lt;" else ""), text
     )
 
 
 def dropped_in(store: Store, version: Version) -> list[Dropped]:
-    """Why the run that published the version dropped rows."""
+    """Return the reasons for which the run that published the version dropped rows."""
     from tasks.reports.figures import reasons
 
     return reasons(store.dropped(str(version.lineage.get("run", ""))))
 
 
 def print_dropped(console: Console, dropped: Sequence[Dropped]) -> None:
-    """Why rows were dropped, the most frequent reasons, each with rows that `mathmill why` can show."""
+    """Print the most frequent reasons for which rows were dropped, each with ids that `mathmill why` can show."""
     if not dropped:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("why rows were dropped", overflow="fold")
     table.add_column("rows", justify="right", no_wrap=True)
     table.add_column("for example", no_wrap=True)
-    for one in dropped[:MOST_REASONS]:
-        text = escape(printable(f"{one.stage}: {one.reason}", REASON_WIDTH))
-        table.add_row(text, f"{one.rows:,}", one.short())
+    for group in dropped[:MOST_REASONS]:
+        text = escape(printable(f"{group.stage}: {group.reason}", REASON_WIDTH))
+        table.add_row(text, f"{group.rows:,}", group.short())
     if further := dropped[MOST_REASONS:]:
-        table.add_row(counted(len(further), "further reason"), f"{sum(one.rows for one in further):,}", "")
+        table.add_row(
+            counted(len(further), "further reason"), f"{sum(group.rows for group in further):,}", ""
+        )
     console.print()
     console.print(table)
-    console.print("The whole life of a row: ./mathmill why ID")
+    console.print("The history of a row: ./mathmill why ID")
 
 
 def funnel_table(lines: list[dict[str, Any]]) -> Table:
+    """Return the funnel of a version's lineage as a table, with one row per stage."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage")
     for heading in ("in", "kept", "rejected", "failed"):
@@ -170,43 +175,48 @@ def funnel_table(lines: list[dict[str, Any]]) -> Table:
     return table
 
 
-def print_forecast(found: Forecast, config: Nightly) -> None:
-    """The forecast of a night: likely figures with their range, then the stages."""
+def print_forecast(forecast: Forecast, config: Nightly) -> None:
+    """Print the forecast of a night: likely figures with their ranges, then the calls of each stage."""
     console = terminal.console()
-    based = f"{counted(found.history, 'call')} in the ledger and {counted(found.nights, 'published night')}"
+    basis = (
+        f"{counted(forecast.history, 'call')} in the ledger and {counted(forecast.nights, 'published night')}"
+    )
     console.print(
-        f"[bold]{config.dataset}[/], {config.target:,} accepted rows wanted; from {based}\n", soft_wrap=True
+        f"[bold]{config.dataset}[/], {config.target:,} accepted rows requested; estimated from {basis}\n",
+        soft_wrap=True,
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     for heading in ("likely", "low", "high"):
         table.add_column(heading, justify="right")
-    for name, title, shown in FORECAST_LINES:
-        low, likely, high = found.figures[name]
-        table.add_row(title, shown(likely), shown(low), shown(high))
+    for name, title, format_value in FORECAST_LINES:
+        low, likely, high = forecast.figures[name]
+        table.add_row(title, format_value(likely), format_value(low), format_value(high))
     console.print(table)
-    console.print("The range from low to high is meant to hold the fact in 8 of 10 nights.", style="dim")
-    ends = ", ".join(f"{name} {share:.0%}" for name, share in sorted(found.ends.items(), key=lambda e: -e[1]))
+    console.print("The actual value should lie between low and high in 8 of 10 nights.", style="dim")
+    ends = ", ".join(
+        f"{name} {share:.0%}" for name, share in sorted(forecast.ends.items(), key=lambda e: -e[1])
+    )
     console.print(f"\nends by  {ends}")
     stages = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("role", "model", "stage"):
         stages.add_column(heading, overflow="fold", no_wrap=heading != "model")
     for heading in ("calls", "tokens in", "tokens out", "USD"):
         stages.add_column(heading, justify="right", no_wrap=True)
-    for line in found.stages:
-        guessed = "~" if line["guessed"] else ""
-        counts = (f"{guessed}{line[name]:,.0f}" for name in ("calls", "prompt_tokens", "completion_tokens"))
+    for line in forecast.stages:
+        prefix = "~" if line["guessed"] else ""
+        counts = (f"{prefix}{line[name]:,.0f}" for name in ("calls", "prompt_tokens", "completion_tokens"))
         names = (escape(line[name]) for name in ("role", "model", "stage"))
         stages.add_row(*names, *counts, f"{line['usd']:,.4f}")
     console.print()
     console.print(stages)
-    if found.guessed:
-        console.print(f"\n~ guessed, since nothing was measured yet: {', '.join(found.guessed)}")
+    if forecast.guessed:
+        console.print(f"\n~ guessed, since nothing was measured yet: {', '.join(forecast.guessed)}")
 
 
 FORECAST_LINES = (
     ("accepted", "accepted rows", lambda value: f"{value:,.0f}"),
-    ("questions", "questions asked for", lambda value: f"{value:,.0f}"),
+    ("questions", "questions requested", lambda value: f"{value:,.0f}"),
     ("calls", "calls", lambda value: f"{value:,.0f}"),
     ("tokens", "tokens", lambda value: f"{value:,.0f}"),
     ("usd", "price, online", lambda value: f"${value:,.2f}"),

@@ -1,4 +1,4 @@
-"""The last lines of a night at the terminal: what was published, what it cost, what to do next."""
+"""The summary of a night or a rebuild: what was published, what it cost, what to do next."""
 
 from __future__ import annotations
 
@@ -31,35 +31,36 @@ ENDED = {
 
 
 def print_summary(name: str) -> None:
+    """Print the summary of a published version at the terminal."""
     version, report, dropped = _find(name)
     console = terminal.console()
     console.print()
     console.print(funnel_table(version.lineage["funnel"]))
     print_dropped(console, dropped)
     costs = version.lineage["costs"]
-    # a rebuild has no target that it could miss, and its bill is that of its judgements
+    # a rebuild has no target, and pays for judgements only
     service, ended = version.lineage.get("service", costs), version.lineage.get("ended")
     completions = sum(cost["completions"] for cost in costs)
     cached = sum(cost["cached"] for cost in costs)
     tokens = sum(line["prompt_tokens"] + line["completion_tokens"] for line in service)
     used = sum(cost["prompt_tokens"] + cost["completion_tokens"] for cost in costs)
     estimated = sum(line["estimated"] for line in service)
-    guess = f" ({counted(estimated, 'call')} estimated)" if estimated else ""
+    estimated_note = f" ({counted(estimated, 'call')} estimated)" if estimated else ""
     console.print()
     console.print(
         f"Published  [bold green]{version}[/]: {counted(version.rows, 'row')}, {version.added:,} of them new"
     )
     console.print(
         f"Cost       ${sum(line['usd'] for line in service):,.2f}, {counted(tokens, 'token')} paid in this run"
-        f"{guess}; "
+        f"{estimated_note}; "
         f"used by this version: {counted(completions, 'completion')}, {cached:,} of them from the ledger, {counted(used, 'token')}",
         soft_wrap=True,
     )
     if ended:
         short = version.added < ended["target"] <= ended["accepted"]
         console.print(
-            f"Ended by   {ENDED[ended['by']]}: {version.added:,} of {counted(ended['target'], 'row')} wanted"
-            f"{'; others were published by another run meanwhile' if short else ''}"
+            f"Ended by   {ENDED[ended['by']]}: {version.added:,} of {counted(ended['target'], 'row')} requested"
+            f"{'; another run published the rest in the meantime' if short else ''}"
         )
     refused = sum(line["rejected"] for line in version.lineage["funnel"] if line["stage"] == "ingest")
     if refused:
@@ -82,16 +83,17 @@ def print_summary(name: str) -> None:
 
 
 def _benchmarks(version: Version) -> str:
+    """Return a line about the decontamination of a version."""
     stored = version.lineage.get("decontamination")
     if stored is None:
-        return "not looked for: the version that this one was made of has no certificate"
-    found = Certificate.from_dict(stored)
-    if not found.sets:
-        return "none is registered, rows were compared with none: --set decontaminate.benchmarks='[FILE_OR_FOLDER]'"
-    items = sum(count for _, _, count in found.sets)
-    unread = sum(count for _, count, _ in found.unread)
+        return "not checked: the version that this one is made from has no certificate"
+    certificate = Certificate.from_dict(stored)
+    if not certificate.sets:
+        return "none is registered, so rows were not compared with any: --set decontaminate.benchmarks='[FILE_OR_FOLDER]'"
+    items = sum(count for _, _, count in certificate.sets)
+    unread = sum(count for _, count, _ in certificate.unread)
     return (
-        f"{counted(items, 'item')} of {counted(len(found.sets), 'set')}: {sum(found.hits.values()):,} of {counted(found.rows, 'row')} rejected"
+        f"{counted(items, 'item')} of {counted(len(certificate.sets), 'set')}: {sum(certificate.hits.values()):,} of {counted(certificate.rows, 'row')} rejected"
         + (
             f"; {counted(unread, 'record')} could not be read and {was(unread)} not compared, see the report"
             if unread
@@ -101,6 +103,7 @@ def _benchmarks(version: Version) -> str:
 
 
 def as_json(name: str) -> str:
+    """Return the summary of a published version as JSON."""
     version, report, dropped = _find(name)
     record: dict[str, Any] = {
         "version": str(version),
@@ -108,13 +111,14 @@ def as_json(name: str) -> str:
         "added": version.added,
         "digest": version.digest,
         "report": str(report),
-        "reasons": [asdict(one) for one in dropped],
+        "reasons": [asdict(reason) for reason in dropped],
         "lineage": version.lineage,
     }
     return orjson.dumps(record, option=orjson.OPT_INDENT_2).decode()
 
 
 def _find(name: str) -> tuple[Version, str, list[Dropped]]:
+    """Return the version, the path of its report, and why its run dropped rows."""
     settings = load_settings()
     store = Store(settings.tables)
     version = store.resolve(name)

@@ -1,6 +1,7 @@
-"""What is printed at the terminal: text of rows, models and errors never reaches it raw.
+"""Output to the terminal, in which control and hidden characters are shown as escapes.
 
-Control characters drive a terminal, and hidden ones make a text look like another; both are shown as escapes.
+Control characters in the text of rows, models and errors could drive a terminal, and hidden ones make a text look like
+another.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from storage.visible import visible
 
 
 class _Visible:
-    """A renderable whose text is made visible after it is laid out; the console's own codes are left."""
+    """A renderable whose text is escaped after layout, so that the control codes of the console itself remain."""
 
     def __init__(self, inner: ConsoleRenderable) -> None:
         self._inner = inner
@@ -27,30 +28,32 @@ class _Visible:
 
 
 class _Hook(RenderHook):
+    """Wraps everything that a console renders in `_Visible`."""
+
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        return [_Visible(one) for one in renderables]
+        return [_Visible(renderable) for renderable in renderables]
 
 
 def console(*, highlight: bool = False, soft_wrap: bool = False, stderr: bool = False) -> Console:
-    """A console that shows control and hidden characters as escapes, such as \\u001b."""
-    made = Console(highlight=highlight, soft_wrap=soft_wrap, stderr=stderr)
-    made.push_render_hook(_Hook())
-    return made
+    """Return a console that shows control and hidden characters as escapes, such as \\u001b."""
+    visible_console = Console(highlight=highlight, soft_wrap=soft_wrap, stderr=stderr)
+    visible_console.push_render_hook(_Hook())
+    return visible_console
 
 
 def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
-    """Print a text, its control and hidden characters as escapes."""
+    """Print a text with its control and hidden characters as escapes."""
     typer.echo(visible(text), err=err, nl=nl)
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON. Hidden characters stand there as JSON's own escapes: a reader gets the same value."""
+    """Print a value as JSON. Hidden characters are written as JSON escapes, so that a parser reads the same value."""
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=_plain).decode()
     echo_json(text)
 
 
 def echo_json(text: str) -> None:
-    """The same for a text that is JSON already."""
+    """Print a text that is already JSON, in the same way."""
     typer.echo(visible(text, json=True))
 
 

@@ -17,24 +17,27 @@ def train(
     datasets: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="NAME[@VERSION][=WEIGHT] ...", help="What to train on, such as math-sft@production=0.8."
+            metavar="NAME[@VERSION][=WEIGHT] ...",
+            help="Versions to train on, such as math-sft@production=0.8.",
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option(help="A file of tasks/training/methods/: sft, rft, cpt, dpo, ppo, ...")
+        str,
+        typer.Option(help="Training method, a file of tasks/training/methods/: sft, rft, cpt, dpo, ppo, ..."),
     ] = "",
     base: Annotated[
-        str, typer.Option(help="Checkpoint folder or hub name; student: a fresh small one.")
+        str,
+        typer.Option(help="Folder or hub name of the checkpoint to start from; student: a new small one."),
     ] = "",
     recipe: Annotated[
-        str, typer.Option(help="A file of tasks/training/recipes/, or a YAML file of your own.")
+        str, typer.Option(help="A recipe of tasks/training/recipes/, or a YAML file of your own.")
     ] = "",
-    out: Annotated[str, typer.Option(help="Folder of the run; default: under the home.")] = "",
+    out: Annotated[str, typer.Option(help="Folder of the run; default: below the home.")] = "",
     set_: Sets = None,
     show_config: ShowConfig = False,
     json: AsJson = False,
 ) -> None:
-    """Train a checkpoint on pinned versions. Started again, a run that was cut off goes on.
+    """Train a checkpoint on pinned versions. The same command continues a run that was interrupted.
 
     ./mathmill train math-sft --set steps=1500 --set lr=1e-3
     """
@@ -46,40 +49,42 @@ def train(
     from tasks.training.config import Train
     from tasks.training.recipes import path_of
 
-    chosen: dict[str, Any] = {
+    options: dict[str, Any] = {
         "method": method or None,
         "base": base or None,
         "data": [_source(name) for name in datasets or []],
     }
-    config = load_as(Train, path_of(recipe) if recipe else None, set_ or [], **chosen)
+    config = load_as(Train, path_of(recipe) if recipe else None, set_ or [], **options)
     if show_config:
         typer.echo(as_yaml(config), nl=False)
         return
     from storage.datasets.store import Store
     from tasks.training.run import check
 
-    check(config, Store(settings.tables))  # the flow looks again; here it costs nothing to be told
+    check(
+        config, Store(settings.tables)
+    )  # the flow checks again; here an error shows before Prefect is started
     with orchestrated(config.method) as run:
         from flows.train import headline
         from flows.train import train as flow
         from tasks.training.run import read
 
-        done = read(Path(run(lambda chosen: flow(chosen, out), config)))
+        trained = read(Path(run(lambda config: flow(config, out), config)))
     if json:
         import orjson
 
-        terminal.echo_json(orjson.dumps(done.lineage, option=orjson.OPT_INDENT_2).decode())
+        terminal.echo_json(orjson.dumps(trained.lineage, option=orjson.OPT_INDENT_2).decode())
         return
-    for number, stage in enumerate(done.lineage["stages"], 1):
-        told = ", ".join(f"{name} {value:,.4g}" for name, value in headline(stage["metrics"]).items())
-        data = ", ".join(one["version"] for one in stage["data"])
-        terminal.echo(f"Stage {number}    {data}: {told}")
-    terminal.echo(f"Checkpoint {done.checkpoint}")
-    terminal.echo(f"Record     {done.checkpoint.parent / 'run.json'}")
+    for number, stage in enumerate(trained.lineage["stages"], 1):
+        metrics = ", ".join(f"{name} {value:,.4g}" for name, value in headline(stage["metrics"]).items())
+        data = ", ".join(source["version"] for source in stage["data"])
+        terminal.echo(f"Stage {number}    {data}: {metrics}")
+    terminal.echo(f"Checkpoint {trained.checkpoint}")
+    terminal.echo(f"Record     {trained.checkpoint.parent / 'run.json'}")
 
 
 def _source(text: str) -> dict[str, Any]:
-    """NAME@VERSION=WEIGHT."""
+    """Parse NAME[@VERSION][=WEIGHT]. Raises ConfigError if the weight is not a number."""
     from flows.config.loading import ConfigError
 
     name, equals, weight = text.partition("=")

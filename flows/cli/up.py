@@ -78,7 +78,7 @@ def wait_for_joined(home: Path, server: PrefectServer) -> None:
             if runs != shown:
                 terminal.echo(
                     f"mathmill: waiting for {', '.join(runs)} to end, which uses this server. "
-                    "Ctrl-C stops at once, and the run goes on with a server of its own",
+                    "Ctrl-C stops at once, and the run continues on a server that it starts",
                     err=True,
                 )
                 shown = runs

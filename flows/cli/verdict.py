@@ -16,24 +16,28 @@ from flows.runner.environment import arrange
 def verdict(
     candidate: Name = "math-sft",
     validated: Annotated[
-        str | None, typer.Option(help="Version to train beside; else NAME@validated, or the version before.")
+        str | None,
+        typer.Option(help="Version to compare with; default: NAME@validated, else the previous version."),
     ] = None,
     base: Annotated[
-        str | None, typer.Option(help="Checkpoint that both start from; student: a fresh small one.")
+        str | None, typer.Option(help="Checkpoint from which both trainings start; student: a new small one.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Trainings of each kind.")] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(help="Number of trainings with and without the version, each with its random seed."),
+    ] = None,
     benchmark: Benchmarks = None,
     without: Annotated[
-        str | None, typer.Option(help="Leave the values of this column out one by one: source, method, ...")
+        str | None, typer.Option(help="Column whose values are left out one at a time: source, method, ...")
     ] = None,
     config: ConfigFile = None,
     set_: Sets = None,
     show_config: ShowConfig = False,
     json: AsJson = False,
 ) -> None:
-    """Train with a version and without it, on several seeds, and write into its record whether it made a better model.
+    """Train with and without a version on several random seeds, and record whether the version made a better model.
 
-    Killed, the same command goes on from the trainings that are there.
+    If it is killed, the same command continues with the trainings that are finished.
     """
     from flows.settings import load_settings
 
@@ -44,33 +48,35 @@ def verdict(
     from flows.config.verdict import Verdict
     from flows.verdict import verdict as flow
 
-    given = {
+    options = {
         "validated": validated,
         "base": base,
         "seeds": seeds,
         "benchmarks": benchmark,
         "without": without,
     }
-    chosen = load_as(Verdict, config, set_ or [], candidate=candidate, **given)
+    comparison = load_as(Verdict, config, set_ or [], candidate=candidate, **options)
     if show_config:
-        typer.echo(as_yaml(chosen), nl=False)
+        typer.echo(as_yaml(comparison), nl=False)
         return
     from flows.runner.verdict_trials import check
     from storage.datasets.store import Store
 
-    check(chosen, Store(settings.tables))  # the flow looks again; here it costs nothing to be told
-    with orchestrated(chosen.candidate.partition("@")[0]) as run:
-        value = run(flow, chosen)
+    check(
+        comparison, Store(settings.tables)
+    )  # the flow checks again; here an error shows before Prefect is started
+    with orchestrated(comparison.candidate.partition("@")[0]) as run:
+        value = run(flow, comparison)
     if json:
         print_json(value)
         return
     from tasks.evaluation.verdict import in_a_line
 
     terminal.echo(f"{value['version']}  {in_a_line(value)}")
-    for what in ("subdomains", "sources"):
-        for name, one in sorted(value[what].items()):
-            if one["shown"] != "not shown":
+    for kind in ("subdomains", "sources"):
+        for name, result in sorted(value[kind].items()):
+            if result["shown"] != "not shown":
                 terminal.echo(
-                    f"  {one['shown']:<8} {name}, {100 * one['effect']:+.1f} points (p = {one['p']:.2g})"
+                    f"  {result['shown']:<8} {name}, {100 * result['effect']:+.1f} points (p = {result['p']:.2g})"
                 )
     terminal.echo(f"Report  {home / 'verdicts' / value['run'] / 'report.md'}")

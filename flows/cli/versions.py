@@ -1,4 +1,4 @@
-"""Commands about published versions: rebuild, promote, rollback, restore, verify, migrate."""
+"""The commands about published versions: rebuild, promote, rollback, restore, verify, maintain, migrate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from storage.counting import counted
 if TYPE_CHECKING:
     from storage.datasets.store import Store
 
-Dataset = Annotated[str, typer.Argument(metavar="NAME", help="Such as math-sft.")]
+Dataset = Annotated[str, typer.Argument(metavar="NAME", help="A dataset, such as math-sft.")]
 
 
 def rebuild(
@@ -25,15 +25,15 @@ def rebuild(
     config: ConfigFile = None,
     set_: Sets = None,
     what_if: Annotated[
-        bool, typer.Option("--what-if", help="Only count: publish nothing, ask no model.")
+        bool, typer.Option("--what-if", help="Only count: publish nothing, call no model.")
     ] = False,
     show_config: ShowConfig = False,
     json: AsJson = False,
 ) -> None:
     """Make a new version from stored candidates under other thresholds, sources, shares or scorers.
 
-    Where a version has exactly these rows already, none is published, unless force=true is set.
-    Nothing stored is paid for again: ./mathmill rebuild math-sft --set thresholds.answer=0.7 --set 'without.source=[web]'
+    If a version has exactly these rows already, none is published unless force=true is set.
+    Nothing that is stored is paid for again: ./mathmill rebuild math-sft --set thresholds.answer=0.7 --set 'without.source=[web]'
     """
     from flows.settings import load_settings
 
@@ -42,60 +42,62 @@ def rebuild(
     from flows.config.rebuild import Rebuild
     from flows.rebuild import rebuild as flow
 
-    chosen = load_as(Rebuild, config, set_ or [], dataset=dataset, what_if=what_if or None)
+    settings = load_as(Rebuild, config, set_ or [], dataset=dataset, what_if=what_if or None)
     if show_config:
-        typer.echo(as_yaml(chosen), nl=False)
+        typer.echo(as_yaml(settings), nl=False)
         return
     from flows.runner.rebuilding import check
     from flows.runner.run_notes import notes_kept
 
     store = _store()[0]
-    check(chosen, store)  # the flow looks again; here it costs nothing to be told
-    before = {str(version) for version in store.versions(chosen.into or chosen.dataset)}
+    check(settings, store)  # the flow checks again; here an error shows before Prefect is started
+    existing = {str(version) for version in store.versions(settings.into or settings.dataset)}
 
     with notes_kept():
-        with orchestrated(chosen.dataset) as run:
-            answer = run(flow, chosen)
-        if chosen.what_if:
+        with orchestrated(settings.dataset) as run:
+            result = run(flow, settings)
+        if settings.what_if:
             from flows.cli.rendering import print_markdown
 
-            print_markdown(answer)
+            print_markdown(result)
             return
         from flows.cli.summary import as_json, print_summary
         from flows.runner.rebuild_publication import unchanged
 
         if json:
-            terminal.echo_json(as_json(answer))
-        elif answer in before:
-            terminal.echo(unchanged(answer))
+            terminal.echo_json(as_json(result))
+        elif result in existing:
+            terminal.echo(unchanged(result))
         else:
-            print_summary(answer)
+            print_summary(result)
 
 
 def promote(
     name: Name,
-    tag: Annotated[str, typer.Argument(help="candidate, validated, production, or one of gates.yaml.")],
+    tag: Annotated[
+        str, typer.Argument(help="A tag: candidate, validated, production, or one of gates.yaml.")
+    ],
 ) -> None:
-    """Give a version a tag, if its rows pass the tag's gates; NAME@TAG then means that version."""
-    from flows.runner.gates import promote as give
+    """Give a version a tag if its rows pass the gates of the tag; NAME@TAG then means that version."""
+    from flows.runner.gates import promote as promote_version
 
     store, home = _store()
     version = store.resolve(name)
-    give(store, version, tag, home)
+    promote_version(store, version, tag, home)
     terminal.echo(f"{version.dataset}@{tag} is {version} now")
 
 
 def rollback(
     dataset: Dataset,
-    tag: Annotated[str, typer.Argument(help="The tag that goes back.")] = "production",
+    tag: Annotated[str, typer.Argument(help="The tag to move back.")] = "production",
 ) -> None:
-    """A tag goes back to the version that it stood for before. Versions stay as they are."""
-    left, now = _store()[0].rollback(dataset, tag)
-    terminal.echo(f"{dataset}@{tag} is {dataset}@{now} again (was {dataset}@{left})")
+    """Move a tag back to the version that it named before. No version is changed."""
+    previous, current = _store()[0].rollback(dataset, tag)
+    terminal.echo(f"{dataset}@{tag} is {dataset}@{current} again (was {dataset}@{previous})")
 
 
 def restore(name: Name) -> None:
-    """Publish an old version's rows again as the newest: the next night builds on them. No row is copied."""
+    """Publish the rows of an old version as the newest one, on which the next night builds. No row is copied."""
     store, _ = _store()
     old = store.resolve(name)
     newest = store.resolve(old.dataset)
@@ -106,34 +108,35 @@ def restore(name: Name) -> None:
 
 
 NOT_COVERED = (
-    "Not covered: the removal of what is made again when it is missing (stage outputs, indexes, encodings), batch "
-    "files (their answers are in the ledger), checkpoints, Prefect's own database and logs (nothing that is published "
-    "is read from them), unused bytes of a SQLite file, a whole home that is replaced by an older copy of itself."
+    "Not covered: the removal of files that are made again when they are missing (stage outputs, indexes, encodings), "
+    "batch files (their completions are in the ledger), checkpoints, Prefect's database and logs (nothing that is "
+    "published is read from them), unused bytes of a SQLite file, a home that was replaced by an older copy of itself."
 )
 
 
 def verify(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME[@VERSION]", help="Default: everything that is stored.")
+        str | None,
+        typer.Argument(metavar="NAME[@VERSION]", help="A version; default: everything that is stored."),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Read everything again and compare it with its digests. Exit code 2 names what is damaged or missing.
+    """Read stored files again and compare them with their digests. Exit code 2 if one is damaged or missing.
 
-    Versions, the logs of all tables, candidates, marks, tags, histories, the ledger, stage outputs, encodings,
-    reports and the notes of runs are covered.
+    Covers versions, the logs of all tables, candidates, marks, tags, histories, the ledger, stage outputs, encodings,
+    reports and the records of runs.
     """
     from flows.runner.checks import check_everything, check_one
 
-    found = check_one(name) if name else check_everything()
+    states = check_one(name) if name else check_everything()
     if json:
-        print_json(found)
+        print_json(states)
     else:
-        for what, state in found.items():
-            terminal.echo(f"{what}: {state}")
+        for checked, state in states.items():
+            terminal.echo(f"{checked}: {state}")
         if name is None:
             terminal.echo(NOT_COVERED)
-    if any(not state.startswith("sound") for state in found.values()):
+    if any(not state.startswith("sound") for state in states.values()):
         raise typer.Exit(2)
 
 
@@ -141,11 +144,11 @@ def maintain(
     config: ConfigFile = None,
     set_: Sets = None,
     apply: Annotated[
-        bool, typer.Option("--apply", help="Do it; without, only say what would be done.")
+        bool, typer.Option("--apply", help="Apply the changes; without it, only print what would be done.")
     ] = False,
     show_config: ShowConfig = False,
 ) -> None:
-    """Retire old versions, sweep what killed runs left, join small files, give the ledger's space back."""
+    """Retire old versions, delete files that killed runs left, join small files, free unused space of the ledger."""
     from flows.settings import load_settings
 
     arrange(load_settings().home, quiet=True)
@@ -154,16 +157,16 @@ def maintain(
     from flows.maintain import Maintain
     from flows.maintain import maintain as flow
 
-    chosen = load_as(Maintain, config, set_ or [], apply=apply or None)
+    settings = load_as(Maintain, config, set_ or [], apply=apply or None)
     if show_config:
-        typer.echo(as_yaml(chosen), nl=False)
+        typer.echo(as_yaml(settings), nl=False)
         return
     with orchestrated() as run:
-        print_markdown(run(flow, chosen))
+        print_markdown(run(flow, settings))
 
 
 def migrate(dataset: Dataset) -> None:
-    """Publish the newest version again in this program's row format; older versions stay as they are."""
+    """Publish the newest version again in the current row format. Older versions are not changed."""
     from storage.datasets.evolution import MAJOR
 
     store, _ = _store()

@@ -53,14 +53,14 @@ def test_completions_go_in_and_out(say: Any, tmp_path: Path) -> None:
         "known": 0,
         "skipped": {},
     }
-    assert "0 taken, 2 were here already" in say("ledger", "import", file, "--model", "m")
+    assert "0 imported, 2 were in the ledger already" in say("ledger", "import", file, "--model", "m")
     found = json.loads(say("ledger", "stats", "--json"))
     assert (found["calls"], found["outcomes"]) == (2, {"completion": 2})
     assert {group["model"] for group in found["groups"]} == {"big", "m"}
     assert "2 calls for 2 requests" in say("ledger", "stats")
     out = tmp_path / "out.jsonl.gz"
     assert json.loads(say("ledger", "export", str(out), "--json"))["calls"] == 2
-    assert "2 were here already" in say("ledger", "import", str(out))
+    assert "2 were in the ledger already" in say("ledger", "import", str(out))
     sizes = json.loads(say("ledger", "vacuum", "--json"))
     assert 0 < sizes["after"] <= sizes["before"]
 
@@ -81,7 +81,7 @@ def test_a_batch_output_of_others_needs_its_input(say: Any, tmp_path: Path) -> N
         say("ledger", "import", out)
     assert in_one_line(refused.value)
     said = say("ledger", "import", out, "--asked", into)
-    assert "1 taken" in said
+    assert "1 imported" in said
     assert "1 line without an answer: batch_expired" in said
 
 

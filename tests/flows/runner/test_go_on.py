@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from flows.cli.nightly import again
+from flows.cli.nightly import continuing_command
 from flows.config.nightly import Nightly, load_config
 from flows.runner.limits import HOW_TO_GO_ON, Spent, Stopped
 
@@ -16,7 +16,9 @@ PAST = "2020-01-01T06:00"
 
 
 def command(by: str, night: Nightly, *words: str, spent: Spent = PAID) -> list[str]:
-    return shlex.split(again(Stopped(by, f"stopped by {by}", spent), night, ["nightly", *words]))[1:]
+    return shlex.split(
+        continuing_command(Stopped(by, f"stopped by {by}", spent), night, ["nightly", *words])
+    )[1:]
 
 
 def test_an_offline_night_goes_on_online() -> None:
@@ -50,7 +52,7 @@ def test_a_budget_counts_anew_unless_it_is_less_than_one_call() -> None:
     night = Nightly.model_validate({"budget": {"usd": 0.5}})
     assert command("usd", night, "--budget-usd", "0.5") == ["nightly", "--budget-usd", "0.5"]
     nothing = Spent(0.0, 0, 0, 0, 20)
-    assert again(Stopped("usd", "stopped by --budget-usd", nothing), night, ["nightly"]) == ""
+    assert continuing_command(Stopped("usd", "stopped by --budget-usd", nothing), night, ["nightly"]) == ""
 
 
 def test_every_limit_says_how_to_go_on() -> None:
