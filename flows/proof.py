@@ -17,7 +17,7 @@ from flows.runner.code_version import code_version
 from flows.runner.events import on_failure
 from flows.settings import load_settings
 from tasks.code_commit import code
-from tasks.proof.page import Circumstances, Found, write
+from tasks.proof.page import Result, RunInfo, write
 from tasks.proof.seed import prove
 from tasks.proof.sizes import QUICK, WHOLE
 from tasks.settings import Section
@@ -43,22 +43,22 @@ class Proof(Section):
     description="SFT, RFT, DPO, PPO, augmentation, curation and verdicts with a small student, on the CPU.",
     on_failure=[on_failure],
 )
-def proof(config: Proof = Proof()) -> Found:
+def proof(config: Proof = Proof()) -> Result:
     """Train the base, run every seed's experiments, compare, and write the page with its plots.
 
     A run that was killed goes on where it was, as long as the code is the same.
     """
     sizes = QUICK if config.quick else WHOLE
-    begun, console = time.monotonic(), terminal.console(stderr=True, highlight=True)
+    started, console = time.monotonic(), terminal.console(stderr=True, highlight=True)
     place = load_settings().home.absolute() / "proof"
     folder = place / f"{'quick' if config.quick else 'whole'}-{code_version(prove)}"
     folder.mkdir(parents=True, exist_ok=True)
 
     def tick(done: str) -> None:
-        console.print(f"{(time.monotonic() - begun) / 60:5.1f} min  {done} done")
+        console.print(f"{(time.monotonic() - started) / 60:5.1f} min  {done} done")
 
-    told, records = prove(folder, sizes, processes=config.processes, tick=tick)
-    around = Circumstances(
+    base, records = prove(folder, sizes, processes=config.processes, tick=tick)
+    run_info = RunInfo(
         command=f"./mathmill proof{' --quick' if config.quick else ''}",
         commit=str(code()["commit"])[:12],
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -66,11 +66,11 @@ def proof(config: Proof = Proof()) -> Found:
         load=os.getloadavg()[0],
     )
     page = (place if config.quick else ROOT / "docs") / "proof.md"
-    found = write(records, told, sizes, around, Path(config.to) if config.to else page)
+    result = write(records, base, sizes, run_info, Path(config.to) if config.to else page)
     create_markdown_artifact(
-        key="proof", markdown=found.page.read_text(encoding="utf-8"), description="The proof"
+        key="proof", markdown=result.page.read_text(encoding="utf-8"), description="The proof"
     )
-    return found
+    return result
 
 
 def _processor() -> str:

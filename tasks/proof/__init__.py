@@ -1,1 +1,1 @@
-"""The proof: the whole loop of data, training, evaluation and verdict with the small student, on a CPU."""
+"""The proof: the whole loop of data, training, evaluation and verdict, run with the small student on a CPU."""

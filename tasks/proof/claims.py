@@ -1,4 +1,4 @@
-"""What is compared with what, and what the paired tests say of it."""
+"""The comparisons of the proof and the results of their paired tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Scores = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One comparison: does `candidate` beat `baseline`? `published`: what the literature found, in points."""
+    """One comparison: whether `candidate` beats `baseline`. `published` is the result in the literature, in points."""
 
     experiment: str
     candidate: str
@@ -37,7 +37,7 @@ QUESTIONS = (
     Question("RFT, DPO, PPO", "RFT", "CoT", "71 -> 77 %"),
     Question("RFT, DPO, PPO", "RFT+DPO", "RFT"),
     Question("RFT, DPO, PPO", "RFT+PPO", "RFT"),
-    # Nothing is generated here: the published gains of augmentation (+3.72, +0.48) belong to another method.
+    # nothing is generated here: the published gains of augmentation (+3.72, +0.48) are of another method
     Question("Which rows to add", "retrieval near failures", "random rows", "-1.70"),
     Question("Which rows to add", "retrieval near failures", "retrieval near any probe"),
     Question("Which rows to add", "retrieval near any probe", "random rows"),
@@ -55,7 +55,7 @@ QUESTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A question with its paired comparison over all seeds and items; `p` is corrected for the number of questions."""
+    """A question with its paired comparison over all seeds and items. `p` has Holm's correction over all questions."""
 
     question: Question
     paired: Paired
@@ -67,14 +67,14 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """As the verdict flow says it: effective, harmful, not shown."""
+        """The word of the flow `verdict`: effective, harmful or not shown."""
         if not self.shown:
             return "not shown"
         return "effective" if self.paired.delta > 0 else "harmful"
 
     @property
     def sentence(self) -> str:
-        """The claim in words; for what is shown."""
+        """The claim in words, for claims that are shown."""
         one = self.paired
         return (
             f"{self.question.candidate} {'beats' if one.delta > 0 else 'loses to'} {self.question.baseline}: "
@@ -91,31 +91,33 @@ def p_value(p: float) -> str:
 
 
 def claims(records: Sequence[Record], questions: Sequence[Question] = QUESTIONS) -> list[Claim]:
-    """Every question answered, Holm-corrected over all of them."""
-    found = [(question, paired(*_sides(records, question))) for question in questions]
-    corrected = holm({question.name: one.p for question, one in found})
-    return [Claim(question, one, corrected[question.name]) for question, one in found]
+    """Answer every question, with Holm's correction over all of them."""
+    comparisons = [(question, paired(*_sides(records, question))) for question in questions]
+    corrected = holm({question.name: comparison.p for question, comparison in comparisons})
+    return [Claim(question, comparison, corrected[question.name]) for question, comparison in comparisons]
 
 
 def by_subdomain(records: Sequence[Record], questions: Sequence[Question]) -> dict[str, list[Claim]]:
-    """Subdomain -> the questions answered on its items alone, Holm-corrected over all subdomains and questions."""
-    found = {}
+    """Answer the questions per subdomain, with Holm's correction over all subdomains and questions."""
+    comparisons = {}
     for number, subdomain in enumerate(FAMILIES):
         for question in questions:
             candidate, baseline = _sides(records, question)
             each = candidate.shape[1] // len(FAMILIES)
             part = slice(number * each, (number + 1) * each)
-            found[subdomain, question] = paired(candidate[:, part], baseline[:, part])
-    corrected = holm({f"{subdomain}: {question.name}": one.p for (subdomain, question), one in found.items()})
-    told: dict[str, list[Claim]] = {}
-    for (subdomain, question), one in found.items():
+            comparisons[subdomain, question] = paired(candidate[:, part], baseline[:, part])
+    corrected = holm(
+        {f"{subdomain}: {question.name}": one.p for (subdomain, question), one in comparisons.items()}
+    )
+    by_name: dict[str, list[Claim]] = {}
+    for (subdomain, question), one in comparisons.items():
         claim = Claim(question, one, corrected[f"{subdomain}: {question.name}"])
-        told.setdefault(subdomain, []).append(claim)
-    return told
+        by_name.setdefault(subdomain, []).append(claim)
+    return by_name
 
 
 def shares(records: Sequence[Record], arm: str) -> Scores:
-    """(seeds, subdomains): the share of right items of an arm."""
+    """Return the share of right items of an arm, of shape (seeds, subdomains)."""
     scores = np.array([record.scores[arm] for record in records], np.float64)
     return np.asarray(scores.reshape(len(records), len(FAMILIES), -1).mean(axis=2))
 

@@ -1,4 +1,4 @@
-"""One seed of the proof: its held-out items, its base checkpoint, and what is done with them again and again."""
+"""One seed of the proof: its held-out items, its base checkpoint, and the operations that all experiments share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.seeding import rng_of, seed_of
 from tasks.training.completion import Completer
 from tasks.training.small import Example, examples, fit
 
-# the shares of the subdomains in what is written without looking: four are common, four are rare
+# shares of the subdomains in rows that no retrieval has chosen: four are common, four are rare
 COMMON, RARE = 0.21, 0.04
 _LONGEST = 56  # tokens of a solution
 
@@ -26,7 +26,7 @@ EVEN = dict.fromkeys(FAMILIES, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A row to train on: what is asked, what is to be said, and how much it counts. `program`: asked for as code."""
+    """A row to train on: question, solution and loss weight. `program` is true if the solution is a program."""
 
     question: str
     solution: str
@@ -43,48 +43,53 @@ def programs(problems: Sequence[Problem]) -> list[Lesson]:
 
 
 def prompt(tokenizer: Any, question: str, program: bool = False) -> str:
-    """The text that the student continues; programs are asked for by the system message."""
-    asked = [{"role": "user", "content": question}]
+    """Return the text that the student continues. The system message requests a program."""
+    messages = [{"role": "user", "content": question}]
     if program:
-        asked.insert(0, {"role": "system", "content": "program"})
-    return str(tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True))
+        messages.insert(0, {"role": "system", "content": "program"})
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
 def draw(
     rng: random.Random, count: int, shares: dict[str, float], *, without: set[str] | None = None
 ) -> list[Problem]:
-    """`count` problems of different questions, none of them in `without`; subdomains by their shares."""
-    found: dict[str, Problem] = {}
+    """Draw `count` problems with different questions, none of them in `without`; `shares` are those of the subdomains.
+
+    Raises ValueError if the families have too few questions.
+    """
+    problems: dict[str, Problem] = {}
     names, weights = list(shares), list(shares.values())
     for _ in range(200 * count):
-        if len(found) == count:
+        if len(problems) == count:
             break
         problem = FAMILIES[rng.choices(names, weights)[0]](rng)
         if without is None or problem.question not in without:
-            found.setdefault(problem.question, problem)
+            problems.setdefault(problem.question, problem)
     else:
-        raise ValueError(f"only {len(found)} of {count} different questions could be drawn; ask for fewer")
-    return list(found.values())
+        raise ValueError(f"only {len(problems)} of {count} different questions could be drawn; ask for fewer")
+    return list(problems.values())
 
 
 @dataclass
 class Lab:
-    """The workplace of one seed. `scores`: what was scored -> right or not (1, 0) of each held-out item, in order; an
-    answer that could not be compared is not right there. `facts`: counts worth telling, `not comparable` among them:
-    how many answers that was of all that were judged."""
+    """The state of one seed.
+
+    `scores` maps the name of an arm to 1 (right) or 0 per held-out item, in order; an answer that could not be compared is 0.
+    `facts` are counts for the page, among them `not comparable`, the number of judged answers that could not be compared.
+    """
 
     sizes: Sizes
     seed: int
     base: Any
     tokenizer: Any
     judge: Judge
-    box: Sandbox
+    sandbox: Sandbox
     held_out: list[Problem]
     scores: dict[str, list[int]] = field(default_factory=dict)
     facts: dict[str, float] = field(default_factory=dict)
 
     def draw(self, name: str, count: int, shares: dict[str, float] | None = None) -> list[Problem]:
-        """Problems of this seed by name, none of them held out; skewed as what is written without looking."""
+        """Draw problems of this seed under a name, none of them held out; by default with the shares of SKEWED."""
         held = {problem.question for problem in self.held_out}
         return draw(rng_of("proof", self.seed, name), count, shares or SKEWED, without=held)
 
@@ -93,9 +98,9 @@ class Lab:
         return examples(self.tokenizer, pairs, [one.weight for one in lessons])
 
     def train(self, name: str, lessons: Sequence[Lesson], start: Any = None, share: float = 1.0) -> Any:
-        """A copy of `start` (the base where none is given) tuned on the lessons; `share` of the steps of an arm.
+        """Return a copy of `start` (by default the base), trained on the lessons for `share` of the steps of an arm.
 
-        Arms of one experiment are given one name: equal seeds, so that nothing but the rows differs.
+        Arms of one experiment have the same name, and so equal seeds, so that only the rows differ.
         """
         recipe = self.sizes.tuning
         recipe = replace(recipe, steps=max(1, round(share * recipe.steps)))
@@ -103,54 +108,53 @@ class Lab:
         fit(model, self.examples(lessons), recipe, seed=seed_of("proof", self.seed, name))
         return model
 
-    def say(
+    def complete(
         self,
         model: Any,
-        asked: Sequence[Problem] | Sequence[Lesson],
+        questions: Sequence[Problem] | Sequence[Lesson],
         *,
         program: bool = False,
         samples: int = 1,
         temperature: float = 0.0,
     ) -> list[list[str]]:
-        """What the model says to each question, `samples` times."""
-        drawn = Completer(model, self.tokenizer).complete(
-            [prompt(self.tokenizer, one.question, program) for one in asked],
+        """Return `samples` completions of the model per question."""
+        completions = Completer(model, self.tokenizer).complete(
+            [prompt(self.tokenizer, one.question, program) for one in questions],
             max_new_tokens=_LONGEST,
             temperature=temperature,
             samples=samples,
             seed=seed_of("proof", self.seed, "say"),
             batch=128,
         )
-        return [[one.text for one in several] for several in drawn]
+        return [[one.text for one in several] for several in completions]
 
     def right(
-        self, said: Sequence[str], problems: Sequence[Problem], *, program: bool = False
+        self, texts: Sequence[str], problems: Sequence[Problem], *, program: bool = False
     ) -> list[int | None]:
-        """`equal` of the final answers; of programs, of what they print in the sandbox."""
-        return self.equal(self.answers(said, program=program), problems)
+        """Judge the final answers of texts; the answer of a program is its output in the sandbox."""
+        return self.equal(self.answers(texts, program=program), problems)
 
-    def answers(self, said: Sequence[str], *, program: bool = False) -> list[str | None]:
-        """The final answer of each text; None where there is none, or the program failed."""
+    def answers(self, texts: Sequence[str], *, program: bool = False) -> list[str | None]:
+        """Return the final answer of each text, or None if there is none or the program failed."""
         if program:
-            different = list(dict.fromkeys(said))
-            ran = dict(zip(different, self.box.run(different), strict=True))
-            return [ran[text].answer for text in said]
-        found = [extract(text, "en") for text in said]
-        return [one.answer if one else None for one in found]
+            different = list(dict.fromkeys(texts))
+            ran = dict(zip(different, self.sandbox.run(different), strict=True))
+            return [ran[text].answer for text in texts]
+        extracted = [extract(text, "en") for text in texts]
+        return [one.answer if one else None for one in extracted]
 
     def equal(self, answers: Sequence[str | None], problems: Sequence[Problem]) -> list[int | None]:
-        """1 where the answer is the exact one, 0 where it is another one or there is none, None where the two cannot be
-        compared."""
+        """Return 1 per right answer, 0 per different or missing one, and None per answer that cannot be compared."""
         pairs = [(answer or "", problem.answer) for answer, problem in zip(answers, problems, strict=True)]
-        marks = [
-            None if verdict == "unknown" and answer else int(verdict == "equal")
-            for verdict, answer in zip(self.judge.equal(pairs), answers, strict=True)
+        results = [
+            None if judgement == "unknown" and answer else int(judgement == "equal")
+            for judgement, answer in zip(self.judge.equal(pairs), answers, strict=True)
         ]
-        self.facts["not comparable"] = self.facts.get("not comparable", 0) + marks.count(None)
-        return marks
+        self.facts["not comparable"] = self.facts.get("not comparable", 0) + results.count(None)
+        return results
 
     def score(self, name: str, model: Any) -> list[int]:
-        """1 of each held-out item that is right, else 0, in words, greedily; kept under the name."""
-        said = [text for (text,) in self.say(model, self.held_out)]
-        self.scores[name] = [mark or 0 for mark in self.right(said, self.held_out)]
+        """Score the model greedily in words on the held-out items, 1 if right and else 0; store the scores under the name."""
+        texts = [text for (text,) in self.complete(model, self.held_out)]
+        self.scores[name] = [result or 0 for result in self.right(texts, self.held_out)]
         return self.scores[name]

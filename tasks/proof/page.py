@@ -1,4 +1,4 @@
-"""docs/proof.md: what the proof found, as text and plots, in the words of the tests."""
+"""Write docs/proof.md, the results of the proof as text and plots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.proof import plots
-from tasks.proof.base import Told
+from tasks.proof.base import BaseFacts
 from tasks.proof.claims import QUESTIONS, Claim, by_subdomain, claims, p_value, points, shares
 from tasks.proof.problems import FAMILIES
 from tasks.proof.seed import Record
@@ -19,7 +19,7 @@ _FORMATS = ("CoT", "PoT", "CoT+PoT, words", "CoT+PoT, program")
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class RunInfo:
     """How the proof was run."""
 
     command: str
@@ -30,45 +30,47 @@ class Circumstances:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Result:
+    """The page that was written, and its claims."""
+
     page: Path
     claims: list[Claim]
 
 
-def write(records: Sequence[Record], told: Told, sizes: Sizes, around: Circumstances, page: Path) -> Found:
-    """Writes the page and its plots beside it (NAME-deltas.svg, NAME-formats.svg)."""
-    found = claims(records)
+def write(records: Sequence[Record], base: BaseFacts, sizes: Sizes, run_info: RunInfo, page: Path) -> Result:
+    """Write the page, with its plots beside it (NAME-deltas.svg, NAME-formats.svg)."""
+    answered = claims(records)
     each = by_subdomain(records, [question for question in QUESTIONS[:3] if question.baseline == "CoT"])
     page.parent.mkdir(parents=True, exist_ok=True)
     drawn = {name: page.with_name(f"{page.stem}-{name}.svg") for name in ("deltas", "formats")}
-    plots.deltas(found, drawn["deltas"])
+    plots.deltas(answered, drawn["deltas"])
     plots.formats(
         {arm: dict(zip(FAMILIES, shares(records, arm).T.tolist(), strict=True)) for arm in _FORMATS},
         drawn["formats"],
     )
     parts = [
-        _head(records, told, sizes, around),
-        _shown(found),
-        _deltas(found, drawn["deltas"].name),
+        _head(records, base, sizes, run_info),
+        _shown(answered),
+        _deltas(answered, drawn["deltas"].name),
         _subdomains(records, each, drawn["formats"].name),
         _arms(records),
         _facts(records),
     ]
     page.write_text("\n".join(parts), encoding="utf-8")
-    return Found(page, found)
+    return Result(page, answered)
 
 
-def _head(records: Sequence[Record], told: Told, sizes: Sizes, around: Circumstances) -> str:
+def _head(records: Sequence[Record], base: BaseFacts, sizes: Sizes, run_info: RunInfo) -> str:
     items = sizes.items * len(FAMILIES)
     each = [sum(record.seconds.values()) for record in records]
     return f"""# The proof
 
-Written by `{around.command}` on {around.date} at commit `{around.commit}`; do not edit.
-{around.machine}, load {around.load:.1f} at the end; by the clock {told.seconds / 60:.0f} minutes for the base and
+Written by `{run_info.command}` on {run_info.date} at commit `{run_info.commit}`; do not edit.
+{run_info.machine}, load {run_info.load:.1f} at the end; by the clock {base.seconds / 60:.0f} minutes for the base and
 {min(each) / 60:.0f} to {max(each) / 60:.0f} for a seed. A load above the number of processes means that the machine was shared.
 
 Does what the factory does to data make a better model? Here the model is the small student
-({told.parameters:,} parameters), trained from one base checkpoint ({sizes.base.steps:,} steps of {sizes.base.batch}) on {sizes.rows:,} rows of eight families of problems, four of them rare, {sizes.tuning.steps} steps of
+({base.parameters:,} parameters), trained from one base checkpoint ({sizes.base.steps:,} steps of {sizes.base.batch}) on {sizes.rows:,} rows of eight families of problems, four of them rare, {sizes.tuning.steps} steps of
 {sizes.tuning.batch} an arm, and scored by exact answer on {items} held-out items, as many of each family.
 {len(records)} seeds: each draws its own rows and its own order. Two arms of a seed differ only in what is compared.
 
@@ -79,17 +81,17 @@ tell, not what a large model would gain; published figures stand beside for orie
 """
 
 
-def _shown(found: Sequence[Claim]) -> str:
-    shown = [claim for claim in found if claim.shown]
+def _shown(answered: Sequence[Claim]) -> str:
+    shown = [claim for claim in answered if claim.shown]
     lines = ["## What is shown", ""]
     lines += [f"- {claim.sentence}" for claim in shown]
     if not shown:
         lines.append("Nothing: no difference is significant.")
-    lines += ["", f"Not shown: {len(found) - len(shown)} of {len(found)}; all are in the table.", ""]
+    lines += ["", f"Not shown: {len(answered) - len(shown)} of {len(answered)}; all are in the table.", ""]
     return "\n".join(lines)
 
 
-def _deltas(found: Sequence[Claim], plot: str) -> str:
+def _deltas(answered: Sequence[Claim], plot: str) -> str:
     lines = [
         "## All questions",
         "",
@@ -98,7 +100,7 @@ def _deltas(found: Sequence[Claim], plot: str) -> str:
         "| | question | candidate | baseline | difference, points | 95 % interval | p (Holm) | verdict | items needed | published |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for claim in found:
+    for claim in answered:
         one = claim.paired
         needed = f"{one.needed:,}" if one.needed else "-"
         lines.append(

@@ -1,4 +1,4 @@
-"""The proof's plots: what each arm gained, and where."""
+"""The plots of the proof: the difference per question, and the scores per subdomain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _RIGHT, _WRONG, _UNSURE = "#2a7f3f", "#b03030", "#8a8a8a"
 
 
 def deltas(claims: Sequence[Claim], file: Path) -> None:
-    """One line a question: the difference in points with its 95 % interval, coloured by the verdict."""
+    """Draw one line per question: the difference in points with its 95 % interval, coloured by the verdict."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 0.36 * len(claims) + 1.2), layout="constrained")
@@ -28,19 +28,19 @@ def deltas(claims: Sequence[Claim], file: Path) -> None:
 
 
 def formats(shares: Mapping[str, Mapping[str, Sequence[float]]], file: Path) -> None:
-    """Bars of each arm in each subdomain: `shares[arm][subdomain]` are the shares of right items, one a seed."""
+    """Draw bars per arm and subdomain: `shares[arm][subdomain]` are the shares of right items, one per seed."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     axes = figure.subplots()
     width = 0.8 / len(shares)
     names: list[str] = []
-    for number, (arm, found) in enumerate(shares.items()):
-        names = list(found)
+    for number, (arm, by_subdomain) in enumerate(shares.items()):
+        names = list(by_subdomain)
         places = [place + number * width for place in range(len(names))]
-        means = [100 * sum(values) / len(values) for values in found.values()]
+        means = [100 * sum(values) / len(values) for values in by_subdomain.values()]
         axes.bar(places, means, width, label=arm)
-        for place, values in zip(places, found.values(), strict=True):
+        for place, values in zip(places, by_subdomain.values(), strict=True):
             axes.plot(
                 [place] * len(values), [100 * value for value in values], ".", color="black", markersize=3
             )
@@ -51,7 +51,7 @@ def formats(shares: Mapping[str, Mapping[str, Sequence[float]]], file: Path) -> 
 
 
 def _save(figure: object, file: Path) -> None:
-    # neither date nor random ids, so that equal figures are equal bytes
+    # without date and random ids, so that equal figures have equal bytes
     from matplotlib import rc_context
 
     with rc_context({"svg.hashsalt": "mathmill"}):

@@ -1,5 +1,5 @@
-"""DPO and PPO for a model that fits a CPU, over tokens at hand: what tasks/training does for real models, without a
-trainer's fixed costs, which at this size would be most of the time."""
+"""DPO and PPO for a small model on a CPU, over pre-tokenised rows. tasks/training has both for real models; a trainer's fixed
+costs would take most of the time at this size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST = 56  # tokens of a completion
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """How much PPO: `questions` are answered in each of `rounds`, and learned from `passes` times by the `batch`."""
+    """The amount of PPO: `questions` are answered in each of `rounds`, and each batch of `batch` is learned `passes` times."""
 
     rounds: int
     questions: int
@@ -42,9 +42,10 @@ def prefer(
     seed: int,
     anchor: float = 1.0,
 ) -> list[float]:
-    """DPO (Rafailov et al. 2023, arXiv:2305.18290) in place over (prompt, chosen, rejected); the loss of each step.
+    """Train the model in place by DPO (Rafailov et al. 2023, arXiv:2305.18290) on (prompt, chosen, rejected); return the loss
+    of each step.
 
-    `anchor` weighs the likelihood of the chosen, without which DPO unlearns to reason (Pang et al. 2024,
+    `anchor` is the weight of the likelihood of the chosen completion, without which DPO unlearns to reason (Pang et al. 2024,
     arXiv:2404.19733; TRL's loss_type ["sigmoid", "sft"]).
     """
     chosen = examples(tokenizer, [(prompt, good) for prompt, good, _ in pairs])
@@ -56,8 +57,8 @@ def prefer(
     for batch in batches(lengths, recipe, seed):
         rows = [chosen[i] for i in batch] + [worse[i] for i in batch]
         with torch.no_grad():
-            before, _ = _log_chance(reference, rows)
-        after, tokens = _log_chance(model, rows)
+            before, _ = _log_probability(reference, rows)
+        after, tokens = _log_probability(model, rows)
         gain = after - before
         loss = -torch.nn.functional.logsigmoid(_BETA * (gain[: len(batch)] - gain[len(batch) :])).mean()
         loss = loss - anchor * (after / tokens)[: len(batch)].mean()
@@ -69,20 +70,20 @@ def prefer(
     return losses
 
 
-def _log_chance(model: Any, rows: Sequence[Example]) -> tuple[Any, Any]:
-    """(rows,) each: log probability of a completion, and its tokens."""
+def _log_probability(model: Any, rows: Sequence[Example]) -> tuple[Any, Any]:
+    """Return the log probability of each completion and its number of tokens, each of shape (rows,)."""
     nats, weights = token_nats(rows, model)
     return -(nats * weights).sum(1), weights.sum(1)
 
 
 @dataclass(frozen=True, slots=True)
 class _Rollout:
-    """What was said in a round, and what was thought of it then; tensors are (rows, longest), `said` is 1 at places
-    that predict a token of the completion."""
+    """The completions of a round, with the estimates at the time of sampling. Tensors have the shape (rows, longest); `mask`
+    is 1 at positions that predict a token of the completion."""
 
     rows: list[Example]
-    said: Any
-    log_chance: Any
+    mask: Any
+    log_probability: Any
     values: Any
     advantage: Any
     returns: Any
@@ -90,7 +91,7 @@ class _Rollout:
     def part(self, chosen: Any) -> _Rollout:
         rows = [self.rows[i] for i in chosen.tolist()]
         longest = max(len(row) for row in rows)
-        tensors = (self.said, self.log_chance, self.values, self.advantage, self.returns)
+        tensors = (self.mask, self.log_probability, self.values, self.advantage, self.returns)
         return _Rollout(rows, *(one[chosen, :longest] for one in tensors))
 
 
@@ -103,10 +104,11 @@ def ppo(
     plan: Rounds,
     seed: int,
 ) -> list[float]:
-    """PPO (Schulman et al. 2017, arXiv:1707.06347) in place: clipped objective, value head, GAE, KL to the start.
+    """Train the model in place by PPO (Schulman et al. 2017, arXiv:1707.06347): clipped objective, value head, GAE, KL to the
+    start.
 
-    `reward(texts, numbers)` judges what was said to the prompts of these numbers; None is not known, and what has it is
-    left out of the round. Returns the mean reward of each round, before it was learned from (nan where none is known).
+    `reward(texts, numbers)` judges the completions of the prompts with these numbers. A completion without a reward (None) is
+    left out of the round. Returns the mean reward of each round before its update (nan if no reward is known).
     """
     rng = rng_of(seed, "ppo")
     reference = copy.deepcopy(model).eval()
@@ -118,16 +120,16 @@ def ppo(
     generator = torch.Generator().manual_seed(seed)
     rewards = []
     for number in range(plan.rounds):
-        asked = rng.sample(range(len(prompts)), min(plan.questions, len(prompts)))
+        numbers = rng.sample(range(len(prompts)), min(plan.questions, len(prompts)))
         drawn = Completer(model, tokenizer).complete(
-            [prompts[i] for i in asked],
+            [prompts[i] for i in numbers],
             max_new_tokens=_LONGEST,
             temperature=1.0,
             seed=seed_of(seed, number),
             batch=128,
         )
         texts = [one.text for (one,) in drawn]
-        judged = zip(asked, texts, reward(texts, asked), strict=True)
+        judged = zip(numbers, texts, reward(texts, numbers), strict=True)
         known = [(prompts[i], text, score) for i, text, score in judged if score is not None]
         scores = [score for _, _, score in known]
         rewards.append(sum(scores) / len(scores) if scores else math.nan)
@@ -150,25 +152,25 @@ def _judged(
     model: Any, reference: Any, head: Any, rows: list[Example], scores: Sequence[float], kl: float
 ) -> _Rollout:
     with torch.no_grad():
-        nats, said, values = _read(model, head, rows)
+        nats, mask, values = _read(model, head, rows)
         other, _ = token_nats(rows, reference)
-        each = token_rewards(-nats, -other, torch.tensor(scores, dtype=torch.float32), said, kl)
-        advantage, returns = advantages(each, values, said, 1.0, _TRACE)
-    return _Rollout(rows, said, -nats, values, whitened(advantage, said), returns)
+        each = token_rewards(-nats, -other, torch.tensor(scores, dtype=torch.float32), mask, kl)
+        advantage, returns = advantages(each, values, mask, 1.0, _TRACE)
+    return _Rollout(rows, mask, -nats, values, whitened(advantage, mask), returns)
 
 
 def _loss(model: Any, head: Any, old: _Rollout) -> Any:
-    nats, said, values = _read(model, head, old.rows)
-    policy = policy_loss(-nats, old.log_chance, old.advantage, said, _CLIP)
-    return (policy + _VALUE * value_loss(values, old.values, old.returns, said, _CLIP)) / said.sum()
+    nats, mask, values = _read(model, head, old.rows)
+    policy = policy_loss(-nats, old.log_probability, old.advantage, mask, _CLIP)
+    return (policy + _VALUE * value_loss(values, old.values, old.returns, mask, _CLIP)) / mask.sum()
 
 
 def _read(model: Any, head: Any, rows: list[Example]) -> tuple[Any, Any, Any]:
-    """(nats of each token said, 1 where one is said, values), (rows, longest) each."""
+    """Return (nats of each token of the completions, mask, values), each of shape (rows, longest)."""
     seen: list[Any] = []
     hook = model.model.register_forward_hook(lambda *passed: seen.append(passed[2].last_hidden_state))
     try:
-        nats, said = token_nats(rows, model)
+        nats, mask = token_nats(rows, model)
     finally:
         hook.remove()
-    return nats, said, head(seen[0])[..., 0] * said
+    return nats, mask, head(seen[0])[..., 0] * mask

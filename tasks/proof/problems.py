@@ -1,6 +1,5 @@
-"""The proof's problems: eight families, short enough for a small student to learn on a CPU, each with an exact
-answer, worked steps and a program. What the factory's own families (tasks/problems) say in sentences is said here in
-few tokens; the rest of the loop is the same.
+"""The proof's problems: eight families, short enough for a small student to learn on a CPU, each with an exact answer, worked
+steps and a program. Their questions take fewer tokens than those of the families in tasks/problems.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ class Problem:
 
     @property
     def cot(self) -> str:
-        return said(self.steps, self.answer)
+        return worked_solution(self.steps, self.answer)
 
 
-def said(steps: Sequence[str], answer: str) -> str:
-    """A worked solution in words: the steps, then the answer as GSM8K writes it."""
+def worked_solution(steps: Sequence[str], answer: str) -> str:
+    """Return a worked solution in words: the steps, then the answer in the format of GSM8K."""
     return f"{', '.join(steps)} #### {answer}"
 
 
@@ -50,8 +49,8 @@ def _series(rng: random.Random) -> Problem:
     first, gap, n = rng.randint(1, 15), rng.randint(2, 9), rng.randint(4, 8)
     second, rise = first + gap, gap * (n - 1)
     steps = (f"{second} - {first} = {gap}", f"{gap} * {n - 1} = {rise}", f"{first} + {rise} = {first + rise}")
-    asked, program = f"term {n} of {first} , {second}", f"print({first} + ({second} - {first}) * {n - 1})"
-    return _problem("sequences and series", asked, steps, program, first + rise)
+    question, program = f"term {n} of {first} , {second}", f"print({first} + ({second} - {first}) * {n - 1})"
+    return _problem("sequences and series", question, steps, program, first + rise)
 
 
 def _mean(rng: random.Random) -> Problem:
@@ -59,8 +58,8 @@ def _mean(rng: random.Random) -> Problem:
     mean = (a + b) // 3 + rng.randint(1, 6)
     c = 3 * mean - a - b
     steps = (f"{a} + {b} = {a + b}", f"{a + b} + {c} = {3 * mean}", f"{3 * mean} / 3 = {mean}")
-    asked, program = f"mean of {a} , {b} , {c}", f"print(({a} + {b} + {c}) // 3)"
-    return _problem("descriptive statistics", asked, steps, program, mean)
+    question, program = f"mean of {a} , {b} , {c}", f"print(({a} + {b} + {c}) // 3)"
+    return _problem("descriptive statistics", question, steps, program, mean)
 
 
 def _remainder(rng: random.Random) -> Problem:
@@ -76,8 +75,8 @@ def _share(rng: random.Random) -> Problem:
     parts, unit = a + b, rng.randint(2, 9)
     total = parts * unit
     steps = (f"{a} + {b} = {parts}", f"{total} / {parts} = {unit}", f"{unit} * {a} = {unit * a}")
-    asked, program = f"share {total} by {a} : {b}", f"print({total} // ({a} + {b}) * {a})"
-    return _problem("ratios and proportions", asked, steps, program, unit * a)
+    question, program = f"share {total} by {a} : {b}", f"print({total} // ({a} + {b}) * {a})"
+    return _problem("ratios and proportions", question, steps, program, unit * a)
 
 
 def _percent(rng: random.Random) -> Problem:
@@ -85,8 +84,8 @@ def _percent(rng: random.Random) -> Problem:
     tenth = whole // 10
     total = tenth * (part // 10)
     steps = (f"{whole} / 10 = {tenth}", f"{tenth} * {part // 10} = {total}")
-    asked, program = f"{part} % of {whole}", f"print({part} * {whole} // 100)"
-    return _problem("fractions and percentages", asked, steps, program, total)
+    question, program = f"{part} % of {whole}", f"print({part} * {whole} // 100)"
+    return _problem("fractions and percentages", question, steps, program, total)
 
 
 def _perimeter(rng: random.Random) -> Problem:
@@ -95,7 +94,7 @@ def _perimeter(rng: random.Random) -> Problem:
     return _problem("plane geometry", f"around {a} by {b}", steps, f"print(2 * ({a} + {b}))", 2 * (a + b))
 
 
-# the common ones first (tasks/proof/lab.py)
+# the common ones first (SKEWED in tasks/proof/lab.py)
 FAMILIES: dict[str, Callable[[random.Random], Problem]] = {
     "multi-step arithmetic": _arithmetic,
     "linear equations": _linear,

@@ -1,4 +1,5 @@
-"""All experiments of one seed, in a process of its own, with one thread; its record is written last and not made twice."""
+"""Run all experiments of one seed in a process of its own with one thread. The record is written last; a seed that has one is
+not run again."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from typing import Any
 import orjson
 
 from storage.atomic import write_bytes
-from tasks.proof.base import Told, make_base
+from tasks.proof.base import BaseFacts, make_base
 from tasks.proof.lab import EVEN, Lab, draw
 from tasks.proof.problems import FAMILIES, Problem
 from tasks.proof.sizes import Sizes
@@ -22,7 +23,7 @@ from tasks.seeding import rng_of
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What one seed found: of each arm 1 or 0 a held-out item, counts worth telling, seconds of each experiment."""
+    """The results of one seed: per arm 1 or 0 per held-out item, counts for the page, and the seconds of each experiment."""
 
     seed: int
     scores: dict[str, list[int]]
@@ -31,32 +32,32 @@ class Record:
 
 
 def held_out(sizes: Sizes) -> list[Problem]:
-    """The items that every model is scored on, the same for all seeds, equally many of each subdomain."""
+    """Return the items on which every model is scored. They are the same for all seeds, equally many per subdomain."""
     rng = rng_of("proof", "held out")
     return [problem for name in FAMILIES for problem in draw(rng, sizes.items, {name: EVEN[name]})]
 
 
 def prove(
     folder: Path, sizes: Sizes, *, processes: int, tick: Callable[[str], None] = lambda _: None
-) -> tuple[Told, list[Record]]:
-    """The base, then every seed, `processes` at a time. What `folder` holds of an earlier start is not made again.
+) -> tuple[BaseFacts, list[Record]]:
+    """Train the base, then run every seed, `processes` at a time. Results of an earlier start in `folder` are kept.
 
-    `tick` is told what is finished.
+    `tick` is called with the name of each finished part.
     """
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as one:
-        told = one.submit(_base, folder, sizes).result()
+    with ProcessPoolExecutor(1, mp_context=spawn) as executor:
+        base = executor.submit(_base, folder, sizes).result()
     tick("base")
     with ProcessPoolExecutor(min(processes, sizes.seeds), mp_context=spawn) as pool:
-        begun = {pool.submit(_seed, folder, sizes, seed): seed for seed in range(sizes.seeds)}
+        seeds_by_future = {pool.submit(_seed, folder, sizes, seed): seed for seed in range(sizes.seeds)}
         records = []
-        for done in as_completed(begun):
-            records.append(done.result())
-            tick(f"seed {begun[done]}")
-    return told, sorted(records, key=lambda record: record.seed)
+        for finished in as_completed(seeds_by_future):
+            records.append(finished.result())
+            tick(f"seed {seeds_by_future[finished]}")
+    return base, sorted(records, key=lambda record: record.seed)
 
 
-def _base(folder: Path, sizes: Sizes) -> Told:
+def _base(folder: Path, sizes: Sizes) -> BaseFacts:
     _one_thread()
     return make_base(folder / "base", sizes, {problem.question for problem in held_out(sizes)})
 
@@ -85,9 +86,9 @@ def _experiments(folder: Path, sizes: Sizes, seed: int) -> Record:
     models: dict[str, Any] = {}
     seconds: dict[str, float] = {}
     ledger = Ledger.open(str(folder / f"ledger-{seed}.sqlite"))
-    with Judge(workers=1) as judge, Sandbox(Limits(wall_s=5.0), workers=1) as box:
+    with Judge(workers=1) as judge, Sandbox(Limits(wall_s=5.0), workers=1) as sandbox:
         critic = Engine(Endpoint(role="critic", model="embedded"), ledger, EngineLimits())
-        lab = Lab(sizes, seed, base.model, base.tokenizer, judge, box, held_out(sizes))
+        lab = Lab(sizes, seed, base.model, base.tokenizer, judge, sandbox, held_out(sizes))
         lab.score("base", base.model)
         encode = Encoder()
         steps: Iterable[tuple[str, Callable[[], None]]] = (
@@ -99,9 +100,9 @@ def _experiments(folder: Path, sizes: Sizes, seed: int) -> Record:
         )
         try:
             for name, run in steps:
-                begun = time.monotonic()
+                started = time.monotonic()
                 run()
-                seconds[name] = time.monotonic() - begun
+                seconds[name] = time.monotonic() - started
         finally:
             critic.close()
             ledger.close()
@@ -109,7 +110,7 @@ def _experiments(folder: Path, sizes: Sizes, seed: int) -> Record:
 
 
 def _one_thread() -> None:
-    """Two processes of one thread beat one of two at this size, and equal threads give equal sums."""
+    """Use one thread. At this size two processes of one thread are faster than one of two, and equal threads give equal sums."""
     import torch
     from transformers.utils import logging
 

@@ -1,4 +1,4 @@
-"""How large the proof is: the whole one, and the quick one that shows that every part of it runs."""
+"""The sizes of the proof: the whole one, and the quick one, which only shows that every part runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.training.student import Shape
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Numbers of rows, steps and items. Rows are of one draw of a seed; `items` are held out, of each subdomain."""
+    """Numbers of rows, steps and items per seed; `items` is the number of held-out items per subdomain."""
 
     seeds: int
     shape: Shape
@@ -22,7 +22,7 @@ class Sizes:
     rewarded: Rounds  # PPO
     items: int
     rows: int  # with worked solutions
-    answered: int  # questions with an answer and no solution
+    answered: int  # questions with an answer but no solution
     samples: int  # of the student at each answered question
     probes: int  # questions that look for weaknesses
     pool: int  # rows that can be added

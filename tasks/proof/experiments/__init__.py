@@ -1,1 +1,1 @@
-"""The experiments, one module each: `run(lab, models)` scores arms; `models` holds what later ones start from."""
+"""The experiments, one module each: `run(lab, models)` scores arms; `models` holds the models from which later ones start."""

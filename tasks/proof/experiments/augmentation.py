@@ -1,7 +1,7 @@
 """Which existing rows to add: those near the student's failures, those near any probe, or random ones.
 
-All three are plain retrieval from a pool; nothing is generated. The literature found that adding the neighbours of
-failures as they are costs points (-1.70 on MATH, "More Data or Better Data?", 2025), while augmenting them helps.
+All three retrieve from a pool; nothing is generated. In the literature, adding the unchanged neighbours of failures costs
+points (-1.70 on MATH, "More Data or Better Data?", 2025), while augmenting them helps.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _NEIGHBOURS = 20
 
 
 def run(lab: Lab, models: dict[str, Any], encode: Encode) -> None:
-    """Train the SFT model on with no new rows, and with equally many rows chosen in each of three ways."""
+    """Continue the training of the SFT model without new rows, and with equally many rows chosen in each of three ways."""
     rows = lab.draw("rows", lab.sizes.rows)
     pool = lab.draw("pool", lab.sizes.pool)
     probes = lab.draw("probes", lab.sizes.probes, EVEN)
-    right = lab.right([text for (text,) in lab.say(models["SFT"], probes)], probes)
+    right = lab.right([text for (text,) in lab.complete(models["SFT"], probes)], probes)
     vectors = encode([problem.question for problem in pool])
-    asked = encode([problem.question for problem in probes])
-    _, near = nearest(vectors, asked, min(_NEIGHBOURS, len(pool)))
-    failed = [i for i, mark in enumerate(right) if mark == 0]  # None: not known to be one
+    queries = encode([problem.question for problem in probes])
+    _, neighbour_ids = nearest(vectors, queries, min(_NEIGHBOURS, len(pool)))
+    failed = [i for i, result in enumerate(right) if result == 0]  # None is not known to be a failure
     rng = rng_of("proof", lab.seed, "bought")
     chosen = {
-        "retrieval near failures": _spread(near[failed], lab.sizes.added),
-        "retrieval near any probe": _spread(near, lab.sizes.added),
+        "retrieval near failures": _spread(neighbour_ids[failed], lab.sizes.added),
+        "retrieval near any probe": _spread(neighbour_ids, lab.sizes.added),
         "random rows": rng.sample(range(len(pool)), lab.sizes.added),
     }
     lab.facts["probes failed"] = len(failed) / len(probes)
@@ -43,7 +43,7 @@ def run(lab: Lab, models: dict[str, Any], encode: Encode) -> None:
         lab.score(name, lab.train("augmentation", lessons, start=models["SFT"]))
 
 
-def _spread(near: npt.NDArray[np.int64], count: int) -> list[int]:
-    """`count` different rows of the pool, the nearest of every query first."""
-    found: dict[int, None] = dict.fromkeys(int(row) for row in near.T.reshape(-1))
-    return list(found)[:count]
+def _spread(neighbour_ids: npt.NDArray[np.int64], count: int) -> list[int]:
+    """Return `count` different rows of the pool, the nearest neighbour of every query first."""
+    ids: dict[int, None] = dict.fromkeys(int(row) for row in neighbour_ids.T.reshape(-1))
+    return list(ids)[:count]

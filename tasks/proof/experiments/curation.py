@@ -1,4 +1,4 @@
-"""What the factory does to rows, on and off: de-duplication, loss weights of hard rows, the critique gate."""
+"""Stages of the night, on and off: deduplication, loss weights of hard rows, and the scorer critique as a gate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from storage.rows import Row, column, to_table
 from tasks.dedup.settings import DedupSettings
 from tasks.llm.engine import Engine
 from tasks.proof.lab import Lab, Lesson, words
-from tasks.proof.problems import said
+from tasks.proof.problems import worked_solution
 from tasks.seeding import rng_of
 from tasks.stages.dedup import dedup
 from tasks.stages.score import score
@@ -18,8 +18,8 @@ from tasks.teacher.error_injection import slip
 
 COPIES = 10
 WRONG = 0.3  # share of planted wrong rows
-# least score: the embedded critic cannot work most of these terse problems, and gives 0.4 to 0.5 where the arithmetic
-# is right, 0.3 at most where it is not; the night's 0.6 would lose half of the right rows
+# lowest score: the embedded critic cannot solve most of these terse problems and gives 0.4 to 0.5 if the arithmetic is right
+# and at most 0.3 if it is not; the night's 0.6 would lose half of the right rows
 GATE = 0.35
 
 
@@ -31,7 +31,7 @@ def run(lab: Lab, models: dict[str, Any], critic: Engine) -> None:
 
 
 def duplicates(lab: Lab, rows: list[Lesson]) -> None:
-    """Rows of which a tenth is there ten times more, in other spacing, and what de-duplication leaves of them."""
+    """Train on rows of which a tenth has ten copies each in other spacing, and on the rows that deduplication keeps."""
     copied = [
         dataclasses.replace(row, question=row.question.replace(" ", " " * (2 + copy % 2), 1 + copy % 3))
         for row in rows[: len(rows) // COPIES]
@@ -41,7 +41,7 @@ def duplicates(lab: Lab, rows: list[Lesson]) -> None:
     table = to_table(
         Row(one.question, "en", solution=one.solution, source=str(i)) for i, one in enumerate(everything)
     )
-    # the template's limit is for a night's variety; here only copies are at stake
+    # the limit per template serves the variety of a night; here only copies matter
     judged = dedup(table, settings=DedupSettings(per_template=len(everything), jaccard=1.0, rouge_l=1.0))
     left = [one for one, why in zip(everything, column(judged, "rejected"), strict=True) if why is None]
     lab.facts |= {"rows with copies": len(everything), "rows without": len(left)}
@@ -50,9 +50,9 @@ def duplicates(lab: Lab, rows: list[Lesson]) -> None:
 
 
 def weights(lab: Lab, models: dict[str, Any]) -> None:
-    """The loss of a row counted by how often the student fails on its question, and each alike."""
+    """Train with loss weights from how often the student fails on the question, and with equal weights."""
     problems = lab.draw("answered", lab.sizes.answered)
-    drawn = lab.say(models["SFT"], problems, samples=lab.sizes.samples, temperature=0.7)
+    drawn = lab.complete(models["SFT"], problems, samples=lab.sizes.samples, temperature=0.7)
     right = lab.right(
         [text for several in drawn for text in several],
         [problem for problem in problems for _ in range(lab.sizes.samples)],
@@ -67,14 +67,14 @@ def weights(lab: Lab, models: dict[str, Any]) -> None:
     lab.score("hard rows count more", lab.train("weights", weighted))
 
 
-def _failing(marks: Sequence[int | None]) -> float:
-    """The share of the samples that are wrong among those that could be compared; half where none could."""
-    known = [mark for mark in marks if mark is not None]
+def _failing(results: Sequence[int | None]) -> float:
+    """Return the share of wrong samples among those that could be compared, or 0.5 if none could."""
+    known = [result for result in results if result is not None]
     return 1 - sum(known) / len(known) if known else 0.5
 
 
 def gate(lab: Lab, rows: list[Lesson], critic: Engine) -> None:
-    """Rows of which some have a wrong step, as they are and through the critic of the factory."""
+    """Train on rows of which some have a wrong step, with and without the gate of the critic."""
     rng = rng_of("proof", lab.seed, "wrong")
     bad = set(rng.sample(range(len(rows)), round(WRONG * len(rows))))
     spoiled = [spoil(row, lab, i) if i in bad else row for i, row in enumerate(rows)]
@@ -93,7 +93,7 @@ def gate(lab: Lab, rows: list[Lesson], critic: Engine) -> None:
 
 
 def spoil(row: Lesson, lab: Lab, index: int) -> Lesson:
-    """The row with one wrong calculation, and everything after it following from it."""
+    """Return the row with one wrong calculation, from which the later steps follow."""
     worked, _, answer = row.solution.rpartition(" #### ")
     steps, wrong = slip(tuple(worked.split(", ")), answer, rng_of("proof", lab.seed, "slip", index))
-    return dataclasses.replace(row, solution=said(steps, wrong))
+    return dataclasses.replace(row, solution=worked_solution(steps, wrong))

@@ -1,4 +1,4 @@
-"""Worked solutions in words, in programs, and both: which wins in which subdomain (MAmmoTH, arXiv:2309.05653)."""
+"""Worked solutions in words, as programs, and both: which wins in which subdomain (MAmmoTH, arXiv:2309.05653)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from tasks.proof.lab import Lab, programs, words
 
 
 def run(lab: Lab, models: dict[str, Any]) -> None:
-    """Scores CoT, PoT, and the mixture in words and by program; where its program fails, in words. Equal steps."""
+    """Score CoT, PoT and the mixture, in words and by program, all trained for equally many steps. If a program of the mixture
+    gives no answer, its answer in words counts."""
     rows = lab.draw("rows", lab.sizes.rows)
     half = len(rows) // 2
     models["SFT"] = lab.train("formats", words(rows))
@@ -26,8 +27,8 @@ def run(lab: Lab, models: dict[str, Any]) -> None:
 
 
 def _by_program(lab: Lab, model: Any) -> tuple[list[int], list[bool]]:
-    """(right, whether the program gave an answer at all) of each held-out item."""
-    said = [text for (text,) in lab.say(model, lab.held_out, program=True)]
-    answers = lab.answers(said, program=True)
-    marks = [mark or 0 for mark in lab.equal(answers, lab.held_out)]
-    return marks, [answer is not None for answer in answers]
+    """Return, per held-out item, whether it is right and whether the program gave an answer."""
+    programs_written = [text for (text,) in lab.complete(model, lab.held_out, program=True)]
+    answers = lab.answers(programs_written, program=True)
+    results = [result or 0 for result in lab.equal(answers, lab.held_out)]
+    return results, [answer is not None for answer in answers]

@@ -1,8 +1,7 @@
 """RFT over SFT (Yuan et al. 2023, arXiv:2308.01825), then DPO and PPO from the RFT model, on the same samples.
 
-The SFT model answers questions that have an answer and no solution, several times each. What is right and new becomes
-the RFT set; a right and a wrong answer to one question are a pair for DPO; the same questions, judged by the verifier,
-are PPO's.
+The SFT model answers questions that have an answer but no solution, several times each. Its distinct right solutions become
+the RFT set; a right and a wrong solution to one question form a pair for DPO; PPO uses the same questions with the verifier.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from tasks.seeding import seed_of
 
 def run(lab: Lab, models: dict[str, Any]) -> None:
     rows = lab.draw("rows", lab.sizes.rows)
-    asked = lab.draw("answered", lab.sizes.answered)
-    said = lab.say(models["SFT"], asked, samples=lab.sizes.samples, temperature=0.7)
-    flat = [text for several in said for text in several]
-    right = lab.right(flat, [problem for problem in asked for _ in range(lab.sizes.samples)])
+    problems = lab.draw("answered", lab.sizes.answered)
+    sampled = lab.complete(models["SFT"], problems, samples=lab.sizes.samples, temperature=0.7)
+    flat = [text for several in sampled for text in several]
+    right = lab.right(flat, [problem for problem in problems for _ in range(lab.sizes.samples)])
     good: list[Lesson] = []
     pairs: list[tuple[str, str, str]] = []
-    for i, (problem, several) in enumerate(zip(asked, said, strict=True)):
-        marks = right[i * lab.sizes.samples : (i + 1) * lab.sizes.samples]
-        fine = [text for text, mark in zip(several, marks, strict=True) if mark]
-        bad = [text for text, mark in zip(several, marks, strict=True) if mark == 0]
+    for i, (problem, several) in enumerate(zip(problems, sampled, strict=True)):
+        results = right[i * lab.sizes.samples : (i + 1) * lab.sizes.samples]
+        fine = [text for text, result in zip(several, results, strict=True) if result]
+        bad = [text for text, result in zip(several, results, strict=True) if result == 0]
         good += [Lesson(problem.question, text) for text in dict.fromkeys(fine)]
         if fine and bad:
             pairs.append((prompt(lab.tokenizer, problem.question), fine[0], bad[0]))
@@ -35,7 +34,8 @@ def run(lab: Lab, models: dict[str, Any]) -> None:
         "RFT rows": len(good),
         "DPO pairs": len(pairs),
     }
-    models["RFT"] = lab.train("formats", [*words(rows), *good])  # the seed of SFT: only the rows differ
+    # "formats" gives the seed of SFT, so that only the rows differ
+    models["RFT"] = lab.train("formats", [*words(rows), *good])
     lab.score("RFT", models["RFT"])
 
     tuned = copy.deepcopy(models["RFT"])
@@ -48,8 +48,8 @@ def run(lab: Lab, models: dict[str, Any]) -> None:
     rewards = ppo(
         tuned,
         lab.tokenizer,
-        [prompt(lab.tokenizer, problem.question) for problem in asked],
-        lambda texts, chosen: lab.right(texts, [asked[i] for i in chosen]),
+        [prompt(lab.tokenizer, problem.question) for problem in problems],
+        lambda texts, chosen: lab.right(texts, [problems[i] for i in chosen]),
         plan=lab.sizes.rewarded,
         seed=seed,
     )

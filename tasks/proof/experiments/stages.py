@@ -1,4 +1,4 @@
-"""The order of training: two stages or one mixture, and what 0.2 of a new set does beside 0.8 of the validated one."""
+"""The order of training: two stages or one mixture, and the effect of a new set at weight 0.2 beside the validated one."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ def run(lab: Lab, models: dict[str, Any]) -> None:
 
 
 def order(lab: Lab) -> None:
-    """Maths for three quarters of the steps, then small talk; or both mixed. Maths and small talk are scored."""
+    """Train on maths for three quarters of the steps and then on small talk, or on both mixed; score both."""
     rng = rng_of("proof", lab.seed, "chat")
     maths, talk = words(lab.draw("rows", lab.sizes.rows)), chat(rng, max(4, lab.sizes.rows // 3))
-    asked = chat(rng_of("proof", "held out", "chat"), len(lab.held_out))
+    talk_held_out = chat(rng_of("proof", "held out", "chat"), len(lab.held_out))
     two = lab.train("order", talk, start=lab.train("order", maths, share=0.75), share=0.25)
     one = lab.train("order", [*maths, *talk])
     for name, model in (("two stages", two), ("one mixture", one)):
         lab.score(name, model)
-        said = lab.say(model, asked)
+        replies = lab.complete(model, talk_held_out)
         lab.scores[f"{name}, small talk"] = [
-            int(text == lesson.solution) for (text,), lesson in zip(said, asked, strict=True)
+            int(text == lesson.solution) for (text,), lesson in zip(replies, talk_held_out, strict=True)
         ]
 
 
 def annealing(lab: Lab) -> None:
-    """The validated rows alone, and with a fifth of them replaced by a helpful, a useless and a harmful set."""
+    """Train on the validated rows alone, and with a fifth of them replaced by a helpful, a useless and a harmful set."""
     validated = words(lab.draw("rows", lab.sizes.rows))
     count = round(NEW * len(validated))
     new = {

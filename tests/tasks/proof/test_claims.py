@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.proof.base import Told
+from tasks.proof.base import BaseFacts
 from tasks.proof.claims import QUESTIONS, by_subdomain, claims, shares
-from tasks.proof.page import Circumstances, write
+from tasks.proof.page import RunInfo, write
 from tasks.proof.problems import FAMILIES
 from tasks.proof.seed import Record
 from tasks.proof.sizes import WHOLE
@@ -59,9 +59,9 @@ def test_every_arm_of_a_question_must_have_been_scored() -> None:
 
 
 def test_the_page_claims_what_is_shown_and_tells_the_rest(tmp_path: Path) -> None:
-    around = Circumstances("./mathmill proof", "abc", "2026-11-21", "a machine", 2.0)
+    around = RunInfo("./mathmill proof", "abc", "2026-11-21", "a machine", 2.0)
     page = tmp_path / "proof.md"
-    found = write(records({"gate on": 1.0}), Told(200_000, 0.5, 60.0), WHOLE, around, page)
+    found = write(records({"gate on": 1.0}), BaseFacts(200_000, 0.5, 60.0), WHOLE, around, page)
     text = page.read_text(encoding="utf-8")
     shown = text.split("## What is shown")[1].split("## All questions")[0]
     assert "gate on beats gate off" in shown
