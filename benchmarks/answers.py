@@ -1,10 +1,10 @@
-"""The judge's form: pairs of answers by kind (tests/tasks/answers/pairs), beside plain math-verify.
+"""Judge pairs of answers by kind (tests/tasks/answers/pairs), and compare the judge with plain math-verify.
 
     python -m benchmarks.answers [--quick]
 
-By kind: how many pairs that are equal were missed (called different, and called unknown), and how many that are different
-were called equal; the same of math-verify, which knows no "unknown". Exits with 1 where a different pair is called equal
-that math-verify tells apart, or where misses are more than half of math-verify's.
+Prints, per kind, how many equal pairs were missed (called different, or unknown) and how many different pairs were called
+equal, for the judge and for math-verify, which has no "unknown". Exits with 1 if the judge calls a different pair equal that
+math-verify distinguishes, or if it misses more than half as many pairs as math-verify.
 """
 
 from __future__ import annotations

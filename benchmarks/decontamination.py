@@ -1,10 +1,11 @@
-"""Recall of decontamination by kind of leak, and false positives, on real problems.
+"""Measure the recall of decontamination per kind of leak, and its false positives, on real problems.
 
     python -m benchmarks.decontamination [--quick] [--encoder]
 
-Items: GSM8K test, CMATH and MGSM in Chinese. Leaks: the kinds of tasks.decontamination.planting, the rephrased GSM8K test of
-llm-decontaminator, and MGSM's Chinese of GSM8K test both ways. Clean rows: GSM8K training questions, and the questions of
-SVAMP, which no item is. Without --encoder the rule paraphrase is left out. Needs ../shared/data.
+Items: GSM8K test, CMATH and MGSM in Chinese. Leaks: the kinds of tasks.decontamination.planting, the rephrased GSM8K test set
+of llm-decontaminator, and MGSM's Chinese translation of the GSM8K test set in both directions. Clean rows: the training
+questions of GSM8K and the questions of SVAMP, none of which is an item. Without --encoder the rule paraphrase is left out.
+Needs ../shared/data.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def main() -> int:
         for record in _records("gsm8k/mgsm_zh.a.jsonl")
     ]
     start = time.process_time()
-    found = measure(benchmarks, rules, tools, given=[*rephrased, *chinese], a_kind=count)
+    measured = measure(benchmarks, rules, tools, given=[*rephrased, *chinese], a_kind=count)
     mgsm = Benchmarks.load({"mgsm": DATA / "gsm8k" / "mgsm_zh.a.jsonl"})
     english = _records("gsm8k/test.a.jsonl.gz")
     back = [
@@ -73,12 +74,14 @@ def main() -> int:
     turned = measure(mgsm, rules, tools, given=back, a_kind=0)
     short = False
     print(f"rules: {', '.join(rules)}")
-    for part in (*found.recall, *turned.recall):
+    for part in (*measured.recall, *turned.recall):
         by_rule = ", ".join(f"{rule} {times}" for rule, times in part.by_rule.items())
         target = TARGET.get(part.kind)
         short |= target is not None and part.share < target
-        wanted = "" if target is None else f", target {target}, {'ok' if part.share >= target else 'short'}"
-        print(f"{part.kind}: {part.share:.3f} of {part.planted}{wanted} ({by_rule})")
+        target_text = (
+            "" if target is None else f", target {target}, {'ok' if part.share >= target else 'short'}"
+        )
+        print(f"{part.kind}: {part.share:.3f} of {part.planted}{target_text} ({by_rule})")
     for name, items, texts in (
         ("GSM8K train against GSM8K test and CMATH", benchmarks, _questions("gsm8k/train.jsonl.gz")[:clean]),
         ("GSM8K train against MGSM zh", mgsm, _questions("gsm8k/train.jsonl.gz")[:clean]),

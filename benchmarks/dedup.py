@@ -1,11 +1,12 @@
-"""De-duplication of short questions beside datasketch, rensa's deduplicator and datatrove's MinHash.
+"""Compare the deduplication of short questions with datasketch, rensa's deduplicator and datatrove's MinHash.
 
     python -m benchmarks.dedup [--quick] [--datatrove PYTHON]
 
-Word 3-grams, Jaccard >= 0.7, a quarter of the rows planted copies. A method says which rows are like an earlier one; the truth is
-known from the planting. Each method runs in a process of its own, one after the other. Ratios are of CPU time, which neighbours on the
-machine change least; the seconds beside it are by the clock. PYTHON is an interpreter that has datatrove, whose requirements do
-not go with ours; without it datatrove is left out. Its CPU is its parent process's alone: of it, read the seconds.
+Settings: word 3-grams, Jaccard >= 0.7; a quarter of the rows are planted copies. A method names the rows that are similar to
+an earlier one; the planting gives the true ones. The methods run one after the other, each in its own process. Ratios are of
+CPU time, which other processes on the machine affect least; seconds are wall time. PYTHON is an interpreter with datatrove,
+whose requirements conflict with those of this project; without it datatrove is left out. The CPU time of datatrove is that of
+its parent process only, so compare its seconds.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def main() -> int:
     last = 20_000 if options.quick else options.rows
     sizes = [size for size in (10_000, 100_000) if size < last] + [last]
     peers = {min(last, 100_000): ["datasketch", "rensa", "datatrove"]}
-    # at the largest size those that a target is about
+    # at the largest size, only the peers that have a target
     peers.setdefault(last, ["datasketch", "rensa"])
     print(
         f"{'method':<12}{'rows':>10}{'seconds':>9}{'CPU us/row':>11}{'peak GB':>9}{'recall':>9}{'precision':>11}"
@@ -92,7 +93,7 @@ def targets(runs: dict[tuple[str, int], Run], sizes: list[int]) -> list[str]:
         faster("sketch", sketch, datasketch, 12.0),
     ]
     if large < 1_000_000:
-        return lines  # the libraries themselves are most of what a small run takes
+        return lines  # imports take most of the time of a small run
     return [
         *lines,
         f"exact peak: {exact.peak / 1e9:.2f} GB, datasketch {datasketch.peak / 1e9:.2f}, "
@@ -119,15 +120,15 @@ def run(python: str, method: str, texts: Path, rows: int, copies: set[int]) -> R
         check=True,
         capture_output=True,
     )
-    found = json.loads(out.read_bytes())
-    later = set(found["later"])
+    result = json.loads(out.read_bytes())
+    later = set(result["later"])
     hits = len(later & copies)
     return Run(
         method,
         rows,
-        found["seconds"],
-        found["cpu"],
-        found["peak"],
+        result["seconds"],
+        result["cpu"],
+        result["peak"],
         hits / max(len(copies), 1),
         hits / max(len(later), 1),
     )

@@ -1,9 +1,10 @@
-"""The ways of de-duplicating that benchmarks.dedup compares, each run in a process of its own.
+"""The methods of deduplication that benchmarks.dedup compares, each run in its own process.
 
     python -m benchmarks.dedup_methods METHOD TEXTS OUT
 
-TEXTS has a text a line. OUT gets JSON: `later`, the rows that a method finds to be like an earlier one (datatrove: that it
-would remove), `seconds`, `cpu` seconds and `peak` bytes of the process and its children. Reading the texts and imports are not timed.
+TEXTS has one text per line. OUT gets JSON: `later`, the rows that the method finds to be similar to an earlier one (for
+datatrove: the rows that it would remove), `seconds`, `cpu` seconds, and the `peak` memory in bytes of the process and its
+children. Reading the texts and imports are not timed.
 """
 
 from __future__ import annotations
@@ -41,14 +42,14 @@ def datasketch() -> Method:
     def run(texts: list[str]) -> list[int]:
         index = MinHashLSH(threshold=THRESHOLD, num_perm=PERMUTATIONS)
         first = MinHash(num_perm=PERMUTATIONS)
-        found = []
+        later = []
         for row, text in enumerate(texts):
-            made = MinHash(num_perm=PERMUTATIONS, permutations=first.permutations, scheme=first.scheme)
-            made.update_batch([gram.encode() for gram in shingles(text)])
-            if index.query(made):
-                found.append(row)
-            index.insert(row, made)
-        return found
+            minhash = MinHash(num_perm=PERMUTATIONS, permutations=first.permutations, scheme=first.scheme)
+            minhash.update_batch([gram.encode() for gram in shingles(text)])
+            if index.query(minhash):
+                later.append(row)
+            index.insert(row, minhash)
+        return later
 
     return run
 
@@ -59,14 +60,14 @@ def rensa() -> Method:
 
     def run(texts: list[str]) -> list[int]:
         index = RMinHashDeduplicator(threshold=THRESHOLD, num_perm=PERMUTATIONS, use_lsh=True)
-        found = []
+        later = []
         for begin in range(0, len(texts), 4096):
             sets = [shingles(text) for text in texts[begin : begin + 4096]]
-            made = RMinHash.from_token_sets(sets, PERMUTATIONS, 42)
-            for row, sketch in enumerate(made, begin):
+            sketches = RMinHash.from_token_sets(sets, PERMUTATIONS, 42)
+            for row, sketch in enumerate(sketches, begin):
                 if not index.add(str(row), sketch):
-                    found.append(row)
-        return found
+                    later.append(row)
+        return later
 
     return run
 
@@ -100,13 +101,13 @@ def datatrove() -> Method:
             LocalPipelineExecutor(
                 pipeline, tasks=tasks, workers=2, logging_dir=f"{folder}/log{number}", skip_completed=False
             ).run()
-        found = []
+        later = []
         for rank in range(2):
             path = Path(f"{folder}/out/{rank:06d}.remove")
             data = memoryview(path.read_bytes()).cast("I") if path.exists() else []
-            found += [rank * half + row for row in data]
+            later += [rank * half + row for row in data]
         shutil.rmtree(folder)
-        return found
+        return later
 
     return run
 
@@ -121,7 +122,7 @@ def shingles(text: str) -> list[str]:
     return [" ".join(words[at : at + N]) for at in range(max(1, len(words) - N + 1))]
 
 
-METHODS = {made.__name__: made for made in (exact, sketch, datasketch, rensa, datatrove)}
+METHODS = {method.__name__: method for method in (exact, sketch, datasketch, rensa, datatrove)}
 
 
 def main() -> None:
@@ -133,8 +134,8 @@ def main() -> None:
     seconds = time.perf_counter() - start
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     peak = sum(one.ru_maxrss for one in usage) * 1024
-    found = {"later": later, "seconds": seconds, "cpu": cpu() - before, "peak": peak}
-    Path(out).write_text(json.dumps(found), encoding="utf-8")
+    result = {"later": later, "seconds": seconds, "cpu": cpu() - before, "peak": peak}
+    Path(out).write_text(json.dumps(result), encoding="utf-8")
 
 
 def cpu() -> float:

@@ -1,4 +1,4 @@
-"""A chat-completions endpoint on loopback that answers each request after the same time, and does nothing else."""
+"""A chat-completions endpoint on loopback that answers every request after the same latency."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""What 1,000 new questions cost against a growing history: the cost of a night is that of its new rows.
+"""Measure the cost of 1,000 new questions against a growing history: the cost of a night should follow its new rows only.
 
     python -m benchmarks.history [--quick]
 
-The indexes are there, as they are at the beginning of a night; each lookup opens them anew, memory-mapped. Milliseconds of CPU, the
-median of three. ROUGE-L is shown apart: its bounds are read for every question of like length, some nanoseconds each.
+The indexes exist already, as at the beginning of a night; each lookup opens them again, memory-mapped. Figures are milliseconds
+of CPU, the median of three. ROUGE-L is shown separately: it reads the bounds of every question of similar length, which takes
+some nanoseconds each.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ def rows(texts: list[str]) -> pa.Table:
 
 def timed(work: Callable[[], object]) -> tuple[float, object]:
     start = time.process_time()
-    made = work()
-    return time.process_time() - start, made
+    result = work()
+    return time.process_time() - start, result
 
 
 if __name__ == "__main__":

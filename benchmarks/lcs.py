@@ -1,11 +1,12 @@
-"""The ROUGE-L novelty filter (more than 0.7 against everything kept goes) beside the ways it is done elsewhere.
+"""Compare the ROUGE-L novelty filter (a question above 0.7 against any kept one is dropped) with other implementations.
 
     python -m benchmarks.lcs [--quick]
 
-The candidates are questions of which one in five is a kept one with some words changed. Beside it: self-instruct's loop with
-rouge_score, plain and over a pool of processes (their speed is measured on some candidates and holds for all, every one of which is
-compared with everything kept: the target is 5,000 times at 10,000 candidates, and in proportion), and a full scan by RapidFuzz, whose decisions must be the same. Seconds and ratios are of CPU time, which
-neighbours on the machine change least.
+One in five candidates is a kept question with some words changed. The peers are the loop of self-instruct with rouge_score,
+alone and in a pool of processes, and a full scan by RapidFuzz, whose decisions must be the same. The speed of the loops is
+measured on some candidates and extrapolated, since every candidate is compared with everything kept: the target is 5,000 times
+their speed at 10,000 candidates, and in proportion. Seconds and ratios are of CPU time, which other processes on the machine
+affect least.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def main() -> int:
     lines: list[str] = []
     for size in sizes:
         texts = questions(size)
-        seconds, found = timed(lambda texts=texts: novel(texts, []))
-        kept = np.array([match is None for match in found])
+        seconds, matches = timed(lambda texts=texts: novel(texts, []))
+        kept = np.array([match is None for match in matches])
         # the loop compares each candidate with everything kept before it
         comparisons = int(np.cumsum(kept).sum() - kept.sum())
         show("mathmill", size, seconds, comparisons)
@@ -85,7 +86,7 @@ LOOP, POOL = "rouge_score, plain loop", "rouge_score, processes"
 def loops(texts: list[str], kept: np.ndarray, some: int) -> list[tuple[str, float, int]]:
     """(name, comparisons a second, decisions that differ) of the last candidates against the kept ones, as self-instruct does it."""
     pool = [text for text, stays in zip(texts, kept, strict=True) if stays]
-    found = []
+    measured = []
     for name in (LOOP, POOL):
         start, wrong = cpu(), 0
         with contextlib.ExitStack() as stack:
@@ -100,8 +101,8 @@ def loops(texts: list[str], kept: np.ndarray, some: int) -> list[tuple[str, floa
             if name == POOL:
                 processes.close()
                 processes.join()  # only what has ended is counted
-        found.append((name, some * len(pool) / (cpu() - start), wrong))
-    return found
+        measured.append((name, some * len(pool) / (cpu() - start), wrong))
+    return measured
 
 
 def one(text: str, other: str) -> float:
@@ -152,8 +153,8 @@ def show(name: str, size: int, seconds: float, comparisons: int) -> None:
 
 def timed(work: Callable[[], object]) -> tuple[float, object]:
     start = cpu()
-    made = work()
-    return cpu() - start, made
+    result = work()
+    return cpu() - start, result
 
 
 def cpu() -> float:
@@ -167,16 +168,16 @@ def questions(count: int) -> list[str]:
     rng = np.random.default_rng(rng_of("benchmark", "lcs", count).getrandbits(32))
     likely = 1 / np.arange(1, WORDS + 1)
     likely /= likely.sum()
-    made: list[np.ndarray] = []
+    questions: list[np.ndarray] = []
     for row in range(count):
         if row > 10 and rng.random() < 0.2:
-            words = made[int(rng.integers(row))].copy()
+            words = questions[int(rng.integers(row))].copy()
             edits = int(rng.integers(1, 9))
             words[rng.integers(0, len(words), edits)] = rng.integers(0, WORDS, edits)
         else:
             words = rng.choice(WORDS, int(rng.integers(10, 41)), p=likely)
-        made.append(words)
-    return [" ".join(f"w{k}" for k in words.tolist()) for words in made]
+        questions.append(words)
+    return [" ".join(f"w{k}" for k in words.tolist()) for words in questions]
 
 
 if __name__ == "__main__":

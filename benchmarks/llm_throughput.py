@@ -1,12 +1,12 @@
-"""Requests a second of the model engine, ledger on, against a loopback server of fixed latency.
+"""Measure the requests per second of the model engine, with the ledger, against a loopback server of fixed latency.
 
-The ideal is in-flight / latency. Peers in the same run: bare aiohttp (no ledger, no retries, nothing),
-the openai client over aiohttp and as it comes; distilabel and Curator where MATHMILL_DISTILABEL_PYTHON and
-MATHMILL_CURATOR_PYTHON name a Python that has them. Each client is a process of its own; CPU is its user and system
-time, memory its peak above what it had imported. `--quick` ends within a minute.
+The ideal is in-flight / latency. Peers in the same run: bare aiohttp (no ledger, no retries), the openai client over aiohttp
+and with its default transport, and distilabel and Curator if MATHMILL_DISTILABEL_PYTHON and MATHMILL_CURATOR_PYTHON name a
+Python that has them. Each client is its own process; CPU is its user and system time, and memory its peak above that of its
+imports. `--quick` ends within a minute.
 
-The targets' shares were set where bare aiohttp took 117 us of CPU for a request. On slower cores `--like-theirs` makes the
-latency longer by as much as bare aiohttp is slower here, so that the same part of a core is asked for as was there.
+The targets were set where bare aiohttp took 117 us of CPU per request. On slower cores `--like-theirs` increases the latency in
+proportion to the slowdown of bare aiohttp, so that the same share of a core is required.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ def engine(url: str, in_flight: int, count: int, *, start: int | None = None) ->
     with (
         tempfile.TemporaryDirectory() as folder,
         Ledger.open(Path(folder) / "ledger.sqlite") as ledger,
-        Engine(Endpoint("teacher", "m", [url], price_in=1, price_out=2), ledger, limits) as made,
+        Engine(Endpoint("teacher", "m", [url], price_in=1, price_out=2), ledger, limits) as engine,
     ):
         yield
         done = 0
-        for completion in made.run(Request(prompt(i), "m", 0.7, tag="bench") for i in range(count)):
+        for completion in engine.run(Request(prompt(i), "m", 0.7, tag="bench") for i in range(count)):
             assert completion.text is not None
             done += 1
         assert done == count == ledger.stats().calls
@@ -100,8 +100,8 @@ def bare_session(url: str) -> Any:
 async def bare_ask(session: Any, number: int) -> None:
     async with session.post(
         "chat/completions", json={"model": "m", "messages": prompt(number), "temperature": 0.7}
-    ) as got:
-        assert (await got.json())["choices"][0]["message"]["content"]
+    ) as response:
+        assert (await response.json())["choices"][0]["message"]["content"]
 
 
 def openai_session(url: str) -> Any:
@@ -118,8 +118,8 @@ def openai_aiohttp_session(url: str) -> Any:
 
 
 async def openai_ask(session: Any, number: int) -> None:
-    got = await session.chat.completions.create(model="m", messages=prompt(number), temperature=0.7)
-    assert got.choices[0].message.content
+    response = await session.chat.completions.create(model="m", messages=prompt(number), temperature=0.7)
+    assert response.choices[0].message.content
 
 
 def distilabel(url: str, in_flight: int, count: int) -> Iterator[Any]:
@@ -134,8 +134,8 @@ def distilabel(url: str, in_flight: int, count: int) -> Iterator[Any]:
         llm = OpenAILLM(model="m", base_url=url, api_key="x")
         load >> TextGeneration(llm=llm, input_batch_size=in_flight)
     yield
-    made = pipeline.run(use_cache=False)
-    assert len(made["default"]["train"]) == count
+    result = pipeline.run(use_cache=False)
+    assert len(result["default"]["train"]) == count
     yield
 
 
@@ -154,8 +154,8 @@ def curator(url: str, in_flight: int, count: int) -> Iterator[Any]:
         params = {"base_url": url, "api_key": "x", "max_concurrent_requests": in_flight, **limits}
         llm = LLM(model_name="m", backend="openai", backend_params=params)
         yield
-        made = llm([prompt(number)[1]["content"] for number in range(count)])
-        assert len(made.dataset) == count
+        result = llm([prompt(number)[1]["content"] for number in range(count)])
+        assert len(result.dataset) == count
         yield
 
 
@@ -206,13 +206,13 @@ def run(name: str, port: int, in_flight: int, count: int) -> dict[str, float] | 
     if done.returncode:  # a peer that is not installed
         print(f"{name}: not measured ({done.stderr.strip().splitlines()[-1]})")
         return None
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     print(
-        f"{name:30} {in_flight:4} in flight, {count:6} requests: {found['share']:6.1%} of the ideal, "
-        f"{found['rate']:6.0f}/s, {found['cpu_us']:5.0f} us CPU, +{found['grown_mb']:.0f} MB",
+        f"{name:30} {in_flight:4} in flight, {count:6} requests: {result['share']:6.1%} of the ideal, "
+        f"{result['rate']:6.0f}/s, {result['cpu_us']:5.0f} us CPU, +{result['grown_mb']:.0f} MB",
         flush=True,
     )
-    return found
+    return result
 
 
 def line(name: str, value: str, peer: str, ratio: float, target: float, met: bool) -> bool:

@@ -1,11 +1,11 @@
-"""From NAME@VERSION to packed batches, beside `datasets.load_dataset("parquet")`, its map and TRL's packing.
+"""Compare the loader from NAME@VERSION to packed batches with `datasets.load_dataset("parquet")`, its map and TRL's packing.
 
     python -m benchmarks.loader [--rows 50000] [--quick]
 
-Both tokenize the same rows by the same tokenizer and template and pack them best fit decreasing into the same
-blocks; ours also weighs the rows and needs no pass over the data before the first batch. `datasets` reads no Parquet with
-maps, so its files hold the two columns alone, written before the clock starts.
-CPU seconds of the process and its children: what it costs, however busy the machine is.
+Both tokenize the same rows with the same tokenizer and template and pack them by best fit decreasing into blocks of the same
+size. The loader of this project also weighs the rows and needs no pass over the data before the first batch. `datasets` cannot
+read Parquet files with maps, so its files hold only the two columns and are written before the clock starts. Figures are CPU
+seconds of the process and its children, which do not depend on the load of the machine.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tasks.training.student import tokenizer_of
 from tasks.training.tokens import Encoder, prompts_of
 
 LENGTH, BATCH = 2_048, 16
-GPU_EATS = 100_000  # tokens/s
+GPU_RATE = 100_000  # tokens/s that a GPU can train on
 
 
 def main() -> int:
@@ -62,18 +62,18 @@ def main() -> int:
         peer, (their_tokens, their_blocks) = measured(lambda: theirs(plain, tokenizer, folder))
     print(f"{count:,} rows, blocks of {LENGTH:,} tokens, batches of {BATCH}\n")
     print(f"{'':28}{'CPU s':>8}{'rows/s':>12}{'tokens/s':>13}{'blocks':>9}{'filled':>9}")
-    for name, seconds, amount, made in (
+    for name, seconds, amount, block_count in (
         ("NAME@VERSION", mine, tokens, blocks),
         ("datasets and trl", peer, their_tokens, their_blocks),
     ):
-        filled = amount / (made * LENGTH)
+        filled = amount / (block_count * LENGTH)
         print(
-            f"{name:28}{seconds:8.2f}{count / seconds:12,.0f}{amount / seconds:13,.0f}{made:9,}{filled:9.1%}"
+            f"{name:28}{seconds:8.2f}{count / seconds:12,.0f}{amount / seconds:13,.0f}{block_count:9,}{filled:9.1%}"
         )
     print(f"\nfirst batch after {first:.2f} s\n")
     return max(
         target("loader rows", count / mine, count / peer, "rows/s", 1.0),
-        target("loader of one core", tokens / mine, GPU_EATS, "tokens/s", 1.0),
+        target("loader of one core", tokens / mine, GPU_RATE, "tokens/s", 1.0),
     )
 
 
@@ -86,8 +86,8 @@ def target(name: str, value: float, peer: float, unit: str, least: float) -> int
 
 def measured(act: Callable[[], Any]) -> tuple[float, Any]:
     before = cpu()
-    found = act()
-    return cpu() - before, found
+    result = act()
+    return cpu() - before, result
 
 
 def cpu() -> float:
@@ -102,18 +102,18 @@ def stream_of(store: Store, version: str, tokenizer: Any) -> Stream:
 
 def batches(store: Store, version: str, tokenizer: Any) -> Iterator[dict[str, Any]]:
     blocks = stream_of(store, version, tokenizer).blocks()
-    while some := list(itertools.islice(blocks, BATCH)):
-        yield collate(some, tokenizer.pad_token_id)
+    while chunk := list(itertools.islice(blocks, BATCH)):
+        yield collate(chunk, tokenizer.pad_token_id)
 
 
 def ours(store: Store, version: str, tokenizer: Any) -> tuple[int, int]:
-    """Tokens and blocks of one epoch; the stream has no end, so its rows' beginnings are counted."""
+    """Return the tokens and blocks of one epoch. The stream is endless, so the beginnings of rows are counted."""
     rows = store.resolve(version).rows
     seen = tokens = blocks = 0
     for batch in batches(store, version, tokenizer):
         learned = batch["loss_weights"] > 0
-        begun = (learned[:, 1:] & ~learned[:, :-1]).sum().item()
-        seen, blocks = seen + begun, blocks + len(learned)
+        started = (learned[:, 1:] & ~learned[:, :-1]).sum().item()
+        seen, blocks = seen + started, blocks + len(learned)
         tokens += int((batch["input_ids"] != tokenizer.pad_token_id).sum())
         if seen >= rows:
             return tokens, blocks
@@ -125,9 +125,11 @@ def theirs(plain: str, tokenizer: Any, folder: str) -> tuple[int, int]:
     render, end = prompts_of(tokenizer), [tokenizer.eos_token_id]
 
     def tokenized(rows: dict[str, list[str]]) -> dict[str, list[list[int]]]:
-        asked = tokenizer([render(text) for text in rows["question"]], add_special_tokens=False)["input_ids"]
-        said = tokenizer(rows["solution"], add_special_tokens=False)["input_ids"]
-        pairs = list(zip(asked, said, strict=True))
+        prompts = tokenizer([render(text) for text in rows["question"]], add_special_tokens=False)[
+            "input_ids"
+        ]
+        solutions = tokenizer(rows["solution"], add_special_tokens=False)["input_ids"]
+        pairs = list(zip(prompts, solutions, strict=True))
         return {
             "input_ids": [p + s + end for p, s in pairs],
             "labels": [[-100] * len(p) + s + end for p, s in pairs],
@@ -145,7 +147,7 @@ def theirs(plain: str, tokenizer: Any, folder: str) -> tuple[int, int]:
 
 
 def problems(count: int) -> list[Row]:
-    """Rows of the project's own problem families, as a night publishes them."""
+    """Return rows of the problem families, as a night publishes them."""
     chosen = list(families().values())
     rows = []
     for number in range(count):

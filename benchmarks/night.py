@@ -1,10 +1,10 @@
-"""The whole night on the embedded teacher: rows a second by stage, what orchestration costs, peak memory.
+"""Run the whole night on the embedded teacher: rows per second and stage, the overhead of orchestration, and peak memory.
 
     python -m benchmarks.night [--quick]     (1,000 and 10,000 candidates; --quick: 1,000)
     python -m benchmarks.night --rows 100000
 
-A candidate is a solution asked for. The overhead of orchestration is the wall time of the same stages over the
-same shards, called as Prefect task runs and called directly in the same threads, every output made anew.
+A candidate is a requested solution. The overhead of orchestration is the difference in wall time between the same stages over
+the same shards as Prefect task runs and as direct calls in the same threads, with every output computed again.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def main() -> int:
         print(json.dumps(night(given.one)))
         return 0
     sizes = given.rows or ([1_000] if given.quick else [1_000, 10_000])
-    found = {size: apart(size) for size in sizes}
+    results = {size: apart(size) for size in sizes}
     short = 0
-    for size, one in found.items():
+    for size, one in results.items():
         print(
             f"\n{size:,} candidates planned: {one['wall']:.1f} s, {one['tasks']} task runs, "
             f"{one['stages']['solve'][0] / one['wall']:,.0f} solutions a second"
@@ -55,11 +55,11 @@ def main() -> int:
             f"ratio {one['prefect'] / one['direct']:.2f}, share of the night {one['overhead']:.3f}, target {OVERHEAD}, {verdict}"
         )
     for small, large in itertools.pairwise(sizes):
-        ratio = found[large]["peak"] / found[small]["peak"]
+        ratio = results[large]["peak"] / results[small]["peak"]
         verdict = "ok" if ratio <= GROWTH else "short"
         short |= verdict == "short"
         print(
-            f"peak memory {large:,}: {found[large]['peak']:.0f} MB, {small:,} {found[small]['peak']:.0f}, ratio {ratio:.2f}, target {GROWTH}, {verdict}"
+            f"peak memory {large:,}: {results[large]['peak']:.0f} MB, {small:,} {results[small]['peak']:.0f}, ratio {ratio:.2f}, target {GROWTH}, {verdict}"
         )
     return int(short)
 
@@ -72,8 +72,8 @@ def apart(size: int) -> dict[str, Any]:
             [sys.executable, "-m", "benchmarks.night", "--one", str(size)],
             env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
         )  # fmt: skip
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return found
+        results: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return results
 
 
 def night(size: int) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""De-duplication out of core: rows/s, CPU and peak memory as the collection grows, on Parquet files.
+"""Measure deduplication out of core: rows per second, CPU and peak memory as the collection of Parquet files grows.
 
     python -m benchmarks.outofcore [--quick] [--rows 5000000] [--memory 3GB] [--folder DIR]
 
-Each size runs in a process of its own with two threads. Its peak is the most that the process and the pages of files that it
-has mapped took together.
+Each size runs in its own process with two threads. The peak is the largest sum of the memory of the process and of the pages
+of files that it has mapped.
 """
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ def main() -> int:
         for size in sizes:
             folder = (options.folder or Path(work)) / f"questions-{size}"
             later = make(folder, size)
-            found = measured(folder, Path(work) / str(size), options.memory)
-            gone = set(found["gone"])
+            result = measured(folder, Path(work) / str(size), options.memory)
+            gone = set(result["gone"])
             recall, precision = (len(gone & later) / max(len(some), 1) for some in (later, gone))
             print(
-                f"{size:>10,}{found['seconds']:>9.1f}{found['cpu'] / size * 1e6:>12.1f}"
-                f"{found['peak'] / 2**30:>10.2f}{found['disk'] / 1e9:>9.2f}{recall:>8.4f}{precision:>11.4f}",
+                f"{size:>10,}{result['seconds']:>9.1f}{result['cpu'] / size * 1e6:>12.1f}"
+                f"{result['peak'] / 2**30:>10.2f}{result['disk'] / 1e9:>9.2f}{recall:>8.4f}{precision:>11.4f}",
                 flush=True,
             )
     lines = [
-        f"out-of-core peak at {last:,}: {found['peak'] / 2**30:.2f} GiB, limit {LIMIT / 2**30:.0f}, "
-        f"ratio {found['peak'] / LIMIT:.2f}, target 1.0, {'ok' if found['peak'] <= LIMIT else 'short'}",
+        f"out-of-core peak at {last:,}: {result['peak'] / 2**30:.2f} GiB, limit {LIMIT / 2**30:.0f}, "
+        f"ratio {result['peak'] / LIMIT:.2f}, target 1.0, {'ok' if result['peak'] <= LIMIT else 'short'}",
         f"out-of-core precision at {last:,}: {precision:.4f} share, exact 1, ratio {precision:.4f}, target 1.0, "
         f"{'ok' if precision == 1 else 'short'}",
         f"out-of-core recall at {last:,}: {recall:.4f} share, theory at the threshold 0.95, ratio {recall / 0.95:.3f}, "
@@ -93,9 +93,9 @@ def measured(questions: Path, folder: Path, memory: str) -> dict[str, object]:
         [*command, "--child", str(questions), str(len(threads))],
         cwd=ROOT, check=True, stdout=subprocess.PIPE, env={**os.environ, "BENCHMARK_FOLDER": str(folder)},
     )  # fmt: skip
-    found: dict[str, object] = json.loads(done.stdout)
+    result: dict[str, object] = json.loads(done.stdout)
     gone = pq.read_table(folder / "duplicates.parquet", columns=["id"]).column("id")
-    return {**found, "gone": [int(id) for id in gone.to_pylist()]}
+    return {**result, "gone": [int(id) for id in gone.to_pylist()]}
 
 
 def child(questions: Path, threads: int, memory: str) -> None:

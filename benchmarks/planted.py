@@ -1,4 +1,4 @@
-"""Questions of 12 to 45 words, a quarter of them copies with up to six other words: what de-duplication is timed on."""
+"""Questions of 12 to 45 words for timing deduplication; a quarter of them are copies with up to six changed words."""
 
 from __future__ import annotations
 

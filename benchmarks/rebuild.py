@@ -1,9 +1,9 @@
-"""A rebuild of stored candidates: filtered by another threshold, mixed again, published. No model is asked.
+"""Rebuild a version from stored candidates: filter by another threshold, mix again and publish, without any model call.
 
     python benchmarks/rebuild.py [--quick]
 
-The time is that of the flow, from gathering the candidates to the finished report, without the start of
-Prefect. Peer: the same rows written once as zstd-3 Parquet by plain pyarrow in two threads, nothing else.
+The time is that of the flow, from the collection of the candidates to the finished report, without the start of Prefect. The
+peer is one write of the same rows as zstd-3 Parquet by plain pyarrow in two threads.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The packages that only benchmarks use: one line that says how to install them where they are missing."""
+"""Check for the packages that only benchmarks use, and name the command that installs them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib.util
 
 
 def require(*packages: str) -> None:
-    """Raise SystemExit with one line that names the packages that cannot be imported and the command that installs them."""
+    """Raise SystemExit, with one line that names the missing packages and the command that installs them, if any is missing."""
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
         raise SystemExit(

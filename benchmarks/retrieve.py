@@ -1,9 +1,9 @@
-"""Encoding against sentence-transformers' own `encode`; exact top-20 against FAISS called 200 queries at a time; growth.
+"""Compare encoding with sentence-transformers' `encode`, and exact top-20 search with FAISS called on 200 queries at a time.
 
     python -m benchmarks.retrieve [--quick]
 
-The encoder's target holds where the processor has bfloat16 units; elsewhere both compute in float32, and
-the target is to be no slower. Each pair is run in turn, and the median of the ratios counts.
+The target of the encoder applies where the processor has bfloat16 units; elsewhere both compute in float32, and the target is
+not to be slower. Each pair is run alternately, and the median of the ratios counts. Also measures the growth of the index.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def exact_search(size: int, count: int, rounds: int) -> list[str]:
         return [index.search(queries[i : i + 200], K)[0] for i in range(0, count, 200)]
 
     ours, theirs, ratio = compare(lambda: neighbours(index, queries, K), small_calls, rounds)
-    found, expected = neighbours(index, queries, K)[0], np.concatenate(small_calls())
+    scores, expected = neighbours(index, queries, K)[0], np.concatenate(small_calls())
     # by score, since two ways of multiplying may order equals differently
-    recall = float(np.mean(found >= expected[:, -1:] - 1e-5))
+    recall = float(np.mean(scores >= expected[:, -1:] - 1e-5))
     print(f"{f'top {K} of {size:,}':<24}{'queries/s':>14}\n{'in large blocks':<24}{count / ours:>14.0f}")
     print(f"{'in calls of 200':<24}{count / theirs:>14.0f}\nrecall {recall:.4f}\n")
     good = ratio >= 10 and recall == 1
@@ -142,13 +142,15 @@ def found_by(
     names = [str(i) for i in range(len(pool))]
     filling = seconds(lambda: index.add(names, pool))
     asking = seconds(lambda: neighbours(index, queries, K))
-    _, found = neighbours(index, queries, K)
-    hits = sum(len({names[i] for i in a} & set(b)) for a, b in zip(truth, found.tolist(), strict=True))
-    recall, wanted = hits / truth.size, index.settings.recall
+    _, neighbour_ids = neighbours(index, queries, K)
+    hits = sum(
+        len({names[i] for i in a} & set(b)) for a, b in zip(truth, neighbour_ids.tolist(), strict=True)
+    )
+    recall, least = hits / truth.size, index.settings.recall
     print(f"{kind:<24}{filling:>9.1f}{len(queries) / asking:>12,.0f}{index.recall:>13.3f}{recall:>9.3f}")
-    good = recall >= wanted
+    good = recall >= least
     return [
-        f"{kind}: recall {recall:.3f}, flat 1.000, ratio {recall:.3f}, target {wanted}, {'ok' if good else 'short'}"
+        f"{kind}: recall {recall:.3f}, flat 1.000, ratio {recall:.3f}, target {least}, {'ok' if good else 'short'}"
     ]
 
 

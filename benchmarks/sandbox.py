@@ -1,12 +1,11 @@
-"""Programs a second through tasks.sandbox, against other ways to run a model's programs.
+"""Measure the programs per second of tasks.sandbox and of other ways to run a model's programs.
 
     python -m benchmarks.sandbox [--quick] [--workers N]
 
-Peers in the same run, each with as many at a time as the sandbox has workers: a fresh Python process
-a program, a bubblewrap with a fresh Python in it a program, and a pool of processes that `exec` (no
-isolation, no deadline: the speed that isolation is paid from). The programs are word-problem chains that
-import sympy; one in five calls solve. Then good programs lost while eight processes keep the
-machine busy. Peers are run in turn, and the median of the ratios counts.
+The peers run as many programs at a time as the sandbox has workers: a fresh Python process per program, bubblewrap with a fresh
+Python per program, and a pool of processes that `exec` (without isolation or deadline: the upper bound of speed). The programs
+are chains of word problems that import sympy; one in five calls solve. Then it counts good programs lost while eight processes
+keep the machine busy. The peers run alternately, and the median of the ratios counts.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ def main() -> int:
         f"target 0, {'short' if lost else 'ok'}",
     ]
     print(*lines, sep="\n")
-    return 1 if any(found.endswith("short") for found in lines) else 0
+    return 1 if any(line.endswith("short") for line in lines) else 0
 
 
 def line(name: str, rates: dict[str, list[float]], peer: str, target: float) -> str:
@@ -85,9 +84,9 @@ def measured(ways: dict[str, tuple[Run, int]], rounds: int) -> dict[str, list[fl
         for name, (run, count) in ways.items():
             programs, answers = zip(*chains(count, number), strict=True)
             start = time.perf_counter()
-            found = run(programs)
+            printed = run(programs)
             rates[name].append(count / (time.perf_counter() - start))
-            wrong = sum(a != b for a, b in zip(found, answers, strict=True))
+            wrong = sum(a != b for a, b in zip(printed, answers, strict=True))
             if wrong:
                 raise SystemExit(f"{name}: {wrong} of {count} answers are wrong")
     return rates

@@ -1,10 +1,10 @@
-"""Publishing a version, and a stage's shard write, beside plain pyarrow writes of the same rows.
+"""Compare the publication of a version, and the write of a stage output, with plain pyarrow writes of the same rows.
 
     python benchmarks/storage.py [--quick]
 
-Peer of publishing: two threads, each writing half of the rows as zstd-3 Parquet, nothing else. Publishing
-also reads everything back, digests it, runs the gates and commits. Peer of a shard write: one
-`pyarrow.parquet.write_table`. Every figure is the best of the repetitions, ours and the peer's in turn.
+The peer of publication is two threads that each write half of the rows as zstd-3 Parquet; publication also reads everything
+back, computes the digest, checks the gates and commits. The peer of a stage output is one `pyarrow.parquet.write_table`. Every
+figure is the best of the repetitions, which alternate between both.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def target(name: str, value: float, peer: float, most: float) -> int:
 
 
 def best(*acts: Callable[[int], object], turns: int) -> list[float]:
-    """Least seconds of each act; the acts take turns, so that a busy machine is busy for all of them."""
+    """Return the least seconds of each act. The acts alternate, so that load on the machine affects all of them."""
     seconds = [[timed(lambda act=act, turn=turn: act(turn)) for act in acts] for turn in range(turns)]  # type: ignore[misc]
     return [min(column) for column in zip(*seconds, strict=True)]
 
@@ -132,8 +132,8 @@ def rows(count: int, seed: int) -> pa.Table:
         columns[words // 2] = pc.cast(pa.array(rng.integers(0, 10**6, count)), pa.string())
         return pc.binary_join_element_wise(*columns, " ")
 
-    def some(*values: str | None) -> pa.Array:
-        return pa.array(values, pa.string()).take(pa.array(rng.integers(0, len(values), count)))
+    def values(*choices: str | None) -> pa.Array:
+        return pa.array(choices, pa.string()).take(pa.array(rng.integers(0, len(choices), count)))
 
     def ids() -> pa.Array:
         digits = rng.bytes(12 * count).hex()
@@ -149,24 +149,26 @@ def rows(count: int, seed: int) -> pa.Table:
         "problem_id": ids(),
         "question": text(48),
         "solution": text(60),
-        "solution_format": some("cot", "pot"),
+        "solution_format": values("cot", "pot"),
         "answer": pc.cast(pa.array(rng.integers(0, 10**5, count)), pa.string()),
-        "language": some("en", "zh"),
-        "domain": some("algebra", "geometry", "number theory"),
-        "subdomain": some("linear equations", "plane geometry", "primes and factorization", "limits"),
-        "source": some("self_instruct", "weakness"),
-        "license": some("Apache-2.0"),
-        "method": some("self_instruct", "weakness"),
-        "model": some("embedded"),
-        "prompt": some("cot.en@3f2a91bc", "pot.zh@91bc3f2a"),
-        "params": some('{"temperature":0.7,"max_tokens":1024}'),
+        "language": values("en", "zh"),
+        "domain": values("algebra", "geometry", "number theory"),
+        "subdomain": values("linear equations", "plane geometry", "primes and factorization", "limits"),
+        "source": values("self_instruct", "weakness"),
+        "license": values("Apache-2.0"),
+        "method": values("self_instruct", "weakness"),
+        "model": values("embedded"),
+        "prompt": values("cot.en@3f2a91bc", "pot.zh@91bc3f2a"),
+        "params": values('{"temperature":0.7,"max_tokens":1024}'),
         "sample_index": pa.array(rng.integers(0, 4, count), pa.int32()),
         "parent_ids": pa.ListArray.from_arrays(ones, ids()),
         "concepts": pa.ListArray.from_arrays(
-            pairs, pa.concat_arrays([some("fractions", "ratio"), some("unit price", "area")])
+            pairs, pa.concat_arrays([values("fractions", "ratio"), values("unit price", "area")])
         ),
         "verdicts": pa.MapArray.from_arrays(
-            pairs, pa.array(["equivalent", "executed"] * count), pa.concat_arrays([some("equal"), some("ok")])
+            pairs,
+            pa.array(["equivalent", "executed"] * count),
+            pa.concat_arrays([values("equal"), values("ok")]),
         ),
         "scores": pa.MapArray.from_arrays(
             pairs, pa.array(["answer", "instruction"] * count), pa.concat_arrays([share(), share()])

@@ -1,9 +1,9 @@
-"""Answers judged a second beside plain math-verify, on real model outputs; and where the two disagree.
+"""Measure the answers judged per second beside plain math-verify, on real model outputs, and where the two disagree.
 
     python -m benchmarks.verify [--quick]
 
-Both judge the same extracted answers, in turn, each in one process (the judge has one worker, warm, as it is
-through a night); the medians of the ratios count. Needs ../shared/data, and says so where it is absent.
+Both judge the same extracted answers alternately, each in one process (the judge has one warm worker, as during a night); the
+medians of the ratios count. Needs ../shared/data and is skipped without it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> int:
     if not (DATA / "samples").is_dir():
         print(f"skipped: no real outputs to judge ({DATA} is absent)")
         return 0
-    logging.disable(logging.WARNING)  # math-verify tells of every timeout
+    logging.disable(logging.WARNING)  # math-verify logs every timeout
     lines: list[str] = []
     with Judge(workers=1) as judge:
         for name, outputs in (("GSM8K", gsm8k()), ("MATH", math())):
@@ -62,9 +62,9 @@ def main() -> int:
 
 def measured(name: str, outputs: list[Pair], judge: Judge, rounds: int) -> list[str]:
     start = time.perf_counter()
-    found = [(extract(text), gold) for text, gold in outputs]
+    extracted = [(extract(text), gold) for text, gold in outputs]
     extraction = time.perf_counter() - start
-    pairs = [(hit.answer, gold) for hit, gold in found if hit is not None]
+    pairs = [(hit.answer, gold) for hit, gold in extracted if hit is not None]
     judge.equal([("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}")])  # needs the worker, and so starts it
     ours, theirs, ratios = [], [], []
     for _ in range(rounds):
@@ -96,7 +96,7 @@ def measured(name: str, outputs: list[Pair], judge: Judge, rounds: int) -> list[
 def disagreements(
     pairs: list[Pair], verdicts: list[Verdict], peers: list[bool]
 ) -> tuple[Counter[str], list[tuple[Pair, Verdict]]]:
-    """Counts of the known faults, and the pairs left over. What is unknown here disagrees with nobody."""
+    """Return the counts of the known faults, and the remaining pairs. An unknown judgement is no disagreement."""
     faults: Counter[str] = Counter()
     rest = set()
     for pair, verdict, peer in zip(pairs, verdicts, peers, strict=True):
@@ -121,20 +121,20 @@ def timed(act: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def gsm8k() -> list[Pair]:
-    """Solutions of four small models, and of eight chat models, with their gold answers."""
-    found = [
+    """Return solutions of four small models and of eight chat models with their gold answers."""
+    pairs = [
         (row[model]["solution"], row["ground_truth"].rsplit("A: ", 1)[-1])
         for row in rows("gsm8k/example_model_solutions.a.jsonl.gz")
         for model in ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
     ]
-    return found + zeroeval("samples/zeroeval_gsm8k.a.jsonl.gz")
+    return pairs + zeroeval("samples/zeroeval_gsm8k.a.jsonl.gz")
 
 
 def math() -> list[Pair]:
-    found = zeroeval("samples/zeroeval_math_l5.a.jsonl.gz")
+    pairs = zeroeval("samples/zeroeval_math_l5.a.jsonl.gz")
     for row in rows("samples/qwen_math_8samples.a.jsonl.gz"):
-        found += [(text, row["gt"]) for text in items(row["code"])]
-    return found + [(row["solution"], row["answer"]) for row in rows("math/math500.a.jsonl")]
+        pairs += [(text, row["gt"]) for text in items(row["code"])]
+    return pairs + [(row["solution"], row["answer"]) for row in rows("math/math500.a.jsonl")]
 
 
 def zeroeval(name: str) -> list[Pair]:

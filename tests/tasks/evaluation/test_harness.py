@@ -48,17 +48,17 @@ metric_list: [{{metric: acc, aggregation: mean, higher_is_better: true}}]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    found = tmp_path / "tasks"
-    found.mkdir()
-    file = found / "sums.jsonl"
+    answered = tmp_path / "tasks"
+    answered.mkdir()
+    file = answered / "sums.jsonl"
     rows = [
         {"question": f"Calculate ${a} + {a + 1}$.", "answer": str(2 * a + 1 + (a == 14))}
         for a in range(11, 19)
     ]
     file.write_text("\n".join(map(json.dumps, rows)))
     for name, text in (("own_sums", GENERATES), ("own_choice", CHOOSES)):
-        (found / f"{name}.yaml").write_text(text.format(file=file))
-    return found
+        (answered / f"{name}.yaml").write_text(text.format(file=file))
+    return answered
 
 
 def ran(engine: Engine, folder: Path, task: str) -> pa.Table:
@@ -75,17 +75,17 @@ def test_a_chat_model_through_the_engine(folder: Path, tmp_path: Path) -> None:
     """The embedded teacher adds right; one of the eight trusted answers is planted wrong."""
     ledger = Ledger.open(str(tmp_path / "ledger.sqlite"))
     with Engine(Endpoint(role="teacher", model="embedded"), ledger) as engine:
-        found = ran(engine, folder, "own_sums")
+        answered = ran(engine, folder, "own_sums")
         again = ran(engine, folder, "own_sums")
         assert engine.stats().cached == 8
         with pytest.raises(HarnessError, match="returns no likelihoods"):
             ran(engine, folder, "own_choice")
         with pytest.raises(HarnessError, match="no task 'nothing'"):
             ran(engine, folder, "nothing")
-    assert found.schema.equals(ANSWERED)
-    assert found.equals(again)
-    assert found.column("benchmark").to_pylist() == ["own_sums"] * 8
-    assert sum(found.column("score").to_pylist()) == 7
+    assert answered.schema.equals(ANSWERED)
+    assert answered.equals(again)
+    assert answered.column("benchmark").to_pylist() == ["own_sums"] * 8
+    assert sum(answered.column("score").to_pylist()) == 7
 
 
 @pytest.mark.slow
@@ -93,9 +93,9 @@ def test_a_checkpoint_by_likelihood(folder: Path, tmp_path: Path) -> None:
     model = fresh(["yes yes no"] * 20, tmp_path / "model", seed=3, shape=SHAPE)
     ledger = Ledger.open(str(tmp_path / "ledger.sqlite"))
     with Engine(Endpoint(role="checkpoint", model=f"hf:{model}"), ledger) as engine:
-        found = ran(engine, folder, "own_choice")
-    assert found.num_rows == 8
-    assert set(found.column("score").to_pylist()) <= {0.0, 1.0}
+        answered = ran(engine, folder, "own_choice")
+    assert answered.num_rows == 8
+    assert set(answered.column("score").to_pylist()) <= {0.0, 1.0}
 
 
 def test_a_task_that_changed_is_another_task(folder: Path) -> None:

@@ -18,27 +18,33 @@ def scores(*counts: tuple[int, float, float]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_mcnemar_is_the_binomial_test_of_the_discordant_items() -> None:
-    found = paired(*scores((50, 1, 1), (9, 1, 0), (1, 0, 1), (40, 0, 0)))
+    comparison = paired(*scores((50, 1, 1), (9, 1, 0), (1, 0, 1), (40, 0, 0)))
     by_hand = 2 * sum(comb(10, k) for k in (9, 10)) / 2**10
-    assert found.test == "McNemar, exact"
-    assert found.p == pytest.approx(by_hand)
-    assert (found.items, found.seeds) == (100, 1)
-    assert (found.candidate, found.baseline) == (0.59, 0.51)
-    assert found.delta == pytest.approx(0.08)
-    assert 0 < found.low < 0.08 < found.high
+    assert comparison.test == "McNemar, exact"
+    assert comparison.p == pytest.approx(by_hand)
+    assert (comparison.items, comparison.seeds) == (100, 1)
+    assert (comparison.candidate, comparison.baseline) == (0.59, 0.51)
+    assert comparison.delta == pytest.approx(0.08)
+    assert 0 < comparison.low < 0.08 < comparison.high
 
 
 def test_items_needed_by_connors_formula() -> None:
-    found = paired(*scores((30, 1, 0), (20, 0, 1), (150, 1, 1)))
+    comparison = paired(*scores((30, 1, 0), (20, 0, 1), (150, 1, 1)))
     discordant, delta = 0.25, 0.05
     by_hand = ((1.959964 * discordant**0.5 + 0.841621 * (discordant - delta**2) ** 0.5) / delta) ** 2
-    assert found.needed == pytest.approx(by_hand, abs=1.0)
-    assert not found.enough
+    assert comparison.needed == pytest.approx(by_hand, abs=1.0)
+    assert not comparison.enough
 
 
 def test_models_that_answer_alike_differ_in_nothing() -> None:
-    found = paired([1, 0, 1], [1, 0, 1])
-    assert (found.delta, found.low, found.high, found.p, found.needed) == (0, 0, 0, 1, None)
+    comparison = paired([1, 0, 1], [1, 0, 1])
+    assert (comparison.delta, comparison.low, comparison.high, comparison.p, comparison.needed) == (
+        0,
+        0,
+        0,
+        1,
+        None,
+    )
     several = paired([[1, 0, 1], [1, 0, 1]], [[1, 0, 1], [1, 0, 1]])
     assert (several.delta, several.p) == (0, 1)
 
@@ -48,17 +54,17 @@ def test_seeds_that_agree_leave_the_items_to_decide_and_the_other_way_round() ->
     level = np.full((3, 40), 0.5)
     some = level.copy()
     some[:, :10] += 0.4  # the same items under every seed
-    found = paired(some, level)
-    assert found.delta == pytest.approx(0.1)
-    assert 0 < found.low < 0.1 < found.high
+    comparison = paired(some, level)
+    assert comparison.delta == pytest.approx(0.1)
+    assert 0 < comparison.low < 0.1 < comparison.high
     lucky = level + np.array([[0.1], [0.1], [-0.05]])
     assert paired(lucky, level).p > 0.2
 
 
 def test_one_item_tells_nothing() -> None:
     for candidate, baseline in (([1], [0]), ([0.5], [0.25]), ([[1], [1]], [[0], [0]])):
-        found = paired(candidate, baseline)
-        assert (found.low, found.high, found.p) == (-1, 1, 1)
+        comparison = paired(candidate, baseline)
+        assert (comparison.low, comparison.high, comparison.p) == (-1, 1, 1)
     assert interval([0.5]) == (0, 1)
 
 
@@ -66,10 +72,10 @@ def test_shares_of_several_samples_are_tested_by_permutation() -> None:
     rng = np.random.default_rng(1)
     baseline = rng.integers(0, 5, 200) / 4
     better = np.clip(baseline + rng.choice([0.0, 0.25], 200), 0, 1)
-    found = paired(better, baseline)
-    assert found.test == "sign-flip permutation"
-    assert found.p < 0.01
-    assert found == paired(better, baseline)
+    comparison = paired(better, baseline)
+    assert comparison.test == "sign-flip permutation"
+    assert comparison.p < 0.01
+    assert comparison == paired(better, baseline)
 
 
 def test_seeds_count_as_much_as_items() -> None:
@@ -87,15 +93,15 @@ def test_error_rates_over_seeds_and_items(effect: float, at_most: float, at_leas
     """Simulated trainings: item difficulty, seed luck and noise. Of 100 comparisons without an effect few may be called
     significant, and with one most must be."""
     rng = np.random.default_rng(7)
-    found = 0
+    comparison = 0
     for _ in range(100):
         ease = rng.uniform(0.2, 0.8, 300)
         own = rng.normal(0, 0.1, 300)  # items on which the data differs, without changing the mean
         luck = rng.normal(0, 0.02, (2, 5, 1))
         chance = np.clip(ease + luck + np.stack([own - own.mean() + effect, np.zeros(300)])[:, None], 0, 1)
         candidate, baseline = rng.random((2, 5, 300)) < chance
-        found += paired(candidate, baseline).p < 0.05
-    assert at_least <= found / 100 <= at_most
+        comparison += paired(candidate, baseline).p < 0.05
+    assert at_least <= comparison / 100 <= at_most
 
 
 def test_holm_by_hand() -> None:
@@ -117,6 +123,6 @@ def test_other_shapes_are_refused() -> None:
 
 def test_rounding_is_no_difference_to_look_for() -> None:
     candidate, baseline = np.array([[0.1 + 0.2, 0.5], [0.3, 0.5]]), np.array([[0.3, 0.5], [0.3, 0.5]])
-    found = paired(candidate, baseline)
-    assert 0 < found.delta < 1e-15
-    assert found.needed is None
+    comparison = paired(candidate, baseline)
+    assert 0 < comparison.delta < 1e-15
+    assert comparison.needed is None

@@ -29,15 +29,15 @@ def trained(gain: tuple[float, float], seed: int) -> np.ndarray:
     ("gain", "word"), [((0.1, 0.1), "effective"), ((-0.1, -0.1), "harmful"), ((0.0, 0.0), "not shown")]
 )
 def test_the_word(gain: tuple[float, float], word: str) -> None:
-    found = conclude(ITEMS, trained(gain, 1), trained((0, 0), 2), usd=20.0)
-    assert found["verdict"] == word
-    assert found["better"] == (word == "effective")
-    assert found["low"] < found["effect"] < found["high"]
-    assert (found["seeds"], found["items"], len(found["by_seed"])) == (5, 300, 5)
+    verdict = conclude(ITEMS, trained(gain, 1), trained((0, 0), 2), usd=20.0)
+    assert verdict["verdict"] == word
+    assert verdict["better"] == (word == "effective")
+    assert verdict["low"] < verdict["effect"] < verdict["high"]
+    assert (verdict["seeds"], verdict["items"], len(verdict["by_seed"])) == (5, 300, 5)
     if word == "effective":
-        assert found["usd_per_point"] == pytest.approx(20 / (100 * found["effect"]))
+        assert verdict["usd_per_point"] == pytest.approx(20 / (100 * verdict["effect"]))
     else:
-        assert found["usd_per_point"] is None
+        assert verdict["usd_per_point"] is None
 
 
 def test_gains_by_subdomain_and_what_each_source_gave() -> None:
@@ -48,16 +48,16 @@ def test_gains_by_subdomain_and_what_each_source_gave() -> None:
         "web": trained((0.3, 0.0), 5),
         "talk": trained((0.2, -0.2), 6),
     }
-    found = conclude(ITEMS, candidate, trained((0, 0), 7), without=without)
-    assert gains_of(found) == {"primes": "better", "limits": "worse"}
-    assert {name: one["shown"] for name, one in found["sources"].items()} == {
+    verdict = conclude(ITEMS, candidate, trained((0, 0), 7), without=without)
+    assert gains_of(verdict) == {"primes": "better", "limits": "worse"}
+    assert {name: one["shown"] for name, one in verdict["sources"].items()} == {
         "books": "helped", "web": "hurt", "talk": "not shown",
     }  # fmt: skip
-    text = to_markdown(found | ABOUT)
-    assert text.startswith(f"# sums\\@2026.11.20: {found['verdict']}")
+    text = to_markdown(verdict | ABOUT)
+    assert text.startswith(f"# sums\\@2026.11.20: {verdict['verdict']}")
     for line in ("| limits | 150 |", "| web | 300 |", "| 4 |"):
         assert line in text
-    assert "beside sums@2026.11.19" in in_a_line(found | ABOUT)
+    assert "beside sums@2026.11.19" in in_a_line(verdict | ABOUT)
 
 
 def test_one_lucky_seed_shows_nothing() -> None:
@@ -72,9 +72,9 @@ def test_held_out_problems_are_new_and_have_exact_answers() -> None:
     assert first.num_rows == 20
     assert kept(first).num_rows == 20
     for item in first.to_pylist():
-        found = recognise(item["question"], item["language"])
-        assert found is not None
-        assert (found.subdomain, found.worked.answer) == (item["subdomain"], item["reference"])
+        verdict = recognise(item["question"], item["language"])
+        assert verdict is not None
+        assert (verdict.subdomain, verdict.worked.answer) == (item["subdomain"], item["reference"])
     known = {Row(item["question"], item["language"]).problem_id for item in first.to_pylist()}
     again = held_out(topics, 20, 0, known)
     assert not known & {Row(item["question"], item["language"]).problem_id for item in again.to_pylist()}

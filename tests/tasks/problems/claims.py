@@ -11,14 +11,14 @@ _RUN = re.compile(r"[\d+\-*/^(). ]+")
 
 def claims(steps: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs (left, right) of every `left = right` whose sides are plain arithmetic."""
-    found = []
+    pairs = []
     for step in steps:
         text = re.sub(r"\$[^$]*\$", "@", step)
         for sign in re.finditer("=", text):
             left, right = _before(text, sign.start()), _after(text, sign.end())
             if left and right:
-                found.append((left, right))
-    return found
+                pairs.append((left, right))
+    return pairs
 
 
 def false_claims(steps: Iterable[str]) -> list[tuple[str, str]]:

@@ -156,9 +156,9 @@ def test_no_family_reads_another(language: str) -> None:
                     other for other in families() if families()[other].read(question, language) is not None
                 ]
                 assert readers == [name], question
-                found = recognise(question, language)
-                assert found is not None
-                assert dict(found.values) == values
+                problem_read = recognise(question, language)
+                assert problem_read is not None
+                assert dict(problem_read.values) == values
 
 
 def test_unknown_text_is_not_recognised() -> None:

@@ -25,14 +25,14 @@ def problems(count: int) -> list[Problem]:
 
 
 def test_an_answer_that_cannot_be_compared_is_neither_right_nor_wrong(lab: Lab) -> None:
-    said = ["So \\boxed{12/14}", "So \\boxed{5/7}", "So \\boxed{@#%}", ""]
-    assert lab.right(said, problems(4)) == [1, 0, None, 0]
+    texts = ["So \\boxed{12/14}", "So \\boxed{5/7}", "So \\boxed{@#%}", ""]
+    assert lab.right(texts, problems(4)) == [1, 0, None, 0]
     assert lab.facts["not comparable"] == 1
     assert lab.right(["So \\boxed{@#%}"], problems(1)) == [None]
     assert lab.facts["not comparable"] == 2
 
 
 def test_programs_are_judged_by_what_they_print(lab: Lab) -> None:
-    said = ["print('6/7')", "print(1)", "print('@#%')", "1 / 0"]
-    assert lab.right(said, problems(4), program=True) == [1, 0, None, 0]
+    texts = ["print('6/7')", "print(1)", "print('@#%')", "1 / 0"]
+    assert lab.right(texts, problems(4), program=True) == [1, 0, None, 0]
     assert lab.facts["not comparable"] == 1

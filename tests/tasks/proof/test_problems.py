@@ -33,9 +33,9 @@ def test_steps_programs_and_answers_agree(name: str) -> None:
         with contextlib.redirect_stdout(printed):
             exec(compile(ast.parse(problem.program), "program", "exec"), {})
         assert printed.getvalue().strip() == problem.answer
-        found = extract(problem.cot, "en")
-        assert found
-        assert found.answer == problem.answer
+        extracted = extract(problem.cot, "en")
+        assert extracted
+        assert extracted.answer == problem.answer
 
 
 def test_a_spoiled_row_has_one_wrong_step_and_a_wrong_answer() -> None:
@@ -43,9 +43,9 @@ def test_a_spoiled_row_has_one_wrong_step_and_a_wrong_answer() -> None:
     lab = Lab(QUICK, 0, None, None, None, None, [])  # type: ignore[arg-type]
     for i, (row, problem) in enumerate(zip(words(problems), problems, strict=True)):
         worse = spoil(row, lab, i)
-        found = extract(worse.solution, "en")
-        assert found
-        assert found.answer != problem.answer
+        extracted = extract(worse.solution, "en")
+        assert extracted
+        assert extracted.answer != problem.answer
         wrong = [s for s in worse.solution.split(" #### ")[0].split(", ") if eval(s.replace("=", "=="))]
         assert len(wrong) >= len(problem.steps) - 1
 

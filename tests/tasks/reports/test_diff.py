@@ -67,61 +67,61 @@ def versions(store: Store) -> tuple[Version, Version]:
 
 
 def test_every_row_is_counted_once_with_its_reason(store: Store, versions: tuple[Version, Version]) -> None:
-    found = compare(store, *versions)
-    assert (found.added, found.dropped, found.changed, found.unchanged) == (2, 3, 1, 4)
-    assert found.rows_before + found.added - found.dropped == found.rows_after
+    diff = compare(store, *versions)
+    assert (diff.added, diff.dropped, diff.changed, diff.unchanged) == (2, 3, 1, 4)
+    assert diff.rows_before + diff.added - diff.dropped == diff.rows_after
     gone = [row(number).id for number in range(3)]
-    assert list(found.reasons) == [
+    assert list(diff.reasons) == [
         Dropped("rebuild", "answer … is under 0.70", 2, tuple(sorted(gone[:2]))),
         Dropped("unknown", "not written down", 1, (gone[2],)),
     ]
-    assert found.columns == {"difficulty": 1, "scores": 1}
-    assert found.usd == (1.5, 0.0)
-    assert found.tokens == (15, 0)
-    assert found.contaminated == (0, 2)
-    assert found.benchmarks == ([], ["gsm8k.jsonl"])
-    assert found.clean == (1.0, 1.0)
-    assert found.verdict == ("none yet", "none yet")
-    shift = {s.value: (s.before, s.after) for s in found.subdomain}
+    assert diff.columns == {"difficulty": 1, "scores": 1}
+    assert diff.usd == (1.5, 0.0)
+    assert diff.tokens == (15, 0)
+    assert diff.contaminated == (0, 2)
+    assert diff.benchmarks == ([], ["gsm8k.jsonl"])
+    assert diff.clean == (1.0, 1.0)
+    assert diff.verdict == ("none yet", "none yet")
+    shift = {s.value: (s.before, s.after) for s in diff.subdomain}
     assert shift == {"limits": (4, 4), HOSTILE: (4, 3)}
-    assert sum(s.after for s in found.difficulty) == 7
+    assert sum(s.after for s in diff.difficulty) == 7
 
 
 def test_rows_are_shown_with_why_they_went_and_what_changed(
     store: Store, versions: tuple[Version, Version]
 ) -> None:
-    found = compare(store, *versions)
-    assert {one.id: one.question for one in found.added_rows} == {row(n).id: f"q{n}" for n in (8, 9)}
-    assert {one.question: one.reason for one in found.dropped_rows} == {
+    diff = compare(store, *versions)
+    assert {one.id: one.question for one in diff.added_rows} == {row(n).id: f"q{n}" for n in (8, 9)}
+    assert {one.question: one.reason for one in diff.dropped_rows} == {
         "q0": "rebuild: answer 0.50 is under 0.70",
         "q1": "rebuild: answer 0.60 is under 0.70",
         "q2": "not written down",
     }
-    (change,) = found.changed_rows
+    (change,) = diff.changed_rows
     assert change.question == "q3"
     assert change.cells == {
         "difficulty": ("0.3", "0.9"),
         "scores": ("[]", '[["answer", 0.8999999761581421]]'),
     }
-    for page in (to_html(found), to_text(found)):
+    for page in (to_html(diff), to_text(diff)):
         for part in ("q8", "q2", row(0).id, "answer 0.50 is under 0.70", "2 of 2", "3 of 3", "1 of 1"):
             assert part in page
-    assert "<td>0.3</td><td>0.9</td>" in to_html(found)
-    assert "difficulty: 0\\.3 → 0\\.9" in to_text(found).replace("\\:", ":")
-    assert json.loads(json.dumps(found.to_dict()))["changed_rows"][0]["cells"]["difficulty"] == ["0.3", "0.9"]
+    assert "<td>0.3</td><td>0.9</td>" in to_html(diff)
+    assert "difficulty: 0\\.3 → 0\\.9" in to_text(diff).replace("\\:", ":")
+    assert json.loads(json.dumps(diff.to_dict()))["changed_rows"][0]["cells"]["difficulty"] == ["0.3", "0.9"]
 
 
 def test_as_many_rows_are_shown_as_asked_for_and_always_the_same(store: Store) -> None:
     one = store.publish("d", [to_table([row(n) for n in range(40)])], lineage={"run": "n1"}, date=DAY)
     kept = [row(n, solution="t" if n < 30 else "s", id=row(n).id) for n in range(20, 60)]
     two = store.publish("d", [to_table(kept)], mode="overwrite", lineage={"run": "n2"}, date=DAY)
-    found = compare(store, one, two)
-    groups = (found.added_rows, found.dropped_rows, found.changed_rows)
+    diff = compare(store, one, two)
+    groups = (diff.added_rows, diff.dropped_rows, diff.changed_rows)
     assert [len(rows) for rows in groups] == [10, 10, 10]
-    assert (found.added, found.dropped, found.changed) == (20, 20, 10)
+    assert (diff.added, diff.dropped, diff.changed) == (20, 20, 10)
     again, fewer = compare(store, one, two), compare(store, one, two, rows=3)
-    assert again == found
-    assert list(fewer.added_rows) == list(found.added_rows)[:3]
+    assert again == diff
+    assert list(fewer.added_rows) == list(diff.added_rows)[:3]
     none = compare(store, one, two, rows=0)
     assert not none.added_rows
     assert "Added rows" not in to_text(none)
@@ -156,9 +156,9 @@ def test_rows_that_carry_markup_are_shown_as_text(store: Store) -> None:
     changed = [row(2, question=evil + "2", answer=evil, critique=evil)]
     three = store.publish("d", [to_table(changed)], mode="overwrite", lineage={"run": "c"}, date=DAY)
     for pair in ((one, two), (two, three)):
-        found = compare(store, *pair)
-        assert "<script" not in to_html(found)
-        shown = MarkdownIt("commonmark").enable("table").render(to_text(found))
+        diff = compare(store, *pair)
+        assert "<script" not in to_html(diff)
+        shown = MarkdownIt("commonmark").enable("table").render(to_text(diff))
         assert not re.search(r"<script|<img|<a[ >]|<h1>x", shown)
         assert "alert(1)" in shown
 
@@ -185,8 +185,8 @@ def test_files_of_both_versions_are_not_read(
         return batches(self, version, columns, *args, files=files, **kwargs)
 
     monkeypatch.setattr(Store, "batches", watched)
-    found = compare(store, two, three)
-    assert (found.added, found.dropped, found.unchanged) == (1, 0, 7)
+    diff = compare(store, two, three)
+    assert (diff.added, diff.dropped, diff.unchanged) == (1, 0, 7)
     assert asked == [[], [path for path in three.files if path not in two.files]]
 
 
@@ -194,8 +194,8 @@ def test_the_pages_say_it_and_hostile_text_stays_text(
     store: Store, versions: tuple[Version, Version]
 ) -> None:
     store.mark(versions[1], "verdict", {"verdict": "effective", "better": True})
-    found = compare(store, *versions)
-    html, text = to_html(found), to_text(found)
+    diff = compare(store, *versions)
+    html, text = to_html(diff), to_text(diff)
     assert "<script>" not in html
     assert "<script>" not in text
     for page in (html, text):
@@ -206,4 +206,4 @@ def test_the_pages_say_it_and_hostile_text_stays_text(
     for line in text.splitlines():
         if line.startswith("|"):
             assert line.replace("\\|", "").count("|") in (3, 4, 5), line
-    json.dumps(found.to_dict())
+    json.dumps(diff.to_dict())

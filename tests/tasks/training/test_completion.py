@@ -27,8 +27,8 @@ def completer(student: Path) -> Completer:
 def generated(completer: Completer, prompt: str, limit: int = LIMIT) -> list[int]:
     """Greedy tokens by transformers, one prompt alone, without the end token."""
     ids = torch.tensor([completer.encode(prompt)])
-    found = completer.model.generate(ids, max_new_tokens=limit, do_sample=False)[0, ids.shape[1] :].tolist()
-    return [token for token in found if token not in completer._ends()]
+    tokens = completer.model.generate(ids, max_new_tokens=limit, do_sample=False)[0, ids.shape[1] :].tolist()
+    return [token for token in tokens if token not in completer._ends()]
 
 
 def test_greedy_is_what_transformers_generates(completer: Completer) -> None:

@@ -171,9 +171,9 @@ def test_documents_are_cut_not_dropped(store: Store, stream: Callable[..., Strea
 
 def test_prompts_are_what_the_template_says(student: Path) -> None:
     tokenizer = tokenizer_of(str(student))
-    said = [{"role": "user", "content": " 1 + 1?\n"}]
+    messages = [{"role": "user", "content": " 1 + 1?\n"}]
     assert prompts_of(tokenizer)(" 1 + 1?\n") == tokenizer.apply_chat_template(
-        said, tokenize=False, add_generation_prompt=True
+        messages, tokenize=False, add_generation_prompt=True
     )
     tokenizer.chat_template = (
         "{% for m in messages %}[{{ m.content | trim }}]{% endfor %}"  # not a plain insertion

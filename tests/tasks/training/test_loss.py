@@ -79,19 +79,19 @@ def test_packing_and_accumulation_change_nothing(
     assert len(weights) == len(rows)  # every row weighs something else
 
     trainer, _ = trainer_of(job, stream, tokenizer, model_of(job.base), steps=1)
-    found = []
+    seen_gradients = []
     trainer.create_optimizer()
     trainer.optimizer.register_step_pre_hook(
-        lambda *_: found.extend(part.grad.clone() for part in trainer.model.parameters())
+        lambda *_: seen_gradients.extend(part.grad.clone() for part in trainer.model.parameters())
     )
     trainer.args.max_grad_norm = 0  # clipping would hide a wrong scale
-    said = trainer.train().training_loss
+    training_loss = trainer.train().training_loss
 
     loss, gradients = plain(model_of(job.base), rows)
-    assert said == pytest.approx(loss, abs=1e-5)
-    assert len(found) == len(gradients)
-    for got, wanted in zip(found, gradients, strict=True):
-        torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
+    assert training_loss == pytest.approx(loss, abs=1e-5)
+    assert len(seen_gradients) == len(gradients)
+    for gradient, expected_gradient in zip(seen_gradients, gradients, strict=True):
+        torch.testing.assert_close(gradient, expected_gradient, atol=1e-5, rtol=1e-4)
 
 
 def test_rows_of_a_block_are_blind_to_each_other(step: Callable[..., Job]) -> None:

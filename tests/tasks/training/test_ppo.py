@@ -40,22 +40,22 @@ def test_a_step_is_the_hand_computed_one() -> None:
     )
     assert torch.equal(later, torch.nn.functional.pad(each, (2, 1)))  # behind prompts of two tokens
 
-    found, returns = advantages(each, VALUES, MASK, DISCOUNT, TRACE)
+    estimates, returns = advantages(each, VALUES, MASK, DISCOUNT, TRACE)
     d2 = r[2] + 0 - 0.5
     d1 = r[1] + 0.9 * 0.5 - -0.1
     d0 = r[0] + 0.9 * -0.1 - 0.3
     a2, a1 = d2, d1 + 0.9 * 0.8 * d2
     a0 = d0 + 0.9 * 0.8 * a1
     lone = (-0.95) - 0.2
-    assert found[0].tolist() == pytest.approx([a0, a1, a2])
-    assert found[1].tolist() == pytest.approx([lone, 0, 0])
+    assert estimates[0].tolist() == pytest.approx([a0, a1, a2])
+    assert estimates[1].tolist() == pytest.approx([lone, 0, 0])
     assert returns[0].tolist() == pytest.approx([a0 + 0.3, a1 - 0.1, a2 + 0.5])
     assert returns[1].tolist() == pytest.approx([lone + 0.2, 0, 0])
 
     four = [a0, a1, a2, lone]
     mean = sum(four) / 4
     deviation = math.sqrt(sum((a - mean) ** 2 for a in four) / 4)
-    white = whitened(found, MASK)
+    white = whitened(estimates, MASK)
     assert white[0].tolist() == pytest.approx([(a - mean) / deviation for a in four[:3]], rel=1e-4)
     assert white[1].tolist() == pytest.approx([(lone - mean) / deviation, 0, 0], rel=1e-4)
 
@@ -104,12 +104,12 @@ def learner(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> Callabl
 def test_what_is_rewarded_becomes_likelier(learner: Callable[..., Learner]) -> None:
     """The reward is the share of tokens on one side of the embedding: of a fresh model's half of them, then most."""
     one = learner(10)
-    wanted = one.policy.model.get_output_embeddings().weight[:, 0].detach() > 0
+    rewarded = one.policy.model.get_output_embeddings().weight[:, 0].detach() > 0
     asked = [[{"role": "user", "content": f"{i} + 1?"}] for i in range(4)]
     shares = []
     for step in range(1, 11):
         _, batch = one.sample(asked, step)
-        share = (wanted[batch.ids] * batch.mask).sum(1) / batch.mask.sum(1)
+        share = (rewarded[batch.ids] * batch.mask).sum(1) / batch.mask.sum(1)
         shares.append(share.mean().item())
         one.learn(batch, share.tolist(), step)
     assert 0.35 < shares[0] < 0.65

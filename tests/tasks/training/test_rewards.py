@@ -37,20 +37,20 @@ def test_no_false_zero_when_a_share_of_calls_fails(sandbox: Sandbox, judge: Judg
         sandbox=FailingSandbox(sandbox, Faults(share, 2)),  # type: ignore[arg-type]
     )
     with verifier:
-        found = [
+        rewards_seen = [
             reward
             for start in range(0, len(texts), 6)
             for reward in verifier.rewards(
                 texts[start : start + 6], references[start : start + 6], ["en"] * 6
             )
         ]
-    assert all(reward in (None, expected) for reward, expected in zip(found, truth, strict=True))
-    assert 0 < found.count(None) < 40
+    assert all(reward in (None, expected) for reward, expected in zip(rewards_seen, truth, strict=True))
+    assert 0 < rewards_seen.count(None) < 40
     counts = verifier.counts
     assert counts.total() == 60
-    assert counts[Worth.UNKNOWN] + counts[Worth.INFRASTRUCTURE] == found.count(None)
-    assert counts[Worth.RIGHT] == found.count(1.0)
-    assert counts[Worth.WRONG] == found.count(0.0)
+    assert counts[Worth.UNKNOWN] + counts[Worth.INFRASTRUCTURE] == rewards_seen.count(None)
+    assert counts[Worth.RIGHT] == rewards_seen.count(1.0)
+    assert counts[Worth.WRONG] == rewards_seen.count(0.0)
     assert sum(verifier.shares().values()) == pytest.approx(1, abs=1e-3)
 
 
@@ -86,9 +86,9 @@ def test_ppo_masks_what_has_no_reward_and_leaves_the_others_as_they_were() -> No
     rewards = torch.tensor([1.0, 0.0, 1.0, 0.0])
     known = torch.tensor([True, True, False, True])
 
-    def of(there: Any, told: Any) -> tuple[Any, Any]:
-        each = token_rewards(logps, reference, told, there, 0.05)
-        return advantages(each, values, there, 1.0, 0.95)
+    def of(present: Any, reward_values: Any) -> tuple[Any, Any]:
+        each = token_rewards(logps, reference, reward_values, present, 0.05)
+        return advantages(each, values, present, 1.0, 0.95)
 
     whole, returns = of(mask, rewards)
     masked = mask * known[:, None]

@@ -49,9 +49,9 @@ def test_a_weight_counts_each_token_of_its_row(model: Any, tokenizer: Any) -> No
     rows = examples(tokenizer, PAIRS, weights)
     with torch.no_grad():
         nats = [nats_by_transformers(model, row) for row in rows]
-        found = supervised(rows, model).item()
+        loss = supervised(rows, model).item()
     total = sum(weight * len(row.completion) for weight, row in zip(weights, rows, strict=True))
-    assert found == pytest.approx(sum(w * n for w, n in zip(weights, nats, strict=True)) / total, abs=1e-5)
+    assert loss == pytest.approx(sum(w * n for w, n in zip(weights, nats, strict=True)) / total, abs=1e-5)
 
 
 def test_gradients_are_those_of_a_plain_loop(model: Any, tokenizer: Any) -> None:
@@ -87,8 +87,8 @@ def test_it_learns_by_heart_and_equal_seeds_give_equal_losses(model: Any, tokeni
     assert losses != fit(copy.deepcopy(model), rows, Recipe(steps=3, batch=2), seed=4)
     losses = fit(model, rows, Recipe(steps=100, batch=4, peak=1e-2), seed=3)
     assert losses[-1] < 0.2 < losses[0]
-    said = Completer(model, tokenizer).complete([prompt for prompt, _ in PAIRS], max_new_tokens=30)
-    assert [one.text for (one,) in said] == [completion for _, completion in PAIRS]
+    completions = Completer(model, tokenizer).complete([prompt for prompt, _ in PAIRS], max_new_tokens=30)
+    assert [one.text for (one,) in completions] == [completion for _, completion in PAIRS]
 
 
 def test_nothing_to_train_on_is_said(model: Any) -> None:

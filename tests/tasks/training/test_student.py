@@ -26,8 +26,8 @@ def test_every_digit_is_a_token_and_always_the_same_one() -> None:
     ids = {digit: TOKENIZER.convert_tokens_to_ids(digit) for digit in "0123456789"}
     assert len(set(ids.values())) == 10
     for text in ("12 * 345 = 4140", "x=6789,012", "共 35 元", "at -7 + 18/20."):
-        found = [token for token in TOKENIZER(text)["input_ids"] if token in ids.values()]
-        assert found == [ids[c] for c in text if c.isdigit()]
+        digits = [token for token in TOKENIZER(text)["input_ids"] if token in ids.values()]
+        assert digits == [ids[c] for c in text if c.isdigit()]
 
 
 def test_a_sign_between_numbers_is_one_token() -> None:
@@ -55,13 +55,15 @@ def test_the_template_marks_what_the_assistant_said(student: Path) -> None:
     coded = tokenizer.apply_chat_template(
         turns, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
     )
-    said = [token for token, mask in zip(coded["input_ids"], coded["assistant_masks"], strict=True) if mask]
-    assert tokenizer.decode(said) == "It is 5." + END
+    learned = [
+        token for token, mask in zip(coded["input_ids"], coded["assistant_masks"], strict=True) if mask
+    ]
+    assert tokenizer.decode(learned) == "It is 5." + END
     start = tokenizer.apply_chat_template(
         turns[:1], tokenize=True, return_dict=False, add_generation_prompt=True
     )
     assert coded["input_ids"][: len(start)] == start
-    assert len(start) + len(said) == len(coded["input_ids"])
+    assert len(start) + len(learned) == len(coded["input_ids"])
 
 
 def test_equal_seeds_give_equal_weights_and_others_do_not(student: Path) -> None:
