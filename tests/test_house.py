@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from flows import nightly
+from flows.runner.stages import Stage
 
 ROOT = Path(__file__).resolve().parent.parent
 # who may import whom
@@ -54,6 +60,62 @@ def test_the_rule_would_see_a_wrong_import(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text("import os\nfrom prefect.artifacts import x\n")
     assert "prefect" in imported(wrong)
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the project by its dotted name."""
+    named = {}
+    for package in MAY:
+        for path in sources(package):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            named[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return named
+
+
+def imports_of(path: Path, known: Mapping[str, Path]) -> set[str]:
+    """The project modules that a module imports, those under TYPE_CHECKING and inside functions included."""
+    edges = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            edges |= {
+                name if (name := f"{node.module}.{alias.name}") in known else node.module
+                for alias in node.names
+            }
+        elif isinstance(node, ast.Import):
+            edges |= {alias.name for alias in node.names}
+    return edges & known.keys()
+
+
+def cycle_in(edges: Mapping[str, set[str]]) -> list[str]:
+    """A cycle of modules that import each other; empty if there is none."""
+    sorter = TopologicalSorter(edges)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        cycle: list[str] = error.args[1]
+        return cycle
+    return []
+
+
+def test_no_modules_import_each_other() -> None:
+    known = modules()
+    assert cycle_in({name: imports_of(path, known) - {name} for name, path in known.items()}) == []
+
+
+def test_a_cycle_would_be_seen() -> None:
+    assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a", "c", "b", "a"]
+    assert cycle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_a_stage_of_the_night_has_one_name() -> None:
+    """The constant in flows/nightly.py, the id, the module in tasks/stages/ and the function in it."""
+    stages = {name: value for name, value in vars(nightly).items() if isinstance(value, Stage)}
+    assert len(stages) == 13
+    for name, stage in stages.items():
+        module = importlib.import_module(f"tasks.stages.{stage.name}")
+        assert name.lower() == stage.name
+        assert callable(getattr(module, stage.name))
+        assert getattr(nightly, stage.name, None) in (getattr(module, stage.name), None)
 
 
 def test_no_top_level_module_shadows_a_library() -> None:
