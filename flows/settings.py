@@ -22,9 +22,8 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 from pydantic_settings import SettingsError as SettingsSourceError
 
 from storage.errors import ForPeople
-from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint, host_of
+from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint, host_of, revision_of
 from tasks.llm.redaction import PART, are_words
-from tasks.llm.revision import revision_of
 
 ROOT = Path(__file__).resolve().parent.parent  # the checkout
 ENV_FILE = "MATHMILL_ENV_FILE"  # a settings file that is read instead of `.env`; empty: none is read

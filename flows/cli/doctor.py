@@ -94,7 +94,7 @@ def _tables(where: str) -> Check:
 
 def _isolation() -> Check:
     state = isolation()
-    return Check("isolation", state.ok, state.detail, state.mend or "")
+    return Check("isolation", state.ok, state.detail, state.fix or "")
 
 
 def _prefect(home: Path) -> Check:

@@ -100,7 +100,7 @@ def import_(
     options = {"model": model, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
     defaults = {name: value for name, value in options.items() if value is not None}
     with _opened() as opened:
-        taken = take(opened, file, defaults=defaults, revision=revision, asked=asked)
+        taken = take(opened, file, defaults=defaults, revision=revision, requests_file=asked)
     if json:
         _print_json(asdict(taken))
         return

@@ -15,7 +15,7 @@ import prompts
 from tasks.decontamination.planting import chinese
 from tasks.llm.batch import AnswersAwaited
 from tasks.llm.budget import BudgetExceeded
-from tasks.llm.costs import Bill
+from tasks.llm.costs import RoleCosts
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
 from tasks.retrieval.encoder import Vectors
@@ -46,7 +46,7 @@ class Critic:
 
     def __init__(self, engine: Engine, *, strict: bool = True) -> None:
         self._engine, self._strict = engine, strict
-        self._bill = Bill.of(engine.endpoint)
+        self._bill = RoleCosts.of(engine.endpoint)
         self._said: Counter[str] = Counter()
 
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> list[bool | None]:

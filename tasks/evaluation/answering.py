@@ -15,7 +15,7 @@ from prompts import schemas
 from storage.reasons import Code, cells, reason
 from tasks.answers import Judge, group_all
 from tasks.evaluation.items import SCHEMA
-from tasks.llm.costs import Bill
+from tasks.llm.costs import RoleCosts
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
 from tasks.plugins import module
@@ -65,7 +65,7 @@ def answer_items(
     """
     records: list[dict[str, Any]] = items.to_pylist()
     forms = {name: module("tasks.evaluation.forms", name) for name in {record["form"] for record in records}}
-    bill = Bill.of(engine.endpoint)
+    bill = RoleCosts.of(engine.endpoint)
     completions = engine.run(_requests(records, forms, engine.endpoint.model, asking, seed))
     sampled: list[list[Completion]] = []
     for _ in records:

@@ -21,7 +21,7 @@ from storage.errors import ForPeople
 from storage.rows import column
 from tasks.evaluation.answering import ANSWERED
 from tasks.evaluation.domains import capability_of, domain_of
-from tasks.llm.costs import Bill
+from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import CHECKPOINT
 from tasks.llm.engine import Engine
 from tasks.llm.request import Request
@@ -91,7 +91,7 @@ def run_tasks(
                 f"lm-evaluation-harness has no task {name!r}: `lm-eval ls tasks` lists its own; others lie in task_folder"
             )
     model = engine.endpoint.model
-    bill = Bill.of(engine.endpoint)
+    bill = RoleCosts.of(engine.endpoint)
     checkpoint = model.removeprefix(CHECKPOINT) if model.startswith(CHECKPOINT) else None
     evaluated = lm_eval.simple_evaluate(
         model="hf" if checkpoint else _through(engine, bill, seed),
@@ -155,7 +155,7 @@ def _score(task: str, sample: Mapping[str, Any]) -> float:
     return float(value)
 
 
-def _through(engine: Engine, bill: Bill, seed: int) -> Any:
+def _through(engine: Engine, bill: RoleCosts, seed: int) -> Any:
     """Return a model of the harness that sends its requests through the engine."""
     from lm_eval.api.model import LM
 

@@ -1,1 +1,1 @@
-"""Asking models: one engine for every endpoint, every fault and every dollar."""
+"""Calls to models: one engine for all endpoints, with retries, budgets and the ledger."""

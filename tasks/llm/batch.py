@@ -1,9 +1,9 @@
-"""Batch files: half the price for answers within a day. The same files work with `vllm run-batch`.
+"""Batch mode: requests are answered within a day at half the price. The same files work with `vllm run-batch`.
 
-`Batches.through` stands in front of an engine's run: it draws every request, sends what the ledger
-lacks as batches, waits, puts the answers into the ledger, and hands the requests on. Everything lies
-in files, so a restart goes on where it was: `<name>.jsonl` (the input), `.asked.jsonl` (the requests as
-the ledger keys them), `.state.json`, `.output.jsonl` and `.errors.jsonl` (as downloaded).
+`Batches.through` comes before an engine's run: it reads every request, sends those without an answer in the ledger as
+batches, waits, stores the answers in the ledger, and passes the requests on. All state is in files, so that a restarted
+run continues: `<name>.jsonl` (the input), `.asked.jsonl` (the canonical requests), `.state.json`, `.output.jsonl` and
+`.errors.jsonl` (as downloaded).
 """
 
 from __future__ import annotations
@@ -29,29 +29,31 @@ from tasks.llm.budget import Budget
 from tasks.llm.dialect import Dialect
 from tasks.llm.dialect import body as body_of
 from tasks.llm.endpoint import Endpoint, EndpointError, host_of
-from tasks.llm.imports import asked_beside, from_batch, put_answers
+from tasks.llm.imports import from_batch, put_answers, read_requests
 from tasks.llm.recording import first_answer
 from tasks.llm.redaction import Redactor
-from tasks.llm.request import Request, key_of
-from tasks.llm.unread import request_of
+from tasks.llm.request import Request, key_of, request_of
 
 if TYPE_CHECKING:
     import openai
 
 MOST_REQUESTS = 50_000  # the API's limits for one input file
 MOST_BYTES = 200 * 1024 * 1024
-DISCOUNT = 0.5  # of the price of the same call made at once
+DISCOUNT = 0.5  # of the price of the same call outside a batch
 ENDED = ("completed", "failed", "expired", "cancelled")
 
 
 class AnswersAwaited(RuntimeError):
-    """Batch files are written and somebody else is to answer them; run again when that is done."""
+    """Batch files were written and have to be answered by another program; run again when that is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where one batch stands. `status` is the API's own word; "written" before it was submitted,
-    "collected" once its answers are in the ledger. `worst` is what it may cost, in USD and tokens."""
+    """The state of one batch.
+
+    `status` is "written" before the batch is submitted, "collected" once its answers are in the ledger, and the word of
+    the API in between. `worst_usd` and `worst_tokens` are the most that it may cost.
+    """
 
     name: str
     count: int
@@ -64,8 +66,11 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """`poll` seconds between looks; `unreachable_after` seconds without an answer of the service end the run;
-    a file holds `most_requests` lines and `most_bytes` bytes at most."""
+    """The limits of batch mode.
+
+    The service is polled every `poll` seconds; `unreachable_after` seconds without an answer of it stop the run. A file
+    has at most `most_requests` lines and `most_bytes` bytes.
+    """
 
     poll: float = 30.0
     most_requests: int = MOST_REQUESTS
@@ -74,8 +79,11 @@ class BatchLimits:
 
 
 class Batches:
-    """The batches of one endpoint in one folder, for any number of threads. Without `submit` the files are
-    only written, and collected when somebody has put `<name>.output.jsonl` beside them."""
+    """The batches of one endpoint in one folder. Thread-safe.
+
+    Without `submit` the files are only written, and collected when another program has put `<name>.output.jsonl` beside
+    them.
+    """
 
     def __init__(
         self,
@@ -101,8 +109,11 @@ class Batches:
         self._lock = threading.Lock()
 
     def through(self, requests: Iterable[Request]) -> Iterator[Request]:
-        """The same requests, once every batch for them has ended. What a batch did not answer
-        (expired, failed) is left for whoever asks next. EndpointError, BudgetExceeded."""
+        """Yield the same requests, once every batch for them has ended.
+
+        Requests that a batch did not answer (expired, failed) are left to the engine. Raises EndpointError,
+        BudgetExceeded, or AnswersAwaited if the batches are not submitted and answers are missing.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self._folder) as spool:
             for request in requests:
@@ -114,8 +125,8 @@ class Batches:
             yield from _spooled(spool)
 
     def write(self, requests: Iterable[Request]) -> list[State]:
-        """Input files for what neither the ledger holds nor an open batch asks for."""
-        taken = {key for state in self._open() for key in self._asked(state)}
+        """Write input files for the requests that have no answer in the ledger and are in no open batch."""
+        taken = {key for state in self._open() for key in self._requests_of(state)}
         written: list[State] = []
         source = iter(requests)
         lines: list[tuple[str, bytes, Request, bytes]] = []
@@ -144,8 +155,8 @@ class Batches:
         return written
 
     def run(self) -> None:
-        """Submit what is written, and wait until every batch that is open now has ended and is collected."""
-        import openai  # most of a second: who submits no batch does not wait for it
+        """Submit the written batches, and wait until every batch that is open now has ended and is collected."""
+        import openai  # takes most of a second: only for runs that submit batches
 
         client = self._client()
         answered = time.monotonic()
@@ -160,14 +171,14 @@ class Batches:
                 status = error.status_code if isinstance(error, openai.APIStatusError) else 0
                 if 400 <= status < 500 and status != 429:
                     raise self._stopped(error.message, status) from error
-                # The service is away; its batches go on meanwhile, and so do we at the next look.
+                # The service is unreachable; its batches continue meanwhile, and this run at the next poll.
                 if time.monotonic() - answered > self._limits.unreachable_after:
                     raise self._stopped(error.message, status) from error
             if mine & {state.name for state in self._open()}:
                 time.sleep(self._limits.poll)
 
     def collect(self) -> None:
-        """Take the answers that somebody has put beside the files; AnswersAwaited while some are missing."""
+        """Collect the answers that another program has put beside the files. Raises AnswersAwaited if some are missing."""
         with self._lock:
             for state in self._open():
                 if self._path(state, "output.jsonl").exists():
@@ -185,14 +196,14 @@ class Batches:
         return [state for state in self.states() if state.status != "collected"]
 
     def states(self) -> list[State]:
-        """Every batch in the folder, oldest name first."""
+        """Return the state of every batch in the folder, in order of name."""
         files = sorted(self._folder.glob("batch-*.state.json"))
         return [State(**orjson.loads(file.read_bytes())) for file in files]
 
     def _advance(self, client: openai.OpenAI, state: State) -> None:
         if not state.batch_id:
             if self._budget is not None and not self._budget.reserve(state.worst_usd, state.worst_tokens):
-                return  # other calls must land first
+                return  # calls in flight must end first
             self._held.add(state.name)
             state = replace(state, batch_id=self._submitted(client, state), status="validating")
             self._save(state)
@@ -204,9 +215,9 @@ class Batches:
             return
         if batch.status == "failed":
             errors = batch.errors.data if batch.errors is not None else None
-            said = errors[0].message if errors else "no reason given"
+            reason = errors[0].message if errors else "no reason given"
             raise EndpointError(
-                f"{self._endpoint.role} batch {state.batch_id} failed: {self._endpoint.redact(said or '')}. Fix: correct "
+                f"{self._endpoint.role} batch {state.batch_id} failed: {self._endpoint.redact(reason or '')}. Fix: correct "
                 f"what it names, then remove {self._folder / state.name}.* to have it written anew"
             )
         for file_id, kind in ((batch.output_file_id, "output"), (batch.error_file_id, "errors")):
@@ -215,7 +226,7 @@ class Batches:
         self._collect(state)
 
     def _download(self, client: openai.OpenAI, file_id: str, path: Path) -> None:
-        """A file of the service, line by line, without any secret that it echoes."""
+        """Download a file of the service line by line, without any secret that it echoes."""
         redactor, part, left = self._endpoint.redactor, path.with_name(path.name + ".part"), b""
         with client.files.with_streaming_response.content(file_id) as response, part.open("wb") as out:
             for data in response.iter_bytes():
@@ -225,23 +236,23 @@ class Batches:
         part.replace(path)
 
     def _submitted(self, client: openai.OpenAI, state: State) -> str:
-        """The id of the batch; one submitted by a run that died before it noted the id is found again."""
+        """Submit a batch and return its id. One that a killed run had submitted without saving the id is found again."""
         for batch in client.batches.list(limit=100):
             if (batch.metadata or {}).get("mathmill") == state.name and batch.status != "failed":
                 return str(batch.id)
         with self._path(state, "jsonl").open("rb") as data:
             file = client.files.create(file=(f"{state.name}.jsonl", data), purpose="batch")
-        made = client.batches.create(
+        batch = client.batches.create(
             input_file_id=file.id,
             endpoint="/v1/chat/completions",
             completion_window="24h",
             metadata={"mathmill": state.name},
         )
-        return str(made.id)
+        return str(batch.id)
 
     def _collect(self, state: State) -> None:
-        """The downloaded answers into the ledger; then, and only then, the batch is done with."""
-        end, asked = self._endpoint, self._asked(state)
+        """Store the downloaded answers in the ledger, and only then mark the batch as collected."""
+        end, requests = self._endpoint, self._requests_of(state)
         skipped: Counter[str] = Counter()
         bought = {"role": end.role, "price_in": end.price_in, "price_out": end.price_out, "names": end.names}
         bought["run"] = self._run
@@ -249,7 +260,7 @@ class Batches:
         for kind in ("output", "errors"):
             path = self._path(state, f"{kind}.jsonl")
             if path.exists():
-                sums = put_answers(self._ledger, from_batch(path, asked, skipped, **bought), end.redactor)
+                sums = put_answers(self._ledger, from_batch(path, requests, skipped, **bought), end.redactor)
                 spent = CallUsage(
                     0,
                     "",
@@ -259,25 +270,32 @@ class Batches:
                     spent.cost + sums.cost,
                 )
         if self._budget is not None and state.name in self._held:
-            self._budget.settle((state.worst_usd, state.worst_tokens), spent)
+            self._budget.release((state.worst_usd, state.worst_tokens), spent)
             self._held.discard(state.name)
         self._save(replace(state, status="collected", skipped=dict(skipped)))
 
     def _write(self, lines: list[tuple[str, bytes, Request, bytes]]) -> State:
         digest = hashlib.sha256(b"".join(data for *_, data in lines)).hexdigest()[:16]
-        tokens = sum(wire.estimate_prompt(request) for _, _, request, _ in lines)
-        made = sum(request.max_tokens for _, _, request, _ in lines)
-        state = State(f"batch-{digest}", len(lines), self._endpoint.cost(tokens, made), tokens + made)
+        prompt_tokens = sum(wire.estimate_prompt(request) for _, _, request, _ in lines)
+        completion_tokens = sum(request.max_tokens for _, _, request, _ in lines)
+        state = State(
+            f"batch-{digest}",
+            len(lines),
+            self._endpoint.cost(prompt_tokens, completion_tokens),
+            prompt_tokens + completion_tokens,
+        )
         write_bytes(self._path(state, "jsonl"), b"".join(data for *_, data in lines))
-        asked = [
+        stored_requests = [
             {"key": key, "canonical": form.decode(), "tag": request.tag} for key, form, request, _ in lines
         ]
-        write_bytes(self._path(state, "asked.jsonl"), b"".join(orjson.dumps(item) + b"\n" for item in asked))
+        write_bytes(
+            self._path(state, "asked.jsonl"), b"".join(orjson.dumps(item) + b"\n" for item in stored_requests)
+        )
         self._save(state)
         return state
 
-    def _asked(self, state: State) -> dict[str, tuple[bytes, str]]:
-        return asked_beside(self._path(state, "asked.jsonl"))
+    def _requests_of(self, state: State) -> dict[str, tuple[bytes, str]]:
+        return read_requests(self._path(state, "asked.jsonl"))
 
     def _path(self, state: State, kind: str) -> Path:
         return self._folder / f"{state.name}.{kind}"
@@ -300,20 +318,21 @@ class Batches:
 
     def _stopped(self, message: str, status: int) -> EndpointError:
         end = self._endpoint
-        said = f"http {status}: {end.redact(message)}" if status else end.redact(message)
+        reason = f"http {status}: {end.redact(message)}" if status else end.redact(message)
         if status in (404, 405, 501):
             return EndpointError(
-                f"{end.role} endpoint {host_of(end.base_urls[0] if end.base_urls else '')} has no Batch API ({said}). Fix: set "
+                f"{end.role} endpoint {host_of(end.base_urls[0] if end.base_urls else '')} has no Batch API ({reason}). Fix: set "
                 f"{end.setting('BASE_URL')} to one that has, or run without --batch"
             )
         fix = f"try later, or correct {end.setting('BASE_URL')}; submitted batches go on and are found again"
-        return end.stopped_by("Batch API", status, said) or EndpointError(
-            f"{end.role} Batch API: {said}. Fix: {fix}"
+        return end.stopped_by("Batch API", status, reason) or EndpointError(
+            f"{end.role} Batch API: {reason}. Fix: {fix}"
         )
 
 
 def _redacted(redactor: Redactor, line: bytes) -> bytes:
-    """A line of a batch's output. One that holds no answer is an error, out of which words are taken as well."""
+    """Redact a line of a batch's output. A line without an answer is an error, in which parts that are words are
+    replaced as well."""
     return redactor.answer(line) if b'"choices"' in line else redactor.error(line)
 
 

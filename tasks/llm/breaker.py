@@ -1,15 +1,15 @@
-"""The circuit breaker of one base URL, as a state machine without a clock and without tasks.
+"""The circuit breaker of one address: a state machine without a clock and without tasks.
 
     closed     --failures in a row-->   open
     open       --health check answered-->  half-open
     half-open  --the trial call fails-->   open
     any        --any call is answered-->   closed
 
-An opening starts a new generation. What a call of an older generation has to report was true before the
-opening: its failure changes nothing, its answer closes the breaker as every answer does. Half-open always has
-a trial that is due or in flight: a trial that ends without a report (cancelled, given up, an exception
-of ours) is due again. `tasks.llm.admission` runs the health checks; tests/tasks/llm/test_gate_model.py checks
-both over random orders of events.
+Each opening starts a new generation. The failure of a call of an older generation changes nothing, because it was
+sent before the opening; its answer closes the breaker as every answer does. A half-open breaker always has a trial
+that is due or in flight: a trial that ends without a report (cancelled, given up, or by an exception of the engine)
+is due again. `tasks.llm.admission` runs the health checks; tests/tasks/llm/test_admission_model.py checks both over
+random orders of events.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LONGEST_COOLOFF = 30.0
 class State(StrEnum):
     CLOSED = "closed"  # in use
     OPEN = "open"  # left out until a health check is answered
-    HALF_OPEN = "half-open"  # a health check was answered; one call is let through as the trial
+    HALF_OPEN = "half-open"  # a health check was answered; one call is admitted as the trial
 
 
 @dataclass(slots=True, eq=False)
@@ -35,8 +35,11 @@ class Pass:
 
 
 class Breaker:
-    """`after` failures in a row open it; a health check is due `cooloff` seconds later, and after twice as
-    long with each one that fails. Times in seconds of one monotonic clock, given by the caller."""
+    """A circuit breaker that opens after `after` failures in a row.
+
+    A health check is due `cooloff` seconds after an opening; each one that fails doubles the wait, up to
+    LONGEST_COOLOFF. Times are seconds of one monotonic clock, which the caller passes in.
+    """
 
     def __init__(self, *, after: int, cooloff: float) -> None:
         self.state = State.CLOSED
@@ -50,27 +53,28 @@ class Breaker:
 
     @property
     def trial_due(self) -> bool:
+        """Whether the breaker is half-open and its trial call may be sent."""
         return self.state is State.HALF_OPEN and self.trial is None
 
     def take(self) -> Pass:
-        """A call is sent. RuntimeError where none may be."""
-        given = Pass(self.generation)
+        """Return the pass of a call that is sent now. Raises RuntimeError if none may be sent."""
+        granted = Pass(self.generation)
         if self.state is State.CLOSED:
-            return given
+            return granted
         if not self.trial_due:
             raise RuntimeError(f"no call may be sent: the breaker is {self.state}")
-        self.trial = given
-        return given
+        self.trial = granted
+        return granted
 
     def answered(self) -> None:
-        """A call got an answer that is not a server error."""
+        """Record an answer that is not a server error, which closes the breaker."""
         self.failures = 0
         self.state = State.CLOSED
         self.trial = None
         self._cooloff = self._first_cooloff
 
     def failed(self, call: Pass, now: float) -> bool:
-        """A 5xx, a broken or refused connection or a hang. True if this opened the breaker."""
+        """Record a status of 500 or above, a broken or refused connection, or a timeout; return whether it opened the breaker."""
         if call.generation != self.generation or self.state is State.OPEN:
             return False
         self.failures += 1
@@ -85,16 +89,18 @@ class Breaker:
         return True
 
     def ended(self, call: Pass) -> None:
-        """The call is over. If it was the trial and reported nothing, the next call is the trial."""
+        """Record the end of a call. If it was the trial and reported nothing, the next call is the trial."""
         if self.trial is call:
             self.trial = None
 
-    def checked(self, generation: int, now: float, *, well: bool) -> bool:
-        """The result of a health check that was begun in `generation`. False if it is about an opening
-        that has ended since: then it changes nothing."""
+    def checked(self, generation: int, now: float, *, healthy: bool) -> bool:
+        """Record the result of a health check that was started in `generation`.
+
+        Returns False, and changes nothing, if that opening has ended since.
+        """
         if not self.open_since(generation):
             return False
-        if well:
+        if healthy:
             self.state = State.HALF_OPEN
         else:
             self._cooloff = min(self._cooloff * 2, LONGEST_COOLOFF)
@@ -102,6 +108,7 @@ class Breaker:
         return True
 
     def open_since(self, generation: int) -> bool:
+        """Whether the breaker is open and has been since the opening that started `generation`."""
         return self.state is State.OPEN and self.generation == generation
 
     def _put_off(self, now: float) -> None:

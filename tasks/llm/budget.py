@@ -1,4 +1,4 @@
-"""The cap on a run's spending, shared by all its engines."""
+"""The budget of a run in USD, tokens and time, shared by all its engines."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from storage.ledger import CallUsage, Spent
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """What was spent when the run stopped, and the limit that stopped it ("usd", "tokens", "deadline").
-    `held` sums are the most that calls still in flight may cost."""
+    """What was spent when the run stopped, and the limit that stopped it ("usd", "tokens" or "deadline").
+
+    `held_usd` and `held_tokens` are the reservations of calls in flight: the most that they may still cost.
+    """
 
     limit: str
     usd: float
@@ -24,7 +26,7 @@ class BudgetState:
 
 
 class BudgetExceeded(ForPeople, RuntimeError):
-    """The budget ends here. Everything paid for is in the ledger: a later run goes on from there."""
+    """The budget is used up. Everything that was paid for is in the ledger, and a later run continues from it."""
 
     def __init__(self, message: str, state: BudgetState) -> None:
         super().__init__(message)
@@ -32,11 +34,11 @@ class BudgetExceeded(ForPeople, RuntimeError):
 
 
 class Budget:
-    """Caps in USD, in tokens (prompt and completion together), and in time (`deadline`, Unix seconds).
+    """Limits in USD, in tokens (prompt and completion together) and in time (`deadline`, Unix seconds).
 
-    A call is let through only if its worst case (its prompt as estimated, its answer at max_tokens)
-    still fits beside what is spent and what is in flight, so the caps hold to within the error of that
-    estimate. `spent` is what the run had paid before it was killed and begun again. Thread-safe.
+    A call is admitted only if its worst case (the estimated prompt, an answer of max_tokens) still fits beside what is
+    spent and reserved, so the limits hold to within the error of that estimate. `spent` is what the run had paid before
+    it was killed and started again. Thread-safe.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class Budget:
         self._estimated = spent.estimated if spent is not None else 0
 
     def reserve(self, usd: float, tokens: int) -> bool:
-        """True if the call may be sent, its worst case now held; False if calls in flight must land
-        first. BudgetExceeded if it does not fit even once they have."""
+        """Reserve the worst case of a call and return True, or return False if calls in flight must end first.
+
+        Raises BudgetExceeded if the call would not fit even after they have ended.
+        """
         with self._lock:
             if self.deadline is not None and time.time() >= self.deadline:
                 raise self._exceeded("deadline", "the deadline has passed")
@@ -80,25 +84,26 @@ class Budget:
             self._holds += 1
             return True
 
-    def settle(self, held: tuple[float, int], bill: CallUsage | None) -> None:
-        """Replace a reservation by what the call really took (None: it failed unbilled)."""
+    def release(self, held: tuple[float, int], charge: CallUsage | None) -> None:
+        """Replace a reservation, in USD and tokens, by what the call cost (None: it failed and cost nothing)."""
         with self._lock:
             self._holds -= 1
             self._held_usd = self._held_usd - held[0] if self._holds else 0.0
             self._held_tokens -= held[1]
-            if bill is not None:
-                self._spent_usd += bill.cost
-                self._spent_tokens += bill.prompt_tokens + bill.completion_tokens
-                self._estimated += bill.estimated
+            if charge is not None:
+                self._spent_usd += charge.cost
+                self._spent_tokens += charge.prompt_tokens + charge.completion_tokens
+                self._estimated += charge.estimated
 
     def state(self, limit: str = "") -> BudgetState:
+        """Return what is spent and reserved now."""
         return BudgetState(
             limit, self._spent_usd, self._spent_tokens, self._held_usd, self._held_tokens, self._estimated
         )
 
-    def _exceeded(self, limit: str, why: str) -> BudgetExceeded:
+    def _exceeded(self, limit: str, reason: str) -> BudgetExceeded:
         option = {"usd": "--budget-usd", "tokens": "--budget-tokens", "deadline": "--deadline"}[limit]
         fix = "give a later one" if limit == "deadline" else "raise it, or run again, which counts it anew"
         return BudgetExceeded(
-            f"stopped by {option}: {why}. Fix: {fix}; what is paid for is kept", self.state(limit)
+            f"stopped by {option}: {reason}. Fix: {fix}; what is paid for is kept", self.state(limit)
         )

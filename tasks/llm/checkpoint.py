@@ -34,20 +34,20 @@ ROOM = (
 
 
 @dataclass(slots=True)
-class _Asked:
+class _PendingRequest:
     body: dict[str, Any]
     future: asyncio.Future[Response]
     loop: asyncio.AbstractEventLoop
 
     def answer(self, status: int, body: Mapping[str, Any]) -> None:
-        self._settle(lambda: self.future.set_result(Response(status, {}, orjson.dumps(body))))
+        self._resolve(lambda: self.future.set_result(Response(status, {}, orjson.dumps(body))))
 
     def fail(self, error: Exception) -> None:
-        self._settle(lambda: self.future.set_exception(error))
+        self._resolve(lambda: self.future.set_exception(error))
 
-    def _settle(self, settle: Any) -> None:
+    def _resolve(self, resolve: Any) -> None:
         if not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(lambda: None if self.future.done() else settle())
+            self.loop.call_soon_threadsafe(lambda: None if self.future.done() else resolve())
 
 
 class CheckpointTransport:
@@ -55,19 +55,19 @@ class CheckpointTransport:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._path = endpoint.model.removeprefix(CHECKPOINT)
-        self._waiting: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_PendingRequest | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response:
         loop = asyncio.get_running_loop()
-        asked = _Asked(orjson.loads(body), loop.create_future(), loop)
-        self._waiting.put(asked)
+        pending = _PendingRequest(orjson.loads(body), loop.create_future(), loop)
+        self._waiting.put(pending)
         if self._thread is None:
             self._thread = threading.Thread(target=self._serve, name="checkpoint", daemon=True)
             self._thread.start()
         try:
             async with asyncio.timeout(seconds):
-                return await asked.future
+                return await pending.future
         except TimeoutError as error:
             raise TransportError(f"no whole answer in {seconds:g} s", timed_out=True) from error
 
@@ -86,52 +86,57 @@ class CheckpointTransport:
             model = importlib.import_module(COMPLETION).Completer.load(self._path)
         except Exception as error:  # noqa: BLE001 - told to everybody who asks
             fix = "name the folder of a checkpoint with safetensors and a tokenizer"
-            why = EndpointError(
+            failure = EndpointError(
                 f"hf:{self._path} cannot be loaded ({' '.join(str(error).split())}). Fix: {fix}"
             )
-            while (asked := self._waiting.get()) is not None:
-                asked.fail(why)
+            while (pending := self._waiting.get()) is not None:
+                pending.fail(failure)
             return
         while batch := self._batch():
             try:
                 _answer(model, self._path, batch)
             except Exception as error:  # noqa: BLE001 - an answer that cannot be made is no answer that is never given
-                for asked in batch:
-                    asked.fail(TransportError(f"hf:{self._path}: {' '.join(str(error).split())}"))
+                for pending in batch:
+                    pending.fail(TransportError(f"hf:{self._path}: {' '.join(str(error).split())}"))
 
-    def _batch(self) -> list[_Asked]:
+    def _batch(self) -> list[_PendingRequest]:
         """Everything that waits, once something does; nothing at the end."""
-        found = [self._waiting.get()]
+        waiting = [self._waiting.get()]
         time.sleep(GATHER)
-        while found[-1] is not None and len(found) < MOST:
+        while waiting[-1] is not None and len(waiting) < MOST:
             try:
-                found.append(self._waiting.get_nowait())
+                waiting.append(self._waiting.get_nowait())
             except queue.Empty:
                 break
-        if found[-1] is None and len(found) > 1:
+        if waiting[-1] is None and len(waiting) > 1:
             self._waiting.put(None)  # these first, then the end
-        return [asked for asked in found if asked is not None]
+        return [pending for pending in waiting if pending is not None]
 
 
-def _answer(model: Any, name: str, batch: list[_Asked]) -> None:
+def _answer(model: Any, name: str, batch: list[_PendingRequest]) -> None:
     context = getattr(model.model.config, "max_position_embeddings", None) or 1 << 20
-    groups: dict[tuple[float, int], list[tuple[_Asked, str, int]]] = {}
-    for asked in batch:
-        prompt = _prompt(model, asked.body["messages"])
+    groups: dict[tuple[float, int], list[tuple[_PendingRequest, str, int]]] = {}
+    for pending in batch:
+        prompt = _prompt(model, pending.body["messages"])
         tokens = len(model.encode(prompt))
         room = (context - tokens) // ROOM * ROOM
-        if refusal := _refusal(asked.body, tokens, context, room):
-            asked.answer(400, refusal)
+        if refusal := _refusal(pending.body, tokens, context, room):
+            pending.answer(400, refusal)
             continue
-        key = (float(asked.body.get("temperature", 1.0)), min(int(asked.body.get("max_tokens", room)), room))
-        groups.setdefault(key, []).append((asked, prompt, tokens))
+        key = (
+            float(pending.body.get("temperature", 1.0)),
+            min(int(pending.body.get("max_tokens", room)), room),
+        )
+        groups.setdefault(key, []).append((pending, prompt, tokens))
     for (temperature, limit), members in groups.items():
-        seeds = [str(asked.body.get("seed")) for asked, _, _ in members]
+        seeds = [str(pending.body.get("seed")) for pending, _, _ in members]
         seed = int.from_bytes(hashlib.sha256(" ".join(seeds).encode()).digest()[:7], "big")
         prompts = [prompt for _, prompt, _ in members]
         drawn = model.complete(prompts, max_new_tokens=limit, temperature=temperature, seed=seed)
-        for (asked, _, tokens), (said,) in zip(members, drawn, strict=True):
-            asked.answer(200, _body(name, _cut(said.text, asked.body.get("stop")), said, tokens))
+        for (pending, _, tokens), (completion,) in zip(members, drawn, strict=True):
+            pending.answer(
+                200, _body(name, _cut(completion.text, pending.body.get("stop")), completion, tokens)
+            )
 
 
 def _prompt(model: Any, messages: list[dict[str, str]]) -> Any:
@@ -143,15 +148,15 @@ def _prompt(model: Any, messages: list[dict[str, str]]) -> Any:
 def _refusal(body: Mapping[str, Any], tokens: int, context: int, room: int) -> dict[str, Any] | None:
     """The error body for a request that cannot be answered; None for the others."""
     if room <= 0:
-        said, code = f"the prompt has {tokens} tokens, the context {context}", "context_length_exceeded"
+        reason, code = f"the prompt has {tokens} tokens, the context {context}", "context_length_exceeded"
     elif float(body.get("top_p", 1.0)) < 1:
-        said, code = (
+        reason, code = (
             "a checkpoint in process samples from all tokens: top_p must be 1",
             "invalid_request_error",
         )
     else:
         return None
-    return {"error": {"message": said, "type": "invalid_request_error", "code": code}}
+    return {"error": {"message": reason, "type": "invalid_request_error", "code": code}}
 
 
 def _cut(text: str, stops: Any) -> str:
@@ -163,8 +168,8 @@ def _cut(text: str, stops: Any) -> str:
 _numbers = itertools.count()
 
 
-def _body(name: str, text: str, said: Any, prompt_tokens: int) -> dict[str, Any]:
-    completion_tokens = len(said.tokens) + said.ended
+def _body(name: str, text: str, completion: Any, prompt_tokens: int) -> dict[str, Any]:
+    completion_tokens = len(completion.tokens) + completion.ended
     return {
         "id": f"chatcmpl-{next(_numbers)}",
         "object": "chat.completion",
@@ -174,7 +179,7 @@ def _body(name: str, text: str, said: Any, prompt_tokens: int) -> dict[str, Any]
             {
                 "index": 0,
                 "message": {"role": "assistant", "content": text},
-                "finish_reason": "stop" if said.ended else "length",
+                "finish_reason": "stop" if completion.ended else "length",
             }
         ],
         "usage": {

@@ -1,9 +1,9 @@
-"""How many calls one base URL is given at once: slow start, then additive increase, multiplicative decrease.
+"""The concurrency limit of one address: slow start, then additive increase and multiplicative decrease.
 
-One cut an episode: an overload is reported by every call that was in flight when it began, and only
-calls sent after a cut can say that the cut was not enough. How deep a cut goes follows the share of calls
-refused of late, as in DCTCP (Alizadeh et al., SIGCOMM 2010): half where all were refused, a few per cent
-where a few were, so that an endpoint that refuses 5 % whatever the load is still kept busy.
+There is one cut per overload: every call that was in flight when the overload started reports it, and only calls sent
+after a cut can show that the cut was not enough. The depth of a cut follows the recent share of refused calls, as in
+DCTCP (Alizadeh et al., SIGCOMM 2010): half if all were refused, a few per cent if a few were, so that an endpoint that
+refuses 5 % at any load is still kept busy.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 DEEPEST_CUT = 0.5
 MEMORY = 0.125  # weight of the latest round in the share of refusals
-WINDOW = 32  # answers at least before two windows are compared
-FULL = 0.6  # of the limit at the endpoint, for a window to say anything about it
-MUCH_MORE = 1.25  # in flight, for a comparison to mean something
-WORTH_IT = 1.05  # answers a second, for more in flight to be worth it
-HOLD = 20.0  # latencies without growth after a knee was found
+WINDOW = 32  # minimum number of answers in a window
+FULL = 0.6  # minimum share of the limit that must be in flight for a window to count
+MUCH_MORE = 1.25  # minimum ratio of calls in flight for two windows to be compared
+WORTH_IT = 1.05  # minimum ratio of answers per second that justifies more calls in flight
+HOLD = 20.0  # latencies without growth after the knee of the throughput was found
 
 
 @dataclass(slots=True)
 class _Window:
-    """Some answers in a row: enough to say how many were in flight on average (Little's law)."""
+    """Consecutive answers, enough to estimate how many calls were in flight on average (Little's law)."""
 
     since: float
     size: int
@@ -33,15 +33,20 @@ class _Window:
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """`flying` calls on average gave `rate` bytes of answers a second (bytes, since a stage with longer
-    answers is no slower an endpoint)."""
+    """The throughput of a window: `flying` calls in flight on average gave `rate` bytes of answers per second.
+
+    Bytes are counted and not answers, because longer answers do not mean a slower endpoint.
+    """
 
     flying: float
     rate: float
 
 
 class Controller:
-    """All times in seconds of one monotonic clock, given by the caller."""
+    """Sets the number of calls that may be in flight at one address, from `start` up to `most`.
+
+    All times are seconds of one monotonic clock, which the caller passes in.
+    """
 
     def __init__(self, start: int, most: int) -> None:
         self._limit = float(min(start, most))
@@ -49,22 +54,25 @@ class Controller:
         self._threshold = float(most)  # slow start ends here; a cut lowers it
         self._cut_at = -1.0
         self._paused_until = 0.0
-        self._refusal_share = 1.0  # nothing known: the first cut is the deepest
+        self._refusal_share = 1.0  # nothing is known yet: the first cut is the deepest
         self._round_at = 0.0  # a round ends with the first answer to a call sent in it
         self._round_answers = 0
         self._round_refusals = 0
         self._window: _Window | None = None
         self._before: _Point | None = None
-        self._doubted = False  # the last window looked past the knee too
+        self._doubted = False  # whether the last window looked past the knee too
         self.cuts = 0
 
     @property
     def limit(self) -> int:
+        """How many calls may be in flight now."""
         return int(self._limit)
 
     def succeeded(self, now: float, sent: float, size: int, *, busy: bool) -> None:
-        """A call sent at `sent` was answered with `size` bytes. Only a full pipe (`busy`) says that more
-        would fit."""
+        """Record that a call sent at `sent` was answered with `size` bytes.
+
+        The limit grows only if more calls wait (`busy`), since only then does an answer show that more would fit.
+        """
         self._count(now, sent, refused=False)
         window = self._window
         if window is None:
@@ -81,13 +89,13 @@ class Controller:
             self._limit = min(self._limit + step, float(self._most))
 
     def refused(self, now: float, sent: float) -> None:
-        """A 429: cut, unless a cut came after this call was sent."""
+        """Record a 429 and cut the limit, unless a cut was made after this call was sent."""
         self._count(now, sent, refused=True)
         if sent >= self._cut_at:
             self._cut(now, 1.0 - DEEPEST_CUT * self._refusal_share)
 
     def failed(self, now: float, pause: float) -> None:
-        """A 5xx or a broken connection says nothing about load: stay, and do not grow for a while."""
+        """Record a 5xx or a broken connection: the limit stays, because it shows no overload, but does not grow for `pause` seconds."""
         self._paused_until = max(self._paused_until, now + pause)
 
     def _count(self, now: float, sent: float, *, refused: bool) -> None:
@@ -108,13 +116,13 @@ class Controller:
         self._window = None
 
     def _judge(self, window: _Window, now: float) -> None:
-        """Past the knee more in flight means longer waits and no more answers: go back below it."""
+        """Lower the limit if it is past the knee, where more calls in flight mean longer waits and no more answers."""
         spell = max(now - window.since, 1e-9)
         point = _Point(window.waited / spell, window.work / spell)
         if point.flying < FULL * window.limit:
-            return  # something else than the endpoint holds the calls back, such as our own disk
+            return  # something else than the endpoint limits the calls, such as the local disk
         before = self._before
-        past = (
+        past_knee = (
             before is not None
             and point.flying > MUCH_MORE * before.flying
             and point.rate < WORTH_IT * before.rate
@@ -122,9 +130,9 @@ class Controller:
         )
         if before is None or point.flying <= before.flying or point.rate >= WORTH_IT * before.rate:
             self._before = point
-        if past and self._doubted and before is not None:
-            self._cut(now, before.flying / self._limit)  # back to what was enough
+        if past_knee and self._doubted and before is not None:
+            self._cut(now, before.flying / self._limit)  # back to the concurrency that sufficed
             self._before = before
             self._paused_until = now + HOLD * window.waited / window.answers
-            past = False
-        self._doubted = past  # once may be chance
+            past_knee = False
+        self._doubted = past_knee  # a single window may be chance

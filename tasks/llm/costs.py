@@ -1,4 +1,4 @@
-"""What completions cost: sums over a shard, kept with its result so that a resumed run still knows them."""
+"""The cost of completions: sums per role over a shard, stored with its output so that a resumed run still has them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from tasks.llm.request import Completion
 
 
 @dataclass(slots=True)
-class Bill:
-    """Sums over the completions of one role. `cached`: found in the ledger, paid by an earlier run;
-    `usd` counts them too: it is what the rows cost, whenever it was paid. `deferred` were not answered yet."""
+class RoleCosts:
+    """Sums over the completions of one role.
+
+    `cached` completions were in the ledger already, paid for by an earlier run. `usd` includes them: it is what the rows
+    cost, whenever it was paid. `deferred` calls have no answer yet.
+    """
 
     role: str
     model: str
@@ -26,10 +29,12 @@ class Bill:
     usd: float = 0.0
 
     @classmethod
-    def of(cls, endpoint: Endpoint) -> Bill:
+    def of(cls, endpoint: Endpoint) -> RoleCosts:
+        """Return empty sums for the role and model of an endpoint."""
         return cls(endpoint.role, endpoint.model)
 
     def add(self, done: Completion) -> None:
+        """Add one completion to the sums."""
         self.completions += 1
         self.cached += done.cached
         self.prompt_tokens += done.usage.prompt_tokens
@@ -39,17 +44,18 @@ class Bill:
         self.usd += done.cost
 
     def facts(self) -> dict[str, Any]:
+        """Return the sums as the facts that a stage stores with its output."""
         return {"bills": [asdict(self)], "deferred": self.deferred}
 
 
 def total(facts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The bills of many shards, one a role and model, in order of role."""
+    """Return the sums over many shards, one entry per role and model, in order of role. `facts` are those of the shards."""
     sums: dict[tuple[str, str], dict[str, Any]] = {}
     for fact in facts:
-        for bill in fact.get("bills", ()):
-            entry = sums.setdefault((bill["role"], bill["model"]), {**bill, **dict.fromkeys(_COUNTS, 0)})
+        for costs in fact.get("bills", ()):
+            entry = sums.setdefault((costs["role"], costs["model"]), {**costs, **dict.fromkeys(_COUNTS, 0)})
             for name in _COUNTS:
-                entry[name] += bill.get(name, 0)
+                entry[name] += costs.get(name, 0)
     return [sums[key] for key in sorted(sums)]
 
 

@@ -1,8 +1,8 @@
-"""What an endpoint turned out not to take, and the body that it is sent instead.
+"""Dialects: the fields that an endpoint does not accept, and the body that is sent to it instead.
 
-Nothing is guessed: a field is left out, renamed or changed after the endpoint refused a request because of it.
-The dialect decides only about the bytes that are sent. The key of a request and what the ledger stores as the
-request are those of the canonical form, whatever was left out.
+Nothing is guessed: a field is left out, renamed or changed only after the endpoint refused a request because of it. The
+dialect affects only the bytes that are sent. The completion key and the request in the ledger are always those of the
+canonical form, whatever was left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tasks.llm.request import Message, Request, encode
 if TYPE_CHECKING:
     from tasks.llm.wire import WireError
 
-LEAST_TEMPERATURE = 0.01  # stands for 0 where the endpoint wants a positive one
+LEAST_TEMPERATURE = 0.01  # sent instead of 0 to endpoints that require a positive temperature
 OPTIONAL = ("response_format", "seed", "stop", "top_p", "temperature")
 REFUSED = (400, 404, 415, 422)
 SCHEMA_FAILED = (
@@ -48,16 +48,19 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """`without` are the fields of the body that are left out. `system` is the role in which system texts are
-    sent; "" puts them before the first user text."""
+    """How a request is written for an endpoint.
+
+    `without` are the fields that are left out of the body. `cap` is the name of the token limit. `system` is the role in
+    which system texts are sent; "" puts them before the first user text.
+    """
 
     without: frozenset[str] = frozenset()
-    cap: str = "max_tokens"  # newer OpenAI models want max_completion_tokens
+    cap: str = "max_tokens"  # newer OpenAI models require max_completion_tokens
     system: str = "system"
     least_temperature: float = 0.0
 
     def notes(self) -> tuple[str, ...]:
-        """What differs from what was asked for, for reports and lineage."""
+        """Return what differs from the request, for reports and lineage."""
         notes = [f"{name} left out" for name in OPTIONAL if name in self.without]
         if self.cap != "max_tokens":
             notes.append(f"max_tokens sent as {self.cap}")
@@ -71,7 +74,7 @@ class Dialect:
 
 
 def body(request: Request, dialect: Dialect) -> bytes:
-    """The JSON to POST to /chat/completions."""
+    """Return the JSON body to POST to /chat/completions."""
     fields: dict[str, Any] = {"model": request.model, "messages": _messages(request.messages, dialect)}
     fields[dialect.cap] = request.max_tokens
     fields["temperature"] = max(request.temperature, dialect.least_temperature)
@@ -104,22 +107,28 @@ def _messages(messages: Sequence[Message], dialect: Dialect) -> list[Message]:
 
 
 def adapted(dialect: Dialect, request: Request, status: int, error: WireError) -> Dialect | None:
-    """The dialect without what a refusal complains of; None where it complains of nothing that was sent.
-    Each step leaves less to complain of, so that a chain of refusals ends."""
-    said = f"{error.param} {error.message} {error.code}".lower()
+    """Return the dialect without what a refusal complains of, or None if it names nothing that was sent.
+
+    Each step leaves less to refuse, so that a chain of refusals ends.
+    """
+    complaint = f"{error.param} {error.message} {error.code}".lower()
     sent = fields_of(request, dialect)
     schema = "response_format" in sent
-    if schema and status in (*REFUSED, *SCHEMA_FAILED) and _SCHEMA.search(said):
+    if schema and status in (*REFUSED, *SCHEMA_FAILED) and _SCHEMA.search(complaint):
         return _less(dialect, "response_format")
     if schema and status == 501:
         return _less(dialect, "response_format")  # "not implemented" without a word: nothing else is unusual
     if status not in (400, 422):
         return None
-    return _cap(dialect, said) or _roles(dialect, request, said) or _field(dialect, request, said, sent)
+    return (
+        _cap(dialect, complaint)
+        or _roles(dialect, request, complaint)
+        or _field(dialect, request, complaint, sent)
+    )
 
 
 def fields_of(request: Request, dialect: Dialect) -> frozenset[str]:
-    """The fields of the body that an endpoint may lack."""
+    """Return the optional fields that the body of a request contains in a dialect."""
     sent = {"temperature", "top_p"}
     if request.seed is not None:
         sent.add("seed")
@@ -134,41 +143,46 @@ def _less(dialect: Dialect, name: str) -> Dialect:
     return replace(dialect, without=dialect.without | {name})
 
 
-def _cap(dialect: Dialect, said: str) -> Dialect | None:
-    if dialect.cap == "max_tokens" and "max_completion_tokens" in said:
+def _cap(dialect: Dialect, complaint: str) -> Dialect | None:
+    if dialect.cap == "max_tokens" and "max_completion_tokens" in complaint:
         return replace(dialect, cap="max_completion_tokens")
     refused = re.search(
-        r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|extra|not permitted|not allowed", said
+        r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|extra|not permitted|not allowed",
+        complaint,
     )
-    if dialect.cap == "max_tokens" and "max_tokens" in said and refused:
+    if dialect.cap == "max_tokens" and "max_tokens" in complaint and refused:
         return replace(dialect, cap="max_completion_tokens")
     return None
 
 
-def _roles(dialect: Dialect, request: Request, said: str) -> Dialect | None:
+def _roles(dialect: Dialect, request: Request, complaint: str) -> Dialect | None:
     if not dialect.system or not any(m.get("role") == "system" for m in request.messages):
         return None
-    named = re.search(r"\bsystem\b|\bdeveloper\b|\broles?\b", said)
-    about = re.search(r"\broles?\b|\bmessages?\b|\binstructions?\b|\bprompts?\b|alternate", said)
-    if not named or not about or not (_NOT_TAKEN.search(said) or "alternate" in said):
+    named = re.search(r"\bsystem\b|\bdeveloper\b|\broles?\b", complaint)
+    about = re.search(r"\broles?\b|\bmessages?\b|\binstructions?\b|\bprompts?\b|alternate", complaint)
+    if not named or not about or not (_NOT_TAKEN.search(complaint) or "alternate" in complaint):
         return None
-    if dialect.system == "system" and "developer" in said:
+    if dialect.system == "system" and "developer" in complaint:
         return replace(dialect, system="developer")
     return replace(dialect, system="")
 
 
-def _field(dialect: Dialect, request: Request, said: str, sent: frozenset[str]) -> Dialect | None:
-    if not _NOT_TAKEN.search(said):
+def _field(dialect: Dialect, request: Request, complaint: str, sent: frozenset[str]) -> Dialect | None:
+    if not _NOT_TAKEN.search(complaint):
         return None
     if (
         "temperature" in sent
-        and _NAMES["temperature"].search(said)
-        and not ("top_p" in sent and _NAMES["top_p"].search(said))
+        and _NAMES["temperature"].search(complaint)
+        and not ("top_p" in sent and _NAMES["top_p"].search(complaint))
     ):
-        if request.temperature < LEAST_TEMPERATURE and not dialect.least_temperature and _VALUE.search(said):
+        if (
+            request.temperature < LEAST_TEMPERATURE
+            and not dialect.least_temperature
+            and _VALUE.search(complaint)
+        ):
             return replace(dialect, least_temperature=LEAST_TEMPERATURE)
         return _less(dialect, "temperature")
     for name in ("top_p", "seed", "stop"):
-        if name in sent and _NAMES[name].search(said):
+        if name in sent and _NAMES[name].search(complaint):
             return _less(dialect, name)
     return None

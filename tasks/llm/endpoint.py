@@ -1,10 +1,12 @@
-"""Where a model is reached, within which limits, and the errors that stop a run at once."""
+"""Endpoints: the addresses of a model, the limits of its calls, and the errors that stop a run at once."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -14,25 +16,24 @@ from storage.errors import ForPeople
 from tasks.llm.redaction import Redactor
 
 EMBEDDED = "embedded"
-IN_PROCESS = "vllm:"  # a model name that begins so is run by a worker process of this machine
-CHECKPOINT = "hf:"  # one that begins so is a Hugging Face checkpoint, continued in this process
+IN_PROCESS = "vllm:"  # prefix of a model that a vLLM worker process on this machine runs
+CHECKPOINT = "hf:"  # prefix of a Hugging Face checkpoint that answers in this process
 
 
 class EndpointError(ForPeople, ValueError):
-    """No call to this endpoint can succeed; one line with the setting to mend. Never holds the key."""
+    """No call to this endpoint can succeed. The message is one line with the setting to fix and never contains the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A model by the role it plays (teacher, critic, ...).
+    """The model of one role (teacher, critic, ...) and how it is reached.
 
-    `base_urls` end before /chat/completions (`https://host/v1`); several are used as one pool; None or
-    "embedded" is the rule-based teacher in this process. Prices in USD per million tokens. `revision`
-    is part of every key: change it when the weights behind the name change. `accept_models` are
-    names that answers may carry besides `model` (gateways that rename). `wait_ready` is how many
-    seconds a server that still loads its weights is waited for. `secrets` are what else must not be stored if it is
-    echoed, such as the keys of other endpoints. `python` and `options` are those of the
-    worker that runs a `vllm:` model.
+    `base_urls` end before /chat/completions (`https://host/v1`); several form an endpoint pool; None or "embedded" is the
+    embedded teacher in this process. Prices are in USD per million tokens. `revision` is part of every completion key:
+    change it when the weights behind the name change. `accept_models` are further model names that answers may carry, for
+    gateways that rename models. `wait_ready` is how many seconds to wait for a server that still loads its weights.
+    `secrets` are further texts that must not be stored if they are echoed, such as the keys of other endpoints. `python`
+    and `options` configure the worker that runs a `vllm:` model.
     """
 
     role: str
@@ -48,7 +49,9 @@ class Endpoint:
     python: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     secrets: Sequence[str] = field(default=(), repr=False)
-    configured_by: str = ""  # the role whose settings it has: unset roles use the teacher's
+    configured_by: str = (
+        ""  # the role whose settings it uses: roles without settings use those of the teacher
+    )
 
     def __post_init__(self) -> None:
         urls = [self.base_urls] if isinstance(self.base_urls, str) else list(self.base_urls or ())
@@ -63,6 +66,7 @@ class Endpoint:
 
     @property
     def embedded(self) -> bool:
+        """Whether this is the embedded teacher."""
         return not self.base_urls and not self.model.startswith((IN_PROCESS, CHECKPOINT))
 
     def setting(self, name: str) -> str:
@@ -76,10 +80,11 @@ class Endpoint:
 
     @property
     def redactor(self) -> Redactor:
+        """The redactor of all secrets of this endpoint."""
         return _redactor((*self.own_secrets(), *self.secrets), tuple(self.headers.values()))
 
     def own_secrets(self) -> Iterator[str]:
-        """The key, and what the base URLs hold besides hosts and paths."""
+        """Yield the API key, and the users, passwords and query values of the base URLs."""
         if self.api_key is not None:
             yield self.api_key.get_secret_value()
         for url in self.base_urls or ():
@@ -90,7 +95,7 @@ class Endpoint:
                     yield value
 
     def request_headers(self) -> dict[str, str]:
-        """The headers of every call. They hold the key: never log them."""
+        """Return the headers of every call. They contain the key: never log them."""
         headers = {"Content-Type": "application/json", "Accept": "application/json", **self.headers}
         # A key read from a file often ends in a newline, which no header may hold.
         if self.api_key is not None and (key := self.api_key.get_secret_value().strip()):
@@ -98,11 +103,11 @@ class Endpoint:
         return headers
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """USD."""
+        """Return the cost of a call in USD."""
         return (prompt_tokens * self.price_in + completion_tokens * self.price_out) / 1e6
 
-    def stopped_by(self, host: str, status: int, said: str) -> EndpointError | None:
-        """The error that stops a run, for a status that no retry helps; None for the others."""
+    def stopped_by(self, host: str, status: int, reason: str) -> EndpointError | None:
+        """Return the error that stops a run, for a status that no retry can change; None for the others."""
         fixes = {
             401: f"set {self.setting('API_KEY')} to a key that may use {self.model}",
             402: f"top up the account of {self.setting('API_KEY')}",
@@ -112,28 +117,27 @@ class Endpoint:
             429: f"raise the quota, which is used up, with the provider, or set {self.setting('API_KEY')} to another key",
         }
         fix = fixes[405] if 300 <= status < 400 else fixes.get(status)
-        return EndpointError(f"{self.role} endpoint {host}: {said}. Fix: {fix}") if fix else None
+        return EndpointError(f"{self.role} endpoint {host}: {reason}. Fix: {fix}") if fix else None
 
     def redact(self, text: str) -> str:
-        """`text` without the API key, the values of the headers, and what the base URLs hold besides hosts and paths;
-        on one line, at most 300 characters: redacted first, then cut."""
+        """Return `text` without the secrets of the endpoint (API key, values of headers, credentials in base URLs), on one
+        line of at most 300 characters. It is redacted before it is cut."""
         return " ".join(self.redactor.text(text).split())[:300]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """Times in seconds.
+    """The limits of an engine. Times are in seconds.
 
-    `deadline` is the total of one request over all its tries and waits between them (not counting the
-    time that the engine itself holds it back). `malformed_retries` are the further tries after an
-    answer that cannot be read, over all runs that share a ledger; `unusable_in_a_row` such answers of one kind, with no
-    usable one between them, end the run. `breaker_after` failures in a row open the circuit breaker;
-    `unreachable_after` without one answer ends the run (two minutes, or the endpoint's `wait_ready`, where
-    it never answered at all). Requests that wait while nothing happens (no call let through, answered or failed,
-    no health check ended) for `deadline` and `stalled_after` together end the run: a hang gets a name.
-    `max_in_flight` is shared out among the endpoint's base URLs. `window` requests at most are
-    between input and output at once (0: chosen from max_in_flight). `offline` asks nobody: what the
-    ledger does not hold comes back as error "offline".
+    `deadline` is the timeout of one request over all its tries and the waits between them, without the time that it
+    waits for admission. `malformed_retries` is the number of retries after answers that cannot be used, over all runs
+    that share a ledger; `unusable_in_a_row` such answers with no usable one between them stop the run. `breaker_after`
+    failures in a row open the circuit breaker; `unreachable_after` without an answer stops the run (two minutes, or the
+    endpoint's `wait_ready`, if it never answered at all). If requests wait while nothing happens (no call admitted,
+    answered or failed, no health check ended) for `deadline` and `stalled_after` together, the run stops with an error.
+    `max_in_flight` is divided among the base URLs. At most `window` requests are between input and output at once (0:
+    chosen from `max_in_flight`). With `offline` nothing is sent: requests whose answer is not in the ledger fail with the
+    error "offline".
     """
 
     max_in_flight: int = 64
@@ -158,6 +162,7 @@ class EngineLimits:
 
     @property
     def spread(self) -> int:
+        """How many requests may be between input and output at once."""
         return self.window or max(1024, 8 * self.max_in_flight)
 
 
@@ -167,10 +172,33 @@ def _redactor(secrets: tuple[str, ...], headers: tuple[str, ...]) -> Redactor:
 
 
 def host_of(url: str) -> str:
-    """The host and port of a URL: without the user, the password and the path that may be secret."""
+    """Return the host and port of a URL, without the user, password and path, which may be secret."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "?"
     return f"{parts.hostname}{port}" if parts.hostname else "?"
+
+
+# files that decide what a checkpoint answers
+_DECIDING = ("config", "generation_config", "tokenizer", "special_tokens", "added_tokens", "vocab", "merges", "chat_template")  # fmt: skip
+
+
+def revision_of(model: str) -> str:
+    """Return the revision of a checkpoint `hf:FOLDER`: a digest of its files, which changes when the folder is written
+    again. Empty for every other model. It is part of every completion key."""
+    folder = Path(model.removeprefix(CHECKPOINT))
+    if not model.startswith(CHECKPOINT) or not folder.is_dir():
+        return ""
+    files = [path for path in sorted(folder.iterdir()) if path.name.startswith(_DECIDING) or path.suffix == ".safetensors"]  # fmt: skip
+    return _digest(tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+
+
+@lru_cache(maxsize=64)
+def _digest(files: tuple[tuple[str, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for name, _, _ in files:
+        with open(name, "rb") as file:
+            digest.update(Path(name).name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The base URLs of one model: a circuit breaker each, and the least loaded one for the next call."""
+"""The endpoint pool: the addresses of one model, each with a circuit breaker; a call goes to the least loaded."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from tasks.llm.concurrency import Controller
 from tasks.llm.transport import Transport
 
 
-class Lane:
-    """One base URL: how it is reached, how much it is given, whether it is in use."""
+class Address:
+    """One base URL with its transport, its concurrency controller and its circuit breaker."""
 
     def __init__(self, name: str, transport: Transport, controller: Controller, breaker: Breaker) -> None:
         self.name = name
@@ -19,22 +19,22 @@ class Lane:
 
     @property
     def room(self) -> int:
-        """How many more calls may be sent now."""
+        """How many more calls may be sent to this address now."""
         if self.breaker.state is State.CLOSED:
             return self.controller.limit - self.in_flight
-        return int(
-            self.breaker.trial_due
-        )  # whatever hung before the breaker opened does not count against it
+        # Calls that have hung since before the breaker opened do not count against the trial.
+        return int(self.breaker.trial_due)
 
     @property
     def load(self) -> float:
+        """The share of the concurrency limit that is in use."""
         return self.in_flight / max(1, self.controller.limit)
 
 
-def least_loaded(lanes: list[Lane]) -> Lane | None:
-    """The lane with room whose share in use is smallest; None where all are full or left out."""
-    best: Lane | None = None
-    for lane in lanes:
-        if lane.room > 0 and (best is None or lane.load < best.load):
-            best = lane
+def least_loaded(addresses: list[Address]) -> Address | None:
+    """Return the address with room whose load is lowest, or None if all are full or their breakers are open."""
+    best: Address | None = None
+    for address in addresses:
+        if address.room > 0 and (best is None or address.load < best.load):
+            best = address
     return best

@@ -1,17 +1,16 @@
-"""The engine that everything in the project asks models through.
+"""The engine through which the whole project calls models.
 
-`Engine.run` is an ordinary generator: requests in, completions out in the same order, both streamed.
-Behind it one event loop in a thread of its own keeps the endpoint full for all runs of the engine at
-once. What the ledger holds is never asked for again, nor is a key that is being asked for already.
+`Engine.run` is an ordinary generator: requests in, completions out in the same order, both streamed. One event loop in
+a thread of its own sends the calls of all runs of the engine. A request whose answer is in the ledger, or that is in
+flight already, is not sent again.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -40,18 +39,17 @@ __all__ = [
     "Usage",
 ]
 
-CHUNK = 128  # requests looked up in the ledger together
-WATCH = 5.0  # seconds between the watchdog's looks
-PATIENCE = 0.005  # seconds that a slow source is waited for before what it gave is sent
+CHUNK = 128  # requests that are looked up in the ledger together
+WATCH = 5.0  # seconds between the checks of the watchdog
+PATIENCE = 0.005  # seconds to wait for a slow source before the requests that it gave are sent
 
 
 class Engine:
-    """One endpoint, one ledger, one concurrency controller. Thread-safe; `close` it, or use `with`.
+    """Sends requests to one endpoint and stores the answers in one ledger. Thread-safe; `close` it, or use `with`.
 
-    `budget` is shared with the other engines of a run. `transports` replaces the endpoint's own
-    (one a base URL), for an application served in this process. `through` sees the requests of every
-    run first: `batch.Batches.through` has them answered by batches before the run asks for the rest.
-    `run` is whose calls these are, for the ledger's sums.
+    `budget` is shared with the other engines of a run. `transports` replaces the endpoint's own (one per base URL), for
+    an application served in this process. `through` gets the requests of every run first: `batch.Batches.through` has
+    them answered by batches before the run sends the rest. `run` is the name under which the ledger sums the calls.
     """
 
     def __init__(
@@ -73,54 +71,34 @@ class Engine:
         self._entries: dict[str, Entry] = {}
         self._lock = threading.Lock()
         self._runtime = Runtime(endpoint, ledger, self.limits, self._meter, budget, transports, run)
-        self._follow = ThreadPoolExecutor(1, thread_name_prefix=f"{endpoint.role}-again")
+        self._follow_ups = ThreadPoolExecutor(1, thread_name_prefix=f"{endpoint.role}-again")
 
     def run(self, requests: Iterable[Request], check: Check | None = None) -> Iterator[Completion]:
-        """The completions of `requests`, in their order; memory is bounded by `limits.window`.
+        """Yield the completions of `requests`, in their order; memory is bounded by `limits.window`.
 
-        `check` says what is wrong with an answer (None: nothing): the model is shown its answer and
-        the error once, and a second failure comes back with `error` "rejected: ...". It runs in any
-        thread. Raises EndpointError or BudgetExceeded at the first request that was therefore not
-        answered, after everything in flight has landed in the ledger.
+        `check` returns what is wrong with an answer, or None. A rejected answer is re-asked once, with the answer and
+        the error quoted; a second failure has the `error` "rejected: ...". `check` may run in any thread. Raises
+        EndpointError or BudgetExceeded at the first request that was not answered because of it, after all calls in
+        flight have been stored.
         """
-        for batch in self._batches(self._source(requests), check, threading.Event(), threading.Event()):
+        for batch in self._batches(self._source(requests), check):
             yield from batch
 
-    async def arun(
-        self, requests: Iterable[Request], check: Check | None = None
-    ) -> AsyncIterator[Completion]:
-        """`run` for callers that live in an event loop of their own."""
-        wake, over = threading.Event(), threading.Event()
-        batches = self._batches(self._source(requests), check, wake, over)
-        loop = asyncio.get_running_loop()
-        pending: asyncio.Future[list[Completion] | None] | None = None
-        try:
-            while True:
-                pending = loop.run_in_executor(None, next, batches, None)
-                batch = await asyncio.shield(pending)
-                if batch is None:
-                    return
-                for completion in batch:
-                    yield completion
-        finally:
-            over.set()
-            wake.set()
-            if pending is not None:
-                await asyncio.wait([pending])
-            batches.close()
-
     def check(self) -> list[str]:
-        """Ask every base URL for its models, before any paid work; the names served, sorted. EndpointError
-        if none answers within `endpoint.wait_ready` seconds, or the key or the model is refused.
-        The embedded teacher is always ready."""
+        """Return the names of the models that the endpoint serves, sorted, before any paid call.
+
+        Every base URL is tried. Raises EndpointError if none answers within `endpoint.wait_ready` seconds, or if the
+        key or the model is refused. The embedded teacher is always ready. Returns an empty list when offline.
+        """
         return [] if self.limits.offline else self._runtime.probe()
 
     def stats(self) -> Stats:
+        """Return the counters of the engine so far."""
         return self._runtime.stats()
 
     def close(self) -> None:
-        """Lands what is in flight, then ends the event loop. Nothing new is sent."""
-        self._follow.shutdown(wait=True, cancel_futures=True)
+        """Wait for the calls in flight, then end the event loop. No new call is sent."""
+        self._follow_ups.shutdown(wait=True, cancel_futures=True)
         self._runtime.close()
 
     def __enter__(self) -> Engine:
@@ -133,14 +111,15 @@ class Engine:
         return iter(requests) if self._through is None else self._through(requests)
 
     def _batches(
-        self, source: Iterator[Request], check: Check | None, wake: threading.Event, over: threading.Event
+        self, source: Iterator[Request], check: Check | None
     ) -> Generator[list[Completion], None, None]:
         spread = self.limits.spread
-        refill = min(CHUNK, max(1, spread // 4))  # less than this is not worth a look into the ledger
+        refill = min(CHUNK, max(1, spread // 4))  # fewer are not worth a query of the ledger
+        wake = threading.Event()
         window: deque[Slot] = deque()
         more = True
         try:
-            while (more or window) and not over.is_set():
+            while more or window:
                 while more and spread - len(window) >= refill and not (window and window[0].done):
                     fresh, more = _pull(source, min(CHUNK, spread - len(window)))
                     slots = [Slot(request, self.endpoint.revision, check, wake) for request in fresh]
@@ -158,24 +137,27 @@ class Engine:
                     self._wait(wake)
         finally:
             for slot in window:
-                slot.gone = True
+                slot.abandoned = True
 
     def _wait(self, wake: threading.Event) -> None:
-        """Until a slot has its end. EndpointError where nothing has happened for too long: no way of
-        waiting in the engine is to go on for ever without a word."""
+        """Wait until a slot is done.
+
+        Raises EndpointError if nothing has happened for too long, so that no fault of the engine can hang a run
+        without an error.
+        """
         patience = self.limits.deadline + self.limits.stalled_after
-        began = time.monotonic()
+        started = time.monotonic()
         while not wake.wait(min(WATCH, patience / 4)):
-            quiet = time.monotonic() - max(began, self._meter.moved_at)
+            quiet = time.monotonic() - max(started, self._meter.moved_at)
             if not self._runtime.dead and quiet < patience:
                 continue
-            what = (
+            problem = (
                 "its event loop has ended"
                 if self._runtime.dead
                 else f"nothing has happened for {quiet:.0f} s"
             )
             stalled = EndpointError(
-                f"the {self.endpoint.role} engine has stalled: {what} while requests wait "
+                f"the {self.endpoint.role} engine has stalled: {problem} while requests wait "
                 f"({self._runtime.state()}). Fix: run again (what is paid for is kept) and report this line; "
                 f"slow endpoints need a longer MATHMILL_STALLED_SECONDS"
             )
@@ -183,8 +165,10 @@ class Engine:
             raise stalled
 
     def _claim(self, slots: list[Slot]) -> None:
-        """Join keys that are being asked for; look the others up; send for what is not there. A key is
-        claimed before it is looked up and let go of after it is durable, so none slips between."""
+        """Join the keys that are in flight, look the others up in the ledger, and send what is missing.
+
+        A key is claimed before it is looked up and released after its answer is stored, so none is sent twice.
+        """
         fresh = []
         with self._lock:
             for slot in slots:
@@ -197,10 +181,10 @@ class Engine:
         if not fresh:
             return
         try:
-            found = self.ledger.get_many((entry.key for entry in fresh), failed=True)
+            stored_by_key = self.ledger.get_many((entry.key for entry in fresh), failed=True)
             missing = []
             for entry in fresh:
-                stored = found.get(entry.key)
+                stored = stored_by_key.get(entry.key)
                 known = (
                     first_answer(stored, entry.request, entry.key, self.endpoint.names) if stored else None
                 )
@@ -223,8 +207,8 @@ class Engine:
             raise
 
     def _given_up(self, entry: Entry, stored: Sequence[Stored]) -> Completion | None:
-        """The last of the unusable answers to a key, if there were as many as there are tries; else None, and they
-        count as tries of this run."""
+        """Return the last unusable answer to a key if the retries are used up; else None, and the unusable answers
+        count as retries of this run."""
         readings = unusable_before(stored, entry.request, entry.key, self.endpoint.names)
         entry.unusable = len(readings)
         if len(readings) <= self.limits.malformed_retries:
@@ -234,12 +218,12 @@ class Engine:
     def _resolve(
         self, entry: Entry, completion: Completion | None, failure: BaseException | None = None
     ) -> None:
-        """Hand an entry's end to all that wait for it. Called from any thread, effective once."""
+        """Deliver the result of an entry to all slots that wait for it. Called from any thread; only the first call counts."""
         with self._lock:
             if self._entries.get(entry.key) is not entry:
                 return
-            if isinstance(failure, Abandoned) and entry.wanted():
-                # Somebody joined after the last one had left: it is wanted after all.
+            if isinstance(failure, Abandoned) and entry.has_waiters():
+                # A run joined after the last one had left: send the call after all.
                 try:
                     self._runtime.send([entry], self._resolve)
                 except RuntimeError as closed:
@@ -255,15 +239,15 @@ class Engine:
             free = completion.cached or number > 0
             if free and completion.kind is not Failure.OFFLINE:
                 self._meter.cached(slot.request.tag)
-            self._land(
+            self._deliver(
                 slot, replace(completion, cached=True) if free and not completion.cached else completion
             )
 
-    def _land(self, slot: Slot, completion: Completion) -> None:
-        """The slot's completion, unless it is to be asked for with a larger cap or once more."""
+    def _deliver(self, slot: Slot, completion: Completion) -> None:
+        """Complete a slot, unless its request is to be sent with a larger token limit or re-asked."""
         try:
-            again = self._again(slot, completion)
-        except Exception as error:  # noqa: BLE001 - the caller's own check failed: it is told in its thread
+            again = self._follow_up(slot, completion)
+        except Exception as error:  # noqa: BLE001 - the caller's own check failed: raised again in its thread
             slot.failure = error
             slot.wake.set()
             return
@@ -272,14 +256,15 @@ class Engine:
             return
         slot.ask(again, self.endpoint.revision)
         try:
-            self._follow.submit(self._claim_again, slot).add_done_callback(
+            self._follow_ups.submit(self._claim_again, slot).add_done_callback(
                 lambda future: self._end_closed(slot) if future.cancelled() else None
             )
         except RuntimeError as closed:
             slot.failure = closed
             slot.wake.set()
 
-    def _again(self, slot: Slot, completion: Completion) -> Request | None:
+    def _follow_up(self, slot: Slot, completion: Completion) -> Request | None:
+        """Return the request to send after a completion, or None if the slot has its completion."""
         request = slot.request
         if completion.error is not None:
             slot.completion = slot.fallback or completion
@@ -303,7 +288,7 @@ class Engine:
             slot.completion = slot.fallback
             return None
         slot.reasked = True
-        return request.asked_again(completion.text or "", wrong)
+        return request.reask(completion.text or "", wrong)
 
     def _end_closed(self, slot: Slot) -> None:
         slot.failure = RuntimeError(f"the {self.endpoint.role} engine was closed")
@@ -312,17 +297,17 @@ class Engine:
     def _claim_again(self, slot: Slot) -> None:
         try:
             self._claim([slot])
-        except BaseException as error:  # noqa: BLE001 - told to the run that waits for the slot
+        except BaseException as error:  # noqa: BLE001 - raised again in the run that waits for the slot
             slot.failure = error
             slot.wake.set()
 
 
 def _pull(source: Iterator[Request], most: int) -> tuple[list[Request], bool]:
-    """Up to `most` requests, fewer from a slow source; and whether there may be more."""
-    found: list[Request] = []
-    began = time.monotonic()
+    """Return up to `most` requests, fewer from a slow source, and whether there may be more."""
+    requests: list[Request] = []
+    started = time.monotonic()
     for request in source:
-        found.append(request)
-        if len(found) >= most or time.monotonic() - began > PATIENCE:
-            return found, True
-    return found, False
+        requests.append(request)
+        if len(requests) >= most or time.monotonic() - started > PATIENCE:
+            return requests, True
+    return requests, False

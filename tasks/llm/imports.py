@@ -1,5 +1,7 @@
-"""Completions made elsewhere, into the ledger: Batch outputs, JSON lines of messages and completion,
-ledger exports. A night can then run with no model at all (`--offline`)."""
+"""Import of completions into the ledger: Batch outputs, JSON lines with messages and completion, and ledger exports.
+
+A night can then run without any model (`--offline`).
+"""
 
 from __future__ import annotations
 
@@ -20,22 +22,21 @@ from storage.ledger import Call, CallUsage, Ledger, LedgerError
 from tasks.llm import wire
 from tasks.llm.recording import first_answer, judged
 from tasks.llm.redaction import Redactor
-from tasks.llm.request import Request, key_of
-from tasks.llm.unread import request_of
+from tasks.llm.request import Request, key_of, request_of
 
 SETTINGS = ("model", "temperature", "top_p", "max_tokens", "seed", "sample_index", "response_schema", "stop")
 _NOTHING_SECRET = Redactor(())
-AT_ONCE = 500  # answers in one look into the ledger and one commit
+AT_ONCE = 500  # answers per query and commit of the ledger
 
 
 class ImportProblem(ForPeople, ValueError):
-    """A file that cannot be imported; one line with the file, the line and the mend."""
+    """A file that cannot be imported. The message is one line with the file, the line and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer to put: the canonical request, the raw chat-completions body, what it was bought for
-    (USD per million tokens), and the run that pays."""
+    """One answer to import: the canonical request, the raw chat-completions body, the prices (USD per million tokens) and
+    the run that pays."""
 
     canonical: bytes
     raw: bytes
@@ -51,7 +52,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How an import went: answers put, keys answered before, lines that hold no answer (by reason)."""
+    """The counts of an import: answers stored, keys that had an answer before, and lines without an answer by reason."""
 
     put: int
     known: int
@@ -64,14 +65,14 @@ def take(
     *,
     defaults: Mapping[str, Any] | None = None,
     revision: str = "",
-    asked: Path | None = None,
+    requests_file: Path | None = None,
 ) -> Taken:
-    """Import `path` (.gz too), whichever of the known formats its lines have.
+    """Import the completions in `path`, which may be compressed (.gz); the format is recognised from the first line.
 
-    Batch outputs need their requests: those of a batch that mathmill wrote lie beside it, those of
-    others are given as `asked` (the batch's input file). Lines of messages and completion may say
-    their own model, temperature, ...; `defaults` fills in what they do not. What a night asks for is
-    found only if model, revision, parameters and messages are the same. Raises ImportProblem.
+    Batch outputs need their requests: mathmill writes them beside its own batches; for others `requests_file` is the
+    input file of the batch. Lines with messages and completion may state their model, temperature, ...; `defaults` fills
+    in what they omit. A night uses an imported completion only if model, revision, parameters and messages are equal.
+    Raises ImportProblem if a line cannot be read, and LedgerError if the file cannot be.
     """
     first = next(_lines(path), None)
     if first is None:
@@ -81,7 +82,7 @@ def take(
         return Taken(put, known, {})
     skipped: Counter[str] = Counter()
     if "custom_id" in first and "response" in first:
-        answers = from_batch(path, _requests(path, asked, revision), skipped)
+        answers = from_batch(path, _requests(path, requests_file, revision), skipped)
     elif "messages" in first:
         answers = _from_messages(path, defaults or {}, revision)
     else:
@@ -95,7 +96,7 @@ def take(
 
 @dataclass(slots=True)
 class Sums:
-    """What was put: how many answers, with what was paid for them; and how many keys were known."""
+    """How many answers were stored, their tokens and cost in USD, and how many keys had an answer before."""
 
     put: int = 0
     known: int = 0
@@ -106,7 +107,7 @@ class Sums:
 
 
 def put_answers(ledger: Ledger, answers: Iterable[Answer], redactor: Redactor = _NOTHING_SECRET) -> Sums:
-    """Put answers whose key is not answered yet, without the secrets of `redactor`, durable and billed."""
+    """Store the answers whose key has none yet, without the secrets of `redactor`, and record their usage."""
     sums = Sums()
     source = iter(answers)
     while batch := list(itertools.islice(source, AT_ONCE)):
@@ -154,8 +155,11 @@ def put_answers(ledger: Ledger, answers: Iterable[Answer], redactor: Redactor = 
 def from_batch(
     path: Path, requests: Mapping[str, tuple[bytes, str]], skipped: Counter[str], **bought: Any
 ) -> Iterator[Answer]:
-    """The answers of a Batch output or error file; `requests` by custom_id: canonical form and tag.
-    Lines without an answer (expired, cancelled, server errors) are counted in `skipped`."""
+    """Yield the answers of a Batch output or error file.
+
+    `requests` maps each custom_id to the canonical request and its tag. Lines without an answer (expired, cancelled,
+    server errors) are counted in `skipped`. `bought` are further fields of the answers, such as role and prices.
+    """
     for number, line in enumerate(_lines(path), 1):
         response, custom_id = line.get("response"), str(line.get("custom_id"))
         if not isinstance(response, dict) or not isinstance(response.get("body"), dict):
@@ -175,31 +179,33 @@ def from_batch(
         yield Answer(canonical, raw, status, model, tag=tag, **bought)
 
 
-def asked_beside(path: Path) -> dict[str, tuple[bytes, str]]:
-    """The requests that `batch.py` wrote beside a batch's files: custom_id -> (canonical, tag)."""
+def read_requests(path: Path) -> dict[str, tuple[bytes, str]]:
+    """Return the requests that `batch.py` wrote beside the files of a batch, as custom_id -> (canonical, tag)."""
     return {line["key"]: (line["canonical"].encode(), line["tag"]) for line in _lines(path)}
 
 
-def _requests(path: Path, asked: Path | None, revision: str) -> dict[str, tuple[bytes, str]]:
+def _requests(path: Path, requests_file: Path | None, revision: str) -> dict[str, tuple[bytes, str]]:
     beside = path.with_name(path.name.split(".")[0] + ".asked.jsonl")
-    if asked is None:
+    if requests_file is None:
         if not beside.exists():
             raise ImportProblem(f"{path} is a Batch output: give the batch's input file as well")
-        return asked_beside(beside)
-    found = {}
-    for number, line in enumerate(_lines(asked), 1):
+        return read_requests(beside)
+    requests = {}
+    for number, line in enumerate(_lines(requests_file), 1):
         body = line.get("body")
         if not isinstance(body, dict) or "custom_id" not in line:
-            raise ImportProblem(f"{asked}, line {number}: not a line of a Batch input (custom_id, body)")
+            raise ImportProblem(
+                f"{requests_file}, line {number}: not a line of a Batch input (custom_id, body)"
+            )
         settings = {name: body[name] for name in SETTINGS if name in body}
         if (cap := body.get("max_completion_tokens")) is not None:
             settings["max_tokens"] = cap
         form = body.get("response_format")
         if isinstance(form, dict) and isinstance(form.get("json_schema"), dict):
             settings["response_schema"] = form["json_schema"].get("schema")
-        request = _request(body.get("messages"), settings, f"{asked}, line {number}")
-        found[str(line["custom_id"])] = (request.canonical(revision), "")
-    return found
+        request = _request(body.get("messages"), settings, f"{requests_file}, line {number}")
+        requests[str(line["custom_id"])] = (request.canonical(revision), "")
+    return requests
 
 
 def _from_messages(path: Path, defaults: Mapping[str, Any], revision: str) -> Iterator[Answer]:

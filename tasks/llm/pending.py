@@ -1,4 +1,4 @@
-"""What an engine keeps of a request between its coming in and its going out."""
+"""The state of a request in the engine, from its arrival until its completion is returned."""
 
 from __future__ import annotations
 
@@ -11,21 +11,32 @@ Check = Callable[[Completion], str | None]
 
 
 def check_by(read: Callable[[str], object]) -> Check:
-    """The check that an answer can be read: `read` takes its text and gives what was read, or, as a
-    string, the reason why nothing could be."""
+    """Return the check that an answer can be parsed.
+
+    `read` takes the text of the answer and returns the parsed value, or a string with the reason why it cannot be parsed.
+    """
 
     def check(completion: Completion) -> str | None:
-        found = read(completion.text or "")
-        return found if isinstance(found, str) else None
+        parsed = read(completion.text or "")
+        return parsed if isinstance(parsed, str) else None
 
     return check
 
 
 class Slot:
-    """One request of one run, until its completion is handed out."""
+    """One request of one run, until its completion is returned. `abandoned` is set when the run has ended before."""
 
     __slots__ = (
-        "canonical", "check", "completion", "failure", "fallback", "gone", "key", "reasked", "request", "wake",
+        "abandoned",
+        "canonical",
+        "check",
+        "completion",
+        "failure",
+        "fallback",
+        "key",
+        "reasked",
+        "request",
+        "wake",
     )  # fmt: skip
 
     def __init__(self, request: Request, revision: str, check: Check | None, wake: threading.Event) -> None:
@@ -36,9 +47,10 @@ class Slot:
         self.failure: BaseException | None = None
         self.fallback: Completion | None = None
         self.reasked = False
-        self.gone = False
+        self.abandoned = False
 
     def ask(self, request: Request, revision: str) -> None:
+        """Set the request to send, at first or as a follow-up."""
         self.request = request
         self.canonical = request.canonical(revision)
         self.key = key_of(self.canonical)
@@ -49,7 +61,7 @@ class Slot:
 
 
 class Entry:
-    """One key being asked for, and every slot that waits for it."""
+    """One completion key that is in flight, and all slots that wait for it."""
 
     __slots__ = ("canonical", "key", "request", "slots", "unusable")
 
@@ -60,5 +72,6 @@ class Entry:
         self.slots = [slot]
         self.unusable = 0  # answers of earlier runs that were paid for and cannot be used
 
-    def wanted(self) -> bool:
-        return any(not slot.gone for slot in self.slots)
+    def has_waiters(self) -> bool:
+        """Whether any slot still waits for the key."""
+        return any(not slot.abandoned for slot in self.slots)

@@ -35,7 +35,7 @@ class PipeTransport:
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._waiting: dict[int, asyncio.Future[Response]] = {}
         self._ready: asyncio.Future[None] | None = None
-        self._said: deque[str] = deque(maxlen=30)
+        self._log_lines: deque[str] = deque(maxlen=30)
         self._next = 0
         self._starts = 0
 
@@ -139,21 +139,21 @@ class PipeTransport:
     def _died(self, process: subprocess.Popen[bytes], ready: asyncio.Future[None]) -> None:
         if self._process is process:
             self._process = None
-        said = f"the vLLM worker ended ({process.returncode}): {self._last_words()}"
+        reason = f"the vLLM worker ended ({process.returncode}): {self._last_words()}"
         if not ready.done():
-            ready.set_exception(TransportError(said))
+            ready.set_exception(TransportError(reason))
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(TransportError(said))
+                future.set_exception(TransportError(reason))
 
     def _listen(self, source: IO[bytes]) -> None:
         """Runs in a thread: what the worker logs, its last lines kept for error messages."""
         for line in source:
-            self._said.append(line.decode("utf-8", "replace").strip())
+            self._log_lines.append(line.decode("utf-8", "replace").strip())
 
     def _last_words(self) -> str:
-        errors = [line for line in self._said if "Error" in line]
-        return (errors or list(self._said) or ["nothing"])[-1][:200]
+        errors = [line for line in self._log_lines if "Error" in line]
+        return (errors or list(self._log_lines) or ["nothing"])[-1][:200]
 
 
 def _write(out: IO[bytes], outbox: queue.SimpleQueue[bytes | None]) -> None:

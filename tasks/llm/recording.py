@@ -1,4 +1,7 @@
-"""Making an answer durable, then reading it, then billing it: in this order, whatever it holds."""
+"""Recording of answers: each is stored in the ledger first, then read, and then its usage is recorded.
+
+The order is the same whatever the answer holds, so that a kill loses no answer that was paid for.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,33 @@ from typing import Protocol
 from storage.ledger import COMPLETION, DUPLICATE, Call, CallUsage, Ledger, LedgerError, Receipt, Stored
 from tasks.llm import wire
 from tasks.llm.endpoint import Endpoint
-from tasks.llm.request import Completion, Failure, Request
+from tasks.llm.request import Completion, Failure, Request, request_of
 from tasks.llm.stats import Meter
 
 
 class Pending(Protocol):
-    """A call to make: the request, its key and its canonical form, how many unusable answers to it earlier runs have
-    paid for, and whether anybody still waits."""
+    """A call to make: the request with its key and canonical form, the number of unusable answers that earlier runs
+    have paid for, and whether anything still waits for it."""
 
     key: str
     canonical: bytes
     request: Request
     unusable: int
 
-    def wanted(self) -> bool: ...
+    def has_waiters(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Booked:
-    """A paid answer in the ledger. `completion` is None where it is no answer and there is to be another try."""
+class Recorded:
+    """A paid answer in the ledger. `completion` is None if the answer cannot be used and is to be retried."""
 
     reading: wire.Reading
-    bill: CallUsage
+    charge: CallUsage
     completion: Completion | None
 
 
-class Booker:
-    """Lives in the engine's event loop; `fail` is told if an answer cannot be stored."""
+class Recorder:
+    """Records answers in the ledger. Lives in the engine's event loop; `fail` is called if an answer cannot be stored."""
 
     def __init__(
         self, endpoint: Endpoint, ledger: Ledger, meter: Meter, run: str, fail: Callable[[Exception], None]
@@ -52,10 +55,14 @@ class Booker:
 
     async def keep(
         self, entry: Pending, status: int, raw: bytes, started: float, elapsed: float, *, last: bool
-    ) -> Booked:
-        """`started` in Unix seconds, `elapsed` in seconds; `last`: there will be no further try."""
+    ) -> Recorded:
+        """Store an answer, read it and record its usage.
+
+        `started` is in Unix seconds, `elapsed` in seconds; `last` says that there will be no further retry.
+        Raises LedgerError if the answer cannot be stored.
+        """
         end, request = self._endpoint, entry.request
-        # Before anything is durable: a gateway may echo the headers, and so the key, in what it answers.
+        # Secrets are removed before anything is stored: a gateway may echo the headers, and so the key, in its answer.
         plain = 200 <= status < 300 and b'"choices"' in raw and b'"error"' not in raw
         raw = self._redactor.answer(raw) if plain else self._redactor.error(raw)
         call = Call(
@@ -79,17 +86,17 @@ class Booker:
         )
         usage = reading.completion.usage
         cost = end.cost(usage.prompt_tokens, usage.completion_tokens)
-        bill = CallUsage(
+        charge = CallUsage(
             receipt.id, outcome, usage.prompt_tokens, usage.completion_tokens, usage.estimated, cost
         )
-        self._ledger.record_usage(bill)
+        self._ledger.record_usage(charge)
         if outcome == COMPLETION and reading.outcome is wire.Outcome.EMPTY:
-            # Only its bill says that this is the answer: a reader must not come before it.
+            # Only the usage record says that this empty text is the answer: no reader may come before it.
             await self._loop.run_in_executor(None, self._ledger.flush)
         self._meter.billed(request.tag, usage, cost, elapsed)
         if completion is not None and outcome != DUPLICATE:
             completion = replace(completion, cost=cost)
-        return Booked(reading, bill, completion)
+        return Recorded(reading, charge, completion)
 
     async def _durable(self, call: Call) -> Receipt:
         future: asyncio.Future[Receipt] = self._loop.create_future()
@@ -98,8 +105,8 @@ class Booker:
         return await future
 
     def _landed(self, receipts: list[Receipt], error: LedgerError | None) -> None:
-        """Runs in the ledger's writer thread, once a commit."""
-        if not self._loop.is_closed():  # after a close that lost patience nobody waits any more
+        """Runs in the ledger's writer thread, once per commit."""
+        if not self._loop.is_closed():  # after a close that timed out nothing waits any more
             self._loop.call_soon_threadsafe(self._wake, receipts, error)
 
     def _wake(self, receipts: list[Receipt], error: LedgerError | None) -> None:
@@ -107,7 +114,7 @@ class Booker:
             self._fail(error)
         for receipt in receipts:
             future = self._landing.pop(id(receipt.call))
-            if future.done():  # cancelled by a close that lost patience
+            if future.done():  # cancelled by a close that timed out
                 continue
             if error is not None:
                 future.set_exception(error)
@@ -116,8 +123,10 @@ class Booker:
 
 
 def judged(reading: wire.Reading, first: Completion | None, last: bool) -> tuple[str, Completion | None]:
-    """The ledger's outcome for a new answer, and the completion to hand out; `first` is the answer that
-    was durable before it."""
+    """Return the ledger's outcome for a new answer, and the completion to return to the caller.
+
+    `first` is the answer that was stored before it, if any. `last` says that there will be no further retry.
+    """
     outcome = str(reading.outcome)
     if first is not None:
         return (DUPLICATE if reading.outcome is wire.Outcome.ANSWER else outcome), replace(
@@ -128,12 +137,12 @@ def judged(reading: wire.Reading, first: Completion | None, last: bool) -> tuple
     if not last:
         return outcome, None
     if reading.outcome is wire.Outcome.EMPTY:
-        return COMPLETION, reading.completion  # the model has nothing to say: paid for, and not asked again
+        return COMPLETION, reading.completion  # the model gives no text: paid for, and not requested again
     return outcome, unusable(reading)
 
 
 def unusable(reading: wire.Reading) -> Completion:
-    """What is handed out for an answer that cannot be used and is not asked for again."""
+    """Return the failed completion for an answer that cannot be used and is not retried."""
     kind = Failure(str(reading.outcome))
     error = f"{kind}: {reading.detail}"
     return replace(reading.completion, text=None, error=error, kind=kind, detail=reading.detail)
@@ -142,8 +151,8 @@ def unusable(reading: wire.Reading) -> Completion:
 def unusable_before(
     stored: Sequence[Stored], request: Request, key: str, names: Sequence[str]
 ) -> list[wire.Reading]:
-    """The stored answers to a key that were paid for and cannot be used: tries that count in every later run. A call
-    that broke off without a byte is no such answer."""
+    """Return the stored answers to a key that were paid for and cannot be used. They count as retries in every later
+    run. A call that broke off without a byte is not among them."""
     readings = [
         wire.read(request, key, item.call.status, item.call.raw, () if item.outcome == COMPLETION else names)
         for item in stored
@@ -155,8 +164,11 @@ def unusable_before(
 def first_answer(
     stored: Sequence[Stored], request: Request, key: str, names: Sequence[str]
 ) -> Completion | None:
-    """The answer to a key: the first durable call that is one. Every process finds the same. What was unusable when it
-    came is read again: a parser that has learnt more, or one more name in `accept_models`, makes it an answer."""
+    """Return the answer to a key: the first stored call that can be used, which is the same for every process.
+
+    Calls that were unusable when they came are read again, because a newer parser or a further name in `accept_models`
+    may make them usable.
+    """
     for item in stored:
         if item.outcome == DUPLICATE:
             continue
@@ -170,3 +182,26 @@ def first_answer(
                 reading.completion, cached=True, cost=item.cost if item.outcome is not None else cost
             )
     return None
+
+
+def record_unread_usage(
+    ledger: Ledger, names: dict[str, tuple[str, ...]] | None = None, older_than: float = 60.0
+) -> int:
+    """Record the usage of calls that a killed process had stored but not read, and return how many there were.
+
+    Only calls older than `older_than` seconds are read. `names` maps a requested model to the model names that its
+    answers may carry; answers of models that are not listed are accepted under any name.
+    """
+    return ledger.record_missing_usage(
+        lambda stored: usage_of(stored, (names or {}).get(stored.call.model, ())), older_than
+    )
+
+
+def usage_of(stored: Stored, names: Sequence[str] = ()) -> CallUsage:
+    """Read the outcome, tokens and cost (USD) of a stored call. `names` are the accepted model names; empty accepts any."""
+    call = stored.call
+    reading = wire.read(request_of(call.request), call.key, call.status, call.raw, names)
+    usage = reading.completion.usage
+    cost = (usage.prompt_tokens * call.price_in + usage.completion_tokens * call.price_out) / 1e6
+    tokens = (usage.prompt_tokens, usage.completion_tokens)
+    return CallUsage(stored.id, str(reading.outcome), *tokens, usage.estimated, cost)

@@ -1,11 +1,11 @@
-"""Taking secrets out of what an endpoint sent back, before it is stored, logged or shown.
+"""Redaction: secrets are removed from what an endpoint sent, before it is stored, logged or shown.
 
 Endpoints and gateways echo headers in their errors, cut keys in the middle, and write them URL-encoded, JSON-escaped,
 HTML-escaped or in base64. So each part of a secret of PART or more characters is replaced, in each of these forms,
-and always before a text is cut to its length: a key that is cut first does not match any more.
+and always before a text is shortened, because a key that is cut off does not match any more.
 
-In an ordinary answer a part of a header's value stays if it is words such as "application/json", which a model may write
-too, and is shorter than LONG.
+In an ordinary answer, a part of the value of a header stays if it consists of words such as "application/json", which a
+model may write too, and is shorter than LONG.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
-PART = 8  # characters of a secret that give something away
-WHOLE = 12  # characters of a secret that cannot stand in an ordinary answer by chance
-LONG = 16  # characters of words that a secret and an ordinary answer do not share by chance
-SCANNED = (
-    64 * 1024
-)  # bytes of a body that are looked through for parts; the rest is looked through for whole secrets
+PART = 8  # minimum length of a part of a secret that is replaced
+WHOLE = 12  # minimum length of a secret that cannot occur in an ordinary answer by chance
+LONG = 16  # minimum length of words that a secret and an ordinary answer do not share by chance
+SCANNED = 64 * 1024  # bytes of a body that are searched for parts; the rest is searched for whole secrets
 MARK = "***"
 _GRAM = 4
 _TOKEN = re.compile(r"[^\W_]+")
 
 
 class Redactor:
-    """Immutable; made once per endpoint. `secrets` are the settings' values; `headers` those that may be words."""
+    """Removes secrets from texts. Immutable; created once per endpoint.
+
+    `secrets` are the secret values of settings; `headers` are values of headers, which may be ordinary words.
+    """
 
     def __init__(self, secrets: Iterable[str], headers: Iterable[str] = ()) -> None:
         keys = {secret.strip() for secret in secrets} - {""}
@@ -48,7 +49,7 @@ class Redactor:
         self._whole = [form.encode("utf-8", "replace") for form in whole]
 
     def text(self, text: str) -> str:
-        """`text` without any secret and any part of one."""
+        """Return `text` without any secret or part of one."""
         if self._parts:
             text = self._without_parts(text)
         for form in self._short:
@@ -56,11 +57,11 @@ class Redactor:
         return text
 
     def answer(self, raw: bytes) -> bytes:
-        """An ordinary answer without any secret and any part of one; parts of a header that are words stay."""
+        """Return an ordinary answer without any secret or part of one; parts of headers that are words stay."""
         for form in self._whole:
             if form in raw:
                 raw = raw.replace(form, MARK.encode())
-        # every PART bytes in a row hold the start of one of these: a fast look that most answers end with
+        # every PART consecutive bytes contain the start of one of these: a fast test that is enough for most answers
         if self._grams.isdisjoint([raw[i : i + _GRAM] for i in range(0, len(raw), PART - _GRAM + 1)]):
             return raw
         text = raw.decode("utf-8", "surrogateescape")
@@ -68,7 +69,7 @@ class Redactor:
         return raw if redacted == text else redacted.encode("utf-8", "surrogateescape")
 
     def error(self, raw: bytes) -> bytes:
-        """The body of an error, or one that cannot be read: parts are looked for as well."""
+        """Return the body of an error, or one that cannot be read, without any secret or part of one."""
         if not self._parts and not self._short:
             return raw
         head, rest = raw[:SCANNED].decode("utf-8", "surrogateescape"), raw[SCANNED:]
@@ -77,7 +78,7 @@ class Redactor:
         return self.answer(kept + rest)
 
     def _without_parts(self, text: str, *, words: bool = False) -> str:
-        """`words`: parts of headers alone that are words, and shorter than LONG, stay."""
+        """Return `text` without parts of secrets. With `words`, parts of headers that are words and shorter than LONG stay."""
         pieces: list[str] = []
         position = copied = 0
         while position <= len(text) - PART:
@@ -102,8 +103,8 @@ class Redactor:
 
 
 def are_words(part: str) -> bool:
-    """Whether a part, which may begin or end inside a word, is words and numbers as in ordinary text: none of both
-    letters and digits, and letters all small, all capitals or with a capital in front."""
+    """Whether a part, which may start or end inside a word, consists of words and numbers as in ordinary text: none mixes
+    letters and digits, and letters are all lower case, all upper case or capitalised."""
     for word in part.split():
         if any(character.isdigit() for character in word):
             if any(character.isalpha() for character in word):
@@ -117,17 +118,17 @@ def are_words(part: str) -> bool:
 
 
 def _forms(value: str) -> set[str]:
+    """Return the encodings in which a secret may be echoed."""
     url = quote(value, safe="")
     forms = {value, url, url.lower(), quote_plus(value), html.escape(value), json.dumps(value)[1:-1]}
     if len(value) < PART:
         return forms
     data = value.encode("utf-8", "replace")
-    for offset in range(3):  # what stands before the secret shifts its base64
+    for offset in range(3):  # the text before the secret shifts its base64
         encoded = base64.b64encode(b"\0" * offset + data).decode().rstrip("=")
         inner = encoded[-(-offset * 8 // 6) :]
-        inner = (
-            inner[:-1] if (offset + len(data)) % 3 else inner
-        )  # the last character also holds what follows
+        # the last character also encodes what follows
+        inner = inner[:-1] if (offset + len(data)) % 3 else inner
         forms |= {inner, inner.replace("+", "-").replace("/", "_")}
     forms.add(data.hex())
     return forms

@@ -1,4 +1,4 @@
-"""What is asked of a model, what comes back, and the key under which the ledger keeps it."""
+"""Requests to models, their completions, and the key under which the ledger stores them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Message = Mapping[str, Any]
 
 
 class Failure(StrEnum):
-    """Why there is no answer that can be used. Code asks for the kind and never for the text of `error`."""
+    """Why there is no usable answer. Code compares this kind and never the text of `Completion.error`."""
 
     REFUSAL = "refusal"
     CONTENT_FILTER = "content filter"
     CONTEXT_LENGTH = "context length"
     EMPTY = "empty"
     MALFORMED = "malformed"
-    QUARANTINED = "quarantined"  # of another model than was asked
+    QUARANTINED = "quarantined"  # from another model than the requested one
     REJECTED = "rejected"  # did not pass the caller's check
     HTTP = "http"  # a client error
-    DEFERRED = "deferred"  # not asked to the end; ask again another time
+    DEFERRED = "deferred"  # not sent, or not answered before a limit; the next run sends it
     OFFLINE = "offline"
 
 
-# The model was asked and gave no answer: that is its result. All other failures say nothing about the model.
+# The model was called and gave no answer: that is its result. All other failures say nothing about the model.
 OF_THE_MODEL: Final = frozenset(
     {Failure.REFUSAL, Failure.CONTENT_FILTER, Failure.CONTEXT_LENGTH, Failure.EMPTY}
 )
@@ -37,12 +37,12 @@ OF_THE_MODEL: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One chat completion to ask for.
+    """A request for one chat completion.
 
-    Two requests with equal fields have equal keys, whatever the number types (`temperature=1` is 1.0).
-    Not part of the key: `tag` (the stage's name, for accounting) and `longer` (where set, a completion
-    cut off at `max_tokens` is asked for once more with this cap, under a key of its own).
-    `sample_index` tells apart the k samples of one prompt. Raises ValueError for values no endpoint takes.
+    Requests with equal fields have equal keys, whatever the number types (`temperature=1` equals 1.0). Not part of the
+    key are `tag` (the stage, for accounting) and `longer` (if set, a completion that was cut off at `max_tokens` is
+    requested once more with this token limit, under a key of its own). `sample_index` distinguishes the k samples of one
+    prompt. Raises ValueError for values that no endpoint accepts.
     """
 
     messages: Sequence[Message]
@@ -71,7 +71,7 @@ class Request:
             raise ValueError(f"max_tokens is {self.max_tokens}; it must be at least 1")
 
     def canonical(self, revision: str = "") -> bytes:
-        """The canonical JSON: what the key is the sha256 of, and what the ledger stores as the request."""
+        """Return the canonical JSON, which the ledger stores as the request and whose SHA-256 is the completion key."""
         return encode(
             {
                 "max_tokens": self.max_tokens,
@@ -88,14 +88,15 @@ class Request:
         )
 
     def key(self, revision: str = "") -> str:
-        """Hex sha256 of the canonical request; the same on every machine and in every release."""
+        """Return the completion key: the hex SHA-256 of the canonical request, the same on every machine and in every release."""
         return key_of(self.canonical(revision))
 
     def with_longer_cap(self) -> Request:
+        """Return the same request with the token limit `longer`."""
         return replace(self, max_tokens=self.longer or self.max_tokens, longer=None)
 
-    def asked_again(self, answer: str, error: str) -> Request:
-        """The same request with the model's answer and what was wrong with it appended."""
+    def reask(self, answer: str, error: str) -> Request:
+        """Return the re-ask: the same request with the model's answer and what was wrong with it appended."""
         again = (
             {"role": "assistant", "content": answer},
             {
@@ -108,8 +109,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens billed. `estimated` where the endpoint did not say and they were guessed from lengths, or where it stated
-    more than the request allowed and they were `capped` at that."""
+    """The tokens that a call is charged for.
+
+    `estimated` is set if the endpoint did not report them and they were estimated from the lengths of the texts, or if it
+    reported more than the request allows and they were `capped` at that.
+    """
 
     prompt_tokens: int
     completion_tokens: int
@@ -121,14 +125,12 @@ class Usage:
 class Completion:
     """The answer to one request, or why there is none.
 
-    `text` is None where nothing came. `error` is None for an answer that can be used as it is;
-    otherwise a reason that ends the item: "refusal", "content filter", "context length", "empty",
-    "malformed: ...", "quarantined: ...", "rejected: ..." (did not pass the caller's check),
-    "http 4xx: ...", "deferred: ..." (not asked to the end; ask again another time), "offline".
-    `finish_reason` "length" is an answer cut off at max_tokens, kept and billed, `error` None.
-    `cached` is true where this request cost nothing now; `cost` is what it cost in USD when it was paid.
-    `id` is the endpoint's own name for it. `kind` types the error, and is None where `error` is; `detail` is what stands
-    behind the colon of `error`.
+    `text` is None if nothing came. `error` is None for a usable answer; otherwise it is the reason: "refusal", "content
+    filter", "context length", "empty", "malformed: ...", "quarantined: ...", "rejected: ..." (did not pass the caller's
+    check), "http 4xx: ...", "deferred: ..." (not answered before a limit; the next run sends it) or "offline". An answer
+    that was cut off at max_tokens has the `finish_reason` "length" and no error. `cached` is true if the request cost
+    nothing now; `cost` is what it cost in USD when it was paid. `id` is the endpoint's name for the completion. `kind`
+    is the type of the error, None if there is none, and `detail` is the part of `error` after the colon.
     """
 
     key: str
@@ -150,28 +152,37 @@ class Completion:
 
     @property
     def deferred(self) -> bool:
-        """Whether another time may bring an answer: nothing final was said."""
+        """Whether a later run may get an answer."""
         return self.kind in (Failure.DEFERRED, Failure.OFFLINE)
 
 
 def key_of(canonical: bytes) -> str:
+    """Return the completion key: the hex SHA-256 of a canonical request."""
     return hashlib.sha256(canonical).hexdigest()
 
 
+def request_of(canonical: bytes) -> Request:
+    """Rebuild a request from the canonical form that the ledger stores. Raises ValueError if it is not one."""
+    fields = orjson.loads(canonical)
+    fields.pop("revision", None)
+    return Request(**fields)
+
+
 def encode(value: Any) -> bytes:
-    """Canonical JSON bytes: sorted keys, no spaces, UTF-8; lone surrogates become U+FFFD."""
+    """Return canonical JSON: sorted keys, no spaces, UTF-8; lone surrogates become U+FFFD."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
-        # Text out of books and completions can hold lone surrogates, which have no UTF-8.
-        return orjson.dumps(mended(value), option=orjson.OPT_SORT_KEYS)
+        # Text from books and completions can contain lone surrogates, which UTF-8 cannot encode.
+        return orjson.dumps(without_surrogates(value), option=orjson.OPT_SORT_KEYS)
 
 
-def mended(value: Any) -> Any:
+def without_surrogates(value: Any) -> Any:
+    """Return a JSON value with lone surrogates replaced by U+FFFD in all texts."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
-        return {mended(key): mended(item) for key, item in value.items()}
+        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [mended(item) for item in value]
+        return [without_surrogates(item) for item in value]
     return value

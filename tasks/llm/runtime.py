@@ -1,4 +1,4 @@
-"""The engine's event loop in a thread of its own, started by the first call that needs it."""
+"""The event loop of an engine in a thread of its own, started by the first call that needs it."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from typing import Any, TypeVar
 import orjson
 
 from storage.ledger import Ledger
-from tasks.llm.admission import HEALTH_TIMEOUT, Gate
+from tasks.llm.admission import HEALTH_TIMEOUT, AdmissionControl
 from tasks.llm.breaker import Breaker
 from tasks.llm.budget import Budget
 from tasks.llm.caller import Caller
 from tasks.llm.checkpoint import CheckpointTransport
 from tasks.llm.concurrency import Controller
 from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint, EndpointError, EngineLimits, host_of
-from tasks.llm.endpoint_pool import Lane
+from tasks.llm.endpoint_pool import Address
 from tasks.llm.pipe import PipeTransport
-from tasks.llm.recording import Pending
+from tasks.llm.recording import Pending, record_unread_usage
 from tasks.llm.request import Completion
 from tasks.llm.stats import Meter, Stats
 from tasks.llm.transport import AsgiTransport, HttpTransport, Transport, TransportError
-from tasks.llm.unread import settle
 from tasks.llm.wire import error_of
 
 EMBEDDED_APP = "tasks.teacher.app"  # imported only where it is the endpoint
-LANDING_GRACE = 60.0  # seconds that calls in flight have to land when the engine is closed
-STUCK_GRACE = 5.0  # the same for an engine that the watchdog ended, and for calls that were cancelled
+LANDING_GRACE = 60.0  # seconds that calls in flight have to end when the engine is closed
+STUCK_GRACE = 5.0  # the same for an engine that the watchdog stopped, and for calls that were cancelled
 
 Result = TypeVar("Result")
 
@@ -38,7 +37,7 @@ Resolve = Callable[[Any, Completion | None, BaseException | None], None]
 
 
 class Runtime:
-    """Starts the loop, the lanes and the caller; hands work over from other threads."""
+    """Starts the loop, the endpoint pool and the caller, and passes work to them from other threads."""
 
     def __init__(
         self,
@@ -60,32 +59,34 @@ class Runtime:
         self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._lanes: list[Lane] = []
-        self._gate: Gate | None = None
+        self._addresses: list[Address] = []
+        self._admission: AdmissionControl | None = None
         self._caller: Caller | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self._stuck = False
 
     def send(self, entries: Sequence[Pending], resolve: Resolve) -> None:
-        """Ask for every entry; `resolve` hears of each, from the loop's thread. Never blocks."""
+        """Send every entry; `resolve` is called with the result of each, in the thread of the loop. Never blocks."""
         with self._lock:
             # Under the lock, so that `close` winds down only after every call that was accepted has started.
             self._started().call_soon_threadsafe(self._spawn, list(entries), resolve)
 
     def probe(self) -> list[str]:
+        """Return the models that the endpoint serves. Raises EndpointError if none of its addresses answers."""
         return self._call(self._probe())
 
     def stats(self) -> Stats:
         return self._meter.snapshot(
-            cuts=sum(lane.controller.cuts for lane in self._lanes),
-            opened=sum(lane.breaker.generation for lane in self._lanes),
-            in_flight=sum(lane.in_flight for lane in self._lanes),
-            limit=sum(lane.controller.limit for lane in self._lanes),
+            cuts=sum(address.controller.cuts for address in self._addresses),
+            opened=sum(address.breaker.generation for address in self._addresses),
+            in_flight=sum(address.in_flight for address in self._addresses),
+            limit=sum(address.controller.limit for address in self._addresses),
             dialect=self._caller.dialect.notes() if self._caller is not None else (),
         )
 
     def close(self) -> None:
+        """Stop sending, wait for the calls in flight, and end the loop."""
         with self._lock:
             self._closed = True
             loop, thread = self._loop, self._thread
@@ -95,7 +96,7 @@ class Runtime:
         try:
             winding_down.result(STUCK_GRACE if self._stuck else None)
         except TimeoutError:
-            return  # a loop that does not turn cannot be stopped; its thread is a daemon
+            return  # a loop that is blocked cannot be stopped; its thread is a daemon
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
@@ -106,21 +107,21 @@ class Runtime:
         return self._thread is not None and not self._thread.is_alive() and not self._closed
 
     def abort(self, error: Exception) -> None:
-        """End everything with `error`, without waiting for what is in flight."""
+        """Fail everything with `error`, without waiting for calls in flight."""
         self._stuck = True
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._abort, error)
 
     def state(self) -> str:
-        """For an error: what waits and what is in flight."""
-        return self._gate.state() if self._gate is not None else "nothing was sent yet"
+        """Describe, for an error message, which calls wait and which are in flight."""
+        return self._admission.state() if self._admission is not None else "nothing was sent yet"
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._closed:
                 raise RuntimeError(f"the {self._endpoint.role} engine is closed")
             if self._loop is None:
-                settle(self._ledger, {self._endpoint.model: self._endpoint.names})
+                record_unread_usage(self._ledger, {self._endpoint.model: self._endpoint.names})
                 loop = _new_loop()
                 thread = threading.Thread(
                     target=loop.run_forever, name=f"{self._endpoint.role}-engine", daemon=True
@@ -143,13 +144,13 @@ class Runtime:
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
 
     async def _set_up(self) -> None:
-        """Objects that belong to the loop are made in it."""
+        """Create the objects that belong to the loop; runs in it."""
         end, limits = self._endpoint, self._limits
         transports = self._transports or _transports(end, limits)
         names = [host_of(url) for url in end.base_urls or ()] or [transport_name(end)] * len(transports)
         share = max(1, limits.max_in_flight // len(transports))
-        self._lanes = [
-            Lane(
+        self._addresses = [
+            Address(
                 name,
                 transport,
                 Controller(min(limits.start_in_flight, share), share),
@@ -157,19 +158,21 @@ class Runtime:
             )
             for name, transport in zip(names, transports, strict=True)
         ]
-        self._gate = Gate(
+        self._admission = AdmissionControl(
             end,
-            self._lanes,
+            self._addresses,
             self._meter,
             end.request_headers(),
             budget=self._budget,
             unreachable_after=limits.unreachable_after,
         )
-        self._caller = Caller(end, self._ledger, limits, self._gate, self._meter, self._budget, self._run)
+        self._caller = Caller(
+            end, self._ledger, limits, self._admission, self._meter, self._budget, self._run
+        )
 
     def _abort(self, error: Exception) -> None:
-        assert self._gate is not None
-        self._gate.stop(error)
+        assert self._admission is not None
+        self._admission.stop(error)
         for task in self._tasks:
             task.cancel()
 
@@ -182,12 +185,12 @@ class Runtime:
 
     async def _serve(self, entry: Pending, resolve: Resolve) -> None:
         assert self._caller is not None
-        assert self._gate is not None
+        assert self._admission is not None
         try:
             completion = await self._caller.ask(entry)
         except BaseException as error:
-            # A cancelled call is told why the engine was stopped; CancelledError would name nothing.
-            stopped = self._gate.fatal if isinstance(error, asyncio.CancelledError) else None
+            # A cancelled call fails with the error that stopped the engine; CancelledError would explain nothing.
+            stopped = self._admission.fatal if isinstance(error, asyncio.CancelledError) else None
             resolve(entry, None, stopped or error)
             if isinstance(error, asyncio.CancelledError):
                 raise
@@ -195,29 +198,29 @@ class Runtime:
             resolve(entry, completion, None)
 
     async def _wind_down(self) -> None:
-        assert self._gate is not None
-        self._gate.stop(RuntimeError(f"the {self._endpoint.role} engine was closed"))
+        assert self._admission is not None
+        self._admission.stop(RuntimeError(f"the {self._endpoint.role} engine was closed"))
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=0.0 if self._stuck else LANDING_GRACE)
             for task in late:
                 task.cancel()
             if late:
                 await asyncio.wait(late, timeout=STUCK_GRACE / 2)
-        await self._gate.close()
-        for lane in self._lanes:
-            await lane.transport.close()
+        await self._admission.close()
+        for address in self._addresses:
+            await address.transport.close()
 
     async def _probe(self) -> list[str]:
-        """The models served by the first base URL that answers; errors only if none does."""
+        """Return the models served by the first address that answers. Raises EndpointError only if none does."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._endpoint.wait_ready
         while True:
             problems = []
-            for lane in self._lanes:
+            for address in self._addresses:
                 try:
-                    return await self._models(lane)
+                    return await self._models(address)
                 except TransportError as error:
-                    problems.append(f"{lane.name}: {error}")
+                    problems.append(f"{address.name}: {error}")
             if loop.time() >= until:
                 end = self._endpoint
                 raise EndpointError(
@@ -226,35 +229,37 @@ class Runtime:
                 )
             await asyncio.sleep(min(1.0, max(0.05, until - loop.time())))
 
-    async def _models(self, lane: Lane) -> list[str]:
+    async def _models(self, address: Address) -> list[str]:
+        """Return the models that an address lists. Raises EndpointError if they do not include the endpoint's."""
         end = self._endpoint
-        response = await lane.transport.get("/models", end.request_headers(), HEALTH_TIMEOUT)
+        response = await address.transport.get("/models", end.request_headers(), HEALTH_TIMEOUT)
         if response.status >= 500:
             raise TransportError(f"http {response.status}")
         error = error_of(response.body)
         if response.status in (401, 402, 403):
-            said = f"http {response.status}: {end.redact(error.message)}"
-            raise end.stopped_by(lane.name, response.status, said) or EndpointError(said)
+            reason = f"http {response.status}: {end.redact(error.message)}"
+            raise end.stopped_by(address.name, response.status, reason) or EndpointError(reason)
         if response.status != 200:
-            return []  # many gateways do not list their models: the first call will tell
+            return []  # many gateways do not list their models: the first call shows whether the model exists
         try:
             listed = orjson.loads(response.body)
             names = sorted(str(model["id"]) for model in listed["data"])
         except (orjson.JSONDecodeError, TypeError, KeyError) as problem:
             raise EndpointError(
-                f"{end.role} endpoint {lane.name} answers /models with something else than a list of models. "
+                f"{end.role} endpoint {address.name} answers /models with something else than a list of models. "
                 f"Fix: correct {end.setting('BASE_URL')} (it usually ends in /v1)"
             ) from problem
         known = set(end.names)
         if names and not known & set(names):
             raise EndpointError(
-                f"{end.role} endpoint {lane.name} does not serve {end.model}, but {', '.join(names[:5])}. "
+                f"{end.role} endpoint {address.name} does not serve {end.model}, but {', '.join(names[:5])}. "
                 f"Fix: correct {end.setting('MODEL')}"
             )
         return names
 
 
 def transport_name(endpoint: Endpoint) -> str:
+    """Return the name, for messages, of an endpoint without a base URL."""
     return "embedded" if endpoint.embedded else "in process"
 
 

@@ -1,4 +1,4 @@
-"""Counters of one engine, in constant memory."""
+"""The counters of one engine, in constant memory."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from dataclasses import dataclass, field, replace
 
 from tasks.llm.request import Failure, Usage
 
-_STEP = math.log(1.02)  # bucket width: percentiles are right to 2 %
+_STEP = math.log(1.02)  # width of a bucket: percentiles are exact to 2 %
 _LEAST = 1e-5  # seconds
 
 
 @dataclass(slots=True)
 class TagStats:
-    """Sums for one tag (a stage). `calls` were sent and answered; `cached` cost nothing; `failed`
-    ended with an error; `capped` stated more tokens than the request allowed; cost in USD."""
+    """Sums for one tag, which is a stage.
+
+    `calls` were sent and answered, `cached` requests cost nothing, `failed` ones ended with an error, and `capped` answers
+    reported more tokens than the request allowed. The cost is in USD.
+    """
 
     calls: int = 0
     cached: int = 0
@@ -31,9 +34,12 @@ class TagStats:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What an engine did so far. Latencies in seconds, from send to last byte; `tokens_per_s` are
-    completion tokens over the time with calls in flight; `errors` counts by kind; `dialect` says what was sent in
-    another way than it was asked for, since the endpoint takes nothing else."""
+    """The counters of an engine.
+
+    Latencies are in seconds, from sending to the last byte. `tokens_per_s` are the completion tokens per second with calls
+    in flight. `errors` are counts by kind. `dialect` lists what was sent in another form than requested, because the
+    endpoint accepts nothing else.
+    """
 
     calls: int
     cached: int
@@ -59,7 +65,7 @@ class Stats:
 
 @dataclass
 class Meter:
-    """Thread-safe: the loop bills, callers count what was cached."""
+    """Collects the counters. Thread-safe: the event loop counts calls, the threads of callers count cached requests."""
 
     tags: dict[str, TagStats] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
@@ -70,10 +76,11 @@ class Meter:
     moved_at: float = field(default_factory=time.monotonic)  # the last event, for the watchdog
 
     def moved(self) -> None:
-        """A call was let through, answered, failed, or a health check ended."""
+        """Note that something happened: a call was admitted, answered or failed, or a health check ended."""
         self.moved_at = time.monotonic()
 
     def billed(self, tag: str, usage: Usage, cost: float, latency: float) -> None:
+        """Count a call that was answered, with its cost in USD and its latency in seconds."""
         with self._lock:
             sums = self._tag(tag)
             sums.calls += 1
@@ -104,7 +111,7 @@ class Meter:
             self.errors[str(kind)] = self.errors.get(str(kind), 0) + 1
 
     def busy(self, in_flight: int) -> None:
-        """Called whenever the number in flight changes: sums up the time with any."""
+        """Sum up the time with calls in flight; to be called when the first one starts and the last one ends."""
         if in_flight and self._busy_since is None:
             self._busy_since = time.monotonic()
         elif not in_flight and self._busy_since is not None:
@@ -118,7 +125,7 @@ class Meter:
             since = self._busy_since
             busy = self._busy + (time.monotonic() - since if since is not None else 0.0)
             tags = {name: replace(sums) for name, sums in self.tags.items()}
-            made = sum(sums.completion_tokens for sums in tags.values())
+            completion_tokens = sum(sums.completion_tokens for sums in tags.values())
             p50, p95, p99 = (self._percentile(share) for share in (0.50, 0.95, 0.99))
             return Stats(
                 calls=sum(sums.calls for sums in tags.values()),
@@ -130,13 +137,13 @@ class Meter:
                 in_flight=in_flight,
                 limit=limit,
                 prompt_tokens=sum(sums.prompt_tokens for sums in tags.values()),
-                completion_tokens=made,
+                completion_tokens=completion_tokens,
                 estimated=sum(sums.estimated for sums in tags.values()),
                 cost_usd=sum(sums.cost_usd for sums in tags.values()),
                 latency_p50=p50,
                 latency_p95=p95,
                 latency_p99=p99,
-                tokens_per_s=made / busy if busy > 0 else 0.0,
+                tokens_per_s=completion_tokens / busy if busy > 0 else 0.0,
                 busy_s=busy,
                 by_tag=tags,
                 errors=dict(self.errors),

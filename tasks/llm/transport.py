@@ -1,4 +1,4 @@
-"""Moving bytes: over HTTP, or straight into an ASGI application of this process. No policy here."""
+"""Transports of requests and responses: HTTP, or an ASGI application in this process. They do not retry."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ AsgiApp = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitab
 
 
 class TransportError(OSError):
-    """No whole response came. `started` is true if one had begun (status 200 seen): it may be billed.
-    `timed_out` is true where the caller's time was over, `garbled` where a response came that cannot be parsed as HTTP."""
+    """No complete response came.
+
+    `started` is true if a response with status 2xx had started, which may be charged. `timed_out` is true if the timeout
+    of the caller passed, `garbled` if a response came that cannot be parsed as HTTP.
+    """
 
     def __init__(
         self, message: str, *, started: bool = False, timed_out: bool = False, garbled: bool = False
@@ -32,7 +35,7 @@ class TransportError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """`headers` are looked up by lower-case names."""
+    """An HTTP response. `headers` are looked up by lower-case names."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -40,7 +43,7 @@ class Response:
 
 
 class Transport(Protocol):
-    """A base URL. `post` and `get` raise TransportError, also after `seconds`."""
+    """Sends requests to one base URL. `post` and `get` raise TransportError, also after `seconds`."""
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response: ...
 
@@ -50,7 +53,7 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """aiohttp, one connection pool a base URL; connections are opened as they are needed and kept."""
+    """HTTP by aiohttp, with one connection pool per base URL."""
 
     def __init__(self, base_url: str, *, connect: float = 10.0, most_bytes: int = 32 * 1024 * 1024) -> None:
         self._base_url = base_url.rstrip("/")
@@ -93,18 +96,18 @@ class HttpTransport:
         except TransportError:
             raise
         except aiohttp.ClientResponseError as error:
-            # A response came that is no HTTP (two lengths, a header without a colon): it was answered, and is billed.
-            what = f"a response that is not HTTP: {error.message or type(error).__name__}"
-            raise TransportError(what, started=True, garbled=True) from error
+            # The response is not HTTP (two lengths, a header without a colon): the call was answered and is charged.
+            problem = f"a response that is not HTTP: {error.message or type(error).__name__}"
+            raise TransportError(problem, started=True, garbled=True) from error
         except aiohttp.ClientPayloadError as error:
-            # Cut off it may come whole the next time; what is whole and no gzip is answered so every time.
+            # A body that was cut off may be complete the next time; one that is complete and not gzip comes so every time.
             undecodable = started and isinstance(error.__cause__, ContentEncodingError)
-            what = (
+            problem = (
                 "a body that is not encoded as its headers say"
                 if undecodable
                 else f"{type(error).__name__}: {error}"
             )
-            raise TransportError(what, started=started, garbled=undecodable) from error
+            raise TransportError(problem, started=started, garbled=undecodable) from error
         except (aiohttp.ClientError, OSError) as error:
             raise TransportError(f"{type(error).__name__}: {error}", started=started) from error
 
@@ -112,7 +115,7 @@ class HttpTransport:
         length = response.content_length
         if length is not None and length <= self._most_bytes and "Content-Encoding" not in response.headers:
             return await response.read()
-        # Without a length the sender could go on for ever: stop it at the limit.
+        # Without a length the sender could continue for ever: stop at the limit.
         pieces, size = [], 0
         async for piece in response.content.iter_any():
             size += len(piece)
@@ -129,7 +132,7 @@ class HttpTransport:
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._session is None:
-            # Servers drop idle connections (uvicorn after 5 s); one dropped under a call looks like a fault.
+            # Servers drop idle connections (uvicorn after 5 s), and one that is dropped during a call looks like a fault.
             connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=4)
             limits = aiohttp.ClientTimeout(total=None, connect=self._connect, sock_connect=self._connect)
             self._session = aiohttp.ClientSession(
@@ -147,14 +150,17 @@ class HttpTransport:
 
 
 def joined(base_url: str, path: str) -> str:
-    """`path` behind the path of a base URL, before its query (Azure: `.../deployments/NAME?api-version=DATE`)."""
+    """Return a base URL with `path` appended to its path, before its query (Azure: `.../deployments/NAME?api-version=DATE`)."""
     parts = urlsplit(base_url)
     return parts._replace(path=parts.path.rstrip("/") + path).geturl()
 
 
 def _proxy(base_url: str) -> str | None:
-    """The proxy that the environment names for this host. Asked once: aiohttp's own `trust_env` reads
-    the environment and ~/.netrc at every call, in threads, for more than the call itself costs."""
+    """Return the proxy that the environment names for this host.
+
+    It is read once: aiohttp's own `trust_env` reads the environment and ~/.netrc at every call, in threads, which takes
+    longer than the call itself.
+    """
     parts = urlsplit(base_url)
     if urllib.request.proxy_bypass(parts.hostname or ""):
         return None
@@ -202,7 +208,7 @@ class AsgiTransport:
         }
         pending = True
         status = 0
-        found: dict[str, str] = {}
+        response_headers: dict[str, str] = {}
         pieces: list[bytes] = []
 
         async def receive() -> dict[str, Any]:
@@ -214,10 +220,10 @@ class AsgiTransport:
             raise AssertionError("unreachable")
 
         async def send(event: Mapping[str, Any]) -> None:
-            nonlocal status, found
+            nonlocal status, response_headers
             if event["type"] == "http.response.start":
                 status = event["status"]
-                found = {
+                response_headers = {
                     name.decode("latin-1").lower(): value.decode("latin-1")
                     for name, value in event["headers"]
                 }
@@ -231,7 +237,7 @@ class AsgiTransport:
             raise TransportError(
                 f"no answer in {seconds:g} s", started=200 <= status < 300, timed_out=True
             ) from error
-        return Response(status, found, b"".join(pieces))
+        return Response(status, response_headers, b"".join(pieces))
 
     async def close(self) -> None:
         return None

@@ -26,12 +26,12 @@ def make(folder: Path, *, requirement: str | None = None, say: Callable[[str], N
     """Make the environment in `folder` (about 3 GB on CPU, 10 GB on GPU) or complete it; returns its
     Python, which MATHMILL_VLLM_PYTHON is to name. EndpointError with pip's last line if it fails."""
     python = folder / "bin" / "python"
-    wanted = requirement or (GPU if has_gpu() else CPU)
+    package = requirement or (GPU if has_gpu() else CPU)
     if not python.exists():
         say(f"making {folder}")
         _run([sys.executable, "-m", "venv", str(folder)])
-    say(f"installing {wanted} (minutes)")
-    _run([str(python), "-m", "pip", "install", "--quiet", wanted])
+    say(f"installing {package} (minutes)")
+    _run([str(python), "-m", "pip", "install", "--quiet", package])
     _run([str(python), "-P", "-c", "import vllm"])
     return python
 

@@ -104,13 +104,13 @@ class Worker:
         return done
 
 
-def serve(worker: Worker, asked: queue.Queue[dict[str, Any] | None], out: IO[bytes]) -> None:
+def serve(worker: Worker, requests: queue.Queue[dict[str, Any] | None], out: IO[bytes]) -> None:
     """Until the pipe ends (None): take what is there, step, answer."""
     while True:
         busy = worker.engine.has_unfinished_requests()
         try:
             while True:
-                frame = asked.get(block=not busy)
+                frame = requests.get(block=not busy)
                 if frame is None:
                     return
                 try:
@@ -129,16 +129,16 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     worker = Worker(sys.argv[1], json.loads(sys.argv[2]))
-    asked: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    requests: queue.Queue[dict[str, Any] | None] = queue.Queue()
 
     def read() -> None:
         for frame in frames(sys.stdin.buffer):
-            asked.put(frame)
-        asked.put(None)
+            requests.put(frame)
+        requests.put(None)
 
     threading.Thread(target=read, daemon=True).start()
     send(out, {"ready": True})
-    serve(worker, asked, out)
+    serve(worker, requests, out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The chat-completions wire format: bodies to send, and what the bytes that come back mean.
+"""Reading of chat-completions responses: the outcome, text, usage and errors of the bytes that an endpoint sent.
 
-Nothing here raises on what an endpoint sent: every answer is one of the outcomes of `Reading`.
+No function raises because of what an endpoint sent: every answer has one of the outcomes of `Reading`.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ from typing import Any
 
 import orjson
 
-from tasks.llm.request import Completion, Failure, Request, Usage, mended
+from tasks.llm.request import Completion, Failure, Request, Usage, without_surrogates
 
 
 class Outcome(StrEnum):
-    ANSWER = "completion"  # what the ledger calls a call that answers its key
-    EMPTY = "empty"  # well-formed and billed, without text
+    """The outcomes of reading a stored answer, as the ledger records them."""
+
+    ANSWER = "completion"  # answers its key
+    EMPTY = "empty"  # well-formed and charged, without text
     MALFORMED = "malformed"  # not a chat completion at all
-    QUARANTINED = "quarantined"  # of another model
+    QUARANTINED = "quarantined"  # from another model
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One stored answer as understood. `detail` says what is wrong with it; `transient` where the endpoint itself says
-    that something broke, which the next try need not meet."""
+    """The result of reading one stored answer. `detail` says what is wrong with it; `transient` is set if the endpoint
+    reports an error of its own, which a retry may not meet."""
 
     outcome: Outcome
     completion: Completion
@@ -39,8 +41,10 @@ class Reading:
 
 
 def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[str] = ()) -> Reading:
-    """What a stored answer means; a pure function of its arguments, so that every reader agrees.
-    `models` are the names that the answer may carry; empty accepts any."""
+    """Read a stored answer. A pure function of its arguments, so that all processes agree.
+
+    `models` are the model names that the answer may carry; empty accepts any.
+    """
     if not 200 <= status < 300:
         error = error_of(raw)
         terminal = terminal_failure(status, error)
@@ -49,15 +53,15 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
         return Reading(Outcome.ANSWER, nothing, reason)
     data = _parsed(raw)
     if data is None:
-        what = "HTML" if raw.lstrip()[:1] == b"<" else "no JSON" if raw.strip() else "nothing"
-        return _unusable(request, key, raw, Outcome.MALFORMED, f"{what} with status {status}")
+        problem = "HTML" if raw.lstrip()[:1] == b"<" else "no JSON" if raw.strip() else "nothing"
+        return _unusable(request, key, raw, Outcome.MALFORMED, f"{problem} with status {status}")
     if isinstance(data, list) and len(data) == 1:
-        data = data[0]  # some gateways put a list around what they answer
+        data = data[0]  # some gateways wrap the answer in a list
     if not isinstance(data, dict):
         return _unusable(request, key, raw, Outcome.MALFORMED, "JSON that is not an object")
     if data.get("error") and not data.get("choices"):
-        said = error_of(raw).message
-        detail = f"an error with status {status}: {said}"
+        reason = error_of(raw).message
+        detail = f"an error with status {status}: {reason}"
         return replace(_unusable(request, key, raw, Outcome.MALFORMED, detail), transient=True)
     choices = data.get("choices")
     choice = _choice(choices)
@@ -82,8 +86,8 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
     if isinstance(refusal, str) and refusal:
         return Reading(Outcome.ANSWER, _failed(replace(done, text=text or refusal), Failure.REFUSAL))
     if broken := choice.get("error") or data.get("error"):
-        said = _message_of(broken)
-        return Reading(Outcome.MALFORMED, done, f"an error inside the answer: {said}", transient=True)
+        reason = _message_of(broken)
+        return Reading(Outcome.MALFORMED, done, f"an error inside the answer: {reason}", transient=True)
     if ending is Ending.BROKEN:
         detail = f"an answer that ended with finish_reason {finish!r}"
         return Reading(Outcome.MALFORMED, done, detail, transient=True)
@@ -91,19 +95,19 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
         return Reading(Outcome.ANSWER, replace(done, text=text or ""))
     if text is None or not text.strip():
         called = message.get("tool_calls") or message.get("function_call")
-        what = "a call of a tool instead of text" if called else "no text in the answer"
-        return Reading(Outcome.EMPTY, _failed(done, Failure.EMPTY), what)
+        problem = "a call of a tool instead of text" if called else "no text in the answer"
+        return Reading(Outcome.EMPTY, _failed(done, Failure.EMPTY), problem)
     return Reading(Outcome.ANSWER, done)
 
 
 def _choice(choices: object) -> dict[str, Any]:
-    """The first choice, also where a server sends one alone."""
-    found = choices[0] if isinstance(choices, list) and choices else choices
-    return found if isinstance(found, dict) else {}
+    """Return the first choice, also if a server sends a single choice instead of a list."""
+    choice = choices[0] if isinstance(choices, list) and choices else choices
+    return choice if isinstance(choice, dict) else {}
 
 
 def _message(choice: dict[str, Any]) -> dict[str, Any] | None:
-    """The message of a choice, also as servers write it that stream or complete texts."""
+    """Return the message of a choice, also in the forms of streams and of text completions."""
     for name in ("message", "delta"):
         if isinstance(message := choice.get(name), dict):
             return message
@@ -115,12 +119,12 @@ def _failed(done: Completion, kind: Failure) -> Completion:
 
 
 class Ending(StrEnum):
-    """What a finish reason means, whatever it is called."""
+    """What a finish reason means, whatever word the endpoint uses."""
 
     WHOLE = "whole"
     LENGTH = "length"
     FILTERED = "filtered"
-    BROKEN = "broken"  # an error, or a word that is not known: asked again
+    BROKEN = "broken"  # an error or an unknown word: retried
 
 
 _WHOLE = frozenset(
@@ -176,30 +180,30 @@ _FILTERED = re.compile(
 
 
 @lru_cache(256)
-def _finish(found: str | None) -> tuple[str | None, Ending]:
-    """The finish reason (every word for cut off as "length"), and what it means."""
-    if found is None or not found.strip():
-        return None, Ending.WHOLE  # many servers leave it out
-    word = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", found.strip()[:64]).lower()
+def _finish(stated: str | None) -> tuple[str | None, Ending]:
+    """Return the finish reason, with every word for a cut-off answer as "length", and what it means."""
+    if stated is None or not stated.strip():
+        return None, Ending.WHOLE  # many servers omit it
+    word = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", stated.strip()[:64]).lower()
     word = re.sub(r"[^a-z0-9]+", "_", word.rsplit(".", 1)[-1]).strip("_").removeprefix("finish_reason_")
     if word in _WHOLE:
-        return found, Ending.WHOLE
+        return stated, Ending.WHOLE
     if word in _UNSTATED:
         return None, Ending.WHOLE
     if _FILTERED.search(word):
-        return found, Ending.FILTERED
+        return stated, Ending.FILTERED
     if word in _LENGTH or re.search(
         r"max\w*_?(?:token|length|len)|token\w*_(?:limit|max)|length|context_window", word
     ):
         return "length", Ending.LENGTH
-    return found, Ending.BROKEN
+    return stated, Ending.BROKEN
 
 
-def _content(found: object) -> str | None:
-    """The text of a message: a string, or the text parts of a list; thinking parts are left out."""
-    if isinstance(found, str):
-        return found
-    texts = [_part(part) for part in (found if isinstance(found, list) else [found])]
+def _content(content: object) -> str | None:
+    """Return the text of a message: a string, or the text parts of a list without the thinking parts."""
+    if isinstance(content, str):
+        return content
+    texts = [_part(part) for part in (content if isinstance(content, list) else [content])]
     parts = [text for text in texts if text is not None]
     return "".join(parts) if parts else None
 
@@ -215,7 +219,7 @@ def _part(part: object) -> str | None:
 
 
 def _refusal_part(content: object) -> str | None:
-    """What a part of type "refusal" says, as the newer OpenAI APIs send it."""
+    """Return the text of a part of type "refusal", as the newer OpenAI APIs send it."""
     for part in content if isinstance(content, list) else ():
         if isinstance(part, dict) and part.get("type") == "refusal":
             return str(part.get("refusal") or part.get("text") or "refused")
@@ -223,14 +227,16 @@ def _refusal_part(content: object) -> str | None:
 
 
 def _parsed(raw: bytes) -> object:
-    """The JSON of an answer, also of a server that only streams; None where it is none. Lone surrogates and bytes that
-    are no UTF-8 become U+FFFD: such an answer is paid for, and is readable but for one character."""
+    """Return the JSON of an answer, also of a server that only streams, or None if it is no JSON.
+
+    Lone surrogates and bytes that are not UTF-8 become U+FFFD: such an answer is paid for and can be used otherwise.
+    """
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
         pass
     text = raw.decode("utf-8-sig", "replace").strip()
-    while text.startswith(":"):  # comments that keep a connection alive, before an answer that is no stream
+    while text.startswith(":"):  # keep-alive comments before an answer that is no stream
         text = text.partition("\n")[2].lstrip()
     if text.startswith(("data:", "event:", "id:", "retry:")):
         return _joined(text)
@@ -239,13 +245,13 @@ def _parsed(raw: bytes) -> object:
 
 def _loosely(text: str) -> object:
     try:
-        return mended(json.loads(text, parse_constant=lambda _: None))
+        return without_surrogates(json.loads(text, parse_constant=lambda _: None))
     except (ValueError, RecursionError):
         return None
 
 
 def _joined(stream: str) -> object:
-    """One completion out of server-sent events. A stream without its end is none: an empty object."""
+    """Join server-sent events into one completion. A stream that was cut off becomes an error object."""
     texts: list[str] = []
     whole: dict[str, Any] = {}
     finish: object = None
@@ -282,11 +288,11 @@ def _unusable(request: Request, key: str, raw: bytes, outcome: Outcome, detail: 
     return Reading(outcome, Completion(key, None, None, usage), detail)
 
 
-def _usage(request: Request, found: object, text: str | None) -> Usage:
-    """The tokens that the endpoint states, no more than the request allowed: an answer has at most max_tokens, a prompt
-    at most one token per byte and what a chat template adds."""
+def _usage(request: Request, reported: object, text: str | None) -> Usage:
+    """Return the tokens that the endpoint reports, at most as many as the request allows: an answer has at most
+    max_tokens, a prompt at most one token per byte plus those of the chat template."""
     most = request.max_tokens
-    stated = found if isinstance(found, dict) else {}
+    stated = reported if isinstance(reported, dict) else {}
     sent = _count(stated.get("prompt_tokens"), stated.get("input_tokens"))
     received = _count(stated.get("completion_tokens"), stated.get("output_tokens"))
     total = _count(stated.get("total_tokens"))
@@ -300,7 +306,7 @@ def _usage(request: Request, found: object, text: str | None) -> Usage:
     return Usage(min(sent, bound), min(received, most), estimated or capped, capped)
 
 
-LIKELY_PROMPT = 4096  # tokens up to which a stated prompt is not measured
+LIKELY_PROMPT = 4096  # tokens up to which a reported prompt length is not checked
 TEMPLATE = 4096  # tokens that a chat template may add to a prompt
 
 
@@ -309,7 +315,7 @@ def _most_prompt(request: Request) -> int:
 
 
 def _count(*values: object) -> int | None:
-    """The first whole number of at least 0, also written as text or as 10.0."""
+    """Return the first value that is a whole number of at least 0, also if written as text or as 10.0."""
     for value in values:
         if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) < 20:
             return int(value)
@@ -321,7 +327,8 @@ def _count(*values: object) -> int | None:
 
 
 def _same_model(name: str, models: Sequence[str]) -> bool:
-    """Servers answer with a dated or a full name: gpt-x-2026-01-01 for gpt-x, org/name for name."""
+    """Whether a model name stands for one of `models`; servers answer with dated or full names, such as
+    gpt-x-2026-01-01 for gpt-x, or org/name for name."""
     short = _short(name)
     return any(short.startswith(_short(model)) for model in models)
 
@@ -331,7 +338,7 @@ def _short(name: str) -> str:
 
 
 def estimate(text: str) -> int:
-    """Tokens of a text by length alone: four ASCII characters, or one other character, a token."""
+    """Estimate the tokens of a text from its length: one token per four ASCII characters and per other character."""
     ascii_ = (
         sum(1 for byte in text.encode("utf-8", "replace") if byte < 128) if not text.isascii() else len(text)
     )
@@ -339,6 +346,7 @@ def estimate(text: str) -> int:
 
 
 def estimate_prompt(request: Request) -> int:
+    """Estimate the prompt tokens of a request."""
     total = 0
     for message in request.messages:
         content = message.get("content")
@@ -348,7 +356,7 @@ def estimate_prompt(request: Request) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WireError:
-    """The error object of a response, whichever of the usual shapes it had."""
+    """The error object of a response, read from any of the usual shapes."""
 
     message: str
     code: str
@@ -356,21 +364,22 @@ class WireError:
 
 
 def error_of(raw: bytes) -> WireError:
+    """Return the error that the body of a response holds; its start as the message if it is no JSON."""
     data = _parsed(raw)
     if data is None:
         return WireError(" ".join(raw[:2000].decode("utf-8", "replace").split()), "", "")
-    found: Any = data.get("error") or data if isinstance(data, dict) else data
-    if not isinstance(found, dict):
-        return WireError(str(found)[:2000], "", "")
-    code = " ".join(str(found[name]) for name in ("code", "type") if found.get(name) is not None)
-    return WireError(_message_of(found), code, str(found.get("param") or ""))
+    error: Any = data.get("error") or data if isinstance(data, dict) else data
+    if not isinstance(error, dict):
+        return WireError(str(error)[:2000], "", "")
+    code = " ".join(str(error[name]) for name in ("code", "type") if error.get(name) is not None)
+    return WireError(_message_of(error), code, str(error.get("param") or ""))
 
 
-def _message_of(found: object) -> str:
-    """Long enough for what is looked for in it; `Endpoint.redact` cuts what is shown, after it has redacted."""
-    if isinstance(found, dict):
-        found = found.get("message") or found.get("detail") or found.get("error") or found
-    return str(found)[:2000]
+def _message_of(error: object) -> str:
+    """Return the message, long enough for the patterns of this module; `Endpoint.redact` shortens what is shown."""
+    if isinstance(error, dict):
+        error = error.get("message") or error.get("detail") or error.get("error") or error
+    return str(error)[:2000]
 
 
 _OUT_OF_MONEY = re.compile(
@@ -384,17 +393,22 @@ _WAIT = re.compile(
 
 
 def is_quota(error: WireError, wait: float | None = None) -> bool:
-    """A 429 that waiting does not help: the account is out of money. `wait` are the seconds that the endpoint asked to
-    wait, if it did: the same words are said of a quota per minute (Gemini)."""
-    said = f"{error.code} {error.message}".lower()
-    if _OUT_OF_MONEY.search(said):
+    """Whether a 429 cannot be helped by waiting, because the account is out of money.
+
+    `wait` is the number of seconds that the endpoint asked to wait, if it did: Gemini uses the same words for a quota per
+    minute.
+    """
+    text = f"{error.code} {error.message}".lower()
+    if _OUT_OF_MONEY.search(text):
         return True
-    return "exceeded your current quota" in said and wait is None and not _WAIT.search(said)
+    return "exceeded your current quota" in text and wait is None and not _WAIT.search(text)
 
 
 def stated_status(status: int, raw: bytes) -> int:
-    """The status that an answer has by its own words: gateways send an error of somebody else's with status 200. An error
-    that states no number keeps the status that it came with."""
+    """Return the status that the body of a response states: gateways pass errors of other servers on with status 200.
+
+    An error without a number keeps the status of the response.
+    """
     if (
         not 200 <= status < 300
         or len(raw) > LONGEST_ERROR
@@ -414,11 +428,11 @@ def stated_status(status: int, raw: bytes) -> int:
     return 429 if error and is_quota(error_of(raw)) else status
 
 
-LONGEST_ERROR = 65_536  # bytes: a longer body is not looked through for a status
+LONGEST_ERROR = 65_536  # bytes; longer bodies are not searched for a status
 
 
 def is_answer(status: int, raw: bytes) -> bool:
-    """Whether this ends a try as an answer: 2xx, or a client error that the request would get every time."""
+    """Whether a response is an answer to the request: 2xx, or a client error that it would get every time."""
     return 200 <= status < 300 or terminal_failure(status, error_of(raw)) is not None
 
 
@@ -435,32 +449,32 @@ _NOT_ALLOWED = re.compile(
 
 
 def terminal_failure(status: int, error: WireError) -> Failure | None:
-    """A 4xx that this request will get every time: the answer to its key, kept in the ledger."""
-    said = f"{error.code} {error.message}".lower()
+    """Return the failure for a 4xx that this request gets every time, which is stored as the answer to its key; else None."""
+    text = f"{error.code} {error.message}".lower()
     if status not in (400, 413, 422):
         return None
-    if _TOO_LONG.search(said):
+    if _TOO_LONG.search(text):
         return Failure.CONTEXT_LENGTH
-    if _NOT_ALLOWED.search(said):
+    if _NOT_ALLOWED.search(text):
         return Failure.CONTENT_FILTER
     return None
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that the endpoint asks to wait: Retry-After-Ms, or Retry-After in seconds or as an HTTP date.
-    `now` in Unix seconds. `headers` with lower-case names."""
+    """Return the seconds that the endpoint asks to wait, or None: Retry-After-Ms, or Retry-After in seconds or as an
+    HTTP date. `now` is in Unix seconds; the names of `headers` are in lower case."""
     if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
         return max(0.0, milliseconds / 1000)
-    said = headers.get("retry-after")
-    if said is None:
+    value = headers.get("retry-after")
+    if value is None:
         return None
-    if said.strip().lower().endswith("ms"):
-        milliseconds = _number(said.strip()[:-2])
+    if value.strip().lower().endswith("ms"):
+        milliseconds = _number(value.strip()[:-2])
         return None if milliseconds is None else max(0.0, milliseconds / 1000)
-    if (seconds := _number(said)) is not None:
+    if (seconds := _number(value)) is not None:
         return max(0.0, seconds)
     try:
-        when = parsedate_to_datetime(said)
+        when = parsedate_to_datetime(value)
     except ValueError:
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -1,12 +1,12 @@
-"""Programs written by a model, run in isolation: hostile code in, one bounded Result a program out.
+"""The sandbox runs programs that a model wrote in isolation and returns one bounded Result per program.
 
     with Sandbox(Limits(wall_s=5.0, memory_mb=512), workers=2) as box:
         results = box.run(["print(6 * 7)", "ans = 1 / 0"])
 
-Fails closed: SandboxUnavailable where isolation cannot be had; `isolation()` says why and the mend.
+It fails closed: if isolation is not available, SandboxUnavailable is raised, and `isolation()` says why and how to fix it.
 
-What it does not do: it does not stop a program from lying about its own answer (a program can
-print what it likes), and it is no defence against a fault in the kernel itself.
+It does not stop a program from lying about its own answer, since a program can print anything, and it does not protect
+against a fault in the kernel itself.
 """
 
 from tasks.sandbox.box import Sandbox

@@ -1,8 +1,8 @@
-"""Sandbox: programs in, one Result a program out, in order, whatever the programs do.
+"""The class Sandbox: runs programs and returns one Result per program, in order, whatever the programs do.
 
-Each worker is a thread with a warm isolation of its own, which runs one program at a time; so a
-program has no neighbour. An isolation is replaced when a program left anything behind or ended in
-a way that honest programs do not, when it fails, and every so many programs.
+Each worker is a thread with a warm isolation of its own, which runs one program at a time, so that no two programs
+share an isolation. An isolation is replaced when a program left anything behind or ended in a way that honest programs
+do not, when the isolation fails, and after REPLACE_AFTER programs.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ from tasks.sandbox.process import Broken, Process
 from tasks.sandbox.selftest import prove
 from tasks.sandbox.verdict import Limits, Result, clean, read
 
-REPLACE_AFTER = 2_000  # programs an isolation serves
-ATTEMPTS = 3  # of a program whose isolation failed, before its verdict is `infra`
+REPLACE_AFTER = 2_000  # programs that one isolation runs
+ATTEMPTS = 3  # to run a program whose isolation failed, before its status is `infra`
 SECOND_SEED, SECOND_CLOCK_S = 1, 86_400 * 401 + 3_661  # another day, month, year, hour and minute
 
 _Job = tuple[str, "Future[Result]"]
 
 
 class Sandbox:
-    """Runs programs written by a model. A context manager; `run` may be called from any thread.
+    """Runs programs that a model wrote. A context manager; `run` may be called from any thread.
 
-    Entering it starts `workers` isolations (default: one a core), tries the known escapes in each
-    and raises SandboxUnavailable if one works or isolation cannot be had. Nothing is ever run
-    outside an isolation that was proved so.
+    Entering it starts `workers` isolations (default: one per core) and tries the known escapes in each. Raises
+    SandboxUnavailable if an escape works or isolation is not available. No program ever runs outside an isolation that
+    passed this test.
     """
 
     def __init__(self, limits: Limits | None = None, *, workers: int | None = None) -> None:
         self.limits = limits or Limits()
         self.workers = workers or len(os.sched_getaffinity(0))
         self._lock, self._second_lock = threading.Lock(), threading.Lock()
-        self._lanes: list[_Lane] = []
-        self._second: list[_Lane] = []
+        self._worker_threads: list[_Worker] = []
+        self._second: list[_Worker] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._second_jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._open = False
         self._closing = threading.Event()
 
     def __enter__(self) -> Self:
-        found = isolation()
-        if not found.ok:
-            raise SandboxUnavailable(found)
+        available = isolation()
+        if not available.ok:
+            raise SandboxUnavailable(available)
         self._open = True
         self._closing.clear()
         try:
-            self._lanes = self._start(self._jobs, self.workers, 0, 0)
+            self._worker_threads = self._start(self._jobs, self.workers, 0, 0)
         except BaseException:
             self.close()
             raise
@@ -66,19 +66,20 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """End every isolation, now; programs running or waiting get `infra`."""
-        with self._lock:  # nothing is queued from here on
+        """End every isolation at once; programs that run or wait get the status `infra`."""
+        with self._lock:  # no program is queued from here on
             self._open = False
         self._closing.set()
-        for lanes, jobs in ((self._lanes, self._jobs), (self._second, self._second_jobs)):
-            _end(lanes, jobs)
-            lanes.clear()
+        for workers, jobs in ((self._worker_threads, self._jobs), (self._second, self._second_jobs)):
+            _end(workers, jobs)
+            workers.clear()
 
     def run(self, programs: Sequence[str], *, twice: bool = False) -> list[Result]:
-        """Run the programs; one Result each, in their order.
+        """Run the programs and return one Result each, in their order.
 
-        With `twice`, those that are ok run again under another hash seed, random seed and clock,
-        and `deterministic` says whether the answer was the same (None: the second run failed).
+        With `twice`, programs that ended with `ok` run again under another hash seed, random seed and clock, and
+        `deterministic` says whether the answer was the same (None: the second run failed). Raises RuntimeError if the
+        sandbox is not open.
         """
         results = self._run(programs, self._jobs)
         if not twice:
@@ -94,10 +95,6 @@ class Sandbox:
                 results[index] = replace(results[index], deterministic=same)
         return results
 
-    def nondeterministic(self, programs: Sequence[str]) -> list[bool]:
-        """For each program, whether it gave an answer that another run does not give."""
-        return [result.deterministic is False for result in self.run(programs, twice=True)]
-
     def _run(self, programs: Sequence[str], jobs: queue.SimpleQueue[_Job | None]) -> list[Result]:
         futures: list[Future[Result]] = [Future() for _ in programs]
         with self._lock:
@@ -109,28 +106,28 @@ class Sandbox:
 
     def _start(
         self, jobs: queue.SimpleQueue[_Job | None], count: int, seed: int, clock_shift_s: int
-    ) -> list[_Lane]:
-        lanes = [_Lane(self.limits, jobs, self._closing, seed, clock_shift_s) for _ in range(count)]
-        for lane in lanes:
-            lane.start()
-        failures = [lane.proved.exception() for lane in lanes]
+    ) -> list[_Worker]:
+        workers = [_Worker(self.limits, jobs, self._closing, seed, clock_shift_s) for _ in range(count)]
+        for worker in workers:
+            worker.start()
+        failures = [worker.proved.exception() for worker in workers]
         failure = next((error for error in failures if error is not None), None)
         if failure is not None:
-            _end(lanes, jobs)
+            _end(workers, jobs)
             raise failure
-        return lanes
+        return workers
 
 
-def _end(lanes: list[_Lane], jobs: queue.SimpleQueue[_Job | None]) -> None:
-    for lane in lanes:
+def _end(workers: list[_Worker], jobs: queue.SimpleQueue[_Job | None]) -> None:
+    for worker in workers:
         jobs.put(None)
-        lane.interrupt()
-    for lane in lanes:
-        lane.join()
+        worker.interrupt()
+    for worker in workers:
+        worker.join()
 
 
-class _Lane(threading.Thread):
-    """One worker: takes jobs, and keeps a proved isolation to run them in."""
+class _Worker(threading.Thread):
+    """One worker: takes programs from the queue and runs them in a tested isolation."""
 
     def __init__(
         self,
@@ -157,16 +154,16 @@ class _Lane(threading.Thread):
             program, future = job
             try:
                 result = self._one(program)
-            except Exception as error:  # noqa: BLE001 - one row's trouble must not end its neighbours
-                words = clean(f"{type(error).__name__}: {error}")[:400]
-                future.set_result(Result("infra", error=f"sandbox: {' '.join(words.split())}"))
+            except Exception as error:  # noqa: BLE001 - the failure of one program must not affect the others
+                detail = clean(f"{type(error).__name__}: {error}")[:400]
+                future.set_result(Result("infra", error=f"sandbox: {' '.join(detail.split())}"))
                 self._retire()
             else:
                 future.set_result(result)
         self._retire()
 
     def interrupt(self) -> None:
-        """From another thread: end what is running; the lane sees it and goes on."""
+        """End the running program, if the sandbox is closing. Called from another thread."""
         process = self.process
         if self.closing.is_set() and process is not None:
             process.interrupt()

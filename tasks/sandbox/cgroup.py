@@ -1,9 +1,8 @@
-"""A control group around one isolation, where this process may make one: a second bound on memory
-(the kernel's own on a program's behalf included) and on the number of tasks.
+"""Control groups around isolations: a second limit on memory, kernel memory included, and on the number of tasks.
 
-Resource limits hold without it; so where none can be made (an ordinary user without delegation, a
-container with /sys/fs/cgroup read-only) the sandbox goes on, and `isolation()` says so. Both
-hierarchies are known: cgroup v2 (`memory.max`) and v1 (`memory.limit_in_bytes`).
+The resource limits hold without them, so if none can be created (an ordinary user without delegation, a container with a
+read-only /sys/fs/cgroup) the sandbox works without, and `isolation()` says so. Both hierarchies are supported: cgroup v2
+(`memory.max`) and v1 (`memory.limit_in_bytes`).
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ from pathlib import Path
 from tasks.sandbox.verdict import Limits
 
 PREFIX = "mathmill-sandbox"
-SLACK_MB = 64  # what the server and the kernel need besides a program's own memory
+SLACK_MB = 64  # for the server and the kernel, besides the memory of a program
 _FILES = {"memory": ("memory.max", "memory.limit_in_bytes"), "pids": ("pids.max", "pids.max")}
 
 
 class Cgroup:
-    """The folders of one isolation's control groups, by controller; `remove` when all in it ended."""
+    """The folders of one isolation's control groups, by controller. Call `remove` when all its processes have ended."""
 
     def __init__(self, folders: dict[str, Path]) -> None:
         self.folders = folders
 
     def remove(self) -> None:
-        """Remove the folders; one that is still busy is left to the next `enclose` to sweep."""
+        """Remove the folders. One that is still busy is removed by a later `enclose`."""
         for folder in set(self.folders.values()):
             for _ in range(20):
                 with contextlib.suppress(OSError):
@@ -38,7 +37,7 @@ class Cgroup:
                 time.sleep(0.05)
 
     def memory_kills(self) -> int:
-        """How many processes of the group the kernel has killed for memory; 0 where it does not count."""
+        """Return how many processes of the group the kernel has killed for memory; 0 if it does not count them."""
         folder = self.folders.get("memory")
         if folder is None:
             return 0
@@ -51,22 +50,22 @@ class Cgroup:
 
 
 def places() -> dict[str, Path]:
-    """Where a group could be made: {"memory": folder, "pids": folder}, those that are writable."""
-    found = {name: path for name, path in _own() if os.access(path, os.W_OK)}
-    return {name: found[name] for name in _FILES if name in found}
+    """Return the writable folders in which a group could be created: {"memory": folder, "pids": folder}."""
+    writable = {name: path for name, path in _candidate_folders() if os.access(path, os.W_OK)}
+    return {name: writable[name] for name in _FILES if name in writable}
 
 
 def enclose(pid: int, limits: Limits) -> Cgroup | None:
-    """Put a process and all it will start into groups of its own; None where none can be made."""
+    """Put a process and all that it will start into groups of its own; return None if none can be created."""
     folders: dict[str, Path] = {}
     bounds = {
         "memory": (limits.memory_mb + limits.tmp_mb + SLACK_MB) << 20,
         "pids": limits.threads + 8,
     }
-    made = Cgroup(folders)
+    group = Cgroup(folders)
     try:
         for name, parent in places().items():
-            _sweep(parent)
+            _remove_stale(parent)
             folder = parent / f"{PREFIX}-{os.getpid()}-{pid}"
             folder.mkdir(exist_ok=True)
             folders[name] = folder
@@ -74,13 +73,13 @@ def enclose(pid: int, limits: Limits) -> Cgroup | None:
             file.write_text(str(bounds[name]))
             (folder / "cgroup.procs").write_text(str(pid))
     except (OSError, StopIteration):
-        made.remove()  # it looked writable and was not: go on without, as documented
+        group.remove()  # the folder looked writable and was not: work without a group
         return None
-    return made if folders else None
+    return group if folders else None
 
 
-def _own() -> Iterator[tuple[str, Path]]:
-    """(controller, folder) pairs under which this process may find a place for a group."""
+def _candidate_folders() -> Iterator[tuple[str, Path]]:
+    """Yield (controller, folder) pairs in which this process might create a group."""
     paths = {}
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
@@ -91,8 +90,8 @@ def _own() -> Iterator[tuple[str, Path]]:
         mount = Path(head.split(" ")[4])
         if kind == "cgroup2" and "" in paths:
             here = mount / paths[""].lstrip("/")
-            # controllers are enabled for children by the parent; a group that holds processes
-            # cannot enable any, so the place is usually beside this process's group, not below it
+            # The parent enables controllers for its children, and a group with processes cannot enable any, so the
+            # place is usually beside the group of this process and not below it.
             for place in (here, here.parent):
                 with contextlib.suppress(OSError):
                     enabled = (place / "cgroup.subtree_control").read_text().split()
@@ -102,8 +101,8 @@ def _own() -> Iterator[tuple[str, Path]]:
                 yield name, mount / paths.get(name, "/").lstrip("/")
 
 
-def _sweep(parent: Path) -> None:
-    """Remove the empty groups of processes that have died without doing so."""
+def _remove_stale(parent: Path) -> None:
+    """Remove the empty groups of processes that were killed before they could."""
     for folder in parent.glob(f"{PREFIX}-*-*"):
         owner = folder.name.split("-")[-2]
         if not Path("/proc", owner).exists():

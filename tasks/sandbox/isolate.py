@@ -1,12 +1,12 @@
-"""What an isolation is made of: bubblewrap's arguments, and whether this machine can have one.
+"""The arguments of bubblewrap that create an isolation, and the check whether this machine supports it.
 
-The isolation itself is always made by an ordinary user: namespaces, no network, no capabilities,
-no further user namespaces, no environment. Root first becomes a real unprivileged uid (mapping
-root to another uid would leave root's rights over what is bound); where that uid could not reach
-the interpreter, as under a 0700 home, a layer around brings the mounts within its reach.
+The isolation itself is always created by an ordinary user: namespaces, no network, no capabilities, no further user
+namespaces, no environment. Root first becomes a real unprivileged uid, because mapping root to another uid would leave
+it the rights of root over the mounted files; if that uid could not reach the interpreter, as under a 0700 home, an outer
+bubblewrap makes the mounts accessible.
 
-In view inside: the shared libraries, the interpreter's own library folder, its site-packages,
-read-only; /tmp and /dev/shm as sized tmpfs; four harmless devices; tasks/sandbox/inside. No /proc.
+Visible inside are, read-only, the shared libraries, the library folder of the interpreter and its site-packages; /tmp and
+/dev/shm as tmpfs of limited size; four harmless devices; and tasks/sandbox/inside. There is no /proc.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ INSIDE = Path(__file__).parent / "inside"
 PROJECT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
 _DEVICES = ("null", "zero", "full", "urandom")
-_USERNS_MEND = (
+_USERNS_FIX = (
     "allow user namespaces: sysctl -w user.max_user_namespaces=15000 (and, where it exists,"
     " kernel.unprivileged_userns_clone=1 or kernel.apparmor_restrict_unprivileged_userns=0);"
     " in Docker run with --security-opt seccomp=unconfined --security-opt apparmor=unconfined,"
@@ -41,29 +41,29 @@ _USERNS_MEND = (
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """Whether programs can be isolated here; `detail` is one line, `mend` what would make it so."""
+    """Whether programs can be isolated on this machine; `detail` is one line, `fix` says what would make it possible."""
 
     ok: bool
     detail: str
-    mend: str | None = None
+    fix: str | None = None
 
 
 class SandboxUnavailable(ForPeople, RuntimeError):
-    """Programs cannot be isolated here, so none is run. One line, with the mend."""
+    """Programs cannot be isolated on this machine, so none is run. The message is one line with the fix."""
 
     def __init__(self, isolation: Isolation) -> None:
         self.isolation = isolation
-        mend = f"; {isolation.mend}" if isolation.mend else ""
-        super().__init__(f"sandbox unavailable: {isolation.detail}{mend}")
+        fix = f"; {isolation.fix}" if isolation.fix else ""
+        super().__init__(f"sandbox unavailable: {isolation.detail}{fix}")
 
     def __reduce__(self) -> tuple[type[SandboxUnavailable], tuple[Isolation]]:
-        return type(self), (self.isolation,)  # it crosses process boundaries in task runners
+        return type(self), (self.isolation,)  # task runners send it between processes
 
 
 def isolation() -> Isolation:
-    """Whether programs can be isolated here: the parts are there, and an empty isolation starts.
+    """Check whether programs can be isolated on this machine: the tools are installed and an empty isolation starts.
 
-    Takes about 0.1 s and runs no program; the escapes are tried by Sandbox when it starts.
+    Takes about 0.1 s and runs no program; Sandbox tries the escapes when it starts.
     """
     missing = _missing()
     if missing is not None:
@@ -83,13 +83,13 @@ def isolation() -> Isolation:
 
 
 def failed(stderr: str) -> Isolation:
-    """Why an isolation did not start, from what bubblewrap or the interpreter said."""
+    """Return why an isolation did not start, from the stderr of bubblewrap or the interpreter."""
     lines = [line for line in stderr.splitlines() if line.strip()]
     detail = lines[-1][:300] if lines else "the isolation ended without a word"
     namespaces = re.search(
         r"namespace|uid map|unshare|clone|setres[ug]id|Operation not permitted|No space left", detail
     )
-    return Isolation(False, detail, _USERNS_MEND if namespaces else None)
+    return Isolation(False, detail, _USERNS_FIX if namespaces else None)
 
 
 def _missing() -> Isolation | None:
@@ -123,12 +123,12 @@ def _version() -> tuple[tuple[int, ...], str]:
 
 
 def interpreter() -> str:
-    """The base interpreter behind sys.executable: no venv start-up, no .pth file, no sitecustomize."""
+    """Return the base interpreter of sys.executable, which runs without venv start-up, .pth files and sitecustomize."""
     return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
 
 
 def sites() -> list[str]:
-    """The folders of installed packages, in the order of sys.path."""
+    """Return the folders of installed packages, in the order of sys.path."""
     return [path for path in sys.path if _is_site(Path(path)) and os.path.isdir(path)]
 
 
@@ -137,17 +137,22 @@ def _is_site(path: Path) -> bool:
 
 
 def bound() -> list[Path]:
-    """What of the host is in view inside, read-only; no path lies within another."""
+    """Return the paths of the host that are visible inside, read-only; none contains another."""
     base = Path(interpreter()).parent.parent
     libraries = [Path(name) for name in ("/usr/lib", "/usr/lib32", "/usr/lib64", "/lib", "/lib64")]
-    own = [base / "lib", base / "lib64", Path(sysconfig.get_path("stdlib")), Path(interpreter())]
-    wanted = [*libraries, *own, Path("/etc/ld.so.cache"), *map(Path, sites())]
-    found = sorted({path for path in wanted if path.exists() and not path.is_symlink()})
-    return [path for path in found if not any(other in path.parents for other in found)]
+    interpreter_paths = [
+        base / "lib",
+        base / "lib64",
+        Path(sysconfig.get_path("stdlib")),
+        Path(interpreter()),
+    ]
+    candidates = [*libraries, *interpreter_paths, Path("/etc/ld.so.cache"), *map(Path, sites())]
+    existing = sorted({path for path in candidates if path.exists() and not path.is_symlink()})
+    return [path for path in existing if not any(other in path.parents for other in existing)]
 
 
 def _masked(paths: Sequence[Path]) -> list[Path]:
-    """The project's own packages, where they are installed into a site that is in view."""
+    """Return the packages of this project that are inside visible paths, to be hidden."""
     packages = [PROJECT / name for name in ("flows", "tasks", "prompts", "storage")]
     return [path for path in packages if path.is_dir() and any(path.is_relative_to(p) for p in paths)]
 
@@ -160,13 +165,13 @@ def arguments(
     filter_fd: int | None = None,
     info_fd: int | None = None,
 ) -> list[str]:
-    """The whole command line that runs `command` in an isolation of its own.
+    """Return the command line that runs `command` in an isolation of its own.
 
-    `filter_fd` holds the seccomp filter to load, `info_fd` is told the pid of process 1.
+    The seccomp filter is read from `filter_fd`; bubblewrap writes the pid of process 1 to `info_fd`.
     """
     paths = bound()
     around = _as_nobody(paths)
-    inside = "/inside" if "bwrap" in around else str(INSIDE)  # where the layer around has put it
+    inside = "/inside" if "bwrap" in around else str(INSIDE)  # where the outer bubblewrap mounts it
     inner = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--as-pid-1"]
     inner += ["--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"]
     inner += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
@@ -178,14 +183,14 @@ def arguments(
     for path in _masked(paths):
         inner += ["--tmpfs", str(path), "--remount-ro", str(path)]
     inner += ["--remount-ro", "/", "--chdir", "/tmp", "--clearenv"]
-    # sets and dicts in the same order every time; no threads that a program did not ask for
+    # the same order of sets every time; no threads that a program did not start
     for name, value in (("PYTHONHASHSEED", str(hash_seed)), ("OPENBLAS_NUM_THREADS", "1")):
         inner += ["--setenv", name, value]
     return [*around, *inner, "--", *command]
 
 
 def _as_nobody(paths: Sequence[Path]) -> list[str]:
-    """Under root: become NOBODY, with a layer around where NOBODY could not reach the view."""
+    """Return the command prefix by which root becomes NOBODY, with an outer bubblewrap if NOBODY could not read the paths."""
     if os.geteuid() != 0:
         return []
     drop = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
@@ -208,13 +213,13 @@ def _tmpfs(path: str, size: int) -> list[str]:
 
 
 def _view(paths: Sequence[Path], inside: str) -> list[str]:
-    """Arguments that show these paths of the host, read-only, the devices and the inside folder."""
+    """Return the arguments that mount these paths of the host read-only, the devices and the folder inside/."""
     shown: list[str] = []
-    made: set[Path] = {Path("/"), Path("/tmp")}
+    created: set[Path] = {Path("/"), Path("/tmp")}
     for path in [*paths, *(Path("/dev", name) for name in (*_DEVICES, "shm"))]:
         for parent in reversed(path.parents):
-            if parent not in made:
-                made.add(parent)
+            if parent not in created:
+                created.add(parent)
                 shown += ["--perms", "0755", "--dir", str(parent)]
         if path.parent == Path("/dev"):
             shown += ["--dev-bind", str(path), str(path)] if path.name != "shm" else []
@@ -227,7 +232,7 @@ def _view(paths: Sequence[Path], inside: str) -> list[str]:
 
 
 def configuration(limits: Limits, *, seed: int = 0, clock_shift_s: int = 0) -> dict[str, Any]:
-    """The first frame to inside/server.py."""
+    """Return the configuration, which is the first frame sent to inside/server.py."""
     return {
         "wall_s": limits.wall_s,
         "wall_cap_s": limits.wall_cap_s,

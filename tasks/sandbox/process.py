@@ -1,4 +1,4 @@
-"""One isolation seen from outside: start it, ask it to run a program, kill all of it."""
+"""One isolation, controlled from outside: start it, have it run programs, kill all of it."""
 
 from __future__ import annotations
 
@@ -19,32 +19,30 @@ from tasks.sandbox.frames import FRAME_MAX, HeaderError
 from tasks.sandbox.isolate import Isolation, SandboxUnavailable
 from tasks.sandbox.verdict import Ended, Limits
 
-START_S = 120.0  # to import and warm sympy on a machine that is busy with other things
-GRACE_S = 5.0  # beyond the longest a program may live, before the whole isolation is killed
-TRIAL_S = 60.0  # as inside/server.py has it
+START_S = 120.0  # to import and warm sympy on a busy machine
+GRACE_S = 5.0  # beyond the longest time of a program, before the whole isolation is killed
+TRIAL_S = 60.0  # the same as in inside/server.py
 WORKING = "RD"  # states of a thread (proc(5)) that runs, waits for a processor, or is in the kernel
 
 
 class Broken(RuntimeError):
-    """The isolation died, or did not answer in time, or answered nonsense: our trouble, not the
-    program's."""
+    """The isolation died, did not answer in time, or sent an invalid frame: a failure of the sandbox, not of the program."""
 
 
 class Process:
-    """A warm parent in its own isolation. Used by one thread, the one that made it: the isolation
-    dies with that thread."""
+    """A warm server in its own isolation. Used only by the thread that created it: the isolation dies with that thread."""
 
     def __init__(self, limits: Limits, *, seed: int = 0, clock_shift_s: int = 0) -> None:
-        """Start and warm it; SandboxUnavailable if it does not come up."""
+        """Start and warm the isolation. Raises SandboxUnavailable if it does not start."""
         self.limits = limits
         self.served = 0
-        self.first_pid: int | None = None  # of process 1, as this machine knows it
-        self.first: int | None = None  # a pidfd of it: a pid could come to mean another process
+        self.first_pid: int | None = None  # of process 1, in the pid namespace of this machine
+        self.first: int | None = None  # a pidfd of process 1, because a pid may be reused
         self.group: cgroup.Cgroup | None = None
-        self._memory_kills = 0  # that the group has counted so far
+        self._memory_kills = 0  # counted by the group so far
         self.log: int | None = os.memfd_create("sandbox-stderr")
         try:
-            self._process, told = self._start(seed, self.log)
+            self._process, info_in = self._start(seed, self.log)
         except SandboxUnavailable:
             os.close(self.log)
             raise
@@ -52,18 +50,18 @@ class Process:
         assert self._process.stdout is not None
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
         try:
-            with os.fdopen(told, "rb") as info:
-                said = info.read()
-            if not said:
+            with os.fdopen(info_in, "rb") as stream:
+                info = stream.read()
+            if not info:
                 raise Broken("bubblewrap did not start")
-            self.first_pid = json.loads(said)["child-pid"]
-            with contextlib.suppress(ProcessLookupError):  # it has died already: the next frame says so
+            self.first_pid = json.loads(info)["child-pid"]
+            with contextlib.suppress(ProcessLookupError):  # it has died already: the next frame shows it
                 self.first = os.pidfd_open(self.first_pid)
             self._send(isolate.configuration(limits, seed=seed, clock_shift_s=clock_shift_s))
             self._frame(time.monotonic() + START_S)
             self.group = cgroup.enclose(self.first_pid, limits)
         except Broken as error:
-            why = isolate.failed(self._said() or str(error))
+            why = isolate.failed(self._stderr_tail() or str(error))
             self.kill()
             raise SandboxUnavailable(why) from None
         except BaseException:
@@ -71,11 +69,11 @@ class Process:
             raise
 
     def _start(self, seed: int, log: int) -> tuple[subprocess.Popen[bytes], int]:
-        """The outermost process, and where bubblewrap will say what it started."""
+        """Return the outermost process, and the descriptor from which the pid that bubblewrap reports is read."""
         filter_fd = os.memfd_create("sandbox-filter")
         os.write(filter_fd, syscalls.outer())
         os.lseek(filter_fd, 0, os.SEEK_SET)
-        told, info_fd = os.pipe()
+        info_in, info_fd = os.pipe()
         command = [isolate.interpreter(), "-s", "-S", "-P", "-B", "/inside/server.py"]
         try:
             process = subprocess.Popen(
@@ -88,27 +86,28 @@ class Process:
                 start_new_session=True,
             )
         except OSError as error:
-            os.close(told)
-            said = f"bubblewrap could not be started: {error.strerror}"
-            raise SandboxUnavailable(Isolation(False, said, "apt-get install bubblewrap")) from error
+            os.close(info_in)
+            reason = f"bubblewrap could not be started: {error.strerror}"
+            raise SandboxUnavailable(Isolation(False, reason, "apt-get install bubblewrap")) from error
         finally:
             os.close(filter_fd)
             os.close(info_fd)
-        return process, told
+        return process, info_in
 
     def run(self, program: str, *, trial: bool = False) -> Ended:
-        """Run one program to its end; Broken if the isolation fails at it (and is then of no use).
+        """Run one program to its end. Raises Broken if the isolation fails, after which it cannot be used any more.
 
-        A trial (the self-test) has TRIAL_S of time, whatever the limits are."""
+        A trial (the self-test) has TRIAL_S seconds, whatever the limits are.
+        """
         self.served += 1
         self._send({"program": program}, b"\1" if trial else b"\0")
         deadline = time.monotonic() + (TRIAL_S if trial else self.limits.wall_cap_s) + GRACE_S
-        found = self._frame(deadline)
-        while found.get("end") == "idle?":
+        reply = self._frame(deadline)
+        while reply.get("end") == "idle?":
             self._write(b"\1" if self._asleep() else b"\0")
-            found = self._frame(deadline)
+            reply = self._frame(deadline)
         try:
-            header = frames.header(found)
+            header = frames.header(reply)
         except HeaderError as error:
             raise Broken(str(error)) from error
         stdout = self._read(header.stdout, deadline)
@@ -116,13 +115,13 @@ class Process:
         return Ended(header, stdout, report, self._out_of_memory(header.status))
 
     def interrupt(self) -> None:
-        """Kill process 1, and with it, by the kernel, its whole pid namespace; from any thread."""
+        """Kill process 1, with which the kernel kills its whole pid namespace. May be called from any thread."""
         if self.first is not None:
-            with contextlib.suppress(OSError):  # it has ended, or its thread has just put it away
+            with contextlib.suppress(OSError):  # it has ended, or its thread has just closed the descriptor
                 signal.pidfd_send_signal(self.first, signal.SIGKILL)
 
     def kill(self) -> None:
-        """End everything in the isolation, at once, and clear up after it; safe to call twice."""
+        """End everything in the isolation at once and release its resources. Safe to call twice."""
         self.interrupt()
         with contextlib.suppress(ProcessLookupError):
             if self._process.poll() is None:
@@ -176,29 +175,33 @@ class Process:
         return b"".join(parts)
 
     def _out_of_memory(self, status: int) -> bool:
-        """Whether a program killed by SIGKILL was killed for its memory: the control group counts
-        that. Without a group the answer is no, since only address space is limited then, and a
-        program that reaches that limit gets an error and no signal."""
+        """Return whether a program that SIGKILL ended was killed for its memory, which the control group counts.
+
+        Without a group it was not: only address space is limited then, and a program that reaches that limit gets an
+        error and no signal.
+        """
         if self.group is None or not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
             return False
         before, self._memory_kills = self._memory_kills, self.group.memory_kills()
         return self._memory_kills > before
 
     def _asleep(self) -> bool:
-        """Whether no thread of the program computes, however often one looks; a thread that a busy
-        machine keeps waiting for a processor shows as running. A thread that is stopped or has
-        ended (a main thread that others outlive) does not. True where /proc does not tell."""
+        """Return whether no thread of the program computes in five samples.
+
+        A thread that waits for a processor on a busy machine counts as running; one that is stopped or has ended (such as
+        a main thread that others outlive) does not. True if /proc cannot be read.
+        """
         try:
             for _ in range(5):
                 if any(state in WORKING for state in thread_states(self.first_pid)):
                     return False
                 time.sleep(0.01)
         except OSError:
-            return True  # gone in between, or hidden from us: the clock decides
+            return True  # it ended in between, or /proc is hidden: the wall limit decides
         return True
 
-    def _said(self) -> str:
-        """What the isolation wrote to stderr, its last 4 KiB."""
+    def _stderr_tail(self) -> str:
+        """Return the last 4 KiB that the isolation wrote to stderr."""
         if self.log is None:
             return ""
         size = os.lseek(self.log, 0, os.SEEK_END)
@@ -206,24 +209,24 @@ class Process:
 
 
 def thread_states(parent: int | None) -> Iterator[str]:
-    """The state letters (proc(5): R running, S sleeping, D in the kernel ...) of its children's threads."""
+    """Yield the state letters (proc(5): R running, S sleeping, D in the kernel ...) of the threads of a process's children."""
     for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
         for task in Path(f"/proc/{child}/task").iterdir():
             yield (task / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
 
 
 def outside_view(process: Process) -> Isolation:
-    """What the kernel says of process 1, read from outside: its real uid, capabilities, filters."""
+    """Check process 1 from outside, as the kernel reports it: its real uid, capabilities and system call filters."""
     if process.first_pid is None:
         return Isolation(False, "bubblewrap did not name its first process", "apt-get install bubblewrap")
     with open(f"/proc/{process.first_pid}/status", encoding="ascii", errors="replace") as file:
-        found = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
-    uids = {int(uid) for uid in found["Uid"].split()}
+        fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    uids = {int(uid) for uid in fields["Uid"].split()}
     if 0 in uids:
         return Isolation(False, "programs would run as root", "run as an ordinary user")
-    held = [name for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb") if int(found[name], 16)]
+    held = [name for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb") if int(fields[name], 16)]
     if held:
         return Isolation(False, f"programs would hold capabilities ({', '.join(held)})")
-    if found["Seccomp"] != "2" or found["NoNewPrivs"] != "1":
+    if fields["Seccomp"] != "2" or fields["NoNewPrivs"] != "1":
         return Isolation(False, "no seccomp filter is in force", "use a kernel with CONFIG_SECCOMP_FILTER")
     return Isolation(True, f"uid {min(uids)}, no capabilities, seccomp")

@@ -1,4 +1,4 @@
-"""Escapes tried in every isolation before its first program. One that works means no isolation."""
+"""The self-test: known escapes are tried in every isolation before its first program; none may work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tasks.sandbox.isolate import PROJECT, Isolation, SandboxUnavailable
 from tasks.sandbox.process import Broken, Process, outside_view
 from tasks.sandbox.verdict import read
 
-# Every attempt must fail with an exception or be false; what succeeds is named in the answer.
+# Every attempt must raise or be false; the answer names those that succeed.
 _PROBES = """
 import ctypes, os, resource, signal, socket, subprocess, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -63,21 +63,21 @@ ans = "; ".join(escaped) or "contained"
 
 
 def probes() -> str:
-    """The escapes as one program; its answer is "contained" or the names of those that worked."""
+    """Return the escapes as one program, whose answer is "contained" or the names of those that worked."""
     paths = [
         PROJECT / "tasks" / "__init__.py",
         PROJECT / "pyproject.toml",
         Path.home() / ".bashrc",
         Path("/home"),
     ]
-    wanted = [
+    hidden = [
         str(path) for path in (*paths, Path("/etc/shadow"), Path("/sys"), Path("/var"), Path("/usr/bin/env"))
     ]
-    return _PROBES.replace("@PATHS@", json.dumps([path for path in wanted if path != os.path.sep]))
+    return _PROBES.replace("@PATHS@", json.dumps([path for path in hidden if path != os.path.sep]))
 
 
 def prove(process: Process) -> None:
-    """Try the escapes in a fresh isolation; SandboxUnavailable if one works or cannot be tried."""
+    """Try the escapes in a fresh isolation. Raises SandboxUnavailable if one works or cannot be tried."""
     view = outside_view(process)
     if not view.ok:
         raise SandboxUnavailable(view)
@@ -86,9 +86,9 @@ def prove(process: Process) -> None:
     except Broken as error:
         raise SandboxUnavailable(Isolation(False, f"the self-test could not be run: {error}")) from error
     if result.answer != "contained":
-        said = (
+        reason = (
             f"a program could escape: {result.answer}"
             if result.answer
             else f"the self-test failed: {result.error}"
         )
-        raise SandboxUnavailable(Isolation(False, said))
+        raise SandboxUnavailable(Isolation(False, reason))

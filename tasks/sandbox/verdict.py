@@ -128,13 +128,13 @@ def read(ended: Ended, limits: Limits) -> Result:
     elif os.WIFSIGNALED(header.status):
         verdict, error = _signalled(os.WTERMSIG(header.status), ended.out_of_memory, cpu_s, limits)
     else:
-        found = report(ended.report)
-        if isinstance(found, Raised):
-            verdict, error, line = _raised(found, limits)
+        parsed = report(ended.report)
+        if isinstance(parsed, Raised):
+            verdict, error, line = _raised(parsed, limits)
         elif os.WEXITSTATUS(header.status):
             verdict, error = "error", f"exit status {os.WEXITSTATUS(header.status)}"
         else:
-            answer = _answer(found, stdout)
+            answer = _answer(parsed, stdout)
             verdict, error = _judged(answer, limits)
     if verdict != "ok":
         answer = None
@@ -149,12 +149,12 @@ def _late(end: str, limits: Limits) -> str:
     return f"over {limits.cpu_limit_s:g} s of CPU"
 
 
-def _answer(found: Value | None, stdout: str) -> str | None:
+def _answer(parsed: Value | None, stdout: str) -> str | None:
     """What the program says last: a final expression or assignment to `ans`, `answer` or `result`, else the
     last line printed, else the value of such a name or of the function that the program leaves to be called.
     A sentence gives its number."""
-    value = clean(found.text or "").strip() if found else ""
-    if found and value and found.named_last:
+    value = clean(parsed.text or "").strip() if parsed else ""
+    if parsed and value and parsed.named_last:
         return value_in(value) or value
     lines = [line for line in stdout.split("\n") if _SAYS.search(line)]
     last = lines[-1].strip() if lines else value
@@ -172,16 +172,16 @@ def _judged(answer: str | None, limits: Limits) -> tuple[Verdict, str | None]:
     return "ok", None
 
 
-def _raised(found: Raised, limits: Limits) -> tuple[Verdict, str, int | None]:
-    text = " ".join(f"{clean(found.name)}: {clean(found.words)}".split())[:400].removesuffix(":")
-    place = found.line if found.line is not None and 0 < found.line < 1 << 31 else None
-    if found.base == "TooLong":
+def _raised(value: Raised, limits: Limits) -> tuple[Verdict, str, int | None]:
+    text = " ".join(f"{clean(value.name)}: {clean(value.words)}".split())[:400].removesuffix(":")
+    place = value.line if value.line is not None and 0 < value.line < 1 << 31 else None
+    if value.base == "TooLong":
         return "output", f"an answer of more than {limits.answer_chars} characters", place
-    if found.base == "MemoryError" or (found.base == "OSError" and found.errno == errno.ENOMEM):
+    if value.base == "MemoryError" or (value.base == "OSError" and value.errno == errno.ENOMEM):
         return "memory", text, place
-    if found.base == "OSError" and found.errno in _DENIED:
+    if value.base == "OSError" and value.errno in _DENIED:
         return "denied", text, place
-    if found.base == "OSError" and found.errno in _TOO_MUCH:
+    if value.base == "OSError" and value.errno in _TOO_MUCH:
         return "output", text, place
     return "error", text, place
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import prompts
 from prompts import schemas
 from storage.rows import column
-from tasks.llm.costs import Bill
+from tasks.llm.costs import RoleCosts
 from tasks.llm.engine import Engine
 from tasks.llm.pending import check_by
 from tasks.llm.request import Failure, Request
@@ -39,7 +39,7 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
     critiques: list[str | None] = [None] * count
     wrong_steps: list[int | None] = [None] * count
     failures: list[Unscored | None] = [None] * count
-    bill = Bill.of(critic.endpoint)
+    bill = RoleCosts.of(critic.endpoint)
     asked = wanted(rows)
     tick(count - len(asked))
     requests = _requests(rows.take(pa.array(asked, pa.int64())), critic.endpoint.model)

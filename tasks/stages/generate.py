@@ -14,7 +14,7 @@ import prompts
 from prompts import schemas
 from storage.reasons import Code, Reason, reason
 from storage.rows import STATED_DIFFICULTY, Row, column, content_id, to_table
-from tasks.llm.costs import Bill
+from tasks.llm.costs import RoleCosts
 from tasks.llm.engine import Engine
 from tasks.llm.pending import check_by
 from tasks.llm.request import Completion, Failure, Request
@@ -145,7 +145,7 @@ def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick:
     malformed is a rejected row, a call that failed is `count` failed rows."""
     plans = asks.to_pylist()
     endpoint = engine.endpoint
-    bill = Bill.of(endpoint)
+    bill = RoleCosts.of(endpoint)
     removed = Removed()
     rows: list[Row] = []
     answers = engine.run((_request(plan, endpoint.model) for plan in plans), check_by(_any_problem))

@@ -12,7 +12,7 @@ import prompts
 from storage.reasons import Code, Reason, reason, shortened
 from storage.rows import column, reasons_of, reject, replace
 from tasks.answers import Extraction, Judge, extract
-from tasks.llm.costs import Bill
+from tasks.llm.costs import RoleCosts
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
 from tasks.seeding import seed_of
@@ -30,7 +30,7 @@ def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick
     """
     records = questions.to_pylist()
     endpoint = student.endpoint
-    bill = Bill.of(endpoint)
+    bill = RoleCosts.of(endpoint)
     answers: list[str | None] = []
     reasons: list[Reason | None] = []
     asked = student.run([_request(record, endpoint.model, seed) for record in records])

@@ -17,7 +17,7 @@ import prompts
 from storage.reasons import Code, reason
 from storage.rows import ABSTAINED, Row, content_id, to_table
 from tasks.answers import extract
-from tasks.llm.costs import Bill
+from tasks.llm.costs import RoleCosts
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
 from tasks.replies.programs import program
@@ -57,7 +57,7 @@ def solve(questions: pa.Table, *, engine: Engine, settings: SolveSettings, seed:
                 yield _request(record, kind, index, engine.endpoint.model, seed)
 
     endpoint = engine.endpoint
-    bill = Bill.of(endpoint)
+    bill = RoleCosts.of(endpoint)
     removed = Removed()
     rows: list[Row] = []
     completions = engine.run(requests())

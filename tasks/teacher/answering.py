@@ -34,8 +34,8 @@ def job_of(messages: Sequence[tuple[str, str]]) -> Job:
     """The job that a conversation of (role, text) asks for: its last user message, in the light of its system
     message. Told that its answer cannot be used, the teacher does the same job again."""
     system = "\n".join(text for role, text in messages if role in ("system", "developer"))
-    asked = [text for role, text in messages if role == "user" and not text.startswith(AGAIN)]
-    user = asked[-1] if asked else ""
+    tasks = [text for role, text in messages if role == "user" and not text.startswith(AGAIN)]
+    user = tasks[-1] if tasks else ""
     return read(system, user)
 
 

@@ -142,8 +142,8 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "mathmill"}
 
 
-def _unknown_model(name: str, there: Iterable[str]) -> WireError:
-    message = f"the model {name!r} does not exist; there are: {', '.join(sorted(there))}"
+def _unknown_model(name: str, names: Iterable[str]) -> WireError:
+    message = f"the model {name!r} does not exist; there are: {', '.join(sorted(names))}"
     return WireError(404, message, param="model", code="model_not_found")
 
 
@@ -162,17 +162,17 @@ def complete(ask: Ask, character: Character) -> list[tuple[str, str]]:
     index alone; at temperature 0 not even from seed and index, as greedy decoding would have it."""
     job = job_of(ask.messages)
     words = _canonical([list(message) for message in ask.messages])
-    found = []
+    choices = []
     for index in range(ask.n):
         drawn = ("greedy",) if ask.temperature == 0 else (ask.seed, index, ask.temperature)
         rng = rng_of("embedded teacher", ask.model, words, *drawn)
-        found.append(cut(answer(job, character, rng, ask.forced), ask.stop, ask.max_tokens))
-    return found
+        choices.append(cut(answer(job, character, rng, ask.forced), ask.stop, ask.max_tokens))
+    return choices
 
 
 def digest_of(ask: Ask) -> bytes:
     """16 bytes that equal requests share (streaming or not)."""
-    asked = [
+    fields = [
         ask.model,
         [list(message) for message in ask.messages],
         ask.n,
@@ -182,7 +182,7 @@ def digest_of(ask: Ask) -> bytes:
         list(ask.stop),
         [ask.forced.json, ask.forced.schema],
     ]
-    return hashlib.sha256(_canonical(asked).encode()).digest()[:16]
+    return hashlib.sha256(_canonical(fields).encode()).digest()[:16]
 
 
 def _canonical(value: Any) -> str:

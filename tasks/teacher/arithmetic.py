@@ -240,11 +240,11 @@ def _scaled(a: Polynomial, factor: Fraction) -> Polynomial:
 
 
 def _times(a: Polynomial, b: Polynomial) -> Polynomial:
-    found: Polynomial = {}
+    product: Polynomial = {}
     for p, x in a.items():
         for q, y in b.items():
-            found[p + q] = found.get(p + q, Fraction(0)) + x * y
-    return found
+            product[p + q] = product.get(p + q, Fraction(0)) + x * y
+    return product
 
 
 def _over(a: Polynomial, b: Polynomial) -> Polynomial:
@@ -259,10 +259,10 @@ def _raised(base: Polynomial, exponent: Fraction) -> Polynomial:
         raise NotArithmetic("exponent")
     if exponent < 0:
         return _raised(_over({0: Fraction(1)}, base), -exponent)
-    found: Polynomial = {0: Fraction(1)}
+    power: Polynomial = {0: Fraction(1)}
     for _ in range(int(exponent)):
-        found = _bounded(_times(found, base))
-    return found
+        power = _bounded(_times(power, base))
+    return power
 
 
 def _constant(poly: Polynomial) -> Fraction:

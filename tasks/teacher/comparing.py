@@ -10,18 +10,18 @@ from tasks.answers.exact import decide
 from tasks.teacher.arithmetic import NotArithmetic, polynomial
 
 
-def same_answer(stated: str, own: str) -> bool | None:
+def same_answer(stated: str, expected: str) -> bool | None:
     """Whether two final answers are the same; None where that takes more algebra than this critic knows."""
-    verdict = decide(stated, own)
-    if verdict in ("equal", "different"):
-        return verdict == "equal"
-    a, b = surd(stated), surd(own)
+    judgement = decide(stated, expected)
+    if judgement in ("equal", "different"):
+        return judgement == "equal"
+    a, b = surd(stated), surd(expected)
     if a is not None and b is not None:
         return a == b
     try:
-        (p, x), (q, y) = polynomial(stated), polynomial(own)
+        (p, x), (q, y) = polynomial(stated), polynomial(expected)
     except NotArithmetic:
-        return _differ_in_numbers(stated, own)
+        return _differ_in_numbers(stated, expected)
     return x == y and all(p.get(power, 0) == q.get(power, 0) for power in p.keys() | q.keys())
 
 
@@ -68,10 +68,10 @@ def _square_free(number: int) -> tuple[int, int]:
     return (outside * whole, 1) if whole * whole == kernel else (outside, kernel)
 
 
-def _differ_in_numbers(stated: str, own: str) -> bool | None:
+def _differ_in_numbers(stated: str, expected: str) -> bool | None:
     """False where two texts are written alike but for their numbers (matrices, intervals), None where that
     need not make them different: a root of a number with a square factor has other spellings."""
-    a, b = (re.sub(r"\s", "", text) for text in (stated, own))
+    a, b = (re.sub(r"\s", "", text) for text in (stated, expected))
     if re.sub(r"\d+", "0", a) != re.sub(r"\d+", "0", b):
         return None
     radicands = [int(digits) for digits in re.findall(r"\\sqrt\{?(\d{1,9})\}?", a + b)]

@@ -26,13 +26,13 @@ TRIES = 24  # slips that are worked through before the answer itself is misstate
 Mapping = dict[Fraction, Fraction]
 
 
-def slip(steps: tuple[str, ...], answer: str, rng: random.Random) -> tuple[tuple[str, ...], str]:
+def inject_error(steps: tuple[str, ...], answer: str, rng: random.Random) -> tuple[tuple[str, ...], str]:
     """The steps and the answer after one wrong calculation; the answer always differs from the right one."""
     text = "\n".join(steps)
-    said = list(statements(text))
+    stated = list(statements(text))
     best: tuple[int, str, str] | None = None
-    for statement, wrong in _candidates(said, rng):
-        changed, mapping = _propagate(text, said, statement, wrong)
+    for statement, wrong in _candidates(stated, rng):
+        changed, mapping = _propagate(text, stated, statement, wrong)
         new_answer = _replaced(answer, mapping)
         if new_answer == answer or changed.count("\n") != text.count("\n"):
             continue
@@ -46,17 +46,17 @@ def slip(steps: tuple[str, ...], answer: str, rng: random.Random) -> tuple[tuple
     return _misstated(steps, answer, rng)
 
 
-def _candidates(said: list[Statement], rng: random.Random) -> Iterator[tuple[Statement, Fraction]]:
+def _candidates(stated: list[Statement], rng: random.Random) -> Iterator[tuple[Statement, Fraction]]:
     """Calculations that may go wrong, each with a wrong value, in random order."""
-    found = [
+    candidates = [
         (statement, wrong)
-        for statement in said
+        for statement in stated
         if statement.left == statement.right and re.search(r"\d\D+\d", statement.left_text)
         if number(statement.right_text) is not None and _SIGNED.fullmatch(statement.right_text)
         for wrong in _wrong_values(statement.right, rng)
     ]
-    rng.shuffle(found)
-    yield from found[:TRIES]
+    rng.shuffle(candidates)
+    yield from candidates[:TRIES]
 
 
 def _wrong_values(value: Fraction, rng: random.Random) -> list[Fraction]:
@@ -70,12 +70,12 @@ def _wrong_values(value: Fraction, rng: random.Random) -> list[Fraction]:
     return rng.sample(fitting, min(4, len(fitting)))
 
 
-def _propagate(text: str, said: list[Statement], first: Statement, wrong: Fraction) -> tuple[str, Mapping]:
+def _propagate(text: str, stated: list[Statement], first: Statement, wrong: Fraction) -> tuple[str, Mapping]:
     """The text with the slip and its consequences, and which values became which."""
     mapping: Mapping = {first.right: wrong}
     pieces = [text[: first.right_at], written(wrong, first.right_text)]
     at = first.end
-    for later in said:
+    for later in stated:
         if later.right_at < first.end:
             continue
         if later.start < at:  # a link of a chain: its left is the right that was just written
@@ -99,10 +99,10 @@ def _replaced(text: str, mapping: Mapping) -> str:
     """The text with every value that changed; in "6x - 12" the value may be 12 or -12."""
 
     def new(match: re.Match[str]) -> str:
-        found, sign, size = match.group(0), match["sign"] or "", match["size"]
+        original, sign, size = match.group(0), match["sign"] or "", match["size"]
         value = number(size)
         if value is None:
-            return found
+            return original
         subtracted = sign and _SUBTRACTS.search(text[max(0, match.start() - 3) : match.start()])
         if sign and not subtracted and -value in mapping:
             return written(mapping[-value], size)
@@ -111,7 +111,7 @@ def _replaced(text: str, mapping: Mapping) -> str:
         if subtracted and mapping.get(-value, 0) < 0:
             return sign + written(-mapping[-value], size)
         over, slash, under = size.partition("/")
-        return sign + _replaced(over, mapping) + slash + _replaced(under, mapping) if slash else found
+        return sign + _replaced(over, mapping) + slash + _replaced(under, mapping) if slash else original
 
     return _SIGNED.sub(new, text)
 
@@ -125,9 +125,9 @@ def _oddness(before: str, value: Fraction, answer: str, new_answer: str) -> int:
 
 def _misstated(steps: tuple[str, ...], answer: str, rng: random.Random) -> tuple[tuple[str, ...], str]:
     """Where no calculation leads to the answer: the answer itself is wrong, in the last step too if it is there."""
-    found = list(_NUMBER.finditer(answer))
-    if found:
-        chosen = rng.choice(found)
+    numbers = list(_NUMBER.finditer(answer))
+    if numbers:
+        chosen = rng.choice(numbers)
         value = number(chosen.group(0)) or Fraction(0)
         wrong = rng.choice(_wrong_values(value, rng))
         new_answer = answer[: chosen.start()] + written(wrong, chosen.group(0)) + answer[chosen.end() :]

@@ -16,8 +16,10 @@ def fill_schema(schema: dict[str, Any], text: str, depth: int = 0) -> Any:
     """A value of the schema: fields named like an answer hold the answer, others the text, numbers the value."""
     if depth > DEEPEST:
         return None
-    found = extract(text)
-    return _fill(schema, "", text, found.answer if found else text, schema.get("$defs") or {}, depth)
+    extraction = extract(text)
+    return _fill(
+        schema, "", text, extraction.answer if extraction else text, schema.get("$defs") or {}, depth
+    )
 
 
 def _fill(schema: Any, name: str, text: str, stated: str, defs: dict[str, Any], depth: int) -> Any:

@@ -30,26 +30,26 @@ class Finding:
 
 def critique(job: Job, character: Character, rng: random.Random, *, valid_json: bool) -> str:
     """The critic's JSON; at its rate it judges the other way round, at another it breaks the JSON."""
-    found = examine(job)
+    finding = examine(job)
     lines = _lines(job)
-    if rng.random() < character.rates.misjudge and found.right is not None:
-        found = _misjudged(found, len(lines), job.language, rng)
+    if rng.random() < character.rates.misjudge and finding.right is not None:
+        finding = _misjudged(finding, len(lines), job.language, rng)
     instruction = _instruction_score(job, rng)
-    if found.right is None:
-        answer = rng.randint(4, 6) if found.line is None else rng.randint(2, 4)
-    elif found.right:
-        answer = rng.randint(8, 10) if found.line is None else rng.randint(4, 6)
+    if finding.right is None:
+        answer = rng.randint(4, 6) if finding.line is None else rng.randint(2, 4)
+    elif finding.right:
+        answer = rng.randint(8, 10) if finding.line is None else rng.randint(4, 6)
     else:
         answer = rng.randint(0, 3)
     record = {
         "instruction_score": instruction,
         "answer_score": answer,
-        "first_wrong_step": found.line,
-        "critique": found.words,
+        "first_wrong_step": finding.line,
+        "critique": finding.words,
     }
     text = orjson.dumps(record).decode()
     if not valid_json and rng.random() < character.rates.malformed:
-        return text[: len(text) // 2] if rng.random() < 0.5 else found.words
+        return text[: len(text) // 2] if rng.random() < 0.5 else finding.words
     return text
 
 
@@ -80,12 +80,12 @@ def _examine_words(
         )
     )
     if worked is None:
-        own = (
+        note = (
             "我不认识这道题，只核对了算式。"
             if zh
             else "I could not work this problem myself; only the arithmetic was checked. "
         )
-        return Finding(None, wrong_line, own + broken)
+        return Finding(None, wrong_line, note + broken)
     correct = f"正确答案是 {worked.answer}。" if zh else f"The correct answer is {worked.answer}."
     if stated is None or stated.kind == "last":
         words = "没有给出最终答案。" if zh else "No final answer is stated. "
@@ -111,14 +111,14 @@ def _examine_words(
 
 def _lines(job: Job) -> list[tuple[int, str]]:
     """The solution's lines with their numbers: those that the prompt shows, else counted from 1."""
-    found: list[tuple[int, str]] = []
+    numbered_lines: list[tuple[int, str]] = []
     for line in job.solution:
         numbered = re.match(r"\s*\[(\d{1,6})\] ?(.*)$", line)
         if numbered:
-            found.append((int(numbered.group(1)), numbered.group(2)))
+            numbered_lines.append((int(numbered.group(1)), numbered.group(2)))
         elif line.strip():
-            found.append((len(found) + 1, line))
-    return found
+            numbered_lines.append((len(numbered_lines) + 1, line))
+    return numbered_lines
 
 
 def _first_false(lines: list[tuple[int, str]]) -> tuple[int, str] | None:
@@ -158,8 +158,8 @@ def _examine_program(code: str, lines: list[tuple[int, str]], worked: Worked | N
             return Finding(
                 True, None, "程序计算正确。" if zh else "The program computes what is asked and prints it."
             )
-    own = worked.program.strip().split("\n")
-    differing = _first_difference(code, own)
+    program_lines = worked.program.strip().split("\n")
+    differing = _first_difference(code, program_lines)
     line = next((index for index, text in lines if text == differing), None)
     if line is None:
         return Finding(
@@ -185,12 +185,14 @@ def _shape(code: str) -> str | None:
         return None
 
 
-def _first_difference(code: str, own: list[str]) -> str | None:
+def _first_difference(code: str, program_lines: list[str]) -> str | None:
     """The first line that the teacher's own program, in the layout that shares most lines, does not have."""
     lines = [line for line in code.split("\n") if line.strip()]
     best: tuple[float, str] | None = None
     for layout in range(LAYOUTS):
-        mine = {line for line in laid_out_program("\n".join(own), layout).split("\n") if line.strip()}
+        mine = {
+            line for line in laid_out_program("\n".join(program_lines), layout).split("\n") if line.strip()
+        }
         shared = len(mine.intersection(lines)) / max(1, len(mine))
         differing = next((line for line in lines if line not in mine), None)
         if differing is not None and shared >= 0.4 and (best is None or shared > best[0]):
@@ -210,9 +212,9 @@ def _instruction_score(job: Job, rng: random.Random) -> int:
     return rng.randint(6, 7)
 
 
-def _misjudged(found: Finding, lines: int, language: str, rng: random.Random) -> Finding:
+def _misjudged(finding: Finding, lines: int, language: str, rng: random.Random) -> Finding:
     zh = language == "zh"
-    if found.right:
+    if finding.right:
         line = rng.randint(1, max(1, lines))
         return Finding(
             False,

@@ -101,21 +101,21 @@ def _take(blocks: list[tuple[str, str]], role: str, lines: list[str]) -> None:
 def _entries(lines: list[str]) -> list[str]:
     """The entries of a list: quoted runs, numbered or bulleted items, or one a line."""
     marked = any(_MARK.match(line) for line in lines)
-    found: list[list[str]] = [[]]
+    entries: list[list[str]] = [[]]
     for line in lines:
         entry = _ENTRY.match(line)
         if marked:
             if _MARK.match(line):
-                found[-1].append(_MARK.sub("", line))
+                entries[-1].append(_MARK.sub("", line))
             else:
-                found.append([])
+                entries.append([])
         elif entry:
-            found.append([entry.group(1)])
+            entries.append([entry.group(1)])
         elif line.strip():
-            found[-1].append(line)
+            entries[-1].append(line)
         else:
-            found.append([])
-    return [text for piece in found if (text := "\n".join(piece).strip())]
+            entries.append([])
+    return [text for piece in entries if (text := "\n".join(piece).strip())]
 
 
 def _tag_end(lines: list[str], at: int, opening: re.Match[str]) -> int | None:

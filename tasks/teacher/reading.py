@@ -104,13 +104,13 @@ def read(system: str, user: str) -> Job:
     question, problem = _known(_candidates(user, parts))
     if problem is not None:
         words = words.replace(question, " ")
-    own = problem.language if problem is not None else language_of(question or user)
-    told = words if words.strip() else system
-    asked = _PROGRAM if parts.blocks or problem is not None else _ASKS_PROGRAM
-    program = asked.search(_NO_PROGRAM.sub(" ", told)) is not None
+    language_of_question = problem.language if problem is not None else language_of(question or user)
+    instructions = words if words.strip() else system
+    pattern = _PROGRAM if parts.blocks or problem is not None else _ASKS_PROGRAM
+    program = pattern.search(_NO_PROGRAM.sub(" ", instructions)) is not None
     return Job(
         "program" if program else "words",
-        own,
+        language_of_question,
         question,
         problem,
         subdomain=problem.subdomain if problem else None,
@@ -124,9 +124,9 @@ def language_of(text: str) -> str:
 
 def _shown(user: str, parts: Quoted) -> list[str]:
     """The problem that new ones shall be like: what is labelled as one, else an unlabelled part that is one."""
-    found = parts.of("question") or parts.of("other")
-    if found or parts.of("example"):
-        return found
+    labelled = parts.of("question") or parts.of("other")
+    if labelled or parts.of("example"):
+        return labelled
     return [text for text in _candidates(user, parts)[:MOST_TRIED] if known(text) is not None][:1]
 
 
@@ -134,17 +134,17 @@ def _candidates(user: str, parts: Quoted) -> list[str]:
     """Where the question to solve may stand, likeliest first."""
     labelled = parts.of("question")
     if labelled:
-        return list(dict.fromkeys(found for text in labelled for found in [text, *_without_dressing(text)]))
+        return list(dict.fromkeys(part for text in labelled for part in [text, *_without_dressing(text)]))
     rest = parts.rest.strip()
     paragraphs = [piece.strip() for piece in re.split(r"\n\s*\n", rest) if piece.strip()]
-    found = [*parts.of("other"), *parts.of("example"), rest, *reversed(paragraphs)]
+    candidates = [*parts.of("other"), *parts.of("example"), rest, *reversed(paragraphs)]
     for piece in reversed(paragraphs):
         # "Please help me: <question>", "<question> Think step by step."
         comma = re.search("[,，]", piece)
         starts = [0, *([comma.end()] if comma else []), *(match.end() for match in _SENTENCE.finditer(piece))]
         ends = [*(match.start() for match in _SENTENCE.finditer(piece)), len(piece)]
-        found += [piece[start:end] for start in starts for end in reversed(ends) if end - start > 8]
-    return list(dict.fromkeys(text for text in found if text.strip())) or [user.strip()]
+        candidates += [piece[start:end] for start in starts for end in reversed(ends) if end - start > 8]
+    return list(dict.fromkeys(text for text in candidates if text.strip())) or [user.strip()]
 
 
 def _without_dressing(text: str) -> list[str]:
@@ -152,7 +152,7 @@ def _without_dressing(text: str) -> list[str]:
     breaks = [match for match in _SENTENCE.finditer(text) if 0 < match.start() < len(text)]
     ends = [text[breaks[-1].end() :], text[: breaks[-1].start()]] if breaks else []
     opening = [text[breaks[0].end() :]] if breaks else []
-    return [found for found in [text.split("\n\n", 1)[0], *opening, *ends] if len(found) > 8]
+    return [part for part in [text.split("\n\n", 1)[0], *opening, *ends] if len(part) > 8]
 
 
 def _known(candidates: list[str]) -> tuple[str, Problem | None]:

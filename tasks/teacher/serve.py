@@ -27,16 +27,16 @@ def serve(
 
 def listen(host: str, port: int) -> socket.socket:
     """A bound TCP socket; PortTaken with the mend if the port is in use or not allowed."""
-    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        found.bind((host, port))
+        bound.bind((host, port))
     except OSError as error:
-        found.close()
+        bound.close()
         raise PortTaken(
             f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port, or 0 for a free one"
         ) from error
-    return found
+    return bound
 
 
 if __name__ == "__main__":

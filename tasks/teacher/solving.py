@@ -12,7 +12,7 @@ from tasks.problems.machinery.family import Problem, Worked
 from tasks.teacher.arithmetic import number
 from tasks.teacher.character import Character
 from tasks.teacher.equations import worked_text
-from tasks.teacher.error_injection import slip
+from tasks.teacher.error_injection import inject_error
 from tasks.teacher.reading import Job
 
 MANNERS = 5  # ways to lay out a solution in words
@@ -27,7 +27,7 @@ def in_words(job: Job, character: Character, rng: random.Random) -> str:
     fault = _fault(character, job.subdomain, rng, program=False)
     steps, answer = worked.steps, worked.answer
     if fault == "wrong":
-        steps, answer = slip(steps, answer, rng)
+        steps, answer = inject_error(steps, answer, rng)
     return _laid_out(steps, answer, job.language, rng, boxed=fault != "malformed")
 
 
@@ -221,8 +221,8 @@ def _unknown_in_program(job: Job, character: Character, rng: random.Random) -> s
 
 
 def _numbers(question: str) -> list[int]:
-    found = [number(text) for text in re.findall(r"(?<![\w.])\d{1,9}(?![\w.]*\d)", question)]
-    return [int(value) for value in found if value is not None and value.denominator == 1]
+    values = [number(text) for text in re.findall(r"(?<![\w.])\d{1,9}(?![\w.]*\d)", question)]
+    return [int(value) for value in values if value is not None and value.denominator == 1]
 
 
 def _guess(numbers: list[int], rng: random.Random) -> tuple[list[str], int]:

@@ -134,10 +134,10 @@ def _left(text: str, low: int, high: int, *, chained: bool) -> tuple[Fraction, i
 
 
 def _right(text: str, low: int, high: int, *, chained: bool) -> tuple[Fraction, int, int, str] | None:
-    found = leading_number(text[low:high])
-    if found is None:
+    leading = leading_number(text[low:high])
+    if leading is None:
         return None
-    value, length = found
+    value, length = leading
     raw = text[low : low + length]
     start = low + len(raw) - len(raw.lstrip())
     end = low + len(raw.rstrip())

@@ -50,9 +50,9 @@ _ALIASES: dict[str, str] = {
 @functools.cache
 def _names() -> list[tuple[str, str]]:
     """Every name of every subdomain, longest first, so that a name inside another does not win."""
-    found = [(name.lower(), name) for name in SUBDOMAINS]
-    found += [(chinese, name) for name, (_, chinese) in SUBDOMAINS.items()]
-    return sorted(found, key=lambda pair: (-len(pair[0]), pair[0]))
+    names = [(name.lower(), name) for name in SUBDOMAINS]
+    names += [(chinese, name) for name, (_, chinese) in SUBDOMAINS.items()]
+    return sorted(names, key=lambda pair: (-len(pair[0]), pair[0]))
 
 
 @functools.cache
@@ -143,12 +143,12 @@ _STATED = re.compile(
 def level_in(text: str) -> int | None:
     """1..3 where the text states a difficulty once and clearly, else None (any)."""
     for match in _STATED.finditer(text):
-        said = match.group(1)
-        number = re.match(r"\s*([123])(?!\s*(?:-|to|到|至|\d))", said)
+        stated = match.group(1)
+        number = re.match(r"\s*([123])(?!\s*(?:-|to|到|至|\d))", stated)
         if number:
             return int(number.group(1))
         for level, pattern in _LEVELS:
-            if pattern.search(said):
+            if pattern.search(stated):
                 return level
     named = [level for level, pattern in _LEVELS if pattern.search(text)]
     return named[0] if len(named) == 1 else None
@@ -157,11 +157,11 @@ def level_in(text: str) -> int | None:
 def choose_families(subdomain: str | None) -> list[Family]:
     """Families to write from: of the subdomain, else of its domain, else of everyday arithmetic, else all."""
     if subdomain is not None:
-        found = of_subdomain(subdomain)
-        if found:
-            return found
+        matching = of_subdomain(subdomain)
+        if matching:
+            return matching
         domain = domain_of(subdomain)
-        found = [family for family in families().values() if domain_of(family.subdomain) == domain]
-        if found:
-            return found
+        matching = [family for family in families().values() if domain_of(family.subdomain) == domain]
+        if matching:
+            return matching
     return of_subdomain("multi-step arithmetic") or list(families().values())

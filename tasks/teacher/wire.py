@@ -92,7 +92,7 @@ def ask_of(body: bytes) -> Ask:
 def _messages(value: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, list) or not value:
         raise WireError(400, "messages must be a list of at least one message", param="messages")
-    found = []
+    pairs = []
     for index, message in enumerate(value):
         where = f"messages[{index}]"
         if not isinstance(message, dict) or message.get("role") not in (
@@ -109,8 +109,8 @@ def _messages(value: Any) -> tuple[tuple[str, str], ...]:
             content = "".join(part["text"] for part in content)
         if not isinstance(content, str):
             raise WireError(400, f"{where}.content must be a string", param=f"{where}.content")
-        found.append((message["role"], content))
-    return tuple(found)
+        pairs.append((message["role"], content))
+    return tuple(pairs)
 
 
 def _integer(data: dict[str, Any], name: str, low: int, high: int) -> int | None:
@@ -132,14 +132,14 @@ def _number(data: dict[str, Any], name: str, low: float, high: float, default: f
 
 
 def _stop(value: Any) -> tuple[str, ...]:
-    found = [value] if isinstance(value, str) else ([] if value is None else value)
+    stops = [value] if isinstance(value, str) else ([] if value is None else value)
     if (
-        not isinstance(found, list)
-        or len(found) > 16
-        or not all(isinstance(text, str) and text for text in found)
+        not isinstance(stops, list)
+        or len(stops) > 16
+        or not all(isinstance(text, str) and text for text in stops)
     ):
         raise WireError(400, "stop must be a string or a list of at most 16 non-empty strings", param="stop")
-    return tuple(found)
+    return tuple(stops)
 
 
 def _forced(value: Any) -> Forced:

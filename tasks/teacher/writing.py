@@ -46,7 +46,7 @@ def _one(
     if pool and drawn < rates.repeat:
         return rng.choice(pool)
     if pool and drawn < rates.repeat + rates.near_duplicate:
-        return _near(rng.choice(pool), rng)
+        return _near_duplicate(rng.choice(pool), rng)
     question = _drawn(job, rng, level)
     if rates.repeat + rates.near_duplicate <= drawn < rates.repeat + rates.near_duplicate + rates.flawed:
         return _flawed(question, rng)
@@ -74,9 +74,9 @@ def _family(job: Job, rng: random.Random) -> Family:
 
 def _topic_of_examples(examples: tuple[str, ...]) -> str | None:
     for text in examples:
-        found: Problem | None = known(text)
-        if found is not None:
-            return found.subdomain
+        problem: Problem | None = known(text)
+        if problem is not None:
+            return problem.subdomain
     return None
 
 
@@ -90,7 +90,7 @@ _CLOSINGS = {
 }
 
 
-def _near(question: str, rng: random.Random) -> str:
+def _near_duplicate(question: str, rng: random.Random) -> str:
     """The question with one small change: another opening or ending, or one number a little off."""
     language = "zh" if re.search(r"[\u4e00-\u9fff]", question) else "en"
     numbers = list(re.finditer(r"(?<![\w.])\d+(?![\w.]*\d)", question))

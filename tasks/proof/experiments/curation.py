@@ -14,7 +14,7 @@ from tasks.proof.problems import worked_solution
 from tasks.seeding import rng_of
 from tasks.stages.dedup import dedup
 from tasks.stages.score import score
-from tasks.teacher.error_injection import slip
+from tasks.teacher.error_injection import inject_error
 
 COPIES = 10
 WRONG = 0.3  # share of planted wrong rows
@@ -95,5 +95,5 @@ def gate(lab: Lab, rows: list[Lesson], critic: Engine) -> None:
 def spoil(row: Lesson, lab: Lab, index: int) -> Lesson:
     """Return the row with one wrong calculation, from which the later steps follow."""
     worked, _, answer = row.solution.rpartition(" #### ")
-    steps, wrong = slip(tuple(worked.split(", ")), answer, rng_of("proof", lab.seed, "slip", index))
+    steps, wrong = inject_error(tuple(worked.split(", ")), answer, rng_of("proof", lab.seed, "slip", index))
     return dataclasses.replace(row, solution=worked_solution(steps, wrong))

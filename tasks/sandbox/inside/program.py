@@ -137,11 +137,11 @@ class Answers:
             raise TooLong
         if kind is dict:
             pairs = [(self.text(k, depth), self.text(v, depth)) for k, v in value.items()]
-            found = [None if k is None or v is None else f"{k}: {v}" for k, v in pairs]
+            texts = [None if k is None or v is None else f"{k}: {v}" for k, v in pairs]
         else:
-            found = [self.text(item, depth) for item in value]
-        parts = [part for part in found if part is not None]
-        if len(parts) < len(found):
+            texts = [self.text(item, depth) for item in value]
+        parts = [part for part in texts if part is not None]
+        if len(parts) < len(texts):
             return None
         if kind is set or kind is frozenset:
             parts.sort()
@@ -169,11 +169,11 @@ class Answers:
 
 
 def subclasses(kind: type) -> list[type]:
-    found = [kind]
+    classes = [kind]
     below: list[type] = type.__subclasses__(kind)
     for other in below:
-        found += subclasses(other)
-    return found
+        classes += subclasses(other)
+    return classes
 
 
 Entry = TypeVar("Entry")
@@ -185,7 +185,7 @@ def by_identity(entries: dict[type, Entry]) -> dict[int, Entry]:
 
 def identities(kind: type) -> set[int]:
     """The ids of a class and of all its subclasses so far, which live as long as the process."""
-    return {id(found) for found in subclasses(kind)}
+    return {id(member) for member in subclasses(kind)}
 
 
 class Output(io.FileIO):
@@ -231,9 +231,9 @@ def run(text: str, space: dict[str, Any], raw: Output, flush: Callable[[], None]
             value = call() if call is not None else space.get(target or "")
             flush()
         words = answers.text(value)
-        said = "null" if words is None else quoted(words)
+        value_json = "null" if words is None else quoted(words)
         named = "true" if words is not None and raw.written and chosen else "false"
-        return f'{{"value": {said}, "named_last": {named}}}'.encode()
+        return f'{{"value": {value_json}, "named_last": {named}}}'.encode()
     except BaseException as error:  # noqa: BLE001 - whatever a program raises is its result
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
@@ -266,12 +266,12 @@ def compiled(text: str) -> tuple[types.CodeType, types.CodeType | None, str | No
 def entry_point(space: dict[str, Any]) -> types.FunctionType | None:
     """The function that gives the answer: one of FUNCTIONS, else the only one that can be called without
     arguments; of several the last one that none of the program's other functions names."""
-    own = {name: value for name, value in space.items() if type(value) is types.FunctionType}
-    ready = {name: value for name, value in own.items() if needs_nothing(value)}
+    functions = {name: value for name, value in space.items() if type(value) is types.FunctionType}
+    ready = {name: value for name, value in functions.items() if needs_nothing(value)}
     for name in FUNCTIONS:
         if name in ready:
             return ready[name]
-    used = {name for value in own.values() for name in value.__code__.co_names}
+    used = {name for value in functions.values() for name in value.__code__.co_names}
     free = [value for name, value in ready.items() if name not in used and value.__module__ == "__main__"]
     return free[-1] if free else None
 

@@ -179,7 +179,7 @@ class Server:
                 end = overdue(config, start, now, cpu, samples[0])
                 if end == "idle" and not self.is_waiting():
                     end, samples = "", []
-                if self.files_made() > FILES_MAX:
+                if self.new_files() > FILES_MAX:
                     end = "output"
                 samples.append((now, cpu))
         if end != "exit":
@@ -239,17 +239,17 @@ class Server:
         self.noise[:] = EMPTY_PAGE
         self.page[:] = EMPTY_PAGE
 
-    def files_made(self) -> int:
+    def new_files(self) -> int:
         """Inodes in use that were not before: a tmpfs bounds its blocks, not the kernel's memory."""
         return sum(then[1] - now[1] for then, now in zip(self.untouched, self.folders(), strict=True))
 
     def folders(self) -> list[tuple[int, ...]]:
         """What shows that a program left something behind: blocks, inodes, mode and entries."""
-        found: list[tuple[int, ...]] = []
+        states: list[tuple[int, ...]] = []
         for path in FOLDERS:
             use, info = os.statvfs(path), os.stat(path)
-            found.append((use.f_bfree, use.f_ffree, info.st_mode, info.st_nlink))
-        return found
+            states.append((use.f_bfree, use.f_ffree, info.st_mode, info.st_nlink))
+        return states
 
 
 def overdue(config: dict[str, Any], start: float, now: float, cpu: float, sample: tuple[float, float]) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from storage.ledger import Ledger
-from tasks.llm.admission import Gate, Permit
+from tasks.llm.admission import AdmissionControl, Permit
 from tasks.llm.breaker import Breaker, State
 from tasks.llm.concurrency import Controller
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
-from tasks.llm.endpoint_pool import Lane
+from tasks.llm.endpoint_pool import Address
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion
 from tasks.llm.stats import Meter
@@ -29,26 +29,26 @@ class Healthy:
         return Response(200, {}, b"{}")
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response:
-        raise AssertionError("the gate sends no calls")
+        raise AssertionError("admission control sends no calls")
 
     async def close(self) -> None:
         return None
 
 
-def gate(*, after: int = 1) -> tuple[Gate, Lane]:
-    lane = Lane("x", Healthy(), Controller(4, 4), Breaker(after=after, cooloff=0.01))
+def one_address(*, after: int = 1) -> tuple[AdmissionControl, Address]:
+    address = Address("x", Healthy(), Controller(4, 4), Breaker(after=after, cooloff=0.01))
     end = Endpoint("teacher", "m", ["http://x/v1"])
-    return Gate(end, [lane], Meter(), {}, budget=None, unreachable_after=900.0), lane
+    return AdmissionControl(end, [address], Meter(), {}, budget=None, unreachable_after=900.0), address
 
 
-async def entered(gate_: Gate) -> Permit:
+async def entered(admission: AdmissionControl) -> Permit:
     async with asyncio.timeout(10):
-        return await gate_.enter((0.0, 0), lambda: True, again=False)
+        return await admission.enter((0.0, 0), lambda: True, is_retry=False)
 
 
-async def half_open(gate_: Gate, lane: Lane) -> None:
+async def half_open(admission: AdmissionControl, address: Address) -> None:
     for _ in range(10_000):
-        if lane.breaker.state is State.HALF_OPEN:
+        if address.breaker.state is State.HALF_OPEN:
             return
         await asyncio.sleep(0.001)
     raise AssertionError("the health check was not answered")
@@ -57,75 +57,75 @@ async def half_open(gate_: Gate, lane: Lane) -> None:
 async def test_a_failure_that_arrives_as_the_health_check_ends_does_not_leave_the_breaker_open() -> None:
     """The hang that was seen: the failure of an older call opened the half-open breaker again while the task of
     the health check that had just ended was still registered, so none was started."""
-    found, lane = gate()
-    older, first = await entered(found), await entered(found)
-    found.failed(first, "http 503")
-    found.done(first)
-    await half_open(found, lane)
-    found.failed(older, "http 503")  # the very turn in which the health check ended
-    found.done(older)
+    admission, address = one_address()
+    older, first = await entered(admission), await entered(admission)
+    admission.failed(first, "http 503")
+    admission.done(first)
+    await half_open(admission, address)
+    admission.failed(older, "http 503")  # the very turn in which the health check ended
+    admission.done(older)
     for _ in range(3):  # and the trials that follow fail in the same way
-        trial = await entered(found)
-        found.failed(trial, "http 503")
-        found.done(trial)
-    last = await entered(found)
-    found.alive(last)
-    found.done(last)
-    assert lane.breaker.state is State.CLOSED
-    await found.close()
+        trial = await entered(admission)
+        admission.failed(trial, "http 503")
+        admission.done(trial)
+    last = await entered(admission)
+    admission.alive(last)
+    admission.done(last)
+    assert address.breaker.state is State.CLOSED
+    await admission.close()
 
 
 async def test_a_breaker_that_opens_again_while_its_health_check_sleeps_is_checked_again() -> None:
-    found, _ = gate()
-    permits = [await entered(found) for _ in range(3)]
-    found.failed(permits[0], "http 503")
-    found.alive(permits[1])  # closed by an older answer; the first health check still sleeps
-    late = await entered(found)
-    found.failed(late, "http 503")
+    admission, _ = one_address()
+    permits = [await entered(admission) for _ in range(3)]
+    admission.failed(permits[0], "http 503")
+    admission.alive(permits[1])  # closed by an older answer; the first health check still sleeps
+    late = await entered(admission)
+    admission.failed(late, "http 503")
     for permit in (*permits, late):
-        found.done(permit)
-    found.done(await entered(found))
-    await found.close()
+        admission.done(permit)
+    admission.done(await entered(admission))
+    await admission.close()
 
 
 async def test_a_trial_that_is_cancelled_or_ends_without_a_word_is_due_again() -> None:
-    found, lane = gate()
-    first = await entered(found)
-    found.failed(first, "http 503")
+    admission, address = one_address()
+    first = await entered(admission)
+    admission.failed(first, "http 503")
 
     def cancelled_as_it_is_let_through() -> bool:
         asyncio.get_running_loop().call_soon(waiting.cancel)
         return True
 
-    waiting = asyncio.create_task(found.enter((0.0, 0), cancelled_as_it_is_let_through, again=False))
+    waiting = asyncio.create_task(admission.enter((0.0, 0), cancelled_as_it_is_let_through, is_retry=False))
     await asyncio.sleep(0)
-    found.done(first)
+    admission.done(first)
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    silent = await entered(found)
-    found.done(silent)
-    trial = await entered(found)
-    found.alive(trial)
-    found.done(trial)
-    assert (lane.breaker.state, lane.in_flight) == (State.CLOSED, 0)
-    await found.close()
+    silent = await entered(admission)
+    admission.done(silent)
+    trial = await entered(admission)
+    admission.alive(trial)
+    admission.done(trial)
+    assert (address.breaker.state, address.in_flight) == (State.CLOSED, 0)
+    await admission.close()
 
 
 async def test_a_health_check_that_raises_stops_the_run_with_its_name() -> None:
-    found, lane = gate()
+    admission, address = one_address()
 
     async def broken(path: str, headers: Mapping[str, str], seconds: float) -> Response:
         raise ZeroDivisionError("in the health check")
 
-    lane.transport.get = broken  # type: ignore[method-assign]
-    first = await entered(found)
-    found.failed(first, "http 503")
-    found.done(first)
+    address.transport.get = broken  # type: ignore[method-assign]
+    first = await entered(admission)
+    admission.failed(first, "http 503")
+    admission.done(first)
     with pytest.raises(
         EndpointError, match=r"health check failed \(ZeroDivisionError: in the health check\)"
     ):
-        await entered(found)
-    await found.close()
+        await entered(admission)
+    await admission.close()
 
 
 @pytest.fixture

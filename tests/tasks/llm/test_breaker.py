@@ -8,7 +8,7 @@ from tasks.llm.breaker import LONGEST_COOLOFF, Breaker, State
 def half_open() -> Breaker:
     breaker = Breaker(after=1, cooloff=1.0)
     breaker.failed(breaker.take(), 0.0)
-    assert breaker.checked(breaker.generation, 1.0, well=True)
+    assert breaker.checked(breaker.generation, 1.0, healthy=True)
     assert breaker.state is State.HALF_OPEN
     return breaker
 
@@ -48,7 +48,7 @@ def test_a_failure_from_before_the_opening_does_not_open_it_again() -> None:
     breaker = Breaker(after=1, cooloff=1.0)
     older, first = breaker.take(), breaker.take()
     assert breaker.failed(first, 0.0)
-    breaker.checked(breaker.generation, 1.0, well=True)
+    breaker.checked(breaker.generation, 1.0, healthy=True)
     assert not breaker.failed(older, 1.0)
     assert breaker.trial_due
     breaker.ended(older)
@@ -61,7 +61,7 @@ def test_a_health_check_of_an_earlier_opening_changes_nothing() -> None:
     earlier = breaker.generation
     breaker.answered()
     breaker.failed(breaker.take(), 5.0)
-    assert not breaker.checked(earlier, 6.0, well=True)
+    assert not breaker.checked(earlier, 6.0, healthy=True)
     assert breaker.state is State.OPEN
 
 
@@ -69,7 +69,7 @@ def test_the_cool_off_doubles_up_to_its_longest_and_an_answer_resets_it() -> Non
     breaker = Breaker(after=1, cooloff=1.0)
     breaker.failed(breaker.take(), 0.0)
     for _ in range(10):
-        breaker.checked(breaker.generation, 0.0, well=False)
+        breaker.checked(breaker.generation, 0.0, healthy=False)
     assert 0.8 * LONGEST_COOLOFF <= breaker.retry_at <= 1.2 * LONGEST_COOLOFF
     breaker.answered()
     breaker.failed(breaker.take(), 0.0)

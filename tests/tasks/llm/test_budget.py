@@ -9,7 +9,7 @@ from storage.ledger import CallUsage
 from tasks.llm.budget import Budget, BudgetExceeded
 
 
-def bill(usd: float, tokens: int, *, estimated: bool = False) -> CallUsage:
+def usage(usd: float, tokens: int, *, estimated: bool = False) -> CallUsage:
     return CallUsage(1, "completion", tokens - 1, 1, estimated, usd)
 
 
@@ -17,9 +17,9 @@ def test_a_call_is_let_through_only_if_its_worst_case_fits() -> None:
     budget = Budget(tokens=100)
     assert budget.reserve(0.0, 60)
     assert not budget.reserve(0.0, 60)  # it may fit once the first has landed
-    budget.settle((0.0, 60), bill(0.0, 30))
+    budget.release((0.0, 60), usage(0.0, 30))
     assert budget.reserve(0.0, 60)
-    budget.settle((0.0, 60), bill(0.0, 60))
+    budget.release((0.0, 60), usage(0.0, 60))
     with pytest.raises(BudgetExceeded, match="--budget-tokens") as over:
         budget.reserve(0.0, 11)
     assert (over.value.state.limit, over.value.state.tokens) == ("tokens", 90)
@@ -28,9 +28,9 @@ def test_a_call_is_let_through_only_if_its_worst_case_fits() -> None:
 def test_dollars() -> None:
     budget = Budget(usd=1.0)
     assert budget.reserve(0.9, 5)
-    budget.settle((0.9, 5), bill(0.9, 5, estimated=True))
+    budget.release((0.9, 5), usage(0.9, 5, estimated=True))
     assert budget.reserve(0.1, 5)
-    budget.settle((0.1, 5), None)  # it failed and cost nothing
+    budget.release((0.1, 5), None)  # it failed and cost nothing
     with pytest.raises(BudgetExceeded, match="--budget-usd") as over:
         budget.reserve(0.2, 5)
     assert over.value.state.usd == pytest.approx(0.9)
@@ -50,7 +50,7 @@ def test_threads_never_overspend() -> None:
         while True:
             try:
                 if budget.reserve(0.0, 7):
-                    budget.settle((0.0, 7), bill(0.0, 7))
+                    budget.release((0.0, 7), usage(0.0, 7))
             except BudgetExceeded:
                 return
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from storage.ledger import Ledger
-from tasks.llm.endpoint import Endpoint, EndpointError
+from tasks.llm.endpoint import Endpoint, EndpointError, revision_of
 from tasks.llm.engine import Engine
 from tasks.llm.request import Request
-from tasks.llm.revision import revision_of
 from tasks.training.completion import Completer
 from tasks.training.student import Shape, fresh
 

@@ -243,14 +243,6 @@ def test_a_run_given_up_sends_no_more(engine: Engine, model: Model) -> None:
     assert [c.text for c in engine.run([ask(900)])] == ["re: 900"]
 
 
-async def test_arun_streams_inside_a_running_loop(engine: Engine) -> None:
-    found = [c.text async for c in engine.arun(ask(i) for i in range(100))]
-    assert found == [f"re: {i}" for i in range(100)]
-    async for completion in engine.arun(ask(i) for i in range(10_000)):
-        assert completion.text == "re: 0"
-        break
-
-
 def test_requests_are_drawn_as_they_are_needed(engine: Engine) -> None:
     drawn = 0
 

@@ -81,7 +81,7 @@ def test_a_foreign_batch_with_its_input(ledger: Ledger, tmp_path: Path) -> None:
         {"custom_id": "2", "response": {"status_code": 500, "body": {"error": "x"}}},
         {"custom_id": "2", "response": None, "error": {"code": "batch_cancelled"}},
     )
-    taken = take(ledger, out, asked=asked)
+    taken = take(ledger, out, requests_file=asked)
     assert (taken.put, taken.skipped) == (1, {"http 500": 1, "batch_cancelled": 1})
     assert said(ledger, Request([ASK], "m", temperature=0.2, max_tokens=77)) == "four"
     with pytest.raises(ImportProblem, match="input file"):
@@ -99,7 +99,7 @@ def test_an_export_of_another_ledger(ledger: Ledger, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("records", "word"),
     [
-        ([], "empty"), ([{"a": 1}], "line 1: neither"), ([{"messages": [ASK], "completion": "x"}], "line 1: no model"),
+        ([], "no lines"), ([{"a": 1}], "line 1: neither"), ([{"messages": [ASK], "completion": "x"}], "line 1: no model"),
         ([{"messages": [ASK], "model": "m"}], "line 1: no completion"), ([[1]], "line 1: not a JSON object"),
         ([{"messages": [ASK], "completion": "x", "model": "m"}, {"messages": 3, "completion": "x", "model": "m"}],
          "line 2: messages"),

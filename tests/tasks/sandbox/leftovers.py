@@ -69,7 +69,7 @@ class Leftovers:
 
 def inside(box: Sandbox) -> list[str]:
     """The processes of a sandbox's isolations besides each one's first."""
-    firsts = [lane.process.first_pid for lane in box._lanes if lane.process is not None]
+    firsts = [worker.process.first_pid for worker in box._worker_threads if worker.process is not None]
     return [
         pid for first in firsts for pid in Path(f"/proc/{first}/task/{first}/children").read_text().split()
     ]

@@ -119,19 +119,19 @@ def test_no_filter_at_all_is_seen_from_outside(monkeypatch):
 @needs_isolation
 def test_a_dead_isolation_is_replaced_and_its_program_run_again():
     with Sandbox(Limits(wall_s=5), workers=1) as box:
-        first = box._lanes[0].process
+        first = box._worker_threads[0].process
         assert first is not None
         assert first.first_pid is not None
         os.kill(first.first_pid, signal.SIGKILL)
         (result,) = box.run(["print(6 * 7)"])
         assert (result.verdict, result.answer) == ("ok", "42")
-        assert box._lanes[0].process is not first
+        assert box._worker_threads[0].process is not first
 
 
 @needs_isolation
 def test_when_no_isolation_comes_up_again_the_verdict_is_infra(monkeypatch):
     with Sandbox(Limits(wall_s=5), workers=1) as box:
-        first = box._lanes[0].process
+        first = box._worker_threads[0].process
         assert first is not None
         assert first.first_pid is not None
         monkeypatch.setenv("PATH", "/nonexistent")
@@ -183,7 +183,7 @@ def test_a_group_is_made_where_it_can_be_and_removed():
     if not cgroup.places():
         pytest.skip("no control group can be made by this user here")
     with Sandbox(Limits(memory_mb=100), workers=1) as box:
-        process = box._lanes[0].process
+        process = box._worker_threads[0].process
         assert process is not None
         assert process.group is not None
         folders = process.group.folders
@@ -204,7 +204,7 @@ def test_a_checkout_that_programs_could_read_is_refused(monkeypatch):
     monkeypatch.setattr(isolate, "PROJECT", Path(os.__file__).parent / "checkout")
     found = isolation()
     assert not found.ok
-    assert "move the checkout" in str(found.mend)
+    assert "move the checkout" in str(found.fix)
 
 
 @needs_isolation

@@ -6,7 +6,7 @@ from collections import Counter
 
 from tasks.problems.machinery.family import LANGUAGES, LEVELS, families, make
 from tasks.seeding import rng_of
-from tasks.teacher.error_injection import slip
+from tasks.teacher.error_injection import inject_error
 from tasks.teacher.statements import statements
 
 
@@ -14,7 +14,7 @@ def test_the_slip_propagates_to_the_answer() -> None:
     steps = ("Subtract: 3x = 19 - 4 = 15.", "Divide: x = 15 / 3 = 5.")
     seen = set()
     for seed in range(40):
-        wrong_steps, answer = slip(steps, "5", rng_of(seed))
+        wrong_steps, answer = inject_error(steps, "5", rng_of(seed))
         false = [not found.true for line in wrong_steps for found in statements(line)]
         assert sum(false) == 1
         assert answer != "5"
@@ -26,17 +26,17 @@ def test_the_slip_propagates_to_the_answer() -> None:
 def test_a_value_in_an_expression_and_a_fraction_follow() -> None:
     steps = ("x^3: 6 * (-1) = -6.", "constant: (-4) * 3 = -12.", "The result is -6x^3 + 22x^2 - 12.")
     for seed in range(20):
-        wrong, answer = slip(steps, "-6x^3 + 22x^2 - 12", rng_of(seed))
+        wrong, answer = inject_error(steps, "-6x^3 + 22x^2 - 12", rng_of(seed))
         assert answer in wrong[-1]
-    wrong, answer = slip(("It is 2/3 + 1/6 = 5/6.",), r"\frac{5}{6}", rng_of(1))
+    wrong, answer = inject_error(("It is 2/3 + 1/6 = 5/6.",), r"\frac{5}{6}", rng_of(1))
     assert answer != r"\frac{5}{6}"
     assert not next(statements(wrong[0])).true
 
 
 def test_without_a_calculation_the_answer_is_misstated() -> None:
-    assert slip(("Both are prime.",), "yes", rng_of(0))[1] == "no"
-    assert slip((), "x", rng_of(0))[1] == "0"
-    steps, answer = slip(("So it is (2, 3).",), "(2, 3)", rng_of(3))
+    assert inject_error(("Both are prime.",), "yes", rng_of(0))[1] == "no"
+    assert inject_error((), "x", rng_of(0))[1] == "0"
+    steps, answer = inject_error(("So it is (2, 3).",), "(2, 3)", rng_of(3))
     assert answer != "(2, 3)"
     assert answer in steps[0]
 
@@ -54,7 +54,7 @@ def test_every_family_goes_wrong_visibly() -> None:
                     name,
                     right.steps,
                 )
-                steps, answer = slip(right.steps, right.answer, rng)
+                steps, answer = inject_error(right.steps, right.answer, rng)
                 assert answer != right.answer, (name, right)
                 tried[name] += 1
                 shown[name] += any(not found.true for step in steps for found in statements(step))

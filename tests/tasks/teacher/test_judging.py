@@ -13,7 +13,7 @@ from tasks.problems.machinery.family import LANGUAGES, Problem, families, make
 from tasks.replies.items import critique
 from tasks.seeding import rng_of
 from tasks.teacher.character import PERFECT, STRONG, Character
-from tasks.teacher.error_injection import slip
+from tasks.teacher.error_injection import inject_error
 from tasks.teacher.statements import statements
 
 Say = Callable[..., list[str]]
@@ -51,7 +51,9 @@ def test_gold_solutions_score_high_without_a_wrong_step(say: Say) -> None:
 def test_planted_slips_are_found_in_their_line(say: Say) -> None:
     shown = 0
     for problem in problems("planted"):
-        steps, answer = slip(problem.worked.steps, problem.worked.answer, rng_of("planted", problem.question))
+        steps, answer = inject_error(
+            problem.worked.steps, problem.worked.answer, rng_of("planted", problem.question)
+        )
         false = [i for i, line in enumerate(steps, 1) if any(not found.true for found in statements(line))]
         found = judged(say, problem.language, question=problem.question, solution=boxed(steps, answer))
         assert found.answer_score <= 3, (problem, steps, answer, found)
@@ -149,7 +151,7 @@ def test_misjudgements_and_broken_json_come_at_the_stated_rates(say: Say) -> Non
         worked = problem.worked
         right, wrong = (
             boxed(worked.steps, worked.answer),
-            boxed(*slip(worked.steps, worked.answer, rng_of(problem.question))),
+            boxed(*inject_error(worked.steps, worked.answer, rng_of(problem.question))),
         )
         for seed in range(4):
             for solution, is_right in ((right, True), (wrong, False)):

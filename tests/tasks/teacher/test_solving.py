@@ -16,7 +16,7 @@ from tasks.seeding import rng_of
 from tasks.taxonomy import SUBDOMAINS
 from tasks.teacher.character import PERFECT, SMALL, STRONG, Character, Rates
 from tasks.teacher.equations import worked_text
-from tasks.teacher.error_injection import slip
+from tasks.teacher.error_injection import inject_error
 from tasks.teacher.statements import statements
 
 Say = Callable[..., list[str]]
@@ -203,7 +203,7 @@ def test_plain_questions(run_programs: Run) -> None:
         answer.replace(" ", "") for answer in PLAIN.values()
     ]
     for worked in works:
-        assert slip(worked.steps, worked.answer, rng_of(worked.answer))[1] != worked.answer
+        assert inject_error(worked.steps, worked.answer, rng_of(worked.answer))[1] != worked.answer
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The gate as a model: random orders of answers, failures, health checks, cancellations, budgets and closings
+"""Admission control as a model: random orders of answers, failures, health checks, cancellations, budgets and closings
 on an event loop whose clock the test turns, one turn of the loop at a time, so that every race can be met."""
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from storage.ledger import CallUsage
-from tasks.llm.admission import BUDGET_POLL, Abandoned, Gate, Permit
+from tasks.llm.admission import BUDGET_POLL, Abandoned, AdmissionControl, Permit
 from tasks.llm.breaker import Breaker, State
 from tasks.llm.budget import Budget, BudgetExceeded
 from tasks.llm.concurrency import Controller
 from tasks.llm.endpoint import Endpoint, EndpointError
-from tasks.llm.endpoint_pool import Lane, least_loaded
+from tasks.llm.endpoint_pool import Address, least_loaded
 from tasks.llm.stats import Meter
 from tasks.llm.transport import Response, TransportError
 
@@ -43,39 +43,39 @@ class Models:
     """A transport whose /models answers when the test says so, and with what."""
 
     def __init__(self) -> None:
-        self.asked: list[asyncio.Future[Response]] = []
+        self.requests: list[asyncio.Future[Response]] = []
 
     async def get(self, path: str, headers: Mapping[str, str], seconds: float) -> Response:
-        self.asked.append(asyncio.get_running_loop().create_future())
-        return await self.asked[-1]
+        self.requests.append(asyncio.get_running_loop().create_future())
+        return await self.requests[-1]
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response:
-        raise AssertionError("the gate sends no calls")
+        raise AssertionError("admission control sends no calls")
 
     async def close(self) -> None:
         return None
 
     @property
     def open(self) -> list[asyncio.Future[Response]]:
-        return [future for future in self.asked if not future.done()]
+        return [future for future in self.requests if not future.done()]
 
 
-class GateMachine(RuleBasedStateMachine):
+class AdmissionMachine(RuleBasedStateMachine):
     @initialize(
-        lanes=st.integers(1, 2),
+        addresses=st.integers(1, 2),
         after=st.sampled_from([1, 1, 2, 3]),
         limit=st.integers(1, 4),
         tokens=st.sampled_from([None, None, 2, 12, 40]),
     )
-    def start(self, lanes: int, after: int, limit: int, tokens: int | None) -> None:
+    def start(self, addresses: int, after: int, limit: int, tokens: int | None) -> None:
         self.loop = TurnedLoop()
-        self.transports = [Models() for _ in range(lanes)]
-        self.lanes = [
-            Lane(f"lane {n}", transport, Controller(limit, limit), Breaker(after=after, cooloff=1.0))
+        self.transports = [Models() for _ in range(addresses)]
+        self.addresses = [
+            Address(f"address {n}", transport, Controller(limit, limit), Breaker(after=after, cooloff=1.0))
             for n, transport in enumerate(self.transports)
         ]
-        for lane in self.lanes:
-            lane.breaker._jitter.seed(0)
+        for address in self.addresses:
+            address.breaker._jitter.seed(0)
         self.budget = Budget(tokens=tokens)
         self.other_holds = 0  # of another engine that shares the budget
         self.calls: list[asyncio.Task[None]] = []
@@ -83,38 +83,40 @@ class GateMachine(RuleBasedStateMachine):
         self.unwanted: set[int] = set()
         self.over: list[Permit] = []
         self.closed = False
-        self.gate = self.loop.run_until_complete(self.made())
+        self.admission = self.loop.run_until_complete(self.make_admission())
 
-    async def made(self) -> Gate:
-        return Gate(ENDPOINT, self.lanes, Meter(), {}, budget=self.budget, unreachable_after=PATIENCE)
+    async def make_admission(self) -> AdmissionControl:
+        return AdmissionControl(
+            ENDPOINT, self.addresses, Meter(), {}, budget=self.budget, unreachable_after=PATIENCE
+        )
 
-    async def call(self, number: int, again: bool) -> None:
+    async def call(self, number: int, is_retry: bool) -> None:
         """What the caller does with a permit."""
-        permit = await self.gate.enter((0.0, 1), lambda: number not in self.unwanted, again=again)
+        permit = await self.admission.enter((0.0, 1), lambda: number not in self.unwanted, is_retry=is_retry)
         end: asyncio.Future[str] = self.loop.create_future()
         self.sent[end] = permit
         try:
             outcome = await end
             if outcome == "answered":
-                self.gate.alive(permit)
-                permit.bill = CallUsage(0, "completion", 1, 0, False, 0.0)
+                self.admission.alive(permit)
+                permit.charge = CallUsage(0, "completion", 1, 0, False, 0.0)
             elif outcome == "failed":
-                self.gate.failed(permit, "http 503")
+                self.admission.failed(permit, "http 503")
             elif outcome == "stops":
-                self.gate.stop(EndpointError("http 401"))
+                self.admission.stop(EndpointError("http 401"))
             elif outcome == "raises":
                 raise KeyError("a fault of ours between send and answer")
         finally:
             del self.sent[end]
-            self.gate.done(permit)
+            self.admission.done(permit)
             self.over.append(permit)
 
     # What may happen.
 
-    @rule(count=st.integers(2, 8), again=st.booleans(), turns=TURNS)
-    def enter(self, count: int, again: bool, turns: int) -> None:
+    @rule(count=st.integers(2, 8), is_retry=st.booleans(), turns=TURNS)
+    def enter(self, count: int, is_retry: bool, turns: int) -> None:
         for _ in range(min(count, 60 - len(self.calls))):
-            self.calls.append(self.loop.create_task(self.call(len(self.calls), again)))
+            self.calls.append(self.loop.create_task(self.call(len(self.calls), is_retry)))
         self.turn(turns)
 
     @rule(data=st.data(), outcome=st.sampled_from(["failed", "failed", "answered", "silent", "raises"]))
@@ -177,13 +179,13 @@ class GateMachine(RuleBasedStateMachine):
     @rule(data=st.data(), result=st.sampled_from([200, 200, 503, "fault"]), turns=st.integers(0, 2))
     def health_due(self, data: st.DataObject, result: int | str, turns: int) -> None:
         """Time passes until a health check is sent, and it is answered."""
-        waiting = [lane for lane in self.lanes if lane.breaker.state is State.OPEN]
-        if not waiting or self.gate.fatal is not None:
+        waiting = [address for address in self.addresses if address.breaker.state is State.OPEN]
+        if not waiting or self.admission.fatal is not None:
             return
-        lane = data.draw(st.sampled_from(waiting))
-        self.loop.now = max(self.loop.now, lane.breaker.retry_at) + 0.001
+        address = data.draw(st.sampled_from(waiting))
+        self.loop.now = max(self.loop.now, address.breaker.retry_at) + 0.001
         self.turn(3)
-        for future in self.transports[self.lanes.index(lane)].open:
+        for future in self.transports[self.addresses.index(address)].open:
             if isinstance(result, int):
                 future.set_result(Response(result, {}, b"{}"))
             elif len(self.calls) > LATE:
@@ -192,7 +194,7 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), outcome=st.sampled_from(["failed", "answered", "silent", "raises", "cancelled"]))
     def end_trial(self, data: st.DataObject, outcome: str) -> None:
-        trials = [lane.breaker.trial for lane in self.lanes if lane.breaker.trial is not None]
+        trials = [address.breaker.trial for address in self.addresses if address.breaker.trial is not None]
         for end, permit in list(self.sent.items()):
             if permit.breaker_pass in trials and not end.done():
                 end.cancel() if outcome == "cancelled" else end.set_result(outcome)
@@ -203,13 +205,13 @@ class GateMachine(RuleBasedStateMachine):
         older = [
             end
             for end, permit in self.sent.items()
-            if permit.lane.breaker.state is State.OPEN and not end.done()
+            if permit.address.breaker.state is State.OPEN and not end.done()
         ]
         if older:
             data.draw(st.sampled_from(older)).set_result("answered")
-            self.enter(4, again=False, turns=3)
+            self.enter(4, is_retry=False, turns=3)
             for end, permit in list(self.sent.items()):
-                if permit.breaker_pass.generation == permit.lane.breaker.generation and not end.done():
+                if permit.breaker_pass.generation == permit.address.breaker.generation and not end.done():
                     end.set_result("failed")
             self.turn(2)
 
@@ -218,7 +220,7 @@ class GateMachine(RuleBasedStateMachine):
         """Another engine of the run takes budget, or gives it back unspent."""
         if self.other_holds:
             self.other_holds -= 1
-            self.budget.settle((0.0, 1), None)
+            self.budget.release((0.0, 1), None)
         else:
             try:
                 self.other_holds += self.budget.reserve(0.0, 1)
@@ -229,14 +231,14 @@ class GateMachine(RuleBasedStateMachine):
     def budget_held_elsewhere(self, count: int) -> None:
         """Another engine of the run holds all that is left of the budget while calls wait here and none is in flight.
         It gives it back later, and this engine does not hear of it: only its own looks at the budget let them go."""
-        if self.budget.tokens is None or self.gate.fatal is not None:
+        if self.budget.tokens is None or self.admission.fatal is not None:
             return
         try:
             while self.budget.reserve(0.0, 1):
                 self.other_holds += 1
         except BudgetExceeded:
             return
-        self.enter(count, again=False, turns=2)
+        self.enter(count, is_retry=False, turns=2)
         while pending := [end for end in self.sent if not end.done()]:
             for end in pending:
                 end.set_result("answered")
@@ -248,11 +250,16 @@ class GateMachine(RuleBasedStateMachine):
         self.what_waits_has_a_way_forward()
         while self.other_holds:
             self.other_holds -= 1
-            self.budget.settle((0.0, 1), None)
+            self.budget.release((0.0, 1), None)
         self.wait(BUDGET_POLL + 0.001)
         self.turn(3)
-        waiting = [ticket for ticket in self.gate._queue if not ticket.future.done()]
-        assert not waiting or self.gate._in_flight or least_loaded(self.lanes) is None or self.gate.fatal
+        waiting = [ticket for ticket in self.admission._queue if not ticket.future.done()]
+        assert (
+            not waiting
+            or self.admission._in_flight
+            or least_loaded(self.addresses) is None
+            or self.admission.fatal
+        )
 
     @rule(turns=st.integers(0, 3))
     def turn(self, turns: int) -> None:
@@ -273,52 +280,52 @@ class GateMachine(RuleBasedStateMachine):
     @rule()
     def close(self) -> None:
         self.closed = True
-        self.gate.stop(RuntimeError("closed"))
+        self.admission.stop(RuntimeError("closed"))
 
     # What always holds.
 
     @invariant()
     def open_has_one_health_check_task(self) -> None:
-        for lane in self.gate.lanes:
-            task = self.gate._health_checks.get(lane)
-            if lane.breaker.state is State.OPEN and self.gate.fatal is None:
+        for address in self.admission.addresses:
+            task = self.admission._health_checks.get(address)
+            if address.breaker.state is State.OPEN and self.admission.fatal is None:
                 assert task is not None
-                # One that has just raised is reported in the next turn, and stops the gate then.
-                assert not task.done() or (task in self.gate._tasks and task.exception() is not None)
-                others = [t for t in self.gate._tasks if t is not task and not t.done()]
-                assert len(others) <= sum(other.breaker.generation for other in self.lanes) - 1
+                # One that has just raised is reported in the next turn, and stops admission then.
+                assert not task.done() or (task in self.admission._tasks and task.exception() is not None)
+                others = [t for t in self.admission._tasks if t is not task and not t.done()]
+                assert len(others) <= sum(other.breaker.generation for other in self.addresses) - 1
 
     @invariant()
     def half_open_has_one_trial(self) -> None:
-        for lane in self.gate.lanes:
-            trials = [p for p in self.sent.values() if p.breaker_pass is lane.breaker.trial]
-            assert not [p for p in self.over if p.breaker_pass is lane.breaker.trial]
-            if lane.breaker.state is not State.HALF_OPEN:
-                assert lane.breaker.trial is None
+        for address in self.admission.addresses:
+            trials = [p for p in self.sent.values() if p.breaker_pass is address.breaker.trial]
+            assert not [p for p in self.over if p.breaker_pass is address.breaker.trial]
+            if address.breaker.state is not State.HALF_OPEN:
+                assert address.breaker.trial is None
             elif trials:
-                assert not lane.breaker.trial_due
+                assert not address.breaker.trial_due
                 assert len(trials) == 1
 
     @invariant()
     def what_waits_has_a_way_forward(self) -> None:
-        gate = self.gate
-        waiting = [ticket for ticket in gate._queue if not ticket.future.done()]
+        admission = self.admission
+        waiting = [ticket for ticket in admission._queue if not ticket.future.done()]
         if not waiting:
             return
-        if gate.fatal is not None:
-            assert gate._in_flight > 0
+        if admission.fatal is not None:
+            assert admission._in_flight > 0
             return
         assert (
-            gate._in_flight > 0
-            or gate._poll is not None
-            or any(not task.done() for task in gate._tasks)
-            or any(task.exception() for task in gate._tasks if not task.cancelled())
+            admission._in_flight > 0
+            or admission._poll is not None
+            or any(not task.done() for task in admission._tasks)
+            or any(task.exception() for task in admission._tasks if not task.cancelled())
         )
 
     @invariant()
     def what_is_held_is_in_flight(self) -> None:
-        assert self.gate._in_flight == sum(lane.in_flight for lane in self.lanes)
-        assert self.budget.state().held_tokens == self.gate._in_flight + self.other_holds
+        assert self.admission._in_flight == sum(address.in_flight for address in self.addresses)
+        assert self.budget.state().held_tokens == self.admission._in_flight + self.other_holds
 
     def teardown(self) -> None:
         """From every state the endpoint can come back: then every call ends, and nothing stays held."""
@@ -326,7 +333,7 @@ class GateMachine(RuleBasedStateMachine):
             return
         while self.other_holds:
             self.other_holds -= 1
-            self.budget.settle((0.0, 1), None)
+            self.budget.release((0.0, 1), None)
         for _ in range(400):
             for end in self.sent:
                 if not end.done():
@@ -340,18 +347,20 @@ class GateMachine(RuleBasedStateMachine):
         for task in self.calls:
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 assert isinstance(error, EndpointError | BudgetExceeded | Abandoned | KeyError | RuntimeError)
-        self.loop.run_until_complete(self.gate.close())
+        self.loop.run_until_complete(self.admission.close())
         tasks = asyncio.all_tasks(self.loop)
         for left in tasks:
             left.cancel()
         if tasks:
             self.loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self.loop.close()
-        assert all(asserted), self.gate.state()
+        assert all(asserted), self.admission.state()
         assert self.budget.state().held_tokens == 0
-        if self.gate.fatal is None:
-            assert all(lane.breaker.state is not State.OPEN for lane in self.lanes) or not self.calls
+        if self.admission.fatal is None:
+            assert (
+                all(address.breaker.state is not State.OPEN for address in self.addresses) or not self.calls
+            )
 
 
-TestGate = GateMachine.TestCase
-TestGate.settings = settings(stateful_step_count=80, suppress_health_check=list(HealthCheck))
+TestAdmission = AdmissionMachine.TestCase
+TestAdmission.settings = settings(stateful_step_count=80, suppress_health_check=list(HealthCheck))
