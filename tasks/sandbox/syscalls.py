@@ -1,10 +1,10 @@
-"""The system calls a program may make, as seccomp filters (classic BPF), assembled here.
+"""The system calls that a program may make, as seccomp filters (classic BPF) that are assembled here.
 
-An allow list: what is not named is refused with EPERM, so a call that a future kernel adds is
-refused too. Two filters: `outer` covers the whole isolation from the start of its interpreter,
-`inner` is added by each forked child before it runs a program and allows no new process, no
-execve, no signal, no socket. Assembling forty lines of BPF ourselves spares the user a shared
-library (libseccomp) that a slim container image may lack; tests compare the numbers with it.
+The filters are allow lists: other calls are refused with EPERM, so a call that a future kernel adds is refused too. The
+filter `outer` covers the whole isolation from the start of its interpreter; `inner` is added by each forked child before
+it runs a program and allows no new process, no execve, no signal and no socket. The forty lines of BPF are assembled here
+to avoid a dependency on a shared library (libseccomp) that a slim container image may lack; tests compare the numbers
+with it.
 
 Source: linux/include/uapi/linux/{seccomp,filter,audit}.h; seccomp(2).
 """
@@ -51,7 +51,7 @@ _TABLE = """
 
 _ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}
 
-# In neither filter by number alone: these are judged by an argument, in `inner` and `outer`.
+# Not allowed by number alone: `inner` and `outer` decide on these by an argument.
 _JUDGED = {"ioctl", "fcntl", "prctl", "prlimit64", "clone", "clone3"}
 # The interpreter's start, and the server that forks and reaps children, need these; programs do not.
 _SERVER_ONLY = {"execve", "fork", "vfork", "kill", "pidfd_open", "seccomp"}
@@ -69,19 +69,19 @@ _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 
 
 def numbers(machine: str) -> dict[str, int]:
-    """System call numbers by name for "x86_64" or "aarch64"; KeyError for another machine."""
+    """Return the numbers of the system calls by name for "x86_64" or "aarch64". Raises KeyError for another machine."""
     column = _ARCHITECTURES[machine][1]
     fields = (entry.split() for entry in _TABLE.replace("\n", " ").split(";") if entry.strip())
     return {name: int(row[column - 1]) for name, *row in fields if row[column - 1] != "-"}
 
 
 def supported(machine: str = "") -> bool:
+    """Whether there are filters for a machine (default: this one)."""
     return (machine or platform.machine()) in _ARCHITECTURES
 
 
 def inner(machine: str = "") -> bytes:
-    """What a program may do: compute, read what is there, write in its own temporary folder, and
-    start threads."""
+    """Return the filter of a program: it may compute, read, write in its own temporary folder, and start threads."""
     machine = machine or platform.machine()
     rules = [
         _judge("ioctl", 1, _IOCTLS),
@@ -95,7 +95,7 @@ def inner(machine: str = "") -> bytes:
 
 
 def outer(machine: str = "") -> bytes:
-    """What the isolation as a whole may do: the above, and fork, execve, signals; no namespaces."""
+    """Return the filter of the whole isolation: as `inner`, and fork, execve and signals, but no namespaces."""
     machine = machine or platform.machine()
     rules = [
         _judge("ioctl", 1, _IOCTLS),
@@ -115,7 +115,7 @@ def _op(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
 
 
 def _judge(name: str, argument: int, allowed: Sequence[int]) -> _Rule:
-    """Allow the call only where the low 32 bits of an argument are one of these (little-endian)."""
+    """Return the rule that allows a call only if the low 32 bits of an argument are one of `allowed` (little-endian)."""
     block = [_op(_LOAD, _ARGUMENTS + 8 * argument)]
     for value in allowed:
         block += [_op(_EQUAL, value, 0, 1), _op(_RETURN, _ALLOW)]
@@ -137,6 +137,6 @@ def _assemble(machine: str, rules: Sequence[_Rule], without: set[str]) -> bytes:
         body = [*block, _op(_RETURN, _REFUSE)]
         head += [_op(_EQUAL, number[name], 0, len(body)), *body]
     plain = [value for name, value in number.items() if name not in without]
-    # one instruction a call, jumping to the ALLOW at the very end: each child loads this filter
+    # one instruction per call, which jumps to the ALLOW at the very end: each child loads this filter
     chain = [_op(_EQUAL, value, len(plain) - at, 0) for at, value in enumerate(plain)]
     return b"".join([*head, *chain, _op(_RETURN, _REFUSE), _op(_RETURN, _ALLOW)])

@@ -1,7 +1,7 @@
-"""Limits, results, and how an isolation's raw word about a program becomes a verdict.
+"""Limits, results, and the status of a program derived from what an isolation reports.
 
-What the isolation sends is read as hostile data: lengths are checked, JSON is JSON, and every
-string is cleaned of control characters before anyone prints or stores it.
+What the isolation sends is treated as hostile: lengths are checked, JSON is validated, and control characters are removed
+from every string before it is printed or stored.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Verdict = Literal["ok", "error", "time", "memory", "output", "denied", "signal",
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one program may use.
+    """The limits of one program.
 
-    `cpu_s` (default: `wall_s`) counts for programs that compute and `wall_s` for programs that
-    wait; a program that computes on a busy machine has up to eight times `wall_s`. Memory counts
-    from what the interpreter with sympy and numpy loaded already uses. `output_chars` bounds
-    stdout and stderr together, in bytes of UTF-8; `answer_chars` the answer itself.
+    `cpu_s` (default: `wall_s`) limits programs that compute and `wall_s` programs that wait; a program that computes on a
+    busy machine has up to eight times `wall_s`. Memory is counted on top of what the interpreter uses with sympy and numpy
+    loaded. `output_chars` limits stdout and stderr together, in bytes of UTF-8; `answer_chars` the answer itself. Raises
+    ValueError if a limit is not above 0.
     """
 
     wall_s: float = 5.0
@@ -47,16 +47,17 @@ class Limits:
 
     @property
     def cpu_limit_s(self) -> float:
+        """The limit of CPU time in seconds."""
         return self.wall_s if self.cpu_s is None else self.cpu_s
 
     @property
     def idle_s(self) -> float:
-        """How long a program must have done next to nothing before the wall limit falls on it."""
+        """How many seconds a program must have been idle before the wall limit applies to it."""
         return min(1.0, self.wall_s / 2)
 
     @property
     def wall_cap_s(self) -> float:
-        """No program lives longer than this."""
+        """The longest time in seconds that any program may run."""
         return 8 * max(self.wall_s, self.cpu_limit_s)
 
 
@@ -64,11 +65,11 @@ class Limits:
 class Result:
     """How one program ended.
 
-    `answer` is set exactly when the verdict is "ok". `stdout` is its tail. `error` is one line,
-    `error_line` the line of the program it points at. `cpu_s` is seconds of user and system
-    time; `peak_mb` the peak resident set in MiB, the interpreter's own included. `infra` means
-    that we failed, not the program: it must never count as a wrong answer. `deterministic` is
-    set by run(twice=True): whether another hash seed, random seed and clock gave the same answer.
+    `verdict` is the status. `answer` is set exactly if it is "ok". `stdout` is the end of the output. `error` is one line,
+    `error_line` the line of the program at which it happened. `cpu_s` is seconds of user and system time; `peak_mb` the
+    peak resident set in MiB, the interpreter included. `infra` means that the sandbox failed and not the program: it must
+    never count as a wrong answer. `deterministic` is set by run(twice=True): whether another hash seed, random seed and
+    clock gave the same answer.
     """
 
     verdict: Verdict
@@ -83,9 +84,9 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An isolation's reply: its own header (trusted), and the program's stdout and report (not).
+    """The reply of an isolation: its own header, which is trusted, and the program's stdout and report, which are not.
 
-    `out_of_memory`: whether the kernel killed a process of the isolation for its memory meanwhile.
+    `out_of_memory` says whether the kernel killed a process of the isolation for its memory meanwhile.
     """
 
     header: Header
@@ -102,18 +103,18 @@ _CONTROLS = re.compile(
 )
 
 
-_SAYS = re.compile(r"[^\s\-=_*#~.]")  # a line of nothing else is drawn, not said
+_SAYS = re.compile(r"[^\s\-=_*#~.]")  # a line without any of these is a drawn line and no answer
 
 
 def clean(text: str) -> str:
-    """Text safe to print and store: no terminal escapes, NULs, bidi overrides or lone surrogates."""
+    """Return text that is safe to print and store: no terminal escapes, NULs, bidi overrides or lone surrogates."""
     if text.isascii() and text.isprintable():
         return text
     return _CONTROLS.sub("\ufffd", _ESCAPES.sub("", text.replace("\r\n", "\n")))
 
 
 def read(ended: Ended, limits: Limits) -> Result:
-    """The verdict on a program from what the isolation said of it."""
+    """Return the result of a program from what the isolation reports."""
     header = ended.header
     stdout = clean(ended.stdout.decode("utf-8", "replace"))
     cpu_s, peak_mb = header.cpu_s, header.peak_kb / 1024
@@ -150,9 +151,9 @@ def _late(end: str, limits: Limits) -> str:
 
 
 def _answer(parsed: Value | None, stdout: str) -> str | None:
-    """What the program says last: a final expression or assignment to `ans`, `answer` or `result`, else the
-    last line printed, else the value of such a name or of the function that the program leaves to be called.
-    A sentence gives its number."""
+    """Return the answer of a program: the value of a final expression or assignment to `ans`, `answer` or `result`, else
+    the last line printed, else the value of such a name or of the function that the program defines but does not call.
+    Of a sentence, its number is the answer."""
     value = clean(parsed.text or "").strip() if parsed else ""
     if parsed and value and parsed.named_last:
         return value_in(value) or value

@@ -1,8 +1,8 @@
-"""What happens in a forked child: a program is executed and its answer put into words.
+"""The forked child: executes a program and reports its answer as text.
 
-Runs inside the isolation (see server.py), where nothing of the project can be imported. What is
-said here is the program's word about itself: it shares the process, so it could say the same by
-printing it. What matters is that no method of the program's own is called to say it.
+Runs inside the isolation (see server.py), where nothing of the project can be imported. The report is the program's own
+statement: it shares the process, so it could print the same. What matters is that no method of the program is called to
+create the report.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from typing import Any, TypeVar
 # The functions below keep these builtins whatever a program does to the module `builtins`.
 globals()["__builtins__"] = dict(vars(builtins))
 
-# What programs call their answer, and the function that returns it; of several the first one counts.
+# The names that programs give to their answer, and to the function that returns it; the first one that exists counts.
 NAMES = ("ans", "answer", "final_answer", "final_result", "result")
 FUNCTIONS = ("solution", "solve", "solver", "simple_math_problem", "main")
 
 
 class TooLong(Exception):
-    """An answer that is longer than an answer may be."""
+    """The answer is longer than the limit."""
 
 
 def prepare(config: dict[str, Any]) -> Callable[[str], bytes]:
-    """Import and warm what programs use, fix what would differ between two isolations, and make
-    what every child needs; returns `run(text) -> report`, which is called in a child, once."""
+    """Import and warm the libraries that programs use, fix what would differ between two isolations, and create what every
+    child needs. Returns `run(text) -> report`, which is called once in each child."""
     import numpy
     import numpy.random
     import sympy
@@ -69,10 +69,11 @@ def prepare(config: dict[str, Any]) -> Callable[[str], bytes]:
 
 
 class Answers:
-    """Values as text, by exact type: a program's own __str__, __repr__ or __reduce__ is never called.
+    """Converts values to text by exact type: a program's own __str__, __repr__ or __reduce__ is never called.
 
-    Types are looked up by identity: a class can have a metaclass whose __eq__ and __hash__ say that
-    it is another class, so `kind in classes` would call the program and believe it."""
+    Types are looked up by identity: a class can have a metaclass whose __eq__ and __hash__ claim that it is another
+    class, so `kind in classes` would call code of the program and trust it.
+    """
 
     def __init__(self, limit: int) -> None:
         import numpy
@@ -105,7 +106,7 @@ class Answers:
         self.sympy_text = sympy.sstr
 
     def text(self, value: Any, depth: int = 8) -> str | None:
-        """The value as a string, or None for a type that is not known; TooLong past the limit."""
+        """Return the value as a string, or None for an unknown type. Raises TooLong beyond the limit."""
         kind = type(value)
         if kind is int:
             if value.bit_length() > 3.3 * self.limit:
@@ -150,7 +151,7 @@ class Answers:
         return self.checked(f"{opening}{', '.join(parts)}{comma}{closing}")
 
     def genuine(self, value: Any) -> bool:
-        """Whether a sympy object is made of sympy's own classes throughout."""
+        """Whether a sympy object consists only of sympy's own classes."""
         waiting, seen = [value], 0
         while waiting:
             item = waiting.pop()
@@ -184,12 +185,12 @@ def by_identity(entries: dict[type, Entry]) -> dict[int, Entry]:
 
 
 def identities(kind: type) -> set[int]:
-    """The ids of a class and of all its subclasses so far, which live as long as the process."""
+    """Return the ids of a class and of all its subclasses so far, which exist as long as the process."""
     return {id(member) for member in subclasses(kind)}
 
 
 class Output(io.FileIO):
-    """Descriptor 1, counting what goes through it."""
+    """Descriptor 1, which counts the bytes written to it."""
 
     written = 0
 
@@ -200,12 +201,12 @@ class Output(io.FileIO):
 
 
 def run(text: str, space: dict[str, Any], raw: Output, flush: Callable[[], None], answers: Answers) -> bytes:
-    """Execute a program; its report as JSON bytes: {"value", "named_last"} or describe()'s."""
+    """Execute a program and return its report as JSON bytes: {"value", "named_last"}, or that of describe()."""
     try:
         try:
             try:
                 code, last, target = compiled(text)
-            except MemoryError:  # how CPython's parser says that its stack is full
+            except MemoryError:  # CPython's parser raises it if its stack is full
                 raise SyntaxError("too deeply nested") from None
             exec(code, space)
             shown = None
@@ -215,7 +216,7 @@ def run(text: str, space: dict[str, Any], raw: Output, flush: Callable[[], None]
                 shown = eval(last, space)
                 flush()
                 if raw.written > before:
-                    shown = None  # what it printed is meant, not what a call such as write() returns
+                    shown = None  # the printed text is the answer, not what a call such as write() returns
             exited = False
         except SystemExit as end:
             if type(end.code) not in (int, type(None)) or end.code:
@@ -241,7 +242,7 @@ def run(text: str, space: dict[str, Any], raw: Output, flush: Callable[[], None]
         try:
             flush()
         except (OSError, ValueError):
-            return report  # the program closed its stdout; what went wrong before is what matters
+            return report  # the program closed its stdout; the error before is what matters
         return report
 
 
@@ -264,8 +265,8 @@ def compiled(text: str) -> tuple[types.CodeType, types.CodeType | None, str | No
 
 
 def entry_point(space: dict[str, Any]) -> types.FunctionType | None:
-    """The function that gives the answer: one of FUNCTIONS, else the only one that can be called without
-    arguments; of several the last one that none of the program's other functions names."""
+    """Return the function that gives the answer: one of FUNCTIONS, else the only one that can be called without
+    arguments; of several, the last one that no other function of the program uses."""
     functions = {name: value for name, value in space.items() if type(value) is types.FunctionType}
     ready = {name: value for name, value in functions.items() if needs_nothing(value)}
     for name in FUNCTIONS:
@@ -277,6 +278,7 @@ def entry_point(space: dict[str, Any]) -> types.FunctionType | None:
 
 
 def needs_nothing(call: types.FunctionType) -> bool:
+    """Whether a function can be called without arguments."""
     code = call.__code__
     return code.co_argcount <= len(call.__defaults__ or ()) and code.co_kwonlyargcount <= len(
         call.__kwdefaults__ or ()
@@ -284,7 +286,7 @@ def needs_nothing(call: types.FunctionType) -> bool:
 
 
 def target_of(statement: ast.stmt | None) -> str | None:
-    """The name that a statement assigns to; one of NAMES where it assigns to several."""
+    """Return the name that a statement assigns to; one of NAMES if it assigns to several."""
     if not isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
         return None
     targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
@@ -301,7 +303,7 @@ BASES = {id(kind) for kind in (MemoryError, OSError, TooLong, Exception, BaseExc
 
 
 def describe(error: BaseException) -> bytes:
-    """An exception as JSON bytes: type, first words, line, errno; none of its own methods is called."""
+    """Return an exception as JSON bytes: type, start of the message, line, errno. None of its own methods is called."""
     kind = type(error)
     words = [item[:300] for item in ERROR["args"].__get__(error)[:2] if type(item) is str]
     line: Any = vars(SyntaxError)["lineno"].__get__(error) if id(kind) in SYNTAX_ERRORS else None
@@ -320,7 +322,7 @@ def describe(error: BaseException) -> bytes:
 
 
 def shift_clock(seconds: int) -> None:
-    """Move the calendar as Python programs read it (time and datetime); the kernel's is not ours."""
+    """Shift the calendar that Python programs read (time and datetime); the clock of the kernel cannot be changed."""
     now, now_ns, text = time.time, time.time_ns, time.strftime
     local, universal = time.localtime, time.gmtime
     vars(time).update(
@@ -336,6 +338,6 @@ def shift_clock(seconds: int) -> None:
         "today": classmethod(lambda cls: cls.fromtimestamp(now() + seconds)),
         "utcnow": classmethod(lambda cls: cls.utcfromtimestamp(now() + seconds)),
     }
-    # classes made here print without their module: naming them so keeps their repr what it was
+    # classes created here print without their module: these names keep their repr unchanged
     date = type("datetime.date", (datetime.date,), {"today": later["today"]})
     vars(datetime).update(date=date, datetime=type("datetime.datetime", (datetime.datetime,), later))

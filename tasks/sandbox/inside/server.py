@@ -1,14 +1,13 @@
-"""Process 1 inside the isolation: forks one child a program, keeps its limits, says how it ended.
+"""Process 1 inside the isolation: forks one child per program, enforces its limits and reports how it ended.
 
-This folder is all of the project that a program can see; it imports nothing of the project.
-The server never reads what a program says: a child reads its own program from the request pipe,
-and its output and its report are passed on as bytes and wiped. So a child's memory, a copy of
-the server's, holds nothing of its neighbours, past or present.
+This folder is all of the project that a program can see; it imports nothing of the project. The server never parses what
+a program writes: a child reads its own program from the request pipe, and its output and its report are passed on as
+bytes and erased. So the memory of a child, which is a copy of the server's, holds nothing of other programs.
 
-Frames both ways: 4-byte big-endian length, then JSON; before a program's, one byte more: 1 for the
-self-test, which has TRIAL_S instead of the programs' time. "idle?" is answered by a byte. A reply is followed by two blobs whose
-lengths it states: the tail of stdout, and the report the child left in a shared page. The first
-request is the configuration (see tasks/sandbox/isolate.py); the first reply says it is ready.
+Frames in both directions are a 4-byte big-endian length and JSON; the frame of a program is preceded by one byte: 1 for
+the self-test, which has TRIAL_S instead of the time of programs. "idle?" is answered by a byte. A reply is followed by two
+blobs whose lengths it states: the tail of stdout, and the report that the child left in a shared page. The first request
+is the configuration (see tasks/sandbox/isolate.py); the first reply says that the server is ready.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ FOLDERS = ("/tmp", "/dev/shm")  # where programs may write
 FILES_MAX = 5_000
 TRIAL_S = 60.0
 IDLE_SHARE = 0.02  # of a core: a program that takes less for `idle_s` is waiting
-SLACK = 16 << 20  # address space kept back from a program, so that running out can still be reported
-REQUEST, REPLY = 40, 41  # where the two pipes are moved, out of the way of descriptors 0 to 2
+SLACK = 16 << 20  # address space withheld from a program, so that running out of it can still be reported
+REQUEST, REPLY = 40, 41  # descriptors to which the two pipes are moved, away from 0 to 2
 HUGE, MADV_COLLAPSE = 21, 25
 PR_SET_DUMPABLE, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 4, 22, 2
 
@@ -49,7 +48,7 @@ def read_exactly(descriptor: int, size: int) -> bytes:
     while size:
         part = os.read(descriptor, size)
         if not part:
-            os._exit(0)  # the parent is gone, and with process 1 everything in here goes
+            os._exit(0)  # the parent has ended; the end of process 1 ends everything in the isolation
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
@@ -71,7 +70,7 @@ class FilterProgram(ctypes.Structure):
 
 
 class Server:
-    """One isolation's loop. `run` is program.run, `config` as isolate.configuration makes it."""
+    """The loop of one isolation. `run` is the function that program.prepare returns, `config` that of isolate.configuration."""
 
     def __init__(self, config: dict[str, Any], run: Callable[[str], bytes]) -> None:
         self.config = config
@@ -82,8 +81,8 @@ class Server:
         self.noise = bytearray(CHUNK)  # what goes to stderr is counted, not kept
         self.sealed = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.libc = ctypes.CDLL(None, use_errno=True)
-        # os.fork would reseed, relock and renumber what matters only to threads, of which there
-        # are none here: 200 page faults a child, a third of the cost of a short program
+        # os.fork would also reset what matters only to threads, of which there are none here: 200 page faults per
+        # child, a third of the cost of a short program
         self.fork: Callable[[], int] = ctypes.PyDLL(None).fork
         code = bytes.fromhex(config["filter"])
         self.code = ctypes.create_string_buffer(code, len(code))
@@ -99,7 +98,7 @@ class Server:
             resource.setrlimit(name, (limit, limit))
         space = address_space() + (config["memory_mb"] << 20)
         cpu = int(config["cpu_s"]) + 9  # whole seconds: only a backstop behind `overdue`
-        self.limits = (  # a child's alone
+        self.limits = (  # of children only
             (resource.RLIMIT_AS, (space, space + SLACK)),
             (resource.RLIMIT_CPU, (cpu, cpu + 1)),
             # before Linux 5.14 this counts all of the uid's threads on the machine
@@ -131,14 +130,16 @@ class Server:
             os.close(err[0])
 
     def child(self, size: int) -> NoReturn:
-        """In the fork: read the program, give up everything but descriptors 0 to 2, run it, leave."""
+        """In the fork: read the program, close all descriptors but 0 to 2, run the program and exit."""
         text = json.loads(read_exactly(REQUEST, size))["program"]
         page, pack = self.page, struct.pack_into
         for name, limit in self.limits:
             resource.setrlimit(name, limit)
         if self.libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(self.filter), 0, 0):
             os._exit(1)
-        os.eventfd_write(self.sealed, 1)  # from here on its end is its own, not our failure
+        os.eventfd_write(
+            self.sealed, 1
+        )  # from here on, its end is caused by the program and not by the sandbox
         os.closerange(3, DESCRIPTORS)
         report = self.run(text)
         if len(report) <= REPORT_MAX - 4:
@@ -147,7 +148,7 @@ class Server:
         os._exit(0)
 
     def watch(self, pid: int, out: int, err: int, config: dict[str, Any]) -> None:
-        """Keep a program's limits until it ends, end whatever it started, and reply."""
+        """Enforce the limits of a program until it ends, end all that it started, and reply."""
         start = time.monotonic()
         tick = min(0.25, max(0.02, config["wall_s"] / 20))
         samples = [(start, 0.0)]  # of the last idle_s: when, and CPU seconds used by then
@@ -161,7 +162,7 @@ class Server:
         while not end:
             ready = [descriptor for descriptor, _ in poller.poll(tick * 1000)]
             if REQUEST in ready:
-                os._exit(0)  # it has been hung up: the parent is gone, whatever killed it
+                os._exit(0)  # the pipe was closed: the parent has ended
             for descriptor in ready:
                 if descriptor != pidfd:
                     kept, total, closed = self.drain(descriptor, descriptor == out, kept, total)
@@ -189,23 +190,23 @@ class Server:
         strays = end_strays()
         changed = self.folders() != self.untouched
         for path in FOLDERS:
-            os.utime(path, (0, 0))  # a time that a program set would be a message to the next one
+            os.utime(path, (0, 0))  # a time set by a program would be a message to the next one
         for descriptor in (out, err):
             kept, total, _ = self.drain(descriptor, descriptor == out, kept, total)
         if total > config["output_bytes"]:
             end = "output"
-        os.eventfd_read(self.sealed)  # raises, and so ends the isolation, if the program never began
+        os.eventfd_read(self.sealed)  # raises, and so ends the isolation, if the program never started
         self.reply(end, status, usage, kept, strays or changed)
 
     def is_waiting(self) -> bool:
-        """Whether the program waits, or is kept waiting for a processor: only the parent can tell."""
+        """Whether the program is idle, and not only waiting for a processor; only the parent can tell."""
         if not select.select([self.sealed], [], [], 0)[0]:
-            return False  # it is still being read, from the pipe that the parent would answer on
+            return False  # the child still reads its program, from the pipe on which the parent would answer
         send({"end": "idle?"})
         return read_exactly(REQUEST, 1) == b"\1"
 
     def drain(self, descriptor: int, keep: bool, kept: int, total: int) -> tuple[int, int, bool]:
-        """Read what is there, at most to the limit: (bytes of stdout kept, bytes seen, closed)."""
+        """Read the available output up to the limit; return (bytes of stdout kept, bytes read in all, closed)."""
         limit = self.config["output_bytes"]
         view = memoryview(self.output)
         while total <= limit:
@@ -240,11 +241,11 @@ class Server:
         self.page[:] = EMPTY_PAGE
 
     def new_files(self) -> int:
-        """Inodes in use that were not before: a tmpfs bounds its blocks, not the kernel's memory."""
+        """Return how many inodes are in use in addition: a tmpfs limits its blocks, but not the kernel memory of inodes."""
         return sum(then[1] - now[1] for then, now in zip(self.untouched, self.folders(), strict=True))
 
     def folders(self) -> list[tuple[int, ...]]:
-        """What shows that a program left something behind: blocks, inodes, mode and entries."""
+        """Return the state by which leftovers of a program are detected: blocks, inodes, mode and entries of each folder."""
         states: list[tuple[int, ...]] = []
         for path in FOLDERS:
             use, info = os.statvfs(path), os.stat(path)
@@ -253,11 +254,10 @@ class Server:
 
 
 def overdue(config: dict[str, Any], start: float, now: float, cpu: float, sample: tuple[float, float]) -> str:
-    """Which time of a program's is up: "cpu", "idle" or "wall"; empty if none is.
+    """Return which time limit a program has passed: "cpu", "idle" or "wall"; empty if none.
 
-    CPU time is the limit that counts. The wall limit falls on programs that wait ("idle", if the
-    parent finds them asleep); one that works but gets little of a busy machine has until
-    `wall_cap_s`, so load loses no good program.
+    CPU time is the main limit. The wall limit applies to programs that wait ("idle", if the parent finds them asleep); one
+    that computes but gets little of a busy machine may run until `wall_cap_s`, so that load fails no good program.
     """
     if cpu >= config["cpu_s"]:
         return "cpu"
@@ -269,7 +269,7 @@ def overdue(config: dict[str, Any], start: float, now: float, cpu: float, sample
 
 
 def end_strays() -> bool:
-    """Kill and reap all processes but this one; whether there were any."""
+    """Kill and reap all processes but this one, and return whether there were any."""
     try:
         os.kill(-1, signal.SIGKILL)
     except ProcessLookupError:
@@ -282,7 +282,7 @@ def end_strays() -> bool:
 
 
 def address_space() -> int:
-    """Bytes of address space in use, by trying limits (there is no /proc to ask in here)."""
+    """Return the bytes of address space in use, found by trying limits, because there is no /proc inside."""
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     low, high = 0, 1 << 46
     while high - low > 1 << 16:
@@ -298,8 +298,8 @@ def address_space() -> int:
 
 
 def use_huge_pages() -> None:
-    """Put the warm heap on huge pages where the kernel can (Linux 6.1): a fork then copies dozens
-    of page-table entries instead of thousands, which halves its cost."""
+    """Put the warm heap on huge pages if the kernel supports it (Linux 6.1): a fork then copies dozens of page-table
+    entries instead of thousands, which halves its cost."""
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     for region in {id(thing) >> HUGE for thing in gc.get_objects() + list(sys.modules)}:
@@ -315,7 +315,7 @@ def main() -> NoReturn:
     os.closerange(3, REQUEST)
     (size,) = struct.unpack(">I", read_exactly(REQUEST, 4))
     config = json.loads(read_exactly(REQUEST, size))
-    # Process 1 takes no signal from inside that it has no handler for, SIGKILL included
+    # Process 1 ignores signals from inside for which it has no handler, SIGKILL included
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     os.environ.clear()
