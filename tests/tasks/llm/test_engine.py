@@ -297,7 +297,7 @@ def test_a_ledger_that_cannot_be_written_stops_the_run(engine: Engine, model: Mo
             "CREATE TRIGGER full BEFORE INSERT ON calls BEGIN SELECT RAISE(ABORT, 'disk full'); END"
         )
     with pytest.raises(
-        LedgerError, match=r"ledger\.sqlite could not be written \(disk full\): .*MATHMILL_LEDGER"
+        LedgerError, match=r"ledger\.sqlite could not be written \(disk full\)\. Fix: .*MATHMILL_LEDGER"
     ):
         list(engine.run(ask(i) for i in range(500)))
     assert sum(model.asked.values()) <= 1 + 16  # what was in flight, and nothing after it
