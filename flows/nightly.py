@@ -170,7 +170,7 @@ def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
     night.near_failures += column(line.kept(for_failures, ["id", "rejected"]), "id")
     night.accepted += for_failures
     night.questions += written
-    night.planner.demand.order(quota)
+    night.planner.demand.count_requests(quota)
 
 
 def generating(plan: Plan) -> Call:

@@ -1,4 +1,4 @@
-"""The code that runs: its commit, for lineages."""
+"""The commit of the running code, for the lineage of versions."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import Any
 
 
 def code() -> dict[str, Any]:
-    """The commit of the checkout, and whether files differ from it; no commit outside a checkout (a container)."""
+    """Return the commit of the checkout, and whether files differ from it.
+
+    The commit is "" outside of a checkout, as in a container.
+    """
     root = Path(__file__).resolve().parent.parent
 
-    def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
-        return done.stdout.strip() if done.returncode == 0 else ""
+    def git(*arguments: str) -> str:
+        process = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+        )
+        return process.stdout.strip() if process.returncode == 0 else ""
 
     try:
         return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain"))}

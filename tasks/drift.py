@@ -1,4 +1,4 @@
-"""Whether a night's model outputs differ from those of earlier nights.
+"""Tests whether the model outputs of a night differ from those of earlier nights.
 
 Four quantities are measured per question and compared as means over questions: the share of solutions that the judging
 stages accepted, the share of samples that agree with each other, the critic's score of the solutions that it was asked
@@ -57,8 +57,8 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A measure outside of what the earlier nights allow: `value`, the interval [low, high], how many nights it rests
-    on."""
+    """A measure that is outside of what the earlier nights allow: its value, the interval [low, high], and the number of
+    nights behind the interval."""
 
     measure: str
     value: float
@@ -107,7 +107,7 @@ def shifts(tonight: Mapping[str, Mean], earlier: Sequence[Mapping[str, Mean]], c
     }
     pairs = {name: nights for name, nights in pairs.items() if nights}
     outside = []
-    # Sidak's share: it keeps the stated chance for measures that go together too, and for chances near 1
+    # Sidak's correction: it keeps the stated chance for correlated measures too, and for chances near 1
     each = 1 - (1 - chance) ** (1 / max(1, len(pairs)))
     for name, nights in pairs.items():
         low, high = _interval(tonight[name], nights, MEASURES[name].spread, each)
@@ -155,7 +155,7 @@ def _joined(tables: Sequence[pa.Table], columns: list[str]) -> pa.Table:
 
 
 def _share(verdicts: pa.ChunkedArray, name: str) -> Floats:
-    """Return the verdict "for/all" as a share, NaN where there is none."""
+    """Return the verdict "for/all" as a share, NaN where a row has none."""
     parts = pc.extract_regex(pc.map_lookup(verdicts, name, "first"), r"^(?P<part>\d+)/(?P<whole>\d+)$")
     part, whole = (_numbers(pc.struct_field(parts, key).cast(pa.float64())) for key in ("part", "whole"))
     return np.asarray(part / np.where(whole > 0, whole, np.nan))
@@ -181,10 +181,10 @@ def _per_question(ids: pa.ChunkedArray, values: Floats) -> Floats:
 
 def _accepted(solved: pa.Table, weighed: pa.Table) -> Floats:
     """Return the share of each question's solutions that were kept."""
-    ids, owed = np.unique(solved.column("problem_id").to_numpy().astype(str), return_counts=True)
+    ids, solutions = np.unique(solved.column("problem_id").to_numpy().astype(str), return_counts=True)
     kept = weighed.filter(pc.is_null(weighed.column("rejected"))).column("problem_id").to_numpy().astype(str)
     place = np.searchsorted(ids, kept)
-    return np.asarray(np.bincount(place, minlength=len(ids)) / owed) if len(ids) else np.zeros(0)
+    return np.asarray(np.bincount(place, minlength=len(ids)) / solutions) if len(ids) else np.zeros(0)
 
 
 def _mean(values: Floats) -> Mean:

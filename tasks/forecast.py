@@ -1,13 +1,13 @@
-"""What a night will take before it is run: calls, tokens, price, time, accepted rows, each with a range.
+"""Forecasts the calls, tokens, cost, duration and accepted rows of a night before it runs, each with a range.
 
-Many nights are drawn (DRAWS): every share, length and price a call is drawn around what past nights and the
-ledger measured, as wide as that was uncertain, and the waves are played through as the flow would. Where
-nothing was measured yet, the guesses of this file stand in, drawn widely.
+DRAWS nights are simulated: every share, length and price per call is drawn around what earlier nights and the ledger
+measured, with the uncertainty of that measurement, and the waves run as in the flow. Where nothing was measured yet,
+the guesses of this module are used and drawn with a wide spread.
 
-Counting how uncertain the measurements are leaves out that one night is not like another: other questions, a busier
-machine, a slower endpoint. Each drawn night is therefore multiplied by errors of the size that forecasts have had: the
-spreads of MEASURED and GUESSED count as PRIOR_NIGHTS nights, and a home's own nights, forecast beside fact, correct
-them. A range is meant to hold the fact in COVERAGE of the nights.
+The uncertainty of the measurements does not cover that nights differ: other questions, a busier machine, a slower
+endpoint. Each simulated night is therefore multiplied by errors of the size that forecasts have had: the spreads of
+MEASURED and GUESSED_SPREAD count as PRIOR_NIGHTS nights, and the nights of a home, forecast against fact, correct them.
+A range is meant to contain the fact in a share COVERAGE of the nights.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ import numpy.typing as npt
 from tasks.demand import FIRST_GUESS, MARGIN
 
 DRAWS = 2000
-COVERAGE = 0.8  # share of nights whose fact lies within a range
+COVERAGE = 0.8  # share of nights whose fact is within the range
 RANGE = (10, 50, 90)  # percentiles: low, likely, high
 GUESSED = 8  # observations that a guess counts as
-MOST = 150  # and a measured share at most: nights differ more than their row counts say
+MOST = (
+    150  # observations that a measured share counts as at most: nights differ more than their row counts say
+)
 Numbers = npt.NDArray[np.float64]
 
-# standard deviation of the logarithm of fact over forecast between nights: of what was measured before, and of guesses
+# standard deviation between nights of log(fact / forecast): where earlier nights were measured, and for guesses
 MEASURED = {"calls": 0.12, "tokens": 0.12, "seconds": 0.35}
 GUESSED_SPREAD = {"calls": 0.30, "tokens": 0.70, "seconds": 0.90}
 PRIOR_NIGHTS = 4
@@ -36,13 +38,14 @@ PRIOR_NIGHTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`kept` of `asked` rows; `guessed` where nobody counted."""
+    """`kept` of `asked` rows; `guessed` if no rows were counted."""
 
     kept: float
     asked: float
     guessed: bool = False
 
     def draw(self, rng: np.random.Generator) -> Numbers:
+        """Return shares (DRAWS,) between 0 and 1."""
         mean = min(max(self.kept / self.asked if self.asked else 0.5, 0.002), 0.998)
         weight = GUESSED if self.guessed else min(max(self.asked, 2.0), MOST)
         return rng.beta(mean * weight, (1 - mean) * weight, DRAWS)
@@ -50,8 +53,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """One call of a stage: tokens on average, `sd` of its completion tokens, seconds, calls paid for each
-    completion used; measured over `calls` (0: guessed). USD per million tokens; `batched`: has a Batch API."""
+    """What one call of a stage takes on average, measured over `calls` calls (0: guessed).
+
+    sd: the standard deviation of the completion tokens. tries: calls paid per completion used. price_in, price_out: USD
+    per million tokens. batched: the endpoint has a Batch API.
+    """
 
     role: str
     model: str
@@ -93,13 +99,19 @@ def error_of(name: str, logs: Sequence[float], *, guessed: bool) -> Error:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The night to forecast. `cells`: topics that questions are ordered for, each in calls of its own. `shares`: stage -> Share for written, novel, solved, verified, scored, and judged (what the critic is asked about); `usable`:
-    rows that the mixture can take of a novel question, as a share of `best`. `known`: questions with known answers that the votes are tried on. `writers`: tag -> weight.
-    `measured`: near pairs that the critic reads once, to measure what the decontamination rules find; `standing`: published
-    rows that are compared with benchmarks for the first time; `near`: near pairs per compared row (None: the critic is not
-    asked about any).
-    `overhead` seconds a solution besides waiting for models, `start` seconds once. `errors`: how earlier forecasts of
-    calls, tokens per call and seconds compared with the facts."""
+    """The night to forecast.
+
+    cells: topics that questions are requested for, each in separate calls.
+    shares: Share by stage: written, novel, solved, verified, scored, and judged (what the critic is asked about).
+    usable: rows that the mixture can take per novel question, as a share of `best`.
+    known: questions with known answers on which the votes are calibrated.
+    writers: tag -> weight.
+    measured: near pairs that the critic reads once, to measure what the decontamination rules find.
+    unchecked: published rows that are compared with benchmarks for the first time.
+    near: near pairs per compared row; None if the critic is not asked about any.
+    overhead: seconds per solution besides waiting for models. start: seconds per run.
+    errors: how earlier forecasts of calls, tokens per call and seconds compared with the facts.
+    """
 
     target: int
     waves: int
@@ -123,15 +135,18 @@ class Plan:
     seconds: float | None = None
     batch: bool = False
     measured: float = 0.0
-    standing: float = 0.0
+    unchecked: float = 0.0
     near: Share | None = None
     errors: Mapping[str, Error] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Each figure as (low, likely, high); `stages` likely figures by tag; `ends`: share of the drawn nights that
-    each limit ended; `history`: calls that the figures rest on."""
+    """The forecast of a night.
+
+    figures: (low, likely, high) by figure. stages: the likely figures of each tag. ends: the share of simulated nights
+    that each limit ended. history: calls that the figures are measured on. guessed: what was not measured.
+    """
 
     figures: dict[str, tuple[float, float, float]]
     stages: list[dict[str, Any]]
@@ -141,12 +156,14 @@ class Forecast:
     guessed: list[str] = field(default_factory=list)
 
     def record(self) -> dict[str, Any]:
+        """Return the forecast as it is stored in a lineage."""
         return asdict(self)
 
 
 def forecast(plan: Plan, *, seed: int = 0) -> Forecast:
+    """Simulate DRAWS nights of the plan and return the range of each figure. Equal seeds give equal forecasts."""
     rng = np.random.default_rng(seed)
-    share = {name: found.draw(rng) for name, found in plan.shares.items()}
+    share = {name: measured.draw(rng) for name, measured in plan.shares.items()}
     novel = share["written"] * share["novel"]
     per_question = novel * plan.usable.draw(rng) * plan.best
     questions, orders, short = _waves(plan, per_question)
@@ -158,11 +175,11 @@ def forecast(plan: Plan, *, seed: int = 0) -> Forecast:
             solutions * share["solved"] * share["verified"] * share["scored"] * share["judged"]
         )
     if plan.near is not None:
-        compared = solutions * share["solved"] * share["verified"] * share["scored"] + plan.standing
+        compared = solutions * share["solved"] * share["verified"] * share["scored"] + plan.unchecked
         calls["decontaminate"] = plan.measured * _around(rng, 0.2) + compared * plan.near.draw(rng)
     if plan.probes:
         calls["probe"] = np.full(DRAWS, float(plan.probes))
-    sent, made, online, batch, busy = (np.zeros(DRAWS) for _ in range(5))
+    tokens_sent, tokens_received, online, batch, busy = (np.zeros(DRAWS) for _ in range(5))
     stages = []
     for tag, count in calls.items():
         price = plan.prices[tag]
@@ -173,7 +190,11 @@ def forecast(plan: Plan, *, seed: int = 0) -> Forecast:
         tokens_in = paid * price.prompt_tokens * _around(rng, unsure / 2)
         tokens_out = paid * price.completion_tokens * _around(rng, unsure)
         usd = (tokens_in * price.price_in + tokens_out * price.price_out) / 1e6
-        sent, made, online = sent + tokens_in, made + tokens_out, online + usd
+        tokens_sent, tokens_received, online = (
+            tokens_sent + tokens_in,
+            tokens_received + tokens_out,
+            online + usd,
+        )
         batch = batch + usd * (0.5 if price.batched else 1.0)
         busy = busy + paid * price.seconds / np.clip(paid, 1, plan.in_flight) * _around(rng, 0.1 + unsure / 2)
         stages.append(
@@ -193,17 +214,19 @@ def forecast(plan: Plan, *, seed: int = 0) -> Forecast:
     errors = {name: plan.errors.get(name) or error_of(name, (), guessed=guessed) for name in MEASURED}
     factors = {name: error.draw(rng) for name, error in errors.items()}
     per_night = factors["calls"] * factors["tokens"]
-    sent, made, online, batch = (value * per_night for value in (sent, made, online, batch))
+    tokens_sent, tokens_received, online, batch = (
+        value * per_night for value in (tokens_sent, tokens_received, online, batch)
+    )
     wall = wall * factors["seconds"]
     accepted = np.minimum(plan.target, questions * per_question)
     paid_usd = batch if plan.batch else online
-    cut, ends = _limits(plan, paid_usd, sent + made, wall, accepted, short)
+    cut, ends = _limits(plan, paid_usd, tokens_sent + tokens_received, wall, accepted, short)
     figures = {
         "questions": questions * factors["calls"] * cut,
         "calls": sum(np.ceil(count) * plan.prices[tag].tries for tag, count in calls.items())
         * factors["calls"]
         * cut,
-        "tokens": (sent + made) * cut,
+        "tokens": (tokens_sent + tokens_received) * cut,
         "usd": online * cut,
         "usd_batch": batch * cut,
         "seconds": wall * cut,
@@ -215,7 +238,7 @@ def forecast(plan: Plan, *, seed: int = 0) -> Forecast:
         ends,
         sum(price.calls for price in plan.prices.values()),
         guessed=sorted(
-            {name for name, found in plan.shares.items() if found.guessed}
+            {name for name, measured in plan.shares.items() if measured.guessed}
             | ({"near"} if plan.near is not None and plan.near.guessed else set())
             | {tag for tag in calls if not plan.prices[tag].calls}
         ),
@@ -223,8 +246,8 @@ def forecast(plan: Plan, *, seed: int = 0) -> Forecast:
 
 
 def _waves(plan: Plan, per_question: Numbers) -> tuple[Numbers, Numbers, npt.NDArray[np.bool_]]:
-    """Questions asked for in all and the calls that order them, as the flow would ask; and whether the waves were
-    used up before the target."""
+    """Return the questions that the flow would request in all, the calls for them, and whether the waves were used up
+    before the target, each (DRAWS,)."""
     questions, orders, accepted = np.zeros(DRAWS), np.zeros(DRAWS), np.zeros(DRAWS)
     parts = [plan.target * (1 - plan.reserved)] + [float(plan.target)] * (
         plan.waves if plan.reserved else plan.waves - 1
@@ -249,7 +272,7 @@ def _limits(
     accepted: Numbers,
     short: npt.NDArray[np.bool_],
 ) -> tuple[Numbers, dict[str, float]]:
-    """The share of each drawn night that its caps let happen, and how often each limit was the first."""
+    """Return the share (DRAWS,) of each simulated night that fits into its budget, and how often each limit came first."""
     caps = [("usd", plan.usd, usd), ("tokens", plan.tokens, tokens), ("deadline", plan.seconds, seconds)]
     left = np.array(
         [np.ones(DRAWS)] + [cap / np.maximum(need, 1e-12) for _, cap, need in caps if cap is not None]
@@ -264,7 +287,7 @@ def _limits(
 
 
 def _around(rng: np.random.Generator, spread: float) -> Numbers:
-    """Factors around 1, never below a tenth."""
+    """Return factors (DRAWS,) around 1, at least a tenth."""
     return np.maximum(0.1, rng.normal(1.0, spread, DRAWS))
 
 

@@ -1,4 +1,4 @@
-"""Plug-ins found by name: a folder of modules, each one idea. Adding one is adding a file."""
+"""Finds plug-ins by name: each is a module in the folder of its kind, so that a new file adds a new plug-in."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from storage.errors import ForPeople
 
 
 class UnknownName(ForPeople, ValueError):
-    """A configured name that no module has; the message lists the names there are."""
+    """A configured name that no module has; the message lists the known names."""
 
 
-def checked(what: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """ValueError for the first given name that is not known; it names the nearest known one, and all."""
-    there = list(known)
+def checked(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ValueError for the first given name that is not known; the message names the nearest known one, and all."""
+    known_names = list(known)
     for name in given:
-        if name not in there:
-            near = difflib.get_close_matches(str(name), there, 1)
-            nearest = f", the nearest is {near[0]!r}" if near else ""
-            raise ValueError(f"unknown {what} {name!r}{nearest}; there are: {', '.join(there)}")
+        if name not in known_names:
+            matches = difflib.get_close_matches(str(name), known_names, 1)
+            nearest = f", the nearest is {matches[0]!r}" if matches else ""
+            raise ValueError(f"unknown {kind} {name!r}{nearest}; there are: {', '.join(known_names)}")
 
 
 def scores_of(package: str) -> list[str]:
-    """The names of the scores that a package's scorers give: each one's `scores`, or its own name."""
+    """Return the names of the scores that a package's scorers give: the `scores` of each, or else its module name."""
     return [score for name in names(package) for score in getattr(module(package, name), "scores", (name,))]
 
 
 @functools.cache
 def names(package: str) -> tuple[str, ...]:
-    """The module names of a package, in order."""
-    found = importlib.import_module(package)
-    return tuple(sorted(info.name for info in pkgutil.iter_modules(found.__path__)))
+    """Return the module names of a package in alphabetical order."""
+    imported = importlib.import_module(package)
+    return tuple(sorted(info.name for info in pkgutil.iter_modules(imported.__path__)))
 
 
 def module(package: str, name: str) -> ModuleType:
-    """The module `name` of `package`; UnknownName if there is none."""
+    """Return the module `name` of `package`. Raises UnknownName if there is none."""
     if name not in names(package):
         raise UnknownName(
             f"no {name!r} in {package.replace('.', '/')}/; there are: {', '.join(names(package))}"

@@ -1,8 +1,8 @@
-"""Groups of settings that people write: validated, immutable, and drawn as a form from their JSON schema.
+"""The base class of all groups of settings: validated, immutable, and shown as a form from their JSON schema.
 
-Prefect's UI draws such a form. It has no sections to open and close, but of an `anyOf` it draws only the alternative
-that is chosen. A folded group is therefore offered as null, which stands for the group's defaults, or as the group with
-all its fields.
+Prefect's UI shows such a form. It has no collapsible sections, but of an `anyOf` it shows only the selected
+alternative. A folded group is therefore offered either as null, which means the defaults of the group, or as the group
+with all its fields.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
-    """A group of settings. An unknown key is refused, and so is a value that is not finite."""
+    """A group of settings. Unknown keys and values that are not finite are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -36,5 +36,5 @@ def _fold(schema: dict[str, Any]) -> None:
     schema["default"] = None
 
 
-# of a field whose default is the group without arguments: a form shows the defaults of the group's own fields
+# for a field whose default is the group without arguments: the form shows the defaults of the group's fields
 Folded = Annotated[S, BeforeValidator(_null_is_default), Field(json_schema_extra=_fold)]

@@ -1,4 +1,4 @@
-"""The subdomains that the factory knows: canonical English name, domain, Chinese name."""
+"""The fixed list of subdomains: canonical English name -> (domain, Chinese name)."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ DOMAINS = tuple(dict.fromkeys(domain for domain, _ in SUBDOMAINS.values()))
 
 
 def domain_of(subdomain: str) -> str | None:
-    """The domain of a canonical subdomain; None if it is not one of ours."""
+    """Return the domain of a canonical subdomain, None if it is not in SUBDOMAINS."""
     entry = SUBDOMAINS.get(subdomain)
     return entry[0] if entry else None
 
 
 def local_name(subdomain: str, language: str) -> str:
-    """How a prompt in `language` names the subdomain."""
+    """Return the name of the subdomain in a prompt in `language`."""
     entry = SUBDOMAINS.get(subdomain)
     return entry[1] if entry and language == "zh" else subdomain

@@ -15,7 +15,7 @@ from flows.cli.options import AsJson, Name
 from flows.cli.terminal import print_json
 from storage.counting import counted, was
 from storage.errors import StorageError
-from tasks.ingestion.records import IngestError
+from tasks.ingestion.record import IngestError
 from tasks.text.cleaning import printable
 
 if TYPE_CHECKING:

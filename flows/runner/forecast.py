@@ -59,7 +59,7 @@ def forecast(config: Nightly, tools: Tools) -> Forecast:
     nights = past_nights(tools)
     plan = plan_of(config, nights, tools.ledger().history(), tools.settings)
     if plan.measured and (base := tools.store.versions(config.dataset)):
-        plan = replace(plan, standing=float(base[-1].rows))
+        plan = replace(plan, unchecked=float(base[-1].rows))
     return replace(drawn(plan, seed=config.seed), nights=len(nights))
 
 

@@ -84,7 +84,7 @@ class Planner:
                 quota.update(self.quota(round(questions * weight / total), topics))
             plans.append(self.plan(name, pool, quota))
         for plan in plans:
-            self.demand.order(plan.quota)
+            self.demand.count_requests(plan.quota)
         return plans
 
     def plan(self, method: str, pool: Sequence[Ref], quota: Quota) -> Plan:

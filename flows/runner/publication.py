@@ -132,7 +132,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
             "by": night.ended,
             "target": night.config.target,
             "accepted": night.worth(),
-            "questions": night.planner.demand.asked.total(),
+            "questions": night.planner.demand.requested.total(),
             "seconds": round(time.monotonic() - night.started, 1),
             "resumed": any(entry.found for entry in line.funnel if entry.stage != "ingest"),
         },

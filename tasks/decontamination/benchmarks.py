@@ -13,8 +13,11 @@ from pathlib import Path
 from storage.errors import ForPeople
 from tasks.dedup.normalise import folded_array
 from tasks.dedup.tokens import Ragged, tokens
-from tasks.ingestion.columns import QUESTIONS, Habits, Unfit, habits, question
-from tasks.ingestion.records import KINDS, PACKED, IngestError, Record, kind_of, records
+from tasks.ingestion.column_names import QUESTIONS
+from tasks.ingestion.columns import Habits, Unfit, habits, question
+from tasks.ingestion.files import KINDS, PACKED, kind_of
+from tasks.ingestion.record import IngestError, Record
+from tasks.ingestion.records import records
 from tasks.text.shared import Shared, shared_text
 
 

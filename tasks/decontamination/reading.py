@@ -18,10 +18,12 @@ import pyarrow as pa
 from storage.rows import Row, content_id, to_table
 from tasks.decontamination.matching import QUESTION, Text
 from tasks.ingestion import chats
-from tasks.ingestion.columns import QUESTIONS, SOLUTIONS, Habits, Unfit, habits, read
+from tasks.ingestion.column_names import QUESTIONS, SOLUTIONS, plain
+from tasks.ingestion.columns import Habits, Unfit, habits, read
 from tasks.ingestion.instructions import without_instruction
 from tasks.ingestion.options import literal
-from tasks.ingestion.records import Record, plain, records
+from tasks.ingestion.record import Record
+from tasks.ingestion.records import records
 
 ROWS = 8192  # compared at a time
 _BEGINNING = 500  # records that tell what a file's questions share

@@ -23,8 +23,11 @@ import pyarrow.parquet as pq
 
 from tasks.dedup.sketching import CollectionError, Source
 from tasks.dedup.tokens import I64
-from tasks.ingestion.columns import Unfit, names_question, question
-from tasks.ingestion.records import NO_RECORDS, Record, kind_of, plain, records
+from tasks.ingestion.column_names import names_question, plain
+from tasks.ingestion.columns import Unfit, question
+from tasks.ingestion.files import kind_of
+from tasks.ingestion.record import Record
+from tasks.ingestion.records import NO_RECORDS, records
 from tasks.text.cleaning import language_of
 
 RESULT = "duplicates.parquet"  # written last

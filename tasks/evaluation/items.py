@@ -19,9 +19,10 @@ from storage.reasons import Code, cells, reason
 from storage.rows import content_id
 from tasks.decontamination.benchmarks import BenchmarkError, pinned, read_records
 from tasks.evaluation.domains import DOMAINS, capability_of, domain_of
-from tasks.ingestion.columns import GOLD, Habits, Unfit, read, solution_and_flag, with_own_options
+from tasks.ingestion.column_names import GOLD, plain
+from tasks.ingestion.columns import Habits, Unfit, read, solution_and_flag, with_own_options
 from tasks.ingestion.options import Options, Unreadable, letter_of, options_of
-from tasks.ingestion.records import Record, plain
+from tasks.ingestion.record import Record
 from tasks.taxonomy import domain_of as topic_of
 from tasks.text.cleaning import LANGUAGE_NAMES, language_of
 

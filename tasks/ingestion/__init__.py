@@ -1,1 +1,1 @@
-"""Reading other people's files: records, their columns, chats, options and instructions."""
+"""Reads other people's files: records, their columns, chats, options and instructions."""

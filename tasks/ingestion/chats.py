@@ -1,7 +1,7 @@
-"""Chats as other people's files hold them: who speaks under which name, and what is said in which shape.
+"""Reads chats in the shapes that data sets store them in.
 
 Roles go by many names (human, prompter, gpt, bot, model, ...), turns are objects, pairs or plain texts that alternate, and
-contents are texts or lists of parts. A role that is not known is an error: a turn is never left out without a word.
+contents are texts or lists of parts. An unknown role is an error: no turn is dropped silently.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FAMILIES = re.compile(
 )
 _SPEAKER = ("role", "from", "speaker", "author", "sender", "user_type", "participant", "who", "type", "name")
 _CONTENT = ("content", "value", "text", "message", "utterance", "body", "parts", "contents")
-_DEEPEST = 20  # parts within parts, replies below replies
+_DEEPEST = 20  # nested parts of a content, or replies to replies
 
 
 class Odd(ValueError):
@@ -45,15 +45,17 @@ class Odd(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """`role`: user, assistant, system or tool."""
+    """One message of a chat; `role` is user, assistant, system or tool."""
 
     role: str
     text: str
 
 
 def turns_of(value: Any) -> list[Turn] | None:
-    """The turns of a chat; None where the value is none (a text, a number, an object without turns). Odd where
-    it is a list that cannot be read as one."""
+    """Return the turns of a chat, None where the value is no chat (a text, a number, an object without turns).
+
+    Raises Odd if it is a list that cannot be read as a chat.
+    """
     if isinstance(value, Mapping):
         inner = next((value[name] for name in COLUMNS if isinstance(value.get(name), list)), None)
         if inner is not None:
@@ -67,18 +69,20 @@ def turns_of(value: Any) -> list[Turn] | None:
 
 
 def transcript(text: str) -> list[Turn] | None:
-    """The turns of a text that is a chat in a model's own template, or in Anthropic's "Human: ... Assistant: ..."; None
-    where it is none."""
+    """Return the turns of a text that is a chat in a model's template or in Anthropic's "Human: ... Assistant: ..." form.
+
+    None where the text is no such chat.
+    """
     for pattern in _TEMPLATES:
-        marks = list(pattern.finditer(text))
-        if not marks or (text[: marks[0].start()].strip(_EDGE) and pattern is not _ALPACA):
+        headers = list(pattern.finditer(text))
+        if not headers or (text[: headers[0].start()].strip(_EDGE) and pattern is not _ALPACA):
             continue
-        ends = [mark.start() for mark in marks[1:]] + [len(text)]
+        ends = [header.start() for header in headers[1:]] + [len(text)]
         turns = []
-        for mark, end in zip(marks, ends, strict=True):
-            said = _END.sub("", text[mark.end() : end]).strip()
-            if said:
-                turns.append(Turn(_role(mark["role"]), said))
+        for header, end in zip(headers, ends, strict=True):
+            content = _END.sub("", text[header.end() : end]).strip()
+            if content:
+                turns.append(Turn(_role(header["role"]), content))
         if turns and turns[0].role in ("user", "system"):
             return turns
     return None
@@ -118,11 +122,11 @@ def _turn(value: Any) -> list[Turn]:
         raise Odd("a chat turn is not an object with role and content")
     role = _role(speaker)
     content = next((named[name] for name in _CONTENT if name in named), None)
-    return [Turn(role, _said(role, content, 0))]
+    return [Turn(role, _content(role, content, 0))]
 
 
 def _speaker(value: Mapping[Any, Any]) -> str | None:
-    """Who speaks; None where the object is no turn."""
+    """Return the speaker's name, None where the object is no turn."""
     for name in _SPEAKER:
         who = value.get(name)
         if isinstance(who, Mapping):  # the raw export of ChatGPT: {"author": {"role": "user"}}
@@ -142,8 +146,8 @@ def _role(name: str) -> str:
     raise Odd(f"a chat turn of an unknown role {role[:40]!r}")
 
 
-def _said(role: str, content: Any, depth: int) -> str:
-    """A content as text: a list of parts gives the words in it, whatever else stands beside them."""
+def _content(role: str, content: Any, depth: int) -> str:
+    """Return a content as text. A list of parts gives its texts; images and other parts are skipped."""
     if content is None:
         return ""
     if isinstance(content, str):
@@ -161,14 +165,14 @@ def _said(role: str, content: Any, depth: int) -> str:
         elif isinstance(part, Mapping):
             if part.get("type", "text") in ("text", "input_text", "output_text", None):
                 inner = next((part[name] for name in _CONTENT if part.get(name) is not None), "")
-                parts.append(_said(role, inner, depth + 1))
+                parts.append(_content(role, inner, depth + 1))
         elif part is not None:
             raise Odd(f"the {role} turn is a list that holds other things than text")
     return "\n".join(part for part in parts if part)
 
 
 def _tree(value: Mapping[str, Any], depth: int) -> list[Turn]:
-    """The first way down a tree of replies (OpenAssistant)."""
+    """Return the turns along the first reply at each level of a tree of replies (OpenAssistant)."""
     turns = _turn(value)
     replies = value.get("replies")
     if (
@@ -182,9 +186,10 @@ def _tree(value: Mapping[str, Any], depth: int) -> list[Turn]:
 
 
 def asked(turns: Sequence[Turn]) -> list[str]:
+    """Return the texts of the user's turns."""
     return [turn.text for turn in turns if turn.role == "user"]
 
 
 def replied(turns: Sequence[Turn]) -> str | None:
-    """The first reply that says something."""
+    """Return the assistant's first reply that is not blank, None where there is none."""
     return next((turn.text for turn in turns if turn.role == "assistant" and turn.text.strip()), None)

@@ -1,9 +1,9 @@
-"""Instructions to a model that stand in a question: what to write in, how to think, how the last line has to look.
+"""Finds and removes instructions to a model in a question: how to think, how to format the reply and its last line.
 
-They say nothing about the problem. Left in, every question of a file shares them, so that its questions look like each
-other and like any benchmark asked in the same way. Two signs tell them: their words (`without_instruction`), and that they
-stand at the beginning or at the end of many questions of a file (`shared`). What decides the answer's form ("Round to the
-nearest tenth.", "Express your answer as a common fraction.") belongs to the problem and stays.
+They say nothing about the problem. If they were left in, the questions of a file would resemble each other and any
+benchmark that is prompted in the same way. They are recognised by their words (`without_instruction`), and because they
+begin or end many questions of a file (`shared`). Text that decides the form of the answer ("Round to the nearest
+tenth.", "Express your answer as a common fraction.") belongs to the problem and is kept.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from itertools import pairwise
 
 from tasks.text.cleaning import BLANK
 
-SHARE = 0.3  # of a file's questions, which a text must begin or end to be no part of any of them
-LEAST = 3  # questions that share it
+SHARE = 0.3  # of a file's questions: a text that begins or ends so many belongs to none of them
+LEAST = 3  # questions that must share a text
 
-# about the reply's layout and the way there: never about a problem
+# about the reply's layout and the reasoning, never about a problem
 _PROTOCOL = re.compile(
     r"\\boxed|\bboxed\b|step[- ]by[- ]step|one step at a time|\blet'?s think\b(?! (?:of|about) )|therefore, the final answer is|where answer is|chain of thought|</?(?:answer|think|thinking|reasoning|solution)>|####|"
     r"\bthink (?:carefully|first|it through|aloud|hard|before (?:answering|you|responding))|"
@@ -36,7 +36,7 @@ _PROTOCOL = re.compile(
     r"一步一步|一步步|逐步(?:推理|思考|分析|解答|解决|地)|分步(?:解答|推理)|你的最终答案|最终答案(?:放|写|填|置|用|以)|(?:请把|请将|并将|并把|把|将)[^。]{0,12}答案[^。]{0,10}(?:放|写|填|置|用|包)|请(?:仔细)?(?:思考|推理)|你是一[个名位][^。]{0,20}(?:助手|专家|老师|数学家)",
     re.IGNORECASE,
 )
-# what decides the answer itself
+# words that decide the form of the answer
 _FORM = re.compile(
     r"\bround(?:ed|ing)?\b|\bnearest\b|decimal|simplest|lowest terms|simplif|\bin terms of\b|\bfraction|mixed number|\bradical|\bunits?\b|\bin the form\b|\bof the form \$|"
     r"significant|\bdegrees\b|\bradians\b|percent|\bexpress\b|\bcompute\b|m ?\+ ?n\b|relatively prime|notation|ordered (?:pair|triple)|separated by|\bcommas?\b|"
@@ -44,7 +44,7 @@ _FORM = re.compile(
     r"保留|四舍五入|小数|分数|最简|单位|精确",
     re.IGNORECASE,
 )
-# words about a reply; with them a text that many questions of a file share is an instruction
+# words about a reply: a text with them that many questions of a file share is an instruction
 _REPLY = re.compile(
     r"\b(answer|response|reply|solution|result|closing|final|last|line|format|steps?|think|reason|reasoning|explain|explanation|output|work|task|problem|question|instruction|"
     r"remember|do not forget|don't forget|make sure|please|below|following|solve|finish|conclude|begins?|tags?|write|letter|option|asked|nothing else|stands? alone)\b|"
@@ -69,7 +69,7 @@ _LABEL = re.compile(
 _ASKS_BACK = re.compile(
     r"\n\s*(?:\*\*)?(?:answer|solution|response|a|答案|解答|解|答)(?:\*\*)?\s*[:：]\s*$", re.IGNORECASE
 )
-# a request to answer and nothing else, before the question; "Solve:" is part of a problem, what to do with an equation
+# a request to answer before the question; "Solve:" is part of a problem: it says what to do with an equation
 _ASKS_FIRST = re.compile(
     r"^\W{0,4}(?:(?:please|kindly)[ ,]+(?:now +)?(?:answer|respond|reply)(?: +to)?"
     r"(?: +(?:this|these|the|my|the following|following))?(?: +(?:math )?(?:question|problem|one)s?)?(?: +(?:carefully|correctly|briefly|now|below))?"
@@ -78,7 +78,7 @@ _ASKS_FIRST = re.compile(
     r"\W{0,3}[:：.。\n]\W{0,4}(?=[\w$(\\])",
     re.IGNORECASE,
 )
-# and after it, as a sentence or a line of its own
+# the same after the question, as a separate sentence or line
 _ASKS_LAST = re.compile(
     r"(?:(?<=[.?!。？！)\]$\"'”])[ \t]{0,4}|\n\s{0,4})(?:#{1,6} {0,2}|\*\* {0,2})?"
     r"(?:(?:(?:please|kindly|now)[ ,]+){0,2}(?:(?:answer|respond|reply)(?: +(?:it|this|me|here|below|now|carefully|correctly|the question|the following))?"
@@ -89,13 +89,13 @@ _ASKS_LAST = re.compile(
     r"[\s*_.…]{0,8}$",
     re.IGNORECASE,
 )
-_TAIL = 120  # characters in which such a request stands
-_LONGEST = 1_500  # characters of an instruction, and of the part of a question that is looked at
+_TAIL = 120  # characters at the end that are searched for such a request
+_LONGEST = 1_500  # characters of an instruction, and of each end of a question that is searched
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What many questions of a file begin with and end with, longest first."""
+    """The texts that many questions of a file begin or end with, longest first."""
 
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ NOTHING = Shared()
 
 
 def shared(questions: Sequence[str]) -> Shared:
-    """The instructions that at least a share of SHARE of the questions (and LEAST of them) begin or end with."""
+    """Return the instructions with which at least a share SHARE of the questions, and LEAST of them, begin or end."""
     texts = list(dict.fromkeys(text.strip(BLANK) for text in questions))
     least = max(LEAST, int(SHARE * len(texts)))
     if len(texts) < least:
@@ -128,7 +128,7 @@ def _common(counts: Counter[str], least: int) -> tuple[str, ...]:
 
 
 def _is_shared_instruction(text: str) -> bool:
-    """Every sentence of it is about the reply, and none asks or decides the answer."""
+    """Return whether every sentence is about the reply, and none asks something or decides the form of the answer."""
     sentences = _sentences(text)
     if len(text) < 10 or not sentences or any(_asks(one) or _FORM.search(one) for one in sentences):
         return False
@@ -145,7 +145,7 @@ def _asks(sentence: str) -> bool:
 
 
 def without_instruction(text: str, common: Shared = NOTHING) -> str:
-    """The question alone. A text that is nothing but instructions is left as it is."""
+    """Return the question without instructions. A text that is nothing but instructions is returned unchanged."""
     text = text.strip(BLANK)
     before = None
     while before != text:
@@ -161,7 +161,7 @@ def without_instruction(text: str, common: Shared = NOTHING) -> str:
 
 
 def _peeled(text: str) -> str:
-    """Without the sentences of protocol at its beginning and its end, and without the label before it."""
+    """Return the text without the instructions at its beginning and end, and without the label before it."""
     head = text[:_LONGEST]
     keep = 0
     for cut in _cuts(head):
@@ -186,7 +186,7 @@ def _peeled(text: str) -> str:
     tail = max(0, len(labelled) - _TAIL)
     last = labelled[tail:]
     shorter = _ASKS_LAST.sub("", _ASKS_BACK.sub("", last), count=1)
-    closed = labelled if shorter == last else labelled[:tail] + shorter  # most texts are not copied
+    closed = labelled if shorter == last else labelled[:tail] + shorter  # avoids copying most texts
     return closed.strip(BLANK) if closed.strip(BLANK) else text
 
 
@@ -195,12 +195,12 @@ def _is_protocol(sentence: str) -> bool:
         return False
     if len(sentence) > 600 or _PROTOCOL.search(sentence) is None or _FORM.search(sentence):
         return False
-    # a problem's own sentence has numbers in it; those of a layout stand in a box or after a mark
+    # sentences of a problem have numbers; numbers in instructions are in a box or after a mark
     return "boxed" in sentence or "####" in sentence or "<" in sentence or not re.search(r"\d", sentence)
 
 
 def _cuts(text: str) -> list[int]:
-    """Where a sentence or a paragraph ends, formulas left whole as far as dollars tell."""
+    """Return the positions where a sentence or a paragraph ends, outside of formulas between dollar signs."""
     cuts = []
     for match in _SENTENCE.finditer(text):
         if text.count("$", 0, match.start()) % 2 == 0 or "\n" in match.group() or "$answer" in text.lower():

@@ -1,8 +1,8 @@
-"""The options of a multiple-choice record, by every usual convention, and which of them its answer names.
+"""Reads the options of a multiple-choice record, by every usual convention, and which of them its answer names.
 
 Conventions: a list, a mapping of letters to texts, a list of objects (`{"label": "A", "text": "3"}`), ARC's
 `{"text": [...], "label": [...]}`, one column per option (A to E, option_a, choice1, opa), one text that lists them, and the
-text of a Python, JSON or numpy value, as CSV files hold it. Nothing in a record is evaluated but literals.
+text of a Python, JSON or numpy value, as CSV files hold it. Only literals are evaluated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAMES = (
 )  # fmt: skip
 MOST = 26  # options, one per letter
 _LONGEST = 20_000  # characters of a text that is parsed as a value
-_DEEPEST = 100  # brackets in one another that are parsed
+_DEEPEST = 100  # nested brackets that are parsed
 
 _TEXTS = (
     "text",
@@ -93,7 +93,7 @@ _LEADING = re.compile(r"^(?:\s|~|\\ |\\,|\})+")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options' texts in order, without their marks, and the labels that the record gives them (or A, B, ...)."""
+    """The texts of the options in order, without their labels, and the labels that the record gives them (or A, B, ...)."""
 
     texts: tuple[str, ...]
     labels: tuple[str, ...]
@@ -102,18 +102,18 @@ class Options:
         return len(self.texts)
 
     def lines(self) -> list[str]:
-        """ "A) 3", "B) 4": as they stand under a question."""
+        """Return the options as lines under a question: "A) 3", "B) 4"."""
         return [f"{chr(65 + place)}) {text}" for place, text in enumerate(self.texts)]
 
 
 class Unreadable(ValueError):
-    """A record has options that follow no known convention; the message is the reason."""
+    """Options that follow no known convention; the message is the reason."""
 
 
 def options_of(record: Mapping[str, Any]) -> Options | None:
-    """The options of a record whose names are `plain` (tasks.ingestion.records); None where it has none.
+    """Return the options of a record whose names are `plain` (tasks.ingestion.column_names), None where it has none.
 
-    Unreadable where there is something under an options column that cannot be read as options.
+    Raises Unreadable if a column of options holds a value that cannot be read as options.
     """
     for name in NAMES:
         value = record.get(name)
@@ -127,35 +127,37 @@ def options_of(record: Mapping[str, Any]) -> Options | None:
 
 
 def is_option_column(name: str) -> bool:
-    """Whether a column of this plain name may hold options."""
+    """Return whether a column of this plain name may hold options."""
     return name in NAMES or _COLUMN.fullmatch(name) is not None
 
 
 def listed_in(text: str, *, letters: bool = True) -> tuple[str, Options] | None:
-    """(stem, options) of a question that lists its options itself; None where it lists none from A on. With `letters`
-    false, numbers mark options too: in a question, (1) and (2) are statements more often."""
+    """Return (stem, options) of a question that lists its options itself, None where it lists none from A on.
+
+    Unless `letters`, numbers label options too; in a question, (1) and (2) are more often statements.
+    """
     best: tuple[int, list[tuple[int, int, str]]] | None = None
     for style in _LETTERED if letters else _STYLES:
-        marks = _run(text, style)
-        if len(marks) >= 2 and (best is None or len(marks) > len(best[1])):
-            best = marks[0][0], marks
+        labels = _run(text, style)
+        if len(labels) >= 2 and (best is None or len(labels) > len(best[1])):
+            best = labels[0][0], labels
     if best is None:
         return None
-    begin, marks = best
-    # what stands in a paragraph of its own after the last option is no part of it
-    last = text.find("\n\n", marks[-1][1] + 1)
-    ends = [start for start, _, _ in marks[1:]] + [len(text) if last < 0 else last]
-    texts = [_trimmed(text[after:end]) for (_, after, _), end in zip(marks, ends, strict=True)]
+    begin, labels = best
+    # a separate paragraph after the last option is no part of it
+    last = text.find("\n\n", labels[-1][1] + 1)
+    ends = [start for start, _, _ in labels[1:]] + [len(text) if last < 0 else last]
+    texts = [_trimmed(text[after:end]) for (_, after, _), end in zip(labels, ends, strict=True)]
     if not all(texts):
         return None
     stem = _STRAY.sub("", text[:begin]).rstrip(" \t\n$")
     if stem.count("$") % 2:
         stem += "$"
-    return stem, Options(tuple(texts), tuple(label for _, _, label in marks))
+    return stem, Options(tuple(texts), tuple(label for _, _, label in labels))
 
 
 def _run(text: str, style: re.Pattern[str]) -> list[tuple[int, int, str]]:
-    """(start, end, label) of the marks of one style that follow each other from the first on; the last such run."""
+    """Return (start, end, label) of the labels of one style in the last run that starts with the first label."""
     runs: list[list[tuple[int, int, str]]] = []
     for match in style.finditer(text):
         label = match["label"]
@@ -168,7 +170,7 @@ def _run(text: str, style: re.Pattern[str]) -> list[tuple[int, int, str]]:
             and number == len(runs[-1]) - 1
             and not text[runs[-1][-1][1] : match.start()].strip()
         ):
-            runs[-1][-1] = (runs[-1][-1][0], match.end(), label)  # "a ) a ) 45": marked twice
+            runs[-1][-1] = (runs[-1][-1][0], match.end(), label)  # "a ) a ) 45": labelled twice
             continue
         if number == 0:
             runs.append([])
@@ -185,7 +187,7 @@ def _number(label: str) -> int:
 
 
 def _trimmed(text: str) -> str:
-    """An option cut out of a text, without what joined it to the next one."""
+    """Return an option that was cut out of a text, without the separator before the next one."""
     text = _STRAY.sub("", text.rstrip())
     text = _LEADING.sub("", _TAIL.sub("", text)).strip()
     if text.count("$") % 2:
@@ -194,9 +196,9 @@ def _trimmed(text: str) -> str:
 
 
 def letter_of(options: Options, value: Any, *, first: int = 0, named: str = "answer") -> str | None:
-    """The letter ("B"), or the letters ("AC"), of the options that a record's answer names; None where it names none.
+    """Return the letter ("B") or the letters ("AC") of the options that a record's answer names, None where it names none.
 
-    An answer is a label, a letter, a place (counted from `first`), or an option's own text.
+    An answer is a label, a letter, an index (counted from `first`), or the text of an option.
     """
     if isinstance(value, (list, tuple)):
         each = [letter_of(options, one, first=first) for one in value]
@@ -244,7 +246,7 @@ def _place(options: Options, value: float | Decimal, first: int) -> str | None:
 
 
 def bare(text: str) -> str:
-    """An answer without the LaTeX and the words ("Option", "the answer is") around its letter."""
+    """Return an answer without the LaTeX and the words ("Option", "the answer is") around its letter."""
     before = None
     while before != text:
         before, text = text, _WRAPPED.sub(r"\1", text)
@@ -254,7 +256,7 @@ def bare(text: str) -> str:
 
 
 def folded(text: str) -> str:
-    """A text as options are compared: without letter case, spacing and the last period."""
+    """Return a text in the form in which options are compared: without letter case, spacing and the last period."""
     return " ".join(text.casefold().split()).rstrip(".。")
 
 
@@ -354,13 +356,13 @@ def _string(value: str) -> Options | None:
 
 
 def literal(text: str) -> Any:
-    """The value that a text spells in JSON, Python or numpy; None where it spells none."""
+    """Return the value that a text spells in JSON, Python or numpy, None where it spells none."""
     if len(text) > _LONGEST or sum(map(text.count, "[({")) > 50 * _DEEPEST or _depth(text) > _DEEPEST:
         return None
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        pass  # not JSON: one of the other spellings
+        pass  # not JSON: try the other spellings
     if _NUMPY.fullmatch(text):
         return [ast.literal_eval(part) for part in re.findall(_QUOTED, text, re.DOTALL)]
     if _NUMPY_NUMBERS.fullmatch(text):
@@ -383,7 +385,7 @@ def _depth(text: str) -> int:
 
 
 def _columns(record: Mapping[str, Any]) -> Options | None:
-    """Options that stand in a column each; None unless they go on from the first without a gap."""
+    """Return options that have a column each, None unless their labels start with the first and have no gap."""
     groups: dict[str, dict[str, Any]] = {}
     for name, value in record.items():
         match = _COLUMN.fullmatch(name)
@@ -394,17 +396,17 @@ def _columns(record: Mapping[str, Any]) -> Options | None:
         groups.setdefault((match["prefix"] or "").rstrip("_"), {})[match["label"]] = value
     for prefix, parts in groups.items():
         for labels in ("abcdefghij", "".join("123456789"), "0123456789"):
-            there = [label for label in labels if label in parts]
-            if len(there) < 2 or there != list(labels[: len(there)]) or len(there) != len(parts):
+            present = [label for label in labels if label in parts]
+            if len(present) < 2 or present != list(labels[: len(present)]) or len(present) != len(parts):
                 continue
-            if not prefix and not _names_one(record, there):
+            if not prefix and not _names_one(record, present):
                 continue
-            return _options([_spelled(parts[label]) for label in there], list(there))
+            return _options([_spelled(parts[label]) for label in present], list(present))
     return None
 
 
 def _names_one(record: Mapping[str, Any], labels: Sequence[str]) -> bool:
-    """Whether some answer of the record is one of these letters: columns a, b and c may also be numbers of a problem."""
+    """Return whether an answer of the record is one of these letters: columns a, b and c may also hold numbers of a problem."""
     names = (
         "answer",
         "answer_key",
@@ -442,7 +444,7 @@ _MARKED = re.compile(r"\s*[(\[（]?\s*(?P<label>[A-Za-z]|[1-9])\s*[)\]）.:：�
 
 
 def _without_marks(texts: list[str]) -> list[str]:
-    """Without "A)", "(B)", "C." before them, where all have theirs in order."""
+    """Return the texts without "A)", "(B)", "C." before them, where all are labelled in order."""
     marks = [_MARKED.match(text) for text in texts]
     if not all(
         mark and _number(mark["label"]) == place and text[mark.end() :].strip()

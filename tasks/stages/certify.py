@@ -14,7 +14,7 @@ from tasks.decontamination.certificate import measure
 from tasks.decontamination.judge import Critic, Encode, Tools
 from tasks.decontamination.matching import SHARED, hits_of, mark_contaminated
 from tasks.decontamination.planting import Leak
-from tasks.ingestion.records import Record
+from tasks.ingestion.record import Record
 from tasks.llm.engine import Engine
 from tasks.stages.outcome import Outcome, Tick
 

@@ -21,8 +21,11 @@ from pydantic import Field
 from storage.counting import counted
 from storage.reasons import Code, reason
 from storage.rows import Row, content_id, empty, reasons_of, to_table
-from tasks.ingestion.columns import QUESTIONS, Fields, Habits, Unfit, habits, is_known, names_question, read
-from tasks.ingestion.records import NO_RECORDS, IngestError, Record, fault_of, kind_of, records
+from tasks.ingestion.column_names import QUESTIONS, is_known, names_question
+from tasks.ingestion.columns import Fields, Habits, Unfit, habits, read
+from tasks.ingestion.files import fault_of, kind_of
+from tasks.ingestion.record import IngestError, Record
+from tasks.ingestion.records import NO_RECORDS, records
 from tasks.settings import Section
 from tasks.taxonomy import SUBDOMAINS
 from tasks.text.cleaning import (

@@ -26,7 +26,7 @@ from tasks.answers import Judge, extract, group_all
 from tasks.sandbox import Result, Sandbox
 from tasks.settings import Section, Share
 from tasks.stages.outcome import Tick
-from tasks.voting import Calibration, Votes, collect, disputed, told
+from tasks.voting import Calibration, Votes, collect, disputed, to_verdicts
 
 STAGE = "verify"
 # what an answer can change with from run to run; a program that names any of it is run twice
@@ -80,7 +80,7 @@ def verify(
     samples = answered + votes.abstained
     # samples with an answer that is neither known to be this one nor known to be another one
     apart = np.where(votes.readable, answered - 1 - votes.agree - votes.against, 0.0)
-    for i, counts in enumerate(told(votes)):
+    for i, counts in enumerate(to_verdicts(votes)):
         verdicts[i] |= counts
         verdicts[i]["consistent"] = f"{same[i]:.0f}/{samples[i] - apart[i]:.0f}"
         if apart[i]:

@@ -1,4 +1,4 @@
-"""Is a solution right? The votes on it, and what they are worth as a calibrated probability.
+"""Combines the votes on a solution into a calibrated probability that it is right.
 
 Voters: the trusted answer, the answers of programs, of worked solutions, the majority of all samples, a
 critic. Self-consistency: Wang et al. 2022, arXiv:2203.11171. Voters weighed by their reliability: Dawid
@@ -17,7 +17,7 @@ from tasks.voting.calibration import (
     prior,
 )
 from tasks.voting.reliability import Reliability, reliability
-from tasks.voting.votes import Votes, collect, from_rows, told
+from tasks.voting.votes import Votes, collect, from_rows, to_verdicts
 
 __all__ = [
     "FEATURES",
@@ -34,5 +34,5 @@ __all__ = [
     "majority",
     "prior",
     "reliability",
-    "told",
+    "to_verdicts",
 ]

@@ -1,11 +1,11 @@
 """The probability that a solution is right, from the votes on it.
 
-A logistic regression on a few features of the votes, fitted on rows whose truth is known and refitted every night.
-The weights are drawn towards where they were before instead of zero, so that a handful of labelled rows
-corrects them and none leaves them as they are. The first ones are Dawid and Skene's (1979) for independent
-voters with the reliabilities stated below.
+It is a logistic regression on a few features of the votes, fitted on rows whose truth is known and refitted every
+night. The weights are regularised towards their earlier values instead of zero, so that a handful of labelled rows
+corrects them, and without labelled rows they stay as they are. The first weights are Dawid and Skene's (1979) for
+independent voters with the reliabilities stated below.
 
-Three things keep a fit from claiming more than the samples say:
+Three rules keep a fit from claiming more than the samples show:
 
 - Replies to a question that give no answer count against those that do: the lead of an answer is scaled by the share of
   the replies that answered, and the number of the others has a weight of its own.
@@ -37,30 +37,30 @@ FEATURES = (
 )  # fmt: skip
 # log-odds. A trusted answer is wrong in one of 100 questions; programs and worked solutions are right four times
 # in five, a critic in 85 of 100 cases (ANCHORS' trained critic), so that each weighs the logarithm of its odds;
-# every doubling of the votes behind an answer is taken for as much as one critic
+# every doubling of the votes for an answer weighs as much as one critic
 _PRIOR = {
     "constant": 0.5, "reference": 4.6, "programs": 1.4, "worked": 1.0, "agree": 1.0, "against": -0.4, "rival": -0.6,
     "lead": 0.6, "alone": -0.3, "abstained": -0.4, "critic": 1.7, "unread": -6.0,
 }  # fmt: skip
-PRIOR_ROWS = 100  # how many labelled rows the prior weighs: the samples of a question are no independent rows
+PRIOR_ROWS = 100  # labelled rows that the prior weighs: the samples of a question are not independent
 MOST_ROWS = 1000  # the weight of all earlier nights together: models and questions change
 ALTERNATIVES = 4  # wrong answers that samples choose among, in the model behind `adapted`
-ADAPT_ROWS = 50  # labelled rows' agreement that counts with a table's own
-SIGNIFICANT = 0.01  # chance at which a fit that is no better than the majority may overrule it
+ADAPT_ROWS = 50  # rows with the agreement of the labelled rows that are added to a table's rows
+SIGNIFICANT = 0.01  # chance that a fit that is no better than the majority may overrule it
 _LEAST = 0.01  # log-odds at which the majority's side is taken where the weights say otherwise
 
 
 def features(votes: Votes) -> Floats:
-    """(n, len(FEATURES)) float64, in the order of FEATURES; columns only."""
+    """Return the features of n rows, (n, len(FEATURES)) float64, in the order of FEATURES."""
     read = votes.readable.astype(float)
     # two of two that agree while two more give no answer are half a lead
     answered = 1 + votes.agree + votes.against
-    heard = read * answered / (answered + votes.abstained)
+    answering = read * answered / (answered + votes.abstained)
     columns = (
         np.ones(len(votes)),
         votes.reference,
-        heard * _lead(votes.programs, votes.programs_against),
-        heard * _lead(votes.worked, votes.worked_against),
+        answering * _lead(votes.programs, votes.programs_against),
+        answering * _lead(votes.worked, votes.worked_against),
         read * np.log1p(votes.agree),
         read * np.log1p(votes.against),
         read * np.log1p(votes.rival),
@@ -74,13 +74,13 @@ def features(votes: Votes) -> Floats:
 
 
 def _lead(same: Floats, other: Floats) -> Floats:
-    """The share of the voters that agrees less the share that does not."""
+    """Return the share of the voters that agree minus the share that do not."""
     return (same - other) / np.maximum(same + other, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Weights of FEATURES and what the labelled rows behind them showed.
+    """The weights of FEATURES and what the labelled rows behind them showed.
 
     rows: how many labelled rows the weights rest on; 0 for the prior. agreement: the share of the other samples that
     gave the same answer, averaged over the labelled rows; None where there were none. opposed, opposed_right: on how
@@ -104,7 +104,7 @@ class Calibration:
         """
         table = features(votes)
         weights = np.array(self.weights)
-        outside = np.isin(FEATURES, ("reference", "critic"))  # they do not come from the samples
+        outside = np.isin(FEATURES, ("reference", "critic"))  # these two votes do not come from the samples
         samples = table[:, ~outside] @ weights[~outside]
         if not self.overrules:
             leads = majority(votes)
@@ -127,7 +127,7 @@ class Calibration:
         return replace(self, confidence=round((1 + min(1.0, ratio)) / 2, 4))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the calibration as it stands in a version's lineage."""
+        """Return the calibration as it is stored in a version's lineage."""
         return asdict(self) | {"weights": dict(zip(FEATURES, self.weights, strict=True))}
 
     @classmethod
@@ -173,7 +173,7 @@ def _evidence(agreement: float) -> float:
 
 
 def prior() -> Calibration:
-    """What the votes are taken to be worth before any row with a known truth has been seen."""
+    """Return the calibration that is used before any row with a known truth was seen."""
     return Calibration(tuple(_PRIOR[name] for name in FEATURES))
 
 
@@ -220,7 +220,7 @@ def _weights(votes: Votes, labels: Floats, base: Calibration) -> tuple[float, ..
     ) / 4  # of a logistic's likelihood, at most, for each row and unit of a feature
     table = features(replace(votes, reference=np.zeros(len(votes))))
 
-    from scipy.optimize import minimize  # slow to load, and of use to the one stage that fits
+    from scipy.optimize import minimize  # slow to import, and only the stage that fits needs it
 
     def loss(weights: Floats) -> tuple[float, Floats]:
         margin = table @ weights
@@ -307,8 +307,10 @@ def _logistic(margin: Floats) -> Floats:
 
 
 def disputed(votes: Votes, calibration: Calibration, sure: float = 0.95) -> Mask:
-    """The rows that need the expensive judge, (n,) bool: where the votes are not this sure, either way (at 1
-    they never are). A trusted answer settles a row, and so does having none."""
+    """Return the rows, (n,) bool, that the critic must read: those of which the votes are not `sure` either way.
+
+    At `sure` = 1 these are all rows with an answer and without a trusted answer; other rows are never disputed.
+    """
     probability = calibration.probability(votes)
-    settled = (probability > sure) | (probability < 1 - sure) | (votes.reference != 0) | ~votes.readable
-    return np.asarray(~settled, dtype=np.bool_)
+    decided = (probability > sure) | (probability < 1 - sure) | (votes.reference != 0) | ~votes.readable
+    return np.asarray(~decided, dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""Do probabilities mean what they say? The reliability diagram and its one number."""
+"""Measures how well probabilities are calibrated: the reliability diagram and the expected calibration error."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """A reliability diagram. `bins` holds (mean probability, share right, rows) of each bin that has rows;
-    `ece` is the expected calibration error (Naeini et al. 2015), `accuracy` that of p >= 1/2."""
+    """A reliability diagram.
+
+    bins: (mean probability, share right, rows) per bin that has rows. ece: the expected calibration error (Naeini et al.
+    2015). accuracy: of the decision p >= 1/2.
+    """
 
     bins: tuple[tuple[float, float, int], ...]
     ece: float
@@ -19,7 +22,10 @@ class Reliability:
 
 
 def reliability(probability: npt.ArrayLike, truth: npt.ArrayLike, bins: int = 10) -> Reliability:
-    """Predicted against true, in `bins` bins of equal width."""
+    """Return the reliability of probabilities (n,) against truths (n,) of 0 or 1, in `bins` bins of equal width.
+
+    Raises ValueError if there are no rows, or not as many truths as probabilities.
+    """
     p, right = np.asarray(probability, dtype=np.float64), np.asarray(truth, dtype=np.float64)
     if p.shape != right.shape or p.ndim != 1 or len(p) == 0:
         raise ValueError(

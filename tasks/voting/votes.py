@@ -1,12 +1,12 @@
-"""The votes on solutions, counted from columns of samples, and kept with each row among its verdicts.
+"""Counts the votes on solutions from columns of samples, and stores them among the verdicts of each row.
 
-They are counted where all samples of a question are together, and kept as counts a person can read: of
-the question's other programs that gave an answer, "2/3" gave this one (`programs`); the same of worked
-solutions (`worked`); and `rival` stand behind one other answer. Rows that a later stage drops have voted.
+Votes are counted where all samples of a question are together, and stored as readable counts: `programs` "2/3" means
+that two of the three other programs with an answer gave the answer of this row, `worked` is the same for worked
+solutions, and `rival` is the number of samples with the most frequent other answer. Rows that a later stage drops have
+voted.
 
-Two answers that the judge could not compare vote neither for nor against each other, and neither is the other's
-rival. Where more samples gave one of them, the samples of the other have no agreement either: it is not known whether
-they are of the minority.
+Two answers that the judge could not compare vote neither for nor against each other, and neither is the other's rival.
+If more samples gave one of them, the samples of the other have no agreement either, because they may be the minority.
 """
 
 from __future__ import annotations
@@ -27,32 +27,33 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """One entry a row, all of length n. Absent voters are 0 and change nothing."""
+    """The votes on n rows: arrays (n,) with one entry per row. Absent voters are 0 and change nothing."""
 
     reference: Floats  # +1 equals the trusted answer, -1 differs, 0 none is known or it cannot be compared
-    programs: Floats  # how many other programs of the question have the same answer
-    programs_against: Floats  # how many have another one; those that cannot be compared are in neither
-    worked: Floats  # the same of worked solutions
+    programs: Floats  # number of other programs of the question with the same answer
+    programs_against: Floats  # number with another answer; those that cannot be compared are in neither
+    worked: Floats  # the same for worked solutions
     worked_against: Floats
-    rival: Floats  # how many of those against stand behind one answer, at most
+    rival: Floats  # number of those against that share the most frequent other answer
     critic: Floats  # +1 certain that it is right, -1 that it is wrong, 0 not asked
     readable: Mask  # the row has an answer
-    abstained: Floats  # how many replies to the question give no answer, the row's own among them
+    abstained: Floats  # number of replies to the question without an answer, the row's own included
 
     def __len__(self) -> int:
         return len(self.readable)
 
     @property
     def agree(self) -> Floats:
-        """How many other samples of the question have the same answer."""
+        """Return the number of other samples of the question with the same answer, (n,)."""
         return self.programs + self.worked
 
     @property
     def against(self) -> Floats:
-        """How many have another one, by a comparison that could be made."""
+        """Return the number of other samples with another answer, by a comparison that could be made, (n,)."""
         return self.programs_against + self.worked_against
 
     def take(self, rows: Mask | Integers) -> Votes:
+        """Return the votes on the selected rows."""
         return Votes(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
@@ -67,10 +68,10 @@ def collect(
     failed: npt.ArrayLike | None = None,
     unanswered: npt.ArrayLike | None = None,
 ) -> Votes:
-    """The votes on n rows, from columns.
+    """Return the votes on n rows, counted from columns.
 
-    question: the question of each row, any values (ids). answer: the class of each row's answer among its question's
-    (tasks.answers.group), negative where it has none. program: whether the row is a program. reference: +1, -1
+    question: the question of each row, any values (ids). answer: the class of each row's answer among the answers to
+    its question (tasks.answers.group), negative where it has none. program: whether the row is a program. reference: +1, -1
     or 0. critic: a score in [0, 1], nan where the critic was not asked. incomparable: (k, 2) integers, pairs of rows of
     one question whose classes could not be compared; one pair of rows stands for the two classes. failed: rows without an
     answer for reasons that are not the model's, which do not abstain. unanswered: (n,) how many replies without an answer
@@ -86,12 +87,12 @@ def collect(
     cells = int(questions.max(initial=0) + 1) * width
     everyone = np.bincount(cell[readable], minlength=cells)
     doubts = _doubts(cell, incomparable)
-    # cells whose answer is not known to be another one than that of more samples
+    # cells whose answer may be the same as one that more samples gave
     minority = np.zeros(cells, bool)
     minority[[one for one, others in doubts.items() if everyone[list(others)].max() > everyone[one]]] = True
 
     def tally(voters: Mask) -> tuple[Floats, Floats]:
-        """Votes of others for the row's answer, and for any other answer."""
+        """Return the votes of others for the row's answer and for any other answer, each (n,)."""
         counts = np.bincount(cell[voters & readable], minlength=cells)
         itself = (voters & readable).astype(np.int64)
         same = np.where(readable, counts[cell] - itself, 0)
@@ -128,17 +129,17 @@ def collect(
 
 
 def _doubts(cell: Integers, incomparable: npt.ArrayLike | None) -> dict[int, set[int]]:
-    """The cells (question, class) with those that each could not be compared with, from pairs of rows."""
-    found: dict[int, set[int]] = {}
+    """Return, for each cell (question, class), the cells that it could not be compared with."""
+    doubts: dict[int, set[int]] = {}
     pairs = np.asarray([] if incomparable is None else incomparable, dtype=np.int64).reshape(-1, 2)
     for one, other in cell[pairs].tolist():
-        found.setdefault(one, set()).add(other)
-        found.setdefault(other, set()).add(one)
-    return found
+        doubts.setdefault(one, set()).add(other)
+        doubts.setdefault(other, set()).add(one)
+    return doubts
 
 
-def told(votes: Votes) -> list[dict[str, str]]:
-    """The verdicts that keep the counts with each row, for `from_rows`."""
+def to_verdicts(votes: Votes) -> list[dict[str, str]]:
+    """Return the verdicts that store the counts with each row; `from_rows` reads them."""
     columns = (
         votes.programs, votes.programs + votes.programs_against,
         votes.worked, votes.worked + votes.worked_against, votes.rival, votes.abstained,
@@ -151,8 +152,11 @@ def told(votes: Votes) -> list[dict[str, str]]:
 
 
 def from_rows(rows: pa.Table, critic: str = "answer") -> Votes:
-    """The votes kept with rows of storage.rows.SCHEMA: the verdicts of `told`, `equivalent` for the trusted
-    answer, and the score named `critic`."""
+    """Return the votes stored with rows of storage.rows.SCHEMA.
+
+    They are read from the verdicts of `to_verdicts`, from the verdict `equivalent` for the trusted answer, and from the
+    score named `critic`.
+    """
     verdicts, scores = rows.column("verdicts"), rows.column("scores")
     equivalent = pc.map_lookup(verdicts, "equivalent", "first")
     reference = pc.subtract(_is(equivalent, "equal"), _is(equivalent, "different"))
@@ -172,12 +176,12 @@ def from_rows(rows: pa.Table, critic: str = "answer") -> Votes:
     )
 
 
-def _is(found: pa.ChunkedArray, value: str) -> pa.ChunkedArray:
-    return pc.equal(found, value).fill_null(False).cast(pa.float64())
+def _is(verdicts: pa.ChunkedArray, value: str) -> pa.ChunkedArray:
+    return pc.equal(verdicts, value).fill_null(False).cast(pa.float64())
 
 
 def _counts(verdicts: pa.ChunkedArray, name: str) -> tuple[Floats, Floats]:
-    """(for, against) of the verdict "for/all"."""
+    """Return (for, against) of the verdict "for/all", each (n,)."""
     parts = pc.extract_regex(pc.map_lookup(verdicts, name, "first"), r"^(?P<same>\d+)/(?P<all>\d+)$")
     same, everyone = (
         pc.struct_field(parts, part).cast(pa.float64()).fill_null(0.0).to_numpy() for part in ("same", "all")
@@ -186,4 +190,5 @@ def _counts(verdicts: pa.ChunkedArray, name: str) -> tuple[Floats, Floats]:
 
 
 def _opinion(scores: Floats) -> Floats:
+    """Return scores in [0, 1] as votes in [-1, 1], 0 for nan."""
     return np.nan_to_num(2 * scores - 1)

@@ -44,7 +44,7 @@ def test_what_is_missing_is_of_the_domains_that_are_short() -> None:
 def test_questions_follow_the_acceptance_measured() -> None:
     demand = Demand(2, 2, {})
     assert demand.questions(30, Counter()) == 22  # 30 / (2 x 0.75), and a tenth more
-    demand.order({("en", "linear equations"): 10, ("en", "limits"): 30})
+    demand.count_requests({("en", "linear equations"): 10, ("en", "limits"): 30})
     usable = Counter({"algebra": 10, "calculus": 3})
     assert demand.questions(100, usable, "algebra") == 110  # one row a question
     assert demand.questions(100, usable, "calculus") == 1100  # a tenth of a row

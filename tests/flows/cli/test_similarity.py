@@ -19,7 +19,7 @@ from storage.datasets.store import Store
 from storage.errors import StorageError
 from storage.rows import Row, to_table
 from tasks.decontamination.benchmarks import BenchmarkError
-from tasks.ingestion.records import IngestError
+from tasks.ingestion.record import IngestError
 
 ROOT = Path(__file__).resolve().parents[3]
 LEAKED = (

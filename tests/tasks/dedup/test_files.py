@@ -13,7 +13,7 @@ import pytest
 
 from flows.cli.dedup import On, dedup
 from tasks.dedup.sketching import CollectionError
-from tasks.ingestion.records import IngestError
+from tasks.ingestion.record import IngestError
 
 TEXTS = [
     "How many apples are left in the basket after Tom eats three of the twelve apples in it?",

@@ -17,7 +17,7 @@ from storage.rows import from_table
 from tasks.decontamination.benchmarks import BenchmarkError, Benchmarks
 from tasks.decontamination.reading import parts
 from tasks.evaluation.items import load
-from tasks.ingestion.columns import ANSWERS, CHATS, FLAGS, QUESTIONS, SOLUTIONS
+from tasks.ingestion.column_names import ANSWERS, CHATS, FLAGS, QUESTIONS, SOLUTIONS
 from tasks.ingestion.records import records
 from tasks.stages.ingest import IngestError, ingest
 

@@ -32,7 +32,7 @@ from tasks.voting import (
     majority,
     prior,
     reliability,
-    told,
+    to_verdicts,
 )
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
@@ -67,7 +67,7 @@ def test_replies_without_an_answer_abstain_and_failures_of_ours_do_not() -> None
     assert votes.abstained.tolist() == [2, 2, 2, 2, 0]
     assert votes.agree.tolist() == [1, 1, 0, 0, 0]
     assert votes.against.tolist() == [0, 0, 2, 2, 0]
-    assert told(votes)[0] == {"programs": "0/0", "worked": "1/1", "rival": "0", "abstained": "2"}
+    assert to_verdicts(votes)[0] == {"programs": "0/0", "worked": "1/1", "rival": "0", "abstained": "2"}
 
 
 def test_the_more_replies_abstain_the_less_an_agreement_is_worth() -> None:
@@ -147,15 +147,15 @@ def test_answers_that_cannot_be_compared_leave_the_votes_of_others_as_they_would
 
 def test_votes_are_kept_with_rows_and_read_back() -> None:
     classes, critic = [0, 1, 0, -1, 0, 0], [0.75, np.nan, np.nan, np.nan, 0.25, np.nan]
-    told_ = told(collect(["a"] * 4 + ["b"] * 2, classes, program=[0, 1, 1, 0, 1, 1]))
-    assert told_[0] == {"programs": "1/2", "worked": "0/0", "rival": "1", "abstained": "1"}
+    verdicts = to_verdicts(collect(["a"] * 4 + ["b"] * 2, classes, program=[0, 1, 1, 0, 1, 1]))
+    assert verdicts[0] == {"programs": "1/2", "worked": "0/0", "rival": "1", "abstained": "1"}
     rows = to_table(
         Row(
             "ab"[i > 3],
             "en",
             solution=str(i),
             answer=None if c < 0 else str(c),
-            verdicts=told_[i]
+            verdicts=verdicts[i]
             | ({"equivalent": "equal"} if i == 0 else {"equivalent": "different"} if i == 1 else {}),
             scores={} if np.isnan(critic[i]) else {"answer": critic[i], "instruction": 0.1},
         )
