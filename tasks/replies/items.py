@@ -1,4 +1,4 @@
-"""Completions read back: problems item by item, a critique.
+"""Parses completions: lists of problems item by item, and critiques.
 
 Completions are hostile: nothing is evaluated, work is bounded by LONGEST and TRIES, and whatever does
 not fit gives a reason instead of an exception. Tolerated because models do it every day: prose and code
@@ -22,17 +22,17 @@ from tasks.replies.solutions import solution_of
 from tasks.text.cleaning import without_hidden
 
 LONGEST = 200_000  # characters of a completion that are read
-TRIES = 200  # places at which a JSON value may be tried, so that "{{{{..." costs a bounded time
+TRIES = 200  # positions at which a JSON value is tried, so that "{{{{..." costs a bounded time
 
 Model = TypeVar("Model", bound=BaseModel)
 
-# strict=False: raw newlines inside strings are let through
+# strict=False accepts raw newlines inside strings
 _DECODER = json.JSONDecoder(strict=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """One item of a completion: a question, or the reason why there is none."""
+    """One item of a completion: a question, or the reason why it has none."""
 
     question: str | None = None
     difficulty: int | None = None
@@ -40,8 +40,8 @@ class Parsed:
 
 
 def problems(text: str) -> list[Parsed]:
-    """Every problem of a completion, in order; a bad item is a Parsed with its reason and loses only itself."""
-    text = _mend_backslashes(_said(text)[:LONGEST])
+    """Return every problem of a completion in order. A bad item becomes a Parsed with a reason; the others are kept."""
+    text = _double_latex_backslashes(_without_thinking(text)[:LONGEST])
     start = _items_start(text)
     if start is None:
         return [Parsed(reason="no JSON list of problems in the completion")]
@@ -53,30 +53,32 @@ def problems(text: str) -> list[Parsed]:
 _JSON_AT_ONCE = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
 
 
-def _said(text: str) -> str:
-    """The reply without its thinking. One that begins with its JSON has none, and may quote such tags."""
+def _without_thinking(text: str) -> str:
+    """Return the reply without its thinking. One that begins with JSON has none, and may quote its tags."""
     return text if _JSON_AT_ONCE.match(text) else solution_of(text)
 
 
 def critique(text: str) -> Critique | str:
-    """The critic's judgement, or the reason why the completion is none. Of several objects the last one
-    counts: models reason first, and what they quote on the way may be the solution's own words."""
-    text = _mend_backslashes(_said(text)[:LONGEST])
-    found = [
+    """Return the critic's judgement, or the reason why the completion has none.
+
+    Of several JSON objects the last one counts: models reason first, and may quote the solution before they judge it.
+    """
+    text = _double_latex_backslashes(_without_thinking(text)[:LONGEST])
+    critiques = [
         value
         for value in _objects(text)
         if isinstance(value, dict) and ("answer_score" in value or "instruction_score" in value)
     ]
-    if found:
-        return _fit(Critique, found[-1])
+    if critiques:
+        return _fit(Critique, critiques[-1])
     if "answer_score" in text or "instruction_score" in text:
         return "the JSON of the critique is broken or cut off"
     return "no JSON critique in the completion"
 
 
 def _items_start(text: str) -> int | None:
-    """Where the first item of the list stands: after the last `"problems": [` (models repeat the asked
-    form before they fill it in), or after a bare `[`."""
+    """Return the position of the first item of the list: after the last `"problems": [` (models repeat the requested form
+    before they fill it in), or after a bare `[`. None if there is no list."""
     keyed = list(re.finditer(r'"problems"\s*:\s*\[', text))
     opening = keyed[-1] if keyed else re.search(r'\[\s*(?=["{\]])', text)
     if opening:
@@ -86,7 +88,7 @@ def _items_start(text: str) -> int | None:
 
 
 def _items(text: str, at: int) -> Iterator[Any]:
-    """The values of a JSON list, decoded one by one from `at`; after a broken one, from the next object on."""
+    """Yield the values of a JSON list, decoded one by one from `at`; a broken one is skipped to the next object."""
     for _ in range(TRIES):
         at = _skip(text, at, " \t\r\n,")
         if at >= len(text) or text[at] in "]}":
@@ -104,7 +106,7 @@ def _items(text: str, at: int) -> Iterator[Any]:
 
 
 def _objects(text: str) -> Iterator[Any]:
-    """Every JSON object at the outer level of the text."""
+    """Yield every JSON object at the outer level of the text."""
     at = 0
     for _ in range(TRIES):
         at = text.find("{", at)
@@ -117,7 +119,7 @@ def _objects(text: str) -> Iterator[Any]:
 
 
 class _Broken:
-    """Stands for a value that is not JSON."""
+    """The marker of a value that is not JSON."""
 
 
 def _decode(text: str, at: int) -> tuple[Any, int]:
@@ -144,7 +146,7 @@ def _problem(item: Any) -> Parsed:
 
 
 def _fit(model: type[Model], value: Any) -> Model | str:
-    """The value as `model`, or one line saying which field does not fit."""
+    """Return the value as `model`, or one line that says which field is invalid."""
     try:
         fitted = model.model_validate(value)
     except ValidationError as error:
@@ -154,7 +156,7 @@ def _fit(model: type[Model], value: Any) -> Model | str:
     for name, text in fitted:
         if isinstance(text, str) and (why := unfit(text)):
             return f"{name}: {why}"
-    # characters that nobody sees may stand in the JSON as escapes, which only now are what they are
+    # invisible characters may have been escapes in the JSON, so they are removed after decoding
     texts = {name: without_hidden(text)[0] for name, text in fitted if isinstance(text, str)}
     return fitted.model_copy(update=texts)
 
@@ -164,7 +166,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def unfit(text: str) -> str | None:
-    """Why a string may not enter a row: it could not be stored as UTF-8, or would break a terminal."""
+    """Return why a string may not enter a row, None if it may: it cannot be stored as UTF-8, or would break a terminal."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         return "holds a lone surrogate"
     return "holds control characters" if _CONTROL.search(text.replace("\r\n", "\n")) else None
@@ -189,18 +191,18 @@ _COMMANDS = frozenset(_NAMES.split())
 _ESCAPE = re.compile(r"\\(?:\\|\"|/|u[0-9a-fA-F]{4}|([A-Za-z]+)|.|$)", re.DOTALL)
 
 
-def _mend_backslashes(text: str) -> str:
+def _double_latex_backslashes(text: str) -> str:
     """Double the backslashes that are LaTeX, so that `\\frac` is not read as a form feed and "rac"."""
     if "\\" not in text:
         return text
 
-    def mend(match: re.Match[str]) -> str:
-        found, letters = match.group(0), match.group(1)
+    def escaped(match: re.Match[str]) -> str:
+        escape, letters = match.group(0), match.group(1)
         if letters is None:
-            valid = len(found) > 1 and (found[1] in '\\"/' or found[1] == "u")
-            return found if valid else "\\" + found
+            valid = len(escape) > 1 and (escape[1] in '\\"/' or escape[1] == "u")
+            return escape if valid else "\\" + escape
         if letters in _COMMANDS or letters[0] not in "bfnrtu" or letters[0] == "u":
-            return "\\" + found
-        return found
+            return "\\" + escape
+        return escape
 
-    return _ESCAPE.sub(mend, text)
+    return _ESCAPE.sub(escaped, text)

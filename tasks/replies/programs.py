@@ -1,8 +1,8 @@
-"""Finding the program in a reply.
+"""Finds the program in a reply.
 
 Models put programs between fences of many kinds, or write nothing else; they show a function first and its call
-in a second block; they write for a notebook. The program is read here, never run. What stands in thinking, and
-what the token limit cut off, is no program.
+in a second block; they write for a notebook. The program is parsed here and never run. Code in the thinking, and
+code that the token limit cut off, is no program.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from dataclasses import dataclass
 from tasks.replies.items import LONGEST, unfit
 from tasks.replies.solutions import solution_of
 
-MOST_BLOCKS = 40  # the last ones of a reply
-ANALYSED = 50_000  # characters of a program that is read as a syntax tree
-TRIES = 6  # at which line of a reply without fences its program may begin or end
+MOST_BLOCKS = 40  # blocks at the end of a reply that are considered
+ANALYSED = 50_000  # characters of the longest program that is parsed
+TRIES = 6  # lines of a reply without fences at which its program may begin, and may end
 FILE = "<reply>"
 # names that a program gives its answer (tasks/sandbox/inside/program.py reads them)
 ANSWERS = ("ans", "answer", "result", "final_answer", "final_result")
 
-# a backslash in a model's string is no concern of the person at the terminal
+# Python's warnings about backslashes in a model's strings do not concern the user
 warnings.filterwarnings("ignore", category=Warning, module=re.escape(FILE))
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block of code: `named` where its fence or tag says that it is Python, `closed` where it ends in one."""
+    """One block of code. `named`: its fence or tag says that it is Python. `closed`: a fence or tag ends it."""
 
     code: str
     named: bool
@@ -39,22 +39,23 @@ class Block:
 
 
 def program(text: str, *, cut: bool = False, unfenced: bool = True) -> str | None:
-    """The program of a reply, or None. Blocks that need what an earlier block defines are joined with it; of
-    blocks that stand alone the last one counts. An unclosed block counts if it is whole, and not in a reply that
-    the token limit has `cut`: a stop sequence eats the closing fence, the limit eats the program's end. Without
-    `unfenced` only what stands in a block is a program.
+    """Return the program of a reply, None if it has none.
+
+    A block is joined with the earlier blocks that define what it uses; of independent blocks the last one counts. An
+    unclosed block counts if it is complete, but not in a reply that the token limit has `cut`: a stop sequence removes the
+    closing fence only, the limit removes the end of the program. Unless `unfenced`, only a block is a program.
     """
     text = solution_of(text)[-LONGEST:].replace("\r\n", "\n")
     blocks = [block for block in _blocks(text) if block.code.strip()][-MOST_BLOCKS:]
     if blocks:
-        found = _joined(_usable(blocks, cut))
+        code = _joined(_usable(blocks, cut))
     elif unfenced and not cut:
-        found = _unfenced(text)
+        code = _unfenced(text)
     else:
-        found = None
-    if found is None or not found.strip() or unfit(found):
+        code = None
+    if code is None or not code.strip() or unfit(code):
         return None
-    return found.strip("\n").rstrip() + "\n"
+    return code.strip("\n").rstrip() + "\n"
 
 
 _PYTHON = ("python", "py", "python3", "python2", "ipython", "ipython3", "py3", "tool_code", "sage", "code")
@@ -67,7 +68,7 @@ _ONE_LINE = re.compile(r"(`{3,})(?:python3?|py)[ \t]+([^`\n]+?)[ \t]*\1", re.IGN
 
 
 def _blocks(text: str) -> list[Block]:
-    """Every block between fences, else between tags, else on one line between fences."""
+    """Return every block between fences, or else between tags, or else between fences on one line."""
     return (
         list(_fenced(text))
         or list(_tagged(text))
@@ -82,7 +83,7 @@ def _fenced(text: str) -> Iterator[Block]:
     for line in text.split("\n"):
         fence = _FENCE.match(line)
         if opened is None:
-            # a fence with its own end on the line (```python print(1)```) opens nothing
+            # a fence that is closed on the same line (```python print(1)```) opens nothing
             if fence and fence.group(2)[0] not in fence.group(3):
                 indent, opened, info, body = *fence.groups(), []
             continue
@@ -126,7 +127,7 @@ def _tagged(text: str) -> Iterator[Block]:
 
 
 def _usable(blocks: Sequence[Block], cut: bool) -> list[str]:
-    """The blocks that may be the program's, as Python that parses where that is possible."""
+    """Return the blocks that may belong to the program, cleaned so that they parse as Python where possible."""
     if any(block.named for block in blocks):
         blocks = [block for block in blocks if block.named]  # the others show what it prints
     usable = []
@@ -154,7 +155,7 @@ _PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.|In ?\[\d*\]:|\.\.\.:)(?: |$)")
 
 
 def _plain(code: str) -> str:
-    """The code without what is a notebook's and not Python's: magics, shell lines, prompts, a common indentation."""
+    """Return the code without notebook syntax: magics, shell lines, prompts, a common indentation."""
     code = textwrap.dedent(code)
     if _parsed(code) is not None and not _NUMBERED.match(code):
         return code
@@ -169,7 +170,7 @@ def _plain(code: str) -> str:
 
 
 def _whole(code: str) -> bool:
-    """Whether an unclosed block ends where a program may end: its last statement gives the answer."""
+    """Return whether an unclosed block ends where a program may end: its last statement gives the answer."""
     tree = _parsed(code)
     if tree is None or not tree.body:
         return False
@@ -189,7 +190,7 @@ def _names_answer(statement: ast.Assign) -> bool:
 
 
 def _answers(code: str) -> bool:
-    """Whether text is a program that could answer: it is Python, and it prints, defines or computes."""
+    """Return whether a text is a program that can give an answer: it is Python, and it prints, defines or computes."""
     tree = _parsed(code)
     if tree is None or not tree.body:
         return False
@@ -212,7 +213,7 @@ _BEGINS = re.compile(
 
 
 def _unfenced(text: str) -> str | None:
-    """A reply that is a program throughout, or from a line on, with words around it."""
+    """Return the program of a reply without blocks: the whole reply, or consecutive lines of it with prose around them."""
     plain = _plain(text)
     if _answers(plain):
         return plain
@@ -220,7 +221,7 @@ def _unfenced(text: str) -> str | None:
     starts = [i for i, line in enumerate(lines) if _BEGINS.match(line)]
     if not starts or len(text) > ANALYSED:
         return None
-    # the program ends at the end, or before a blank line that words follow
+    # the program ends at the end of the reply, or before a blank line that prose follows
     ends = [len(lines), *(i for i in range(len(lines) - 1, starts[0], -1) if not lines[i].strip())]
     for start in starts[:TRIES]:
         for end in ends[:TRIES]:
@@ -231,7 +232,7 @@ def _unfenced(text: str) -> str | None:
 
 
 def _joined(codes: Sequence[str]) -> str | None:
-    """The last block, after the earlier blocks that define what it needs, directly or through each other."""
+    """Return the last block, preceded by the earlier blocks that define what it uses, directly or indirectly."""
     if not codes:
         return None
     uses = [_uses(code) for code in codes]
@@ -240,12 +241,12 @@ def _joined(codes: Sequence[str]) -> str | None:
     while waiting:
         at = waiting.pop()
         for name in sorted(uses[at][0]):
-            given = next((i for i in range(at - 1, -1, -1) if name in uses[i][1]), None)
-            if given is None:
-                given = next((i for i in range(at - 1, -1, -1) if "*" in uses[i][1]), None)
-            if given is not None and given not in needed:
-                needed.add(given)
-                waiting.append(given)
+            definer = next((i for i in range(at - 1, -1, -1) if name in uses[i][1]), None)
+            if definer is None:
+                definer = next((i for i in range(at - 1, -1, -1) if "*" in uses[i][1]), None)
+            if definer is not None and definer not in needed:
+                needed.add(definer)
+                waiting.append(definer)
     return "\n".join(codes[i].strip("\n") for i in sorted(needed))
 
 
@@ -253,13 +254,13 @@ _BUILTIN = frozenset(dir(builtins))
 
 
 def _uses(code: str) -> tuple[set[str], set[str]]:
-    """(names that the code needs from elsewhere, names that it defines at its outer level)."""
+    """Return (names that the code uses but does not define, names that it defines at its outer level)."""
     tree = _parsed(code)
     if tree is None:
         return set(), set()
     free: set[str] = set()
     defined: set[str] = set()
-    later: set[str] = set()  # of functions' bodies: looked up when they are called
+    later: set[str] = set()  # used in bodies of functions: looked up when they are called
     for statement in tree.body:
         loads, stores = _names(statement)
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -269,12 +270,12 @@ def _uses(code: str) -> tuple[set[str], set[str]]:
         if isinstance(statement, ast.AugAssign):
             loads |= stores
         # a comprehension's or a loop's own variable is bound where it is used
-        own = (
+        bound = (
             stores
             if not isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign))
             else _bound(statement)
         )
-        free |= loads - defined - own
+        free |= loads - defined - bound
         defined |= stores
     return (free | (later - defined)) - _BUILTIN, defined
 
@@ -297,7 +298,7 @@ def _names(statement: ast.stmt) -> tuple[set[str], set[str]]:
 
 
 def _bound(statement: ast.stmt) -> set[str]:
-    """Names that an assignment's right side binds itself: of comprehensions and lambdas."""
+    """Return the names that the right side of an assignment binds: variables of comprehensions and lambdas."""
     return {
         name
         for node in ast.walk(statement)

@@ -1,9 +1,9 @@
-"""A model's reply taken apart: the solution, the thinking before it, and what does not belong to either.
+"""Splits a model's reply into the solution, the thinking before it, and what belongs to neither.
 
 Replies carry more than a solution: tokens of chat templates that a server did not cut (<|im_end|>, </s>,
-<end_of_turn>), turns that the model invented after such a token, thinking in tags or channels, and characters
-that nobody sees. Rows are published and train models, so all of that is taken out here, in one place, and
-counted. The ledger keeps the reply as it came.
+<end_of_turn>), turns that the model invented after such a token, thinking in tags or channels, and invisible
+characters. Rows are published and train models, so all of that is removed here, in one place, and counted. The ledger
+keeps the reply unchanged.
 
 Everything is linear in the reply's length: the text is hostile.
 """
@@ -23,13 +23,13 @@ KINDS = ("control_tokens", "run_on", "thinking", "hidden_characters")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a reply says.
+    """The parts of a reply.
 
     `solution`: the text after the thinking and before the first token that ends a turn; "" where there is none.
-    `thinking`: the text told apart from it, None where the model did not think aloud.
+    `thinking`: the reasoning in tags or channels, None where the reply has none.
     `unfinished`: the thinking was never closed, so nothing after it is a solution.
-    `ended`: a token ended the text, so that the solution is whole although the reply may have run on.
-    `removed`: how much was taken out: `control_tokens`, `run_on` and `thinking` are 1 or 0 for this reply,
+    `ended`: a token ended the text, so that the solution is complete although the model may have continued.
+    `removed`: how much was removed: `control_tokens`, `run_on` and `thinking` are 1 or 0 for this reply,
     `hidden_characters` counts characters.
     """
 
@@ -41,21 +41,22 @@ class Reply:
 
 
 class Removed:
-    """Counts over many replies of what was taken out of them."""
+    """Counts, over many replies, what was removed from them."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
     def add(self, reply: Reply) -> None:
+        """Add the counts of one reply."""
         self._counts.update(reply.removed)
 
     def facts(self) -> dict[str, Any]:
-        """`removed` of a stage's facts: replies with control tokens, run-on text and thinking; hidden characters."""
+        """Return the fact `removed` of a stage: replies with control tokens, run-on text and thinking; hidden characters."""
         return {"removed": {kind: self._counts[kind] for kind in KINDS if self._counts[kind]}}
 
 
 def removed_in_all(facts: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """The sums over many shards, by kind, without those of which nothing was removed."""
+    """Return the sums over many shards by kind, without kinds of which nothing was removed."""
     counts: Counter[str] = Counter()
     for fact in facts:
         counts.update(fact.get("removed", {}))
@@ -86,7 +87,7 @@ _MARK = re.compile(
     rf"|<[|｜](?:end[_▁]of[_▁]|end[_▁])(?:thought|thinking|think|reasoning)[|｜]>"
     rf"|<[|｜](?:thought|thinking|think|reasoning)[_▁]end[|｜]>"
     rf"|<channel\|>|<\|im_start\|>\s?answer\b|<unused95>|\[/think(?:ing)?\]|◁/think▷)"
-    # tokens that stand for nothing and end nothing
+    # tokens without a meaning that end nothing
     rf"|(?P<empty><(?:unk|mask)>|<[|｜](?:unk|mask|begin_of_box|end_of_box)[|｜]>)"
     rf"|(?P<struck><s>[^<\n]{{1,40}}</s>)"
     rf"|(?P<token><\s?[|｜]\s?(?=[^|｜<>\n]{{0,48}}?(?:{_TOKEN_WORDS}))[a-z][\w▁.\-/ ]{{1,48}}\s?[|｜]\s?>"
@@ -108,12 +109,12 @@ _HEADER = re.compile(
 _SOFT = re.compile(rf"(?:[a-z]{{1,12}}[:_])?(?:{_REASONING})", _FLAGS)
 _BARE_ANSWER = re.compile(r"\s*<answer>[^\n]{0,200}(?:</answer>)?\s*", _FLAGS)
 _WRAPPER = re.compile(r"\s*<(output|solution|response|final|final_answer|result)>", _FLAGS)
-# Harmony, as it is written and as servers write it that drop its tokens
+# the Harmony format, as specified and as servers write it that drop its tokens
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w{1,20})[^<]{0,80}(?:<\|constrain\|>[^<]{0,40})?<\|message\|>")
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
 _BARE_CHANNEL = re.compile(r"\s*analysis(?=[A-Z\"'(])")
 _FINAL_CHANNEL = "assistantfinal"
-# a turn that a base model invents, without any token: it ends the solution too
+# a turn that a base model invents without any token ends the solution too
 _INVENTED = re.compile(
     r"\n[ \t]*(?:\*\*)?(?:(?:Human|User|用户|人类)[ \t]*[:：]|###[ \t]*(?:Human|User|Instruction|Question|Input|问题|指令)\b[ \t]*:?)"
 )
@@ -122,7 +123,7 @@ _HINTS = ("<", "[", "◁", "]~")
 
 
 def read(text: str) -> Reply:
-    """Take a reply apart. Reading a solution again changes nothing."""
+    """Return the parts of a reply. Reading a solution again changes nothing."""
     text, hidden = without_hidden(text)
     removed = {"hidden_characters": hidden} if hidden else {}
     text = _without_blank_lines(text)
@@ -147,31 +148,34 @@ def read(text: str) -> Reply:
         removed["run_on"] = 1
     if thinking:
         removed["thinking"] = 1
-    said = "\n".join(part for thought in thinking if (part := thought.strip())) if thinking else None
-    return Reply(_without_blank_lines(text), said, unfinished, bool(ended), removed)
+    thought_text = "\n".join(part for thought in thinking if (part := thought.strip())) if thinking else None
+    return Reply(_without_blank_lines(text), thought_text, unfinished, bool(ended), removed)
 
 
 _BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")
 
 
 def _without_blank_lines(text: str) -> str:
-    """Without blank lines around it; the first line keeps its indentation, which a program needs."""
+    """Return the text without blank lines around it; the first line keeps its indentation, which a program needs."""
     return _BLANK_LINES.sub("", text.rstrip()) if text.strip() else ""
 
 
 def solution_of(text: str) -> str:
-    """What the reply says after its thinking and before its end."""
+    """Return the text of a reply after its thinking and before its end."""
     return read(text).solution
 
 
 def _marked(text: str) -> tuple[str, list[str], str, bool, bool]:
-    """(solution, thoughts, "token" or "run on" where a token ended it, whether the thinking is unfinished, whether tokens were taken out)."""
-    start = 0  # of what may be the solution
+    """Return (solution, thoughts, end, whether the thinking is unfinished, whether tokens were removed).
+
+    The end is "token" where a token ended the solution, "run on" where more text follows that token, else "".
+    """
+    start = 0  # of the possible solution
     thought_at: int | None = None
     soft = False
     thoughts: list[str] = []
     pieces: list[str] = []  # of the solution, where tokens inside it were dropped
-    spoken = False  # whether any of the pieces is more than blanks
+    has_text = False  # whether any of the pieces is more than blanks
     ended = ""
     tokens = False
     end = len(text)
@@ -186,9 +190,9 @@ def _marked(text: str) -> tuple[str, list[str], str, bool, bool]:
                 name = match["open_name"]
                 soft = bool(name and _SOFT.fullmatch(name))
             continue
-        blank = not spoken and not _WORD.search(text, start, at)
+        blank = not has_text and not _WORD.search(text, start, at)
         if kind == "struck":
-            # a struck-out word of Markdown's HTML; at the beginning it is the token that begins a text
+            # a struck-out word in HTML; at the beginning, <s> is the token that begins a text
             if blank and thought_at is None:
                 start, tokens = at + len("<s>"), True
                 if (close := match.group().find("</s>")) >= 0:
@@ -203,21 +207,21 @@ def _marked(text: str) -> tuple[str, list[str], str, bool, bool]:
                 end, ended = at, "token"  # closed twice
                 break
             if thought_at is not None and soft and _bare(text, match.end()):
-                # <reasoning> around the only solution there is: its tags go, the words stay
+                # <reasoning> around the only solution: the tags are removed, the text is kept
                 opened = text.index(">", thought_at) + 1
                 pieces += [text[start:thought_at], text[opened:at], "\n"]
-                spoken = True
+                has_text = True
             else:
                 thoughts.append("".join(pieces) + text[start:at])
-                pieces, spoken = [], False
+                pieces, has_text = [], False
             start, thought_at = match.end(), None
         elif kind == "empty":
             if thought_at is None:
                 pieces += [
                     text[start:at],
                     " ",
-                ]  # a space, so that no token is put together by dropping another
-                spoken = spoken or not blank
+                ]  # a space, so that dropping a token forms no other token
+                has_text = has_text or not blank
                 start, tokens = match.end(), True
         elif kind == "token":
             tokens = True
@@ -242,7 +246,7 @@ def _marked(text: str) -> tuple[str, list[str], str, bool, bool]:
 
 
 def _bare(text: str, at: int) -> bool:
-    """Whether what follows the reasoning is at most an answer in its tag."""
+    """Return whether at most an answer in its tag follows the reasoning."""
     rest = text[at : at + 400].strip()
     return len(text) - at <= 400 and (not rest or _BARE_ANSWER.fullmatch(rest) is not None)
 
@@ -253,7 +257,7 @@ def _untagged(thought: str) -> str:
 
 
 def _unwrapped(solution: str) -> str:
-    """Without the tag around the whole solution that some models write after their thinking."""
+    """Return the solution without the tag around it that some models write after their thinking."""
     opening = _WRAPPER.match(solution)
     if opening is None:
         return solution
@@ -265,7 +269,7 @@ def _unwrapped(solution: str) -> str:
 
 
 def _harmony(text: str, channels: list[re.Match[str]], removed: dict[str, int]) -> Reply:
-    """Channels of the Harmony format: `final` is the solution, the others are thinking."""
+    """Return the reply in the Harmony format: the channel `final` is the solution, the others are thinking."""
     thoughts: list[str] = []
     solution: str | None = None
     removed["control_tokens"] = 1
@@ -276,12 +280,12 @@ def _harmony(text: str, channels: list[re.Match[str]], removed: dict[str, int]) 
         if channel.group(1).lower() != "final":
             thoughts.append(content)
             continue
-        solution, _, how, _, _ = _marked(content)
-        ended = stop is not None or bool(how)
+        solution, _, end, _, _ = _marked(content)
+        ended = stop is not None or bool(end)
         if stop and text[stop.end() :].strip():
             removed["run_on"] = 1
         break
     if thoughts:
         removed["thinking"] = 1
-    said = "\n".join(thoughts) if thoughts else None
-    return Reply(solution or "", said, solution is None, ended, removed)
+    thinking = "\n".join(thoughts) if thoughts else None
+    return Reply(solution or "", thinking, solution is None, ended, removed)

@@ -1,9 +1,9 @@
-"""Text from outside made fit to store: what is refused, what is removed, and which language it is.
+"""Prepares text from outside for storage: refuses and removes characters, and detects the language.
 
 Refused, with a reason: control characters (they drive terminals, and mark text that was decoded
-wrongly) and absurd length. Removed, and counted: characters that nobody sees, namely zero-width ones,
+wrongly) and absurd length. Removed, and counted: invisible characters, namely zero-width ones,
 direction overrides, tag characters and variation selectors. They carry no mathematics, but they hide
-text from readers and make equal questions look different to de-duplication and decontamination.
+text from readers and make equal questions look different to deduplication and decontamination.
 Everything else is kept, in Unicode normal form NFC, with \\n line ends.
 """
 
@@ -32,11 +32,11 @@ __all__ = [
 ]
 
 MAX_QUESTION = 20_000  # characters
-MAX_SOLUTION = 200_000  # long chains of thought are real
-MAX_ANSWER = 2_000
+MAX_SOLUTION = 200_000  # characters; chains of thought are long
+MAX_ANSWER = 2_000  # characters
 
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
-# str.strip() would also take the form feed that "\\frac" becomes in careless JSON, and hide the damage
+# str.strip() would also remove the form feed that "\\frac" becomes in careless JSON, and hide the damage
 BLANK = " \t\n\u00a0\u3000"
 _FORMULA = re.compile(r"\$[^$]*\$|\\[a-zA-Z]+")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")
@@ -51,13 +51,13 @@ LANGUAGE_NAMES = {alias: code for code, aliases in _LANGUAGES.items() for alias 
 
 
 def cleaned(text: str) -> tuple[str, int]:
-    """The text as it is stored, and how many invisible characters were removed from it."""
+    """Return the text as it is stored, and how many invisible characters were removed from it."""
     text, removed = without_hidden(text)
     return text.strip(BLANK), removed
 
 
 def without_hidden(text: str) -> tuple[str, int]:
-    """`cleaned` without taking blanks off the ends: the same for seeds and for what models write."""
+    """Return what `cleaned` does, without stripping blanks; used for seed problems and for completions alike."""
     if text.isascii():
         return (_LINE_END.sub("\n", text) if "\r" in text else text), 0
     text, removed = _INVISIBLE.subn("", text)
@@ -65,24 +65,29 @@ def without_hidden(text: str) -> tuple[str, int]:
 
 
 def refusal(name: str, text: str, longest: int) -> str | None:
-    """Why a (cleaned) text cannot be taken, or None. `name` is what to call it, `longest` in characters."""
+    """Return why a cleaned text is refused, None if it is not.
+
+    `name` is the name of the text in the reason, `longest` its limit in characters.
+    """
     if len(text) > longest:
         return f"{name} of {counted(len(text), 'character')}, at most {longest:,} are taken"
-    found = _CONTROL.search(text)
-    if found:
-        return f"control character U+{ord(found.group()):04X} in the {name}"
+    control = _CONTROL.search(text)
+    if control:
+        return f"control character U+{ord(control.group()):04X} in the {name}"
     return None
 
 
 def printable(text: str, longest: int = 1000) -> str:
-    """The beginning of a refused text, safe to show: control and invisible characters become U+FFFD."""
+    """Return the beginning of a refused text, safe to print: control and invisible characters become U+FFFD."""
     text = _INVISIBLE.sub("\ufffd", text[:longest].encode("utf-8", "replace").decode())
     return _CONTROL.sub("\ufffd", text)
 
 
 def language_of(text: str) -> str | None:
-    """`zh` or `en` by the share of Chinese characters among the words outside formulas; None where
-    another script prevails. It does not tell French from English: both are Latin letters to it."""
+    """Return `zh` or `en` by the share of Chinese characters among the words outside formulas, None for other scripts.
+
+    It does not distinguish languages in Latin letters: French counts as `en`.
+    """
     words = text if text.isascii() else _FORMULA.sub(" ", text)
     if words.isascii():
         return "en"

@@ -1,14 +1,15 @@
-"""Text that many texts of a set have in common: an instruction around every question is no property of any of them.
+"""Finds text that many texts of a set share, such as an instruction around every question.
 
-Counted over the distinct texts of a set are whole sentences, whole lines, and runs of RUN words wherever they (an instruction may be joined to its question by a comma). What stands in at least `least(count, share)`
-texts is shared, and can be cut from texts before they are compared. Words are compared folded and in lower case.
+Whole sentences, whole lines and runs of RUN words (an instruction may be joined to its question by a comma) are counted
+over the distinct texts of a set. A phrase in at least `least(count, share)` texts is shared and can be cut from texts
+before they are compared. Words are compared folded and in lower case.
 
-Questions of one template ("A train goes [60] miles in [2] hours") have most of their words in common, and only slots of
-their own. A phrase counts as shared only if most of its texts are one piece without their shared phrases, or have a
-piece of OWN words: an instruction leaves a question, a template leaves slots.
+Questions of one template ("A train goes [60] miles in [2] hours") share most of their words and differ in the slots
+only. A phrase therefore counts as shared only if, in most of its texts, what remains without shared phrases is one
+piece or has a piece of OWN words: an instruction leaves a question, a template leaves slots.
 
-What it cannot know: a stem that many items of a set begin with is shared text too. Callers see to it that something
-of a text's own is left (`own_words`), and compare the rest.
+Limit: a stem with which many items of a set begin counts as shared text too. Callers check that enough of a text is left
+(`own_words`) and compare the rest.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from tasks.text.folding import folded
 
 RUN = 12  # words in a row; a Chinese character counts as one
 SENTENCE, SENTENCE_ZH = 4, 8  # words of the shortest sentence that counts, Chinese characters of the shortest
-SAMPLE = 4096  # distinct texts that are counted, evenly spread: bounds time and memory
-OWN = 4  # words in a row that no slot of a template has
-SMALL = 5  # texts that must have something in common, where the set has as many
-MAJORITY = 0.6  # of a smaller set
+SAMPLE = 4096  # distinct texts that are counted, evenly spaced; bounds time and memory
+OWN = 4  # words in a row; slots of a template are shorter
+SMALL = 5  # texts that must share a phrase, if the set has so many
+MAJORITY = 0.6  # share of a smaller set that must share a phrase
 
 _WORD = re.compile(r"[^\W_\u3400-\u4dbf\u4e00-\u9fff]+|[\u3400-\u4dbf\u4e00-\u9fff]")
 _END = re.compile(r"[.?!:;]+(?=\s|$)|[。？！；：\n]+")
@@ -38,8 +39,11 @@ Phrase = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What `of` distinct texts have in common: phrases (sentences and runs of words), and `examples`, each phrase of
-    more than one text as it is written with the number of texts that have it, commonest first."""
+    """What `of` distinct texts have in common.
+
+    phrases: sentences, lines and runs of words. examples: (shared text as it is written, number of texts that have it),
+    most frequent first.
+    """
 
     phrases: frozenset[Phrase] = frozenset()
     examples: tuple[tuple[str, int], ...] = ()
@@ -49,22 +53,23 @@ class Shared:
         return bool(self.phrases)
 
     def without(self, phrases: Iterable[Phrase]) -> Shared:
+        """Return the shared text without these phrases."""
         return Shared(self.phrases - frozenset(phrases), self.examples, self.of)
 
     def cut(self, text: str) -> str:
-        """The text without its shared phrases; as it is where it has none, or nothing else."""
+        """Return the text without its shared phrases; unchanged if it has none, or consists of them."""
         if not self.phrases:
             return text
         return _cut(text, self.phrases)
 
     def within(self, text: str) -> list[Phrase]:
-        """The shared phrases that a text has."""
+        """Return the shared phrases in a text."""
         words = _words(folded(text))
         return [phrase for phrase, _, _ in _phrases(words) if phrase in self.phrases]
 
 
 def shared_text(texts: Iterable[str], share: float) -> Shared:
-    """What at least `least(count, share)` of the distinct texts have in common. Share 0: nothing is looked for."""
+    """Return what at least `least(count, share)` of the distinct texts have in common; nothing at share 0."""
     distinct = [text for text in dict.fromkeys(texts) if text]
     count = len(distinct)
     if not share or count < 2:
@@ -81,43 +86,48 @@ def shared_text(texts: Iterable[str], share: float) -> Shared:
 
 
 def least(count: int, share: float) -> int:
-    """In how many of `count` texts a phrase must stand to be shared: `share` of them, and SMALL at least; of few
-    texts the majority, and never one alone."""
+    """Return in how many of `count` texts a phrase must occur to be shared.
+
+    It is `share` of them, and at least SMALL; in small sets it is the MAJORITY, and at least 2.
+    """
     return max(math.ceil(share * count), min(SMALL, max(2, math.ceil(MAJORITY * count))))
 
 
 def union(parts: Sequence[Shared]) -> Shared:
+    """Return the shared text of several sets together."""
     return Shared(frozenset().union(*(part.phrases for part in parts)), (), sum(part.of for part in parts))
 
 
 def own_words(text: str) -> int:
-    """The words of a text."""
+    """Return the number of words of a text."""
     return len(_words(folded(text)))
 
 
 def pieces(text: str, shared: Shared) -> list[int]:
-    """Words of each piece that a text has before, between and after its shared phrases."""
+    """Return the number of words of each piece of a text before, between and after its shared phrases."""
     return _pieces(_covered(_words(folded(text)), shared.phrases))
 
 
 def _pieces(covered: Sequence[bool]) -> list[int]:
-    found, here = [], 0
+    lengths, length = [], 0
     for inside in [*covered, True]:
         if not inside:
-            here += 1
-        elif here:
-            found.append(here)
-            here = 0
-    return found
+            length += 1
+        elif length:
+            lengths.append(length)
+            length = 0
+    return lengths
 
 
 def _around_questions(
     sample: Sequence[str], phrases: frozenset[Phrase], counts: Counter[Phrase], needed: int
 ) -> frozenset[Phrase]:
-    """The phrases most of whose texts have a question of their own beside them, and not slots of a template. Between
-    slots stand a few words only, so here three words that many texts have are no text's own."""
-    some = [_words(folded(text)) for text in sample] if phrases else []
-    with_phrases = [(words, {phrase for phrase, _, _ in _phrases(words)} & phrases) for words in some]
+    """Return the phrases that stand beside a whole question in most of their texts, and not between slots of a template.
+
+    Templates have only a few words between slots, so three words in a row that many texts have count as shared here.
+    """
+    texts = [_words(folded(text)) for text in sample] if phrases else []
+    with_phrases = [(words, {phrase for phrase, _, _ in _phrases(words)} & phrases) for words in texts]
     with_phrases = [(words, inside) for words, inside in with_phrases if inside]
     short = Counter(triple for words, _ in with_phrases for triple in {*_triples(words)})
     slots: Counter[Phrase] = Counter()
@@ -126,8 +136,8 @@ def _around_questions(
         for place, triple in enumerate(_triples(words)):
             if short[triple] >= needed:
                 covered[place : place + 3] = [True] * 3
-        own = _pieces(covered)
-        if not (len(own) == 1 or max(own, default=0) >= OWN):
+        remaining = _pieces(covered)
+        if not (len(remaining) == 1 or max(remaining, default=0) >= OWN):
             slots.update(inside)
     return frozenset(phrase for phrase in phrases if 2 * slots[phrase] < counts[phrase])
 
@@ -160,7 +170,7 @@ def _words(text: str) -> list[_Word]:
 
 
 def _phrases(words: list[_Word]) -> Iterable[tuple[Phrase, int, int]]:
-    """(phrase, first word, word after the last) of every run, sentence and line."""
+    """Yield (phrase, index of its first word, index after its last) of every run, sentence and line."""
     names = [word.text for word in words]
     for start in range(len(names) - RUN + 1):
         yield tuple(names[start : start + RUN]), start, start + RUN
@@ -208,8 +218,8 @@ def _cut(text: str, phrases: frozenset[Phrase]) -> str:
 def _examples(
     sample: Sequence[str], phrases: frozenset[Phrase], counts: Counter[Phrase]
 ) -> tuple[tuple[str, int], ...]:
-    """Each stretch of shared text as it is first written, with the least of its phrases' counts."""
-    found: dict[Phrase, tuple[str, int]] = {}
+    """Return each stretch of shared text as it is first written, with the smallest count of its phrases."""
+    examples: dict[Phrase, tuple[str, int]] = {}
     seen: set[Phrase] = set()
     for text in sample if phrases else ():
         plain = folded(text)
@@ -231,9 +241,9 @@ def _examples(
                         for phrase, a, b in _phrases(words)
                         if start <= a and b <= place and phrase in phrases
                     ]
-                    found[key] = (
+                    examples[key] = (
                         " ".join(plain[words[start].start : words[place - 1].end].split()),
                         min(times),
                     )
                 start = None
-    return tuple(sorted(found.values(), key=lambda entry: (-entry[1], entry[0])))
+    return tuple(sorted(examples.values(), key=lambda entry: (-entry[1], entry[0])))
