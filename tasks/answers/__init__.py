@@ -1,4 +1,4 @@
-"""Final answers: finding them in text (`extract`), and telling whether two are the same (`Judge`, `group`)."""
+"""Finds final answers in text (`extract`), and decides whether two of them are equal (`Judge`, `group`)."""
 
 from __future__ import annotations
 

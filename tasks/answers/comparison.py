@@ -1,4 +1,4 @@
-"""Equality of two quantities, as exactly as they were written."""
+"""Compares two quantities as exactly as they were written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tasks.answers.verdicts import Verdict
 
 
 def compare(x: Quantity, y: Quantity) -> Verdict:
-    """Equality of two quantities, x the candidate.
+    """Return the verdict on two quantities, x being the candidate.
 
     Units count when both sides name one. A percent sign on one side only is read both ways (50% is 0.5, and is
     50 where the question asked for percent). A decimal equals what it rounds: a value with more digits, at
@@ -38,14 +38,16 @@ def compare(x: Quantity, y: Quantity) -> Verdict:
 
 
 def _counted(x: Quantity, y: Quantity) -> Verdict:
-    """The verdict on equal values: equal, unless the two count different things. Whether "12 pupils" are
-    "12 students" nobody here can tell."""
+    """Return the verdict on equal values: equal, unless the two count different things.
+
+    Different nouns are "unknown": "12 pupils" may be "12 students".
+    """
     one, other = ((set(q.noun.split()) or set(q.unit.counted.split() if q.unit else ())) for q in (x, y))
     if not one and not other:
         return "equal"
     if (x.unit is None) != (y.unit is None):
         named = x if x.unit is not None else y
-        # 5 hours beside 5 workers; "per" on one side only says more of the same
+        # 5 hours and 5 workers; "per" on one side only adds detail
         return "equal" if (y if named is x else x).noun == "" else "unknown"
     return "equal" if one <= other or other <= one else "unknown"
 
@@ -68,20 +70,22 @@ def _close(u: Fraction, v: Fraction, x: Quantity, y: Quantity) -> bool:
 
 
 def rounds(short: Quantity, value: Fraction, unending: bool) -> bool:
-    """Whether `short` is a value without a finite expansion rounded to four digits or more (85.71 for 600/7):
-    whether the question allowed that, its answer does not say."""
+    """Return whether `short` is `value` rounded to four digits or more, where `value` has no finite expansion.
+
+    An example is 85.71 for 600/7. Whether the question allowed rounding cannot be seen in its answer.
+    """
     if not unending or short.decimals is None or short.decimals < 2 or short.significant < 4:
         return False
     return bool(2 * abs(short.value - value) * 10**short.decimals <= 1)
 
 
 def endless(quantity: Quantity) -> bool:
-    """Whether the value was written exactly, and no finite decimal equals it (1/3, not 1/4 or 0.3333)."""
+    """Return whether the value was written exactly, and no finite decimal equals it (1/3, not 1/4 or 0.3333)."""
     return quantity.decimals is None and _repeats(quantity.value)
 
 
 def _repeats(value: Fraction) -> bool:
-    """Whether the decimal expansion never ends (a denominator with a prime other than 2 and 5)."""
+    """Return whether the decimal expansion never ends: the denominator has a prime factor other than 2 and 5."""
     denominator = value.denominator
     for prime in (2, 5):
         while denominator % prime == 0:

@@ -1,8 +1,8 @@
-"""Finding the final answer in what a model wrote.
+"""Finds the final answer in a solution.
 
 Explicit marks first (\\boxed, <answer>, ####, JSON), the last one in the text winning; then phrases ("the
 answer is", 答案是), bold, a lone choice letter, program output; at last the last number or formula. Thinking
-between <think> tags is not the answer. Everything is linear in the text's length: the text is hostile.
+between <think> tags is skipped. Everything is linear in the text's length: the text is hostile.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ from tasks.answers.sentences import letter_in, value_in
 from tasks.answers.spelling import closing
 from tasks.replies.solutions import solution_of
 
-MAX_TEXT = 200_000  # characters kept, from the end: the final answer stands there
-MAX_ANSWER = 2_000
-PROSE_TAIL = 12_000
+MAX_TEXT = 200_000  # characters at the end that are searched; the final answer is there
+MAX_ANSWER = 2_000  # characters
+PROSE_TAIL = 12_000  # characters at the end that are searched for answers without an explicit mark
 
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """A final answer as it was written, and the mark it was found by: boxed, tag, hash, json, phrase, bold,
-    choice, code or last (the weakest: nothing marked it)."""
+    """A final answer as it was written, and the kind of mark by which it was recognised.
+
+    The kinds are boxed, tag, hash, json, phrase, bold, choice, code and last; `last` is the weakest, a last value without
+    a mark.
+    """
 
     answer: str
     kind: str
@@ -33,25 +36,25 @@ class Extraction:
 
 
 def extract(text: str, language: str = "en", *, cut: bool = False) -> Extraction | None:
-    """The final answer of a solution in `language` ("en", "zh"), or None if it has none.
+    """Return the final answer of a solution in `language` ("en", "zh"), None if it has none.
 
-    A solution cut off inside its thinking has no final answer there; one that the token limit has `cut` has none but in
-    an explicit, whole mark: its last number is one of a calculation that goes on. Where nothing was cut, a last box
-    that lacks nothing but its closing brace holds the answer, and one that lacks more holds none.
+    A solution that was cut off inside its thinking has no final answer. One that the token limit has `cut` has one only
+    in a complete explicit mark, because its last number is part of an unfinished calculation. Where nothing was cut, a
+    last box that lacks only its closing brace holds the answer, and one that lacks more holds none.
     """
     text = solution_of(text)[-MAX_TEXT:].strip()
     if not text:
         return None
-    found = _marked(text)
-    if found is None and cut:
+    extracted = _marked(text)
+    if extracted is None and cut:
         return None
-    if found is None:
+    if extracted is None:
         broken = _BROKEN_BOX.search(text)
         if broken:
             answer = broken["answer"].strip()
             whole = answer and _balanced(answer) and len(answer) <= MAX_ANSWER
             return Extraction(_without_words(answer), "boxed") if whole else None
-    if found is None:
+    if extracted is None:
         tail = text[-PROSE_TAIL:]
         for kind, finder in (
             ("phrase", partial(headed, language=language)),
@@ -62,42 +65,42 @@ def extract(text: str, language: str = "en", *, cut: bool = False) -> Extraction
         ):
             answer = finder(tail)
             if answer:
-                found = Extraction(answer, kind)
+                extracted = Extraction(answer, kind)
                 break
         else:
-            found = _code(text)
-    if found is None:
+            extracted = _code(text)
+    if extracted is None:
         answer = last_value(text[-PROSE_TAIL:])
-        found = Extraction(answer, "last") if answer else None
-    if found is None or len(found.answer) > MAX_ANSWER:
+        extracted = Extraction(answer, "last") if answer else None
+    if extracted is None or len(extracted.answer) > MAX_ANSWER:
         return None
-    letter = _LETTER.fullmatch(found.answer)
-    if letter and found.kind != "code":
-        return Extraction(letter.group(1), "choice", found.marked)
-    return found
+    letter = _LETTER.fullmatch(extracted.answer)
+    if letter and extracted.kind != "code":
+        return Extraction(letter.group(1), "choice", extracted.marked)
+    return extracted
 
 
 _LETTER = re.compile(r"[\s*(\[\uff08]*([A-J])[\s*)\].:\uff09]*")
 
 
 def _marked(text: str) -> Extraction | None:
-    """The last of the explicit marks."""
-    found: tuple[int, Extraction] | None = None
+    """Return the answer in the last of the explicit marks."""
+    last: tuple[int, Extraction] | None = None
     for name, finder in (("boxed", _boxed), ("tag", _tag), ("hash", _hash), ("json", _json)):
-        hit = finder(text)
-        if hit is not None and hit[1] and (found is None or hit[0] > found[0]):
-            found = hit[0], Extraction(_without_words(hit[1]), name, True)
-    if found is not None and found[1].kind in ("boxed", "hash") and not _LETTER.fullmatch(found[1].answer):
+        match = finder(text)
+        if match is not None and match[1] and (last is None or match[0] > last[0]):
+            last = match[0], Extraction(_without_words(match[1]), name, True)
+    if last is not None and last[1].kind in ("boxed", "hash") and not _LETTER.fullmatch(last[1].answer):
         # a box around a step, and the choice after it
-        letters = list(_LETTER_LINE.finditer(text, found[0]))
+        letters = list(_LETTER_LINE.finditer(text, last[0]))
         if letters:
             return Extraction(letters[-1].group(1), "choice", True)
-    if found is not None and found[1].kind in ("tag", "json"):
+    if last is not None and last[1].kind in ("tag", "json"):
         # a box inside the tag or the string is the answer itself
-        inner = _boxed(found[1].answer)
+        inner = _boxed(last[1].answer)
         if inner is not None and inner[1]:
-            return Extraction(_without_words(inner[1]), found[1].kind, True)
-    return None if found is None else found[1]
+            return Extraction(_without_words(inner[1]), last[1].kind, True)
+    return None if last is None else last[1]
 
 
 _LETTER_LINE = re.compile(
@@ -110,7 +113,7 @@ _WORDS_BEFORE = re.compile(
 
 
 def _without_words(answer: str) -> str:
-    """The value of a box that holds a sentence: of \\text{The answer is } 12, 12."""
+    """Return the value of a box that holds a sentence: 12 for \\text{The answer is } 12."""
     words = _WORDS_BEFORE.match(answer)
     if words:
         return answer[words.end() :]
@@ -119,20 +122,20 @@ def _without_words(answer: str) -> str:
 
 
 def _closing_letter(text: str) -> str | None:
-    """The choice letter that the last lines name in a sentence."""
+    """Return the choice letter that the last lines name in a sentence, None if they name none."""
     return letter_in(text[-400:])
 
 
 _TEXT_ONLY = re.compile(r"\\(?:text|mathrm|textbf|mbox|textrm)\s*\{([^{}]{1,400})\}")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(\{|[^\s{\\]+)")
-# a box that nothing closes up to the end of the text, on one line; what closes the formula around it may follow
+# a box on the last line that is not closed; the end of the formula around it may follow
 _BROKEN_BOX = re.compile(
     r"\\(?:boxed|fbox)[ ]?\{(?P<answer>(?:(?!\\boxed|\\fbox)[^\n]){0,400}?)(?:\$\$?|\\\)|\\\])?[ .]?\Z"
 )
 
 
 def _balanced(text: str) -> bool:
-    """Whether every brace of the text is closed in it."""
+    """Return whether every brace of the text is closed in it."""
     depth = 0
     for char in re.sub(r"\\[{}]", "", text):
         depth += (char == "{") - (char == "}")
@@ -147,7 +150,7 @@ _BETWEEN = re.compile(
 
 
 def _boxed(text: str) -> tuple[int, str] | None:
-    """The last complete box; boxes joined by nothing but "and" are one answer of several."""
+    """Return (position, content) of the last complete box; boxes joined only by "and" or commas are one answer."""
     if "\\boxed" not in text and "\\fbox" not in text:
         return None
     boxes: list[tuple[int, int, str]] = []
@@ -181,7 +184,10 @@ def _tag(text: str) -> tuple[int, str] | None:
 
 
 def _hash(text: str) -> tuple[int, str] | None:
-    """GSM8K's `#### 42`. A heading of the fourth level is no answer: text follows it, or it has a heading's words."""
+    """Return (position, answer) of GSM8K's mark `#### 42`.
+
+    A heading of the fourth level is no answer: text follows it, or it has words of a heading.
+    """
     end = len(text)
     for _ in range(MOST_HASHES):
         start = text.rfind("####", 0, end)
@@ -198,7 +204,7 @@ def _hash(text: str) -> tuple[int, str] | None:
 
 
 def _is_answer(line: str, *, last: bool) -> bool:
-    """Whether a line after #### is an answer and not a heading. `last`: nothing follows it."""
+    """Return whether a line after #### is an answer and not a heading. `last`: nothing follows it."""
     if _HEADING.match(line) or line.endswith((":", "：")) or len(line.split()) > 8:
         return False
     words = _PROSE_WORD.findall(_COMMAND.sub(" ", line))
@@ -232,7 +238,7 @@ _LOOSE_VALUE = re.compile(r"[\"']?(.*?)(?:(?<!\\)[\"']\s*(?:[,}\n]|$)|\n|$)", re
 
 
 def _json(text: str) -> tuple[int, str] | None:
-    """The value of the last "answer" key, in whole JSON or in what a model left of it."""
+    """Return (position, value) of the last "answer" key, in valid or damaged JSON."""
     if "nswer" not in text and "答案" not in text:
         return None
     start = text.rfind('"answer":') + len('"answer":')
@@ -246,7 +252,7 @@ def _json(text: str) -> tuple[int, str] | None:
     try:
         value, end = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError):
-        # LaTeX in a JSON string is often escaped once too little: take the characters as they stand
+        # LaTeX in a JSON string often lacks one level of escapes: take the characters as they are
         loose = _LOOSE_VALUE.match(text, start)
         bare = _BARE_VALUE.match(text, start)
         if bare and bare.group().strip():
@@ -269,7 +275,7 @@ _OUTPUT = re.compile(r"```(?:output|stdout|result)\s*\n(.*?)```", re.DOTALL)
 
 
 def _code(text: str) -> Extraction | None:
-    """The last line that a program printed, in a fenced block of output."""
+    """Return the last line that a program printed, from a fenced block of output."""
     if "```output" not in text and "```stdout" not in text and "```result" not in text:
         return None
     blocks = [lines for block in _OUTPUT.findall(text) if (lines := block.strip().splitlines())]

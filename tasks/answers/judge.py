@@ -1,4 +1,4 @@
-"""Are two answers the same? Exactly where that is certain, by bounded computer algebra where it is not."""
+"""Decides whether two answers are equal: by exact rules where possible, else by computer algebra within limits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tasks.answers.verdicts import Verdict
 class Judge:
     """A judge of answers; a context manager that owns up to `workers` killable processes.
 
-    `timeout_s` is wall time for one pair (up to three times that for a worker that the machine leaves without
-    the processor), `memory_mb` the address space of one worker. Threads may share a judge. Workers start with
-    the first pair that needs one.
+    `timeout_s` is the wall time per pair (up to three times that for a worker that gets little processor time),
+    `memory_mb` the address space of one worker. Threads may share a judge. Workers start with the first pair that needs
+    one.
     """
 
     def __init__(self, workers: int = 2, timeout_s: float = 3.0, memory_mb: int = 1024) -> None:
@@ -31,24 +31,24 @@ class Judge:
         self._lock = threading.Lock()
 
     def equal(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
-        """One verdict per pair (candidate, gold), in order; the same for (gold, candidate).
+        """Return one verdict per pair (candidate, gold), in order; the same for (gold, candidate).
 
         "unknown" is an answer that cannot be read, or a comparison that cannot be made within the limits; it
-        is never evidence that the candidate is wrong. WorkerError if the workers cannot run at all.
+        is never evidence that the candidate is wrong. Raises WorkerError if the workers cannot run at all.
         """
-        seen: dict[tuple[str, str], Verdict | None] = {}
+        verdicts: dict[tuple[str, str], Verdict | None] = {}
         for pair in pairs:
-            if pair not in seen:
-                seen[pair] = decide(*pair)
+            if pair not in verdicts:
+                verdicts[pair] = decide(*pair)
         hard: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        for pair, verdict in seen.items():
+        for pair, verdict in verdicts.items():
             if verdict is None:
                 hard.setdefault(prepared(*pair), []).append(pair)
         if hard:
-            for spelled, verdict in zip(hard, self._workers().judge(list(hard)), strict=True):
-                for pair in hard[spelled]:
-                    seen[pair] = verdict
-        return [seen[pair] or "unknown" for pair in pairs]
+            for canonical, verdict in zip(hard, self._workers().judge(list(hard)), strict=True):
+                for pair in hard[canonical]:
+                    verdicts[pair] = verdict
+        return [verdicts[pair] or "unknown" for pair in pairs]
 
     def _workers(self) -> Pool:
         with self._lock:
@@ -57,6 +57,7 @@ class Judge:
             return self._pool
 
     def close(self) -> None:
+        """End the worker processes."""
         with self._lock:
             if self._pool is not None:
                 self._pool.close()
@@ -93,7 +94,7 @@ def group(answers: Sequence[str | None], judge: Judge) -> Groups:
 
 
 def group_all(questions: Sequence[Sequence[str | None]], judge: Judge) -> list[Groups]:
-    """`group` for the answers to each of many questions, in as many calls of the judge as one question has classes."""
+    """Return `group` of the answers to each question, in as many calls of the judge as a question has classes at most."""
     heads: list[dict[str, str]] = [{} for _ in questions]  # answer -> the head of its class
     doubts: list[set[tuple[str, str]]] = [
         set() for _ in questions

@@ -1,4 +1,4 @@
-"""Killable worker processes for the pairs that need computer algebra."""
+"""A pool of killable worker processes for the pairs of answers that need computer algebra."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _LOST = ("timeout", "memory", "died")
 
 
 class WorkerError(RuntimeError):
-    """The answer-checking worker cannot run at all (a broken installation, no memory): our fault, not a verdict."""
+    """The answer-checking worker cannot run at all (a broken installation, no memory). This is no verdict on an answer."""
 
 
 class Worker:
-    """A warm process, the child of it that judges, and the frames to and from that. Not for two threads at once."""
+    """A warm process, its child that judges, and the frames between the child and this process. Not thread-safe."""
 
     def __init__(self, timeout_s: float, memory_mb: int) -> None:
         self.timeout_s = timeout_s
-        self.done = 0  # by the present child
+        self.done = 0  # pairs that the current child has judged
         self._request = 0
         self._buffer = b""
         self._child: psutil.Process | None = None
@@ -54,7 +54,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env=environment,
-            start_new_session=True,  # a terminal's Ctrl-C is the parent's to handle
+            start_new_session=True,  # the parent handles Ctrl-C of a terminal
         )
         if not self._greet():
             self.kill()
@@ -66,8 +66,11 @@ class Worker:
             )
 
     def judge(self, pairs: Sequence[tuple[str, str]]) -> list[str]:
-        """Verdicts of the first pairs; fewer than asked where the child was lost, the last then being
-        "timeout", "died" or "memory" for the pair it was at."""
+        """Return the verdicts of the pairs in order.
+
+        If the child is lost, the list ends early: its last entry is "timeout", "died" or "memory" for the pair that the
+        child was judging.
+        """
         verdicts: list[str] = []
         self._request += 1
         try:
@@ -77,22 +80,22 @@ class Worker:
         except OSError:
             return ["died"]
         for _ in pairs:
-            found = self._reply()
-            verdicts.append(found)
-            if found == "died":
+            verdict = self._reply()
+            verdicts.append(verdict)
+            if verdict == "died":
                 self.kill()  # perhaps in the middle of a frame, and the next child would read its rest
-            elif found in _LOST:
+            elif verdict in _LOST:
                 self.replace()
-            if found in _LOST:
+            if verdict in _LOST:
                 break
             self.done += 1
         return verdicts
 
     def _reply(self) -> str:
-        """One verdict, "died" at the end of the stream, "timeout" at the deadline.
+        """Return one verdict, "died" at the end of the stream, "timeout" at the deadline.
 
-        The deadline is of wall time; a child that the machine left without the processor has up to PATIENCE
-        times as long, so that verdicts do not depend on the neighbours' load.
+        The deadline is wall time. A child that gets little processor time has up to PATIENCE times as long, so that
+        verdicts do not depend on the load of the machine.
         """
         start, used, times = time.monotonic(), self._cpu_seconds(), 1
         while times <= PATIENCE:
@@ -100,7 +103,7 @@ class Worker:
             if isinstance(frame, list):
                 if frame[0] == self._request:
                     return str(frame[1])
-                continue  # an answer to a request given up before
+                continue  # the reply to an earlier request that was given up
             if isinstance(frame, dict):  # the greeting of a child that was forked after one that died
                 self._child = _process(frame)
                 return "died"
@@ -118,7 +121,7 @@ class Worker:
         return 0.0
 
     def replace(self) -> None:
-        """Kill the child, and wait until the warm process has forked another (or has ended)."""
+        """Kill the child and wait until the warm process has forked another, or has ended."""
         if self._child is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 self._child.kill()  # psutil knows a reused pid
@@ -126,7 +129,7 @@ class Worker:
             self.kill()
 
     def _greet(self) -> bool:
-        """Wait for a child's greeting, passing over what a killed one left in the pipe."""
+        """Wait for the greeting of a child, skip what a killed one left in the pipe, and return whether a child is running."""
         self.done, self._child = 0, None
         deadline = time.monotonic() + _START_SECONDS
         while True:
@@ -137,7 +140,7 @@ class Worker:
                 return self._child is not None
 
     def _frame(self, deadline: float) -> tuple[Any, bool]:
-        """One frame and whether the stream has ended; (None, False) at the deadline."""
+        """Return one frame and whether the stream has ended; (None, False) at the deadline."""
         stream = cast(Any, self.process.stdout).fileno()
         while True:
             if len(self._buffer) >= HEADER.size:
@@ -158,9 +161,11 @@ class Worker:
 
     @property
     def alive(self) -> bool:
+        """Whether the warm process runs."""
         return self.process.poll() is None
 
     def kill(self) -> None:
+        """End the warm process and its child."""
         # the warm process first: it must not fork again
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
@@ -174,7 +179,7 @@ class Worker:
 
 
 def _process(greeting: dict[str, int]) -> psutil.Process | None:
-    """The child that greets; None if it is gone already."""
+    """Return the process of the child that greets, None if it has already ended."""
     try:
         return psutil.Process(greeting["ready"])
     except psutil.NoSuchProcess:
@@ -182,7 +187,7 @@ def _process(greeting: dict[str, int]) -> psutil.Process | None:
 
 
 class Pool:
-    """Up to `workers` workers, started when first needed. Safe for many threads."""
+    """A pool of up to `workers` workers that are started when first needed. Thread-safe."""
 
     def __init__(self, workers: int, timeout_s: float, memory_mb: int) -> None:
         self._timeout_s, self._memory_mb = timeout_s, memory_mb
@@ -191,7 +196,7 @@ class Pool:
         self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="answers")
 
     def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
-        """One verdict a pair, in order; pairs that ran out of time or memory are "unknown"."""
+        """Return one verdict per pair, in order; pairs that ran out of time or memory are "unknown"."""
         batches = [pairs[start : start + _BATCH] for start in range(0, len(pairs), _BATCH)]
         return [verdict for batch in self._threads.map(self._batch, batches) for verdict in batch]
 
@@ -201,16 +206,16 @@ class Pool:
         try:
             while len(verdicts) < len(pairs):
                 if not worker.alive:
-                    worker.kill()  # its child may live on
+                    worker.kill()  # its child may still run
                     worker = Worker(self._timeout_s, self._memory_mb)
                 before = worker.done
-                found = worker.judge(pairs[len(verdicts) :])
-                if found[-1] not in _LOST:
-                    verdicts.extend(cast(list[Verdict], found))
+                judged = worker.judge(pairs[len(verdicts) :])
+                if judged[-1] not in _LOST:
+                    verdicts.extend(cast(list[Verdict], judged))
                     continue
-                verdicts.extend(cast(list[Verdict], found[:-1]))
-                # earlier pairs may have eaten the memory: the pair has a second chance, alone in a fresh child
-                if found[-1] == "timeout" or before + len(found) == 1:
+                verdicts.extend(cast(list[Verdict], judged[:-1]))
+                # earlier pairs may have used up the memory: the pair is tried once more, alone in a fresh child
+                if judged[-1] == "timeout" or before + len(judged) == 1:
                     verdicts.append("unknown")
         finally:
             self._give(worker)
@@ -232,6 +237,7 @@ class Pool:
             worker.kill()
 
     def close(self) -> None:
+        """Cancel waiting batches and end all workers."""
         self._threads.shutdown(wait=True, cancel_futures=True)
         with self._lock:
             while self._idle:

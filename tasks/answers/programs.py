@@ -1,7 +1,7 @@
 """Answers as Python, numpy and sympy print them, respelled in LaTeX: x**2 + sqrt(2)/2 becomes x^{2} + \\sqrt{2}/2,
 {x: 2, y: 1} becomes x = 2, y = 1, and Interval.open(1, 2) becomes (1, 2).
 
-math-verify's grammar stops silently at a `**` (it reads 2*x**3 as 2), so nothing of this may reach it as is.
+math-verify's grammar stops silently at `**` (it reads 2*x**3 as 2), so such text must never reach it unchanged.
 Text is rewritten, never evaluated.
 """
 
@@ -35,7 +35,7 @@ _OPERAND = re.compile(r"-?(?:\d+(?:\.\d+)?|[a-zA-Z]\w*|\\[a-zA-Z]+)")
 
 
 def respelled(text: str) -> str:
-    """The text with Python's operators and sympy's functions in LaTeX; unchanged where it has none."""
+    """Return the text with Python's operators and sympy's functions in LaTeX; unchanged if it has none."""
     if not _TRIGGER.search(text):
         return text
     if text == "[]":
@@ -55,19 +55,19 @@ _ENTRY = re.compile(r"\s*['\"]?([^\W\d]\w*)['\"]?\s*:\s*(.+)", re.DOTALL)
 
 
 def _dictionaries(text: str) -> str:
-    """{x: 2, y: 1} as x = 2, y = 1; a list of such, one after the other, the values of one as a tuple."""
+    """Return {x: 2, y: 1} as x = 2, y = 1, and a list of such dictionaries as a list of values or tuples of values."""
     if "{" not in text or ":" not in text or "\\" in text:
         return text
     inner = text.removeprefix("[").removesuffix("]").strip() if text.startswith("[") else text
-    found = list(_DICTIONARY.finditer(inner))
+    dictionaries = list(_DICTIONARY.finditer(inner))
     if (
-        not found
-        or inner[found[0].start() : found[-1].end()] != inner
+        not dictionaries
+        or inner[dictionaries[0].start() : dictionaries[-1].end()] != inner
         or re.search(r"[^,\s]", _DICTIONARY.sub("", inner))
     ):
         return text
     solutions = []
-    for match in found:
+    for match in dictionaries:
         entries = [_ENTRY.fullmatch(part) for part in split(match[1])]
         if not all(entries):
             return text
@@ -88,7 +88,7 @@ _JOINED = re.compile(r"\)\s*([&|])\s*\(")
 
 
 def _logic(text: str) -> str:
-    """(-2 <= x) & (x <= 2) as -2 \\le x and x \\le 2."""
+    """Return (-2 <= x) & (x <= 2) as -2 \\le x and x \\le 2."""
     for pattern, replacement in _COMPARED:
         text = pattern.sub(replacement, text)
     if _JOINED.search(text) and re.search(r"[<>]|\\(?:le|ge|ne)(?![a-zA-Z])", text):
@@ -155,18 +155,18 @@ def _interval(name: str, arguments: list[str]) -> str:
 
 
 def split(text: str) -> list[str]:
-    """The parts between the commas that stand outside every bracket."""
-    found, depth, start = [], 0, 0
+    """Return the parts between the commas that are outside every bracket."""
+    parts, depth, start = [], 0, 0
     for index, char in enumerate(text):
         depth += (char in "([{") - (char in ")]}")
         if char == "," and depth == 0:
-            found.append(text[start:index].strip())
+            parts.append(text[start:index].strip())
             start = index + 1
-    return [part for part in [*found, text[start:].strip()] if part]
+    return [part for part in [*parts, text[start:].strip()] if part]
 
 
 def _powers(text: str) -> str:
-    """a**b as a^{b}; a tower (a**b**c) keeps its stars, and is read by nobody."""
+    """Return a**b as a^{b}. A tower (a**b**c) keeps its stars, so that no reader accepts it."""
     parts: list[str] = []
     position = 0
     while match := _POWER.search(text, position):
@@ -176,9 +176,9 @@ def _powers(text: str) -> str:
             operand = text[start + 1 : end]
             end += 1
         else:
-            found = _OPERAND.match(text, start)
-            end = found.end() if found else -1
-            operand = found.group() if found else ""
+            match_operand = _OPERAND.match(text, start)
+            end = match_operand.end() if match_operand else -1
+            operand = match_operand.group() if match_operand else ""
         if end <= start or _POWER.match(text, end) or "**" in operand:
             return text
         parts += [text[position : match.start()], "^{", operand, "}"]

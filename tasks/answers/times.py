@@ -1,4 +1,4 @@
-"""Times of day: 15:30, 3:30 PM, 3 o'clock, noon, 下午3点半."""
+"""Reads and compares times of day: 15:30, 3:30 PM, 3 o'clock, noon, 下午3点半."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from tasks.answers.verdicts import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Seconds since midnight; `certain` is false where it may be twelve hours later (3:30, without AM or PM)."""
+    """A time of day in seconds since midnight.
+
+    certain: false if it may be twelve hours later (3:30 without AM or PM). marked: the text can only be a time of day.
+    """
 
     seconds: int
     certain: bool
@@ -42,7 +45,7 @@ _AFTERNOON = frozenset(("afternoon", "evening", "night", "下午", "傍晚", "�
 
 
 def read_time(text: str) -> Time | None:
-    """The time of day that a canonical text spells, or None."""
+    """Return the time of day that a canonical text spells, None if it spells none."""
     if len(text) > 60:
         return None
     plain = " ".join(_TEXT.sub(r" \1", text).replace("\\", " ").split())
@@ -81,13 +84,13 @@ def _time(hour: int, minute: int, second: int, half: str, marked: bool) -> Time 
 
 
 def compare_times(a: str, b: str) -> Verdict | None:
-    """The verdict on two times of day, of which one at least can be nothing else (3:30 alone is a ratio too)."""
+    """Return the verdict on two times of day, None unless at least one can be nothing else (3:30 may be a ratio)."""
     if not any(char.isdigit() for char in a + b) and not {a.lower(), b.lower()} & _WORDS.keys():
         return None
     x, y = read_time(a), read_time(b)
     if x is None or y is None:
         marked, other = (y, a) if x is None else (x, b)
-        # 5 PM beside 5: the question may have said which
+        # 5 PM and 5: the question may have said which half of the day
         return (
             "unknown" if marked is not None and marked.marked and other.isdigit() and len(other) < 3 else None
         )

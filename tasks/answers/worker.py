@@ -1,15 +1,15 @@
-"""The processes that computer algebra runs in: `python -m tasks.answers.worker SECONDS MEGABYTES`.
+"""The process in which computer algebra runs: `python -m tasks.answers.worker SECONDS MEGABYTES`.
 
-Answers are hostile text (9^{9^9}), and sympy may take for ever or all memory. One process imports and warms
+Answers are hostile text (9^{9^9}), and sympy may never return or use all memory. One process imports and warms
 sympy (seconds) and then only forks; its child judges under a memory limit and is killed at the parent's
-deadline, so that a lost pair costs a fork and not an import. A timer of the kernel's ends the child even if
-everybody above it is gone.
+deadline, so that a lost pair costs a fork and not an import. A kernel timer ends the child even if all its parents
+have ended.
 
-Frames on stdin and stdout: four bytes of length, then JSON; never pickle. A child says {"ready": pid}; a request is
-{"id", "pairs": [[candidate, gold], ...]}; each [id, verdict] is answered at once, so that a killed child loses one
+Frames on stdin and stdout: four bytes of length, then JSON; never pickle. A child sends {"ready": pid}; a request is
+{"id", "pairs": [[candidate, gold], ...]}; each [id, verdict] is sent at once, so that a killed child loses one
 pair only.
 
-What it does not do: it is no sandbox. It parses text with math-verify's grammar and runs no program.
+It is no sandbox: it parses text with math-verify's grammar and runs no program.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from typing import Any, BinaryIO, cast
 
 MAX_FRAME = 1 << 22
 HEADER = struct.Struct(">I")
-PATIENCE = 3  # times the deadline that a child starved of the processor may take
+PATIENCE = 3  # multiple of the deadline that a child with little processor time may take
 
-_RETIRED, _BROKEN = 7, 3  # exit codes: replace me; nothing will work
-# the first use of each part of sympy loads it, and each new shape of formula makes the parser work out its
-# tables (ten times the later cost): what every child would pay again
+_RETIRED, _BROKEN = 7, 3  # exit codes: fork another child; no child can work
+# the first use of each part of sympy imports it, and each new shape of formula makes the parser build its tables (ten
+# times the later cost); without this, every child would repeat both
 _WARM = [
     ("\\sqrt{8}", "2\\sqrt{2}"), ("(x+1)^2", "x^2+2x+1"), ("x>2", "2<x"), ("x^2+1", "x^2+2"), ("(1,2)", "(1,3)"),
     ("\\sin x", "\\cos x"), ("x=5", "5"), ("\\{1,\\pi\\}", "\\{2,\\pi\\}"), ("[1,2)", "x<3"), ("2x+y=3", "y=3-2x"),
@@ -45,13 +45,14 @@ _WARM = [
 
 
 def write_frame(stream: BinaryIO, message: Any) -> None:
+    """Write one message to a stream and flush it."""
     data = json.dumps(message).encode("ascii")
     stream.write(HEADER.pack(len(data)) + data)
     stream.flush()
 
 
 def read_frame(stream: BinaryIO) -> Any:
-    """The next message of an unbuffered stream, None at its end."""
+    """Return the next message of an unbuffered stream, None at its end. Raises ValueError if it is too long."""
     header = _exactly(stream, HEADER.size)
     if len(header) < HEADER.size:
         return None
@@ -69,10 +70,10 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
 
 
 def serve(seconds: float, megabytes: int) -> int:
-    """Judge requests until the stream ends; the exit code."""
+    """Judge requests until the stream ends, and return the exit code."""
     from tasks.answers.symbolic import verdict
 
-    # math-verify or sympy may print; the pipe belongs to the frames alone
+    # math-verify and sympy may print; the pipe is for frames only
     requests = cast(BinaryIO, os.fdopen(os.dup(0), "rb", buffering=0))
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -81,24 +82,25 @@ def serve(seconds: float, megabytes: int) -> int:
     write_frame(replies, {"ready": os.getpid()})
     while (request := read_frame(requests)) is not None:
         if select.select([requests], [], [], 0)[0]:
-            continue  # the parent gave this one up: it was a dead child's
+            continue  # the parent gave this request up: it was sent to a child that died
         for candidate, gold in request["pairs"]:
-            found: str
+            judgement: str
             signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds + 2)
             try:
-                found = verdict(candidate, gold)
+                judgement = verdict(candidate, gold)
             except MemoryError:
-                found = "memory"
+                judgement = "memory"
             except RecursionError:
-                found = "unknown"
+                judgement = "unknown"
             signal.setitimer(signal.ITIMER_REAL, 0)
-            write_frame(replies, [request["id"], found])
-            if found == "memory":
-                return _RETIRED  # what an allocation failure left behind is not to be trusted
+            write_frame(replies, [request["id"], judgement])
+            if judgement == "memory":
+                return _RETIRED  # the state after a failed allocation cannot be trusted
     return 0
 
 
 def main(seconds: float, megabytes: int) -> int:
+    """Import and warm sympy, then fork a child that serves, and another whenever one has to be replaced."""
     from tasks.answers.symbolic import verdict
 
     for candidate, gold in _WARM:
@@ -111,7 +113,7 @@ def main(seconds: float, megabytes: int) -> int:
             code = _BROKEN
             try:
                 code = serve(seconds, megabytes)
-            except Exception:  # noqa: BLE001 - told on stderr and by the exit code; a fork must not return
+            except Exception:  # noqa: BLE001 - reported on stderr and by the exit code; a fork must not return
                 traceback.print_exc()
             finally:
                 os._exit(code)
