@@ -73,7 +73,7 @@ def rensa() -> Method:
 
 
 def datatrove() -> Method:
-    """Its MinHash pipeline on two workers, on words as they are between spaces (its own tokenizer would be slower)."""
+    """Run datatrove's MinHash pipeline with two workers on words between spaces (its own tokenizer would be slower)."""
     from datatrove.data import Document
     from datatrove.executor import LocalPipelineExecutor
     from datatrove.pipeline.dedup import minhash

@@ -57,8 +57,8 @@ def main() -> int:
 def measured(size: int) -> tuple[float, float, float, float, float]:
     (block,) = planted(size + NEW)
     texts = block.texts.to_pylist()
-    own = Questions.of(rows(texts[size:]))
-    _ = own.canonical, own.rouge, own.templates, own.numbers
+    new_questions = Questions.of(rows(texts[size:]))
+    _ = new_questions.canonical, new_questions.rouge, new_questions.templates, new_questions.numbers
     with tempfile.TemporaryDirectory() as folder:
         append, history = timed(lambda: History.open(Path(folder)).append(rows(texts[:size]), 1))
         index, _ = timed(lambda: segments(history, SETTINGS))
@@ -67,9 +67,9 @@ def measured(size: int) -> tuple[float, float, float, float, float]:
             runs = [timed(lambda: [step(part) for part in segments(history, SETTINGS)])[0] for _ in range(3)]
             return 1000 * statistics.median(runs)
 
-        exact = lookup(lambda part: _exact(own, [part], np.arange(NEW), [None] * NEW))
-        near = lookup(lambda part: _jaccard_pairs(own, part, SETTINGS))
-        rouge = lookup(lambda part: _rouge_pairs(own, part, SETTINGS))
+        exact = lookup(lambda part: _exact(new_questions, [part], np.arange(NEW), [None] * NEW))
+        near = lookup(lambda part: _jaccard_pairs(new_questions, part, SETTINGS))
+        rouge = lookup(lambda part: _rouge_pairs(new_questions, part, SETTINGS))
     return append, index, exact, near, rouge
 
 

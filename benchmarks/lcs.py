@@ -83,7 +83,7 @@ def main() -> int:
 LOOP, POOL = "rouge_score, plain loop", "rouge_score, processes"
 
 
-def loops(texts: list[str], kept: np.ndarray, some: int) -> list[tuple[str, float, int]]:
+def loops(texts: list[str], kept: np.ndarray, count: int) -> list[tuple[str, float, int]]:
     """(name, comparisons a second, decisions that differ) of the last candidates against the kept ones, as self-instruct does it."""
     pool = [text for text, stays in zip(texts, kept, strict=True) if stays]
     measured = []
@@ -95,13 +95,13 @@ def loops(texts: list[str], kept: np.ndarray, some: int) -> list[tuple[str, floa
                 workers = len(os.sched_getaffinity(0))
                 processes = stack.enter_context(multiprocessing.get_context("fork").Pool(workers))
                 each = functools.partial(processes.map, chunksize=256)
-            for row in range(len(texts) - some, len(texts)):
+            for row in range(len(texts) - count, len(texts)):
                 scores = list(each(functools.partial(one, texts[row]), pool))
                 wrong += (max(scores[: int(kept[:row].sum())]) <= THRESHOLD) != kept[row]
             if name == POOL:
                 processes.close()
                 processes.join()  # only what has ended is counted
-        measured.append((name, some * len(pool) / (cpu() - start), wrong))
+        measured.append((name, count * len(pool) / (cpu() - start), wrong))
     return measured
 
 

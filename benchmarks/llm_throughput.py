@@ -173,7 +173,7 @@ PYTHON_OF = {"distilabel": "MATHMILL_DISTILABEL_PYTHON", "Curator": "MATHMILL_CU
 
 
 def measure(name: str, url: str, in_flight: int, count: int) -> dict[str, float]:
-    """Runs in the client's own process; CPU and memory count its children too."""
+    """Run in the process of the client; CPU and memory include its children."""
     steps = CLIENTS[name](url, in_flight, count)
     next(steps)
     before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
@@ -197,7 +197,7 @@ def measure(name: str, url: str, in_flight: int, count: int) -> dict[str, float]
 
 
 def run(name: str, port: int, in_flight: int, count: int) -> dict[str, float] | None:
-    """None, said so, where the peer is not installed."""
+    """Return None, with a message, if the peer is not installed."""
     # -P: this folder's scripts must not shadow the packages that they measure.
     python = os.environ.get(PYTHON_OF.get(name, "")) or sys.executable
     command = [python, "-P", __file__, "--client", name, str(port), str(in_flight), str(count)]

@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def apart(size: int) -> dict[str, Any]:
-    """Each size in a process and a home of its own, so that the peak is its own."""
+    """Run each size in a separate process and home, so that the peak is that of the size."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"MATHMILL_HOME": f"{folder}/home"}
         done = subprocess.run(
@@ -110,7 +110,7 @@ def night(size: int) -> dict[str, Any]:
         return refs
 
     flows.runner.stages.Line._run = timed  # type: ignore[method-assign]
-    # of three solutions asked for, about one is taken
+    # about one of three requested solutions is kept
     config = Nightly(
         target=max(50, size // 3),
         generate=GenerateSettings(waves=1),

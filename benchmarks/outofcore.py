@@ -53,7 +53,7 @@ def main() -> int:
             later = make(folder, size)
             result = measured(folder, Path(work) / str(size), options.memory)
             gone = set(result["gone"])
-            recall, precision = (len(gone & later) / max(len(some), 1) for some in (later, gone))
+            recall, precision = (len(gone & later) / max(len(ids), 1) for ids in (later, gone))
             print(
                 f"{size:>10,}{result['seconds']:>9.1f}{result['cpu'] / size * 1e6:>12.1f}"
                 f"{result['peak'] / 2**30:>10.2f}{result['disk'] / 1e9:>9.2f}{recall:>8.4f}{precision:>11.4f}",

@@ -44,10 +44,10 @@ def planted(rows: int, block: int | None = None) -> Iterator[Block]:
         place = start + rng.permutation(count)
         # no question has two copies, so that truth needs no look at copies of copies
         foreign = min(count // 12, len(before) // 2) if before else 0
-        own = rng.choice(originals // 2, count // 4 - foreign, replace=False)
+        copied = rng.choice(originals // 2, count // 4 - foreign, replace=False)
         theirs = len(before) // 2 + rng.choice(len(before) - len(before) // 2, foreign, replace=False)
-        sources = [drawn[k] for k in own] + [before[k] for k in theirs]
-        source_rows = np.concatenate([place[own], place_before[theirs]])
+        sources = [drawn[k] for k in copied] + [before[k] for k in theirs]
+        source_rows = np.concatenate([place[copied], place_before[theirs]])
         later, copies = [], []
         for source, one, other in zip(sources, source_rows, place[originals:], strict=True):
             copy = source.copy()

@@ -89,7 +89,7 @@ def exact_search(size: int, count: int, rounds: int) -> list[str]:
 
 
 def growth(sizes: list[int]) -> list[str]:
-    """An index of each size: filled in ten nights, saved, loaded with its checksum verified, asked 2,000 times at once."""
+    """Measure an index per size: filled in ten nights, saved, loaded with its checksum verified, and queried 2,000 times at once."""
     print(f"{'questions':>10}{'add /s':>12}{'save s':>9}{'verify+load s':>15}{'top-20 /s':>11}{'peak GB':>9}")
     asking = [grown(size, clustered(2000, "queries")) for size in sizes]
     print()
@@ -121,7 +121,7 @@ def grown(size: int, queries: npt.NDArray[np.float32]) -> float:
 
 
 def approximate(size: int) -> list[str]:
-    """IVF and HNSW beside flat: what they find of the exact 20, on queries that are not in the index."""
+    """Compare IVF and HNSW with flat: the share of the exact 20 that they find, on queries that are not in the index."""
     pool, queries = clustered(size), clustered(2000, "queries")
     _, truth = nearest(pool, queries, K)
     flat = min(seconds(lambda: nearest(pool, queries, K)) for _ in range(2))
@@ -170,7 +170,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def sentences(count: int) -> list[str]:
-    """Texts of 20 to 80 words, cut from the project's own seed tasks."""
+    """Return texts of 20 to 80 words, cut from the seed problems of the project."""
     lines = (ROOT / "seeds" / "en.jsonl").read_bytes().splitlines()
     words = " ".join(f"{task['question']} {task['solution']}" for task in map(orjson.loads, lines)).split()
     rng = rng_of("benchmark", "sentences")

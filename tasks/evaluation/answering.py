@@ -28,7 +28,7 @@ ANSWERED = (
     SCHEMA.append(pa.field("answers", pa.list_(pa.string())))
     .append(pa.field("right", pa.list_(pa.bool_())))  # null: not comparable with the trusted answer
     .append(pa.field("unknown", pa.int32()))  # samples that could not be compared
-    .append(pa.field("unanswered", pa.int32()))  # samples in which no answer was found
+    .append(pa.field("unanswered", pa.int32()))  # samples without an answer
     .append(pa.field("cut", pa.int32()))  # samples that the token limit cut off
     .append(pa.field("score", pa.float64()))  # pass@1: the share of samples that are known to be right
     .append(pa.field("majority", pa.bool_()))  # maj@k: whether the most frequent answer is right

@@ -88,9 +88,8 @@ class _Places:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._next: dict[
-            str, int
-        ] = {}  # closing delimiter -> the first one at or behind the last place asked for
+        # closing delimiter -> its first position at or after the last position that was searched
+        self._next: dict[str, int] = {}
         self._braces: dict[int, int] | None = None
 
     def end(self, start: int, opening: str) -> int | None:

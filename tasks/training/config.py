@@ -20,17 +20,21 @@ class TrainError(ForPeople, ValueError):
 
 
 class Part(BaseModel):
+    """The base of all parts of the settings."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Source(Part):
+    """A dataset and its share of the training."""
+
     dataset: str = Field(
-        description="NAME, NAME@VERSION or NAME@TAG; what it stands for at the start is pinned"
+        description="NAME, NAME@VERSION or NAME@TAG; the version at the start of the run is used throughout"
     )
     weight: float | None = Field(
         None,
         gt=0,
-        description="share of the training tokens, by its part of all weights; empty: every row once",
+        description="weight of the dataset: its share of the training tokens, relative to the sum of all weights; empty: every row once",
     )
     without: dict[str, tuple[str, ...]] = Field(
         {}, description="rows to leave out, such as source: [web]; needs a weight"
@@ -44,7 +48,7 @@ class Stage(Part):
     """A further training stage, which starts from the checkpoint of the one before."""
 
     data: Data = Field(description="datasets of the stage")
-    epochs: float | None = Field(None, gt=0, description="times every row is seen")
+    epochs: float | None = Field(None, gt=0, description="number of passes over the rows")
     steps: int | None = Field(None, ge=1, description="optimizer steps, instead of epochs")
     lr: float | None = Field(None, gt=0, description="peak learning rate; empty: that of the first stage")
 
@@ -56,75 +60,90 @@ class Stage(Part):
 
 
 class Lora(Part):
+    """The settings of low-rank adapters."""
+
     rank: int = Field(16, ge=1)
     alpha: int = Field(32, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1)
-    targets: str = Field("all-linear", description="layers, as peft names them")
+    targets: str = Field("all-linear", description="target modules, as named by peft")
 
 
 class Rollout(Part):
     """The settings of sampling during training, for rft, ppo, grpo and rloo."""
 
-    samples: int = Field(4, ge=1, description="completions of a prompt")
+    samples: int = Field(4, ge=1, description="completions per prompt")
     temperature: float = Field(1.0, gt=0)
     max_new_tokens: int = Field(128, ge=1)
     sampler: str | None = Field(None, description="rft: checkpoint that samples; empty: the base")
     reward: str = Field(VERIFIER, description="verifier, or the checkpoint of a reward model")
     most_unjudged: float = Field(
-        0.5, gt=0, le=1, description="share of recent completions without a verdict above which the run stops"
+        0.5,
+        gt=0,
+        le=1,
+        description="share of recent completions without a judgement above which the run stops",
     )
     kl: float = Field(0.05, ge=0, description="weight of the divergence from the base checkpoint")
-    clip: float = Field(0.2, gt=0, description="how far a probability ratio counts")
-    passes: int = Field(2, ge=1, description="ppo: times each batch of completions is learned from")
+    clip: float = Field(0.2, gt=0, description="clip range of the probability ratio")
+    passes: int = Field(2, ge=1, description="ppo: updates per batch of completions")
     value_weight: float = Field(0.1, ge=0, description="ppo: weight of the value head's loss")
-    value_clip: float = Field(0.2, gt=0, description="ppo: how far a value may move in a batch")
+    value_clip: float = Field(0.2, gt=0, description="ppo: clip range of the values")
     discount: float = Field(1.0, gt=0, le=1, description="ppo: gamma")
     trace: float = Field(0.95, ge=0, le=1, description="ppo: lambda of the advantages (GAE)")
 
 
 class Train(Part):
-    """One training run. With one GPU or none everything runs in this process."""
+    """The settings of one training run. With one GPU or none, everything runs in this process."""
 
-    method: str = Field("sft", description="file of tasks/training/methods/")
+    method: str = Field("sft", description="training method: a file of tasks/training/methods/")
     base: str = Field(
         FRESH,
-        description="checkpoint folder or hub name; student: a fresh small one with a tokenizer of the data",
+        description="checkpoint folder or hub name; student: an untrained small student with a tokenizer built from the data",
     )
     data: Data = Field((Source(dataset="math-sft"),), description="datasets and their weights")
     epochs: float | None = Field(
-        None, gt=0, description="times every row is seen; 3 where steps is empty too"
+        None, gt=0, description="number of passes over the rows; 3 if steps is empty too"
     )
     steps: int | None = Field(None, ge=1, description="optimizer steps, instead of epochs")
-    then: tuple[Stage, ...] = Field((), description="further stages")
-    batch: int = Field(
-        64, ge=1, description="rows a step, over all devices; packed: blocks of `length` tokens"
+    then: tuple[Stage, ...] = Field(
+        (), description="further training stages, each on the checkpoint of the one before"
     )
-    micro_batch: int | None = Field(None, ge=1, description="of them a device at a time; empty: all")
-    length: int = Field(1024, ge=16, description="tokens of a row at most, and of a packed block")
-    packing: bool = Field(True, description="several rows in a block, each blind to the others")
-    loss_weights: bool = Field(True, description="weigh each row's loss by its loss_weight")
+    batch: int = Field(
+        64, ge=1, description="rows per step over all devices; with packing: blocks of `length` tokens"
+    )
+    micro_batch: int | None = Field(
+        None, ge=1, description="rows or blocks per device and forward pass; empty: all"
+    )
+    length: int = Field(1024, ge=16, description="largest number of tokens of a row and of a packed block")
+    packing: bool = Field(
+        True, description="pack several rows into a block; they do not attend to each other"
+    )
+    loss_weights: bool = Field(True, description="multiply the loss of each row by its loss_weight")
     lr: float = Field(2e-5, gt=0, description="peak learning rate (AdamW, cosine)")
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the rate rises")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
     weight_decay: float = Field(0.0, ge=0)
-    clip_norm: float = Field(1.0, ge=0, description="largest norm of the gradient; 0: any")
-    beta: float = Field(0.1, gt=0, description="dpo: strength of the reference")
+    clip_norm: float = Field(1.0, ge=0, description="largest norm of the gradient; 0: no limit")
+    beta: float = Field(0.1, gt=0, description="dpo: strength of the reference model")
     reference: str | None = Field(
         None, description="cpt: checkpoint whose excess loss selects tokens (Rho-1); empty: all tokens"
     )
     keep_tokens: float = Field(0.6, gt=0, le=1, description="cpt with a reference: share of tokens learned")
     rollout: Folded[Rollout] = Field(
-        Rollout(), description="what is sampled while training, in rft, ppo, grpo and rloo"
+        Rollout(), description="sampling during training, in rft, ppo, grpo and rloo"
     )
-    lora: Lora | None = Field(None, description="train adapters only; the checkpoint has them merged")
-    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the GPU has it")
-    checkpointing: bool = Field(False, description="compute activations twice instead of keeping them")
-    processes: int = Field(1, ge=1, description="processes, a GPU each where there are GPUs (accelerate)")
+    lora: Lora | None = Field(None, description="train adapters only; they are merged into the checkpoint")
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        "auto", description="auto: bf16 if the GPU supports it"
+    )
+    checkpointing: bool = Field(False, description="recompute activations instead of storing them")
+    processes: int = Field(
+        1, ge=1, description="number of processes, each with one GPU if there are GPUs (accelerate)"
+    )
     sharding: Literal["none", "fsdp"] = Field(
-        "none", description="fsdp: weights shared out over the processes"
+        "none", description="fsdp: shard the weights over the processes"
     )
     save_every: int | None = Field(None, ge=1, description="steps between checkpoints to resume from")
     log_every: int = Field(10, ge=1, description="steps between points of the curves")
-    seed: int = Field(0, description="same seed, same data, same machine, same weights")
+    seed: int = Field(0, description="random seed; with the same data and machine it gives the same weights")
 
     @field_validator("method")
     @classmethod

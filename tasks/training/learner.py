@@ -55,7 +55,7 @@ class Learner:
             )
         end = [int(self.tokenizer.eos_token_id)]
         prompt_ids = [completer.encode(prompt) for prompt in prompts for _ in range(rollout.samples)]
-        completions = [one for some in drawn for one in some]
+        completions = [completion for samples in drawn for completion in samples]
         tokens = [[*one.tokens, *(end if one.ended else [])] for one in completions]
         batch = Completed.of(prompt_ids, tokens, self.tokenizer.pad_token_id, self.device)
         return [one.text for one in completions], batch

@@ -113,7 +113,7 @@ def _three(values: Values, zh: bool) -> Worked:
     parts = [
         _determinant([[*row[:column], row[3], *row[column + 1 : 3]] for row in rows]) for column in range(3)
     ]
-    found = [Fraction(part, whole) for part in parts]
+    roots = [Fraction(part, whole) for part in parts]
     steps = [
         f"用克拉默法则。系数行列式 D = {_expanded([row[:3] for row in rows])} = {whole}。"
         if zh
@@ -122,7 +122,7 @@ def _three(values: Values, zh: bool) -> Worked:
     for column, letter in enumerate("xyz"):
         swapped = [[*row[:column], row[3], *row[column + 1 : 3]] for row in rows]
         value = f"{_expanded(swapped)} = {parts[column]}"
-        ratio = f"{letter} = {parts[column]} / {plain(whole)} = {found[column]}"
+        ratio = f"{letter} = {parts[column]} / {plain(whole)} = {roots[column]}"
         steps.append(
             f"把 {letter} 的系数换成右边的数：{value}，所以 {ratio}。"
             if zh
@@ -134,7 +134,7 @@ def _three(values: Values, zh: bool) -> Worked:
         f"found = solve([{equations}], [x, y, z])\n"
         "print('(' + ', '.join(latex(found[letter]) for letter in (x, y, z)) + ')')"
     )
-    return Worked("(" + ", ".join(fraction(value) for value in found) + ")", tuple(steps), program)
+    return Worked("(" + ", ".join(fraction(value) for value in roots) + ")", tuple(steps), program)
 
 
 def _expanded(rows: list[list[int]]) -> str:

@@ -95,7 +95,7 @@ def work(values: Values, language: str) -> Worked:
         return _equation(values, a, steps)
     m, n = int(values["m"]), int(values["n"])
     if form == 1:
-        found = []
+        logarithms = []
         for base, number in ((a, m), (int(values["b"]), n)):
             value = _power(number, base)
             if value is None:
@@ -107,11 +107,11 @@ def work(values: Values, language: str) -> Worked:
                 f"As {powers}, the logarithm of {number} to the base {base} is {value}.",
                 f"因为 {powers}，所以以 {base} 为底 {number} 的对数是 {value}。",
             )
-            found.append(value)
-        line = f"{found[0]} + {found[1]} = {sum(found)}"
+            logarithms.append(value)
+        line = f"{logarithms[0]} + {logarithms[1]} = {sum(logarithms)}"
         steps.say(f"The sum is {line}.", f"和：{line}。")
         program = f"from sympy import log, simplify\nprint(simplify(log({m}, {a}) + log({n}, {values['b']})))"
-        return Worked(fraction(sum(found, Fraction(0))), steps.all(), program)
+        return Worked(fraction(sum(logarithms, Fraction(0))), steps.all(), program)
     q = int(values["q"])
     require(m * n % q == 0 and m * n > q, "no whole number under one logarithm")
     inside = m * n // q

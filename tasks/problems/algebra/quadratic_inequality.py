@@ -57,12 +57,12 @@ def draw(rng: random.Random, level: int) -> Values:
 
 
 def work(values: Values, language: str) -> Worked:
-    found = coefficients(values["p"])
+    factors = coefficients(values["p"])
     require(
-        len(found) == 3 and found[0] > 0 and max(map(abs, found)) <= 10**4,
+        len(factors) == 3 and factors[0] > 0 and max(map(abs, factors)) <= 10**4,
         "not a parabola that opens upwards",
     )
-    a, b, c = found
+    a, b, c = factors
     square = b * b - 4 * a * c
     require(square > 0, "no two real roots")
     steps = Steps(language)

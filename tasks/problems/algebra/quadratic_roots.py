@@ -56,11 +56,11 @@ def draw(rng: random.Random, level: int) -> Values:
 
 def work(values: Values, language: str) -> Worked:
     zh = language == "zh"
-    found = coefficients(values["p"])
-    require(len(found) == 3, "no quadratic")
-    a, b, c = found
+    factors = coefficients(values["p"])
+    require(len(factors) == 3, "no quadratic")
+    a, b, c = factors
     require(
-        a > 0 and max(map(abs, found)) <= 10**4,
+        a > 0 and max(map(abs, factors)) <= 10**4,
         "a leading coefficient that is not positive, or large numbers",
     )
     square = b * b - 4 * a * c

@@ -62,12 +62,12 @@ def draw(rng: random.Random, level: int) -> Values:
 
 def _divided(p: list[int], a: int) -> list[int]:
     """The quotient of a polynomial by x - a (Horner); Unworkable unless a is a root."""
-    found, carry = [], 0
+    quotient, carry = [], 0
     for factor in p:
         carry = carry * a + factor
-        found.append(carry)
-    require(found.pop() == 0 and bool(found), f"{a} is not a root")
-    return found
+        quotient.append(carry)
+    require(quotient.pop() == 0 and bool(quotient), f"{a} is not a root")
+    return quotient
 
 
 def work(values: Values, language: str) -> Worked:

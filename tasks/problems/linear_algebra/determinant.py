@@ -88,7 +88,7 @@ def _minor(first: list[int], second: list[int]) -> tuple[str, int]:
 def _minors(rows: list[list[int]], zh: bool) -> tuple[list[int], list[str]]:
     """The three minors of the first row, each with its step."""
     require(len(rows) == 2 and len(rows[0]) == 3, "not two rows of three")
-    found, steps = [], []
+    minors, steps = [], []
     for column in range(3):
         first, second = ([cell for place, cell in enumerate(row) if place != column] for row in rows)
         line, value = _minor(first, second)
@@ -97,8 +97,8 @@ def _minors(rows: list[list[int]], zh: bool) -> tuple[list[int], list[str]]:
             if zh
             else f"Minor of entry {column + 1} of the first row: {line}."
         )
-        found.append(value)
-    return found, steps
+        minors.append(value)
+    return minors, steps
 
 
 def _singular(a: int, b: int, rows: list[list[int]], zh: bool) -> Worked:

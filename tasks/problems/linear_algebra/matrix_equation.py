@@ -115,7 +115,7 @@ def _equation(a: list[list[int]], b: list[list[int]], steps: Steps, program: str
         f"The inverse is 1/{plain(below)} times ${matrix(adjugate)}$.",
         f"逆矩阵为 1/{plain(below)} 乘以 ${matrix(adjugate)}$。",
     )
-    found: list[list[Fraction]] = []
+    solved_rows: list[list[Fraction]] = []
     for i in range(2):
         lines, row = [], []
         for j in range(2):
@@ -123,6 +123,6 @@ def _equation(a: list[list[int]], b: list[list[int]], steps: Steps, program: str
             row.append(Fraction(top, below))
             sums = " + ".join(f"{plain(adjugate[i][k])} * {plain(b[k][j])}" for k in range(2))
             lines.append(f"({sums}) / {plain(below)} = {row[-1]}")
-        found.append(row)
+        solved_rows.append(row)
         steps.say(f"Row {i + 1} of X: {'; '.join(lines)}.", f"X 的第 {i + 1} 行：{'；'.join(lines)}。")
-    return Worked(matrix(found), steps.all(), program)
+    return Worked(matrix(solved_rows), steps.all(), program)

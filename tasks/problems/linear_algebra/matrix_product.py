@@ -49,12 +49,12 @@ def work(values: Values, language: str) -> Worked:
     )
     product = []
     for number, row in enumerate(m, start=1):
-        found, lines = [], []
+        row_of_product, lines = [], []
         for column in zip(*n, strict=True):
-            found.append(sum(x * y for x, y in zip(row, column, strict=True)))
+            row_of_product.append(sum(x * y for x, y in zip(row, column, strict=True)))
             sums = " + ".join(f"{plain(x)} * {plain(y)}" for x, y in zip(row, column, strict=True))
-            lines.append(f"{sums} = {found[-1]}")
-        product.append(found)
+            lines.append(f"{sums} = {row_of_product[-1]}")
+        product.append(row_of_product)
         steps.say(f"Row {number}: {'; '.join(lines)}.", f"第 {number} 行：{'；'.join(lines)}。")
     program = f"from sympy import Matrix, latex\nprint(latex(Matrix({m}) * Matrix({n})))"
     return Worked(matrix(product), steps.all(), program)

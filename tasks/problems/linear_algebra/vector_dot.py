@@ -94,8 +94,8 @@ def work(values: Values, language: str) -> Worked:
     steps.say(f"The squared length of the second vector is {line}.", f"第二个向量的模的平方：{line}。")
     factor = Fraction(dot, square)
     steps.say(f"The factor is {dot} / {square} = {factor}.", f"系数：{dot} / {square} = {factor}。")
-    found = [factor * y for y in v]
-    lines = [f"{plain(factor)} * {plain(y)} = {z}" for y, z in zip(v, found, strict=True)]
+    projection = [factor * y for y in v]
+    lines = [f"{plain(factor)} * {plain(y)} = {z}" for y, z in zip(v, projection, strict=True)]
     steps.say(f"The components are {'; '.join(lines)}.", f"各分量：{'；'.join(lines)}。")
     program = f"from sympy import Matrix, latex\nu, v = Matrix({u}), Matrix({v})\nfound = v * (u.dot(v) / v.dot(v))\nprint('(' + ', '.join(latex(x) for x in found) + ')')"
-    return Worked("(" + ", ".join(fraction(x) for x in found) + ")", steps.all(), program)
+    return Worked("(" + ", ".join(fraction(x) for x in projection) + ")", steps.all(), program)

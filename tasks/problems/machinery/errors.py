@@ -1,4 +1,4 @@
-"""The error of values without an exact answer. It is a file of its own since both slots and notation raise it."""
+"""The error of values without an exact answer. It has its own file since both slots and notation raise it."""
 
 from __future__ import annotations
 

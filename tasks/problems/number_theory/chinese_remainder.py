@@ -69,15 +69,15 @@ def work(values: Values, language: str) -> Worked:
     x, period = rests[0], moduli[0]
     for rest, modulus in zip(rests[1:], moduli[1:], strict=True):
         times = (rest - x) * pow(period, -1, modulus) % modulus
-        found = x + period * times
+        merged = x + period * times
         steps.say(
             f"Write x = {x} + {period}t. The smallest t >= 0 for which x leaves {rest} on division by {modulus} is t = {times}.",
             f"设 x = {x} + {period}t。使 x 除以 {modulus} 余 {rest} 的最小非负整数 t 为 {times}。",
         )
-        line = f"{x} + {period} * {times} = {found}"
-        check = f"{found} = {found // modulus} * {modulus} + {rest}"
+        line = f"{x} + {period} * {times} = {merged}"
+        check = f"{merged} = {merged // modulus} * {modulus} + {rest}"
         steps.say(f"That gives {line}, and indeed {check}.", f"得 {line}，验证：{check}。")
-        x, period = found, period * modulus
+        x, period = merged, period * modulus
     if x == 0:
         x = period
         steps.say(
