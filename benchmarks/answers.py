@@ -26,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="every fifth pair")
     step = 5 if parser.parse_args().quick else 1
-    logging.disable(logging.WARNING)  # math-verify tells of every timeout
+    logging.disable(logging.WARNING)  # math-verify logs every timeout
     total: Counter[str] = Counter()
     print(
         f"{'kind':20} {'equal':>6} {'differ':>6} {'missed':>7} {'unknown':>8} {'false':>6}   math-verify: missed false"

@@ -36,7 +36,7 @@ def sketch() -> Method:
 
 
 def datasketch() -> Method:
-    """As its documentation has it: one MinHash a text by update_batch, MinHashLSH, query before insert."""
+    """Run datasketch as documented: one MinHash per text by update_batch, then MinHashLSH, query before insert."""
     from datasketch import MinHash, MinHashLSH
 
     def run(texts: list[str]) -> list[int]:
@@ -55,7 +55,7 @@ def datasketch() -> Method:
 
 
 def rensa() -> Method:
-    """Its deduplicator, given the shingles of a block of texts at a time."""
+    """Run rensa's deduplicator on the shingles of one block of texts at a time."""
     from rensa import RMinHash, RMinHashDeduplicator
 
     def run(texts: list[str]) -> list[int]:

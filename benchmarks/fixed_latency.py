@@ -36,10 +36,10 @@ REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %
 
 
 class Server(asyncio.Protocol):
-    """Answers each request LATENCY seconds after its last byte; nothing else."""
+    """Answers each request LATENCY seconds after its last byte."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's are not its subclasses
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transports are no subclasses of it
         self.buffer = b""
 
     def data_received(self, data: bytes) -> None:
@@ -53,7 +53,7 @@ class Server(asyncio.Protocol):
             asyncio.get_running_loop().call_later(LATENCY, self.reply)
 
     def reply(self) -> None:
-        if not self.transport.is_closing():  # the client may have gone
+        if not self.transport.is_closing():  # the client may have disconnected
             self.transport.write(REPLY)
 
 
@@ -65,7 +65,7 @@ async def serve() -> None:
 
 @contextmanager
 def served() -> Iterator[int]:
-    """The port of a server of the latency that the environment says."""
+    """Start a server with the latency that the environment sets, and yield its port."""
     command = [sys.executable, __file__]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

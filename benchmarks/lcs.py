@@ -84,7 +84,8 @@ LOOP, POOL = "rouge_score, plain loop", "rouge_score, processes"
 
 
 def loops(texts: list[str], kept: np.ndarray, count: int) -> list[tuple[str, float, int]]:
-    """(name, comparisons a second, decisions that differ) of the last candidates against the kept ones, as self-instruct does it."""
+    """Return (name, comparisons per second, differing decisions) of the loops of self-instruct, which compare the last `count`
+    candidates with the kept ones."""
     pool = [text for text, stays in zip(texts, kept, strict=True) if stays]
     measured = []
     for name in (LOOP, POOL):
@@ -100,7 +101,7 @@ def loops(texts: list[str], kept: np.ndarray, count: int) -> list[tuple[str, flo
                 wrong += (max(scores[: int(kept[:row].sum())]) <= THRESHOLD) != kept[row]
             if name == POOL:
                 processes.close()
-                processes.join()  # only what has ended is counted
+                processes.join()  # the CPU time of children is counted only after they have ended
         measured.append((name, count * len(pool) / (cpu() - start), wrong))
     return measured
 
@@ -110,7 +111,7 @@ def one(text: str, other: str) -> float:
 
 
 def scan(texts: list[str]) -> np.ndarray:
-    """Each candidate against everything kept, by RapidFuzz on token sequences, on all cores."""
+    """Compare each candidate with everything kept, by RapidFuzz on token sequences, on all cores."""
     numbers: dict[str, int] = {}
     coded = [
         "".join(chr(0x10000 + numbers.setdefault(word, len(numbers))) for word in text.split())
@@ -158,13 +159,13 @@ def timed(work: Callable[[], object]) -> tuple[float, object]:
 
 
 def cpu() -> float:
-    """Seconds that this process, its threads and its ended children computed."""
+    """Return the CPU seconds of this process, its threads and its ended children."""
     usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in usage)
 
 
 def questions(count: int) -> list[str]:
-    """Questions of 10 to 40 words; one in five is an earlier one with one to eight words changed."""
+    """Return questions of 10 to 40 words; one in five is an earlier one with one to eight words changed."""
     rng = np.random.default_rng(rng_of("benchmark", "lcs", count).getrandbits(32))
     likely = 1 / np.arange(1, WORDS + 1)
     likely /= likely.sum()

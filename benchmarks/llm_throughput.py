@@ -68,7 +68,7 @@ def engine_slow_start(url: str, in_flight: int, count: int) -> Iterator[Any]:
 def gathered(
     ask: Callable[[Any, int], Any], open_: Callable[[str], Any]
 ) -> Callable[[str, int, int], Iterator[Any]]:
-    """A peer that keeps `in_flight` workers busy in one event loop."""
+    """Run a peer that keeps `in_flight` workers busy in one event loop."""
 
     def client(url: str, in_flight: int, count: int) -> Iterator[Any]:
         import uvloop
@@ -142,7 +142,7 @@ def distilabel(url: str, in_flight: int, count: int) -> Iterator[Any]:
 def curator(url: str, in_flight: int, count: int) -> Iterator[Any]:
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"CURATOR_CACHE_DIR": folder, "CURATOR_DISABLE_CACHE": "1", "TELEMETRY_ENABLED": "0"}
-        # its tokenizer's file comes with litellm, which it needs anyway; without this it is loaded from the network
+        # the tokenizer file comes with litellm, a requirement of Curator; without this setting it is loaded from the network
         litellm = importlib.util.find_spec("litellm")
         assert litellm is not None
         assert litellm.origin is not None
@@ -168,7 +168,7 @@ CLIENTS: dict[str, Callable[[str, int, int], Iterator[Any]]] = {
     "distilabel": distilabel,
     "Curator": curator,
 }
-# their pins are their own
+# these peers pin versions that conflict with those of this project
 PYTHON_OF = {"distilabel": "MATHMILL_DISTILABEL_PYTHON", "Curator": "MATHMILL_CURATOR_PYTHON"}
 
 
@@ -198,7 +198,7 @@ def measure(name: str, url: str, in_flight: int, count: int) -> dict[str, float]
 
 def run(name: str, port: int, in_flight: int, count: int) -> dict[str, float] | None:
     """Return None, with a message, if the peer is not installed."""
-    # -P: this folder's scripts must not shadow the packages that they measure.
+    # -P: the scripts of this folder must not shadow the packages that they measure
     python = os.environ.get(PYTHON_OF.get(name, "")) or sys.executable
     command = [python, "-P", __file__, "--client", name, str(port), str(in_flight), str(count)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

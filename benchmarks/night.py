@@ -77,7 +77,7 @@ def apart(size: int) -> dict[str, Any]:
 
 
 def night(size: int) -> dict[str, Any]:
-    """One night of about `size` candidates, timed by stage; then one cheap stage over its shards both ways."""
+    """Run one night of about `size` candidates, timed per stage, and then one cheap stage over its shards in both ways."""
     from flows.runner.environment import arrange
     from flows.settings import load_settings
 
@@ -93,7 +93,7 @@ def night(size: int) -> dict[str, Any]:
 
     @flow
     def nothing() -> None:
-        """Starts Prefect's server for this process."""
+        """Start Prefect's server for this process."""
 
     nothing()
     spent: dict[str, list[float]] = {}
@@ -135,7 +135,7 @@ def night(size: int) -> dict[str, Any]:
 
 
 def both_ways(tools: Any, runs: int) -> tuple[float, float]:
-    """Seconds of so many shards through a stage that does next to nothing: as task runs, and called directly."""
+    """Return the seconds of a nearly empty stage over the shards, as task runs and as direct calls."""
     from concurrent.futures import ThreadPoolExecutor
 
     from prefect import flow

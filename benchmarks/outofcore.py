@@ -72,7 +72,7 @@ def main() -> int:
 
 
 def make(folder: Path, rows: int) -> set[int]:
-    """The questions as Parquet files of a block each; the rows that are like an earlier one."""
+    """Write the questions as one Parquet file per block; return the rows that are similar to an earlier one."""
     record = folder / "later.json"
     if not record.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,8 +18,8 @@ I64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows start to before start + len(texts); `later` are those whose Jaccard similarity of 3-grams with an earlier row is 0.7
-    or more, computed on plain Python sets."""
+    """The rows from `start` to start + len(texts) - 1. `later` are the rows whose Jaccard similarity of 3-grams with an earlier
+    row is at least 0.7, computed on plain Python sets."""
 
     start: int
     texts: pa.Array
@@ -27,9 +27,9 @@ class Block:
 
 
 def planted(rows: int, block: int | None = None) -> Iterator[Block]:
-    """Blocks of questions; a third of a block's copies are of questions of the block before it."""
+    """Yield blocks of questions. A third of the copies of a block are of questions of the block before it."""
     vocabulary = _vocabulary()
-    # the frequency of words falls as in language
+    # word frequencies follow Zipf's law, as in natural language
     likely = 1 / np.arange(1, WORDS + 1)
     likely /= likely.sum()
     size = block or rows
@@ -42,7 +42,7 @@ def planted(rows: int, block: int | None = None) -> Iterator[Block]:
         lengths = rng.integers(12, 46, originals)
         drawn = np.split(rng.choice(WORDS, int(lengths.sum()), p=likely), np.cumsum(lengths)[:-1])
         place = start + rng.permutation(count)
-        # no question has two copies, so that truth needs no look at copies of copies
+        # no question has two copies, so that copies need not be compared with each other
         foreign = min(count // 12, len(before) // 2) if before else 0
         copied = rng.choice(originals // 2, count // 4 - foreign, replace=False)
         theirs = len(before) // 2 + rng.choice(len(before) - len(before) // 2, foreign, replace=False)

@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def stored(home: Path, count: int) -> None:
-    """A night's candidates, and the version that it published (the first tenth of them)."""
+    """Write the candidates of a night, and publish the first tenth of them as a version."""
     from storage.datasets.store import Store
 
     store = Store(home)
@@ -78,7 +78,7 @@ def rebuilt() -> tuple[float, str]:
 
     @flow
     def morning() -> None:
-        """Starts Prefect's server for this process, and finishes the night: its report, its history."""
+        """Start Prefect's server for this process, and finish the night with its report and its history."""
         with opened(load_settings()) as tools:
             finish(tools, tools.store.resolve("math-sft"))
 

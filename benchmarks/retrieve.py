@@ -77,7 +77,7 @@ def exact_search(size: int, count: int, rounds: int) -> list[str]:
 
     ours, theirs, ratio = compare(lambda: neighbours(index, queries, K), small_calls, rounds)
     scores, expected = neighbours(index, queries, K)[0], np.concatenate(small_calls())
-    # by score, since two ways of multiplying may order equals differently
+    # compared by score, since the order of equal scores may differ
     recall = float(np.mean(scores >= expected[:, -1:] - 1e-5))
     print(f"{f'top {K} of {size:,}':<24}{'queries/s':>14}\n{'in large blocks':<24}{count / ours:>14.0f}")
     print(f"{'in calls of 200':<24}{count / theirs:>14.0f}\nrecall {recall:.4f}\n")
@@ -101,7 +101,7 @@ def growth(sizes: list[int]) -> list[str]:
 
 
 def grown(size: int, queries: npt.NDArray[np.float32]) -> float:
-    """Seconds of the queries."""
+    """Return the seconds of the queries."""
     pool = clustered(size)
     index = VectorIndex(pool.shape[1], IndexSettings(flat_up_to=size))
     start = time.perf_counter()
@@ -157,7 +157,7 @@ def found_by(
 def compare(
     ours: Callable[[], object], theirs: Callable[[], object], rounds: int
 ) -> tuple[float, float, float]:
-    """Median seconds of both, run in turn, and the median of their ratios."""
+    """Run both alternately; return the median seconds of each and the median of the ratios."""
     times = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
     mine, other = (statistics.median(column) for column in zip(*times, strict=True))
     return mine, other, statistics.median(b / a for a, b in times)
@@ -179,7 +179,7 @@ def sentences(count: int) -> list[str]:
 
 
 def clustered(count: int, name: str = "pool") -> npt.NDArray[np.float32]:
-    """Unit vectors around shared centres, as questions lie around topics; shape (count, 384)."""
+    """Return unit vectors around shared centres, like questions around topics, of shape (count, 384)."""
     centres = np.random.default_rng(1).standard_normal((2000, 384), dtype=np.float32)
     rng = np.random.default_rng(rng_of("benchmark", name).getrandbits(32))
     vectors = rng.standard_normal((count, 384), dtype=np.float32)

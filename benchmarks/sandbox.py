@@ -78,7 +78,7 @@ def line(name: str, rates: dict[str, list[float]], peer: str, target: float) -> 
 
 
 def measured(ways: dict[str, tuple[Run, int]], rounds: int) -> dict[str, list[float]]:
-    """Programs/s of each way in each round, the ways in turn; every answer is checked."""
+    """Return the programs per second of each way and round. The ways alternate, and every answer is checked."""
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds):
         for name, (run, count) in ways.items():
@@ -93,7 +93,7 @@ def measured(ways: dict[str, tuple[Run, int]], rounds: int) -> dict[str, list[fl
 
 
 def chains(count: int, number: int) -> Iterator[tuple[str, str]]:
-    """(program, answer) pairs of a round: priced chains of arithmetic, one in five an equation."""
+    """Return the (program, answer) pairs of a round: chains of arithmetic about prices; one in five is an equation."""
     rng = rng_of("benchmark sandbox", number)
     for index in range(count):
         price, buyers, days = (rng.randint(2, 99) for _ in range(3))
@@ -131,14 +131,14 @@ def printed(command: list[str]) -> str | None:
 
 
 def execute(program: str) -> str | None:
-    """What ToRA's pool does: exec in the worker, the last line printed."""
+    """Run a program as ToRA's pool does: exec in the worker, and the last printed line is the answer."""
     with contextlib.redirect_stdout(io.StringIO()) as out:
         exec(program, {})
     return out.getvalue().strip() or None
 
 
 def lost_under_load(box: Sandbox, count: int) -> tuple[int, int]:
-    """Good programs that did not get their answer while LOAD processes spin; and of how many."""
+    """Return how many good programs got no answer while LOAD processes kept the machine busy, and how many were run."""
     programs, answers = zip(*chains(count, -1), strict=True)
     spin = [sys.executable, "-S", "-c", "while True: pass"]
     with contextlib.ExitStack() as stack:

@@ -124,7 +124,7 @@ def append(store: Store) -> None:
 
 
 def rows(count: int, seed: int) -> pa.Table:
-    """Rows as long as GSM8K's (a question of 235 characters, a solution of 290), all different."""
+    """Return different rows of the length of GSM8K's: questions of 235 characters, solutions of 290."""
     rng = np.random.default_rng(seed)
 
     def text(words: int) -> pa.Array:

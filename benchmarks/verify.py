@@ -32,7 +32,7 @@ TARGETS = {"GSM8K": 25.0, "MATH": 8.0}
 
 Pair = tuple[str, str]
 
-# disagreements that are math-verify's (tests/tasks/answers/test_faults.py proves each)
+# disagreements in which math-verify is wrong (tests/tasks/answers/test_faults.py shows each)
 FAULTS = {
     "percent of a decimal": re.compile(r"\d\.\d+\s*\\?%"),
     "markdown": re.compile(r"\*\*|__"),
@@ -65,7 +65,7 @@ def measured(name: str, outputs: list[Pair], judge: Judge, rounds: int) -> list[
     extracted = [(extract(text), gold) for text, gold in outputs]
     extraction = time.perf_counter() - start
     pairs = [(hit.answer, gold) for hit, gold in extracted if hit is not None]
-    judge.equal([("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}")])  # needs the worker, and so starts it
+    judge.equal([("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}")])  # starts the worker
     ours, theirs, ratios = [], [], []
     for _ in range(rounds):
         ours.append(timed(lambda: judge.equal(pairs)))

@@ -1,4 +1,4 @@
-"""Forms on completions of every kind, and the whole stage: gold answers score 1, wrong ones 0."""
+"""The forms on completions of every kind, and the whole stage: gold answers score 1 and wrong ones 0."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ def test_forms(
     form: str, item: dict[str, Any], text: str, answer: str | None, right: bool | None, judge: Judge
 ) -> None:
     ours = module("tasks.evaluation.forms", form)
-    found = ours.answers([item], [text], cut=[False], judge=judge, sandbox=None)
-    assert found == [answer]
-    assert ours.right([item], found, judge=judge) == [right]
+    extracted = ours.answers([item], [text], cut=[False], judge=judge, sandbox=None)
+    assert extracted == [answer]
+    assert ours.right([item], extracted, judge=judge) == [right]
 
 
 VALUE = {"question": "Which?", "language": "en", "options": ["85.71", "1", "600/7"], "reference": "600/7"}
@@ -156,7 +156,7 @@ def test_a_program_that_the_cap_of_tokens_cut_off_is_not_run(judge: Judge, sandb
 
 
 class Scripted:
-    """A model that says what the script has for the question that it is asked."""
+    """A model that answers each question by a script."""
 
     def __init__(self, script: Callable[[str, int], str]) -> None:
         self.script = script
@@ -181,7 +181,7 @@ class Scripted:
 
 @pytest.fixture
 def ask(tmp_path: Path, judge: Judge) -> Any:
-    """Answers items by a script; returns the answered table."""
+    """Answer items by a script and return the answered table."""
     ledger = Ledger.open(str(tmp_path / "ledger.sqlite"))
 
     def answered(
@@ -242,11 +242,11 @@ def test_samples_give_pass_at_one_and_a_vote(ask: Any, tmp_path: Path) -> None:
         seen[number(text)] = seen.get(number(text), 0) + 1
         return f"\\boxed{{{number(text) + (100 if seen[number(text)] != 2 else 7)}}}"
 
-    found = ask(items, script, samples=3, temperature=0.7)
-    assert found.column("score").to_pylist() == pytest.approx([2 / 3] * 5)
-    assert found.column("majority").to_pylist() == [True] * 5
+    answered = ask(items, script, samples=3, temperature=0.7)
+    assert answered.column("score").to_pylist() == pytest.approx([2 / 3] * 5)
+    assert answered.column("majority").to_pylist() == [True] * 5
     assert len({asked["seed"] for asked in ask.asked}) == 15
-    (one,) = score(found, ["benchmark"])
+    (one,) = score(answered, ["benchmark"])
     assert (one.items, one.samples, one.majority) == (5, 3, 1.0)
     assert as_record(one)["name"] == "gsm8k_test"
 
@@ -257,12 +257,12 @@ def test_unknown_is_counted_beside_the_score(ask: Any, tmp_path: Path) -> None:
     file.write_text(
         "\n".join(json.dumps({"question": f"What is {i} + 100?", "answer": "600/7"}) for i in range(4))
     )
-    said = ["\\boxed{600/7}", "\\boxed{85}", "\\boxed{85.71}", ""]
-    found = ask(load([file]), lambda text, _: said[number(text)])
-    assert found.column("right").to_pylist() == [[True], [False], [None], [False]]
-    assert found.column("unknown").to_pylist() == [0, 0, 1, 0]
-    assert found.column("score").to_pylist() == [1.0, 0.0, 0.0, 0.0]
-    (one,) = score(found, ["benchmark"])
+    replies = ["\\boxed{600/7}", "\\boxed{85}", "\\boxed{85.71}", ""]
+    answered = ask(load([file]), lambda text, _: replies[number(text)])
+    assert answered.column("right").to_pylist() == [[True], [False], [None], [False]]
+    assert answered.column("unknown").to_pylist() == [0, 0, 1, 0]
+    assert answered.column("score").to_pylist() == [1.0, 0.0, 0.0, 0.0]
+    (one,) = score(answered, ["benchmark"])
     assert (one.items, one.score, one.failed, one.unknown) == (4, 0.25, 0, 1)
     record = {"model": "student", "baseline": None, "scores": {"student": [as_record(one)]}}
     headings, (cells,) = rows_of(record, "benchmark")
@@ -284,7 +284,7 @@ def test_the_question_alone_where_it_is_asked_bare(ask: Any, tmp_path: Path) -> 
 
 def test_programs_run_in_the_sandbox(ask: Any, tmp_path: Path, sandbox: Sandbox) -> None:
     items = as_form(items_of(tmp_path, 3), "program")
-    found = ask(items, lambda text, _: f"```python\nprint({number(text)} + 100)\n```", sandbox=sandbox)
-    assert found.column("score").to_pylist() == [1.0] * 3
+    answered = ask(items, lambda text, _: f"```python\nprint({number(text)} + 100)\n```", sandbox=sandbox)
+    assert answered.column("score").to_pylist() == [1.0] * 3
     with pytest.raises(ValueError, match="needs a sandbox"):
         ask(items, lambda text, _: "```python\nprint(1)\n```", max_tokens=9)

@@ -1,4 +1,4 @@
-"""Records of each convention as items, and the shared benchmark files where they are at hand."""
+"""Records of each convention are read as items, and so are the shared benchmark files if they exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statistics against hand computations, and their error rates against simulations whose truth is known."""
+"""The statistics equal hand computations, and their error rates hold in simulations with a known truth."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_shares_of_several_samples_are_tested_by_permutation() -> None:
 
 
 def test_seeds_count_as_much_as_items() -> None:
-    """Every item is better by the same under one seed and worse under the other: nothing is shown."""
+    """Every item is better under one seed and worse by the same amount under the other: nothing is shown."""
     up, level = np.full(2_000, 0.6), np.full(2_000, 0.5)
     one = paired(np.stack([up, level]), np.stack([level, up]))
     assert one.delta == pytest.approx(0)

@@ -1,4 +1,4 @@
-"""The verdict on simulated trainings whose truth is known, and the problems it draws where no benchmark is given."""
+"""The verdict on simulated trainings with a known truth, and the held-out problems that are used without a benchmark."""
 
 from __future__ import annotations
 

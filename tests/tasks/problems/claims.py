@@ -1,4 +1,4 @@
-"""Reads the arithmetic out of worked steps: every equality between plain numbers, to be evaluated."""
+"""Extract the arithmetic of worked steps: every equality between plain numbers, to be evaluated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _RUN = re.compile(r"[\d+\-*/^(). ]+")
 
 
 def claims(steps: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs (left, right) of every `left = right` whose sides are plain arithmetic."""
+    """Return the sides of every `left = right` in which both are plain arithmetic."""
     pairs = []
     for step in steps:
         text = re.sub(r"\$[^$]*\$", "@", step)

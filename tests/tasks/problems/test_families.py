@@ -1,4 +1,4 @@
-"""Every family, at every level, in both languages: what it writes it reads, and what it says is true."""
+"""Every family, at every level and in both languages, reads what it writes, and its worked solutions are right."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CASES = [(name, level, language) for name in NAMES for level in LEVELS for langu
 
 
 def _run(program: str) -> str:
-    """The last line that one of our own programs prints."""
+    """Return the last line that a program of a family prints."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         exec(program, {"__name__": "__main__"})
@@ -63,7 +63,7 @@ def _run(program: str) -> str:
 
 
 def _equal(answer: str, printed: str) -> bool:
-    """Exactly where both are fractions, by math-verify where not."""
+    """Compare exactly if both are fractions, and otherwise by math-verify."""
     left, right = (re.sub(r"\\frac\{(\d+)\}\{(\d+)\}", r"\1/\2", text) for text in (answer, printed))
     if re.fullmatch(r"-?\d+(/\d+)?", left) and re.fullmatch(r"-?\d+(/\d+)?", right):
         return Fraction(left) == Fraction(right)
@@ -169,7 +169,7 @@ def test_unknown_text_is_not_recognised() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_altered_numbers_are_worked_or_refused(language: str) -> None:
-    """Questions with other numbers in them, as a model would write them, never raise and never lie."""
+    """Questions with other numbers, as a model would write them, never raise and never get a wrong solution."""
     checked = 0
     for name, family in families().items():
         for index in range(9):
@@ -253,7 +253,7 @@ def test_slots_refuse_what_they_would_not_write() -> None:
 
 
 def test_a_hostile_question_costs_nothing() -> None:
-    """Numbers that would make work explode are refused by their slots, not computed."""
+    """Slots refuse numbers that would make `work` take very long."""
     assert recognise("Compute $7^{999999999} \\bmod 1000003$.", "en") is None
     assert recognise("What is the exponent of 2 in the prime factorization of $9999999999!$?", "en") is None
     assert recognise("Factor 999999999999999999 into primes.", "en") is None

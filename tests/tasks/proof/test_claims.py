@@ -1,4 +1,4 @@
-"""A planted difference is claimed and noise is not; the page says what the tests say and nothing else."""
+"""A planted difference is claimed and noise is not; the page states exactly the results of the tests."""
 
 from __future__ import annotations
 

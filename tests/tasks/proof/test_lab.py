@@ -1,4 +1,4 @@
-"""The workplace of the proof: what is not known to be right or wrong is neither, and it is counted."""
+"""The lab of the proof: an answer that cannot be compared is neither right nor wrong, and it is counted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks.sandbox import Sandbox
 
 @pytest.fixture
 def lab(judge: Judge, sandbox: Sandbox) -> Lab:
-    """A workplace without a model: nothing here is generated."""
+    """Return a lab without a model, since these tests generate nothing."""
     nothing: Any = None
     return Lab(nothing, 0, nothing, nothing, judge, sandbox, [])
 

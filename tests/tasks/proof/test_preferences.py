@@ -20,7 +20,7 @@ PROMPTS = [f"item {i}" for i in range(8)]
 
 @pytest.fixture(scope="module")
 def undecided(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    """A model that says yes or no to every prompt, about as often."""
+    """Return a model that answers every prompt with yes or no, about equally often."""
     folder = fresh(
         [*PROMPTS, "yes no"], tmp_path_factory.mktemp("undecided"), shape=Shape(32, 64, 2, 2, 64, 300)
     )

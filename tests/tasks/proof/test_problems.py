@@ -1,4 +1,4 @@
-"""The proof's problems are right: steps, program and answer say the same, and a planted slip is wrong."""
+"""The problems of the proof are right: steps, program and answer agree, and an injected error gives a wrong answer."""
 
 from __future__ import annotations
 

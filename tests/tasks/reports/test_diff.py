@@ -1,4 +1,4 @@
-"""A comparison of versions: every row is counted once, hostile text stays text, shared files are not read."""
+"""The comparison of versions counts every row once, escapes hostile text, and does not read shared files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report: all its numbers, formulas as MathML, hostile rows harmless, no address on the network."""
+"""The report has all its numbers and formulas as MathML, escapes hostile rows, and refers to no network address."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def test_the_page_says_what_happened() -> None:
 
 def test_the_page_says_how_far_correctness_can_be_trusted() -> None:
     held = {"labelled": 1600, "accuracy": 0.9125, "ece": 0.0312, "bins": [[0.1, 0.0, 600], [0.9, 0.95, 1000]]}
-    tried, untried = (figures(lineage={"calibration": found}) for found in (held, {"weights": {}, "rows": 0}))
+    tried, untried = (
+        figures(lineage={"calibration": record}) for record in (held, {"weights": {}, "rows": 0})
+    )
     for text in (Report(tried).html(), Report(tried).markdown(path="x")):
         for part in ("1,600 solutions", "0.912", "0.031", "How far"):
             assert part in text
@@ -90,12 +92,12 @@ def test_every_reason_has_examples_for_why() -> None:
         to_table([Row(f"q{i}", "en") for i in range(50)]),
         [reason("verify", Code.DIFFERENT, answer=i, reference=0) for i in range(50)],
     )
-    (found,) = reasons(table)
-    assert found.examples == tuple(sorted(Row(f"q{i}", "en").id for i in range(50)))[:EXAMPLES]
-    assert reasons(table.take(list(reversed(range(50))))) == [found]
+    (dropped,) = reasons(table)
+    assert dropped.examples == tuple(sorted(Row(f"q{i}", "en").id for i in range(50)))[:EXAMPLES]
+    assert reasons(table.take(list(reversed(range(50))))) == [dropped]
     report = Report(figures(rejected=table))
     for page in (report.html(), report.markdown(path="x")):
-        assert found.examples[0][:SHORT_ID] in page
+        assert dropped.examples[0][:SHORT_ID] in page
         assert "./mathmill why ID" in page
 
 
@@ -106,9 +108,9 @@ def test_rows_that_were_set_aside_are_no_losses() -> None:
         reason("probe", Code.CALL_FAILED, error="refused"),
         reason("verify", Code.DIFFERENT, answer="1", reference="2"),
     ]
-    found = figures(rejected=reject(to_table([Row(f"q{i}", "en") for i in range(4)]), why))
-    assert [(one.stage, one.rows) for one in found.reasons] == [("probe", 1), ("verify", 1)]
-    report = Report(found)
+    report_figures = figures(rejected=reject(to_table([Row(f"q{i}", "en") for i in range(4)]), why))
+    assert [(one.stage, one.rows) for one in report_figures.reasons] == [("probe", 1), ("verify", 1)]
+    report = Report(report_figures)
     assert "<b>2</b><span>rejected or failed" in report.html()
     assert "2 rejected or failed" in report.markdown(path="x")
     for page in (report.html(), report.markdown(path="x")):
@@ -161,12 +163,12 @@ def test_hostile_rows_are_text() -> None:
     )
     dropped = reject(to_table([row]), [reason("generate", Code.MALFORMED_ITEM, why=EVIL)])
     one = to_table([row])
-    found = figures(added=one, samples=one, whole=one, rejected=dropped, lineage={"note": EVIL})
-    page = Report(found).html()
+    report_figures = figures(added=one, samples=one, whole=one, rejected=dropped, lineage={"note": EVIL})
+    page = Report(report_figures).html()
     assert "<script" not in page
     assert "<img" not in page
     assert "&lt;script&gt;" in page
-    markdown = Report(found).markdown(path="/tmp/x.html")
+    markdown = Report(report_figures).markdown(path="/tmp/x.html")
     # what is left may only stand inside fenced blocks, which no renderer reads as markup
     assert "<script" not in re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
     rendered = MarkdownIt("commonmark").enable("table").render(markdown)
@@ -213,9 +215,9 @@ def test_same_figures_same_bytes() -> None:
     ],
 )
 def test_mathematics(text: str, expected: str, absent: str) -> None:
-    found = mathematics(text)
-    assert expected in found
-    assert absent not in found
+    html = mathematics(text)
+    assert expected in html
+    assert absent not in html
 
 
 BOMBS = {

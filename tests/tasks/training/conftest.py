@@ -1,4 +1,4 @@
-"""A small student, untrained, on the texts of the project's own problem families; and a store with sums to learn."""
+"""An untrained small student with a tokenizer of the problem families, and a store with sums to learn."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sums(count: int, *, seed: int = 0, limit: int = 60) -> list[Row]:
-    """Different additions with worked solutions of different lengths and different loss weights."""
+    """Return different additions with worked solutions of different lengths and different loss weights."""
     rng = random.Random(seed)
     rows = []
     for number in range(count):
@@ -54,15 +54,15 @@ def sums(count: int, *, seed: int = 0, limit: int = 60) -> list[Row]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """With one version of DATASET, 60 rows."""
-    made = Store(tmp_path / "home")
-    made.publish(DATASET, [to_table(sums(60))], lineage={})
-    return made
+    """Return a store with one version of DATASET, of 60 rows."""
+    published_store = Store(tmp_path / "home")
+    published_store.publish(DATASET, [to_table(sums(60))], lineage={})
+    return published_store
 
 
 @pytest.fixture
 def tiny(student: Path) -> Callable[..., Train]:
-    """A few steps on a student even smaller than the usual one."""
+    """Return settings of a few steps on a very small student."""
 
     def make(**settings: object) -> Train:
         defaults = {

@@ -1,4 +1,4 @@
-"""The real sandbox and the real judge, of whose work a share is lost on purpose, by a seeded draw."""
+"""The real sandbox and the real judge, with faults injected into a share of their work by a seeded draw."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasks.sandbox import Result, Sandbox
 
 
 class Faults:
-    """Says of one piece of work after another whether it fails; `share` is how often, on average."""
+    """Decides per piece of work whether it fails; `share` is the average share of failures."""
 
     def __init__(self, share: float, seed: int) -> None:
         self.share, self.rng = share, random.Random(seed)
@@ -22,7 +22,7 @@ class Faults:
 
 
 class _Shared:
-    """What a verifier opens and closes as its own and what goes on to live for others."""
+    """A resource that a verifier may open and close while others continue to use it."""
 
     def __enter__(self) -> Self:
         return self
@@ -32,7 +32,7 @@ class _Shared:
 
 
 class FailingSandbox(_Shared):
-    """The sandbox `real`, some of whose results are lost."""
+    """The sandbox `real`, of which some results are lost."""
 
     def __init__(self, real: Sandbox, fails: Faults) -> None:
         self.real, self.fails = real, fails
@@ -43,7 +43,7 @@ class FailingSandbox(_Shared):
 
 
 class FailingJudge(_Shared):
-    """The judge `real`, whose workers die, or run out of time on a pair."""
+    """The judge `real`, with workers that die or reach the timeout on a pair."""
 
     def __init__(self, real: Judge, fails: Faults) -> None:
         self.real, self.fails = real, fails

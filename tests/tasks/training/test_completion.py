@@ -1,4 +1,4 @@
-"""Completions are those of transformers' own generate, whatever the batch; samples follow the model's chances."""
+"""Completions equal those of transformers' generate for every batch size; samples follow the model's probabilities."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def completer(student: Path) -> Completer:
 
 
 def generated(completer: Completer, prompt: str, limit: int = LIMIT) -> list[int]:
-    """Greedy tokens by transformers, one prompt alone, without the end token."""
+    """Return the greedy tokens of transformers for a single prompt, without the end token."""
     ids = torch.tensor([completer.encode(prompt)])
     tokens = completer.model.generate(ids, max_new_tokens=limit, do_sample=False)[0, ids.shape[1] :].tolist()
     return [token for token in tokens if token not in completer._ends()]

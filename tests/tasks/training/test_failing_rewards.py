@@ -1,4 +1,4 @@
-"""Training while a share of the sandbox's and the judge's work fails: real runs of the methods that have rewards."""
+"""Training with faults injected into the sandbox and the judge: real runs of the methods that have rewards."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Fail = Callable[[pytest.MonkeyPatch, float], None]
 
 @pytest.fixture(scope="module")
 def fail(sandbox: Sandbox, judge: Judge) -> Fail:
-    """Has the sandbox and the judge that a verifier opens fail at a share of what they are asked."""
+    """Make the sandbox and the judge that a verifier opens fail in a share of their work."""
 
     def failing(patch: pytest.MonkeyPatch, share: float) -> None:
         faults = Faults(share, 11)
@@ -65,7 +65,7 @@ def learned(
 
 
 def of(learned: tuple[Store, Path, list[dict[str, Any]]], method: str, **settings: Any) -> Train:
-    """One step of the method from the learned student."""
+    """Run one step of the method from the trained student."""
     _, base, data = learned
     return Train.model_validate(
         {"method": method, "base": str(base), "data": data, "steps": 1, "batch": BATCH, "length": 128,
@@ -75,7 +75,7 @@ def of(learned: tuple[Store, Path, list[dict[str, Any]]], method: str, **setting
 
 @dataclass
 class Lesson:
-    """What the one step of a run had to learn from. Tensors begin with the completions, in the order of their drawing."""
+    """The inputs of the one step of a run. The first axis of tensors is the completions, in the order of sampling."""
 
     rewards: torch.Tensor  # NaN where there is none
     advantages: torch.Tensor  # before they are whitened, where a method does that
@@ -87,7 +87,7 @@ class Lesson:
 def lesson(
     learned: tuple[Store, Path, list[dict[str, Any]]], fail: Fail, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str, float], Lesson]:
-    """Runs a method with a share of failures, and tells what it had to learn from: once for each of the two."""
+    """Run a method with a share of failures and return the inputs of its step, once for each of the two."""
 
     @functools.cache
     def run(method: str, share: float) -> Lesson:
@@ -155,7 +155,7 @@ WATCHED: dict[str, Callable[[pytest.MonkeyPatch], Callable[[], Parts]]] = {
 def test_what_no_failure_touched_is_learned_as_in_a_faultless_run(
     method: str, group: int, share: float, lesson: Callable[[str, float], Lesson]
 ) -> None:
-    """`group`: the completions whose rewards decide together about the advantages of each."""
+    """`group`: the completions whose rewards together decide the advantages of each."""
     whole, part = lesson(method, 0.0), lesson(method, share)
     assert len(whole.rewards) == len(part.rewards) == BATCH
     assert {0.0, 1.0} <= set(whole.rewards.tolist())

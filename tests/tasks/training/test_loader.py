@@ -1,4 +1,4 @@
-"""Every row once an epoch, blends by their weights, blocks within their length, the same stream for the same seed."""
+"""Every row comes once per epoch, blends follow their weights, blocks keep their length, and equal seeds give equal streams."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_rows_of_a_source_are_left_out_and_those_of_none_stay(
 
 
 def test_weights_are_shares_of_the_tokens(store: Store, stream: Callable[..., Stream]) -> None:
-    """0.2 of long rows and 0.8 of short ones: by tokens, in every stretch, not only at the end."""
+    """Long rows have weight 0.2 and short ones 0.8: the shares of tokens hold in every part of the stream."""
     for name, terms in (("long", 12), ("short", 2)):
         rows = [
             Row(

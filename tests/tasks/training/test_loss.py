@@ -1,4 +1,4 @@
-"""The loss and the gradient of a step are those of a plain loop over its rows, however they are packed and cut up."""
+"""The loss and the gradient of a step equal those of a plain loop over its rows, for every packing and micro-batch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROWS = 8
 
 @pytest.fixture
 def step(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> Callable[..., Job]:
-    """A job of one step over a fresh student."""
+    """Return a job of one step on an untrained student."""
 
     def make(**settings: object) -> Job:
         config = tiny(steps=1, **settings)
@@ -38,7 +38,7 @@ def step(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> Callable[.
 
 
 def rows_of(block: Block) -> list[dict[str, torch.Tensor]]:
-    """The rows of a block, each alone."""
+    """Return the rows of a block, each as its own batch."""
     starts = [*(block["position_ids"] == 0).nonzero()[0].tolist(), len(block["input_ids"])]
     return [
         {key: torch.from_numpy(values[a:b])[None] for key, values in block.items()}
@@ -47,7 +47,7 @@ def rows_of(block: Block) -> list[dict[str, torch.Tensor]]:
 
 
 def plain(model: torch.nn.Module, rows: list[dict[str, torch.Tensor]]) -> tuple[float, list[torch.Tensor]]:
-    """Loss and gradients by the definition: one row at a time, one token at a time."""
+    """Return loss and gradients by their definition, row by row and token by token."""
     total = torch.zeros(())
     weight = 0.0
     for row in rows:

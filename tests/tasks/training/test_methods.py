@@ -1,4 +1,4 @@
-"""Each way to train, end to end on tiny data: what it learns is seen to be learned, what it lacks is said."""
+"""Each training method end to end on tiny data: the checkpoint has learned, and missing inputs raise errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .failing import FailingJudge, Faults
 
 @pytest.fixture
 def judged(store: Store) -> Store:
-    """The store with a wrong solution to every question among its candidates."""
+    """Return the store with a wrong solution to every question among its candidates."""
     wrong = [
         Row(
             question=row.question,
@@ -54,9 +54,9 @@ def judged(store: Store) -> Store:
 
 
 def run(method: str, store: Store, out: Path, tiny: Callable[..., Train], **settings: object) -> Trained:
-    made = train(tiny(method=method, **settings), store, out / method)
-    assert (made.checkpoint / "model.safetensors").exists()
-    return made
+    trained = train(tiny(method=method, **settings), store, out / method)
+    assert (trained.checkpoint / "model.safetensors").exists()
+    return trained
 
 
 def test_every_method_has_a_test() -> None:
@@ -65,47 +65,50 @@ def test_every_method_has_a_test() -> None:
 
 
 def test_pretraining_learns_questions_too(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
-    made = run("cpt", store, tmp_path, tiny)
-    assert made.metrics["epoch_learned_tokens"] == made.metrics["epoch_tokens"] - made.metrics["epoch_rows"]
+    trained = run("cpt", store, tmp_path, tiny)
+    assert (
+        trained.metrics["epoch_learned_tokens"]
+        == trained.metrics["epoch_tokens"] - trained.metrics["epoch_rows"]
+    )
 
 
 def test_selective_pretraining_learns_part_of_the_tokens(
     store: Store, tmp_path: Path, tiny: Callable[..., Train], student: Path
 ) -> None:
-    """The reference is the base itself: no token exceeds it, and the chosen ones' loss is that of any."""
+    """The reference is the base itself, so no loss exceeds it and the tokens are chosen arbitrarily."""
     settings = {"reference": str(student), "keep_tokens": 0.25, "micro_batch": 4}
-    made = run("cpt", store, tmp_path, tiny, **settings)
+    trained = run("cpt", store, tmp_path, tiny, **settings)
     run("cpt", store, tmp_path / "all", tiny, micro_batch=4)
     first = points(tmp_path / "cpt")[0]["loss"]
     assert first == pytest.approx(points(tmp_path / "all" / "cpt")[0]["loss"], rel=0.05)
     assert points(tmp_path / "cpt")[-1]["loss"] < first
-    assert made.metrics["steps"] == 4
+    assert trained.metrics["steps"] == 4
 
 
 def test_preferences_part_right_from_wrong(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
-    made = run("dpo", judged, tmp_path, tiny, steps=8)
+    trained = run("dpo", judged, tmp_path, tiny, steps=8)
     curve = points(tmp_path / "dpo")
     assert curve[0]["loss"] == pytest.approx(0.6931, abs=1e-3)  # log 2: nothing preferred yet
     assert curve[-1]["loss"] < 0.68
-    AutoModelForCausalLM.from_pretrained(made.checkpoint)
+    AutoModelForCausalLM.from_pretrained(trained.checkpoint)
 
 
 def test_a_reward_model_scores_and_rewards(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
-    made = run("reward", judged, tmp_path, tiny, steps=8)
-    model = RewardModel(str(made.checkpoint))
+    trained = run("reward", judged, tmp_path, tiny, steps=8)
+    model = RewardModel(str(trained.checkpoint))
     rows = [row for row in sums(10) if row.solution]
     asked = [[{"role": "user", "content": row.question}] for row in rows]
     right = model.rewards(asked, [row.solution or "" for row in rows])
     wrong = model.rewards(asked, [(row.solution or "").replace("boxed{", "boxed{9") for row in rows])
     assert sum(a > b for a, b in zip(right, wrong, strict=True)) >= 8
-    rollout = {"samples": 2, "max_new_tokens": 4, "reward": str(made.checkpoint)}
+    rollout = {"samples": 2, "max_new_tokens": 4, "reward": str(trained.checkpoint)}
     run("ppo", judged, tmp_path, tiny, steps=1, batch=4, rollout=rollout)
     assert points(tmp_path / "ppo")[0]["reward"] != 0
 
 
 @pytest.fixture
 def warm(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A verifier opens the judge of all tests, which runs already, instead of starting one for each run."""
+    """Make verifiers use the shared judge of all tests instead of starting one per run."""
     monkeypatch.setattr(reward, "Judge", lambda **_: FailingJudge(judge, Faults(0.0, 0)))
 
 
@@ -127,7 +130,7 @@ def test_ppo_goes_on_to_the_same_weights(store: Store, tmp_path: Path, tiny: Cal
     with pytest.raises(KeyboardInterrupt):
         train(tiny(method="ppo", **settings), store, tmp_path / "killed", log=kill)
     resumed = train(tiny(method="ppo", **settings), store, tmp_path / "killed")
-    one, other = (load_file(made.checkpoint / "model.safetensors") for made in (whole, resumed))
+    one, other = (load_file(trained.checkpoint / "model.safetensors") for trained in (whole, resumed))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
@@ -146,7 +149,7 @@ def test_reinforcement_by_trl(store: Store, tmp_path: Path, tiny: Callable[..., 
 def test_rejection_sampling_keeps_right_and_distinct_solutions(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:
-    """A model that learned one question by heart finds its solution again."""
+    """A model that memorised one question samples its solution."""
     row = Row(
         question="1 + 1?",
         language="en",
@@ -160,10 +163,10 @@ def test_rejection_sampling_keeps_right_and_distinct_solutions(
         tiny(data=data, steps=100, batch=1, lr=3e-3, packing=False), store, tmp_path / "base"
     ).checkpoint
     rollout = {"samples": 4, "temperature": 0.2, "max_new_tokens": 32}
-    made = run(
+    trained = run(
         "rft", store, tmp_path, tiny, data=data, base=str(base), rollout=rollout, batch=1, packing=False
     )
-    counts = made.metrics
+    counts = trained.metrics
     assert counts["sampled"] == 4
     assert 1 <= counts["kept"] <= counts["right"] <= 4
     assert counts["epoch_rows"] == 1 + counts["kept"]
@@ -200,9 +203,9 @@ def test_judgements_are_what_the_critique_prompt_asks_for(judged: Store, tmp_pat
     write(judged, [judged.resolve(DATASET)], path)
     rows = pq.read_table(path).to_pylist()
     assert len(rows) == 120
-    said = [schemas.Critique.model_validate(json.loads(row["solution"])) for row in rows]
+    replies = [schemas.Critique.model_validate(json.loads(row["solution"])) for row in rows]
     wrong = ["boxed{9" in row["question"] and len(row["question"]) > 0 for row in rows]
-    scores = [(one.answer_score >= 7) for one in said]
+    scores = [(one.answer_score >= 7) for one in replies]
     assert sum(scores) == 60
     row = sums(1)[0]
     turns = prompts.load("critique", "en").messages(question=row.question, solution=row.solution)
@@ -243,13 +246,13 @@ def test_a_critic_learns_the_wrong_step_of_the_verdict_and_never_of_the_words(
 
 
 def test_a_critic_learns_judgements(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
-    made = run("critic", judged, tmp_path, tiny, base="student", length=2560, steps=1, batch=1)
-    assert made.metrics["epoch_rows"] == 120
-    assert made.metrics["left_out"] == {}
+    trained = run("critic", judged, tmp_path, tiny, base="student", length=2560, steps=1, batch=1)
+    assert trained.metrics["epoch_rows"] == 120
+    assert trained.metrics["left_out"] == {}
 
 
 @pytest.mark.parametrize(
-    ("method", "settings", "said"),
+    ("method", "settings", "message"),
     [
         ("dpo", {}, "no pairs of a right and a wrong solution"),
         ("critic", {}, "no wrong solution is known"),
@@ -267,9 +270,9 @@ def test_what_a_method_lacks_is_said(
     tiny: Callable[..., Train],
     method: str,
     settings: dict[str, object],
-    said: str,
+    message: str,
 ) -> None:
-    with pytest.raises(TrainError, match=said):
+    with pytest.raises(TrainError, match=message):
         train(tiny(method=method, **settings), store, tmp_path / "run")
 
 

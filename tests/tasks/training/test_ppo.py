@@ -1,4 +1,4 @@
-"""PPO against hand computations, and against the one thing it must do: make what is rewarded likelier."""
+"""PPO equals hand computations, and it makes rewarded completions more probable."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def learner(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> Callabl
 
 
 def test_what_is_rewarded_becomes_likelier(learner: Callable[..., Learner]) -> None:
-    """The reward is the share of tokens on one side of the embedding: of a fresh model's half of them, then most."""
+    """The reward is the share of tokens on one side of the embedding: about half for an untrained model, and most after training."""
     one = learner(10)
     rewarded = one.policy.model.get_output_embeddings().weight[:, 0].detach() > 0
     asked = [[{"role": "user", "content": f"{i} + 1?"}] for i in range(4)]

@@ -1,4 +1,4 @@
-"""Several processes on one machine: the same weights as one process makes of the same rows."""
+"""Several processes on one machine give the same weights as one process on the same rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_two_processes_learn_what_one_learns(
     settings = {"steps": 3, "batch": 8, "packing": packing}
     one = train(tiny(**settings, micro_batch=8), store, tmp_path / "one")
     two = train(tiny(**settings, micro_batch=2, processes=2), store, tmp_path / "two")
-    alone, together = (load_file(made.checkpoint / "model.safetensors") for made in (one, two))
+    alone, together = (load_file(trained.checkpoint / "model.safetensors") for trained in (one, two))
     for name in alone:
         torch.testing.assert_close(alone[name], together[name], atol=1e-5, rtol=1e-3)
     assert two.metrics["tokens"] == one.metrics["tokens"]
@@ -40,7 +40,7 @@ def test_what_a_process_refuses_is_told(store: Store, tmp_path: Path, tiny: Call
 
 @pytest.mark.slow
 def test_nobody_else_reaches_the_processes(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
-    """They listen on loopback only. The store of torchrun listens on every interface, and unpickles what it holds."""
+    """The processes listen on loopback only. The store of torchrun listens on every interface and unpickles its contents."""
     listening: set[str] = set()
     over = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Rewards: a failure of ours and an answer that cannot be compared are no rewards of 0, in any method that has rewards."""
+"""An infrastructure failure and an answer that cannot be compared are never a reward of 0, in any method with rewards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .failing import FailingJudge, FailingSandbox, Faults
 
 
 def cases(count: int) -> tuple[list[str], list[str], list[float]]:
-    """Completions in words and as programs, their references, and what a faultless verifier says."""
+    """Return completions in words and as programs, their references, and the rewards of a verifier without failures."""
     texts, references, rewards = [], [], []
     for number in range(count):
         right = number % 3 != 0

@@ -1,4 +1,4 @@
-"""Whole runs on tiny data: what they leave, going on after a kill, and what they refuse."""
+"""Whole runs on tiny data: their outputs, their continuation after a kill, and the settings that they refuse."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ def test_a_run_leaves_a_checkpoint_its_lineage_and_curves(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:
     config = tiny(steps=8, base="student")  # a fresh one
-    made = train(config, store, tmp_path / "run")
-    assert json.loads((tmp_path / "run" / "run.json").read_text()) == made.lineage
-    AutoModelForCausalLM.from_pretrained(made.checkpoint)
-    assert AutoTokenizer.from_pretrained(made.checkpoint).chat_template
+    trained = train(config, store, tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "run.json").read_text()) == trained.lineage
+    AutoModelForCausalLM.from_pretrained(trained.checkpoint)
+    assert AutoTokenizer.from_pretrained(trained.checkpoint).chat_template
     version = store.resolve("sums")
-    data = made.lineage["stages"][0]["data"]
+    data = trained.lineage["stages"][0]["data"]
     assert data == [{"version": str(version), "digest": version.digest, "rows": 60, "weight": None}]
-    assert Train.model_validate(made.lineage["config"]) == config
-    assert len(made.lineage["code"]["commit"]) in (0, 40)
-    assert made.lineage["environment"]["packages"]["torch"]
+    assert Train.model_validate(trained.lineage["config"]) == config
+    assert len(trained.lineage["code"]["commit"]) in (0, 40)
+    assert trained.lineage["environment"]["packages"]["torch"]
     curve = points(tmp_path / "run")
     assert [point["step"] for point in curve] == list(range(1, 9))
     assert curve[-1]["loss"] < curve[0]["loss"]
     assert curve[-1]["tokens_per_s"] > 0
     assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
 
-    assert train(config, store, tmp_path / "run").lineage == made.lineage  # a finished run is found
+    assert train(config, store, tmp_path / "run").lineage == trained.lineage  # a finished run is found
     with pytest.raises(TrainError, match="another configuration"):
         train(tiny(steps=9), store, tmp_path / "run")
 
@@ -110,9 +110,9 @@ def test_a_second_stage_goes_on_from_the_first(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:
     config = tiny(steps=2, then=[{"data": [{"dataset": "sums"}], "steps": 3, "lr": 1e-4}])
-    made = train(config, store, tmp_path / "run")
-    assert [stage["metrics"]["steps"] for stage in made.lineage["stages"]] == [2, 3]
-    assert not same(tmp_path / "run" / "stage-1" / "checkpoint", made.checkpoint)
+    trained = train(config, store, tmp_path / "run")
+    assert [stage["metrics"]["steps"] for stage in trained.lineage["stages"]] == [2, 3]
+    assert not same(tmp_path / "run" / "stage-1" / "checkpoint", trained.checkpoint)
     rates = [point["learning_rate"] for point in points(tmp_path / "run") if point["stage"] == 2]
     assert max(rates) <= 1e-4
 
@@ -121,18 +121,18 @@ def test_lora_trains_adapters_and_leaves_a_plain_checkpoint(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:
     base = train(tiny(steps=1), store, tmp_path / "base").checkpoint
-    made = train(tiny(base=str(base), lora={"rank": 4}), store, tmp_path / "lora")
-    assert weights(made.checkpoint).keys() == weights(base).keys()
-    assert not same(base, made.checkpoint)
+    trained = train(tiny(base=str(base), lora={"rank": 4}), store, tmp_path / "lora")
+    assert weights(trained.checkpoint).keys() == weights(base).keys()
+    assert not same(base, trained.checkpoint)
     before, after = (
         weights(base)["model.embed_tokens.weight"],
-        weights(made.checkpoint)["model.embed_tokens.weight"],
+        weights(trained.checkpoint)["model.embed_tokens.weight"],
     )
     assert torch.equal(before, after)  # only linear layers have adapters
 
 
 @pytest.mark.parametrize(
-    ("settings", "error", "said"),
+    ("settings", "error", "message"),
     [
         ({"data": [{"dataset": "nothing"}]}, StorageError, "no dataset 'nothing'"),
         ({"base": "/no/such/folder"}, TrainError, "cannot be read"),
@@ -146,11 +146,11 @@ def test_what_cannot_be_used_is_said(
     student: Path,
     settings: dict[str, object],
     error: type[Exception],
-    said: str,
+    message: str,
 ) -> None:
     if settings.get("base") == "student of 512":
         settings = settings | {"base": str(student)}
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         train(tiny(**settings), store, tmp_path / "run")
 
 
@@ -168,7 +168,7 @@ def test_a_pickled_checkpoint_is_not_opened(
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"method": "sgd"}, "no method 'sgd'; there are: "),
         ({"epochs": 1, "steps": 1}, "give one of them"),
@@ -179,7 +179,7 @@ def test_a_pickled_checkpoint_is_not_opened(
     ],
 )
 def test_settings_that_do_not_fit_are_refused(
-    tiny: Callable[..., Train], settings: dict[str, object], said: str
+    tiny: Callable[..., Train], settings: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=message):
         tiny(**settings)

@@ -1,4 +1,4 @@
-"""Fitting: the loss is transformers' own, weights count per token, batches cover the rows, and something is learned."""
+"""The loss of `fit` equals that of transformers, weights count per token, batches cover the rows, and the model learns."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def model(student: Path) -> Any:
 
 
 def nats_by_transformers(model: Any, row: Example) -> float:
-    """The summed loss of one row's completion, without padding, by the model's own loss."""
+    """Return the summed loss of one row's completion, without padding, by the model's own loss."""
     ids = torch.tensor([row.prompt + row.completion])
     labels = ids.clone()
     labels[0, : len(row.prompt)] = -100
