@@ -1,5 +1,4 @@
-"""Files that are there whole or not at all, also after a power cut: written under another name beside their own, made
-durable, renamed."""
+"""Atomic, durable writes of files: written under a temporary name in the same folder, synced to the disk, renamed."""
 
 from __future__ import annotations
 
@@ -11,11 +10,11 @@ AS_UMASK = 0o666
 
 
 def write_bytes(path: Path, data: bytes | memoryview, *, mode: int = AS_UMASK) -> None:
-    """Replace the file at `path` with `data`. At any moment a reader sees the old file or the new one, and after a return
-    the new one is durable. Its folder must be there.
+    """Replace the file at `path` with `data`. Its folder must exist.
 
-    `mode` holds from the first byte on, less what the umask takes away. The temporary file begins with a point; one that
-    a killed process left is nobody's.
+    At any moment a reader sees the old file or the new one, and on return the new one is durable. The file has `mode`, less
+    the umask, from its first byte on. The name of the temporary file begins with a dot; one that a killed process left may
+    be deleted.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -31,12 +30,12 @@ def write_bytes(path: Path, data: bytes | memoryview, *, mode: int = AS_UMASK) -
 
 
 def write_text(path: Path, text: str, *, mode: int = AS_UMASK) -> None:
-    """`write_bytes` for text, as UTF-8."""
+    """Write text as UTF-8, in the way of `write_bytes`."""
     write_bytes(path, text.encode(), mode=mode)
 
 
 def flush(path: str | os.PathLike[str]) -> None:
-    """Make a file's bytes durable, or the names in a folder (what was created in it, or renamed)."""
+    """Make the bytes of a file durable, or the entries of a folder (files that were created in it or renamed)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The time of day, in one place: what depends on it takes `now` as an argument or asks here."""
+"""The clock. Code that depends on the time takes `now` as an argument or calls this function."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import datetime
 
 
 def now() -> datetime.datetime:
-    """This moment in UTC, with its time zone."""
+    """Return the current time in UTC, with its time zone."""
     return datetime.datetime.now(datetime.UTC)

@@ -1,21 +1,23 @@
-"""Numbers before nouns in what people read: "1 row", "2 rows", "1,204 rows"."""
+"""Formats numbers with nouns for messages: "1 row", "2 rows", "1,204 rows"."""
 
 from __future__ import annotations
 
 
 def counted(count: int | float, noun: str, plural: str = "") -> str:
-    """The number, with commas, and the noun in the form that it asks for. `plural`: where it is not `noun` and an s
-    ("entry" gives "entries", "match" and "box" give "matches" and "boxes" by themselves)."""
+    """Return the number, with commas, and the noun in singular or plural.
+
+    `plural` is needed for irregular nouns only: "entry", "match" and "box" give "entries", "matches" and "boxes".
+    """
     return f"{count:,} {noun if count == 1 else plural or _plural(noun)}"
 
 
 def be(count: int | float) -> str:
-    """The verb after a counted noun: "1 row is", "2 rows are"."""
+    """Return the verb after a counted noun: "1 row is", "2 rows are"."""
     return "is" if count == 1 else "are"
 
 
 def was(count: int | float) -> str:
-    """The verb after a counted noun: "1 row was", "2 rows were"."""
+    """Return the verb after a counted noun: "1 row was", "2 rows were"."""
     return "was" if count == 1 else "were"
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with stored data, in one line each, with the mend."""
+"""Exceptions about stored data. Each message is one line and says how to fix the problem."""
 
 from __future__ import annotations
 
@@ -9,37 +9,40 @@ from collections.abc import Iterator, Sequence
 
 
 class ForPeople(Exception):
-    """What a person can mend: told at the terminal in one line that ends in the mend, exit code 2, no traceback."""
+    """An error that the user can fix. The terminal shows its message in one line, without a traceback; the exit code is 2."""
 
 
 class StorageError(ForPeople, ValueError):
-    """Base of every error that storage raises."""
+    """Base class of the errors that storage raises."""
 
 
 class VersionNotFound(StorageError):
-    """No dataset or version of that name."""
+    """There is no dataset or version of that name."""
 
 
 class Conflict(StorageError):
-    """Somebody published in between; nothing of ours was published. Re-check against theirs, try again."""
+    """Another process published first, and nothing was published here. Check against its version and try again."""
 
 
 class GateFailed(StorageError):
-    """The written rows did not pass; nothing was published (or promoted). `failures` pairs each gate with its reason."""
+    """The rows did not pass the gates, and nothing was published (or promoted).
 
-    def __init__(self, what: str, failures: Sequence[tuple[str, str]], done: str = "published") -> None:
+    `failures` has (gate, reason) pairs.
+    """
+
+    def __init__(self, name: str, failures: Sequence[tuple[str, str]], done: str = "published") -> None:
         self.failures = tuple(failures)
         reasons = "; ".join(f"{gate}: {reason}" for gate, reason in failures)
-        super().__init__(f"{what} was not {done}, its rows did not pass: {reasons}")
+        super().__init__(f"{name} was not {done}, its rows did not pass: {reasons}")
 
 
 class Corrupt(StorageError):
-    """Stored bytes are not what was written. `findings` has one line a damaged thing."""
+    """Stored bytes differ from what was written. `findings` has a line per damaged object."""
 
-    def __init__(self, what: str, findings: Sequence[str]) -> None:
+    def __init__(self, name: str, findings: Sequence[str]) -> None:
         self.findings = tuple(findings)
         super().__init__(
-            f"{what} is damaged: {'; '.join(findings)}. Fix: restore these files from a copy, or rebuild the version"
+            f"{name} is damaged: {'; '.join(findings)}. Fix: restore these files from a copy, or rebuild the version"
         )
 
 
@@ -49,10 +52,10 @@ _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXI
 
 @contextlib.contextmanager
 def explained(where: str, elsewhere: str = "set MATHMILL_HOME elsewhere") -> Iterator[None]:
-    """Turn the operating system's refusals while writing to `where` into lines with the mend.
+    """Raise StorageError, with a fix, if the disk under `where` is full or cannot be written to.
 
-    pyarrow raises OSError with errno set; delta-rs raises it, or its own errors, with the
-    system's words in the text only, hence the look at the text.
+    pyarrow raises OSError with errno set. delta-rs raises that or its own errors, which have the system's message in the
+    text only, so the text is searched too.
     """
     try:
         yield
@@ -81,6 +84,6 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def in_one_line(error: BaseException, most: int = 300) -> str:
-    """An error's own words, colours and line breaks taken out, cut at `most` characters."""
+    """Return the message of an error without colours and line breaks, cut at `most` characters."""
     words = " ".join(_COLOURS.sub("", str(error)).split())
     return words[:most] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Where tables live: a folder or an s3:// URL, seen by pyarrow and by delta-rs as the same place."""
+"""The location of tables: a folder or an s3:// URL, addressed for pyarrow, delta-rs and DuckDB."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from storage.atomic import flush
 from storage.errors import StorageError, explained, in_one_line
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_TAKEN = ("rows", "rejected")  # views that storage.sql has
+_TAKEN = ("rows", "rejected")  # names of views in storage.sql
 
 
 def is_name(name: str) -> bool:
-    """Whether a dataset can have this name."""
+    """Return whether a dataset can have this name."""
     return bool(_NAME.fullmatch(name)) and ".." not in name and name not in _TAKEN
 
 
 def checked_name(name: str) -> str:
-    """A dataset name that cannot climb out of its folder; StorageError otherwise."""
+    """Return a dataset name, which cannot lead out of its folder. Raises StorageError if it is not a valid name."""
     if not is_name(name):
         raise StorageError(
             f"{name!r} is no dataset name: use small letters, digits, '.', '_' and '-', "
@@ -38,12 +38,13 @@ def checked_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Location:
-    """A folder of tables. `root` is an absolute path, or a URL with a scheme (s3://bucket/prefix)."""
+    """A folder of tables. `root` is an absolute path or a URL with a scheme (s3://bucket/prefix)."""
 
     root: str
 
     @classmethod
     def of(cls, where: str | os.PathLike[str]) -> Location:
+        """Return the location of a path or URL."""
         text = os.fspath(where)
         if text.startswith("file://"):
             text = text.removeprefix("file://")
@@ -51,6 +52,7 @@ class Location:
 
     @property
     def local(self) -> bool:
+        """Whether it is a folder of this machine."""
         return "://" not in self.root
 
     @cached_property
@@ -63,7 +65,7 @@ class Location:
 
     @contextlib.contextmanager
     def _reached(self) -> Iterator[None]:
-        """Turn what the object store's client says of a bucket that it cannot reach into one line with the fix."""
+        """Raise StorageError, with a fix, if the object store cannot be reached."""
         try:
             yield
         except (OSError, pa.ArrowInvalid) as error:
@@ -76,18 +78,19 @@ class Location:
 
     @property
     def filesystem(self) -> pafs.FileSystem:
+        """The file system of pyarrow for this location."""
         return self._opened[0]
 
     def path(self, *parts: str) -> str:
-        """A path that `filesystem` understands."""
+        """Return a path for `filesystem`."""
         return "/".join([self._opened[1], *parts])
 
     def url(self, *parts: str) -> str:
-        """A path or URL that delta-rs and DuckDB understand."""
+        """Return a path or URL for delta-rs and DuckDB."""
         return "/".join([self.root, *parts])
 
     def make_writable(self) -> None:
-        """Make the folder, and see that a file can be made in it; StorageError with the mend if not."""
+        """Create the folder and check that files can be created in it. Raises StorageError if they cannot."""
         if not self.local:
             return
         with explained(self.root):
@@ -96,7 +99,7 @@ class Location:
                 pass
 
     def reach(self) -> None:
-        """See that there is such a bucket and that it lets us in; StorageError with the fix if not."""
+        """Check that the bucket exists and can be accessed. Raises StorageError if not."""
         if self.local:
             return
         bucket = self.path().split("/")[0]
@@ -104,23 +107,24 @@ class Location:
             info = self.filesystem.get_file_info(bucket)
         if info.type == pafs.FileType.NotFound:
             raise StorageError(
-                f"cannot open {self.root}: there is no bucket {bucket}. Fix: make it, or check MATHMILL_STORE"
+                f"cannot open {self.root}: there is no bucket {bucket}. Fix: create it, or check MATHMILL_STORE"
             )
 
     def folders(self) -> list[str]:
-        """Names of the folders directly inside; none where nothing was written yet."""
+        """Return the names of the folders directly inside; none if nothing has been written yet."""
         selector = pafs.FileSelector(self.path(), allow_not_found=True)
         with self._reached():
             infos = self.filesystem.get_file_info(selector)
         return sorted(info.base_name for info in infos if info.type == pafs.FileType.Directory)
 
     def exists(self, *parts: str) -> bool:
+        """Return whether a file or folder exists at that path."""
         with self._reached():
             info = self.filesystem.get_file_info(self.path(*parts))
         return bool(info.type != pafs.FileType.NotFound)
 
     def flush(self, *parts: str) -> None:
-        """Make a written file durable, with the entry of its folder (object stores are durable on close)."""
+        """Make a written file and its folder entry durable. Object stores do that on close."""
         if not self.local:
             return
         path = self.path(*parts)

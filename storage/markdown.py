@@ -1,8 +1,8 @@
-"""Text from rows, models and files inside Markdown, as CommonMark and GitHub's dialect of it read it: always text.
+"""Escapes text from rows, models and files for Markdown (CommonMark and GitHub's dialect), so that it is shown as text.
 
-A card, a report or an artifact is shown by somebody else's renderer, which may know links, images, HTML, tables and bare
-addresses; hidden characters would turn it around or hide a part of it. These three functions are the only way in which
-text that is not the project's own enters such a page.
+Cards, reports and artifacts are shown by foreign renderers, which may know links, images, HTML, tables and bare addresses;
+hidden characters could reorder the text or hide a part of it. Text that is not the project's own enters such a page through
+these three functions only.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ import re
 
 from storage.visible import visible
 
-# what opens or closes something inside a line: code, emphasis, links and images, HTML, entities, cells, deletions, math
+# characters with a meaning inside a line: code, emphasis, links and images, HTML, entities, cells, deletions, math
 _INLINE = re.compile(r"[\\`*\[\]<>|&~$^@]")
-# an underscore inside a word opens nothing, and names of plug-ins are full of them
+# an underscore inside a word has no meaning, and is frequent in names of plug-ins
 _UNDERSCORE = re.compile(r"(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
-# bare addresses, which many renderers make links of
+# bare addresses, which many renderers turn into links
 _ADDRESS = re.compile(r":(?=\S)|(?<=www)\.", re.IGNORECASE)
-# what makes a heading, a list, a rule or a title of a line that begins with it
+# characters that turn the line that they begin into a heading, a list, a rule or a title
 _START = re.compile(r"^(?:[#+\-=]|(\d{1,9})(?=[.)]))")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
 _BACKTICKS = re.compile(r"`+")
 
 
 def inline(text: object) -> str:
-    """The text in one line that any renderer shows as it is, in a paragraph, a table's cell or a list's item."""
+    """Return the text in one line that renderers show literally in a paragraph, a table cell or a list item."""
     line = visible(_CONTROL.sub(" ", str(text)).strip())
-    # of HTML not even the letters stand there, for readers that look no closer
+    # `<` becomes an entity, so that a simple search for HTML in the page has no hit
     line = _INLINE.sub(lambda match: "&lt;" if match.group() == "<" else "\\" + match.group(), line)
     line = _UNDERSCORE.sub(r"\\_", line)
     line = _ADDRESS.sub(lambda match: "\\" + match.group(), line)
-    # a number that would begin a list: its point is escaped, since a digit cannot be
+    # of a number that would begin a list the dot is escaped, since a digit cannot be
     return _START.sub(lambda match: f"{match[1]}\\" if match[1] else "\\" + match.group(), line)
 
 
 def code(text: object) -> str:
-    """The text in one line as a code span, whatever backticks are in it; not for a table's cell, whose bars it keeps."""
+    """Return the text in one line as a code span, with any backticks. Not for table cells: bars are not escaped."""
     line = visible(_CONTROL.sub(" ", str(text)).strip())
     fence = "`" * (_longest(line) + 1)
     return (
@@ -44,7 +44,7 @@ def code(text: object) -> str:
 
 
 def fenced(text: object, language: str = "") -> str:
-    """The text as a block, in a fence longer than any run of backticks inside, so that it cannot end it."""
+    """Return the text as a fenced block. The fence is longer than any run of backticks in the text."""
     lines = visible(str(text).replace("\r\n", "\n").replace("\r", "\n"))
     fence = "`" * max(3, _longest(lines) + 1)
     return f"{fence}{language}\n{lines}\n{fence}\n"

@@ -1,8 +1,8 @@
-"""One SQL query in a process of its own, which ends at a time limit and cannot take more memory than it may.
+"""Runs an SQL query in a child process with a timeout and a memory limit.
 
-DuckDB interrupts a query at the time limit and refuses what its own memory limit does not allow. Neither holds for all
-that a query can do: an aggregate of strings is not counted, and a result is turned into Python values. So the process
-also has a limit of the operating system on its memory, and is killed where it outlives its time.
+DuckDB interrupts a query at the timeout and enforces a memory limit of its own. Both have gaps: aggregates of strings are
+not counted, and results are converted to Python values. Therefore the operating system limits the memory of the process too,
+and the process is killed if it does not end in time.
 """
 
 from __future__ import annotations
@@ -29,27 +29,29 @@ if TYPE_CHECKING:
     import duckdb
 
 ROWS_SHOWN = 100
-_WIDTH = 200  # characters of a line of the table
+_WIDTH = 200  # characters per line of the table
 _REFUSED, _LATE = 3, 4  # exit codes of the child
-_GRACE_S = 5.0  # after the interrupt, before the child ends itself
+_GRACE_S = 5.0  # between the interrupt and the end of the child process
 _START_S = 60.0  # to import DuckDB and open the tables, on a busy machine
-_UNCOUNTED = 256 << 20  # bytes beside `memory`: stacks of threads, buffers of pyarrow, Python
-_COUNTED_SHARE = 0.8  # of `memory` is DuckDB's own limit, so that its error comes first where it counts
+_UNCOUNTED = 256 << 20  # bytes in addition to `memory`: thread stacks, buffers of pyarrow, Python
+_COUNTED_SHARE = (
+    0.8  # share of `memory` that DuckDB may use, so that its own error comes first for memory that it counts
+)
 
 
 def run_query(
     root: str, query: str, *, seconds: float = 60.0, memory: str = "2GB", as_json: bool = False
 ) -> str:
-    """The answer to a query over the store at `root`: a table of at most ROWS_SHOWN rows, or all rows as JSON.
+    """Return the result of a query over the store at `root`: a table of at most ROWS_SHOWN rows, or all rows as JSON.
 
     Raises:
-        StorageError: the query cannot be answered, takes longer than `seconds` or more than `memory`; in one line.
+        StorageError: the query is invalid, takes longer than `seconds`, or needs more than `memory`.
     """
     size = bytes_of("the memory of a query", memory)
     if not 0 < seconds < threading.TIMEOUT_MAX / 2:
         raise StorageError(f"a query cannot have {seconds:g} seconds. Fix: give a number above 0, such as 60")
-    asked = {"root": root, "query": query, "seconds": seconds, "memory": size, "json": as_json}
-    # of glibc and the system's pool the limit below holds what they use, not what they put aside
+    request = {"root": root, "query": query, "seconds": seconds, "memory": size, "json": as_json}
+    # the memory limit is for memory in use: these keep glibc and pyarrow from reserving more
     environment = os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
     with tempfile.TemporaryFile() as answer:
         child = subprocess.Popen(
@@ -60,7 +62,7 @@ def run_query(
             env=environment,
         )
         try:
-            child.communicate(json.dumps(asked).encode(), timeout=_START_S + seconds + 2 * _GRACE_S)
+            child.communicate(json.dumps(request).encode(), timeout=_START_S + seconds + 2 * _GRACE_S)
         except subprocess.TimeoutExpired:
             raise _late(seconds) from None
         finally:
@@ -99,22 +101,22 @@ def _how_ended(code: int) -> str:
         return f"its process was ended by signal {-code}"
 
 
-def _answer(asked: Mapping[str, Any]) -> str:
-    """In the child: the answer as text. StorageError in one line."""
+def _answer(request: Mapping[str, Any]) -> str:
+    """Run the query in the child process and return the result as text. Raises StorageError."""
     import duckdb
 
     from storage.datasets.store import Store
     from storage.sql import connect
 
-    store, query = Store(asked["root"]), asked["query"]
-    memory = f"{asked['memory'] / 1e6:.0f}MB"
-    with connect(store, memory=f"{asked['memory'] * _COUNTED_SHARE / 1e6:.1f}MB") as connection:
-        _bound(asked["memory"])
-        _end_after(asked["seconds"], connection)
+    store, query = Store(request["root"]), request["query"]
+    memory = f"{request['memory'] / 1e6:.0f}MB"
+    with connect(store, memory=f"{request['memory'] * _COUNTED_SHARE / 1e6:.1f}MB") as connection:
+        _bound(request["memory"])
+        _end_after(request["seconds"], connection)
         try:
-            return _one_result(connection, query, as_json=asked["json"])
+            return _one_result(connection, query, as_json=request["json"])
         except duckdb.InterruptException as error:
-            raise _late(asked["seconds"]) from error
+            raise _late(request["seconds"]) from error
         except (duckdb.OutOfMemoryException, MemoryError) as error:
             raise _too_large(memory, in_one_line(error)) from error
         except (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException) as error:
@@ -131,15 +133,15 @@ def _one_result(connection: duckdb.DuckDBPyConnection, query: str, *, as_json: b
     statements = connection.extract_statements(query)
     count = len(statements)
     if count != 1:
-        what = "there is none" if count == 0 else f"there are {count} of them"
+        number = "there is none" if count == 0 else f"there are {count} of them"
         raise StorageError(
-            f"the query: one statement is run, {what}. Fix: ./mathmill sql 'SELECT count(*) FROM rows'"
+            f"the query: one statement is run, {number}. Fix: ./mathmill sql 'SELECT count(*) FROM rows'"
         )
     kinds = duckdb.StatementType
     asks = statements[0].type in (kinds.SELECT, kinds.EXPLAIN, kinds.PRAGMA, kinds.CALL)
     answer = connection.sql(query) if asks else None
     if answer is None:
-        raise StorageError("the query: it gives no rows. Fix: ask with SELECT; the tables cannot be changed")
+        raise StorageError("the query: it gives no rows. Fix: use SELECT; the tables cannot be changed")
     if as_json:
         names = answer.columns
         rows = [dict(zip(names, map(_plain, record), strict=True)) for record in answer.fetchall()]
@@ -163,7 +165,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value of DuckDB as JSON has it; numbers without end are null, what JSON has no form for is text."""
+    """Convert a value of DuckDB for JSON. Infinities and NaN become null, types that JSON lacks become text."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
@@ -178,7 +180,7 @@ def _plain(value: Any) -> Any:
 
 
 def _bound(memory: int) -> None:
-    """Let the operating system refuse what this process allocates from here on beyond `memory` bytes."""
+    """Limit what this process may allocate from now on to `memory` bytes, by a limit of the operating system."""
     import resource
 
     if sys.platform != "linux":  # elsewhere the limit does not hold for memory that is mapped
@@ -190,7 +192,7 @@ def _bound(memory: int) -> None:
 
 
 def _end_after(seconds: float, connection: duckdb.DuckDBPyConnection) -> None:
-    """Interrupt the query after `seconds`, and end the process where that does not help."""
+    """Interrupt the query after `seconds`, and end the process if it still runs after _GRACE_S more."""
 
     def end() -> None:
         connection.interrupt()
@@ -204,20 +206,20 @@ def _end_after(seconds: float, connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def main() -> None:
-    """The child: what is asked on standard input, the answer, or why there is none, on standard output."""
-    asked, out = json.loads(sys.stdin.buffer.read()), os.dup(1)
-    os.dup2(2, 1)  # what a library prints is no part of the answer
+    """Run the child process: read the request from standard input, write the result or the error to standard output."""
+    request, out = json.loads(sys.stdin.buffer.read()), os.dup(1)
+    os.dup2(2, 1)  # so that output of libraries does not mix with the result
     code = 0
     try:
-        text = _answer(asked)
+        text = _answer(request)
     except StorageError as error:
         text, code = str(error), _REFUSED
     except MemoryError as error:
-        text, code = str(_too_large(f"{asked['memory'] / 1e6:.0f}MB", in_one_line(error))), _REFUSED
+        text, code = str(_too_large(f"{request['memory'] / 1e6:.0f}MB", in_one_line(error))), _REFUSED
     with open(out, "wb") as file:
         file.write(text.encode("utf-8", "backslashreplace"))
     sys.stdout.flush()
-    os._exit(code)  # no destructor runs into the limits
+    os._exit(code)  # destructors could exceed the limits
 
 
 if __name__ == "__main__":

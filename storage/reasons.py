@@ -1,4 +1,4 @@
-"""Why a row is not kept: a typed reason (stage, code, values), and the text for people that is made from it.
+"""Reasons: why a row is not kept, as stage, code and values, and the text for people that is made from them.
 
 How to reject rows in a stage::
 
@@ -8,14 +8,14 @@ How to reject rows in a stage::
     why: list[Reason | None] = [None] * rows.num_rows
     why[3] = reason("verify", Code.DIFFERENT, answer="4", reference="5")  # values become strings
     why[4] = reason("verify", Code.PROGRAM_NOT_RUN, error="no sandbox")  # a code in FAILURES: the row failed
-    rows = reject(rows, why)  # sets the columns `reason` and `rejected`; the first reason of a row stays
+    rows = reject(rows, why)  # sets the columns `reason` and `rejected`; a row keeps its first reason
     Row("What is 2 + 2?", "en", reason=why[3])  # one row at a time; `rejected` follows from the reason
     [r and (r.stage, r.code, r.failed, r.values) for r in reasons_of(rows)]  # reading; None: a kept row
 
-A new kind of reason is a member of Code with its text in TEXTS (its placeholders are the values that it
-requires) and, where it is the stage that could not do its work, a place in FAILURES. Code compares `code`,
-`stage` and `values`; nothing reads the text back (tests/test_house.py looks for that). Rows that were stored
-before reasons had a type have the code UNKNOWN: it says neither that the row was wrong nor that it failed.
+To add a kind of reason, add a member to Code and its text to TEXTS; the placeholders of the text are the values that the
+reason must have. If the code means that the stage could not process the row, add it to FAILURES. Code compares `code`,
+`stage` and `values`; nothing parses the text (tests/test_house.py checks that). Rows that were stored before reasons had a
+type have the code UNKNOWN, which means neither that the row was wrong nor that it failed.
 """
 
 from __future__ import annotations
@@ -41,32 +41,26 @@ TYPE: Final = pa.struct(
 
 
 class Code(StrEnum):
-    """What happened to a row, by the stages that say it. Stored by value: a value is never changed or reused."""
+    """Codes of reasons, grouped by stage. They are stored by value, so a value is never changed or reused."""
 
     # every stage
-    UNKNOWN = "unknown"  # stored before reasons had a type; `text` is what was written then
-    CALL_FAILED = (
-        "call_failed"  # a call to a model gave nothing usable; `error` is the engine's, `kind` its class
-    )
-    BELOW_THRESHOLD = (
-        "below_threshold"  # scorers, rebuild: `score` by the name `name` is under its `threshold`
-    )
+    UNKNOWN = "unknown"  # stored before reasons had a type; `text` is the stored text
+    CALL_FAILED = "call_failed"  # a call to a model gave no usable completion; `error` is the engine's message, `kind` its class
+    BELOW_THRESHOLD = "below_threshold"  # scorers, rebuild: `score`, named `name`, is below its `threshold`
     # critique
-    WRONG_STEP = (
-        "wrong_step"  # as BELOW_THRESHOLD, by a critic that names the line `step` as the first wrong one
-    )
+    WRONG_STEP = "wrong_step"  # like BELOW_THRESHOLD, by a critic; `step` is the first wrong line
     # ingest, and the items of a benchmark
-    UNREADABLE = "unreadable"  # a record of a file that cannot become a row or an item; `place`, `why`
-    NO_TRUSTED_ANSWER = "no_trusted_answer"  # an item that no answer can be compared with
+    UNREADABLE = "unreadable"  # a record of a file cannot become a row or an item; `place`, `why`
+    NO_TRUSTED_ANSWER = "no_trusted_answer"  # an item without an answer to compare with
     # methods that write questions
-    MALFORMED_ITEM = "malformed_item"  # an item of a completion that is no question; `why`
-    MISSING_ITEM = "missing_item"  # fewer items in the completion than were ordered
+    MALFORMED_ITEM = "malformed_item"  # an item of a completion that is not a question; `why`
+    MISSING_ITEM = "missing_item"  # the completion has fewer items than were requested
     # similarity, dedup, semantic
-    EXACT = "exact"  # equal, after normalisation, to the row `other`, which has another id
-    REPEATED = "repeated"  # the same row again, word for word: it has the id of the one that stays
-    NEAR = "near"  # `measure` (jaccard, lcs) with the row `other` is `score`
-    TEMPLATE = "template"  # `most` questions that differ only in their numbers are there
-    NEAR_IN_MEANING = "near_in_meaning"  # cosine `score` with the row `other`, whose `question` is shown
+    EXACT = "exact"  # equal after normalisation to the row `other`, which has another id
+    REPEATED = "repeated"  # an exact copy, with the id of the row that is kept
+    NEAR = "near"  # `score` is the `measure` (jaccard, lcs) with the row `other`
+    TEMPLATE = "template"  # there are already `most` questions that differ only in their numbers
+    NEAR_IN_MEANING = "near_in_meaning"  # `score` is the cosine with the row `other`, which has `question`
     # solve
     NO_PROGRAM = "no_program"
     NO_ANSWER = "no_answer"
@@ -75,35 +69,39 @@ class Code(StrEnum):
     # verify
     PROGRAM_NOT_RUN = "program_not_run"  # the sandbox could not run it; `error`
     PROGRAM_FAILED = "program_failed"  # `verdict` of the sandbox, and `error` (may be empty)
-    PROGRAM_CHANGING = "program_changing"  # two runs print different answers
-    DIFFERENT = "different"  # the judge tells `answer` apart from the trusted answer `reference`
-    INCOMPARABLE = "incomparable"  # the judge could not compare `answer` with the trusted answer
+    PROGRAM_CHANGING = "program_changing"  # two executions print different answers
+    DIFFERENT = "different"  # the judge finds `answer` different from the trusted answer `reference`
+    INCOMPARABLE = "incomparable"  # the judge cannot compare `answer` with the trusted answer
     # weigh
-    UNLIKELY = "unlikely"  # `correctness` is under `threshold`; `same` of `samples` agree
-    ALONE = "alone"  # too few samples agree, and no answer is trusted; `same` of `samples`
+    UNLIKELY = "unlikely"  # `correctness` is below `threshold`; `same` of `samples` agree
+    ALONE = "alone"  # too few samples agree (`same` of `samples`), and there is no trusted answer
     # probe, calibrate
     STUDENT_RIGHT = "student_right"
-    CALIBRATED = "calibrated"  # its answer was known, and it was solved for the fit alone
+    CALIBRATED = "calibrated"  # its answer was known; it was solved only to fit the calibration
     # decontaminate
     CONTAMINATED = (
         "contaminated"  # `rule` found the benchmark item `item` with `overlap` in `field` ("": question)
     )
     # mix
-    OVER_QUESTION = "over_question"  # `most` solutions of its question are taken
-    OVER_SHARE = "over_share"  # `dimension` `value` has its `share` already
-    OVER_TARGET = "over_target"  # `target` rows are taken
-    OVER_LEAST_SHARES = "over_least_shares"  # `most` rows in which every domain has its least share
+    OVER_QUESTION = "over_question"  # `most` solutions of its question were taken before
+    OVER_SHARE = "over_share"  # the `share` of `value` in `dimension` is reached
+    OVER_TARGET = "over_target"  # `target` rows were taken before
+    OVER_LEAST_SHARES = (
+        "over_least_shares"  # over the `most` rows with which every domain has its minimum share
+    )
     # rebuild
     LEFT_OUT = "left_out"  # --without: the value of the column `name`
     NOT_WANTED = "not_wanted"  # --only: the value of the column `name`
 
 
-FAILURES: Final = frozenset({Code.CALL_FAILED, Code.PROGRAM_NOT_RUN})  # the stage could not do its work
-# rows that were never meant to be kept: they were solved to calibrate, or to find what the student fails at
+FAILURES: Final = frozenset(
+    {Code.CALL_FAILED, Code.PROGRAM_NOT_RUN}
+)  # codes of failed rows: the stage could not process them
+# codes of rows that were never to be kept: they were solved for the calibration, or to find weaknesses of the student
 SET_ASIDE: Final = frozenset({Code.CALIBRATED, Code.STUDENT_RIGHT})
 
-# One text for people per code. A name in braces is a value that a reason of that code must have; what stands in
-# brackets is left out where its value is empty.
+# The text for people of each code. A name in braces is a value that a reason of that code must have; a part in brackets is
+# left out if its value is empty.
 TEXTS: Final[Mapping[Code, str]] = {
     Code.UNKNOWN: "unknown",
     Code.CALL_FAILED: "{error}",
@@ -140,10 +138,10 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NOT_WANTED: "{name} is not wanted",
 }
 
-# Values that a reason may have besides those that its text names: for code, which never reads the text.
+# Values that a reason may have in addition to those in its text, for use by code.
 UNSHOWN: Final[Mapping[Code, frozenset[str]]] = {Code.CALL_FAILED: frozenset({"kind"})}
 
-# Values that differ from row to row: left out where reasons are counted by kind.
+# Values that differ from row to row, and are left out when reasons are counted by kind.
 VARYING: Final = frozenset(
     {"place", "other", "score", "question", "answer", "reference", "correctness", "same", "samples",
      "overlap", "item", "text", "step"}
@@ -152,8 +150,11 @@ VARYING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a row is not kept. `code` is a member of Code, or a string that a newer program wrote; `failed`: the
-    stage could not do its work on the row, which says nothing about the row."""
+    """Why a row is not kept.
+
+    `code` is a member of Code, or a string that a newer program wrote. `failed` means that the stage could not process the
+    row, which says nothing about its quality.
+    """
 
     stage: str
     code: str
@@ -162,19 +163,19 @@ class Reason:
 
     @property
     def text(self) -> str:
-        """The reason for people: "<stage>: <why>", or "<stage>: failed: <why>"."""
+        """The text for people: "<stage>: <why>", or "<stage>: failed: <why>"."""
         if self.code == Code.UNKNOWN:
             return self.values.get("text", "unknown")
         return f"{self.stage}: {'failed: ' if self.failed else ''}{self.words}"
 
     @property
     def words(self) -> str:
-        """The reason for people, without its stage."""
+        """The text for people without the stage."""
         return self._words(self.values)
 
     @property
     def kind(self) -> str:
-        """The text without its stage and with `…` for the values that differ from row to row."""
+        """The text without the stage, and with `…` for the values that differ from row to row."""
         shown = {name: "…" if name in VARYING else value for name, value in self.values.items()}
         return ("failed: " if self.failed else "") + self._words(shown)
 
@@ -186,7 +187,7 @@ class Reason:
 
 
 class _Shown(dict[str, str]):
-    """Values for a text; one that another program left out is `…`."""
+    """The values for a text. A value that another program did not write is shown as `…`."""
 
     def __missing__(self, name: str) -> str:
         return "…"
@@ -202,7 +203,7 @@ def _clause(text: str, values: Mapping[str, str]) -> str:
 
 
 def reason(stage: str, code: Code, **values: object) -> Reason:
-    """A reason of this stage. ValueError where `values` are not those that the text of the code names."""
+    """Return a reason. Raises ValueError if `values` are not those that the text of the code requires."""
     if values.keys() - UNSHOWN.get(code, frozenset()) != _placeholders(code):
         raise ValueError(
             f"a reason {code} has the values {sorted(_placeholders(code))}, not {sorted(values)}"
@@ -211,18 +212,18 @@ def reason(stage: str, code: Code, **values: object) -> Reason:
 
 
 def shortened(text: str | None, most: int = 40) -> str:
-    """A text as a value of a reason: on one line, of at most `most` characters."""
+    """Return a text as a value of a reason: in one line of at most `most` characters."""
     flat = " ".join((text or "").split())
     return flat if len(flat) <= most else flat[: most - 1] + "…"
 
 
 def untyped(stage: str | None, text: str) -> Reason:
-    """The reason of a row that was stored before reasons had a type. Nothing is read out of its text."""
+    """Return the reason of a row that was stored before reasons had a type. Its text is not parsed."""
     return Reason(stage or "unknown", Code.UNKNOWN, values={"text": text})
 
 
 def of_record(record: Mapping[str, Any] | None) -> Reason | None:
-    """The reason in a cell of the column `reason` as `to_pylist` gives it; None where the cell is null."""
+    """Return the reason in a cell of the column `reason`, as `to_pylist` returns it; None if the cell is null."""
     if record is None:
         return None
     return Reason(
@@ -234,12 +235,12 @@ def of_record(record: Mapping[str, Any] | None) -> Reason | None:
 
 
 def to_array(reasons: Iterable[Reason | None]) -> pa.StructArray:
-    """Reasons as a column of TYPE, one per row, null for None; values with sorted keys."""
+    """Return reasons as a column of TYPE, one per row, null for None, with values sorted by key."""
     return pa.array([None if one is None else _record(one) for one in reasons], type=TYPE)
 
 
 def cells(why: Reason | None) -> dict[str, Any]:
-    """The cells `rejected` and `reason` of a record that is not a Row (an item of a benchmark)."""
+    """Return the cells `rejected` and `reason` for a record that is not a Row, such as an item of a benchmark."""
     return (
         {"rejected": None, "reason": None} if why is None else {"rejected": why.text, "reason": _record(why)}
     )

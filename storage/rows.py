@@ -1,8 +1,7 @@
-"""The one row type: a candidate solution to a question (without a solution it is a question).
+"""The row: a candidate solution to a question, or a question if it has no solution.
 
-In memory a slotted dataclass, on disk an explicit pyarrow schema; the two are checked against
-each other when this module is imported. Stages work on tables (columns); the dataclass is for
-code that makes rows one by one, such as a parser of completions.
+It is a slotted dataclass in memory and an explicit pyarrow schema on the disk; the import of this module checks that the two
+agree. Stages work on tables; the dataclass is for code that makes rows one by one, such as a parser of completions.
 """
 
 from __future__ import annotations
@@ -53,20 +52,20 @@ SCHEMA = pa.schema(
 )
 
 
-# entries of `verdicts` that other modules read
+# keys of `verdicts` that other modules read
 STATED_DIFFICULTY = (
-    "stated_difficulty"  # what the question's writer says, from 1 (routine) to 5 (competition)
+    "stated_difficulty"  # as stated by the writer of the question, from 1 (routine) to 5 (competition)
 )
-ABSTAINED = "abstained"  # how many of the question's replies give no answer; left out where all do
-WRONG_STEP = "wrong_step"  # by a critic: the number of the solution's first wrong line, from 1
+ABSTAINED = "abstained"  # how many completions for the question have no answer; absent if all have one
+WRONG_STEP = "wrong_step"  # the solution's first wrong line according to a critic, counted from 1
 
 
 @dataclass(slots=True)
 class Row:
-    """One candidate solution to one question. Field meanings: the table in README.md ("One row type").
+    """One candidate solution to one question.
 
-    `reason` says why the row is not kept (storage/reasons.py), None for a kept row; `rejected` is the same as
-    text for people. Rows that were stored before reasons had a type have the text alone.
+    `reason` says why the row is not kept (storage/reasons.py) and is None for a kept row; `rejected` is the same as text for
+    people. Rows that were stored before reasons had a type have the text only.
     """
 
     question: str
@@ -107,7 +106,7 @@ class Row:
 
 
 def content_id(*parts: str) -> str:
-    """Hex id (24 digits, 96 bits) of the parts; NFC-normalised, each part length-prefixed."""
+    """Return an id of 24 hex digits (96 bits), hashed from the parts, each NFC-normalised and length-prefixed."""
     digest = hashlib.sha256()
     for part in parts:
         data = unicodedata.normalize("NFC", part).encode("utf-8", "surrogatepass")
@@ -117,7 +116,7 @@ def content_id(*parts: str) -> str:
 
 
 def to_table(rows: Iterable[Row]) -> pa.Table:
-    """Rows as a table of SCHEMA; maps with sorted keys, so that equal rows are equal bytes."""
+    """Return rows as a table of SCHEMA, with maps sorted by key, so that equal rows have equal bytes."""
     items = list(rows)
     columns: list[pa.Array] = []
     for column in SCHEMA:
@@ -140,16 +139,17 @@ def from_table(table: pa.Table) -> list[Row]:
 
 
 def empty() -> pa.Table:
+    """Return a table of SCHEMA without rows."""
     return SCHEMA.empty_table()
 
 
 def column(table: pa.Table, name: str) -> list[Any]:
-    """One column as a Python list (maps as lists of pairs)."""
+    """Return a column as a Python list, with maps as lists of pairs."""
     return cast(list[Any], table.column(name).to_pylist())
 
 
 def replace(table: pa.Table, **columns: Any) -> pa.Table:
-    """The table with whole columns replaced; values as arrays or sequences of the schema's type."""
+    """Return the table with columns replaced. Values are arrays or sequences of the schema's type."""
     for name, values in columns.items():
         kind = SCHEMA.field(name)
         if not isinstance(values, (pa.Array, pa.ChunkedArray)):
@@ -161,33 +161,41 @@ def replace(table: pa.Table, **columns: Any) -> pa.Table:
 
 
 def reject(table: pa.Table, reasons: Iterable[Reason | None]) -> pa.Table:
-    """Set `reason` and `rejected` where `reasons` (one per row, None: no objection) has one and the row was not
-    rejected before."""
-    fresh = list(reasons)
-    if len(fresh) != table.num_rows:
-        raise ValueError(f"{len(fresh)} reasons for {table.num_rows} rows; give one per row")
+    """Set `reason` and `rejected` of the rows that have a reason in `reasons` (one per row or None).
+
+    Rows that were rejected before keep their reason. Raises ValueError if the number of reasons is not that of the rows.
+    """
+    new_reasons = list(reasons)
+    if len(new_reasons) != table.num_rows:
+        raise ValueError(f"{len(new_reasons)} reasons for {table.num_rows} rows; give one per row")
     before = table.column("rejected").combine_chunks()
-    fresh = [None if known else new for new, known in zip(fresh, before.is_valid().to_pylist(), strict=True)]
-    if not any(one is not None for one in fresh):
+    new_reasons = [
+        None if rejected_before else reason
+        for reason, rejected_before in zip(new_reasons, before.is_valid().to_pylist(), strict=True)
+    ]
+    if not any(one is not None for one in new_reasons):
         return table
-    texts = pa.array([None if one is None else one.text for one in fresh], pa.string())
-    typed = table.column("reason").combine_chunks()
+    texts = pa.array([None if one is None else one.text for one in new_reasons], pa.string())
+    old_reasons = table.column("reason").combine_chunks()
     return replace(
         table,
         rejected=pc.coalesce(before, texts),
-        reason=pc.if_else(texts.is_valid(), to_array(fresh), typed),
+        reason=pc.if_else(texts.is_valid(), to_array(new_reasons), old_reasons),
     )
 
 
 def unrejected(table: pa.Table) -> pa.Table:
-    """The rows without what rejected them: as rows that a stage may take in."""
+    """Return the rows with `rejected` and `reason` cleared, as the input of a stage."""
     count = table.num_rows
     return replace(table, rejected=pa.nulls(count, pa.string()), reason=pa.nulls(count, REASON))
 
 
 def reasons_of(table: pa.Table) -> list[Reason | None]:
-    """The reason of each row, None for a kept one. Columns `rejected` and `reason` and, where there is one,
-    `stage`, which names the stage of a row that was stored before reasons had a type."""
+    """Return the reason of each row, None for a kept row.
+
+    Reads the columns `rejected`, `reason` and, if present, `stage`, which has the stage of rows that were stored before
+    reasons had a type.
+    """
     texts: list[str | None] = column(table, "rejected")
     count = table.num_rows
     cells = column(table, "reason") if "reason" in table.column_names else [None] * count
@@ -199,18 +207,22 @@ def reasons_of(table: pa.Table) -> list[Reason | None]:
 
 
 def failed(table: pa.Table) -> pa.ChunkedArray:
-    """Whether each row failed rather than was rejected (bool, no nulls): the stage could not do its work on it. A
-    table without the column `reason` (tasks of a harness) says of none that it failed."""
+    """Return, per row, whether it failed, that is, a stage could not process it (bool without nulls).
+
+    In a table without the column `reason` (tasks of a harness) no row failed.
+    """
     if "reason" not in table.column_names:
         return pa.chunked_array([pa.array([False] * table.num_rows, pa.bool_())])
     return pc.fill_null(pc.struct_field(table.column("reason"), "failed"), False)
 
 
 def kept(table: pa.Table) -> pa.Table:
+    """Return the rows that are kept."""
     return table.filter(pc.is_null(table.column("rejected")))
 
 
 def dropped(table: pa.Table) -> pa.Table:
+    """Return the rows that were rejected or failed."""
     return table.filter(pc.is_valid(table.column("rejected")))
 
 

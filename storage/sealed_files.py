@@ -1,10 +1,10 @@
-"""Files of a home that are written whole and belong to no table (reports, notes of runs), under seals.
+"""Seals the files of a home that belong to no table, such as reports and the records of runs.
 
-Each file's digest stands in a registry that is written twice: `_seal.json` in the home and `_seals/home.json`. What the
-registry names and is not there was removed; what differs was altered; a copy of the registry that is gone is named by
-the other one. A kill at any moment leaves no false alarm: before a file changes, the registry allows the old state and
-the new one, and only afterwards the new one alone. A file that was written before there was a registry is in none, which
-is no damage.
+The digest of each file is in a registry with two copies: `_seal.json` in the home and `_seals/home.json`. A file that the
+registry names and that does not exist was removed; a file with another digest was altered; a missing copy of the registry
+is detected by the other one. A kill at any moment causes no false alarm: before a file changes, the registry allows both
+the old and the new state, and only afterwards the new one alone. A file that was written before the registry existed is not
+in it, which is not damage.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ _ALTERED = "was altered"
 
 @dataclass(slots=True)
 class _Registry:
-    """`files`: path below the home, to the digests that it may have; None among them where it may be absent.
-    `number` counts the changes. `single` as long as the second copy was never written."""
+    """The digests of the sealed files.
+
+    `files` maps paths below the home to the digests that the file may have; None means that it may be absent. `number`
+    counts the changes. `single` is true until the second copy is first written.
+    """
 
     files: dict[str, list[str | None]] = field(default_factory=dict)
     number: int = 0
@@ -36,30 +39,30 @@ class _Registry:
 
 
 class HomeFiles:
-    """The sealed files of one home. Safe for any number of processes on one machine."""
+    """The sealed files of one home. Any number of processes on one machine may use them."""
 
     def __init__(self, home: Path) -> None:
         self.home = Path(home)
 
     def write(self, path: Path, data: bytes) -> None:
-        """Replace the file at `path`, below the home, whole and durably."""
+        """Replace the file at `path`, below the home, atomically and durably, and seal it."""
         name = path.relative_to(self.home).as_posix()
         with self._alone():
             registry = self._registry()
             now = _digest(path.read_bytes()) if path.exists() else None
             before = registry.files.get(name, [now]) if now is not None else [None]
-            self._note(registry, name, [*before, _digest(data)])
+            self._record(registry, name, [*before, _digest(data)])
             path.parent.mkdir(parents=True, exist_ok=True)
             write_bytes(path, data)
-            self._note(registry, name, [_digest(data)])
+            self._record(registry, name, [_digest(data)])
 
     def remove(self, path: Path) -> None:
-        """Remove the file at `path`; one that is gone already is fine."""
+        """Remove the file at `path` and its seal. A file that is missing already is not an error."""
         name = path.relative_to(self.home).as_posix()
         with self._alone():
             registry = self._registry()
             if name in registry.files:
-                self._note(registry, name, [*registry.files[name], None])
+                self._record(registry, name, [*registry.files[name], None])
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
                 flush(path.parent)
@@ -67,17 +70,17 @@ class HomeFiles:
                 self._save(registry)
 
     def check(self) -> tuple[int, list[str]]:
-        """How many files are sealed, and a line for each that is missing or altered, copies of the registry included."""
+        """Return the number of sealed files, and a line per missing or altered file or copy of the registry."""
         with self._alone(create=False):
             copies = {name: _load(self.home / name) for name in COPIES}
-            there = [copy for copy in copies.values() if isinstance(copy, _Registry)]
+            readable = [copy for copy in copies.values() if isinstance(copy, _Registry)]
             if all(copy == _ABSENT for copy in copies.values()):
                 return 0, []
-            registry = max(there, key=_age, default=_Registry())
+            registry = max(readable, key=_age, default=_Registry())
             lines = [
                 f"{name} {copy}"
                 for name, copy in copies.items()
-                if isinstance(copy, str) and not (copy == _ABSENT and registry.single and there)
+                if isinstance(copy, str) and not (copy == _ABSENT and registry.single and readable)
             ]
             for name, digests in sorted(registry.files.items()):
                 path = self.home / name
@@ -88,12 +91,12 @@ class HomeFiles:
             return len(registry.files), lines
 
     def _registry(self) -> _Registry:
-        """The newest copy that can be read. Nothing in it was read from the files again, so damage is never sealed over."""
+        """Return the newest readable copy. Its digests are never recomputed from the files, so damage is never sealed."""
         copies = [_load(self.home / name) for name in COPIES]
-        there = [copy for copy in copies if isinstance(copy, _Registry)]
-        return max(there, key=_age, default=_Registry())
+        readable = [copy for copy in copies if isinstance(copy, _Registry)]
+        return max(readable, key=_age, default=_Registry())
 
-    def _note(self, registry: _Registry, name: str, digests: list[str | None]) -> None:
+    def _record(self, registry: _Registry, name: str, digests: list[str | None]) -> None:
         registry.files[name] = list(dict.fromkeys(digests))
         self._save(registry)
 
@@ -110,7 +113,7 @@ class HomeFiles:
 
     @contextlib.contextmanager
     def _alone(self, create: bool = True) -> Iterator[None]:
-        """One writer at a time, and no reader between two files of one change."""
+        """Let one process at a time in, so that no reader sees a change half made."""
         folder = (self.home / COPIES[1]).parent
         if not create and not folder.exists():
             yield
@@ -134,7 +137,7 @@ def _text(registry: _Registry) -> bytes:
 
 
 def _load(path: Path) -> _Registry | str:
-    """A copy of the registry, or what is wrong with it."""
+    """Return a copy of the registry, or what is wrong with it."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Sizes of memory as people write them: `512MB`, `4GB`, `1.5 GiB`."""
+"""Parses sizes of memory such as `512MB`, `4GB` or `1.5 GiB`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) ?([kmgt]i?)?b", re.IGNORECASE)
 
 
 def bytes_of(name: str, text: str) -> int:
-    """The number of bytes that `text` names. StorageError, which calls the setting `name`, where it names none."""
+    """Return the number of bytes that `text` states. Raises StorageError, which names the setting `name`, if it is invalid."""
     read = _SIZE.fullmatch(text.strip())
     unit = (read[2] or "").lower() if read else ""
     size = (

@@ -1,9 +1,8 @@
-"""SQL over everything stored: a DuckDB connection that can read the tables and nothing else.
+"""SQL over the store: a DuckDB connection that can read the tables and nothing else.
 
-The query comes from a person at a prompt, or from whatever they pasted. The tables are handed in
-as Arrow datasets, so DuckDB itself needs no access to files, and has none: no other file is read
-or written, nothing is attached, installed or loaded, no Python variable is seen, and no setting can
-be changed back. What limits the time and the memory of a query is in storage.query.
+Queries are not trusted, since people paste them from anywhere. The tables are registered as Arrow datasets, so that DuckDB
+needs no access to files and has none: it reads and writes no other file, attaches, installs and loads nothing, sees no
+Python variable, and its settings cannot be changed. storage.query limits the time and the memory of a query.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ _HARDENED = (
 
 
 def connect(store: Store, *, memory: str = "4GB", threads: int | None = None) -> duckdb.DuckDBPyConnection:
-    """A hardened in-memory connection with these views, all lazy:
+    """Return a hardened in-memory connection with lazy views of the tables.
 
-    `rows` (every candidate, kept or not), `rejected` (those dropped, with the `code` of their reason), and for each dataset its newest
-    version under the dataset's name and every version under its full name: "math-sft",
+    The views are `rows` (every candidate, kept or not), `rejected` (the dropped ones, with the `code` of their reason), and
+    per dataset its newest version under the dataset's name and every version under its full name: "math-sft",
     "math-sft@2026.11.20" (in double quotes).
 
     Raises:

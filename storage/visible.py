@@ -1,15 +1,15 @@
-"""Characters that nobody sees, and a text with each of them as an escape.
+"""Escapes control and invisible characters.
 
-They drive terminals, turn a line around, or make a text look like another one. Wherever a text from rows, models or
-files is shown (a terminal, a report, an artifact, a card), it goes through `visible`.
+Such characters control terminals, reorder a line, or make a text look like another one. Every text from rows, models or
+files that is shown in a terminal, a report, an artifact or a card passes through `visible`.
 """
 
 from __future__ import annotations
 
 import re
 
-# A zero-width joiner is kept between two pictographs, where it makes one picture of them; nowhere else does it
-# belong to a text in English or Chinese.
+# A zero-width joiner is kept between two pictographs, which it joins into one; in English and Chinese texts it has no
+# other use.
 _PICTOGRAPH = "[\U0001f000-\U0001faff\u2190-\u2bff\u3030\u303d]"
 INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f\u202a-\u202e"
@@ -22,11 +22,13 @@ _UNSEEN = re.compile(f"{INVISIBLE.pattern}|{CONTROL.pattern}|[\r\x85\u2028\u2029
 
 
 def visible(text: str, *, json: bool = False) -> str:
-    """The whole text as it can be shown: each control or invisible character as an escape such as \\u202e, tabs and
-    line feeds as they are. With `json` the text is JSON, whose values stay the same."""
+    """Return the text with each control or invisible character as an escape such as \\u202e; tabs and line feeds stay.
+
+    With `json` the text is JSON, and the escapes keep its values the same.
+    """
     if text.isascii() and not CONTROL.search(text) and "\r" not in text:
         return text
-    return _UNSEEN.sub(lambda found: _escape(found.group(), json=json), text)
+    return _UNSEEN.sub(lambda match: _escape(match.group(), json=json), text)
 
 
 def _escape(character: str, *, json: bool) -> str:

@@ -1,8 +1,8 @@
-"""Marks: what is said of a version after it was published. A log that only grows.
+"""Marks: facts about a version that are added after its publication, in an append-only log.
 
-A published version never changes; that it is in production, that a training holds it until noon, that a
-verdict was reached or that retention removed it are facts about it, kept here in the order of their
-commits. What holds now follows from the log (storage.datasets.promotion, storage.datasets.retention).
+A published version never changes. That it has a tag, is leased by a training, got a verdict or was retired are facts about
+it, stored here in the order of their commits. The present state follows from the log (storage.datasets.promotion,
+storage.datasets.retention).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`kind`: tag, lease, verdict, retired ...; `value`: plain JSON values; `at`: ISO 8601 in UTC."""
+    """One fact about a version. `kind` is tag, lease, verdict, retired ...; `value` has JSON values; `at` is ISO 8601 in UTC."""
 
     number: int
     dataset: str
@@ -51,7 +51,7 @@ class Mark:
 
 
 def mark(where: Location, dataset: str, version: str, kind: str, value: dict[str, Any]) -> Mark:
-    """Append one mark, durably. Of two at the same instant one comes first: numbers have no tie."""
+    """Append one mark durably and return it. Marks that are appended at the same time get different numbers."""
     checked_name(dataset)
     where.make_writable()
     url = where.url(TABLE)
@@ -78,20 +78,20 @@ def mark(where: Location, dataset: str, version: str, kind: str, value: dict[str
 
 
 def marks(where: Location, dataset: str, kind: str | None = None) -> list[Mark]:
-    """The marks of a dataset's versions, oldest first."""
+    """Return the marks on versions of a dataset, oldest first; only those of `kind` if it is given."""
     table = delta.open_table(where.url(TABLE))
     if table is None:
         return []
-    chosen = pc.field("dataset") == dataset
+    condition = pc.field("dataset") == dataset
     if kind is not None:
-        chosen = chosen & (pc.field("kind") == kind)
+        condition = condition & (pc.field("kind") == kind)
     paths = delta.files_of(table)
     seals.require(where, TABLE, paths)
-    rows = delta.scan(where, TABLE, paths, SCHEMA).to_table(filter=chosen).to_pylist()
-    found = [Mark(**(row | {"value": json.loads(row["value"])})) for row in rows]
-    return sorted(found, key=lambda one: one.number)
+    rows = delta.scan(where, TABLE, paths, SCHEMA).to_table(filter=condition).to_pylist()
+    matches = [Mark(**(row | {"value": json.loads(row["value"])})) for row in rows]
+    return sorted(matches, key=lambda one: one.number)
 
 
-def newest(said: Sequence[Mark], version: str, kind: str) -> Mark | None:
-    """The last thing of its kind that was said of a version."""
-    return next((one for one in reversed(said) if one.version == version and one.kind == kind), None)
+def newest(log: Sequence[Mark], version: str, kind: str) -> Mark | None:
+    """Return the newest mark of a kind on a version, None if it has none."""
+    return next((one for one in reversed(log) if one.version == version and one.kind == kind), None)

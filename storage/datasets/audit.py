@@ -1,9 +1,8 @@
-"""Audit: what lies on the disk, read again, beside what was meant to be written.
+"""Audit: reads written files again and compares them with the rows that were to be written.
 
-Of a file just written every byte is read and sealed, the footer is compared with what was given,
-and the rows of one row group in eight (always the first: a night has no more) are decoded and
-digested again. The gates then read the columns that they ask about, of all rows. `read_back` reads
-every row of a file: `verify` does that at any later time.
+Every byte of a new file is read and sealed, its footer is compared with the row groups, and the rows of one row group in
+eight (always the first, which is the only one of a usual night) are decoded and digested again. The gates then read the
+columns that they check, of all rows. `read_back` reads every row of a file; `verify` uses it at any later time.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from storage.location import Location
 _BATCH = 8_192
 _ONE_IN = 8
 
-# Columns whose least and greatest value readers may skip files by.
+# Columns with stored minimum and maximum, by which readers may skip files.
 BOUNDED = ("id", "language", "domain", "subdomain", "source", "correctness", "difficulty", "run", "stage")
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """One Parquet file as it was found. `path` is relative to the table's folder; `bounds` are Delta's
+    """One Parquet file as read from the disk. `path` is relative to the table's folder; `bounds` are Delta's
     minValues and maxValues."""
 
     path: str
@@ -43,7 +42,7 @@ class WrittenFile:
 
 
 def audited(where: Location, table: str, path: str, groups: Sequence[RowsDigest]) -> WrittenFile:
-    """The file, shown to hold the row groups that were given; StorageError if it does not."""
+    """Return the file after checking that it holds the given row groups. Raises StorageError if it does not."""
     try:
         seal, size = seal_of(where, table, path)
         with where.filesystem.open_input_file(where.path(table, path)) as source:
@@ -56,19 +55,19 @@ def audited(where: Location, table: str, path: str, groups: Sequence[RowsDigest]
         raise StorageError(_not_as_written(where, table, path, in_one_line(error))) from error
     if not same:
         raise StorageError(_not_as_written(where, table, path, "other rows"))
-    return _found(path, sum(groups, RowsDigest()), seal, size, footer)
+    return _written_file(path, sum(groups, RowsDigest()), seal, size, footer)
 
 
 def read_back(where: Location, table: str, path: str) -> WrittenFile:
-    """The file after all of it, bytes and rows, was read."""
+    """Return the file after reading all its bytes and rows."""
     seal, size = seal_of(where, table, path)
     with where.filesystem.open_input_file(where.path(table, path)) as source:
         file = pq.ParquetFile(source)
-        return _found(path, _digest(file, range(file.num_row_groups)), seal, size, file.metadata)
+        return _written_file(path, _digest(file, range(file.num_row_groups)), seal, size, file.metadata)
 
 
 def seal_of(where: Location, table: str, path: str) -> tuple[str, int]:
-    """BLAKE2b (256 bits, as `b2sum -l 256` prints it) and size of a file's bytes."""
+    """Return the BLAKE2b digest of a file (256 bits, as `b2sum -l 256` prints it) and its size in bytes."""
     seal, size = hashlib.blake2b(digest_size=32), 0
     with where.filesystem.open_input_stream(where.path(table, path)) as stream:
         while block := stream.read(1 << 20):
@@ -78,19 +77,23 @@ def seal_of(where: Location, table: str, path: str) -> tuple[str, int]:
 
 
 def _not_as_written(where: Location, table: str, path: str, how: str) -> str:
-    return f"{where.url(table, path)} is not as it was written ({how}): check the disk, then publish again"
+    return (
+        f"{where.url(table, path)} is not as it was written ({how}). Fix: check the disk, then publish again"
+    )
 
 
 def _digest(file: pq.ParquetFile, groups: Sequence[int]) -> RowsDigest:
     return digest_of_rows(file.iter_batches(batch_size=_BATCH, row_groups=list(groups), use_threads=False))
 
 
-def _found(path: str, digest: RowsDigest, seal: str, size: int, footer: pq.FileMetaData) -> WrittenFile:
+def _written_file(
+    path: str, digest: RowsDigest, seal: str, size: int, footer: pq.FileMetaData
+) -> WrittenFile:
     return WrittenFile(path, digest.rows, size, int(time.time() * 1000), seal, digest, _bounds(footer))
 
 
 def _bounds(footer: pq.FileMetaData) -> dict[str, Any]:
-    """Delta's minValues and maxValues from the Parquet footer."""
+    """Return Delta's minValues and maxValues, read from the Parquet footer."""
     low: dict[str, Any] = {}
     high: dict[str, Any] = {}
     for group in range(footer.num_row_groups):

@@ -1,8 +1,8 @@
-"""The table of candidates: every row of every run, kept and dropped, with the run it came from.
+"""The table of candidates: every row of every run, kept or dropped, with the run that it came from.
 
-`mathmill why`, the funnel, preference pairs and critic training read it. Appending is idempotent a
-run (and stage, where a caller appends stage by stage): the commit carries an application id, so that
-a night that died between two steps and runs again does not append twice.
+`mathmill why`, the funnel, preference pairs and the training of critics read it. Appending is idempotent per run, stage and
+part: the commit carries an application id, so that a run that was killed between two steps and is repeated does not append
+twice.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def append(
     stage: str | None = None,
     part: str = "",
 ) -> int:
-    """Append rows (columns of rows.SCHEMA) once for this run, stage and part.
+    """Append rows (columns of rows.SCHEMA) once per run, stage and part, and return how many were appended.
 
-    The column `version` names the version on kept rows; `stage` is the one given, or the one that
-    dropped the row (out of `reason`); `part` tells apart what one stage hands in piece by piece.
-    Returns how many rows were appended: 0 where this run, stage and part are there already.
+    The result is 0 if rows of this run, stage and part were appended before. Kept rows get `version` in the column of that
+    name. The column `stage` has the given stage or, if it is None, the stage that dropped the row (from `reason`). `part`
+    separates the pieces that one stage appends.
     """
     application = "candidates:" + json.dumps([run, stage, part], ensure_ascii=False)
     where.make_writable()
@@ -55,7 +55,7 @@ def append(
                 if done:
                     remove_files(where, TABLE, [file.path for file in files])
                     return 0
-                # another run may be quicker: theirs and ours are both to be there
+                # another run may commit first; then try again, so that the rows of both are in the table
                 with contextlib.suppress(Conflict):
                     base = evolution.widened(where, TABLE, base, SCHEMA, evolution.MAJOR)
                     delta.commit(url, files, SCHEMA, base=base, record=record, application=application)
@@ -68,8 +68,10 @@ def append(
 
 
 def _snapshot(url: str, application: str) -> tuple[int | None, bool]:
-    """The table's version, and whether that one has the application's rows: both out of one look,
-    so that a commit on top of that version cannot append them a second time."""
+    """Return the table's version, and whether that version has the application's rows.
+
+    Both come from one snapshot, so that a commit on that version cannot append the rows a second time.
+    """
     table = delta.open_table(url)
     if table is None:
         return None, False

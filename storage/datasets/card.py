@@ -1,4 +1,4 @@
-"""The dataset card: README.md of an export, with the front matter that the Hugging Face Hub reads."""
+"""Writes the dataset card: the README.md of an export, with the front matter that the Hugging Face Hub reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from storage.markdown import code, inline
 from storage.visible import visible
 
 LINEAGE = "lineage.json"
-MOST_SETS = 8  # names of benchmarks
+MOST_SETS = 8  # benchmarks that are named
 _COUNTED = ("license", "language", "source", "subdomain", "solution_format")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 # Licences of the Hub's own list, by the SPDX name that rows carry; the others are "other" there.
@@ -27,7 +27,13 @@ _HUB_LICENSES = {
 
 
 def card(store: Store, version: Version, *, shape: str, rows: int, files: str, kind: str) -> str:
-    """The card's text. `rows`: records exported; `files`: their glob; `kind`: "json" or "parquet"."""
+    """Return the text of the card.
+
+    Args:
+        rows: how many records were exported.
+        files: the glob of their files.
+        kind: "json" or "parquet".
+    """
     counts = _counts(store, version)
     front = yaml.safe_dump(_front(version, counts, rows, files), sort_keys=False, allow_unicode=True)
     parts = [
@@ -80,14 +86,14 @@ def _usage(files: str, kind: str) -> str:
 
 
 def lineage_text(version: Version) -> str:
-    """The whole lineage as JSON, for the file LINEAGE beside the data."""
+    """Return the whole lineage as JSON, for the file LINEAGE beside the data."""
     return (
         visible(json.dumps(version.lineage, ensure_ascii=False, indent=2, sort_keys=True), json=True) + "\n"
     )
 
 
 def _making(version: Version) -> str:
-    """What the version was made from and with, in a few lines. Each is left out where the lineage does not say it."""
+    """List what the version was made from and with. Facts that the lineage lacks are left out."""
     lineage = version.lineage
     costs, models = lineage.get("costs") or [], lineage.get("models") or {}
     items = [f"Content digest: {code(version.digest)}"]
@@ -114,7 +120,7 @@ def _making(version: Version) -> str:
 
 
 def _certificate(record: Mapping[str, Any] | None) -> list[str]:
-    """The certificate of decontamination in two lines at most."""
+    """Return the certificate of decontamination in at most two lines."""
     if not record:
         return ["Benchmarks: not looked for"]
     sets = record["sets"]
@@ -129,9 +135,9 @@ def _certificate(record: Mapping[str, Any] | None) -> list[str]:
     ]
     planted = sum(part["planted"] for part in record["recall"])
     if planted:
-        found = sum(part["found"] for part in record["recall"])
+        hits = sum(part["found"] for part in record["recall"])
         lines.append(
-            f"Of {counted(planted, 'leak')} that were planted to test the rules, {found / planted:.1%} were found"
+            f"Of {counted(planted, 'leak')} that were planted to test the rules, {hits / planted:.1%} were found"
         )
     return lines
 

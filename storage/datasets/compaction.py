@@ -1,7 +1,7 @@
-"""Compaction: many small files of a table become few, the rows stay the same.
+"""Compaction: joins the small files of a table into few files with the same rows.
 
-The small files are replaced in one commit that is no version; they stay on the disk for the versions
-and readers that know them, until retention or the sweep takes them.
+The small files are replaced in one commit that is not a version. They stay on the disk for the versions and readers that
+refer to them, until retention or the removal of orphans deletes them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from storage.datasets import annotations as marks
-from storage.datasets import delta, seals, tags
+from storage.datasets import annotations, delta, seals, tags
 from storage.datasets.current_files import facts_of
 from storage.datasets.files import remove_files, write_files
 from storage.errors import Conflict, explained
@@ -34,11 +33,11 @@ class SmallFiles:
 
 
 def small_files(where: Location, table: str, *, at_least: int = 8) -> SmallFiles | None:
-    """The small files of the table as it is now; None where they are fewer than `at_least`."""
-    found = delta.open_table(where.url(table))
-    if found is None:
+    """Return the small files of the table's newest version; None if they are fewer than `at_least`."""
+    delta_table = delta.open_table(where.url(table))
+    if delta_table is None:
         return None
-    actions = pa.table(found.get_add_actions(flatten=True)).select(["path", "size_bytes"]).to_pylist()
+    actions = pa.table(delta_table.get_add_actions(flatten=True)).select(["path", "size_bytes"]).to_pylist()
     small = sorted((a["path"], a["size_bytes"]) for a in actions if a["size_bytes"] < SMALL)
     if len(small) < at_least:
         return None
@@ -46,11 +45,14 @@ def small_files(where: Location, table: str, *, at_least: int = 8) -> SmallFiles
 
 
 def compact(where: Location, files: SmallFiles, schema: pa.Schema) -> int:
-    """Join them; returns how many files they became. Rows that somebody appends meanwhile are untouched."""
+    """Join the files and return how many files replace them. Rows that are appended at the same time are not touched.
+
+    Raises Conflict if another process compacted the table first.
+    """
     url = where.url(files.table)
     with explained(url):
         written = write_files(where, files.table, _rows(where, files, schema), schema)
-        # the seals of the new files; in a dataset this is no record of a version
+        # other tables keep the digests of their files in such a record; in a dataset it would be read as a version
         record = (
             None if not files.table.startswith("_") else {"files": {f.path: facts_of(f) for f in written}}
         )
@@ -69,7 +71,7 @@ def compact(where: Location, files: SmallFiles, schema: pa.Schema) -> int:
                         application=_APPLICATION,
                         remove=files.paths,
                     )
-                    seals.follow(where, files.table, data=files.table in (tags.TABLE, marks.TABLE))
+                    seals.follow(where, files.table, data=files.table in (tags.TABLE, annotations.TABLE))
                     return len(written)
         except BaseException:
             remove_files(where, files.table, [file.path for file in written])

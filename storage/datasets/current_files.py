@@ -1,8 +1,7 @@
-"""In which files the rows of the last version lie now.
+"""Finds the files that hold the rows of the latest version now.
 
-Somebody may have compacted the table since (delta-rs, Spark): the same rows in other files, in a
-commit that is no version of ours. The next version stands on those files, once they are shown to
-hold the same rows.
+Another program (delta-rs, Spark) may have compacted the table since its publication: the same rows in other files, in a
+commit that is not a version. The next version refers to those files, after a check that they hold the same rows.
 """
 
 from __future__ import annotations
@@ -19,9 +18,11 @@ from storage.location import Location
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Paths of the files at `base`; of them, facts of those `previous` did not have; paths it had that
-    are gone."""
+class CurrentFiles:
+    """The files of a table at a version: `paths` are all of them.
+
+    `adopted` maps those that the previous version did not have to their facts; `gone` are paths that only it had.
+    """
 
     paths: tuple[str, ...] = ()
     adopted: dict[str, dict[str, Any]] | None = None
@@ -29,21 +30,24 @@ class Standing:
 
 
 def facts_of(file: WrittenFile) -> dict[str, Any]:
-    """What a record keeps of a file."""
+    """Return what the record of a commit stores about a file."""
     return {"rows": file.rows, "size": file.size, "blake2b": file.blake2b, "digest": file.digest.state()}
 
 
-def standing(where: Location, dataset: str, base: int | None, previous: Version | None) -> Standing:
-    """Raises Corrupt if the table at `base` has other rows than `previous` was published with."""
+def current_files(where: Location, dataset: str, base: int | None, previous: Version | None) -> CurrentFiles:
+    """Return the data files that hold the rows of `previous` in the table at version `base`.
+
+    Raises Corrupt if the table has other rows there than `previous` was published with.
+    """
     if base is None or previous is None:
-        return Standing()
+        return CurrentFiles()
     table = delta.open_table(where.url(dataset), base)
-    there = [] if table is None else delta.files_of(table)
+    paths = [] if table is None else delta.files_of(table)
     known = previous.files
-    if set(there) == known.keys():
-        return Standing(tuple(known))
-    adopted = {path: facts_of(read_back(where, dataset, path)) for path in sorted(set(there) - known.keys())}
-    facts = {path: known.get(path) or adopted[path] for path in there}
+    if set(paths) == known.keys():
+        return CurrentFiles(tuple(known))
+    adopted = {path: facts_of(read_back(where, dataset, path)) for path in sorted(set(paths) - known.keys())}
+    facts = {path: known.get(path) or adopted[path] for path in paths}
     total = sum((RowsDigest.parse(one["digest"]) for one in facts.values()), RowsDigest())
     if total.hex() != previous.digest:
         raise Corrupt(
@@ -52,4 +56,4 @@ def standing(where: Location, dataset: str, base: int | None, previous: Version 
         )
     kept = [path for path in known if path in facts]
     gone = tuple(path for path in known if path not in facts)
-    return Standing((*kept, *adopted), adopted, gone)
+    return CurrentFiles((*kept, *adopted), adopted, gone)

@@ -1,4 +1,4 @@
-"""The few things asked of delta-rs: open, create or append with files that are already written, history."""
+"""Wraps delta-rs: opens tables, commits files that are already written, reads records and files of a table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from storage.location import Location
 
 RECORD = "mathmill"  # key of our JSON record in a commit's metadata
 
-# For ever, as far as delta-rs is concerned: published versions go only by our own retention rules.
+# In effect for ever: only storage.datasets.retention deletes published versions, never delta-rs.
 CONFIGURATION = {
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.deletedFileRetentionDuration": "interval 36500 days",
@@ -30,7 +30,10 @@ CONFIGURATION = {
 
 
 def open_table(url: str, version: int | None = None) -> DeltaTable | None:
-    """The table at a version (default newest); None if there is none. Corrupt if its log cannot be read."""
+    """Return the table at a version (default: the newest), None if there is no table.
+
+    Raises Corrupt if its log cannot be read, and StorageError if the place cannot be reached.
+    """
     try:
         return DeltaTable(url, version=version)
     except TableNotFoundError:
@@ -39,11 +42,12 @@ def open_table(url: str, version: int | None = None) -> DeltaTable | None:
         raise Corrupt(f"the log of {url}", [in_one_line(error)]) from error
     except OSError as error:
         raise StorageError(
-            f"cannot reach {url} ({in_one_line(error)}): check the address, the keys and the rights"
+            f"cannot reach {url} ({in_one_line(error)}). Fix: check the address, the keys and the rights"
         ) from error
 
 
 def head_of(url: str) -> int | None:
+    """Return the newest version of the table, None if there is no table."""
     table = open_table(url)
     return None if table is None else table.version()
 
@@ -59,12 +63,16 @@ def commit(
     application: str,
     remove: Sequence[str] = (),
 ) -> None:
-    """Add written files to the table as version `base + 1` (None: as version 0 of a new table), without
-    the files of `remove`. `record` None: the commit is no version (a compaction).
+    """Commit written files as version `base + 1` of the table (None: as version 0 of a new table).
+
+    Args:
+        record: our record for the commit; None for a commit that is not a version, such as a compaction.
+        application: the id under which Delta counts the commits of this kind.
+        remove: files that the commit takes out of the table.
 
     Raises:
-        Conflict: another commit made that version first. Two guards see it: the log entry of that
-            number exists (no retries), or a later commit carries the same application id.
+        Conflict: another commit made that version first. Two guards detect it: the log entry of that number exists (there
+            are no retries), or a later commit carries the same application id.
     """
     actions = [_action(file) for file in files]
     text = None if record is None else json.dumps(record, ensure_ascii=False, sort_keys=True)
@@ -93,37 +101,37 @@ def commit(
         latest = head_of(url)
         if latest is not None and latest != base:
             raise Conflict(
-                f"{url} has version {latest} now, this was made on {base}: check against it and publish again"
+                f"{url} has version {latest} now, this was made on {base}. Fix: check against it and publish again"
             ) from error
         raise
 
 
 def log_path(version: int) -> str:
-    """The log entry of a table version, relative to the table's folder."""
+    """Return the path of the log entry of a table version, relative to the table's folder."""
     return f"_delta_log/{version:020d}.json"
 
 
 def records(
     where: Location, table: str, after: int | None, upto: int | None = None
 ) -> list[tuple[int, dict[str, Any]]]:
-    """(table version, our record) of the commits after `after` (None: all), oldest first; commits
-    without a record of ours, such as a compaction, are left out.
+    """Return (table version, our record) of the commits after `after` (None: of all), oldest first.
 
-    Read from the log entries themselves: delta-rs's `history` counts back from the version that was
-    loaded while reading from the newest, and so gives wrong numbers while somebody publishes.
+    Commits without a record, such as a compaction, are left out. The log entries are read directly, since the `history` of
+    delta-rs counts back from the version that was loaded but reads from the newest, and so returns wrong numbers while
+    another process publishes. Raises Corrupt if an entry cannot be read.
     """
     if upto is None:
         upto = head_of(where.url(table))
-    found = []
+    numbered = []
     for version in range(0 if after is None else after + 1, -1 if upto is None else upto + 1):
         record = record_of(where, table, version)
         if record is not None:
-            found.append((version, record))
-    return found
+            numbered.append((version, record))
+    return numbered
 
 
 def record_of(where: Location, table: str, version: int) -> dict[str, Any] | None:
-    """Our record in the commit of that version, None if it has none."""
+    """Return our record in the commit of that version, None if it has none. Raises Corrupt if it cannot be read."""
     path = log_path(version)
     try:
         with where.filesystem.open_input_stream(where.path(table, path)) as stream:
@@ -138,13 +146,13 @@ def record_of(where: Location, table: str, version: int) -> dict[str, Any] | Non
 
 
 def removed_since(where: Location, table: str, moment: datetime.datetime) -> set[str]:
-    """Files that a commit after that moment took out of the table: somebody may still be reading them."""
+    """Return the files that commits after that moment took out of the table, which readers may still have open."""
     removed: set[str] = set()
     for version in range(head_of(where.url(table)) or 0, -1, -1):
         with where.filesystem.open_input_stream(where.path(table, log_path(version))) as stream:
             entries = [json.loads(line) for line in stream.read().splitlines()]
-        made = next((e["commitInfo"]["timestamp"] for e in entries if "commitInfo" in e), 0)
-        if made < moment.timestamp() * 1000:
+        committed_ms = next((e["commitInfo"]["timestamp"] for e in entries if "commitInfo" in e), 0)
+        if committed_ms < moment.timestamp() * 1000:
             break
         removed |= {entry["remove"]["path"] for entry in entries if "remove" in entry}
     return removed
@@ -162,10 +170,10 @@ def _action(file: WrittenFile) -> AddAction:
 
 
 def scan(where: Location, table: str, paths: Sequence[str], schema: pa.Schema) -> pads.Dataset:
-    """Files of a table as a lazy pyarrow dataset; nothing is opened or looked up until rows are read.
+    """Return files of a table as a lazy pyarrow dataset; no file is opened before rows are read.
 
-    Through pyarrow's own file system: delta-rs's (`to_pyarrow_dataset`) was seen to hang for ever,
-    a pyarrow thread waiting in it on a busy machine (deltalake 1.6.6, pyarrow 26.0.1).
+    It uses the file system of pyarrow: with that of delta-rs (`to_pyarrow_dataset`) reads were seen to hang for ever on a
+    busy machine, a pyarrow thread waiting inside it (deltalake 1.6.6, pyarrow 26.0.1).
     """
     kind = pads.ParquetFileFormat()
     fragments = [kind.make_fragment(where.path(table, path), where.filesystem) for path in paths]
@@ -173,19 +181,19 @@ def scan(where: Location, table: str, paths: Sequence[str], schema: pa.Schema) -
 
 
 def files_of(table: DeltaTable) -> list[str]:
-    """Paths of the table's files, relative to its folder."""
+    """Return the paths of the table's files, relative to its folder."""
     paths: list[str] = pa.table(table.get_add_actions(flatten=True)).column("path").to_pylist()
     return paths
 
 
 def ids_of(where: Location, table: str, paths: Sequence[str]) -> pa.Array:
-    """The ids of the rows of these files."""
+    """Return the ids of the rows in these files."""
     schema = pa.schema([("id", pa.string())])
     return scan(where, table, paths, schema).to_table(columns=["id"]).column("id").combine_chunks()
 
 
 def count_of(where: Location, table: str, paths: Sequence[str], ids: pa.Array) -> int:
-    """How many rows of these files have one of the ids."""
+    """Return how many rows in these files have one of the ids."""
     schema = pa.schema([("id", pa.string())])
     batches = scan(where, table, paths, schema).to_batches(columns=["id"])
     return sum(pc.sum(pc.is_in(batch.column("id"), value_set=ids)).as_py() or 0 for batch in batches)

@@ -1,12 +1,12 @@
-"""The content digest of rows: the same whatever their order, their files or how those were compacted.
+"""The content digest of rows, which does not depend on their order, their files or compaction.
 
 Every row is written out canonically and hashed (XXH3, 128 bits); the hashes are added up as two
-64-bit lanes (an additive multiset hash: Clarke et al., "Incremental multiset hash functions",
+64-bit numbers (an additive multiset hash: Clarke et al., "Incremental multiset hash functions",
 ASIACRYPT 2003). Adding up makes order and layout vanish, needs no sort and no memory, splits over
 threads, and lets a nightly version cost its new rows only: state(old) + state(new) = state(both).
 
-A digest answers "are these the same rows?". It is not a seal against somebody who forges rows on
-purpose: XXH3 is no cryptographic hash. The seal is the BLAKE2b digest that each published file has.
+A digest answers "are these the same rows?". It does not protect against rows that are forged on purpose, since XXH3 is not
+a cryptographic hash. The BLAKE2b digest of each published file does.
 
 The canonical row: for each column in name order that is not null in that row, a 64-bit cell (32
 bits of name tag; 32 bits of length, count or value), then the bytes of the cells that have some.
@@ -35,7 +35,7 @@ _NULL = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class RowsDigest:
-    """Sum of the row hashes, and how many rows; `+` joins disjoint sets of rows."""
+    """The sum of the row hashes, and the number of rows; `+` gives the digest of two disjoint sets of rows together."""
 
     rows: int = 0
     high: int = 0
@@ -48,22 +48,26 @@ class RowsDigest:
         )
 
     def hex(self) -> str:
-        """64 hex digits; equal for equal sets of rows."""
+        """Return 64 hex digits, which are equal for equal sets of rows."""
         return hashlib.sha256(f"rows-1:{self.rows}:{self.high:016x}{self.low:016x}".encode()).hexdigest()
 
     def state(self) -> str:
-        """What `parse` reads back, to go on adding from."""
+        """Return the sums as text, from which `parse` makes a digest to add to."""
         return f"{self.rows}:{self.high:016x}:{self.low:016x}"
 
     @classmethod
     def parse(cls, state: str) -> RowsDigest:
+        """Return the digest of a text that `state` returned."""
         rows, high, low = state.split(":")
         return cls(int(rows), int(high, 16), int(low, 16))
 
 
 def digest_of_rows(data: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch]) -> RowsDigest:
-    """Digest of a table, a batch or a stream of batches. Types: string, bool, integers, floats,
-    timestamps, dates, lists and maps of those, and structs of all these (TypeError on anything else)."""
+    """Return the digest of a table, a batch or a stream of batches.
+
+    Columns may be strings, bools, integers, floats, timestamps, dates, lists and maps of those, and structs of all these.
+    Raises TypeError for other types.
+    """
     if isinstance(data, pa.Table):
         data = data.to_batches(max_chunksize=_BATCH)
     elif isinstance(data, pa.RecordBatch):
@@ -76,14 +80,16 @@ def digest_of_rows(data: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch]) -
 
 
 def row_digests(batch: pa.RecordBatch) -> pa.Array:
-    """The digest of each row (fixed_size_binary(16)): equal for equal rows, whatever file they are in."""
+    """Return the digest of each row (fixed_size_binary(16)), which is equal for equal rows in any file."""
     data = b"".join(_hashes(batch.slice(start, _BATCH)) for start in range(0, batch.num_rows, _BATCH))
     return pa.Array.from_buffers(pa.binary(16), batch.num_rows, [None, pa.py_buffer(data)])
 
 
 def digest_in_order(table: pa.Table) -> str:
-    """64 hex digits over the rows in the order they have, the columns' names and types; the same
-    however the table is chunked."""
+    """Return 64 hex digits over the names and types of the columns and the rows in their order.
+
+    They do not depend on how the table is chunked.
+    """
     digest = hashlib.sha256(str([(field.name, _kind(field.type)) for field in table.schema]).encode())
     for batch in table.to_batches(max_chunksize=_BATCH):
         digest.update(_hashes(batch))
@@ -91,7 +97,7 @@ def digest_in_order(table: pa.Table) -> str:
 
 
 def _kind(kind: pa.DataType) -> str:
-    """A type's name without the names of its inner fields, which Parquet does not keep."""
+    """Return a type's name without the names of its inner fields, which Parquet does not keep."""
     if pa.types.is_map(kind):
         return f"map<{kind.key_type}, {kind.item_type}>"
     if pa.types.is_struct(kind):
@@ -100,12 +106,12 @@ def _kind(kind: pa.DataType) -> str:
 
 
 def _digest_of_batch(batch: pa.RecordBatch) -> RowsDigest:
-    lanes = np.frombuffer(_hashes(batch), dtype=">u8").reshape(-1, 2).sum(axis=0, dtype=np.uint64)
-    return RowsDigest(batch.num_rows, int(lanes[0]), int(lanes[1]))
+    sums = np.frombuffer(_hashes(batch), dtype=">u8").reshape(-1, 2).sum(axis=0, dtype=np.uint64)
+    return RowsDigest(batch.num_rows, int(sums[0]), int(sums[1]))
 
 
 def _hashes(batch: pa.RecordBatch) -> bytes:
-    """16 bytes a row, in the order of the rows."""
+    """Return 16 bytes per row, in the order of the rows."""
     rows = canonical_rows(batch)
     offsets = np.frombuffer(rows.buffers()[1], dtype=np.int32)[: len(rows) + 1].tolist()
     data = memoryview(rows.buffers()[2] or b"")
@@ -114,7 +120,7 @@ def _hashes(batch: pa.RecordBatch) -> bytes:
 
 
 def canonical_rows(batch: pa.RecordBatch) -> pa.Array:
-    """Each row as the bytes that are hashed (binary array). At most 2 GiB of text a batch."""
+    """Return the canonical bytes of each row, which are hashed (binary array). A batch may hold at most 2 GiB of text."""
     count = batch.num_rows
     cells: list[tuple[int, NDArray[Any], NDArray[np.bool_] | None]] = []
     payloads: list[pa.Array] = []
@@ -138,7 +144,7 @@ def canonical_rows(batch: pa.RecordBatch) -> pa.Array:
 
 
 def _flat(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.Array]]:
-    """The columns by name, with the fields of structs in their place."""
+    """Yield the columns by name, with the fields of structs in place of the structs."""
     for name in batch.schema.names:
         values = batch.column(name)
         if pa.types.is_struct(values.type):
@@ -153,7 +159,7 @@ def _prefixed(name: str, values: pa.StructArray) -> pa.StructArray:
 
 
 def _head(count: int, cells: list[tuple[int, NDArray[Any], NDArray[np.bool_] | None]]) -> pa.Array:
-    """The header cells of each row that are not null, as binary."""
+    """Return the header cells of each row that are not null, as binary."""
     words = np.empty((count, 2 * len(cells)), dtype="<u4")
     present = None
     for index, (tag, values, valid) in enumerate(cells):
@@ -170,12 +176,12 @@ def _head(count: int, cells: list[tuple[int, NDArray[Any], NDArray[np.bool_] | N
 
 
 def _column(values: pa.Array) -> tuple[list[NDArray[Any]], list[pa.Array]]:
-    """Header words (one array a word, one entry a row) and payloads (binary arrays, a row each)."""
+    """Return the header words of a column (one array per word, one entry per row) and its payloads (binary arrays)."""
     if values.type != (kind := _plainly(values.type)):
         values = values.cast(kind)
     if pa.types.is_map(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
         if values.null_count:
-            values = values.take(pa.array(np.arange(len(values))))  # nothing hides under the nulls
+            values = values.take(pa.array(np.arange(len(values))))  # drops values that a null covers
         starts = np.asarray(values.offsets)
         first, last = int(starts[0]), int(starts[-1])
         starts = (starts - first).astype(np.int32)
@@ -191,7 +197,7 @@ def _column(values: pa.Array) -> tuple[list[NDArray[Any]], list[pa.Array]]:
 
 
 def _children(values: pa.Array, starts: NDArray[np.int32]) -> list[pa.Array]:
-    """The children of each row, as binary arrays: lengths or values, and text after them."""
+    """Return the children of each row as binary arrays: lengths or values, then text."""
     valid = _valid(values)
     if _is_text(values.type):
         values = _as_binary(values)
@@ -214,7 +220,7 @@ def _fixed(words: NDArray[Any], starts: NDArray[np.int32]) -> pa.Array:
 
 
 def _words(values: pa.Array) -> NDArray[np.uint32]:
-    """Fixed-width values as 32-bit words, shape (n, 1 or 2); nulls as 0."""
+    """Return fixed-width values as 32-bit words, shape (n, 1 or 2), with nulls as 0. Raises TypeError for other types."""
     kind = values.type
     if pa.types.is_boolean(kind) or (pa.types.is_integer(kind) and kind.bit_width < 32):
         values = values.cast(pa.int32())
@@ -236,7 +242,7 @@ def _words(values: pa.Array) -> NDArray[np.uint32]:
 
 
 def _by_key(keys: pa.Array, items: pa.Array, starts: NDArray[np.int32]) -> tuple[pa.Array, pa.Array]:
-    """Map entries with every row's keys in order (as they came, if they are)."""
+    """Return map entries sorted by key within each row (unchanged if they are sorted already)."""
     if len(keys) < 2:
         return keys, items
     row = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
@@ -250,7 +256,7 @@ def _by_key(keys: pa.Array, items: pa.Array, starts: NDArray[np.int32]) -> tuple
 
 
 def _plainly(kind: pa.DataType) -> pa.DataType:
-    """The type with dictionaries and views (as delta-rs writes text) resolved: the same values."""
+    """Return the type of the same values without dictionaries and views, as which delta-rs writes text."""
     if pa.types.is_dictionary(kind):
         return _plainly(kind.value_type)
     if pa.types.is_string_view(kind):
@@ -274,7 +280,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _as_binary(values: pa.Array) -> pa.Array:
-    """Text as binary with 32-bit offsets, without a copy where it has them."""
+    """Return text as binary with 32-bit offsets, without a copy if it has these already."""
     if pa.types.is_string(values.type) or pa.types.is_binary(values.type):
         return values.view(pa.binary())
     return values.cast(pa.binary())

@@ -1,9 +1,9 @@
-"""How the columns of stored rows may change over the years.
+"""Schema evolution: how the columns of stored rows may change from release to release.
 
-A new column that may be null is read from old versions as null, and joins a dataset's table with the next
-version. Anything else (a column renamed, dropped, of another type or meaning) is a new major: raise
-MAJOR, add to MIGRATIONS how rows of the major before become rows of the new one. Versions of an older
-major stay as they are and refuse to be read as something else; `migrate` publishes their rows again.
+A new nullable column is read from old versions as null, and is added to a dataset's table with the next version. Any other
+change (a column renamed, dropped, or of another type or meaning) is a new major: raise MAJOR, and add the migration from
+the major before to MIGRATIONS. Versions of an older major stay as they are and cannot be read with the new schema;
+`migrate` publishes their rows again.
 """
 
 from __future__ import annotations
@@ -22,65 +22,71 @@ from storage.location import Location
 MAJOR: Final = 1
 Migration = Callable[[pa.Table], pa.Table]
 
-# major -> how its rows become rows of the next
+# major -> function from its rows to rows of the next major
 MIGRATIONS: dict[int, Migration] = {}
 
 
-def new_columns(there: pa.Schema, wanted: pa.Schema) -> list[pa.Field]:
-    """The columns that `wanted` has more; StorageError where it is not `there` and more."""
-    gone = [name for name in there.names if name not in wanted.names]
-    other = [
+def new_columns(stored: pa.Schema, current: pa.Schema) -> list[pa.Field]:
+    """Return the columns that `current` adds to `stored`.
+
+    Raises StorageError if `current` is not `stored` with more nullable columns.
+    """
+    missing = [name for name in stored.names if name not in current.names]
+    changed = [
         name
-        for name in there.names
-        if name in wanted.names and not _same(there.field(name).type, wanted.field(name).type)
+        for name in stored.names
+        if name in current.names and not _same(stored.field(name).type, current.field(name).type)
     ]
-    fresh = [field for field in wanted if field.name not in there.names]
-    strict = [field.name for field in fresh if not field.nullable]
-    if gone or other or strict:
+    added = [field for field in current if field.name not in stored.names]
+    required = [field.name for field in added if not field.nullable]
+    if missing or changed or required:
         raise StorageError(
-            f"the columns changed (gone {gone or 'none'}, of another type {other or 'none'}, not nullable "
-            f"{strict or 'none'}): that is a new major; add a migration to storage/datasets/evolution.py"
+            f"the columns changed (gone {missing or 'none'}, of another type {changed or 'none'}, not nullable "
+            f"{required or 'none'}): that is a new major. Fix: add a migration to storage/datasets/evolution.py"
         )
-    return fresh
+    return added
 
 
 def widened(
     where: Location, table: str, base: int | None, schema: pa.Schema, major: int | None
 ) -> int | None:
-    """The version of the table to commit on, after its columns were brought up to `schema` by a commit of
-    their own where some are new. An overwrite by another major brings its columns itself."""
-    found = None if base is None else delta.open_table(where.url(table), base)
-    if base is None or found is None or major != MAJOR:
+    """Add the new columns of `schema` to the table in a commit, and return the table version to commit on next.
+
+    Nothing is committed if no column is new, or if the latest version is of another major: its overwrite brings its
+    columns itself. Raises Conflict if another process committed first.
+    """
+    delta_table = None if base is None else delta.open_table(where.url(table), base)
+    if base is None or delta_table is None or major != MAJOR:
         return base
-    fresh = new_columns(pa.schema(found.schema().to_arrow()), schema)
-    if not fresh:
+    added = new_columns(pa.schema(delta_table.schema().to_arrow()), schema)
+    if not added:
         return base
-    fields: list[Field] = list(Schema.from_arrow(pa.schema(fresh)).fields)
+    fields: list[Field] = list(Schema.from_arrow(pa.schema(added)).fields)
     try:
-        found.alter.add_columns(fields)
+        delta_table.alter.add_columns(fields)
     except (CommitFailedError, DeltaError) as error:
         if delta.head_of(where.url(table)) != base:
             raise Conflict(f"{where.url(table)} got another version meanwhile. Fix: do it again") from error
         raise
-    return found.version()
+    return delta_table.version()
 
 
 def require_current(name: str, major: int) -> None:
-    """StorageError for rows of another major than this program's."""
+    """Raise StorageError if rows of format `major` cannot be read by this program; `name` is their version."""
     if major < MAJOR:
         dataset = name.partition("@")[0]
         raise StorageError(
-            f"{name} has rows of format {major}, this program reads {MAJOR}: `./mathmill migrate {dataset}` "
+            f"{name} has rows of format {major}, this program reads {MAJOR}. Fix: `./mathmill migrate {dataset}` "
             "publishes them again (the old version stays as it is)"
         )
     if major > MAJOR:
         raise StorageError(
-            f"{name} has rows of format {major}, this program only knows {MAJOR}: update mathmill"
+            f"{name} has rows of format {major}, this program only knows {MAJOR}. Fix: update mathmill"
         )
 
 
 def migrated(pieces: Iterator[pa.Table], major: int) -> Iterator[pa.Table]:
-    """Rows of `major` as rows of MAJOR, step by step."""
+    """Yield rows of `major` as rows of MAJOR, converted major by major. Raises StorageError if a migration is missing."""
     steps = []
     for step in range(major, MAJOR):
         if step not in MIGRATIONS:
@@ -95,7 +101,7 @@ def migrated(pieces: Iterator[pa.Table], major: int) -> Iterator[pa.Table]:
 
 
 def _same(one: pa.DataType, other: pa.DataType) -> bool:
-    """Equal but for the names and nullability of inner fields, which Delta spells in its own way."""
+    """Return whether two types are equal except for the names and nullability of inner fields, which Delta changes."""
     return _spelled(one) == _spelled(other)
 
 

@@ -1,9 +1,9 @@
-"""Export a version for training: a folder in the Hugging Face layout, with a dataset card.
+"""Exports a version for training: a folder in the Hugging Face layout, with a dataset card.
 
     data/train-00000-of-00002.jsonl ...   README.md   lineage.json
 
-Streams, in bounded memory. The folder is written beside its place and renamed, so it is there
-whole or not at all.
+Rows are streamed in bounded memory. The folder is written under a temporary name and renamed, so that it is complete or
+absent.
 """
 
 from __future__ import annotations
@@ -39,25 +39,28 @@ def export(
     files: Literal["jsonl", "parquet"] | None = None,
     rows_per_shard: int = ROWS_PER_SHARD,
 ) -> int:
-    """Write the version's rows in the shape `format` (a key of storage.datasets.shapes.SHAPES or COMPARING); returns how many.
+    """Write the version's rows in the shape `format`, a key of storage.datasets.shapes.SHAPES or COMPARING.
 
     Args:
         compare: the judge of answers (tasks.answers.Judge.equal), for the shapes of COMPARING.
         files: JSON lines or Parquet; default Parquet for the shape "parquet", else JSON lines.
 
+    Returns:
+        How many records were written.
+
     Raises:
-        StorageError: unknown shape, a directory that is not empty, nothing of that shape to write,
-            full disk. Nothing is left behind.
-        VersionNotFound: no such version.
+        StorageError: the shape is unknown, the directory is not empty, there is nothing of that shape to write, or the disk
+            is full. No file is left behind.
+        VersionNotFound: there is no such version.
     """
     if format not in {**SHAPES, **COMPARING}:
         raise StorageError(f"no format {format!r}: choose one of {', '.join([*SHAPES, *COMPARING])}")
     if format in COMPARING and compare is None:
         raise TypeError(f"export: the shape {format} needs `compare`")
-    found = store.resolve(version)
+    resolved = store.resolve(version)
     target = Path(directory).expanduser().absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StorageError(f"{target} is not empty: give a folder that is empty or not there yet")
+        raise StorageError(f"{target} is not empty: give a folder that is empty or does not exist yet")
     suffix = files or ("parquet" if format == "parquet" else "jsonl")
     kind = "json" if suffix == "jsonl" else "parquet"
     beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
@@ -65,22 +68,25 @@ def export(
         try:
             (beside / "data").mkdir(parents=True)
             rows = _write(
-                shape_of(format, store, found, compare or _none), beside / "data", suffix, rows_per_shard
+                shape_of(format, store, resolved, compare or _unknown),
+                beside / "data",
+                suffix,
+                rows_per_shard,
             )
             if not rows:
                 raise StorageError(
-                    f"{found} has no rows for the format {format!r}: choose another, or a version with such rows"
+                    f"{resolved} has no rows for the format {format!r}: choose another, or a version with such rows"
                 )
-            text = card(store, found, shape=format, rows=rows, files=f"data/train-*.{suffix}", kind=kind)
+            text = card(store, resolved, shape=format, rows=rows, files=f"data/train-*.{suffix}", kind=kind)
             (beside / "README.md").write_text(text, encoding="utf-8")
-            (beside / LINEAGE).write_text(lineage_text(found), encoding="utf-8")
+            (beside / LINEAGE).write_text(lineage_text(resolved), encoding="utf-8")
             beside.rename(target)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     return rows
 
 
-def _none(pairs: Sequence[tuple[str, str]]) -> list[str]:
+def _unknown(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return ["unknown"] * len(pairs)
 
 
@@ -108,7 +114,10 @@ class _Parquet:
 
 
 def _write(batches: Iterator[pa.RecordBatch], folder: Path, suffix: str, most: int) -> int:
-    """Write files of `most` rows each; their number is in their names, so they are named last."""
+    """Write files of `most` rows each, and return the number of rows.
+
+    The files get their final names at the end, since each name states the number of files.
+    """
     total = 0
     paths: list[Path] = []
     with contextlib.ExitStack() as stack:

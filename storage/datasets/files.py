@@ -1,6 +1,6 @@
-"""Parquet files of a table: written in two lanes, then audited as they lie on the disk.
+"""Writes the Parquet files of a table with two threads, and audits them on the disk.
 
-Nothing here commits. A file that no commit names does not belong to any version.
+Nothing is committed here. A file that no commit names does not belong to any version.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from storage.location import Location
 
 ROW_GROUP = 32_768
 ROWS_PER_FILE = 1_048_576
-_LANES = 2
-_PAGE = 65_536  # bytes: zstd's tables for so small an input stay in the processor's cache, a quarter faster
+_WRITERS = 2
+_PAGE = 65_536  # bytes: zstd's tables for an input of this size fit the processor's cache, which is a quarter faster
 
-# Hexadecimal digits hold nothing but entropy: level 1 packs them as small as level 3 in half the time.
+# Random hex digits compress as well at level 1 as at level 3, in half the time.
 _HEXADECIMAL = ("id", "problem_id", "parent_ids.list.element")
-# Text that hardly repeats gains nothing from a dictionary: building one only to give it up costs a tenth
-# of the write. Nor does anybody skip row groups by the alphabetical range of a question.
+# Text that hardly repeats gains nothing from a dictionary; building one and giving it up costs a tenth of the write.
+# Statistics are left out too, since no reader skips row groups by the alphabetical range of a question.
 _VARIED = (*_HEXADECIMAL, "question", "solution", "answer", "critique")
 
 
 def write_options(schema: pa.Schema) -> dict[str, Any]:
-    """Keyword arguments of pyarrow's Parquet writer for rows of this schema: zstd-3 (ids: zstd-1)."""
+    """Return keyword arguments of pyarrow's Parquet writer for rows of this schema: zstd-3 (ids: zstd-1)."""
     leaves = [leaf for column in schema for leaf in _leaves(column)]
     repeating = [leaf for leaf, kind in leaves if leaf not in _VARIED and not pa.types.is_floating(kind)]
     return {
@@ -45,7 +45,7 @@ def write_options(schema: pa.Schema) -> dict[str, Any]:
 
 
 def _leaves(column: pa.Field) -> list[tuple[str, pa.DataType]]:
-    """A column's Parquet leaves, by path, with their types."""
+    """Return the Parquet leaves of a column: paths and types."""
     kind = column.type
     if pa.types.is_struct(kind):
         return [(f"{column.name}.{path}", leaf) for field in kind for path, leaf in _leaves(field)]
@@ -60,32 +60,32 @@ def _leaves(column: pa.Field) -> list[tuple[str, pa.DataType]]:
 def write_files(
     where: Location, table: str, rows: Iterable[pa.Table], schema: pa.Schema
 ) -> list[WrittenFile]:
-    """Write rows as Parquet files into the table's folder, durably, and audit every one.
+    """Write rows durably as Parquet files into the table's folder, audit every file, and return the files.
 
-    Row groups go to two lanes in turn, each with a thread and an open file, so that which row lies
-    where does not depend on timing; memory holds a few row groups. On any failure, what was
-    written is removed again.
+    Row groups go to two writers in turn, each with a thread and an open file, so that the file of a row does not depend on
+    timing; memory holds a few row groups. On any failure the written files are removed. Raises StorageError if the rows do
+    not fit the schema or a file does not pass the audit.
     """
     token = uuid.uuid4().hex
-    lanes = [_Lane(where, table, schema, f"part-{token}-{lane}") for lane in range(_LANES)]
-    pools = [ThreadPoolExecutor(1, thread_name_prefix=f"parquet-{lane}") for lane in range(_LANES)]
+    writers = [_FileWriter(where, table, schema, f"part-{token}-{number}") for number in range(_WRITERS)]
+    pools = [ThreadPoolExecutor(1, thread_name_prefix=f"parquet-{number}") for number in range(_WRITERS)]
     pending: list[Future[None]] = []
     try:
         where.filesystem.create_dir(where.path(table), recursive=True)
         for number, chunk in enumerate(_row_groups(rows, schema)):
-            if len(pending) > _LANES:
+            if len(pending) > _WRITERS:
                 pending.pop(0).result()
-            lane = number % _LANES
-            pending.append(pools[lane].submit(lanes[lane].write, chunk))
+            turn = number % _WRITERS
+            pending.append(pools[turn].submit(writers[turn].write, chunk))
         for future in pending:
             future.result()
-        closing = [pool.submit(lane.finish) for pool, lane in zip(pools, lanes, strict=True)]
+        closing = [pool.submit(writer.finish) for pool, writer in zip(pools, writers, strict=True)]
         return sorted((file for future in closing for file in future.result()), key=lambda file: file.path)
     except BaseException:
         for pool in pools:
             pool.shutdown(wait=True, cancel_futures=True)
-        for lane_ in lanes:
-            lane_.abandon()
+        for writer in writers:
+            writer.abandon()
         raise
     finally:
         for pool in pools:
@@ -93,14 +93,14 @@ def write_files(
 
 
 def remove_files(where: Location, table: str, paths: Iterable[str]) -> None:
-    """Remove files that no commit names; one that is gone already is fine."""
+    """Remove files that no commit names. A file that is missing already is not an error."""
     for path in paths:
         with suppress(FileNotFoundError):
             where.filesystem.delete_file(where.path(table, path))
 
 
-class _Lane:
-    """One thread's files: at most one open; each is audited when it is closed."""
+class _FileWriter:
+    """Writes the files of one thread, at most one at a time, and audits each when it is closed."""
 
     def __init__(self, where: Location, table: str, schema: pa.Schema, stem: str) -> None:
         self._where, self._table, self._schema, self._stem = where, table, schema, stem
@@ -112,6 +112,7 @@ class _Lane:
         self._done: list[WrittenFile] = []
 
     def write(self, chunk: pa.Table) -> None:
+        """Write a row group, and close the file if it has ROWS_PER_FILE rows."""
         if self._writer is None:
             self._paths.append(f"{self._stem}-{len(self._paths):04d}.parquet")
             self._sink = self._where.filesystem.open_output_stream(
@@ -124,6 +125,7 @@ class _Lane:
             self._close()
 
     def finish(self) -> list[WrittenFile]:
+        """Close the open file and return all files."""
         self._close()
         return self._done
 
@@ -138,15 +140,16 @@ class _Lane:
         self._groups = []
 
     def abandon(self) -> None:
+        """Close the open file and remove all files."""
         for handle in (self._writer, self._sink):
             if handle is not None:
-                with suppress(OSError, pa.ArrowInvalid):  # the first failure is the one to tell of
+                with suppress(OSError, pa.ArrowInvalid):  # the first failure is the one to report
                     handle.close()
         remove_files(self._where, self._table, self._paths)
 
 
 def _row_groups(rows: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows in pieces of ROW_GROUP (the last may be shorter), each of exactly this schema."""
+    """Yield the rows in pieces of ROW_GROUP (the last may be shorter), each of exactly this schema."""
     waiting: list[pa.Table] = []
     count = 0
     for table in rows:
@@ -164,26 +167,26 @@ def _row_groups(rows: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Tabl
 
 
 def _joined(pieces: list[pa.Table]) -> pa.Table:
-    """One table; copied together where its pieces are so small that working piecewise costs more."""
+    """Return the pieces as one table, copied into one chunk if they are so small that a copy costs less."""
     table = pa.concat_tables(pieces)
     return table.combine_chunks() if table.num_rows < 1_024 * len(pieces) else table
 
 
 def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with the schema's columns in its order; StorageError naming what does not fit."""
+    """Return the table with the schema's columns in the schema's order. Raises StorageError if columns do not fit."""
     if table.schema.equals(schema):
         return table
     missing = [name for name in schema.names if name not in table.schema.names]
     extra = [name for name in table.schema.names if name not in schema.names]
     if missing or extra:
         raise StorageError(
-            f"rows do not fit the schema (missing {missing or 'none'}, unknown {extra or 'none'}): "
-            "build them with storage.rows.to_table"
+            f"rows do not fit the schema (missing {missing or 'none'}, unknown {extra or 'none'}). "
+            "Fix: build them with storage.rows.to_table"
         )
     try:
         return table.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         wrong = [n for n in schema.names if table.schema.field(n).type != schema.field(n).type]
         raise StorageError(
-            f"rows do not fit the schema in {wrong}: build them with storage.rows.to_table"
+            f"rows do not fit the schema in {wrong}. Fix: build them with storage.rows.to_table"
         ) from error

@@ -1,7 +1,7 @@
-"""Gates: what written rows must pass before they become a version.
+"""Gates: checks that written rows must pass before they become a version.
 
-A gate is a name and a function that looks at the written rows and returns why they may not pass
-(one line), or None. The standard gates run on every publish; callers add theirs.
+A gate is a name and a function that reads the written rows and returns in one line why they do not pass, or None. The
+standard gates run on every publication; callers add others.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from storage.location import Location
 
 @dataclass(frozen=True)
 class Written:
-    """Rows on disk that are not a version yet, and the version that they would follow.
+    """Rows on the disk that are not a version yet.
 
-    `before` are the files of the previous version that stay (none when it is overwritten).
+    `before` are the files of the previous version that stay (none if it is overwritten).
     """
 
     where: Location
@@ -36,16 +36,16 @@ class Written:
 
     @property
     def rows(self) -> int:
-        """Rows written now."""
+        """The number of rows that were written."""
         return sum(file.rows for file in self.files)
 
     @property
     def total(self) -> int:
-        """Rows that the version would have."""
+        """The number of rows that the version would have."""
         return self.rows_before + self.rows
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """Columns of the rows written now, from the disk."""
+        """Return columns of the written rows, read from the disk."""
         return self._dataset([file.path for file in self.files]).to_table(
             columns=None if columns is None else list(columns)
         )
@@ -53,7 +53,7 @@ class Written:
     def batches(
         self, columns: Sequence[str] | None = None, *, before: bool = False
     ) -> Iterator[pa.RecordBatch]:
-        """The same as a stream; `before=True`: of the rows that stay from the previous version."""
+        """Yield columns of the written rows or, with `before`, of the rows that stay from the previous version."""
         paths = self.before if before else [file.path for file in self.files]
         if paths:
             yield from self._dataset(paths).to_batches(
@@ -69,23 +69,14 @@ Check = Callable[[Written], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Gate:
+    """A named check. It returns why the rows do not pass, or None."""
+
     name: str
     check: Check
 
 
-def minimum_rows(count: int) -> Gate:
-    """At least `count` rows in the version."""
-
-    def check(written: Written) -> str | None:
-        if written.total >= count:
-            return None
-        return f"{written.total} rows, {count} wanted: lower the minimum or make more rows"
-
-    return Gate("minimum rows", check)
-
-
 def run_gates(written: Written, gates: Sequence[Gate]) -> None:
-    """Standard gates, then the caller's; all are run. Raises GateFailed with every reason."""
+    """Run the standard gates, then the caller's; all of them. Raises GateFailed with every reason."""
     failures = []
     for gate in (*STANDARD, *gates):
         reason = gate.check(written)
@@ -95,7 +86,7 @@ def run_gates(written: Written, gates: Sequence[Gate]) -> None:
         raise GateFailed(written.dataset, failures)
 
 
-def _some_rows(written: Written) -> str | None:
+def _not_empty(written: Written) -> str | None:
     return None if written.rows else "no rows were given: nothing to publish"
 
 
@@ -116,14 +107,14 @@ def _ids(written: Written) -> str | None:
         twice = counted.filter(pc.greater(counted.field("counts"), 1)).field("values")
         return f"{len(ids) - len(distinct)} rows repeat an id, such as {twice[0]}: drop duplicates first"
     for batch in written.batches(["id"], before=True):
-        seen = batch.column("id").filter(pc.is_in(batch.column("id"), value_set=distinct))
-        if len(seen):
-            return f"ids that the version before already has, such as {seen[0]}: drop those rows first"
+        known = batch.column("id").filter(pc.is_in(batch.column("id"), value_set=distinct))
+        if len(known):
+            return f"ids that the version before already has, such as {known[0]}: drop those rows first"
     return None
 
 
 STANDARD = (
-    Gate("some rows", _some_rows),
+    Gate("some rows", _not_empty),
     Gate("ids", _ids),
     Gate("kept rows only", _kept),
 )

@@ -1,8 +1,8 @@
-"""Publish: write the rows, audit what was written, and only then let the version appear.
+"""Publishes a version: writes the rows, audits and gates them, and only then commits.
 
-The version appears in one atomic commit to the dataset's Delta log, which carries its name,
-lineage and digests. Killed before it, a publisher leaves files that belong to no version; killed
-after it, everything is there but the tag, which is put right from the log.
+The version appears in one atomic commit to the dataset's Delta log, which carries its name, lineage and digests. A publisher
+that is killed before the commit leaves files that belong to no version. If it is killed after the commit, only the entry in
+the table of tags is missing, which is then filled from the log.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from deltalake.exceptions import DeltaError
 
 from storage.datasets import delta, evolution, seals, tags
 from storage.datasets.audit import WrittenFile
-from storage.datasets.current_files import Standing, facts_of, standing
+from storage.datasets.current_files import CurrentFiles, current_files, facts_of
 from storage.datasets.digest import RowsDigest
 from storage.datasets.files import remove_files, write_files
 from storage.datasets.gates import Gate, Written, run_gates
@@ -27,7 +27,7 @@ from storage.datasets.versions import Version, next_name
 from storage.errors import Conflict, StorageError, explained
 from storage.location import Location, checked_name
 
-LATEST: Final = -1  # `expected`: whatever is there when publishing starts
+LATEST: Final = -1  # `expected`: the newest version when publishing starts
 _APPLICATION = "mathmill.publish"
 _log = logging.getLogger(__name__)
 
@@ -44,22 +44,22 @@ def publish(
     gates: Sequence[Gate],
     day: datetime.date,
 ) -> Version:
-    """See Store.publish."""
+    """Publish a version; see Store.publish."""
     checked_name(dataset)
     where.make_writable()
     url = where.url(dataset)
     base = delta.head_of(url)
     before = [v for v in tags.versions_of(where, dataset) if base is not None and v.table_version <= base]
     previous = before[-1] if before else None
-    # a commit after the last version that is none itself (a compaction) stands in nobody's way
+    # a later commit that is not a version (a compaction) is no conflict
     if expected not in (LATEST, base, previous.table_version if previous else None):
         raise Conflict(
-            f"{dataset} is at table version {_or_none(base)}, {_or_none(expected)} was expected: "
-            "check against the newer version and publish again"
+            f"{dataset} is at table version {_or_none(base)}, {_or_none(expected)} was expected. "
+            "Fix: check against the newer version and publish again"
         )
     if mode == "append" and previous is not None:
         evolution.require_current(str(previous), previous.major)
-    stays = standing(where, dataset, base, previous if mode == "append" else None)
+    present = current_files(where, dataset, base, previous if mode == "append" else None)
     with explained(url):
         base = evolution.widened(where, dataset, base, schema, previous.major if previous else None)
         files = write_files(where, dataset, tables, schema)
@@ -70,11 +70,11 @@ def publish(
             table=dataset,
             schema=schema,
             files=files,
-            before=stays.paths,
+            before=present.paths,
             rows_before=previous.rows if previous and mode == "append" else 0,
         )
         run_gates(written, gates)
-        record = _record(written, stays, previous, mode, lineage, next_name(day, {v.name for v in before}))
+        record = _record(written, present, previous, mode, lineage, next_name(day, {v.name for v in before}))
     except BaseException:
         remove_files(where, dataset, [file.path for file in files])
         raise
@@ -93,11 +93,10 @@ def _commit(
     mode: str,
     record: dict[str, Any],
 ) -> int:
-    """Commit, and return the table version.
+    """Commit and return the table version.
 
-    An error, or an interrupt, may come after the commit was made (a lost answer from an object
-    store): the log knows, by our token. Files are removed only where it does not have it; where it
-    cannot be asked they stay, which harms nobody.
+    An error or an interrupt may come after the commit was made (an object store's response was lost); then our token is in
+    the log. Files are removed only if the log lacks the token. If the log cannot be read they stay, as orphans.
     """
     url = where.url(dataset)
     try:
@@ -105,8 +104,8 @@ def _commit(
         number = 0 if base is None else base + 1
         where.flush(dataset, delta.log_path(number))
     except BaseException as error:
-        for number, found in delta.records(where, dataset, base):
-            if found["token"] == record["token"]:
+        for number, committed in delta.records(where, dataset, base):
+            if committed["token"] == record["token"]:
                 if isinstance(error, Exception):
                     return number
                 raise
@@ -116,10 +115,13 @@ def _commit(
 
 
 def _tag(where: Location, dataset: str) -> None:
-    """The version is published, with its name in its log entry: a tag that cannot be written (the disk is
-    full just now) is no reason to say otherwise, and the next publisher writes it."""
+    """Write the entry in the table of tags and the seals.
+
+    The version is published at this point, with its name in the log. An error here (such as a full disk) is only logged,
+    and the next publication writes the entry.
+    """
     try:
-        tags.heal(where, dataset)
+        tags.add_missing(where, dataset)
     except (OSError, DeltaError, StorageError) as error:
         _log.warning("the tag of the new version of %s comes later: %s", dataset, error)
     seals.follow(where, dataset)
@@ -128,7 +130,7 @@ def _tag(where: Location, dataset: str) -> None:
 
 def _record(
     written: Written,
-    stays: Standing,
+    present: CurrentFiles,
     previous: Version | None,
     mode: str,
     lineage: Mapping[str, Any],
@@ -150,13 +152,13 @@ def _record(
         "added": written.rows if kept is not None or previous is None else _new_ids(written, previous),
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "lineage": dict(lineage),
-        "files": (stays.adopted or {}) | {file.path: facts_of(file) for file in written.files},
-        "gone": list(stays.gone),
+        "files": (present.adopted or {}) | {file.path: facts_of(file) for file in written.files},
+        "gone": list(present.gone),
     }
 
 
 def _new_ids(written: Written, previous: Version) -> int:
-    """How many of the written rows have an id that the version before, now overwritten, has not."""
+    """Return how many of the written rows have an id that the overwritten version lacks."""
     ids = delta.ids_of(written.where, written.dataset, [file.path for file in written.files])
     return len(ids) - delta.count_of(written.where, written.dataset, list(previous.files), ids)
 

@@ -1,8 +1,7 @@
-"""Gates on what rows say: correctness, scores, repetition, licences, contamination. flows/runner/gates.py reads
-which are wanted from the configuration.
+"""Gates on the content of rows: correctness, scores, repetition, licences, contamination.
 
-They look at the rows of a version as they lie on the disk: those written now when it is published, all of
-them when it is promoted (`of_version`).
+flows/runner/gates.py selects gates by the configuration. They read the rows from the disk: the written rows when a version
+is published, all its rows when it is promoted (`of_version`).
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from storage.rows import SCHEMA
 
 
 def of_version(where: Location, version: Version) -> Written:
-    """A published version as gates see one: all its rows."""
+    """Return a published version in the form that gates read, with all its rows."""
     files = [
         WrittenFile(
             path, facts["rows"], facts["size"], 0, facts["blake2b"], RowsDigest.parse(facts["digest"])
@@ -35,7 +34,7 @@ def of_version(where: Location, version: Version) -> Written:
 
 
 def new_rows(least: int, new: int | None = None) -> Gate:
-    """Fewer new rows than this are not worth a version. `new`: how many are, where not all written ones."""
+    """Return a gate for at least `least` new rows. `new` is their number if not all written rows are new."""
 
     def check(written: Written) -> str | None:
         count = written.rows if new is None else new
@@ -45,31 +44,31 @@ def new_rows(least: int, new: int | None = None) -> Gate:
 
 
 def mean_correctness(least: float) -> Gate:
-    """Mean of `correctness`; a row without one fails the gate: nothing is known of it."""
+    """Return a gate on the mean of `correctness`. A row without a correctness fails the gate."""
 
     def check(written: Written) -> str | None:
-        found = list(written.batches(["correctness"]))
-        unknown = sum(batch.column("correctness").null_count for batch in found)
+        batches = list(written.batches(["correctness"]))
+        unknown = sum(batch.column("correctness").null_count for batch in batches)
         if unknown:
             return f"{counted(unknown, 'row')} without a correctness: verify with votes, or leave gates.correctness out"
-        return _mean(pa.Table.from_batches(found).column("correctness"), least, "correctness")
+        return _mean(pa.Table.from_batches(batches).column("correctness"), least, "correctness")
 
     return Gate("gates.correctness", check)
 
 
 def mean_score(name: str, least: float) -> Gate:
-    """Mean of one of the scores, over the rows that have it; none at all fails the gate."""
+    """Return a gate on the mean of a score over the rows that have it. Without any such row the gate fails."""
 
     def check(written: Written) -> str | None:
-        found = [scores_of(batch.column("scores"), name) for batch in written.batches(["scores"])]
-        values = np.concatenate([np.zeros(0, np.float32), *found])
+        scores = [scores_of(batch.column("scores"), name) for batch in written.batches(["scores"])]
+        values = np.concatenate([np.zeros(0, np.float32), *scores])
         return _mean(pa.chunked_array([values[~np.isnan(values)]]), least, f"score {name}")
 
     return Gate("gates.critic", check)
 
 
 def repeated(most: float) -> Gate:
-    """Share of rows whose question and solution, but for case and white space, another row has too."""
+    """Return a gate on the share of rows whose question and solution repeat another row's, up to case and white space."""
 
     def check(written: Written) -> str | None:
         texts = pa.chunked_array(list(_plain_texts(written)), pa.string())
@@ -84,7 +83,7 @@ def repeated(most: float) -> Gate:
 
 
 def licenses(allowed: Collection[str]) -> Gate:
-    """Every row's licence is one of these."""
+    """Return a gate that all licences are among `allowed`."""
 
     def check(written: Written) -> str | None:
         wrong: Counter[str] = Counter()
@@ -101,7 +100,7 @@ def licenses(allowed: Collection[str]) -> Gate:
 
 
 def clean() -> Gate:
-    """Every row was looked at for benchmark items and is clean."""
+    """Return a gate that every row was checked for benchmark items and is clean."""
 
     def check(written: Written) -> str | None:
         missing = 0
@@ -116,16 +115,18 @@ def clean() -> Gate:
 
 
 def scores_of(column: pa.Array, name: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """One entry of the `scores` maps, one value a row; NaN where a row has no such score."""
-    found = pc.map_lookup(column, pa.scalar(name), "last")
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.float32)
+    """Return one entry of the `scores` maps, one value per row; NaN where a row has no such score."""
+    values = pc.map_lookup(column, pa.scalar(name), "last")
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float32)
 
 
-def _mean(values: pa.ChunkedArray, least: float, what: str) -> str | None:
+def _mean(values: pa.ChunkedArray, least: float, quantity: str) -> str | None:
     mean = pc.mean(values).as_py()
     if mean is not None and mean >= least:
         return None
-    return f"mean {what} is {'unknown' if mean is None else f'{mean:.3f}'}, at least {least:g} is asked for"
+    return (
+        f"mean {quantity} is {'unknown' if mean is None else f'{mean:.3f}'}, at least {least:g} is asked for"
+    )
 
 
 def _plain_texts(written: Written) -> Iterator[pa.Array]:

@@ -1,4 +1,4 @@
-"""Restore: an old version's rows as the newest version again. No row is written: the files are shared."""
+"""Restores an old version: publishes its rows as the newest version. No row is written; the versions share files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ _APPLICATION = "mathmill.publish"
 
 
 def restore(where: Location, old: Version, *, lineage: Mapping[str, Any], day: datetime.date) -> Version:
-    """A new version with exactly the rows of `old`. Conflict if somebody published meanwhile; StorageError
-    if the newest version has these rows already."""
+    """Publish a version with exactly the rows of `old` and return it.
+
+    Raises Conflict if another process published first, and StorageError if the newest version has these rows already.
+    """
     url = where.url(old.dataset)
     base = delta.head_of(url)
     versions = [
@@ -32,8 +34,8 @@ def restore(where: Location, old: Version, *, lineage: Mapping[str, Any], day: d
         raise StorageError(f"{newest} has the rows of {old} already: nothing to restore")
     evolution.require_current(str(old), old.major)
     table = delta.open_table(url, base)
-    there = set() if table is None else set(delta.files_of(table))
-    back = [_as_written(path, facts) for path, facts in old.files.items() if path not in there]
+    present = set() if table is None else set(delta.files_of(table))
+    returning = [_as_written(path, facts) for path, facts in old.files.items() if path not in present]
     record = {
         "format": old.major,
         "token": uuid.uuid4().hex,
@@ -53,28 +55,28 @@ def restore(where: Location, old: Version, *, lineage: Mapping[str, Any], day: d
     with explained(url):
         delta.commit(
             url,
-            back,
+            returning,
             SCHEMA,
             base=base,
             record=record,
             application=_APPLICATION,
-            remove=sorted(there - old.files.keys()),
+            remove=sorted(present - old.files.keys()),
         )
         where.flush(old.dataset, delta.log_path(number))
-    tags.heal(where, old.dataset)
+    tags.add_missing(where, old.dataset)
     seals.follow(where, old.dataset)
     seals.follow(where, tags.TABLE, data=True)
     return Version.of_record(number, record, newest)
 
 
 def new_ids(where: Location, version: Version, before: Version) -> int:
-    """How many rows of `version` have an id that `before` has not; files that both have are not read."""
-    fresh = [path for path in version.files if path not in before.files]
-    other = [path for path in before.files if path not in version.files]
-    if not fresh:
+    """Return how many rows of `version` have an id that `before` lacks. Files that both have are not read."""
+    added = [path for path in version.files if path not in before.files]
+    removed = [path for path in before.files if path not in version.files]
+    if not added:
         return 0
-    ids = delta.ids_of(where, version.dataset, fresh)
-    return len(ids) - delta.count_of(where, version.dataset, other, ids)
+    ids = delta.ids_of(where, version.dataset, added)
+    return len(ids) - delta.count_of(where, version.dataset, removed, ids)
 
 
 def _as_written(path: str, facts: Mapping[str, Any]) -> WrittenFile:

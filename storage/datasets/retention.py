@@ -1,10 +1,11 @@
-"""Retention: which versions are kept, which are retired, and which files nobody needs any more.
+"""Retention: decides which versions are kept or retired, and which files can be deleted.
 
-In two steps with a grace between them. Retiring is a mark: the version is listed no more and cannot be
-leased. Files go when every version that has them was retired longer ago than the grace, so that whoever
-had found the version just before can finish reading. A killed run of either step is finished by the next.
+There are two steps with a grace period between them. Retiring is a mark: the version is no longer listed and cannot be
+leased. Files are deleted once all versions that refer to them have been retired for longer than the grace period, so that a
+process that resolved the version just before can finish reading. If a run of either step is killed, the next one finishes
+it.
 
-The newest version, tagged and leased ones are always kept, whatever the rules say.
+The newest versions and those with a tag or a lease are always kept, whatever the rules say.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ from storage.datasets.versions import Version
 from storage.errors import StorageError
 from storage.location import Location
 
-ALWAYS = 2  # newest versions that no rule retires: the next night still compares with them
+ALWAYS = 2  # newest versions that are never retired, since the next night compares with them
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A version is kept if it is among the newest `last`, younger than `days`, or the newest of one of the
-    last `months` months. `grace_hours`: between retiring a version and deleting its files, and before an
-    orphan is swept."""
+    """The retention rules.
+
+    A version is kept if it is among the newest `last`, younger than `days`, or the newest of one of the last `months`
+    months. `grace_hours` pass between retiring a version and deleting its files, and before an orphan is deleted.
+    """
 
     last: int = 30
     days: int = 30
@@ -37,7 +40,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What becomes of a version; `why` names the rule, tag or lease that keeps it."""
+    """Whether a version is kept; `why` names the rule, tag or lease that keeps it."""
 
     version: Version
     keep: bool
@@ -45,15 +48,15 @@ class Fate:
 
 
 def fates(where: Location, dataset: str, rules: Rules, now: datetime.datetime) -> list[Fate]:
-    """Every version that is not retired yet, oldest first."""
-    said = marks(where, dataset)
-    gone = retired(said)
+    """Return the decision on every version that is not retired yet, oldest first."""
+    log = marks(where, dataset)
+    gone = retired(log)
     versions = [v for v in tags.versions_of(where, dataset) if v.name not in gone]
-    tagged = {stack[-1]: tag for tag, stack in stacks(said).items()}
-    held = leases(said, now)
+    tagged = {stack[-1]: tag for tag, stack in stacks(log).items()}
+    held = leases(log, now)
     monthly = {v.created[:7]: v.name for v in versions}
     months = sorted(monthly, reverse=True)[: rules.months]
-    found = []
+    decisions = []
     for number, version in enumerate(reversed(versions)):
         age = now - datetime.datetime.fromisoformat(version.created)
         why = ""
@@ -67,23 +70,23 @@ def fates(where: Location, dataset: str, rules: Rules, now: datetime.datetime) -
             why = f"younger than {rules.days} days"
         elif any(monthly[month] == version.name for month in months):
             why = f"the newest of {version.created[:7]}"
-        found.append(Fate(version, bool(why), why or "no rule keeps it"))
-    return found[::-1]
+        decisions.append(Fate(version, bool(why), why or "no rule keeps it"))
+    return decisions[::-1]
 
 
-def retire(where: Location, found: Sequence[Fate]) -> int:
-    """Mark as retired what is not kept; returns how many."""
-    going = [fate.version for fate in found if not fate.keep]
+def retire(where: Location, decisions: Sequence[Fate]) -> int:
+    """Mark the versions that are not kept as retired, and return how many there are."""
+    going = [fate.version for fate in decisions if not fate.keep]
     for version in going:
         mark(where, version.dataset, version.name, "retired", {})
     return len(going)
 
 
 def unneeded(where: Location, dataset: str, rules: Rules, now: datetime.datetime) -> list[str]:
-    """Files of versions retired longer ago than the grace that no other version has, nor the table now."""
-    said = marks(where, dataset)
-    gone = retired(said)
-    held = leases(said, now)
+    """Return the files of versions that were retired before the grace period, unless another version or the table needs them."""
+    log = marks(where, dataset)
+    gone = retired(log)
+    held = leases(log, now)
     limit = now - datetime.timedelta(hours=rules.grace_hours)
     needed: set[str] = set()
     going: set[str] = set()
@@ -92,19 +95,19 @@ def unneeded(where: Location, dataset: str, rules: Rules, now: datetime.datetime
         old = at is not None and at <= limit and version.name not in held
         (going if old else needed).update(version.files)
     table = delta.open_table(where.url(dataset))
-    now_there = set() if table is None else set(delta.files_of(table))
-    return sorted(path for path in going - needed - now_there if where.exists(dataset, path))
+    present = set() if table is None else set(delta.files_of(table))
+    return sorted(path for path in going - needed - present if where.exists(dataset, path))
 
 
-def retired(said: Sequence[Mark]) -> dict[str, datetime.datetime]:
-    """Name of each retired version, and when it was retired."""
-    return {one.version: datetime.datetime.fromisoformat(one.at) for one in said if one.kind == "retired"}
+def retired(log: Sequence[Mark]) -> dict[str, datetime.datetime]:
+    """Return the names of the retired versions, each with the time of its retirement."""
+    return {one.version: datetime.datetime.fromisoformat(one.at) for one in log if one.kind == "retired"}
 
 
-def leases(said: Sequence[Mark], now: datetime.datetime) -> dict[str, list[str]]:
-    """Name of each version that is leased now, and by whom."""
+def leases(log: Sequence[Mark], now: datetime.datetime) -> dict[str, list[str]]:
+    """Return the names of the versions that are leased at `now`, each with its holders."""
     until: dict[tuple[str, str], datetime.datetime] = {}
-    for one in said:
+    for one in log:
         if one.kind == "lease":
             until[one.version, one.value["holder"]] = datetime.datetime.fromisoformat(one.value["until"])
     held: dict[str, list[str]] = {}
@@ -115,9 +118,11 @@ def leases(said: Sequence[Mark], now: datetime.datetime) -> dict[str, list[str]]
 
 
 def lease(where: Location, version: Version, holder: str, until: datetime.datetime) -> None:
-    """`holder` reads the version until then; a moment that has passed ends the lease. StorageError if it is
-    retired."""
+    """Lease a version to `holder` until a time; a time that has passed ends the lease.
+
+    Raises StorageError if the version is retired.
+    """
     mark(where, version.dataset, version.name, "lease", {"holder": holder, "until": until.isoformat()})
-    # asked after the mark: of a lease and a retirement at once, one sees the other
+    # checked after the mark, so that of a lease and a retirement at the same time one sees the other
     if version.name in retired(marks(where, version.dataset, "retired")):
-        raise StorageError(f"{version} was retired by retention: take a newer version")
+        raise StorageError(f"{version} was retired by retention. Fix: take a newer version")

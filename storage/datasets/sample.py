@@ -1,4 +1,4 @@
-"""A fixed random sample of a published version, in memory bounded by its size."""
+"""Draws a fixed random sample of a published version, in memory bounded by the size of the sample."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from storage.datasets.versions import Version
 
 
 def sample(store: Store, version: Version | str, rows: int, seed: int, columns: Sequence[str]) -> pa.Table:
-    """`rows` of the version at most, in the order of their hash with the seed: the same ones from whatever
-    files the version is made of, and mostly the same ones when the version has grown."""
+    """Return at most `rows` rows of the version, in the order of the hash of their id with the random seed.
+
+    The sample does not depend on the files of the version, and changes little when the version grows.
+    """
     key = xxhash.xxh3_64(str(seed).encode()).intdigest()
     best: list[tuple[int, str]] = []
     for batch in store.batches(version, ["id"], size=65_536):
@@ -23,8 +25,8 @@ def sample(store: Store, version: Version | str, rows: int, seed: int, columns: 
         ranked = ((xxhash.xxh3_64_intdigest(row_id.encode(), key), row_id) for row_id in ids)
         best = heapq.nsmallest(rows, heapq.merge(best, sorted(ranked)))
     chosen = pa.array([row_id for _, row_id in best], pa.string())
-    wanted = ["id", *(name for name in columns if name != "id")]
-    found = store.read(version, wanted, filter=pc.field("id").isin(chosen))
-    return found.take(pc.index_in(chosen, value_set=found.column("id").combine_chunks())).select(
+    names = ["id", *(name for name in columns if name != "id")]
+    table = store.read(version, names, filter=pc.field("id").isin(chosen))
+    return table.take(pc.index_in(chosen, value_set=table.column("id").combine_chunks())).select(
         list(columns)
     )

@@ -1,15 +1,14 @@
-"""Seals: what a table's log must hold, written down twice beside the log itself.
+"""Seals: the digests of all files of a table's log, stored in two copies beside the log.
 
-A log that lost its newest entries is a shorter log that looks whole, and a table that is gone looks
-as if it had never been. So after each commit the digest of every file of the log is written to two
-places: `_seals/<table>.json` beside the tables and `_seal.json` in the table's own folder. What one
-of them names and is not there was removed; what differs was altered; a seal that is missing itself
-is told by the other one.
+A log that lost its newest entries looks like a shorter, complete log, and a table that was deleted looks as if it had never
+existed. Therefore the digest of every file of the log is written to two places after each commit: `_seals/<table>.json`
+beside the tables and `_seal.json` in the table's own folder. A file that a seal names and that does not exist was removed; a
+file with another digest was altered; a missing seal is detected by its other copy.
 
-A seal may be behind its log (a writer that was killed right after its commit; two writers at once):
-the next commit, or `maintain`, brings it up to date. It is never ahead of it. A table written before
-there were seals has none, which is reported and is no damage. For tables whose commits do not name
-the digests of their data files (the table of tags, a history) the seal names those too.
+A seal may be behind its log (after a kill between commit and seal, or with two writers at once); the next commit or
+`maintain` brings it up to date. It is never ahead of its log. A table that was written before seals existed has none, which
+is reported but is not damage. For tables whose commits do not record the digests of their data files (the table of tags, a
+history) the seal covers those files too.
 """
 
 from __future__ import annotations
@@ -41,19 +40,23 @@ _MUTABLE = f"{LOG}/_last_checkpoint"
 
 @dataclass(slots=True)
 class Seal:
-    """`files`: path relative to the table's folder, to the BLAKE2b digest of its bytes. `findings`: a line
-    per copy that is missing or damaged (empty where there are none at all)."""
+    """Both copies of a seal as one.
+
+    `files` maps paths relative to the table's folder to the BLAKE2b digest of their bytes. `findings` has a line per copy
+    that is missing or damaged, and is empty if there is no copy at all.
+    """
 
     files: dict[str, str] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
 
     @property
     def known(self) -> bool:
+        """Whether the seal names any file."""
         return bool(self.files)
 
 
 def sealed_tables(where: Location) -> set[str]:
-    """Tables that have, or once had, a seal."""
+    """Return the names of the tables that have, or once had, a seal."""
     selector = pafs.FileSelector(where.path(FOLDER), allow_not_found=True)
     infos = where.filesystem.get_file_info(selector)
     named = {info.base_name.removesuffix(".json") for info in infos if info.base_name.endswith(".json")}
@@ -61,30 +64,31 @@ def sealed_tables(where: Location) -> set[str]:
 
 
 def read(where: Location, table: str) -> Seal:
-    """Both copies as one: what either names. A copy may be older than the other, never different."""
+    """Return both copies as one seal with the files of either. A copy may be older than the other, but never contradict it."""
     copies = _copies(where, table)
-    if all(found == _ABSENT for found in copies.values()):
+    if all(copy == _ABSENT for copy in copies.values()):
         return Seal()
-    single = any(isinstance(found, _Copy) and found.single for found in copies.values())
+    single = any(isinstance(copy, _Copy) and copy.single for copy in copies.values())
     seal = Seal()
-    for name, found in copies.items():
-        if isinstance(found, str):
-            if not (single and found == _ABSENT):  # the writer was killed before it wrote the second copy
-                seal.findings.append(f"{name} {found}")
+    for name, copy in copies.items():
+        if isinstance(copy, str):
+            if not (single and copy == _ABSENT):  # the writer was killed before it wrote the second copy
+                seal.findings.append(f"{name} {copy}")
             continue
-        for path, digest in found.files.items():
+        for path, digest in copy.files.items():
             if seal.files.setdefault(path, digest) != digest and path != _MUTABLE:
                 seal.findings.append(f"the two seals of {table} differ about {path}")
     return seal
 
 
 def seal(where: Location, table: str, *, data: bool = False) -> int:
-    """Bring a table's seal up to its log; returns how many files it did not name before.
+    """Bring a table's seal up to date with its log, and return how many files it did not name before.
 
     Args:
-        data: also name the data files that the new entries of the log add.
+        data: also seal the data files that the new entries of the log add.
 
-    Nothing that is sealed already is read again, so damage is never sealed over."""
+    Files that are sealed already are not read again, so that damage is never sealed.
+    """
     with _alone(where):
         files = dict(read(where, table).files)
         names = _log_files(where, table)
@@ -99,7 +103,7 @@ def seal(where: Location, table: str, *, data: bool = False) -> int:
                 files[path] = seal_of(where, table, path)[0]
         if _MUTABLE in names:  # rewritten with each checkpoint
             files[_MUTABLE] = seal_of(where, table, _MUTABLE)[0]
-        if all(found == _ABSENT for found in _copies(where, table).values()):
+        if all(copy == _ABSENT for copy in _copies(where, table).values()):
             # so that a kill between the two copies differs from a copy that was removed
             _write(where, _Copy(files, single=True).text(), FOLDER, f"{table}.json")
         text = _Copy(files).text()
@@ -109,8 +113,8 @@ def seal(where: Location, table: str, *, data: bool = False) -> int:
 
 
 def follow(where: Location, table: str, *, data: bool = False) -> None:
-    """`seal` after a commit: the commit is made and durable, so a seal that cannot be written (the disk is
-    full just now) is no reason to say otherwise; it comes with the next commit."""
+    """Call `seal` after a commit. The commit is durable by then, so an error (such as a full disk) is only logged, and
+    the next commit writes the seal."""
     try:
         seal(where, table, data=data)
     except (OSError, ValueError) as error:
@@ -118,61 +122,65 @@ def follow(where: Location, table: str, *, data: bool = False) -> None:
 
 
 def check(where: Location, table: str) -> list[str]:
-    """A line for each file of a table's log, and each data file that its seal names, that is missing or
-    altered; and for each entry of the log that cannot be read or has a gap before it."""
+    """Return a line per missing or altered file of a table's log, data files that its seal names included.
+
+    Entries of the log that cannot be read and gaps in their numbers get lines too.
+    """
     sealed = read(where, table)
     if sealed.known and not where.exists(table, LOG):
         entries = sum(1 for name in sealed.files if name.endswith(".json"))
         return [f"the table {where.url(table)} is missing ({entries} entries of its log are sealed)"]
-    found = list(sealed.findings)
+    findings = list(sealed.findings)
     names = _log_files(where, table)
     behind = any(name not in sealed.files for name in names)
     for name, digest in sorted(sealed.files.items()):
         if name == _MUTABLE and behind:  # rewritten by a commit that is not sealed yet
             continue
         if not where.exists(table, name):
-            if name.startswith(f"{LOG}/") or name in _live(where, table, names):
-                found.append(f"{table}/{name} is missing")
+            if name.startswith(f"{LOG}/") or name in _present(where, table, names):
+                findings.append(f"{table}/{name} is missing")
         elif seal_of(where, table, name)[0] != digest:
-            found.append(f"{table}/{name} was altered")
+            findings.append(f"{table}/{name} was altered")
     numbers = sorted(int(name[len(LOG) + 1 : -5]) for name in names if _is_entry(name))
     gaps = sorted(set(range(numbers[-1] + 1 if numbers else 0)) - set(numbers))
-    found += [f"{table}/{LOG}/{number:020d}.json is missing" for number in gaps]
+    findings += [f"{table}/{LOG}/{number:020d}.json is missing" for number in gaps]
     for name in names:
         if _is_entry(name) and name not in sealed.files:
             try:
                 _entries(where, table, name)
             except ValueError as error:
-                found.append(f"{table}/{name} cannot be read: {error}")
-    return list(dict.fromkeys(found))
+                findings.append(f"{table}/{name} cannot be read: {error}")
+    return list(dict.fromkeys(findings))
 
 
 def require(where: Location, table: str, paths: Sequence[str]) -> None:
-    """Raises Corrupt naming those of these data files that are gone or differ from the table's seal, before anything
-    decodes them: a flipped bit in a Parquet file can crash the whole process in its reader."""
+    """Raise Corrupt if any of these data files is missing or differs from the table's seal.
+
+    It is called before the files are decoded, since a flipped bit in a Parquet file can crash the process in its reader.
+    """
     files = read(where, table).files
-    found = []
+    findings = []
     for path in paths:
         digest = files.get(path)
         if not where.exists(table, path):
-            found.append(f"{table}/{path} is missing")
+            findings.append(f"{table}/{path} is missing")
         elif digest is not None and seal_of(where, table, path)[0] != digest:
-            found.append(f"{table}/{path} was altered")
-    if found:
-        raise Corrupt(f"the table {table}", found)
+            findings.append(f"{table}/{path} was altered")
+    if findings:
+        raise Corrupt(f"the table {table}", findings)
 
 
-def _live(where: Location, table: str, names: list[str]) -> set[str]:
-    """The data files that the log, as it can be read, says are there."""
-    live: set[str] = set()
+def _present(where: Location, table: str, names: list[str]) -> set[str]:
+    """Return the data files of the table according to the readable entries of its log."""
+    present: set[str] = set()
     for name in filter(_is_entry, names):
-        with contextlib.suppress(ValueError):  # named by `check` for itself
+        with contextlib.suppress(ValueError):  # `check` reports the entry itself
             for entry in _entries(where, table, name):
                 if "add" in entry:
-                    live.add(urllib.parse.unquote(entry["add"]["path"]))
+                    present.add(urllib.parse.unquote(entry["add"]["path"]))
                 elif "remove" in entry:
-                    live.discard(urllib.parse.unquote(entry["remove"]["path"]))
-    return live
+                    present.discard(urllib.parse.unquote(entry["remove"]["path"]))
+    return present
 
 
 def _added(where: Location, table: str, name: str) -> list[str]:
@@ -181,12 +189,12 @@ def _added(where: Location, table: str, name: str) -> list[str]:
 
 
 def _entries(where: Location, table: str, name: str) -> list[dict[str, dict[str, str]]]:
-    """The actions of an entry of the log; ValueError where it is not lines of JSON objects."""
+    """Return the actions of an entry of the log. Raises ValueError if it is not lines of JSON objects."""
     with where.filesystem.open_input_stream(where.path(table, name)) as stream:
-        found = [json.loads(line) for line in stream.read().splitlines() if line.strip()]
-    if not found or not all(isinstance(entry, dict) for entry in found):
+        actions = [json.loads(line) for line in stream.read().splitlines() if line.strip()]
+    if not actions or not all(isinstance(entry, dict) for entry in actions):
         raise ValueError("it is not lines of JSON objects")
-    return found
+    return actions
 
 
 def _log_files(where: Location, table: str) -> list[str]:
@@ -206,7 +214,7 @@ _ABSENT = "is missing"
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    """One of the two copies of a seal. `single`: the other one has never been written."""
+    """One of the two copies of a seal. `single` means that the other copy has never been written."""
 
     files: dict[str, str]
     single: bool = False
@@ -218,18 +226,18 @@ class _Copy:
 
 
 def _copies(where: Location, table: str) -> dict[str, _Copy | str]:
-    """Both copies of a table's seal, by name, or what is wrong with each."""
+    """Return both copies of a table's seal by name, or what is wrong with each."""
     places = ((FOLDER, f"{table}.json"), (table, OWN))
     return {"/".join(parts): _load(where, *parts) for parts in places}
 
 
 def _load(where: Location, *parts: str) -> _Copy | str:
-    """A copy, or what is wrong with it."""
+    """Return a copy, or what is wrong with it."""
     try:
         with where.filesystem.open_input_stream(where.path(*parts)) as stream:
             data = stream.read()
-        found = json.loads(data)
-        copy = _Copy({str(path): str(digest) for path, digest in found["files"].items()}, "single" in found)
+        body = json.loads(data)
+        copy = _Copy({str(path): str(digest) for path, digest in body["files"].items()}, "single" in body)
     except FileNotFoundError:
         return _ABSENT
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -238,7 +246,7 @@ def _load(where: Location, *parts: str) -> _Copy | str:
 
 
 def _write(where: Location, data: bytes, *parts: str) -> None:
-    """Whole or not at all: renamed into place, or one put to an object store."""
+    """Write a file atomically: by a rename, or by one put to an object store."""
     path = where.path(*parts)
     if not where.local:
         with where.filesystem.open_output_stream(path) as stream:
@@ -251,8 +259,10 @@ def _write(where: Location, data: bytes, *parts: str) -> None:
 
 @contextlib.contextmanager
 def _alone(where: Location) -> Iterator[None]:
-    """One writer of seals at a time on this machine. Two on different machines may each write what the
-    other has not seen; the next commit joins them, since a seal may be behind its log."""
+    """Let one process of this machine at a time write seals.
+
+    Writers on two machines may each write a seal that lacks the other's entries; the next commit adds them.
+    """
     if not where.local:
         yield
         return

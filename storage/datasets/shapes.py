@@ -1,10 +1,10 @@
-"""The shapes that training libraries read, as TRL names them, and how a version's rows become them.
+"""Converts a version's rows into the shapes that training libraries read, under the names that TRL gives them.
 
-`messages`, `prompt-completion`, `preference` (prompt, chosen, rejected), `unpaired-preference`
-(prompt, completion, label), and `parquet`, which keeps every column. The two preferences compare answers, by the
-judge that their caller hands in: a solution is the worse one only where its answer is known to be different, or where
-a critic found a step of it wrong and its answer is not known to be the same. `id` stays on every record: a training
-row can always be traced. Everything streams; a shape is a function from a version to batches.
+The shapes are `messages`, `prompt-completion`, `preference` (prompt, chosen, rejected), `unpaired-preference` (prompt,
+completion, label), and `parquet`, which keeps every column. The two preference shapes compare answers with the judge that
+the caller passes: a solution counts as the worse one only if its answer is known to be different, or if a critic found a
+wrong step in it and its answer is not known to be equal. Every record keeps its `id`, so that a training row can be traced.
+A shape is a function from a version to a stream of batches.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ _BATCH = 8_192
 Batches = Iterator[pa.RecordBatch]
 
 
-def said(rows: pa.RecordBatch) -> pa.Array:
-    """The solutions as an assistant says them: a program is a fenced block. Columns solution, solution_format."""
+def assistant_texts(rows: pa.RecordBatch) -> pa.Array:
+    """Return the solutions as messages of an assistant, with programs in fenced blocks.
+
+    Reads the columns solution and solution_format.
+    """
     text = rows.column("solution")
     fenced = pc.binary_join_element_wise("```python", pc.utf8_rtrim_whitespace(text), "```", "\n")
     program = pc.fill_null(pc.equal(rows.column("solution_format"), "pot"), False)
@@ -37,16 +40,17 @@ def said(rows: pa.RecordBatch) -> pa.Array:
 
 
 def _solved(store: Store, version: Version) -> Batches:
-    """id, question, solution as an assistant says it."""
+    """Yield id, question, and solution as a message of an assistant."""
     columns = ["id", "question", "solution", "solution_format"]
     for batch in store.batches(version, columns, pc.field("solution").is_valid()):
         yield pa.RecordBatch.from_arrays(
-            [batch.column("id"), batch.column("question"), said(batch)], ["id", "question", "solution"]
+            [batch.column("id"), batch.column("question"), assistant_texts(batch)],
+            ["id", "question", "solution"],
         )
 
 
 def messages(store: Store, version: Version) -> Batches:
-    """id, messages: [{role: user, content: question}, {role: assistant, content: solution}]."""
+    """Yield id and messages: [{role: user, content: question}, {role: assistant, content: solution}]."""
     for batch in _solved(store, version):
         count = batch.num_rows
         turns = np.arange(2 * count).reshape(2, count).T.reshape(-1)  # question, solution, question, ...
@@ -62,19 +66,19 @@ def messages(store: Store, version: Version) -> Batches:
 
 
 def prompt_completion(store: Store, version: Version) -> Batches:
-    """id, prompt: question, completion: solution."""
+    """Yield id, prompt (the question) and completion (the solution)."""
     for batch in _solved(store, version):
         yield batch.rename_columns(["id", "prompt", "completion"])
 
 
 def every_column(store: Store, version: Version) -> Batches:
-    """All columns; maps as lists of key and value, since `datasets` (5.2) reads no maps."""
+    """Yield all columns, with maps as lists of key and value, since `datasets` (5.2) reads no maps."""
     for batch in store.batches(version):
         yield pa.RecordBatch.from_arrays([_listed(column) for column in batch.columns], batch.schema.names)
 
 
 def _listed(column: pa.Array) -> pa.Array:
-    """The column with its maps, at any depth of structs, as lists of key and value."""
+    """Return the column with its maps, at any depth of structs, as lists of key and value."""
     kind = column.type
     if pa.types.is_map(kind):
         return column.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
@@ -84,12 +88,12 @@ def _listed(column: pa.Array) -> pa.Array:
     return column
 
 
-# Reasons that say something about a solution. A row that was dropped as a duplicate, by the mix, for a
-# benchmark's sake, as cut off or because our own machinery failed may be perfectly right, and so may one whose reason
-# is unknown; neither is ever taught as the worse one.
+# Codes of reasons that are about the solution. A row that was dropped as a duplicate, by the mix, by decontamination, as cut
+# off, or because a call or the sandbox failed may be right, and so may one whose reason is unknown; such rows are never used
+# as the worse solution.
 WORSE = (Code.DIFFERENT, Code.INCOMPARABLE, Code.UNLIKELY, Code.ALONE, Code.BELOW_THRESHOLD, Code.WRONG_STEP)
 
-_SAID = """CASE WHEN {row}.solution_format = 'pot'
+_ASSISTANT_TEXT = """CASE WHEN {row}.solution_format = 'pot'
     THEN '```python' || chr(10) || rtrim({row}.solution, chr(10) || ' ') || chr(10) || '```'
     ELSE {row}.solution END"""
 _CANDIDATES = """
@@ -112,7 +116,7 @@ _COMPARED = """
 # Of the wrong solutions to a question, one of the same format if there is one (else the pair teaches
 # the format), then the smallest id, so that an export can be repeated.
 _PAIRS = """
-    SELECT chosen.id AS id, chosen.question AS prompt, {said_chosen} AS chosen, {said_worse} AS rejected,
+    SELECT chosen.id AS id, chosen.question AS prompt, {chosen_text} AS chosen, {worse_text} AS rejected,
            worse.code AS rejected_reason,
            coalesce(greatest(chosen.correctness - worse.correctness, 0), 0)::FLOAT AS margin,
            chosen.correctness AS chosen_correctness, worse.correctness AS rejected_correctness
@@ -126,51 +130,58 @@ _PAIRS = """
 """
 _LABELLED = """
     SELECT * FROM (
-        SELECT id, question AS prompt, {said_chosen} AS completion, true AS label,
+        SELECT id, question AS prompt, {chosen_text} AS completion, true AS label,
                NULL::VARCHAR AS rejected_reason, correctness
         FROM {version} AS chosen WHERE solution IS NOT NULL
         UNION ALL BY NAME
-        SELECT id, question AS prompt, {said_worse} AS completion, false AS label,
+        SELECT id, question AS prompt, {worse_text} AS completion, false AS label,
                code AS rejected_reason, correctness
         FROM wrong AS worse
     ) ORDER BY id
 """
 
-# Verdicts of pairs of answers, each "equal", "different" or "unknown": tasks.answers.Judge.equal
+# Judges pairs of answers, each as "equal", "different" or "unknown": tasks.answers.Judge.equal
 Compare = Callable[[Sequence[tuple[str, str]]], Sequence[str]]
 
 
 def preference(store: Store, version: Version, compare: Compare) -> Batches:
-    """id, prompt, chosen, rejected, rejected_reason (a code of storage/reasons.py), margin (the difference of the
-    correctnesses, 0 where one is unknown), chosen_correctness, rejected_correctness: a published solution beside a
-    wrong one (`with_wrong`) to the same question. Rows without such a one are left out."""
+    """Yield preference pairs: a published solution and a wrong one (see `with_wrong`) to the same question.
+
+    The columns are id, prompt, chosen, rejected, rejected_reason (a code of storage/reasons.py), margin (the difference of
+    the correctnesses, 0 if one is unknown), chosen_correctness and rejected_correctness. Rows whose question has no wrong
+    solution are left out.
+    """
     yield from _query(store, version, compare, _PAIRS)
 
 
 def unpaired_preference(store: Store, version: Version, compare: Compare) -> Batches:
-    """id, prompt, completion, label, rejected_reason, correctness: every published solution (true) and every wrong
-    one (`with_wrong`) to the same questions (false)."""
+    """Yield every published solution (label true) and every wrong one (see `with_wrong`) to the same questions (false).
+
+    The columns are id, prompt, completion, label, rejected_reason and correctness.
+    """
     yield from _query(store, version, compare, _LABELLED)
 
 
 @contextmanager
 def with_wrong(store: Store, version: Version, compare: Compare) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection of storage.sql with one view more: `wrong`, the candidates (columns of the view `rejected`) whose
-    answer is different from every accepted answer of their question, and those that have a wrong step by a critic
-    and whose answer is missing or cannot be compared. A solution whose answer agrees with an accepted one is not in
-    it, whatever a critic thought of it."""
+    """Yield a connection of storage.sql with the additional view `wrong` (columns of the view `rejected`).
+
+    The view has the candidates whose answer is different from every accepted answer of their question, and those in which a
+    critic found a wrong step and whose answer is missing or cannot be compared. A solution whose answer equals an accepted
+    one is not in it, whatever the critic's judgement.
+    """
     codes = ", ".join(f"'{code}'" for code in WORSE)
     parts = {"version": f'"{version}"', "codes": codes, "wrong_step": WRONG_STEP}
     candidates, accepted = _CANDIDATES.format(**parts), _ACCEPTED.format(**parts)
     with connect(store) as connection:
-        worse: dict[str, bool] = {}  # false for good where one accepted answer speaks against it
+        worse: dict[str, bool] = {}  # stays false once one accepted answer contradicts it
         query = connection.sql(_COMPARED.format(candidates=candidates, accepted=accepted, **parts))
         for batch in query.to_arrow_reader(_BATCH):
             names = ("id", "answer", "accepted", "misstepped")
             ids, answers, others, misstepped = (batch.column(name).to_pylist() for name in names)
-            verdicts = _verdicts(list(zip(answers, others, strict=True)), compare)
-            for row, verdict, step in zip(ids, verdicts, misstepped, strict=True):
-                evidence = verdict == "different" or (verdict == "unknown" and step)
+            judgements = _judgements(list(zip(answers, others, strict=True)), compare)
+            for row, judgement, step in zip(ids, judgements, misstepped, strict=True):
+                evidence = judgement == "different" or (judgement == "unknown" and step)
                 worse[row] = worse.get(row, True) and evidence
         ids = pa.array([row for row, evidence in worse.items() if evidence], pa.string())
         connection.register("wrong_ids", pa.table({"id": ids}))
@@ -180,18 +191,18 @@ def with_wrong(store: Store, version: Version, compare: Compare) -> Iterator[duc
         yield connection
 
 
-def _verdicts(pairs: Sequence[tuple[str | None, str | None]], compare: Compare) -> list[str]:
-    """The verdict of each pair of answers; "unknown" where one of the two is missing."""
-    there = [(one, other) for one, other in pairs if one and other]
-    verdicts = iter(compare(there))
-    return [next(verdicts) if one and other else "unknown" for one, other in pairs]
+def _judgements(pairs: Sequence[tuple[str | None, str | None]], compare: Compare) -> list[str]:
+    """Return the judgement of each pair of answers, "unknown" if one of the two is missing."""
+    complete = [(one, other) for one, other in pairs if one and other]
+    judgements = iter(compare(complete))
+    return [next(judgements) if one and other else "unknown" for one, other in pairs]
 
 
 def _query(store: Store, version: Version, compare: Compare, text: str) -> Batches:
     with with_wrong(store, version, compare) as connection:
-        said = {f"said_{row}": _SAID.format(row=row) for row in ("chosen", "worse")}
-        found = connection.sql(text.format(version=f'"{version}"', **said))
-        yield from found.to_arrow_reader(_BATCH)
+        texts = {f"{row}_text": _ASSISTANT_TEXT.format(row=row) for row in ("chosen", "worse")}
+        relation = connection.sql(text.format(version=f'"{version}"', **texts))
+        yield from relation.to_arrow_reader(_BATCH)
 
 
 SHAPES: dict[str, Callable[[Store, Version], Batches]] = {
@@ -206,5 +217,5 @@ COMPARING: dict[str, Callable[[Store, Version, Compare], Batches]] = {
 
 
 def shape_of(name: str, store: Store, version: Version, compare: Compare) -> Batches:
-    """The version's rows in a shape of SHAPES or COMPARING."""
+    """Return the version's rows in the shape `name`, a key of SHAPES or COMPARING."""
     return SHAPES[name](store, version) if name in SHAPES else COMPARING[name](store, version, compare)

@@ -1,9 +1,9 @@
-"""The table of tags: which Delta version of which dataset a name stands for.
+"""The table of tags: maps names of versions to Delta versions of datasets.
 
-The truth is the record inside each dataset's own commit, so that a version and its name appear in
-the same instant. The table of tags is that truth gathered in one place: quick to list, portable,
-and a second witness when a log is damaged. A publisher killed between its commit and its tag
-leaves a gap, which readers fill from the log and the next publisher closes.
+The authority is the record inside each dataset's own commit, so that a version and its name appear at the same instant. The
+table of tags gathers these records in one place: it is quick to list, portable, and independent evidence when a log is
+damaged. A publisher that is killed between its commit and its entry here leaves a gap, which readers fill from the log and
+the next publisher closes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ SCHEMA = pa.schema(
 
 
 def stored(where: Location, dataset: str | None = None) -> list[dict[str, Any]]:
-    """Rows of the table of tags, one a version, in (dataset, version) order."""
+    """Return the rows of the table of tags, one per version, ordered by dataset and version.
+
+    Raises Corrupt if the table is damaged.
+    """
     table = delta.open_table(where.url(TABLE))
     if table is None:
         return []
@@ -52,20 +55,20 @@ def stored(where: Location, dataset: str | None = None) -> list[dict[str, Any]]:
             "the table of tags",
             [f"{where.url(TABLE)}: {in_one_line(error)}; it can be deleted, it is made again from the logs"],
         ) from error
-    # two healers may write the same tag: it says the same, since both read it from one commit
-    found = {(row["dataset"], row["table_version"]): row for row in rows}
-    return [found[key] for key in sorted(found) if dataset in (None, key[0])]
+    # two processes may add the same missing row; both read it from one commit, so the rows are equal
+    by_version = {(row["dataset"], row["table_version"]): row for row in rows}
+    return [by_version[key] for key in sorted(by_version) if dataset in (None, key[0])]
 
 
 def versions_of(where: Location, dataset: str) -> list[Version]:
-    """Every version of a dataset, oldest first: those with a tag, then later ones out of the log."""
+    """Return every version of a dataset, oldest first: those in the table of tags, then later ones from the log."""
     tagged = in_order((row["table_version"], json.loads(row["record"])) for row in stored(where, dataset))
     last = tagged[-1] if tagged else None
     return tagged + in_order(delta.records(where, dataset, last.table_version if last else None), last)
 
 
-def heal(where: Location, dataset: str) -> int:
-    """Write the tags that the log has and the table lacks; returns how many were missing."""
+def add_missing(where: Location, dataset: str) -> int:
+    """Add the rows that the log has and the table of tags lacks, and return how many were missing."""
     known = {row["table_version"] for row in stored(where, dataset)}
     missing = [
         (number, record)
@@ -85,7 +88,7 @@ def heal(where: Location, dataset: str) -> int:
 
 
 def tag_of(where: Location, dataset: str, number: int, record: dict[str, Any]) -> dict[str, Any]:
-    """The row of the table of tags for a commit with that record."""
+    """Return the row of the table of tags for a commit with that record."""
     return {
         "dataset": dataset,
         "table_version": number,

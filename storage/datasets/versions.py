@@ -1,4 +1,4 @@
-"""What a published version is, and how it is named."""
+"""The class Version, and the names of versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One published version, for ever the same. `str(version)` is its name for people.
+    """One published version, which never changes. `str(version)` is its full name, such as math-sft@2026.11.20.
 
     `table_version` is the Delta version of the table; `rows` counts all its rows, `added` those
     whose id the version before did not have; `created` is an ISO 8601 time in UTC; `files` maps each
@@ -34,7 +34,7 @@ class Version:
 
     @classmethod
     def of_record(cls, table_version: int, record: Mapping[str, Any], before: Version | None) -> Version:
-        """The version that a commit's record speaks of; `before` is the one it followed."""
+        """Return the version of a commit's record; `before` is the version that it followed."""
         files = dict(record["files"])
         if record["mode"] == "append" and before is not None:
             stay = {path: facts for path, facts in before.files.items() if path not in record["gone"]}
@@ -57,12 +57,12 @@ class Version:
 def in_order(
     records: Iterable[tuple[int, Mapping[str, Any]]], before: Version | None = None
 ) -> list[Version]:
-    """The versions of (table version, record) pairs, oldest first, following `before`."""
-    found: list[Version] = []
+    """Return the versions of (table version, record) pairs, oldest first; `before` is the version before the first."""
+    versions: list[Version] = []
     for table_version, record in records:
         before = Version.of_record(table_version, record, before)
-        found.append(before)
-    return found
+        versions.append(before)
+    return versions
 
 
 def today() -> datetime.date:

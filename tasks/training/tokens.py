@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.datasets.shapes import said
+from storage.datasets.shapes import assistant_texts
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -132,7 +132,9 @@ class Encoder:
         systems = (
             batch.column(SYSTEM).to_pylist() if SYSTEM in batch.schema.names else [None] * batch.num_rows
         )
-        return self.texts(batch.column("question").to_pylist(), said(batch).to_pylist(), weights, systems)
+        return self.texts(
+            batch.column("question").to_pylist(), assistant_texts(batch).to_pylist(), weights, systems
+        )
 
     def texts(
         self,

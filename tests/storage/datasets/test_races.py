@@ -155,7 +155,7 @@ KILLS = {
     "before the audit": "storage.datasets.files.audited = die",
     "in a gate": "storage.datasets.publish.run_gates = die",
     "before the commit": "storage.datasets.delta.commit = die",
-    "before the tag": "storage.datasets.tags.heal = die",
+    "before the tag": "storage.datasets.tags.add_missing = die",
 }
 
 

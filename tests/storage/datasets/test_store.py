@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 
 import storage.datasets.files
 from storage.datasets.digest import digest_of_rows
-from storage.datasets.gates import Gate, Written, minimum_rows
+from storage.datasets.gates import Gate, Written
 from storage.datasets.store import Store
 from storage.datasets.tags import stored
 from storage.datasets.versions import next_name
@@ -188,17 +188,20 @@ def test_gates_see_the_written_rows_and_all_speak(store: Store, rows, day) -> No
         seen.append((written.rows, written.total, sorted(ids), sorted(before), store.datasets()))
         return None
 
+    def at_least(count: int) -> Gate:
+        return Gate("minimum rows", lambda written: None if written.total >= count else "too few rows")
+
     def never(written: Written) -> str | None:
         return "no reason"
 
     first, second = rows(0, 4), rows(4, 7)
     store.publish("d", [first], lineage={}, date=day, gates=[Gate("look", look)])
-    store.publish("d", [second], lineage={}, date=day, gates=[Gate("look", look), minimum_rows(7)])
+    store.publish("d", [second], lineage={}, date=day, gates=[Gate("look", look), at_least(7)])
     assert [s[:2] for s in seen] == [(4, 4), (3, 7)]
     assert seen[0][2:] == (sorted(first.column("id").to_pylist()), [], [])
     assert seen[1][3] == sorted(first.column("id").to_pylist())
     with pytest.raises(GateFailed) as caught:
-        store.publish("d", [rows(7, 8)], lineage={}, date=day, gates=[minimum_rows(9), Gate("never", never)])
+        store.publish("d", [rows(7, 8)], lineage={}, date=day, gates=[at_least(9), Gate("never", never)])
     assert [gate for gate, _ in caught.value.failures] == ["minimum rows", "never"]
     assert len(store.versions("d")) == 2
 
