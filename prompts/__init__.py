@@ -1,8 +1,8 @@
-"""The words: one template a file, `<name>.<language>.md`, found by name, versioned by content hash.
+"""Prompts: one template per file `<name>.<language>.md`, loaded by name, with a version from the hash of its content.
 
-A file is YAML front matter between `---` lines, then the body. The body is the user message; an
-optional `system:` in the front matter is the system message. Both are Jinja templates in a sandbox:
-rows, books and completions enter as variables only, so text in them is never template code.
+A file has YAML front matter between `---` lines, then the body. The body is the user message; an optional `system:` in the
+front matter is the system message. Both are Jinja templates in a sandbox. Rows, books and completions are passed as
+variables only, so that text in them is never executed as a template.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 
 
 class FrontMatter(BaseModel):
-    """What people may write at the head of a prompt file."""
+    """The keys of a prompt file's front matter."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -32,16 +32,16 @@ class FrontMatter(BaseModel):
     temperature: float = 0.7
     top_p: float = 1.0
     max_tokens: int = 1024
-    longer: int | None = None  # the cap of the one retry of a completion that max_tokens cut off
+    longer: int | None = None  # max_tokens of the one further request after a completion was truncated
 
 
 class PromptError(ValueError):
-    """A prompt file that cannot be used; the message names the file and the mend."""
+    """A prompt file cannot be used; the message names the file and what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A template ready to render. `ref` (`cot.zh@3f2a91bc`) is what rows and lineage record."""
+    """A loaded template. Rows and lineage record its `ref`, such as `cot.zh@3f2a91bc`."""
 
     name: str
     language: str
@@ -51,15 +51,16 @@ class Prompt:
 
     @property
     def ref(self) -> str:
+        """The name, language and first eight digits of the content hash."""
         return f"{self.name}.{self.language}@{self.digest[:8]}"
 
     def messages(self, **variables: Any) -> list[dict[str, str]]:
-        """Chat messages with the variables filled in; a missing variable is an error."""
-        found = []
+        """Return the chat messages, rendered with the variables. Raises UndefinedError if one is missing."""
+        messages = []
         if self.front.system:
-            found.append({"role": "system", "content": _render(self.front.system, variables)})
-        found.append({"role": "user", "content": _render(self.body, variables)})
-        return found
+            messages.append({"role": "system", "content": _render(self.front.system, variables)})
+        messages.append({"role": "user", "content": _render(self.body, variables)})
+        return messages
 
 
 _environment = ImmutableSandboxedEnvironment(
@@ -79,11 +80,11 @@ def _render(source: str, variables: dict[str, Any]) -> str:
 
 @functools.cache
 def load(name: str, language: str = "en", folder: Path = HERE) -> Prompt:
-    """The prompt `<name>.<language>.md`; PromptError if it is missing or malformed."""
+    """Return the prompt `<name>.<language>.md`. Raises PromptError if it is missing or malformed."""
     path = folder / f"{name}.{language}.md"
     if not path.is_file():
-        have = ", ".join(names(folder)) or "none"
-        raise PromptError(f"no prompt {path.name} in {folder}; there are: {have}")
+        available = ", ".join(names(folder)) or "none"
+        raise PromptError(f"no prompt {path.name} in {folder}; there are: {available}")
     text = path.read_text(encoding="utf-8")
     parts = text.split("---\n", 2)
     if len(parts) != 3 or parts[0].strip():
@@ -97,5 +98,5 @@ def load(name: str, language: str = "en", folder: Path = HERE) -> Prompt:
 
 
 def names(folder: Path = HERE) -> list[str]:
-    """Every prompt at hand as `name.language`."""
+    """Return the names of all prompts as `name.language`, sorted."""
     return sorted(path.name.removesuffix(".md") for path in folder.glob("*.*.md"))

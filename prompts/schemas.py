@@ -1,4 +1,4 @@
-"""The shapes that completions must fit; a prompt's front matter names one by `schema_name`."""
+"""The schemas of structured completions. The front matter of a prompt names one by `schema_name`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-LONGEST = 8000  # characters of one question or critique; longer is run-on text, not a problem
+LONGEST = 8000  # characters of a question or critique; a longer text is a runaway completion
 
-# what strict structured output asks of a schema: every field required, none besides
+# strict structured output requires that every field is required and no other is allowed
 _CLOSED = ConfigDict(
     str_strip_whitespace=True,
     json_schema_serialization_defaults_required=True,
@@ -21,7 +21,7 @@ Score = Annotated[float, Field(strict=True, ge=0, le=10, allow_inf_nan=False)]
 
 
 class UnknownSchema(ValueError):
-    """A `schema_name` that no class here has; the message lists the names there are."""
+    """There is no schema of that name; the message lists the names."""
 
 
 class ProblemItem(BaseModel):

@@ -1,1 +1,1 @@
-"""The durable state: row schema, dataset versions, completion ledger, indexes."""
+"""Durable state: the row schema, dataset versions, the completion ledger, the stage cache and indexes."""

@@ -127,17 +127,6 @@ def to_table(rows: Iterable[Row]) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def from_table(table: pa.Table) -> list[Row]:
-    """The rows of a table. For small tables and edges only: hot paths stay columnar."""
-    rows = []
-    for record in table.to_pylist():
-        record["verdicts"] = dict(record["verdicts"] or ())
-        record["scores"] = dict(record["scores"] or ())
-        record["reason"] = of_record(record["reason"])
-        rows.append(Row(**record))
-    return rows
-
-
 def empty() -> pa.Table:
     """Return a table of SCHEMA without rows."""
     return SCHEMA.empty_table()

@@ -1,1 +1,1 @@
-"""Dataset versions: Delta tables that are written, audited and only then published."""
+"""Dataset versions: Delta tables whose rows are written, audited, gated and then published."""

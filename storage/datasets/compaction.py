@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from storage.datasets import annotations, delta, seals, tags
+from storage.datasets import delta, seals, tags
+from storage.datasets.annotations import TABLE as MARKS
 from storage.datasets.current_files import facts_of
 from storage.datasets.files import remove_files, write_files
 from storage.errors import Conflict, explained
@@ -71,7 +72,7 @@ def compact(where: Location, files: SmallFiles, schema: pa.Schema) -> int:
                         application=_APPLICATION,
                         remove=files.paths,
                     )
-                    seals.follow(where, files.table, data=files.table in (tags.TABLE, annotations.TABLE))
+                    seals.follow(where, files.table, data=files.table in (tags.TABLE, MARKS))
                     return len(written)
         except BaseException:
             remove_files(where, files.table, [file.path for file in written])

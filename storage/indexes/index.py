@@ -1,9 +1,9 @@
-"""A FAISS index beside its ids: exact while it is small, approximate with a measured recall above that.
+"""A FAISS index with string ids: exact up to a size, above it approximate with a measured recall.
 
-On disk it is a folder of three files: the index and the ids, each named by its own SHA-256, and
-`index.json`, which is written last and says which two belong together. A reader sees the old whole or
-the new whole. FAISS parses index files in C++ and trusts them, so none is given to it before its
-checksum has been found right; nothing is ever unpickled.
+On the disk it is a folder of three files: the index and the ids, each named by its own SHA-256, and `index.json`, which is
+written last and names the two that belong together. A reader sees the complete old index or the complete new one. FAISS
+parses index files in C++ without checks, so a file is opened only after its checksum was verified; nothing is ever
+unpickled.
 """
 
 from __future__ import annotations
@@ -26,15 +26,18 @@ from storage.errors import Corrupt, StorageError
 Vectors = npt.NDArray[np.float32]
 
 _RECORD = "index.json"
-_SAMPLE = 512  # stored vectors, themselves as queries, on which recall is measured
+_SAMPLE = 512  # stored vectors that are used as queries to measure recall
 _SEED = 20_261_120
-_LEFT_S = 3600.0  # age from which a file that no record names is nobody's
+_LEFT_S = 3600.0  # age from which a file that no record names is deleted
 
 
 @dataclass(frozen=True, slots=True)
 class IndexSettings:
-    """`flat_up_to`: vectors up to which the search is exact. `kind`: what takes over. `recall`: the share
-    of the exact `at` nearest that the approximate search must find; it probes more until it does."""
+    """Settings of an index.
+
+    The search is exact up to `flat_up_to` vectors, then an index of `kind` is used. It must find the share `recall` of the
+    exact `at` nearest neighbours; its search effort is raised until it does.
+    """
 
     flat_up_to: int = 300_000
     kind: Literal["ivf", "hnsw"] = "ivf"
@@ -44,7 +47,7 @@ class IndexSettings:
 
 @dataclass(slots=True)
 class VectorIndex:
-    """Unit vectors of `dimensions` numbers under string ids; inner product, that is cosine."""
+    """Unit vectors of `dimensions` numbers with string ids, compared by their inner product, which is the cosine."""
 
     dimensions: int
     settings: IndexSettings = field(default_factory=IndexSettings)
@@ -71,10 +74,10 @@ class VectorIndex:
         return "flat" if self.exact else "ivf" if isinstance(self._faiss, faiss.IndexIVF) else "hnsw"
 
     def add(self, ids: Sequence[str], vectors: Vectors) -> float:
-        """Append vectors, shape (len(ids), dimensions); the recall against exact search afterwards.
+        """Append vectors of shape (len(ids), dimensions), and return the recall measured against exact search.
 
-        ValueError, and nothing added, for a wrong shape, a vector that is not of length 1, or an id that
-        is there already.
+        Raises ValueError, and adds nothing, if the shape is wrong, a vector is not of length 1, or an id is in the index
+        already.
         """
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         if vectors.shape != (len(ids), self.dimensions):
@@ -104,31 +107,33 @@ class VectorIndex:
         return self.recall
 
     def search(self, queries: Vectors, k: int) -> tuple[Vectors, npt.NDArray[np.int64]]:
-        """(cosines, positions in `ids`; -1 where nothing was found), both of shape (len(queries), k)."""
-        found: tuple[Vectors, npt.NDArray[np.int64]] = self._faiss.search(np.ascontiguousarray(queries), k)
-        return found
+        """Return (cosines, positions in `ids`), both of shape (len(queries), k). A position without a neighbour is -1."""
+        neighbours: tuple[Vectors, npt.NDArray[np.int64]] = self._faiss.search(
+            np.ascontiguousarray(queries), k
+        )
+        return neighbours
 
     def vectors(self) -> Vectors:
-        """Every stored vector, in the order of the ids."""
+        """Return all vectors, in the order of the ids."""
         stored: Vectors = self._faiss.reconstruct_n(0, self.size)
         return stored
 
     def _tuned(self) -> float:
-        """Probe more until the wanted recall is measured, or everything is probed; the recall."""
+        """Raise the search effort until the required recall is measured or the search is exhaustive; return the recall."""
         every = self.vectors()
         rng = np.random.default_rng(_SEED)
         sample = every[rng.choice(self.size, min(_SAMPLE, self.size), replace=False)]
         k = min(self.settings.at, self.size)
-        _, truth = faiss.knn(sample, every, k, metric=faiss.METRIC_INNER_PRODUCT)
+        _, exact = faiss.knn(sample, every, k, metric=faiss.METRIC_INNER_PRODUCT)
         while True:
-            _, found = self._faiss.search(sample, k)
-            hits = sum(len(np.intersect1d(a, b)) for a, b in zip(truth, found, strict=True))
-            recall = float(hits / truth.size)
+            _, neighbours = self._faiss.search(sample, k)
+            hits = sum(len(np.intersect1d(a, b)) for a, b in zip(exact, neighbours, strict=True))
+            recall = float(hits / exact.size)
             if recall >= self.settings.recall or not _probe_more(self._faiss, self.size):
                 return recall
 
     def save(self, folder: Path) -> None:
-        """Write the index into a folder; at any moment the folder holds the old index or this one, whole."""
+        """Write the index into a folder. At any moment the folder holds the complete old index or the complete new one."""
         folder.mkdir(parents=True, exist_ok=True)
         before = _names(folder)
         record = {
@@ -141,7 +146,7 @@ class VectorIndex:
             "ids": _write(folder, orjson.dumps(self.ids), ".ids.json"),
         }
         write_bytes(folder / _RECORD, orjson.dumps(record, option=orjson.OPT_INDENT_2))
-        # what the record named before, and what a killed save left: a young file may be another saver's
+        # delete the files of the old record, and old files of killed writers; a recent one may belong to another writer
         named = {str(record["index"]), str(record["ids"]), _RECORD}
         for path in folder.iterdir():
             if path.name not in named and (path.name in before or _age(path) > _LEFT_S):
@@ -149,11 +154,11 @@ class VectorIndex:
 
     @classmethod
     def load(cls, folder: Path) -> VectorIndex:
-        """The index of a folder. Corrupt if a byte of it changed, StorageError if there is none."""
+        """Return the index in a folder. Raises Corrupt if a byte of it changed, StorageError if there is none."""
         try:
             text = (folder / _RECORD).read_bytes()
         except FileNotFoundError as error:
-            raise StorageError(f"no index in {folder}; build and save one there first") from error
+            raise StorageError(f"no index in {folder}. Fix: build and save one there first") from error
         try:
             return cls._read(folder, text)
         except Corrupt:
@@ -180,14 +185,16 @@ class VectorIndex:
 
 
 def _approximate(vectors: Vectors, settings: IndexSettings) -> Any:
-    """A trained, filled approximate index at its cheapest search; recall is seen to afterwards."""
+    """Return a trained approximate index with these vectors, at its lowest search effort."""
     count, dimensions = vectors.shape
     if settings.kind == "hnsw":
         graph = faiss.IndexHNSWFlat(dimensions, 32, faiss.METRIC_INNER_PRODUCT)
         graph.hnsw.efConstruction, graph.hnsw.efSearch = 100, 32
         graph.add(vectors)
         return graph
-    lists = max(1, min(4 * int(count**0.5), count // 39))  # FAISS wants 39 vectors a list to train on
+    lists = max(
+        1, min(4 * int(count**0.5), count // 39)
+    )  # FAISS recommends at least 39 training vectors per list
     cells = faiss.IndexIVFFlat(faiss.IndexFlatIP(dimensions), dimensions, lists, faiss.METRIC_INNER_PRODUCT)
     cells.train(vectors)
     cells.add(vectors)
@@ -197,7 +204,7 @@ def _approximate(vectors: Vectors, settings: IndexSettings) -> Any:
 
 
 def _probe_more(index: Any, size: int) -> bool:
-    """Double the search effort; False where it is at its end."""
+    """Double the search effort and return True, or return False if it is at its maximum."""
     if isinstance(index, faiss.IndexIVF):
         if index.nprobe >= index.nlist:
             return False
@@ -210,7 +217,7 @@ def _probe_more(index: Any, size: int) -> bool:
 
 
 def _names(folder: Path) -> set[str]:
-    """The files that the record of a folder names; none where there is no (readable) record."""
+    """Return the files that the record of a folder names; none if it has no readable record."""
     try:
         record = orjson.loads((folder / _RECORD).read_bytes())
         return {Path(str(record[name])).name for name in ("index", "ids")}
@@ -219,7 +226,7 @@ def _names(folder: Path) -> set[str]:
 
 
 def _age(path: Path) -> float:
-    """Seconds since the last change; 0 if it is gone meanwhile."""
+    """Return the seconds since the last change, 0 if the file has been deleted meanwhile."""
     try:
         return time.time() - path.stat().st_mtime
     except FileNotFoundError:
@@ -227,7 +234,7 @@ def _age(path: Path) -> float:
 
 
 def _write(folder: Path, data: bytes | memoryview, suffix: str) -> str:
-    """A file named by the SHA-256 of its bytes; its name."""
+    """Write a file that is named by the SHA-256 of its bytes, and return its name."""
     name = hashlib.sha256(data).hexdigest() + suffix
     write_bytes(folder / name, data)
     return name
@@ -247,9 +254,10 @@ def _verified(folder: Path, name: str) -> Path:
 
 
 def check(home: Path) -> tuple[int, list[str]]:
-    """How many files of indexes lie below `home`, each named by its own SHA-256, and a line for each that was altered.
+    """Return the number of index files below `home`, which are named by their SHA-256, and a line per altered file.
 
-    Not seen: one that is gone, and what a record says that can be read. An index is made again."""
+    Missing files and altered records that are still readable are not reported; an index is built again.
+    """
     paths = [
         path for path in sorted(home.rglob("*")) if path.is_file() and len(path.name.split(".")[0]) == 64
     ]

@@ -1,12 +1,12 @@
-"""The history of a dataset: every question ever published, and the indexes made from them.
+"""The history of a dataset: every question that was ever published, and the indexes over them.
 
-The truth is an append-only Delta table, one part a version of the dataset. Appending is one Delta commit: after
-a kill -9 a version's part is there or not, and two flows may append at once. Opening at a version sees the
-parts up to it; rolling back deletes the later ones in one commit.
+The questions are in an append-only Delta table with one part per version of the dataset. Appending is one Delta commit, so
+that after a kill -9 a version's part is complete or absent, and two flows may append at the same time. A history that is
+opened at a version has the parts up to that version.
 
-Indexes are derived from the parts and may be deleted at any time. A night adds one small index; eight of
-about a size are merged into one (a log-structured merge tree), so each question is indexed again only as often as the
-history grows eightfold. Which parts share an index follows from the list of parts alone.
+Indexes are derived from the parts and may be deleted at any time. A night adds one small index; eight of about the same size
+are merged into one (a log-structured merge tree), so that a question is indexed again only when the history has grown
+eightfold. Which parts share an index follows from the list of parts alone.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ SKETCH = pa.schema(
 )
 FAN = 8  # indexes of one size that become one of the next
 SMALLEST = 4096  # questions of an index of the first size
-UNUSED = 30 * 24 * 3600.0  # seconds after which an index that nobody opened is deleted
+UNUSED = 30 * 24 * 3600.0  # seconds without use after which an index is deleted
 
 Arrays = Mapping[str, pa.Array]
 
 
 class HistoryError(ForPeople, RuntimeError):
-    """A history that cannot be used as asked; the message names the folder, the version and the mend."""
+    """The history cannot be used; the message names the folder, the version and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The questions of one version: how many, and the files that hold them (never changed)."""
+    """The questions of one version: their number, and the files that hold them, which never change."""
 
     version: int
     rows: int
@@ -61,15 +61,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One dataset's questions up to and with `version` (None: nothing published yet). A value: it holds
-    the address only, and can travel to other processes."""
+    """The questions of a dataset up to and including `version` (None: nothing is published yet).
+
+    It holds only the address, and can be sent to other processes.
+    """
 
     folder: str
     version: int | None = None
 
     @classmethod
     def open(cls, folder: str | Path, version: int | None = None) -> History:
-        """The history in `folder` as of `version`; None means the newest that is there."""
+        """Return the history in `folder` as of `version`; None means the newest version in it."""
         if version is None:
             parts = _parts(str(folder))
             version = parts[-1].version if parts else None
@@ -84,58 +86,44 @@ class History:
 
     @property
     def versions(self) -> list[int]:
-        """The versions that have a part. One that is published but missing here was cut off between the two:
-        append it again."""
+        """The versions that have a part. A published version that is missing was interrupted by a kill: append it again."""
         return [part.version for part in self.parts]
 
     def questions(self) -> pa.Table:
-        """Columns of SKETCH, one row a distinct question of a version, by version and problem_id."""
+        """Return one row per distinct question of a version (columns of SKETCH), ordered by version and problem_id."""
         return _read(self.folder, self.versions)
 
     def append(self, table: pa.Table, version: int) -> History:
-        """Add the kept rows of a published version (rows of storage.rows.SCHEMA); the history with it.
-        Appending a version again changes nothing; with other questions it is a HistoryError."""
+        """Add the kept rows of a published version (rows of storage.rows.SCHEMA), and return the history that includes it.
+
+        Appending a version again changes nothing. Raises HistoryError if the version is there with other questions.
+        """
         part = _part(table, version)
         DeltaTable.create(self.folder, schema=SKETCH, mode="ignore", partition_by=["version"])
-        there = _read(self.folder, [version])
-        if len(there):
-            if not there.column("problem_id").equals(part.column("problem_id")):
+        stored = _read(self.folder, [version])
+        if len(stored):
+            if not stored.column("problem_id").equals(part.column("problem_id")):
                 raise HistoryError(
-                    f"history {self.folder} already has version {version} with other questions: "
-                    "roll it back first, or rebuild it from the published versions"
+                    f"history {self.folder} already has version {version} with other questions. "
+                    "Fix: delete this folder; the next night makes it again from the published versions"
                 )
         elif len(part):
             write_deltalake(self.folder, part, mode="append")
         self._seal()
         return History(self.folder, version if self.version is None else max(version, self.version))
 
-    def rebuild(self, tables: Mapping[int, pa.Table]) -> History:
-        """Replace everything by the given published versions, in one commit."""
-        parts = [_part(table, version) for version, table in sorted(tables.items())]
-        data = pa.concat_tables([SKETCH.empty_table(), *parts])
-        write_deltalake(self.folder, data, mode="overwrite", partition_by=["version"])
-        self._seal()
-        return History(self.folder, max(tables) if tables else None)
-
-    def rollback(self, version: int) -> History:
-        """Forget every version after `version`, in one commit."""
-        if _exists(self.folder):
-            DeltaTable(self.folder).delete(f"version > {int(version)}")
-            self._seal()
-        return History(self.folder, version)
-
     def _seal(self) -> None:
         folder = Path(self.folder)
         seals.follow(Location.of(folder.parent), folder.name, data=True)
 
     def indexes(self, definition: str, build: Callable[[pa.Table], Arrays]) -> list[Arrays]:
-        """The indexes that cover the history, oldest first, memory-mapped; those that are missing are built.
+        """Return the indexes that cover the history, oldest first, memory-mapped. Missing ones are built.
 
-        `build` turns questions (columns of SKETCH) into flat arrays; `definition` names everything but the
-        questions that decides them. Two flows that build the same index write the same file.
+        `build` converts questions (columns of SKETCH) into flat arrays. `definition` identifies everything else on which the
+        arrays depend. Two flows that build the same index write the same file. Raises HistoryError if an index is damaged.
         """
         folder = Path(self.folder) / "_indexes"
-        found = []
+        indexes = []
         for group in cover(self.parts):
             names = [definition, *(file for part in group for file in part.files)]
             digest = hashlib.sha256("\x1f".join(names).encode()).hexdigest()[:32]
@@ -146,15 +134,15 @@ class History:
                 arrays = _load(path)
                 if arrays is None:
                     raise HistoryError(
-                        f"index {path} vanished as it was written: is another program cleaning {folder}?"
+                        f"index {path} vanished as it was written. Fix: stop the program that deletes files in {folder}"
                     )
-                _sweep(folder)
-            found.append(arrays)
-        return found
+                _delete_unused(folder)
+            indexes.append(arrays)
+        return indexes
 
 
 def cover(parts: list[Part]) -> list[list[Part]]:
-    """Which parts share an index: sizes fall from the oldest on, at most FAN - 1 of a size."""
+    """Group the parts that share an index: sizes fall from the oldest group on, with at most FAN - 1 groups per size."""
     stack: list[tuple[int, list[Part]]] = []
     for part in parts:
         size = max(0, int(math.log(max(part.rows, 1) / SMALLEST, FAN)))
@@ -163,14 +151,14 @@ def cover(parts: list[Part]) -> list[list[Part]]:
             group = stack.pop()[1] + group
         stack.append((size, group))
         while len(stack) >= FAN and stack[-FAN][0] == stack[-1][0]:
-            merged = [part for _, some in stack[-FAN:] for part in some]
+            merged = [part for _, members in stack[-FAN:] for part in members]
             stack[-FAN:] = [(stack[-1][0] + 1, merged)]
     return [group for _, group in stack]
 
 
 def _part(table: pa.Table, version: int) -> pa.Table:
     rows = kept(table).select(["id", "problem_id", "language", "question"])
-    # one row a question: the first by id, whatever order the rows were published in
+    # one row per question: the first by id, so that the order of publication does not matter
     rows = rows.sort_by([("problem_id", "ascending"), ("id", "ascending")])
     problem = rows.column("problem_id").combine_chunks()
     fresh = [True, *pc.not_equal(problem[1:], problem[:-1]).to_pylist()] if len(rows) else []
@@ -190,25 +178,25 @@ def _parts(folder: str) -> list[Part]:
     actions = pa.table(DeltaTable(folder).get_add_actions(flatten=True)).select(
         ["partition.version", "num_records", "path"]
     )
-    found: dict[int, list[tuple[str, int]]] = {}
+    files_by_version: dict[int, list[tuple[str, int]]] = {}
     for version, rows, path in zip(*(column.to_pylist() for column in actions.columns), strict=True):
-        found.setdefault(int(version), []).append((str(path), int(rows)))
+        files_by_version.setdefault(int(version), []).append((str(path), int(rows)))
     return [
         Part(version, sum(rows for _, rows in files), tuple(sorted(path for path, _ in files)))
-        for version, files in sorted(found.items())
+        for version, files in sorted(files_by_version.items())
     ]
 
 
 def _read(folder: str, versions: list[int]) -> pa.Table:
     if not versions or not _exists(folder):
         return SKETCH.empty_table()
-    wanted = pc.field("version").isin(versions)
-    found = DeltaTable(folder).to_pyarrow_dataset().to_table(filter=wanted, columns=SKETCH.names)
-    return found.cast(SKETCH).sort_by([("version", "ascending"), ("problem_id", "ascending")])
+    condition = pc.field("version").isin(versions)
+    questions = DeltaTable(folder).to_pyarrow_dataset().to_table(filter=condition, columns=SKETCH.names)
+    return questions.cast(SKETCH).sort_by([("version", "ascending"), ("problem_id", "ascending")])
 
 
 def _store(path: Path, arrays: Arrays) -> None:
-    """All arrays in one Arrow file of one row, each a list: complete or absent, mapped without copying."""
+    """Write the arrays to one Arrow file of one row, each as a list, which can be mapped without a copy; atomically."""
     lists = {
         name: pa.LargeListArray.from_arrays(pa.array([0, len(values)], pa.int64()), values)
         for name, values in arrays.items()
@@ -235,8 +223,8 @@ def _load(path: Path) -> Arrays | None:
         return None
     mapped = source.read_buffer()
     if mapped.size < _TRAILER or mapped[-_TRAILER:][: len(_MAGIC)].to_pybytes() != _MAGIC:
-        return None  # of an earlier version, or cut: made again
-    os.utime(path)  # in use: see _sweep
+        return None  # written by an earlier version, or truncated: it is built again
+    os.utime(path)  # marks it as used: see _delete_unused
     try:
         batch = pa.ipc.open_file(pa.BufferReader(mapped[:-_TRAILER])).get_batch(0)
     except (OSError, pa.ArrowException) as error:
@@ -247,22 +235,26 @@ def _load(path: Path) -> Arrays | None:
 
 
 def check_indexes(folder: Path) -> tuple[int, list[str]]:
-    """How many indexes the history in `folder` has, and a line for each that was altered.
+    """Return the number of indexes of the history in `folder`, and a line per index that was altered.
 
-    Not seen: one that is gone. It is made again."""
-    found = []
+    A missing index is not reported; it is built again.
+    """
+    findings = []
     paths = sorted((folder / "_indexes").glob("*.arrow"))
     for path in paths:
-        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:  # swept meanwhile
+        with (
+            contextlib.suppress(FileNotFoundError),
+            open(path, "rb") as file,
+        ):  # another process may delete it meanwhile
             file.seek(max(0, path.stat().st_size - _TRAILER))
             end = file.read()
             if end.endswith(
                 b"ARROW1"
-            ):  # of an earlier version, without a seal: made again when it is asked for
+            ):  # written by an earlier version, without a seal: it is built again when it is needed
                 continue
             if end != _trailer(file, without=_TRAILER):
-                found.append(f"{folder.name}/_indexes/{path.name} was altered")
-    return len(paths), found
+                findings.append(f"{folder.name}/_indexes/{path.name} was altered")
+    return len(paths), findings
 
 
 _MAGIC = b"mathmill"
@@ -271,7 +263,7 @@ _TRAILER = len(_MAGIC) + _SEAL  # bytes after the Arrow file: its seal
 
 
 def _trailer(file: IO[bytes], without: int = 0) -> bytes:
-    """What stands after an index in its file: a seal of everything before it. Leaves the file at its end."""
+    """Return the trailer of an index file, a seal of the bytes before it. Moves the file position to the end."""
     size = file.seek(0, os.SEEK_END) - without
     file.seek(0)
     seal, left = hashlib.blake2b(digest_size=_SEAL), size
@@ -285,11 +277,11 @@ def _trailer(file: IO[bytes], without: int = 0) -> bytes:
     return _MAGIC + seal.digest()
 
 
-def _sweep(folder: Path) -> None:
-    """Delete indexes that no night opened for a month, and what killed writers left."""
+def _delete_unused(folder: Path) -> None:
+    """Delete indexes that no night has opened for a month, and partial files of killed writers."""
     limit = time.time() - UNUSED
     for path in folder.iterdir():
-        # another flow may sweep at the same time
+        # another flow may delete the same file
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime < limit:
                 path.unlink()

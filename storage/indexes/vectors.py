@@ -1,9 +1,9 @@
-"""Vectors of texts, computed once and kept: Parquet segments keyed by the hash of the text.
+"""A cache of the vectors of texts: Parquet segments whose rows are keyed by the hash of the text.
 
-A folder belongs to one encoder. Segments are written whole under a temporary name, made durable and
-renamed, and never changed afterwards, so any number of processes may read and add at once; at worst two
-of them compute the same vector. Small ones are merged from time to time, and the old ones deleted after that. Pages carry checksums, which are verified on reading. It is a cache: a
-damaged or unwanted segment may be deleted at any time, and its vectors are computed again.
+A folder belongs to one encoder. Segments are written atomically and never changed afterwards, so that any number of
+processes may read and add at the same time; at worst two of them compute the same vector. Small segments are merged from
+time to time and then deleted. Pages have checksums, which are verified on reading. A segment may be deleted at any time; its
+vectors are computed again.
 """
 
 from __future__ import annotations
@@ -26,32 +26,37 @@ from storage.errors import StorageError
 Vectors = npt.NDArray[np.float32]
 Keys = npt.NDArray[np.uint64]  # shape (n, 2): 128 bits of a text's SHA-256
 
-SEGMENT = 16_384  # vectors a segment: what is computed between two writes, and lost by a kill
-SMALL = 2_048  # vectors up to which a segment counts as a small one
-FAN = 32  # small segments that are merged into one: every call opens every segment
+SEGMENT = 16_384  # vectors per segment: computed between two writes, and lost by a kill
+SMALL = 2_048  # vectors up to which a segment counts as small
+FAN = 32  # small segments that are merged into one, since every call opens every segment
 _TRIES = 10
 
 
 def folder_name(identity: str) -> str:
-    """A file name for an encoder, readable and its own."""
+    """Return a readable, unique file name for an encoder."""
     slug = re.sub(r"[^A-Za-z0-9.-]+", "-", identity).strip("-.")[-60:]
     return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
 
 class VectorCache:
-    """The vectors of one encoder. `identity` names what decides them (tasks.retrieval.encoder.Encoder.identity)."""
+    """The vectors of one encoder. `identity` names everything on which they depend (see tasks.retrieval.encoder.Encoder)."""
 
     def __init__(self, home: Path, identity: str) -> None:
         self.folder = home / folder_name(identity)
 
     def of(self, texts: Sequence[str], encode: Callable[[list[str]], Vectors]) -> Vectors:
-        """The vectors of the texts, in their order; `encode` is called for the unknown ones only, each once."""
+        """Return the vectors of the texts in their order. `encode` is called once per text that is not cached.
+
+        Raises StorageError if a segment is damaged.
+        """
         for _ in range(_TRIES):
             try:
                 return self._of(texts, encode)
             except FileNotFoundError:
-                continue  # another process merged that segment meanwhile: its vectors are in a new one
-        raise StorageError(f"segments of {self.folder} vanish while they are read; who deletes them?")
+                continue  # another process merged the segment meanwhile; its vectors are in a new one
+        raise StorageError(
+            f"segments of {self.folder} vanish while they are read. Fix: stop the program that deletes them"
+        )
 
     def _of(self, texts: Sequence[str], encode: Callable[[list[str]], Vectors]) -> Vectors:
         keys = _keys(texts)
@@ -72,15 +77,15 @@ class VectorCache:
         return known.take(places)
 
     def _merge(self, small: list[Path]) -> bool:
-        """Whether there were enough small segments to make one of them."""
+        """Merge small segments into one if there are enough of them; return whether they were merged."""
         if len(small) < FAN:
             return False
         keys = np.concatenate([_as_keys(_read(path, "key")) for path in small])
         vectors = np.concatenate([_as_vectors(_read(path, "vector")) for path in small])
         _, first = np.unique(keys, axis=0, return_index=True)
-        made = self._write(keys[first], vectors[first])
+        merged = self._write(keys[first], vectors[first])
         for path in small:
-            if path != made:
+            if path != merged:
                 path.unlink(missing_ok=True)
         return True
 
@@ -119,10 +124,11 @@ class VectorCache:
 
 
 def check(home: Path) -> tuple[int, list[str]]:
-    """How many segments lie below `home`, a folder for each encoder, and a line for each that was altered.
+    """Return the number of segments below `home`, which has a folder per encoder, and a line per altered segment.
 
-    Not seen: a segment that is gone. Its vectors are computed again."""
-    found = []
+    A missing segment is not reported; its vectors are computed again.
+    """
+    findings = []
     paths = sorted(home.glob("*/*.parquet"))
     for path in paths:
         try:
@@ -132,12 +138,12 @@ def check(home: Path) -> tuple[int, list[str]]:
         except FileNotFoundError:  # merged meanwhile
             continue
         except StorageError:
-            found.append(f"{home.name}/{path.parent.name}/{path.name} was altered")
-    return len(paths), found
+            findings.append(f"{home.name}/{path.parent.name}/{path.name} was altered")
+    return len(paths), findings
 
 
 class _Known:
-    """The keys of all segments, sorted, and where each vector lies."""
+    """The keys of all segments, sorted, with the place of each vector."""
 
     def __init__(self, segments: list[Path]) -> None:
         self._segments = segments
@@ -149,14 +155,14 @@ class _Known:
         self._sorted = every[self._order]
 
     def small(self) -> list[Path]:
+        """Return the segments that count as small."""
         lengths = np.diff(self._starts).tolist()
         return [path for path, rows in zip(self._segments, lengths, strict=True) if rows <= SMALL]
 
     def find(self, keys: Keys) -> npt.NDArray[np.int64]:
-        """The place of each key over all segments, or -1.
+        """Return the place of each key over all segments, or -1 if it is unknown.
 
-        Two keys that agree in their first 64 bits but not in the rest would count as unknown: computed
-        again each time, never confused.
+        Two keys that agree in their first 64 bits only count as unknown: their vectors are computed again, never confused.
         """
         if not len(self._sorted):
             return np.full(len(keys), -1, dtype=np.int64)
@@ -164,7 +170,7 @@ class _Known:
         return np.where((self._sorted[at] == keys).all(axis=1), self._order[at], -1).astype(np.int64)
 
     def take(self, places: npt.NDArray[np.int64]) -> Vectors:
-        """The vectors at the places, a segment at a time."""
+        """Return the vectors at the places, reading one segment at a time."""
         if not len(places):
             return np.empty((0, 0), dtype=np.float32)
         out: Vectors | None = None
@@ -197,7 +203,7 @@ def _as_vectors(column: pa.ChunkedArray) -> Vectors:
 
 
 def _read(path: Path, name: str) -> pa.ChunkedArray:
-    """A column of a segment; FileNotFoundError if it was merged away, StorageError if it is damaged."""
+    """Return a column of a segment. Raises FileNotFoundError if it was merged, StorageError if it is damaged."""
     try:
         _verified(path)
         return pq.read_table(path, columns=[name], page_checksum_verification=True).column(name)
@@ -206,14 +212,16 @@ def _read(path: Path, name: str) -> pa.ChunkedArray:
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise StorageError(
-            f"vector segment {path} is damaged ({reason}); delete it, its vectors are computed again"
+            f"vector segment {path} is damaged ({reason}). Fix: delete it, its vectors are computed again"
         ) from error
 
 
 @functools.lru_cache(4096)
 def _verified(path: Path) -> None:
-    """Once in each process: OSError if the file is not what was written, before a reader that trusts it decodes it.
-    Segments of an earlier version have no seal in their name; their pages have checksums of their own."""
+    """Check the seal of a segment once per process, before it is decoded. Raises OSError if the file was altered.
+
+    Segments of an earlier version have no seal in their name; their pages have checksums.
+    """
     _, _, seal = path.stem.partition("-")
     if seal and _seal(path.read_bytes()) != seal:
         raise OSError("other bytes than were written")

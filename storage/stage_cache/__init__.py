@@ -1,1 +1,1 @@
-"""Outputs of stages, found by what they were computed from."""
+"""The stage cache: outputs of stages under the digest of code, parameters and inputs."""

@@ -1,11 +1,11 @@
-"""Stage outputs, found by what they were made from.
+"""The cache of stage outputs.
 
-A stage's output over one shard is addressed by the digest of (the stage's code version, its
-parameters, its input's digest): a finished one is found and not made again. The Parquet file is
-written under a temporary name, made durable and renamed; the JSON record is written last, and its
-existence means complete. What a killed run leaves has no record and is written over.
+The output of a stage for one shard is stored under the digest of the stage's code version, its parameters and the digest of
+its input, so that an output that is there is not computed again. The Parquet file is written atomically; the JSON record is
+written last, and its existence means that the output is complete. Files that a killed run left have no record and are
+overwritten.
 
-Local to one machine or a shared folder: a cache that may be thrown away, unlike published versions.
+The cache may be on one machine or in a shared folder. Unlike published versions it may be deleted.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A finished stage output: small, JSON-able, what tasks hand to each other instead of rows.
+    """A reference to a complete stage output, small and serialisable, which tasks pass to each other instead of rows.
 
-    `path` is relative to the store's folder; rows = kept + rejected + failed; `facts` are what the
-    stage said about the shard (seconds, tokens, cost) in plain JSON values.
+    `path` is relative to the cache's folder; rows = kept + rejected + failed; `facts` are what the stage reported about the
+    shard (seconds, tokens, cost) in JSON values.
     """
 
     digest: str
@@ -53,56 +53,62 @@ class Ref:
     facts: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dictionary for JSON."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Ref:
+        """Return the reference of such a dictionary; other keys are ignored."""
         return cls(**{f.name: record[f.name] for f in dataclasses.fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)
 class Unused:
-    """Stage outputs that may be forgotten, and their bytes."""
+    """Stage outputs that may be deleted, and their size in bytes."""
 
     digests: tuple[str, ...]
     size: int
 
 
 def digest_of(*parts: Any) -> str:
-    """64 hex digits over JSON-able parts (code version, parameters, input digests); equal parts, in
-    the same order, give the same digest on any machine. TypeError for what JSON cannot say."""
+    """Return 64 hex digits over parts (code version, parameters, input digests) that JSON can represent.
+
+    Equal parts in the same order have the same digest on any machine. Raises TypeError or ValueError for other parts.
+    """
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class ShardStore:
-    """Stage outputs under `<home>/shards`, two levels by digest."""
+    """The stage outputs under `<home>/shards`, in folders by the first two digits of the digest."""
 
     def __init__(self, home: str | os.PathLike[str]) -> None:
         self.folder = Path(home) / "shards"
 
     def get(self, digest: str) -> Ref | None:
-        """A finished output, or None.
+        """Return the output of a digest, None if it is not there or not complete.
 
-        After a power failure a record may be there without its rows, the two renames having reached
-        the disk in the other order: that is not finished.
+        After a power failure a record may exist without its rows, since the two renames may reach the disk in the other
+        order; such an output is not complete.
         """
         record = self._load(digest)
         if record is None:
             return None
         path = self.folder / record["path"]
-        whole = path.exists() and path.stat().st_size == record["size"]
-        if whole:
-            os.utime(self._record(digest))  # found is used: see `unused`
-        return Ref.from_dict(record) if whole else None
+        complete = path.exists() and path.stat().st_size == record["size"]
+        if complete:
+            os.utime(self._record(digest))  # marks it as used: see `unused`
+        return Ref.from_dict(record) if complete else None
 
     def put(self, stage: str, digest: str, table: pa.Table, facts: Mapping[str, Any] | None = None) -> Ref:
-        """Write an output; complete on return, absent or complete at any moment before.
+        """Write an output and return its reference. At any moment the output is complete or absent.
 
         Args:
-            facts: plain JSON values about the shard; `kept`, `rejected` and `failed` among them are
-                taken as the balance, else it is counted from the columns `rejected` and `reason`
-                (storage/reasons.py; without the first all rows are kept).
+            facts: JSON values about the shard. If they contain `kept`, `rejected` and `failed`, these are the balance;
+                otherwise it is counted from the columns `rejected` and `reason` (storage/reasons.py). Without the column
+                `rejected` all rows count as kept.
+
+        Raises StorageError if the balance does not add up to the rows, or if the disk is full.
         """
         facts = dict(facts or {})
         counted = {"kept", "rejected", "failed"} <= facts.keys()
@@ -129,18 +135,19 @@ class ShardStore:
         return ref
 
     def put_content(self, stage: str, table: pa.Table) -> Ref:
-        """Keep rows that no stage made (seeds, a plan), addressed by their content, in this order."""
+        """Store rows that are not the output of a stage (seeds, a plan) under the digest of their content and order."""
         digest = digest_of(stage, "content", digest_in_order(table))
         return self.get(digest) or self.put(stage, digest, table)
 
     def read(self, ref: Ref | str, columns: Sequence[str] | None = None) -> pa.Table:
-        """The rows of an output (or of that digest), after a look at its checksum.
+        """Return the rows of an output (or of that digest) after a check of its seal.
 
-        StorageError if there is none, Corrupt if it is not what was written."""
+        Raises StorageError if there is no such output, Corrupt if it is not what was written.
+        """
         digest = ref if isinstance(ref, str) else ref.digest
         record = self._load(digest)
         if record is None:
-            raise StorageError(f"no stage output {digest[:12]} under {self.folder}: run the stage again")
+            raise StorageError(f"no stage output {digest[:12]} under {self.folder}. Fix: run the stage again")
         path = self.folder / record["path"]
         try:
             data = path.read_bytes()
@@ -153,7 +160,7 @@ class ShardStore:
         return pq.read_table(pa.BufferReader(data), columns=None if columns is None else list(columns))
 
     def unused(self, age: datetime.timedelta, now: datetime.datetime) -> Unused:
-        """Outputs that nobody wrote or found for longer than `age`."""
+        """Return the outputs that no run has written or read for longer than `age`."""
         limit, digests, size = (now - age).timestamp(), [], 0
         for record in sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json")):
             if record.stat().st_mtime < limit:
@@ -163,36 +170,37 @@ class ShardStore:
         return Unused(tuple(digests), size)
 
     def check(self) -> tuple[int, list[str]]:
-        """How many outputs there are, and a line for each file of them that is missing or altered.
+        """Return the number of outputs, and a line per file that is missing or altered.
 
-        Not seen: an output whose record is gone, as after a kill. Its stage is run again."""
-        found: list[str] = []
+        An output without a record, as after a kill, is not reported; its stage runs again.
+        """
+        findings: list[str] = []
         records = sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json"))
         for path in records:
             name = f"shards/{path.parent.name}/{path.name}"
             try:
                 record = self._load(path.stem)
                 if record is None or record["path"] != f"{path.parent.name}/{path.stem}.parquet":
-                    found.append(f"{name} was altered")
+                    findings.append(f"{name} was altered")
                     continue
                 data = (self.folder / record["path"]).read_bytes()
                 if len(data) != record["size"] or _seal(data) != record["blake2b"]:
-                    found.append(f"shards/{record['path']} was altered")
+                    findings.append(f"shards/{record['path']} was altered")
             except FileNotFoundError:
-                found.append(f"{name.removesuffix('.json')}.parquet is missing")
+                findings.append(f"{name.removesuffix('.json')}.parquet is missing")
             except (Corrupt, KeyError):
-                found.append(f"{name} was altered")
-        return len(records), found
+                findings.append(f"{name} was altered")
+        return len(records), findings
 
     def drop(self, digest: str) -> None:
-        """Forget an output, so that its stage runs again; the record goes first."""
+        """Delete an output, so that its stage runs again. The record is deleted first."""
         record = self._record(digest)
         record.unlink(missing_ok=True)
         record.with_suffix(".parquet").unlink(missing_ok=True)
 
     def _load(self, digest: str) -> dict[str, Any] | None:
         path = self._record(digest)
-        what = f"the record of stage output {digest[:12]}"
+        title = f"the record of stage output {digest[:12]}"
         try:
             data = path.read_bytes()
             record: dict[str, Any] = json.loads(data)
@@ -201,12 +209,12 @@ class ShardStore:
         except FileNotFoundError:
             return None
         except (ValueError, AttributeError) as error:
-            raise Corrupt(what, [f"{path} is no JSON"]) from error
-        # one of an earlier version has no seal and no name that is not known
-        known = record.keys() <= _RECORD if seal is None else sealed and seal == _seal(_plain(record))
-        if known:
+            raise Corrupt(title, [f"{path} is no JSON"]) from error
+        # a record of an earlier version has no seal, and only known keys
+        valid = record.keys() <= _RECORD if seal is None else sealed and seal == _seal(_plain(record))
+        if valid:
             return record
-        raise Corrupt(what, [f"{path} was altered"])
+        raise Corrupt(title, [f"{path} was altered"])
 
     def _record(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
@@ -230,7 +238,7 @@ def _balance(table: pa.Table) -> dict[str, int]:
 
 
 def _write(path: Path, table: pa.Table) -> tuple[str, int]:
-    """Write Parquet to a buffer, then to the disk once, whole and durable; checksum and size."""
+    """Write a table as Parquet, atomically and durably, and return its seal and size in bytes."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, row_group_size=65_536, **write_options(table.schema))
     data = sink.getvalue()

@@ -8,7 +8,8 @@ import pytest
 from storage.datasets.candidates import SCHEMA
 from storage.datasets.digest import digest_of_rows
 from storage.reasons import FAILURES, TEXTS, TYPE, Code, Reason, of_record, reason, to_array
-from storage.rows import Row, from_table, reasons_of, reject, replace, to_table, unrejected
+from storage.rows import Row, reasons_of, reject, replace, to_table, unrejected
+from tests.row_objects import from_table
 
 
 def test_every_code_has_a_text_and_requires_its_values() -> None:

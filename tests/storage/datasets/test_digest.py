@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.datasets.digest import RowsDigest, digest_in_order, digest_of_rows
-from storage.rows import SCHEMA, Row, column, from_table, to_table
+from storage.rows import SCHEMA, Row, column, to_table
+from tests.row_objects import from_table
 
 text = st.text("aé二\0\n|", max_size=6)
 maybe = st.none() | text

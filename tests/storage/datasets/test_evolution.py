@@ -85,7 +85,7 @@ def test_a_new_major_migrates_and_leaves_the_old_version(old: Store, rows, day, 
     new = pa.schema([pa.field("gold", f.type) if f.name == "reference_answer" else f for f in SCHEMA])
     monkeypatch.setattr(evolution, "MAJOR", 2)
     monkeypatch.setattr(datasets, "SCHEMA", new)
-    with pytest.raises(StorageError, match=r"format 1, this program reads 2: `\./mathmill migrate old-math`"):
+    with pytest.raises(StorageError, match=r"format 1, this program reads 2. Fix: `\./mathmill migrate old-math`"):
         old.read("old-math")
     with pytest.raises(StorageError, match="migrate old-math"):
         old.publish("old-math", [rows(0, 1)], lineage={}, date=day)

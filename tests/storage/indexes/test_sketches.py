@@ -64,33 +64,10 @@ def test_one_row_a_question_and_none_that_was_rejected(tmp_path: Path) -> None:
 def test_appending_again(tmp_path: Path) -> None:
     history = History.open(tmp_path).append(night(1), 1)
     assert history.append(night(1), 1).questions().num_rows == 6
-    with pytest.raises(HistoryError, match="already has version 1 with other questions: roll it back first"):
+    with pytest.raises(HistoryError, match="already has version 1 with other questions. Fix: delete"):
         history.append(night(2), 1)
     empty = History.open(tmp_path).append(night(1).slice(0, 0), 2)
     assert (empty.version, empty.versions) == (2, [1])
-
-
-def test_rolling_back(tmp_path: Path) -> None:
-    history = History.open(tmp_path)
-    for version in (1, 2, 3):
-        history = history.append(night(version), version)
-    before = indexed(History.open(tmp_path, version=1))
-    back = history.rollback(1)
-    assert back.versions == History.open(tmp_path).versions == [1]
-    assert indexed(back) == before
-    assert back.append(night(9), 4).versions == [1, 4]
-
-
-def test_rebuilt_from_the_published_versions(tmp_path: Path) -> None:
-    history = History.open(tmp_path / "a")
-    nights = {version: night(version) for version in (1, 2, 5)}
-    for version, table in nights.items():
-        history = history.append(table, version)
-    rebuilt = History.open(tmp_path / "b").append(night(77), 1).rebuild(nights)
-    assert rebuilt.questions().equals(history.questions())
-    assert rebuilt.versions == history.versions
-    assert indexed(rebuilt) == indexed(history)
-    assert History.open(tmp_path / "c").rebuild({}).questions().num_rows == 0
 
 
 def test_indexes_are_built_once_and_merged_as_the_history_grows(

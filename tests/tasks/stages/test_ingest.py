@@ -15,10 +15,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from storage.rows import SCHEMA, from_table
+from storage.rows import SCHEMA
 from tasks.ingestion.columns import Unfit, read
 from tasks.stages.ingest import ingest, read_shards
 from tasks.text.cleaning import without_hidden
+from tests.row_objects import from_table
 
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 ROOT = Path(__file__).resolve().parents[3]

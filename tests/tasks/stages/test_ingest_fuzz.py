@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage.rows import from_table
 from tasks.decontamination.benchmarks import BenchmarkError, Benchmarks
 from tasks.decontamination.reading import parts
 from tasks.evaluation.items import load
 from tasks.ingestion.column_names import ANSWERS, CHATS, FLAGS, QUESTIONS, SOLUTIONS
 from tasks.ingestion.records import records
 from tasks.stages.ingest import IngestError, ingest
+from tests.row_objects import from_table
 
 NAMES = st.sampled_from(
     [*QUESTIONS, *CHATS, *SOLUTIONS, *ANSWERS, *FLAGS, "options", "choices", "A", "B", "premises", "conclusion", "quiz", "reward_model",

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage.rows import dropped, from_table, kept
+from storage.rows import dropped, kept
 from tasks.stages.ingest import IngestError, ingest, read_shards
 from tasks.text.cleaning import MAX_QUESTION, cleaned, language_of
+from tests.row_objects import from_table
 
 GOOD = b'{"question": "1+1?", "answer": "2"}'
 

@@ -72,7 +72,9 @@ def test_the_night_so_far_and_history_count(tmp_path: Path, encode: Encoder) -> 
         f"near old: {DUCKS}"
     )
     pool = to_table([Row(DUCKS, "en", id="asked")])
-    again = semantic(table, encode=encode, pool=pool, history=history.rollback(0), settings=FLAG)
+    again = semantic(
+        table, encode=encode, pool=pool, history=History.open(tmp_path, version=0), settings=FLAG
+    )
     assert str(verdicts(again)[0]).endswith(f"near asked: {DUCKS}")
 
 
