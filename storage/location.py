@@ -30,7 +30,7 @@ def checked_name(name: str) -> str:
     """Return a dataset name, which cannot lead out of its folder. Raises StorageError if it is not a valid name."""
     if not is_name(name):
         raise StorageError(
-            f"{name!r} is no dataset name: use small letters, digits, '.', '_' and '-', "
+            f"{name!r} is not a valid dataset name. Fix: use small letters, digits, '.', '_' and '-', "
             "starting with a letter or digit, such as math-sft (not rows or rejected)"
         )
     return name

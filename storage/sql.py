@@ -41,7 +41,7 @@ def connect(store: Store, *, memory: str = "4GB", threads: int | None = None) ->
     everything = store.candidates()
     if everything is None and not names:
         raise StorageError(
-            f"there is nothing to query under {store.home.root} yet: run `./mathmill nightly` first"
+            f"there is nothing to query under {store.home.root} yet. Fix: run `./mathmill nightly` first"
         )
     connection = duckdb.connect(":memory:")
     settings: dict[str, Any] = {"memory_limit": memory}

@@ -91,7 +91,7 @@ def migrated(pieces: Iterator[pa.Table], major: int) -> Iterator[pa.Table]:
     for step in range(major, MAJOR):
         if step not in MIGRATIONS:
             raise StorageError(
-                f"no migration from format {step} to {step + 1} in storage/datasets/evolution.py"
+                f"no migration from format {step} to {step + 1}. Fix: add one to storage/datasets/evolution.py"
             )
         steps.append(MIGRATIONS[step])
     for piece in pieces:

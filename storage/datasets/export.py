@@ -54,13 +54,13 @@ def export(
         VersionNotFound: there is no such version.
     """
     if format not in {**SHAPES, **COMPARING}:
-        raise StorageError(f"no format {format!r}: choose one of {', '.join([*SHAPES, *COMPARING])}")
+        raise StorageError(f"no format {format!r}. Fix: choose one of {', '.join([*SHAPES, *COMPARING])}")
     if format in COMPARING and compare is None:
         raise TypeError(f"export: the shape {format} needs `compare`")
     resolved = store.resolve(version)
     target = Path(directory).expanduser().absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StorageError(f"{target} is not empty: give a folder that is empty or does not exist yet")
+        raise StorageError(f"{target} is not empty. Fix: give a folder that is empty or does not exist yet")
     suffix = files or ("parquet" if format == "parquet" else "jsonl")
     kind = "json" if suffix == "jsonl" else "parquet"
     beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
@@ -75,7 +75,7 @@ def export(
             )
             if not rows:
                 raise StorageError(
-                    f"{resolved} has no rows for the format {format!r}: choose another, or a version with such rows"
+                    f"{resolved} has no rows for the format {format!r}. Fix: choose another, or a version with such rows"
                 )
             text = card(store, resolved, shape=format, rows=rows, files=f"data/train-*.{suffix}", kind=kind)
             (beside / "README.md").write_text(text, encoding="utf-8")

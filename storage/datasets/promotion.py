@@ -39,7 +39,7 @@ def promote(where: Location, dataset: str, version: str, tag: str) -> None:
     """Move the tag to that version. Raises StorageError if `tag` is not a valid name."""
     if not _TAG.fullmatch(tag):
         raise StorageError(
-            f"{tag!r} is no tag: use small letters, digits, '-' and '_', such as {', '.join(TAGS)}"
+            f"{tag!r} is not a valid tag. Fix: use small letters, digits, '-' and '_', such as {', '.join(TAGS)}"
         )
     mark(where, dataset, version, "tag", {"tag": tag})
 
@@ -53,7 +53,7 @@ def rollback(where: Location, dataset: str, tag: str) -> tuple[str, str]:
     if len(stack) < 2:
         stands = f"stands for {dataset}@{stack[0]} since it was made" if stack else "stands for no version"
         raise StorageError(
-            f"tag {tag!r} of {dataset} {stands}: there is nothing to go back to; promote the version you want"
+            f"tag {tag!r} of {dataset} {stands}: there is nothing to go back to. Fix: promote the version you want"
         )
     mark(where, dataset, stack[-1], "tag", {"tag": tag, "back": True})
     return stack[-1], stack[-2]

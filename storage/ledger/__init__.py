@@ -146,7 +146,7 @@ class Ledger:
         try:
             even = bytes.fromhex(digits[: len(digits) // 2 * 2]).hex()
         except ValueError as error:
-            raise LedgerError(f"{prefix!r} is not the start of a ledger key (hex digits)") from error
+            raise LedgerError(f"{prefix!r} is not the start of a ledger key. Fix: give hex digits") from error
         with self._connection() as connection:
             return [stored for stored in reader.find(connection, even) if stored.call.key.startswith(digits)]
 

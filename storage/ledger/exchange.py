@@ -94,7 +94,7 @@ def _read(path: Path) -> Iterator[tuple[Call, dict[str, Any] | None]]:
                 usage = record.get("bill")
             except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
                 raise LedgerError(
-                    f"{path}, line {number}: not a line of a ledger export ({error})"
+                    f"{path}, line {number}: not a line of a ledger export ({error}). Fix: export the ledger again"
                 ) from error
             yield call, usage
 

@@ -115,7 +115,7 @@ class ShardStore:
         balance = {name: int(facts[name]) for name in _BALANCE} if counted else _balance(table)
         if sum(balance.values()) != table.num_rows:
             raise StorageError(
-                f"stage {stage}: {table.num_rows} rows out, but the balance says {balance}: count every row once"
+                f"stage {stage}: {table.num_rows} rows out, but the balance says {balance}. Fix: count every row once"
             )
         record_path = self._record(digest)
         data_path = record_path.with_suffix(".parquet")
@@ -218,7 +218,7 @@ class ShardStore:
 
     def _record(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
-            raise StorageError(f"{digest!r} is no digest: use storage.stage_cache.shards.digest_of")
+            raise StorageError(f"{digest!r} is not a digest. Fix: use storage.stage_cache.shards.digest_of")
         return self.folder / digest[:2] / f"{digest}.json"
 
 

@@ -55,9 +55,13 @@ def test_a_forgotten_variable_is_an_error(name: str, language: str) -> None:
 def test_every_line_from_outside_is_marked_as_quoted(name: str, language: str) -> None:
     user = prompts.load(name, language).messages(**VARIABLES[name])[1]["content"]
     for line in HOSTILE.splitlines():
-        shown = [found for found in user.splitlines() if line in found and found.strip() != line.strip()]
+        shown = [
+            shown_line
+            for shown_line in user.splitlines()
+            if line in shown_line and shown_line.strip() != line.strip()
+        ]
         assert shown
-        assert all(re.match(r"(?:\| |\[\d+\] )", found) for found in shown)
+        assert all(re.match(r"(?:\| |\[\d+\] )", shown_line) for shown_line in shown)
     # a closing tag stands alone on its line once only: ours
     for tag in ("</problem>", "</solution>", "</examples>", "</first>", "</second>"):
         assert user.splitlines().count(tag) <= 1

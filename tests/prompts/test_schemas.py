@@ -36,9 +36,9 @@ def test_scores_are_numbers_from_0_to_10(score: object) -> None:
         Critique.model_validate({**GOOD, "answer_score": score})
 
 
-@pytest.mark.parametrize(("said", "kept"), [(None, None), (0, None), (-1, None), (1, 1), (7, 7)])
-def test_no_wrong_step_in_the_ways_models_say_it(said: int | None, kept: int | None) -> None:
-    assert Critique.model_validate({**GOOD, "first_wrong_step": said}).first_wrong_step == kept
+@pytest.mark.parametrize(("stated", "kept"), [(None, None), (0, None), (-1, None), (1, 1), (7, 7)])
+def test_no_wrong_step_in_the_ways_models_say_it(stated: int | None, kept: int | None) -> None:
+    assert Critique.model_validate({**GOOD, "first_wrong_step": stated}).first_wrong_step == kept
 
 
 @pytest.mark.parametrize("step", [1.5, "2", True, -2])

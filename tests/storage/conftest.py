@@ -18,7 +18,7 @@ Rows = Callable[..., pa.Table]
 
 def rows_between(first: int, last: int, **fields: object) -> pa.Table:
     """Rows number `first` to `last` - 1: different questions, some of everything in the columns."""
-    made = []
+    rows = []
     for number in range(first, last):
         values = {
             "question": f"What is {number} + 数?",
@@ -35,8 +35,8 @@ def rows_between(first: int, last: int, **fields: object) -> pa.Table:
             "scores": {"answer": number / 7, "instruction": 0.5},
             "difficulty": None if number % 5 == 0 else number / 100,
         }
-        made.append(Row(**(values | fields)))  # type: ignore[arg-type]
-    return to_table(made)
+        rows.append(Row(**(values | fields)))  # type: ignore[arg-type]
+    return to_table(rows)
 
 
 @pytest.fixture(scope="session")

@@ -68,11 +68,11 @@ def test_a_reader_sees_one_file_or_the_other(tmp_path: Path) -> None:
 def test_no_other_module_writes_bytes_durably_by_hand() -> None:
     """`os.fsync` of what was written from memory stands in one place; streams (Parquet, Arrow) flush their own files."""
     streams = {"storage/atomic.py", "storage/indexes/vectors.py", "storage/indexes/sketches.py"}
-    found = {
+    modules = {
         path.relative_to(ROOT).as_posix()
         for room in ("storage", "tasks", "flows")
         for path in (ROOT / room).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and node.attr == "fsync"
     }
-    assert found == streams
+    assert modules == streams

@@ -124,9 +124,9 @@ def test_code_keeps_everything(text: str) -> None:
 )
 def test_a_bare_address_is_broken_up(address: str) -> None:
     """As GitHub's dialect and Prefect's UI find them: by pattern, in the source."""
-    found = r"(?i)(https?://|ftp://|www\.)\S|[\w.+-]+@[\w-]+\.|(mailto|xmpp|javascript):\S"
-    assert re.search(found, address)
-    assert not re.search(found, inline(f"see {address} there"))
+    pattern = r"(?i)(https?://|ftp://|www\.)\S|[\w.+-]+@[\w-]+\.|(mailto|xmpp|javascript):\S"
+    assert re.search(pattern, address)
+    assert not re.search(pattern, inline(f"see {address} there"))
 
 
 @given(st.text(alphabet=st.sampled_from(list("ab1 \n\t`*_[]()<>!#+-=|~\\&:/.@$^\"'{};x")), max_size=60))

@@ -38,10 +38,10 @@ def connection(filled: Store) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def one(connection: duckdb.DuckDBPyConnection, query: str) -> object:
-    found = connection.sql(query).fetchall()
-    assert len(found) == 1
-    assert len(found[0]) == 1
-    return found[0][0]
+    rows = connection.sql(query).fetchall()
+    assert len(rows) == 1
+    assert len(rows[0]) == 1
+    return rows[0][0]
 
 
 def test_views(connection: duckdb.DuckDBPyConnection) -> None:

@@ -115,10 +115,10 @@ def test_what_the_disk_changes_before_the_audit_is_not_published(
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "disk"
     place.mkdir()
-    made = subprocess.run(
+    mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(place)], capture_output=True, check=False
     )
-    if made.returncode:
+    if mounted.returncode:
         pytest.skip("a small disk needs the right to mount a tmpfs")
     try:
         yield place

@@ -34,9 +34,9 @@ KNOWN = "04337632fd0af418c6c9f73f83b2aa1b2978f635172617003e08e0e58d42ea07"
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(row, max_size=8), st.randoms(use_true_random=False), st.integers(1, 5))
-def test_order_chunks_and_slices_do_not_matter(made: list[Row], rng: random.Random, size: int) -> None:
-    table = to_table(made)
-    shuffled = made[:]
+def test_order_chunks_and_slices_do_not_matter(row_list: list[Row], rng: random.Random, size: int) -> None:
+    table = to_table(row_list)
+    shuffled = row_list[:]
     rng.shuffle(shuffled)
     parts = [table.slice(start, size) for start in range(0, table.num_rows, size)]
     expected = digest_of_rows(table)
@@ -48,10 +48,10 @@ def test_order_chunks_and_slices_do_not_matter(made: list[Row], rng: random.Rand
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(row, min_size=1, max_size=6), st.data())
-def test_any_changed_cell_changes_the_digest(made: list[Row], data: st.DataObject) -> None:
-    table = to_table(made)
+def test_any_changed_cell_changes_the_digest(row_list: list[Row], data: st.DataObject) -> None:
+    table = to_table(row_list)
     name = data.draw(st.sampled_from(["solution", "critique", "answer"]))
-    at = data.draw(st.integers(0, len(made) - 1))
+    at = data.draw(st.integers(0, len(row_list) - 1))
     values = column(table, name)
     values[at] = "" if values[at] is None else values[at] + "x"
     changed = table.set_column(SCHEMA.names.index(name), name, pa.array(values, pa.string()))
@@ -60,8 +60,8 @@ def test_any_changed_cell_changes_the_digest(made: list[Row], data: st.DataObjec
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(row, max_size=8), st.integers(1, 4))
-def test_parquet_keeps_the_digest(made: list[Row], size: int) -> None:
-    table = to_table(made)
+def test_parquet_keeps_the_digest(row_list: list[Row], size: int) -> None:
+    table = to_table(row_list)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, row_group_size=size)
     back = pq.read_table(pa.BufferReader(sink.getvalue()))
@@ -93,8 +93,8 @@ def test_null_empty_and_missing_differ() -> None:
 
 def test_map_order_does_not_matter() -> None:
     keys = {"a": "1", "b": "2", "ab": "3"}
-    made = [Row(question=str(i), language="en", verdicts=keys) for i in range(5)]
-    table = to_table(made)
+    row_list = [Row(question=str(i), language="en", verdicts=keys) for i in range(5)]
+    table = to_table(row_list)
     turned = pa.array([list(keys.items())[::-1]] * 5, SCHEMA.field("verdicts").type)
     other = table.set_column(SCHEMA.names.index("verdicts"), SCHEMA.field("verdicts"), turned)
     assert other.column("verdicts") != table.column("verdicts")

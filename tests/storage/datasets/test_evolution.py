@@ -64,7 +64,7 @@ def test_a_new_column_joins_and_old_versions_read_it_as_null(old: Store, rows, d
 
 
 @pytest.mark.parametrize(
-    ("schema", "said"),
+    ("schema", "message"),
     [
         (pa.schema([f for f in SCHEMA if f.name != "critique"]), r"gone \['critique'\]"),
         (
@@ -74,8 +74,8 @@ def test_a_new_column_joins_and_old_versions_read_it_as_null(old: Store, rows, d
         (pa.schema([*SCHEMA, pa.field("must", pa.string(), nullable=False)]), r"\['must'\]"),
     ],
 )
-def test_any_other_change_is_refused(schema: pa.Schema, said: str) -> None:
-    with pytest.raises(StorageError, match=said):
+def test_any_other_change_is_refused(schema: pa.Schema, message: str) -> None:
+    with pytest.raises(StorageError, match=message):
         new_columns(SCHEMA, schema)
 
 
@@ -85,7 +85,9 @@ def test_a_new_major_migrates_and_leaves_the_old_version(old: Store, rows, day, 
     new = pa.schema([pa.field("gold", f.type) if f.name == "reference_answer" else f for f in SCHEMA])
     monkeypatch.setattr(evolution, "MAJOR", 2)
     monkeypatch.setattr(datasets, "SCHEMA", new)
-    with pytest.raises(StorageError, match=r"format 1, this program reads 2. Fix: `\./mathmill migrate old-math`"):
+    with pytest.raises(
+        StorageError, match=r"format 1, this program reads 2. Fix: `\./mathmill migrate old-math`"
+    ):
         old.read("old-math")
     with pytest.raises(StorageError, match="migrate old-math"):
         old.publish("old-math", [rows(0, 1)], lineage={}, date=day)

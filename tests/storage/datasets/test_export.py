@@ -34,7 +34,7 @@ def version(store: Store, rows, day) -> Version:
         "note": HOSTILE,
     }
     mixed = pa.concat_tables([rows(0, 20), rows(20, 23, license="CC-BY-4.0", source=HOSTILE)])
-    found = store.publish("math-sft", [mixed], lineage=lineage, date=day)
+    published = store.publish("math-sft", [mixed], lineage=lineage, date=day)
 
     def bad(first: int, last: int, why: Reason, **fields: object) -> pa.Table:
         table = rows(first, last, **fields)
@@ -71,7 +71,7 @@ def version(store: Store, rows, day) -> Version:
     ]
     for number, part in enumerate(parts):
         store.append_candidates(part, run="r", part=str(number))
-    return found
+    return published
 
 
 def by_text(pairs: Sequence[tuple[str, str]]) -> list[str]:
@@ -86,14 +86,14 @@ def lines(folder: Path) -> list[dict]:
 FENCED = "```python\nwrong\n```"
 
 
-def said(row: dict) -> str:
+def assistant_text(row: dict) -> str:
     """A solution as the assistant says it: a program stands in a fenced block."""
     return f"```python\n{row['solution']}\n```" if row["solution_format"] == "pot" else row["solution"]
 
 
 def test_messages_and_prompt_completion(store: Store, version: Version, tmp_path: Path) -> None:
     rows = store.read(version)
-    expected = [(row["id"], row["question"], said(row)) for row in rows.to_pylist()]
+    expected = [(row["id"], row["question"], assistant_text(row)) for row in rows.to_pylist()]
     assert export(store, version, tmp_path / "m", "messages", rows_per_shard=10) == 23
     names = [path.name for path in sorted((tmp_path / "m" / "data").iterdir())]
     assert names == [f"train-0000{i}-of-00003.jsonl" for i in range(3)]
@@ -108,11 +108,11 @@ def test_messages_and_prompt_completion(store: Store, version: Version, tmp_path
 def test_preference_takes_only_what_a_judge_found_bad(store: Store, version: Version, tmp_path: Path) -> None:
     assert export(store, version, tmp_path / "p", "preference", compare=by_text) == 6
     rows = {row["id"]: row for row in store.read(version).to_pylist()}
-    found = lines(tmp_path / "p")
-    assert [pair["id"] for pair in found] == sorted(pair["id"] for pair in found)
-    for pair in found:
+    pairs = lines(tmp_path / "p")
+    assert [pair["id"] for pair in pairs] == sorted(pair["id"] for pair in pairs)
+    for pair in pairs:
         row = rows[pair["id"]]
-        assert (pair["prompt"], pair["chosen"]) == (row["question"], said(row))
+        assert (pair["prompt"], pair["chosen"]) == (row["question"], assistant_text(row))
         same_format = FENCED if row["solution_format"] == "pot" else "wrong in words"
         assert pair["rejected"] == same_format
         assert pair["rejected_reason"] == "different"
@@ -136,8 +136,8 @@ def test_datasets_and_duckdb_read_every_shape(
     assert len(loaded) == rows
     assert next(iter(streamed))["id"] == loaded[0]["id"]
     reader = "read_json" if files == "jsonl" else "read_parquet"
-    found = duckdb.sql(f"SELECT id FROM {reader}('{tmp_path}/e/data/train-*') ORDER BY id").fetchall()
-    assert [row for (row,) in found] == sorted(loaded["id"])
+    ids = duckdb.sql(f"SELECT id FROM {reader}('{tmp_path}/e/data/train-*') ORDER BY id").fetchall()
+    assert [row for (row,) in ids] == sorted(loaded["id"])
     assert (
         loaded.column_names
         == {
@@ -268,7 +268,7 @@ def test_only_an_empty_folder_is_written_to(store: Store, version: Version, tmp_
 def test_a_failed_export_leaves_nothing(store: Store, version: Version, tmp_path: Path, rows, day) -> None:
     target = tmp_path / "out" / "e"
     target.parent.mkdir()
-    with pytest.raises(StorageError, match="no format 'alpaca': choose one of messages, "):
+    with pytest.raises(StorageError, match="no format 'alpaca'. Fix: choose one of messages, "):
         export(store, version, target, "alpaca")
     with pytest.raises(VersionNotFound):
         export(store, "math-sft@1999.01.01", target)
@@ -288,10 +288,10 @@ def test_a_card_and_its_lineage_show_hidden_characters_as_escapes(
     store: Store, rows, day, tmp_path: Path
 ) -> None:
     hidden = "MIT\u202e\u200b![x](https://evil.example/p.png)"
-    found = store.publish(
+    published = store.publish(
         "d", [rows(0, 3, license=hidden, source=hidden)], lineage={"flow": hidden, "models": {}}, date=day
     )
-    export(store, found, tmp_path / "out")
+    export(store, published, tmp_path / "out")
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     lineage = (tmp_path / "out" / "lineage.json").read_text(encoding="utf-8")
     assert "\\u202e\\u200b" in card

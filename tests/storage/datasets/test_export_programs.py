@@ -41,8 +41,8 @@ def store(tmp_path: Path) -> Store:
 
 def test_programs_are_fenced_and_words_are_not(store: Store, tmp_path: Path) -> None:
     export(store, store.resolve("pairs"), tmp_path / "out", format="messages")
-    said = {record["messages"][1]["content"] for record in lines(tmp_path / "out")}  # type: ignore[index]
-    assert said == {"It is 5.", "```python\nprint(2 + 3)\n```"}
+    replies = {record["messages"][1]["content"] for record in lines(tmp_path / "out")}  # type: ignore[index]
+    assert replies == {"It is 5.", "```python\nprint(2 + 3)\n```"}
 
 
 @pytest.mark.parametrize("format", ["preference", "unpaired-preference", "prompt-completion"])

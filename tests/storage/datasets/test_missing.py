@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.datasets import annotations as marks
+from storage.datasets import annotations as marking
 from storage.datasets import candidates, seals, tags
 from storage.datasets.store import Store
 from storage.datasets.verify import check_tables
@@ -31,7 +31,7 @@ def home(store: Store, rows, day) -> Path:
 
 def damage(store: Store) -> list[str]:
     """Every line that a full check gives."""
-    lines = [line for found in check_tables(store.where).values() for line in found]
+    lines = [line for findings in check_tables(store.where).values() for line in findings]
     for dataset in store.datasets():
         try:
             for version in store.versions(dataset):
@@ -47,13 +47,13 @@ def newest_entry(home: Path, table: str) -> Path:
     return sorted((home / table / "_delta_log").glob("*.json"))[-1]
 
 
-@pytest.mark.parametrize("table", ["d", "other", candidates.TABLE, marks.TABLE, tags.TABLE])
+@pytest.mark.parametrize("table", ["d", "other", candidates.TABLE, marking.TABLE, tags.TABLE])
 def test_a_removed_table_is_named(store: Store, home: Path, table: str) -> None:
     shutil.rmtree(home / table)
     assert any(f"/{table} is missing" in line for line in damage(store))
 
 
-@pytest.mark.parametrize("table", ["d", candidates.TABLE, marks.TABLE, tags.TABLE])
+@pytest.mark.parametrize("table", ["d", candidates.TABLE, marking.TABLE, tags.TABLE])
 def test_a_removed_newest_entry_of_a_log_is_named(store: Store, home: Path, table: str) -> None:
     entry = newest_entry(home, table)
     entry.unlink()

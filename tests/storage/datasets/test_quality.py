@@ -29,7 +29,7 @@ UNJUDGED = replace(ROWS[1], id="", question="New?", problem_id="", correctness=N
 
 
 @pytest.mark.parametrize(
-    ("gate", "rows", "said"),
+    ("gate", "rows", "message"),
     [
         (quality.new_rows(5), ROWS, None),
         (quality.new_rows(6), ROWS, "5 new rows, gates.min_rows asks for 6"),
@@ -48,16 +48,16 @@ UNJUDGED = replace(ROWS[1], id="", question="New?", problem_id="", correctness=N
         (quality.clean(), [*ROWS, UNJUDGED], "1 row was not looked at"),
     ],
 )
-def test_each_gate(store: Store, day, gate: Gate, rows: list[Row], said: str | None) -> None:
+def test_each_gate(store: Store, day, gate: Gate, rows: list[Row], message: str | None) -> None:
     def publish() -> object:
         return store.publish("d", [to_table(rows)], lineage={}, gates=[gate], date=day)
 
-    if said is None:
+    if message is None:
         publish()
         # a promotion asks the same of the whole version
         assert gate.check(quality.of_version(store.where, store.resolve("d"))) is None
     else:
-        with pytest.raises(GateFailed, match=said) as failed:
+        with pytest.raises(GateFailed, match=message) as failed:
             publish()
         assert [name for name, _ in failed.value.failures] == [gate.name]
         assert store.versions("d") == []

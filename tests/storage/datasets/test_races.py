@@ -206,10 +206,10 @@ def test_killed_at_any_moment(start: Start, tmp_path: Path, rows, day) -> None:
         time.sleep(0.014 * number)
         os.kill(child.pid, signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL
-        told = child.out.read_text().split()
+        published = child.out.read_text().split()
         store = Store(home)
         versions = store.versions("d")
-        assert len(told) <= len(versions) <= len(told) + 1
+        assert len(published) <= len(versions) <= len(published) + 1
         assert [v.rows for v in versions] == [40 * (i + 1) for i in range(len(versions))]
         store.verify(versions[-1])
         assert store.publish("d", [rows(0, 5)], lineage={}, date=day).rows == versions[-1].rows + 5
@@ -226,9 +226,9 @@ def test_candidates_are_appended_once_by_racing_and_repeated_runs(start: Start, 
         child.finish()
     start(home, code, "a").finish()
     store = Store(home)
-    found = store.candidates()
-    assert found is not None
-    runs = found.to_table(columns=["run"]).column("run").value_counts().to_pylist()
+    stored = store.candidates()
+    assert stored is not None
+    runs = stored.to_table(columns=["run"]).column("run").value_counts().to_pylist()
     assert {item["values"]: item["counts"] for item in runs} == {"shared": 40, "a": 40, "b": 40}
     files = {path.name for path in Path(store.where.url("_candidates")).glob("*.parquet")}
     assert len(files) == 12

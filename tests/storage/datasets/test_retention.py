@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from storage.datasets import candidates, compaction, retention
-from storage.datasets import orphans as sweep
+from storage.datasets import candidates, compaction, orphans, retention
 from storage.datasets.retention import Rules
 from storage.datasets.store import Store
 from storage.errors import StorageError, VersionNotFound
@@ -99,9 +98,9 @@ def test_orphans_are_swept_after_the_grace_and_nothing_else(store: Store, rows, 
     for path in [folder(store) / "part-dead-0-0000.parquet", *(folder(store) / p for p in version.files)]:
         os.utime(path, (long_ago, long_ago))
     now = datetime.datetime.now(datetime.UTC)
-    found = sweep.orphans(store.where, "d", datetime.timedelta(hours=24), now)
-    assert [one.path for one in found] == ["part-dead-0-0000.parquet"]
-    assert sweep.remove(store.where, found) == 9
+    files = orphans.orphans(store.where, "d", datetime.timedelta(hours=24), now)
+    assert [one.path for one in files] == ["part-dead-0-0000.parquet"]
+    assert orphans.remove(store.where, files) == 9
     store.verify(version)
     assert (folder(store) / "part-fresh-0-0000.parquet").exists()
 
@@ -131,12 +130,12 @@ def test_compaction_keeps_rows_versions_and_idempotence(store: Store, rows, day)
     store.verify(grown)
     # readers that found the small files just now still have them
     now = datetime.datetime.now(datetime.UTC)
-    assert sweep.orphans(store.where, candidates.TABLE, datetime.timedelta(hours=1), now) == []
-    swept = sweep.orphans(
+    assert orphans.orphans(store.where, candidates.TABLE, datetime.timedelta(hours=1), now) == []
+    swept = orphans.orphans(
         store.where, candidates.TABLE, datetime.timedelta(hours=1), now + datetime.timedelta(hours=2)
     )
     assert len(swept) == 10
-    sweep.remove(store.where, swept)
+    orphans.remove(store.where, swept)
     assert store.verify_candidates() == 1
     assert store.candidates().to_table().sort_by("id").equals(before)
 

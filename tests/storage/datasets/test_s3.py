@@ -78,18 +78,18 @@ def test_what_is_removed_or_flipped_in_a_bucket_is_named(bucket: str, rows, day,
             rows(10 * number, 10 * number + 10), run=f"r{number}", version=None, stage="s"
         )
     store.promote("d", "candidate")
-    found = client.list_objects_v2(Bucket="mill", Prefix="seals/")["Contents"]
-    keys = [item["Key"] for item in found if item["Size"]]
+    contents = client.list_objects_v2(Bucket="mill", Prefix="seals/")["Contents"]
+    keys = [item["Key"] for item in contents if item["Size"]]
     assert len(keys) > 15
 
     def lines() -> list[str]:
-        told = [line for table in check_tables(store.where).values() for line in table]
-        for version in store.versions("d") if not told else ():
+        findings = [line for table in check_tables(store.where).values() for line in table]
+        for version in store.versions("d") if not findings else ():
             try:
                 store.verify(version)
             except Corrupt as error:
-                told += error.findings
-        return told
+                findings += error.findings
+        return findings
 
     assert lines() == []
     for key in keys[::every]:

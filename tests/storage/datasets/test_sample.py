@@ -23,11 +23,11 @@ def test_the_same_rows_whatever_the_files(tmp_path: Path, rows: Rows) -> None:
 
 def test_most_of_it_stays_when_the_version_grows(tmp_path: Path, rows: Rows) -> None:
     store = Store(tmp_path)
-    found = []
+    samples = []
     for first, last in ((0, 300), (300, 330)):
         version = store.publish("set", [rows(first, last)], lineage={}, date=DAY)
-        found.append(set(sample(store, version, 100, 1, ["id"])["id"].to_pylist()))
-    assert 75 <= len(found[0] & found[1]) < 100
+        samples.append(set(sample(store, version, 100, 1, ["id"])["id"].to_pylist()))
+    assert 75 <= len(samples[0] & samples[1]) < 100
 
 
 def test_a_small_version_is_taken_whole(tmp_path: Path, rows: Rows) -> None:

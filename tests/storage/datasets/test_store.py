@@ -99,9 +99,9 @@ def test_rows_changed_by_somebody_else_are_not_built_on(store: Store, rows, day)
 
 def test_read_columns_filter_and_files(store: Store, rows, day) -> None:
     version = store.publish("d", [rows(0, 50)], lineage={}, date=day)
-    found = store.read("d", columns=["id", "language"], filter=pc.field("language") == "zh")
-    assert found.schema.names == ["id", "language"]
-    assert found.num_rows == 17
+    table = store.read("d", columns=["id", "language"], filter=pc.field("language") == "zh")
+    assert table.schema.names == ["id", "language"]
+    assert table.num_rows == 17
     assert sum(pa.parquet.read_table(path).num_rows for path in store.files(version)) == 50
     assert store.scan(str(version)).count_rows() == 50
 

@@ -61,8 +61,8 @@ def test_growing_past_flat_keeps_every_vector_and_measures_recall(kind: str) -> 
     assert 0.97 <= second <= 1
     assert index.recall == second
     np.testing.assert_allclose(index.vectors(), pool, atol=1e-6)
-    _, found = index.search(pool, 1)
-    assert (found[:, 0] == np.arange(2600)).mean() > 0.97
+    _, neighbours = index.search(pool, 1)
+    assert (neighbours[:, 0] == np.arange(2600)).mean() > 0.97
 
 
 @pytest.mark.parametrize("flat_up_to", [10_000, 500])
@@ -171,20 +171,20 @@ def test_killed_at_any_moment_the_index_is_as_before_or_as_after(tmp_path: Path)
             [sys.executable, "-c", _GROWS, str(folder)], stdout=subprocess.PIPE, text=True, cwd=ROOT
         )
         assert child.stdout is not None
-        said = [int(child.stdout.readline()) for _ in range(1 + trial % 4)]
+        reported = [int(child.stdout.readline()) for _ in range(1 + trial % 4)]
         time.sleep(rng.random() * 0.03)
         child.kill()
-        said += [int(line) for line in child.communicate()[0].split()]
-        found = VectorIndex.load(folder)
-        last = found.size // 40 - 1
-        assert last in (said[-1], said[-1] + 1)
-        assert found.ids == [f"{step}/{i}" for step in range(last + 1) for i in range(40)]
+        reported += [int(line) for line in child.communicate()[0].split()]
+        loaded = VectorIndex.load(folder)
+        last = loaded.size // 40 - 1
+        assert last in (reported[-1], reported[-1] + 1)
+        assert loaded.ids == [f"{step}/{i}" for step in range(last + 1) for i in range(40)]
         vectors = np.random.default_rng(last).standard_normal((40, D), dtype=np.float32)
         unit_vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        assert np.array_equal(found.vectors()[-40:], unit_vectors)
-        found.add(["after"], unit(1, 99))
-        found.save(folder)
-        assert VectorIndex.load(folder).size == found.size
+        assert np.array_equal(loaded.vectors()[-40:], unit_vectors)
+        loaded.add(["after"], unit(1, 99))
+        loaded.save(folder)
+        assert VectorIndex.load(folder).size == loaded.size
 
 
 def test_what_a_killed_save_left_is_removed_in_time(tmp_path: Path) -> None:

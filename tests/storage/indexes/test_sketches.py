@@ -56,9 +56,9 @@ def test_append_and_read(tmp_path: Path) -> None:
 def test_one_row_a_question_and_none_that_was_rejected(tmp_path: Path) -> None:
     rows = [Row("q", "en", solution=str(k)) for k in range(3)] + [Row("bad", "en")]
     table = reject(to_table(rows), [None, None, None, reason("verify", Code.NO_ANSWER)])
-    found = History.open(tmp_path).append(table, 1).questions()
-    assert column(found, "question") == ["q"]
-    assert column(found, "id") == [min(row.id for row in rows[:3])]
+    stored = History.open(tmp_path).append(table, 1).questions()
+    assert column(stored, "question") == ["q"]
+    assert column(stored, "id") == [min(row.id for row in rows[:3])]
 
 
 def test_appending_again(tmp_path: Path) -> None:
@@ -84,9 +84,9 @@ def test_indexes_are_built_once_and_merged_as_the_history_grows(
     for version in range(1, 19):
         history = history.append(night(version, 4), version)
         arrays = history.indexes("d", counting)
-        assert sum(len(some["questions"]) for some in arrays) == 4 * version
+        assert sum(len(index["questions"]) for index in arrays) == 4 * version
         assert len(arrays) < 2 * sketches.FAN
-        assert [text for some in arrays for text in some["questions"].to_pylist()] == column(
+        assert [text for index in arrays for text in index["questions"].to_pylist()] == column(
             history.questions(), "question"
         )
     # each question: once for its night, once for the merge of eight nights

@@ -34,8 +34,8 @@ def vectors_of(texts: list[str]) -> npt.NDArray[np.float32]:
 def test_each_text_is_encoded_once(tmp_path: Path) -> None:
     encode = Counting()
     texts = ["a", "b", "a", "题", ""]
-    found = VectorCache(tmp_path, "m/fp32").of(texts, encode)
-    assert np.array_equal(found, vectors_of(texts))
+    vectors = VectorCache(tmp_path, "m/fp32").of(texts, encode)
+    assert np.array_equal(vectors, vectors_of(texts))
     assert encode.asked == ["a", "b", "题", ""]
     again = VectorCache(tmp_path, "m/fp32").of(["c", "题", "a"], encode)
     assert np.array_equal(again, vectors_of(["c", "题", "a"]))

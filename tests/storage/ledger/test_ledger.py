@@ -85,8 +85,8 @@ def test_what_was_put_comes_back_byte_for_byte(place: str) -> None:
         assert stored.call.raw == raw
         assert stored.outcome is None
     with Ledger.open(place) as ledger:
-        (found,) = ledger.find(key_of("a")[:7])
-        assert found.call == call("a", raw, role="teacher", tag="solve", elapsed=1.5, price_in=2.0)
+        (stored,) = ledger.find(key_of("a")[:7])
+        assert stored.call == call("a", raw, role="teacher", tag="solve", elapsed=1.5, price_in=2.0)
         assert ledger.find(key_of("b")) == []
         assert ledger.get_many([]) == {}
 
@@ -113,20 +113,20 @@ def test_two_in_one_commit_are_ordered_too(place: str) -> None:
 def test_many_writers_at_once_agree_on_one_order(place: str) -> None:
     def write(number: int) -> list[tuple[int, list[int]]]:
         with Ledger.open(place) as ledger:
-            found = []
+            pairs = []
             for i in range(40):
                 receipt = ledger.put(call(f"k{i % 10}", f"{number}.{i}".encode())).result()
-                found.append((receipt.id, [item.id for item in receipt.earlier]))
-            return found
+                pairs.append((receipt.id, [item.id for item in receipt.earlier]))
+            return pairs
 
     with ThreadPoolExecutor(4) as pool:
-        found = [pair for pairs in pool.map(write, range(4)) for pair in pairs]
-    assert sorted(number for number, _ in found) == list(range(1, 161))
+        written = [pair for pairs in pool.map(write, range(4)) for pair in pairs]
+    assert sorted(number for number, _ in written) == list(range(1, 161))
     assert all(
-        earlier == sorted(earlier) and (not earlier or earlier[-1] < number) for number, earlier in found
+        earlier == sorted(earlier) and (not earlier or earlier[-1] < number) for number, earlier in written
     )
     # Each of ten keys has exactly one call that saw nothing before it: its winner, for everybody.
-    assert sum(not earlier for _, earlier in found) == 10
+    assert sum(not earlier for _, earlier in written) == 10
 
 
 def test_first_uses_at_once_wait_for_each_other(tmp_path: Path) -> None:

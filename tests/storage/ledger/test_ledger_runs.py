@@ -12,12 +12,14 @@ from storage.ledger import Call, CallUsage, Ledger
 from storage.ledger.service import union
 
 
-def put(ledger: Ledger, number: int, *, run: str, created: float, elapsed: float, made: int = 10) -> None:
+def put(
+    ledger: Ledger, number: int, *, run: str, created: float, elapsed: float, completion_tokens: int = 10
+) -> None:
     call = Call(
         f"{number:064x}", b"q", b"r", 200, "m", created, role="teacher", tag="solve", run=run, elapsed=elapsed
     )
     receipt = ledger.put(call).result()
-    ledger.record_usage(CallUsage(receipt.id, "completion", 5, made, number % 2 == 1, 0.25))
+    ledger.record_usage(CallUsage(receipt.id, "completion", 5, completion_tokens, number % 2 == 1, 0.25))
 
 
 def test_a_run_is_told_from_the_others(tmp_path: Path) -> None:

@@ -54,9 +54,9 @@ def checkpoint(path: Path) -> None:
 
 def content(path: Path) -> dict[str, list[Stored]]:
     with Ledger.open(path) as ledger:
-        found = ledger.get_many(call(number).key for number in range(CALLS))
+        stored_by_key = ledger.get_many(call(number).key for number in range(CALLS))
         list(ledger.every())
-        return found
+        return stored_by_key
 
 
 def flips(tmp_path: Path, count: int) -> tuple[int, int]:
@@ -84,8 +84,8 @@ def flips(tmp_path: Path, count: int) -> tuple[int, int]:
         else:  # what is not named must have harmed nothing
             assert content(path) == good
         with contextlib.suppress(LedgerError):
-            for key, found in content(path).items():
-                assert [item.call for item in found] == [item.call for item in good[key]]
+            for key, stored in content(path).items():
+                assert [item.call for item in stored] == [item.call for item in good[key]]
         path.unlink()
     return named, count - named
 
