@@ -39,7 +39,7 @@ def promote(where: Location, dataset: str, version: str, tag: str) -> None:
     """Move the tag to that version. Raises StorageError if `tag` is not a valid name."""
     if not _TAG.fullmatch(tag):
         raise StorageError(
-            f"{tag!r} is not a valid tag. Fix: use small letters, digits, '-' and '_', such as {', '.join(TAGS)}"
+            f"{tag!r} is no tag. Fix: use small letters, digits, '-' and '_', such as {', '.join(TAGS)}"
         )
     mark(where, dataset, version, "tag", {"tag": tag})
 

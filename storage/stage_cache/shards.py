@@ -218,7 +218,7 @@ class ShardStore:
 
     def _record(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
-            raise StorageError(f"{digest!r} is not a digest. Fix: use storage.stage_cache.shards.digest_of")
+            raise StorageError(f"{digest!r} is no digest. Fix: use storage.stage_cache.shards.digest_of")
         return self.folder / digest[:2] / f"{digest}.json"
 
 
