@@ -1,5 +1,8 @@
-"""A small real night in this process: the embedded teacher on its wire, the sandbox, the judge and the critic, stage by
-stage, without an orchestrator; what it keeps is published and what it drops is stored, as a night does."""
+"""A small night in this process: the embedded teacher over its protocol, the sandbox, the judge and the critic.
+
+The stages run one after the other, without an orchestrator; kept rows are published and dropped rows stored, as in a
+night of the flow.
+"""
 
 from __future__ import annotations
 
@@ -40,41 +43,41 @@ class Night:
 
 
 def quota(questions: int) -> Quota:
-    """So many questions, shared out over TOPICS and both languages."""
+    """Share the questions out over TOPICS and both languages."""
     pairs = [(language, topic) for topic in TOPICS for language in ("en", "zh")]
     return {pair: -(-(questions - place) // len(pairs)) for place, pair in enumerate(pairs)}
 
 
 def night(home: Path, *, engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge, seed: int) -> Night:
-    """About 20 questions of four samples each, asked for with this seed."""
+    """Run a night of about 20 questions with four samples each, and publish it."""
     seeds = ingest([SEEDS / "en.jsonl", SEEDS / "zh.jsonl"], default_license="Apache-2.0").table
     asks = self_instruct.plan(kept(seeds), quota(20), per_call=4, examples=2, seed=seed)
     tables = []
 
     def through(table: pa.Table) -> pa.Table:
-        """What goes on; what was dropped is stored as the night stores it."""
+        """Return the rows that go on to the next stage, and remember those that were dropped."""
         tables.append(dropped(table))
         return kept(table)
 
-    def nothing(rows: int) -> None:
-        """Nobody watches the progress."""
+    def no_tick(rows: int) -> None:
+        """Ignore the progress."""
 
     written = generate(
-        asks_table(asks), engine=engine("teacher"), source="self_instruct", license="Apache-2.0", tick=nothing
+        asks_table(asks), engine=engine("teacher"), source="self_instruct", license="Apache-2.0", tick=no_tick
     )
     questions = through(similarity(written.rows, pool=seeds))
-    solved = solve(questions, engine=engine(), settings=SolveSettings(), seed=seed, tick=nothing)
+    solved = solve(questions, engine=engine(), settings=SolveSettings(), seed=seed, tick=no_tick)
     rows = verify(
         through(solved.rows),
         sandbox=sandbox,
         judge=judge,
         calibration=prior(),
         sure=0.95,
-        tick=nothing,
+        tick=no_tick,
     )
     for name, tools in (("heuristics", {}), ("critique", {"critic": engine("critic")})):
-        rows = score(through(rows), name=name, thresholds=THRESHOLDS, tick=nothing, **tools).rows
-    rows = weigh(through(rows), calibration=prior(), min_correctness=0.7, min_agreement=2, tick=nothing)
+        rows = score(through(rows), name=name, thresholds=THRESHOLDS, tick=no_tick, **tools).rows
+    rows = weigh(through(rows), calibration=prior(), min_correctness=0.7, min_agreement=2, tick=no_tick)
     accepted = through(dedup(through(rows)))
     store = Store(home)
     for number, table in enumerate(tables):

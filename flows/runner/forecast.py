@@ -19,8 +19,8 @@ from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate, planted
 from tasks.forecast import MEASURED, Forecast, Plan, Price, Share, error_of
 from tasks.forecast import forecast as drawn
-from tasks.plugins import module
 from tasks.points_in_time import moment
+from tasks.scorers import scorer
 from tasks.taxonomy import SUBDOMAINS
 
 MOST_NIGHTS = 10  # that are looked back upon
@@ -95,7 +95,7 @@ def plan_of(
             tag: _price(tag, history, settings)
             for tag in (*config.generate.methods, "solve", "critique", "decontaminate", "probe")
         },
-        judged=any("critic" in module("tasks.scorers", name).needs for name in config.score.scorers),
+        judged=any("critic" in scorer(name).needs for name in config.score.scorers),
         in_flight=settings.in_flight,
         usd=config.budget.usd,
         tokens=config.budget.tokens,

@@ -25,6 +25,7 @@ from storage.stage_cache.shards import digest_of
 from tasks.evaluation.verdict import gains_of
 from tasks.plugins import module
 from tasks.sandbox import SandboxUnavailable, isolation
+from tasks.scorers import scorer
 from tasks.seeding import seed_of
 from tasks.stages.generate import EXAMPLE
 from tasks.stages.solve import SolveSettings
@@ -125,7 +126,7 @@ def roles(config: Nightly) -> list[str]:
     """The roles that this configuration asks, the teacher first: others borrow its address."""
     needed = {"teacher", "reasoner"} | ({"student"} if config.weakness.share else set())
     for name in config.score.scorers:
-        needed |= set(module("tasks.scorers", name).needs)
+        needed |= set(scorer(name).needs)
     if config.decontaminate.ask and config.decontaminate.benchmarks:
         needed.add("critic")
     return [role for role in ROLES if role in needed]

@@ -16,7 +16,7 @@ from flows.runner.stages import Line
 from storage.stage_cache.shards import Ref
 from tasks.demand import ANY, Demand
 from tasks.llm.batch import MOST_REQUESTS
-from tasks.plugins import module
+from tasks.methods import method as generation_method
 from tasks.seeding import seed_of
 from tasks.stages.calibrate import known_questions
 from tasks.stages.generate import EXAMPLE, Quota, asks_table
@@ -91,7 +91,7 @@ class Planner:
         """Plan the calls of one method for a quota, sharded so that a shard asks for about `shard_rows` questions."""
         generate = self.config.generate
         asks = asks_table(
-            module("tasks.methods", method).plan(
+            generation_method(method).plan(
                 pa.concat_tables(
                     [self.line.kept(pool, [*EXAMPLE, "rejected"]).select(EXAMPLE), self.remembered]
                 ),

@@ -1,1 +1,1 @@
-"""Decontamination: no row may come from a benchmark."""
+"""Decontamination: finding benchmark items in rows, and measuring how well the rules find them."""

@@ -1,4 +1,4 @@
-"""The registry of benchmark test sets: local files, their column conventions, their items."""
+"""The registry of benchmark test sets: local files, the conventions of their columns, and their items."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class BenchmarkError(ForPeople, ValueError):
 class Items:
     """Texts to look for (items) or to look in (rows), as parallel lists.
 
-    `texts` are the questions. `passages` are everything a row says, question and solution; of an item its
-    question again.
+    `texts` are the questions. `passages` are everything that a row says, question and solution; of an item
+    its question again.
     """
 
     names: list[str]
@@ -43,7 +43,7 @@ class Items:
         return tokens(folded_array(self.passages), None, operators=False)
 
     def cut(self, shared: Shared) -> Items:
-        """Without what `shared` is; an item that is nothing else stays whole."""
+        """Return the items without the text that is `shared`; an item that is nothing else stays whole."""
         if not shared:
             return self
         texts = [shared.cut(text) for text in self.texts]
@@ -59,7 +59,9 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A record of the benchmark `name` that holds no question: its place in the file `path` ("line 12"), and why."""
+    """A record of the benchmark `name` that holds no question: its place in the file `path` ("line 12"),
+    and why.
+    """
 
     name: str
     path: str
@@ -72,7 +74,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Benchmarks:
-    """Benchmark files by name, pinned by content. A value: the items are read where they are used."""
+    """Benchmark files by name, identified by their content. The items are read where they are used."""
 
     files: tuple[tuple[str, str, str], ...] = ()  # (name, path, sha256 of the bytes)
 
@@ -80,14 +82,16 @@ class Benchmarks:
     def load(
         cls, paths: Mapping[str, str | Path | Sequence[str | Path]] | Iterable[str | Path]
     ) -> Benchmarks:
-        """Register files as `pinned` does. Every file is read once, so that a missing or unreadable one fails here
-        (BenchmarkError), before any work."""
-        found = cls(pinned(paths))
-        found.items()
-        return found
+        """Register files as `pinned` does, and read each once.
+
+        Raises BenchmarkError if a file is missing or unreadable, before any work is done.
+        """
+        benchmarks = cls(pinned(paths))
+        benchmarks.items()
+        return benchmarks
 
     def items(self) -> Items:
-        """Every item named "<benchmark>#<number of the record in its file, from 0>"."""
+        """Return every item, named "<benchmark>#<number of the record in its file, from 0>"."""
         parts = [_items(*entry) for entry in self.files]
         return Items(
             [name for part in parts for name in part.names],
@@ -96,11 +100,11 @@ class Benchmarks:
         )
 
     def unread(self) -> list[Unread]:
-        """Each record of the files that holds no question: it is no item, and rows are not compared with it."""
+        """Return each record that holds no question: it is no item, and rows are not compared with it."""
         return [record for entry in self.files for record in _read(*entry)[1]]
 
     def shared(self, share: float) -> dict[str, Shared]:
-        """What at least `share` of a set's items have in common, by the name of the set."""
+        """Return the text that at least `share` of a set's items have in common, by the name of the set."""
         return {
             name: shared_text(_read(name, path, digest)[0].texts, share) for name, path, digest in self.files
         }
@@ -111,29 +115,35 @@ class Benchmarks:
 
     @property
     def digest(self) -> str:
-        """Of names and contents: where the files lie decides nothing."""
-        told = "".join(f"{name}\0{digest}\n" for name, _, digest in self.files)
-        return hashlib.sha256(told.encode()).hexdigest()
+        """A digest of names and contents; the places of the files do not matter."""
+        contents = "".join(f"{name}\0{digest}\n" for name, _, digest in self.files)
+        return hashlib.sha256(contents.encode()).hexdigest()
 
 
 def pinned(
     paths: Mapping[str, str | Path | Sequence[str | Path]] | Iterable[str | Path],
 ) -> tuple[tuple[str, str, str], ...]:
-    """(name, path, sha256 of the bytes) of files: {name: path or paths}, or paths alone, named by file (and folder,
-    where the file is called test, dev or the like). A folder stands for the files in it that can be read."""
-    listed: list[tuple[str, Path]] = []
+    """Return (name, path, sha256 of the bytes) of files: {name: path or paths}, or paths alone.
+
+    Paths alone are named by file (and folder, if the file is called test, dev or the like). A folder
+    represents the files in it that can be read. Raises BenchmarkError if two files have one name or a file
+    cannot be read.
+    """
+    named: list[tuple[str, Path]] = []
     if isinstance(paths, Mapping):
-        for name, some in paths.items():
-            several = _files([some] if isinstance(some, (str, Path)) else some)
-            for path in several:
-                listed.append((_plain(name if len(several) == 1 else f"{name}/{_name_of(path)}"), path))
+        for name, given in paths.items():
+            found_files = _files([given] if isinstance(given, (str, Path)) else given)
+            for path in found_files:
+                named.append((_plain(name if len(found_files) == 1 else f"{name}/{_name_of(path)}"), path))
     else:
-        listed = [(_name_of(path), path) for path in _files(paths)]
-    twice = [name for name, count in Counter(name for name, _ in listed).items() if count > 1]
-    if twice:
-        raise BenchmarkError(f"two benchmark files are named {twice[0]!r}. Fix: give them names of their own")
+        named = [(_name_of(path), path) for path in _files(paths)]
+    repeated = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
+    if repeated:
+        raise BenchmarkError(
+            f"two benchmark files are named {repeated[0]!r}. Fix: give them names of their own"
+        )
     files = []
-    for name, path in listed:
+    for name, path in named:
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
@@ -150,27 +160,30 @@ def _items(name: str, path: str, digest: str) -> Items:
 
 @functools.lru_cache(maxsize=64)
 def _read(name: str, path: str, digest: str) -> tuple[Items, tuple[Unread, ...]]:
-    """(items, the records that are none). Keyed by content: a file that changed is another key, and a pinned
-    digest that no longer fits is an error."""
+    """Return (items, the records that are none) of a file.
+
+    The cache key includes the content: a file that changed is another key, and one that no longer fits its
+    digest raises BenchmarkError.
+    """
     if hashlib.sha256(Path(path).read_bytes()).hexdigest() != digest:
         raise BenchmarkError(f"benchmark {name}: {path} changed since it was registered. Fix: run again")
-    found, unread = Items([], [], []), list[Unread]()
-    listed, common = read_records(Path(path))
-    for number, record in enumerate(listed):
+    items, unread = Items([], [], []), list[Unread]()
+    file_records, common = read_records(Path(path))
+    for number, record in enumerate(file_records):
         try:
             text = question(_fields(record), common)
         except Unfit as error:
             unread.append(Unread(name, path, record.place, str(error)))
             continue
-        found.names.append(f"{name}#{number}")
-        found.texts.append(text)
-        found.passages.append(text)
-    if not found.texts:
+        items.names.append(f"{name}#{number}")
+        items.texts.append(text)
+        items.passages.append(text)
+    if not items.texts:
         why = f": {unread[0].place}: {unread[0].why}" if unread else ""
         raise BenchmarkError(
             f"benchmark {name}: {path} has no items{why}. Fix: correct or drop it (question columns: {', '.join(QUESTIONS)})"
         )
-    return found, tuple(unread)
+    return items, tuple(unread)
 
 
 def _fields(record: Record) -> Mapping[str, object]:
@@ -180,29 +193,32 @@ def _fields(record: Record) -> Mapping[str, object]:
 
 
 def _files(paths: Iterable[str | Path]) -> list[Path]:
-    """The files, folders replaced by the benchmark files in them, in order of name."""
-    found: list[Path] = []
+    """Return the files, with folders replaced by the benchmark files in them, in the order of names."""
+    files: list[Path] = []
     for path in map(Path, paths):
         if not path.is_dir():
-            found.append(path)
+            files.append(path)
             continue
         inside = sorted(file for file in path.rglob("*") if file.is_file() and kind_of(file) is not None)
         if not inside:
             raise BenchmarkError(
                 f"benchmark folder {path}: holds no {', '.join(KINDS)} file. Fix: check the path"
             )
-        found += inside
-    return found
+        files += inside
+    return files
 
 
 def read_records(path: Path) -> tuple[list[Record], Habits]:
-    """The records of a file of any kind, those that cannot be read with their reason, and what they have in common;
-    BenchmarkError where the file cannot be read."""
+    """Return the records of a file of any kind, and what they have in common.
+
+    Records that cannot be read are returned with their reason. Raises BenchmarkError if the file cannot be
+    read.
+    """
     try:
-        found = list(records(path))
+        file_records = list(records(path))
     except IngestError as error:
         raise BenchmarkError(f"benchmark file {error}") from error
-    return found, habits([record.fields for record in found if record.fields is not None])
+    return file_records, habits([record.fields for record in file_records if record.fields is not None])
 
 
 def _name_of(path: Path) -> str:
@@ -214,5 +230,5 @@ def _name_of(path: Path) -> str:
 
 
 def _plain(name: str) -> str:
-    """A name that stands as one word in a reason, and before the # of an item."""
+    """Return the name as one word, for reasons and before the # of an item."""
     return re.sub(r"[\s#]+", "_", name)

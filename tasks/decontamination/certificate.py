@@ -1,7 +1,8 @@
-"""What a version can show for being clean: which sets, which rules, what they hit, and what they would have found.
+"""The certificate of a version: the benchmark sets, the rules, their hits, and what share of planted items
+they find.
 
-The recall is measured, not claimed: leaks are planted (tasks.decontamination.planting) and looked for by the very rules
-that look at the version's rows; clean rows tell how often the rules cry wolf.
+The recall is measured: items are planted (tasks.decontamination.planting) and looked for by the same rules
+that look at the version's rows; clean rows show how often the rules raise a false alarm.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from tasks.text.shared import union
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Of `planted` leaks of a kind, `found` were reported, `named` of them under the right item; `by_rule`: by
-    the first rule that found each."""
+    """Of `planted` items of a kind, `found` were reported, `named` of them under the right item.
+
+    `by_rule`: how many each rule found first.
+    """
 
     kind: str
     planted: int
@@ -39,12 +42,17 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """`sets`: name, sha256 and items of each benchmark file. `rows`: compared with them; `hits`: rejected for it,
-    by rule and benchmark ("ngram13 gsm8k_test"), `false_by_rule` the same of the false positives by rule alone. `judged`: near pairs by what the critic said of them.
-    `false_positives`: hits among `clean_rows` rows known to hold no item (None: none given). `share`: from what
-    share of a set on text is shared; `shared`: (set, text, items with it, items counted) of what was left out of the
-    comparison; `shared_rows`: the same for the rows, by the number of rows. `unread`: (set, records, the first of them
-    and why) of each benchmark file with records that hold no question, which rows were therefore not compared with."""
+    """The record of a version's decontamination.
+
+    `sets`: name, sha256 and items of each benchmark file. `rows`: how many were compared with them; `hits`:
+    how many were rejected, by rule and benchmark ("ngram13 gsm8k_test"); `judged`: near pairs, by the
+    critic's judgement. `false_positives`: hits among `clean_rows` rows known to hold no item (None: none
+    were given); `false_by_rule`: the same by rule. `share`: the share of a set from which text counts as
+    shared; `shared`: (set, text, items with it, items counted) of the text left out of the comparison;
+    `shared_rows`: the same for the rows, by the number of rows. `unread`: (set, records, the first of them
+    and why) of each benchmark file with records that hold no question, which rows were therefore not
+    compared with.
+    """
 
     sets: tuple[tuple[str, str, int], ...]
     rules: tuple[str, ...]
@@ -67,9 +75,9 @@ class Certificate:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Certificate:
-        found = cls(**record)
+        certificate = cls(**record)
         return replace(
-            found,
+            certificate,
             sets=tuple((name, digest, items) for name, digest, items in record["sets"]),
             rules=tuple(record["rules"]),
             recall=tuple(Recall(**part) for part in record["recall"]),
@@ -79,14 +87,14 @@ class Certificate:
         )
 
     def over(self, facts: Iterable[Mapping[str, Any]]) -> Certificate:
-        """With the rows and hits of every shard that was looked at, from what the stages wrote down."""
+        """Return the certificate with the rows and hits of every shard, from the facts of the stages."""
         rows, hits, judged, shared = 0, Counter[str](), Counter[str](), Counter[str]()
         for fact in facts:
-            looked = fact.get("decontaminated") or {}
-            rows += looked.get("rows", 0)
-            hits.update(looked.get("hits", {}))
+            counts = fact.get("decontaminated") or {}
+            rows += counts.get("rows", 0)
+            hits.update(counts.get("hits", {}))
             judged.update(fact.get("judged", {}))
-            shared.update(looked.get("shared", {}))
+            shared.update(counts.get("shared", {}))
         return replace(
             self,
             rows=rows,
@@ -96,20 +104,20 @@ class Certificate:
         )
 
     def missing(self, benchmarks: Benchmarks, rules: Sequence[str]) -> Benchmarks:
-        """The files that rows under this certificate were not compared with by all of these rules."""
+        """Return the files that rows under this certificate were not compared with by all of these rules."""
         if not set(rules) <= set(self.rules):
             return benchmarks
-        there = {(name, digest) for name, digest, _ in self.sets}
-        return Benchmarks(tuple(entry for entry in benchmarks.files if (entry[0], entry[2]) not in there))
+        compared = {(name, digest) for name, digest, _ in self.sets}
+        return Benchmarks(tuple(entry for entry in benchmarks.files if (entry[0], entry[2]) not in compared))
 
     def lines(self) -> list[str]:
-        """For people, as Markdown."""
+        """Return the certificate as lines of Markdown, for readers."""
         if not self.sets:
             return ["No benchmark is registered: rows were compared with none."]
         names = ", ".join(f"{inline(name)} ({items:,})" for name, _, items in self.sets)
-        hits = ", ".join(f"{inline(what)} {count:,}" for what, count in self.hits.items())
-        judged = ", ".join(f"{count:,} {inline(said)}" for said, count in self.judged.items())
-        found = [
+        hits = ", ".join(f"{inline(rule_and_set)} {count:,}" for rule_and_set, count in self.hits.items())
+        judged = ", ".join(f"{count:,} {inline(judgement)}" for judgement, count in self.judged.items())
+        lines = [
             f"{counted(self.rows, 'row')} compared with {counted(sum(items for _, _, items in self.sets), 'item')}: {names}.",
             f"Rules: {', '.join(map(inline, self.rules))}.",
             f"Rejected: {sum(self.hits.values()):,}{f' ({hits})' if hits else ''}.",
@@ -122,22 +130,24 @@ class Certificate:
         ]
         for part in self.recall:
             rules = ", ".join(f"{inline(rule)} {count}" for rule, count in part.by_rule.items())
-            found.append(
+            lines.append(
                 f"| {inline(part.kind)} | {part.planted} | {part.found} | {part.share:.3f} | {rules} |"
             )
-        found += [f"| {inline(kind)} | 0 | - | not measured: no pairs given | |" for kind in self.unmeasured]
+        lines += [f"| {inline(kind)} | 0 | - | not measured: no pairs given | |" for kind in self.unmeasured]
         missed = [f"{inline(part.kind)} ({1 - part.share:.0%})" for part in self.recall if part.share < 1]
         if missed:
-            found += ["", f"What these rules do not find of what was planted: {', '.join(missed)}."]
-        found += [
+            lines += ["", f"What these rules do not find of what was planted: {', '.join(missed)}."]
+        lines += [
             "Translations into languages other than English and Chinese are looked for by their signs alone."
         ]
         if self.false_positives is not None:
-            found += ["", self.false_alarms()]
-        return found
+            lines += ["", self.false_alarms()]
+        return lines
 
     def false_alarms(self) -> str:
-        """What the hits among clean rows mean, and the settings that change them; "" where no clean row was looked at."""
+        """Say what the hits among clean rows mean, and which settings change them; "" if no clean row was
+        compared.
+        """
         if self.false_positives is None:
             return ""
         text = f"False positives: {self.false_positives:,} of {counted(self.clean_rows, 'clean row')}"
@@ -151,7 +161,7 @@ class Certificate:
         )
 
     def unread_lines(self) -> list[str]:
-        """A line, as Markdown, for each benchmark file with records that hold no question."""
+        """Return a line of Markdown per benchmark file with records that hold no question."""
         return [
             f"Rows were not compared with {counted(count, 'record')} of {inline(name)}, which could not be read; the first is "
             f"{inline(_short(first))}."
@@ -159,7 +169,9 @@ class Certificate:
         ]
 
     def left_out(self) -> list[str]:
-        """Every text that many items or rows have in common, and that was therefore not compared: whole, and by how many."""
+        """Return every text that was left out because many items or rows have it in common, with how many
+        have it.
+        """
         texts = [f'"{text}" ({count:,} of {of:,} items of {name})' for name, text, count, of in self.shared]
         return texts + [f'"{text}" ({count:,} rows)' for text, count in self.shared_rows.items()]
 
@@ -188,24 +200,25 @@ def measure(
     seed: int = 0,
     share: float = SHARED,
 ) -> Certificate:
-    """A certificate without rows: the rules put to the test on the registered sets. Nothing is planted where none is.
+    """Return a certificate without rows: what the rules find on the registered sets.
 
-    `clean`: texts known to hold no item. `given`: leaks made elsewhere, such as Leak("paraphrased", item, text).
+    `clean`: texts known to hold no item. `given`: rewritings from elsewhere, such as Leak("paraphrased",
+    item, text). `a_kind`: how many items are planted per kind. Nothing is planted if no set is registered.
     """
     if not benchmarks.files:
         return Certificate((), tuple(rules), (), (*KINDS, *BY_GIVEN_PAIRS), 0, None, seed)
-    items, own = benchmarks.items(), own_problems(seed, -(-a_kind // 25))
-    rewritten = [*leaks(items, a_kind=a_kind, seed=seed, given=given), *(own.leaks if a_kind else ())]
+    items, own_set = benchmarks.items(), own_problems(seed, -(-a_kind // 25))
+    rewritten = [*leaks(items, a_kind=a_kind, seed=seed, given=given), *(own_set.leaks if a_kind else ())]
     counts = Counter(name.rsplit("#", 1)[0] for name in items.names)
-    everything = items + own.items if a_kind else items
+    everything = items + own_set.items if a_kind else items
     shared = benchmarks.shared(share)
     search = Search.of(everything, rules, tools, union(list(shared.values())))
-    # the project's own seeds are like its own problems, which are planted here and are in nobody's benchmark: they are
-    # clean of the registered items alone
+    # the project's own seeds resemble its own problems, which are planted here: they are clean only with respect to the
+    # registered items
     registered = Search.of(items, rules, tools, union(list(shared.values())))
-    innocent = [(list(clean), registered), (own.clean if a_kind else [], search)]
-    alarms = Counter(hit[0] for texts, among in innocent for hit in _hits(texts, among) if hit is not None)
-    clean_rows = sum(len(texts) for texts, _ in innocent)
+    clean_sets = [(list(clean), registered), (own_set.clean if a_kind else [], search)]
+    alarms = Counter(hit[0] for texts, among in clean_sets for hit in _hits(texts, among) if hit is not None)
+    clean_rows = sum(len(texts) for texts, _ in clean_sets)
     return Certificate(
         sets=tuple((name, digest, counts[name]) for name, _, digest in benchmarks.files),
         rules=tuple(rules),
@@ -228,7 +241,7 @@ def measure(
 
 
 def planted(items: Items, a_kind: int, seed: int = 0) -> int:
-    """How many leaks `measure` plants of these items, those of the project's own problems among them."""
+    """Return how many items `measure` plants, those of the project's own problems included."""
     if not a_kind:
         return 0
     return sum(1 for _ in leaks(items, a_kind=a_kind, seed=seed)) + len(
@@ -237,7 +250,7 @@ def planted(items: Items, a_kind: int, seed: int = 0) -> int:
 
 
 def _unread(benchmarks: Benchmarks) -> tuple[tuple[str, int, str], ...]:
-    """(set, records, place and reason of the first) of each file with records that hold no question."""
+    """Return (set, records, place and reason of the first) of each file with records that hold no question."""
     first: dict[str, str] = {}
     counts = Counter[str]()
     for record in benchmarks.unread():
@@ -247,22 +260,22 @@ def _unread(benchmarks: Benchmarks) -> tuple[tuple[str, int, str], ...]:
 
 
 def _recall(planted: Sequence[Leak], items: Items, search: Search) -> list[Recall]:
-    """What the rules find of the planted leaks, by kind."""
-    found = _hits([leak.text for leak in planted], search)
+    """Return what the rules find of the planted items, by kind."""
+    hits = _hits([leak.text for leak in planted], search)
     text_of = dict(zip(items.names, items.texts, strict=True))
     measured = []
     for kind in dict.fromkeys(leak.kind for leak in planted):
-        pairs = [(leak, hit) for leak, hit in zip(planted, found, strict=True) if leak.kind == kind]
-        hits = [(leak, hit) for leak, hit in pairs if hit is not None]
+        pairs = [(leak, hit) for leak, hit in zip(planted, hits, strict=True) if leak.kind == kind]
+        found_pairs = [(leak, hit) for leak, hit in pairs if hit is not None]
         # two sets can hold the same item: either name is right
-        named = sum(leak.item == hit[1] or text_of[leak.item] == text_of[hit[1]] for leak, hit in hits)
-        by_rule = dict(sorted(Counter(hit[0] for _, hit in hits).items()))
-        measured.append(Recall(kind, len(pairs), len(hits), named, by_rule))
+        named = sum(leak.item == hit[1] or text_of[leak.item] == text_of[hit[1]] for leak, hit in found_pairs)
+        by_rule = dict(sorted(Counter(hit[0] for _, hit in found_pairs).items()))
+        measured.append(Recall(kind, len(pairs), len(found_pairs), named, by_rule))
     return measured
 
 
 def _hits(texts: list[str], search: Search) -> list[tuple[str, str] | None]:
-    """(rule, item) of each text."""
-    found = search.hits(Items([""] * len(texts), texts, texts)) if texts else {}
-    hits = [found.get(row) for row in range(len(texts))]
+    """Return (rule, item) for each text, None without a hit."""
+    by_row = search.hits(Items([""] * len(texts), texts, texts)) if texts else {}
+    hits = [by_row.get(row) for row in range(len(texts))]
     return [None if hit is None else (hit[0], hit[1].item) for hit in hits]

@@ -1,4 +1,4 @@
-"""What a rule finds."""
+"""What a rule returns: hits of items in rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Hit:
 
 
 def nearest_few(row: I64, item: I64, score: F64, count: int) -> npt.NDArray[np.bool_]:
-    """Mask of the `count` pairs of the highest score of each row, ties to the first item."""
+    """Return the mask of the `count` pairs with the highest score per row, ties to the first item."""
     order = np.lexsort((item, -score, row))
     rows = row[order]
     rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
@@ -32,7 +32,7 @@ def nearest_few(row: I64, item: I64, score: F64, count: int) -> npt.NDArray[np.b
 
 
 def strongest(row: I64, item: I64, overlap: F64, names: Sequence[str]) -> list[Hit]:
-    """One hit a row: the largest overlap, ties to the first item."""
+    """Return one hit per row: the largest overlap, ties to the first item."""
     order = np.lexsort((item, -overlap, row))
     rows = row[order]
     first = np.ones(len(order), dtype=bool)

@@ -1,4 +1,4 @@
-"""A model decides whether two questions that lie near each other, and are no sure hit, are one problem."""
+"""A model judges whether two questions that are near each other, but no sure hit, are one problem."""
 
 from __future__ import annotations
 
@@ -31,45 +31,47 @@ Judge = Callable[[Sequence[tuple[str, str]]], list[bool | None]]
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What rules may need beside the items (their NEEDS)."""
+    """What rules may need in addition to the items (their NEEDS)."""
 
     encode: Encode | None = None
     judge: Judge | None = None
 
 
 class Critic:
-    """A judge that asks the critic with prompts/same_problem; calls go through its ledger, a pair once.
+    """A judge that asks the critic with prompts/same_problem; calls go through its ledger, once per pair.
 
-    `strict`: a limit of the run (its budget, answers still to come) is raised. Else a pair beyond it has no verdict,
-    unless the ledger knows it.
+    `strict`: a limit of the run (its budget, answers still to come) is raised. Otherwise a pair beyond it
+    has no judgement, unless the ledger has it.
     """
 
     def __init__(self, engine: Engine, *, strict: bool = True) -> None:
         self._engine, self._strict = engine, strict
-        self._bill = RoleCosts.of(engine.endpoint)
-        self._said: Counter[str] = Counter()
+        self._costs = RoleCosts.of(engine.endpoint)
+        self._counts: Counter[str] = Counter()
 
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
         distinct = list(dict.fromkeys(pairs))
-        found: dict[tuple[str, str], bool | None] = {}
-        asked = self._answers([self._request(*pair) for pair in distinct])
-        for pair, done in zip(distinct, asked, strict=True):
-            if done is not None:
-                self._bill.add(done)
-            found[pair] = None if done is None or done.error is not None else verdict(done.text or "")
-            self._said[{True: "same", False: "different", None: "unanswered"}[found[pair]]] += 1
-        return [found[pair] for pair in pairs]
+        judgements: dict[tuple[str, str], bool | None] = {}
+        completions = self._answers([self._request(*pair) for pair in distinct])
+        for pair, completion in zip(distinct, completions, strict=True):
+            if completion is not None:
+                self._costs.add(completion)
+            judgements[pair] = (
+                None if completion is None or completion.error is not None else verdict(completion.text or "")
+            )
+            self._counts[{True: "same", False: "different", None: "unanswered"}[judgements[pair]]] += 1
+        return [judgements[pair] for pair in pairs]
 
     def facts(self) -> dict[str, Any]:
-        """What the verdicts cost, and how many of each there were."""
-        return {**self._bill.facts(), "judged": dict(self._said)}
+        """Return what the judgements cost, and how many of each there were."""
+        return {**self._costs.facts(), "judged": dict(self._counts)}
 
     def _answers(self, requests: list[Request]) -> Iterator[Completion | None]:
         answered = 0
         try:
-            for done in self._engine.run(requests):
+            for completion in self._engine.run(requests):
                 answered += 1
-                yield done
+                yield completion
             return
         except LIMITS:
             if self._strict:
@@ -96,17 +98,20 @@ class Critic:
 def decided(
     pairs: Sequence[tuple[str, str]], sure: npt.NDArray[np.bool_], judge: Judge | None
 ) -> npt.NDArray[np.bool_]:
-    """Which of the near pairs are one problem: the sure ones, and of the others those that the judge, where there is
-    one, calls the same. A judge adds hits; it is not asked about a sure pair and takes none away."""
-    asked = np.flatnonzero(~sure)
-    if judge is None or not len(asked):
+    """Return which of the near pairs are one problem: the sure ones, and those that the judge calls the
+    same.
+
+    A judge only adds hits: it is not asked about sure pairs, and without one only sure pairs count.
+    """
+    unsure = np.flatnonzero(~sure)
+    if judge is None or not len(unsure):
         return sure
     same = sure.copy()
-    same[asked] = [verdict is True for verdict in judge([pairs[k] for k in asked.tolist()])]
+    same[unsure] = [verdict is True for verdict in judge([pairs[k] for k in unsure.tolist()])]
     return same
 
 
 def verdict(text: str) -> bool | None:
-    """The last SAME or DIFFERENT on a line of its own; None if the words are no answer."""
-    said = re.findall(r"(?mi)^\W*(same|different)\W*$", text)
-    return said[-1].lower() == "same" if said else None
+    """Return whether the last line that is SAME or DIFFERENT says SAME; None if there is no such line."""
+    words = re.findall(r"(?mi)^\W*(same|different)\W*$", text)
+    return words[-1].lower() == "same" if words else None

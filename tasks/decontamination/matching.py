@@ -1,4 +1,4 @@
-"""Looking for benchmark items in rows, rule by rule; every hit names rule, item and overlap.
+"""Searching rows for benchmark items, rule by rule; every hit names rule, item and overlap.
 
 A row is several texts (its question, its turns, its solutions), and each of them is compared.
 """
@@ -29,14 +29,16 @@ from tasks.text.shared import Shared, own_words, shared_text, union
 
 STAGE = "decontaminate"
 QUESTION = "question"
-_BLOCK = 1 << 15  # texts looked at together
+_BLOCK = 1 << 15  # texts compared together
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One text of a row. `field` names its place in the row ("question", "user turn 2", "solution"). Only a text
-    that `asks` something can be an item in other words; in the others (solutions, reasoning) an item is looked
-    for as a passage."""
+    """One text of a row. `field` names its place in the row ("question", "user turn 2", "solution").
+
+    Only a text that `asks` something can be an item in other words; in the others (solutions, reasoning) an
+    item is looked for as a passage.
+    """
 
     row: int
     field: str
@@ -67,13 +69,15 @@ class Finding:
 
 
 SHARED = 0.05  # share of a set's texts that must have text in common for it to count as shared
-LEFT = 3  # words of its own that an item keeps, where text is shared by rows alone
+LEFT = 3  # least words of its own that an item must keep when text shared by rows is left out
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Rules made ready for a set of items, with the tools that some of them need. `shared`: what is left out of
-    items and rows before they are compared; `whole`: the items as they are."""
+    """Rules prepared for a set of items, with the tools that some of them need.
+
+    `shared`: text left out of items and rows before they are compared; `whole`: the items as they are.
+    """
 
     rules: tuple[tuple[str, ModuleType, Any], ...]
     tools: Tools
@@ -84,32 +88,37 @@ class Search:
     def of(
         cls, items: Benchmarks | Items, rules: Sequence[str], tools: Tools, shared: Shared | None = None
     ) -> Search:
-        """What is made ready for registered benchmarks serves every shard of a run. `shared`: text to leave out;
-        None: what SHARED of a registered set's items have in common. UnknownName if a rule has no file in
-        tasks/decontamination/rules/."""
+        """Prepare the rules for items; what is prepared for registered benchmarks serves every shard of a
+        run.
+
+        `shared`: text to leave out; None: what at least SHARED of a registered set's items have in common.
+        Raises UnknownName if a rule has no file in tasks/decontamination/rules/.
+        """
         modules = [(name, module("tasks.decontamination.rules", name)) for name in rules]
         if isinstance(items, Items):
             left, whole = shared or Shared(), items
             cut = items.cut(left)
             return cls(tuple((name, rule, rule.prepare(cut)) for name, rule in modules), tools, whole, left)
         left = union(list(items.shared(SHARED).values())) if shared is None else shared
-        with _preparing:  # shards run in threads, and would all do the same work
+        with _preparing:  # shards run in threads, and would all prepare the same rules
             ready = tuple((name, rule, _prepared(name, items, left)) for name, rule in modules)
         return cls(ready, tools, items.items(), left)
 
     def hits(self, rows: Items) -> dict[int, tuple[str, Hit]]:
-        """Row number -> the first rule that finds something there, and what."""
+        """Return row number -> the first rule that finds an item in it, and the hit."""
         cut = rows.cut(self.shared)
-        found: dict[int, tuple[str, Hit]] = {}
+        by_row: dict[int, tuple[str, Hit]] = {}
         for name, rule, ready in self.rules:
             needed = (self.tools,) if hasattr(rule, "NEEDS") else ()
             for hit in rule.find(cut, ready, *needed):
-                found.setdefault(hit.row, (name, hit))
-        return found
+                by_row.setdefault(hit.row, (name, hit))
+        return by_row
 
     def findings(self, texts: Sequence[Text]) -> dict[int, Finding]:
-        """For each row (its `Text.row`) the first rule that finds an item in any of its texts; of several texts the
-        one that holds the largest share of an item, ties to the first text."""
+        """Return for each row (its `Text.row`) the first rule that finds an item in any of its texts.
+
+        Of several texts the one with the largest share of an item counts, ties to the first text.
+        """
         items = Items(
             [str(text.row) for text in texts],
             [text.text if text.asks else "" for text in texts],
@@ -125,8 +134,11 @@ class Search:
         return {row: finding for row, (_, finding) in best.items()}
 
     def without(self, shared: Shared) -> Search:
-        """With text left out that the rows have in common. A phrase stays if without it an item that has it would have next
-        to nothing of its own: rows that all hold one item are leaks, and no instruction."""
+        """Return a search that also leaves out text that the rows have in common.
+
+        A phrase stays if an item with it would have next to no words of its own without it: rows that all
+        hold one item are contaminated, and the phrase is no instruction.
+        """
         more = shared.without(self.shared.phrases)
         if not more:
             return self
@@ -165,14 +177,16 @@ def mark_contaminated(
     share: float = SHARED,
     shared: Counter[str] | None = None,
 ) -> pa.Table:
-    """The rows, with `rejected` "decontaminate: ngram13 gsm8k_test#17 overlap 0.62" on those that hold a benchmark item
-    (the first rule of `rules` that finds one), and `verdicts` decontaminated=clean on the rest.
+    """Return the rows with `rejected` set on those that hold a benchmark item, and decontaminated=clean on
+    the others.
 
-    `texts`: every text of the rows, in the order of `Text.row` (a row number of the table); None means the columns of
-    the table that hold text (`texts_of`). Text that at least `share` of a benchmark's items, or of these rows, have in
-    common (tasks.text.shared) is left out of the comparison; of the rows' it is counted into `shared`. Without any benchmark nothing was looked for and no verdict is
-    given. Rows that come in rejected are left alone. `encode` and `judge` are for rules that need them (paraphrase).
-    UnknownName if a rule has no file in tasks/decontamination/rules/.
+    The reason reads "decontaminate: ngram13 gsm8k_test#17 overlap 0.62" and names the first rule of `rules`
+    that finds an item. `texts`: every text of the rows, in the order of `Text.row` (a row number of the
+    table); None means the columns of the table that hold text (`texts_of`). Text that at least `share` of a
+    benchmark's items, or of these rows, have in common (tasks.text.shared) is left out of the comparison;
+    that of the rows is counted into `shared`. Without any benchmark no row is compared and no verdict is
+    given. Rows that come in rejected are left as they are. `encode` and `judge` are for rules that need
+    them (paraphrase). Raises UnknownName if a rule has no file in tasks/decontamination/rules/.
     """
     tick = tick or (lambda rows: None)
     if not benchmarks.files or not rules or not len(table):
@@ -184,39 +198,39 @@ def mark_contaminated(
     search = Search.of(benchmarks, rules, Tools(encode, judge), among_items)
     reasons: list[Reason | None] = [None] * len(table)
     live = pc.is_null(table.column("rejected")).to_numpy(zero_copy_only=False)
-    looked_at = 0
-    for some in _blocks(texts_of(table) if texts is None else texts, live):
-        common = shared_text((text.text for text in some if text.asks), share)
+    compared = 0
+    for block in _blocks(texts_of(table) if texts is None else texts, live):
+        common = shared_text((text.text for text in block if text.asks), share)
         fitting = search.without(common)
         if shared is not None and fitting is not search:
             shared.update(dict(common.examples))
-        for row, finding in fitting.findings(some).items():
+        for row, finding in fitting.findings(block).items():
             reasons[row] = finding.reason
-        rows = len({text.row for text in some})
-        looked_at += rows
+        rows = len({text.row for text in block})
+        compared += rows
         tick(rows)
-    tick(len(table) - looked_at)
-    found = np.array([why is not None for why in reasons], dtype=bool)
-    return with_verdict(reject(table, reasons), "decontaminated", "clean", live & ~found)
+    tick(len(table) - compared)
+    contaminated = np.array([why is not None for why in reasons], dtype=bool)
+    return with_verdict(reject(table, reasons), "decontaminated", "clean", live & ~contaminated)
 
 
 def texts_of(table: pa.Table) -> Iterator[Text]:
-    """Question and solution of each row of a table of storage.rows.SCHEMA."""
-    asked, solved = column(table, "question"), column(table, "solution")
-    for row, (question, solution) in enumerate(zip(asked, solved, strict=True)):
+    """Yield question and solution of each row of a table of storage.rows.SCHEMA."""
+    questions, solutions = column(table, "question"), column(table, "solution")
+    for row, (question, solution) in enumerate(zip(questions, solutions, strict=True)):
         yield Text(row, QUESTION, question or "")
         if solution:
             yield Text(row, "solution", solution, asks=False)
 
 
 def hits_of(table: pa.Table) -> dict[str, int]:
-    """Rejected rows by rule and benchmark: "ngram13 gsm8k_test"."""
+    """Count rejected rows by rule and benchmark: "ngram13 gsm8k_test"."""
     hits = [why.values for why in reasons_of(table) if why is not None and why.code == Code.CONTAMINATED]
     return dict(sorted(Counter(f"{hit['rule']} {hit['item'].rsplit('#', 1)[0]}" for hit in hits).items()))
 
 
 def _blocks(texts: Iterable[Text], live: npt.NDArray[np.bool_]) -> Iterator[list[Text]]:
-    """The texts of live rows in blocks; the texts of one row stay together."""
+    """Yield the texts of live rows in blocks; the texts of one row stay together."""
     block: list[Text] = []
     for text in texts:
         if not live[text.row]:

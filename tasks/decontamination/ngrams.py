@@ -1,11 +1,11 @@
 """Word n-grams shared with benchmark items, as the rules ngram13 and ngram8 use them.
 
 Texts are canonical, lower case and without punctuation, so a re-wrapped line, another spelling of LaTeX or
-a missing comma changes nothing; a Chinese character counts as a word. N-grams of numbers alone count
-like any other. An item shorter than n words is looked for as a whole.
+a missing comma changes nothing; a Chinese character counts as a word. N-grams of numbers alone count like
+any other. An item shorter than n words is looked for as a whole.
 
-An n-gram is a polynomial over its words' hashes mod 2^64, so one pass over a text gives those of every length; a table
-of bits, most of them 0, sends nearly all of them away before anything is searched.
+An n-gram is a polynomial over its words' hashes mod 2^64, so one pass over a text gives those of every
+length; a table of bits, most of them 0, excludes nearly all of them before anything is searched.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from tasks.decontamination.hit import Hit, strongest
 from tasks.dedup.normalise import folded_array
 from tasks.dedup.tokens import I64, U64, Ragged, spans, tokens
 
-SHORTEST = 5  # words; a shorter item is a phrase that anybody writes ("Find x."): the exact rule has it
+SHORTEST = 5  # words; a shorter item is a common phrase ("Find x."), which only the exact rule looks for
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd
-_BLOCK = 1 << 16  # words worked on together: the temporaries stay in cache
+_BLOCK = 1 << 16  # words processed together: the temporaries stay in cache
 _SPARSE = 16  # places of the table for each n-gram in it
 
 
@@ -32,23 +32,25 @@ class Table:
 
     keys: U64
     owner: I64
-    there: npt.NDArray[np.bool_]
+    present: npt.NDArray[np.bool_]
     shift: np.uint64
 
     @classmethod
     def of(cls, keys: U64, owner: I64) -> Table:
         bits = max(10, int(len(keys) * _SPARSE - 1).bit_length())
         shift = np.uint64(64 - bits)
-        there = np.zeros(1 << bits, dtype=bool)
-        there[keys >> shift] = True
+        present = np.zeros(1 << bits, dtype=bool)
+        present[keys >> shift] = True
         order = np.argsort(keys, kind="stable")
-        return cls(keys[order], owner[order], there, shift)
+        return cls(keys[order], owner[order], present, shift)
 
 
 @dataclass(frozen=True, slots=True)
 class Grams:
-    """n-grams of items: a table for each length in use (n, or the item's own where it is shorter); `sizes` is how
-    many different n-grams an item has."""
+    """n-grams of items: a table per length in use (n, or the item's own if it is shorter).
+
+    `sizes`: how many different n-grams an item has.
+    """
 
     names: list[str]
     sizes: I64
@@ -64,19 +66,24 @@ def prepare(texts: list[str], names: list[str], n: int) -> Grams:
 
 
 def find(texts: list[str], grams: Grams, least: float) -> list[Hit]:
-    """For each text the item of which it holds the largest share of n-grams, if that is at least `least`."""
+    """Return for each text the item of which it holds the largest share of n-grams, if that is at least
+    `least`.
+    """
     return lookup(words(texts), grams, least)
 
 
-def index(found: Ragged, names: list[str], n: int, shortest: int, owner: I64 | None = None) -> Grams:
-    """The n-grams of items that have at least `shortest` words. `owner`: the item (place in `names`) of each row of
-    `found`, where an item is several of them; None: row k is item k."""
-    used = np.where(found.lengths >= shortest, np.minimum(found.lengths, n), 0)
+def index(item_words: Ragged, names: list[str], n: int, shortest: int, owner: I64 | None = None) -> Grams:
+    """Return the n-grams of items that have at least `shortest` words.
+
+    `owner`: the item (place in `names`) of each row of `item_words`, if an item is several rows; None: row
+    k is item k.
+    """
+    used = np.where(item_words.lengths >= shortest, np.minimum(item_words.lengths, n), 0)
     sizes = np.zeros(len(names), dtype=np.int64)
     parts: dict[int, list[tuple[U64, I64]]] = {int(length): [] for length in np.unique(used[used > 0])}
-    for length, keys, row in _grams(found, list(parts)):
-        own = used[row] == length
-        parts[length].append((keys[own], row[own]))
+    for length, keys, row in _grams(item_words, list(parts)):
+        is_length = used[row] == length
+        parts[length].append((keys[is_length], row[is_length]))
     by_length = {}
     for length, pieces in parts.items():
         keys, row = (np.concatenate(column) for column in zip(*pieces, strict=True))
@@ -87,12 +94,12 @@ def index(found: Ragged, names: list[str], n: int, shortest: int, owner: I64 | N
     return Grams(names, sizes, by_length)
 
 
-def lookup(found: Ragged, grams: Grams, least: float) -> list[Hit]:
-    """As `find`, on words."""
-    if not grams.by_length:  # every item is shorter than what this rule looks for
+def lookup(text_words: Ragged, grams: Grams, least: float) -> list[Hit]:
+    """Find items as `find` does, in texts that are cut into words already."""
+    if not grams.by_length:  # every item is too short for this rule
         return []
     rows, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for length, keys, row in _grams(found, sorted(grams.by_length), grams.by_length):
+    for length, keys, row in _grams(text_words, sorted(grams.by_length), grams.by_length):
         table = grams.by_length[length]
         low = np.searchsorted(table.keys, keys, side="left")
         counts = np.searchsorted(table.keys, keys, side="right") - low
@@ -107,19 +114,22 @@ def lookup(found: Ragged, grams: Grams, least: float) -> list[Hit]:
 
 
 def _grams(
-    found: Ragged, lengths: list[int], tables: dict[int, Table] | None = None
+    text_words: Ragged, lengths: list[int], tables: dict[int, Table] | None = None
 ) -> Iterator[tuple[int, U64, I64]]:
-    """(length, keys, rows) of the n-grams of these lengths, each once a row; given tables, only those that may be in them."""
+    """Yield (length, keys, rows) of the n-grams of these lengths, each once per row.
+
+    Given tables, only those that may be in them are included.
+    """
     if not lengths:
         return
     longest = max(lengths)
     kept: dict[int, list[tuple[U64, I64]]] = {length: [] for length in lengths}
-    row_of = found.row_of_value
-    room = np.repeat(found.offsets[1:], found.lengths) - np.arange(
-        len(found.values)
+    row_of = text_words.row_of_value
+    room = np.repeat(text_words.offsets[1:], text_words.lengths) - np.arange(
+        len(text_words.values)
     )  # words to the row's end
-    for begin in range(0, len(found.values), _BLOCK):
-        part = found.values[begin : begin + _BLOCK + longest - 1]
+    for begin in range(0, len(text_words.values), _BLOCK):
+        part = text_words.values[begin : begin + _BLOCK + longest - 1]
         left, rows = room[begin : begin + _BLOCK], row_of[begin : begin + _BLOCK]
         count = len(left)
         padded = np.concatenate([part, np.zeros(count + longest - 1 - len(part), np.uint64)])
@@ -131,7 +141,7 @@ def _grams(
             if length in kept:
                 inside = left >= length
                 if tables is not None:
-                    inside &= tables[length].there[keys >> tables[length].shift]
+                    inside &= tables[length].present[keys >> tables[length].shift]
                 kept[length].append((keys[inside], rows[inside]))
     for length, pieces in kept.items():
         if pieces:
@@ -139,7 +149,7 @@ def _grams(
 
 
 def _distinct(keys: U64, rows: I64) -> tuple[U64, I64]:
-    """Each key once a row."""
+    """Return each key once per row."""
     order = np.lexsort((keys, rows))
     keys, rows = keys[order], rows[order]
     fresh = np.ones(len(keys), dtype=bool)

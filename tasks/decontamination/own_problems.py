@@ -1,8 +1,8 @@
 """The project's own procedural problems as benchmark items whose paraphrases and translations are known.
 
-A family of tasks/problems/ writes one problem in several wordings and in two languages, so what a person or a model
-would have to make for a real benchmark is there for these. Half of the families are items; the
-other half, which no item is like, are clean rows.
+A family of tasks/problems/ writes one problem in several wordings and in two languages, which a person or a
+model would have to do for a real benchmark. Half of the families are items; the others, which resemble no
+item, are clean rows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ class OwnProblems:
 
 
 def own_problems(seed: int, each: int) -> OwnProblems:
-    """`each` problems a family; an item is in English or in Chinese, its translation in the other."""
+    """Draw `each` problems per family; an item is in English or in Chinese, its translation in the other
+    language.
+    """
     items, leaks, clean = Items([], [], []), list[Leak](), list[str]()
     for place, (name, family) in enumerate(
         sorted(families().items(), key=lambda entry: seed_of(seed, "own", entry[0]))

@@ -1,8 +1,8 @@
-"""Planted leaks: benchmark items rewritten as they turn up in real data, to measure what the rules find.
+"""Planted items: benchmark items rewritten as they turn up in real data, to measure what the rules find.
 
-Every rewriting is a plain function of (item text, a seeded generator) that gives None where it does not apply
-(no name to change, no number). Paraphrases and translations cannot be made by rule: they are measured where
-pairs are given, and reported as not measured where none are.
+Every rewriting is a function of (item text, a seeded generator) that returns None if it does not apply (no
+name to change, no number). Paraphrases and translations cannot be made by rule: they are measured if pairs
+are given, and reported as not measured otherwise.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Rewriting = Callable[[str, random.Random], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """`text` is item `item` in disguise."""
+    """`text` is a rewriting of item `item`."""
 
     kind: str
     item: str
@@ -30,8 +30,11 @@ class Leak:
 
 
 def leaks(items: Items, *, a_kind: int, seed: int = 0, given: Iterable[Leak] = ()) -> Iterator[Leak]:
-    """Up to `a_kind` leaks of each kind of KINDS, of items drawn by hashing, then those of `given` (paraphrases,
-    translations, whatever people have; their kinds are their own)."""
+    """Yield up to `a_kind` rewritings of each kind of KINDS, of items drawn by hashing, then those of
+    `given`.
+
+    `given` are paraphrases, translations or others; their kinds are their own.
+    """
     order = sorted(range(len(items)), key=lambda k: seed_of(seed, "planted", items.names[k]))
     for kind, rewrite in KINDS.items():
         planted = 0
@@ -54,14 +57,14 @@ def verbatim(text: str, rng: random.Random) -> str | None:
 
 
 def rewrapped(text: str, rng: random.Random) -> str | None:
-    """Lines broken anew, spaces doubled, LaTeX delimiters and typography of another editor."""
+    """Break lines anew, double spaces, and use LaTeX delimiters and typography of another editor."""
     if chinese(text):
         broken = "\n".join(text[k : k + 15] for k in range(0, len(text), 15))
         return broken.replace("，", ", ").replace("。", ". ").replace("？", "?")
     lines = textwrap.wrap(text, rng.randint(20, 45), break_long_words=False, break_on_hyphens=False)
-    found = "\n".join(line.replace(", ", " , ") for line in lines).replace("'", "’")
-    found = found.replace("\\frac", "\\dfrac").replace("- ", "−  ")
-    return found if found != text else None
+    wrapped = "\n".join(line.replace(", ", " , ") for line in lines).replace("'", "’")
+    wrapped = wrapped.replace("\\frac", "\\dfrac").replace("- ", "−  ")
+    return wrapped if wrapped != text else None
 
 
 def embedded(text: str, rng: random.Random) -> str | None:
@@ -71,56 +74,58 @@ def embedded(text: str, rng: random.Random) -> str | None:
 
 
 def renamed(text: str, rng: random.Random) -> str | None:
-    """Every person of the item gets another name."""
+    """Give every person of the item another name."""
     if chinese(text):
         names = sorted(set(re.findall(r"小[明红华刚丽强军芳东林]", text)))
         others = (
             rng.sample([f"小{c}" for c in "伟娜杰敏静磊洋艳勇霞"], len(names)) if len(names) <= 10 else []
         )
     else:
-        # a name: a capitalised word that stands within a sentence too, as no sentence opener does
+        # a name is a capitalised word that occurs within a sentence too, unlike words that only open sentences
         names = sorted(set(re.findall(r"(?<=[a-z,] )[A-Z][a-z]{2,}\b", text)) - _NO_NAMES)
         others = rng.sample(_NAMES, len(names)) if len(names) <= len(_NAMES) else []
     if not names or not others:
         return None
     change = dict(zip(names, others, strict=True))
-    return re.sub("|".join(map(re.escape, names)), lambda found: change[found.group()], text)
+    return re.sub("|".join(map(re.escape, names)), lambda match: change[match.group()], text)
 
 
 def other_numbers(text: str, rng: random.Random) -> str | None:
-    """Every number of two digits and more, and every other one too, by one of as many digits."""
+    """Replace every number by another one with as many digits."""
 
-    def other(found: re.Match[str]) -> str:
-        digits = found.group()
+    def other(match: re.Match[str]) -> str:
+        digits = match.group()
         while (
-            made := str(rng.randint(1, 9)) + "".join(str(rng.randint(0, 9)) for _ in digits[1:])
+            drawn := str(rng.randint(1, 9)) + "".join(str(rng.randint(0, 9)) for _ in digits[1:])
         ) == digits:
             pass
-        return made
+        return drawn
 
-    found = re.sub(r"(?<![\w.\\{^_])\d+(?![\w}])", other, text)
-    return found if found != text else None
+    changed = re.sub(r"(?<![\w.\\{^_])\d+(?![\w}])", other, text)
+    return changed if changed != text else None
 
 
 def multiple_choice(text: str, rng: random.Random) -> str | None:
     options = rng.sample(range(2, 200), 4)
     style = rng.choice(["({})", "{}.", "{})"])
-    listed = [f"{style.format(letter)} {value}" for letter, value in zip("ABCD", options, strict=True)]
-    return f"{text}{rng.choice([chr(10), '  '])}{rng.choice([chr(10), ' ']).join(listed)}"
+    choices = [f"{style.format(letter)} {value}" for letter, value in zip("ABCD", options, strict=True)]
+    return f"{text}{rng.choice([chr(10), '  '])}{rng.choice([chr(10), ' ']).join(choices)}"
 
 
 def reworded(text: str, rng: random.Random) -> str | None:
-    """Other words of the same meaning for the commonest: what a careless paraphrase does."""
+    """Replace common words by others of the same meaning, as a careless paraphrase does."""
     table = _WORDS_ZH if chinese(text) else _WORDS
-    found = text
+    changed = text
     for old, new in table.items():
-        found = found.replace(old, new) if chinese(text) else re.sub(rf"\b{old}\b", new, found)
-    return found if found != text else None
+        changed = changed.replace(old, new) if chinese(text) else re.sub(rf"\b{old}\b", new, changed)
+    return changed if changed != text else None
 
 
 def homoglyphs(text: str, rng: random.Random) -> str | None:
-    """A third of the letters that have a twin in another alphabet replaced by it, and a few invisible characters."""
-    found = "".join(
+    """Replace a third of the letters that have a twin in another alphabet, and add a few invisible
+    characters.
+    """
+    changed = "".join(
         _TWINS[c]
         if c in _TWINS and rng.random() < 0.33
         else c + "\u200b"
@@ -128,11 +133,13 @@ def homoglyphs(text: str, rng: random.Random) -> str | None:
         else c
         for c in text
     )
-    return found if found != text else None
+    return changed if changed != text else None
 
 
 def entities(text: str, rng: random.Random) -> str | None:
-    """As a web page has it: entities for signs, non-breaking spaces and digits, paragraphs and bold words."""
+    """Write the text as a web page does: entities for signs and digits, non-breaking spaces, paragraphs,
+    bold words.
+    """
     marked = (
         text.replace("&", "&amp;")
         .replace("<", "&lt;")
@@ -150,26 +157,26 @@ def entities(text: str, rng: random.Random) -> str | None:
 
 
 def traditional(text: str, rng: random.Random) -> str | None:
-    """A Chinese item in traditional characters."""
-    found = as_traditional(text) if chinese(text) else text
-    return found if found != text else None
+    """Write a Chinese item in traditional characters."""
+    changed = as_traditional(text) if chinese(text) else text
+    return changed if changed != text else None
 
 
 def retold(text: str, rng: random.Random) -> str | None:
-    """Other names, and other things that are counted, the same numbers."""
-    found = renamed(text, rng) or text
+    """Use other names and other counted things with the same numbers."""
+    changed = renamed(text, rng) or text
     table = _THINGS_ZH if chinese(text) else _THINGS
-    change = {old: new for old, new in table.items() if old in found}
+    change = {old: new for old, new in table.items() if old in changed}
     if not change:
         return None
     pattern = "|".join(map(re.escape, sorted(change, key=len, reverse=True)))
     pattern = pattern if chinese(text) else rf"\b(?:{pattern})\b"
-    found = re.sub(pattern, lambda match: change[match.group()], found)
-    return found if found != text else None
+    changed = re.sub(pattern, lambda match: change[match.group()], changed)
+    return changed if changed != text else None
 
 
 def tabled(text: str, rng: random.Random) -> str | None:
-    """Every sentence in a numbered row of a table."""
+    """Put every sentence into a numbered row of a table."""
     parts = [part.strip() for part in re.split(r"(?<=[.?!])\s+|(?<=[。？！；])", text) if part.strip()]
     if len(parts) < 2:
         return None

@@ -1,9 +1,11 @@
-"""Equations in one form: what a text states as `left = right`, whatever its order, form and unknowns' names.
+"""Equations in one form: what a text states as `left = right`, whatever its order, form and unknowns'
+names.
 
-`x^2 - 5x + 6 = 0` and `2y^2 + 12 = 10y` are one equation: the same polynomial up to scale. Where little
-would be left of it (`2x + 3 = 7` is then x - 2), its two sides stand for it, each expanded. Texts are hostile, so nothing is evaluated: a small
-grammar is read into sympy's sparse polynomials over the rationals, within limits on size and degree;
-what is outside of it (functions, inequalities, more than four unknowns) is no equation here.
+`x^2 - 5x + 6 = 0` and `2y^2 + 12 = 10y` are one equation: the same polynomial up to scale. If little would
+be left of it (`2x + 3 = 7` is then x - 2), its two sides represent it, each expanded. Texts may be hostile,
+so nothing is evaluated: a small grammar is read into sympy's sparse polynomials over the rationals, within
+limits on size and degree; what is outside of it (functions, inequalities, more than four unknowns) is no
+equation here.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ class _Unreadable(ValueError):
 
 
 def equations(folded: str) -> frozenset[Equation]:
-    """The equations in a text whose LaTeX is folded (tasks.dedup.normalise.folded_array)."""
-    found = set()
+    """Return the equations in a text whose LaTeX is folded (tasks.dedup.normalise.folded_array)."""
+    stated = set()
     for place in [k for k, c in enumerate(folded) if c == "="]:
         if folded[place - 1 : place] in ("<", ">", "!", "=") or folded[place + 1 : place + 2] == "=":
             continue
@@ -44,24 +46,26 @@ def equations(folded: str) -> frozenset[Equation]:
         if before and after:
             equation = _canonical(_trim(before), _trim(after.group()))
             if equation is not None:
-                found.add(equation)
-    return frozenset(found)
+                stated.add(equation)
+    return frozenset(stated)
 
 
 def specific(equation: Equation) -> int:
-    """How many of its coefficients are other than 1 and -1: `x + y = 10` has one, `2x + 3 = 7` three. A value
-    that is given, `x = 5`, says nothing of its own: 0."""
+    """Return how many of the equation's coefficients are other than 1 and -1.
+
+    `x + y = 10` has one, `2x + 3 = 7` three. A given value, `x = 5`, says nothing of its own: 0.
+    """
     if len(equation) == 2 and all(len(side) <= 1 for side in equation):
         return 0
     return sum(coefficient not in ("1", "-1") for side in equation for _, coefficient in side)
 
 
 def _ending_here(text: str, place: int) -> str | None:
-    """The longest run of the grammar's signs that ends before `place`."""
+    """Return the longest run of the grammar's signs that ends before `place`."""
     start = max(0, place - 160)
-    for found in _SPAN.finditer(text, start, place):
-        if found.end() == place:
-            return found.group()
+    for match in _SPAN.finditer(text, start, place):
+        if match.end() == place:
+            return match.group()
     return None
 
 
@@ -85,14 +89,16 @@ def _canonical(left: str, right: str) -> Equation | None:
 
 
 def _named(sides: list[PolyElement], unknowns: int, *, scaled: bool) -> Equation:
-    """Up to the unknowns' names (the least of all renamings), the order of the sides, and up to scale."""
+    """Normalise sides by the unknowns' names (the least of all renamings), their order, and the scale if
+    `scaled`.
+    """
     best: Equation | None = None
     for order in itertools.permutations(range(unknowns)):
         named = []
         for side in sides:
-            terms = sorted((tuple(exponents[k] for k in order), c) for exponents, c in side.terms())
-            scale = terms[-1][1] if scaled and terms else 1
-            named.append(tuple((exponents, str(c / scale)) for exponents, c in terms))
+            side_terms = sorted((tuple(exponents[k] for k in order), c) for exponents, c in side.terms())
+            scale = side_terms[-1][1] if scaled and side_terms else 1
+            named.append(tuple((exponents, str(c / scale)) for exponents, c in side_terms))
         candidate = tuple(sorted(named))
         best = candidate if best is None or candidate < best else best
     if best is None:
@@ -110,10 +116,10 @@ class _Reader:
         self._at, self._depth, self._space = 0, 0, space
 
     def read(self) -> Fraction:
-        found = self._sum()
+        value = self._sum()
         if self._at != len(self._tokens):
             raise _Unreadable
-        return found
+        return value
 
     def _peek(self) -> str:
         return self._tokens[self._at] if self._at < len(self._tokens) else ""
@@ -177,9 +183,9 @@ class _Reader:
         token = self._take()
         one = self._space.one
         if token in ("(", "{"):
-            found = self._sum()
+            value = self._sum()
             self._take(")" if token == "(" else "}")
-            return found
+            return value
         if token == r"\frac":
             (a, b), (c, d) = self._braced(), self._braced()
             if not c:
@@ -196,12 +202,12 @@ class _Reader:
 
     def _braced(self) -> Fraction:
         self._take("{")
-        found = self._sum()
+        value = self._sum()
         self._take("}")
-        return found
+        return value
 
     @staticmethod
-    def _check(found: Fraction) -> None:
-        for part in found:
+    def _check(value: Fraction) -> None:
+        for part in value:
             if len(part) > 200 or any(sum(exponents) > MAX_DEGREE for exponents in part.monoms()):
                 raise _Unreadable

@@ -1,9 +1,10 @@
-"""The numbers of a word problem in their order, and the things that it counts: what a translator leaves as it is.
+"""The numbers of a word problem in their order, and the things that it counts: what a translation leaves as
+it is.
 
-Numbers are digits and number words of English and Chinese, as values: "twenty-five", "25" and "二十五" are one. The
-number 1 is left out (an article and a figure of speech in both languages). Things are a small glossary of what
-word problems are about (hours, dollars, students, percent), each with its English and Chinese words; other languages
-are known by their digits alone.
+Numbers are digits and number words of English and Chinese, as values: "twenty-five", "25" and "二十五" are
+one. The number 1 is left out (an article and a figure of speech in both languages). Things are a small
+glossary of what word problems are about (hours, dollars, students, percent), each with its English and
+Chinese words; texts in other languages are compared by their digits alone.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ _GLOSSARY: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Quantities:
-    """`numbers`: values in order of their place in the text; `things`: entries of the glossary that it speaks of."""
+    """`numbers`: values in the order of their place in the text; `things`: entries of the glossary that it
+    mentions.
+    """
 
     numbers: tuple[str, ...]
     things: frozenset[int]
@@ -88,26 +91,26 @@ class Quantities:
 ALIKE = 0.4  # Jaccard similarity of the multisets of numbers from which two texts are compared
 
 
-def multiset(found: Sequence[Quantities]) -> Ragged:
-    """The numbers of each text as a set of (number, how many times before)."""
+def multiset(texts: Sequence[Quantities]) -> Ragged:
+    """Return the numbers of each text as a set of (number, how many times it came before)."""
     joined = [
-        " ".join("n" + number.replace(".", "p").replace("/", "q") for number in one.numbers) for one in found
+        " ".join("n" + number.replace(".", "p").replace("/", "q") for number in one.numbers) for one in texts
     ]
     return multisets(tokens(as_array(joined), None))
 
 
 def near(own: Ragged, other: Ragged) -> Pairs:
-    """The pairs of texts that have numbers in common, enough to be looked at."""
+    """Return the pairs of texts that have enough numbers in common to be compared."""
     return join(own, other, threshold=ALIKE)
 
 
 def quantities(texts: Sequence[str]) -> list[Quantities]:
-    """Of each text."""
+    """Return the quantities of each text."""
     return [_quantities(text) for text in folded_array(list(texts)).to_pylist()]
 
 
 def bits(number: str) -> float:
-    """How much it says that two problems have a number in common: round and small ones say little."""
+    """Return how much it says that two problems have a number in common: round and small ones say little."""
     digits = number.replace(".", "").replace("/", "")
     significant = digits.rstrip("0") or "0"
     if "/" in number:
@@ -185,7 +188,7 @@ def _numeral(word: str) -> int:
     return total + section + digit
 
 
-# bits by which a thing is rare, where it is less than 5: -log2 of the share of GSM8K's training questions that speak of it
+# bits by which a thing is rare, where it is less than 5: -log2 of the share of GSM8K's training questions that mention it
 _COMMON = {
     "hours?": 3,
     "minutes?": 4,
@@ -218,7 +221,7 @@ _COMMON = {
 
 
 def rarity(thing: int) -> float:
-    """Bits that it says that two texts speak of a thing (an entry of the glossary)."""
+    """Return how many bits it says that two texts mention a thing (an entry of the glossary)."""
     return float(_COMMON.get(_GLOSSARY[thing][0], 5))
 
 
@@ -241,7 +244,7 @@ def _chinese_things() -> dict[str, tuple[int, ...]]:
 
 
 def common(a: Sequence[str], b: Sequence[str]) -> float:
-    """The bits of the longest sequence of numbers that stands in both texts in this order."""
+    """Return the bits of the longest sequence of numbers that is in both texts in this order."""
     before = [0.0] * (len(b) + 1)
     for number in a:
         row = [0.0]
@@ -254,6 +257,6 @@ def common(a: Sequence[str], b: Sequence[str]) -> float:
 
 
 def share(a: Sequence[str], b: Sequence[str]) -> float:
-    """Bits of the numbers that both have in order, as a share of all of theirs (0..1)."""
+    """Return the bits of the numbers that both have in order, as a share of all of theirs (0..1)."""
     total = sum(map(bits, a)) + sum(map(bits, b))
     return 2 * common(a, b) / total if total else 0.0

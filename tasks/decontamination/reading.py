@@ -1,8 +1,8 @@
-"""Files of rows as the texts to be compared: every text of a row, whatever its column is called.
+"""Files of rows as texts to compare: every text of a row, whatever its column is called.
 
-Training data leaks where nobody looks: in the second turn of a chat, in a system prompt, in the rejected side of a pair, in
-a reasoning column, in the `text` of a pre-training row. So the columns decide only what a text is compared as, never
-whether it is. A row that holds no text, or cannot be read, is counted and named.
+Training data leaks in unexpected places: in the second turn of a chat, in a system prompt, in the rejected
+side of a pair, in a reasoning column, in the `text` of a pre-training row. So columns decide only what a
+text is compared as, never whether it is. A row that holds no text, or cannot be read, is counted and named.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ ROWS = 8192  # compared at a time
 _BEGINNING = 500  # records that tell what a file's questions share
 _DEEPEST = 40  # values within values
 _MOST = 5_000  # texts of a row
-_ASKED = 4_000  # characters; what is longer is a passage, no question in other words
-# never a text of the problem: names, places and kinds, as long as they are short
+_ASKED = 4_000  # characters; a longer text is a passage, not a question in other words
+# columns that are no text of the problem (names, places, kinds) if their value is short
 _ABOUT = frozenset(
     ("id", "uuid", "row_id", "_id", "index", "idx", "problem_id", "url", "source", "dataset", "data_source", "license", "licence", "language",
      "lang", "domain", "subdomain", "subject", "model", "split", "level", "role", "from", "type", "style", "created", "date", "timestamp", "verdicts")
@@ -53,8 +53,9 @@ _ANSWERED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some rows of a file. `texts` belong to the rows of `table` by number; `unread` has a line for each record that is
-    no row of the table."""
+    """Some rows of a file. `texts` refer to the rows of `table` by number; `unread` has a line per record
+    that is no row.
+    """
 
     table: pa.Table
     texts: tuple[Text, ...]
@@ -62,42 +63,48 @@ class Part:
 
 
 def parts(path: Path, rows: int = ROWS) -> Iterator[Part]:
-    """The rows of a file of any kind that tasks.ingestion.records reads, at most `rows` at a time. IngestError as of it."""
+    """Yield the rows of a file of any kind that tasks.ingestion.records reads, at most `rows` at a time.
+
+    Raises IngestError as `records` does.
+    """
     beginning = islice(records(path), _BEGINNING)
     common = habits([record.fields for record in beginning if record.fields is not None])
     stream = records(path)
     while chunk := list(islice(stream, rows)):
-        made: list[Row] = []
+        rows_read: list[Row] = []
         texts: list[Text] = []
         unread: list[str] = []
         for record in chunk:
             try:
-                mine = texts_of_record(record, common)
+                record_texts = texts_of_record(record, common)
             except Unfit as error:
                 unread.append(f"{path}, {record.place}: {error}")
                 continue
-            texts += [Text(len(made), *text) for text in mine]
-            shown = next((text for field, text, _ in mine if field == QUESTION), mine[0][1])
+            texts += [Text(len(rows_read), *text) for text in record_texts]
+            shown = next((text for field, text, _ in record_texts if field == QUESTION), record_texts[0][1])
             name = content_id(path.name, record.place)
-            made.append(Row(shown, "en", id=name, problem_id=name, source=path.name))
-        yield Part(to_table(made), tuple(texts), tuple(unread))
+            rows_read.append(Row(shown, "en", id=name, problem_id=name, source=path.name))
+        yield Part(to_table(rows_read), tuple(texts), tuple(unread))
 
 
 def texts_of_record(record: Record, common: Habits) -> list[tuple[str, str, bool]]:
-    """(field, text, whether it asks something) of every text of a record, each text once. Unfit where it has none."""
+    """Return (field, text, whether it asks something) of every text of a record, each text once.
+
+    Raises Unfit if there is none.
+    """
     if record.fields is None:
         raise Unfit(record.error or "unreadable")
-    found: dict[str, tuple[str, bool]] = {}
+    by_text: dict[str, tuple[str, bool]] = {}
     try:
         fields = read(record.fields, common)
     except Unfit:
         pass  # no question of the usual kind: its texts are compared all the same
     else:
-        found[fields.question] = (QUESTION, True)
-        found.setdefault(fields.asked, (QUESTION, True))
+        by_text[fields.question] = (QUESTION, True)
+        by_text.setdefault(fields.asked, (QUESTION, True))
     for field, text, asks in _leaves(record.fields, common):
-        found.setdefault(text, (field, asks))
-    texts = [(field, text, asks) for text, (field, asks) in found.items() if _is_text(text)]
+        by_text.setdefault(text, (field, asks))
+    texts = [(field, text, asks) for text, (field, asks) in by_text.items() if _is_text(text)]
     if not texts:
         raise Unfit("no text to compare")
     return texts
@@ -108,7 +115,7 @@ def _is_text(text: str) -> bool:
 
 
 def _leaves(fields: Mapping[str, Any], common: Habits) -> Iterator[tuple[str, str, bool]]:
-    """Every text in a record, with its column; turns of chats by their speaker, values in a text as values."""
+    """Yield every text in a record with its column; chats by their turns, and JSON in a text by its values."""
     waiting: list[tuple[str, Any, int]] = [
         (plain(name), value, 0) for name, value in reversed(list(fields.items()))
     ]
@@ -134,10 +141,10 @@ def _leaves(fields: Mapping[str, Any], common: Habits) -> Iterator[tuple[str, st
             if name in _ABOUT and len(value) <= _SHORT:
                 continue
             try:
-                said = chats.transcript(value)
+                chat = chats.transcript(value)
             except chats.Odd:
-                said = None  # a mark of a template inside some other text: the text itself is compared below
-            yield from _spoken(said or (), common)
+                chat = None  # a template's mark inside another text: the text itself is compared below
+            yield from _spoken(chat or (), common)
             asks = name not in _ANSWERED and len(value) <= _ASKED
             yield (QUESTION if name in QUESTIONS else name or "text", value.strip(), asks)
             bare = without_instruction(value, common.instructions) if asks else value.strip()
@@ -146,7 +153,9 @@ def _leaves(fields: Mapping[str, Any], common: Habits) -> Iterator[tuple[str, st
 
 
 def _turns(value: list[Any] | tuple[Any, ...]) -> list[chats.Turn] | None:
-    """The turns of a chat; None where the list is none, or is one of a shape that is read part by part instead."""
+    """Return the turns of a chat, or None if the list is none or has a shape that is read part by part
+    instead.
+    """
     if not value or not all(isinstance(one, Mapping) for one in value):
         return None
     try:

@@ -1,1 +1,3 @@
-"""De-duplication: exact, Jaccard, MinHash, LCS and by meaning, within a night and against all history."""
+"""Deduplication: exact, by Jaccard, MinHash and LCS, and by meaning, within a run and against all of the
+history.
+"""

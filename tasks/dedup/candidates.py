@@ -1,9 +1,10 @@
-"""Candidates for Jaccard whatever the length: short sets by the exact prefix filter, long ones by MinHash.
+"""Candidates for Jaccard: short sets by the exact prefix filter, long ones by MinHash.
 
-A prefix index holds a third of a set's elements, an LSH index a fixed number of bands: for a short question the
-first is smaller and misses nothing, for a text of thousands of words the second is. A pair is looked for by the prefix
-filter if both of its sets are short. If one of them is long, the other has at least threshold times as many elements,
-so sets from there on are in the LSH index too: only pairs with a long set depend on the S-curve.
+A prefix index holds a third of a set's elements, an LSH index a fixed number of bands: for a short question
+the first is smaller and misses nothing, for a text of thousands of words the second is smaller. A pair is
+searched for by the prefix filter if both of its sets are short. If one of them is long, the other has at
+least threshold times as many elements, so sets from that size on are in the LSH index too: only pairs with
+a long set depend on the S-curve.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class NearIndex:
         return cls(PrefixIndex.from_arrays(prefix), LshIndex.from_arrays(bands))
 
     def search(self, sets: Ragged, settings: DedupSettings) -> Iterator[tuple[I64, I64]]:
-        """Blocks of (row of sets, row indexed) that may have the similarity; a pair can come more than once."""
+        """Yield blocks of (row of sets, row indexed) that may have the similarity; a pair can come more
+        than once.
+        """
         yield from self.prefix.search(_only(sets, ~_long(sets, settings)))
         rows = np.flatnonzero(_near_long(sets, settings))
         for left, right in self.bands.search(_keys(sets.take(rows), settings)):
@@ -57,31 +60,31 @@ class NearIndex:
 
 
 def pairs_within(sets: Ragged, settings: DedupSettings) -> Pairs:
-    """Every pair of the sets (left < right) with the similarity, each once, verified."""
-    found = join(_only(sets, ~_long(sets, settings)), threshold=settings.jaccard)
+    """Return every pair of the sets (left < right) with the similarity once, verified."""
+    short = join(_only(sets, ~_long(sets, settings)), threshold=settings.jaccard)
     rows = np.flatnonzero(_near_long(sets, settings))
-    some = sets.take(rows)
-    more = verified(some, some, lsh.pairs_within(_keys(some, settings)), settings.jaccard)
-    # those of two short sets have been found exactly
-    more = Pairs(rows[more.left], rows[more.right], more.score)
+    long_sets = sets.take(rows)
+    others = verified(long_sets, long_sets, lsh.pairs_within(_keys(long_sets, settings)), settings.jaccard)
+    # pairs of two short sets are in `short`, found exactly
+    others = Pairs(rows[others.left], rows[others.right], others.score)
     long = _long(sets, settings)
-    more = more.where(long[more.left] | long[more.right])
+    others = others.where(long[others.left] | long[others.right])
     return Pairs(
-        np.concatenate([found.left, more.left]),
-        np.concatenate([found.right, more.right]),
-        np.concatenate([found.score, more.score]),
+        np.concatenate([short.left, others.left]),
+        np.concatenate([short.right, others.right]),
+        np.concatenate([short.score, others.score]),
     )
 
 
 def _long(sets: Ragged, settings: DedupSettings) -> Bools:
-    found: Bools = sets.lengths >= settings.minhash_from
-    return found
+    is_long: Bools = sets.lengths >= settings.minhash_from
+    return is_long
 
 
 def _near_long(sets: Ragged, settings: DedupSettings) -> Bools:
     least = least_shared(np.array([settings.minhash_from]), settings.jaccard)[0]
-    found: Bools = sets.lengths >= least
-    return found
+    is_long: Bools = sets.lengths >= least
+    return is_long
 
 
 def _keys(sets: Ragged, settings: DedupSettings) -> npt.NDArray[np.uint64]:
@@ -89,7 +92,7 @@ def _keys(sets: Ragged, settings: DedupSettings) -> npt.NDArray[np.uint64]:
 
 
 def _only(sets: Ragged, rows: Bools) -> Ragged:
-    """The sets with the others emptied, so that rows keep their numbers."""
+    """Return the sets with all others emptied, so that rows keep their numbers."""
     if rows.all():
         return sets
     lengths = np.where(rows, sets.lengths, 0)

@@ -1,4 +1,4 @@
-"""Clusters of similar rows and the row that stays for each."""
+"""Clusters of similar rows, and the row of each that is kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.dedup.tokens import I64
 
 
 def components(count: int, left: I64, right: I64) -> I64:
-    """The connected component of each of `count` rows under the given edges, numbered by first row."""
+    """Return the connected component of each of `count` rows under the given edges, numbered by first row."""
     graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
     _, labels = connected_components(graph, directed=False)
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
@@ -25,7 +25,7 @@ def components(count: int, left: I64, right: I64) -> I64:
 
 
 def survivors(labels: I64, scores: npt.NDArray[np.floating], ids: Sequence[str] | pa.Array) -> I64:
-    """For each row the row that stays for its cluster: the highest score, ties to the smallest id."""
+    """Return for each row the row that is kept for its cluster: the highest score, ties to the smallest id."""
     rank = rank_of(scores, ids)
     order = np.lexsort((rank, labels))
     ordered = labels[order]
@@ -37,7 +37,7 @@ def survivors(labels: I64, scores: npt.NDArray[np.floating], ids: Sequence[str] 
 
 
 def rank_of(scores: npt.NDArray[np.floating], ids: Sequence[str] | pa.Array) -> I64:
-    """0 for the best row: by descending score, then by id; independent of the order of the rows."""
+    """Rank the rows, 0 for the best: by descending score, then by id, independent of the order of the rows."""
     table = pa.table(
         {"score": pa.array(scores, type=pa.float64()), "id": pa.array(ids, type=pa.large_string())}
     )
@@ -48,15 +48,18 @@ def rank_of(scores: npt.NDArray[np.floating], ids: Sequence[str] | pa.Array) -> 
 
 
 def witnesses(pairs: Pairs, stays: I64) -> dict[int, tuple[int, float]]:
-    """For each row that does not stay: (the row to name, similarity). That is its survivor where the
-    two are a pair themselves, else the most similar neighbour that links them (ties: smallest row)."""
+    """Return for each row that is dropped: (the row to name, similarity).
+
+    That is the kept row of its cluster if the two are a pair themselves, or else the most similar neighbour
+    that links them (ties: smallest row).
+    """
     rows = np.concatenate([pairs.left, pairs.right])
     others = np.concatenate([pairs.right, pairs.left])
     score: F64 = np.concatenate([pairs.score, pairs.score])
     gone = stays[rows] != rows
     rows, others, score = rows[gone], others[gone], score[gone]
     order = np.lexsort((others, -score, others != stays[rows], rows))
-    found: dict[int, tuple[int, float]] = {}
+    by_row: dict[int, tuple[int, float]] = {}
     for k in order:
-        found.setdefault(int(rows[k]), (int(others[k]), float(score[k])))
-    return found
+        by_row.setdefault(int(rows[k]), (int(others[k]), float(score[k])))
+    return by_row

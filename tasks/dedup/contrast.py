@@ -1,18 +1,18 @@
-"""Questions that read alike and ask something else: what a count of shared words does not see.
+"""Questions that read alike and ask for something else, which a count of shared words does not show.
 
-"Find the maximum of x^2 + 4x" and "Find the minimum of x^2 - 4x" share nearly all of their words, and ROUGE-L's
-tokens have no signs at all. Two questions are different problems where
+"Find the maximum of x^2 + 4x" and "Find the minimum of x^2 - 4x" share nearly all of their words, and
+ROUGE-L's tokens have no signs at all. Two questions are different problems if
 
 * one has an operator or a sign where the other has another one, or has a minus, a factorial or a percent sign more;
 * one has a word where the other has its opposite, or another of the things that such a word names (largest,
   smallest; and, or; length, width; sum, product; with, without; hours, minutes; 最大, 最小; 和, 积);
-* each has a word more often that both have: they speak of the same things and ask for different ones ("How old is
-  Tom?", "How old is Ann?", where both are told of).
+* each repeats a word that both have more often than the other: they are about the same things and ask for different
+  ones ("How old is Tom?", "How old is Ann?", if both texts mention Tom and Ann).
 
-A word that is only added or left out makes no difference: that is how people reword. Nor are texts told apart that share
-less than two thirds of their words: there an opposite may be another way to say the same. It can be wrong in both
-directions: opposites that no group lists are not seen, and a reworded question that swaps "more" for "less" with the
-names is kept beside the first.
+A word that is only added or left out makes no difference: that is how people reword. Texts that share less
+than two thirds of their words are not told apart either: an opposite in them may be another way to say the
+same. The test can be wrong in both directions: opposites that no group lists are not seen, and a reworded
+question that swaps "more" for "less" together with the names is kept beside the original.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ _GROUPS_ZH: tuple[tuple[str, ...], ...] = (
     ("等差", "等比"),
 )  # fmt: skip
 
-_ALONE = ("-", "!", "%")  # a difference in one of these alone makes another problem
+_ALONE = ("-", "!", "%")  # signs that make another problem if they are the only difference
 _FUNCTIONS = "sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|pi|max|min|gcd|lcm|det|infty"
 _SIGN = re.compile(r"<=|>=|!=|[-+*/^_=<>!%]|\\frac")
 _BEFORE_HYPHEN, _AFTER_HYPHEN = (
@@ -183,8 +183,8 @@ _PLAIN = frozenset(
 _FEW, _REWORDED = (
     4,
     0.35,
-)  # words over the other's, and share of them, from which a text is reworded altogether
-_NEAR = 6  # words that each of two questions may have over the other, for the third rule
+)  # extra words, and their share, from which a text counts as reworded altogether
+_NEAR = 6  # most extra words of either question for the third rule
 
 
 _SPELLED = {
@@ -196,8 +196,9 @@ _SPELLED = {
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What of a question is compared: signs (in order, and how often each), words of the groups (group, member), and all
-    words."""
+    """What is compared of a question: signs (in order, and how often each), words of the groups (group,
+    member), all words.
+    """
 
     order: tuple[str, ...]
     signs: Counter[str]
@@ -206,7 +207,9 @@ class Content:
 
 
 def different_problems(left: Sequence[str], right: Sequence[str]) -> Bools:
-    """For each pair (left[k], right[k]) of questions whether they are different problems, however alike they read."""
+    """Return for each pair (left[k], right[k]) of questions whether they are different problems, however
+    alike they read.
+    """
     distinct = list(dict.fromkeys([*left, *right]))
     plain = dict(zip(distinct, canonical(distinct), strict=True))  # one call: a call costs more than a text
     pairs = ((content(plain[a]), content(plain[b])) for a, b in zip(left, right, strict=True))
@@ -214,7 +217,7 @@ def different_problems(left: Sequence[str], right: Sequence[str]) -> Bools:
 
 
 def differ(a: Content, b: Content) -> bool:
-    """Whether two questions are different problems."""
+    """Return whether two questions are different problems."""
     if a.words == b.words and a.order != b.order:
         return True
     added, missing = a.words - b.words, b.words - a.words
@@ -225,7 +228,7 @@ def differ(a: Content, b: Content) -> bool:
     if more and fewer:
         return True
     for sign in _ALONE:
-        # a sign may be a word on the other side
+        # a sign may be spelled as a word in the other text
         if (sign in more and not _SPELLED[sign] & b.words.keys()) or (
             sign in fewer and not _SPELLED[sign] & a.words.keys()
         ):
@@ -247,7 +250,7 @@ def _asks_for_another(a: Counter[str], b: Counter[str]) -> bool:
 
 @functools.lru_cache(maxsize=1 << 14)
 def content(plain: str) -> Content:
-    """What of a question is compared, from its canonical text."""
+    """Extract what is compared of a question from its canonical text."""
     order = tuple(_signs(plain))
     words = _TOKEN.findall(plain.lower())
     return Content(order, Counter(order), Counter(_named(words)), Counter(words))
@@ -271,7 +274,7 @@ def _signs(text: str) -> Iterator[str]:
 
 
 def _named(words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """(group, member) of the words and phrases that a group lists; the longest at each place."""
+    """Yield (group, member) of the words and phrases that a group lists; the longest phrase at each place."""
     table, longest = _meaning()
     place = 0
     while place < len(words):
@@ -286,8 +289,10 @@ def _named(words: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 @functools.cache
 def _meaning() -> tuple[dict[tuple[str, ...], list[tuple[int, int]]], dict[str, int]]:
-    """The (group, member) of each listed phrase, a phrase being its tokens (a word may be in several groups), and the
-    longest phrase by its first token."""
+    """Return the (group, member) of each listed phrase, and the longest phrase by its first token.
+
+    A phrase is its tokens; a word may be in several groups.
+    """
     table: dict[tuple[str, ...], list[tuple[int, int]]] = {}
     for group, members in enumerate(_GROUPS + _GROUPS_ZH):
         for member, words in enumerate(members):
@@ -300,8 +305,10 @@ def _meaning() -> tuple[dict[tuple[str, ...], list[tuple[int, int]]], dict[str, 
 
 
 def spellings(pattern: str) -> list[str]:
-    """All texts of a pattern of alternatives, (?:groups), [sets] and ?, as the groups above use them."""
-    found = []
+    """Return all texts of a pattern of alternatives, (?:groups), [sets] and ?, as the groups above use
+    them.
+    """
+    spelled = []
     for alternative in _alternatives(pattern):
         texts, place = [""], 0
         while place < len(alternative):
@@ -316,8 +323,8 @@ def spellings(pattern: str) -> list[str]:
             if alternative.startswith("?", place):
                 options, place = [*options, ""], place + 1
             texts = [text + option for text in texts for option in options]
-        found += texts
-    return found
+        spelled += texts
+    return spelled
 
 
 def _closing(text: str, start: int) -> int:
@@ -330,11 +337,11 @@ def _closing(text: str, start: int) -> int:
 
 
 def _alternatives(pattern: str) -> list[str]:
-    """The alternatives of a pattern at its top level."""
-    found, depth, start = [], 0, 0
+    """Split a pattern into its alternatives at the top level."""
+    alternatives, depth, start = [], 0, 0
     for place, character in enumerate(pattern):
         depth += (character == "(") - (character == ")")
         if character == "|" and not depth:
-            found.append(pattern[start:place])
+            alternatives.append(pattern[start:place])
             start = place + 1
-    return [*found, pattern[start:]]
+    return [*alternatives, pattern[start:]]

@@ -1,4 +1,4 @@
-"""What the similarity stages share: the questions to compare with, and the reasons set on the rows."""
+"""What the similarity stages share: the questions to compare with, and setting reasons on rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tasks.dedup.verdict_column import with_verdict
 
 
 def pool_segments(history: History | None, rows: pa.Table | None, settings: DedupSettings) -> list[Segment]:
-    """What is there already, as segments: history's are kept by storage, the rest is made here."""
+    """Return the known questions as segments: the history's are stored, that of `rows` is built here."""
     pool = [] if history is None else segments(history, settings)
     if rows is not None and len(rows):
         pool.append(Segment.of(Questions.of(rows), settings))
@@ -34,6 +34,9 @@ def with_reasons(
     verdict: str,
     tick: Callable[[int], None] | None,
 ) -> pa.Table:
+    """Return the table with the reasons of its `live` rows set in the name of `stage`, and `verdict` on the
+    rows without one.
+    """
     stamped: list[Reason | None] = [None] * len(table)
     stays = np.zeros(len(table), dtype=bool)
     ids = table.column("id").to_pylist()
@@ -41,8 +44,8 @@ def with_reasons(
         if why is None:
             stays[row] = True
         elif why.values.get("other") == ids[row]:
-            # ids are hashes of contents: what a model wrote twice has one, and to name it would say that the row is a
-            # copy of itself
+            # ids are hashes of contents: a text that a model wrote twice has one id, and naming it would call the
+            # row a copy of itself
             stamped[row] = reason(stage, Code.REPEATED)
         else:
             stamped[row] = dataclasses.replace(why, stage=stage)

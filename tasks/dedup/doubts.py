@@ -1,7 +1,8 @@
-"""Why a pair of questions that is similar enough is no duplicate after all.
+"""Guards: why a pair of questions that is similar enough is no duplicate after all.
 
-These are guards on top of the similarity that a setting names, asked of the few pairs that pass it: the pair is two
-different problems (tasks.dedup.contrast), or is alike only in text that many questions share (tasks.text.shared).
+They are checked on top of the similarity that a setting names, for the few pairs that pass it: the pair is
+two different problems (tasks.dedup.contrast), or is alike only in text that many questions share
+(tasks.text.shared).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from tasks.dedup.settings import DedupSettings
 from tasks.dedup.tokens import I64, Bools
 from tasks.text.shared import Shared, pieces, shared_text
 
-QUESTION = 3  # words of the shortest question; fewer beside shared text are a slot in a copy
-SAMPLE = 1024  # questions of each segment that is there already that are looked at for shared text
+QUESTION = 3  # words of the shortest question; fewer beside shared text are a slot filled in a copy
+SAMPLE = 1024  # questions per known segment that are sampled for shared text
 
 Score = Callable[[Sequence[str], Sequence[str]], Bools]
 """Whether texts left[k] and right[k] are similar enough, for every k."""
@@ -30,31 +31,35 @@ Score = Callable[[Sequence[str], Sequence[str]], Bools]
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What a similar pair must pass to be a duplicate: `shared` is the text that many of the questions have in
-    common. The night and the out-of-core join of files (tasks.dedup.joining) ask the same guards."""
+    """What a similar pair must pass to be a duplicate. `shared`: the text that many of the questions have
+    in common.
+
+    The stages of a run and the out-of-core join of files (tasks.dedup.joining) use the same guards.
+    """
 
     settings: DedupSettings
     shared: Shared
 
-    def stand(self, ours: Sequence[str], theirs: Sequence[str], similar: Score) -> Bools:
-        """Mask of the pairs (ours[k], theirs[k]) that are duplicates still; all of them, where the settings guard
-        nothing."""
-        stand = np.ones(len(ours), dtype=bool)
-        if self.settings.guard == "none" or not len(ours):
-            return stand
+    def duplicates(self, left: Sequence[str], right: Sequence[str], similar: Score) -> Bools:
+        """Return the mask of the pairs (left[k], right[k]) that pass the guards; all pairs if the settings
+        switch guards off.
+        """
+        mask = np.ones(len(left), dtype=bool)
+        if self.settings.guard == "none" or not len(left):
+            return mask
         if self.settings.opposites:
-            stand &= ~different_problems(ours, theirs)
+            mask &= ~different_problems(left, right)
         doubtful = [
-            k for k in np.flatnonzero(stand).tolist() if self._shares(ours[k]) and self._shares(theirs[k])
+            k for k in np.flatnonzero(mask).tolist() if self._shares(left[k]) and self._shares(right[k])
         ]
         if doubtful:
-            stand[doubtful] = similar(
-                [self.shared.cut(ours[k]) for k in doubtful], [self.shared.cut(theirs[k]) for k in doubtful]
+            mask[doubtful] = similar(
+                [self.shared.cut(left[k]) for k in doubtful], [self.shared.cut(right[k]) for k in doubtful]
             )
-        return stand
+        return mask
 
     def _shares(self, text: str) -> bool:
-        """Whether a question has shared text and beside it a question of its own."""
+        """Return whether a question has shared text and, beside it, a question of its own."""
         if not self.shared:
             return False
         return self.shared.cut(text) != text and max(pieces(text, self.shared), default=0) >= QUESTION
@@ -62,29 +67,32 @@ class Guards:
 
 @dataclass(frozen=True)
 class Doubts:
-    """Of the questions `own` among each other and with those of `pool`."""
+    """The guards for the questions `own`, among each other and with those of `pool`."""
 
     own: Questions
     pool: Sequence[Segment]
     settings: DedupSettings
 
-    def stand(self, other: Questions, left: I64, right: I64, similar: Score) -> Bools:
-        """Mask of the pairs (own row left[k], row right[k] of `other`) that are duplicates still; all of them, where the
-        settings guard nothing."""
+    def duplicates(self, other: Questions, left: I64, right: I64, similar: Score) -> Bools:
+        """Return the mask of the pairs (row left[k] of `own`, row right[k] of `other`) that pass the
+        guards.
+
+        All pairs pass if the settings switch guards off.
+        """
         if self.settings.guard == "none" or not len(left):
             return np.ones(len(left), dtype=bool)
-        ours = self.own.texts.take(pa.array(left)).to_pylist()
-        theirs = other.texts.take(pa.array(right)).to_pylist()
-        return Guards(self.settings, self.shared).stand(ours, theirs, similar)
+        left_texts = self.own.texts.take(pa.array(left)).to_pylist()
+        right_texts = other.texts.take(pa.array(right)).to_pylist()
+        return Guards(self.settings, self.shared).duplicates(left_texts, right_texts, similar)
 
     @functools.cached_property
     def shared(self) -> Shared:
-        """What many of the questions have in common."""
+        """The text that many of the questions have in common."""
         texts = self.own.texts.to_pylist()
         for segment in self.pool:
-            there = segment.questions
-            rows = np.unique(np.linspace(0, len(there) - 1, min(len(there), SAMPLE)).astype(np.int64))
-            texts += there.take(rows).texts.to_pylist()
+            questions = segment.questions
+            rows = np.unique(np.linspace(0, len(questions) - 1, min(len(questions), SAMPLE)).astype(np.int64))
+            texts += questions.take(rows).texts.to_pylist()
         return shared_text(texts, self.settings.shared)
 
 
@@ -104,8 +112,8 @@ def by_jaccard(settings: DedupSettings) -> Score:
 
 def by_rouge(settings: DedupSettings) -> Score:
     def similar(left: Sequence[str], right: Sequence[str]) -> Bools:
-        found: Bools = rouge_l(left, right, _languages(left)) > settings.rouge_l
-        return found
+        is_similar: Bools = rouge_l(left, right, _languages(left)) > settings.rouge_l
+        return is_similar
 
     return similar
 

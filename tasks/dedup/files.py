@@ -1,8 +1,9 @@
-"""Files of any kind made ready for out-of-core de-duplication, and written again without their duplicates.
+"""Files of any kind made ready for out-of-core deduplication, and written again without their duplicates.
 
-A Parquet file that has the columns asked for is read where it lies. Everything else (JSON Lines, CSV, Parquet without ids
-or languages) is first written as Parquet into the folder of the work: ids are the places of the records, languages are
-told by their letters. Both passes are streams, except that the places of the duplicates stand in memory.
+A Parquet file that has the columns asked for is read in place. Every other file (JSON Lines, CSV, Parquet
+without ids or languages) is first written as Parquet into the working folder: ids are the places of the
+records, and languages are recognised by their letters. Both passes are streams; only the places of the
+duplicates are held in memory.
 """
 
 from __future__ import annotations
@@ -37,15 +38,18 @@ _RECORD = b"mathmill"  # key of the record in the result's metadata
 
 @dataclass(slots=True)
 class Prepared:
-    """`paths`: Parquet files, one per file given, in order. `unread`: a line for each record without a text."""
+    """`paths`: Parquet files, one per file given, in order. `unread`: a line per record without a text."""
 
     paths: list[Path] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
 
 def prepare(files: Sequence[Path], folder: Path, source: Source) -> Prepared:
-    """The files as Parquet with the columns of `source`. IngestError for a file that cannot be read, CollectionError for
-    one without a single text or with a quality that is no number."""
+    """Return the files as Parquet with the columns of `source`.
+
+    Raises IngestError if a file cannot be read, and CollectionError if one has no text or a quality that is
+    no number.
+    """
     prepared = Prepared()
     for number, file in enumerate(files):
         if _is_ready(file, source):
@@ -81,8 +85,10 @@ def prepare(files: Sequence[Path], folder: Path, source: Source) -> Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What a folder holds when the work is done: `rows` compared, `duplicates` of them, `kept` in `clean` (a file, or a
-    folder of Parquet files), and `unread`, a line for each record without a text."""
+    """The result in a folder: `rows` compared, `duplicates` of them, and `kept` in `clean`.
+
+    `clean` is a file or a folder of Parquet files; `unread` has a line per record without a text.
+    """
 
     rows: int
     duplicates: int
@@ -92,7 +98,9 @@ class Cleaned:
 
 
 def plan_of(files: Sequence[Path], source: Source, decisions: object, recall: float, rules: str) -> str:
-    """A digest of what decides the result: the files as they are now, the columns, the settings, the code."""
+    """Return a digest of what decides the result: the files as they are now, the columns, the settings and
+    the code.
+    """
     about = [
         (str(file.absolute()), stat.st_size, stat.st_mtime_ns)
         for file, stat in ((f, f.stat()) for f in files)
@@ -101,7 +109,9 @@ def plan_of(files: Sequence[Path], source: Source, decisions: object, recall: fl
 
 
 def finished(folder: Path, plan: str) -> Cleaned | None:
-    """The result in a folder; None where there is none yet. CollectionError where it is another plan's."""
+    """Return the result in a folder, or None if there is none yet. Raises CollectionError if it belongs to
+    another plan.
+    """
     path = folder / RESULT
     if not path.exists():
         return None
@@ -122,11 +132,13 @@ def finished(folder: Path, plan: str) -> Cleaned | None:
 def write_results(
     files: Sequence[Path], folder: Path, source: Source, prepared: Prepared, duplicates: Path, plan: str
 ) -> Cleaned:
-    """Write the clean set, then the table of duplicates, which names the plan: its existence means complete.
+    """Write the clean set, then the table of duplicates, which names the plan: its existence means
+    complete.
 
-    The clean set has the records that are no duplicates, with all their fields and in order: `clean/*.parquet` where all
-    files are Parquet that was ready, else `clean.jsonl`. `duplicates`: the file of tasks.dedup.outofcore, whose rows
-    are places in the collection, the files one after the other as they were prepared.
+    The clean set has the records that are no duplicates, with all their fields and in order:
+    `clean/*.parquet` if all files are Parquet that was read in place, or else `clean.jsonl`. `duplicates`:
+    the file of tasks.dedup.outofcore, whose rows are places in the collection, the prepared files one after
+    the other.
     """
     table = pq.read_table(duplicates)
     gone = table.column("row").to_numpy()
@@ -206,7 +218,9 @@ def _is_ready(file: Path, source: Source) -> bool:
 def _texts(
     number: int, file: Path, source: Source, unread: list[str]
 ) -> Iterator[tuple[int, Record, dict[str, Any]]]:
-    """(place in the file from 0, record, its row with the columns of `source`) of each record that holds a text."""
+    """Yield (place in the file from 0, record, its row with the columns of `source`) of each record that
+    holds a text.
+    """
     for place, record in enumerate(records(file)):
         fields = record.fields
         try:

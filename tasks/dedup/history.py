@@ -17,7 +17,7 @@ from tasks.text import folding
 
 
 def segments(history: History, settings: DedupSettings) -> list[Segment]:
-    """The history's questions, indexed; what is missing of the indexes is made and stored."""
+    """Return the history's questions, indexed; missing indexes are built and stored."""
 
     def build(table: pa.Table) -> dict[str, pa.Array]:
         return Segment.of(Questions.of(table), settings).arrays()
@@ -29,7 +29,7 @@ def segments(history: History, settings: DedupSettings) -> list[Segment]:
 
 @functools.cache
 def code_digest() -> str:
-    """Names the code that decides a segment's arrays: another spelling of the rules is another index."""
+    """Return a digest of the code that decides a segment's arrays: changed code builds new indexes."""
     digest = hashlib.sha256(folding.digest().encode())
     for module in (normalise, tokens, prefix, minhash, lsh, near, bands, segment):
         digest.update(inspect.getsource(module).encode())

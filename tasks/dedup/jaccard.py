@@ -1,4 +1,4 @@
-"""All pairs of texts with Jaccard similarity of their n-gram sets at or above a threshold, exactly.
+"""All pairs of texts whose n-gram sets have a Jaccard similarity of at least a threshold, exactly.
 
 tasks.dedup.prefix gives every pair that can have it; here they are compared. For short texts this costs
 what the fastest sketch costs and misses nothing; for long ones see tasks.dedup.lsh.
@@ -53,12 +53,12 @@ def similar_pairs(
     n: int = 3,
     against: tuple[Texts, Sequence[str] | None] | None = None,
 ) -> Pairs:
-    """Every pair of texts whose word (Chinese: character) n-gram sets have Jaccard >= threshold, by
+    """Return every pair of texts whose word (Chinese: character) n-gram sets have Jaccard >= threshold, by
     (left, right).
 
-    Without `against`, pairs within `texts` with left < right. With `against` = (texts, languages) of a second
-    collection, pairs only across: left in `texts`, right in the second. Texts without any
-    token match nothing. Raises ValueError for a threshold outside (0, 1].
+    Without `against`, pairs are within `texts` with left < right. With `against` = (texts, languages) of a
+    second collection, pairs are only across: left in `texts`, right in the second. Texts without any token
+    match nothing. Raises ValueError if the threshold is outside (0, 1].
     """
     own = sets_of(texts, languages, n)
     other = sets_of(*against, n) if against is not None else None
@@ -66,12 +66,12 @@ def similar_pairs(
 
 
 def sets_of(texts: Texts, languages: Sequence[str] | None, n: int) -> Ragged:
-    """The n-gram set of each text's canonical form."""
+    """Return the n-gram set of each text's canonical form."""
     return shingle_sets(tokens(folded_array(texts), languages), n)
 
 
 def join(own: Ragged, other: Ragged | None = None, *, threshold: float) -> Pairs:
-    """As similar_pairs, on sets at hand (rows without repeats)."""
+    """Find pairs as `similar_pairs` does, on given sets (rows without repeats)."""
     if not 0 < threshold <= 1:
         raise ValueError(f"the Jaccard threshold must lie in (0, 1], got {threshold}")
     right = own if other is None else other
@@ -84,8 +84,10 @@ def join(own: Ragged, other: Ragged | None = None, *, threshold: float) -> Pairs
 
 
 def distinct(blocks: Iterable[tuple[I64, I64]], width: int) -> tuple[I64, I64]:
-    """Every pair of the blocks once, by (left, right); right < width. A pair can meet in several elements of its
-    prefixes, or in several bands."""
+    """Return every pair of the blocks once, by (left, right); right < width.
+
+    A pair can meet in several elements of its prefixes, or in several bands.
+    """
     scale = np.int64(max(width, 1))
     keys = [np.zeros(0, np.int64), *(np.unique(a * scale + b) for a, b in blocks)]
     first, second = np.divmod(np.unique(np.concatenate(keys)), scale)
@@ -93,20 +95,22 @@ def distinct(blocks: Iterable[tuple[I64, I64]], width: int) -> tuple[I64, I64]:
 
 
 def verified(own: Ragged, other: Ragged, candidates: Iterable[tuple[I64, I64]], threshold: float) -> Pairs:
-    """The candidate pairs that have the similarity, each once, by (left, right). Rows may repeat elements: only those
-    of candidates are made into sets."""
+    """Return the candidate pairs that have the similarity, each once, by (left, right).
+
+    Rows may repeat elements: only those of candidates are made into sets.
+    """
     left, right = distinct(candidates, len(other))
-    mine, a = np.unique(left, return_inverse=True)
-    theirs, b = np.unique(right, return_inverse=True)
-    own_sets, other_sets = unique_in_rows(own.take(mine)), unique_in_rows(other.take(theirs))
-    near = within_bound(own_sets, other_sets, a, b, threshold)
-    left, right, a, b = left[near], right[near], a[near], b[near]
+    left_rows, a = np.unique(left, return_inverse=True)
+    right_rows, b = np.unique(right, return_inverse=True)
+    own_sets, other_sets = unique_in_rows(own.take(left_rows)), unique_in_rows(other.take(right_rows))
+    possible = within_bound(own_sets, other_sets, a, b, threshold)
+    left, right, a, b = left[possible], right[possible], a[possible], b[possible]
     score = jaccard_of(own_sets, other_sets, a, b)
     return Pairs(left, right, score).where(score >= threshold)
 
 
 def jaccard_of(own: Ragged, other: Ragged, left: I64, right: I64) -> F64:
-    """The exact similarity of the given pairs of sets; blocks bound the memory."""
+    """Return the exact similarity of the given pairs of sets; blocks bound the memory."""
     score = np.zeros(len(left))
     own_sizes, other_sizes = own.lengths, other.lengths
     for begin in range(0, len(left), _BLOCK):
@@ -118,7 +122,9 @@ def jaccard_of(own: Ragged, other: Ragged, left: I64, right: I64) -> F64:
 
 
 def _intersections(own: Ragged, other: Ragged, left: I64, right: I64) -> I64:
-    """Sizes of the intersections: both sets of a pair side by side, sorted, neighbours compared."""
+    """Return the sizes of the intersections: both sets of a pair are sorted together and neighbours
+    compared.
+    """
     a, b = own.lengths[left], other.lengths[right]
     offsets = offsets_of(a + b)
     both = np.empty(offsets[-1], dtype=np.uint64)
@@ -129,5 +135,5 @@ def _intersections(own: Ragged, other: Ragged, left: I64, right: I64) -> I64:
     same[2:] = np.cumsum(ordered[1:] == ordered[:-1])
     # the first element of a row has no neighbour in its own row
     inside = np.minimum(offsets[:-1] + 1, offsets[1:])
-    found: I64 = same[offsets[1:]] - same[inside]
-    return found
+    sizes: I64 = same[offsets[1:]] - same[inside]
+    return sizes

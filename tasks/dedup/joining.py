@@ -1,11 +1,14 @@
-"""The join of sketched shards: rows that share a band, out of core, by DuckDB; then exact Jaccard and clusters.
+"""The join of sketched shards: rows that share a band, out of core, by DuckDB; then exact Jaccard and
+clusters.
 
-A pair that is similar enough must pass the guards that a night asks (tasks.dedup.doubts, DedupSettings.guard): questions
-of one wording with other numbers, with opposites, or alike in a shared instruction alone are no duplicates.
+A pair that is similar enough must pass the same guards as in a run (tasks.dedup.doubts,
+DedupSettings.guard): questions of one wording with other numbers, with opposites, or alike only in a shared
+instruction are no duplicates.
 
-DuckDB joins one band at a time within its memory limit and spills the rest to disk. Rows of equal words in equal order are
-joined first and stand for each other, so a text that is there a million times costs a million comparisons and not
-their square. Of more rows than `WIDEST` in one band each is compared with the `WIDEST` after it.
+DuckDB joins one band at a time within its memory limit and spills the rest to disk. Rows of equal words in
+equal order are joined first and one represents all, so a text that occurs a million times costs a million
+comparisons and not their square. If more rows than `WIDEST` share a band, each is compared with the
+`WIDEST` after it.
 """
 
 from __future__ import annotations
@@ -34,11 +37,11 @@ _PAIR = pa.schema([("a", pa.int64()), ("b", pa.int64())])
 _SIMILAR = _PAIR.append(pa.field("score", pa.float64()))
 
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-"""`map` of whoever does the work: the builtin, an executor's, a cluster's."""
+"""A `map` over jobs: the builtin, an executor's or a cluster's."""
 
 
 def connect(folder: Path, memory: str, threads: int) -> duckdb.DuckDBPyConnection:
-    """A database over the shards of a folder, which spills into it."""
+    """Open a database over the shards of a folder, which spills into that folder."""
     database = duckdb.connect(
         config={
             "memory_limit": memory,
@@ -54,7 +57,7 @@ def connect(folder: Path, memory: str, threads: int) -> duckdb.DuckDBPyConnectio
 
 
 def candidates(database: duckdb.DuckDBPyConnection, bands: int, folder: Path) -> None:
-    """Every pair of rows that shares a band, as Parquet columns a < b, one file a band."""
+    """Write every pair of rows that shares a band, as Parquet columns a < b, one file per band."""
     folder.mkdir(parents=True, exist_ok=True)
     database.execute(
         "CREATE TABLE twins AS SELECT first AS a, row AS b FROM "
@@ -77,27 +80,32 @@ def candidates(database: duckdb.DuckDBPyConnection, bands: int, folder: Path) ->
 def similar(
     database: duckdb.DuckDBPyConnection, shards: list[Shard], folder: Path, guards: Guards, each: Each
 ) -> pa.Table:
-    """Those of the candidates that have the similarity and pass the guards: columns a, b, score."""
-    # by the shards they are of: a block of pairs reads few of them
+    """Return the candidates that have the similarity and pass the guards: columns a, b, score."""
+    # ordered by shard, so that a block of pairs reads few shards
     most = max((shard.rows for shard in shards), default=1)
-    near = folder.with_suffix(".parquet")
+    candidates_file = folder.with_suffix(".parquet")
     database.execute(
         f"COPY (SELECT DISTINCT a, b FROM read_parquet({_sql(folder / '*.parquet')}) "
         f"ORDER BY a // {most}, b // {most}, a, b) "
-        f"TO {_sql(near)} (ROW_GROUP_SIZE {_PAIRS})"
+        f"TO {_sql(candidates_file)} (ROW_GROUP_SIZE {_PAIRS})"
     )
-    groups = pq.read_metadata(near).num_row_groups
-    jobs = [(shards, str(near), group, guards) for group in range(groups)]
+    groups = pq.read_metadata(candidates_file).num_row_groups
+    jobs = [(shards, str(candidates_file), group, guards) for group in range(groups)]
     return pa.concat_tables([_SIMILAR.empty_table(), *each(_verify, jobs)])
 
 
-def duplicates(database: duckdb.DuckDBPyConnection, found: pa.Table) -> pa.Table:
-    """One row a text that goes: columns id, of (the id that stays for its cluster: the highest quality, ties to the
-    smallest id), near (the id that it is most like), score (of those two), row and of_row (their places in the
-    collection, from 0: ids of several files may be the same)."""
-    ends = np.concatenate([found.column("a").to_numpy(), found.column("b").to_numpy()])
+def duplicates(database: duckdb.DuckDBPyConnection, pairs_table: pa.Table) -> pa.Table:
+    """Return one row per text that is dropped, with the columns id, of, near, score, row and of_row.
+
+    `of`: the id that is kept for its cluster (the highest quality, ties to the smallest id); `near`: the id
+    that it is most similar to; `score`: of those two; `row` and `of_row`: their places in the collection,
+    from 0, because ids of several files may be the same.
+    """
+    ends = np.concatenate([pairs_table.column("a").to_numpy(), pairs_table.column("b").to_numpy()])
     numbers, places = np.unique(ends, return_inverse=True)
-    pairs = Pairs(places[: len(found)], places[len(found) :], found.column("score").to_numpy())
+    pairs = Pairs(
+        places[: len(pairs_table)], places[len(pairs_table) :], pairs_table.column("score").to_numpy()
+    )
     database.register("involved", pa.table({"row": numbers}))
     table = database.sql(
         "SELECT id, quality FROM rows SEMI JOIN involved USING (row) ORDER BY row"
@@ -106,14 +114,14 @@ def duplicates(database: duckdb.DuckDBPyConnection, found: pa.Table) -> pa.Table
     stays = survivors(
         components(len(numbers), pairs.left, pairs.right), table.column("quality").to_numpy(), ids
     )
-    near = witnesses(pairs, stays)
-    goes = np.array(sorted(near), dtype=np.int64)
+    nearest = witnesses(pairs, stays)
+    goes = np.array(sorted(nearest), dtype=np.int64)
     return pa.table(
         {
             "id": ids.take(pa.array(goes)),
             "of": ids.take(pa.array(stays[goes])),
-            "near": ids.take(pa.array([near[row][0] for row in goes.tolist()], pa.int64())),
-            "score": pa.array([near[row][1] for row in goes.tolist()], pa.float64()),
+            "near": ids.take(pa.array([nearest[row][0] for row in goes.tolist()], pa.int64())),
+            "score": pa.array([nearest[row][1] for row in goes.tolist()], pa.float64()),
             "row": numbers[goes],
             "of_row": numbers[stays[goes]],
         }
@@ -121,7 +129,7 @@ def duplicates(database: duckdb.DuckDBPyConnection, found: pa.Table) -> pa.Table
 
 
 def _pairs_of(groups: pa.ListArray) -> Iterator[tuple[I64, I64]]:
-    """Blocks of (smaller, larger) row of each group."""
+    """Yield blocks of (smaller, larger) row of each group."""
     lengths = groups.value_lengths().to_numpy().astype(np.int64)
     rows = groups.flatten().to_numpy()
     last = np.repeat(np.cumsum(lengths), lengths)
@@ -133,24 +141,24 @@ def _pairs_of(groups: pa.ListArray) -> Iterator[tuple[I64, I64]]:
 def _verify(job: tuple[list[Shard], str, int, Guards]) -> pa.Table:
     shards, file, group, guards = job
     threshold = guards.settings.jaccard
-    with pq.ParquetFile(file) as near:
-        batch = near.read_row_group(group)
+    with pq.ParquetFile(file) as possible:
+        batch = possible.read_row_group(group)
     left, right = (batch.column(name).to_numpy() for name in ("a", "b"))
     rows, places = np.unique(np.concatenate([left, right]), return_inverse=True)
     stored = Sets(shards)
     sets = stored.take(rows)
     a, b = places[: len(left)], places[len(left) :]
-    near = within_bound(sets, sets, a, b, threshold)
-    left, right, a, b = left[near], right[near], a[near], b[near]
+    possible = within_bound(sets, sets, a, b, threshold)
+    left, right, a, b = left[possible], right[possible], a[possible], b[possible]
     score = jaccard_of(sets, sets, a, b)
-    good = score >= threshold
-    left, right, score = left[good], right[good], score[good]
-    stand = _stand(stored, left, right, guards)
-    return pa.table([left[stand], right[stand], score[stand]], schema=_SIMILAR)
+    similar_enough = score >= threshold
+    left, right, score = left[similar_enough], right[similar_enough], score[similar_enough]
+    confirmed = _confirmed(stored, left, right, guards)
+    return pa.table([left[confirmed], right[confirmed], score[confirmed]], schema=_SIMILAR)
 
 
-def _stand(stored: Sets, left: I64, right: I64, guards: Guards) -> Bools:
-    """Which of the similar pairs are duplicates still."""
+def _confirmed(stored: Sets, left: I64, right: I64, guards: Guards) -> Bools:
+    """Return which of the similar pairs pass the guards."""
     if guards.settings.guard == "none" or not len(left):
         return np.ones(len(left), dtype=bool)
     rows, places = np.unique(np.concatenate([left, right]), return_inverse=True)
@@ -158,12 +166,12 @@ def _stand(stored: Sets, left: I64, right: I64, guards: Guards) -> Bools:
     texts = stored.texts(rows)
     plain = canonical_array(texts)
     templates, numbers = text_hashes(template_array(plain)), number_multisets(plain)
-    stand = comparable((templates,) * 2, (numbers,) * 2, a, b, guards.settings)
-    # equal texts are duplicates whatever stands in them, and a text can be there a million times
-    open_ = np.flatnonzero(stand & (text_hashes(plain)[a] != text_hashes(plain)[b]))
-    ours, theirs = (texts.take(pa.array(side[open_])).to_pylist() for side in (a, b))
-    stand[open_] = guards.stand(ours, theirs, by_jaccard(guards.settings))
-    return stand
+    mask = comparable((templates,) * 2, (numbers,) * 2, a, b, guards.settings)
+    # equal texts are duplicates whatever they contain, and a text can occur a million times
+    different = np.flatnonzero(mask & (text_hashes(plain)[a] != text_hashes(plain)[b]))
+    left_texts, right_texts = (texts.take(pa.array(side[different])).to_pylist() for side in (a, b))
+    mask[different] = guards.duplicates(left_texts, right_texts, by_jaccard(guards.settings))
+    return mask
 
 
 def _sql(path: Path) -> str:

@@ -1,10 +1,10 @@
-"""ROUGE-L novelty: the longest common subsequence of tokens, as self-instruct filters with it
-(Wang et al. 2022: a new instruction stays if its ROUGE-L with everything kept is at most 0.7).
+"""ROUGE-L novelty: the longest common subsequence of tokens, as self-instruct filters with it.
 
-Decisions are those of rouge_score's rougeL F-measure with its default tokenizer, found without the
-quadratic scan: tasks.dedup.bands gives every pair that can pass, RapidFuzz decides exactly. Guards come on top
-and only take pairs out: `comparable` says which pairs count at all, `stands` which of those that pass the threshold.
-Without both the decisions are rouge_score's own.
+Wang et al. 2022: a new instruction is kept if its ROUGE-L with everything kept is at most 0.7. Decisions
+are those of rouge_score's rougeL F-measure with its default tokenizer, found without the quadratic scan:
+tasks.dedup.bands gives every pair that can pass, and RapidFuzz decides exactly. Guards only take pairs out:
+`comparable` says which pairs count at all, `stands` which of those above the threshold count. Without both,
+decisions are rouge_score's own.
 """
 
 from __future__ import annotations
@@ -36,25 +36,27 @@ def novel(
     pool_languages: Sequence[str] | None = None,
     comparable: Comparable | None = None,
 ) -> list[tuple[int, float] | None]:
-    """Judge the texts in order: None where a text's ROUGE-L F-measure is <= threshold with the whole
-    pool and with every earlier text that was kept; else (index, score) of one that it is too close to
-    (of the pool where there is one, the closest): index < len(pool_texts) for the pool,
-    len(pool_texts) + j for the earlier text j. `comparable` takes rows of texts and indexes of this numbering.
+    """Judge the texts in order: None for a text that is kept, or else (index, score) of one that it is too
+    similar to.
+
+    A text is kept if its ROUGE-L F-measure is <= threshold with the whole pool and with every earlier text
+    that was kept. index < len(pool_texts) is a text of the pool (the most similar one), len(pool_texts) + j
+    the earlier text j. `comparable` takes rows of texts and indexes of this numbering.
     """
     _check(threshold)
     own, pool = rouge_tokens(texts, languages), rouge_tokens(pool_texts, pool_languages)
-    found: list[tuple[int, float] | None] = [None] * len(own)
+    closest: list[tuple[int, float] | None] = [None] * len(own)
     rows = np.arange(len(own), dtype=np.int64)
     pairs = candidates(own, rows, [Bands.of(pool)], threshold)
     for row, other, score in strongest(
         passing(own, pool, ((a, b) for _, a, b in pairs), threshold, comparable)
     ):
-        found[row] = (other, score)
-    rest = np.array([row for row in rows.tolist() if found[row] is None], dtype=np.int64)
+        closest[row] = (other, score)
+    rest = np.array([row for row in rows.tolist() if closest[row] is None], dtype=np.int64)
     shifted = None if comparable is None else lambda left, right: comparable(left, right + len(pool))
     for row, other, score in sequential(own, rest, threshold, shifted):
-        found[row] = (len(pool) + other, score)
-    return found
+        closest[row] = (len(pool) + other, score)
+    return closest
 
 
 def sequential(
@@ -64,8 +66,11 @@ def sequential(
     comparable: Comparable | None = None,
     stands: Comparable | None = None,
 ) -> list[tuple[int, int, float]]:
-    """Self-instruct's filter among the given rows in their order: (row that goes, kept row it is too close
-    to, F-measure). A row that went makes no other go."""
+    """Apply self-instruct's filter to the given rows in their order.
+
+    Returns (row that is dropped, kept row that it is too similar to, F-measure). A dropped row drops no
+    other.
+    """
     gone: dict[int, tuple[int, float]] = {}
     kept: list[Bands] = []
     turn = np.empty(len(own), dtype=np.int64)
@@ -97,17 +102,19 @@ def similar_pairs(
     threshold: float = 0.7,
     against: tuple[Sequence[str], Sequence[str] | None] | None = None,
 ) -> Pairs:
-    """Every pair with ROUGE-L F-measure > threshold: within `texts` (left < right), or across to
-    `against` = (texts, languages)."""
+    """Return every pair with ROUGE-L F-measure > threshold.
+
+    Pairs are within `texts` (left < right), or across to `against` = (texts, languages).
+    """
     _check(threshold)
     own = rouge_tokens(texts, languages)
     other = own if against is None else rouge_tokens(*against)
     pairs = ((a, b) for _, a, b in candidates(own, np.arange(len(own)), [Bands.of(other)], threshold))
     if against is None:
         pairs = ((a[a < b], b[a < b]) for a, b in pairs)
-    found = passing(own, other, pairs, threshold)
-    order = np.lexsort((found.right, found.left))
-    return Pairs(found.left[order], found.right[order], found.score[order])
+    similar = passing(own, other, pairs, threshold)
+    order = np.lexsort((similar.right, similar.left))
+    return Pairs(similar.left[order], similar.right[order], similar.score[order])
 
 
 def passing(
@@ -118,10 +125,12 @@ def passing(
     comparable: Comparable | None = None,
     stands: Comparable | None = None,
 ) -> Pairs:
-    """Those of the candidate pairs (rows of own, rows of other) whose F-measure is above the threshold. `stands` costs
-    more than `comparable`, so it is asked of those that pass only."""
+    """Return the candidate pairs (rows of own, rows of other) whose F-measure is above the threshold.
+
+    `stands` costs more than `comparable`, so it is only called on pairs above the threshold.
+    """
     nothing = np.zeros(0, np.int64)
-    found = [Pairs(nothing, nothing, np.zeros(0))]
+    parts = [Pairs(nothing, nothing, np.zeros(0))]
     waiting: list[tuple[I64, I64]] = []
 
     def verify() -> None:
@@ -131,7 +140,7 @@ def passing(
         pairs = Pairs(left, right, score).where(score > threshold)
         if stands is not None and len(pairs):
             pairs = pairs.where(stands(pairs.left, pairs.right))
-        found.append(pairs)
+        parts.append(pairs)
 
     held = 0
     for left, right in pairs:
@@ -146,14 +155,14 @@ def passing(
     if waiting:
         verify()
     return Pairs(
-        np.concatenate([part.left for part in found]),
-        np.concatenate([part.right for part in found]),
-        np.concatenate([part.score for part in found]),
+        np.concatenate([part.left for part in parts]),
+        np.concatenate([part.right for part in parts]),
+        np.concatenate([part.score for part in parts]),
     )
 
 
 def strongest(pairs: Pairs) -> list[tuple[int, int, float]]:
-    """For each left row its most similar right row, ties to the smallest: (left, right, score)."""
+    """Return (left, right, score) for each left row with its most similar right row, ties to the smallest."""
     order = np.lexsort((pairs.right, -pairs.score, pairs.left))
     rows = pairs.left[order]
     first = np.ones(len(rows), dtype=bool)

@@ -1,9 +1,9 @@
 """Pairs of similar sets by MinHash and LSH bands: for long texts, and where bands are joined out of core.
 
-Two sets whose signatures agree in all values of a band are candidates (Broder 1997; Leskovec, Rajaraman and Ullman,
-Mining of Massive Datasets, 3.4). Candidates are compared exactly, so nothing is a duplicate by
-chance; what can be missed is the S-curve: a pair at the threshold is found with the probability asked for, a closer
-one with more.
+Two sets whose signatures agree in all values of a band are candidates (Broder 1997; Leskovec, Rajaraman and
+Ullman, Mining of Massive Datasets, 3.4). Candidates are compared exactly, so no pair is a duplicate by
+chance; which pairs can be missed follows from the S-curve: a pair at the threshold is found with the
+probability asked for, a more similar one with a higher one.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ from tasks.dedup.prefix import expanded
 from tasks.dedup.tokens import I64, U64, Ragged, mix, shingles, tokens
 
 RECALL = 0.95
-_SLICE = 1 << 13  # rows whose signatures are in memory at once, a thread: 4 MiB
+_SLICE = 1 << 13  # rows whose signatures are in memory at once per thread: 4 MiB
 
 
 @dataclass(frozen=True, slots=True)
 class LshIndex:
-    """Sets to be searched by their bands: `keys`, shape (bands, sets), sorted in each band; `rows` of the same
-    shape, whose set each is. Flat arrays: it can be stored and memory-mapped."""
+    """Sets to be searched by their bands.
+
+    `keys`, shape (bands, sets), is sorted in each band; `rows`, of the same shape, says whose key each is.
+    The flat arrays can be stored and memory-mapped.
+    """
 
     keys: U64
     rows: I64
@@ -51,13 +54,15 @@ class LshIndex:
         return cls(arrays["keys"].reshape(shape), arrays["rows"].reshape(shape))
 
     def search(self, keys: U64) -> Iterator[tuple[I64, I64]]:
-        """Blocks of (column of keys, row indexed) that share a band, a pair once for each they share."""
-        for mine, there, rows in zip(keys, self.keys, self.rows, strict=True):
-            some = np.flatnonzero(mine)
-            begins = np.searchsorted(there, mine[some], side="left")
-            ends = np.searchsorted(there, mine[some], side="right")
+        """Yield blocks of (column of keys, row indexed) that share a band, a pair once per band that it
+        shares.
+        """
+        for band_queries, band_keys, rows in zip(keys, self.keys, self.rows, strict=True):
+            columns = np.flatnonzero(band_queries)
+            begins = np.searchsorted(band_keys, band_queries[columns], side="left")
+            ends = np.searchsorted(band_keys, band_queries[columns], side="right")
             for which, places in expanded(begins, ends):
-                yield some[which], rows[places]
+                yield columns[which], rows[places]
 
 
 def similar_pairs(
@@ -71,26 +76,33 @@ def similar_pairs(
     seed: int = SEED,
     against: tuple[Texts, Sequence[str] | None] | None = None,
 ) -> Pairs:
-    """As tasks.dedup.jaccard.similar_pairs, but a pair at the threshold is found with probability `recall` (a
-    closer one with more); every pair given is verified exactly."""
+    """Find pairs as tasks.dedup.jaccard.similar_pairs does, those at the threshold with probability
+    `recall`.
+
+    More similar pairs are found with a higher probability; every pair returned is verified exactly.
+    """
 
     def sketched(texts: Texts, languages: Sequence[str] | None) -> tuple[Ragged, U64]:
         elements = shingles(tokens(folded_array(texts), languages), n)
         keys = band_keys(elements, threshold=threshold, recall=recall, permutations=permutations, seed=seed)
         return elements, keys
 
-    own, mine = sketched(texts, languages)
+    own, own_keys = sketched(texts, languages)
     if against is None:
-        return verified(own, own, pairs_within(mine), threshold)
-    other, theirs = sketched(*against)
-    order = np.argsort(theirs, axis=1)
-    index = LshIndex(np.take_along_axis(theirs, order, axis=1), order)
-    return verified(own, other, index.search(mine), threshold)
+        return verified(own, own, pairs_within(own_keys), threshold)
+    other, other_keys = sketched(*against)
+    order = np.argsort(other_keys, axis=1)
+    index = LshIndex(np.take_along_axis(other_keys, order, axis=1), order)
+    return verified(own, other, index.search(own_keys), threshold)
 
 
 def bands_for(threshold: float, recall: float, permutations: int = PERMUTATIONS) -> tuple[int, int]:
-    """(bands, values a band): the widest bands with which a pair at the threshold shares one with probability
-    `recall`; wider bands make fewer false candidates."""
+    """Return (bands, values per band): the widest bands that find a pair at the threshold with probability
+    `recall`.
+
+    Wider bands make fewer false candidates. Raises ValueError if the arguments are out of range, or if the
+    permutations are too few.
+    """
     if not 0 < threshold <= 1 or not 0 < recall < 1:
         raise ValueError(
             f"the threshold must lie in (0, 1] and the recall in (0, 1), got {threshold} and {recall}"
@@ -105,7 +117,7 @@ def bands_for(threshold: float, recall: float, permutations: int = PERMUTATIONS)
 
 
 def s_curve(similarity: float, bands: int, width: int) -> float:
-    """The probability that a pair of this Jaccard similarity shares a band: 1 - (1 - s^width)^bands."""
+    """Return the probability that a pair of this Jaccard similarity shares a band: 1 - (1 - s^width)^bands."""
     return 1.0 - float((1.0 - similarity**width) ** bands)
 
 
@@ -117,16 +129,18 @@ def band_keys(
     permutations: int = PERMUTATIONS,
     seed: int = SEED,
 ) -> U64:
-    """A hash for each band of each row's signature, shape (bands, rows); 0 for a row without elements. Signatures
-    are made a slice at a time, on every core: they are never all in memory."""
+    """Return a hash per band of each row's signature, shape (bands, rows); 0 for a row without elements.
+
+    Signatures are computed slice by slice, on every core: they are never all in memory.
+    """
     bands, width = bands_for(threshold, recall, permutations)
     keys = np.zeros((bands, len(elements)), dtype=np.uint64)
 
     def work(begin: int) -> None:
         end = min(begin + _SLICE, len(elements))
         part = elements.between(begin, end)
-        some = keys_of(signatures(part, permutations=permutations, seed=seed), bands, width)
-        keys[:, begin:end] = np.where(part.lengths > 0, some, 0)
+        part_keys = keys_of(signatures(part, permutations=permutations, seed=seed), bands, width)
+        keys[:, begin:end] = np.where(part.lengths > 0, part_keys, 0)
 
     starts = range(0, len(elements), _SLICE)
     if len(starts) <= 1:
@@ -139,7 +153,7 @@ def band_keys(
 
 
 def keys_of(signature: U32, bands: int, width: int) -> U64:
-    """Band hashes of signatures, shape (bands, rows); never 0."""
+    """Return the band hashes of signatures, shape (bands, rows); never 0."""
     columns = signature[:, : bands * width].T.reshape(bands, width, len(signature)).astype(np.uint64)
     total = columns[:, 0]
     for column in range(1, width):
@@ -148,12 +162,12 @@ def keys_of(signature: U32, bands: int, width: int) -> U64:
 
 
 def pairs_within(keys: U64) -> Iterator[tuple[I64, I64]]:
-    """Blocks of (smaller row, larger row) that share a band, a pair once for each they share."""
+    """Yield blocks of (smaller row, larger row) that share a band, a pair once per band that it shares."""
     bits = np.uint64(max(1, keys.shape[1].bit_length()))
     rows = np.arange(keys.shape[1], dtype=np.uint64)
     for band in keys:
-        # the row in the low bits: sorting values is many times as fast as sorting by an order, and what
-        # meets by the bits cut off is verified like the rest
+        # the row in the low bits: sorting values is many times as fast as sorting by an order, and pairs
+        # that match only because of the bits cut off are verified like the rest
         packed = np.sort(((band >> bits << bits) | rows)[band > 0])
         key = packed >> bits
         row = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)

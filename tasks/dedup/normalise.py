@@ -1,9 +1,9 @@
-"""One spelling for one text: what looks the same (tasks.text.folding), Unicode, LaTeX variants, number formats,
+"""One spelling per text: looks (tasks.text.folding), Unicode, LaTeX variants, number formats and
 whitespace.
 
-`canonical` is the key of exact duplicates and the text that tokens are cut from; case is kept,
-because `A` and `a` are two quantities. `template` is the canonical text with its numbers masked.
-Both are idempotent. Number words ("three", "三") are left as words.
+`canonical` is the key of exact duplicates and the text that tokens are cut from; case is kept, because `A`
+and `a` are two quantities. `template` is the canonical text with its numbers masked. Both are idempotent.
+Number words ("three", "三") are left as words.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SYMBOLS = str.maketrans(
     }
 )  # fmt: skip
 
-# (what shows that the step is needed, pattern, replacement); RE2, applied in this order
+# (pattern, replacement); RE2, applied in this order
 _LATEX: tuple[tuple[str, str], ...] = (
     (r"\\\\(\[[^\]]*\])?", " "),
     (r"\{,\}", ","),
@@ -64,16 +64,19 @@ _NUMBER = r"\d+(?:\.\d+)?"
 
 
 def canonical(texts: Texts, languages: Sequence[str] | None = None) -> list[str]:
-    """The normal form of each text (None becomes ""). Its rules are the same for every language;
-    `languages` is accepted beside `texts` as everywhere in this package and may be left out."""
+    """Return the normal form of each text (None becomes "").
+
+    Its rules are the same for every language; `languages` is accepted as everywhere in this package and may
+    be left out.
+    """
     if languages is not None and len(languages) != len(texts):
-        raise ValueError(f"{len(texts)} texts but {len(languages)} languages: give one language a text")
-    found: list[str] = canonical_array(texts).to_pylist()
-    return found
+        raise ValueError(f"{len(texts)} texts but {len(languages)} languages: give one language per text")
+    canonical_texts: list[str] = canonical_array(texts).to_pylist()
+    return canonical_texts
 
 
 def canonical_array(texts: Texts) -> pa.Array:
-    """As `canonical`, columnar: a large_string array of the same length."""
+    """Compute `canonical` by columns: a large_string array of the same length."""
     # spaces matter only between two words: "x + 1" is "x+1", a line break is a space
     array = folded_array(texts)
     array = pc.replace_substring_regex(array, r"\s*([^\pL\pN\s]|\p{Han})\s*", r"\1")
@@ -81,7 +84,7 @@ def canonical_array(texts: Texts) -> pa.Array:
 
 
 def folded_array(texts: Texts) -> pa.Array:
-    """The normal form but for the spaces around signs: all that tokens need, at half the cost."""
+    """Return the normal form except for spaces around signs: all that tokens need, at half the cost."""
     array = plain_array(texts)
     odd = pc.invert(pc.string_is_ascii(array))
     array = _only(array, odd, _fold_unicode)
@@ -91,14 +94,18 @@ def folded_array(texts: Texts) -> pa.Array:
 
 
 def plain_array(texts: Texts) -> pa.Array:
-    """Each text as it looks to a reader (tasks.text.folding.folded): plain ASCII without HTML comes back as it is."""
+    """Return each text as it looks to a reader (tasks.text.folding.folded); plain ASCII without HTML is
+    unchanged.
+    """
     array = as_array(texts)
     return _only(array, _odd(array), _fold_looks)
 
 
 def _odd(array: pa.Array) -> pa.Array:
-    """Which texts have a byte that folding looks at: no ASCII, a control character, & or <. One pass over the bytes:
-    most rows of most sets have none."""
+    """Return which texts have a byte that folding handles: no ASCII, a control character, & or <.
+
+    It is one pass over the bytes: most rows of most sets have none.
+    """
     _, offset_buffer, data_buffer = array.buffers()
     mask = np.zeros(len(array), dtype=bool)
     if len(array) and data_buffer is not None:
@@ -115,19 +122,21 @@ _ODD = bytes(
 
 
 def template(text: str) -> str:
-    """The canonical text with every number masked as #."""
-    found: str = template_array(canonical_array([text]))[0].as_py()
-    return found
+    """Return the canonical text with every number masked as #."""
+    masked: str = template_array(canonical_array([text]))[0].as_py()
+    return masked
 
 
 def template_array(canonical_texts: pa.Array) -> pa.Array:
-    """Templates of texts that are already canonical."""
+    """Return the templates of texts that are canonical already."""
     return pc.replace_substring_regex(canonical_texts, _NUMBER, "#")
 
 
 def as_array(texts: Texts) -> pa.Array:
-    """Any column of text as one large_string array without nulls (64-bit offsets: columns of a
-    million rows pass 2 GiB)."""
+    """Return any column of text as one large_string array without nulls.
+
+    Offsets are 64-bit, because columns of a million rows exceed 2 GiB.
+    """
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks()
     array = texts if isinstance(texts, pa.Array) else pa.array(texts, type=pa.large_string())
@@ -179,10 +188,10 @@ def _fold_numbers(array: pa.Array) -> pa.Array:
 
 
 def _fold_number(text: str) -> str:
-    text = _THOUSANDS.sub(lambda found: found.group().replace(",", ""), text)
+    text = _THOUSANDS.sub(lambda match: match.group().replace(",", ""), text)
     return _DECIMAL.sub(_decimal, text)
 
 
-def _decimal(found: re.Match[str]) -> str:
-    whole, fraction = found.group(1) or "0", found.group(2).rstrip("0")
+def _decimal(match: re.Match[str]) -> str:
+    whole, fraction = match.group(1) or "0", match.group(2).rstrip("0")
     return f"{whole}.{fraction}" if fraction else whole

@@ -1,14 +1,15 @@
-"""De-duplication of collections that do not fit into memory: Parquet in, the duplicates as Parquet out.
+"""Deduplication of collections that do not fit into memory: Parquet in, the duplicates as Parquet out.
 
     from tasks.dedup.outofcore import Collection
     Collection(files, folder).run(processes.map)
 
-Work on a shard knows only that shard, so `each` may be the `map` of threads, processes, Ray or Dask, on a folder that
-all of them see. What was finished is found again: a run that was killed goes on.
+Work on a shard knows only that shard, so `each` may be the `map` of threads, processes, Ray or Dask, on a
+folder that all of them see. Finished work is found again: a run that was killed continues.
 
-Which pairs are duplicates is decided as in a night (tasks.dedup.questions): exact Jaccard, and the guards for other
-numbers, opposites and shared text. What a night does besides and this does not: ROUGE-L, and a limit on how many questions
-of one template stay (DedupSettings.per_template); questions that differ only in their numbers all stay here.
+Which pairs are duplicates is decided as in a night (tasks.dedup.questions): exact Jaccard, and the guards
+for other numbers, opposites and shared text. Two things of a night are missing here: ROUGE-L, and the limit
+on questions per template (DedupSettings.per_template); questions that differ only in their numbers all
+stay.
 """
 
 from __future__ import annotations
@@ -36,17 +37,20 @@ from tasks.dedup.sketching import CollectionError, Sets, Shard, Source, cut, ske
 from tasks.text import shared
 from tasks.text.shared import SAMPLE, Shared, shared_text
 
-# what is made in a folder from the files and the rules
+# what is derived in a folder from the files and the rules
 DERIVED = ("bands", "rows", "sets", "pairs", "pairs.parquet", "duplicates.parquet", "spill")
 
 
 @dataclass(frozen=True, slots=True)
 class OutOfCore:
-    """`threshold`: Jaccard similarity of n-gram sets from which texts are duplicates. `recall`: probability with which
-    a pair at the threshold is found (a closer one with more); each pair found is verified exactly.
-    `guard`, `opposites`, `shared`: as of DedupSettings.
-    `memory`: what DuckDB may use, such as "4GB"; a worker needs about 3 kB a row of a shard beside it.
-    `threads`: DuckDB's; 0: as many as this process may use."""
+    """The settings of a Collection.
+
+    `threshold`: Jaccard similarity of n-gram sets from which texts are duplicates. `recall`: probability
+    with which a pair at the threshold is found (a more similar one with a higher one); each pair found is
+    verified exactly. `guard`, `opposites`, `shared`: as in DedupSettings. `memory`: what DuckDB may use,
+    such as "4GB"; a worker needs about 3 kB per row of a shard in addition. `threads`: DuckDB's; 0: as many
+    as this process may use.
+    """
 
     threshold: float = 0.7
     n: int = 3
@@ -60,7 +64,7 @@ class OutOfCore:
 
     @property
     def decisions(self) -> DedupSettings:
-        """What decides whether a pair of candidates are duplicates."""
+        """The settings that decide whether a pair of candidates are duplicates."""
         return DedupSettings(
             jaccard=self.threshold,
             n=self.n,
@@ -72,7 +76,7 @@ class OutOfCore:
 
 @dataclass(frozen=True)
 class Collection:
-    """Texts in Parquet files, and the folder where they are de-duplicated."""
+    """Texts in Parquet files, and the folder in which they are deduplicated."""
 
     files: Sequence[Path]
     folder: Path
@@ -81,18 +85,20 @@ class Collection:
 
     @property
     def shards(self) -> list[Shard]:
-        """In the order of the files. CollectionError where the folder holds another run's."""
-        settings, found, start = self.settings, [], 0
+        """The shards in the order of the files. Raises CollectionError if the folder holds another run's."""
+        settings, shards, start = self.settings, [], 0
         for number, (file, groups, rows) in enumerate(cut(list(self.files), settings.shard_rows)):
             how = (settings.threshold, settings.n, settings.recall)
-            found.append(Shard(number, str(file), groups, start, rows, str(self.folder), self.source, *how))
+            shards.append(Shard(number, str(file), groups, start, rows, str(self.folder), self.source, *how))
             start += rows
-        plan = {"shards": [asdict(shard) for shard in found], "decisions": asdict(settings.decisions)}
+        plan = {"shards": [asdict(shard) for shard in shards], "decisions": asdict(settings.decisions)}
         self._own(plan, rules_digest())
-        return found
+        return shards
 
     def run(self, each: Each = map) -> Path:
-        """Sketch, join, verify, cluster. The file of duplicates: columns id, of, near, score."""
+        """Sketch, join, verify and cluster. Returns the file of duplicates: columns as of
+        tasks.dedup.joining.duplicates.
+        """
         result = self.folder / "duplicates.parquet"
         shards = self.shards
         if result.exists():
@@ -107,16 +113,19 @@ class Collection:
             candidates(database, bands, pairs)
             decisions = self.settings.decisions
             common = shared_text(Sets(shards).sample(SAMPLE), decisions.shared) if shards else Shared()
-            found = similar(database, shards, pairs, Guards(decisions, common), each)
-            table = duplicates(database, found)
+            pairs_table = similar(database, shards, pairs, Guards(decisions, common), each)
+            table = duplicates(database, pairs_table)
         partial = result.with_name(f".{result.name}.partial")
         pq.write_table(table, partial)
         os.replace(partial, result)
         return result
 
     def _own(self, plan: Mapping[str, object], rules: str) -> None:
-        """Take the folder for this plan. What other rules (an older version of this code) left there is deleted and
-        made again; CollectionError where the folder is another plan's."""
+        """Claim the folder for this plan.
+
+        What other rules (an older version of this code) left in it is deleted and computed again. Raises
+        CollectionError if the folder is another plan's.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "shards.json"
         record = {"rules": rules, **orjson.loads(orjson.dumps(plan))}
@@ -139,7 +148,9 @@ class Collection:
 
 @functools.cache
 def rules_digest() -> str:
-    """Names the code that decides sketches and duplicates: a folder that other code wrote is stale."""
+    """Return a digest of the code that decides sketches and duplicates: a folder that other code wrote is
+    stale.
+    """
     digest = hashlib.sha256(code_digest().encode())
     for module in (contrast, doubts, joining, questions, shared, sketching):
         digest.update(inspect.getsource(module).encode())
@@ -147,7 +158,7 @@ def rules_digest() -> str:
 
 
 def _stored(path: Path) -> dict[str, Any] | None:
-    """The plan of a folder; None where there is none."""
+    """Return the plan of a folder, or None if there is none."""
     if not path.exists():
         return None
     try:

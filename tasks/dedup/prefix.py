@@ -1,10 +1,10 @@
-"""Prefix filtering: the pairs of sets that can have Jaccard similarity at or above a threshold.
+"""Prefix filtering: the pairs of sets that can have a Jaccard similarity of at least a threshold.
 
-Chaudhuri et al. 2006, Bayardo et al. 2007: order the elements of every set by one global order, rarest first.
-Two sets of sizes a and b with Jaccard >= t share at least ceil(t * max(a, b)) elements, so they share one
-among the first a - ceil(t * a) + 1 of the first and the same of the second. Only sets that meet in such a
-prefix are looked at: first by size, then by a 512-bit parity bitmap, whose Hamming distance never exceeds
-the symmetric difference.
+Chaudhuri et al. 2006, Bayardo et al. 2007: order the elements of every set by one global order, rarest
+first. Two sets of sizes a and b with Jaccard >= t share at least ceil(t * max(a, b)) elements, so they
+share one among the first a - ceil(t * a) + 1 of the first and the same of the second. Only sets that meet
+in such a prefix are compared: first by size, then by a 512-bit parity bitmap, whose Hamming distance never
+exceeds the symmetric difference.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from tasks.dedup.tokens import I64, U64, Ragged, mix, offsets_of, sort_rows, spa
 
 Classes = npt.NDArray[np.uint8]
 
-_BLOCK = 1 << 21  # candidate pairs, or elements, looked at together
+_BLOCK = 1 << 21  # candidate pairs, or elements, processed together
 _BITMAP_WORDS = 8  # 512 bits
-_CLASS_BITS = 4  # a frequency class stands above the hash in an element's key: 16 classes
+_CLASS_BITS = 4  # a frequency class is above the hash in an element's key: 16 classes
 _TOP = np.uint64(64 - _CLASS_BITS)
 
 
 @dataclass(frozen=True, slots=True)
 class PrefixIndex:
-    """The sets of a collection, to be searched. All arrays: it can be stored and memory-mapped.
+    """The sets of a collection, to be searched. It is all arrays, so it can be stored and memory-mapped.
 
-    Sets are numbered by size; `row` gives back the caller's numbers. `classes`: by hash bucket, how often its
-    elements occur (the order of the elements). `postings`: the elements of all prefixes, sorted, a set's number
-    in the low bits.
+    Sets are numbered by size; `row` gives the caller's numbers. `classes`: by hash bucket, how often its
+    elements occur (the order of the elements). `postings`: the elements of all prefixes, sorted, with a
+    set's number in the low bits.
     """
 
     threshold: float
@@ -77,7 +77,9 @@ class PrefixIndex:
         )
 
     def search(self, sets: Ragged) -> Iterator[tuple[I64, I64]]:
-        """Blocks of (row of sets, row indexed) that may have the similarity; no pair twice within a block."""
+        """Yield blocks of (row of sets, row indexed) that may have the similarity; no pair twice within a
+        block.
+        """
         sizes = sets.lengths
         classes = _classes_of(sets.values, self.classes)
         # class 0: no indexed set has it
@@ -89,27 +91,27 @@ class PrefixIndex:
         head = Ragged(offsets_of(lengths), keys.values[spans(keys.offsets[:-1] + absent, lengths)])
         bits = _bits_for(len(self.row))
         queries = mix(head.values.copy()) >> np.uint64(bits) << np.uint64(bits)
-        mine = head.row_of_value
-        first, last = _window(sizes[mine], self.sizes, self.threshold)
+        set_of_element = head.row_of_value
+        first, last = _window(sizes[set_of_element], self.sizes, self.threshold)
         begins = np.searchsorted(self.postings, queries | first.astype(np.uint64), side="left")
         ends = np.searchsorted(self.postings, queries | last.astype(np.uint64), side="left")
         bitmaps = parity_bitmaps(sets)
         mask = np.uint64((1 << bits) - 1)
-        for some, places in expanded(begins, ends):
-            left = mine[some]
+        for elements, places in expanded(begins, ends):
+            left = set_of_element[elements]
             right = (self.postings[places] & mask).astype(np.int64)
             left, right = _distinct(left, right, len(self.row))
-            good = _bounded(
+            possible = _bounded(
                 bitmaps, self.bitmaps, left, right, sizes[left] + self.sizes[right], 0, self.threshold
             )
-            yield left[good], self.row[right[good]]
+            yield left[possible], self.row[right[possible]]
 
 
 def pairs_within(sets: Ragged, threshold: float) -> Iterator[tuple[I64, I64]]:
-    """Blocks of pairs of rows that may have the similarity; a pair can come in several blocks.
+    """Yield blocks of pairs of rows that may have the similarity; a pair can come in several blocks.
 
-    An element that occurs once in all cannot be shared: only how many of them a set has matters, and
-    a set whose prefix holds nothing else needs no look at all. That is most sets of most collections.
+    An element that occurs once in all sets cannot be shared: only how many of them a set has matters, and a
+    set whose prefix holds nothing else need not be compared. That is most sets of most collections.
     """
     classes = frequency_classes([sets], spare=True)
     sizes = sets.lengths
@@ -129,37 +131,40 @@ def pairs_within(sets: Ragged, threshold: float) -> Iterator[tuple[I64, I64]]:
     bits = _bits_for(len(row))
     mask = np.uint64((1 << bits) - 1)
     postings = np.sort(_postings(head, bits))
-    mine = (postings & mask).astype(np.int64)
-    _, last = _window(sizes[mine], sizes, threshold)
+    set_of_posting = (postings & mask).astype(np.int64)
+    _, last = _window(sizes[set_of_posting], sizes, threshold)
     ends = np.searchsorted(postings, (postings & ~mask) | last.astype(np.uint64), side="left")
     bitmaps, lonely = parity_bitmaps(few), sizes - counts
-    for some, places in expanded(np.arange(1, len(postings) + 1), ends):
-        left, right = _distinct(mine[some], mine[places], len(row))
+    for queries, places in expanded(np.arange(1, len(postings) + 1), ends):
+        left, right = _distinct(set_of_posting[queries], set_of_posting[places], len(row))
         together = sizes[left] + sizes[right]
         apart = lonely[left] + lonely[right]
-        good = _bounded(bitmaps, bitmaps, left, right, together, apart, threshold)
-        yield row[left[good]], row[right[good]]
+        possible = _bounded(bitmaps, bitmaps, left, right, together, apart, threshold)
+        yield row[left[possible]], row[right[possible]]
 
 
 def least_shared(sizes: I64, threshold: float) -> I64:
-    """ceil(threshold * size), not put up by rounding of the product."""
-    found: I64 = np.maximum(np.ceil(threshold * sizes - 1e-9), 1).astype(np.int64)
-    return found
+    """Return ceil(threshold * size), not increased by rounding of the product."""
+    least: I64 = np.maximum(np.ceil(threshold * sizes - 1e-9), 1).astype(np.int64)
+    return least
 
 
 def frequency_classes(collections: list[Ragged], *, spare: bool) -> Classes:
-    """By hash bucket, how often its elements occur: with `spare` ceil(log2) of it, so that 0 is "once or
-    never"; without, one more, so that 0 is "never". Any function of the element gives a valid order, a rough
-    count gives a good one, and 0 is certain."""
-    total = sum(len(found.values) for found in collections)
+    """Return by hash bucket how often its elements occur, as a class.
+
+    With `spare` the class is ceil(log2) of it, so that 0 is "once or never"; without, it is one more, so
+    that 0 is "never". Any function of the element gives a valid order, a rough count gives a good one, and
+    0 is certain.
+    """
+    total = sum(len(sets.values) for sets in collections)
     bits = min(27, max(10, int(total * (2 if spare else 0.5)).bit_length()))
     # sorting the bucket numbers and counting runs is faster than counting at random places
     buckets = np.empty(total, dtype=np.uint32)
     filled = 0
-    for found in collections:
-        part = buckets[filled : filled + len(found.values)]
-        np.right_shift(found.values, np.uint64(64 - bits), out=part, casting="unsafe")
-        filled += len(found.values)
+    for sets in collections:
+        part = buckets[filled : filled + len(sets.values)]
+        np.right_shift(sets.values, np.uint64(64 - bits), out=part, casting="unsafe")
+        filled += len(sets.values)
     buckets.sort()
     table = np.zeros(1 << bits, dtype=np.uint8)
     if not total:
@@ -172,29 +177,32 @@ def frequency_classes(collections: list[Ragged], *, spare: bool) -> Classes:
 
 
 def parity_bitmaps(sets: Ragged, words: int = _BITMAP_WORDS) -> U64:
-    """For each row 64 * words bits (words a power of two), bit h set where an odd number of its elements
-    hash to h; shape (rows, words). The Hamming distance of two rows is at most the size of the symmetric
-    difference."""
+    """Return 64 * words bits per row (words a power of two), bit h set if an odd number of its elements
+    hash to h.
+
+    The shape is (rows, words). The Hamming distance of two rows is at most the size of the symmetric
+    difference.
+    """
     spread = sets.values * np.uint64(0x9E3779B97F4A7C15)
     bit = np.left_shift(np.uint64(1), (spread >> np.uint64(48)) & np.uint64(63))
     word = sets.row_of_value * words
     if words > 1:
         word += (spread >> np.uint64(65 - words.bit_length())).astype(np.int64)
-    found = np.zeros(len(sets) * words, dtype=np.uint64)
-    np.bitwise_xor.at(found, word, bit)
-    return found.reshape(len(sets), words)
+    bitmaps = np.zeros(len(sets) * words, dtype=np.uint64)
+    np.bitwise_xor.at(bitmaps, word, bit)
+    return bitmaps.reshape(len(sets), words)
 
 
 def within_bound(
     own: Ragged, other: Ragged, left: I64, right: I64, threshold: float
 ) -> npt.NDArray[np.bool_]:
-    """Which of the given pairs of sets their bitmaps leave."""
+    """Return which of the given pairs of sets can have the similarity by their bitmaps."""
     together = own.lengths[left] + other.lengths[right]
     return _bounded(parity_bitmaps(own), parity_bitmaps(other), left, right, together, 0, threshold)
 
 
 def row_sums(mask: npt.NDArray[np.bool_], offsets: I64) -> I64:
-    """How many True each row has."""
+    """Return how many True each row has."""
     total = np.zeros(len(mask) + 1, dtype=np.int64)
     np.cumsum(mask, out=total[1:])
     return np.diff(total[offsets])
@@ -206,13 +214,13 @@ def _classes_of(values: U64, classes: Classes) -> Classes:
 
 
 def _keyed(sets: Ragged, classes: Classes) -> Ragged:
-    """Elements as keys in the global order: the class on top of the hash."""
+    """Return elements as keys in the global order: the class above the hash."""
     keys = (classes.astype(np.uint64) << _TOP) | (sets.values >> np.uint64(_CLASS_BITS))
     return Ragged(sets.offsets, keys)
 
 
 def _postings(head: Ragged, bits: int) -> U64:
-    """Keys cut to the bits that the row number leaves: a false meeting costs one comparison."""
+    """Return keys cut to the bits that the row number leaves: a false match costs one comparison."""
     return (mix(head.values.copy()) >> np.uint64(bits) << np.uint64(bits)) | head.row_of_value.astype(
         np.uint64
     )
@@ -223,7 +231,7 @@ def _bits_for(rows: int) -> int:
 
 
 def _window(sizes: I64, sorted_sizes: I64, threshold: float) -> tuple[I64, I64]:
-    """The rows (numbered by size) whose size allows the threshold: from first to before last."""
+    """Return the rows (numbered by size) whose size allows the threshold: from first to before last."""
     distinct, inverse = np.unique(sizes, return_inverse=True)
     largest = np.floor(distinct / threshold + 1e-9).astype(np.int64)
     first = np.searchsorted(sorted_sizes, least_shared(distinct, threshold), side="left")
@@ -232,7 +240,7 @@ def _window(sizes: I64, sorted_sizes: I64, threshold: float) -> tuple[I64, I64]:
 
 
 def expanded(begins: npt.NDArray[Any], ends: npt.NDArray[Any]) -> Iterator[tuple[I64, I64]]:
-    """(query, place) for every place from begins[query] to ends[query], some millions at a time."""
+    """Yield (query, place) for every place from begins[query] to ends[query], some millions at a time."""
     counts = np.maximum(ends - begins, 0)
     busy = np.flatnonzero(counts)
     totals = np.cumsum(counts[busy])
@@ -240,8 +248,8 @@ def expanded(begins: npt.NDArray[Any], ends: npt.NDArray[Any]) -> Iterator[tuple
     while at < len(busy):
         done = int(totals[at - 1]) if at else 0
         end = max(at + 1, int(np.searchsorted(totals, done + _BLOCK, side="right")))
-        some = busy[at:end]
-        yield np.repeat(some, counts[some]), spans(begins[some], counts[some])
+        queries = busy[at:end]
+        yield np.repeat(queries, counts[queries]), spans(begins[queries], counts[queries])
         at = end
 
 
@@ -253,10 +261,12 @@ def _distinct(left: I64, right: I64, width: int) -> tuple[I64, I64]:
 def _bounded(
     own: U64, other: U64, left: I64, right: I64, together: I64, apart: I64 | int, threshold: float
 ) -> npt.NDArray[np.bool_]:
-    """Which pairs the bound leaves: shared <= (a + b - hamming - elements known to be in one only) / 2."""
+    """Return which pairs the bound leaves: shared <= (a + b - hamming - elements known to be in one only) /
+    2.
+    """
     distance = np.zeros(len(left), dtype=np.int64) + apart
     for word in range(_BITMAP_WORDS):
         distance += np.bitwise_count(own[left, word] ^ other[right, word])
     at_most = (together - distance) // 2
-    good: npt.NDArray[np.bool_] = at_most >= threshold * (together - at_most) - 1e-9
-    return good
+    possible: npt.NDArray[np.bool_] = at_most >= threshold * (together - at_most) - 1e-9
+    return possible

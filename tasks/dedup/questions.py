@@ -1,5 +1,6 @@
-"""Judging questions against each other and against those that are there already: exact text, template
-cap, Jaccard, ROUGE-L."""
+"""Judging questions against each other and against known ones: exact text, limit per template, Jaccard,
+ROUGE-L.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +21,16 @@ from tasks.dedup.segment import Questions, Segment
 from tasks.dedup.settings import DedupSettings
 from tasks.dedup.tokens import I64, U64, Bools
 
-STAGE = "similarity"  # the stage of the reasons; tasks/stages/dedup.py names the one that asked
+STAGE = "similarity"  # of the reasons; with_reasons (tasks/dedup/decisions.py) puts the calling stage in its place
 Reasons = list[Reason | None]
 
 
 def judge(own: Questions, pool: Sequence[Segment], quality: F64, settings: DedupSettings) -> Reasons:
-    """Why each question is a duplicate (None: it stays). A question of the pool always stays; of several
-    own ones the one of the highest quality, ties to the smallest id."""
+    """Return why each question is a duplicate (None: it is kept).
+
+    A question of the pool is always kept; of several questions of `own` that with the highest quality is,
+    ties to the smallest id.
+    """
     rank = rank_of(quality, own.ids)
     reasons: Reasons = [None] * len(own)
     _exact(own, pool, rank, reasons)
@@ -42,7 +46,7 @@ def judge(own: Questions, pool: Sequence[Segment], quality: F64, settings: Dedup
 def comparable(
     templates: tuple[U64, U64], numbers: tuple[U64, U64], left: I64, right: I64, settings: DedupSettings
 ) -> Bools:
-    """Which pairs Jaccard and ROUGE-L may judge (see DedupSettings.guard)."""
+    """Return which pairs Jaccard and ROUGE-L may judge (see DedupSettings.guard)."""
     if settings.guard == "none":
         return np.ones(len(left), dtype=bool)
     judged: Bools = numbers[0][left] == numbers[1][right]
@@ -52,7 +56,9 @@ def comparable(
 
 
 def clustered(pairs: Pairs, quality: F64, ids: Sequence[str] | pa.Array) -> list[tuple[int, int, float]]:
-    """(row that goes, row to name, similarity) for every row that is not the best of its component."""
+    """Return (row that is dropped, row to name, similarity) for every row that is not the best of its
+    component.
+    """
     stays = survivors(components(len(ids), pairs.left, pairs.right), quality, ids)
     return [(row, other, score) for row, (other, score) in witnesses(pairs, stays).items()]
 
@@ -77,28 +83,32 @@ def _cap_templates(
 ) -> None:
     if settings.guard == "none":
         return
-    there = sum((segment.template_counts(own) for segment in pool), np.zeros(len(own), np.int64))
+    pool_counts = sum((segment.template_counts(own) for segment in pool), np.zeros(len(own), np.int64))
     counts: Counter[int] = Counter()
     for row in np.argsort(rank).tolist():
         if reasons[row] is None:
             template = int(own.templates[row])
-            if counts[template] + int(there[row]) >= settings.per_template:
+            if counts[template] + int(pool_counts[row]) >= settings.per_template:
                 reasons[row] = reason(STAGE, Code.TEMPLATE, most=settings.per_template)
             else:
                 counts[template] += 1
 
 
 def _near_pool(own: Questions, pool: Sequence[Segment], reasons: Reasons, doubts: Doubts, kind: str) -> None:
-    """Name the most similar question of the pool; ties to the earliest."""
+    """Give each duplicate of the pool a reason with the most similar question of the pool; ties to the
+    earliest.
+    """
     rows = _open(reasons)
-    some = own.take(rows)
+    open_questions = own.take(rows)
     best: dict[int, tuple[float, str]] = {}
     for segment in pool:
         find = _jaccard_pairs if kind == "jaccard" else _rouge_pairs
         similar = by_jaccard if kind == "jaccard" else by_rouge
-        pairs = find(some, segment, doubts.settings)
-        stand = doubts.stand(segment.questions, rows[pairs.left], pairs.right, similar(doubts.settings))
-        for row, other, score in lcs.strongest(pairs.where(stand)):
+        pairs = find(open_questions, segment, doubts.settings)
+        confirmed = doubts.duplicates(
+            segment.questions, rows[pairs.left], pairs.right, similar(doubts.settings)
+        )
+        for row, other, score in lcs.strongest(pairs.where(confirmed)):
             if row not in best or score > best[row][0]:
                 best[row] = (score, str(segment.questions.ids[other]))
     for row, (score, name) in best.items():
@@ -109,19 +119,21 @@ def _jaccard_pairs(own: Questions, segment: Segment, settings: DedupSettings) ->
     sets = own.sets(settings.n)
     blocks = [_allowed(own, segment, a, b, settings) for a, b in segment.near.search(sets, settings)]
     left, right = _joined(blocks)
-    # only what is left after the bounds is cut into n-grams again
-    there, place = np.unique(right, return_inverse=True)
-    score = jaccard.jaccard_of(sets, segment.questions.take(there).sets(settings.n), left, place)
+    # only pairs that pass the bounds are cut into n-grams again
+    rows, places = np.unique(right, return_inverse=True)
+    score = jaccard.jaccard_of(sets, segment.questions.take(rows).sets(settings.n), left, places)
     return Pairs(left, right, score).where(score >= settings.jaccard)
 
 
 def _rouge_pairs(own: Questions, segment: Segment, settings: DedupSettings) -> Pairs:
     rows = np.arange(len(own), dtype=np.int64)
-    found = candidates(own.rouge, rows, [segment.bands], settings.rouge_l)
-    left, right = _joined([_allowed(own, segment, a, b, settings) for _, a, b in found])
-    there, place = np.unique(right, return_inverse=True)
-    pairs = lcs.passing(own.rouge, segment.questions.take(there).rouge, [(left, place)], settings.rouge_l)
-    return Pairs(pairs.left, there[pairs.right], pairs.score)
+    blocks = candidates(own.rouge, rows, [segment.bands], settings.rouge_l)
+    left, right = _joined([_allowed(own, segment, a, b, settings) for _, a, b in blocks])
+    pool_rows, places = np.unique(right, return_inverse=True)
+    pairs = lcs.passing(
+        own.rouge, segment.questions.take(pool_rows).rouge, [(left, places)], settings.rouge_l
+    )
+    return Pairs(pairs.left, pool_rows[pairs.right], pairs.score)
 
 
 def _allowed(
@@ -141,19 +153,22 @@ def _joined(blocks: list[tuple[I64, I64]]) -> tuple[I64, I64]:
 
 def _clusters(own: Questions, quality: F64, reasons: Reasons, doubts: Doubts) -> None:
     rows, settings = _open(reasons), doubts.settings
-    some = own.take(rows)
-    pairs = near.pairs_within(some.sets(settings.n), settings)
-    templates, numbers = (some.templates, some.templates), (some.numbers, some.numbers)
+    open_questions = own.take(rows)
+    pairs = near.pairs_within(open_questions.sets(settings.n), settings)
+    templates, numbers = (
+        (open_questions.templates, open_questions.templates),
+        (open_questions.numbers, open_questions.numbers),
+    )
     pairs = pairs.where(comparable(templates, numbers, pairs.left, pairs.right, settings))
-    pairs = pairs.where(doubts.stand(own, rows[pairs.left], rows[pairs.right], by_jaccard(settings)))
-    for row, other, score in clustered(pairs, quality[rows], some.ids):
+    pairs = pairs.where(doubts.duplicates(own, rows[pairs.left], rows[pairs.right], by_jaccard(settings)))
+    for row, other, score in clustered(pairs, quality[rows], open_questions.ids):
         reasons[int(rows[row])] = reason(
-            STAGE, Code.NEAR, measure="jaccard", score=f"{score:.2f}", other=some.ids[other]
+            STAGE, Code.NEAR, measure="jaccard", score=f"{score:.2f}", other=open_questions.ids[other]
         )
 
 
 def _in_turn(own: Questions, rank: I64, reasons: Reasons, doubts: Doubts) -> None:
-    """ROUGE-L as self-instruct applies it, the best question first."""
+    """Apply ROUGE-L as self-instruct does, the best question first."""
     settings = doubts.settings
     rows = _open(reasons)
     rows = rows[np.argsort(rank[rows])]
@@ -164,7 +179,7 @@ def _in_turn(own: Questions, rank: I64, reasons: Reasons, doubts: Doubts) -> Non
         return comparable(templates, numbers, left, right, settings)
 
     def stands(left: I64, right: I64) -> Bools:
-        return doubts.stand(own, left, right, similar)
+        return doubts.duplicates(own, left, right, similar)
 
     for row, other, score in lcs.sequential(own.rouge, rows, settings.rouge_l, judged, stands):
         reasons[row] = reason(STAGE, Code.NEAR, measure="lcs", score=f"{score:.2f}", other=own.ids[other])

@@ -18,8 +18,11 @@ _TOKENS = (
 
 
 def rouge_l(left: Sequence[str], right: Sequence[str], languages: Sequence[str] | None = None) -> F64:
-    """ROUGE-L F-measure of left[k] with right[k] (rouge_score's default tokenizer, no stemmer; Chinese by
-    characters). Raises ValueError where the sequences differ in length."""
+    """Return the ROUGE-L F-measure of left[k] with right[k].
+
+    The tokenizer is rouge_score's default, without stemmer; Chinese goes by characters. Raises ValueError
+    if the sequences differ in length.
+    """
     if len(left) != len(right):
         raise ValueError(f"{len(left)} texts on the left but {len(right)} on the right")
     rows = np.arange(len(left), dtype=np.int64)
@@ -27,7 +30,7 @@ def rouge_l(left: Sequence[str], right: Sequence[str], languages: Sequence[str] 
 
 
 def f_measure(own: Ragged, other: Ragged, left: I64, right: I64) -> F64:
-    """The F-measure of each pair (row left[k] of own, row right[k] of other)."""
+    """Return the F-measure of each pair (row left[k] of own, row right[k] of other)."""
     m, n = own.lengths[left], other.lengths[right]
     shared = _lcs_lengths(own, other, left, right)
     # the same operations in the same order as rouge_score: a borderline 0.7 must round alike
@@ -38,29 +41,29 @@ def f_measure(own: Ragged, other: Ragged, left: I64, right: I64) -> F64:
 
 
 def _lcs_lengths(own: Ragged, other: Ragged, left: I64, right: I64) -> I64:
-    found = np.zeros(len(left), dtype=np.int64)
+    lcs = np.zeros(len(left), dtype=np.int64)
     cost = np.cumsum(own.lengths[left] + other.lengths[right])
     begin = 0
     while begin < len(left):
         done = int(cost[begin - 1]) if begin else 0
         end = max(begin + 1, int(np.searchsorted(cost, done + _TOKENS, side="right")))
         end = min(end, begin + _PAIRS)
-        ours, first = np.unique(left[begin:end], return_inverse=True)
-        theirs, second = np.unique(right[begin:end], return_inverse=True)
-        words = _as_strings(concatenate([own.take(ours), other.take(theirs)]))
-        found[begin:end] = process.cpdist(
+        left_rows, first = np.unique(left[begin:end], return_inverse=True)
+        right_rows, second = np.unique(right[begin:end], return_inverse=True)
+        words = _as_strings(concatenate([own.take(left_rows), other.take(right_rows)]))
+        lcs[begin:end] = process.cpdist(
             [words[k] for k in first],
-            [words[k + len(ours)] for k in second],
+            [words[k + len(left_rows)] for k in second],
             scorer=LCSseq.similarity,
             dtype=np.int64,
             workers=-1,
         )
         begin = end
-    return found
+    return lcs
 
 
 def _as_strings(rows: Ragged) -> list[str]:
-    """Token sequences as strings of one code point a token: RapidFuzz's fastest input."""
+    """Return token sequences as strings of one code point per token: RapidFuzz's fastest input."""
     distinct, codes = np.unique(rows.values, return_inverse=True)
     if len(distinct) > 0x10FFFF - 0x800:
         longest = int(rows.lengths.max())

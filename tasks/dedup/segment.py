@@ -1,8 +1,8 @@
-"""Questions that are there already, as arrays to look new ones up in: history, seeds, earlier in the night.
+"""Known questions as arrays to look new ones up in: history, seeds, earlier in the run.
 
-A segment is built once from its texts; all of it is flat arrays, which storage.indexes.sketches keeps and
-memory-maps. What a lookup touches grows with the questions looked up, not with the segment, but for the scan of bitmaps that
-ROUGE-L needs (a few nanoseconds a pair of questions of like length).
+A segment is built once from its texts; all of it is flat arrays, which storage.indexes.sketches stores and
+memory-maps. What a lookup reads grows with the questions looked up, not with the segment, except for the
+scan of bitmaps that ROUGE-L needs (a few nanoseconds per pair of questions of similar length).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Arrays = Mapping[str, pa.Array]
 
 @dataclass(frozen=True)
 class Questions:
-    """Distinct questions as columns; `ids` name them in reasons. What is derived from them is made once."""
+    """Distinct questions as columns; `ids` name them in reasons. Derived columns are computed once."""
 
     ids: pa.Array
     texts: pa.Array
@@ -44,7 +44,7 @@ class Questions:
 
     @classmethod
     def of(cls, table: pa.Table) -> Questions:
-        """From columns id, question, language (such as a table of rows)."""
+        """Build them from columns id, question, language (such as a table of rows)."""
         languages = pc.fill_null(table.column("language"), "en")
         return cls(as_array(table.column("id")), as_array(table.column("question")), as_array(languages))
 
@@ -52,8 +52,8 @@ class Questions:
         return len(self.ids)
 
     def take(self, rows: I64) -> Questions:
-        some = pa.array(rows)
-        return Questions(self.ids.take(some), self.texts.take(some), self.languages.take(some))
+        indices = pa.array(rows)
+        return Questions(self.ids.take(indices), self.texts.take(indices), self.languages.take(indices))
 
     @functools.cached_property
     def canonical(self) -> pa.Array:
@@ -105,7 +105,7 @@ class Segment:
         )
 
     def arrays(self) -> dict[str, pa.Array]:
-        """Everything as flat arrays; `from_arrays` is the inverse."""
+        """Return everything as flat arrays; `from_arrays` is the inverse."""
         flat = {
             "templates": self.templates,
             "numbers": self.numbers,
@@ -115,8 +115,8 @@ class Segment:
             **{f"near.{name}": values for name, values in self.near.arrays().items()},
             **{f"bands.{name}": values for name, values in self.bands.arrays().items()},
         }
-        found = {name: pa.array(values) for name, values in flat.items()}
-        return found | {
+        arrays = {name: pa.array(values) for name, values in flat.items()}
+        return arrays | {
             "ids": self.questions.ids,
             "texts": self.questions.texts,
             "languages": self.questions.languages,
@@ -140,21 +140,23 @@ class Segment:
         )
 
     def same_text(self, own: Questions) -> tuple[I64, I64]:
-        """(row of own, row here) of equal canonical texts; equal hashes are compared as texts."""
+        """Return (row of own, row of this segment) of equal canonical texts; equal hashes are compared as
+        texts.
+        """
         hashes, rows = self.by_text
         low = np.searchsorted(hashes, own.exact, side="left")
         counts = np.searchsorted(hashes, own.exact, side="right") - low
         left = np.repeat(np.arange(len(own)), counts)
         right = rows[spans(low, counts)]
         equal = pc.equal(own.canonical.take(pa.array(left)), self.questions.take(right).canonical)
-        good = equal.to_numpy(zero_copy_only=False).astype(bool)
-        return left[good], right[good]
+        same = equal.to_numpy(zero_copy_only=False).astype(bool)
+        return left[same], right[same]
 
     def template_counts(self, own: Questions) -> I64:
-        """How many questions here have the template of each of own."""
+        """Return how many questions of this segment have the template of each question of own."""
         low = np.searchsorted(self.by_template, own.templates, side="left")
-        found: I64 = np.searchsorted(self.by_template, own.templates, side="right") - low
-        return found
+        counts: I64 = np.searchsorted(self.by_template, own.templates, side="right") - low
+        return counts
 
 
 def _under(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

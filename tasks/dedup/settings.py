@@ -1,4 +1,4 @@
-"""What counts as a duplicate."""
+"""The settings that decide what a duplicate is."""
 
 from __future__ import annotations
 
@@ -18,22 +18,27 @@ class DedupSettings:
     """Thresholds of the similarity stages.
 
     `jaccard`: questions whose 3-gram sets (`n`) have at least this Jaccard similarity are duplicates.
-    `rouge_l`: so are questions whose ROUGE-L F-measure is above this.
-    `per_template`: questions that differ only in their numbers are kept up to this many a template,
-    those of history and of earlier in the night included; 1 is exact matching of the number-masked text.
-    `guard`: which pairs Jaccard and ROUGE-L may judge at all. "template" (default): a pair of the same
-    number-masked template with different numbers is not judged: other numbers are another problem, and
-    the cap a template takes care of how many. "numbers": no pair with different numbers is judged,
-    whatever the wording. "none": every pair is judged and nothing guards it, as self-instruct does.
-    `opposites`: a similar pair that differs by an operator, a sign, an opposite or another asked quantity (largest and
-    smallest, and and or, length and width; tasks.dedup.contrast) is two problems. Not with guard "none".
-    `shared`: text that at least this share of the questions have in common, an instruction, is left out of the
-    similarity of two questions that have it (tasks.text.shared); 0: nothing is. Not with guard "none".
-    `minhash_from`: texts of this many n-grams and more are looked up by MinHash, which finds a pair at the
-    threshold with probability `minhash_recall`; below that the lookup is exact (see tasks.dedup.candidates).
-    `semantic`: what happens to a question whose encoding has a cosine of `cosine` or more with another's:
-    "flag" it with the pair, "drop" it, or "ignore": do not look.
-    `solution_jaccard`: solutions of one question in one format are duplicates from this Jaccard on.
+    `rouge_l`: so are questions whose ROUGE-L F-measure is above this. `per_template`: at most this many
+    questions per template, which differ only in their numbers, are kept, those of the history and of
+    earlier in the run included; 1 is exact matching of the number-masked text.
+
+    `guard`: which pairs Jaccard and ROUGE-L may judge at all. "template" (default): not a pair of the same
+    number-masked template with different numbers; other numbers are another problem, and `per_template`
+    limits how many there are. "numbers": no pair with different numbers, whatever the wording. "none":
+    every pair is judged and nothing guards it, as in self-instruct.
+
+    `opposites`: a similar pair that differs by an operator, a sign, an opposite or another asked quantity
+    (largest and smallest, and and or, length and width; tasks.dedup.contrast) is two problems. Not with
+    guard "none". `shared`: text that at least this share of the questions have in common, such as an
+    instruction, is left out of the similarity of two questions that have it (tasks.text.shared); 0: nothing
+    is. Not with guard "none".
+
+    `minhash_from`: texts of at least this many n-grams are looked up by MinHash, which finds a pair at the
+    threshold with probability `minhash_recall`; below that the lookup is exact (see
+    tasks.dedup.candidates). `semantic`: what happens to a question whose encoding has a cosine of at least
+    `cosine` with another's: "flag" it with the pair, "drop" it, or "ignore" it without a comparison.
+    `solution_jaccard`: solutions of one question in one format are duplicates from this Jaccard similarity
+    on.
     """
 
     jaccard: float = 0.7

@@ -1,9 +1,9 @@
 """One shard of a collection too large for memory, cut into what the join needs: bands and sets.
 
-Shards do not know of each other: they can be sketched by threads, processes or machines in any order, and one
-that is there is not made again. A shard is three files of one number: `bands` (one Parquet row group a band,
-sorted by key), `rows` (id and quality of each row) and `sets` (n-gram sets and texts, Arrow, memory-mapped), which is
-written last.
+Shards do not know of each other: threads, processes or machines can sketch them in any order, and a
+finished one is not computed again. A shard is three files of one number: `bands` (one Parquet row group per
+band, sorted by key), `rows` (id and quality of each row) and `sets` (n-gram sets and texts, Arrow,
+memory-mapped), which is written last.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ TWINS = 255  # the band of rows with equal words in equal order: their key is a 
 
 
 class CollectionError(ForPeople, ValueError):
-    """Files, columns or a folder that cannot be used; the message names them and the mend."""
+    """Files, columns or a folder that cannot be used; the message names them and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A column of texts in Parquet files. `quality`: a number column, the higher the better; None: all alike."""
+    """A column of texts in Parquet files. `quality`: a number column, higher is better; None: all rows are
+    equal.
+    """
 
     text: str = "question"
     id: str = "id"
@@ -61,8 +63,9 @@ class Shard:
 
 
 def cut(files: list[Path], most: int) -> Iterator[tuple[Path, tuple[int, ...], int]]:
-    """(file, row groups, rows) of each shard: neighbouring row groups of a file, of at most `most` rows together
-    where they allow it."""
+    """Yield (file, row groups, rows) of each shard: neighbouring row groups of a file, of at most `most`
+    rows if possible.
+    """
     for file in files:
         try:
             footer = pq.read_metadata(file)
@@ -84,7 +87,7 @@ def cut(files: list[Path], most: int) -> Iterator[tuple[Path, tuple[int, ...], i
 
 
 def sketch(shard: Shard) -> int:
-    """Write the shard's files; its rows. A shard that is complete is left as it is."""
+    """Write the shard's files and return the number of its rows. A complete shard is left as it is."""
     if shard.path("sets").exists():
         return shard.rows
     table = _read(shard)
@@ -99,12 +102,12 @@ def sketch(shard: Shard) -> int:
 
 
 def digests(words: Ragged) -> np.ndarray:
-    """One hash per row, of its words in their order; 0 for an empty one."""
+    """Return one hash per row, of its words in their order; 0 for an empty one."""
     place = np.arange(len(words.values)) - np.repeat(words.offsets[:-1], words.lengths)
     placed = mix(words.values ^ mix(place.astype(np.uint64) + np.uint64(1)))
     sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(placed, dtype=np.uint64)])
-    found = sums[words.offsets[1:]] - sums[words.offsets[:-1]]
-    return np.where(words.lengths > 0, np.maximum(found, np.uint64(1)), 0)
+    totals = sums[words.offsets[1:]] - sums[words.offsets[:-1]]
+    return np.where(words.lengths > 0, np.maximum(totals, np.uint64(1)), 0)
 
 
 class Sets:
@@ -115,27 +118,30 @@ class Sets:
         self._starts = np.array([shard.start for shard in shards], dtype=np.int64)
 
     def take(self, rows: I64) -> Ragged:
-        """The sets of the given rows (ascending), read from the shards that have them."""
+        """Return the sets of the given rows (ascending), read from the shards that have them."""
         parts = []
-        for batch, some in self._stored(rows):
+        for batch, shard_rows in self._stored(rows):
             arrays = [batch.column(name).values.to_numpy() for name in ("offsets", "values")]
-            parts.append(Ragged(*arrays).take(some))
+            parts.append(Ragged(*arrays).take(shard_rows))
         return concatenate(parts)
 
     def texts(self, rows: I64) -> pa.Array:
-        """The texts of the given rows (ascending)."""
-        parts = [batch.column("texts").values.take(pa.array(some)) for batch, some in self._stored(rows)]
+        """Return the texts of the given rows (ascending)."""
+        parts = [
+            batch.column("texts").values.take(pa.array(shard_rows))
+            for batch, shard_rows in self._stored(rows)
+        ]
         return pa.concat_arrays([pa.array([], pa.large_string()), *parts])
 
     def sample(self, most: int) -> list[str]:
-        """The texts of at most `most` rows, evenly spread over the collection."""
+        """Return the texts of at most `most` rows, evenly spread over the collection."""
         count = sum(shard.rows for shard in self._shards)
         rows = np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
-        found: list[str] = self.texts(rows).to_pylist()
-        return found
+        texts: list[str] = self.texts(rows).to_pylist()
+        return texts
 
     def _stored(self, rows: I64) -> Iterator[tuple[pa.RecordBatch, I64]]:
-        """(what is stored of a shard, rows of the shard) for each shard that has some of the rows."""
+        """Yield (the stored batch of a shard, rows of the shard) for each shard that has some of the rows."""
         where = np.searchsorted(self._starts, rows, side="right") - 1
         for number in np.unique(where).tolist():
             shard = self._shards[number]
@@ -144,22 +150,22 @@ class Sets:
 
 
 def _read(shard: Shard) -> pa.Table:
-    """Columns row, id, text, language, quality."""
+    """Return the columns row, id, text, language, quality of a shard."""
     source = shard.source
-    wanted = [source.id, source.text, *(name for name in (source.language, source.quality) if name)]
+    columns = [source.id, source.text, *(name for name in (source.language, source.quality) if name)]
     with pq.ParquetFile(shard.file) as file:
-        missing = sorted(set(wanted) - set(file.schema_arrow.names))
+        missing = sorted(set(columns) - set(file.schema_arrow.names))
         if missing:
             raise CollectionError(f"{shard.file} has no column {missing[0]!r}; name the columns to read")
-        found = file.read_row_groups(list(shard.groups), columns=wanted)
-    count = len(found)
-    language = found.column(source.language) if source.language else pa.array(["en"] * count)
-    quality = found.column(source.quality) if source.quality else pa.array(np.zeros(count))
+        table = file.read_row_groups(list(shard.groups), columns=columns)
+    count = len(table)
+    language = table.column(source.language) if source.language else pa.array(["en"] * count)
+    quality = table.column(source.quality) if source.quality else pa.array(np.zeros(count))
     return pa.table(
         {
             "row": np.arange(shard.start, shard.start + count),
-            "id": found.column(source.id).cast(pa.string()),
-            "text": found.column(source.text),
+            "id": table.column(source.id).cast(pa.string()),
+            "text": table.column(source.text),
             "language": language,
             "quality": pc.fill_null(quality.cast(pa.float64()), 0.0),
         }
@@ -170,10 +176,10 @@ def _write_bands(shard: Shard, keys: np.ndarray, twins: np.ndarray) -> None:
     schema = pa.schema([("band", pa.uint8()), ("key", pa.uint64()), ("row", pa.int64())])
     path, partial = shard.path("bands"), _partial(shard.path("bands"))
     with pq.ParquetWriter(partial, schema, compression="none", use_dictionary=False) as writer:
-        for band, found in [*enumerate(keys), (TWINS, twins)]:
-            rows = np.flatnonzero(found)
-            rows = rows[np.argsort(found[rows], kind="stable")]
-            columns = [np.full(len(rows), band, np.uint8), found[rows], rows + shard.start]
+        for band, band_keys in [*enumerate(keys), (TWINS, twins)]:
+            rows = np.flatnonzero(band_keys)
+            rows = rows[np.argsort(band_keys[rows], kind="stable")]
+            columns = [np.full(len(rows), band, np.uint8), band_keys[rows], rows + shard.start]
             writer.write_table(pa.table(columns, schema=schema), row_group_size=max(len(rows), 1))
     os.replace(partial, path)
 

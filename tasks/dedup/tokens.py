@@ -1,12 +1,12 @@
 """Texts as arrays of 64-bit token hashes, cut and hashed on the bytes with numpy.
 
-A word is a run of letters and digits; an operator (+ - * / = < > ^ % ! |) is a token of its own,
-because "x + 1" and "x - 1" are two problems; a Chinese character is a token of its own. In a text
-whose language is "zh" every character is a token. Other punctuation and white space separate.
+A word is a run of letters and digits; an operator (+ - * / = < > ^ % ! |) is a token of its own, because "x
++ 1" and "x - 1" are two problems; a Chinese character is a token of its own. In a text whose language is
+"zh" every character is a token. Other punctuation and white space separate.
 
-A token's hash is a polynomial over its bytes mod 2^64, finalised with MurmurHash3's fmix64: no
-string object is made a token. Two tokens of a set of 10^6 distinct ones agree by chance with
-probability below 10^-7; a collision changes one count by one.
+A token's hash is a polynomial over its bytes mod 2^64, finalised with MurmurHash3's fmix64: no string
+object is created per token. Two tokens of a set of 10^6 distinct ones agree by chance with probability
+below 10^-7; a collision changes one count by one.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-_CHUNK_BYTES = 1 << 16  # the temporaries of a chunk (8 bytes a byte, a few of them) stay in cache
-_BLOCK = 1 << 16  # values worked on together, for the same reason
+_CHUNK_BYTES = 1 << 16  # the temporaries of a chunk (a few, of 8 bytes per byte) stay in cache
+_BLOCK = 1 << 16  # values hashed together, for the same reason
 _BASE = 0x9E3779B97F4A7C15  # odd, so that its powers can be inverted mod 2^64
 _SEPARATOR, _WORD, _SINGLE, _CONTINUATION = 0, 1, 2, 3
 _WIDE_PUNCTUATION = (
@@ -63,19 +63,20 @@ class Ragged:
         return Ragged(offsets_of(lengths), self.values[spans(self.offsets[:-1][rows], lengths)])
 
     def between(self, begin: int, end: int) -> Ragged:
-        """The rows from begin to before end, without copying their values."""
+        """Return the rows from begin to before end, without copying their values."""
         offsets = self.offsets[begin : end + 1]
         return Ragged(offsets - offsets[0], self.values[offsets[0] : offsets[-1]])
 
 
 def offsets_of(lengths: npt.NDArray[Any]) -> I64:
-    found = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=found[1:])
-    return found
+    """Return the offsets of rows of these lengths: 0, then the running sums."""
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
 
 
 def spans(starts: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> I64:
-    """The concatenation of arange(start, start + length) over all spans."""
+    """Return the concatenation of arange(start, start + length) over all spans."""
     offsets = offsets_of(lengths)
     return np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], lengths)
 
@@ -88,7 +89,7 @@ def concatenate(parts: Sequence[Ragged]) -> Ragged:
 
 
 def mix(values: U64) -> U64:
-    """MurmurHash3's 64-bit finaliser: a bijection that spreads every bit."""
+    """Apply MurmurHash3's 64-bit finaliser: a bijection that spreads every bit."""
     values = values ^ (values >> np.uint64(33))
     values *= np.uint64(0xFF51AFD7ED558CCD)
     values ^= values >> np.uint64(33)
@@ -98,7 +99,7 @@ def mix(values: U64) -> U64:
 
 
 def tokens(texts: Texts, languages: Sequence[str] | None, *, operators: bool = True) -> Ragged:
-    """Token hashes of each text, in order; lower case. `texts` should be canonical already."""
+    """Return the token hashes of each text, in order, in lower case. `texts` should be canonical already."""
     array = as_array(texts)
     if pc.all(pc.string_is_ascii(array)).as_py() is not False:
         array = pc.ascii_lower(array)
@@ -108,8 +109,11 @@ def tokens(texts: Texts, languages: Sequence[str] | None, *, operators: bool = T
 
 
 def rouge_tokens(texts: Sequence[str], languages: Sequence[str] | None) -> Ragged:
-    """The tokens of rouge_score's default tokenizer without stemmer (runs of [a-z0-9] after
-    str.lower); a text whose language is "zh" by characters (letters and digits of any script)."""
+    """Return the tokens of rouge_score's default tokenizer without stemmer (runs of [a-z0-9] after
+    str.lower).
+
+    A text whose language is "zh" is cut into characters (letters and digits of any script).
+    """
     array = pa.array([text.lower() for text in texts], type=pa.large_string())
     chinese = is_chinese(languages, len(array))
     if chinese is None:
@@ -123,48 +127,48 @@ def rouge_tokens(texts: Sequence[str], languages: Sequence[str] | None) -> Ragge
 
 
 def number_multisets(canonical_texts: pa.Array) -> U64:
-    """One hash a text, equal where the numbers in it are equal, in whatever order; 0 without any."""
+    """Return one hash per text, equal where the numbers in it are equal, in whatever order; 0 without any."""
     marked = pc.replace_substring_regex(canonical_texts, r"(\d)\.(\d)", "\\1\x01\\2")
-    found = scan(marked, _number_classes(), None)
-    total = np.zeros(len(found) + 1, dtype=np.uint64)
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mix(found.values), dtype=np.uint64)])
-    total = sums[found.offsets]
+    numbers = scan(marked, _number_classes(), None)
+    total = np.zeros(len(numbers) + 1, dtype=np.uint64)
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mix(numbers.values), dtype=np.uint64)])
+    total = sums[numbers.offsets]
     return np.diff(total)
 
 
 def text_hashes(texts: pa.Array) -> U64:
-    """One hash a text, of all its bytes; 0 for an empty one."""
-    found = scan(texts, np.full(256, _WORD, dtype=np.uint8), None)
-    hashes = np.zeros(len(found), dtype=np.uint64)
-    hashes[found.lengths > 0] = found.values
+    """Return one hash per text, of all its bytes; 0 for an empty one."""
+    whole_texts = scan(texts, np.full(256, _WORD, dtype=np.uint8), None)
+    hashes = np.zeros(len(whole_texts), dtype=np.uint64)
+    hashes[whole_texts.lengths > 0] = whole_texts.values
     return hashes
 
 
-def shingle_sets(found: Ragged, n: int) -> Ragged:
-    """The set of n-grams of each row, as hashes, sorted; a row shorter than n has one n-gram, itself."""
+def shingle_sets(rows: Ragged, n: int) -> Ragged:
+    """Return the set of n-grams of each row, as sorted hashes; a row shorter than n has one n-gram, itself."""
     if n < 1:
         raise ValueError(f"n-gram length must be at least 1, got {n}")
-    return unique_in_rows(shingles(found, n))
+    return unique_in_rows(shingles(rows, n))
 
 
-def shingles(found: Ragged, n: int) -> Ragged:
-    """The n-grams of each row in order, repeats and all; a row shorter than n has one, itself."""
-    lengths = found.lengths
+def shingles(rows: Ragged, n: int) -> Ragged:
+    """Return the n-grams of each row in order, with repeats; a row shorter than n has one, itself."""
+    lengths = rows.lengths
     counts = np.where(lengths >= n, lengths - n + 1, np.minimum(lengths, 1))
-    values = np.empty(len(found.values), dtype=np.uint64)
+    values = np.empty(len(rows.values), dtype=np.uint64)
     for begin in range(0, len(values), _BLOCK):
-        values[begin : begin + _BLOCK] = _rolled(found.values[begin : begin + _BLOCK + n - 1], n, _BLOCK)
+        values[begin : begin + _BLOCK] = _rolled(rows.values[begin : begin + _BLOCK + n - 1], n, _BLOCK)
     # an n-gram belongs to the row of its first token and must not reach into the next
     begins = np.ones(len(values), dtype=bool)
     tails = np.minimum(lengths - counts, lengths)
-    begins[spans(found.offsets[1:] - tails, tails)] = False
+    begins[spans(rows.offsets[1:] - tails, tails)] = False
     for row in np.flatnonzero((lengths > 0) & (lengths < n)).tolist():
-        values[found.offsets[row]] = _rolled(found[row], n, 1)[0]
+        values[rows.offsets[row]] = _rolled(rows[row], n, 1)[0]
     return Ragged(offsets_of(counts), values[begins])
 
 
 def _rolled(values: U64, n: int, count: int) -> U64:
-    """Hashes of the n-grams that begin at the first `count` values; zeros follow the last."""
+    """Return the hashes of the n-grams that begin at the first `count` values; zeros follow the last."""
     count = min(count, len(values))
     padded = values
     if len(values) < count + n - 1:
@@ -176,33 +180,36 @@ def _rolled(values: U64, n: int, count: int) -> U64:
     return mix(total)
 
 
-def unique_in_rows(found: Ragged) -> Ragged:
-    """Each row sorted, without repeats. Rows of like length are sorted together as a matrix: no
-    global argsort (ten times the cost of sorting short rows in cache)."""
-    values = sort_rows(found)
-    row = found.row_of_value
+def unique_in_rows(rows: Ragged) -> Ragged:
+    """Return each row sorted, without repeats.
+
+    Rows of similar length are sorted together as a matrix: a global argsort costs ten times as much as
+    sorting short rows in cache.
+    """
+    values = sort_rows(rows)
+    row = rows.row_of_value
     fresh = np.ones(len(values), dtype=bool)
     fresh[1:] = (values[1:] != values[:-1]) | (row[1:] != row[:-1])
-    counts = np.bincount(row[fresh], minlength=len(found))
+    counts = np.bincount(row[fresh], minlength=len(rows))
     return Ragged(offsets_of(counts), values[fresh])
 
 
-def sort_rows(found: Ragged) -> U64:
-    """The values with each row sorted."""
-    lengths = found.lengths
-    result = np.empty_like(found.values)
+def sort_rows(ragged: Ragged) -> U64:
+    """Return the values with each row sorted."""
+    lengths = ragged.lengths
+    result = np.empty_like(ragged.values)
     width, low = 8, 0
     longest = int(lengths.max(initial=0))
     while low < longest:
         rows = np.flatnonzero((lengths > low) & (lengths <= width))
         step = max(1, (1 << 19) // width)
         for begin in range(0, len(rows), step):
-            some = rows[begin : begin + step]
-            count = lengths[some]
-            block = np.full((len(some), width), np.iinfo(np.uint64).max, dtype=np.uint64)
+            block_rows = rows[begin : begin + step]
+            count = lengths[block_rows]
+            block = np.full((len(block_rows), width), np.iinfo(np.uint64).max, dtype=np.uint64)
             inside = np.arange(width) < count[:, None]
-            where = spans(found.offsets[:-1][some], count)
-            block[inside] = found.values[where]
+            where = spans(ragged.offsets[:-1][block_rows], count)
+            block[inside] = ragged.values[where]
             block.sort(axis=1)
             result[where] = block[inside]
         low, width = width, width * 2
@@ -210,25 +217,25 @@ def sort_rows(found: Ragged) -> U64:
 
 
 def is_chinese(languages: Sequence[str] | None, count: int) -> Bools | None:
-    """Which rows go by characters; None where none does."""
+    """Return which rows are cut by characters, or None if none is."""
     if languages is None:
         return None
     if len(languages) != count:
-        raise ValueError(f"{count} texts but {len(languages)} languages: give one language a text")
+        raise ValueError(f"{count} texts but {len(languages)} languages: give one language per text")
     if isinstance(languages, (pa.Array, pa.ChunkedArray)):
-        found = np.asarray(pc.fill_null(pc.equal(languages, "zh"), False).to_numpy(zero_copy_only=False))
+        mask = np.asarray(pc.fill_null(pc.equal(languages, "zh"), False).to_numpy(zero_copy_only=False))
     else:
-        found = np.fromiter((language == "zh" for language in languages), dtype=bool, count=count)
-    return found if found.any() else None
+        mask = np.fromiter((language == "zh" for language in languages), dtype=bool, count=count)
+    return mask if mask.any() else None
 
 
 def scan(array: pa.Array, classes: npt.NDArray[np.uint8], by_character: Bools | None) -> Ragged:
     """Cut a large_string array into tokens by a class for each byte, and hash them."""
     hashes, counts = [], []
-    for data, starts, some in _chunks(array, by_character):
-        found, count = _scan_chunk(data, starts, classes, some)
-        hashes.append(found)
-        counts.append(count)
+    for data, starts, by_character_rows in _chunks(array, by_character):
+        chunk_hashes, chunk_counts = _scan_chunk(data, starts, classes, by_character_rows)
+        hashes.append(chunk_hashes)
+        counts.append(chunk_counts)
     if not counts:
         return Ragged(np.zeros(len(array) + 1, np.int64), np.zeros(0, np.uint64))
     return Ragged(offsets_of(np.concatenate(counts)), np.concatenate(hashes))
@@ -237,7 +244,7 @@ def scan(array: pa.Array, classes: npt.NDArray[np.uint8], by_character: Bools | 
 def _chunks(
     array: pa.Array, by_character: Bools | None
 ) -> Iterator[tuple[npt.NDArray[np.uint8], I64, Bools | None]]:
-    """(bytes, row boundaries within them, by_character of the rows) of about a mebibyte each."""
+    """Yield (bytes, row boundaries within them, by_character of the rows) of chunks of about _CHUNK_BYTES."""
     if not len(array):
         return
     _, offset_buffer, data_buffer = array.buffers()
@@ -247,8 +254,8 @@ def _chunks(
     while row < len(array):
         end = int(np.searchsorted(offsets, offsets[row] + _CHUNK_BYTES, side="right")) - 1
         end = min(max(end, row + 1), len(array))
-        some = by_character[row:end] if by_character is not None else None
-        yield data[offsets[row] : offsets[end]], offsets[row : end + 1] - offsets[row], some
+        by_character_rows = by_character[row:end] if by_character is not None else None
+        yield data[offsets[row] : offsets[end]], offsets[row : end + 1] - offsets[row], by_character_rows
         row = end
 
 
@@ -270,15 +277,15 @@ def _scan_chunk(
     inside = kind > 0
     start = inside & ~continues & ((kind == _SINGLE) | (before != _WORD))
     breaks = np.flatnonzero(start | ~inside)
-    # a row's last token ends with the row even where the next row goes on with a continuing class
+    # a row's last token ends with the row even if the next row begins with a continuing class
     which = np.flatnonzero(start[breaks])
     begins = breaks[which]
     ends = np.append(breaks, size)[which + 1]
     powers, inverses = _powers(max(_CHUNK_BYTES, 1 << (size - 1).bit_length() if size else 1))
     sums = np.zeros(size + 1, dtype=np.uint64)
-    terms = data.astype(np.uint64)
-    terms *= powers[:size]
-    np.cumsum(terms, out=sums[1:])
+    products = data.astype(np.uint64)
+    products *= powers[:size]
+    np.cumsum(products, out=sums[1:])
     hashes = mix((sums[ends] - sums[begins]) * inverses[begins])
     counts = np.diff(np.searchsorted(begins, bounds))
     return hashes, counts
@@ -286,7 +293,7 @@ def _scan_chunk(
 
 @functools.cache
 def _powers(size: int) -> tuple[U64, U64]:
-    """Powers of the base and of its inverse mod 2^64."""
+    """Return the powers of the base and of its inverse mod 2^64."""
 
     def powers_of(base: int) -> U64:
         factors = np.full(size, base, dtype=np.uint64)

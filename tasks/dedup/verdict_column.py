@@ -17,8 +17,10 @@ _MAP = SCHEMA.field("verdicts").type
 def with_verdict(
     table: pa.Table, key: str, value: str | Sequence[str], rows: npt.NDArray[np.bool_]
 ) -> pa.Table:
-    """`verdicts[key] = value` (one for all, or one a masked row) on the masked rows; an entry of that name that was there is
-    replaced. Keys stay sorted, so that equal rows are equal bytes."""
+    """Set `verdicts[key] = value` on the masked rows (one value for all, or one per masked row).
+
+    An earlier entry of that name is replaced. Keys stay sorted, so that equal rows are equal bytes.
+    """
     column = table.column("verdicts").combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(column.cast(pa.list_(_MAP.field(0).type))), 0).to_numpy()
     parent = np.repeat(np.arange(len(table)), lengths)
@@ -37,15 +39,15 @@ def with_verdict(
     ).sort_by([("row", "ascending"), ("key", "ascending")])
     counts = np.bincount(entries.column("row").to_numpy(), minlength=len(table))
     offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), type=pa.int32())
-    made = pa.MapArray.from_arrays(
+    verdicts = pa.MapArray.from_arrays(
         offsets, entries.column("key").combine_chunks(), entries.column("item").combine_chunks()
     )
     position = table.schema.get_field_index("verdicts")
-    return table.set_column(position, SCHEMA.field("verdicts"), made.cast(_MAP))
+    return table.set_column(position, SCHEMA.field("verdicts"), verdicts.cast(_MAP))
 
 
 def _entries(column: pa.MapArray) -> tuple[pa.Array, pa.Array]:
-    """Keys and items that belong to rows, whatever slice of its buffers the column is."""
+    """Return the keys and items that belong to rows, whatever slice of its buffers the column is."""
     flat = column.cast(pa.list_(_MAP.field(0).type)).flatten() if len(column) else None
     if flat is None or not len(flat):
         return pa.array([], pa.string()), pa.array([], pa.string())

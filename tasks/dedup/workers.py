@@ -1,4 +1,4 @@
-"""Who works on the shards of tasks.dedup.outofcore: threads, processes, or a Dask or Ray cluster."""
+"""Workers for the shards of tasks.dedup.outofcore: threads, processes, or a Dask or Ray cluster."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ On = Literal["threads", "processes", "dask", "ray"]
 
 @contextlib.contextmanager
 def workers(on: On = "processes", count: int = 2, address: str | None = None) -> Iterator[Each]:
-    """Their `map`, while they are there. `address`: a Dask scheduler or Ray head that runs already; without it one is
-    started here. Dask and Ray come with the extras of those names. Workers must see the folder and the files."""
+    """Start workers and yield their `map`; they end with the context.
+
+    `address`: a running Dask scheduler or Ray head; without it one is started here. Dask and Ray come with
+    the extras of those names. Workers must see the folder and the files.
+    """
     if on == "threads":
         with ThreadPoolExecutor(count) as threads:
             yield threads.map
@@ -31,7 +34,7 @@ def workers(on: On = "processes", count: int = 2, address: str | None = None) ->
         with connected as client:
 
             def each(work: Callable[[Any], Any], jobs: Iterable[Any]) -> list[Any]:
-                # what a job writes is part of it: a job like an earlier one is not done
+                # jobs write files, so a job that equals an earlier one must run again
                 return list(client.gather(client.map(work, list(jobs), pure=False)))
 
             yield each

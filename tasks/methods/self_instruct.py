@@ -14,14 +14,14 @@ prompt = "self_instruct"
 
 
 def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
-    """One ask a `per_call` questions; every ask draws its own examples of its own topic."""
+    """Return one ask per `per_call` questions, each with examples of its own topic that are drawn for it."""
     topics = examples_by_topic(pool)
     asks = []
-    for (language, subdomain), wanted in sorted(quota.items()):
-        shown = topics.get((language, subdomain)) or topics.get((language, None)) or []
-        for index, count in enumerate(rounds(wanted, per_call)):
+    for (language, subdomain), questions in sorted(quota.items()):
+        candidates = topics.get((language, subdomain)) or topics.get((language, None)) or []
+        for index, count in enumerate(rounds(questions, per_call)):
             rng = rng_of(seed, prompt, language, subdomain, index)
-            picked = _picked(shown, topics.get((language, UNLABELLED), []), examples, rng)
+            chosen = _picked(candidates, topics.get((language, UNLABELLED), []), examples, rng)
             asks.append(
                 Ask(
                     method="self_instruct",
@@ -31,11 +31,11 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
                     count=count,
                     variables={
                         "subdomain": local_name(subdomain, language),
-                        "examples": [{"question": question} for _, question in picked],
+                        "examples": [{"question": question} for _, question in chosen],
                         "count": count,
                         "difficulty": rng.randint(1, 3),
                     },
-                    parent_ids=[row_id for row_id, _ in picked],
+                    parent_ids=[row_id for row_id, _ in chosen],
                     seed=seed_of(seed, prompt, language, subdomain, index),
                 )
             )
@@ -43,10 +43,12 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
 
 
 def _picked(
-    shown: list[tuple[str, str]], unlabelled: list[tuple[str, str]], examples: int, rng: random.Random
+    candidates: list[tuple[str, str]], unlabelled: list[tuple[str, str]], examples: int, rng: random.Random
 ) -> list[tuple[str, str]]:
-    """Examples of the topic; one in three is of the seeds that name no subdomain, where there are such,
-    so that a user's own problems set the tone of every topic."""
+    """Draw examples of the topic, a third of them from seed problems that name no subdomain.
+
+    So a user's own problems influence every topic.
+    """
     others = rng.sample(unlabelled, min(-(-examples // 3), len(unlabelled))) if examples else []
-    own = [example for example in shown if example not in others]
-    return rng.sample(own, min(examples - len(others), len(own))) + others
+    labelled = [example for example in candidates if example not in others]
+    return rng.sample(labelled, min(examples - len(others), len(labelled))) + others

@@ -1,7 +1,7 @@
-"""Weakness-guided writing: problems like those the student failed, shown with their nearest neighbours.
+"""Writing for weaknesses: problems like those that the student failed, shown with their nearest neighbours.
 
-After SwS (arXiv:2506.08989): failures choose what is written; plain retrieval of neighbours alone
-did not help in "More Data or Better Data?" (2025), so the neighbours are examples, not the product.
+After SwS (arXiv:2506.08989): failures choose what is written; plain retrieval of neighbours alone did not
+help in "More Data or Better Data?" (2025), so the neighbours are examples, not the product.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ prompt = "similar"
 
 
 def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
-    """`pool` holds the failed questions and their neighbours; a failure is a row without a parent.
+    """Return asks that each show a failed question and its neighbours.
 
-    A neighbour names the failures it is near in `parent_ids` (see tasks.stages.retrieve.retrieve).
+    `pool` holds both: a failure is a row without parents, and a neighbour names the failures that it is
+    near to in `parent_ids` (see tasks.stages.retrieve.retrieve).
     """
-    near: dict[str, list[tuple[str, str]]] = {}
+    neighbours_by_failure: dict[str, list[tuple[str, str]]] = {}
     rows = pool.select(["id", "question", "parent_ids"]).to_pylist()
     for row in rows:
         for failure in row["parent_ids"]:
-            near.setdefault(failure, []).append((row["id"], row["question"]))
+            neighbours_by_failure.setdefault(failure, []).append((row["id"], row["question"]))
     failures = examples_by_topic(
         pool.filter(pa.compute.equal(pa.compute.list_value_length(pool["parent_ids"]), 0))
     )
     asks = []
-    for (language, subdomain), wanted in sorted(quota.items()):
+    for (language, subdomain), questions in sorted(quota.items()):
         failed = failures[(language, subdomain)]
-        for index, count in enumerate(rounds(wanted, per_call)):
+        for index, count in enumerate(rounds(questions, per_call)):
             rng = rng_of(seed, prompt, language, subdomain, index)
             failure_id, question = failed[index % len(failed)]
-            neighbours = near.get(failure_id, [])
-            picked = rng.sample(neighbours, min(examples, len(neighbours)))
+            neighbours = neighbours_by_failure.get(failure_id, [])
+            chosen = rng.sample(neighbours, min(examples, len(neighbours)))
             asks.append(
                 Ask(
                     method="similar",
@@ -46,10 +47,10 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
                     variables={
                         "question": question,
                         "subdomain": local_name(subdomain, language),
-                        "examples": [{"question": text} for _, text in picked],
+                        "examples": [{"question": text} for _, text in chosen],
                         "count": count,
                     },
-                    parent_ids=[failure_id, *(row_id for row_id, _ in picked)],
+                    parent_ids=[failure_id, *(row_id for row_id, _ in chosen)],
                     seed=seed_of(seed, prompt, language, subdomain, index),
                 )
             )

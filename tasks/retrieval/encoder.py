@@ -35,11 +35,13 @@ _SLAB = 8192  # texts whose tokens are in memory at once
 
 
 class EncoderError(ForPeople, ValueError):
-    """An encoder that cannot be loaded; the message names it and the mend."""
+    """An encoder that cannot be loaded; the message names it and the fix."""
 
 
 def require_encoder(name: str) -> None:
-    """ModelMissing unless the encoder is there; a name without an owner may be one of sentence-transformers' own."""
+    """Raise ModelMissing unless the encoder is on this machine; a name without an owner may be one of
+    sentence-transformers.
+    """
     if name != MINILM:
         others = () if "/" in name else (f"sentence-transformers/{name}",)
         require(
@@ -51,10 +53,11 @@ def require_encoder(name: str) -> None:
 
 
 class Encoder:
-    """An encoder by name: `minilm`, or any name or folder of sentence-transformers with a transformer in it.
+    """An encoder by name: `minilm`, or any name or folder of sentence-transformers with a transformer in
+    it.
 
-    The model is loaded at the first call (about 5 s, most of it imports), not before. Safe to share
-    between threads: one call at a time computes.
+    The model is loaded at the first call (about 5 s, most of it imports). Threads may share an encoder: one
+    call at a time computes.
     """
 
     def __init__(
@@ -73,7 +76,7 @@ class Encoder:
 
     @property
     def identity(self) -> str:
-        """What decides the vectors: the model and the precision it is computed in."""
+        """Return what decides the vectors: the model and the precision that it is computed in."""
         with self._lock:
             self._load()
             return f"{self.name}/{'bf16' if self._bf16 else 'fp32'}"
@@ -85,9 +88,10 @@ class Encoder:
             return self._width
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors, float32, shape (len(texts), dimensions), in the order of the texts.
+        """Return unit vectors, float32, shape (len(texts), dimensions), in the order of the texts.
 
-        A text longer than the model reads (256 tokens for `minilm`) is known by its beginning.
+        Of a text that is longer than the model reads (256 tokens for `minilm`) only the beginning is
+        encoded.
         """
         with self._lock:
             self._load()
@@ -144,7 +148,7 @@ class Encoder:
 
 
 class StoredEncoder:
-    """An encoder whose vectors are kept: a text that was ever encoded under `folder` is looked up instead."""
+    """An encoder whose vectors are stored: a text that was encoded before is read from `folder`."""
 
     def __init__(self, encoder: Encoder, folder: Path) -> None:
         self._encoder, self._folder = encoder, folder
@@ -158,7 +162,7 @@ class StoredEncoder:
 
 
 def has_bf16_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether this CPU multiplies bfloat16 in hardware (AMX or AVX512-BF16; Linux tells)."""
+    """Return whether this CPU multiplies bfloat16 in hardware (AMX or AVX512-BF16), as Linux reports it."""
     if not cpuinfo.exists():
         return False
     flags = next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "")
@@ -166,8 +170,10 @@ def has_bf16_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 
 
 def _batches(lengths: npt.NDArray[np.int64], tokens: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Row numbers in batches of at most `tokens` tokens after padding (or one row), longest first, so that
-    memory peaks at once and not at the end. Stable: equal lengths keep their order."""
+    """Yield row numbers in batches of at most `tokens` tokens after padding (or one row), longest first.
+
+    So memory peaks at the start and not at the end. Equal lengths keep their order.
+    """
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
@@ -178,7 +184,7 @@ def _batches(lengths: npt.NDArray[np.int64], tokens: int) -> Iterator[npt.NDArra
 
 @contextlib.contextmanager
 def _no_progress_bar() -> Iterator[None]:
-    """transformers draws a bar over the loading of weights, into the middle of whatever a flow shows."""
+    """Keep transformers from drawing a progress bar for loaded weights into the output of a flow."""
     from transformers.utils import logging
 
     bars: Any = logging  # its switches are not annotated

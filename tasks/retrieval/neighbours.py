@@ -1,8 +1,8 @@
-"""The nearest neighbours of questions: exact over vectors at hand, or through an index.
+"""The nearest neighbours of questions: exact, over vectors in memory, or through an index.
 
-FAISS multiplies by BLAS only from a number of queries on (`distance_compute_blas_threshold` over the
+FAISS multiplies by BLAS only from a number of queries on (`distance_compute_blas_threshold` divided by the
 dimensions: 334 queries at 384 dimensions in faiss 1.15); below it, it goes query by query, ten times
-slower. So queries go in large, even blocks, and a smaller set is filled up to that number.
+slower. So queries are split into large, even blocks, and a smaller set is filled up to that number.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WORTH_FILLING = 24  # fewer queries are faster one by one
 
 
 def neighbours(index: VectorIndex, vectors: Vectors, k: int = 20) -> tuple[Vectors, npt.NDArray[np.object_]]:
-    """The `k` nearest of each query: (cosines, ids), both of shape (queries, k), best first.
+    """Return the `k` nearest of each query: (cosines, ids), both of shape (queries, k), best first.
 
     Where the index finds fewer than `k` (it is smaller, or approximate), the rest is -inf and None.
     """
@@ -32,34 +32,36 @@ def neighbours(index: VectorIndex, vectors: Vectors, k: int = 20) -> tuple[Vecto
     if not index.size or not len(vectors):
         return scores, ids
     names = np.array([*index.ids, None], dtype=object)  # FAISS says -1 for nothing found
-    found = min(k, index.size)
+    count = min(k, index.size)
     for block in _blocks(len(vectors)):
         queries = vectors[block]
         filled = _filled(queries) if index.exact else queries
-        block_scores, positions = index.search(filled, found)
+        block_scores, positions = index.search(filled, count)
         positions = positions[: len(queries)]
-        ids[block, :found] = names[positions]
-        scores[block, :found] = np.where(positions < 0, -np.inf, block_scores[: len(queries)])
+        ids[block, :count] = names[positions]
+        scores[block, :count] = np.where(positions < 0, -np.inf, block_scores[: len(queries)])
     return scores, ids
 
 
 def nearest(pool: Vectors, queries: Vectors, k: int = 20) -> tuple[Vectors, npt.NDArray[np.int64]]:
-    """Exact neighbours among the rows of `pool`, without an index: (cosines, row numbers), both of shape
-    (queries, k), best first. ValueError if the pool has fewer than `k` rows."""
+    """Return the exact neighbours among the rows of `pool`: (cosines, row numbers), best first.
+
+    Both have the shape (queries, k). Raises ValueError if the pool has fewer than `k` rows.
+    """
     if k > len(pool):
         raise ValueError(f"{k} neighbours asked for, the pool has {len(pool)} rows; ask for fewer")
     scores = np.empty((len(queries), k), dtype=np.float32)
     rows = np.empty((len(queries), k), dtype=np.int64)
     for block in _blocks(len(queries)):
         filled = _filled(queries[block])
-        found: tuple[Any, Any] = faiss.knn(filled, pool, k, metric=faiss.METRIC_INNER_PRODUCT)
+        results: tuple[Any, Any] = faiss.knn(filled, pool, k, metric=faiss.METRIC_INNER_PRODUCT)
         count = block.stop - block.start
-        scores[block], rows[block] = found[0][:count], found[1][:count]
+        scores[block], rows[block] = results[0][:count], results[1][:count]
     return scores, rows
 
 
 def _blocks(count: int) -> Iterator[slice]:
-    """Even slices of at most BLOCK, so that the last one is not a small one."""
+    """Yield even slices of at most BLOCK, so that the last one is not small."""
     pieces = -(-count // BLOCK)
     edges = np.linspace(0, count, pieces + 1).astype(int)
     for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
@@ -67,7 +69,7 @@ def _blocks(count: int) -> Iterator[slice]:
 
 
 def _filled(queries: Vectors) -> Vectors:
-    """The queries, with rows of zeros behind them up to the number from which FAISS uses BLAS."""
+    """Return the queries with rows of zeros appended, up to the number from which FAISS uses BLAS."""
     enough = -(-int(faiss.cvar.distance_compute_blas_threshold) // queries.shape[1])
     if not _WORTH_FILLING <= len(queries) < enough:
         return queries

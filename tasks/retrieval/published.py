@@ -1,4 +1,6 @@
-"""A published version as a pool to retrieve from: an index over its questions, kept beside the data and brought up to it."""
+"""A published version as a pool to retrieve from, with an index over its questions that is stored and kept
+up to date.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Encode(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One version, "math-sft@2026.11.20", under a home. A value: it holds names only. `digest`: of its content."""
+    """One version, such as "math-sft@2026.11.20", in a home. It holds names only. `digest`: of the
+    version's content.
+    """
 
     home: str
     version: str
@@ -36,53 +40,57 @@ class Published:
     settings: IndexSettings = field(default_factory=IndexSettings)
 
     def index(self, encode: Encode) -> VectorIndex:
-        """Its distinct questions under their problem ids. What the saved index lacks is added and saved; one
-        that is damaged, of other settings or ahead of the version is made anew (from stored vectors)."""
+        """Return an index of the version's distinct questions under their problem ids.
+
+        Questions that the stored index lacks are added, and it is stored again. An index that is damaged,
+        has other settings or holds questions that the version lacks is rebuilt from stored vectors. Raises
+        StorageError if the version is empty.
+        """
         folder = Path(self.home, "indexes", self.version.partition("@")[0], folder_name(encode.identity))
-        wanted = self._problems()
-        found = self._saved(folder)
-        if found is not None and not set(found.ids) <= wanted.keys():
-            found = None
-        there = set(found.ids) if found is not None else set()
-        new = [problem for problem in wanted if problem not in there]
-        if new:
-            texts = self._questions(new)
-            vectors = encode([texts[problem] for problem in new])
-            found = found or VectorIndex(vectors.shape[1], self.settings)
-            found.add(new, vectors)
-            found.save(folder)
-        if found is None:
+        problem_ids = self._problems()
+        index = self._saved(folder)
+        if index is not None and not set(index.ids) <= problem_ids.keys():
+            index = None
+        indexed = set(index.ids) if index is not None else set()
+        missing = [problem for problem in problem_ids if problem not in indexed]
+        if missing:
+            texts = self._questions(missing)
+            vectors = encode([texts[problem] for problem in missing])
+            index = index or VectorIndex(vectors.shape[1], self.settings)
+            index.add(missing, vectors)
+            index.save(folder)
+        if index is None:
             raise StorageError(f"{self.version} has no row to retrieve; name a version that has")
-        return found
+        return index
 
     def rows(self, problems: Sequence[str]) -> pa.Table:
-        """The first row of each problem, in the order given."""
-        chosen = pa.array(problems, pa.string())
-        found = Store(self.home).read(self.version, filter=pc.field("problem_id").isin(chosen))
-        return found.take(pc.index_in(chosen, value_set=found.column("problem_id").combine_chunks()))
+        """Return the first row of each problem, in the order given."""
+        problem_ids = pa.array(problems, pa.string())
+        rows = Store(self.home).read(self.version, filter=pc.field("problem_id").isin(problem_ids))
+        return rows.take(pc.index_in(problem_ids, value_set=rows.column("problem_id").combine_chunks()))
 
     def _saved(self, folder: Path) -> VectorIndex | None:
         try:
-            found = VectorIndex.load(folder)
+            index = VectorIndex.load(folder)
         except Corrupt as error:
-            _log.warning("the index is made anew from stored vectors: %s", error)
+            _log.warning("the index is rebuilt from stored vectors: %s", error)
             return None
         except StorageError:
             return None
-        return found if found.settings == self.settings else None
+        return index if index.settings == self.settings else None
 
     def _problems(self) -> dict[str, None]:
-        """Problem ids of the version, in its order, each once."""
-        found: dict[str, None] = {}
+        """Return the distinct problem ids of the version, in its order."""
+        problem_ids: dict[str, None] = {}
         for batch in Store(self.home).batches(self.version, ["problem_id"], size=_BATCH):
-            found.update(dict.fromkeys(batch.column("problem_id").to_pylist()))
-        return found
+            problem_ids.update(dict.fromkeys(batch.column("problem_id").to_pylist()))
+        return problem_ids
 
     def _questions(self, problems: Sequence[str]) -> dict[str, str]:
         chosen = pc.field("problem_id").isin(pa.array(problems, pa.string()))
-        found: dict[str, str] = {}
+        questions: dict[str, str] = {}
         for batch in Store(self.home).batches(self.version, ["problem_id", "question"], chosen, size=_BATCH):
-            found.update(
+            questions.update(
                 zip(batch.column("problem_id").to_pylist(), batch.column("question").to_pylist(), strict=True)
             )
-        return found
+        return questions

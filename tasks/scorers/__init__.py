@@ -1,14 +1,16 @@
-"""Judgements of rows, one module each (heuristics is the exemplar).
+"""Scorers: plug-ins that give rows scores from 0 to 1, one module each.
 
-A scorer is a module with `needs` (the tools it takes by keyword, "critic" being an engine) and
-
-    def score(rows: pa.Table, *, tick, **tools) -> Scored
+A module of this folder is a scorer if it fulfils the protocol `Scorer`; `heuristics` is the example to copy. Its name is
+the name to use in the setting `score.scorers`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, cast
+
+from tasks.plugins import module
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,11 @@ class Unscored:
 
 @dataclass(slots=True)
 class Scored:
-    """What a scorer says of each row: scores 0..1 by name (one list a name, None = no opinion), words, failures.
+    """What a scorer returns for rows: lists with one entry per row, in the order of the rows.
 
-    `wrong_steps`: by the score that says how good a solution is, its first wrong line, from 1; None where none was
-    found.
+    `scores`: 0..1 by the name of the score, None for a row that the scorer has no opinion on. `critiques`: texts for
+    readers. `wrong_steps`: by the name of the score that rates a solution, its first wrong line, from 1; None where
+    none was found. `failures`: why a row could not be scored. `facts`: counts for the report.
     """
 
     scores: dict[str, list[float | None]]
@@ -32,3 +35,28 @@ class Scored:
     wrong_steps: dict[str, list[int | None]] = field(default_factory=dict)
     failures: list[Unscored | None] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Scorer(Protocol):
+    """The contract of a module of this folder.
+
+    A module whose scores have other names than the module lists them as `scores`, a tuple of names.
+    """
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The tools that `score` takes as keywords of the same names, such as "critic" (tasks.llm.engine.Engine)."""
+        ...
+
+    @property
+    def score(self) -> Callable[..., Scored]:
+        """The function `score(rows: pa.Table, *, tick: Tick, **tools) -> Scored`, with one keyword per name in `needs`.
+
+        It calls `tick` with the number of rows that were finished since the last call.
+        """
+        ...
+
+
+def scorer(name: str) -> Scorer:
+    """Return the scorer `name`. Raises UnknownName if there is none; a test holds every module to the contract."""
+    return cast(Scorer, module("tasks.scorers", name))

@@ -1,4 +1,4 @@
-"""Cheap signs of a poor row, no model asked: the exemplar for contributors."""
+"""Cheap signs of a poor row, without a model: the example for contributors."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ DOUBTS = (
 
 
 def score(rows: pa.Table, *, tick: Tick) -> Scored:
-    """`heuristics`: 1 minus a third for each sign: odd length, no digit or symbol to reason about, text that
-    the solution repeats line by line (run-on generation). A solution that calls itself a guess counts for two: several
-    samples that guess may guess the same, and then the votes take it for right."""
+    """Return `heuristics`: 1 minus a third per sign of a poor row.
+
+    The signs are an odd length, no digit or symbol to reason about, and text that the solution repeats line
+    by line. A solution that calls itself a guess counts for two signs: several samples that guess may guess
+    the same, and then the votes take it for right.
+    """
     question, solution = rows.column("question"), rows.column("solution")
     length = pc.utf8_length(question)
     odd = pc.or_(pc.less(length, SHORTEST), pc.greater(length, LONGEST))

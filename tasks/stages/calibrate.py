@@ -1,8 +1,8 @@
-"""What votes are worth, from questions whose answers are known: refitted every night.
+"""The stage `calibrate`: fit what the votes are worth, on questions whose answers are known.
 
-Half of them come out of the seeds, half are drawn from the procedural families (tasks/problems) of the subdomains
-that are written for. They are solved, verified blind and judged like all others; then their answers say who was
-right.
+It runs in each night. Half of the questions are seed problems, half are drawn from the procedural families
+(tasks/problems) of the quota's subdomains. They are solved, verified blind and judged like all others; then
+their answers show which rows were right.
 """
 
 from __future__ import annotations
@@ -28,20 +28,23 @@ SURE = 0.95
 
 
 def known_questions(seeds: pa.Table, quota: Mapping[tuple[str, str], int], seed: int) -> pa.Table:
-    """Questions with their answers, as many as the quota (language, subdomain) -> number asks for: half of them
-    `seeds` with a trusted answer where there are so many, the others drawn. Other ones for another `seed`."""
+    """Return as many questions with answers as `quota`, (language, subdomain) -> number, asks for.
+
+    Up to half of them are `seeds` with a trusted answer, the others are drawn from problem families.
+    Another `seed` gives other questions.
+    """
     trusted = seeds.filter(pc.is_valid(seeds.column("reference_answer")))
     ids: list[str] = column(trusted, "id")
-    wanted = sum(quota.values())
-    first = sorted(range(len(ids)), key=lambda i: seed_of(seed, STAGE, ids[i]))[: wanted // 2]
+    number = sum(quota.values())
+    chosen = sorted(range(len(ids)), key=lambda i: seed_of(seed, STAGE, ids[i]))[: number // 2]
     places = [(*topic, turn) for topic, count in quota.items() for turn in range(count)]
-    places = sorted(places, key=lambda place: seed_of(seed, STAGE, *place))[: wanted - len(first)]
+    places = sorted(places, key=lambda place: seed_of(seed, STAGE, *place))[: number - len(chosen)]
     drawn = to_table(row for place in sorted(places) if (row := _drawn(*place, seed)))
-    return pa.concat_tables([trusted.take(pa.array(sorted(first), pa.int64())), drawn])
+    return pa.concat_tables([trusted.take(pa.array(sorted(chosen), pa.int64())), drawn])
 
 
 def _drawn(language: str, subdomain: str, turn: int, seed: int) -> Row | None:
-    """A question of one of the subdomain's families; None where it has none."""
+    """Draw a question of one of the subdomain's families. Returns None if it has no family."""
     families = of_subdomain(subdomain)
     if not families:
         return None
@@ -61,11 +64,12 @@ def _drawn(language: str, subdomain: str, turn: int, seed: int) -> Row | None:
 def calibrate(rows: pa.Table, *, base: Calibration, tick: Tick) -> Outcome:
     """Fit the calibration of the votes to rows whose trusted answers were compared blind.
 
-    `facts["calibration"]` is the fit (tasks.voting.Calibration), starting from `base`, with the number of `labelled`
-    rows. Where there are any it says besides how well probabilities held on questions that were left out of a fit, in
-    FOLDS folds: `accuracy` and `ece` with their `bins`, the accuracy of a `majority` vote on the same rows, and the
-    share of rows of a probability of at least SURE that were right (`sure_right`) of how many (`sure_rows`). The rows
-    have served their purpose: all are rejected, and stay with their labels.
+    `facts["calibration"]` holds the fit (tasks.voting.Calibration), which starts from `base`, and the
+    number of `labelled` rows. If there are any, it also holds how well the probabilities held on questions
+    that were left out of a fit, in FOLDS folds: `accuracy` and `ece` with their `bins`, the accuracy of a
+    `majority` vote on the same rows, and for the rows with a probability of at least SURE their number
+    (`sure_rows`) and the share of them that was right (`sure_right`). All rows are rejected: they serve
+    only to calibrate, and are stored with their labels.
     """
     equivalent = pc.map_lookup(rows.column("verdicts"), "equivalent", "first").fill_null("unknown")
     known = np.asarray(pc.is_in(equivalent, pa.array(["equal", "different"])).to_numpy(), dtype=bool)

@@ -1,4 +1,6 @@
-"""The last look before a version: its rows once more, and the rules themselves put to the test."""
+"""The stage `certify`: compare the rows of a version with the benchmarks once more, and measure what the
+rules find.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +36,17 @@ def certify(
     tick: Tick,
     share: float = SHARED,
 ) -> Outcome:
-    """The rows of a version to be, looked at by every rule, and in the facts a Certificate of what the rules find of
-    `planted` leaks a kind, of the known `pairs`, and on questions that are `clean`. A run that has met a limit is
-    published all the same: pairs that the critic can no longer be asked about have no verdict."""
+    """Compare the rows of a version by every rule, and put a Certificate of the rules into the facts.
+
+    The certificate says what the rules find of `planted` items per kind and of the known `pairs`, and how
+    often they report a question that is `clean`. A run that has met a limit is published all the same:
+    pairs that the critic can no longer be asked about have no judgement.
+    """
     judge = Critic(critic, strict=False) if ask and benchmarks.files else None
     rows = mark_contaminated(
         table, benchmarks=benchmarks, rules=rules, tick=tick, encode=encode, judge=judge, share=share
     )
-    found = measure(
+    certificate = measure(
         benchmarks,
         rules,
         Tools(encode, judge),
@@ -51,15 +56,18 @@ def certify(
         seed=seed,
         share=share,
     )
-    facts: dict[str, Any] = {"certificate": found.to_dict(), "decontaminated": {"hits": hits_of(rows)}}
+    facts: dict[str, Any] = {"certificate": certificate.to_dict(), "decontaminated": {"hits": hits_of(rows)}}
     if judge is not None:
         facts["bills"] = judge.facts()["bills"]
     return Outcome(rows, len(table), facts)
 
 
 def load_pairs(paths: Sequence[str | Path], benchmarks: Benchmarks) -> tuple[Leak, ...]:
-    """Known rewritings of items: records with `item` ("gsm8k_test#17"), `text` and `kind` (paraphrased, translated, or
-    a name of yours). BenchmarkError names the file and the record that does not fit, or cannot be read."""
+    """Read known rewritings of items: records with `item` ("gsm8k_test#17"), `text` and `kind`.
+
+    `kind` is "paraphrased" (the default), "translated" or a name of the user's. Raises BenchmarkError, with
+    the file and the record, if a record does not fit or a file cannot be read.
+    """
     names = set(benchmarks.items().names)
     return tuple(
         itertools.chain.from_iterable(
@@ -79,8 +87,8 @@ def _leak(record: Record, names: set[str], place: str) -> Leak:
             f"pairs file {place}: needs `item`, `text` and `kind` as texts. Fix: correct or drop it"
         )
     if item not in names:
-        some = min(names, default="none")
+        example = min(names, default="none")
         raise BenchmarkError(
-            f"pairs file {place}: {item!r} is no item of a registered benchmark. Fix: name one, like {some!r}"
+            f"pairs file {place}: {item!r} is no item of a registered benchmark. Fix: name one, like {example!r}"
         )
     return Leak(kind, str(item), text)

@@ -1,4 +1,4 @@
-"""The stage that drops rows that hold a benchmark item."""
+"""The stage `decontaminate`: drop the rows that hold a benchmark item."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tasks.stages.outcome import Outcome, Tick
 
 
 def checked_rules(given: list[str]) -> list[str]:
-    """The names, if each is a file of tasks/decontamination/rules/; ValueError otherwise."""
+    """Return the names. Raises ValueError unless each is a file of tasks/decontamination/rules/."""
     checked("rule", given, names("tasks.decontamination.rules"))
     return given
 
@@ -36,13 +36,15 @@ class DecontaminateSettings(Section, title="Decontaminate"):
     def _rules(cls, given: list[str]) -> list[str]:
         return checked_rules(given)
 
-    ask: bool = Field(True, description="let the critic decide about near ones that no rule is sure of")
+    ask: bool = Field(True, description="let the critic decide about near items that no rule is sure of")
     shared: Share = Field(
         SHARED,
         description="share of a benchmark's items, or of the rows, from which text that they have in common is not compared; 0: all is",
     )
     planted: int = Field(
-        100, ge=0, description="leaks planted a kind, to measure what the rules find; 0: none"
+        100,
+        ge=0,
+        description="changed benchmark items planted per kind, to measure what the rules find; 0: none",
     )
     pairs: list[str] = Field(
         [], description="files of known paraphrases and translations of items (item, text, kind)"
@@ -65,8 +67,12 @@ def decontaminate(
     share: float = SHARED,
     texts: Iterable[Text] | None = None,
 ) -> Outcome:
-    """`mark_contaminated` with the encoder and, if `ask`, the critic as the judge of near ones. `strict`: as
-    of tasks.decontamination.judge.Critic; `texts`: as of `mark_contaminated`."""
+    """Reject the rows in which a rule finds a benchmark item; see `mark_contaminated` for `share` and
+    `texts`.
+
+    If `ask`, the critic decides about near items that no rule is sure of; see
+    tasks.decontamination.judge.Critic for `strict`.
+    """
     shared: Counter[str] = Counter()
     judge = Critic(critic, strict=strict) if ask and benchmarks.files else None
     rows = mark_contaminated(
@@ -80,11 +86,11 @@ def decontaminate(
         share=share,
         shared=shared,
     )
-    looked: dict[str, Any] = {}
+    counts: dict[str, Any] = {}
     if benchmarks.files:
-        looked = {"rows": table.column("rejected").null_count, "hits": hits_of(rows)}
+        counts = {"rows": table.column("rejected").null_count, "hits": hits_of(rows)}
         if shared:
-            looked["shared"] = dict(shared)
+            counts["shared"] = dict(shared)
     return Outcome(
-        rows, len(table), {"decontaminated": looked, **(judge.facts() if judge is not None else {})}
+        rows, len(table), {"decontaminated": counts, **(judge.facts() if judge is not None else {})}
     )

@@ -1,8 +1,8 @@
-"""The stage that drops duplicates among judged rows.
+"""The stage `dedup`: drop duplicates among judged rows.
 
-Rows of one question (k samples, in words and as programs) are not duplicates of each other by their question. Questions
-are therefore compared across problem_ids, and a duplicate question takes all its rows with it; within one problem_id,
-solutions of the same format are compared.
+Rows of one question (k samples, in words and as programs) are not duplicates of each other by their
+question. Questions are therefore compared across problem_ids, and a duplicate question takes all its rows
+with it; within one problem_id, solutions of the same format are compared.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ def dedup(
     settings: DedupSettings = DEFAULTS,
     tick: Callable[[int], None] | None = None,
 ) -> pa.Table:
-    """The rows, with `rejected` set on duplicates ("dedup: exact of <row id>", "dedup: there already, word for word",
-    "dedup: jaccard 0.83 with <row id>", "dedup: lcs 0.75 with <row id>", "dedup: template: ...") and `verdicts` dedup=unique on the rest.
+    """Return the rows with `rejected` set on duplicates and the verdict dedup=unique on the others.
 
-    `beside` are rows accepted earlier in the night: with `history` they are the pool, which always stays.
-    Rows that come in rejected are left as they are and duplicate nothing.
+    Reasons read "dedup: exact of <row id>", "dedup: there already, word for word", "dedup: jaccard 0.83
+    with <row id>", "dedup: lcs 0.75 with <row id>" or "dedup: template: ...". `beside` holds rows accepted
+    earlier in the run: together with `history` they are the pool that rows are compared with, and are never
+    dropped. Rows that come in rejected are left as they are and are not compared.
     """
     live = np.flatnonzero(pc.is_null(table.column("rejected")).to_numpy())
     rows = table.take(pa.array(live))
@@ -49,7 +50,7 @@ def dedup(
     problem = (
         rows.column("problem_id").combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
     )
-    # the best row of a problem stands for its question
+    # the best row of a problem represents its question
     order = np.lexsort((rank_of(quality, rows.column("id").combine_chunks()), problem))
     first = order[np.unique(problem[order], return_index=True)[1]]
     questions = Questions.of(rows.take(pa.array(first)))
@@ -63,7 +64,9 @@ def dedup(
 
 
 def quality_of(rows: pa.Table) -> F64:
-    """How good a row is, to choose who stays: a verified answer first, then `correctness`, else its mean score."""
+    """Rate each row, to choose which duplicate is kept: a verified answer first, then `correctness`, or
+    else the mean score.
+    """
     count = len(rows)
     mean = _map_mean(rows.column("scores"), count)
     correctness = rows.column("correctness").to_numpy(zero_copy_only=False).astype(np.float64)
@@ -79,8 +82,8 @@ def _map_mean(column: pa.ChunkedArray, count: int) -> F64:
     value = pc.struct_field(flat.flatten(), 1).to_numpy(zero_copy_only=False).astype(np.float64)
     value = np.nan_to_num(value)
     sums = np.bincount(parent, weights=value, minlength=count)
-    found: F64 = sums / np.maximum(np.bincount(parent, minlength=count), 1)
-    return found
+    means: F64 = sums / np.maximum(np.bincount(parent, minlength=count), 1)
+    return means
 
 
 def _has_entry(column: pa.ChunkedArray, key: str, item: str, count: int) -> F64:
@@ -98,28 +101,36 @@ def _has_entry(column: pa.ChunkedArray, key: str, item: str, count: int) -> F64:
 
 
 def _repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) -> list[Reason | None]:
-    """Within one question and one format: equal canonical text, or Jaccard of solution_jaccard and more."""
+    """Compare solutions of one question and one format: equal canonical text, or a Jaccard of at least
+    solution_jaccard.
+    """
     ids = rows.column("id").to_pylist()
     reasons: list[Reason | None] = [None] * len(rows)
     solved = np.flatnonzero(pc.is_valid(rows.column("solution")).to_numpy())
-    some = rows.take(pa.array(solved))
-    group = _groups(some)
-    texts = canonical_array(some.column("solution"))
-    key = pa.table({"group": group, "text": texts})
+    with_solution = rows.take(pa.array(solved))
+    group = _groups(with_solution)
+    texts = canonical_array(with_solution.column("solution"))
+    keys = pa.table({"group": group, "text": texts})
     quality, ids = quality[solved], [ids[k] for k in solved.tolist()]
     rank = rank_of(quality, ids)
     first: dict[tuple[int, str], int] = {}
-    pairs = list(zip(key.column("group").to_pylist(), key.column("text").to_pylist(), strict=True))
+    pairs = list(zip(keys.column("group").to_pylist(), keys.column("text").to_pylist(), strict=True))
     for k in np.argsort(rank).tolist():
         best = first.setdefault(pairs[k], k)
         if best != k:
             reasons[int(solved[k])] = reason("dedup", Code.EXACT, other=ids[best])
-    near = jaccard.join(_salted(texts, some, group, settings.n), threshold=settings.solution_jaccard)
+    similar = jaccard.join(
+        _salted(texts, with_solution, group, settings.n), threshold=settings.solution_jaccard
+    )
     fresh = np.array([reasons[int(k)] is None for k in solved.tolist()], dtype=bool)
-    near = near.where(fresh[near.left] & fresh[near.right] & (group[near.left] == group[near.right]))
+    similar = similar.where(
+        fresh[similar.left] & fresh[similar.right] & (group[similar.left] == group[similar.right])
+    )
     templates, numbers = text_hashes(template_array(texts)), number_multisets(texts)
-    near = near.where(comparable((templates,) * 2, (numbers,) * 2, near.left, near.right, settings))
-    for row, other, score in clustered(near, quality, ids):
+    similar = similar.where(
+        comparable((templates,) * 2, (numbers,) * 2, similar.left, similar.right, settings)
+    )
+    for row, other, score in clustered(similar, quality, ids):
         reasons[int(solved[row])] = reason(
             "dedup", Code.NEAR, measure="jaccard", score=f"{score:.2f}", other=ids[other]
         )
@@ -127,16 +138,18 @@ def _repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) -
 
 
 def _groups(rows: pa.Table) -> I64:
-    """A number for each (problem, format)."""
+    """Return a number for each (problem, format)."""
     names = pc.binary_join_element_wise(
         rows.column("problem_id"), pc.fill_null(rows.column("solution_format"), ""), "\x1f"
     )
-    found: I64 = names.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
-    return found
+    numbers: I64 = names.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    return numbers
 
 
 def _salted(texts: pa.Array, rows: pa.Table, group: I64, n: int) -> Ragged:
-    """Shingle sets that only rows of one group can share: others are not worth a comparison."""
+    """Return shingle sets that only rows of one group can share, so that no pairs across groups are
+    compared.
+    """
     sets = shingle_sets(tokens(texts, pc.fill_null(rows.column("language"), "en")), n)
     salt = mix(group.astype(np.uint64) + np.uint64(1))
     return Ragged(sets.offsets, mix(sets.values ^ salt[sets.row_of_value]))

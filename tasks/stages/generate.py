@@ -1,4 +1,6 @@
-"""New questions: send a method's asks to the model, parse what comes back item by item."""
+"""The stage `generate`: send the prompts of a method's plan to the teacher, and read the questions item by
+item.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
 from tasks.taxonomy import SUBDOMAINS, domain_of
 
-# (language, subdomain) -> how many questions are wanted
+# (language, subdomain) -> how many questions are requested
 Quota = Mapping[tuple[str, str], int]
 
 UNLABELLED = "unlabelled"
@@ -36,7 +38,7 @@ EXAMPLE = [
     "language",
     "subdomain",
     "parent_ids",
-]  # what methods read of a pool
+]  # the columns of a pool that methods read
 
 ASKS = pa.schema(
     [
@@ -52,7 +54,7 @@ ASKS = pa.schema(
 )
 
 
-LANGUAGES = ("en", "zh")  # that the prompts are written in
+LANGUAGES = ("en", "zh")  # the languages that prompts are written in
 
 
 class GenerateSettings(Section, title="Generate"):
@@ -63,8 +65,8 @@ class GenerateSettings(Section, title="Generate"):
         {"en": 0.75, "zh": 0.25}, description="share of the questions by language"
     )
     subdomains: list[str] = Field([], description="subdomains to write for; empty: all of them")
-    per_call: int = Field(5, ge=1, le=50, description="questions asked for in one call")
-    examples: int = Field(3, ge=0, le=20, description="examples shown in one call")
+    per_call: int = Field(5, ge=1, le=50, description="questions requested per call")
+    examples: int = Field(3, ge=0, le=20, description="examples shown per call")
     remembered: int = Field(
         2_000, ge=0, description="rows of the last version, at most, that may be shown as examples"
     )
@@ -95,7 +97,7 @@ class GenerateSettings(Section, title="Generate"):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One call that orders `count` questions; `variables` fill the prompt."""
+    """One planned call for `count` questions; `variables` fill in the prompt."""
 
     method: str
     prompt: str
@@ -108,7 +110,7 @@ class Ask:
 
 
 def asks_table(asks: list[Ask]) -> pa.Table:
-    """The asks as a table of ASKS, so that a plan is sharded and addressed like any rows."""
+    """Return the asks as a table of ASKS, so that a plan is sharded and addressed like rows."""
     records = [
         {name: getattr(ask, name) for name in ASKS.names if name != "variables"}
         | {"variables": orjson.dumps(ask.variables, option=orjson.OPT_SORT_KEYS).decode()}
@@ -117,16 +119,19 @@ def asks_table(asks: list[Ask]) -> pa.Table:
     return pa.Table.from_pylist(records, schema=ASKS)
 
 
-def rounds(wanted: int, per_call: int) -> Iterator[int]:
-    """Split an order into calls: 12 by 5 is 5, 5, 2."""
-    for start in range(0, wanted, per_call):
-        yield min(per_call, wanted - start)
+def rounds(questions: int, per_call: int) -> Iterator[int]:
+    """Split a number of questions into calls: 12 with 5 per call is 5, 5, 2."""
+    for start in range(0, questions, per_call):
+        yield min(per_call, questions - start)
 
 
 def examples_by_topic(pool: pa.Table) -> dict[tuple[str, str | None], list[tuple[str, str]]]:
-    """(language, subdomain) -> [(row id, question)] in id order, each question once; under subdomain
-    None all of a language, for topics that have no example yet, and under UNLABELLED those that name none."""
-    found: dict[tuple[str, str | None], dict[str, str]] = {}
+    """Return (language, subdomain) -> [(row id, question)] in the order of ids, each question once.
+
+    Under subdomain None are all questions of a language, for topics that have no example yet, and under
+    UNLABELLED those that name no subdomain.
+    """
+    by_topic: dict[tuple[str, str | None], dict[str, str]] = {}
     columns = [column(pool, name) for name in EXAMPLE[:-1]]
     seen: set[str] = set()
     for row_id, problem_id, question, language, subdomain in sorted(
@@ -136,34 +141,36 @@ def examples_by_topic(pool: pa.Table) -> dict[tuple[str, str | None], list[tuple
             continue
         seen.add(problem_id)
         for topic in {(language, subdomain or UNLABELLED), (language, None)}:
-            found.setdefault(topic, {})[row_id] = question
-    return {topic: list(entries.items()) for topic, entries in found.items()}
+            by_topic.setdefault(topic, {})[row_id] = question
+    return {topic: list(entries.items()) for topic, entries in by_topic.items()}
 
 
 def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick: Tick) -> Outcome:
-    """Questions from a table of ASKS. Owes the sum of `count`: an item that is missing or
-    malformed is a rejected row, a call that failed is `count` failed rows."""
+    """Ask for the questions of a table of ASKS. It owes the sum of `count` rows.
+
+    An item that is missing or malformed is a rejected row, a call that failed is `count` failed rows.
+    """
     plans = asks.to_pylist()
     endpoint = engine.endpoint
-    bill = RoleCosts.of(endpoint)
+    costs = RoleCosts.of(endpoint)
     removed = Removed()
     rows: list[Row] = []
-    answers = engine.run((_request(plan, endpoint.model) for plan in plans), check_by(_any_problem))
-    for plan, done in zip(plans, answers, strict=True):
-        bill.add(done)
-        removed.add(read(done.text or ""))
-        rows.extend(_rows_of(plan, done, source=source, license=license, model=endpoint.model))
+    completions = engine.run((_request(plan, endpoint.model) for plan in plans), check_by(_any_problem))
+    for plan, completion in zip(plans, completions, strict=True):
+        costs.add(completion)
+        removed.add(read(completion.text or ""))
+        rows.extend(_rows_of(plan, completion, source=source, license=license, model=endpoint.model))
         tick(plan["count"])
     return Outcome(
-        to_table(rows), asked=sum(plan["count"] for plan in plans), facts=bill.facts() | removed.facts()
+        to_table(rows), asked=sum(plan["count"] for plan in plans), facts=costs.facts() | removed.facts()
     )
 
 
 def _any_problem(text: str) -> list[Parsed] | str:
-    """Nothing but bad items is a bad completion; one bad item loses itself only."""
-    found = problems(text)
+    """Return the items, or why the completion is unusable: it is so only if no item is usable."""
+    items = problems(text)
     return (
-        found if any(item.question for item in found) else found[0].reason or "no problem in the completion"
+        items if any(item.question for item in items) else items[0].reason or "no problem in the completion"
     )
 
 
@@ -182,33 +189,44 @@ def _request(plan: dict[str, Any], model: str) -> Request:
     )
 
 
-def _rows_of(plan: dict[str, Any], done: Completion, *, source: str, license: str, model: str) -> list[Row]:
+def _rows_of(
+    plan: dict[str, Any], completion: Completion, *, source: str, license: str, model: str
+) -> list[Row]:
     method, count = plan["method"], plan["count"]
-    made: list[Row] = []
-    if done.error is not None:
-        whys = [
-            reason(method, Code.MALFORMED_ITEM, why=done.detail)
-            if done.kind is Failure.REJECTED  # the completion came, and was not what was ordered
-            else reason(method, Code.CALL_FAILED, error=done.error, kind=done.kind)
+    kept: list[Row] = []
+    if completion.error is not None:
+        reasons = [
+            reason(method, Code.MALFORMED_ITEM, why=completion.detail)
+            if completion.kind is Failure.REJECTED  # the completion arrived but was not usable
+            else reason(method, Code.CALL_FAILED, error=completion.error, kind=completion.kind)
         ] * count
     else:
-        parsed = problems(done.text or "")[:count]
-        made = [
-            _row(plan, item.question, None, source, license, model, done, difficulty=item.difficulty)
+        parsed = problems(completion.text or "")[:count]
+        kept = [
+            _row(plan, item.question, None, source, license, model, completion, difficulty=item.difficulty)
             for item in parsed
             if item.question
         ]
-        whys = [
+        reasons = [
             reason(method, Code.MALFORMED_ITEM, why=item.reason or "malformed item")
             for item in parsed
             if not item.question
         ]
-        whys += [reason(method, Code.MISSING_ITEM)] * (count - len(parsed))
-    lost = [
-        _row(plan, "", why, source, license, model, done, row_id=content_id(done.key, method, str(index)))
-        for index, why in enumerate(whys)
+        reasons += [reason(method, Code.MISSING_ITEM)] * (count - len(parsed))
+    unusable = [
+        _row(
+            plan,
+            "",
+            why,
+            source,
+            license,
+            model,
+            completion,
+            row_id=content_id(completion.key, method, str(index)),
+        )
+        for index, why in enumerate(reasons)
     ]
-    return made + lost
+    return kept + unusable
 
 
 def _row(
@@ -218,7 +236,7 @@ def _row(
     source: str,
     license: str,
     model: str,
-    done: Completion,
+    completion: Completion,
     row_id: str = "",
     difficulty: int | None = None,
 ) -> Row:
@@ -234,7 +252,7 @@ def _row(
         method=plan["method"],
         model=model,
         prompt=prompt.ref,
-        params=orjson.dumps({"completion": done.key, "seed": plan["seed"]}).decode(),
+        params=orjson.dumps({"completion": completion.key, "seed": plan["seed"]}).decode(),
         parent_ids=plan["parent_ids"],
         verdicts={} if difficulty is None else {STATED_DIFFICULTY: str(difficulty)},
         reason=rejected,

@@ -1,8 +1,8 @@
-"""Other people's files as rows: good records kept, bad ones rejected with their place and the reason.
+"""The stage `ingest`: read users' files as rows; bad records are rejected with their place and the reason.
 
-Every record becomes one row (in = kept + rejected), in file order; duplicates within and between files
-are left to de-duplication. A file that cannot be used stops everything before anything else happens,
-with all such files named. Nothing in a record is ever executed, followed or looked up.
+Every record becomes one row (in = kept + rejected), in the order of the file; duplicates within and between
+files are left to de-duplication. If a file is unusable, nothing is read and the error names all such files.
+Nothing in a record is ever executed, followed or looked up.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = ["FileCount", "IngestError", "Ingested", "check", "ingest", "read_shar
 STAGE = "ingest"
 ROWS = 4096
 _PEEK = (
-    500  # records of a file that are looked at, before it is read, for a question column and what they share
+    500  # records at the beginning of a file that are searched for a question column and for what they share
 )
 _FENCED = re.compile(r"```(?:python|py)[ \t]*\n((?:(?!```).)*?)\n?```", re.DOTALL | re.IGNORECASE)
 
@@ -61,12 +61,12 @@ class SeedSettings(Section, title="Seeds"):
 
 @dataclass(frozen=True, slots=True)
 class FileCount:
-    """What one file gave: records = kept + rejected."""
+    """The counts of one file: records = kept + rejected."""
 
     path: Path
     kept: int
     rejected: int
-    reasons: tuple[tuple[str, int], ...]  # of the rejected, without their places, commonest first
+    reasons: tuple[tuple[str, int], ...]  # of the rejected records, without their places, most frequent first
 
     @property
     def records(self) -> int:
@@ -82,10 +82,11 @@ class Ingested:
 
 
 def ingest(paths: Sequence[Path], *, default_license: str | None = None) -> Ingested:
-    """All files as one table in memory; for files that may not fit there is `read_shards`.
+    """Read all files into one table in memory; use `read_shards` for files that may not fit.
 
-    `default_license` is for records that state none. IngestError names every file that is unusable:
-    missing, unreadable, empty, not what its name says, without a question column, or without one good row.
+    `default_license` is for records that state none. Raises IngestError, which names every unusable file,
+    if a file is missing, unreadable, empty, not what its name says, without a question column, or without
+    one usable record.
     """
     check(paths)
     tables, counts, faults = [empty()], [], []
@@ -105,9 +106,10 @@ def ingest(paths: Sequence[Path], *, default_license: str | None = None) -> Inge
 def read_shards(
     path: Path, rows: int = ROWS, *, default_license: str | None = None, source: str | None = None
 ) -> Iterator[pa.Table]:
-    """A file as tables of at most `rows` rows of SCHEMA; no more than one of them is in memory.
+    """Read a file as tables of at most `rows` rows of SCHEMA, with one of them in memory at a time.
 
-    `source` stands where a record names no data set; without it, the file's name does. IngestError before the first table if the file is unusable, and after the last if not one row was good.
+    `source` is used where a record names no data set; its default is the file's name. Raises IngestError
+    before the first table if the file is unusable, and after the last one if no record was usable.
     """
     check([path])
     kept = 0
@@ -116,13 +118,13 @@ def read_shards(
     common = habits_of(path)
     stream = records(path, is_known)
     while chunk := list(islice(stream, rows)):
-        made = [_row(record, source, default_license, common) for record in chunk]
-        for row in made:
+        shard = [_row(record, source, default_license, common) for record in chunk]
+        for row in shard:
             if row.reason is None:
                 kept += 1
             else:
                 reasons[row.reason.values["why"]] += 1
-        yield to_table(made)
+        yield to_table(shard)
     if not kept:
         commonest = "; ".join(f"{why} ({counted(count, 'time')})" for why, count in reasons.most_common(3))
         raise IngestError(
@@ -131,24 +133,30 @@ def read_shards(
 
 
 def habits_of(path: Path) -> Habits:
-    """What the records at a file's beginning have in common (tasks.ingestion.columns.habits). IngestError as of `records`."""
+    """Return what the records at the beginning of a file have in common (see
+    tasks.ingestion.columns.habits).
+
+    Raises IngestError as `records` does.
+    """
     beginning = islice(records(path, is_known), _PEEK)
     return habits([record.fields for record in beginning if record.fields is not None])
 
 
 def _sources(paths: Sequence[Path]) -> list[str]:
-    """A file's name, with as many of its folders as tell it from the others (train.jsonl is a common name)."""
-    found = []
+    """Name each file, with as many of its folders as tell it from the others (train.jsonl is a common
+    name).
+    """
+    names = []
     for path in paths:
         parts = path.absolute().parts
         others = [other.absolute().parts for other in paths if other != path]
         depth = next(n for n in range(1, len(parts) + 1) if all(other[-n:] != parts[-n:] for other in others))
-        found.append("/".join(parts[-depth:]))
-    return found
+        names.append("/".join(parts[-depth:]))
+    return names
 
 
 def check(paths: Sequence[Path]) -> None:
-    """IngestError with one line for every file that is unusable as far as its beginning shows."""
+    """Raise IngestError with one line for every file that is unusable as far as its beginning shows."""
     faults = [f"{path}: {fault}" for path in dict.fromkeys(paths) if (fault := _fault(path))]
     repeated = [path for path, times in Counter(path.absolute() for path in paths).items() if times > 1]
     faults += [f"{path}: given more than once. Fix: name it once" for path in repeated]
@@ -157,12 +165,12 @@ def check(paths: Sequence[Path]) -> None:
 
 
 def _fault(path: Path) -> str | None:
-    """What is wrong with a file, and the fix; None if its beginning is fine."""
+    """Return what is wrong with a file, with the fix, or None if its beginning is usable."""
     return fault_of(path) or _wrong_columns(path)
 
 
 def _wrong_columns(path: Path) -> str | None:
-    """Where no record of the beginning has a column that could hold a question."""
+    """Return the fault if no record at the beginning has a column that could hold a question."""
     seen: list[tuple[str, ...]] = []
     try:
         if kind_of(path) == ".parquet":
@@ -184,7 +192,7 @@ def _wrong_columns(path: Path) -> str | None:
 
 
 def _row(record: Record, file: str, default_license: str | None, common: Habits) -> Row:
-    """A record as a row; a bad one keeps the beginning of its question, made safe to show."""
+    """Return a record as a row; a rejected one keeps the beginning of its question, made safe to show."""
     fields = Fields("")
     why = record.error
     if record.fields is not None:
@@ -195,7 +203,7 @@ def _row(record: Record, file: str, default_license: str | None, common: Habits)
             why = str(error)
             if not fields.question:
                 fields = replace(fields, question=_any_question(record))
-    name = content_id(file, record.place)  # bad rows may have no text at all, and must not share an id
+    name = content_id(file, record.place)  # rejected rows may have no text at all, and must not share an id
     return Row(
         printable(fields.question).strip(), "", id=name, problem_id=name, source=file, license=default_license,
         reason=reason(STAGE, Code.UNREADABLE, place=record.place, why=why),
@@ -208,7 +216,7 @@ def _kept(fields: Fields, place: str, file: str, default_license: str | None) ->
         raise Unfit("the question is empty")
     solution, more = _fit("solution", fields.solution, MAX_SOLUTION)
     program = _FENCED.fullmatch(solution)
-    if program is not None:  # a program is stored bare; exports fence it
+    if program is not None:  # programs are stored without a fence; exports add it
         solution = program[1]
     answer, _ = _fit("answer", fields.answer, MAX_ANSWER)
     reference, _ = _fit("reference answer", fields.reference, MAX_ANSWER)
@@ -257,14 +265,16 @@ def _language(given: str | None, question: str) -> str:
         if language is None:
             raise Unfit(f"language {printable(given, 20)!r} is neither English nor Chinese")
         return language
-    found = language_of(question)
-    if found is None:
+    language = language_of(question)
+    if language is None:
         raise Unfit("the question is neither in English nor in Chinese letters")
-    return found
+    return language
 
 
 def _any_question(record: Record) -> str:
-    """Whatever text a refused record has where its question should be, so that people recognise it."""
+    """Return the text of a refused record's question column, if it has one, so that people recognise the
+    record.
+    """
     assert record.fields is not None
     texts = (record.fields.get(name) for name in QUESTIONS)
     return next((text for text in texts if isinstance(text, str)), "")

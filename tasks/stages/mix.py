@@ -1,4 +1,4 @@
-"""The mixture: how many rows of each source, domain and format a version takes, and which."""
+"""The stage `mix`: choose the rows of a version, by shares of sources, domains, formats and languages."""
 
 from __future__ import annotations
 
@@ -55,10 +55,12 @@ class MixSettings(Section, title="Mix"):
 def mix(
     rows: pa.Table, *, settings: MixSettings, target: int, near: Collection[str], seed: int, tick: Tick
 ) -> pa.Table:
-    """Rows with `rejected` set on those not taken, `loss_weight` = 1 + difficulty on the others.
+    """Return the rows with `rejected` set on those not chosen and `loss_weight` = 1 + difficulty on the
+    others.
 
-    Which rows are taken is weighted sampling without replacement (Efraimidis and Spirakis 2006) with
-    uniforms hashed from (seed, row id): the same rows give the same choice in any order or sharding.
+    Rows are chosen by weighted sampling without replacement (Efraimidis and Spirakis 2006) with uniforms
+    hashed from (seed, row id): the same rows give the same choice in any order or sharding. Rows whose ids
+    are in `near` have the weight `settings.boost`, all others 1.
     """
     ids: list[str] = column(rows, "id")
     near_ids = set(near)
@@ -92,7 +94,9 @@ def _cap_problems(
     reasons: npt.NDArray[np.object_],
     most: int,
 ) -> None:
-    """At most `most` solutions a question: the likeliest of each format first, so that both kinds stay."""
+    """Keep at most `most` solutions per question: the most probable of each format first, so that both
+    formats stay.
+    """
     correctness = pc.fill_null(rows.column("correctness"), 0.0).to_numpy()
     best_first = order[np.argsort(-correctness[order], kind="stable")]
     problem = _codes(rows, "problem_id")
@@ -113,8 +117,10 @@ def _cap_shares(
     target: int,
     domains: npt.NDArray[np.object_],
 ) -> int:
-    """Cut every named value to its share of what is taken; what is taken shrinks until all shares hold, the
-    least ones of domains too. Returns how many rows are to be taken."""
+    """Cut every capped value to its share of the chosen rows, and return how many rows are to be chosen.
+
+    Their number shrinks until all shares hold, the least shares of domains too.
+    """
     capped = [
         (dimension, value, share, _equal(rows, COLUMNS[dimension], value))
         for dimension, shares in settings.shares.items()
@@ -138,7 +144,7 @@ def _cap_shares(
 def _most(
     alive: npt.NDArray[np.bool_], domains: npt.NDArray[np.object_], settings: MixSettings, target: int
 ) -> int:
-    """The most rows of which every domain can still have its least share."""
+    """Return the largest number of rows of which every domain can still have its least share."""
     least = [
         int((alive & (domains == domain)).sum() / share + 1e-9)
         for domain, share in settings.at_least.items()
@@ -150,7 +156,9 @@ def _most(
 def _over(
     kept: npt.NDArray[np.int64], size: int, domains: npt.NDArray[np.object_], at_least: Mapping[str, float]
 ) -> npt.NDArray[np.int64]:
-    """What of `kept` (in order) is beyond `size`: first of each domain its least share is taken, then the next."""
+    """Return the rows of `kept` (in order) beyond `size`: each domain's least share is filled first, then
+    the rest in order.
+    """
     needed = np.zeros(len(kept), dtype=bool)
     for domain, share in at_least.items():
         needed[np.flatnonzero(domains[kept] == domain)[: math.ceil(share * size - 1e-9)]] = True
@@ -159,8 +167,8 @@ def _over(
 
 
 def _equal(rows: pa.Table, name: str, value: str) -> npt.NDArray[np.bool_]:
-    found = pc.fill_null(pc.equal(rows.column(name), value), False)
-    return np.asarray(found.to_numpy(), dtype=np.bool_)
+    equal = pc.fill_null(pc.equal(rows.column(name), value), False)
+    return np.asarray(equal.to_numpy(), dtype=np.bool_)
 
 
 def _codes(rows: pa.Table, name: str) -> npt.NDArray[np.int64]:
@@ -169,7 +177,7 @@ def _codes(rows: pa.Table, name: str) -> npt.NDArray[np.int64]:
 
 
 def _rank(groups: npt.NDArray[np.int64], order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """For each row, how many rows of its group come before it in `order`."""
+    """Return for each row how many rows of its group come before it in `order`."""
     sequence = groups[order]
     by_group = np.argsort(sequence, kind="stable")
     sizes = np.diff(np.flatnonzero(np.r_[True, np.diff(sequence[by_group]) != 0, True]))

@@ -1,4 +1,4 @@
-"""What a stage gives back, and the balance it owes: in = kept + rejected + failed."""
+"""What a stage returns, and the balance that is checked for it: in = kept + rejected + failed."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import pyarrow.compute as pc
 
 from storage.rows import failed
 
-# called with the number of rows that are done, as they are done
+# called with the number of rows that were finished since the last call
 Tick = Callable[[int], None]
 
 
 class Imbalance(RuntimeError):
-    """A stage lost or invented rows. Never the user's fault."""
+    """A stage lost or invented rows, which is a defect of the program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Every row of a shard after a stage, kept and not.
 
-    `asked`: how many rows the stage owed: the rows it was given (a filter), or what was ordered
-    (questions x samples, problems asked for). `facts`: counts for the report (calls, tokens, USD).
+    `asked`: how many rows the stage owed: the rows it was given (a filter), or those that were requested
+    (questions x samples, problems). `facts`: counts for the report (calls, tokens, USD).
     """
 
     rows: pa.Table
@@ -34,6 +34,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
+    """How many rows a stage owed, kept, rejected and failed to judge."""
+
     asked: int
     kept: int
     rejected: int
@@ -49,7 +51,7 @@ class Balance:
 
 
 def balance(stage: str, outcome: Outcome) -> Balance:
-    """Count an outcome; Imbalance unless asked = kept + rejected + failed."""
+    """Count an outcome. Raises Imbalance unless asked = kept + rejected + failed."""
     kept = outcome.rows.column("rejected").null_count
     failures = int(pc.sum(failed(outcome.rows)).as_py() or 0)
     total = outcome.rows.num_rows
@@ -61,6 +63,6 @@ def balance(stage: str, outcome: Outcome) -> Balance:
 
 
 def same_rows(stage: str, before: pa.Table, after: pa.Table) -> None:
-    """A filter gives back exactly the rows it got, by id and order; Imbalance otherwise."""
+    """Raise Imbalance unless a filter returned the rows that it was given, by id and order."""
     if not before.column("id").equals(after.column("id")):
         raise Imbalance(f"stage {stage} changed, lost or reordered rows; this is a defect, please report it")

@@ -1,4 +1,6 @@
-"""The stage that probes the student, and the quota of questions that its failures ask for."""
+"""The stage `probe`: ask the student questions with known answers, and share out new questions by its
+failures.
+"""
 
 from __future__ import annotations
 
@@ -19,27 +21,29 @@ from tasks.seeding import seed_of
 from tasks.stages.outcome import Outcome, Tick
 
 STAGE = "probe"
-WORTH = {"better": 2.0, "worse": 0.5}  # of a question, by what the verdict showed for its subdomain
+WORTH = {"better": 2.0, "worse": 0.5}  # weight of a subdomain, by what the verdict showed for it
 
 
 def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick: Tick) -> Outcome:
-    """The student's try at each question with a trusted answer; kept = a failure (what we look for).
+    """Ask the student each question once, greedily, and keep the rows that it fails.
 
-    No final answer counts as a failure: training data is what teaches a student to state one. An answer that cannot be
-    compared with the trusted one is none: it is not known to be wrong, and is rejected as INCOMPARABLE.
+    An answer that is missing counts as a failure: training data teaches a student to state one. An answer
+    that cannot be compared with the trusted one is not known to be wrong, and is rejected as INCOMPARABLE.
     """
     records = questions.to_pylist()
     endpoint = student.endpoint
-    bill = RoleCosts.of(endpoint)
+    costs = RoleCosts.of(endpoint)
     answers: list[str | None] = []
     reasons: list[Reason | None] = []
-    asked = student.run([_request(record, endpoint.model, seed) for record in records])
-    for record, done in zip(records, asked, strict=True):
-        bill.add(done)
-        found = _answer(done, record["language"])
-        answers.append(found.answer if found else None)
-        failed = done.error is not None
-        reasons.append(reason(STAGE, Code.CALL_FAILED, error=done.error, kind=done.kind) if failed else None)
+    completions = student.run([_request(record, endpoint.model, seed) for record in records])
+    for record, completion in zip(records, completions, strict=True):
+        costs.add(completion)
+        extraction = _answer(completion, record["language"])
+        answers.append(extraction.answer if extraction else None)
+        failed = completion.error is not None
+        reasons.append(
+            reason(STAGE, Code.CALL_FAILED, error=completion.error, kind=completion.kind) if failed else None
+        )
         tick(1)
     references: list[str] = column(questions, "reference_answer")
     judged = judge.equal([(a or "", r) for a, r in zip(answers, references, strict=True)])
@@ -52,18 +56,21 @@ def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick
             reasons[i] = reason(STAGE, Code.INCOMPARABLE, answer=shortened(answers[i]))
     verdicts = [{"student": verdict} for verdict in judged]
     table = reject(replace(questions, answer=answers, verdicts=verdicts), reasons)
-    return Outcome(table, asked=len(records), facts=bill.facts())
+    return Outcome(table, asked=len(records), facts=costs.facts())
 
 
-def _answer(done: Completion, language: str) -> Extraction | None:
-    if done.error is not None:
+def _answer(completion: Completion, language: str) -> Extraction | None:
+    if completion.error is not None:
         return None
-    return extract(done.text or "", language, cut=done.finish_reason == "length")
+    return extract(completion.text or "", language, cut=completion.finish_reason == "length")
 
 
 def rates(probed: pa.Table) -> dict[tuple[str, str], float]:
-    """(language, subdomain) -> the student's failure rate, each with one failure in two added (Laplace). Questions on
-    which it is not known whether the student is right (a failed call, an answer that cannot be compared) do not count."""
+    """Return (language, subdomain) -> the student's failure rate, with one failure in two added (Laplace).
+
+    Questions on which it is not known whether the student is right (a failed call, an answer that cannot be
+    compared) do not count.
+    """
     asked: Counter[tuple[str, str]] = Counter()
     failed: Counter[tuple[str, str]] = Counter()
     topics = zip(column(probed, "language"), column(probed, "subdomain"), strict=True)
@@ -79,10 +86,12 @@ def budget(
     questions: int,
     gains: Mapping[str, str] | None = None,
 ) -> dict[tuple[str, str], int]:
-    """Share `questions` out over the topics that failed, in proportion to their failure rates (largest remainder).
+    """Share `questions` out over the topics that failed, in proportion to their failure rates (largest
+    remainder).
 
-    `gains`: subdomain -> better or worse, as the newest verdict showed it (tasks/evaluation/verdict.py): where new rows
-    made a better student more are written, where they made a worse one fewer.
+    `gains`: subdomain -> "better" or "worse", as the newest verdict showed it
+    (tasks/evaluation/verdict.py). More questions are written where new rows made the student better, fewer
+    where they made it worse.
     """
     topics = sorted(set(zip(column(failures, "language"), column(failures, "subdomain"), strict=True)))
     weight = {topic: rate[topic] * WORTH.get((gains or {}).get(topic[1], ""), 1.0) for topic in topics}

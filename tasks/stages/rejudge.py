@@ -1,8 +1,9 @@
-"""Stored candidates judged again by what is stored of them: thresholds, sources, shares. No model is asked.
+"""Decide on stored candidates again from what is stored about them: thresholds, sources, shares. No model
+is asked.
 
-A candidate's life is known from the rows that its runs left: how far it came through the stages, with which
-scores. So another threshold is a comparison of columns; only a row that was dropped before a stage now
-matters has to be sent through that stage (flows/rebuild.py does).
+The rows that the runs left show how far each candidate came through the stages, with which scores. So
+another threshold is a comparison of columns; only a row that was dropped before a stage that now matters
+has to be sent through that stage (flows/rebuild.py does so).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from storage.rows import failed, reasons_of
 Mask = npt.NDArray[np.bool_]
 STAGE = "rebuild"
 FIRST, LAST = "verify", ("weigh", "dedup", "decontaminate", "mix", "published")
-# what is read of every candidate; the texts stay on the disk
+# the columns that are read of every candidate; texts are not read
 COLUMNS = (
     "id", "problem_id", "solution_format", "language", "domain", "subdomain", "source", "license", "method", "model",
     "prompt", "scores", "correctness", "difficulty", "rejected", "reason", "run", "stage",
@@ -42,15 +43,19 @@ CHOSEN_BY = (
 
 
 def steps_of(scorers: Sequence[str]) -> list[str]:
-    """The stages that a solution passes, in order; its life ends at one of them."""
+    """Return the stages that a solution passes, in order, with "published" as the last."""
     return [FIRST, *scorers, *LAST]
 
 
 @dataclass(slots=True)
 class Pool:
-    """One row a candidate, as arrays of length n. `rows`: COLUMNS; `reached`: the furthest of `steps` at which
-    its fate was ever decided (the last: it was published); `position`: where its newest occurrence lies in
-    what was read; `alive`: still in; `why`: the reason (storage.reasons.Reason) where not; `lines`: the funnel so far."""
+    """The candidates of a rebuild, one row per candidate, as arrays of length n.
+
+    `rows`: COLUMNS; `reached`: the furthest of `steps` at which the row was ever decided on (the last: it
+    was published); `position`: the place of its newest occurrence among the occurrences that were read;
+    `alive`: not dropped so far; `why`: the reason (storage.reasons.Reason) of each dropped row; `lines`:
+    the funnel so far.
+    """
 
     rows: pa.Table
     steps: list[str]
@@ -66,8 +71,11 @@ class Pool:
     def drop(
         self, stage: str, title: str, gone: Mask, why: Reason | npt.NDArray[np.object_] | None = None
     ) -> None:
-        """Take out the living rows of the mask; `why`: one reason for all, or one per row of the pool (None where
-        it is not in the mask); without it the reason that is stored with each."""
+        """Drop the rows of the mask that are still alive, and add a line to the funnel.
+
+        `why`: one reason for all, or one per row of the pool (None where the row is not in the mask);
+        without it each row gets the reason that is stored with it.
+        """
         asked = int(self.alive.sum())
         gone = gone & self.alive
         if isinstance(why, np.ndarray):
@@ -97,11 +105,13 @@ class Pool:
 def gather(
     occurrences: pa.Table, runs: Sequence[str], scorers: Sequence[str], past: Collection[str] = ()
 ) -> Pool:
-    """The pool out of all occurrences of candidates (COLUMNS, in the order read), of these runs, oldest first.
+    """Return the pool of all candidates, from their occurrences (COLUMNS, in the order read) in `runs`,
+    oldest first.
 
-    A row met in several runs counts once: with the scores of the newest and the furthest stage of all. `past`:
-    scorers that are none of `scorers` any more; who was dropped by one has passed verification. What other
-    stages left (questions, solutions that could not be read, the student's) is no candidate.
+    A row that occurs in several runs counts once: with the scores of the newest occurrence and the furthest
+    stage of all. `past`: scorers that are no longer in `scorers`; a row that one of them dropped has passed
+    verification. Rows of other stages (questions, solutions that could not be read, the student's answers)
+    are no candidates.
     """
     steps = steps_of(scorers)
     names = occurrences.column("stage")
@@ -111,13 +121,13 @@ def gather(
     run = _codes(occurrences.column("run"), list(runs))
     usable = np.flatnonzero((stage >= 0) & (run >= 0))
     ids = occurrences.column("id").combine_chunks().dictionary_encode().indices.to_numpy()[usable]
-    # what failed at a stage was not judged there: it came as far as the stage before; of a row that was stored
-    # before reasons had a type it is not known, so it is judged again
+    # a row that failed at a stage was not judged there: it reached the stage before; for a row that was stored
+    # before reasons had a type this is not known, so it is judged again
     unjudged = _mask(failed(occurrences)) | _mask(
         pc.and_(pc.is_valid(occurrences.column("rejected")), pc.is_null(occurrences.column("reason")))
     )
     reached = (stage - unjudged)[usable]
-    # of occurrences of one row that ended at one stage the one whose reason names another row says more
+    # of several occurrences of a row that ended at one stage, prefer one whose reason names another row
     codes = pc.struct_field(occurrences.column("reason"), "code")
     telling = ~_mask(pc.fill_null(pc.equal(codes, Code.REPEATED.value), False))[usable]
     order = np.lexsort((telling, stage[usable], run[usable], ids))
@@ -139,7 +149,7 @@ def gather(
 
 
 def leave_out(pool: Pool, without: Mapping[str, Sequence[str]], only: Mapping[str, Sequence[str]]) -> None:
-    """Drop rows by where they came from: those with a value of `without`, those with none of `only`."""
+    """Drop rows by their origin: those with a value of `without`, and those with no value of `only`."""
     for name, values in sorted(without.items()):
         hit = pc.is_in(pool.rows.column(name), value_set=pa.array(list(values), pa.string()))
         pool.drop(
@@ -153,24 +163,26 @@ def leave_out(pool: Pool, without: Mapping[str, Sequence[str]], only: Mapping[st
 
 
 def unverified(pool: Pool) -> None:
-    """Drop what verification dropped: wrong stays wrong."""
+    """Drop the rows that verification dropped: a wrong answer stays wrong."""
     wrong = pool.reached < pool.step(FIRST) + 1
     wrong &= _mask(pc.fill_null(pc.equal(pool.rows.column("stage"), FIRST), False))
     pool.drop(FIRST, "Verified before", wrong)
 
 
 def decided(pool: Pool, stage: str, title: str) -> None:
-    """Drop what that stage dropped, for the reason it gave."""
+    """Drop the rows that the stage dropped, for the reason that it gave."""
     gone = pool.alive & (pool.reached == pool.step(stage))
     pool.drop(stage, title, gone)
 
 
 def below(pool: Pool, thresholds: Mapping[str, float]) -> None:
-    """Drop rows whose stored score (or `correctness`) is under its threshold; a row without it stays."""
+    """Drop rows whose stored score (or `correctness`) is below its threshold; a row without the score
+    stays.
+    """
     for name, least in sorted(thresholds.items()):
         values = scores(pool, name)
         with np.errstate(invalid="ignore"):
-            # as stored, in single precision: 0.6 is not under 0.6
+            # scores are stored in single precision: 0.6 must not be below 0.6
             low = values < np.float32(least)
         why = np.full(len(values), None, dtype=object)
         for i in np.flatnonzero(low & pool.alive).tolist():
@@ -181,17 +193,21 @@ def below(pool: Pool, thresholds: Mapping[str, float]) -> None:
 
 
 def scores(pool: Pool, name: str) -> npt.NDArray[np.float32]:
-    """A score of each row, NaN where it has none; `correctness` is a column of its own."""
+    """Return a score of each row, NaN where it has none; "correctness" reads the column of that name."""
     if name == "correctness":
         column = pool.rows.column(name).combine_chunks()
         return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float32)
-    found = [scores_of(chunk, name) for chunk in pool.rows.column("scores").chunks]
-    return np.concatenate([np.zeros(0, np.float32), *found])
+    parts = [scores_of(chunk, name) for chunk in pool.rows.column("scores").chunks]
+    return np.concatenate([np.zeros(0, np.float32), *parts])
 
 
 def duplicates(pool: Pool) -> tuple[Mask, Mask]:
-    """Rows that de-duplication dropped for one that still lives (they stay out), and for one that does not
-    (they are to be compared again). Others it dropped, by the cap a template, stay out as well."""
+    """Return two masks of rows that de-duplication dropped: those that stay out, and those to be compared
+    again.
+
+    A row is to be compared again if the row that it duplicated is no longer alive. Rows that were dropped
+    by the limit per template stay out.
+    """
     at_dedup = (pool.reached == pool.step("dedup")) & pool.alive
     keeper = pc.map_lookup(pc.struct_field(pool.rows.column("reason"), "values"), "other", "first")
     index = pc.index_in(keeper, value_set=pool.rows.column("id").combine_chunks())
@@ -201,9 +217,9 @@ def duplicates(pool: Pool) -> tuple[Mask, Mask]:
 
 
 def _codes(column: pa.ChunkedArray, values: Sequence[str]) -> npt.NDArray[np.int64]:
-    """The place of each value in `values`, -1 where it is none of them."""
-    found = pc.index_in(column, value_set=pa.array(list(values), pa.string()))
-    return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int64)
+    """Return the position of each value in `values`, -1 where it is not one of them."""
+    places = pc.index_in(column, value_set=pa.array(list(values), pa.string()))
+    return np.asarray(pc.fill_null(places, -1).to_numpy(), dtype=np.int64)
 
 
 def _mask(values: Any) -> Mask:

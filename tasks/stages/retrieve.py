@@ -1,4 +1,4 @@
-"""The stage that finds the questions nearest to the student's failures."""
+"""The stage `retrieve`: find the questions nearest to the student's failures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class WeaknessSettings(Section, title="Weakness"):
         0.2, description="share of the target that is written for the student's failures; 0: off"
     )
     probe: str | None = Field(None, description="file of probe problems; empty: the project's own")
-    neighbours: int = Field(20, ge=1, le=1000, description="nearest questions a failure")
+    neighbours: int = Field(20, ge=1, le=1000, description="nearest questions per failure")
     flat_up_to: int = Field(
         300_000, ge=0, description="published questions up to which the search for them is exact"
     )
@@ -42,52 +42,64 @@ def retrieve(
     neighbours: int,
     tick: Tick,
 ) -> Outcome:
-    """The failures (no parents) and, of each, its `neighbours` nearest questions in the pool and as many among the
-    published ones (its id among their parents). One row a distinct question, so that `tasks.methods.similar` can
-    show them."""
-    pool = _one_a_question(pool)
+    """Return the failures and their nearest questions: `neighbours` of the pool and as many published ones
+    per failure.
+
+    A failure has no parents, and a neighbour has the failures that it is near to among its parents, so that
+    `tasks.methods.similar` can show both. There is one row per distinct question.
+    """
+    pool = _one_per_question(pool)
     rows = [replace(failures, parent_ids=[[] for _ in range(failures.num_rows)])]
     ids: list[str] = column(failures, "id")
     facts: dict[str, Any] = {}
     vectors = encode(column(failures, "question")) if ids else None
     if vectors is not None and pool.num_rows:
         pool_vectors = encode(column(pool, "question"))
-        _, found = nearest(pool_vectors, vectors, min(neighbours, pool.num_rows))
-        near = _by_neighbour(ids, found.tolist())
-        rows.append(_beside(pool.take(pa.array(sorted(near), pa.int64())), [near[i] for i in sorted(near)]))
+        _, neighbour_rows = nearest(pool_vectors, vectors, min(neighbours, pool.num_rows))
+        failures_by_neighbour = _by_neighbour(ids, neighbour_rows.tolist())
+        rows.append(
+            _with_failures(
+                pool.take(pa.array(sorted(failures_by_neighbour), pa.int64())),
+                [failures_by_neighbour[i] for i in sorted(failures_by_neighbour)],
+            )
+        )
     if vectors is not None and published is not None:
         index = published.index(encode)
-        _, names = indexed_neighbours(index, vectors, neighbours)
-        near = _by_neighbour(ids, names.tolist())
+        _, neighbour_ids = indexed_neighbours(index, vectors, neighbours)
+        failures_by_neighbour = _by_neighbour(ids, neighbour_ids.tolist())
         known = {None, *column(pool, "problem_id")}
-        problems = sorted(name for name in near if name not in known)
-        rows.append(_beside(published.rows(problems), [near[name] for name in problems]))
+        problems = sorted(name for name in failures_by_neighbour if name not in known)
+        rows.append(
+            _with_failures(published.rows(problems), [failures_by_neighbour[name] for name in problems])
+        )
         facts["index"] = {"kind": index.kind, "questions": index.size, "recall": round(index.recall, 4)}
     tick(failures.num_rows)
     table = pa.concat_tables(rows)
     return Outcome(table, asked=table.num_rows, facts=facts)
 
 
-def _by_neighbour(failures: list[str], found: list[list[Any]]) -> dict[Any, list[str]]:
-    """Neighbour -> the failures that it is near."""
-    near: dict[Any, list[str]] = {}
-    for failure, members in zip(failures, found, strict=True):
-        for member in members:
-            near.setdefault(member, []).append(failure)
-    return near
+def _by_neighbour(failures: list[str], neighbours: list[list[Any]]) -> dict[Any, list[str]]:
+    """Return neighbour -> the failures that it is near to."""
+    by_neighbour: dict[Any, list[str]] = {}
+    for failure, row in zip(failures, neighbours, strict=True):
+        for neighbour in row:
+            by_neighbour.setdefault(neighbour, []).append(failure)
+    return by_neighbour
 
 
-def _beside(rows: pa.Table, near: list[list[str]]) -> pa.Table:
-    return replace(rows, parent_ids=[sorted(failures) for failures in near])
+def _with_failures(rows: pa.Table, failures: list[list[str]]) -> pa.Table:
+    """Set the failures that each row is near to as its parents."""
+    return replace(rows, parent_ids=[sorted(ids) for ids in failures])
 
 
 def near_ids(neighbourhood_rows: pa.Table) -> list[str]:
-    """Ids of the pool rows that are near a failure."""
-    near = pc.greater(pc.list_value_length(neighbourhood_rows.column("parent_ids")), 0)
-    return sorted(column(neighbourhood_rows.filter(near), "id"))
+    """Return the ids of the rows that are near to a failure."""
+    is_near = pc.greater(pc.list_value_length(neighbourhood_rows.column("parent_ids")), 0)
+    return sorted(column(neighbourhood_rows.filter(is_near), "id"))
 
 
-def _one_a_question(pool: pa.Table) -> pa.Table:
+def _one_per_question(pool: pa.Table) -> pa.Table:
+    """Return the first row of each problem, if it is kept."""
     first: dict[str, int] = {}
     for i, problem_id in enumerate(column(pool, "problem_id")):
         first.setdefault(problem_id, i)

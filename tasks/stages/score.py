@@ -1,4 +1,4 @@
-"""The stage that scores rows by a plug-in of tasks/scorers and drops what is below a threshold."""
+"""The stage `score`: score rows with a plug-in of tasks/scorers and drop those below a threshold."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pydantic import Field, field_validator
 
 from storage.reasons import Code, Reason, reason
 from storage.rows import WRONG_STEP, column, reject, replace
-from tasks.plugins import checked, module, names, scores_of
-from tasks.scorers import Scored
+from tasks.plugins import checked, names, scores_of
+from tasks.scorers import Scored, scorer
 from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
 
@@ -19,13 +19,13 @@ PLUGINS = "tasks.scorers"
 
 
 def checked_scorers(given: list[str]) -> list[str]:
-    """The names, if each is a file of tasks/scorers/; ValueError otherwise."""
+    """Return the names. Raises ValueError unless each is a file of tasks/scorers/."""
     checked("scorer", given, names(PLUGINS))
     return given
 
 
 def checked_thresholds(given: dict[str, float]) -> dict[str, float]:
-    """The thresholds, if each is of a score that some scorer gives; ValueError otherwise."""
+    """Return the thresholds. Raises ValueError unless each is for a score that some scorer gives."""
     checked("score", given, scores_of(PLUGINS))
     return given
 
@@ -48,14 +48,16 @@ class ScoreSettings(Section, title="Score"):
 
 
 def score(rows: pa.Table, *, name: str, thresholds: Mapping[str, float], tick: Tick, **tools: Any) -> Outcome:
-    """The rows judged by the scorer `name`, and cut at the thresholds of its scores."""
-    scored = module(PLUGINS, name).score(rows, tick=tick, **tools)
+    """Score the rows with the scorer `name`, and reject those below the thresholds of its scores."""
+    scored = scorer(name).score(rows, tick=tick, **tools)
     return Outcome(cut(rows, scored, stage=name, thresholds=thresholds), rows.num_rows, scored.facts)
 
 
 def cut(rows: pa.Table, scored: Scored, *, stage: str, thresholds: Mapping[str, float]) -> pa.Table:
-    """Rows with the scores added. Below a threshold a row is rejected with score and threshold; a row
-    that could not be scored although a threshold asks for it has failed. A wrong step becomes the verdict WRONG_STEP."""
+    """Return the rows with the scores added, and rejected where one is below its threshold.
+
+    A row that could not be scored has failed. A wrong step becomes the verdict WRONG_STEP.
+    """
     maps = [dict(pairs or ()) for pairs in column(rows, "scores")]
     reasons: list[Reason | None] = [None] * rows.num_rows
     steps = scored.wrong_steps

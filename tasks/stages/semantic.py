@@ -1,12 +1,14 @@
-"""Questions that say the same in other words: near in the encoder's space, flagged with the pair, or dropped.
+"""The stage `semantic`: flag or drop questions that say the same in other words, by the cosine of their
+encodings.
 
-An embedding is an opinion, not a proof, so by default a question stays and `verdicts` says what it is near to. A pair of the same
-number-masked template with other numbers is a kind of its own (DedupSettings.per_template) and no pair here.
+An embedding is an opinion, not a proof, so by default a question stays and `verdicts` names the question
+that it is near to. A pair of the same number-masked template with other numbers is not compared here; see
+DedupSettings.per_template.
 
-With MiniLM at a cosine of 0.85, 92.6 % of the 660 rephrased GSM8K test questions are found, and 0.2 % of them are nearer
-than that to some other question of 2,160; at 0.8 it is 98.0 % and 1.5 %.
+With MiniLM at a cosine of 0.85, 92.6 % of the 660 rephrased GSM8K test questions are found, and 0.2 % of
+them are nearer than that to some other question of 2,160; at 0.8 it is 98.0 % and 1.5 %.
 
-What it does not do: it compares each new question with every question there is, so its cost grows with the history (1,000 new
+Every new question is compared with every known one, so the cost grows with the history (1,000 new questions
 against a million: some seconds of multiplication); see docs/scale.md.
 """
 
@@ -35,11 +37,11 @@ from tasks.text import folding
 
 F32 = npt.NDArray[np.float32]
 
-_BLOCK = 4096  # questions multiplied with as many at a time: 64 MiB
+_BLOCK = 4096  # questions on either side of one multiplication: 64 MiB of products
 
 
 class Encode(Protocol):
-    """Texts to unit vectors; `identity` names what decides them."""
+    """A function from texts to unit vectors; `identity` names what decides them."""
 
     @property
     def identity(self) -> str: ...
@@ -56,74 +58,83 @@ def semantic(
     settings: DedupSettings,
     tick: Callable[[int], None] | None = None,
 ) -> pa.Table:
-    """`verdicts` semantic="0.91 near <id>: <its question>" on questions whose cosine with one of the pool, of history or an
-    earlier one of the table is settings.cosine or more, else "apart"; with settings.semantic "drop" such a row is
-    rejected ("semantic: 0.91 near ..."). Rows that come in rejected are left as they are and are near to nothing."""
+    """Return the rows with the verdict semantic="0.91 near <id>: <its question>" on those that are near to
+    another.
+
+    A question is near if its cosine with one of the pool, of the history or an earlier one of the table is
+    at least settings.cosine; all others have the verdict "apart". If settings.semantic is "drop", a near
+    row is rejected instead ("semantic: 0.91 near ..."). Rows that come in rejected are left as they are and
+    are not compared.
+    """
     live = np.flatnonzero(pc.is_null(table.column("rejected")).to_numpy())
-    found: dict[int, Reason] = {}
+    near_rows: dict[int, Reason] = {}
     if settings.semantic != "ignore" and len(live):
-        found = near_in_meaning(table.take(pa.array(live)), encode, pool, history, settings)
+        near_rows = near_in_meaning(table.take(pa.array(live)), encode, pool, history, settings)
     if tick is not None:
         tick(len(table))
     if settings.semantic == "ignore":
         return table
-    near = {int(live[row]): why for row, why in found.items()}
+    reasons = {int(live[row]): why for row, why in near_rows.items()}
     if settings.semantic == "drop":
-        table = reject(table, [near.get(row) for row in range(len(table))])
-        near = {}
+        table = reject(table, [reasons.get(row) for row in range(len(table))])
+        reasons = {}
     apart = pc.is_null(table.column("rejected")).to_numpy(zero_copy_only=False).copy()
-    apart[list(near)] = False
+    apart[list(reasons)] = False
     table = with_verdict(table, "semantic", "apart", apart)
     flagged = np.zeros(len(table), dtype=bool)
-    flagged[list(near)] = True
-    return with_verdict(table, "semantic", [near[row].words for row in sorted(near)], flagged)
+    flagged[list(reasons)] = True
+    return with_verdict(table, "semantic", [reasons[row].words for row in sorted(reasons)], flagged)
 
 
 def near_in_meaning(
     rows: pa.Table, encode: Encode, pool: pa.Table | None, history: History | None, settings: DedupSettings
 ) -> dict[int, Reason]:
-    """For each row that is near to another: what it is nearest to. A row that is itself dropped makes no other go."""
-    own = Questions.of(rows)
-    there_already = [] if history is None else segments(history, settings)
-    doubts = Doubts(own, there_already, settings)
+    """Return row -> reason with its nearest match, for each near row. A row that is itself dropped drops no
+    other.
+    """
+    questions = Questions.of(rows)
+    history_segments = [] if history is None else segments(history, settings)
+    doubts = Doubts(questions, history_segments, settings)
 
     def similar(left: Sequence[str], right: Sequence[str]) -> npt.NDArray[np.bool_]:
-        near: npt.NDArray[np.bool_] = (
+        is_similar: npt.NDArray[np.bool_] = (
             np.einsum("ij,ij->i", encode(list(left)), encode(list(right))) >= settings.cosine
         )
-        return near
+        return is_similar
 
-    vectors = encode(plain_array(own.texts).to_pylist())
+    vectors = encode(plain_array(questions.texts).to_pylist())
     best: dict[int, tuple[float, Questions, int]] = {}
-    for there, theirs in _there(encode, pool, history, settings):
-        for left, right, score in _pairs(vectors, theirs, settings.cosine):
-            good = _judged(own, there, left, right, settings)
-            good[good] = doubts.stand(there, left[good], right[good], similar)
+    for earlier, earlier_vectors in _earlier_questions(encode, pool, history, settings):
+        for left, right, score in _pairs(vectors, earlier_vectors, settings.cosine):
+            is_match = _comparable(questions, earlier, left, right, settings)
+            is_match[is_match] = doubts.duplicates(earlier, left[is_match], right[is_match], similar)
             for row, other, cosine in zip(
-                left[good].tolist(), right[good].tolist(), score[good].tolist(), strict=True
+                left[is_match].tolist(), right[is_match].tolist(), score[is_match].tolist(), strict=True
             ):
                 if row not in best or cosine > best[row][0]:
-                    best[row] = (cosine, there, other)
-    earlier: dict[int, list[tuple[float, int]]] = {}
+                    best[row] = (cosine, earlier, other)
+    matches_within: dict[int, list[tuple[float, int]]] = {}
     for left, right, score in _pairs(vectors, vectors, settings.cosine):
-        good = (right < left) & _judged(own, own, left, right, settings)
-        good[good] = doubts.stand(own, left[good], right[good], similar)
+        is_match = (right < left) & _comparable(questions, questions, left, right, settings)
+        is_match[is_match] = doubts.duplicates(questions, left[is_match], right[is_match], similar)
         for row, other, cosine in zip(
-            left[good].tolist(), right[good].tolist(), score[good].tolist(), strict=True
+            left[is_match].tolist(), right[is_match].tolist(), score[is_match].tolist(), strict=True
         ):
-            earlier.setdefault(row, []).append((cosine, other))
-    for row in sorted(earlier):
-        standing = [pair for pair in earlier[row] if settings.semantic != "drop" or pair[1] not in best]
-        if standing and row not in best:
-            cosine, other = max(standing, key=lambda pair: (pair[0], -pair[1]))
-            best[row] = (cosine, own, other)
-    return {row: _near(*found) for row, found in best.items()}
+            matches_within.setdefault(row, []).append((cosine, other))
+    for row in sorted(matches_within):
+        matches = [pair for pair in matches_within[row] if settings.semantic != "drop" or pair[1] not in best]
+        if matches and row not in best:
+            cosine, other = max(matches, key=lambda pair: (pair[0], -pair[1]))
+            best[row] = (cosine, questions, other)
+    return {row: _reason_of(*match) for row, match in best.items()}
 
 
-def _there(
+def _earlier_questions(
     encode: Encode, pool: pa.Table | None, history: History | None, settings: DedupSettings
 ) -> Iterator[tuple[Questions, F32]]:
-    """The questions that are there already with their vectors; history's are kept beside its other indexes."""
+    """Yield the known questions with their vectors; those of the history are stored beside its other
+    indexes.
+    """
     if pool is not None and len(pool):
         questions = Questions.of(pool)
         yield questions, encode(plain_array(questions.texts).to_pylist())
@@ -139,26 +150,26 @@ def _there(
         yield segment.questions, arrays["vectors"].to_numpy().reshape(count, -1)
 
 
-def _pairs(own: F32, other: F32, cosine: float) -> Iterator[tuple[I64, I64, F32]]:
-    """Blocks of (row of own, row of other, cosine) from the given cosine on."""
-    for begin in range(0, len(own), _BLOCK):
-        for start in range(0, len(other), _BLOCK):
-            products = own[begin : begin + _BLOCK] @ other[start : start + _BLOCK].T
+def _pairs(vectors: F32, earlier_vectors: F32, cosine: float) -> Iterator[tuple[I64, I64, F32]]:
+    """Yield blocks of (row of `vectors`, row of `earlier_vectors`, cosine) with at least the given cosine."""
+    for begin in range(0, len(vectors), _BLOCK):
+        for start in range(0, len(earlier_vectors), _BLOCK):
+            products = vectors[begin : begin + _BLOCK] @ earlier_vectors[start : start + _BLOCK].T
             left, right = np.nonzero(products >= cosine)
             yield left + begin, right + start, products[left, right]
 
 
-def _judged(
-    own: Questions, there: Questions, left: I64, right: I64, settings: DedupSettings
+def _comparable(
+    questions: Questions, earlier: Questions, left: I64, right: I64, settings: DedupSettings
 ) -> npt.NDArray[np.bool_]:
-    ours, place = np.unique(left, return_inverse=True)
-    theirs, where = np.unique(right, return_inverse=True)
-    a, b = own.take(ours), there.take(theirs)
-    return comparable((a.templates, b.templates), (a.numbers, b.numbers), place, where, settings)
+    left_rows, left_place = np.unique(left, return_inverse=True)
+    right_rows, right_place = np.unique(right, return_inverse=True)
+    a, b = questions.take(left_rows), earlier.take(right_rows)
+    return comparable((a.templates, b.templates), (a.numbers, b.numbers), left_place, right_place, settings)
 
 
-def _near(cosine: float, there: Questions, row: int) -> Reason:
-    question = " ".join(str(there.texts[row]).split())
+def _reason_of(cosine: float, earlier: Questions, row: int) -> Reason:
+    text = " ".join(str(earlier.texts[row]).split())
     return reason(
-        "semantic", Code.NEAR_IN_MEANING, score=f"{cosine:.2f}", other=there.ids[row], question=question
+        "semantic", Code.NEAR_IN_MEANING, score=f"{cosine:.2f}", other=earlier.ids[row], question=text
     )

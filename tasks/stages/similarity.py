@@ -1,4 +1,4 @@
-"""The stage that drops new questions that are too similar to others, before they are solved."""
+"""The stage `similarity`: drop new questions that are too similar to known ones, before they are solved."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ def similarity(
     settings: DedupSettings = DEFAULTS,
     tick: Callable[[int], None] | None = None,
 ) -> pa.Table:
-    """Candidates without a solution yet, judged in the order of the table (the first of two stays):
-    `rejected` "similarity: ..." or `verdicts` similarity=novel. `pool`: rows (columns id, question, language)
-    or bare question texts, named pool#<number> in reasons."""
+    """Return the questions with `rejected` "similarity: ..." or the verdict similarity=novel.
+
+    They are judged in the order of the table: of two similar questions the first is kept. `pool`: rows
+    (columns id, question, language), or bare question texts, which reasons name pool#<number>.
+    """
     live = np.flatnonzero(pc.is_null(table.column("rejected")).to_numpy())
     questions = Questions.of(table.take(pa.array(live)))
     if not isinstance(pool, pa.Table):

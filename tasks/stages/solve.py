@@ -1,7 +1,7 @@
-"""Solutions: k samples a question, some in words (CoT), some as programs (PoT).
+"""The stage `solve`: k samples per question, some in words (CoT), some as programs (PoT).
 
-CoT and PoT are complementary (MAmmoTH, arXiv:2309.05653): the reasoning in words, the computation
-in a program. Which samples are programs is fixed by the mix, so a question has both kinds.
+CoT and PoT complement each other (MAmmoTH, arXiv:2309.05653): the reasoning in words, the computation in a
+program. Which samples are programs follows from `pot_share`, so every question has both formats.
 """
 
 from __future__ import annotations
@@ -38,16 +38,20 @@ class SolveSettings(Section, title="Solve"):
 
 
 def formats(settings: SolveSettings) -> list[str]:
-    """The format of each sample: `pot_share` of them programs, spread evenly (4 at 0.5: cot pot cot pot)."""
+    """Return the format of each sample: `pot_share` of them programs, spread evenly (4 at 0.5: cot pot cot
+    pot).
+    """
     share = settings.pot_share
     return ["pot" if int((i + 1) * share) > int(i * share) else "cot" for i in range(settings.samples)]
 
 
 def solve(questions: pa.Table, *, engine: Engine, settings: SolveSettings, seed: int, tick: Tick) -> Outcome:
-    """`samples` rows a question. Owes questions x samples; a call that failed is a failed row, a
-    completion with no answer or no program in it a rejected one. Samples of a question stay together, and each says
-    in the verdict ABSTAINED how many of them came back without an answer or a program, since stages that follow see
-    the others alone."""
+    """Return `samples` rows per question. It owes questions x samples rows.
+
+    A call that failed is a failed row, a completion without an answer or a program a rejected one. Samples
+    of a question stay together, and the verdict ABSTAINED of each says how many of them had no answer or
+    program, since later stages see only the others.
+    """
     kinds = formats(settings)
     records = questions.to_pylist()
 
@@ -57,25 +61,27 @@ def solve(questions: pa.Table, *, engine: Engine, settings: SolveSettings, seed:
                 yield _request(record, kind, index, engine.endpoint.model, seed)
 
     endpoint = engine.endpoint
-    bill = RoleCosts.of(endpoint)
+    costs = RoleCosts.of(endpoint)
     removed = Removed()
     rows: list[Row] = []
     completions = engine.run(requests())
     for record in records:
         samples, abstained = [], 0
         for index, kind in enumerate(kinds):
-            done = next(completions)
-            bill.add(done)
-            row = _row(record, kind, index, done, endpoint.model, removed)
-            abstained += row.reason is not None and (done.error is None or done.failed_by_model)
+            completion = next(completions)
+            costs.add(completion)
+            row = _row(record, kind, index, completion, endpoint.model, removed)
+            abstained += row.reason is not None and (completion.error is None or completion.failed_by_model)
             samples.append(row)
             tick(1)
         for row in samples:
-            row.verdicts.pop(ABSTAINED, None)  # of another night, where the question is one of its rows
+            row.verdicts.pop(
+                ABSTAINED, None
+            )  # left from an earlier night, if the question is one of its rows
             if abstained:
                 row.verdicts[ABSTAINED] = str(abstained)
         rows += samples
-    return Outcome(to_table(rows), asked=len(records) * len(kinds), facts=bill.facts() | removed.facts())
+    return Outcome(to_table(rows), asked=len(records) * len(kinds), facts=costs.facts() | removed.facts())
 
 
 def _request(record: dict[str, Any], kind: str, index: int, model: str, seed: int) -> Request:
@@ -94,15 +100,15 @@ def _request(record: dict[str, Any], kind: str, index: int, model: str, seed: in
 
 
 def _row(
-    record: dict[str, Any], kind: str, index: int, done: Completion, model: str, removed: Removed
+    record: dict[str, Any], kind: str, index: int, completion: Completion, model: str, removed: Removed
 ) -> Row:
-    reply = read(done.text or "")
+    reply = read(completion.text or "")
     removed.add(reply)
     text, answer, rejected = reply.solution.strip() if kind == "cot" else reply.solution, None, None
-    # what follows a token that ends the turn may be cut off: the solution before it is whole
-    cut = done.finish_reason == "length" and not reply.ended
-    if done.error is not None:
-        rejected = reason(STAGE, Code.CALL_FAILED, error=done.error, kind=done.kind)
+    # a completion that was cut after a token that ends the turn still has its whole solution
+    cut = completion.finish_reason == "length" and not reply.ended
+    if completion.error is not None:
+        rejected = reason(STAGE, Code.CALL_FAILED, error=completion.error, kind=completion.kind)
     elif reply.unfinished and not text:
         rejected = reason(STAGE, Code.UNFINISHED_THINKING)
     elif kind == "pot":
@@ -114,16 +120,16 @@ def _row(
     elif cut:
         rejected = reason(STAGE, Code.TRUNCATED)
     else:
-        found = extract(text, record["language"])
-        if found is None:
+        extraction = extract(text, record["language"])
+        if extraction is None:
             rejected = reason(STAGE, Code.NO_ANSWER)
         else:
-            answer = found.answer
+            answer = extraction.answer
     prompt = prompts.load(f"solve_{kind}", record["language"])
     return Row(
         question=record["question"],
         language=record["language"],
-        id=content_id(record["language"], record["question"], text or done.key),
+        id=content_id(record["language"], record["question"], text or completion.key),
         problem_id=record["problem_id"],
         solution=text or None,
         solution_format=kind,
@@ -136,7 +142,7 @@ def _row(
         method=record["method"],
         model=model,
         prompt=prompt.ref,
-        params=orjson.dumps({"completion": done.key, "temperature": prompt.front.temperature}).decode(),
+        params=orjson.dumps({"completion": completion.key, "temperature": prompt.front.temperature}).decode(),
         sample_index=index,
         parent_ids=[record["id"]],
         concepts=record["concepts"],

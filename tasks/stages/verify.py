@@ -1,12 +1,13 @@
-"""Verification: run the programs, compare answers with trusted ones, count the votes of a question's samples.
+"""The stage `verify`: run programs, compare answers with trusted ones, and count the votes of a question's
+samples.
 
-A row is rejected here where it is known to be of no use: its program failed, or its answer is not the trusted
-one. What the other samples say (self-consistency, Wang et al. 2022, arXiv:2203.11171) is kept with the row and
-decides in tasks/stages/weigh.py, after a critic has seen the rows on which the votes disagree. A sample that gives no
-answer abstains: it counts among those asked and agrees with none. An answer that cannot
-be read is never called wrong: where the comparison with the trusted answer is unknown the row is rejected, for it is
-not known to be right, by the code INCOMPARABLE and not DIFFERENT; and samples that cannot be compared neither
-agree nor disagree.
+A row is rejected here if it is known to be of no use: its program failed, or its answer differs from the
+trusted one. The votes of the other samples (self-consistency, Wang et al. 2022, arXiv:2203.11171) are
+stored with the row; tasks/stages/weigh.py decides on them after a critic has seen the rows on which they
+disagree. A sample without an answer abstains: it counts as a sample and agrees with none. An answer that
+cannot be read is never called wrong: if its comparison with the trusted answer is unknown, the row is
+rejected with the code INCOMPARABLE and not DIFFERENT, because it is not known to be right; samples that
+cannot be compared neither agree nor disagree.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from tasks.stages.outcome import Tick
 from tasks.voting import Calibration, Votes, collect, disputed, to_verdicts
 
 STAGE = "verify"
-# what an answer can change with from run to run; a program that names any of it is run twice
+# names that can make an answer change from run to run; a program that uses one is run twice
 _CHANGING = re.compile(
     r"\b(?:random|default_rng|shuffle|sample|choice|secrets|uuid\w*|urandom|time\w*|date\w*|hash|id|set|frozenset)\b"
     r"|\{[^:{}]*,[^:{}]*\}"
@@ -48,7 +49,8 @@ class VerifySettings(Section, title="Verify"):
         0.95, ge=0.5, le=1, description="a row whose votes are this sure needs no critic; 1: all rows do"
     )
     known: Share = Field(
-        0.1, description="questions with a known answer solved to calibrate the votes, a share of the target"
+        0.1,
+        description="questions with a known answer that are solved to calibrate the votes, as a share of the target",
     )
 
 
@@ -62,10 +64,12 @@ def verify(
     blind: bool = False,
     tick: Tick,
 ) -> pa.Table:
-    """The rows with `answer`, `verdicts`, `difficulty`, `rejected` and, by the votes so far, `correctness` set.
-    Rows of one question must be in one shard. Rows whose votes are surer than `sure`, either way, need no critic.
-    `blind`: trusted answers are compared, and neither vote nor reject. Without a sandbox no program is run, and every program row is
-    rejected as such."""
+    """Set `answer`, `verdicts`, `difficulty`, `rejected` and, by the votes so far, `correctness`.
+
+    Rows of one question must be in one shard. Rows whose votes are surer than `sure`, either way, need no
+    critic. If `blind`, trusted answers are compared but neither vote nor reject. Without a sandbox no
+    program is run, and every row with a program has failed.
+    """
     answers, verdicts, reasons = _execute(rows, sandbox)
     reference = _compare(column(rows, "reference_answer"), answers, verdicts, reasons, judge)
     questions = np.unique(column(rows, "problem_id"), return_inverse=True)[1]
@@ -78,7 +82,7 @@ def verify(
     same = np.where(votes.readable, votes.agree + 1, 0.0)
     answered = np.bincount(questions, votes.readable, minlength=1)[questions]
     samples = answered + votes.abstained
-    # samples with an answer that is neither known to be this one nor known to be another one
+    # samples whose answer is known neither to equal this one nor to differ from it
     apart = np.where(votes.readable, answered - 1 - votes.agree - votes.against, 0.0)
     for i, counts in enumerate(to_verdicts(votes)):
         verdicts[i] |= counts
@@ -86,7 +90,7 @@ def verify(
         if apart[i]:
             verdicts[i]["uncompared"] = f"{apart[i]:.0f}"
         verdicts[i]["settled"] = "no" if unsure[i] else "yes"
-    found = replace(
+    judged = replace(
         rows,
         answer=answers,
         verdicts=verdicts,
@@ -94,7 +98,7 @@ def verify(
         difficulty=_difficulty(column(rows, "difficulty"), questions, same, samples - apart),
     )
     tick(rows.num_rows)
-    return reject(found, reasons)
+    return reject(judged, reasons)
 
 
 def _execute(
@@ -125,21 +129,27 @@ def _execute(
 
 
 def _results(programs: Sequence[str], sandbox: Sandbox) -> list[Result]:
-    """One result a program; `deterministic` is known of those whose answer could change."""
-    twice = [bool(_CHANGING.search(program)) for program in programs]
+    """Return one result per program; `deterministic` is known for those whose answer could change."""
+    run_twice = [bool(_CHANGING.search(program)) for program in programs]
     runs = {
-        again: iter(sandbox.run([p for p, t in zip(programs, twice, strict=True) if t == again], twice=again))
+        again: iter(
+            sandbox.run([p for p, t in zip(programs, run_twice, strict=True) if t == again], twice=again)
+        )
         for again in (False, True)
-        if again in twice
+        if again in run_twice
     }
-    return [next(runs[again]) for again in twice]
+    return [next(runs[again]) for again in run_twice]
 
 
 def _printed(output: str, language: str) -> str:
-    """A program prints its bare answer; what it marked ("The answer is 42", a box) is taken out of its words."""
-    found = extract(output, language)
+    """Return the answer that a program printed: what it marked ("The answer is 42", a box), or else all of
+    its output.
+    """
+    extraction = extract(output, language)
     return (
-        found.answer if found and found.kind in ("boxed", "hash", "tag", "json", "phrase") else output.strip()
+        extraction.answer
+        if extraction and extraction.kind in ("boxed", "hash", "tag", "json", "phrase")
+        else output.strip()
     )
 
 
@@ -150,7 +160,9 @@ def _compare(
     reasons: list[Reason | None],
     judge: Judge,
 ) -> npt.NDArray[np.float64]:
-    """The trusted answers' votes; each comparison goes into `verdicts`, what it rejects into `reasons`."""
+    """Return the votes of the trusted answers; write comparisons into `verdicts` and rejections into
+    `reasons`.
+    """
     vote = np.zeros(len(answers))
     pairs = [i for i, (a, r) in enumerate(zip(answers, references, strict=True)) if a and r]
     judged = judge.equal([(answers[i] or "", references[i] or "") for i in pairs])
@@ -173,17 +185,23 @@ def _votes(
     judge: Judge,
     failed: list[bool],
 ) -> Votes:
-    """The samples' votes on each other: rows of a question are grouped by answers that are the same. `failed` rows have
-    no answer for reasons of ours; the verdict ABSTAINED counts the replies that never became rows of this stage."""
+    """Return the votes of the samples on each other: rows of a question are grouped by equal answers.
+
+    `failed` rows have no answer because a call or the sandbox failed; the verdict ABSTAINED counts the
+    completions that did not become rows of this stage.
+    """
     members: list[list[int]] = [[] for _ in range(int(questions.max(initial=-1)) + 1)]
     for i, question in enumerate(questions):
         members[question].append(i)
     classes = np.full(len(answers), -1)
     incomparable: list[tuple[int, int]] = []
     groups = group_all([[answers[i] for i in m] for m in members], judge)
-    for found, group in zip(members, groups, strict=True):
-        classes[found] = [-1 if c is None else c for c in group.classes]
-        first = [found[group.classes.index(number)] for number in range(max(classes[found], default=-1) + 1)]
+    for question_rows, group in zip(members, groups, strict=True):
+        classes[question_rows] = [-1 if c is None else c for c in group.classes]
+        first = [
+            question_rows[group.classes.index(number)]
+            for number in range(max(classes[question_rows], default=-1) + 1)
+        ]
         incomparable += [(first[one], first[other]) for one, other in sorted(group.incomparable)]
     return collect(
         questions,
@@ -201,8 +219,11 @@ def _difficulty(
     same: npt.NDArray[np.float64],
     samples: npt.NDArray[np.float64],
 ) -> list[float | None]:
-    """1 less the majority's share of all samples but those that cannot be compared with it; as before where no sample
-    has an answer. `samples`: how many count for each row's answer."""
+    """Return 1 minus the majority's share of the samples that can be compared with it, per row.
+
+    `samples`: how many samples count for each row's answer. A question of which no sample has an answer
+    keeps the difficulty in `before`.
+    """
     most = np.zeros(int(questions.max(initial=-1)) + 1)
     np.maximum.at(most, questions, same)
     share = np.zeros(len(most))

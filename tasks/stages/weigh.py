@@ -1,7 +1,8 @@
-"""The decision: all votes on a row weighed into `correctness`, and rows that are not likely enough dropped.
+"""The stage `weigh`: turn the votes on a row into `correctness`, and drop rows that are not likely enough
+to be right.
 
-Last of the judging stages: programs, worked solutions, trusted answers and the critic have voted. Without a trusted
-answer some samples must agree besides, whatever a critic thinks of one alone.
+It is the last of the judging stages: programs, worked solutions, trusted answers and the critic have voted.
+Without a trusted answer some samples must agree as well, whatever the critic thinks of one alone.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ STAGE = "weigh"
 def weigh(
     rows: pa.Table, *, calibration: Calibration, min_correctness: float, min_agreement: int, tick: Tick
 ) -> pa.Table:
-    """The rows with `correctness` and `rejected` set, from the votes that tasks/stages/verify.py kept with them.
+    """Set `correctness` and `rejected` from the votes that tasks/stages/verify.py stored with the rows.
 
-    `min_correctness`: the least probability of being right of a kept row. `min_agreement`: samples, itself one, that
-    must have the same answer where none is trusted.
+    `min_correctness`: the least probability of being right of a kept row. `min_agreement`: how many
+    samples, the row's own included, must have the same answer where no answer is trusted.
     """
     votes = from_rows(rows)
     correctness = calibration.adapted(votes).probability(votes)
@@ -39,7 +40,7 @@ def weigh(
             reasons[i] = reason(
                 STAGE,
                 Code.UNLIKELY,
-                correctness=f"{np.floor(100 * correctness[i]) / 100:.2f}",  # down: .698 is not "0.70 under 0.70"
+                correctness=f"{np.floor(100 * correctness[i]) / 100:.2f}",  # rounded down: .698 must not read "0.70 under 0.70"
                 threshold=f"{min_correctness:.2f}",
                 same=same,
                 samples=samples,

@@ -1,13 +1,15 @@
-"""Rules, one file each, found by name (tasks.plugins). A rule is a module with two functions:
+"""Rules: plug-ins that find benchmark items in rows, one file each, found by name (tasks.plugins).
+
+A rule is a module with two functions:
 
     def prepare(items: Items) -> Any                       what the items are looked up in
-    def find(rows: Items, prepared: Any) -> list[Hit]      hits, one a row at most: the strongest
+    def find(rows: Items, prepared: Any) -> list[Hit]      at most one hit per row: the strongest
 
-A rule with NEEDS = ("encode",) or ("encode", "judge") is given the tools too: find(rows, prepared, tools). `rows` has a text for
-each row; exact.py and ngram13.py are the exemplars.
+A rule with NEEDS = ("encode",) or ("encode", "judge") is also given the tools: find(rows, prepared, tools).
+`rows` has one text per row; exact.py and ngram13.py are the examples to copy.
 """
 
-# by default, the cheap ones first: a row goes with the first that finds something
+# the defaults, cheap ones first: a row is rejected by the first that finds an item
 RULES = (
     "exact", "ngram13", "ngram8", "options", "sentences", "template", "retold", "equations", "translation", "paraphrase",
 )  # fmt: skip

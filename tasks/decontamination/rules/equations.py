@@ -1,4 +1,4 @@
-"""All equations of an item stand in the row, whatever their form, scale and unknowns' names."""
+"""All equations of an item are in the row, whatever their form, scale and unknowns' names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tasks.decontamination.polynomial import Equation, equations, specific
 from tasks.dedup.normalise import folded_array
 
 SPECIFIC = (
-    3  # coefficients other than 0, 1 and -1 over all of an item's equations: x + y = 10 is nobody's property
+    3  # coefficients other than 0, 1 and -1 over all of an item's equations: x + y = 10 identifies no item
 )
 
 
@@ -26,15 +26,15 @@ class Stated:
 def prepare(items: Items) -> Stated:
     stated = [equations(text) for text in folded_array(items.texts).to_pylist()]
     by_equation: dict[Equation, list[int]] = {}
-    for item, found in enumerate(stated):
-        if sum(map(specific, found)) >= SPECIFIC:
-            for equation in found:
+    for item, item_equations in enumerate(stated):
+        if sum(map(specific, item_equations)) >= SPECIFIC:
+            for equation in item_equations:
                 by_equation.setdefault(equation, []).append(item)
     return Stated(items.names, stated, by_equation)
 
 
 def find(rows: Items, prepared: Stated) -> list[Hit]:
-    found = []
+    hits = []
     for row, text in enumerate(folded_array(rows.texts).to_pylist()):
         if "=" not in text:
             continue
@@ -44,5 +44,5 @@ def find(rows: Items, prepared: Stated) -> list[Hit]:
         if whole:
             # the item that accounts for most of what the row states; ties to the first
             best = min(whole, key=lambda item: (-len(prepared.stated[item]), item))
-            found.append(Hit(row, prepared.names[best], 1.0))
-    return found
+            hits.append(Hit(row, prepared.names[best], 1.0))
+    return hits

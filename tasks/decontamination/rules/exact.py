@@ -1,4 +1,4 @@
-"""The question is a benchmark item: equal canonical text, letter case and punctuation aside."""
+"""The question is a benchmark item: equal canonical text, except for letter case and punctuation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def prepare(items: Items) -> dict[bytes, str]:
 
 
 def find(rows: Items, prepared: dict[bytes, str]) -> list[Hit]:
-    found = []
+    hits = []
     for row, key in enumerate(_keys(rows.texts)):
         name = prepared.get(key)
         if name is not None:
-            found.append(Hit(row, name, 1.0))
-    return found
+            hits.append(Hit(row, name, 1.0))
+    return hits
 
 
 def _keys(texts: list[str]) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Thirteen consecutive words of an item stand in the row (the rule of Brown et al. 2020, appendix C)."""
+"""Thirteen consecutive words of an item are in the row (the rule of Brown et al. 2020, appendix C)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Half of an item's runs of eight words stand in the row: what was cut into pieces or edited here and there."""
+"""Half of an item's runs of eight words are in the row, which finds items cut into pieces or edited here
+and there.
+"""
 
 from __future__ import annotations
 

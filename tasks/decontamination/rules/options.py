@@ -11,7 +11,7 @@ from tasks.decontamination.benchmarks import Items
 from tasks.decontamination.hit import Hit
 
 LEAST = 0.9  # of the stem's runs
-SHORTEST = 13  # words of an item's stem: "which of the following statements are true?" is nobody's property
+SHORTEST = 13  # words of an item's stem: "which of the following statements are true?" identifies no item
 _FIRST = re.compile(r"(?:^|[\s:：。.?？])[(（\[]?(A|a|①)[)）\].．、:：]\s*(?=\S)")
 _LEAD = re.compile(
     r"(?:[(（]\s*(?:\\q?quad|_{2,})?\s*[)）]|_{2,}"
@@ -24,14 +24,14 @@ _SIGNS = ("+", "-", "*", "/", "=", "<", ">", "^", ",", "\\")
 
 
 def stem(text: str) -> str:
-    """The question before its options: cut at the first "A)" that a "B" in the same style follows."""
-    for found in _FIRST.finditer(text):
-        if text[: found.start(1)].rstrip(" \t(（[").endswith(_SIGNS):
+    """Return the question before its options: cut at the first "A)" that a "B" in the same style follows."""
+    for match in _FIRST.finditer(text):
+        if text[: match.start(1)].rstrip(" \t(（[").endswith(_SIGNS):
             continue  # (x - a)(x - b) lists no options
-        second = {"A": "B", "a": "b", "①": "②"}[found.group(1)]
-        mark = re.escape(found.group().strip()[-1]) if found.group(1) != "①" else ""
-        if re.search(rf"(?:^|[\s,，;；(（\[]){second}\s*{mark}", text[found.end() :]):
-            before = text[: found.start(1)].rstrip().removesuffix("(").removesuffix("（").removesuffix("[")
+        second = {"A": "B", "a": "b", "①": "②"}[match.group(1)]
+        mark = re.escape(match.group().strip()[-1]) if match.group(1) != "①" else ""
+        if re.search(rf"(?:^|[\s,，;；(（\[]){second}\s*{mark}", text[match.end() :]):
+            before = text[: match.start(1)].rstrip().removesuffix("(").removesuffix("（").removesuffix("[")
             return _LEAD.sub("", before.rstrip()).rstrip()
     return text
 
@@ -39,9 +39,11 @@ def stem(text: str) -> str:
 def prepare(items: Items) -> ngrams.Grams:
     stems = [stem(text) for text in items.texts]
     cut = np.array([short != text for short, text in zip(stems, items.texts, strict=True)], dtype=bool)
-    found = ngrams.words(stems)
-    own = np.flatnonzero(~cut | (found.lengths >= SHORTEST))
-    return ngrams.index(found.take(own), [items.names[k] for k in own.tolist()], 13, ngrams.SHORTEST)
+    stem_words = ngrams.words(stems)
+    usable = np.flatnonzero(~cut | (stem_words.lengths >= SHORTEST))
+    return ngrams.index(
+        stem_words.take(usable), [items.names[k] for k in usable.tolist()], 13, ngrams.SHORTEST
+    )
 
 
 def find(rows: Items, prepared: ngrams.Grams) -> list[Hit]:

@@ -18,7 +18,7 @@ from tasks.retrieval.neighbours import nearest
 NEEDS = ("encode", "judge")
 NEAR = 0.70  # cosine from which a judge is asked
 SURE = 0.82  # cosine that is a hit, whatever a judge would say
-ASKED = 3  # nearest items a row that a judge is asked about
+ASKED = 3  # nearest items per row that a judge is asked about
 
 
 def prepare(items: Items) -> Items:
@@ -34,14 +34,16 @@ def find(rows: Items, items: Items, tools: Tools) -> list[Hit]:
     texts = [text for text in dict.fromkeys(rows.texts) if text]
     if not texts or not len(items):
         return []
-    theirs, own = (tools.encode(plain_array(some).to_pylist()) for some in (items.texts, texts))
-    cosine, best = nearest(theirs, own, min(ASKED, len(items)))
+    item_vectors, text_vectors = (
+        tools.encode(plain_array(group).to_pylist()) for group in (items.texts, texts)
+    )
+    cosine, best = nearest(item_vectors, text_vectors, min(ASKED, len(items)))
     text, rank = np.nonzero(cosine >= (SURE if tools.judge is None else NEAR))
     item, score = best[text, rank], cosine[text, rank].astype(np.float64)
     pairs = [(texts[a], items.texts[b]) for a, b in zip(text.tolist(), item.tolist(), strict=True)]
     same = decided(pairs, score >= SURE, tools.judge)
-    found = strongest(text[same], item[same], score[same].clip(max=1.0), items.names)
-    by_text = {texts[hit.row]: hit for hit in found}
+    hits = strongest(text[same], item[same], score[same].clip(max=1.0), items.names)
+    by_text = {texts[hit.row]: hit for hit in hits}
     return [
         Hit(row, hit.item, hit.overlap)
         for row, text in enumerate(rows.texts)

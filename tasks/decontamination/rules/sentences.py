@@ -1,6 +1,6 @@
 """The item's sentences in any order and apart: in the cells of a table, as a list, between other sentences.
 
-Runs of five words within sentences are looked for, so nothing depends on what stands between two sentences.
+Runs of five words within sentences are looked for, so nothing depends on the text between two sentences.
 """
 
 from __future__ import annotations

@@ -1,15 +1,19 @@
-"""The item in the other language (English, Chinese): the same numbers, formulas and unknowns, in other words.
+"""The item in the other language (English, Chinese): the same numbers, formulas and unknowns, in other
+words.
 
-What a translator leaves alone is compared: numbers, operators, LaTeX commands and single letters, as a multiset. Only
-pairs of different script are looked at. Word problems say little in signs: where a judge reads the near ones, few signs
-suffice to ask; without one, only an item with enough of them to be its alone is a hit.
+What a translation leaves alone is compared: numbers, operators, LaTeX commands and single letters, as a
+multiset. Only pairs of different script are compared. Word problems say little in signs: if a judge reads
+the near ones, few signs suffice to ask it; without one, only an item with enough signs to identify it is a
+hit.
 
-Word problems have few formulas: their numbers are compared in order, number words of both languages as values, together with
-the things that they count (tasks.decontamination.quantities). `WORDS_SURE` bits of agreement are a hit. This knows English and
-Chinese; an item in another language is found by its signs alone.
+Word problems have few formulas: their numbers are compared in order, number words of both languages as
+values, together with the things that they count (tasks.decontamination.quantities). `WORDS_SURE` bits of
+agreement are a hit. This knows English and Chinese; an item in another language is found by its signs
+alone.
 
-Measured without a judge, by signs alone: 81 of the 100 problems that OlymMATH has in both languages, 29 of 125 GSM8K test problems
-in MGSM's Chinese, and 3 of 7,473 GSM8K training questions taken for one of 854 Chinese problems.
+Measured without a judge, by signs alone: 81 of the 100 problems that OlymMATH has in both languages, 29 of
+125 GSM8K test problems in MGSM's Chinese, and 3 of 7,473 GSM8K training questions taken for one of 854
+Chinese problems.
 """
 
 from __future__ import annotations
@@ -38,13 +42,13 @@ NEAR, NEAR_TELLING = (
     0.75,
     6,
 )  # Jaccard similarity of the multisets, and what an item must say in them, to ask a judge
-SURE, SURE_TELLING = 0.85, 11  # what counts without one: 3, 4, 5 and + may be anybody's
+SURE, SURE_TELLING = 0.85, 11  # the same for a hit without a judge: 3, 4, 5 and + identify no item
 WORDS_NEAR, WORDS_SURE = 9.0, 12.0  # bits by which two word problems agree: to ask a judge, and to be a hit
 WORDS_SHARE = 0.6  # of the numbers of both that agree in order
 THING = (
     0.6  # bits for each bit that a common thing is rare by, and against each thing that one of them has alone
 )
-ASKED = 3  # nearest items a row that a judge is asked about
+ASKED = 3  # nearest items per row that a judge is asked about
 _WORDS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
@@ -54,12 +58,12 @@ class Signs:
     texts: list[str]
     telling: I64
     by_script: dict[bool, tuple[I64, Ragged]]  # is Chinese -> item numbers and their multisets
-    found: list[Quantities]
+    quantities: list[Quantities]
     numbers: dict[bool, tuple[I64, Ragged]]  # is Chinese -> item numbers and their multisets of numbers
 
 
 def signs(texts: list[str]) -> pa.Array:
-    """What of each text is numbers, operators, LaTeX commands and single letters; the rest blank."""
+    """Return the numbers, operators, LaTeX commands and single letters of each text; the rest is blank."""
     array = folded_array(texts)
     for number, word in enumerate(_WORDS, 2):
         array = pc.replace_substring_regex(array, rf"(?i)\b{word}\b", str(number))
@@ -70,7 +74,9 @@ def signs(texts: list[str]) -> pa.Array:
 
 
 def telling(text: str) -> int:
-    """How much a text's signs say: each different one counts, more if it is long; LaTeX commands say little."""
+    """Return how much a text's signs say: each different one counts, more if it is long; LaTeX commands say
+    little.
+    """
     return sum(
         1 if re.match(r"7[A-Za-z]", sign) else 2 + (len(sign) > 1) + (len(sign) > 2)
         for sign in set(re.findall(r"[A-Za-z0-9]+|[-+*/=<>^%]", text))
@@ -79,52 +85,54 @@ def telling(text: str) -> int:
 
 def prepare(items: Items) -> Signs:
     texts = signs(items.texts)
-    said = np.array([telling(text) for text in texts.to_pylist()], dtype=np.int64)
+    how_telling = np.array([telling(text) for text in texts.to_pylist()], dtype=np.int64)
     cut = tokens(texts, None)
     zh = np.array([chinese(text) for text in items.texts], dtype=bool)
     by_script = {}
     for script in (False, True):
-        rows = np.flatnonzero((said >= NEAR_TELLING) & (zh == script))
+        rows = np.flatnonzero((how_telling >= NEAR_TELLING) & (zh == script))
         by_script[script] = (rows, multisets(cut.take(rows)))
-    found = quantities(items.texts)
+    item_quantities = quantities(items.texts)
     numbers = {}
     for script in (False, True):
-        rows = np.flatnonzero((zh == script) & np.array([len(one.numbers) > 1 for one in found], dtype=bool))
-        numbers[script] = (rows, multiset([found[k] for k in rows.tolist()]))
-    return Signs(items.names, items.texts, said, by_script, found, numbers)
+        rows = np.flatnonzero(
+            (zh == script) & np.array([len(one.numbers) > 1 for one in item_quantities], dtype=bool)
+        )
+        numbers[script] = (rows, multiset([item_quantities[k] for k in rows.tolist()]))
+    return Signs(items.names, items.texts, how_telling, by_script, item_quantities, numbers)
 
 
 def find(rows: Items, prepared: Signs, tools: Tools) -> list[Hit]:
     zh = np.array([chinese(text) for text in rows.texts], dtype=bool)
-    found = []
+    hits = []
     for script, (items, sets) in prepared.by_script.items():
         others = np.flatnonzero(zh != script)
         if not len(others) or not len(items):
             continue
-        own = multisets(tokens(signs([rows.texts[k] for k in others.tolist()]), None))
-        near = join(own, sets, threshold=SURE if tools.judge is None else NEAR)
-        near = near.where(nearest_few(near.left, near.right, near.score, ASKED))
-        row, item = others[near.left], items[near.right]
-        pairs = [(rows.texts[a], prepared.texts[b]) for a, b in zip(row.tolist(), item.tolist(), strict=True)]
-        sure = (near.score >= SURE) & (prepared.telling[item] >= SURE_TELLING)
-        same = decided(pairs, sure, tools.judge)
-        found += strongest(row[same], item[same], near.score[same], prepared.names)
-    by_row = {hit.row for hit in found}
-    return found + [hit for hit in _word_problems(rows, zh, prepared, tools) if hit.row not in by_row]
+        row_sets = multisets(tokens(signs([rows.texts[k] for k in others.tolist()]), None))
+        pairs = join(row_sets, sets, threshold=SURE if tools.judge is None else NEAR)
+        pairs = pairs.where(nearest_few(pairs.left, pairs.right, pairs.score, ASKED))
+        row, item = others[pairs.left], items[pairs.right]
+        texts = [(rows.texts[a], prepared.texts[b]) for a, b in zip(row.tolist(), item.tolist(), strict=True)]
+        sure = (pairs.score >= SURE) & (prepared.telling[item] >= SURE_TELLING)
+        same = decided(texts, sure, tools.judge)
+        hits += strongest(row[same], item[same], pairs.score[same], prepared.names)
+    by_row = {hit.row for hit in hits}
+    return hits + [hit for hit in _word_problems(rows, zh, prepared, tools) if hit.row not in by_row]
 
 
 def _word_problems(rows: Items, zh: npt.NDArray[np.bool_], prepared: Signs, tools: Tools) -> list[Hit]:
-    """By numbers in order and things."""
+    """Return the hits by numbers in order and by things."""
     hits = []
     for script, (items, sets) in prepared.numbers.items():
         others = np.flatnonzero((zh != script) & np.array([bool(text) for text in rows.texts], dtype=bool))
         if not len(others) or not len(items):
             continue
-        own = quantities([rows.texts[k] for k in others.tolist()])
-        pairs = near_numbers(multiset(own), sets)
+        row_quantities = quantities([rows.texts[k] for k in others.tolist()])
+        pairs = near_numbers(multiset(row_quantities), sets)
         score = np.array(
             [
-                agreement(own[row], prepared.found[items[item]])
+                agreement(row_quantities[row], prepared.quantities[items[item]])
                 for row, item in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)
             ],
             dtype=np.float64,
@@ -133,11 +141,11 @@ def _word_problems(rows: Items, zh: npt.NDArray[np.bool_], prepared: Signs, tool
         left, right, score = pairs.left[good], pairs.right[good], score[good]
         few = nearest_few(left, right, score, ASKED)
         row, item, score = others[left[few]], items[right[few]], score[few]
-        asked = [(rows.texts[a], prepared.texts[b]) for a, b in zip(row.tolist(), item.tolist(), strict=True)]
-        same = decided(asked, score >= WORDS_SURE, tools.judge)
+        texts = [(rows.texts[a], prepared.texts[b]) for a, b in zip(row.tolist(), item.tolist(), strict=True)]
+        same = decided(texts, score >= WORDS_SURE, tools.judge)
         overlap = np.array(
             [
-                share(quantities([rows.texts[a]])[0].numbers, prepared.found[b].numbers)
+                share(quantities([rows.texts[a]])[0].numbers, prepared.quantities[b].numbers)
                 for a, b in zip(row[same].tolist(), item[same].tolist(), strict=True)
             ],
             dtype=np.float64,
@@ -147,7 +155,9 @@ def _word_problems(rows: Items, zh: npt.NDArray[np.bool_], prepared: Signs, tool
 
 
 def agreement(a: Quantities, b: Quantities) -> float:
-    """Bits by which two texts agree: their common numbers, weighted by the share that agrees, and their things."""
+    """Return by how many bits two texts agree: common numbers, weighted by the share that agrees, and
+    common things.
+    """
     agreed = share(a.numbers, b.numbers)
     if agreed < WORDS_SHARE:
         return 0.0

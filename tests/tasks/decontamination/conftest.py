@@ -35,11 +35,11 @@ def benchmarks(tmp_path: Path) -> Benchmarks:
 def look(benchmarks: Benchmarks) -> Look:
     """Why each text is rejected by the rules."""
 
-    def found(texts: list[str], *rules: str, solution: str | None = None) -> list[str | None]:
+    def reasons(texts: list[str], *rules: str, solution: str | None = None) -> list[str | None]:
         rows = [
             Row(text, "zh" if chinese(text) else "en", id=str(k), solution=solution)
             for k, text in enumerate(texts)
         ]
         return column(mark_contaminated(to_table(rows), benchmarks=benchmarks, rules=rules), "rejected")
 
-    return found
+    return reasons

@@ -35,9 +35,9 @@ def test_every_kind_of_file(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text(json.dumps(records))
     (tmp_path / "d.csv").write_text("question,answer\none?,1\ntwo?,2\n")
     pq.write_table(pa.Table.from_pylist(records), tmp_path / "e.parquet")
-    found = Benchmarks.load(sorted(tmp_path.iterdir()))
-    assert found.names == ["a", "b", "c", "d", "e"]
-    items = found.items()
+    benchmarks = Benchmarks.load(sorted(tmp_path.iterdir()))
+    assert benchmarks.names == ["a", "b", "c", "d", "e"]
+    items = benchmarks.items()
     assert items.names == [f"{name}#{k}" for name in "abcde" for k in (0, 1)]
     assert items.texts == ["one?", "two?"] * 5
 
@@ -82,13 +82,13 @@ def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:
     (tmp_path / "sets" / "math").mkdir(parents=True)
     for name in ("gsm 8k.jsonl", "math/test.jsonl", "README.md"):
         (tmp_path / "sets" / name).write_text('{"question": "x?"}\n')
-    found = Benchmarks.load([tmp_path / "sets"])
-    assert found.names == ["gsm_8k", "math_test"], "a name is one word"
+    benchmarks = Benchmarks.load([tmp_path / "sets"])
+    assert benchmarks.names == ["gsm_8k", "math_test"], "a name is one word"
     moved = tmp_path / "moved"
     (tmp_path / "sets").rename(moved)
-    assert Benchmarks.load([moved]).digest == found.digest
+    assert Benchmarks.load([moved]).digest == benchmarks.digest
     (moved / "gsm 8k.jsonl").write_text('{"question": "y?"}\n')
-    assert Benchmarks.load([moved]).digest != found.digest
+    assert Benchmarks.load([moved]).digest != benchmarks.digest
     (tmp_path / "empty").mkdir()
     with pytest.raises(BenchmarkError, match="benchmark folder .* holds no .jsonl"):
         Benchmarks.load([tmp_path / "empty"])
@@ -97,11 +97,11 @@ def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:
 def test_a_file_that_changes_after_it_was_registered(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"question": "x?"}\n')
-    found = Benchmarks.load([path])
-    found.items()
+    benchmarks = Benchmarks.load([path])
+    benchmarks.items()
     path.write_text('{"question": "y?"}\n')
-    assert found.items().texts == ["x?"], "this process has read the registered content"
-    other = Benchmarks(((found.files[0][0], found.files[0][1], "0" * 64),))
+    assert benchmarks.items().texts == ["x?"], "this process has read the registered content"
+    other = Benchmarks(((benchmarks.files[0][0], benchmarks.files[0][1], "0" * 64),))
     with pytest.raises(BenchmarkError, match="changed since it was registered"):
         other.items()
 
@@ -109,8 +109,10 @@ def test_a_file_that_changes_after_it_was_registered(tmp_path: Path) -> None:
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no shared benchmark files in {DATA}")
 def test_all_shared_benchmarks_are_read() -> None:
     paths = sorted((DATA / "benchmarks").iterdir())
-    found = Benchmarks.load([*paths, DATA / "gsm8k" / "test.a.jsonl.gz", DATA / "math" / "test.a.jsonl.gz"])
-    items = found.items()
+    benchmarks = Benchmarks.load(
+        [*paths, DATA / "gsm8k" / "test.a.jsonl.gz", DATA / "math" / "test.a.jsonl.gz"]
+    )
+    items = benchmarks.items()
     assert len(items) > 7000
     assert "gsm8k_test.a#0" in items.names
     assert all(text.strip() for text in items.texts)

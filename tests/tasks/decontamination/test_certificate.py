@@ -29,9 +29,9 @@ DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rewritings_change_what_they_say_and_no_more(kind: str) -> None:
-    made = [KINDS[kind](text, rng_of(kind, text)) for text in ITEMS]
-    assert made == [KINDS[kind](text, rng_of(kind, text)) for text in ITEMS], "seeded"
-    texts = [(a, b) for a, b in zip(ITEMS, made, strict=True) if b is not None]
+    rewritten = [KINDS[kind](text, rng_of(kind, text)) for text in ITEMS]
+    assert rewritten == [KINDS[kind](text, rng_of(kind, text)) for text in ITEMS], "seeded"
+    texts = [(a, b) for a, b in zip(ITEMS, rewritten, strict=True) if b is not None]
     assert texts
     for before, after in texts:
         assert (after == before) == (kind == "verbatim")
@@ -62,7 +62,7 @@ def test_leaks_are_drawn_the_same_way_each_time(benchmarks: Benchmarks) -> None:
 
 def test_a_certificate(benchmarks: Benchmarks) -> None:
     rules = ("exact", "ngram13")
-    found = measure(
+    certificate = measure(
         benchmarks,
         rules,
         Tools(),
@@ -76,31 +76,35 @@ def test_a_certificate(benchmarks: Benchmarks) -> None:
         {"bills": []},
         {"decontaminated": {"rows": 4, "hits": {"exact exam": 1, "ngram13 exam": 2}}, "judged": {"same": 1}},
     ]
-    found = Certificate.from_dict(json.loads(json.dumps(found.over(shards).to_dict())))
-    assert found.sets == (("exam", benchmarks.files[0][2], 6),)
-    assert (found.rows, found.hits, found.judged) == (7, {"exact exam": 2, "ngram13 exam": 2}, {"same": 3})
-    assert (found.clean_rows, found.false_positives) == (2 + len(own_problems(0, 1).clean), 0)
-    recall = {part.kind: part for part in found.recall}
+    certificate = Certificate.from_dict(json.loads(json.dumps(certificate.over(shards).to_dict())))
+    assert certificate.sets == (("exam", benchmarks.files[0][2], 6),)
+    assert (certificate.rows, certificate.hits, certificate.judged) == (
+        7,
+        {"exact exam": 2, "ngram13 exam": 2},
+        {"same": 3},
+    )
+    assert (certificate.clean_rows, certificate.false_positives) == (2 + len(own_problems(0, 1).clean), 0)
+    recall = {part.kind: part for part in certificate.recall}
     assert recall["verbatim"].share == recall["re-wrapped"].share == 1.0
     assert recall["embedded"].found == 5, "all but the item of three words"
     assert recall["paraphrased"].share == 0.0
-    assert found.unmeasured == ("translated",)
-    assert all(part.named == part.found for part in found.recall)
-    text = "\n".join(found.lines())
+    assert certificate.unmeasured == ("translated",)
+    assert all(part.named == part.found for part in certificate.recall)
+    text = "\n".join(certificate.lines())
     assert "7 rows compared with 6 items: exam (6)." in text
     assert "| verbatim | 6 | 6 | 1.000 | exact 6 |" in text
     assert "| translated | 0 | - | not measured: no pairs given | |" in text
-    assert f"False positives: 0 of {found.clean_rows} clean rows." in text
+    assert f"False positives: 0 of {certificate.clean_rows} clean rows." in text
 
 
 def test_a_certificate_says_what_rows_were_not_compared_with(benchmarks: Benchmarks, tmp_path: Path) -> None:
     (tmp_path / "more.jsonl").write_text('{"question": "What is this about, and why?"}\n')
     both = Benchmarks.load([tmp_path / "exam.jsonl", tmp_path / "more.jsonl"])
-    found = measure(benchmarks, ("exact", "ngram13"), Tools(), a_kind=0)
-    assert found.recall == ()
-    assert not found.missing(benchmarks, ["ngram13"]).files
-    assert found.missing(both, ["exact"]).names == ["more"]
-    assert found.missing(both, ["exact", "ngram8"]).names == ["exam", "more"], "a rule that nobody ran"
+    certificate = measure(benchmarks, ("exact", "ngram13"), Tools(), a_kind=0)
+    assert certificate.recall == ()
+    assert not certificate.missing(benchmarks, ["ngram13"]).files
+    assert certificate.missing(both, ["exact"]).names == ["more"]
+    assert certificate.missing(both, ["exact", "ngram8"]).names == ["exam", "more"], "a rule that nobody ran"
 
 
 def test_records_that_could_not_be_read_are_in_the_certificate(tmp_path: Path) -> None:
@@ -108,36 +112,43 @@ def test_records_that_could_not_be_read_are_in_the_certificate(tmp_path: Path) -
         lines = [json.dumps({"question": text}) for text in ITEMS] + ['{"question": '] * broken
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
     both = Benchmarks.load([tmp_path / "whole.jsonl", tmp_path / "torn.jsonl"])
-    found = measure(both, ("exact",), Tools(), a_kind=0)
-    ((name, count, first),) = found.unread
+    certificate = measure(both, ("exact",), Tools(), a_kind=0)
+    ((name, count, first),) = certificate.unread
     assert (name, count) == ("torn", 3)
     assert first.startswith(f"line {len(ITEMS) + 1}: ")
     assert str(tmp_path) not in first, "a version's lineage is the same wherever the file lies"
-    assert Certificate.from_dict(json.loads(json.dumps(found.to_dict()))) == found
-    (line,) = (line for line in found.lines() if "could not be read" in line)
+    assert Certificate.from_dict(json.loads(json.dumps(certificate.to_dict()))) == certificate
+    (line,) = (line for line in certificate.lines() if "could not be read" in line)
     assert line.startswith("Rows were not compared with 3 records of torn, which could not be read")
-    before = {name: value for name, value in found.to_dict().items() if name != "unread"}
+    before = {name: value for name, value in certificate.to_dict().items() if name != "unread"}
     assert Certificate.from_dict(before).unread == (), "a certificate of an older version"
 
 
 def test_without_benchmarks_nothing_is_claimed() -> None:
-    found = measure(Benchmarks(), ("exact",), Tools(), clean=["q"])
-    assert (found.sets, found.recall, found.hits, found.false_positives) == ((), (), {}, None)
-    assert set(found.unmeasured) == {*KINDS, "paraphrased", "translated"}
-    assert found.lines() == ["No benchmark is registered: rows were compared with none."]
+    certificate = measure(Benchmarks(), ("exact",), Tools(), clean=["q"])
+    assert (certificate.sets, certificate.recall, certificate.hits, certificate.false_positives) == (
+        (),
+        (),
+        {},
+        None,
+    )
+    assert set(certificate.unmeasured) == {*KINDS, "paraphrased", "translated"}
+    assert certificate.lines() == ["No benchmark is registered: rows were compared with none."]
 
 
 def test_own_problems_are_said_again_and_translated() -> None:
-    found = own_problems(0, 4)
-    item = dict(zip(found.items.names, found.items.texts, strict=True))
-    assert {leak.kind for leak in found.leaks} == {PARAPHRASED, TRANSLATED}
-    for leak in found.leaks:
+    problems = own_problems(0, 4)
+    item = dict(zip(problems.items.names, problems.items.texts, strict=True))
+    assert {leak.kind for leak in problems.leaks} == {PARAPHRASED, TRANSLATED}
+    for leak in problems.leaks:
         assert leak.text != item[leak.item]
         if leak.kind == TRANSLATED:
             # formulas alone have no language
             assert chinese(leak.text) != chinese(item[leak.item]) or not chinese(leak.text + item[leak.item])
-    assert not {family_of(text) for text in found.clean} & {family_of(text) for text in found.items.texts}
-    assert own_problems(0, 4) == found != own_problems(1, 4)
+    assert not {family_of(text) for text in problems.clean} & {
+        family_of(text) for text in problems.items.texts
+    }
+    assert own_problems(0, 4) == problems != own_problems(1, 4)
 
 
 def family_of(text: str) -> str:
@@ -173,13 +184,13 @@ def test_the_stage_counts_what_it_saw_and_what_the_critic_said(
     rows = to_table([Row(ITEMS[0], "en"), Row(reworded, "en"), Row("Where is it?", "en"), Row("x", "en")])
 
     def encode(texts):  # type: ignore[no-untyped-def]
-        made = np.zeros((len(texts), 8), dtype=np.float32)
+        vectors = np.zeros((len(texts), 8), dtype=np.float32)
         for k, text in enumerate(texts):
             if text in ITEMS:
-                made[k, ITEMS.index(text)] = 1
+                vectors[k, ITEMS.index(text)] = 1
             else:  # near to item 1, and not sure
-                made[k, 1], made[k, 7] = 0.75, 0.4375**0.5
-        return made
+                vectors[k, 1], vectors[k, 7] = 0.75, 0.4375**0.5
+        return vectors
 
     ticks: list[int] = []
     done = decontaminate(
@@ -219,12 +230,15 @@ def test_the_embedded_critic_behind_the_wire(engine: Callable[..., Engine]) -> N
 def test_beyond_the_budget_there_is_no_verdict(engine: Callable[..., Engine]) -> None:
     known, new = ("What is 7 + 8?", "Compute 7 + 8."), ("What is 7 + 9?", "Compute 7 + 9.")
     free = engine("critic")
-    (said,) = Critic(free)([known])
+    (judgement,) = Critic(free)([known])
     poor = Engine(free.endpoint, free.ledger, budget=Budget(tokens=1))
     try:
         judge = Critic(poor, strict=False)
-        assert judge([new, known, new]) == [None, said, None]
-        assert judge.facts()["judged"] == {"unanswered": 1, {True: "same", False: "different"}[bool(said)]: 1}
+        assert judge([new, known, new]) == [None, judgement, None]
+        assert judge.facts()["judged"] == {
+            "unanswered": 1,
+            {True: "same", False: "different"}[bool(judgement)]: 1,
+        }
         with pytest.raises(BudgetExceeded):
             Critic(poor)([new, known])
     finally:
@@ -260,9 +274,9 @@ def test_false_positives_are_explained_and_counted_on_registered_items_alone(tmp
     rules = ["exact", "ngram13", "template"]
     assert measure(registered, rules, Tools(), clean=seeds.items().texts, a_kind=100).false_positives == 0
     leaked = exam("leaked", seeds.items().texts[0])
-    found = measure(leaked, rules, Tools(), clean=seeds.items().texts[:50], a_kind=0)
-    assert (found.false_positives, found.false_by_rule) == (1, {"exact": 1})
-    line = found.lines()[-1]
+    certificate = measure(leaked, rules, Tools(), clean=seeds.items().texts[:50], a_kind=0)
+    assert (certificate.false_positives, certificate.false_by_rule) == (1, {"exact": 1})
+    line = certificate.lines()[-1]
     assert line.startswith("False positives: 1 of 50 clean rows (exact 1): 2.0% of rows that hold no item")
     assert "decontaminate.rules" in line
-    assert Certificate.from_dict(found.to_dict()) == found
+    assert Certificate.from_dict(certificate.to_dict()) == certificate

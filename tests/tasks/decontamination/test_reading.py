@@ -60,8 +60,8 @@ def test_every_text_of_a_row_is_compared(number: int, tmp_path: Path, benchmark:
         json.dumps({"question": "How many sides has a square?"}) + "\n" + json.dumps(ROWS[number]) + "\n"
     )
     (part,) = parts(path)
-    found = mark_contaminated(part.table, benchmarks=benchmark, rules=("exact", "ngram13"), texts=part.texts)
-    clean, leaked = found.column("rejected").to_pylist()
+    rows = mark_contaminated(part.table, benchmarks=benchmark, rules=("exact", "ngram13"), texts=part.texts)
+    clean, leaked = rows.column("rejected").to_pylist()
     assert clean is None
     assert "exam#0 overlap 1.00" in leaked
     assert part.unread == ()
@@ -84,6 +84,6 @@ def test_rows_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 def test_parts_are_bounded_and_numbered_from_nought(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps({"question": f"What is {k}?"}) + "\n" for k in range(10)))
-    found = list(parts(path, rows=4))
-    assert [part.table.num_rows for part in found] == [4, 4, 2]
-    assert all({text.row for text in part.texts} == set(range(part.table.num_rows)) for part in found)
+    file_parts = list(parts(path, rows=4))
+    assert [part.table.num_rows for part in file_parts] == [4, 4, 2]
+    assert all({text.row for text in part.texts} == set(range(part.table.num_rows)) for part in file_parts)

@@ -43,8 +43,8 @@ def test_mmlu_questions_that_are_math_items_are_all_found() -> None:
     mmlu = [row["question"] for row in records("benchmarks/mmlu_stem.a.jsonl.gz")]
     verbatim = [letters(text) in known for text in mmlu]
     assert sum(verbatim) == 108
-    found = rejected(mmlu, benchmarks, "exact", "ngram13")
-    assert all(why is not None for why, copied in zip(found, verbatim, strict=True) if copied)
+    hits = rejected(mmlu, benchmarks, "exact", "ngram13")
+    assert all(why is not None for why, copied in zip(hits, verbatim, strict=True) if copied)
     exactly = rejected(mmlu, benchmarks, "exact")
     assert sum(why is not None for why in exactly) >= sum(verbatim)
 
@@ -52,10 +52,10 @@ def test_mmlu_questions_that_are_math_items_are_all_found() -> None:
 def test_training_questions_that_are_not_test_questions_are_left_alone() -> None:
     benchmarks = Benchmarks.load([DATA / "gsm8k" / "test.a.jsonl.gz", DATA / "benchmarks" / "svamp.a.jsonl"])
     train = [row["question"] for row in records("gsm8k/train.jsonl.gz")][:2500]
-    found = rejected(train, benchmarks, "exact", "ngram13", "ngram8", "options")
+    hits = rejected(train, benchmarks, "exact", "ngram13", "ngram8", "options")
     # two are there with other numbers: Bella's stamps are Max's in the test set, and the train is a plane
     assert sorted(
-        text.split()[0] + " " + text.split()[1] for text, why in zip(train, found, strict=True) if why
+        text.split()[0] + " " + text.split()[1] for text, why in zip(train, hits, strict=True) if why
     ) == [
         "A train",
         "Bella bought",
@@ -72,12 +72,12 @@ def test_chinese_and_english_versions_of_one_problem() -> None:
     items = benchmarks.items()
     number = {text: name for name, text in zip(items.names, items.texts, strict=True)}
     rows_zh = to_table([Row(chinese[key] + "（改编）", "zh", id=key) for key in both])
-    found = column(mark_contaminated(rows_zh, benchmarks=benchmarks, rules=("translation",)), "rejected")
+    hits = column(mark_contaminated(rows_zh, benchmarks=benchmarks, rules=("translation",)), "rejected")
     right = sum(
         why is not None and why.split()[2] == number[english[key]]
-        for key, why in zip(both, found, strict=True)
+        for key, why in zip(both, hits, strict=True)
     )
-    wrong = sum(why is not None for why in found) - right
+    wrong = sum(why is not None for why in hits) - right
     assert right / len(both) > 0.75
     assert wrong == 0
 
@@ -93,10 +93,10 @@ def test_rephrased_questions_by_the_encoder() -> None:
     ]
     encode = Encoder()
     table = to_table([Row(text, "en", id=str(k)) for k, text in enumerate(texts[:200])])
-    found = column(
+    hits = column(
         mark_contaminated(table, benchmarks=benchmarks, rules=("paraphrase",), encode=encode), "rejected"
     )
-    assert sum(why is not None for why in found) / 200 > 0.9
+    assert sum(why is not None for why in hits) / 200 > 0.9
     train = to_table(
         [Row(row["question"], "en", id=str(k)) for k, row in enumerate(records("gsm8k/train.jsonl.gz")[:200])]
     )

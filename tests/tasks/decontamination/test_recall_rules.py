@@ -29,8 +29,8 @@ from .conftest import ITEMS, Look
     ],
 )
 def test_numbers_of_both_languages_are_values(text: str, numbers: tuple[str, ...]) -> None:
-    (found,) = quantities([text])
-    assert found.numbers == numbers
+    (parsed,) = quantities([text])
+    assert parsed.numbers == numbers
 
 
 def test_what_numbers_say() -> None:
@@ -82,8 +82,8 @@ def test_word_problems_in_the_other_language(tmp_path: Path) -> None:
         "A train of 240 tons passes 15 stations in 6 hours at a speed that rises. How fast is it?",
     ]
     table = to_table([Row(text, "zh" if chinese(text) else "en", id=str(k)) for k, text in enumerate(rows)])
-    found = column(mark_contaminated(table, benchmarks=benchmarks, rules=("translation",)), "rejected")
-    assert [why and why.split()[2] for why in found] == ["exam#0", "exam#1", None, None]
+    hits = column(mark_contaminated(table, benchmarks=benchmarks, rules=("translation",)), "rejected")
+    assert [why and why.split()[2] for why in hits] == ["exam#0", "exam#1", None, None]
 
 
 @pytest.mark.parametrize("kind", ["homoglyphs", "HTML", "traditional characters", "sentences in a table"])
@@ -93,9 +93,9 @@ def test_disguises_of_letters_and_tables(look: Look, kind: str) -> None:
         for k, text in enumerate(ITEMS)
         if len(text.split()) > 8 or chinese(text)
     }
-    made = {k: text for k, text in texts.items() if text is not None}
-    assert made
-    found = look(list(made.values()), "exact", "ngram13", "ngram8", "sentences")
-    for number, why in zip(made, found, strict=True):
+    rewritten = {k: text for k, text in texts.items() if text is not None}
+    assert rewritten
+    hits = look(list(rewritten.values()), "exact", "ngram13", "ngram8", "sentences")
+    for number, why in zip(rewritten, hits, strict=True):
         assert why is not None
         assert f" exam#{number} " in why

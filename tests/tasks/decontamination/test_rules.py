@@ -22,19 +22,19 @@ from .conftest import ITEMS, Look
 
 
 def test_every_rule_finds_the_item_itself(look: Look) -> None:
-    found = {
+    hits = {
         rule: look(ITEMS, rule)
         for rule in names("tasks.decontamination.rules")
         if rule not in ("paraphrase", "translation")
     }
-    for rule, reasons in found.items():
+    for rule, reasons in hits.items():
         for item, why in enumerate(reasons):
             assert why is None or why == f"decontaminate: {rule} exam#{item} overlap 1.00"
-    assert [why is not None for why in found["exact"]] == [True] * 6
-    assert [why is not None for why in found["ngram13"]] == [True, True, True, False, True, True]
-    assert [why is not None for why in found["ngram8"]] == [True, True, True, False, True, True]
-    assert [why is not None for why in found["equations"]] == [False, False, True, False, True, False]
-    assert [why is not None for why in found["template"]] == [True, True, True, False, False, True]
+    assert [why is not None for why in hits["exact"]] == [True] * 6
+    assert [why is not None for why in hits["ngram13"]] == [True, True, True, False, True, True]
+    assert [why is not None for why in hits["ngram8"]] == [True, True, True, False, True, True]
+    assert [why is not None for why in hits["equations"]] == [False, False, True, False, True, False]
+    assert [why is not None for why in hits["template"]] == [True, True, True, False, False, True]
 
 
 def test_what_is_kept_says_so(look: Look, benchmarks: Benchmarks) -> None:
@@ -45,9 +45,9 @@ def test_what_is_kept_says_so(look: Look, benchmarks: Benchmarks) -> None:
             Row("bad", "en", rejected="verify: x"),
         ]
     )
-    found = mark_contaminated(rows, benchmarks=benchmarks, rules=("exact",))
-    assert column(found, "verdicts") == [[("decontaminated", "clean")], [], []]
-    assert column(found, "rejected") == [None, "decontaminate: exact exam#0 overlap 1.00", "verify: x"]
+    marked = mark_contaminated(rows, benchmarks=benchmarks, rules=("exact",))
+    assert column(marked, "verdicts") == [[("decontaminated", "clean")], [], []]
+    assert column(marked, "rejected") == [None, "decontaminate: exact exam#0 overlap 1.00", "verify: x"]
     untouched = mark_contaminated(rows, benchmarks=Benchmarks(), rules=("exact",))
     assert untouched.equals(rows), "without benchmarks nothing was looked for, so nothing is certified"
 
@@ -103,7 +103,7 @@ def test_ngrams_against_a_plain_search() -> None:
     items = [" ".join(f"w{k}" for k in rng.integers(0, 9, size=rng.integers(5, 16))) for _ in range(30)]
     rows = [" ".join(f"w{k}" for k in rng.integers(0, 9, size=rng.integers(0, 30))) for _ in range(200)]
     rows += [f"a {item} b" for item in items]
-    found = {hit.row: (hit.item, hit.overlap) for hit in find(rows, prepare(items, items, 7), 0.0)}
+    hits = {hit.row: (hit.item, hit.overlap) for hit in find(rows, prepare(items, items, 7), 0.0)}
     for number, row in enumerate(rows):
         cut = row.split()
         shares = {}
@@ -115,10 +115,10 @@ def test_ngrams_against_a_plain_search() -> None:
             if own & there:
                 shares[item] = len(own & there) / len(own)
         best = max(shares.values(), default=None)
-        assert (number in found) == (best is not None)
+        assert (number in hits) == (best is not None)
         if best is not None:
-            assert found[number][1] == pytest.approx(best)
-            assert shares[found[number][0]] == pytest.approx(best)
+            assert hits[number][1] == pytest.approx(best)
+            assert shares[hits[number][0]] == pytest.approx(best)
 
 
 def test_other_numbers_and_names(look: Look) -> None:
@@ -216,13 +216,13 @@ def test_paraphrases_by_an_encoder_and_a_judge(benchmarks: Benchmarks) -> None:
 
     def encode(texts):  # type: ignore[no-untyped-def]
         # item 0 lies on the first axis, the others on axes of their own
-        made = np.zeros((len(texts), 8), dtype=np.float32)
+        vectors = np.zeros((len(texts), 8), dtype=np.float32)
         for k, text in enumerate(texts):
             if text in cosine:
-                made[k, 0], made[k, 7] = cosine[text], (1 - cosine[text] ** 2) ** 0.5
+                vectors[k, 0], vectors[k, 7] = cosine[text], (1 - cosine[text] ** 2) ** 0.5
             else:
-                made[k, ITEMS.index(text)] = 1
-        return made
+                vectors[k, ITEMS.index(text)] = 1
+        return vectors
 
     def judge(pairs):  # type: ignore[no-untyped-def]
         asked.extend(pairs)
@@ -253,7 +253,7 @@ def test_paraphrases_by_an_encoder_and_a_judge(benchmarks: Benchmarks) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("text", "expected"),
     [
         ("SAME", True),
         ("different.", False),
@@ -263,8 +263,8 @@ def test_paraphrases_by_an_encoder_and_a_judge(benchmarks: Benchmarks) -> None:
         ("It is the same", None),
     ],
 )
-def test_the_words_of_the_judge(said: str, expected: bool | None) -> None:
-    assert verdict(said) is expected
+def test_the_words_of_the_judge(text: str, expected: bool | None) -> None:
+    assert verdict(text) is expected
 
 
 def test_translations(look: Look) -> None:
@@ -286,10 +286,10 @@ def test_every_text_of_a_row_is_compared(benchmarks: Benchmarks) -> None:
         Text(4, "solution", ITEMS[0][:100], asks=False),
         Text(4, "solution 2", ITEMS[0], asks=False),
     ]
-    found = column(
+    hits = column(
         mark_contaminated(table, benchmarks=benchmarks, rules=("exact", "ngram13"), texts=texts), "rejected"
     )
-    assert found == [
+    assert hits == [
         "decontaminate: exact exam#1 overlap 1.00 in user turn 2",
         "decontaminate: ngram13 exam#0 overlap 1.00 in rejected",
         "decontaminate: ngram13 exam#5 overlap 1.00 in system",
@@ -315,8 +315,8 @@ def test_a_benchmark_of_short_items(tmp_path: Path, items: list[str]) -> None:
     rules = [rule for rule in names("tasks.decontamination.rules") if rule != "paraphrase"]
     other = "A much longer question about seventeen apples and twenty-five pears, how many are there in all?"
     table = to_table([Row(items[0].lower(), "en"), Row(other, "en"), Row("What is 17 + 26?", "en")])
-    found = column(mark_contaminated(table, benchmarks=short, rules=rules), "rejected")
-    assert found[1:] == [None, None]
-    assert found[0] == (None if items == ["?"] else "decontaminate: exact short#0 overlap 1.00")
+    hits = column(mark_contaminated(table, benchmarks=short, rules=rules), "rejected")
+    assert hits[1:] == [None, None]
+    assert hits[0] == (None if items == ["?"] else "decontaminate: exact short#0 overlap 1.00")
     measured = measure(short, rules, Tools(), a_kind=3)
     assert {part.kind: part.share for part in measured.recall}["verbatim"] == (0.0 if items == ["?"] else 1.0)

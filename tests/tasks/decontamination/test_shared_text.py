@@ -72,9 +72,9 @@ def test_rows_with_the_instruction_of_a_benchmark_are_no_hits(
     # the items themselves, with and without it, among rows that have it
     for form in (wrapper, "{}", "Hello! {} Thank you."):
         rows = [form.format(text) for text in items] + [wrapper.format(text) for text in ROWS_E01]
-        found = reasons(benchmarks, rows)
-        assert found[len(items) :] == [None] * 4
-        for number, (text, why) in enumerate(zip(items, found, strict=False)):
+        hits = reasons(benchmarks, rows)
+        assert hits[len(items) :] == [None] * 4
+        for number, (text, why) in enumerate(zip(items, hits, strict=False)):
             if form == "Hello! {} Thank you." and len(text.split()) < 6 and text.isascii():
                 continue  # "What is 2 + 2?" within another text: anybody writes it
             assert why is not None, (form, text)
@@ -122,14 +122,15 @@ def test_rows_of_one_template_are_no_instruction(tmp_path: Path) -> None:
 
 def test_the_certificate_shows_what_was_left_out(tmp_path: Path) -> None:
     benchmarks = registered(tmp_path, [SCENE.format(text) for text in ITEMS_E01])
-    found = measure(benchmarks, RULES, Tools(), a_kind=2)
-    ((name, text, count, of),) = found.shared
+    certificate = measure(benchmarks, RULES, Tools(), a_kind=2)
+    ((name, text, count, of),) = certificate.shared
     assert (name, count, of) == ("exam", 2, 2)
     assert text.startswith("In the old town by the river")
     assert any(
-        "Left out of the comparison" in line and "2 of 2 items of exam" in line for line in found.lines()
+        "Left out of the comparison" in line and "2 of 2 items of exam" in line
+        for line in certificate.lines()
     )
-    assert Certificate.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert Certificate.from_dict(json.loads(json.dumps(certificate.to_dict()))) == certificate
     assert not measure(benchmarks, RULES, Tools(), a_kind=2, share=0.0).shared
 
 
@@ -138,12 +139,12 @@ def test_everything_that_was_left_out_is_shown_whole_and_as_text() -> None:
         "![x](https://evil.example/p.png) <script>alert(1)</script> | `a` \u202eterces\u200b " + "long " * 60
     )
     shared = tuple((f"set{k}[x](javascript:1)", f"{hostile} end{k}", 3, 4) for k in range(9))
-    found = Certificate(
+    certificate = Certificate(
         sets=(("exam[x](javascript:1)", "0" * 64, 4),), rules=("ngram13",), recall=(), unmeasured=(),
         clean_rows=0, false_positives=None, seed=1, hits={"ngram13 exam[x](javascript:1)": 1},
         share=0.05, shared=shared, shared_rows={f"{hostile} rows": 7},
     )  # fmt: skip
-    text = "\n".join(found.lines())
+    text = "\n".join(certificate.lines())
     shown = MarkdownIt("commonmark").enable(["table"]).render(text)
     assert not re.search(r"<(img|a|script|code)\b", shown)
     assert text.isprintable() or "\u202e" not in text

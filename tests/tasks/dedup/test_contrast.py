@@ -84,8 +84,8 @@ def language(text: str) -> str:
 
 def stays(texts: list[str], **settings: object) -> list[bool]:
     table = to_table([Row(text, language(text), id=str(k)) for k, text in enumerate(texts)])
-    found = similarity(table, settings=DedupSettings(**settings))  # type: ignore[arg-type]
-    return [why is None for why in column(found, "rejected")]
+    judged = similarity(table, settings=DedupSettings(**settings))  # type: ignore[arg-type]
+    return [why is None for why in column(judged, "rejected")]
 
 
 @pytest.mark.parametrize(("left", "right"), DIFFERENT)
@@ -133,8 +133,8 @@ def test_solutions_after_they_are_judged_and_meanings() -> None:
 
     table = to_table([Row(text, "en", id=str(k)) for k, text in enumerate([*DIFFERENT[0], *SAME[0]])])
     drop = DedupSettings(semantic="drop")
-    found = column(semantic(table, encode=Alike(), settings=drop), "rejected")
-    assert found[1] is None
+    rejected = column(semantic(table, encode=Alike(), settings=drop), "rejected")
+    assert rejected[1] is None
     pair = to_table([Row(text, "en", id=str(k)) for k, text in enumerate(SAME[0])])
     assert column(semantic(pair, encode=Alike(), settings=drop), "rejected")[1] is not None
 

@@ -47,8 +47,8 @@ def run(capsys: pytest.CaptureFixture[str], *files: Path, to: Path, **more: Any)
     dedup(
         list(files), to, memory="256MB", on=On.threads, workers=1, address=None, json=True, **options | more
     )
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
+    summary: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return summary
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])
@@ -57,17 +57,17 @@ def test_ids_and_languages_are_optional(
     suffix: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = write(tmp_path / f"in{suffix}", [{name: text, "answer": str(k)} for k, text in enumerate(TEXTS)])
-    found = run(capsys, file, to=tmp_path / "work")
-    assert (found["rows"], found["duplicates"], found["kept"], found["unread"]) == (4, 2, 2, [])
-    kept = [json.loads(line) for line in Path(found["clean"]).read_text().splitlines()]
+    summary = run(capsys, file, to=tmp_path / "work")
+    assert (summary["rows"], summary["duplicates"], summary["kept"], summary["unread"]) == (4, 2, 2, [])
+    kept = [json.loads(line) for line in Path(summary["clean"]).read_text().splitlines()]
     assert [(row[name], row["answer"]) for row in kept] == [(TEXTS[0], "0"), (TEXTS[1], "1")]
-    assert run(capsys, file, to=tmp_path / "work") == found
+    assert run(capsys, file, to=tmp_path / "work") == summary
 
 
 def test_parquet_with_ids_stays_parquet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"id": f"r{k}", "question": text, "language": "en", "more": [k]} for k, text in enumerate(TEXTS)]
-    found = run(capsys, write(tmp_path / "in.parquet", rows), to=tmp_path / "work")
-    kept = pq.read_table(found["clean"]).to_pylist()
+    summary = run(capsys, write(tmp_path / "in.parquet", rows), to=tmp_path / "work")
+    kept = pq.read_table(summary["clean"]).to_pylist()
     assert [row["id"] for row in kept] == ["r0", "r1"]
     assert kept[0] == rows[0]
 
@@ -77,12 +77,12 @@ def test_several_files_and_a_quality(tmp_path: Path, capsys: pytest.CaptureFixtu
     second = write(
         tmp_path / "b.csv", [{"question": TEXTS[2], "worth": 5}, {"question": TEXTS[1], "worth": ""}]
     )
-    found = run(capsys, first, second, to=tmp_path / "work", quality="worth")
-    assert (found["rows"], found["duplicates"], found["kept"]) == (3, 1, 2)
-    assert [line.removeprefix(str(first)) for line in found["unread"]] == [
+    summary = run(capsys, first, second, to=tmp_path / "work", quality="worth")
+    assert (summary["rows"], summary["duplicates"], summary["kept"]) == (3, 1, 2)
+    assert [line.removeprefix(str(first)) for line in summary["unread"]] == [
         ", line 2: no text under 'question'"
     ]
-    kept = [json.loads(line) for line in Path(found["clean"]).read_text().splitlines()]
+    kept = [json.loads(line) for line in Path(summary["clean"]).read_text().splitlines()]
     assert [row["question"] for row in kept] == [TEXTS[2], TEXTS[1]]
 
 
@@ -92,11 +92,11 @@ def test_files_may_use_the_same_ids(suffix: str, tmp_path: Path, capsys: pytest.
         write(tmp_path / f"{name}{suffix}", [{"id": str(k), "question": text, "language": "en"} for k, text in enumerate(some)])
         for name, some in (("a", TEXTS[:2]), ("b", [*TEXTS[2:], "How long is the river that runs past the old mill?"]))
     ]  # fmt: skip
-    found = run(capsys, *files, to=tmp_path / "out")
-    assert (found["rows"], found["duplicates"], found["kept"]) == (5, 2, 3)
-    gone = pq.read_table(found["file"]).to_pylist()
+    summary = run(capsys, *files, to=tmp_path / "out")
+    assert (summary["rows"], summary["duplicates"], summary["kept"]) == (5, 2, 3)
+    gone = pq.read_table(summary["file"]).to_pylist()
     assert [(one["row"], one["of_row"]) for one in gone] == [(2, 0), (3, 0)]
-    clean = Path(found["clean"])
+    clean = Path(summary["clean"])
     kept = (
         pq.read_table(clean).column("question").to_pylist()
         if clean.is_dir()
@@ -111,10 +111,10 @@ def test_ready_and_other_files_together(tmp_path: Path, capsys: pytest.CaptureFi
         [{"id": "1", "question": text, "language": "en"} for text in (TEXTS[1], None, TEXTS[0])],
     )
     lines = write(tmp_path / "b.jsonl", [{"question": ""}, {"question": TEXTS[2], "worth": 1}])
-    found = run(capsys, ready, lines, to=tmp_path / "out")
-    kept = [json.loads(line)["question"] for line in Path(found["clean"]).read_text().splitlines()]
+    summary = run(capsys, ready, lines, to=tmp_path / "out")
+    kept = [json.loads(line)["question"] for line in Path(summary["clean"]).read_text().splitlines()]
     assert kept == [TEXTS[1], TEXTS[0]]
-    assert found["duplicates"] == 1
+    assert summary["duplicates"] == 1
 
 
 def test_only_the_results_are_left_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,12 +131,12 @@ def test_the_results_of_other_settings_are_not_overwritten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = write(tmp_path / "in.jsonl", [{"question": text} for text in TEXTS])
-    found = run(capsys, file, to=tmp_path / "out")
+    summary = run(capsys, file, to=tmp_path / "out")
     with pytest.raises(CollectionError, match=r"result of other files.*Fix: "):
         run(capsys, file, to=tmp_path / "out", threshold=0.9)
     (tmp_path / "out" / "clean.jsonl").unlink()  # made again where it is gone
-    assert run(capsys, file, to=tmp_path / "out") == found
-    assert Path(found["clean"]).exists()
+    assert run(capsys, file, to=tmp_path / "out") == summary
+    assert Path(summary["clean"]).exists()
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])

@@ -23,12 +23,12 @@ def brute(
     left: list[str], right: list[str], threshold: float, n: int, language: str = "en"
 ) -> dict[tuple[int, int], float]:
     a, b = [grams(t, n, language) for t in left], [grams(t, n, language) for t in right]
-    found = {}
+    similarities = {}
     for i, x in enumerate(a):
         for j, y in enumerate(b):
             if x and y and len(x & y) / len(x | y) >= threshold:
-                found[i, j] = len(x & y) / len(x | y)
-    return found
+                similarities[i, j] = len(x & y) / len(x | y)
+    return similarities
 
 
 def as_dict(pairs: Pairs) -> dict[tuple[int, int], float]:
@@ -45,8 +45,8 @@ def test_every_pair_and_no_other(texts: list[str], threshold: float, n: int) -> 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(TEXT, max_size=15), st.lists(TEXT, max_size=15), st.sampled_from([0.3, 0.5, 0.7, 1.0]))
 def test_across_two_collections(left: list[str], right: list[str], threshold: float) -> None:
-    found = similar_pairs(left, None, threshold=threshold, n=2, against=(right, None))
-    assert as_dict(found) == brute(left, right, threshold, 2)
+    pairs = similar_pairs(left, None, threshold=threshold, n=2, against=(right, None))
+    assert as_dict(pairs) == brute(left, right, threshold, 2)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -66,9 +66,9 @@ def test_planted_copies_at_known_similarity(language: str) -> None:
     rng.shuffle(texts)
     languages = [language] * len(texts)
     expected = {pair: s for pair, s in brute(texts, texts, 0.7, 3, language).items() if pair[0] < pair[1]}
-    found = as_dict(similar_pairs(texts, languages, threshold=0.7))
+    similarities = as_dict(similar_pairs(texts, languages, threshold=0.7))
     assert len(expected) > 100
-    assert found == expected
+    assert similarities == expected
 
 
 def test_spelling_does_not_hide_a_copy() -> None:

@@ -24,8 +24,8 @@ TEXT = st.lists(
 
 
 def score(left: str, right: str) -> float:
-    found: float = SCORER.score(left, right)["rougeL"].fmeasure
-    return found
+    f_measure: float = SCORER.score(left, right)["rougeL"].fmeasure
+    return f_measure
 
 
 def sequential(texts: list[str], pool: list[str], threshold: float) -> list[bool]:
@@ -57,12 +57,12 @@ def test_scores_on_any_text(texts: list[str]) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(TEXT, max_size=20), st.lists(TEXT, max_size=8), st.sampled_from([0.2, 0.5, 0.7, 0.9]))
 def test_decisions_are_those_of_the_loop(texts: list[str], pool: list[str], threshold: float) -> None:
-    found = novel(texts, pool, threshold=threshold)
-    assert [match is None for match in found] == sequential(texts, pool, threshold)
-    for text, match in zip(texts, found, strict=True):
+    decisions = novel(texts, pool, threshold=threshold)
+    assert [match is None for match in decisions] == sequential(texts, pool, threshold)
+    for text, match in zip(texts, decisions, strict=True):
         if match is not None:
             other, value = match
-            assert other < len(pool) or found[other - len(pool)] is None
+            assert other < len(pool) or decisions[other - len(pool)] is None
             assert value == score((pool + texts)[other], text) > threshold
 
 
@@ -83,9 +83,9 @@ def test_every_pair_above_the_threshold(monkeypatch: pytest.MonkeyPatch) -> None
             if value > 0.6:
                 expected[i, j] = value
     assert len(expected) > 15
-    found = similar_pairs(texts, threshold=0.6)
+    above = similar_pairs(texts, threshold=0.6)
     assert {
-        (int(a), int(b)): float(s) for a, b, s in zip(found.left, found.right, found.score, strict=True)
+        (int(a), int(b)): float(s) for a, b, s in zip(above.left, above.right, above.score, strict=True)
     } == expected
     across = similar_pairs(texts[35:], threshold=0.6, against=(texts[:35], None))
     pairs = {(int(b), int(a) + 35) for a, b in zip(across.left, across.right, strict=True)}
@@ -105,9 +105,9 @@ def test_long_texts() -> None:
     edited = [word for word in base if rng.random() > 0.15]
     other = rng.choices(words, k=600)
     texts = [" ".join(base), " ".join(edited), " ".join(other), " ".join(base[:200]), " ".join(base[:190])]
-    found = similar_pairs(texts, threshold=0.7)
-    assert list(zip(found.left.tolist(), found.right.tolist(), strict=True)) == [(0, 1), (3, 4)]
-    assert found.score.tolist() == [score(texts[0], texts[1]), score(texts[3], texts[4])]
+    above = similar_pairs(texts, threshold=0.7)
+    assert list(zip(above.left.tolist(), above.right.tolist(), strict=True)) == [(0, 1), (3, 4)]
+    assert above.score.tolist() == [score(texts[0], texts[1]), score(texts[3], texts[4])]
 
 
 def test_chinese_goes_by_characters() -> None:

@@ -39,23 +39,23 @@ def test_precision_is_one_and_recall_that_of_the_s_curve(language: str, threshol
     texts = planted(800, language)
     languages = [language] * len(texts)
     exact = as_dict(jaccard.similar_pairs(texts, languages, threshold=threshold))
-    found = as_dict(similar_pairs(texts, languages, threshold=threshold))
+    similarities = as_dict(similar_pairs(texts, languages, threshold=threshold))
     assert len(exact) > 100
-    assert found.items() <= exact.items(), "every pair given is verified"
+    assert similarities.items() <= exact.items(), "every pair given is verified"
     bands, width = bands_for(threshold, lsh.RECALL)
     expected = np.array([s_curve(score, bands, width) for score in exact.values()])
     # three standard deviations below what the theory promises
     least = expected.sum() - 3 * np.sqrt((expected * (1 - expected)).sum())
-    assert len(found) >= least
+    assert len(similarities) >= least
 
 
 def test_across_two_collections() -> None:
     texts = planted(200, "en")
     left, right = texts[:250], texts[250:]
     exact = as_dict(jaccard.similar_pairs(left, None, against=(right, None)))
-    found = as_dict(similar_pairs(left, None, against=(right, None), recall=0.999))
+    similarities = as_dict(similar_pairs(left, None, against=(right, None), recall=0.999))
     assert len(exact) > 20
-    assert found == exact
+    assert similarities == exact
 
 
 def test_the_s_curve_and_the_bands_that_meet_it() -> None:
@@ -93,12 +93,12 @@ def test_a_stored_index_gives_the_same_answers() -> None:
     index = LshIndex.of(sets, rows, threshold=0.7)
     again = LshIndex.from_arrays(index.arrays())
     queries = band_keys(sets, threshold=0.7)
-    found = {pair for a, b in index.search(queries) for pair in zip(a.tolist(), b.tolist(), strict=True)}
-    assert found == {
+    matches = {pair for a, b in index.search(queries) for pair in zip(a.tolist(), b.tolist(), strict=True)}
+    assert matches == {
         pair for a, b in again.search(queries) for pair in zip(a.tolist(), b.tolist(), strict=True)
     }
-    assert {(row, row) for row in rows.tolist()} <= found
-    assert {b for _, b in found} <= set(rows.tolist())
+    assert {(row, row) for row in rows.tolist()} <= matches
+    assert {b for _, b in matches} <= set(rows.tolist())
     empty = LshIndex.of(sets, np.zeros(0, np.int64), threshold=0.7)
     assert not list(LshIndex.from_arrays(empty.arrays()).search(queries))
 
@@ -115,12 +115,12 @@ def test_short_ones_exactly_and_long_ones_by_bands() -> None:
     assert len([pair for pair in exact if long[list(pair)].all()]) > 50
     assert as_dict(near.pairs_within(sets, settings)) == exact
     half = NearIndex.from_arrays(NearIndex.of(sets.take(np.arange(400)), settings).arrays())
-    found = {
+    matches = {
         (b, a + 400)
         for left, right in half.search(sets.take(np.arange(400, 800)), settings)
         for a, b in zip(left.tolist(), right.tolist(), strict=True)
     }
-    assert {pair for pair in exact if pair[0] < 400 <= pair[1]} <= found
+    assert {pair for pair in exact if pair[0] < 400 <= pair[1]} <= matches
 
 
 def test_many_elements() -> None:
@@ -129,5 +129,5 @@ def test_many_elements() -> None:
     other = np.concatenate([row[:27_000], rng.integers(0, 2**64, size=3000, dtype=np.uint64)])
     rows = [np.unique(one) for one in (row, other, rng.integers(0, 2**64, size=30_000, dtype=np.uint64))]
     sets = concatenate([Ragged(np.array([0, len(one)]), one) for one in rows])
-    found = near.pairs_within(sets, DedupSettings())
-    assert as_dict(found) == {(0, 1): 27_000 / 33_000}
+    pairs = near.pairs_within(sets, DedupSettings())
+    assert as_dict(pairs) == {(0, 1): 27_000 / 33_000}

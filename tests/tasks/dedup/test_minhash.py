@@ -23,18 +23,18 @@ def drawn(*lengths: int) -> Ragged:
 
 
 def sketch(row: np.ndarray, seed: int = 1, permutations: int = 128) -> datasketch.MinHash:
-    made = datasketch.MinHash(num_perm=permutations, seed=seed, hashfunc=int)
-    made.update_batch((row & np.uint64(0xFFFFFFFF)).tolist())
-    return made
+    minhash = datasketch.MinHash(num_perm=permutations, seed=seed, hashfunc=int)
+    minhash.update_batch((row & np.uint64(0xFFFFFFFF)).tolist())
+    return minhash
 
 
 @pytest.mark.parametrize(("permutations", "seed"), [(128, 1), (64, 7), (256, 1)])
 def test_signatures_are_those_of_datasketch(permutations: int, seed: int) -> None:
     rows = drawn(3, 0, 1, 500, 27, 1024, 1025, 5000, 0)
-    found = signatures(rows, permutations=permutations, seed=seed)
-    assert found.shape == (9, permutations)
+    signed = signatures(rows, permutations=permutations, seed=seed)
+    assert signed.shape == (9, permutations)
     for k in range(9):
-        assert (found[k] == sketch(rows[k], seed, permutations).hashvalues).all()
+        assert (signed[k] == sketch(rows[k], seed, permutations).hashvalues).all()
 
 
 def test_blocks_and_pieces_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,10 +53,10 @@ def test_repeats_and_order_do_not_matter() -> None:
 
 
 def test_there_and_back() -> None:
-    found = signatures(drawn(30, 4, 0))
-    sketches = [to_datasketch(row) for row in found]
-    assert (from_datasketch(sketches) == found).all()
-    assert (from_datasketch([datasketch.LeanMinHash(one) for one in sketches]) == found).all()
+    signed = signatures(drawn(30, 4, 0))
+    sketches = [to_datasketch(row) for row in signed]
+    assert (from_datasketch(sketches) == signed).all()
+    assert (from_datasketch([datasketch.LeanMinHash(one) for one in sketches]) == signed).all()
     assert from_datasketch([]).shape == (0, 128)
 
 
@@ -66,9 +66,9 @@ def test_sketches_made_elsewhere_can_be_compared_with_ours() -> None:
     rows = [rng.sample(words, 50) for _ in range(6)]
     theirs = []
     for row in rows:
-        made = datasketch.MinHash(num_perm=128)
-        made.update_batch(row)
-        theirs.append(made)
+        minhash = datasketch.MinHash(num_perm=128)
+        minhash.update_batch(row)
+        theirs.append(minhash)
     assert (from_datasketch(theirs) == signatures(sha1_elements(rows))).all()
     assert sha1_elements([[b"x"]]).values[0] == sha1_hash32(b"x")
 
@@ -78,8 +78,8 @@ def test_datasketch_finds_with_our_signatures_what_it_finds_with_its_own() -> No
     rows = ragged(base, np.concatenate([base[:57], base[:2] + np.uint64(1)]), base + np.uint64(9))
     ours = [to_datasketch(row) for row in signatures(rows)]
     lsh = datasketch.MinHashLSH(threshold=0.7, num_perm=128)
-    for k, made in enumerate(ours):
-        lsh.insert(k, made)
+    for k, signed in enumerate(ours):
+        lsh.insert(k, signed)
     assert sorted(lsh.query(sketch(rows[0]))) == [0, 1]
     assert ours[0].jaccard(ours[1]) == sketch(rows[0]).jaccard(sketch(rows[1]))
 

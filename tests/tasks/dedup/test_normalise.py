@@ -82,7 +82,7 @@ def test_template_masks_every_number() -> None:
 
 def test_number_multisets() -> None:
     texts = ["3 and 5", "5 then 3", "3 and 5 and 5", "3.5", "3 5", "none", "53", ""]
-    found = number_multisets(pa.array(texts, pa.large_string())).tolist()
-    assert found[0] == found[1] == found[4]
-    assert len({found[k] for k in (0, 2, 3, 5, 6)}) == 5
-    assert found[5] == found[7] == 0
+    hashes = number_multisets(pa.array(texts, pa.large_string())).tolist()
+    assert hashes[0] == hashes[1] == hashes[4]
+    assert len({hashes[k] for k in (0, 2, 3, 5, 6)}) == 5
+    assert hashes[5] == hashes[7] == 0

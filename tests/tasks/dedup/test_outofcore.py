@@ -66,7 +66,7 @@ def files(folder: Path, texts: Sequence[str], language: str = "en", **columns: o
     return paths
 
 
-def found(path: Path) -> dict[str, tuple[str, str, float]]:
+def duplicates_of(path: Path) -> dict[str, tuple[str, str, float]]:
     return {row["id"]: (row["of"], row["near"], row["score"]) for row in pq.read_table(path).to_pylist()}
 
 
@@ -74,7 +74,7 @@ def found(path: Path) -> dict[str, tuple[str, str, float]]:
 def test_the_duplicates_are_those_of_the_exact_join(tmp_path: Path, language: str) -> None:
     texts = planted(250, language)
     paths = files(tmp_path / "in", texts, language)
-    duplicates = found(Collection(paths, tmp_path / "work", settings=SMALL).run())
+    duplicates = duplicates_of(Collection(paths, tmp_path / "work", settings=SMALL).run())
     pairs = jaccard.similar_pairs(texts, [language] * len(texts), threshold=0.7)
     score = {
         frozenset(pair): s
@@ -98,7 +98,7 @@ def test_the_best_row_stays(tmp_path: Path) -> None:
     quality = pa.array([0.1, 0.9, None, 0.9, 0.0])
     paths = files(tmp_path / "in", texts, worth=quality)
     work = Collection(paths, tmp_path / "work", Source(quality="worth"), SMALL)
-    assert {id: of for id, (of, _, _) in found(work.run()).items()} == {
+    assert {id: of for id, (of, _, _) in duplicates_of(work.run()).items()} == {
         "r00000": "r00001", "r00002": "r00001", "r00003": "r00001",
     }  # fmt: skip
 
@@ -106,9 +106,9 @@ def test_the_best_row_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("on", ["threads", "processes"])
 def test_threads_and_processes_find_the_same(tmp_path: Path, on: On) -> None:
     paths = files(tmp_path / "in", planted(150))
-    plain = found(Collection(paths, tmp_path / "plain", settings=GUARDED).run())
+    plain = duplicates_of(Collection(paths, tmp_path / "plain", settings=GUARDED).run())
     with workers(on, 2) as each:
-        assert found(Collection(paths, tmp_path / on, settings=GUARDED).run(each)) == plain
+        assert duplicates_of(Collection(paths, tmp_path / on, settings=GUARDED).run(each)) == plain
     assert len(plain) > 40
 
 
@@ -144,7 +144,7 @@ def test_pairs_are_decided_as_by_the_jaccard_of_a_night(tmp_path: Path) -> None:
     for guard in ("template", "numbers", "none"):
         settings = replace(GUARDED, shard_rows=20, guard=guard)
         gone[guard] = set(
-            found(Collection([tmp_path / "in.parquet"], tmp_path / guard, settings=settings).run())
+            duplicates_of(Collection([tmp_path / "in.parquet"], tmp_path / guard, settings=settings).run())
         )
         decided = similarity(night, settings=replace(settings.decisions, rouge_l=1.0, per_template=10**6))
         expected = {id for id, why in zip(ids, column(decided, "rejected"), strict=True) if why is not None}
@@ -159,11 +159,11 @@ def test_pairs_are_decided_as_by_the_jaccard_of_a_night(tmp_path: Path) -> None:
 
 def test_shards_and_blocks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = files(tmp_path / "in", planted(150))
-    whole = found(Collection(paths, tmp_path / "a", settings=OutOfCore(recall=0.999)).run())
+    whole = duplicates_of(Collection(paths, tmp_path / "a", settings=OutOfCore(recall=0.999)).run())
     monkeypatch.setattr(joining, "_PAIRS", 2048)
     cut = Collection(paths, tmp_path / "b", settings=OutOfCore(recall=0.999, shard_rows=40))
     assert len(cut.shards) >= 6
-    assert found(cut.run()) == whole
+    assert duplicates_of(cut.run()) == whole
 
 
 def test_one_text_many_times_costs_no_square(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def _killed(paths: list[Path], folder: Path, at: int) -> None:
 
 def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
     paths = files(tmp_path / "in", planted(150))
-    whole = found(Collection(paths, tmp_path / "whole", settings=SMALL).run())
+    whole = duplicates_of(Collection(paths, tmp_path / "whole", settings=SMALL).run())
     work = Collection(paths, tmp_path / "work", settings=SMALL)
     # in the first shard, in the second, and as the result is put in its place
     for at in (2, 5, 3 * (len(work.shards) - 1) + 1):
@@ -220,8 +220,8 @@ def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
         run.join(120)
         assert run.exitcode == -signal.SIGKILL
         assert not (tmp_path / "work" / "duplicates.parquet").exists()
-    assert found(work.run()) == whole
-    assert found(work.run()) == whole
+    assert duplicates_of(work.run()) == whole
+    assert duplicates_of(work.run()) == whole
 
 
 def test_a_folder_is_of_one_run(tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_nothing_to_find(tmp_path: Path) -> None:
     paths = files(tmp_path / "in", ["", "?", "a b c d", "e f g h"])
-    assert found(Collection(paths, tmp_path / "work", settings=SMALL).run()) == {}
+    assert duplicates_of(Collection(paths, tmp_path / "work", settings=SMALL).run()) == {}
 
 
 @pytest.mark.soak
@@ -259,6 +259,6 @@ def test_clusters_find_the_same(tmp_path: Path, on: On, monkeypatch: pytest.Monk
     pytest.importorskip({"dask": "distributed", "ray": "ray"}[on])
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     paths = files(tmp_path / "in", planted(150))
-    plain = found(Collection(paths, tmp_path / "plain", settings=SMALL).run())
+    plain = duplicates_of(Collection(paths, tmp_path / "plain", settings=SMALL).run())
     with workers(on, 2) as each:
-        assert found(Collection(paths, tmp_path / on, settings=SMALL).run(each)) == plain
+        assert duplicates_of(Collection(paths, tmp_path / on, settings=SMALL).run(each)) == plain

@@ -20,10 +20,10 @@ def hashes(words: list[str]) -> list[int]:
 
 
 def test_words_operators_and_characters() -> None:
-    found = tokens(["Solve x + 1 = 3, now!", "", "小明有3个苹果"], None)
-    assert found.lengths.tolist() == [8, 0, 7]
-    assert found[0].tolist() == hashes(["solve", "x", "+", "1", "=", "3", "now", "!"])
-    assert found[2].tolist() == hashes(list("小明有3个苹果"))
+    cut = tokens(["Solve x + 1 = 3, now!", "", "小明有3个苹果"], None)
+    assert cut.lengths.tolist() == [8, 0, 7]
+    assert cut[0].tolist() == hashes(["solve", "x", "+", "1", "=", "3", "now", "!"])
+    assert cut[2].tolist() == hashes(list("小明有3个苹果"))
     assert tokens(["12ab"], ["zh"]).lengths.tolist() == [4]
     assert tokens(["a+b"], None, operators=False).lengths.tolist() == [2]
 
@@ -39,11 +39,11 @@ def test_a_row_is_cut_as_if_alone(texts: list[str]) -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(alphabet="ab1 é,+", max_size=12), max_size=8))
 def test_ascii_words_match_a_regular_expression(texts: list[str]) -> None:
-    found = tokens(texts, None)
+    cut = tokens(texts, None)
     for row, text in enumerate(texts):
         words = re.findall(r"[a-z0-9é]+|\+", text)
-        assert len(found[row]) == len(words)
-        assert found[row].tolist() == hashes(words)
+        assert len(cut[row]) == len(words)
+        assert cut[row].tolist() == hashes(words)
 
 
 def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,9 +56,9 @@ def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_long_text() -> None:
-    found = tokens(["ab " * 100_000 + "x" * 300_000, "end"], None)
-    assert found.lengths.tolist() == [100_001, 1]
-    assert len(set(found[0].tolist())) == 2
+    cut = tokens(["ab " * 100_000 + "x" * 300_000, "end"], None)
+    assert cut.lengths.tolist() == [100_001, 1]
+    assert len(set(cut[0].tolist())) == 2
 
 
 @settings(max_examples=50, deadline=None)
@@ -68,12 +68,12 @@ def test_shingles_are_the_n_grams(rows: list[list[int]], n: int) -> None:
         np.cumsum([0, *map(len, rows)]).astype(np.int64),
         np.array([v for row in rows for v in row], dtype=np.uint64),
     )
-    made, sets = shingles(flat, n), shingle_sets(flat, n)
+    shingled, sets = shingles(flat, n), shingle_sets(flat, n)
     seen: dict[tuple[int, ...], int] = {}
     for k, row in enumerate(rows):
         grams = [tuple(row[i : i + n]) for i in range(max(len(row) - n + 1, min(len(row), 1)))]
-        assert len(made[k]) == len(grams)
-        for gram, value in zip(grams, made[k].tolist(), strict=True):
+        assert len(shingled[k]) == len(grams)
+        for gram, value in zip(grams, shingled[k].tolist(), strict=True):
             assert seen.setdefault(gram, value) == value
         assert sorted({seen[gram] for gram in grams}) == sets[k].tolist()
     # zero-padding makes one exception: a short row that ends in zeros

@@ -68,18 +68,18 @@ def test_bfloat16_stays_close(encoder: Encoder) -> None:
 
 
 def test_threads_share_one_encoder(encoder: Encoder) -> None:
-    expected, found = encoder(TEXTS[:5]), {}
+    expected, by_thread = encoder(TEXTS[:5]), {}
 
     def work(i: int) -> None:
-        found[i] = encoder(TEXTS[:5])
+        by_thread[i] = encoder(TEXTS[:5])
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 3
-    assert all(np.array_equal(vectors, expected) for vectors in found.values())
+    assert len(by_thread) == 3
+    assert all(np.array_equal(vectors, expected) for vectors in by_thread.values())
 
 
 def test_a_missing_encoder_is_named_with_the_mend(tmp_path: Path) -> None:

@@ -77,11 +77,11 @@ def test_the_critic_is_asked_about_what_the_votes_have_not_settled(engine: Calla
         to_table(rows), name="critique", thresholds={}, tick=ticks.append, critic=engine("critic")
     )
     scores = [dict(pairs or ()) for pairs in column(outcome.rows, "scores")]
-    # of a settled question the likeliest row; of an unsettled one the rows that are not settled
-    assert [i for i, found in enumerate(scores) if "answer" in found] == [2, 3, 4, 5, 6, 8, 9]
+    # the most probable row of a question whose votes are sure, and all rows that are not sure
+    assert [i for i, by_name in enumerate(scores) if "answer" in by_name] == [2, 3, 4, 5, 6, 8, 9]
     assert outcome.facts["bills"][0]["completions"] == 7
     assert sum(ticks) == len(rows)
-    # what it says of a question is said of all its rows
+    # a judgement of a question holds for all its rows
     assert scores[0]["instruction"] == scores[6]["instruction"] == scores[7]["instruction"]
     assert scores[1]["instruction"] == scores[8]["instruction"]
 

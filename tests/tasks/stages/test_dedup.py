@@ -75,9 +75,9 @@ def test_samples_of_one_question_are_no_duplicates() -> None:
         Row(APPLES.format(3, 5), "en", solution="Adding 5 to 3 we get 8 in the end.", solution_format="cot"),
         Row(APPLES.format(3, 5), "en", solution="print(3 + 5)", solution_format="pot"),
     ]
-    found = dedup(to_table(rows))
-    assert reasons(found) == [None] * 3
-    assert column(found, "verdicts") == [[("dedup", "unique")]] * 3
+    judged = dedup(to_table(rows))
+    assert reasons(judged) == [None] * 3
+    assert column(judged, "verdicts") == [[("dedup", "unique")]] * 3
 
 
 def test_repeated_solutions_of_one_question() -> None:
@@ -95,8 +95,8 @@ def test_repeated_solutions_of_one_question() -> None:
             "Q two, another one?", "en", id="e", solution=steps + ".", solution_format="cot", correctness=0.1
         ),
     ]
-    found = dedup(to_table(rows), settings=DedupSettings(solution_jaccard=0.85))
-    assert reasons(found) == ["dedup: exact of a", None, "dedup: jaccard 0.90 with a", None, None]
+    judged = dedup(to_table(rows), settings=DedupSettings(solution_jaccard=0.85))
+    assert reasons(judged) == ["dedup: exact of a", None, "dedup: jaccard 0.90 with a", None, None]
     assert kinds(dedup(to_table(rows), settings=DedupSettings(solution_jaccard=0.95)))[2] == "kept"
 
 
@@ -113,8 +113,8 @@ def test_a_duplicate_question_takes_all_its_rows_and_the_best_stays() -> None:
         )
         for k in range(3)
     ] + [Row(second, "en", id="best", solution="just so", solution_format="cot", correctness=0.6)]
-    found = dedup(to_table(rows))
-    assert reasons(found) == ["dedup: exact of best"] * 3 + [None]
+    judged = dedup(to_table(rows))
+    assert reasons(judged) == ["dedup: exact of best"] * 3 + [None]
     verified = to_table(
         [
             *rows[:2],
@@ -136,9 +136,9 @@ def test_the_cap_on_a_template_counts_what_is_there(tmp_path: Path) -> None:
     settings = DedupSettings(per_template=5)
     history = History.open(tmp_path).append(questions(APPLES.format(90, 91), APPLES.format(91, 92)), 1)
     table = questions(*(APPLES.format(a, a + 7) for a in range(2, 10)))
-    found = similarity(table, pool=[APPLES.format(50, 51)], history=history, settings=settings)
-    assert kinds(found) == ["kept"] * 2 + ["template:"] * 6
-    assert reasons(found)[-1] == "similarity: template: 5 questions that differ only in numbers are there"
+    judged = similarity(table, pool=[APPLES.format(50, 51)], history=history, settings=settings)
+    assert kinds(judged) == ["kept"] * 2 + ["template:"] * 6
+    assert reasons(judged)[-1] == "similarity: template: 5 questions that differ only in numbers are there"
 
 
 def test_other_words_with_the_same_numbers_are_judged() -> None:
@@ -183,12 +183,12 @@ def test_planted_duplicates_are_found_and_nothing_else(language: str) -> None:
     near = [[*words[:20], *rng.choices(alphabet, k=1), *words[21:]] for words in originals[:20]]
     texts = [glue.join(words) for words in [*originals, *near]]
     texts += [f"  {text}{'。' if language == 'zh' else '.'}" for text in texts[20:40]]
-    found = similarity(questions(*texts, language=language))
-    assert kinds(found)[:60] == ["kept"] * 60
-    assert kinds(found)[60:80] == ["jaccard"] * 20
-    assert kinds(found)[80:] == ["exact"] * 20
-    ids = column(found, "id")
-    assert [why.split()[-1] for why in reasons(found)[60:]] == ids[:40]  # type: ignore[union-attr]
+    judged = similarity(questions(*texts, language=language))
+    assert kinds(judged)[:60] == ["kept"] * 60
+    assert kinds(judged)[60:80] == ["jaccard"] * 20
+    assert kinds(judged)[80:] == ["exact"] * 20
+    ids = column(judged, "id")
+    assert [why.split()[-1] for why in reasons(judged)[60:]] == ids[:40]  # type: ignore[union-attr]
 
 
 def test_history_and_the_night_so_far(tmp_path: Path) -> None:
@@ -197,9 +197,9 @@ def test_history_and_the_night_so_far(tmp_path: Path) -> None:
     history = history.append(questions(texts[0], texts[1]), 1).append(questions(texts[2]), 2)
     changed = texts[2].replace(texts[2].split()[5], "somewhere")
     table = questions(texts[0], texts[3], changed, texts[4], texts[4].upper().lower() + " ")
-    found = dedup(table, history=history, beside=questions(texts[3]))
-    assert kinds(found) == ["there", "there", "lcs", "kept", "exact"]
-    assert str(reasons(found)[2]).endswith(from_table(questions(texts[2]))[0].id)
+    judged = dedup(table, history=history, beside=questions(texts[3]))
+    assert kinds(judged) == ["there", "there", "lcs", "kept", "exact"]
+    assert str(reasons(judged)[2]).endswith(from_table(questions(texts[2]))[0].id)
     earlier = dedup(table, history=History.open(tmp_path / "h", version=1), beside=questions(texts[3]))
     assert kinds(earlier)[:3] == ["there", "there", "kept"]
 
@@ -234,9 +234,9 @@ def test_long_texts_of_history_are_found_by_their_bands(tmp_path: Path) -> None:
         " ".join([*text.split()[:390], *["none", "of", "these", "was", "there", "before"]]) for text in long
     ]
     history = History.open(tmp_path).append(questions(*long[:2]), 1)
-    found = dedup(questions(*changed, long[3]), history=history, settings=settings)
-    assert kinds(found)[:3] == ["jaccard", "jaccard", "kept"]
-    assert sorted(kinds(found)[3:]) == ["jaccard", "kept"]
+    judged = dedup(questions(*changed, long[3]), history=history, settings=settings)
+    assert kinds(judged)[:3] == ["jaccard", "jaccard", "kept"]
+    assert sorted(kinds(judged)[3:]) == ["jaccard", "kept"]
 
 
 def test_rejected_rows_are_left_alone() -> None:
@@ -244,10 +244,10 @@ def test_rejected_rows_are_left_alone() -> None:
         Row("the same question here", "en", id="a", rejected="verify: wrong"),
         Row("the same question here", "en", id="b"),
     ]
-    found = dedup(to_table(rows))
-    assert reasons(found) == ["verify: wrong", None]
-    assert column(found, "verdicts") == [[], [("dedup", "unique")]]
-    assert column(found, "id") == ["a", "b"]
+    judged = dedup(to_table(rows))
+    assert reasons(judged) == ["verify: wrong", None]
+    assert column(judged, "verdicts") == [[], [("dedup", "unique")]]
+    assert column(judged, "id") == ["a", "b"]
 
 
 def test_the_order_of_the_rows_does_not_decide() -> None:
@@ -292,8 +292,8 @@ def test_settings_that_make_no_sense() -> None:
 def test_a_row_that_was_written_twice_is_no_copy_of_itself() -> None:
     twice = Row("How many legs do three dogs have?", "en", solution="12", solution_format="cot")
     other = Row("How many legs do three dogs have?", "en", solution="12 ", solution_format="cot", id="z")
-    found = dedup(to_table([twice, twice, other]))
-    codes = [why and (why.code, dict(why.values)) for why in reasons_of(found)]
+    judged = dedup(to_table([twice, twice, other]))
+    codes = [why and (why.code, dict(why.values)) for why in reasons_of(judged)]
     assert codes == [None, (Code.REPEATED, {}), (Code.EXACT, {"other": twice.id})]
     asked = questions("How many legs do three dogs have?", "How many legs do three dogs have?")
     assert [why and why.code for why in reasons_of(similarity(asked))] == [None, Code.REPEATED]
@@ -312,6 +312,6 @@ def test_no_duplicate_names_itself(seed: int) -> None:
         )
         for _ in range(30)
     ]
-    found = dedup(to_table(rows), beside=to_table(rows[:3]))
-    for row, why in zip(column(found, "id"), reasons_of(found), strict=True):
+    judged = dedup(to_table(rows), beside=to_table(rows[:3]))
+    for row, why in zip(column(judged, "id"), reasons_of(judged), strict=True):
         assert why is None or why.values.get("other") != row

@@ -244,9 +244,9 @@ def test_gsm8k_train_whole() -> None:
     path = real("gsm8k/train.jsonl.gz")
     with gzip.open(path, "rt", encoding="utf-8") as file:
         answers = [json.loads(line)["answer"] for line in file]
-    found = ingest([path], default_license="MIT")
-    assert (found.files[0].kept, found.files[0].rejected) == (7473, 0)
-    table = found.table
+    ingested = ingest([path], default_license="MIT")
+    assert (ingested.files[0].kept, ingested.files[0].rejected) == (7473, 0)
+    table = ingested.table
     assert table.column("reference_answer").to_pylist() == [text.split("####")[1].strip() for text in answers]
     assert table.column("answer").equals(table.column("reference_answer"))
     assert set(table.column("language").to_pylist()) == {"en"}
@@ -277,25 +277,25 @@ def test_math_boxes_agree_with_the_published_answers() -> None:
     ],
 )
 def test_real_files(name: str, rows: int, language: str) -> None:
-    found = ingest([real(name)])
-    assert (found.files[0].kept, found.files[0].rejected) == (rows, 0)
-    assert set(found.table.column("language").to_pylist()) == {language}
-    assert found.table.column("reference_answer").null_count <= rows // 1000
-    assert not any("step by step" in text for text in found.table.column("question").to_pylist()[:500])
+    ingested = ingest([real(name)])
+    assert (ingested.files[0].kept, ingested.files[0].rejected) == (rows, 0)
+    assert set(ingested.table.column("language").to_pylist()) == {language}
+    assert ingested.table.column("reference_answer").null_count <= rows // 1000
+    assert not any("step by step" in text for text in ingested.table.column("question").to_pylist()[:500])
 
 
 def test_chats_of_several_turns_are_refused_not_cut() -> None:
-    found = ingest([real("chat/fastchat_dummy_conversation.jsonl")])
-    assert found.files[0].records == 500
-    assert dict(found.files[0].reasons) == {
+    ingested = ingest([real("chat/fastchat_dummy_conversation.jsonl")])
+    assert ingested.files[0].records == 500
+    assert dict(ingested.files[0].reasons) == {
         "a chat of 3 user turns; one question a row": 167,
         "a chat of 2 user turns; one question a row": 166,
     }
 
 
 def test_own_seeds_come_in_whole() -> None:
-    found = ingest([ROOT / "seeds" / name for name in ("en.jsonl", "zh.jsonl")])
-    rows = from_table(found.table)
+    ingested = ingest([ROOT / "seeds" / name for name in ("en.jsonl", "zh.jsonl")])
+    rows = from_table(ingested.table)
     assert all(row.rejected is None and row.answer == row.reference_answer and row.subdomain for row in rows)
     assert {row.license for row in rows} == {"Apache-2.0"}
     assert {row.language for row in rows} == {"en", "zh"}

@@ -41,11 +41,11 @@ def one_line(error: Exception) -> None:
 
 def counted(path: Path, count: int) -> None:
     try:
-        found = ingest([path])
+        ingested = ingest([path])
     except IngestError as error:
         one_line(error)
     else:
-        assert found.files[0].kept + found.files[0].rejected == count
+        assert ingested.files[0].kept + ingested.files[0].rejected == count
     read = list(parts(path))
     assert sum(part.table.num_rows + len(part.unread) for part in read) == count
     try:

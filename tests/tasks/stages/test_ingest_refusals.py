@@ -60,14 +60,14 @@ BAD_LINES = [
 def test_a_bad_line_is_rejected_and_its_neighbours_are_not(tmp_path: Path, line: bytes, why: str) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(GOOD + b"\n\n" + line + b"\n" + GOOD.replace(b"1+1", b"1+1+0"))
-    found = ingest([path])
-    assert [row.question for row in from_table(kept(found.table))] == ["1+1?", "1+1+0?"]
-    (row,) = from_table(dropped(found.table))
+    ingested = ingest([path])
+    assert [row.question for row in from_table(kept(ingested.table))] == ["1+1?", "1+1+0?"]
+    (row,) = from_table(dropped(ingested.table))
     assert row.rejected is not None
     assert row.rejected.startswith(f"ingest: line 3: {why}")
     assert row.question.isprintable()
     assert len(row.question) <= 1000
-    assert found.files[0].records == 3
+    assert ingested.files[0].records == 3
 
 
 def test_bad_rows_do_not_share_an_id(tmp_path: Path) -> None:
@@ -270,16 +270,16 @@ def test_whatever_the_bytes_rows_come_or_one_clean_error(
     path = tmp_path / f"x{suffix}"
     path.write_bytes(b"".join(pieces))
     try:
-        found = ingest([path])
+        ingested = ingest([path])
     except IngestError as error:
-        said = str(error)
+        message = str(error)
     else:
-        said = f"{path}: fine"
-    assert said.startswith(f"{path}: ")
-    assert "\n" not in said
-    if said != f"{path}: fine":
+        message = f"{path}: fine"
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    if message != f"{path}: fine":
         return
-    assert found.files[0].kept > 0
-    assert found.files[0].records == found.table.num_rows
+    assert ingested.files[0].kept > 0
+    assert ingested.files[0].records == ingested.table.num_rows
     if suffix == ".jsonl":
-        assert found.table.num_rows == sum(1 for line in b"".join(pieces).split(b"\n") if line.strip())
+        assert ingested.table.num_rows == sum(1 for line in b"".join(pieces).split(b"\n") if line.strip())

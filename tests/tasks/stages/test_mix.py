@@ -14,10 +14,10 @@ from tasks.stages.mix import MixSettings, mix
 
 
 def rows(count: int, **changes: list[str]) -> list[Row]:
-    made = []
+    drawn = []
     for i in range(count):
         fields = {name: values[i % len(values)] for name, values in changes.items()}
-        made.append(
+        drawn.append(
             Row(
                 f"question {i // 2}",
                 "en",
@@ -28,8 +28,8 @@ def rows(count: int, **changes: list[str]) -> list[Row]:
             )
         )
         for name, value in fields.items():
-            setattr(made[-1], name, value)
-    return made
+            setattr(drawn[-1], name, value)
+    return drawn
 
 
 def run(table: pa.Table, *, near: tuple[str, ...] = (), seed: int = 1, **changes: object) -> pa.Table:

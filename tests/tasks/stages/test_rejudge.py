@@ -54,11 +54,11 @@ def texts(pool: Pool) -> list[str | None]:
     return [None if why is None else why.text for why in pool.why]
 
 
-def pool_of(*found: dict[str, object], runs: tuple[str, ...] = ("one", "two")) -> Pool:
-    table = to_table([item["row"] for item in found])  # type: ignore[misc]
+def pool_of(*candidates: dict[str, object], runs: tuple[str, ...] = ("one", "two")) -> Pool:
+    table = to_table([item["row"] for item in candidates])  # type: ignore[misc]
     for name in ("run", "stage"):
-        table = table.append_column(name, pa.array([item.get(name) for item in found], pa.string()))
-    table = table.append_column("version", pa.nulls(len(found), pa.string()))
+        table = table.append_column(name, pa.array([item.get(name) for item in candidates], pa.string()))
+    table = table.append_column("version", pa.nulls(len(candidates), pa.string()))
     return gather(table.select(SCHEMA.names).select(list(COLUMNS)), runs, SCORERS)
 
 

@@ -37,9 +37,9 @@ def encode() -> Encoder:
 
 
 def test_a_paraphrase_is_flagged_with_the_pair(encode: Encoder) -> None:
-    found = semantic(questions(DUCKS, OTHER, SAID), encode=encode, settings=FLAG)
-    assert column(found, "rejected") == [None] * 3
-    first, second, third = verdicts(found)
+    judged = semantic(questions(DUCKS, OTHER, SAID), encode=encode, settings=FLAG)
+    assert column(judged, "rejected") == [None] * 3
+    first, second, third = verdicts(judged)
     assert (first, second) == ("apart", "apart")
     assert third is not None
     cosine, rest = third.split(" near ")
@@ -48,12 +48,12 @@ def test_a_paraphrase_is_flagged_with_the_pair(encode: Encoder) -> None:
 
 
 def test_dropping_is_a_setting(encode: Encoder) -> None:
-    found = semantic(questions(DUCKS, OTHER, SAID), encode=encode, settings=DROP)
-    reasons = column(found, "rejected")
+    judged = semantic(questions(DUCKS, OTHER, SAID), encode=encode, settings=DROP)
+    reasons = column(judged, "rejected")
     assert reasons[:2] == [None, None]
     assert reasons[2].startswith("semantic: 0.")
     assert reasons[2].endswith(f" near q0: {DUCKS}")
-    assert verdicts(found) == ["apart", "apart", None]
+    assert verdicts(judged) == ["apart", "apart", None]
     off = semantic(questions(DUCKS, SAID), encode=encode, settings=DedupSettings(semantic="ignore"))
     assert off.equals(questions(DUCKS, SAID))
 
@@ -99,9 +99,9 @@ def test_history_is_encoded_once(tmp_path: Path) -> None:
 
 def test_rejected_rows_and_nothing_at_all(encode: Encoder) -> None:
     table = to_table([Row(DUCKS, "en", id="gone", rejected="similarity: x"), Row(SAID, "en", id="here")])
-    found = semantic(table, encode=encode, settings=FLAG)
-    assert column(found, "rejected") == ["similarity: x", None]
-    assert verdicts(found) == [None, "apart"]
+    judged = semantic(table, encode=encode, settings=FLAG)
+    assert column(judged, "rejected") == ["similarity: x", None]
+    assert verdicts(judged) == [None, "apart"]
     empty = table.slice(0, 0)
     assert semantic(empty, encode=encode, settings=FLAG).num_rows == 0
 
@@ -119,8 +119,8 @@ def test_recall_on_rephrased_gsm8k(count: int, encode: Encoder) -> None:
     table = to_table(
         [Row(text, "en", id=f"r{row['_index']}") for text, row in zip(texts, rephrased, strict=True)]
     )
-    found = verdicts(semantic(table, encode=encode, pool=pool, settings=FLAG))
-    named = [None if words == "apart" else words.split(" near ")[1].split(":")[0] for words in found]  # type: ignore[union-attr]
+    by_row = verdicts(semantic(table, encode=encode, pool=pool, settings=FLAG))
+    named = [None if words == "apart" else words.split(" near ")[1].split(":")[0] for words in by_row]  # type: ignore[union-attr]
     right = sum(name == f"t{row['_index']}" for name, row in zip(named, rephrased, strict=True))
     assert right / count >= 0.9
     assert sum(name is not None for name in named) - right <= count * 0.005

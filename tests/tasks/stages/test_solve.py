@@ -38,10 +38,12 @@ def test_formats_are_spread_evenly(samples: int, share: float, expected: list[st
 
 def questions(count: int) -> list[Row]:
     family = families()["linear_equation"]
-    made = [make(family, rng_of("solve", i), 1 + i % 3, "zh" if i % 4 == 0 else "en") for i in range(count)]
+    problems = [
+        make(family, rng_of("solve", i), 1 + i % 3, "zh" if i % 4 == 0 else "en") for i in range(count)
+    ]
     return [
         Row(p.question, p.language, subdomain=p.subdomain, domain="algebra", source="test", license="x")
-        for p in made
+        for p in problems
     ]
 
 
@@ -59,9 +61,9 @@ def test_every_sample_is_a_row_with_its_origin(engine: Callable[..., Engine]) ->
     assert all(row["answer"] for row in good if row["solution_format"] == "cot")
     assert all("print(" in row["solution"] for row in good if row["solution_format"] == "pot")
     assert all(row["prompt"].startswith(f"solve_{row['solution_format']}.{row['language']}@") for row in rows)
-    (bill,) = outcome.facts["bills"]
-    assert bill["completions"] == 48
-    assert bill["prompt_tokens"] > 48 * 10
+    (usage,) = outcome.facts["bills"]
+    assert usage["completions"] == 48
+    assert usage["prompt_tokens"] > 48 * 10
 
 
 def test_solving_again_asks_nothing_and_gives_the_same(engine: Callable[..., Engine]) -> None:

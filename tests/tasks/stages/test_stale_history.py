@@ -67,7 +67,7 @@ def test_indexes_of_history(tmp_path: Path) -> None:
         assert column(similarity(rows(PLAIN), history=history), "rejected") == [None]
         assert len(list((tmp_path / "_indexes").iterdir())) == 1
     (why,) = column(similarity(rows(PLAIN), history=history), "reason")
-    assert (why["code"], dict(why["values"])) == ("exact", {"other": "q0"})
+    assert why["code"] == "repeated", "it is q0 itself, which the older index does not show"
     assert len(list((tmp_path / "_indexes").iterdir())) == 2
 
 
@@ -77,10 +77,10 @@ def test_vectors_of_history(tmp_path: Path) -> None:
         DedupSettings(semantic="drop", cosine=0.99),
     )
     with older_folding():
-        found = semantic(rows(PLAIN), encode=ByLetters(), history=history, settings=settings)
-        assert column(found, "rejected") == [None]
-    found = semantic(rows(PLAIN), encode=ByLetters(), history=history, settings=settings)
-    (why,) = column(found, "reason")
+        judged = semantic(rows(PLAIN), encode=ByLetters(), history=history, settings=settings)
+        assert column(judged, "rejected") == [None]
+    judged = semantic(rows(PLAIN), encode=ByLetters(), history=history, settings=settings)
+    (why,) = column(judged, "reason")
     assert (why["code"], dict(why["values"])["other"]) == ("near_in_meaning", "q0")
 
 
@@ -90,7 +90,7 @@ def test_shards_of_files(tmp_path: Path) -> None:
     with older_folding():
         assert pq.read_table(work.run()).num_rows == 0
     (gone,) = pq.read_table(work.run()).to_pylist()
-    assert gone == {"id": "q1", "of": "q0", "near": "q0", "score": 1.0}
+    assert gone == {"id": "q1", "of": "q0", "near": "q0", "score": 1.0, "row": 1, "of_row": 0}
     sets = work.shards[0].path("sets")
     before = sets.stat().st_mtime_ns
     assert pq.read_table(work.run()).to_pylist() == [gone]

@@ -41,8 +41,8 @@ def verified(
 
 
 def reasons(rows: list[Row], sandbox: Sandbox | None, judge: Judge, **settings: Any) -> list[str | None]:
-    found: list[str | None] = column(verified(rows, sandbox, judge, **settings), "rejected")
-    return found
+    rejected: list[str | None] = column(verified(rows, sandbox, judge, **settings), "rejected")
+    return rejected
 
 
 def test_gold_is_kept_and_planted_errors_are_caught(sandbox: Sandbox, judge: Judge) -> None:
@@ -56,11 +56,11 @@ def test_gold_is_kept_and_planted_errors_are_caught(sandbox: Sandbox, judge: Jud
         pot("q", "print(1 / 0)", **gold),
         pot("q", "import math", **gold),
     ]
-    found = reasons(rows, sandbox, judge)
-    assert [why is None for why in found] == [True, True, False, True, False, False, False]
-    assert found[2] == r"verify: answer 4/3 is not \frac{3}{4}"
-    assert "ZeroDivisionError" in str(found[5])
-    assert "no_answer" in str(found[6])
+    rejected = reasons(rows, sandbox, judge)
+    assert [why is None for why in rejected] == [True, True, False, True, False, False, False]
+    assert rejected[2] == r"verify: answer 4/3 is not \frac{3}{4}"
+    assert "ZeroDivisionError" in str(rejected[5])
+    assert "no_answer" in str(rejected[6])
 
 
 def test_a_program_whose_answer_changes_has_no_vote(sandbox: Sandbox, judge: Judge) -> None:
@@ -109,8 +109,8 @@ def test_samples_without_an_answer_count_among_those_asked(sandbox: Sandbox, jud
     words = [cot("q", "28", i) for i in range(2)]
     for row in (*words, *programs):
         row.verdicts["abstained"] = "1"
-    found = [dict(pairs) for pairs in column(verified([*words, *programs], sandbox, judge), "verdicts")]
-    assert [(one["consistent"], one["abstained"]) for one in found[:2]] == [("2/5", "3")] * 2
+    verdicts = [dict(pairs) for pairs in column(verified([*words, *programs], sandbox, judge), "verdicts")]
+    assert [(one["consistent"], one["abstained"]) for one in verdicts[:2]] == [("2/5", "3")] * 2
     unrun = verified([*words, *programs], None, judge)
     assert [(one["consistent"], one["abstained"]) for one in map(dict, column(unrun, "verdicts")[:2])] == [
         ("2/3", "1")
@@ -167,8 +167,8 @@ def test_rows_that_differ_and_rows_that_cannot_be_compared_have_their_own_codes(
     rows = [
         cot("q", answer, i, reference_answer="600/7") for i, answer in enumerate(["85", "85.71", "600/7"])
     ]
-    found = reasons_of(verified(rows, None, judge))
-    assert [why and why.code for why in found] == [Code.DIFFERENT, Code.INCOMPARABLE, None]
+    typed = reasons_of(verified(rows, None, judge))
+    assert [why and why.code for why in typed] == [Code.DIFFERENT, Code.INCOMPARABLE, None]
 
 
 def test_questions_vote_apart_and_difficulty_is_disagreement(judge: Judge) -> None:

@@ -36,13 +36,13 @@ def decided(
         table = table.set_column(
             table.schema.get_field_index("scores"),
             "scores",
-            to_table(Row("q", "en", scores=found) for found in scores).column("scores"),
+            to_table(Row("q", "en", scores=by_name) for by_name in scores).column("scores"),
         )
     out = weigh(
         table, calibration=prior(), tick=_done, **({"min_correctness": 0.7, "min_agreement": 2} | settings)
     )
-    found: list[str | None] = column(out, "rejected")
-    return found
+    rejected: list[str | None] = column(out, "rejected")
+    return rejected
 
 
 def _done(rows: int) -> None:
@@ -68,10 +68,10 @@ def test_what_is_kept(
 
 
 def test_reasons_say_what_was_missing(judge: Judge) -> None:
-    found = decided(["5", "5", "5", "6"], judge)
-    assert found[3] is not None
-    assert found[3].startswith("weigh: correctness 0.")
-    assert found[3].endswith(" is under 0.70; 1/4 samples agree")
+    rejected = decided(["5", "5", "5", "6"], judge)
+    assert rejected[3] is not None
+    assert rejected[3].startswith("weigh: correctness 0.")
+    assert rejected[3].endswith(" is under 0.70; 1/4 samples agree")
     assert decided(["5", "5"], judge, [1.0, 1.0], min_agreement=3) == ["weigh: 2/2 samples agree"] * 2
 
 
@@ -102,7 +102,7 @@ def solved(questions: int, right: float, judge: Judge) -> Any:
 
 
 def test_a_calibration_learns_how_good_the_samples_are(judge: Judge) -> None:
-    found = {}
+    fits = {}
     for right in (0.3, 0.9):
         rows = solved(150, right, judge)
         outcome = calibrate(rows, base=prior(), tick=_done)
@@ -115,12 +115,12 @@ def test_a_calibration_learns_how_good_the_samples_are(judge: Judge) -> None:
         assert facts["ece"] <= 0.05
         assert facts["accuracy"] >= 0.85
         assert sum(count for *_, count in facts["bins"]) == 600
-        found[right] = Calibration.from_dict(facts)
+        fits[right] = Calibration.from_dict(facts)
         assert calibrate(rows, base=prior(), tick=_done).facts == outcome.facts
     from tasks.voting import collect
 
     alone = collect(["p"] * 4, [0, 1, 2, 3])
-    assert found[0.3].probability(alone)[0] < found[0.9].probability(alone)[0]
+    assert fits[0.3].probability(alone)[0] < fits[0.9].probability(alone)[0]
 
 
 def test_without_labels_the_calibration_stays(judge: Judge) -> None:
@@ -134,13 +134,13 @@ def test_without_labels_the_calibration_stays(judge: Judge) -> None:
 def test_known_questions_come_from_seeds_and_families() -> None:
     seeds = to_table([Row(f"seed {i}", "en", reference_answer="1" if i % 2 else None) for i in range(40)])
     quota = {("en", "linear equations"): 9, ("zh", "determinants"): 8, ("en", "no such subdomain"): 3}
-    found = known_questions(seeds, quota, seed=1)
-    assert column(found, "reference_answer").count(None) == 0
+    known = known_questions(seeds, quota, seed=1)
+    assert column(known, "reference_answer").count(None) == 0
     questions = list(
         zip(
-            column(found, "question"),
-            column(found, "language"),
-            column(found, "reference_answer"),
+            column(known, "question"),
+            column(known, "language"),
+            column(known, "reference_answer"),
             strict=True,
         )
     )
@@ -149,8 +149,8 @@ def test_known_questions_come_from_seeds_and_families() -> None:
     assert all(problem.worked.answer == answer for answer, problem in drawn)
     assert {p.subdomain for _, p in drawn} == {"linear equations", "determinants"}
     assert sum(text.startswith("seed") for text, _, _ in questions) == 10
-    assert found.equals(known_questions(seeds, quota, seed=1))
-    assert not found.equals(known_questions(seeds, quota, seed=2))
+    assert known.equals(known_questions(seeds, quota, seed=1))
+    assert not known.equals(known_questions(seeds, quota, seed=2))
     # no seed with an answer: all are drawn
     assert known_questions(to_table([]), {("en", "limits"): 4}, seed=1).num_rows == 4
     assert known_questions(seeds, {}, seed=1).num_rows == 0
