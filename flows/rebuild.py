@@ -59,7 +59,7 @@ def rebuild(config: Rebuild = Rebuild()) -> str:
             if not config.force and (twin := twin_of(work)):
                 bars.say(unchanged(str(twin)))
                 return str(twin)
-            # begun again after a crash it is known to have published, if it has: its base is then another
+            # the note tells a restart after a crash that this rebuild has published, when its base is another one
             note = RunNote.start(tools.home, work.run, dict, inputs)
             try:
                 version = publish(work)

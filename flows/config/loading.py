@@ -71,8 +71,8 @@ def _settings(kind: type[BaseModel], before: str = "") -> Iterator[str]:
 
 
 def _place(error: Exception) -> str:
-    mark, said = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "it is no YAML"
-    return f", line {mark.line + 1}, column {mark.column + 1}: {said}" if mark else f": {said}"
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "it is no YAML"
+    return f", line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else f": {problem}"
 
 
 def as_yaml(config: BaseModel) -> str:

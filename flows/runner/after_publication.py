@@ -53,9 +53,9 @@ def latest(tools: Tools, dataset: str) -> Version | None:
 
 def history(tools: Tools, dataset: str) -> History:
     """The sketches of everything published; a version that is missing in them is added first."""
-    found = History.open(tools.home / "history" / dataset)
-    there = set(found.versions)
+    sketches = History.open(tools.home / "history" / dataset)
+    known = set(sketches.versions)
     for version in tools.store.versions(dataset):
-        if version.table_version not in there:
-            found = found.append(tools.store.added(version, QUESTION), version.table_version)
-    return found
+        if version.table_version not in known:
+            sketches = sketches.append(tools.store.added(version, QUESTION), version.table_version)
+    return sketches

@@ -35,7 +35,7 @@ def report_path(home: Path, name: str) -> Path:
 
 def report(tools: Tools, version: Version) -> Path:
     """Write the page and the artifacts. All of it comes from what the version and its run have stored, so a
-    report that a crash prevented is made by whoever asks for it next."""
+    report that a crash prevented is made by the next command that needs it."""
     figures = figures_of(tools, version)
     page = Report(figures)
     path = report_path(tools.home, str(version))
@@ -98,16 +98,16 @@ def _compared(tools: Tools, version: Version, key: str) -> None:
     """Beside the version before, as a page and an artifact."""
     before = [v for v in tools.store.versions(version.dataset) if v.table_version < version.table_version]
     if before:
-        found = diff.compare(tools.store, before[-1], version)
-        HomeFiles(tools.home).write(diff_path(tools.home, str(version)), diff.to_html(found).encode())
+        difference = diff.compare(tools.store, before[-1], version)
+        HomeFiles(tools.home).write(diff_path(tools.home, str(version)), diff.to_html(difference).encode())
         create_markdown_artifact(
-            key=f"{key}-diff", markdown=diff.to_text(found), description=f"`{before[-1]}` to `{version}`"
+            key=f"{key}-diff", markdown=diff.to_text(difference), description=f"`{before[-1]}` to `{version}`"
         )
 
 
 def figures_of(tools: Tools, version: Version) -> Figures:
     store, lineage = tools.store, version.lineage
-    said = newest(store.marks(version.dataset), version.name, "verdict")
+    verdict = newest(store.marks(version.dataset), version.name, "verdict")
     rejected = store.dropped(lineage["run"])
     added = store.added(version, ADDED)
     chosen_ids = sample_ids(column(added, "id"), str(version))
@@ -126,5 +126,5 @@ def figures_of(tools: Tools, version: Version) -> Figures:
         ],
         costs=lineage["costs"],
         lineage={name: value for name, value in lineage.items() if name not in ("funnel", "costs")},
-        verdict=said.value if said else None,
+        verdict=verdict.value if verdict else None,
     )

@@ -33,23 +33,23 @@ def check_everything() -> dict[str, str]:
     or what is damaged or missing. One damaged thing keeps none of the others from being checked."""
     settings = load_settings()
     store = Store(settings.tables)
-    found: dict[str, str] = {}
+    states: dict[str, str] = {}
     for table, lines in check_tables(store.where).items():
         name = table.removeprefix("_") if table.startswith("_") else f"log of {table}"
-        found[name] = _told(lines)
+        states[name] = _summary(lines)
     for dataset in store.datasets():
         try:
             versions = store.versions(dataset)
         except ForPeople as error:
-            found[f"versions of {dataset}"] = in_one_line(error, 2_000)
+            states[f"versions of {dataset}"] = in_one_line(error, 2_000)
             continue
         for version in versions:
-            found[str(version)] = _state(lambda version=version: store.verify(version))  # type: ignore[misc]
+            states[str(version)] = _state(lambda version=version: store.verify(version))  # type: ignore[misc]
     history = Location.of(settings.home.absolute() / "history")
     for table, lines in check_tables(history).items():
         indexes, damaged = check_indexes(Path(history.path(table)))
-        found[f"history {table}"] = _told(lines + damaged, f"{indexes} indexes" if indexes else "")
-    found |= dict(_ledger(settings))
+        states[f"history {table}"] = _summary(lines + damaged, f"{indexes} indexes" if indexes else "")
+    states |= dict(_ledger(settings))
     home = settings.home.absolute()
     for what, count, lines in (
         ("reports and notes", *HomeFiles(home).check()),
@@ -58,8 +58,8 @@ def check_everything() -> dict[str, str]:
         ("encodings", *vectors.check(home / "vectors")),
     ):
         if count or lines:
-            found[what] = _told(lines, f"{counted(count, 'file')}")
-    return found
+            states[what] = _summary(lines, f"{counted(count, 'file')}")
+    return states
 
 
 def _ledger(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -74,7 +74,7 @@ def _ledger(settings: Settings) -> Iterator[tuple[str, str]]:
     except ForPeople as error:
         yield "ledger", in_one_line(error, 2_000)
         return
-    yield "ledger", _told(lines, f"{counted(calls, 'call')}")
+    yield "ledger", _summary(lines, f"{counted(calls, 'call')}")
 
 
 def _state(check: Callable[[], None]) -> str:
@@ -85,7 +85,7 @@ def _state(check: Callable[[], None]) -> str:
     return "sound"
 
 
-def _told(lines: list[str], read: str = "") -> str:
+def _summary(lines: list[str], read: str = "") -> str:
     """The state of one thing. `read`: how much of it was looked at."""
     if lines:
         return f"damaged: {'; '.join(lines)}. {MEND}"

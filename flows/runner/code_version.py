@@ -17,7 +17,7 @@ PACKAGES = ("tasks", "prompts", "storage")
 def code_version(function: Callable[..., Any]) -> str:
     """16 hex digits; they change when any project source that the function's module reaches changes.
 
-    A whole package counts where one of its modules is imported: plug-ins are found by name, so an
+    A whole package counts where one of its modules is imported: plug-ins are imported by name, so an
     import statement does not name them.
     """
     root = Path(__file__).resolve().parent.parent.parent
@@ -46,12 +46,12 @@ _IMPORT = re.compile(
 
 def _imports(path: Path) -> list[str]:
     # not ast: parsing to a tree in several threads at once raises SystemError in CPython 3.11
-    found: list[str] = []
+    imported: list[str] = []
     for match in _IMPORT.finditer(path.read_text(encoding="utf-8")):
         module = match["module"]
         names = re.findall(r"[\w.]+", match["plain"] or match["names"])
-        found += [module, *(f"{module}.{name}" for name in names)] if module else names
-    return [name for name in found if name.split(".")[0] in PACKAGES]
+        imported += [module, *(f"{module}.{name}" for name in names)] if module else names
+    return [name for name in imported if name.split(".")[0] in PACKAGES]
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Decontamination in a night: what is registered, the published rows that were not compared with it yet, the certificate."""
+"""Decontamination in a run: the registered benchmarks, published rows that were not compared with them, the certificate."""
 
 from __future__ import annotations
 
@@ -81,8 +81,10 @@ class Decontamination:
 
 
 def standing(line: Line, base: Version | None, against: Decontamination, look: Stage) -> list[Ref]:
-    """The published rows, where some of them hold an item of a benchmark that they were not compared with when they
-    were published; none where they can stay as they are."""
+    """Compare the published rows with the benchmarks that were not registered when they were published.
+
+    Return them without the rows that hold an item of one; an empty list where all can stay as they are.
+    """
     if base is None:
         return []
     before = base.lineage.get("decontamination")
@@ -95,12 +97,12 @@ def standing(line: Line, base: Version | None, against: Decontamination, look: S
     batches = line.tools.store.batches(base, size=STANDING_ROWS)
     shards = [line.put("published", pa.Table.from_batches([batch])) for batch in batches]
     title = f"{look.title}, {base}"
-    found = line.each(look, against.look(missing, strict=False), shards, title=title)
-    return found if any(ref.rejected for ref in found) else []
+    compared = line.each(look, against.look(missing, strict=False), shards, title=title)
+    return compared if any(ref.rejected for ref in compared) else []
 
 
 def certificate(line: Line, gated: Ref) -> Certificate:
-    """What the version can show: the measurement of the last look, and what all looks of this run found."""
+    """Return the certificate of a version: the measurement of its last comparison, and the hits of all comparisons."""
     return Certificate.from_dict(gated.facts["certificate"]).over(line.facts())
 
 
@@ -135,15 +137,15 @@ def refuse_unknown_kinds(least: Mapping[str, float], pairs: Iterable[Leak] = ())
         )
 
 
-def enough_recall(found: Certificate, least: Mapping[str, float]) -> Gate:
+def enough_recall(measured: Certificate, least: Mapping[str, float]) -> Gate:
     """The rules find what is planted, or nothing is published by them."""
 
     def check(written: Written) -> str | None:
-        for part in found.recall:
-            wanted = least.get(part.kind, 0.0)
-            if part.share < wanted:
+        for part in measured.recall:
+            threshold = least.get(part.kind, 0.0)
+            if part.share < threshold:
                 return (
-                    f"{part.found} of {part.planted} {part.kind} leaks were found, gates.min_recall asks for {wanted}: "
+                    f"{part.found} of {part.planted} {part.kind} leaks were found, gates.min_recall asks for {threshold}: "
                     "add rules to decontaminate.rules, or lower it"
                 )
         return None

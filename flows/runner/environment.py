@@ -57,7 +57,7 @@ def private_folder(path: Path) -> None:
 
 def defaults(prefect_home: Path, *, quiet: bool) -> dict[str, str]:
     """What Prefect and the model libraries are told where the user says nothing."""
-    found = {
+    settings = {
         "PREFECT_HOME": str(prefect_home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
@@ -68,9 +68,9 @@ def defaults(prefect_home: Path, *, quiet: bool) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
     }
     if quiet:
-        found["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
-        found["PREFECT_SERVER_LOGGING_LEVEL"] = "CRITICAL"
-    return found
+        settings["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
+        settings["PREFECT_SERVER_LOGGING_LEVEL"] = "CRITICAL"
+    return settings
 
 
 def reread() -> None:

@@ -51,7 +51,7 @@ class Evaluation:
 
     @classmethod
     def begin(cls, config: Evaluate, tools: Tools, bars: Bars) -> Evaluation:
-        """Everything that can be wrong before the first answer is found wrong here."""
+        """Check everything that can be wrong before the first answer is asked for."""
         items, models = check(config), models_of(config)
         warn_of_unassigned(items, bars)
         plain = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "benchmarks"})
@@ -59,8 +59,8 @@ class Evaluation:
             plain, [tools.identity(model) for model in models], items.column("id").to_pylist()
         )
         name = f"{_plain(config.model)}-{identity[:8]}"
-        begun = RunNote.start(tools.home, f"evaluate-{name}", dict)
-        tools.limits = limits_for(config, f"evaluate-{name}", begun.since, tools.ledger)
+        note = RunNote.start(tools.home, f"evaluate-{name}", dict)
+        tools.limits = limits_for(config, f"evaluate-{name}", note.since, tools.ledger)
         for model in models:
             tools.engine(model).check()
         return cls(config, Line(tools, bars), items, name)
@@ -68,7 +68,7 @@ class Evaluation:
     def answer(self, model: str) -> pa.Table:
         """The items with the model's answers, judged; those of lm-evaluation-harness at the end."""
         config, line = self.config, self.line
-        found = []
+        tables = []
         judged = kept(self.items)
         programs = pc.equal(judged.column("form"), "program")
         for title, part, needs in (
@@ -81,7 +81,7 @@ class Evaluation:
             shards = line.shards("items", part, config.shard_rows)
             call = partial(answer_items, asking=self.asking(model), seed=config.seed)
             refs = line.each(stage, call, shards)
-            found.append(line.rows(refs))
+            tables.append(line.rows(refs))
         if config.tasks:
             stage = Stage("lm-eval", f"lm-eval, {model}", needs={"engine": model})
             tasks = [line.put("tasks", pa.table({"id": [task], "rejected": pa.nulls(1, pa.string())})) for task in config.tasks]  # fmt: skip
@@ -94,8 +94,8 @@ class Evaluation:
                 seed=config.seed,
             )
             refs = line.each(stage, call, tasks)
-            found.append(line.rows(refs))
-        return pa.concat_tables(found)
+            tables.append(line.rows(refs))
+        return pa.concat_tables(tables)
 
     def asking(self, model: str) -> Asking:
         config = self.config

@@ -175,8 +175,8 @@ def past_nights(tools: Tools) -> list[Mapping[str, Any]]:
     """Lineages of the newest published nights, of every dataset."""
     store = tools.store
     versions = [version for dataset in store.datasets() for version in store.versions(dataset)]
-    made = [v for v in versions if v.lineage.get("flow") == "nightly" and "ended" in v.lineage]
-    return [v.lineage for v in sorted(made, key=lambda v: v.created)[-MOST_NIGHTS:]]
+    nights = [v for v in versions if v.lineage.get("flow") == "nightly" and "ended" in v.lineage]
+    return [v.lineage for v in sorted(nights, key=lambda v: v.created)[-MOST_NIGHTS:]]
 
 
 def _share(name: str, funnel: Iterable[Mapping[str, Any]], stages: list[str]) -> Share:
@@ -204,13 +204,13 @@ def _critiques(night: Mapping[str, Any]) -> int:
 
 def _usable(nights: Iterable[Mapping[str, Any]]) -> Share:
     """Rows that the mixtures could take, of those that their novel questions could have given."""
-    found = possible = 0.0
+    usable = possible = 0.0
     for night in nights:
         novel = sum(line["kept"] for line in night["funnel"] if line["stage"] == "similarity")
         parameters = night["parameters"]
         best = min(parameters["mix"]["per_problem"], parameters["solve"]["samples"])
-        found, possible = found + night["ended"]["accepted"], possible + novel * best
-    return Share(found, possible) if possible else Share(GUESSES["usable"], 100, guessed=True)
+        usable, possible = usable + night["ended"]["accepted"], possible + novel * best
+    return Share(usable, possible) if possible else Share(GUESSES["usable"], 100, guessed=True)
 
 
 def _price(tag: str, history: Iterable[Usage], settings: Settings) -> Price:

@@ -31,18 +31,18 @@ DEFAULTS = {
 def gates_of(gates: GateSettings, *, new: int | None = None) -> list[Gate]:
     """The checks that a configuration asks for; the verdict is asked for at promotion only. `new`: how many
     of the written rows are new, where not all are."""
-    found = [quality.new_rows(gates.min_rows, new)]
+    checks = [quality.new_rows(gates.min_rows, new)]
     if gates.correctness is not None:
-        found.append(quality.mean_correctness(gates.correctness))
+        checks.append(quality.mean_correctness(gates.correctness))
     if gates.critic is not None:
-        found.append(quality.mean_score(CRITIC, gates.critic))
+        checks.append(quality.mean_score(CRITIC, gates.critic))
     if gates.duplicates is not None:
-        found.append(quality.repeated(gates.duplicates))
+        checks.append(quality.repeated(gates.duplicates))
     if gates.licenses:
-        found.append(quality.licenses(gates.licenses))
+        checks.append(quality.licenses(gates.licenses))
     if gates.clean:
-        found.append(quality.clean())
-    return found
+        checks.append(quality.clean())
+    return checks
 
 
 def promotion_gates(home: Path) -> dict[str, GateSettings]:
@@ -52,10 +52,10 @@ def promotion_gates(home: Path) -> dict[str, GateSettings]:
         return dict(DEFAULTS)
     try:
         stored = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        found = dict(DEFAULTS)
+        by_tag = dict(DEFAULTS)
         for tag, gates in stored.items():
-            found[tag] = GateSettings.model_validate(gates)
-        return found
+            by_tag[tag] = GateSettings.model_validate(gates)
+        return by_tag
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError) as error:
         raise ConfigError(
             f"{path}: must map tags to gates, such as `production: {{min_rows: 1000}}`"
@@ -84,9 +84,9 @@ def promote(store: Store, version: Version, tag: str, home: Path) -> None:
 
 def _verdict(store: Store, version: Version) -> str | None:
     """Why the newest verdict on the version, a mark `verdict` with `better`, does not speak for it."""
-    said = newest(store.marks(version.dataset), version.name, "verdict")
-    if said is None:
+    verdict = newest(store.marks(version.dataset), version.name, "verdict")
+    if verdict is None:
         return (
             "no verdict was reached on it: train a student on it (./mathmill verdict), or set verdict: false"
         )
-    return None if said.value["better"] else f"the verdict of {said.at} is: {said.value['verdict']}"
+    return None if verdict.value["better"] else f"the verdict of {verdict.at} is: {verdict.value['verdict']}"

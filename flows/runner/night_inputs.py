@@ -155,17 +155,17 @@ def borrowed(config: Nightly, settings: Settings) -> str:
 
 def _gains(tools: Tools, dataset: str) -> dict[str, str]:
     """Subdomain -> better or worse, by the newest verdict on a version of the dataset."""
-    said = tools.store.marks(dataset, "verdict")
-    return gains_of(said[-1].value) if said else {}
+    verdicts = tools.store.marks(dataset, "verdict")
+    return gains_of(verdicts[-1].value) if verdicts else {}
 
 
 def _solve_settings(config: Nightly, tools: Tools) -> SolveSettings:
     """No program runs without isolation: refuse, or go on in words where the configuration says so."""
     settings = config.solve
-    found = isolation()
-    if settings.pot_share == 0 or found.ok:
+    sandbox = isolation()
+    if settings.pot_share == 0 or sandbox.ok:
         return settings
     if config.solve.without_sandbox == "refuse":
-        raise SandboxUnavailable(found)
+        raise SandboxUnavailable(sandbox)
     tools.words_only = True
     return settings.model_copy(update={"pot_share": 0.0})

@@ -106,8 +106,8 @@ class Bar:
         """A comfort: a server that does not take it stops nothing."""
         try:
             if self._artifact is None:
-                found = create_progress_artifact(progress=percent, description=self._title)
-                self._artifact = found if isinstance(found, UUID) else None
+                created = create_progress_artifact(progress=percent, description=self._title)
+                self._artifact = created if isinstance(created, UUID) else None
             else:
                 update_progress_artifact(self._artifact, progress=percent)
         except httpx.HTTPError as error:

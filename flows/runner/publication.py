@@ -55,7 +55,7 @@ def publish(night: Night, taken: Ref, *, again: Stage, look: Stage, certify: Sta
     for attempt in range(MOST_RACES):
         stands = standing(line, night.base, night.inputs.against, look)
         gated = line.whole(certify, night.inputs.against.measure(), [taken], title=_counted(certify, attempt))
-        found = certificate(line, gated)
+        shown = certificate(line, gated)
         record(line, night.inputs.run)
         try:
             version = line.tools.store.publish(
@@ -64,10 +64,10 @@ def publish(night: Night, taken: Ref, *, again: Stage, look: Stage, certify: Sta
                 mode="overwrite" if stands else "append",
                 expected=night.base.table_version if night.base else None,
                 lineage=lineage(night, gated)
-                | {"decontamination": found.to_dict(), "drift": measured.record()},
+                | {"decontamination": shown.to_dict(), "drift": measured.record()},
                 gates=[
                     *gates_of(config.gates, new=gated.kept),
-                    enough_recall(found, config.gates.min_recall),
+                    enough_recall(shown, config.gates.min_recall),
                     measured.gate(),
                 ],
                 date=today(),
@@ -134,7 +134,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
             "accepted": night.worth(),
             "questions": night.planner.demand.requested.total(),
             "seconds": round(time.monotonic() - night.started, 1),
-            "resumed": any(entry.found for entry in line.funnel if entry.stage != "ingest"),
+            "resumed": any(entry.from_cache for entry in line.funnel if entry.stage != "ingest"),
         },
         "retrieval": [fact["index"] for fact in line.facts() if "index" in fact],
         **made_with(line.tools),

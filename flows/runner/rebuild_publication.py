@@ -63,13 +63,13 @@ def twin_of(work: Work) -> Version | None:
 
 
 def unchanged(name: str) -> str:
-    """What is said where nothing is published because the version of this name has exactly these rows."""
+    """The message where nothing is published because the version of this name has exactly these rows."""
     return f"{name} has exactly these rows already: nothing was published (--set force=true publishes them again)"
 
 
 def _looked_for(certificate: Mapping[str, Any] | None) -> tuple[list[tuple[str, str]], list[str]]:
-    found = certificate or {}
-    return sorted((one[0], one[1]) for one in found.get("sets", ())), sorted(found.get("rules", ()))
+    record = certificate or {}
+    return sorted((one[0], one[1]) for one in record.get("sets", ())), sorted(record.get("rules", ()))
 
 
 def dropped_of_base(work: Work) -> None:

@@ -205,12 +205,12 @@ class Work:
                 start += len(batch)
         for number in sorted(set(self.home[mask & (self.home >= 0)].tolist())):
             table = self.line.tools.shards.read(self._refs[number]).select(schema.names)
-            wanted = np.flatnonzero(mask & (self.home == number))
+            positions = np.flatnonzero(mask & (self.home == number))
             place = pc.index_in(
-                self.pool.rows.column("id").take(pa.array(wanted)),
+                self.pool.rows.column("id").take(pa.array(positions)),
                 value_set=table.column("id").combine_chunks(),
             )
-            yield self._revived(table.take(place), wanted)
+            yield self._revived(table.take(place), positions)
 
     def _revived(self, table: pa.Table, index: np.ndarray[Any, Any]) -> pa.Table:
         return replace(unrejected(table), loss_weight=pa.array(self.weights[index]))
@@ -337,11 +337,11 @@ def _section(version: Version, name: str) -> dict[str, Any]:
     """A section of the version's settings: of what an older release stored, what there still is."""
     stored = (version.lineage.get("parameters") or {}).get(name) or {}
     known = type(getattr(Nightly(), name)).model_fields
-    found = {key: value for key, value in stored.items() if key in known}
-    if "thresholds" in found:  # one of a score that no scorer gives has never had an effect
+    section = {key: value for key, value in stored.items() if key in known}
+    if "thresholds" in section:  # one of a score that no scorer gives has never had an effect
         there = scores_of("tasks.scorers")
-        found["thresholds"] = {key: value for key, value in found["thresholds"].items() if key in there}
-    return found
+        section["thresholds"] = {key: value for key, value in section["thresholds"].items() if key in there}
+    return section
 
 
 def _none() -> pa.Table:

@@ -1,4 +1,4 @@
-"""What stages work with (engines, sandbox, judge, encoder, storage): made on first use, once a process."""
+"""The resources of stages (engines, sandbox, judge, encoder, storage), created on first use, once per process."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Tools:
         self.shards = ShardStore(self.home)
         self.words_only = False
         self.limits = RunLimits()  # of the run; a flow that spends sets its own before the first call
-        self._made: dict[str, Any] = {}
+        self._open: dict[str, Any] = {}
         self._lock = threading.RLock()
         self._stack = contextlib.ExitStack()
 
@@ -79,7 +79,7 @@ class Tools:
     def release(self, name: str) -> None:
         """Let go of a model that is not asked any more, and of its memory."""
         with self._lock:
-            engine = self._made.pop(name, None)
+            engine = self._open.pop(name, None)
         if engine is not None:
             engine.close()
 
@@ -111,23 +111,23 @@ class Tools:
 
     def engines(self) -> dict[str, Engine]:
         """The engines that were used, by role."""
-        return {role: self._made[role] for role in ROLES if role in self._made}
+        return {role: self._open[role] for role in ROLES if role in self._open}
 
     def close(self) -> None:
         self._stack.close()
-        self._made.clear()
+        self._open.clear()
 
     def _once(self, name: str, make: Callable[[], T]) -> T:
         with self._lock:
-            if name not in self._made:
-                made = make()
-                if hasattr(made, "__exit__"):
-                    self._stack.enter_context(made)  # type: ignore[arg-type]
-                elif hasattr(made, "close"):
-                    self._stack.callback(made.close)
-                self._made[name] = made
-            found: T = self._made[name]
-            return found
+            if name not in self._open:
+                resource = make()
+                if hasattr(resource, "__exit__"):
+                    self._stack.enter_context(resource)  # type: ignore[arg-type]
+                elif hasattr(resource, "close"):
+                    self._stack.callback(resource.close)
+                self._open[name] = resource
+            existing: T = self._open[name]
+            return existing
 
 
 def _is_model(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is noted of a night or a rebuild when it begins, so that one begun again after a crash is still the same one."""
+"""Notes of runs: what was known of a night or a rebuild when it started, so that a restart after a crash is the same run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import orjson
 from storage.errors import ForPeople, in_one_line
 from storage.sealed_files import HomeFiles
 
-SAME_NIGHT_S = 20 * 3600  # begun again later than this it is the next night, with the budget of one
+SAME_NIGHT_S = 20 * 3600  # restarted later than this, it is the next night, with a budget of its own
 
 
 class NoteError(ForPeople, ValueError):
@@ -58,14 +58,14 @@ class RunNote:
         """The note of an earlier start, or a new one. `inputs`: digest of what the night was asked for, without what
         it builds on."""
         path = home / "runs" / f"{run}.json"
-        found: dict[str, Any] = _read(path) if path.exists() else {"forecast": forecast()}
-        now, since = time.time(), found.get("since") or 0.0
-        note = cls(path, since if now - since < SAME_NIGHT_S else now, found["forecast"], inputs)
+        stored: dict[str, Any] = _read(path) if path.exists() else {"forecast": forecast()}
+        now, since = time.time(), stored.get("since") or 0.0
+        note = cls(path, since if now - since < SAME_NIGHT_S else now, stored["forecast"], inputs)
         note._write(note.since)
         return note
 
     def stopped(self) -> None:
-        """A limit ended it in good order: begun again it has its budget anew."""
+        """A limit ended the run in good order: restarted, it has its whole budget again."""
         self._write(None)
 
     @property
@@ -86,11 +86,11 @@ class RunNote:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What a note says. NoteError where it is not a note at all; whether it is the one that was written, `verify` tells."""
+    """Read a note. Raises NoteError if the file is not a note; whether it is the one that was written, `verify` tells."""
     try:
-        found = orjson.loads(path.read_bytes())
-        since = found.get("since")
-        if not isinstance(found["forecast"], dict) or not (since is None or isinstance(since, int | float)):
+        stored = orjson.loads(path.read_bytes())
+        since = stored.get("since")
+        if not isinstance(stored["forecast"], dict) or not (since is None or isinstance(since, int | float)):
             raise ValueError("it is not a note of a run")
     except FileNotFoundError:
         raise
@@ -99,7 +99,7 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path} cannot be read ({in_one_line(error)}). Fix: remove the file; the night then begins with the budget of "
             "a new one, and nothing that is paid for is lost"
         ) from error
-    return dict(found)
+    return dict(stored)
 
 
 _published: dict[str, list[RunNote]] = {}  # by id of the flow run, until it has ended

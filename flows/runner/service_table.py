@@ -33,10 +33,10 @@ class Live:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Live:
-        found = create_table_artifact(
+        created = create_table_artifact(
             key=self._key, table=table(self._tools), description="How the models serve this run, live"
         )
-        self._artifact = found if isinstance(found, UUID) else None
+        self._artifact = created if isinstance(created, UUID) else None
         # the client finds the run's server in the context of the flow
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._work,), name="live", daemon=True)

@@ -53,8 +53,8 @@ def scoring(name: str) -> Stage:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a task run finds its tools, in whatever process or on whatever machine it runs: `home` is a folder
-    that all of them see."""
+    """Where a task run finds its resources, in any process or on any machine: `home` is a folder that all of them
+    see."""
 
     home: str
     words_only: bool
@@ -68,12 +68,12 @@ class Entry:
     title: str
     balance: Balance
     refs: list[Ref]
-    found: int  # shards that an earlier run had finished
+    from_cache: int  # shards that an earlier run had finished
 
 
 @dataclass(slots=True)
 class Line:
-    """The production line of one flow run: runs stages and keeps the funnel."""
+    """Runs the stages of one flow run and keeps its funnel."""
 
     tools: Tools
     bars: Bars
@@ -82,12 +82,12 @@ class Line:
     _runs: dict[str, set[PrefectFuture[Any]]] = field(default_factory=dict)
 
     def put(self, name: str, table: pa.Table) -> Ref:
-        """Rows that the flow itself made (a plan, the seeds) as a shard, addressed by its content."""
+        """Store rows that the flow itself made (a plan, the seeds) as a shard, addressed by its content."""
         return self.tools.shards.put_content(name, table)
 
     def shards(self, name: str, table: pa.Table, rows: int, *, of: Sequence[Ref] = ()) -> list[Ref]:
-        """A table cut into shards of at most `rows` rows; an empty table is one empty shard. `of`: what the
-        table was made of."""
+        """Cut a table into shards of at most `rows` rows; an empty table is one empty shard. `of` are the shards that the
+        table was made from."""
         starts = range(0, max(table.num_rows, 1), rows)
         cut = [self.put(name, table.slice(start, rows)) for start in starts]
         for ref in cut:
@@ -124,17 +124,17 @@ class Line:
         return self._run(stage, call, [list(shards)], title, reads or {}, lambda rows: rows)[0]
 
     def record(self, stage: str, title: str, refs: list[Ref]) -> None:
-        """A line of the funnel for rows that the flow itself took in."""
+        """Add a line to the funnel for rows that the flow itself read."""
         total = _sum(refs)
         self.funnel.append(Entry(stage, title, total, refs, 0))
         self.bars.stage(title, total.asked).close(f"{total.kept:,} of {total.asked:,}")
 
     def rows(self, refs: Sequence[Ref]) -> pa.Table:
-        """All rows of the shards, kept or not."""
+        """Return all rows of the shards, kept or not."""
         return pa.concat_tables([self.tools.shards.read(ref) for ref in refs])
 
     def facts(self) -> list[dict[str, Any]]:
-        """What each shard of each stage wrote down beside its rows."""
+        """Return the facts that each shard of each stage recorded beside its rows."""
         return [ref.facts for entry in self.funnel for ref in entry.refs]
 
     def kept(self, refs: Sequence[Ref], columns: list[str] | None = None) -> pa.Table:
@@ -151,7 +151,7 @@ class Line:
     ) -> list[Ref]:
         title = title or stage.title
         bar = self.bars.stage(title, owes(sum(ref.kept for refs in inputs for ref in refs)))
-        # a bar lives in this process; elsewhere a shard is counted when it is done
+        # a bar belongs to this process; elsewhere a shard is counted when it is done
         beside = self.tools.settings.runner == "threads"
         futures: list[PrefectFuture[tuple[dict[str, Any], bool]]] = []
         given = {name: [ref.to_dict() for ref in refs] for name, refs in reads.items()}
@@ -181,7 +181,7 @@ class Line:
         refs = [Ref.from_dict(record) for record, _ in results]
         self._runs |= {ref.digest: {future} for ref, future in zip(refs, futures, strict=True)}
         total = _sum(refs)
-        self.funnel.append(Entry(stage.name, title, total, refs, sum(found for _, found in results)))
+        self.funnel.append(Entry(stage.name, title, total, refs, sum(cached for _, cached in results)))
         bar.close(f"{total.kept:,} of {total.asked:,}")
         return refs
 
@@ -195,7 +195,8 @@ def run_shard(
     reads: dict[str, list[dict[str, Any]]],
     bar: Bar | None,
 ) -> tuple[dict[str, Any], bool]:
-    """Run one stage over the kept rows of the inputs; its reference, and whether it was found finished."""
+    """Run one stage over the kept rows of the inputs. Return its output's reference, and whether the output was in the
+    stage cache."""
     tools = tools_of(place.home)
     tools.words_only = place.words_only
     refs = [Ref.from_dict(record) for record in inputs]
@@ -205,26 +206,26 @@ def run_shard(
         code_version(call.func),
         _canonical(call.keywords),
         [ref.digest for ref in refs],
-        {name: [ref.digest for ref in found] for name, found in others.items()},
+        {name: [ref.digest for ref in read] for name, read in others.items()},
         [tools.identity(tool) for tool in stage.needs.values()],
     )
     tick: Tick = bar.tick if bar is not None else lambda rows: None
-    found = tools.shards.get(address)
-    if found is not None:
-        tick(found.rows)
-        return found.to_dict(), True
+    cached = tools.shards.get(address)
+    if cached is not None:
+        tick(cached.rows)
+        return cached.to_dict(), True
     table = _kept(tools, refs)
     given: dict[str, Any] = {name: _kept(tools, parts) for name, parts in others.items()}
     needed = {keyword: tools.by_name(tool) for keyword, tool in stage.needs.items()}
-    made = call(table, tick=tick, **given, **needed)
-    if isinstance(made, Outcome):
-        outcome = made
+    result = call(table, tick=tick, **given, **needed)
+    if isinstance(result, Outcome):
+        outcome = result
     else:
-        same_rows(stage.name, table, made)
-        outcome = Outcome(made, table.num_rows)
+        same_rows(stage.name, table, result)
+        outcome = Outcome(result, table.num_rows)
     balance(stage.name, outcome)
     if outcome.facts.get("deferred"):
-        address = digest_of(address, str(uuid4()))  # not to be found again: another run asks once more
+        address = digest_of(address, str(uuid4()))  # never found in the cache: another run asks again
     return tools.shards.put(stage.name, address, outcome.rows, outcome.facts).to_dict(), False
 
 

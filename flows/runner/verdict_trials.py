@@ -61,14 +61,14 @@ class Trial:
 
     @classmethod
     def begin(cls, config: Verdict, tools: Tools, bars: Bars) -> Trial:
-        """Everything that can be wrong before the first training is found wrong here."""
+        """Check everything that can be wrong before the first training starts."""
         candidate, validated, settings = check(config, tools.store)
         items = _items(config, tools.store, candidate, validated)
         decides = config.model_dump(mode="json", exclude={"seeds"})
         name = f"{candidate}-{digest_of(decides, candidate.digest, validated.digest, items.column('id').to_pylist())[:8]}"
-        found = cls(config, Line(tools, bars), candidate, validated, items, name, settings, [])
-        found.plan(0, found.alone())  # a setting that does not fit is told before the first hour
-        return found
+        trial = cls(config, Line(tools, bars), candidate, validated, items, name, settings, [])
+        trial.plan(0, trial.alone())  # refuses a setting that does not fit before the first hour
+        return trial
 
     def alone(self) -> list[dict[str, Any]]:
         return [{"dataset": str(self.validated)}]
@@ -87,13 +87,13 @@ class Trial:
         column = self.config.without
         if not column:
             return []
-        found = pc.unique(self.line.tools.store.read(self.candidate, [column]).column(column)).drop_null()
-        names = sorted(map(str, found.to_pylist()))
+        values = pc.unique(self.line.tools.store.read(self.candidate, [column]).column(column)).drop_null()
+        names = sorted(map(str, values.to_pylist()))
         return names if len(names) > 1 else []
 
     def scores(self, data: list[dict[str, Any]]) -> Scores:
         """A training a seed, and its model's scores on the items, in the order of `items`."""
-        found = []
+        answers = []
         for number in range(self.config.seeds):
             plan = self.plan(number, data)
             out = self.folder / digest_of(plan.model_dump(mode="json"))[:12]
@@ -102,8 +102,8 @@ class Trial:
                 plan.model_dump(mode="json"), self.line.tools.settings.tables, str(out)
             )
             self.tokens.append(tokens)
-            found.append(self._asked(f"{CHECKPOINT}{checkpoint}"))
-        return np.stack(found)
+            answers.append(self._asked(f"{CHECKPOINT}{checkpoint}"))
+        return np.stack(answers)
 
     def plan(self, number: int, data: list[dict[str, Any]]) -> Train:
         """The training of one seed; ConfigError names a setting that does not fit."""
@@ -139,9 +139,9 @@ class Trial:
 
     @property
     def folder(self) -> Path:
-        found = self.line.tools.home / FOLDER / self.name
-        found.mkdir(parents=True, exist_ok=True)
-        return found
+        folder = self.line.tools.home / FOLDER / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def _asked(self, model: str) -> Scores:
         tools = self.line.tools
@@ -191,19 +191,21 @@ def train_one(plan: dict[str, Any], tables: str, out: str) -> tuple[str, int]:
 
 def _validated(config: Verdict, store: Store, candidate: Version) -> Version:
     if config.validated:
-        found = store.resolve(config.validated)
+        validated = store.resolve(config.validated)
     elif VALIDATED in store.tags(candidate.dataset):
-        found = store.resolve(f"{candidate.dataset}@{VALIDATED}")
+        validated = store.resolve(f"{candidate.dataset}@{VALIDATED}")
     else:
         before = [v for v in store.versions(candidate.dataset) if v.table_version < candidate.table_version]
         if not before:
             raise ConfigError(
                 f"{candidate} is the first of its dataset: there is nothing to train beside. Fix: --validated NAME@VERSION"
             )
-        found = before[-1]
-    if found.digest == candidate.digest:
-        raise ConfigError(f"{candidate} and {found} have the same rows: name another version to train beside")
-    return found
+        validated = before[-1]
+    if validated.digest == candidate.digest:
+        raise ConfigError(
+            f"{candidate} and {validated} have the same rows: name another version to train beside"
+        )
+    return validated
 
 
 def check(config: Verdict, store: Store) -> tuple[Version, Version, dict[str, Any]]:
