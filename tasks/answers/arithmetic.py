@@ -1,10 +1,10 @@
-"""Exact equality of rational expressions and square roots, without computer algebra.
+"""Decides whether rational expressions and square roots are equal, without computer algebra.
 
 Two expressions are evaluated at the same two points of a prime field. Integers, variables, pi, + - * /, integer powers
 and square roots of rationals all have a homomorphic image there, so different values prove the expressions
 different, and equal ones prove them equal up to a chance of about 1e-35 (Schwartz 1980, Zippel 1979: the
 identity test by evaluation). 9^{9^9} costs what 9 costs. Everything else (decimals, functions, relations, what
-could be read in two ways) is None: math-verify decides.
+can be read in two ways) gives None: math-verify decides.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _WORD = re.compile(r"(?<!\\)\b[a-zA-Z]{3,}")
 
 
 class _Unreadable(Exception):
-    """The text is outside this module's language."""
+    """The text is outside of the language of this module."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """Residues at the two points, and the exact value of what has no variables or roots and is small."""
+    """The residues at the two points, and the exact value if it is small and has neither variables nor roots."""
 
     residues: tuple[int, int]
     exact: Fraction | None = None
 
 
 def decide_arithmetic(a: str, b: str) -> Verdict | None:
-    """Whether two canonical texts are the same expression, or None if one is outside the language."""
+    """Return whether two canonical texts are the same expression, None if one is outside of the language."""
     try:
         x, y = _evaluate(a), _evaluate(b)
     except _Unreadable:
@@ -53,7 +53,7 @@ def decide_arithmetic(a: str, b: str) -> Verdict | None:
         return "equal"
     if "C" in _letters(a) & _letters(b):
         return None  # antiderivatives: equal up to their constant
-    # x and X may be one variable, badly written
+    # x and X may be the same variable
     return None if _letters(a) != _letters(b) and _letters(a.lower()) == _letters(b.lower()) else "different"
 
 
@@ -86,7 +86,7 @@ def _tokens(text: str) -> Iterator[str]:
 
 
 class _Reader:
-    """Recursive descent over the tokens; each method consumes what it is named for."""
+    """A recursive-descent parser over the tokens; each method consumes the term that it is named after."""
 
     def __init__(self, tokens: list[str]) -> None:
         self.tokens, self.position = tokens, 0
@@ -129,7 +129,7 @@ class _Reader:
                 value, divided = _multiply(value, _inverse(self.power(depth, self.sign()))), True
             elif token and token not in ("+", "-", ")", "}"):
                 before = self.tokens[self.position - 1]
-                # 1/2x, 1 2, x(3) and 1\\frac12 are read in two ways; so is what follows a bracket by a digit
+                # 1/2x, 1 2, x(3), 1\\frac12 and a digit after a bracket can be read in two ways
                 if divided or token.isdigit() or (token == "(" and _VARIABLE.fullmatch(before)):
                     raise _Unreadable
                 if token == "\\frac" and before.isdigit():
@@ -233,7 +233,7 @@ def _raise(x: _Value, exponent: int) -> _Value:
 
 
 def _root(x: _Value) -> _Value:
-    """The square root of a rational, as the product of the roots of its primes (so that √2√3 is √6)."""
+    """Return the square root of a rational as the product of the roots of its primes, so that √2√3 is √6."""
     if x.exact is None or x.exact < 0:
         raise _Unreadable
     numerator, denominator = (_integer_root(part) for part in (x.exact.numerator, x.exact.denominator))

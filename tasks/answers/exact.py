@@ -28,7 +28,7 @@ _READABLE = re.compile(r"[^\W_]|\\[a-zA-Z]")
 
 
 def decide(candidate: str, gold: str) -> Verdict | None:
-    """The verdict on one pair, or None where only computer algebra can tell. The two sides are treated alike."""
+    """Return the verdict on one pair, None where only computer algebra can decide. The order of the pair does not matter."""
     if _INTEGER.fullmatch(candidate) and _INTEGER.fullmatch(gold):
         return "equal" if candidate == gold else "different"
     if len(candidate) > MAX_LENGTH or len(gold) > MAX_LENGTH:
@@ -38,8 +38,10 @@ def decide(candidate: str, gold: str) -> Verdict | None:
 
 
 def prepared(candidate: str, gold: str) -> tuple[str, str]:
-    """Both texts in one spelling, with the same name for what is bound (the x of f(x), the k of k \\in \\mathbb{Z}); in the
-    alphabet's order, so that a verdict cannot depend on which of the two is the gold."""
+    """Return both texts in one spelling, with the same names for bound variables (the x of f(x)).
+
+    They are sorted, so that a verdict cannot depend on which of the two is the gold answer.
+    """
     a, b = canonical(candidate), canonical(gold)
     a, b = without_letter(a, b), without_letter(b, a)
     a, b = _without_name(a, b), _without_name(b, a)
@@ -56,8 +58,11 @@ _TEXT_INSIDE = re.compile(r"\\(?:text|mathrm|textrm|mbox)\s*\{([^{}]*)\}")
 
 
 def _unmeasured(a: str, b: str) -> tuple[str, str]:
-    """36\\pi and 36\\pi of "36\\pi \\text{ cm}^2" and "36\\pi": values that are more than a number without their units; in
-    the base unit where both name one. Units that differ in kind stay, and keep the two apart."""
+    """Return the texts without units, where a value is more than a number: 36\\pi for "36\\pi \\text{ cm}^2".
+
+    Values with two different units of one dimension are converted to the base unit. Units of different dimensions are
+    kept, so that the two differ.
+    """
     if "\\" not in a + b or not any("{" in text and _MEASURED.fullmatch(text) for text in (a, b)):
         return a, b
     values: list[str] = []
@@ -96,7 +101,7 @@ _COMPARED = re.compile(r"[=<>]|\\(?:le|ge|ne|in|equiv|approx)(?![a-zA-Z])")
 
 
 def _without_name(text: str, other: str) -> str:
-    """The 5 of "x = 5" and the n of "N = n", where the other answer is a value without a name."""
+    """Return the 5 of "x = 5" and the n of "N = n", where the other answer is a value without a name."""
     if "=" not in text or _COMPARED.search(other):
         return text
     match = _NAMED.fullmatch(text)
@@ -107,7 +112,7 @@ _NESTED = re.compile(r"\[\s*(\[[^\[\]]*\](?:\s*,?\s*\[[^\[\]]*\])*)\s*\]")
 
 
 def _matrix(text: str, other: str) -> str:
-    """[[1, 2], [3, 4]] as a matrix, where the other answer is one."""
+    """Return [[1, 2], [3, 4]] as a matrix, where the other answer is a matrix."""
     if "matrix}" not in other or not text.startswith("[["):
         return text
     match = _NESTED.fullmatch(text)
@@ -133,7 +138,7 @@ def _renamed(text: str, other: str) -> str:
 
 
 def decide_canonical(a: str, b: str) -> Verdict | None:
-    """`decide` for texts that `spelling.canonical` has been over."""
+    """Return `decide` of two texts that are already canonical."""
     if not _READABLE.search(a) or not _READABLE.search(b):
         return "unknown"
     if a == b or ((" " in a or " " in b) and _SPACE.sub("", a) == _SPACE.sub("", b)):
@@ -160,12 +165,15 @@ _DATE = re.compile(r"(?<![\d/])(?:(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})[-/](\d{1,2
 
 
 def _dates(a: str, b: str) -> Verdict | None:
-    """07/08/1971 and 7/8/1971; as fractions 10/10/2000 would be 1/1/2000. Whether the day or the month comes first,
-    two dates in one order share. A sentence with one date in it says that date."""
-    found = [list(_DATE.finditer(text)) for text in (a, b)]
-    if [len(dates) for dates in found] != [1, 1] or not any(_DATE.fullmatch(text) for text in (a, b)):
+    """Return the verdict on two dates, such as 07/08/1971 and 7/8/1971, None where one is no date.
+
+    Without this rule, 10/10/2000 would be the fraction 1/1/2000. Both dates are taken to have day and month in the same
+    order. A sentence with one date counts as that date.
+    """
+    dates = [list(_DATE.finditer(text)) for text in (a, b)]
+    if [len(matches) for matches in dates] != [1, 1] or not any(_DATE.fullmatch(text) for text in (a, b)):
         return None
-    x, y = found[0][0], found[1][0]
+    x, y = dates[0][0], dates[1][0]
     if x.lastindex != y.lastindex:
         return "unknown"
     same = [int(part) for part in x.groups() if part] == [int(part) for part in y.groups() if part]
@@ -173,8 +181,7 @@ def _dates(a: str, b: str) -> Verdict | None:
 
 
 def _choices(a: str, b: str) -> Verdict | None:
-    """Letters of multiple choice; a letter with its option ("B) 12") counts as the letter beside a letter, and as the
-    option beside a value."""
+    """Return the verdict on letters of multiple choice, with or without their options ("B) 12"), None for other texts."""
     letters: list[str] = []
     options: list[str] = []
     for text in (a, b):
@@ -189,7 +196,7 @@ def _choices(a: str, b: str) -> Verdict | None:
 
 
 def without_letter(text: str, other: str) -> str:
-    """The option of "(C) 12", where the other answer is a value without a letter."""
+    """Return the option of "(C) 12", where the other answer is a value without a letter."""
     option = _OPTION.fullmatch(text)
     if option is None or _CHOICE.fullmatch(text) or _CHOICE.fullmatch(other) or _OPTION.fullmatch(other):
         return text
@@ -205,7 +212,7 @@ _CONGRUENCE = re.compile(
 
 
 def _congruences(a: str, b: str) -> Verdict | None:
-    """x = 1 mod 5 and 6 mod 5: residue classes (math-verify compares the moduli alone)."""
+    """Return the verdict on residue classes, x = 1 mod 5 and 6 mod 5 (math-verify compares only the moduli)."""
     x, y = _CONGRUENCE.fullmatch(a), _CONGRUENCE.fullmatch(b)
     if x is None or y is None or int(x.group(2)) == 0:
         return None
@@ -215,8 +222,10 @@ def _congruences(a: str, b: str) -> Verdict | None:
 
 
 def _bases(a: str, b: str) -> Verdict | None:
-    """120_5 and 1020_3, numerals in a written base, by value (math-verify drops the base). A numeral without
-    its base is taken to be in the other's: the question names it."""
+    """Return the verdict on numerals in a written base, 120_5 and 1020_3, by value (math-verify drops the base).
+
+    A numeral without a base is read in the base of the other, because the question names it.
+    """
     x, y = _BASE.fullmatch(a), _BASE.fullmatch(b)
     if x is None and y is None:
         return None
@@ -228,12 +237,12 @@ def _bases(a: str, b: str) -> Verdict | None:
     try:
         values = [int(match.group(1), int(match.group(2))) for match in (x, y)]
     except ValueError:
-        return None  # a_1, or a digit the base does not have
+        return None  # a_1, or a digit that the base does not have
     return "equal" if values[0] == values[1] else "different"
 
 
 def _ratios(a: str, b: str) -> Verdict | None:
-    """Continued ratios (6:1:2), up to a common factor (math-verify divides them out to one number)."""
+    """Return the verdict on continued ratios (6:1:2) up to a common factor (math-verify divides them into one number)."""
     if a.count(":") < 2 and b.count(":") < 2:
         return None
     u, v = ([q.value for part in text.split(":") if (q := read(part.strip()))] for text in (a, b))
@@ -244,7 +253,7 @@ def _ratios(a: str, b: str) -> Verdict | None:
 
 
 def _sets(a: str, b: str) -> Verdict | None:
-    """All reals and the empty set beside each other, and beside a number."""
+    """Return the verdict on all reals or the empty set and each other or a number, None for other pairs."""
     if EMPTY_SET in (a, b) and "no solution" in (label(a), label(b)):
         return "equal"
     kinds = [text if text in (ALL_REALS, EMPTY_SET) else None for text in (a, b)]
@@ -259,13 +268,13 @@ _INEQUALITY = re.compile(r"[<>]|\\(?:le|ge|ne)(?![a-zA-Z])")
 
 
 def _parts(a: str, b: str) -> Verdict | None:
-    """Several answers, where every part that matters can be decided without algebra."""
+    """Return the verdict on several answers, None unless every part that matters can be decided without algebra."""
     if _COMMA_DECIMAL.fullmatch(a) or _COMMA_DECIMAL.fullmatch(b):
-        return None  # 0,125: a decimal to some, two answers to others; math-verify's reading stands
+        return None  # 0,125 is a decimal or two answers; math-verify decides
     if r"\in \mathbb{Z}" in a or r"\in \mathbb{Z}" in b:
-        return None  # a family of solutions, with its parameter
+        return None  # a family of solutions with a parameter
     if _INEQUALITY.search(a) or _INEQUALITY.search(b):
-        # "and" and "or" say different things of inequalities; a list of what a chain puts in order may mean that order
+        # inequalities differ by "and" and "or"; a list of the members of a chain may mean the order of the chain
         return "unknown" if _lists_a_chain(a, b) or _lists_a_chain(b, a) else None
     first, second = parts(a), parts(b)
     if first is None or second is None:
@@ -275,7 +284,7 @@ def _parts(a: str, b: str) -> Verdict | None:
         several = first or second
         if read(single) is None:
             return None
-        # several numbers are not one; whether named ones are its parts, nobody here can tell
+        # several numbers are not one; labelled ones may be its parts
         assert several is not None
         if several.labels:
             return "unknown"
@@ -287,7 +296,7 @@ _CHAIN = re.compile(r"\s*(?:[<>]=?|\\(?:le|ge|leq|geq|lt|gt)(?![a-zA-Z]))\s*")
 
 
 def _lists_a_chain(listed: str, chain: str) -> bool:
-    """Whether one text lists, in any order, what the other puts between signs of inequality: "b, a, c", "b < a < c"."""
+    """Return whether one text lists, in any order, the members of a chain of inequalities: "b, a, c" and "b < a < c"."""
     items, links = parts(listed), _CHAIN.split(chain)
     if items is None or items.labels or _INEQUALITY.search(listed) or len(links) < 2:
         return False
@@ -295,5 +304,5 @@ def _lists_a_chain(listed: str, chain: str) -> bool:
 
 
 def decide_part(a: str, b: str) -> Verdict | None:
-    """`decide_canonical` for a part of an answer."""
+    """Return `decide_canonical` of two parts of answers."""
     return decide_canonical(a, b)

@@ -1,4 +1,4 @@
-"""Answers in words: names, yes and no, weekdays; and prose, which nobody here can read.
+"""Compares answers in words (names, yes and no, weekdays), and recognises prose, which cannot be compared.
 
 math-verify reads words as products of letters, so that "on" equals "no": words never reach it.
 """
@@ -46,7 +46,7 @@ for _number, _month in enumerate(_MONTHS.split()):
 
 
 def label(text: str) -> str | None:
-    """The text as a plain-word answer (a name, yes, Tuesday), folded for comparison; None if it is mathematics."""
+    """Return a plain-word answer (a name, yes, Tuesday) folded for comparison, None if the text is mathematics."""
     plain = _TEXT.sub(r"\1", text).strip(" .'\"")
     if not _LABEL.fullmatch(plain):
         return None
@@ -63,7 +63,7 @@ def label(text: str) -> str | None:
 
 
 def compare_words(a: str, b: str) -> Verdict | None:
-    """The verdict where one answer at least is in words; None where both are mathematics."""
+    """Return the verdict where at least one answer is in words, None where both are mathematics."""
     x, y = label(a), label(b)
     if x is None and y is None:
         # abc and bca: words, orders and names of angles far more often than products
@@ -72,7 +72,7 @@ def compare_words(a: str, b: str) -> Verdict | None:
     if x is not None and y is not None:
         if x == y:
             return "equal"
-        # two labels differ; whether two phrases mean the same, nobody here can read
+        # two labels differ; two phrases may mean the same
         return "different" if max(len(x.split()), len(y.split())) <= 2 else "unknown"
     other = b if x is not None else a
     quantity = read(other)
@@ -83,6 +83,6 @@ def compare_words(a: str, b: str) -> Verdict | None:
 
 
 def is_prose(text: str) -> bool:
-    """A sentence, or a formula lost in one: math-verify would read its letters as variables."""
+    """Return whether a text is a sentence or a formula in one: math-verify would read its letters as variables."""
     words = [word for word in _LONG_WORD.findall(_COMMAND.sub(" ", text)) if word.lower() not in _MATH_WORDS]
     return len(words) > 2 or any(word > "\u4e00" for word in words)

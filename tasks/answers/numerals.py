@@ -1,4 +1,4 @@
-"""Numbers written in digits, words or Chinese numerals, read exactly (fractions, never floats)."""
+"""Reads numbers in digits, English words or Chinese numerals exactly, as fractions and never as floats."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ _MAX_POWER = 400
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """An exact value as it was written. `decimals` is the number of digits after the point, None for whole
-    numbers and fractions; `significant` counts the digits written (15 and more look like a printed float)."""
+    """An exact value and how it was written.
+
+    decimals: the number of digits after the point, None for whole numbers and fractions. significant: the number of
+    digits; 15 or more look like a printed float.
+    """
 
     value: Fraction
     decimals: int | None = None
@@ -52,9 +55,9 @@ _SCALES = {
 
 
 def read(text: str) -> Quantity | None:
-    """The quantity that a canonical text spells, or None if it is anything else than one number.
+    """Return the quantity that a canonical text spells, None if it is not exactly one number.
 
-    Signs, thousands (commas or spaces), decimals (repeating ones too), a/b, \\frac, mixed numbers, percents, powers of
+    It reads signs, thousands (commas or spaces), decimals (repeating ones too), a/b, \\frac, mixed numbers, percents, powers of
     ten, money, units, counted things ("7 apples"), English and Chinese number words.
     """
     if _SIMPLE.fullmatch(text):
@@ -125,7 +128,7 @@ def _fraction(text: str) -> Quantity | None:
     value = Fraction(numerator, denominator)
     if match["mixed"]:
         if not 0 <= value < 1:
-            return None  # 3 7/2 is a product or a slip, not a mixed number
+            return None  # 3 7/2 is a product or an error, not a mixed number
         value += int(match["mixed"])
     rest = match["rest"]
     if rest.lstrip()[:1] in ("/", "^", "\\") and not rest.lstrip().startswith(
@@ -187,8 +190,11 @@ _UNENDING = re.compile(r"(-?)(\d{0,40})\.(\d{1,60})\s*(?:\.{3,}|…|\\[lc]?dots(
 
 
 def _unending(text: str) -> Quantity | None:
-    """0.333... and 0.1666...: the shortest cycle that ends the digits and stands there twice at least (a single digit,
-    three times: 1.4142... and 0.33... say too little)."""
+    """Return the repeating decimal of 0.333... or 0.1666..., None where no cycle is visible.
+
+    The cycle is the shortest that ends the digits and occurs at least twice, a single digit three times: 1.4142... and
+    0.33... show too little.
+    """
     match = _UNENDING.fullmatch(text)
     if match is None:
         return None
@@ -207,7 +213,7 @@ _PIECE = re.compile(r"\s*(?:,|and|又|零)?\s*(\d{1,18}(?:\.\d{1,9})?)\s*([^\W\d
 
 
 def _compound(text: str) -> Quantity | None:
-    """1 hour 30 minutes, 5米20厘米, 3元5角: in the last unit named."""
+    """Return the quantity of 1 hour 30 minutes, 5米20厘米 or 3元5角 in the last unit that is named."""
     position, total = 0, Fraction(0)
     units: list[Unit] = []
     text = _untext(text)
@@ -251,8 +257,10 @@ _PARTED = re.compile(
 
 
 def _parted(value: Fraction, rest: str) -> tuple[Fraction, str] | None:
-    """5 hundredths, 2 and a half, two and three quarters: the value, and what follows the fraction. None where it may
-    be an ordinal, or where a rest may be missing ("3 quarters" may be coins)."""
+    """Return the value of 5 hundredths, 2 and a half, two and three quarters, and the text after the fraction.
+
+    None where it may be an ordinal or a noun ("5 quarters" may be coins).
+    """
     words = rest.replace("-", " ").split()
     if words[0] == "and":
         count = 1 if words[1] in ("a", "an") else _ENGLISH[words[1]]
@@ -302,7 +310,7 @@ _NUMBER_WORDS = frozenset((*_ENGLISH, "hundred", *_LARGE))
 
 
 def _counting(words: list[str]) -> tuple[int, Fraction]:
-    """How many words the English integer in front takes, and its value: "two hundred and five" is 205."""
+    """Return how many words the English integer at the beginning takes, and its value: "two hundred and five" is 205."""
     total = current = position = 0
     last = 10**18  # each word must be smaller than the one before it: "two three" is no number
     while position < len(words):
@@ -358,14 +366,14 @@ def _chinese(text: str) -> Quantity | None:
     if digits:
         value += Fraction(int(digits), 10 ** len(digits))
     decimals = len(digits) if digits else None
-    found = _finish(-value if minus else value, rest, decimals, len(digits), "")
-    if found is None or not hundredth:
-        return found
-    return replace(found, percent=True)
+    quantity = _finish(-value if minus else value, rest, decimals, len(digits), "")
+    if quantity is None or not hundredth:
+        return quantity
+    return replace(quantity, percent=True)
 
 
 def chinese_integer(text: str) -> int:
-    """Value of a Chinese numeral: 二百零五 is 205, 三万 is 30000; a plain row of digits (二〇二六) is read as digits."""
+    """Return the value of a Chinese numeral: 二百零五 is 205, 三万 is 30000; a row of digits (二〇二六) is read as digits."""
     if not any(char in "十百千万亿" for char in text):
         return int("".join(str(_CHINESE_DIGITS[char]) for char in text))
     total = section = digit = 0

@@ -1,4 +1,4 @@
-"""Final answers that prose announces: "the answer is", 答案是, bold, a lone choice letter, the last value."""
+"""Finds final answers that prose announces: "the answer is", 答案是, bold, a lone choice letter, the last value."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from tasks.answers.sentences import NUMBER, leads_to_value, value_in
 
 _MAX_SENTENCE = 2_000
-# found by str.find: a case-insensitive regular expression over every solution took most of the stage's time
+# searched with str.find: a case-insensitive regular expression over every solution took most of the stage's time
 _KEYWORDS = {
     "en": ("answer", "Answer", "ANSWER", "choice", "Choice", "option", "Option", "result", "Result"),
     "zh": ("答案", "结果", "答", "故选", "应选", "选择", "选", "故填", "应填"),
 }
-# these words announce an answer only after one of those
+# these words announce an answer only after one of the words in their tuple
 _AFTER = {"choice": ("the", "correct"), "option": ("the", "correct"), "result": ("final", "the")}
 _ANNOUNCES = {
     "en": re.compile(
@@ -43,9 +43,9 @@ _LETTER = re.compile(r"[\s*(\[\uff08]*[A-J][\s*)\].:\uff09]*")
 
 
 def announced(text: str, language: str) -> str | None:
-    """What follows the last phrase that announces an answer, up to the end of its sentence.
+    """Return the text after the last phrase that announces an answer, up to the end of its sentence.
 
-    Phrases of `language` go before those of the other.
+    Phrases of `language` take precedence over those of the other language.
     """
     for tongue in (language, "en" if language == "zh" else "zh"):
         if tongue == "zh" and text.isascii():
@@ -86,7 +86,7 @@ def _after(text: str, end: int, announces: re.Pattern[str]) -> str | None:
 _APPROACH = re.compile(
     r"^(?:that|as follows|approximately|about|simply|just|therefore|约|大约)\s*[:\uff1a]?\s*", re.IGNORECASE
 )
-# what may follow a value in its sentence and is no part of it
+# text that may follow a value in its sentence and is no part of it
 _GOES_ON = re.compile(
     r"\s*,\s+(?!(?:and|or)\s+(?:\S{0,8}\d|[a-z]\b|\$|\\))(?![a-z]{1,12}\s*[=:])[a-z]{2,}\b"
     r"|\s*\(\s*(?!mod)(?:[a-zA-Z'’.-]{1,20}[\s,]+){1,12}[^()]{0,40}\)"
@@ -96,11 +96,11 @@ _GOES_ON = re.compile(
 
 
 def _core(sentence: str) -> str:
-    """The answer in the sentence that gives it: its bold or formula, its value, or the sentence itself."""
+    """Return the answer in the sentence that states it: its bold part or formula, its value, or the whole sentence."""
     sentence = _APPROACH.sub("", sentence.strip().strip("*").strip())
-    found = _BOLD.search(sentence)
-    if found:
-        return found.group(1).strip()
+    emphasis = _BOLD.search(sentence)
+    if emphasis:
+        return emphasis.group(1).strip()
     formulas = list(_INLINE_MATH.finditer(sentence))
     ended = _without_rest(sentence, formulas)
     if ended is not None:
@@ -115,7 +115,7 @@ def _core(sentence: str) -> str:
 
 
 def _without_rest(sentence: str, formulas: list[re.Match[str]]) -> str | None:
-    """The value that begins a sentence, with its unit, where the sentence goes on after it ("12, as required")."""
+    """Return the value with its unit at the beginning of a sentence that continues after it ("12, as required")."""
     first = formulas[0] if formulas and formulas[0].start() == 0 else NUMBER.match(sentence)
     if first is None:
         return None
@@ -126,7 +126,7 @@ def _without_rest(sentence: str, formulas: list[re.Match[str]]) -> str | None:
 
 
 def _unit_ends(sentence: str, at: int) -> Iterator[int]:
-    """Where the first, second and third word after a value end."""
+    """Yield the positions where the first, second and third word after a value end."""
     for _ in range(3):
         word = _UNIT_WORD.match(sentence, at)
         if word is None:
@@ -149,7 +149,7 @@ _BOUND = re.compile(
 
 
 def tidied(answer: str) -> str:
-    """Of a sentence ("Anne is 8 years old.") its number, if it has one only or comes to it by "="."""
+    """Return the number of a sentence ("Anne is 8 years old.") if it has only one or ends with "=" and one; else the text."""
     if len(answer) < 8 or "\\" in answer:
         return answer
     # a Chinese word has about two characters, and no space after it
@@ -166,7 +166,7 @@ def tidied(answer: str) -> str:
 
 
 def bold(text: str) -> str | None:
-    """The last bold with a digit, a formula or a choice letter (bold headings have none)."""
+    """Return the last bold text with a digit, a formula or a choice letter; bold headings have none."""
     if "**" not in text:
         return None
     for match in reversed(list(_BOLD.finditer(text[-4000:]))):
@@ -189,7 +189,7 @@ def _value_in(sentence: str) -> str:
 
 
 def choice(text: str) -> str | None:
-    """A choice letter that ends the last line in brackets, or is all of it."""
+    """Return the choice letter that ends the last line in brackets, or is the whole line."""
     line = text.rsplit("\n", 1)[-1].strip()
     match = re.search(r"(?:^|\s)\(([A-J])\)[\s.]*$", line[-40:]) or re.fullmatch(
         r"\(?([A-J])[.)]?", line[-40:]
@@ -206,7 +206,7 @@ _BARE_COMMAND = re.compile(r"\\[a-zA-Z]+")
 
 
 def last_value(text: str) -> str | None:
-    """A short text is its own answer; otherwise the value of the last sentence that has one."""
+    """Return the value of the last sentence that has one; a short text is the answer itself."""
     text = text.strip()
     if len(text) <= 80 and "\n" not in text and "=" not in text and len(text.split()) <= 6:
         return _short(text)
@@ -219,7 +219,7 @@ def last_value(text: str) -> str | None:
         and not re.search(r"\\[()\[\]]", line)
         and len(line) < 200
     ):
-        return _arrived_at(line)  # a formula on a line of its own, without its dollars
+        return _arrived_at(line)  # a formula on a separate line, without dollar signs
     tail = text[-_MAX_SENTENCE:]
     for sentence in reversed(_sentences(tail)):
         value = _of_sentence(sentence)
@@ -239,17 +239,17 @@ def _short(text: str) -> str | None:
 
 
 def _sentences(text: str) -> list[str]:
-    """The sentences of the text; a formula is not cut in two."""
+    """Return the sentences of the text; formulas are not split."""
     formulas = [match.span() for match in _INLINE_MATH.finditer(text)]
-    found, start = [], 0
+    sentences, start = [], 0
     for stop in _SENTENCE_END.finditer(text):
         while formulas and formulas[0][1] <= stop.start():
             formulas.pop(0)
         if formulas and formulas[0][0] < stop.start():
             continue
-        found.append(text[start : stop.start()])
+        sentences.append(text[start : stop.start()])
         start = stop.end()
-    return [*found, text[start:]]
+    return [*sentences, text[start:]]
 
 
 def _of_sentence(sentence: str) -> str | None:
@@ -262,7 +262,7 @@ def _of_sentence(sentence: str) -> str | None:
 
 
 def _arrived_at(formula: str) -> str:
-    """The end of a chain of equations is the value it arrives at."""
+    """Return the value at the end of a chain of equations."""
     return re.split(r"(?<![<>!\\])=", formula)[-1].strip() or formula
 
 
@@ -278,7 +278,7 @@ _ANY_HEADING = re.compile(
 
 
 def headed(text: str, language: str) -> str | None:
-    """What stands under the last heading that says "Answer" (# Answer, **Answer**, 答案：)."""
+    """Return the answer under the last heading "Answer" (# Answer, **Answer**, 答案：), None if there is none."""
     headings = list(_ANSWER_HEADING.finditer(text))
     if not headings:
         return None

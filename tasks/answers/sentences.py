@@ -1,4 +1,4 @@
-"""The value that a sentence states: "The shop needs 12 boxes." is 12, 答：一共有68个。is 68.
+"""Finds the value that a sentence states: 12 in "The shop needs 12 boxes.", 68 in 答：一共有68个。
 
 A number is taken as it is written: its sign (also U+2212), its groups of thousands, its fraction, power, percent
 or ratio belong to it. Of several numbers the one after the last "=" counts, then the one that the last verb leads
@@ -64,8 +64,10 @@ _UNIT_TAIL = re.compile(
 
 
 def value_in(text: str) -> str | None:
-    """The value that a sentence or a labelled line ("Total: 12") states; None where the text is neither, or
-    states no number or several that belong together."""
+    """Return the value that a sentence or a labelled line ("Total: 12") states.
+
+    None where the text is neither, or states no number or several that belong together.
+    """
     text = text.strip().strip("*").strip()
     if not text or len(text) > MAX_SENTENCE or text[0] in "[({\\\"'<|":
         return None
@@ -86,13 +88,13 @@ def value_in(text: str) -> str | None:
 
 
 def leads_to_value(before: str) -> bool:
-    """Whether the words before a value end in a verb that states it."""
+    """Return whether the words before a value end in a verb that states it."""
     tail = before[-24:]
     return _ZH_LEAD.search(tail) is not None or _EN_LEAD.search(tail) is not None
 
 
 def _is_english_sentence(text: str) -> bool:
-    """Whether Latin text is a sentence or a label with its value, and not a value with its unit."""
+    """Return whether Latin text is a sentence or a label with its value, and not a value with its unit."""
     words = _WORD.findall(text)
     labelled = _LABELLED.match(text)
     if labelled and words and (value := NUMBER.match(labelled.group(1))):
@@ -104,15 +106,15 @@ def _is_english_sentence(text: str) -> bool:
 
 
 def _chinese(text: str) -> str | None:
-    """A value in Chinese numerals, where the sentence has no digits."""
+    """Return the value in Chinese numerals of a sentence without digits."""
     if re.search(r"\d", text):
         return None
     stated = _ZH_NUMERAL.findall(text)
     return stated[-1] if stated else None
 
 
-# A clause that states a value of something of its own (甲有12元, 长是8厘米), and words by which a clause goes on from the one
-# before it (还剩8个, 所以是8个, 每人8个).
+# A clause that states the value of a new thing (甲有12元, 长是8厘米), and words by which a clause continues the one before
+# it (还剩8个, 所以是8个, 每人8个).
 _ZH_CLAUSE = re.compile(
     rf"[答：:\s]*(?P<owner>[\u4e00-\u9fff]{{1,8}}?)(?:{_ZH_VERBS})了?\s*\d[\d.,/]*\s?[\u4e00-\u9fff%²³a-zA-Z]{{0,4}}"
 )
@@ -122,7 +124,7 @@ _ZH_GOES_ON = re.compile(
 
 
 def _several_owners(text: str) -> bool:
-    """Whether the last two clauses of a Chinese sentence state the values of two things."""
+    """Return whether the last two clauses of a Chinese sentence state the values of two things."""
     clauses = [clause for clause in re.split(r"[，,；;。]", text) if clause.strip()][-2:]
     owners = [_ZH_CLAUSE.fullmatch(clause.strip()) for clause in clauses]
     names = {owner["owner"] for owner in owners if owner and not _ZH_GOES_ON.search(owner["owner"])}
@@ -130,7 +132,7 @@ def _several_owners(text: str) -> bool:
 
 
 def _together(text: str, numbers: list[re.Match[str]]) -> bool:
-    """Whether the last numbers are one answer of several values, or one quantity of several units."""
+    """Return whether the last numbers are one answer of several values, or one quantity of several units."""
     before, last = numbers[-2], numbers[-1]
     between = text[before.end() : last.start()]
     if _several_owners(text):
@@ -196,7 +198,7 @@ _ZH_LETTERS = (
 
 
 def letter_in(text: str) -> str | None:
-    """The choice letter that a closing sentence names ("Option B is the right one.", 故选B)."""
+    """Return the choice letter that a closing sentence names ("Option B is the right one.", 故选B)."""
     places: list[tuple[int, str]] = []
     for pattern in (_OPTION_IS, _IS_RIGHT, _CHOSEN, *(_ZH_LETTERS if _HAN.search(text) else ())):
         places += [(match.start(1), match.group(1)) for match in pattern.finditer(text[-MAX_SENTENCE:])]

@@ -1,4 +1,4 @@
-"""One spelling for answers that people and models write in many ways.
+"""Gives answers one spelling, however people and models write them.
 
 `canonical` turns markdown, full-width and Unicode signs, LaTeX variants and delimiters into one LaTeX-like
 spelling without changing the value; it never evaluates anything, and is linear in the text's length.
@@ -132,7 +132,7 @@ _PLAIN = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 
 
 def canonical(text: str) -> str:
-    """The answer in one spelling; "" if nothing is left. Texts over MAX_LENGTH come back stripped only."""
+    """Return the answer in one spelling, "" if nothing is left. Texts over MAX_LENGTH are only stripped."""
     text = text.strip()
     if len(text) > MAX_LENGTH or _PLAIN.fullmatch(text):
         return text
@@ -140,7 +140,7 @@ def canonical(text: str) -> str:
     for pattern, replacement in _REWRITES if "\\" in text or "~" in text else ():
         text = pattern.sub(replacement, text)
     before = None
-    while before != text:  # each round takes a layer off: the loop ends with the layers
+    while before != text:  # each round removes a layer, so the loop ends
         before = text
         text = _without_lead(_unwrap(text))
     text = _NEGATIVE.sub("-", text)
@@ -164,7 +164,7 @@ _PARAMETER = re.compile(
 
 
 def _parameter(text: str) -> str:
-    """The declaration of an integer at the end ("where k is any integer") in one spelling."""
+    """Return the text with the declaration of an integer at its end ("where k is any integer") in one spelling."""
     match = _PARAMETER.search(text)
     if match is None or match.start() == 0:
         return text
@@ -172,7 +172,7 @@ def _parameter(text: str) -> str:
 
 
 def _sets(text: str) -> str:
-    """All reals and the empty set in one spelling each; a set without the variable in front of it."""
+    """Return all reals and the empty set in one spelling each, and a set without the variable in front of it."""
     if len(text) < 60:
         if _ALL_REALS.fullmatch(text):
             return ALL_REALS
@@ -209,7 +209,7 @@ def _unwrap(text: str) -> str:
     match = _COMMAND_WRAPPER.match(text)
     if match and closing(text, match.end() - 1) == len(text) - 1:
         inner = text[match.end() : -1].strip()
-        # \\text{on} stays: without its wrapper it would be the product o n
+        # \\text{on} is kept: without its wrapper it would be the product o n
         return text if inner.isalpha() and 1 < len(inner) < 4 else inner
     lone = _LONE_NUMBER.fullmatch(text)
     if lone:
@@ -220,7 +220,7 @@ def _unwrap(text: str) -> str:
 
 
 def _without_lead(text: str) -> str:
-    """Without "the answer is", "约" and the like in front of the answer itself."""
+    """Return the text without "the answer is", "约" and the like before the answer."""
     for pattern in (_LEAD, _ZH_LEAD):
         match = pattern.match(text)
         if match and match.end() < len(text):
@@ -229,7 +229,7 @@ def _without_lead(text: str) -> str:
 
 
 def _arrived(text: str) -> str:
-    """The value a calculation arrives at: of "24 * 12 = 288", 288. Equations with variables stay whole."""
+    """Return the result of a calculation: 288 for "24 * 12 = 288". Equations with variables are kept whole."""
     if "=" not in text:
         return text
     *steps, result = text.split("=")
@@ -239,7 +239,7 @@ def _arrived(text: str) -> str:
 
 
 def closing(text: str, start: int, end: int | None = None) -> int:
-    """Index before `end` of the brace that closes the one at `start`, or -1. Escaped braces do not count."""
+    """Return the index, before `end`, of the brace that closes the one at `start`, or -1. Escaped braces do not count."""
     depth = 0
     for match in _BRACE.finditer(text, start, len(text) if end is None else end):
         if match.group() == "{":
@@ -255,7 +255,7 @@ _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 
 
 def split_top(text: str) -> list[str]:
-    """The parts between commas and semicolons that stand outside every bracket."""
+    """Return the parts between the commas and semicolons that are outside every bracket."""
     parts, depth, start, index = [], 0, 0, 0
     while index < len(text):
         char = text[index]

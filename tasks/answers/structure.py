@@ -1,8 +1,8 @@
-"""Answers of several parts: lists, sets, tuples, labelled values, numbered blanks; which part is compared with which.
+"""Splits answers of several parts (lists, sets, tuples, labelled values, numbered blanks) and pairs the parts of two.
 
-What is unordered (several solutions) is matched in any order; what has an order (tuples, numbered or semicolon-separated
-blanks) or labels (x = 1, y = 2; 9 chickens and 10 rabbits; 3 remainder 4) keeps it. The parts themselves are compared by
-whoever asks: exactly, or by computer algebra.
+Unordered parts (several solutions) are matched in any order; parts with an order (tuples, numbered or
+semicolon-separated blanks) or labels (x = 1, y = 2; 9 chickens and 10 rabbits; 3 remainder 4) are matched by it. The
+parts themselves are compared by a function of the caller: exactly, or by computer algebra.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ Compare = Callable[[str, str], Verdict | None]
 _MAX_PARTS = 64
 _WORD_AND = r"(?:\\(?:text|mathrm|quad|textrm)\s*\{\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])|或者?|和|以及|及|并且|且)"
 AND = re.compile(rf"\s*(?:[,;]\s*)?{_WORD_AND}\s*")
-# one thousand and a list beside each other: "1,000, 2,000"; without a space behind the separating commas, nobody can tell
+# thousands in a list: "1,000, 2,000"; without a space after the separating commas it is ambiguous
 _THOUSANDS = re.compile(r"(?<![\d,.])[1-9]\d{0,2}(?:,\d{3})+(?![\d,]\d|\d)")
 _SPACED = re.compile(r"[,;]\s|;|\band\b|\bor\b|和|或")
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of an answer. `labels` has one label a part, where each has its own; `ordered` is true of tuples and of
-    numbered blanks, `bracket` is the pair of brackets that held the parts, or ""."""
+    """The parts of an answer.
+
+    labels: one label per part if all parts have different labels, else empty. ordered: true for tuples and numbered
+    blanks. bracket: the opening bracket around the parts, or "".
+    """
 
     items: tuple[str, ...]
     labels: tuple[str, ...] = ()
@@ -40,14 +43,14 @@ class Parts:
 
 
 def elements(text: str) -> list[str]:
-    """The answers of "a, b and c" (one element if it is one answer)."""
+    """Return the answers of "a, b and c"; one element if it is one answer."""
     if _THOUSANDS.fullmatch(text):
         return [text]  # 1,234 is a number; 1, 234 are two
     return split_top(AND.sub(", ", without_thousands(text)))
 
 
 def without_thousands(text: str) -> str:
-    """(1000, 2000) of "(1,000, 2,000)": commas inside numbers, where the commas of the list have a space behind them."""
+    """Return "(1000, 2000)" for "(1,000, 2,000)": no commas inside numbers, where a space follows the commas of the list."""
     if "," not in text or not _SPACED.search(text) or not _THOUSANDS.search(text):
         return text
     return _THOUSANDS.sub(lambda match: match.group().replace(",", ""), text)
@@ -55,11 +58,11 @@ def without_thousands(text: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def parts(text: str) -> Parts | None:
-    """The parts of a canonical text, or None if it is one answer (or too long to be taken apart)."""
+    """Return the parts of a canonical text, None if it is one answer or has too many parts."""
     for reader in (_blanks, _division, _bracketed, _listed):
-        found = reader(text)
-        if found is not None:
-            return found if len(found.items) <= _MAX_PARTS else None
+        split = reader(text)
+        if split is not None:
+            return split if len(split.items) <= _MAX_PARTS else None
     return None
 
 
@@ -67,15 +70,15 @@ _BLANK = re.compile(r"(?:^|[\s,;.:])\s*(?:[(\[]([1-9])[)\]]|([①-⑨]))\s*")
 
 
 def _blanks(text: str) -> Parts | None:
-    """(1) 3 (2) 5, ① 3 ② 5."""
-    marks = list(_BLANK.finditer(text))
-    if len(marks) < 2 or marks[0].start() != 0:
+    """Return the parts of numbered blanks: (1) 3 (2) 5, ① 3 ② 5."""
+    blanks = list(_BLANK.finditer(text))
+    if len(blanks) < 2 or blanks[0].start() != 0:
         return None
-    numbers = [int(mark[1]) if mark[1] else ord(mark[2]) - ord("①") + 1 for mark in marks]
+    numbers = [int(blank[1]) if blank[1] else ord(blank[2]) - ord("①") + 1 for blank in blanks]
     if numbers != list(range(1, len(numbers) + 1)):
         return None
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    items = tuple(text[mark.end() : end].strip(" ,;.") for mark, end in zip(marks, ends, strict=True))
+    ends = [blank.start() for blank in blanks[1:]] + [len(text)]
+    items = tuple(text[blank.end() : end].strip(" ,;.") for blank, end in zip(blanks, ends, strict=True))
     return Parts(items, ordered=True) if all(items) else None
 
 
@@ -86,7 +89,7 @@ _DIVISION = re.compile(
 
 
 def _division(text: str) -> Parts | None:
-    """3 remainder 4, 3 R 4, 3余4, 3......4: quotient and remainder."""
+    """Return quotient and remainder of 3 remainder 4, 3 R 4, 3余4 or 3......4."""
     match = _DIVISION.fullmatch(text)
     return None if match is None else Parts((match[1], match[2]), ("quotient", "remainder"))
 
@@ -125,7 +128,7 @@ def _bracketed(text: str) -> Parts | None:
 
 
 def _one_bracket(text: str, left: str, right: str) -> bool:
-    """Whether the first bracket is closed by the last character."""
+    """Return whether the last character closes the first bracket."""
     depth, position = 0, 0
     while position < len(text):
         if text.startswith(("\\{", "\\}"), position):
@@ -145,9 +148,9 @@ def _listed(text: str) -> Parts | None:
     items = tuple(elements(text))
     if len(items) < 2:
         return None
-    found = _labelled(items)
-    if found is not None:
-        return found
+    labelled = _labelled(items)
+    if labelled is not None:
+        return labelled
     return Parts(items, ordered=ordered and not any("=" in item for item in items))
 
 
@@ -162,7 +165,7 @@ _MEASURES = "只个名人头匹条张本支枚块件台辆位"
 
 
 def _labelled(items: Sequence[str]) -> Parts | None:
-    """The parts with a label for each, where every part has one and no two are the same."""
+    """Return the parts with their labels, None unless every part has a label and no two are the same."""
     pairs = [_label(item) for item in items]
     labels = [pair[0] for pair in pairs if pair is not None]
     if len(labels) < len(items) or len(set(labels)) < len(items):
@@ -184,7 +187,7 @@ def _label(item: str) -> tuple[str, str] | None:
         ].strip()
     match = _NAME_NUMBER.fullmatch(item)
     if match and read(match[2]) is not None:
-        # 鸡9只: the measure word says nothing more
+        # 鸡9只: the measure word adds nothing
         return noun(match[1]), match[2].rstrip(_MEASURES).strip()
     quantity = read(item)
     if quantity is not None and quantity.noun:
@@ -195,7 +198,7 @@ def _label(item: str) -> tuple[str, str] | None:
 
 
 def compare_parts(a: Parts, b: Parts, compare: Compare) -> Verdict | None:
-    """The verdict on two answers of several parts; None where `compare` could not decide a part that matters."""
+    """Return the verdict on two answers of several parts, None where `compare` could not decide a part that matters."""
     if a.labels and b.labels:
         return _both_labelled(a, b, compare)
     if a.labels or b.labels:
@@ -206,22 +209,22 @@ def compare_parts(a: Parts, b: Parts, compare: Compare) -> Verdict | None:
     if a.ordered and b.ordered:
         return _in_order(a.items, b.items, compare)
     if a.bracket == b.bracket == "[":
-        # a list that keeps its order, or printed solutions: the text does not say
+        # either an ordered list or printed solutions in any order: the text does not say which
         return "equal" if _in_order(a.items, b.items, compare) == "equal" else _swapped(a, b, compare)
     if {a.bracket, b.bracket} == {"(", "{"} or (len(a.items) == 2 and {a.bracket, b.bracket} == {"[", "{"}):
-        found = _match(a.items, b.items, compare)  # a set beside a point or an interval
-        return "unknown" if found == "equal" else found
+        matched = _match(a.items, b.items, compare)  # a set and a point or an interval
+        return "unknown" if matched == "equal" else matched
     if a.ordered or b.ordered:
         if "(" in (a.bracket, b.bracket):
-            return None  # a point beside a list without brackets: computer algebra reads both
+            return None  # a point and a list without brackets: computer algebra reads both
         return "equal" if _in_order(a.items, b.items, compare) == "equal" else _swapped(a, b, compare)
     return _match(a.items, b.items, compare)
 
 
 def _swapped(a: Parts, b: Parts, compare: Compare) -> Verdict | None:
-    """The same values in another order, where one side only says that the order counts: unknown."""
-    found = _match(a.items, b.items, compare)
-    return "unknown" if found == "equal" else found
+    """Return the verdict in any order, but "unknown" for equal values, where only one side shows that the order counts."""
+    matched = _match(a.items, b.items, compare)
+    return "unknown" if matched == "equal" else matched
 
 
 def _in_order(first: Sequence[str], second: Sequence[str], compare: Compare) -> Verdict | None:
@@ -231,7 +234,7 @@ def _in_order(first: Sequence[str], second: Sequence[str], compare: Compare) -> 
 
 
 def _all(verdicts: list[Verdict | None]) -> Verdict | None:
-    """One part that differs is enough; one that is not known, or not decided, leaves the whole so."""
+    """Return the verdict on all parts: one different part decides, else one undecided, else one unknown."""
     if "different" in verdicts:
         return "different"
     if None in verdicts:
@@ -240,14 +243,14 @@ def _all(verdicts: list[Verdict | None]) -> Verdict | None:
 
 
 def _match(first: Sequence[str], second: Sequence[str], compare: Compare) -> Verdict | None:
-    """Several answers in any order: equal if the two sides can be paired off."""
+    """Return the verdict on several answers in any order: equal if the two sides can be paired."""
     table = [[compare(p, q) for q in second] for p in first]
     if len(first) != len(second):
-        # 1, 1, 2 beside 1, 2: a list or a set, which the text does not say
+        # 1, 1, 2 and 1, 2: lists or sets, the text does not say which
         rows = [_best(row) for row in table]
         columns = [_best([row[index] for row in table]) for index in range(len(second))]
-        found = _all([*rows, *columns])
-        return "unknown" if found == "equal" else found
+        overall = _all([*rows, *columns])
+        return "unknown" if overall == "equal" else overall
     if any(all(cell == "different" for cell in row) for row in table):
         return "different"
     if any(all(row[index] == "different" for row in table) for index in range(len(second))):
@@ -268,7 +271,7 @@ def _best(cells: Sequence[Verdict | None]) -> Verdict | None:
 
 
 def _pairs_off(table: list[list[Verdict | None]], allowed: set[Verdict | None]) -> bool:
-    """Whether each row finds a column of its own among the allowed cells (augmenting paths: Kuhn 1955)."""
+    """Return whether each row can have a different column among the allowed cells (augmenting paths: Kuhn 1955)."""
     partner: dict[int, int] = {}
 
     def place(row: int, tried: set[int]) -> bool:
@@ -290,7 +293,7 @@ def _both_labelled(a: Parts, b: Parts, compare: Compare) -> Verdict | None:
     values = _match(a.items, b.items, compare)
     if values != "equal":
         return values
-    # the same values under other names: other variables are other answers, other words may be the same things
+    # the same values under other names: other variables are other answers, other words may be synonyms
     variables = all(len(name) == 1 and name.isascii() for name in (*a.labels, *b.labels))
     return "different" if variables and not set(a.labels) & set(b.labels) else "unknown"
 
@@ -299,15 +302,17 @@ _USUAL = ("xyz", "xyzw", "xy", "abc", "ab", "abcd", "pq", "mn", "rs", "uv")
 
 
 def _one_labelled(named: Parts, plain: Parts, compare: Compare) -> Verdict | None:
-    """x = 2, y = 1 beside (2, 1): in the alphabet's order and in the written one, which must agree unless the names are
-    those of coordinates."""
+    """Return the verdict on x = 2, y = 1 and (2, 1).
+
+    Alphabetic and written order must agree, unless the names are those of coordinates.
+    """
     if len(named.items) != len(plain.items):
         return "different" if len(plain.items) > 1 else None
     written = _in_order(named.items, plain.items, compare)
     if named.ordered:
         return written
     if not all(len(name) == 1 and name.isascii() for name in named.labels):
-        # which of "9 chickens and 10 rabbits" the question asks for first, nobody here can tell
+        # which of "9 chickens and 10 rabbits" the question asks for first is not known here
         return written if written != "different" else _swapped(named, plain, compare)
     ordered = sorted(zip(named.labels, named.items, strict=True))
     alphabetic = _in_order([item for _, item in ordered], plain.items, compare)
@@ -319,14 +324,14 @@ def _one_labelled(named: Parts, plain: Parts, compare: Compare) -> Verdict | Non
 
 
 def spelled_out(text: str) -> list[str]:
-    """The answers of a list, with every sign of a tuple's plus-minus written out."""
-    found: list[str] = []
+    """Return the answers of a list, with every combination of signs of a tuple's plus-minus written out."""
+    answers: list[str] = []
     for part in elements(text):
         pieces = part.split("\\pm")
         if len(pieces) > 4 or (len(pieces) > 1 and not part.startswith("(")):
-            found.append(part)
+            answers.append(part)
             continue
         for signs in itertools.product(("+", "-"), repeat=len(pieces) - 1):
             tail = "".join(sign + piece for sign, piece in zip(signs, pieces[1:], strict=True))
-            found.append((pieces[0] + tail).replace("(+", "(").replace(", +", ", ").replace(",+", ","))
-    return found
+            answers.append((pieces[0] + tail).replace("(+", "(").replace(", +", ", ").replace(",+", ","))
+    return answers

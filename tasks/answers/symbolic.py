@@ -1,11 +1,11 @@
-"""math-verify as the judge of two answers, with its known wrong verdicts caught. Runs in the worker only.
+"""Judges two answers with math-verify and corrects its known wrong verdicts. Runs in the worker only.
 
 Guarded (each proved on plain math-verify by tests/tasks/answers/test_faults.py):
-- what is parsed to nothing (an empty set, a truth value, nan) or in part only is not read, so never equal;
+- text that parses to nothing (an empty set, a truth value, nan) or only in part is not read, so never equal;
 - equal after rounding to six decimals or after chopping is not equal (1/2^99 and 1/2^98): values are compared
   again by relative error;
 - of an equation only the right side is compared: x + y - 1 = 0 is not 0.
-- variables are taken as positive in places (|x| and x, \\sqrt{x^2} and x): equal values are wanted at negative, zero, equal and
+- variables are taken as positive in places (|x| and x, \\sqrt{x^2} and x): equal values are required at negative, zero, equal and
   fractional points too, and at complex ones where a variable is complex by its name (z, w) or beside the imaginary unit.
 What it calls different gets a second opinion from numerical identity and from other spellings of one thing
 (degrees and radians, an inequality and its interval, a vector as a column and as a tuple).
@@ -35,14 +35,14 @@ from tasks.answers.spelling import split_top
 from tasks.answers.structure import compare_parts, elements, parts, spelled_out
 from tasks.answers.verdicts import Verdict
 
-# units are taken off by tasks.answers.units: math-verify's own removal eats variables (the t of \cot t)
+# tasks.answers.units removes units: math-verify's own removal deletes variables (the t of \cot t)
 _NORMAL = NormalizationConfig(
     basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none", equations=False
 )
 # no ExprExtractionConfig: where the LaTeX grammar fails, it takes any number of the text (of x = 1 mod 5, the 5)
 _CONFIG = (LatexExtractionConfig(normalization_config=_NORMAL),)
 _EMPTY_SET = re.compile(r"\\emptyset|\\\{\s*\\\}|\{\s*\}")
-# what the grammar skips or reads as something else, without a word
+# text that the grammar silently skips or misreads
 _STOPS = re.compile(
     r"\*\*|\\overline|\\dot(?![a-z])|\d_\{?\d|:[^:]*:|\\\{[^|]*\|[^|]*\\\}|\\\{.*:.*\\\}|\{.*\\mid(?![a-zA-Z])|\\[pb]?mod(?![a-zA-Z])|\\equiv|\\begin\{(?!.?matrix)|(?:Integral|Derivative|Sum|Piecewise)\(|[\u3000-\uffff]"
 )
@@ -57,8 +57,7 @@ _PLAIN, _LOOSE, _TIGHT, _SAME = 1e-2, 1e-5, 1e-9, 1e-25
 
 
 def verdict(first: str, second: str) -> Verdict:
-    """The verdict on two canonical texts, the same either way round. Any error of the algebra below is "unknown", never
-    "different"."""
+    """Return the verdict on two canonical texts, in either order. Any error of the algebra is "unknown", never "different"."""
     a, b = _radians(first, second), _radians(second, first)
     families = _families(a, b)
     if families is not None:
@@ -66,20 +65,20 @@ def verdict(first: str, second: str) -> Verdict:
     solutions = _same_solutions(a, b)
     if solutions is not None:
         return solutions
-    found = _several(a, b)
-    return _whole(a, b) if found is None else found
+    several = _several(a, b)
+    return _whole(a, b) if several is None else several
 
 
 def _several(a: str, b: str) -> Verdict | None:
-    """The verdict on answers of several parts; None where the whole is to be compared."""
+    """Return the verdict on answers of several parts, None where the texts must be compared as wholes."""
     first, second = parts(a), parts(b)
     if first is not None and second is not None:
         if "\\pm" in a + b:
             one, other = spelled_out(a), spelled_out(b)
             return _matched(one, other)
-        found = compare_parts(first, second, _part)
-        if found is not None:
-            return found
+        by_parts = compare_parts(first, second, _part)
+        if by_parts is not None:
+            return by_parts
     if (
         first is not None
         and second is not None
@@ -98,13 +97,13 @@ def _several(a: str, b: str) -> Verdict | None:
 
 
 def _unbracketed(text: str) -> str:
-    """The inside of a printed list or set (a lone \\pm beside it has no brackets)."""
-    found = parts(text)
-    return ", ".join(found.items) if found is not None and found.bracket in ("[", "{") else text
+    """Return the inside of a printed list or set, because a single \\pm on the other side has no brackets."""
+    split = parts(text)
+    return ", ".join(split.items) if split is not None and split.bracket in ("[", "{") else text
 
 
 def _signs(text: str) -> list[str]:
-    """Both values of a plus-minus; the text alone where it has none, or more than one."""
+    """Return both values of a plus-minus; the text alone where it has none, or more than one."""
     pieces = text.split("\\pm")
     if len(pieces) != 2 or text.startswith("("):
         return [text]
@@ -119,24 +118,24 @@ def _part(a: str, b: str) -> Verdict:
 
 
 def _radians(text: str, other: str) -> str:
-    """Degrees as multiples of pi, where they stand in a function or the other answer is in radians."""
+    """Return the text with degrees as multiples of pi, where a function is applied or the other answer is in radians."""
     if "\\circ" in text and (_TRIGONOMETRIC.search(text) or ("\\pi" in other and "\\circ" not in other)):
         return _DEGREES.sub(r"(\\frac{\1\\pi}{180})", text)
     return text
 
 
 def _matched(first: Sequence[str], second: Sequence[str]) -> Verdict:
-    """Two lists of answers, in any order: equal if every answer finds its own partner."""
+    """Return the verdict on two lists of answers in any order: equal if all answers can be paired."""
     if len(first) != len(second):
         return "different"
     left, doubtful = list(second), False
     for part in first:
         for index, other in enumerate(left):
-            found = decide_canonical(part, other) or _whole(part, other)
-            if found == "equal":
+            compared = decide_canonical(part, other) or _whole(part, other)
+            if compared == "equal":
                 del left[index]
                 break
-            doubtful |= found == "unknown"
+            doubtful |= compared == "unknown"
         else:
             return "unknown" if doubtful else "different"
     return "equal"
@@ -149,8 +148,10 @@ _INTEGER = re.compile(
 
 
 def _families(a: str, b: str) -> Verdict | None:
-    """The verdict on solution families ("x = \\frac{\\pi}{2} + 2k\\pi, k \\in \\mathbb{Z}"), whose parameter may have
-    any name and any shift; None where neither text declares one."""
+    """Return the verdict on solution families, None where neither text declares a parameter.
+
+    An example is "x = \\frac{\\pi}{2} + 2k\\pi, k \\in \\mathbb{Z}". The parameter may have any name and any shift.
+    """
     declared = [_INTEGER.fullmatch(text) for text in (a, b)]
     if declared == [None, None]:
         return None
@@ -175,7 +176,7 @@ def _families(a: str, b: str) -> Verdict | None:
         return "unknown"
     if lines[0] == lines[1]:
         return "equal"
-    # a family of step 2s is every second member of one of step s: both at the least common step
+    # a family of step 2s is every second member of one of step s, so both are listed at the least common step
     steps = [step for family in lines for step, _ in family]
     ratios = [sympy.nsimplify(step / steps[0]) for step in steps]
     if not all(ratio.is_Rational for ratio in ratios):
@@ -200,15 +201,15 @@ def _degrees_off(text: str) -> Basic | MatrixBase | None:
 
 def _whole(first: str, second: str) -> Verdict:
     try:
-        found = _compared(first, second)
-        if found != "equal":
+        compared = _compared(first, second)
+        if compared != "equal":
             for one, other in ((_slashed(first), second), (first, _slashed(second))):
                 if (one, other) != (first, second) and _compared(one, other) == "equal":
-                    return "unknown"  # 1/2x is read in two ways
-        return found
+                    return "unknown"  # 1/2x can be read in two ways
+        return compared
     except (MemoryError, RecursionError):
         raise
-    except Exception:  # noqa: BLE001 - sympy raises anything; what it cannot compare is not known to differ
+    except Exception:  # noqa: BLE001 - sympy raises any exception; what it cannot compare is not known to differ
         return "unknown"
 
 
@@ -236,7 +237,7 @@ def _compared(first: str, second: str) -> Verdict:
 
 
 def _verified(a: Any, b: Any) -> bool:
-    """math-verify's verdict; of relations, whichever way round says equal (its own depends on the order)."""
+    """Return whether math-verify calls the two equal; relations are tried in both orders, as its result depends on it."""
     ways = [(b, a)]
     if isinstance(a, (Relational, sympy.And)) or isinstance(b, (Relational, sympy.And)):
         ways.append((a, b))
@@ -250,8 +251,10 @@ _PYTHON_COMPLEX = re.compile(r"\(?\s*(?:[-+]?\s*[\d.]+\s*[-+]\s*)?-?[\d.]+\s*j\s
 
 
 def _constants(a: Any, b: Any, first: str, second: str) -> tuple[Any, Any]:
-    """Both sides with the imaginary unit and Euler's number for the letters that stand for them, symbols of one name
-    being one symbol. i is a variable beside j and k (unit vectors, indices)."""
+    """Return both sides with the letters for the imaginary unit and Euler's number replaced by the constants.
+
+    Symbols of one name become one symbol. i is a variable if j or k occur too (unit vectors, indices).
+    """
     if not isinstance(a, Basic) or not isinstance(b, Basic):
         return a, b
     names = {str(symbol) for symbol in a.free_symbols | b.free_symbols}
@@ -259,10 +262,10 @@ def _constants(a: Any, b: Any, first: str, second: str) -> tuple[Any, Any]:
     sides = []
     for side, text in ((a, first), (b, second)):
         replaced: dict[Any, Any] = {}
-        own = {str(symbol) for symbol in side.free_symbols}
+        letters = {str(symbol) for symbol in side.free_symbols}
         for symbol in side.free_symbols:
             name = str(symbol)
-            vector = own & {"j", "k"} or (name == "i" and re.search(r"_\{?i|\bi\s*=", text))
+            vector = letters & {"j", "k"} or (name == "i" and re.search(r"_\{?i|\bi\s*=", text))
             if (name == "i" and not vector) or (name == "j" and _PYTHON_COMPLEX.fullmatch(text)):
                 replaced[symbol] = S.ImaginaryUnit
             elif name == "e":
@@ -282,7 +285,7 @@ def _constants(a: Any, b: Any, first: str, second: str) -> tuple[Any, Any]:
 
 
 def read(text: str) -> Basic | MatrixBase | None:
-    """The expression math-verify reads in a canonical text; None if it reads none, or nothing meaningful."""
+    """Return the expression that math-verify reads in a canonical text, None if it reads none, or nothing meaningful."""
     if _STOPS.search(text) or any(text.count(left) > text.count(right) for left, right in ("{}", "}{")):
         return None
     if len(re.findall(r"[(\[]", text)) != len(re.findall(r"[)\]]", text)):
@@ -293,7 +296,7 @@ def read(text: str) -> Basic | MatrixBase | None:
     if isinstance(expression, (sympy.Expr, sympy.Eq)) and not _whole_text_read(text, expression):
         return None
     if isinstance(expression, Relational) and not expression.free_symbols:
-        return None  # 1 < 2 is as true as 2 < 3, and says as little
+        return None  # a relation of numbers: 1 < 2 is as true as 2 < 3
     if expression is S.EmptySet or (isinstance(expression, sympy.FiniteSet) and not expression.args):
         return expression if _EMPTY_SET.search(text) else None
     if isinstance(expression, Basic) and expression.has(S.NaN, S.ComplexInfinity):
@@ -302,8 +305,10 @@ def read(text: str) -> Basic | MatrixBase | None:
 
 
 def _whole_text_read(text: str, expression: Basic) -> bool:
-    """Whether the grammar came to the end: it stops silently at what it does not know (of 2*x**3 it reads 2),
-    and then reads the same with something added at the end."""
+    """Return whether the grammar read the whole text.
+
+    It stops silently at unknown text (of 2*x**3 it reads 2), and then reads the same with something added at the end.
+    """
     if _HARMLESS.fullmatch(text) or expression.has(S.Infinity, S.NegativeInfinity):
         return True
     return bool(_parsed(f"{text} + 7919") != expression)
@@ -311,12 +316,12 @@ def _whole_text_read(text: str, expression: Basic) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _parsed(text: str) -> Basic | MatrixBase | None:
-    found = parse(f"${text}$", _CONFIG, parsing_timeout=None)
-    return next((item for item in found if isinstance(item, (Basic, MatrixBase))), None)
+    candidates = parse(f"${text}$", _CONFIG, parsing_timeout=None)
+    return next((item for item in candidates if isinstance(item, (Basic, MatrixBase))), None)
 
 
 def _alike(a: Any, b: Any) -> tuple[Any, Any]:
-    """A vector written as a column beside the same as a tuple: both as tuples."""
+    """Return both sides as tuples, where one is a vector written as a column and the other is a tuple."""
     if isinstance(a, MatrixBase) == isinstance(b, MatrixBase):
         return a, b
     flat = [
@@ -326,7 +331,7 @@ def _alike(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def _implicit(a: Any, b: Any) -> bool:
-    """Whether a is the equation of a curve (F(x, y) = 0, y + 1 = x), whose right side alone would be taken for the answer."""
+    """Return whether a is the equation of a curve (F(x, y) = 0, y + 1 = x), of which only the right side would be compared."""
     return (
         isinstance(a, sympy.Eq)
         and not isinstance(b, Relational)
@@ -335,9 +340,9 @@ def _implicit(a: Any, b: Any) -> bool:
 
 
 def agree(a: Any, b: Any) -> bool:
-    """Whether what math-verify calls equal survives comparison by relative error, part by part.
+    """Return whether what math-verify calls equal is equal by relative error too, part by part.
 
-    Only numbers can refute: parts that are no numbers keep math-verify's verdict.
+    Only numbers can refute it: for other parts math-verify's verdict is kept.
     """
     if isinstance(a, MatrixBase) and isinstance(b, MatrixBase):
         return a.shape != b.shape or all(agree(p, q) for p, q in zip(a.flat(), b.flat(), strict=True))
@@ -356,7 +361,7 @@ def agree(a: Any, b: Any) -> bool:
 
 
 def refuted(a: Any, b: Any) -> bool:
-    """Whether two expressions plainly differ in value: they need no simplification to be told apart.
+    """Return whether two expressions differ in value so clearly that no simplification is needed.
 
     Symbols alone are left to math-verify, which compares them as names.
     """
@@ -366,7 +371,7 @@ def refuted(a: Any, b: Any) -> bool:
 
 
 def identical(a: Any, b: Any) -> bool:
-    """Equal although math-verify's simplification did not find it: the same to 25 digits wherever tried.
+    """Return whether two expressions agree to 25 digits at all points, although math-verify does not call them equal.
 
     Antiderivatives (both with a free + C) are compared by their derivatives.
     """
@@ -403,15 +408,18 @@ _COMPLEX: tuple[tuple[str, str], ...] = (("3/4", "5/3"), ("-2/3", "7/5"), ("5/4"
 
 
 def _values(a: sympy.Expr, b: sympy.Expr, tries: int = len(_POINTS)) -> Iterator[tuple[Any, Any]]:
-    """Both expressions evaluated at the same few points (at once, where they have no variables). Points where a root
-    or a logarithm of one side leaves the reals are passed over: \\ln x^2 and 2\\ln x say the same where both say something."""
+    """Yield both expressions evaluated at the same few points (once, where they have no variables).
+
+    Points where a root or a logarithm of one side is not real are skipped: \\ln x^2 and 2\\ln x are equal where both are
+    defined.
+    """
     symbols = sorted(a.free_symbols | b.free_symbols, key=str)
     guards = [_guards(side) for side in (a, b)]
     absolute = a.has(sympy.Abs) != b.has(sympy.Abs)
     for point in _points(symbols, tries):
         real = [all(_inside(guard, point) for guard in side) for side in guards]
         if absolute and real[0] != real[1]:
-            yield S.Zero, S.One  # \\ln|x| says something where \\ln x says nothing
+            yield S.Zero, S.One  # \\ln|x| is defined where \\ln x is not
         if not all(real):
             continue
         x, y = (expression.subs(point).doit().evalf(_DIGITS) for expression in (a, b))
@@ -436,15 +444,15 @@ def _points(symbols: list[Any], tries: int) -> Iterator[dict[Any, Any]]:
 
 
 def _guards(expression: sympy.Expr) -> list[sympy.Expr]:
-    """What must not be negative for the expression to be real: under roots, and in logarithms."""
+    """Return the terms that must not be negative for the expression to be real: under roots and in logarithms."""
     if any(not symbol.is_real for symbol in expression.free_symbols) or expression.has(S.ImaginaryUnit):
         return []
-    found = [
+    bases = [
         power.base
         for power in expression.atoms(sympy.Pow)
         if power.base.free_symbols and not power.exp.is_integer
     ]
-    return found + [call.args[0] for call in expression.atoms(sympy.log) if call.args[0].free_symbols]
+    return bases + [call.args[0] for call in expression.atoms(sympy.log) if call.args[0].free_symbols]
 
 
 def _inside(guard: sympy.Expr, point: dict[Any, Any]) -> bool:
@@ -466,8 +474,10 @@ _BOTH = re.compile(
 
 
 def _same_solutions(first: str, second: str) -> Verdict | None:
-    """The verdict on answers in inequalities ("a <= -2 or a = 1") and sets of one real variable; None where one of them
-    describes no such set."""
+    """Return the verdict on answers in inequalities ("a <= -2 or a = 1") and sets of one real variable.
+
+    None where one of them describes no such set.
+    """
     if not _RELATION.search(first) and not _RELATION.search(second):
         return None
     try:
@@ -476,21 +486,21 @@ def _same_solutions(first: str, second: str) -> Verdict | None:
             return None
         if a == b or a.symmetric_difference(b).is_empty:
             return "equal"
-        # what "x > 1, x < 4" joins, its comma does not say; parameters leave sets that nobody can compare
+        # sets with parameters cannot be compared
         return None if a.free_symbols or b.free_symbols else "different"
     except (MemoryError, RecursionError):
         raise
-    except Exception:  # noqa: BLE001 - sympy raises anything; what it cannot solve is compared otherwise
+    except Exception:  # noqa: BLE001 - sympy raises any exception; what it cannot solve is compared in other ways
         return None
 
 
 def _solutions(text: str) -> tuple[sympy.Set | None, set[str]]:
-    """The set of reals that a text of inequalities describes, and the name of its variable; a set is itself."""
+    """Return the set of reals that inequalities or a set describe, None if none, and the names of the variables."""
     if not _OR.search(text) and not _BOTH.search(text):
         whole = read(text)
         if isinstance(whole, sympy.Set) and not whole.free_symbols:
             return (whole if whole.is_subset(S.Reals) else None), set()
-    found: sympy.Set = sympy.EmptySet
+    union: sympy.Set = sympy.EmptySet
     names: set[str] = set()
     for alternative in _OR.split(text):
         solved: list[sympy.Set] = []
@@ -502,12 +512,12 @@ def _solutions(text: str) -> tuple[sympy.Set | None, set[str]]:
             names |= {name for piece in pieces if piece for name in piece[1]}
             sets = [piece[0] for piece in pieces if piece]
             solved.append(_joined(sets))
-        found |= sympy.Intersection(*solved)
-    return (found, names) if len(names) == 1 else (None, names)
+        union |= sympy.Intersection(*solved)
+    return (union, names) if len(names) == 1 else (None, names)
 
 
 def _joined(sets: list[sympy.Set]) -> sympy.Set:
-    """What a comma joins: alternatives, and conditions where the alternatives would be all reals (x > 1, x < 4)."""
+    """Return the union of sets that commas join, or their intersection if the union is all reals (x > 1, x < 4)."""
     union = sympy.Union(*sets)
     return sympy.Intersection(*sets) if len(sets) > 1 and union == S.Reals else union
 
@@ -529,7 +539,7 @@ def _solved(text: str) -> tuple[sympy.Set, set[str]] | None:
 
 
 def _rounded(text: str, value: Any) -> bool:
-    """Whether the text is a decimal that rounds the (irrational) value: see comparison.rounds."""
+    """Return whether the text is a decimal that rounds the (irrational) value: see comparison.rounds."""
     quantity = numerals.read(text)
     if quantity is None or not isinstance(value, sympy.Expr) or not value.is_number:
         return False

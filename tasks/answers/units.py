@@ -1,11 +1,11 @@
-"""Units of measure and of money, with exact factors, so that 90 minutes and 1.5 hours are one answer, and 18 km/h and 5 m/s.
+"""Units of measure and of money with exact factors, so that 90 minutes equals 1.5 hours, and 18 km/h equals 5 m/s.
 
-math-verify drops the units it knows (5 cm equals 5 m); here units on both sides must agree. A unit on one side only does
-not decide: questions name their unit themselves. Words that are no unit ("7 apples", "9 pages per hour") say what is
-counted: they are kept, and two answers that count different things are not called equal.
+math-verify drops the units that it knows (5 cm equals 5 m); here units on both sides must agree. A unit on one side
+only does not decide, because the question may name the unit. Words that are no unit ("7 apples", "9 pages per hour")
+say what is counted: they are kept, and two answers that count different things are not called equal.
 
-The table is our own and not pint's: pint answers in binary floats, evaluates what it reads as an expression, knows no
-Chinese and no counted things, and takes a hundred times as long for one unit.
+The table is not pint's, because pint returns binary floats, evaluates its input as an expression, knows neither Chinese
+nor counted things, and takes a hundred times as long per unit.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from fractions import Fraction
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`value * factor` is the value in the base unit of `dimension` ("length^2" for areas, "length time^-1" for
-    speeds). `counted` are the counted things among its factors ("page" of pages per hour). `also` is the dimension of
-    another unit with the same name (a pound is a mass, and money)."""
+    """A unit; `value * factor` is the value in the base unit of its dimension.
+
+    dimension: "length^2" for areas, "length time^-1" for speeds. counted: the counted things among its factors ("page"
+    in pages per hour). also: the dimension of another unit with the same name (a pound is a mass, and money).
+    """
 
     dimension: str
     factor: Fraction
@@ -29,7 +31,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What follows a number: whether it may be taken off, the unit that it names, and otherwise the thing it counts."""
+    """The text after a number: whether it may be dropped, the unit that it names, and else the noun that it counts."""
 
     droppable: bool
     unit: Unit | None = None
@@ -155,7 +157,7 @@ for _name in ("ounce", "ounces", "oz"):
 for _name in ("tonne", "tonnes", "ton", "tons"):
     UNITS["metric " + _name] = UNITS["t"]
 
-# single capitals are units where they are set upright (\\text{N}), and variables elsewhere
+# single capitals are units if they are set upright (\\text{N}), and variables otherwise
 _UPRIGHT = {"N": UNITS["newton"], "J": UNITS["joule"], "W": UNITS["watt"]}
 _POWERS = {
     "square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3, "平方": 2, "立方": 3,
@@ -174,7 +176,7 @@ _MATHEMATICS = (
 )
 _NOT_UNITS = frozenset(_MATHEMATICS.split())
 _ONE_LETTER = frozenset("mgshtlL")
-# what stands after a unit without changing it: "years old", "feet tall", "dollars each"
+# words after a unit that do not change it: "years old", "feet tall", "dollars each"
 _AFTER = re.compile(
     r"(?<=\S)\s+(?:each|old|long|wide|tall|high|deep|thick|away|apart|total|altogether|in total|in all|left|remaining|"
     r"of age|later|ago|respectively|only)$"
@@ -187,7 +189,7 @@ _ARTICLES = frozenset(("a", "an", "the", "of", "more", "total", "whole", "full")
 
 
 def unit_of(text: str, upright: bool = False) -> Tail:
-    """What the text that follows a number is. `upright`: whether it was set as text, not as mathematics."""
+    """Return how to read the text after a number. `upright`: it was set as text, not as mathematics."""
     text = _ASIDE.sub("", text.strip()).strip(".").strip()
     if not text:
         return Tail(True)
@@ -226,7 +228,7 @@ def _counted(text: str) -> Tail:
 
 
 def noun(text: str) -> str:
-    """Counted things in one spelling: lower case, singular, without articles."""
+    """Return the name of counted things in one spelling: lower case, singular, without articles."""
     words = [_singular(word) for word in _WORD.findall(text.lower()) if word not in _ARTICLES]
     return " ".join(words)
 
@@ -252,8 +254,10 @@ def _singular(word: str) -> str:
 
 
 def _compound(text: str, upright: bool) -> Unit | None:
-    """Products and quotients of powers of units (km/h, square metres, m s^{-1}, pages per hour); None where no factor
-    of it is a unit."""
+    """Return the unit of a product or quotient of powers of units, None where no factor is a unit.
+
+    Examples are km/h, square metres, m s^{-1} and pages per hour.
+    """
     if len(text) > 80:
         return None
     powers: dict[str, int] = {}
@@ -286,7 +290,7 @@ def _compound(text: str, upright: bool) -> Unit | None:
 
 
 def _parts(side: str, upright: bool) -> list[tuple[Unit, int]] | None:
-    """The known units of a product, each with its exponent; None if one factor is no unit."""
+    """Return the units of a product, each with its exponent, None if one factor is no unit."""
     for word in ("平方", "立方"):
         if side.startswith(word):
             unit = UNITS.get(side[2:])
@@ -294,23 +298,23 @@ def _parts(side: str, upright: bool) -> list[tuple[Unit, int]] | None:
     whole = _power(side, upright)
     if whole is not None:
         return [whole]
-    found: list[tuple[Unit, int]] = []
+    units: list[tuple[Unit, int]] = []
     pending = 1
     for word in _BETWEEN.split(side.strip()):
         power = _POWERS.get(word.strip(".").lower())
         if power is not None and word.lower() in ("squared", "cubed"):
-            if not found:
+            if not units:
                 return None
-            found[-1] = (found[-1][0], found[-1][1] * power)
+            units[-1] = (units[-1][0], units[-1][1] * power)
         elif power is not None:
             pending = power
         else:
             part = _power(word, upright)
             if part is None:
                 return None
-            found.append((part[0], part[1] * pending))
+            units.append((part[0], part[1] * pending))
             pending = 1
-    return found if found and pending == 1 else None
+    return units if units and pending == 1 else None
 
 
 def _power(text: str, upright: bool) -> tuple[Unit, int] | None:
