@@ -125,6 +125,8 @@ def _metavar(parameter: Any) -> str:
 
 
 def _default(value: Any) -> str:
+    if isinstance(value, Path) and value.is_relative_to(ROOT):
+        value = value.relative_to(ROOT)  # the page is the same in every checkout
     if value is None or value is False or value == "" or callable(value):
         return ""
     return f"`{value}`"
