@@ -1,10 +1,10 @@
-"""The transport to a Hugging Face checkpoint in this process (`hf:PATH`): what was just trained is asked as every other
-model is, through the engine and the ledger.
+"""The transport to a Hugging Face checkpoint in this process (`hf:PATH`), so that a model that was just trained is called
+like every other model, through the engine and the ledger.
 
-A thread of its own takes all requests that wait, continues them as one batch and answers them. Where the tokenizer has
-a chat template, prompts go through it, as a server would do; where it has none, the messages' texts stand one below
-the other. What it does not do: nucleus sampling, structured output (a schema is not enforced), and sampling that could
-be repeated (which requests share a batch depends on time; the ledger keeps what came).
+A thread of its own takes all waiting requests, completes them as one batch and answers them. If the tokenizer has a chat
+template, it is applied as a server would do; otherwise the texts of the messages are joined by blank lines. Not supported
+are nucleus sampling, structured output (a schema is not enforced) and reproducible sampling (which requests share a batch
+depends on time; the ledger stores the answers).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ import orjson
 from tasks.llm.endpoint import CHECKPOINT, Endpoint, EndpointError
 from tasks.llm.transport import Response, TransportError
 
-COMPLETION = "tasks.training.completion"  # imported only where a checkpoint is asked: it needs torch
-MOST = 256  # requests in a batch
-GATHER = 0.02  # seconds that a batch waits for requests that are on their way
+COMPLETION = "tasks.training.completion"  # imported only if a checkpoint is called, because it needs torch
+MOST = 256  # requests per batch
+GATHER = 0.02  # seconds that a batch waits for further requests
 ROOM = (
     64  # rooms in the context are rounded down to multiples of so many tokens, so that prompts share batches
 )
@@ -51,7 +51,7 @@ class _PendingRequest:
 
 
 class CheckpointTransport:
-    """Loads the checkpoint with the first call. Lives in the engine's event loop; the model in a thread."""
+    """Loads the checkpoint at the first call. Lives in the engine's event loop; the model in a thread of its own."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._path = endpoint.model.removeprefix(CHECKPOINT)
@@ -72,7 +72,7 @@ class CheckpointTransport:
             raise TransportError(f"no whole answer in {seconds:g} s", timed_out=True) from error
 
     async def get(self, path: str, headers: Mapping[str, str], seconds: float) -> Response:
-        """The one thing to get is /models; whether the checkpoint can be loaded, the first call tells."""
+        """Answer /models, the only path. Whether the checkpoint can be loaded shows at the first call."""
         return Response(200, {}, orjson.dumps({"data": [{"id": self._path}]}))
 
     async def close(self) -> None:
@@ -84,7 +84,7 @@ class CheckpointTransport:
     def _serve(self) -> None:
         try:
             model = importlib.import_module(COMPLETION).Completer.load(self._path)
-        except Exception as error:  # noqa: BLE001 - told to everybody who asks
+        except Exception as error:  # noqa: BLE001 - every request fails with it
             fix = "name the folder of a checkpoint with safetensors and a tokenizer"
             failure = EndpointError(
                 f"hf:{self._path} cannot be loaded ({' '.join(str(error).split())}). Fix: {fix}"
@@ -95,12 +95,12 @@ class CheckpointTransport:
         while batch := self._batch():
             try:
                 _answer(model, self._path, batch)
-            except Exception as error:  # noqa: BLE001 - an answer that cannot be made is no answer that is never given
+            except Exception as error:  # noqa: BLE001 - the requests fail instead of waiting for ever
                 for pending in batch:
                     pending.fail(TransportError(f"hf:{self._path}: {' '.join(str(error).split())}"))
 
     def _batch(self) -> list[_PendingRequest]:
-        """Everything that waits, once something does; nothing at the end."""
+        """Wait for a request and return all that wait then; an empty list at the end."""
         waiting = [self._waiting.get()]
         time.sleep(GATHER)
         while waiting[-1] is not None and len(waiting) < MOST:
@@ -109,7 +109,7 @@ class CheckpointTransport:
             except queue.Empty:
                 break
         if waiting[-1] is None and len(waiting) > 1:
-            self._waiting.put(None)  # these first, then the end
+            self._waiting.put(None)  # first these requests, then the end
         return [pending for pending in waiting if pending is not None]
 
 
@@ -146,7 +146,7 @@ def _prompt(model: Any, messages: list[dict[str, str]]) -> Any:
 
 
 def _refusal(body: Mapping[str, Any], tokens: int, context: int, room: int) -> dict[str, Any] | None:
-    """The error body for a request that cannot be answered; None for the others."""
+    """Return the error body for a request that cannot be answered, or None."""
     if room <= 0:
         reason, code = f"the prompt has {tokens} tokens, the context {context}", "context_length_exceeded"
     elif float(body.get("top_p", 1.0)) < 1:

@@ -1,5 +1,5 @@
-"""Whether a model that a setting names is there, found before anything is started: its folder, the cache of
-huggingface_hub, or one question to the hub."""
+"""Check that a model that a setting names exists, before anything is started: as a folder, in the cache of
+huggingface_hub, or by one request to the hub."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from storage.errors import ForPeople
 
 CONFIG = "config.json"  # every checkpoint and every encoder has it
-WITHIN_S = 10.0  # for the hub's answer
+WITHIN_S = 10.0  # timeout of the request to the hub
 _NAME = re.compile(r"^[0-9A-Za-z][0-9A-Za-z._-]*(/[0-9A-Za-z][0-9A-Za-z._-]*)?$")
 
 
@@ -21,10 +21,10 @@ class ModelMissing(ForPeople, ValueError):
 
 
 def require(name: str, setting: str, *, others: tuple[str, ...] = (), file: str = CONFIG) -> None:
-    """ModelMissing, in one line, unless `name` is the folder of a model or a name of the hub that can be loaded.
+    """Raise ModelMissing, with a message of one line, unless `name` is the folder of a model or a model on the hub.
 
-    `setting` names where it was given, such as `base`; `others` are names that the hub may know it by as well,
-    `file` is what tells a folder with a model from others.
+    `setting` is the setting that names the model, such as `base`; `others` are further names of it on the hub; `file` is
+    the file by which the folder of a model is recognised.
     """
     folder = Path(name).expanduser()
     if name and folder.is_dir():
@@ -50,7 +50,7 @@ def require(name: str, setting: str, *, others: tuple[str, ...] = (), file: str 
 
 
 def _known(name: str) -> bool | None:
-    """Whether the cache or the hub has the model; None where the hub cannot be asked."""
+    """Return whether the cache or the hub has the model, or None if the hub cannot be reached."""
     from huggingface_hub import constants, get_token, hf_hub_url, try_to_load_from_cache
 
     if isinstance(try_to_load_from_cache(name, CONFIG), str | os.PathLike):

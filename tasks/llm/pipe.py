@@ -1,4 +1,4 @@
-"""The transport to a vLLM worker process (`vllm:MODEL`), for a GPU host without a server."""
+"""The transport to a vLLM worker process (`vllm:MODEL`), for a GPU machine without a model server."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tasks.llm.transport import Response, TransportError
 
 PROGRAM = Path(__file__).with_name("vllm_worker.py")
 PYTHON = "MATHMILL_VLLM_PYTHON"
-LOADING = 900.0  # seconds that a model may take to load, where the endpoint does not say
-STARTS = 3  # a worker that dies is started anew so often
+LOADING = 900.0  # seconds that a model may take to load, unless the endpoint sets `wait_ready`
+STARTS = 3  # how often a worker that dies is started in all
 
 
 class PipeTransport:
-    """Starts the worker with the first call, and anew when it dies. Lives in the engine's event loop;
-    two threads keep the pipe's blocking reads and writes out of it."""
+    """Starts the worker at the first call, and again when it dies. Lives in the engine's event loop; threads keep the
+    blocking reads and writes of the pipe out of it."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -56,7 +56,7 @@ class PipeTransport:
             self._waiting.pop(number, None)
 
     async def get(self, path: str, headers: Mapping[str, str], seconds: float) -> Response:
-        """The one thing to get is /models, which the worker serves once its model is loaded."""
+        """Answer /models, the only path, once the worker has loaded its model."""
         await self._started()
         return Response(200, {}, orjson.dumps({"data": [{"id": self._model}]}))
 
@@ -67,7 +67,7 @@ class PipeTransport:
             await asyncio.to_thread(_end, process)
 
     async def _started(self) -> None:
-        """Returns when the worker is ready; TransportError if it died, EndpointError if it cannot start."""
+        """Return when the worker is ready. Raises TransportError if it died, EndpointError if it cannot start."""
         if self._ready is None or (self._ready.done() and self._process is None):
             self._ready = self._start()
         try:
@@ -97,7 +97,7 @@ class PipeTransport:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # vLLM has processes of its own: they are ended together
+            start_new_session=True,  # vLLM starts further processes, which are ended with it
             env={**os.environ, "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"},
         )
         self._process, self._outbox = process, queue.SimpleQueue()
@@ -120,7 +120,7 @@ class PipeTransport:
         ready: asyncio.Future[None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """Runs in a thread: frames out of the worker, until it ends."""
+        """Read frames from the worker until it ends. Runs in a thread."""
         while len(head := source.read(4)) == 4:
             frame = orjson.loads(source.read(int.from_bytes(head, "big")))
             loop.call_soon_threadsafe(self._answered, frame, ready)
@@ -147,7 +147,7 @@ class PipeTransport:
                 future.set_exception(TransportError(reason))
 
     def _listen(self, source: IO[bytes]) -> None:
-        """Runs in a thread: what the worker logs, its last lines kept for error messages."""
+        """Keep the last lines that the worker logs, for error messages. Runs in a thread."""
         for line in source:
             self._log_lines.append(line.decode("utf-8", "replace").strip())
 
@@ -157,18 +157,18 @@ class PipeTransport:
 
 
 def _write(out: IO[bytes], outbox: queue.SimpleQueue[bytes | None]) -> None:
-    """Runs in a thread: frames into the worker, until None or its end."""
+    """Write frames to the worker until None or its end. Runs in a thread."""
     try:
         while (data := outbox.get()) is not None:
             out.write(len(data).to_bytes(4, "big") + data)
             out.flush()
         out.close()
     except BrokenPipeError:
-        return  # the reader hears of the worker's end, and says so
+        return  # the reading thread notices the end of the worker and reports it
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """The end of its input ends the worker; what does not end by itself is killed, with its children."""
+    """Wait for the worker, which ends at the end of its input; kill it and its children if it does not."""
     try:
         process.wait(10)
     except subprocess.TimeoutExpired:

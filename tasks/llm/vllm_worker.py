@@ -1,10 +1,10 @@
-"""vLLM in a process and an environment of its own, spoken to over a pipe: run by `pipe.py` as
+"""The vLLM worker: a process in an environment of its own, connected by a pipe. `pipe.py` runs it as
 `$MATHMILL_VLLM_PYTHON -P vllm_worker.py MODEL '{"max_model_len": ...}'`.
 
-Its pins clash with Prefect's, so nothing of this project is imported here. A frame is four bytes of
-length, big-endian, and JSON. In: {"id", "body"} with a chat-completions body. Out: {"id", "status",
-"body"}; the first frame out is {"ready": true}. Everything waiting is handed to the engine at once and
-answers leave as they are finished, so nothing waits for the slowest of a batch. Needs vLLM >= 0.12.
+The dependencies of vLLM conflict with those of Prefect, so nothing of this project is imported here. A frame is four bytes
+of length, big-endian, and JSON. Input frames are {"id", "body"} with a chat-completions body; output frames are {"id",
+"status", "body"}, the first one {"ready": true}. All waiting requests are passed to vLLM at once and answers are sent as
+they are finished, so that no request waits for the slowest of a batch. Needs vLLM >= 0.12.
 """
 
 from __future__ import annotations
@@ -20,27 +20,28 @@ from typing import IO, Any
 
 
 def frames(source: IO[bytes]) -> Any:
-    """Whole frames until the pipe ends."""
+    """Yield complete frames until the pipe ends."""
     while len(head := source.read(4)) == 4:
         data = source.read(int.from_bytes(head, "big"))
         yield json.loads(data)
 
 
 def send(out: IO[bytes], value: dict[str, Any]) -> None:
+    """Write one frame."""
     data = json.dumps(value).encode()
     out.write(len(data).to_bytes(4, "big") + data)
     out.flush()
 
 
 def refused(message: str) -> dict[str, Any]:
-    """A body that the engine does not take, in the words of the wire."""
+    """Return the error body for a request that vLLM refuses, as an OpenAI-compatible server sends it."""
     long = "max_model_len" in message or "maximum model length" in message or "longer than" in message
     code = "context_length_exceeded" if long else "invalid_request_error"
     return {"error": {"message": message, "type": "invalid_request_error", "code": code}}
 
 
 class Worker:
-    """One vLLM engine. Bodies are answered as an OpenAI-compatible server would."""
+    """One vLLM engine, which answers as an OpenAI-compatible server would."""
 
     def __init__(self, model: str, options: dict[str, Any]) -> None:
         self.model = model
@@ -52,7 +53,7 @@ class Worker:
         self.room = self.llm.model_config.max_model_len
 
     def start(self, number: int, body: dict[str, Any]) -> None:
-        """Hand one request to the engine. ValueError for what it does not take."""
+        """Pass one request to vLLM. Raises ValueError if it cannot be answered."""
         prompt = self.tokenizer.apply_chat_template(
             body["messages"], add_generation_prompt=True, tokenize=True, return_dict=False
         )
@@ -62,6 +63,7 @@ class Worker:
         self.engine.add_request(str(number), {"prompt_token_ids": list(prompt)}, params)
 
     def sampling(self, body: dict[str, Any], room: int) -> Any:
+        """Return vLLM's sampling parameters of a request; `room` is the most tokens that fit into the context."""
         sampling = importlib.import_module("vllm.sampling_params")
         form = body.get("response_format") or {}
         schema = form.get("json_schema", {}).get("schema")
@@ -75,7 +77,7 @@ class Worker:
         )
 
     def finished(self) -> list[tuple[int, dict[str, Any]]]:
-        """One step of the engine; the answers that it completed."""
+        """Run one step of vLLM and return the answers that it completed."""
         done = []
         for output in self.engine.step():
             if not output.finished:
@@ -105,7 +107,7 @@ class Worker:
 
 
 def serve(worker: Worker, requests: queue.Queue[dict[str, Any] | None], out: IO[bytes]) -> None:
-    """Until the pipe ends (None): take what is there, step, answer."""
+    """Take waiting requests, run steps and send answers, until the pipe ends (None)."""
     while True:
         busy = worker.engine.has_unfinished_requests()
         try:
@@ -119,13 +121,13 @@ def serve(worker: Worker, requests: queue.Queue[dict[str, Any] | None], out: IO[
                 except (ValueError, TypeError, KeyError) as error:
                     send(out, {"id": frame["id"], "status": 400, "body": refused(str(error))})
         except queue.Empty:
-            pass  # nothing more is waiting: on with the step
+            pass  # no further request waits: run the next step
         for number, body in worker.finished():
             send(out, {"id": number, "status": 200, "body": body})
 
 
 def main() -> None:
-    # Libraries print to standard output: the pipe moves to a descriptor that they do not know.
+    # Libraries print to standard output, so the pipe is moved to another descriptor.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     worker = Worker(sys.argv[1], json.loads(sys.argv[2]))

@@ -1,4 +1,4 @@
-"""One completion: read the conversation, do the job, in the character of the model, from a seed."""
+"""One completion of the embedded teacher: read the conversation, and answer in the character of the model."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ AGAIN = "That answer cannot be used"
 
 
 def job_of(messages: Sequence[tuple[str, str]]) -> Job:
-    """The job that a conversation of (role, text) asks for: its last user message, in the light of its system
-    message. Told that its answer cannot be used, the teacher does the same job again."""
+    """Return the job that a conversation of (role, text) pairs requests: that of its last user message, with its system
+    message. A re-ask requests the same job again."""
     system = "\n".join(text for role, text in messages if role in ("system", "developer"))
     tasks = [text for role, text in messages if role == "user" and not text.startswith(AGAIN)]
     user = tasks[-1] if tasks else ""
@@ -40,7 +40,7 @@ def job_of(messages: Sequence[tuple[str, str]]) -> Job:
 
 
 def answer(job: Job, character: Character, rng: random.Random, forced: Forced = FREE) -> str:
-    """The completion's text."""
+    """Return the text of the completion."""
     if job.kind in ("write", "similar"):
         return problems(job, character, rng, valid_json=forced.json)
     if job.kind == "judge":

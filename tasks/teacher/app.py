@@ -1,8 +1,7 @@
 """The embedded teacher as an ASGI app: POST /v1/chat/completions, GET /v1/models, /health and /stats.
 
-It sees only what any server sees, the request body, and answers from the prompt's text. Equal requests
-give equal bytes, on any machine. /stats counts what was served, so that a test can show that nothing was
-paid for twice.
+It gets only what every server gets, the request body, and answers from the text of the prompt. Equal requests give equal
+bytes, on any machine. /stats counts what was served, so that tests can show that no completion was paid for twice.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 @dataclass(slots=True)
 class Served:
-    """What one app has served. `calls` counts completions that were answered (paid for), not refused ones."""
+    """The counts of one app. `calls` are completions that were answered, which a client pays for, not refused ones."""
 
     calls: int = 0
     samples: int = 0
@@ -74,11 +73,11 @@ def make_app(
     latency: float = 0.0,
     refuse: float = 0.0,
 ) -> Starlette:
-    """An app of its own, with its own counts.
+    """Return an app with counts of its own.
 
-    `api_key`: callers must send it as a bearer token, whatever path they ask; None lets everyone in. `models`: the characters
-    served, by name. `latency`: seconds before every completion, as a real model takes. `refuse`: the share of distinct requests that get 429
-    with Retry-After the first time, as a busy server does.
+    `api_key` must be sent as a bearer token on every path; None allows all callers. `models` are the characters that are
+    served, by name. `latency` is the number of seconds before every completion, as with a real model. `refuse` is the
+    share of distinct requests that get 429 with Retry-After the first time, as from a busy server.
     """
     characters = {character.name: character for character in models}
     served = Served()
@@ -158,8 +157,11 @@ async def _no_such_route(request: Request, error: Exception) -> Response:
 
 
 def complete(ask: Ask, character: Character) -> list[tuple[str, str]]:
-    """(text, finish reason) of each choice. The randomness of a choice comes from what was asked and its
-    index alone; at temperature 0 not even from seed and index, as greedy decoding would have it."""
+    """Return (text, finish reason) of each choice.
+
+    The random numbers of a choice depend only on the request and the index of the choice; at temperature 0 not even on
+    seed and index, as in greedy decoding.
+    """
     job = job_of(ask.messages)
     words = _canonical([list(message) for message in ask.messages])
     choices = []
@@ -171,7 +173,7 @@ def complete(ask: Ask, character: Character) -> list[tuple[str, str]]:
 
 
 def digest_of(ask: Ask) -> bytes:
-    """16 bytes that equal requests share (streaming or not)."""
+    """Return 16 bytes that identify a request; whether it is streamed makes no difference."""
     fields = [
         ask.model,
         [list(message) for message in ask.messages],
@@ -190,7 +192,7 @@ def _canonical(value: Any) -> str:
 
 
 class KeyAsked:
-    """ASGI middleware: 401 on every path, one that does not exist too, without the bearer token."""
+    """ASGI middleware that answers 401 on every path, existing or not, without the bearer token."""
 
     def __init__(self, app: ASGIApp, api_key: str) -> None:
         self._app, self._expected = app, api_key.encode()

@@ -1,8 +1,8 @@
-"""Exact arithmetic out of text: expressions with at most one unknown, as polynomials over the rationals.
+"""Exact arithmetic of text: expressions with at most one unknown are read as polynomials over the rationals.
 
-Reads what people and LaTeX write: 12*7, 3 × (4 + 5), 2^10, 1,250, 15%, \\frac{3}{4}, \\sqrt{16}, 5!, 3x + 4.
-A polynomial is {power: coefficient}; a number is {0: value}. Nothing is evaluated by Python, and sizes
-are bounded, so text from anywhere may be read. It does not read functions, matrices, or several unknowns.
+Accepts plain and LaTeX notation: 12*7, 3 × (4 + 5), 2^10, 1,250, 15%, \\frac{3}{4}, \\sqrt{16}, 5!, 3x + 4. A polynomial
+is {power: coefficient}; a number is {0: value}. Nothing is evaluated by Python and sizes are limited, so untrusted text
+may be read. Functions, matrices and several unknowns are not supported.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from fractions import Fraction
 
 Polynomial = dict[int, Fraction]
 
-DEEPEST = 24  # nested parentheses
-LARGEST = 10**40  # of a value's numerator or denominator
-HIGHEST = 64  # exponent
+DEEPEST = 24  # maximum nesting of parentheses
+LARGEST = 10**40  # maximum of a value's numerator or denominator
+HIGHEST = 64  # maximum exponent
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?|\d+(?:\.\d+)?)"
@@ -29,12 +29,12 @@ _COMMAND = {"times": "*", "cdot": "*", "div": "/", "dfrac": "frac", "tfrac": "fr
 
 
 class NotArithmetic(ValueError):
-    """The text is not an expression that this module reads."""
+    """The text is not an expression that this module can read."""
 
 
 @functools.lru_cache(maxsize=16384)  # the links of a chain and the samples of a question repeat
 def number(text: str) -> Fraction | None:
-    """The exact value of a whole text, or None if it is not a numeric expression."""
+    """Return the exact value of a whole text, or None if it is not a numeric expression."""
     try:
         poly = polynomial(text)[0]
     except NotArithmetic:
@@ -43,7 +43,7 @@ def number(text: str) -> Fraction | None:
 
 
 def polynomial(text: str) -> tuple[Polynomial, str]:
-    """The polynomial that a whole text is, and its unknown's letter ("" if none); NotArithmetic otherwise."""
+    """Return the polynomial of a whole text and the letter of its unknown ("" if none). Raises NotArithmetic if it is none."""
     reader = _Reader(text, unknowns=True)
     value = reader.sum(0)
     if text[reader.at :].strip():
@@ -52,7 +52,7 @@ def polynomial(text: str) -> tuple[Polynomial, str]:
 
 
 def leading_number(text: str) -> tuple[Fraction, int] | None:
-    """The value of the longest numeric expression at the start of the text, and where it ends."""
+    """Return the value of the longest numeric expression at the start of the text and the index of its end, or None."""
     reader = _Reader(text, unknowns=False)
     try:
         value = reader.sum(0)
@@ -62,7 +62,7 @@ def leading_number(text: str) -> tuple[Fraction, int] | None:
 
 
 def written(value: Fraction, like: str = "") -> str:
-    """The value as text, in the manner of `like`: a LaTeX or plain fraction, a decimal, or an integer."""
+    """Return the value as text in the notation of `like`: a LaTeX or plain fraction, a decimal, or an integer."""
     if value.denominator == 1:
         return str(value.numerator)
     decimal = _decimal(value)
@@ -76,7 +76,7 @@ def written(value: Fraction, like: str = "") -> str:
 
 
 def _decimal(value: Fraction) -> str | None:
-    """The value as a decimal if it ends within six places."""
+    """Return the value as a decimal if it has at most six places, else None."""
     for places in range(1, 7):
         scaled = value * 10**places
         if scaled.denominator == 1:
@@ -86,7 +86,7 @@ def _decimal(value: Fraction) -> str | None:
 
 
 class _Reader:
-    """Recursive descent: sum of products of powers. `at` is where reading stopped."""
+    """A recursive-descent parser of sums of products of powers. `at` is the index at which reading stopped."""
 
     def __init__(self, text: str, *, unknowns: bool) -> None:
         self.text = text
@@ -95,7 +95,7 @@ class _Reader:
         self.unknown = ""
 
     def peek(self) -> tuple[str, str, int]:
-        """Kind and text of the next token, and where it ends; ("", "", at) at the end or on anything strange."""
+        """Return kind and text of the next token and the index of its end; ("", "", at) at the end or if it is unknown."""
         match = _TOKEN.match(self.text, self.at)
         if match is None:
             return "", "", self.at

@@ -1,4 +1,7 @@
-"""Who the embedded models are: how often and where they err. Rates are per completion (per item, for written problems)."""
+"""The characters of the embedded models: how often and in which subdomains they make errors.
+
+Rates are per completion, or per item for written problems.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Probabilities, each 0..1. `malformed`: no box, no code fence, broken JSON."""
+    """Probabilities from 0 to 1. `malformed` means no box, no code fence or broken JSON."""
 
     wrong_words: float = 0.08
     wrong_program: float = 0.06
     malformed: float = 0.03
     near_duplicate: float = 0.10
     repeat: float = 0.03
-    flawed: float = 0.02  # written problems that lack a datum
+    flawed: float = 0.02  # written problems in which a number is missing
     misjudge: float = 0.06
-    give_up: float = 0.4  # on a problem that it does not know, it says so instead of trying
+    give_up: float = 0.4  # says that it does not know an unknown problem, instead of trying
 
 
 PERFECT = Rates(0, 0, 0, 0, 0, 0, 0)
@@ -24,7 +27,7 @@ PERFECT = Rates(0, 0, 0, 0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """One model: its rates, and the subdomains in which it errs at `weak_rate` instead."""
+    """One model: its rates, and the subdomains in which its solutions are wrong at `weak_rate` instead."""
 
     name: str
     rates: Rates = field(default_factory=Rates)
@@ -32,13 +35,14 @@ class Character:
     weak_rate: float = 0.8
 
     def wrong_rate(self, subdomain: str | None, *, program: bool) -> float:
+        """Return the rate of wrong solutions in a subdomain, for programs or for solutions in words."""
         base = self.rates.wrong_program if program else self.rates.wrong_words
         return max(base, self.weak_rate) if subdomain in self.weak else base
 
 
 STRONG = Character("embedded")
 
-# the student: poor everywhere, and a few subdomains that it has hardly learnt, so that weaknesses can be found
+# the student: weak everywhere, and very weak in a few subdomains, so that the probe has weaknesses to find
 SMALL = Character(
     "embedded-small",
     Rates(

@@ -1,4 +1,4 @@
-"""Are two final answers the same? As exactly as a critic can tell without computer algebra."""
+"""Comparison of two final answers, as exactly as a critic can without computer algebra."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.teacher.arithmetic import NotArithmetic, polynomial
 
 
 def same_answer(stated: str, expected: str) -> bool | None:
-    """Whether two final answers are the same; None where that takes more algebra than this critic knows."""
+    """Return whether two final answers are equal, or None if that takes more algebra than this critic knows."""
     judgement = decide(stated, expected)
     if judgement in ("equal", "different"):
         return judgement == "equal"
@@ -29,7 +29,7 @@ _ROOT = re.compile(r"\\sqrt\s*\{\s*(\d{1,12})\s*\}|(?:√|\bsqrt)\s*\(?(\d{1,12}
 
 
 def surd(text: str) -> tuple[Fraction, Fraction, int] | None:
-    """(a, b, n) of a number a + b sqrt(n) with n free of squares (1 where there is no root), or None."""
+    """Return (a, b, n) of a number a + b sqrt(n) with square-free n (1 if there is no root), or None."""
     kernels: set[int] = set()
 
     def root(match: re.Match[str]) -> str:
@@ -56,7 +56,7 @@ def surd(text: str) -> tuple[Fraction, Fraction, int] | None:
 
 
 def _square_free(number: int) -> tuple[int, int]:
-    """(s, m) with number = s * s * m; m is free of squares up to 1000 squared."""
+    """Return (s, m) with number = s * s * m; m has no square factors up to 1000 squared."""
     outside, kernel, divisor = 1, number, 2
     while divisor <= 1000 and divisor * divisor <= kernel:
         if kernel % (divisor * divisor) == 0:
@@ -69,8 +69,8 @@ def _square_free(number: int) -> tuple[int, int]:
 
 
 def _differ_in_numbers(stated: str, expected: str) -> bool | None:
-    """False where two texts are written alike but for their numbers (matrices, intervals), None where that
-    need not make them different: a root of a number with a square factor has other spellings."""
+    """Return False if two texts differ only in their numbers (matrices, intervals), or None if they may still be equal: a
+    root of a number with a square factor can be written in other ways."""
     a, b = (re.sub(r"\s", "", text) for text in (stated, expected))
     if re.sub(r"\d+", "0", a) != re.sub(r"\d+", "0", b):
         return None

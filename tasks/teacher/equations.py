@@ -1,4 +1,4 @@
-"""What anyone may ask without a template: an expression to compute, or one equation in one unknown."""
+"""Questions without a template: an expression to compute, or one equation in one unknown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.problems.machinery.family import Worked
 from tasks.teacher.arithmetic import NotArithmetic, Polynomial, number, polynomial, written
 
 LONGEST = 400  # characters of a question that are read
-# the only words that may stand beside the formula: with others ("the units digit of") it is another question
+# the only words that may occur beside the formula: with others ("the units digit of") it is another question
 _PLAIN = (
     "what whats is are the value values of a an compute evaluate calculate simplify find solve determine work out "
     "for expression equation please how much many equals equal to does do if then following number unknown root "
@@ -34,7 +34,7 @@ _RUN = re.compile(
 
 @functools.lru_cache(maxsize=4096)
 def worked_text(question: str, language: str) -> Worked | None:
-    """The worked answer to a bare expression or equation in the text, or None if there is not exactly one."""
+    """Return the worked answer to the expression or equation in the text, or None if there is not exactly one."""
     if len(question) > LONGEST or not _plain(spelled := _spelled(question)):
         return None
     runs = [run.strip(" \n.,=") for run in _RUN.findall(spelled)]
@@ -46,7 +46,7 @@ def worked_text(question: str, language: str) -> Worked | None:
 
 
 def _plain(text: str) -> bool:
-    """Whether nothing but a formula and everyday words for "compute it" is there."""
+    """Whether the text contains only a formula and everyday words for "compute it"."""
     if any(name not in _COMMANDS or root for name, root in _COMMAND.findall(text)):
         return False
     words = _WORD.findall(_PLAIN_CHINESE.sub("", text))
@@ -66,7 +66,7 @@ _SQUARED = re.compile(r"(?<=[\d)])\s*(?:squared\b|的平方)", re.IGNORECASE)
 
 
 def _spelled(text: str) -> str:
-    """Words for operations between numbers as signs: "15% of 80", "12 times 7", "12 乘以 7"."""
+    """Return the text with words for operations between numbers as signs: "15% of 80", "12 times 7", "12 乘以 7"."""
     for pattern, sign in _SPELLED:
         text = pattern.sub(sign, text)
     return _SQUARED.sub("^2", text)
@@ -177,7 +177,7 @@ _PYTHON = (
 
 
 def _program(text: str, value: Fraction) -> str:
-    """A program that computes the expression; where it cannot be put as Python plainly, the value itself."""
+    """Return a program that computes the expression, or prints the value if it cannot be written as plain Python."""
     code = text
     for pattern, python in _PYTHON:
         code = pattern.sub(python, code)

@@ -1,8 +1,7 @@
-"""A slip of arithmetic: one statement of a worked solution comes out wrong, and what follows from it follows.
+"""Error injection: one calculation of a worked solution is made wrong, and the error is carried through to the answer.
 
-"x = 19 - 4 = 15; 15 / 3 = 5" becomes "x = 19 - 4 = 18; 18 / 3 = 6": one false line, then true arithmetic on
-a wrong value, up to the answer. So a critic can name the first wrong line, and looking only at the
-last line does not show it.
+"x = 19 - 4 = 15; 15 / 3 = 5" becomes "x = 19 - 4 = 18; 18 / 3 = 6": one false line, then correct arithmetic with a wrong
+value, up to the answer. So a critic can name the first wrong line, and reading only the last line does not reveal it.
 """
 
 from __future__ import annotations
@@ -15,19 +14,19 @@ from fractions import Fraction
 from tasks.teacher.arithmetic import number, written
 from tasks.teacher.statements import Statement, statements
 
-# a number that stands for a value: no exponent, index, part of a word, decimal or thousands group
+# a number that is a value: no exponent, index, part of a word, decimal or thousands group
 _PLAIN = r"(?<![\w.\\^])(?<!\^\{)(?<!_\{)\d+(?:\.\d+)?(?!\d|\.\d|,\d|st\b|nd\b|rd\b|th\b)"
 _NUMBER = re.compile(rf"\\[dt]?frac\{{\d+\}}\{{\d+\}}|{_PLAIN}/\d+(?!\d)|{_PLAIN}")
 _SIGNED = re.compile(rf"(?P<sign>[-−] ?)?(?P<size>{_NUMBER.pattern})")
-# what a minus comes after when it subtracts: a number, a closing bracket, a variable
+# what precedes a minus that subtracts: a number, a closing bracket or a variable
 _SUBTRACTS = re.compile(r"(?:\d|[)}\]|]|(?<![A-Za-z])[A-Za-z]) ?$")
-TRIES = 24  # slips that are worked through before the answer itself is misstated
+TRIES = 24  # errors that are tried before the answer itself is changed
 
 Mapping = dict[Fraction, Fraction]
 
 
 def inject_error(steps: tuple[str, ...], answer: str, rng: random.Random) -> tuple[tuple[str, ...], str]:
-    """The steps and the answer after one wrong calculation; the answer always differs from the right one."""
+    """Return the steps and the answer after one wrong calculation; the answer always differs from the right one."""
     text = "\n".join(steps)
     stated = list(statements(text))
     best: tuple[int, str, str] | None = None
@@ -47,7 +46,7 @@ def inject_error(steps: tuple[str, ...], answer: str, rng: random.Random) -> tup
 
 
 def _candidates(stated: list[Statement], rng: random.Random) -> Iterator[tuple[Statement, Fraction]]:
-    """Calculations that may go wrong, each with a wrong value, in random order."""
+    """Yield calculations that may be made wrong, each with a wrong value, in random order."""
     candidates = [
         (statement, wrong)
         for statement in stated
@@ -71,7 +70,7 @@ def _wrong_values(value: Fraction, rng: random.Random) -> list[Fraction]:
 
 
 def _propagate(text: str, stated: list[Statement], first: Statement, wrong: Fraction) -> tuple[str, Mapping]:
-    """The text with the slip and its consequences, and which values became which."""
+    """Return the text with the error and its consequences, and the mapping from old to new values."""
     mapping: Mapping = {first.right: wrong}
     pieces = [text[: first.right_at], written(wrong, first.right_text)]
     at = first.end
@@ -96,7 +95,7 @@ def _propagate(text: str, stated: list[Statement], first: Statement, wrong: Frac
 
 
 def _replaced(text: str, mapping: Mapping) -> str:
-    """The text with every value that changed; in "6x - 12" the value may be 12 or -12."""
+    """Return the text with all changed values replaced; in "6x - 12" the value may be 12 or -12."""
 
     def new(match: re.Match[str]) -> str:
         original, sign, size = match.group(0), match["sign"] or "", match["size"]
@@ -117,14 +116,14 @@ def _replaced(text: str, mapping: Mapping) -> str:
 
 
 def _oddness(before: str, value: Fraction, answer: str, new_answer: str) -> int:
-    """How unlike a human slip it looks: a value that also stood for something else, an answer of another kind."""
+    """Return how unlike a human error it looks: a value that also occurs before, an answer of another kind."""
     known = {number(match.group(0)) for match in _SIGNED.finditer(before)}
     other_kind = re.sub(r"\d+", "0", answer) != re.sub(r"\d+", "0", new_answer)
     return 2 * other_kind + (value in known)
 
 
 def _misstated(steps: tuple[str, ...], answer: str, rng: random.Random) -> tuple[tuple[str, ...], str]:
-    """Where no calculation leads to the answer: the answer itself is wrong, in the last step too if it is there."""
+    """Return the steps with a wrong answer, also in the last step if it occurs there; used if no calculation leads to it."""
     numbers = list(_NUMBER.finditer(answer))
     if numbers:
         chosen = rng.choice(numbers)

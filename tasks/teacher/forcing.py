@@ -1,4 +1,4 @@
-"""A solution poured into a caller's own JSON schema (structured output that is not one of the factory's)."""
+"""Structured output: a solution is written in the JSON schema of the caller, if it is not one of the project's own."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from tasks.answers import extract
 from tasks.teacher.arithmetic import number
 
-DEEPEST = 6  # nested objects that are filled
+DEEPEST = 6  # maximum nesting of objects that are filled
 
 
 def fill_schema(schema: dict[str, Any], text: str, depth: int = 0) -> Any:
-    """A value of the schema: fields named like an answer hold the answer, others the text, numbers the value."""
+    """Return a value of the schema: fields named like an answer get the answer, other strings the text, numbers the value."""
     if depth > DEEPEST:
         return None
     extraction = extract(text)

@@ -1,4 +1,4 @@
-"""The embedded critic: works the problem itself, compares the final answer, checks the arithmetic line by line."""
+"""The embedded critic: solves the problem itself, compares the final answer, and checks the arithmetic line by line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tasks.teacher.statements import statements
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`right`: True, False, or None where it could not tell; `line`: the first wrong line, from 1."""
+    """The result of an examination: `right` is True, False or None (unknown); `line` is the first wrong line, from 1."""
 
     right: bool | None
     line: int | None
@@ -29,7 +29,7 @@ class Finding:
 
 
 def critique(job: Job, character: Character, rng: random.Random, *, valid_json: bool) -> str:
-    """The critic's JSON; at its rate it judges the other way round, at another it breaks the JSON."""
+    """Return the JSON of the critic; at the rates of the character its judgement is reversed or its JSON broken."""
     finding = examine(job)
     lines = _lines(job)
     if rng.random() < character.rates.misjudge and finding.right is not None:
@@ -54,7 +54,7 @@ def critique(job: Job, character: Character, rng: random.Random, *, valid_json: 
 
 
 def examine(job: Job) -> Finding:
-    """What is right or wrong with a solution, without any error of the critic's own."""
+    """Examine a solution without any injected error of the critic."""
     zh = job.language == "zh"
     worked = solution_of(job)
     lines = _lines(job)
@@ -110,7 +110,7 @@ def _examine_words(
 
 
 def _lines(job: Job) -> list[tuple[int, str]]:
-    """The solution's lines with their numbers: those that the prompt shows, else counted from 1."""
+    """Return the lines of the solution with their numbers: those that the prompt shows, else counted from 1."""
     numbered_lines: list[tuple[int, str]] = []
     for line in job.solution:
         numbered = re.match(r"\s*\[(\d{1,6})\] ?(.*)$", line)
@@ -130,7 +130,7 @@ def _first_false(lines: list[tuple[int, str]]) -> tuple[int, str] | None:
 
 
 def _code(lines: list[tuple[int, str]]) -> str | None:
-    """The program, if the solution is one: fenced, or plain text that is Python."""
+    """Return the program if the solution is one, fenced or as plain text, else None."""
     text = "\n".join(line for _, line in lines)
     fenced = program(text)
     if fenced is not None:
@@ -176,7 +176,7 @@ def _examine_program(code: str, lines: list[tuple[int, str]], worked: Worked | N
 
 
 def _shape(code: str) -> str | None:
-    """The syntax tree as text, so that spacing and comments do not count; None if it is not Python."""
+    """Return the syntax tree as text, which ignores spacing and comments, or None if it is not Python."""
     if len(code) > 10_000:
         return None
     try:
@@ -186,7 +186,7 @@ def _shape(code: str) -> str | None:
 
 
 def _first_difference(code: str, program_lines: list[str]) -> str | None:
-    """The first line that the teacher's own program, in the layout that shares most lines, does not have."""
+    """Return the first line that does not occur in the teacher's own program, in the layout that shares most lines."""
     lines = [line for line in code.split("\n") if line.strip()]
     best: tuple[float, str] | None = None
     for layout in range(LAYOUTS):
@@ -201,7 +201,7 @@ def _first_difference(code: str, program_lines: list[str]) -> str | None:
 
 
 def _instruction_score(job: Job, rng: random.Random) -> int:
-    """How good the problem is: known ones are sound; gaps and fragments are not; others look plausible."""
+    """Return the score of the problem: high for known ones, low for gaps and fragments, medium for others."""
     if solution_of(job) is not None:
         return rng.randint(8, 10)
     question = job.question.strip()

@@ -1,4 +1,4 @@
-"""Are two problems one problem? As a small critic can tell: by the family behind them, else by numbers and words."""
+"""Comparison of two problems by a small critic: by their problem family, else by their numbers and words."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ _WORDS = {word: str(number) for number, word in enumerate(_SMALL, 2)} | {
     "twice": "2", "half": "2", "double": "2", "dozen": "12", "triple": "3", "third": "3", "quarter": "4",
 }  # fmt: skip
 _TOKEN = re.compile(r"\d+(?:,\d{3})+|\d+(?:\.\d+)?|[a-z]+|[\u4e00-\u9fff]")
-SHARED = 0.2  # of two texts' words that are no numbers, for one language
-FEWEST = 3  # different numbers that two languages must share: their words cannot be compared
+SHARED = 0.2  # minimum share of common words, numbers excluded, of two texts in one language
+FEWEST = 3  # minimum number of common numbers of texts in two languages, whose words cannot be compared
 
 
 def compare(job: Job) -> str:
-    """SAME or DIFFERENT, the word that the prompt asks for."""
+    """Return SAME or DIFFERENT, as the prompt requests."""
     first, second = job.examples
     return "SAME" if same_problem(first, second) else "DIFFERENT"
 
 
 def same_problem(first: str, second: str) -> bool:
+    """Whether two texts are the same problem."""
     a, b = known(first), known(second)
     if a is not None and b is not None:
         return a.family == b.family and _numbers_of(a) == _numbers_of(b)
@@ -36,12 +37,12 @@ def same_problem(first: str, second: str) -> bool:
 
 
 def _numbers_of(problem: Problem) -> list[tuple[str, int | str]]:
-    """The values that make the problem; names of people and things make no other one."""
+    """Return the values that define the problem; names of people and things do not change it."""
     slots = families()[problem.family].slots
     return [entry for entry in problem.values if not isinstance(slots.get(entry[0]), Words)]
 
 
 def _read(text: str) -> tuple[set[str], set[str]]:
-    """Numbers, small ones in words among them, and the other words (of Chinese, the characters)."""
+    """Return the numbers of a text, small ones in words included, and its other words (for Chinese, characters)."""
     tokens = [_WORDS.get(token, token).replace(",", "") for token in _TOKEN.findall(text.lower())]
     return {t for t in tokens if t[0].isdigit()}, {t for t in tokens if not t[0].isdigit()}

@@ -1,8 +1,8 @@
-"""The quoted material of a prompt, told apart from its instructions.
+"""Separates the quoted material of a prompt from its instructions.
 
-Understood: <tag> ... </tag> on lines of their own, code fences, \"\"\" and ''' fences, lines that begin with
-`| `, `> ` or `[n] `, and labelled parts ("Problem: ...", "学生解答：..."). A line quoted by a mark stays quoted
-whatever it says, so a closing tag inside it closes nothing.
+Recognised are <tag> ... </tag> on lines of their own, code fences, \"\"\" and ''' fences, lines that start with `| `,
+`> ` or `[n] `, and labelled parts ("Problem: ...", "学生解答：..."). A line quoted by a mark stays quoted whatever it
+contains, so a closing tag inside it has no effect.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HEADING = re.compile(
     rf"^\s*#{{1,6}}\s+(?:the\s+)?((?:\w+\s+)?(?:{_EXAMPLE}|{_SOLUTION}|{_QUESTION}))\s*\d*\s*$", re.IGNORECASE
 )
 _ANY_HEADING = re.compile(r"^\s*#{1,6}\s")
-# a later line of a labelled part that speaks to the reader again: it is the prompt's, not the problem's
+# a later line of a labelled part that addresses the reader again: it belongs to the prompt, not to the problem
 _INSTRUCTS = re.compile(
     r"\s*(?:let'?s|let us|please|think|write|give|return|reply|respond|output|answer|put|show|explain|do not|don't|"
     r"use|create|generate|produce|solve|judge|grade|score|remember)\b|\s*(?:请|输出|把|将|不要|用|给出|逐步|评分|打分|判断|只)",
@@ -41,7 +41,7 @@ _ENTRY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """Blocks of (role, text), role in question, solution, example, other; and the rest, the prompt's own words."""
+    """Blocks of (role, text), with a role of question, solution, example or other; and the rest, the prompt's own words."""
 
     blocks: tuple[tuple[str, str], ...]
     rest: str
@@ -51,7 +51,7 @@ class Quoted:
 
 
 def quoted(text: str) -> Quoted:
-    """Take the quoted blocks out of a prompt."""
+    """Return the quoted blocks of a prompt and the rest."""
     lines = text.split("\n")
     blocks: list[tuple[str, str]] = []
     rest: list[str] = []
@@ -88,7 +88,7 @@ def quoted(text: str) -> Quoted:
 
 
 def _take(blocks: list[tuple[str, str]], role: str, lines: list[str]) -> None:
-    """Add a block; a block of examples becomes one block an entry."""
+    """Add a block; a block of examples becomes one block per entry."""
     if role == "example":
         for entry in _entries(lines):
             blocks.append(("example", entry))
@@ -99,7 +99,7 @@ def _take(blocks: list[tuple[str, str]], role: str, lines: list[str]) -> None:
 
 
 def _entries(lines: list[str]) -> list[str]:
-    """The entries of a list: quoted runs, numbered or bulleted items, or one a line."""
+    """Return the entries of a list: quoted runs, numbered or bulleted items, or one per line."""
     marked = any(_MARK.match(line) for line in lines)
     entries: list[list[str]] = [[]]
     for line in lines:

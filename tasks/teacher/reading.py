@@ -1,7 +1,7 @@
-"""What a prompt asks for, read from its words alone, in English or Chinese, whatever template they came from.
+"""Reads the job that a prompt requests, from its words alone, in English or Chinese, whatever the template.
 
-First the quoted material (tags, fences, quoted lines, labelled parts) is taken out of the text, so that
-words inside a problem or a solution never decide what the job is; then the remaining words decide.
+First the quoted material (tags, fences, quoted lines, labelled parts) is removed, so that words inside a problem or a
+solution never decide what the job is; then the remaining words decide.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from tasks.teacher.topics import count_in, level_in, subdomain_in
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`kind`: write, similar, words, program, judge, compare (the two problems are its examples). Fields that a kind
-    does not use are empty."""
+    """What a prompt requests. `kind` is write, similar, words, program, judge or compare (whose two problems are the
+    examples). Fields that a kind does not use are empty."""
 
     kind: str
     language: str
@@ -69,13 +69,13 @@ _COMPARE = re.compile(r"\bSAME\b.*\bDIFFERENT\b", re.DOTALL)
 _CJK = re.compile(r"[\u4e00-\u9fff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _SENTENCE = re.compile(r"(?<=[.!?:：。！？])\s*")
-MOST_TRIED = 40  # spans of a prompt that are tried as a known problem
-SHOWN = 4000  # characters of a question that are tried as a known problem
+MOST_TRIED = 40  # maximum number of spans of a prompt that are tried as a known problem
+SHOWN = 4000  # maximum length of a text that is tried as a known problem
 
 
-@functools.lru_cache(maxsize=1024)  # the samples of one question come one after the other
+@functools.lru_cache(maxsize=1024)  # the samples of one question follow each other
 def read(system: str, user: str) -> Job:
-    """The job of a conversation's system and last user message."""
+    """Return the job that the system message and the last user message of a conversation request."""
     parts = quoted(user)
     words = parts.rest
     language = language_of(words) if words.strip() else language_of(user)
@@ -118,12 +118,12 @@ def read(system: str, user: str) -> Job:
 
 
 def language_of(text: str) -> str:
-    """`zh` where Chinese characters outnumber Latin words, else `en`."""
+    """Return `zh` if Chinese characters outnumber Latin words, else `en`."""
     return "zh" if len(_CJK.findall(text)) > len(_LATIN_WORD.findall(text)) else "en"
 
 
 def _shown(user: str, parts: Quoted) -> list[str]:
-    """The problem that new ones shall be like: what is labelled as one, else an unlabelled part that is one."""
+    """Return the problem that new ones should resemble: a labelled part, else an unlabelled part that is a known problem."""
     labelled = parts.of("question") or parts.of("other")
     if labelled or parts.of("example"):
         return labelled
@@ -131,7 +131,7 @@ def _shown(user: str, parts: Quoted) -> list[str]:
 
 
 def _candidates(user: str, parts: Quoted) -> list[str]:
-    """Where the question to solve may stand, likeliest first."""
+    """Return the parts of the prompt that may be the question to solve, likeliest first."""
     labelled = parts.of("question")
     if labelled:
         return list(dict.fromkeys(part for text in labelled for part in [text, *_without_dressing(text)]))
@@ -148,7 +148,7 @@ def _candidates(user: str, parts: Quoted) -> list[str]:
 
 
 def _without_dressing(text: str) -> list[str]:
-    """The question without what was put around it: a later paragraph, an opening ("Try this: "), a last sentence."""
+    """Return the question without additions: a later paragraph, an opening ("Try this: "), a last sentence."""
     breaks = [match for match in _SENTENCE.finditer(text) if 0 < match.start() < len(text)]
     ends = [text[breaks[-1].end() :], text[: breaks[-1].start()]] if breaks else []
     opening = [text[breaks[0].end() :]] if breaks else []
@@ -156,7 +156,7 @@ def _without_dressing(text: str) -> list[str]:
 
 
 def _known(candidates: list[str]) -> tuple[str, Problem | None]:
-    """The first candidate that is a problem it knows, else the first candidate as it stands."""
+    """Return the first candidate that is a known problem, else the first candidate unchanged."""
     for text in candidates[:MOST_TRIED]:
         if len(text) <= SHOWN:
             problem = known(text)
@@ -166,7 +166,7 @@ def _known(candidates: list[str]) -> tuple[str, Problem | None]:
 
 
 def _known_dressed(questions: list[str]) -> tuple[str, Problem | None]:
-    """Like _known, looking inside each question too; what is judged or imitated is the whole of it."""
+    """Return as `_known` does, but also look inside each question; the whole question is judged or imitated."""
     for text in questions:
         _, problem = _known([text, *_without_dressing(text)])
         if problem is not None:
@@ -174,8 +174,8 @@ def _known_dressed(questions: list[str]) -> tuple[str, Problem | None]:
     return (questions[0] if questions else ""), None
 
 
-@functools.lru_cache(maxsize=8192)  # solvers, critics and writers meet the same questions
+@functools.lru_cache(maxsize=8192)  # solvers, critics and writers get the same questions
 def known(text: str) -> Problem | None:
-    """The problem behind a question's text, if a family recognises it."""
+    """Return the problem behind the text of a question, or None if no family recognises it."""
     text = text.strip()
     return recognise(text, "zh" if _CJK.search(text) else "en")

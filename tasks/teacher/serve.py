@@ -1,4 +1,4 @@
-"""The embedded teacher on a port, for any client of the chat-completions wire."""
+"""The embedded teacher on a port, for any chat-completions client."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from tasks.teacher.app import make_app
 
 
 class PortTaken(ForPeople, OSError):
-    """The port cannot be had; the message says which and what to do."""
+    """The port is not available. The message names it and the fix."""
 
 
 def serve(
     port: int = 8000, *, host: str = "127.0.0.1", api_key: str | None = None, latency: float = 0.0
 ) -> None:
-    """Serve until interrupted, after printing the base URL; port 0 takes a free one. PortTaken if it is in use."""
+    """Print the base URL and serve until interrupted; port 0 takes a free one. Raises PortTaken if it is in use."""
     listening = listen(host, port)
-    listening.listen()  # from here on a client is queued, not refused, while the application starts
+    listening.listen()  # from here on clients are queued and not refused while the application starts
     print(f"http://{host}:{listening.getsockname()[1]}/v1", flush=True)
     config = uvicorn.Config(make_app(api_key, latency=latency), log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listening])
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound TCP socket; PortTaken with the mend if the port is in use or not allowed."""
+    """Return a bound TCP socket. Raises PortTaken if the port is in use or not allowed."""
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

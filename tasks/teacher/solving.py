@@ -1,4 +1,4 @@
-"""Solutions as the embedded teacher gives them: in words or as a program, in several manners, with seeded errors."""
+"""Solutions of the embedded teacher: in words or as a program, in several layouts, with seeded errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LAYOUTS = 4  # ways to lay out a program
 
 
 def in_words(job: Job, character: Character, rng: random.Random) -> str:
-    """Steps and a boxed answer; wrong, without a box, or an honest "I do not know" at the character's rates."""
+    """Return steps and a boxed answer; wrong, without a box, or "I do not know" at the rates of the character."""
     worked = job.problem.worked if job.problem else worked_text(job.question, job.language)
     if worked is None:
         return _unknown_in_words(job, character, rng)
@@ -32,7 +32,7 @@ def in_words(job: Job, character: Character, rng: random.Random) -> str:
 
 
 def in_program(job: Job, character: Character, rng: random.Random) -> str:
-    """One fenced program; with a bug, or without its fence, at the character's rates."""
+    """Return one fenced program; with a bug or without its fence at the rates of the character."""
     worked = job.problem.worked if job.problem else worked_text(job.question, job.language)
     if worked is None:
         return _unknown_in_program(job, character, rng)
@@ -96,7 +96,7 @@ def _ordered(index: int, count: int, step: str, language: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def laid_out_program(code: str, layout: int) -> str:
-    """The program in one of LAYOUTS: as it is, with a name for the answer, with a comment, or in a function."""
+    """Return the program in one of LAYOUTS layouts: unchanged, with a name for the answer, with a comment, or in a function."""
     body = code.strip()
     head, _, last = body.rpartition("\n")
     shown = _printed(last)
@@ -116,7 +116,7 @@ def laid_out_program(code: str, layout: int) -> str:
 
 
 def _printed(line: str) -> str | None:
-    """The expression that a line prints, if the line is a print of exactly one."""
+    """Return the expression that a line prints, if the line is a print of exactly one, else None."""
     try:
         body = ast.parse(line).body
     except SyntaxError:
@@ -140,7 +140,7 @@ _LITERAL = re.compile(r"(?<![\w.'\"])\d+(?![\w.'\"])")
 
 
 def _bug(code: str, rng: random.Random) -> str:
-    """The program with one bug: mostly a wrong number, seldom an exception, no print, or an endless loop."""
+    """Return the program with one bug: mostly a wrong number, rarely an exception, no print, or an endless loop."""
     drawn = rng.random()
     if drawn < 0.08:
         return (
@@ -226,7 +226,7 @@ def _numbers(question: str) -> list[int]:
 
 
 def _guess(numbers: list[int], rng: random.Random) -> tuple[list[str], int]:
-    """A chain of operations over the question's numbers: an honest try, with true arithmetic."""
+    """Return a chain of operations on the numbers of the question, with correct arithmetic, and its value."""
     total, steps = Fraction(numbers[0]), []
     for value in numbers[1:4]:
         operation = rng.choice("+-*+")
@@ -237,5 +237,5 @@ def _guess(numbers: list[int], rng: random.Random) -> tuple[list[str], int]:
 
 
 def solution_of(job: Job) -> Worked | None:
-    """What the teacher itself works out for the question, without errors; None where it does not know."""
+    """Return the teacher's solution of the question without injected errors, or None if it does not know it."""
     return job.problem.worked if isinstance(job.problem, Problem) else worked_text(job.question, job.language)

@@ -1,7 +1,7 @@
-"""Arithmetic statements in running text: where "12 - 5 = 7" stands, what it says, and whether it is true.
+"""Arithmetic statements in running text, such as "12 - 5 = 7": their positions, their values and whether they are true.
 
-Deliberately blind rather than wrong: what is not plainly arithmetic on both sides of a `=` is no
-statement ("3x + 4 = 19", "5% of 80 = 4", "f(2) = 3", "17 / 5 = 3 remainder 2").
+Statements are rather missed than misread: only plain arithmetic on both sides of a `=` counts, and not "3x + 4 = 19",
+"5% of 80 = 4", "f(2) = 3" or "17 / 5 = 3 remainder 2".
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tasks.teacher.arithmetic import leading_number, number
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`left = right` in text[start:end]; right stands at text[right_at:end]."""
+    """The statement `left = right` at text[start:end]; its right side is text[right_at:end]."""
 
     start: int
     right_at: int
@@ -28,7 +28,7 @@ class Statement:
 
     @property
     def true(self) -> bool:
-        """Equal, or equal when the left is rounded to the decimals that the right shows."""
+        """Whether both sides are equal, or are if the left is rounded to the decimals of the right."""
         if self.left == self.right:
             return True
         if self.right_text.endswith("%") and "%" not in self.left_text and self.left == 100 * self.right:
@@ -44,13 +44,13 @@ _RUN = r"(?:[\d.,+\-−–*/×÷·^(){}\s%!√]|\\(?:times|cdot|div|[dt]?frac|sq
 _SUFFIX = re.compile(f"{_RUN}*$")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _BEFORE_SENTENCE = re.compile(r"^.*(?:[.,]\s|\n)", re.DOTALL)
-# after a value these make it a part of something else: a variable, a function, a remainder, a unit's power
+# what makes the preceding value a part of something else: a variable, a function, a remainder, the power of a unit
 _GOES_ON = re.compile(
     r"\s*(?:[-+*/×÷·^!%({\[_]|\\(?!text|mathrm|quad|,|;|!|\)|\]|$)|[a-zA-Z](?![a-zA-Z]))"
     r"|\s\d|[^.\n]{0,40}\bremainder\b|[A-Za-z]|\.\.|…|\.\\|\.\d|,\d|,\\!"
     r"|[\s$)]*(?:余|(?:remainder|mod|rem|R)\b|\\text\s*\{\s*(?:R|rem))"
 )
-# what may not touch an expression on its left: a letter, an index, a command, a bar, a time's or ratio's colon
+# what may not precede an expression directly: a letter, an index, a command, a bar, the colon of a time or ratio
 _LEADS_IN = re.compile(r"(?:[A-Za-z_\\|&\]@#]|\d:)$")
 # words that make what follows an operand of something else
 _OPERATED = re.compile(
@@ -63,11 +63,11 @@ _FRACTION_BEHIND = re.compile(r"\s+(?:and\s+)?\(?(\d{1,6})/(\d{1,6})(?![\d/]|\.\
 _BY_A_FRACTION = re.compile(r"/\s*\d+\s*/\s*\d")  # 25 / 1/3 may mean 25 / (1/3)
 
 _CLOCK = re.compile(r"(?<![\d.])0\d{2,}")  # 0900 - 0130 are times
-WINDOW = 160  # characters on either side of a `=` that are read
+WINDOW = 160  # characters that are read on either side of a `=`
 
 
 def statements(text: str) -> Iterator[Statement]:
-    """Every arithmetic statement, left to right; chains "a = b = c" give one statement a link."""
+    """Yield every arithmetic statement from left to right; a chain "a = b = c" gives one statement per `=`."""
     written, text = text, _TIMES.sub(r"\1×", text)  # of the same length
     signs = list(_EQUALS.finditer(text))
     for index, sign in enumerate(signs):
@@ -93,7 +93,7 @@ def statements(text: str) -> Iterator[Statement]:
 
 
 def _says_nothing(statement: Statement, text: str) -> bool:
-    """Whether the two sides may count in different things, so that a difference is no mistake."""
+    """Whether the two sides may have different units, so that a difference is no error."""
     left, right = statement.left_text, statement.right_text
     if _CLOCK.search(left) or _CLOCK.search(right):
         return True

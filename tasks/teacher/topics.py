@@ -1,4 +1,4 @@
-"""Which subdomain, how many and how hard, out of the words of an order for problems."""
+"""Reads the subdomain, the number and the difficulty from a prompt that requests problems."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _ALIASES: dict[str, str] = {
 
 @functools.cache
 def _names() -> list[tuple[str, str]]:
-    """Every name of every subdomain, longest first, so that a name inside another does not win."""
+    """Return every name of every subdomain, longest first, so that a name inside another one is not preferred."""
     names = [(name.lower(), name) for name in SUBDOMAINS]
     names += [(chinese, name) for name, (_, chinese) in SUBDOMAINS.items()]
     return sorted(names, key=lambda pair: (-len(pair[0]), pair[0]))
@@ -61,14 +61,17 @@ def _aliases() -> list[tuple[re.Pattern[str], str]]:
 
 
 def subdomain_in(text: str, order: re.Pattern[str]) -> str | None:
-    """The subdomain that the text names: a quoted name of the taxonomy; else a name, or a word that stands
-    for one ("matrices"), in the lines that order problems or state the topic; else a name anywhere."""
+    """Return the subdomain that the text names, or None.
+
+    A quoted name of the taxonomy comes first; then a name, or a synonym such as "matrices", in the lines that request
+    problems (`order`) or state the topic; then a name anywhere.
+    """
     lowered = text.lower()
     for inner in _QUOTED.findall(lowered):
         for name, subdomain in _names():
             if inner.strip() == name:
                 return subdomain
-    # elsewhere "vector" or "function" may only say what an answer looks like
+    # elsewhere "vector" or "function" may only describe the form of an answer
     ordering = "\n".join(line for line in text.split("\n") if order.search(line) or _TOPIC.search(line))
     named = _named(ordering.lower())
     if named is None:
@@ -103,7 +106,7 @@ _SINGLE = re.compile(
 
 
 def count_in(text: str) -> int:
-    """How many problems are asked for; 5 where the text does not say."""
+    """Return how many problems are requested; 5 if the text does not say."""
     for match in _COUNT.finditer(text):
         count = _number((match.group(1) or match.group(2)).lower())
         if count:
@@ -141,7 +144,7 @@ _STATED = re.compile(
 
 
 def level_in(text: str) -> int | None:
-    """1..3 where the text states a difficulty once and clearly, else None (any)."""
+    """Return the level from 1 to 3 if the text states a difficulty unambiguously, else None (any)."""
     for match in _STATED.finditer(text):
         stated = match.group(1)
         number = re.match(r"\s*([123])(?!\s*(?:-|to|到|至|\d))", stated)
@@ -155,7 +158,7 @@ def level_in(text: str) -> int | None:
 
 
 def choose_families(subdomain: str | None) -> list[Family]:
-    """Families to write from: of the subdomain, else of its domain, else of everyday arithmetic, else all."""
+    """Return the families to draw from: of the subdomain, else of its domain, else of everyday arithmetic, else all."""
     if subdomain is not None:
         matching = of_subdomain(subdomain)
         if matching:

@@ -1,4 +1,4 @@
-"""The chat-completions wire: requests checked, errors, replies and stream chunks, in the shapes of OpenAI's API."""
+"""The chat-completions format: validation of requests, and errors, replies and stream chunks as in OpenAI's API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COUNTED = re.compile(r"[\u3400-\u9fff]|[^\W_]{1,6}|\S")
 
 
 class WireError(Exception):
-    """An error that the caller is told: HTTP status, OpenAI's type and code, and the parameter at fault."""
+    """An error that is returned to the caller: HTTP status, OpenAI's type and code, and the parameter at fault."""
 
     def __init__(
         self, status: int, message: str, *, param: str | None = None, code: str | None = None
@@ -55,7 +55,7 @@ class Ask:
 
 
 def ask_of(body: bytes) -> Ask:
-    """The request in a body; WireError 400 naming the parameter at fault."""
+    """Return the request in a body. Raises WireError 400 with the parameter at fault, or 413 if the body is too large."""
     if len(body) > LARGEST_BODY:
         raise WireError(413, f"the body has {len(body)} bytes; at most {LARGEST_BODY} are read")
     try:
@@ -160,16 +160,17 @@ def _forced(value: Any) -> Forced:
 
 
 def count_tokens(text: str) -> int:
+    """Return the number of tokens of a text."""
     return len(_COUNTED.findall(text))
 
 
 def prompt_tokens(ask: Ask) -> int:
-    """Four tokens a message for the template, as chat templates have, plus the words."""
+    """Return the prompt tokens: those of the texts, and four per message as in chat templates."""
     return sum(4 + count_tokens(text) for _, text in ask.messages)
 
 
 def cut(text: str, stop: tuple[str, ...], max_tokens: int | None) -> tuple[str, str]:
-    """The text up to the first stop string or the token limit, and the finish reason."""
+    """Return the text up to the first stop string or the token limit, and the finish reason."""
     ends = [at for mark in stop if (at := text.find(mark)) >= 0]
     if ends:
         text = text[: min(ends)]
@@ -181,12 +182,13 @@ def cut(text: str, stop: tuple[str, ...], max_tokens: int | None) -> tuple[str, 
 
 
 def usage_of(prompt: int, texts: list[str]) -> dict[str, int]:
+    """Return the usage object of a response."""
     completion = sum(count_tokens(text) for text in texts)
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
 def reply(ask: Ask, identity: str, choices: list[tuple[str, str]]) -> bytes:
-    """The body of a reply that is not streamed; `created` is constant, so that equal requests give equal bytes."""
+    """Return the body of a response that is not streamed; `created` is constant, so that equal requests give equal bytes."""
     return orjson.dumps(
         {
             "id": f"chatcmpl-{identity}",
@@ -209,7 +211,7 @@ def reply(ask: Ask, identity: str, choices: list[tuple[str, str]]) -> bytes:
 
 
 def stream(ask: Ask, identity: str, choices: list[tuple[str, str]]) -> Iterator[bytes]:
-    """Server-sent events: a role chunk, one chunk a token, a finish chunk for each choice; usage if asked; [DONE]."""
+    """Yield server-sent events: per choice a role chunk, one chunk per token and a finish chunk; usage if requested; [DONE]."""
     head = {"id": f"chatcmpl-{identity}", "object": "chat.completion.chunk", "created": 0, "model": ask.model}
 
     def event(choice: dict[str, Any] | None, usage: dict[str, int] | None = None) -> bytes:

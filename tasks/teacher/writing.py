@@ -1,4 +1,4 @@
-"""Problems as the embedded teacher writes them: drawn from its families, with near-duplicates, repeats and flaws."""
+"""Problems of the embedded teacher: drawn from problem families, with near-duplicates, repeats and flaws."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DRAWS = 20
 
 
 def problems(job: Job, character: Character, rng: random.Random, *, valid_json: bool) -> str:
-    """The reply to an order for problems: JSON, now and then malformed (never where the caller forces JSON)."""
+    """Return the answer to a request for problems: JSON, which is malformed at a small rate unless the caller forces JSON."""
     items: list[dict[str, object]] = []
     for _ in range(job.count):
         level = job.level or rng.randint(1, 3)
@@ -58,12 +58,12 @@ def _drawn(job: Job, rng: random.Random, level: int) -> str:
         try:
             return make(_family(job, rng), rng, level, job.language).question
         except Unworkable:
-            continue  # these values have no exact answer: draw others
+            continue  # these values have no exact answer: draw again
     raise Unworkable(f"no workable problem of {job.subdomain} in {DRAWS} draws")
 
 
 def _family(job: Job, rng: random.Random) -> Family:
-    """A family for the next problem: the one behind the failed problem mostly, else of the subdomain."""
+    """Return a family for the next problem: often that of the failed problem, else one of the subdomain."""
     if job.problem is not None and rng.random() < 0.5:
         return families()[job.problem.family]
     subdomain = job.problem.subdomain if job.problem is not None else job.subdomain
@@ -91,7 +91,7 @@ _CLOSINGS = {
 
 
 def _near_duplicate(question: str, rng: random.Random) -> str:
-    """The question with one small change: another opening or ending, or one number a little off."""
+    """Return the question with one small change: another opening or ending, or one number changed a little."""
     language = "zh" if re.search(r"[\u4e00-\u9fff]", question) else "en"
     numbers = list(re.finditer(r"(?<![\w.])\d+(?![\w.]*\d)", question))
     drawn = rng.random()
@@ -108,7 +108,7 @@ def _near_duplicate(question: str, rng: random.Random) -> str:
 
 
 def _flawed(question: str, rng: random.Random) -> str:
-    """The question without one of its data, as a careless writer leaves it."""
+    """Return the question without one of its numbers, as a careless writer might."""
     numbers = list(re.finditer(r"(?<![\w.])\d+(?![\w.]*\d)", question))
     if not numbers:
         return question[: max(1, len(question) * 2 // 3)]

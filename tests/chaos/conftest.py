@@ -25,8 +25,8 @@ class FaultServer:
 
     def counts(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"{self._root}/0/sent/counts") as response:
-            found: dict[str, Any] = json.load(response)
-        return found
+            counts: dict[str, Any] = json.load(response)
+        return counts
 
     def switch(self, state: str) -> None:
         """ "dead" or "alive"."""

@@ -43,18 +43,18 @@ def main() -> None:
             os.write(write, night(**order, out=write).encode())
             os._exit(0)
         os.close(write)
-        said = b""
-        while after is None or said.count(b".") < after:
+        output = b""
+        while after is None or output.count(b".") < after:
             piece = os.read(read, 1000)
             if not piece:
                 break
-            said += piece
+            output += piece
         if after is not None:
             time.sleep(seconds)
             os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         os.close(read)
-        print("killed" if after is not None else said.decode().strip("."), flush=True)
+        print("killed" if after is not None else output.decode().strip("."), flush=True)
 
 
 if __name__ == "__main__":

@@ -69,9 +69,9 @@ def test_what_no_retry_can_mend_stops_the_run_with_the_mend(
     # Answers in flight beside the fatal one land in the ledger first.
     url = faults.url(f"{fault}=100", seed=5)
     with Engine(endpoint(url, api_key=SecretStr("sk-secret-123")), ledger, QUICK) as engine:
-        got: list[Completion] = []
+        completions: list[Completion] = []
         with pytest.raises(EndpointError) as stopped:
-            got.extend(engine.run(questions(2000)))
+            completions.extend(engine.run(questions(2000)))
         message = str(stopped.value)
         assert setting in message
         assert "teacher" in message
@@ -80,7 +80,7 @@ def test_what_no_retry_can_mend_stops_the_run_with_the_mend(
         counts = faults.counts()
         assert counts["in_flight"] == 0
         assert len(list(ledger.every())) == counts["begun"] < 500
-        assert all(c.text for c in got)
+        assert all(c.text for c in completions)
         # The error stays: a second run does not send.
         with pytest.raises(EndpointError):
             list(engine.run([Request([{"role": "user", "content": "one more"}], "m")]))

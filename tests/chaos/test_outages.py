@@ -16,13 +16,13 @@ def test_an_outage_is_waited_out_and_the_breaker_saves_calls(faults, ledger: Led
     limits = EngineLimits(deadline=20.0, backoff=0.02, backoff_cap=0.1, breaker_after=5, breaker_cooloff=0.1)
     with Engine(endpoint(faults.url()), ledger, limits) as engine:
         run = engine.run(requests)
-        got = [next(run)]
+        completions = [next(run)]
         faults.switch("dead")
         time.sleep(0.6)
         held = engine.stats()
         faults.switch("alive")
-        got += list(run)
-        answered(got, requests)
+        completions += list(run)
+        answered(completions, requests)
         assert engine.stats().breaker_opened >= 1
         assert held.in_flight <= 1
     # Every question was answered once: an outage is not paid for.
@@ -71,14 +71,14 @@ def test_calls_that_hang_do_not_keep_the_breaker_from_closing(faults, ledger: Le
     requests = questions(300)
     with Engine(endpoint(faults.url("hang=20")), ledger, limits) as engine:
         run = engine.run(requests)
-        got = [next(run)]
+        completions = [next(run)]
         faults.switch("dead")
         time.sleep(0.3)
         faults.switch("alive")
-        got += list(run)
+        completions += list(run)
     hung = faults.counts()["faults"]["hang"]
     assert hung > 0
-    assert sum(c.error is None for c in got) == 300 - hung
+    assert sum(c.error is None for c in completions) == 300 - hung
 
 
 def test_a_name_that_does_not_resolve_stops_the_run(ledger: Ledger) -> None:

@@ -28,11 +28,11 @@ class Answer(BaseModel):
 
 def read(text: str) -> Answer | str:
     """As a stage reads: fences and a trailing comma are repaired here, anything else is the model's to mend."""
-    found = re.search(r"\{.*\}", text, re.DOTALL)
-    if found is None:
+    match = re.search(r"\{.*\}", text, re.DOTALL)
+    if match is None:
         return "no JSON object in the answer"
     try:
-        return Answer.model_validate_json(found[0])
+        return Answer.model_validate_json(match[0])
     except ValidationError as error:
         return str(error.errors()[0]["msg"])
 
@@ -59,12 +59,12 @@ def values(completions: list[Completion]) -> list[Answer | str]:
 def test_the_same_type_comes_out_either_way(rates: str, faults, ledger: Ledger) -> None:
     requests = questions(60)
     with Engine(Endpoint("critic", "m", [faults.url(rates)]), ledger, QUICK) as engine:
-        found = values(list(engine.run(requests, check_by(read))))
-        assert all(isinstance(item, Answer) for item in found)
+        parsed = values(list(engine.run(requests, check_by(read))))
+        assert all(isinstance(item, Answer) for item in parsed)
         if "bad" not in rates:
             # The dialect is learnt from the first refusals; nothing is asked twice that was answered.
             assert engine.stats().calls == 60
-            assert found == [Answer(value=len(f"JSON {i}"), why=f"JSON {i}") for i in range(60)]
+            assert parsed == [Answer(value=len(f"JSON {i}"), why=f"JSON {i}") for i in range(60)]
         else:
             assert 65 < engine.stats().calls < 90  # the bad ones once more
 

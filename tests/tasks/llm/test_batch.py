@@ -22,9 +22,9 @@ from tests.tasks.llm.batch_api import BatchApi, serving
 
 @pytest.fixture
 def api() -> Iterator[tuple[BatchApi, str]]:
-    made = BatchApi()
-    with serving(made) as url:
-        yield made, url
+    batch_api = BatchApi()
+    with serving(batch_api) as url:
+        yield batch_api, url
 
 
 @pytest.fixture
@@ -95,8 +95,8 @@ def test_what_expired_is_asked_at_once_and_what_was_refused_is_kept(
 ) -> None:
     server, url = api
     server.expired, server.refused = 10, 5
-    said = run(url, ledger, tmp_path / "b", asks(100))
-    assert said == [None if 10 <= i < 15 else f"re: q{i}" for i in range(100)]
+    texts = run(url, ledger, tmp_path / "b", asks(100))
+    assert texts == [None if 10 <= i < 15 else f"re: q{i}" for i in range(100)]
     assert server.chats == 10
     (state,) = Batches(endpoint(url), ledger, tmp_path / "b").states()
     assert (state.status, state.skipped) == ("collected", {"batch_expired": 10})
@@ -170,7 +170,7 @@ def test_secrets_that_a_batch_echoes_rest_nowhere(api, ledger: Ledger, tmp_path:
     monkeypatch.setattr(server, "finish", finish)
     batches = Batches(end, ledger, tmp_path / "b", QUICK)
     with Engine(end, ledger, EngineLimits(backoff=0.01), through=batches.through) as engine:
-        answers = [found.text for found in engine.run(asks(100))]
+        answers = [completion.text for completion in engine.run(asks(100))]
     assert sum(text is not None and text.endswith(" *** ***") for text in answers) == 80
     ledger.flush()
     stored = b"".join(item.call.raw for item in ledger.every())

@@ -51,12 +51,16 @@ def test_the_engine_gives_what_the_model_says_alone(folder: Path, ledger: Ledger
     ]
     endpoint = Endpoint(role="student", model=f"hf:{folder}", revision=revision_of(f"hf:{folder}"))
     with Engine(endpoint, ledger) as engine:
-        found = list(engine.run(requests(folder, QUESTIONS)))
+        completions = list(engine.run(requests(folder, QUESTIONS)))
         again = list(engine.run(requests(folder, QUESTIONS)))
-    assert [one.text for one in found] == [one.text for one in expected]
-    assert [one.finish_reason for one in found] == ["stop" if one.ended else "length" for one in expected]
-    assert [one.usage.completion_tokens for one in found] == [len(one.tokens) + one.ended for one in expected]
-    assert [(one.text, one.cached) for one in again] == [(one.text, True) for one in found]
+    assert [one.text for one in completions] == [one.text for one in expected]
+    assert [one.finish_reason for one in completions] == [
+        "stop" if one.ended else "length" for one in expected
+    ]
+    assert [one.usage.completion_tokens for one in completions] == [
+        len(one.tokens) + one.ended for one in expected
+    ]
+    assert [(one.text, one.cached) for one in again] == [(one.text, True) for one in completions]
 
 
 def test_what_it_cannot_do_is_an_error_of_that_request_alone(folder: Path, ledger: Ledger) -> None:

@@ -301,21 +301,21 @@ ECHOES = {
 @pytest.mark.parametrize("name", ECHOES)
 def test_no_part_of_a_key_rests_anywhere(name: str, ledger: Ledger, tmp_path: Path) -> None:
     limits = EngineLimits(deadline=0.5, backoff=0.05, breaker_cooloff=0.05, unreachable_after=3.0)
-    said = ""
+    output = ""
     with Engine(
         END, ledger, limits, transports=[AsgiTransport(Server(lambda asked, _: ECHOES[name]))]
     ) as engine:
         try:
-            said = repr(list(engine.run(questions(30))))
+            output = repr(list(engine.run(questions(30))))
         except EndpointError as error:
-            said = repr(error)
+            output = repr(error)
     ledger.flush()
     stored = b"".join(item.call.raw for item in ledger.every())
     on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     for secret in (KEY, "hdr-canary-99"):
         for start in range(len(secret) - 7):
             part = secret[start : start + 8]
-            assert part not in said
+            assert part not in output
             assert part.encode() not in stored
             assert part.encode() not in on_disk
 

@@ -83,8 +83,8 @@ def model() -> Model:
 @pytest.fixture
 def engine(ledger: Ledger, model: Model) -> Iterator[Engine]:
     limits = EngineLimits(max_in_flight=16, start_in_flight=16)
-    with Engine(ENDPOINT, ledger, limits, transports=[AsgiTransport(model)]) as made:
-        yield made
+    with Engine(ENDPOINT, ledger, limits, transports=[AsgiTransport(model)]) as opened:
+        yield opened
 
 
 def test_completions_come_in_the_order_of_requests(engine: Engine, model: Model) -> None:
@@ -106,8 +106,13 @@ def test_what_is_stored_is_not_asked_for(engine: Engine, ledger: Ledger, model: 
     assert (tags["a"].calls, tags["a"].cached, tags["b"].calls, tags["b"].cached) == (50, 0, 10, 50)
     # Another engine, another process's: the same.
     with Engine(ENDPOINT, ledger, EngineLimits(offline=True)) as offline:
-        said = list(offline.run([ask(3), ask("new")]))
-    assert (said[0].text, said[0].error, said[1].text, said[1].error) == ("re: 3", None, None, "offline")
+        completions = list(offline.run([ask(3), ask("new")]))
+    assert (completions[0].text, completions[0].error, completions[1].text, completions[1].error) == (
+        "re: 3",
+        None,
+        None,
+        "offline",
+    )
 
 
 def test_one_key_asked_for_twice_at_once_is_one_call(engine: Engine, model: Model) -> None:
@@ -118,17 +123,17 @@ def test_one_key_asked_for_twice_at_once_is_one_call(engine: Engine, model: Mode
 
 
 def test_many_threads_share_one_engine(engine: Engine, model: Model) -> None:
-    found: dict[int, list[str | None]] = {}
+    texts: dict[int, list[str | None]] = {}
 
     def work(number: int) -> None:
-        found[number] = [c.text for c in engine.run(ask(i) for i in range(number * 30, number * 30 + 120))]
+        texts[number] = [c.text for c in engine.run(ask(i) for i in range(number * 30, number * 30 + 120))]
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(found[n] == [f"re: {i}" for i in range(n * 30, n * 30 + 120)] for n in range(6))
+    assert all(texts[n] == [f"re: {i}" for i in range(n * 30, n * 30 + 120)] for n in range(6))
     assert set(model.asked.values()) == {1}
     assert model.peak <= 16
 
@@ -145,12 +150,12 @@ def test_two_engines_asking_at_once_agree_on_the_first_durable_answer(ledger: Le
 
             await super().__call__(scope, receive, tagged)
 
-    said: list[list[str | None]] = [[], []]
+    texts: list[list[str | None]] = [[], []]
     with Ledger.open(tmp_path / "ledger.sqlite") as other:
         engines = [Engine(ENDPOINT, book, transports=[AsgiTransport(Moody())]) for book in (ledger, other)]
 
         def work(n: int) -> None:
-            said[n] = [c.text for c in engines[n].run(ask(i) for i in range(200))]
+            texts[n] = [c.text for c in engines[n].run(ask(i) for i in range(200))]
 
         threads = [threading.Thread(target=work, args=(n,)) for n in range(2)]
         for thread in threads:
@@ -159,7 +164,7 @@ def test_two_engines_asking_at_once_agree_on_the_first_durable_answer(ledger: Le
             thread.join()
         for engine in engines:
             engine.close()
-    assert said[0] == said[1]
+    assert texts[0] == texts[1]
     outcomes = ledger.stats().outcomes
     assert outcomes["completion"] == 200
     assert set(outcomes) <= {"completion", "duplicate"}
@@ -170,14 +175,16 @@ def test_the_budget_ends_the_run_and_the_next_one_goes_on(ledger: Ledger, model:
     with Engine(
         ENDPOINT, ledger, EngineLimits(max_in_flight=8), budget=budget, transports=[AsgiTransport(model)]
     ) as engine:
-        got: list[Completion] = []
+        completions: list[Completion] = []
         with pytest.raises(BudgetExceeded, match="--budget-tokens") as over:
-            got.extend(engine.run(ask(i) for i in range(500)))
+            completions.extend(engine.run(ask(i) for i in range(500)))
         assert 2900 <= over.value.state.tokens <= 3000
         assert over.value.state.held_tokens == 0
         assert ledger.stats().calls == sum(model.asked.values()) == over.value.state.tokens // 30
         # What is paid for can still be had.
-        assert [c.text for c in engine.run(ask(i) for i in range(len(got)))] == [c.text for c in got]
+        assert [c.text for c in engine.run(ask(i) for i in range(len(completions)))] == [
+            c.text for c in completions
+        ]
         with pytest.raises(BudgetExceeded):
             list(engine.run([ask("one more")]))
     with Engine(ENDPOINT, ledger, transports=[AsgiTransport(model)]) as engine:

@@ -28,7 +28,7 @@ def lines(path: Path, *records: object) -> Path:
     return path
 
 
-def said(ledger: Ledger, request: Request, revision: str = "") -> str | None:
+def stored_text(ledger: Ledger, request: Request, revision: str = "") -> str | None:
     with Engine(Endpoint("teacher", "m", revision=revision), ledger, EngineLimits(offline=True)) as engine:
         (completion,) = engine.run([request])
     return completion.text
@@ -53,8 +53,8 @@ def test_messages_and_completion_in_the_usual_shapes(record: dict, ledger: Ledge
     path = lines(tmp_path / "in.jsonl.gz", record)
     assert take(ledger, path, defaults=defaults, revision="r").put == 1
     request = Request([ASK], "m", temperature=0.5, max_tokens=9)
-    assert said(ledger, request, "r") == "four"
-    assert said(ledger, request) is None
+    assert stored_text(ledger, request, "r") == "four"
+    assert stored_text(ledger, request) is None
     assert take(ledger, path, defaults=defaults, revision="r").known == 1
     assert ledger.stats().cost == 0
 
@@ -63,7 +63,7 @@ def test_an_answer_that_is_here_stays(ledger: Ledger, tmp_path: Path) -> None:
     record = {"messages": [ASK], "model": "m"}
     path = lines(tmp_path / "in.jsonl", {**record, "completion": "four"}, {**record, "completion": "five"})
     assert take(ledger, path).put == 2
-    assert said(ledger, Request([ASK], "m")) == "four"
+    assert stored_text(ledger, Request([ASK], "m")) == "four"
 
 
 def test_a_foreign_batch_with_its_input(ledger: Ledger, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_foreign_batch_with_its_input(ledger: Ledger, tmp_path: Path) -> None:
     )
     taken = take(ledger, out, requests_file=asked)
     assert (taken.put, taken.skipped) == (1, {"http 500": 1, "batch_cancelled": 1})
-    assert said(ledger, Request([ASK], "m", temperature=0.2, max_tokens=77)) == "four"
+    assert stored_text(ledger, Request([ASK], "m", temperature=0.2, max_tokens=77)) == "four"
     with pytest.raises(ImportProblem, match="input file"):
         take(ledger, out)
 
@@ -93,7 +93,7 @@ def test_an_export_of_another_ledger(ledger: Ledger, tmp_path: Path) -> None:
         take(other, lines(tmp_path / "in.jsonl", {"messages": [ASK], "completion": "four", "model": "m"}))
         other.export(tmp_path / "export.jsonl.gz")
     assert take(ledger, tmp_path / "export.jsonl.gz").put == 1
-    assert said(ledger, Request([ASK], "m")) == "four"
+    assert stored_text(ledger, Request([ASK], "m")) == "four"
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ def test_redacted_first_then_cut() -> None:
 
 
 def test_ordinary_words_stay() -> None:
-    said = "teacher endpoint: api-version 2024-06-01 is not supported on host/v1"
-    assert END.redact(said) == said
+    message = "teacher endpoint: api-version 2024-06-01 is not supported on host/v1"
+    assert END.redact(message) == message
 
 
 def test_an_answer_keeps_everything_but_whole_secrets() -> None:

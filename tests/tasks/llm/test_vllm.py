@@ -41,8 +41,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    made: Path = module.make(tmp_path_factory.mktemp("tiny"))
-    return made
+    folder: Path = module.make(tmp_path_factory.mktemp("tiny"))
+    return folder
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from tasks.llm.vllm_environment import make
 
 @pytest.mark.soak
 def test_what_fails_is_told_in_one_line(tmp_path: Path) -> None:
-    said: list[str] = []
+    messages: list[str] = []
     with pytest.raises(EndpointError, match=r"pip install .*failed: .*no-such-folder") as failed:
-        make(tmp_path / "env", requirement="./no-such-folder/", say=said.append)
+        make(tmp_path / "env", requirement="./no-such-folder/", say=messages.append)
     assert "\n" not in str(failed.value)
-    assert said[0].startswith("making")
+    assert messages[0].startswith("making")
     # Made by then, it is completed, not made again; and one without vLLM is not taken for one with it.
     with pytest.raises(EndpointError, match="import vllm"):
-        make(tmp_path / "env", requirement="pip", say=said.append)  # pip is there: nothing is fetched
-    assert [word.split()[0] for word in said] == ["making", "installing", "installing"]
+        make(tmp_path / "env", requirement="pip", say=messages.append)  # pip is there: nothing is fetched
+    assert [word.split()[0] for word in messages] == ["making", "installing", "installing"]

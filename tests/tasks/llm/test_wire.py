@@ -160,10 +160,10 @@ def test_a_prompt_of_more_tokens_than_bytes_is_capped() -> None:
     ],
 )
 def test_usage_that_is_missing_or_mad_is_estimated_and_flagged(usage: object) -> None:
-    found = read(ASK, "k", 200, answer(usage=usage), ()).completion.usage
-    assert found.estimated
-    assert found.prompt_tokens > 0
-    assert found.completion_tokens == 1
+    counted = read(ASK, "k", 200, answer(usage=usage), ()).completion.usage
+    assert counted.estimated
+    assert counted.prompt_tokens > 0
+    assert counted.completion_tokens == 1
     assert not read(ASK, "k", 200, answer(), ()).completion.usage.estimated
 
 
@@ -276,8 +276,8 @@ def test_what_a_request_is_refused_for_every_time_in_vendors_words(message: str,
     ],
 )  # fmt: skip
 def test_usage_in_every_spelling(usage: object, tokens: tuple[int, int, bool]) -> None:
-    found = read(ASK, "k", 200, answer(usage=usage, choices=message(content="10"))).completion.usage
-    assert (found.prompt_tokens, found.completion_tokens, found.estimated) == tokens
+    counted = read(ASK, "k", 200, answer(usage=usage, choices=message(content="10"))).completion.usage
+    assert (counted.prompt_tokens, counted.completion_tokens, counted.estimated) == tokens
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 class Leftovers:
-    """A context manager: entered before the sandboxes start; `found` after they closed."""
+    """A context manager: entered before the sandboxes start; `leftover_lines` after they closed."""
 
     def __init__(self, patience_s: float = PATIENCE_S) -> None:
         self.patience_s = patience_s
@@ -43,7 +43,7 @@ class Leftovers:
     ) -> None:
         self._subreaper(False)
 
-    def found(self) -> list[str]:
+    def leftover_lines(self) -> list[str]:
         """A line for each thing that is still there."""
         lines = [f"process {child}" for child in self._survivors()]
         lines += [f"mount {line}" for line in mounts() if line not in self.mounts]

@@ -45,29 +45,29 @@ def attack_all(boxes: list[Sandbox]) -> dict[str, Seen]:
     A box of one worker has one isolation at a time, so the two follow each other in it."""
 
     def share(number: int) -> list[tuple[str, Seen]]:
-        found, box = [], boxes[number]
+        observed, box = [], boxes[number]
         for name in list(ATTACKS)[number :: len(boxes)]:
             start = time.monotonic()
             (result,) = box.run([ATTACKS[name][0]])
             seconds = time.monotonic() - start
             running = inside(box)
             (after,) = box.run([BENIGN])
-            found.append((name, Seen(result, seconds, running, after)))
-        return found
+            observed.append((name, Seen(result, seconds, running, after)))
+        return observed
 
     with ThreadPoolExecutor(len(boxes)) as pool:
         return dict(item for items in pool.map(share, range(len(boxes))) for item in items)
 
 
-def wrong(found: dict[str, Seen]) -> list[str]:
+def wrong(observed: dict[str, Seen]) -> list[str]:
     """A line for each attack that got another verdict than it should, told a secret, or did harm."""
     secrets = secrets_of(dict(os.environ))
     lines = []
-    for name, seen in found.items():
+    for name, seen in observed.items():
         result = seen.result
-        got = f"ok:{result.answer}" if result.verdict == "ok" else result.verdict
-        if got not in ATTACKS[name][1]:
-            lines.append(f"{name}: {got} ({result.error}), not one of {sorted(ATTACKS[name][1])}")
+        status = f"ok:{result.answer}" if result.verdict == "ok" else result.verdict
+        if status not in ATTACKS[name][1]:
+            lines.append(f"{name}: {status} ({result.error}), not one of {sorted(ATTACKS[name][1])}")
         lines += [f"{name}: told {secret}" for secret in secrets if secret in repr(result)]
         if seen.after.answer != BENIGN_ANSWER:
             lines.append(f"{name}: the benign program after it: {seen.after}")
@@ -94,15 +94,15 @@ def suite(rounds: int) -> None:
                 box.run([BENIGN])
             before = me.memory_info().rss
             for number in range(rounds):
-                found = attack_all(boxes)
-                lines = wrong(found)
+                observed = attack_all(boxes)
+                lines = wrong(observed)
                 assert not lines, "\n".join([f"round {number}", *lines])
-                slowest = max(found, key=lambda name: found[name].seconds)
+                slowest = max(observed, key=lambda name: observed[name].seconds)
                 print(
-                    f"round {number}: {len(found)} attacks, slowest {slowest} {found[slowest].seconds:.1f} s"
+                    f"round {number}: {len(observed)} attacks, slowest {slowest} {observed[slowest].seconds:.1f} s"
                 )
             grown = me.memory_info().rss - before
-        assert leftovers.found() == []
+        assert leftovers.leftover_lines() == []
     assert grown < 64 << 20
 
 
@@ -144,16 +144,16 @@ def test_what_is_left_behind_is_found_and_what_others_do_is_not():
     mark = Path("/tmp") / f"{MARK}-left"
     try:
         with Leftovers(patience_s=0.5) as leftovers:
-            assert leftovers.found() == []
+            assert leftovers.leftover_lines() == []
             # a daemon: its parent has ended
             daemon = int(subprocess.check_output(["sh", "-c", "sleep 60 >/dev/null & echo $!"]))
             mark.touch()
-            found = leftovers.found()
+            leftover_lines = leftovers.leftover_lines()
             os.kill(daemon, signal.SIGKILL)
             mark.unlink()
-            assert [line.split()[0] for line in found] == ["process", "file"]
-            assert str(daemon) in found[0]
-            assert leftovers.found() == []
+            assert [line.split()[0] for line in leftover_lines] == ["process", "file"]
+            assert str(daemon) in leftover_lines[0]
+            assert leftovers.leftover_lines() == []
     finally:
         mark.unlink(missing_ok=True)
         others.kill()

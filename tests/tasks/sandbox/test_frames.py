@@ -56,12 +56,12 @@ STRANGE: list[Any] = [
 
 def mutated(rng: random.Random, whole: dict[str, Any]) -> bytes:
     """A frame changed in some of its values and keys, as JSON, then in some of its bytes."""
-    found = dict(whole)
+    message = dict(whole)
     for _ in range(rng.randrange(3)):
-        found[rng.choice([*whole, *RAISED, "x"])] = rng.choice(STRANGE)
+        message[rng.choice([*whole, *RAISED, "x"])] = rng.choice(STRANGE)
     if rng.random() < 0.1:
-        found.pop(rng.choice(list(found)))
-    data = bytearray(json.dumps(found).encode())
+        message.pop(rng.choice(list(message)))
+    data = bytearray(json.dumps(message).encode())
     for _ in range(rng.choice([0, 0, 1, 2, 8])):
         at = rng.randrange(len(data) + 1)
         edit = rng.randrange(5)
@@ -92,12 +92,12 @@ def fuzz(count: int) -> Counter[str]:
         assert result.error is None or "\n" not in result.error
         verdicts[result.verdict] += 1
         try:
-            found = frames.header(frames.frame(mutated(rng, HEADER)))
+            header = frames.header(frames.frame(mutated(rng, HEADER)))
         except frames.HeaderError:
             verdicts["header refused"] += 1
         else:
-            assert all(0 <= size <= frames.FRAME_MAX for size in (found.stdout, found.report))
-            read(Ended(found, b"", b""), LIMITS)
+            assert all(0 <= size <= frames.FRAME_MAX for size in (header.stdout, header.report))
+            read(Ended(header, b"", b""), LIMITS)
     return verdicts
 
 

@@ -35,8 +35,8 @@ ALLOW_ALL = bytes.fromhex("060000000000ff7f")  # one instruction: return SECCOMP
 
 def test_without_bubblewrap_nothing_runs_and_the_mend_is_named(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
-    found = isolation()
-    assert (found.ok, found.detail) == (False, "bubblewrap is missing")
+    state = isolation()
+    assert (state.ok, state.detail) == (False, "bubblewrap is missing")
     with pytest.raises(
         SandboxUnavailable, match=r"^sandbox unavailable: .*apt-get install bubblewrap"
     ) as caught:
@@ -75,10 +75,10 @@ def test_the_self_test_passes_as_it_stands():
 
 @needs_isolation
 @pytest.mark.parametrize(
-    ("hole", "found"),
+    ("hole", "hole_name"),
     [("inner", "fork"), ("view", "pyproject.toml"), ("environment", "environment")],
 )
-def test_the_self_test_finds_a_hole(monkeypatch, hole, found):
+def test_the_self_test_finds_a_hole(monkeypatch, hole, hole_name):
     if hole == "inner":
         monkeypatch.setattr(syscalls, "inner", lambda: ALLOW_ALL)
     elif hole == "view":
@@ -94,7 +94,7 @@ def test_the_self_test_finds_a_hole(monkeypatch, hole, found):
         monkeypatch.setattr(isolate, "INSIDE", copy)
     process = Process(Limits())
     try:
-        with pytest.raises(SandboxUnavailable, match=f"could escape: .*{found}"):
+        with pytest.raises(SandboxUnavailable, match=f"could escape: .*{hole_name}"):
             selftest.prove(process)
     finally:
         process.kill()
@@ -202,9 +202,9 @@ def test_an_installed_project_is_masked(tmp_path, monkeypatch):
 
 def test_a_checkout_that_programs_could_read_is_refused(monkeypatch):
     monkeypatch.setattr(isolate, "PROJECT", Path(os.__file__).parent / "checkout")
-    found = isolation()
-    assert not found.ok
-    assert "move the checkout" in str(found.fix)
+    state = isolation()
+    assert not state.ok
+    assert "move the checkout" in str(state.fix)
 
 
 @needs_isolation

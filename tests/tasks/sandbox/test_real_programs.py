@@ -73,11 +73,11 @@ def programs(name: str, row: dict) -> Iterator[tuple[str, str | None]]:
 
 def number(text: str) -> float | None:
     """A value as the other executors rounded theirs: the first number of a list, fractions divided."""
-    found = re.fullmatch(r"[\[({]?\s*(?:\w+: )?(-?[\d.]+(?:e[+-]?\d+)?)(?:/(\d+))?\b.*", text, re.DOTALL)
-    if found is None:
+    match = re.fullmatch(r"[\[({]?\s*(?:\w+: )?(-?[\d.]+(?:e[+-]?\d+)?)(?:/(\d+))?\b.*", text, re.DOTALL)
+    if match is None:
         return None
     try:
-        return float(found[1]) / float(found[2] or 1)
+        return float(match[1]) / float(match[2] or 1)
     except (ValueError, ZeroDivisionError):
         return None
 
@@ -91,14 +91,14 @@ def agree(stored: str, result: Result) -> bool:
     return math.isclose(mine, theirs, rel_tol=1e-6, abs_tol=0.00501)  # AQuA's were rounded to 0.01
 
 
-def run(found: list[Case]) -> list[Result]:
+def run(selected: list[Case]) -> list[Result]:
     with Sandbox(Limits(wall_s=5.0), workers=2) as box:
-        return box.run([case.program for case in found])
+        return box.run([case.program for case in selected])
 
 
-def report(found: list[Case], results: list[Result]) -> tuple[Counter[str], int, int]:
+def report(selected: list[Case], results: list[Result]) -> tuple[Counter[str], int, int]:
     """Counts by verdict; of the programs with a stored value, how many agree, of how many."""
-    compared = [(c, r) for c, r in zip(found, results, strict=True) if c.stored is not None]
+    compared = [(c, r) for c, r in zip(selected, results, strict=True) if c.stored is not None]
     agreed = sum(agree(case.stored or "", result) for case, result in compared)
     return Counter(result.verdict for result in results), agreed, len(compared)
 
@@ -106,12 +106,12 @@ def report(found: list[Case], results: list[Result]) -> tuple[Counter[str], int,
 @pytest.mark.slow
 def test_the_first_programs_of_every_file():
     counts: Counter[str] = Counter()
-    found = []
+    selected = []
     for case in cases():
         counts[case.file] += 1
         if counts[case.file] <= 25:
-            found.append(case)
-    verdicts, agreed, compared = report(found, run(found))
+            selected.append(case)
+    verdicts, agreed, compared = report(selected, run(selected))
     assert len(counts) == 10
     assert verdicts["infra"] == 0
     assert agreed >= 0.97 * compared > 0.97 * 150
@@ -119,9 +119,9 @@ def test_the_first_programs_of_every_file():
 
 @pytest.mark.soak
 def test_every_program():
-    found = list(cases())
-    verdicts, agreed, compared = report(found, run(found))
-    print(f"{len(found)} programs: {dict(verdicts)}; {agreed} of {compared} stored values agree")
+    selected = list(cases())
+    verdicts, agreed, compared = report(selected, run(selected))
+    print(f"{len(selected)} programs: {dict(verdicts)}; {agreed} of {compared} stored values agree")
     assert verdicts["infra"] == 0
-    assert verdicts["ok"] > 0.8 * len(found)
+    assert verdicts["ok"] > 0.8 * len(selected)
     assert agreed >= 0.985 * compared

@@ -68,8 +68,8 @@ ANSWERS = {
 
 def test_answers(box):
     results = box.run([program for program, _ in ANSWERS.values()])
-    found = {name: (r.verdict, r.answer) for name, r in zip(ANSWERS, results, strict=True)}
-    assert found == {name: ("ok", answer) for name, (_, answer) in ANSWERS.items()}
+    outcomes = {name: (r.verdict, r.answer) for name, r in zip(ANSWERS, results, strict=True)}
+    assert outcomes == {name: ("ok", answer) for name, (_, answer) in ANSWERS.items()}
 
 
 VERDICTS = {
@@ -83,8 +83,8 @@ VERDICTS = {
 
 def test_errors_name_their_line(box):
     results = box.run([program for program, _, _ in VERDICTS.values()])
-    found = {name: (r.verdict, r.error, r.error_line) for name, r in zip(VERDICTS, results, strict=True)}
-    assert found == {name: ("error", error, line) for name, (_, error, line) in VERDICTS.items()}
+    outcomes = {name: (r.verdict, r.error, r.error_line) for name, r in zip(VERDICTS, results, strict=True)}
+    assert outcomes == {name: ("error", error, line) for name, (_, error, line) in VERDICTS.items()}
 
 
 def test_results_keep_the_order_of_programs_across_threads(box):
@@ -92,8 +92,8 @@ def test_results_keep_the_order_of_programs_across_threads(box):
         return [r.answer for r in box.run([f"print({n})" for n in range(start, start + 20)])]
 
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(many, range(0, 80, 20)))
-    assert found == [[str(n) for n in range(start, start + 20)] for start in range(0, 80, 20)]
+        answers = list(pool.map(many, range(0, 80, 20)))
+    assert answers == [[str(n) for n in range(start, start + 20)] for start in range(0, 80, 20)]
     assert threading.active_count() < 40
 
 

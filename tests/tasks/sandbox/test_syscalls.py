@@ -91,8 +91,8 @@ def test_numbers_are_those_of_libseccomp(machine):
     except (OSError, RuntimeError) as error:
         pytest.skip(f"libseccomp is not installed: {error}")
     architecture = {"x86_64": seccomp.Arch.X86_64, "aarch64": seccomp.Arch.AARCH64}[machine]
-    found = {name: seccomp.resolve_syscall(architecture, name) for name in syscalls.numbers(machine)}
-    assert found == syscalls.numbers(machine)
+    resolved = {name: seccomp.resolve_syscall(architecture, name) for name in syscalls.numbers(machine)}
+    assert resolved == syscalls.numbers(machine)
 
 
 def test_other_machines_are_not_supported():

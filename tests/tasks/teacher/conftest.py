@@ -71,7 +71,7 @@ def run_programs() -> Callable[[Sequence[str]], list[str | None]]:
             text=True,
             check=True,
         )
-        found: list[str | None] = json.loads(done.stdout)
-        return found
+        outputs: list[str | None] = json.loads(done.stdout)
+        return outputs
 
     return run

@@ -61,6 +61,6 @@ def test_any_conversation_is_answered(
     job = job_of([("system", text), (role, text)])
     character = SMALL if small else STRONG
     for forced in (Forced(), Forced(json=True, schema=schema)):
-        said = answer(job, character, rng_of(seed), forced)
-        assert said
-        assert said == answer(job, character, rng_of(seed), forced)
+        text = answer(job, character, rng_of(seed), forced)
+        assert text
+        assert text == answer(job, character, rng_of(seed), forced)

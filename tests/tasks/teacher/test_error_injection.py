@@ -15,7 +15,7 @@ def test_the_slip_propagates_to_the_answer() -> None:
     seen = set()
     for seed in range(40):
         wrong_steps, answer = inject_error(steps, "5", rng_of(seed))
-        false = [not found.true for line in wrong_steps for found in statements(line)]
+        false = [not statement.true for line in wrong_steps for statement in statements(line)]
         assert sum(false) == 1
         assert answer != "5"
         assert wrong_steps[-1].endswith(f"= {answer}.")
@@ -50,13 +50,13 @@ def test_every_family_goes_wrong_visibly() -> None:
                 rng = rng_of("slips", name, language, level)
                 problem = make(family, rng, level, language)
                 right = problem.worked
-                assert all(found.true for step in right.steps for found in statements(step)), (
+                assert all(statement.true for step in right.steps for statement in statements(step)), (
                     name,
                     right.steps,
                 )
                 steps, answer = inject_error(right.steps, right.answer, rng)
                 assert answer != right.answer, (name, right)
                 tried[name] += 1
-                shown[name] += any(not found.true for step in steps for found in statements(step))
+                shown[name] += any(not statement.true for step in steps for statement in statements(step))
     # most families calculate in words that a reader can check
     assert sum(shown.values()) >= 0.7 * sum(tried.values()), {n: shown[n] / tried[n] for n in tried}

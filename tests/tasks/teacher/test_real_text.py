@@ -49,7 +49,7 @@ def test_a_story_is_not_taken_for_an_expression(rows: list[dict[str, str]]) -> N
 
 
 def test_the_arithmetic_of_human_solutions_is_seldom_doubted(rows: list[dict[str, str]]) -> None:
-    found = [statement for row in rows for statement in statements(row["answer"])]
-    assert len(found) > 600
+    stated = [statement for row in rows for statement in statements(row["answer"])]
+    assert len(stated) > 600
     # the few are loose writing of the annotators ("3/4 * 2 = 1 1/2") and errors of theirs
-    assert sum(not statement.true for statement in found) <= 0.005 * len(found)
+    assert sum(not statement.true for statement in stated) <= 0.005 * len(stated)

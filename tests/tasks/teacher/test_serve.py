@@ -84,7 +84,7 @@ print(digest.hexdigest())
 
 def conversations() -> list[tuple[tuple[str, str], ...]]:
     """Every job on every fourth family, in both languages."""
-    found = []
+    conversations = []
     for name in sorted(families())[::4]:
         for language in LANGUAGES:
             problem = make(families()[name], rng_of("bytes", name, language), 2, language)
@@ -104,8 +104,8 @@ def conversations() -> list[tuple[tuple[str, str], ...]]:
                 ),
             ):
                 messages = prompts.load(prompt, language).messages(**variables)
-                found.append(tuple((message["role"], message["content"]) for message in messages))
-    return found
+                conversations.append(tuple((message["role"], message["content"]) for message in messages))
+    return conversations
 
 
 def test_equal_requests_give_equal_bytes_in_any_process() -> None:

@@ -37,9 +37,9 @@ def test_every_family_is_solved_in_words(say: Say) -> None:
     solved = set()
     for problem in every(3):
         for text in say("solve_cot", problem.language, question=problem.question, n=3):
-            found = extract(text, problem.language)
-            assert found is not None
-            assert (found.kind, found.answer) == ("boxed", problem.worked.answer)
+            extraction = extract(text, problem.language)
+            assert extraction is not None
+            assert (extraction.kind, extraction.answer) == ("boxed", problem.worked.answer)
             assert text.split("\n")[-1] == rf"\boxed{{{problem.worked.answer}}}"
         solved.add((problem.subdomain, problem.language))
     assert {subdomain for subdomain, _ in solved} <= set(SUBDOMAINS)
@@ -68,7 +68,9 @@ def test_samples_of_a_question_differ_in_text_and_agree_in_answer(say: Say) -> N
     for problem in every()[:12]:
         texts = say("solve_cot", problem.language, question=problem.question, n=16)
         assert len(set(texts)) >= 6
-        assert len({found.answer for text in texts if (found := extract(text, problem.language))}) == 1
+        assert (
+            len({extraction.answer for text in texts if (extraction := extract(text, problem.language))}) == 1
+        )
 
 
 def within(count: int, trials: int, rate: float) -> bool:
@@ -82,11 +84,11 @@ def rates_in_words(say: Say, character: Character, problems: list[Problem], n: i
     for problem in problems:
         for text in say("solve_cot", problem.language, question=problem.question, n=n, character=character):
             samples += 1
-            found = extract(text, problem.language)
-            if found is None or found.kind != "boxed":
+            extraction = extract(text, problem.language)
+            if extraction is None or extraction.kind != "boxed":
                 unboxed += 1
             else:
-                wrong += found.answer != problem.worked.answer
+                wrong += extraction.answer != problem.worked.answer
     return samples, wrong, unboxed
 
 
@@ -152,8 +154,8 @@ def test_program_bugs_are_of_every_kind_and_mostly_show(say: Say, run_programs: 
         outcomes[
             kind, "none" if out is None else "empty" if out == "" else "same" if out == right else "other"
         ] += 1
-    assert {found for kind, found in outcomes if kind == "silent"} <= {"empty"}
-    assert {found for kind, found in outcomes if kind == "raises"} <= {"none"}
+    assert {outcome for kind, outcome in outcomes if kind == "silent"} <= {"empty"}
+    assert {outcome for kind, outcome in outcomes if kind == "raises"} <= {"none"}
     # a changed number does not always change what is printed
     assert outcomes["number", "other"] > outcomes["number", "same"]
 
@@ -162,9 +164,9 @@ def test_wrong_words_show_one_false_step_or_a_misstated_answer(say: Say) -> None
     wrong = Character("embedded", dataclasses.replace(PERFECT, wrong_words=1.0))
     for problem in every(1, "wrong"):
         for text in say("solve_cot", problem.language, question=problem.question, n=2, character=wrong):
-            found = extract(text, problem.language)
-            assert found is not None
-            assert found.answer != problem.worked.answer
+            extraction = extract(text, problem.language)
+            assert extraction is not None
+            assert extraction.answer != problem.worked.answer
             false = [line for line in text.split("\n") if any(not s.true for s in statements(line))]
             assert len(false) <= 2, text
 
@@ -195,8 +197,8 @@ PLAIN = {
 
 
 def test_plain_questions(run_programs: Run) -> None:
-    found = [worked_text(question, "en") for question in PLAIN]
-    works = [worked for worked in found if worked is not None]
+    results = [worked_text(question, "en") for question in PLAIN]
+    works = [worked for worked in results if worked is not None]
     assert [worked.answer for worked in works] == list(PLAIN.values())
     printed = run_programs([worked.program for worked in works])
     assert [str(out).replace(" ", "") for out in printed] == [

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from tasks.teacher.statements import statements
 
 
-def said(text: str) -> list[tuple[str, str, bool]]:
-    return [(found.left_text, found.right_text, found.true) for found in statements(text)]
+def stated(text: str) -> list[tuple[str, str, bool]]:
+    return [(statement.left_text, statement.right_text, statement.true) for statement in statements(text)]
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("text", "expected"),
     [
         ("Subtract 4: 3x = 19 - 4 = 15.", [("19 - 4", "15", True)]),
         ("so 3 + 4 = 8 apples", [("3 + 4", "8", False)]),
@@ -31,8 +31,8 @@ def said(text: str) -> list[tuple[str, str, bool]]:
         ("They cost 48/2 = <<48/2=24>>24 dollars", [("48/2", "24", True)]),
     ],
 )
-def test_statements_are_found_and_judged(text: str, wanted: list[tuple[str, str, bool]]) -> None:
-    assert said(text) == wanted
+def test_statements_are_found_and_judged(text: str, expected: list[tuple[str, str, bool]]) -> None:
+    assert stated(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -59,20 +59,20 @@ def test_statements_are_found_and_judged(text: str, wanted: list[tuple[str, str,
     ],
 )
 def test_what_is_not_plain_arithmetic_is_left_alone(text: str) -> None:
-    assert said(text) == []
+    assert stated(text) == []
 
 
 @given(st.text(alphabet="0123456789+-*/=. ,()x%{}\\^!$\n余of", max_size=120))
 def test_any_text_is_read_and_spans_lie_in_it(text: str) -> None:
     last = 0
-    for found in statements(text):
-        assert 0 <= found.start < found.right_at < found.end <= len(text)
-        assert text[found.right_at : found.end] == found.right_text
-        assert found.end > last
-        last = found.end
+    for statement in statements(text):
+        assert 0 <= statement.start < statement.right_at < statement.end <= len(text)
+        assert text[statement.right_at : statement.end] == statement.right_text
+        assert statement.end > last
+        last = statement.end
 
 
 @given(st.integers(-200, 200), st.integers(-200, 200), st.integers(-5, 5))
 def test_sums_are_true_exactly_when_they_are(a: int, b: int, slip: int) -> None:
-    ((_, _, true),) = said(f"We get ({a}) + ({b}) = {a + b + slip} in all.")
+    ((_, _, true),) = stated(f"We get ({a}) + ({b}) = {a + b + slip} in all.")
     assert true == (slip == 0)

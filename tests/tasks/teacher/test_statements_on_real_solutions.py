@@ -31,7 +31,7 @@ WRONG = [
 
 
 def accused(text: str) -> bool:
-    return any(not found.true for line in text.split("\n") for found in statements(line))
+    return any(not statement.true for line in text.split("\n") for statement in statements(line))
 
 
 @pytest.mark.parametrize("line", RIGHT)
@@ -71,7 +71,7 @@ def test_gold_solutions_are_not_accused(name: str, column: str, share: float) ->
 
 def test_planted_errors_are_found_as_often_as_before() -> None:
     rng = rng_of("planted in real solutions")
-    planted = found = 0
+    planted = caught = 0
     for row in rows("gsm8k/test.a.jsonl.gz"):
         results = list(re.finditer(r"=[\d.]+>>([\d,.]*\d)", row["answer"]))
         if not results:
@@ -80,6 +80,6 @@ def test_planted_errors_are_found_as_often_as_before() -> None:
         value = one.group(1)
         changed = value[:-1] + str((int(value[-1]) + rng.randint(1, 9)) % 10)
         planted += 1
-        found += accused(plain(row["answer"][: one.start(1)] + changed + row["answer"][one.end(1) :]))
+        caught += accused(plain(row["answer"][: one.start(1)] + changed + row["answer"][one.end(1) :]))
     assert planted > 600
-    assert found >= 0.5 * planted
+    assert caught >= 0.5 * planted

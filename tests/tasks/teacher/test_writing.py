@@ -31,10 +31,10 @@ def test_every_subdomain_is_written_and_known(say: Say, subdomain: str, language
         count=6,
         difficulty=2,
     )
-    found = problems(text)
-    assert len(found) == 6
-    assert len({item.question for item in found}) >= 4
-    for item in found:
+    written = problems(text)
+    assert len(written) == 6
+    assert len({item.question for item in written}) >= 4
+    for item in written:
         assert item.question is not None
         assert item.difficulty in (3, 4)
         known = recognise(item.question, language)
