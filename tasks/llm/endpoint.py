@@ -62,7 +62,10 @@ class Endpoint:
         for url in urls:
             parts = urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise EndpointError(f"{self.setting('BASE_URL')}: {host_of(url)!r} is not an http(s) URL")
+                raise EndpointError(
+                    f"{self.setting('BASE_URL')}: {host_of(url)!r} is not an http(s) URL. Fix: give one such as "
+                    "https://host/v1"
+                )
 
     @property
     def embedded(self) -> bool:

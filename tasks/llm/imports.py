@@ -88,7 +88,7 @@ def take(
     else:
         raise ImportProblem(
             f"{path}, line 1: neither a Batch output (custom_id, response), nor messages and completion, "
-            "nor a ledger export"
+            "nor a ledger export. Fix: give a file of one of these formats"
         )
     sums = put_answers(ledger, answers)
     return Taken(sums.put, sums.known, dict(skipped))
@@ -168,7 +168,7 @@ def from_batch(
             continue
         if custom_id not in requests:
             raise ImportProblem(
-                f"{path}, line {number}: no request with custom_id {custom_id!r}: give the batch's input file"
+                f"{path}, line {number}: no request with custom_id {custom_id!r}. Fix: give the input file of this batch"
             )
         canonical, tag = requests[custom_id]
         status, raw = response.get("status_code", 200), orjson.dumps(response["body"])
@@ -188,7 +188,9 @@ def _requests(path: Path, requests_file: Path | None, revision: str) -> dict[str
     beside = path.with_name(path.name.split(".")[0] + ".asked.jsonl")
     if requests_file is None:
         if not beside.exists():
-            raise ImportProblem(f"{path} is a Batch output: give the batch's input file as well")
+            raise ImportProblem(
+                f"{path} is a Batch output without its requests. Fix: give the batch's input file as well"
+            )
         return read_requests(beside)
     requests = {}
     for number, line in enumerate(_lines(requests_file), 1):
@@ -220,7 +222,9 @@ def _from_messages(path: Path, defaults: Mapping[str, Any], revision: str) -> It
             done = done[0]
         text = done.get("content") if isinstance(done, dict) else done
         if not isinstance(text, str):
-            raise ImportProblem(f"{where}: no completion (a text, or a message with content)")
+            raise ImportProblem(
+                f"{where}: no completion. Fix: add one, as a text or as a message with content"
+            )
         settings = {name: line.get(name, defaults.get(name)) for name in SETTINGS if name in known}
         request = _request(messages, {k: v for k, v in settings.items() if v is not None}, where)
         raw = {
@@ -245,7 +249,7 @@ def _request(messages: object, settings: dict[str, Any], where: str) -> Request:
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise ImportProblem(f"{where}: messages is not a list of messages")
     if "model" not in settings:
-        raise ImportProblem(f"{where}: no model: name it in the line, or with --model")
+        raise ImportProblem(f"{where}: no model. Fix: name it in the line, or with --model")
     try:
         return Request(messages, **settings)
     except (TypeError, ValueError) as error:

@@ -75,20 +75,22 @@ class PipeTransport:
                 await asyncio.shield(self._ready)
         except TimeoutError as error:
             raise EndpointError(
-                f"{self._endpoint.role}: vLLM has not loaded {self._model} in time; last words: {self._last_words()}"
+                f"{self._endpoint.role}: vLLM has not loaded {self._model} in time; last line of its log: "
+                f"{self._last_line()}. Fix: raise {self._endpoint.setting('WAIT_READY')}, or correct "
+                f"{self._endpoint.setting('MODEL')}"
             ) from error
 
     def _start(self) -> asyncio.Future[None]:
         python = self._endpoint.python
         if not python or not Path(python).exists():
             raise EndpointError(
-                f"{self._endpoint.setting('MODEL')}={self._endpoint.model} runs vLLM in an environment of its own: run "
-                f"`mathmill setup vllm`, or set {PYTHON} to the Python of one that has it (it is {python!r})"
+                f"{self._endpoint.setting('MODEL')}={self._endpoint.model} needs an environment with vLLM, and {PYTHON} is "
+                f"{python!r}. Fix: run `mathmill setup vllm`, or set {PYTHON} to the Python of an environment that has it"
             )
         if self._starts >= STARTS:
             raise EndpointError(
-                f"{self._endpoint.role}: the vLLM worker of {self._model} died {self._starts} times; last words: "
-                f"{self._last_words()}"
+                f"{self._endpoint.role}: the vLLM worker of {self._model} died {self._starts} times; last line of its log: "
+                f"{self._last_line()}. Fix: correct {self._endpoint.setting('MODEL')} or its options, then run again"
             )
         self._starts += 1
         loop = asyncio.get_running_loop()
@@ -139,7 +141,7 @@ class PipeTransport:
     def _died(self, process: subprocess.Popen[bytes], ready: asyncio.Future[None]) -> None:
         if self._process is process:
             self._process = None
-        reason = f"the vLLM worker ended ({process.returncode}): {self._last_words()}"
+        reason = f"the vLLM worker ended ({process.returncode}): {self._last_line()}"
         if not ready.done():
             ready.set_exception(TransportError(reason))
         for future in self._waiting.values():
@@ -151,7 +153,8 @@ class PipeTransport:
         for line in source:
             self._log_lines.append(line.decode("utf-8", "replace").strip())
 
-    def _last_words(self) -> str:
+    def _last_line(self) -> str:
+        """Return the last line of the log that names an error, else the last line."""
         errors = [line for line in self._log_lines if "Error" in line]
         return (errors or list(self._log_lines) or ["nothing"])[-1][:200]
 

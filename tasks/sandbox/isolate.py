@@ -53,7 +53,7 @@ class SandboxUnavailable(ForPeople, RuntimeError):
 
     def __init__(self, isolation: Isolation) -> None:
         self.isolation = isolation
-        fix = f"; {isolation.fix}" if isolation.fix else ""
+        fix = f". Fix: {isolation.fix}" if isolation.fix else ""
         super().__init__(f"sandbox unavailable: {isolation.detail}{fix}")
 
     def __reduce__(self) -> tuple[type[SandboxUnavailable], tuple[Isolation]]:

@@ -34,7 +34,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise PortTaken(
-            f"cannot listen on {host}:{port} ({error.strerror}); choose another with --port, or 0 for a free one"
+            f"cannot listen on {host}:{port} ({error.strerror}). Fix: choose another with --port, or 0 for a free one"
         ) from error
     return bound
 

@@ -115,7 +115,7 @@ def test_a_server_and_a_worker_of_one_model(model: Path, ledger: Ledger, quiet: 
 
 
 @pytest.mark.parametrize("python", ["", "/no/such/python"])
-def test_without_an_environment_the_mend_is_said(python: str, ledger: Ledger) -> None:
+def test_without_an_environment_the_error_names_the_fix(python: str, ledger: Ledger) -> None:
     with Engine(Endpoint("critic", "vllm:some/model", python=python), ledger) as engine:
         for attempt in (engine.check, lambda: list(engine.run([ask("vllm:some/model", "hi")]))):
             with pytest.raises(
@@ -124,7 +124,7 @@ def test_without_an_environment_the_mend_is_said(python: str, ledger: Ledger) ->
                 attempt()
 
 
-def test_a_worker_that_dies_says_its_last_words(ledger: Ledger) -> None:
+def test_a_worker_that_dies_is_reported_with_its_last_line(ledger: Ledger) -> None:
     """This environment's Python, which has no vllm."""
     if importlib.util.find_spec("vllm") is not None:
         pytest.skip("this environment has vllm")

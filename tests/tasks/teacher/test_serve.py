@@ -57,7 +57,7 @@ def test_any_openai_client_can_talk_to_it(base_url: str) -> None:
     assert (stats["calls"], stats["samples"]) == (2, 4)
 
 
-def test_a_taken_port_is_told_with_the_mend() -> None:
+def test_a_taken_port_is_reported_with_the_fix() -> None:
     with listen("127.0.0.1", 0) as first:
         first.listen()
         port = first.getsockname()[1]
