@@ -25,10 +25,10 @@ def answered(completions: list[Completion], requests: list[Request]) -> None:
     assert [c.text for c in completions] == ["answer to " + r.messages[-1]["content"] for r in requests]
 
 
-def bill_matches(ledger: Ledger, counts: dict) -> None:
+def usage_matches(ledger: Ledger, counts: dict) -> None:
     """Every answer that began is in the ledger, and the tokens that the server stated are its sums."""
     stored = [item for item in ledger.every() if item.call.status == 200]
-    assert counts["begun"] - counts["uncertain"] <= len(stored) <= counts["begun"]
+    assert counts["started"] - counts["uncertain"] <= len(stored) <= counts["started"]
     stated = [item for item in stored if not item.estimated]
     assert len(stated) == counts["whole"]
     assert sum(item.prompt_tokens for item in stated) == counts["prompt_tokens"]

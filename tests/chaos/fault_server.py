@@ -3,7 +3,7 @@
 The base URL says how: `http://127.0.0.1:PORT/<name>/<seed>/<fault>=<per mille>,.../v1`; `<name>` keeps
 the counts of one test apart from the next. Which fault a call meets depends only on the seed, the body
 and how often that body came before, never on time. Every answer begins with what was asked, so a mixed-up
-answer shows. `GET .../counts` tells what the server sent, and so would bill.
+answer shows. `GET .../counts` tells what the server sent, and so would charge for.
 
 Run as a program it prints its port; standard input's end ends it.
 """
@@ -24,11 +24,11 @@ DEAD: set[str] = set()  # names whose server plays dead, switched by POST .../de
 
 
 class Book:
-    """What was sent under one name. `begun` answers started with status 200; `whole` of them arrived
+    """What was sent under one name. `started` answers started with status 200; `whole` of them arrived
     as a well-formed completion that says its usage, with these tokens."""
 
     def __init__(self) -> None:
-        self.begun = 0
+        self.started = 0
         self.uncertain = 0  # reset while in flight: the client may not have seen the status
         self.whole = 0
         self.prompt_tokens = 0
@@ -205,8 +205,8 @@ class Connection:
         return True
 
     async def begin(self, fault: str, book: Book, asked: dict, digest: str) -> bool:
-        """Everything that starts with status 200, and so is billed."""
-        book.begun += 1
+        """Send an answer that starts with status 200, which a client pays for."""
+        book.started += 1
         if fault == "two_lengths":
             self.writer.write(b"HTTP/1.1 200 X\r\nContent-Length: 7\r\nContent-Length: 5\r\n\r\n12345")
             await self.writer.drain()

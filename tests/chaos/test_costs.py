@@ -1,4 +1,4 @@
-"""Thousands of calls under faults: none lost, none mixed up, none bought twice, and the bill is the server's count."""
+"""Thousands of calls under faults: none lost, none mixed up, none paid for twice, and the recorded usage equals the counts of the server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from storage.ledger import Ledger
 from tasks.llm.engine import Engine, EngineLimits
-from tests.chaos.asking import QUICK, bill_matches, endpoint, questions
+from tests.chaos.asking import QUICK, usage_matches, endpoint, questions
 
 MIX = (
     "http429=50,http429ms=30,http500=20,http502=20,http503=20,http504=20,disconnect=20,cut=20,reset=10,"
@@ -49,7 +49,7 @@ def test_each_slow_fault_at_5_percent_of_10_000_calls(fault: str, faults, ledger
 
 
 def survives(faults, ledger: Ledger, rates: str, count: int, limits: EngineLimits) -> None:
-    """None lost, none mixed up, none bought twice, and the bill is the server's count."""
+    """None lost, none mixed up, none paid for twice, and the recorded usage equals the counts of the server."""
     requests = questions(count)
     with Engine(endpoint(faults.url(rates, seed=count)), ledger, limits) as engine:
         completions = list(engine.run(requests))
@@ -66,7 +66,7 @@ def survives(faults, ledger: Ledger, rates: str, count: int, limits: EngineLimit
             assert not completion.deferred or limits is not QUICK
     assert max(counts["good"].values()) == 1  # no answer was bought twice
     assert len(counts["bodies"]) == count
-    bill_matches(ledger, counts)
+    usage_matches(ledger, counts)
     held = ledger.stats()
     assert held.cost == pytest.approx(stats.cost_usd)
     assert held.unbilled == 0

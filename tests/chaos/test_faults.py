@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from storage.ledger import Ledger
 from tasks.llm.engine import Completion, EndpointError, Engine, EngineLimits, Request
 from tasks.llm.request import Failure
-from tests.chaos.asking import QUICK, answered, bill_matches, endpoint, questions
+from tests.chaos.asking import QUICK, answered, usage_matches, endpoint, questions
 
 TRANSIENT = [
     "http429", "http429ms", "http500", "http502", "http503", "http504", "disconnect", "reset", "cut",
@@ -28,7 +28,7 @@ def test_a_fault_that_passes_costs_no_answer(fault: str, faults, ledger: Ledger)
         ledger.flush()
         assert counts["faults"][fault] > 3
         answered(completions, requests)
-        bill_matches(ledger, counts)
+        usage_matches(ledger, counts)
         if fault != "missing_usage":
             assert engine.stats().retries == counts["faults"][fault]
         # Asked for again, nothing is sent.
@@ -56,14 +56,14 @@ def test_a_terminal_answer_is_kept_and_never_asked_again(
         assert [(c.text, c.error) for c in again] == [(c.text, c.error) for c in first]
         assert faults.counts()["bodies"] == counts["bodies"]
         ledger.flush()
-        bill_matches(ledger, counts)
+        usage_matches(ledger, counts)
 
 
 @pytest.mark.parametrize(
     ("fault", "setting"),
     [("http401", "API_KEY"), ("http403", "API_KEY"), ("http404", "MODEL"), ("quota", "quota")],
 )
-def test_what_no_retry_can_mend_stops_the_run_with_the_mend(
+def test_a_fault_that_no_retry_helps_stops_the_run_with_the_fix(
     fault: str, setting: str, faults, ledger: Ledger
 ) -> None:
     # Answers in flight beside the fatal one land in the ledger first.
@@ -79,7 +79,7 @@ def test_what_no_retry_can_mend_stops_the_run_with_the_mend(
         assert "\n" not in message
         counts = faults.counts()
         assert counts["in_flight"] == 0
-        assert len(list(ledger.every())) == counts["begun"] < 500
+        assert len(list(ledger.every())) == counts["started"] < 500
         assert all(c.text for c in completions)
         # The error stays: a second run does not send.
         with pytest.raises(EndpointError):
@@ -140,7 +140,7 @@ def test_the_total_deadline_ends_a_hang(fault: str, faults, ledger: Ledger) -> N
     assert all(c.error.startswith("deferred: deadline") for c in late if c.error)
     ledger.flush()
     stored = list(ledger.every())
-    assert len(stored) == counts["begun"]
+    assert len(stored) == counts["started"]
     assert sum(item.estimated for item in stored) == (len(late) if fault == "drip" else 0)
 
 

@@ -27,7 +27,7 @@ class Answer(BaseModel):
 
 
 def read(text: str) -> Answer | str:
-    """As a stage reads: fences and a trailing comma are repaired here, anything else is the model's to mend."""
+    """As a stage reads: fences and a trailing comma are repaired here, the model has to fix anything else."""
     match = re.search(r"\{.*\}", text, re.DOTALL)
     if match is None:
         return "no JSON object in the answer"

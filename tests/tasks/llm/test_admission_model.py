@@ -27,7 +27,7 @@ ENDPOINT = Endpoint("teacher", "m", ["http://one/v1", "http://two/v1"])
 
 
 class TurnedLoop(asyncio.SelectorEventLoop):
-    """An event loop that makes one turn when it is asked to, at the time that it is told."""
+    """An event loop that makes one turn when it is asked to, at the time that the test sets."""
 
     now = 0.0
 

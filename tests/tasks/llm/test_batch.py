@@ -135,7 +135,7 @@ def test_the_budget_holds_for_batches_too(api, ledger: Ledger, tmp_path: Path) -
     (404, r"has no Batch API .*Fix: set MATHMILL_TEACHER__BASE_URL to one that has, or run without --batch"),
     (405, r"has no Batch API .*Fix: set MATHMILL_TEACHER__BASE_URL"),
 ])  # fmt: skip
-def test_a_refusing_api_is_told_in_one_line(
+def test_a_refusing_api_is_reported_in_one_line(
     status: int, word: str, api, ledger: Ledger, tmp_path: Path
 ) -> None:
     server, url = api

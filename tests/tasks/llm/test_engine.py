@@ -232,7 +232,7 @@ def test_a_failing_check_is_asked_again_once(engine: Engine, model: Model) -> No
     assert (never[0].text, never[0].error) == ("yes", "rejected: no")
 
 
-def test_a_check_that_breaks_is_told_to_its_caller(engine: Engine) -> None:
+def test_a_check_that_raises_fails_its_caller(engine: Engine) -> None:
     with pytest.raises(ZeroDivisionError):
         list(engine.run([ask(1)], lambda completion: str(1 / 0)))
     assert [c.text for c in engine.run([ask(1)])] == ["re: 1"]
@@ -279,7 +279,7 @@ def test_a_stage_can_feed_a_stage(engine: Engine) -> None:
     assert [c.text for c in second] == [f"re: [re: {i}]" for i in range(200)]
 
 
-def test_stored_but_unread_answers_of_a_killed_process_are_used_and_billed(
+def test_stored_but_unread_answers_of_a_killed_process_are_used_and_recorded(
     ledger: Ledger, model: Model
 ) -> None:
     request = ask("left over")

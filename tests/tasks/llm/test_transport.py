@@ -48,7 +48,7 @@ async def test_an_endless_answer_is_cut_off(server: str) -> None:
     await transport.close()
 
 
-async def test_redirects_are_told_not_followed(server: str) -> None:
+async def test_redirects_are_returned_and_not_followed(server: str) -> None:
     transport = HttpTransport(server + "/v1/")
     assert (await transport.post("/moved", {}, b"secret", 20.0)).status == 302
     assert (await transport.post("/echo", {}, b"{}", 20.0)).status == 200
@@ -91,7 +91,7 @@ RESPONSES = {
 
 
 @pytest.mark.parametrize("name", RESPONSES)
-async def test_a_body_that_cannot_be_decoded_is_told_from_one_that_was_cut(name: str) -> None:
+async def test_a_body_that_cannot_be_decoded_is_distinguished_from_one_that_was_cut(name: str) -> None:
     """The first is answered so every time and is not bought again; the second may come whole."""
     response, garbled = RESPONSES[name]
 

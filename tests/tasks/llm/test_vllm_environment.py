@@ -9,7 +9,7 @@ from tasks.llm.vllm_environment import make
 
 
 @pytest.mark.soak
-def test_what_fails_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_failure_is_reported_in_one_line(tmp_path: Path) -> None:
     messages: list[str] = []
     with pytest.raises(EndpointError, match=r"pip install .*failed: .*no-such-folder") as failed:
         make(tmp_path / "env", requirement="./no-such-folder/", say=messages.append)

@@ -60,7 +60,7 @@ def attack_all(boxes: list[Sandbox]) -> dict[str, Seen]:
 
 
 def wrong(observed: dict[str, Seen]) -> list[str]:
-    """A line for each attack that got another verdict than it should, told a secret, or did harm."""
+    """A line for each attack that ended with another status than it should, revealed a secret, or did harm."""
     secrets = secrets_of(dict(os.environ))
     lines = []
     for name, seen in observed.items():
@@ -68,7 +68,7 @@ def wrong(observed: dict[str, Seen]) -> list[str]:
         status = f"ok:{result.answer}" if result.verdict == "ok" else result.verdict
         if status not in ATTACKS[name][1]:
             lines.append(f"{name}: {status} ({result.error}), not one of {sorted(ATTACKS[name][1])}")
-        lines += [f"{name}: told {secret}" for secret in secrets if secret in repr(result)]
+        lines += [f"{name}: revealed {secret}" for secret in secrets if secret in repr(result)]
         if seen.after.answer != BENIGN_ANSWER:
             lines.append(f"{name}: the benign program after it: {seen.after}")
         if seen.running:

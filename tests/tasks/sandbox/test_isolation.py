@@ -33,7 +33,7 @@ needs_isolation = pytest.mark.skipif(not isolation().ok, reason=f"no isolation h
 ALLOW_ALL = bytes.fromhex("060000000000ff7f")  # one instruction: return SECCOMP_RET_ALLOW
 
 
-def test_without_bubblewrap_nothing_runs_and_the_mend_is_named(monkeypatch):
+def test_without_bubblewrap_nothing_runs_and_the_fix_is_named(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     state = isolation()
     assert (state.ok, state.detail) == (False, "bubblewrap is missing")
@@ -45,7 +45,7 @@ def test_without_bubblewrap_nothing_runs_and_the_mend_is_named(monkeypatch):
 
 
 @needs_isolation
-def test_where_user_namespaces_are_off_nothing_runs_and_the_mend_is_named():
+def test_where_user_namespaces_are_off_nothing_runs_and_the_fix_is_named():
     code = "from tasks.sandbox import *\nwith Sandbox(workers=1) as box: print('RAN', box.run(['print(1)']))"
     command = [
         "bwrap",
@@ -152,7 +152,7 @@ def test_closing_ends_what_runs_and_what_waits():
     assert verdicts == ["infra"] * 3
 
 
-def test_unavailability_keeps_its_mend_between_processes():
+def test_unavailability_keeps_its_fix_between_processes():
     error = SandboxUnavailable(Isolation(False, "bubblewrap is missing", "apt-get install bubblewrap"))
     copied = pickle.loads(pickle.dumps(error))
     assert (str(copied), copied.isolation) == (str(error), error.isolation)

@@ -116,7 +116,7 @@ def test_limits_must_be_positive():
         Limits(memory_mb=0)
 
 
-def test_a_program_that_waits_is_told_from_one_that_works(box):
+def test_a_program_that_waits_is_distinguished_from_one_that_computes(box):
     waiting = "import threading\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()"
     working = "while True: pass"
     first, second = box.run([waiting, working])

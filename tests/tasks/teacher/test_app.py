@@ -177,7 +177,9 @@ BAD: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("body", "words"), BAD)
-async def test_bad_requests_are_told_what_is_wrong(http: httpx.AsyncClient, body: Any, words: str) -> None:
+async def test_bad_requests_are_refused_with_the_reason(
+    http: httpx.AsyncClient, body: Any, words: str
+) -> None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     reply = await http.post("/v1/chat/completions", content=content)
     assert reply.status_code == 400

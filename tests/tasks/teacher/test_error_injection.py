@@ -10,7 +10,7 @@ from tasks.teacher.error_injection import inject_error
 from tasks.teacher.statements import statements
 
 
-def test_the_slip_propagates_to_the_answer() -> None:
+def test_the_error_propagates_to_the_answer() -> None:
     steps = ("Subtract: 3x = 19 - 4 = 15.", "Divide: x = 15 / 3 = 5.")
     seen = set()
     for seed in range(40):

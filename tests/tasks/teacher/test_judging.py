@@ -48,7 +48,7 @@ def test_gold_solutions_score_high_without_a_wrong_step(say: Say) -> None:
             assert result.instruction_score >= 8
 
 
-def test_planted_slips_are_found_in_their_line(say: Say) -> None:
+def test_injected_errors_are_found_in_their_line(say: Say) -> None:
     shown = 0
     for problem in problems("planted"):
         steps, answer = inject_error(

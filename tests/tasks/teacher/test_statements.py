@@ -73,6 +73,6 @@ def test_any_text_is_read_and_spans_lie_in_it(text: str) -> None:
 
 
 @given(st.integers(-200, 200), st.integers(-200, 200), st.integers(-5, 5))
-def test_sums_are_true_exactly_when_they_are(a: int, b: int, slip: int) -> None:
-    ((_, _, true),) = stated(f"We get ({a}) + ({b}) = {a + b + slip} in all.")
-    assert true == (slip == 0)
+def test_sums_are_true_exactly_when_they_are(a: int, b: int, error: int) -> None:
+    ((_, _, true),) = stated(f"We get ({a}) + ({b}) = {a + b + error} in all.")
+    assert true == (error == 0)
