@@ -8,7 +8,7 @@ import pytest
 
 from storage.ledger import Ledger
 from tasks.llm.engine import Engine, EngineLimits
-from tests.chaos.asking import QUICK, usage_matches, endpoint, questions
+from tests.chaos.asking import QUICK, endpoint, questions, usage_matches
 
 MIX = (
     "http429=50,http429ms=30,http500=20,http502=20,http503=20,http504=20,disconnect=20,cut=20,reset=10,"

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from storage.ledger import Ledger
 from tasks.llm.engine import Completion, EndpointError, Engine, EngineLimits, Request
 from tasks.llm.request import Failure
-from tests.chaos.asking import QUICK, answered, usage_matches, endpoint, questions
+from tests.chaos.asking import QUICK, answered, endpoint, questions, usage_matches
 
 TRANSIENT = [
     "http429", "http429ms", "http500", "http502", "http503", "http504", "disconnect", "reset", "cut",
