@@ -1,4 +1,4 @@
-"""Evaluation, top to bottom: items, a model's answers to them, a baseline's, their scores side by side."""
+"""The flow `evaluate`: a model answers benchmark items, a baseline too, and their scores are compared."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from flows.settings import load_settings
 @flow(
     name="evaluate",
     flow_run_name="{config.model}",
-    description="A model's scores on benchmarks by domain, and their difference from a baseline with intervals.",
+    description="Scores of a model on benchmarks by domain, and their difference from a baseline, with confidence intervals.",
     task_runner=task_runner(),
     on_failure=[on_failure],
 )
 def evaluate(config: Evaluate = Evaluate()) -> str:
-    """Read the items, have them answered and judged, compare, report.
+    """Read the items, let the models answer them, judge the answers, compare and report.
 
-    Returns the name of the evaluation: its record, items and plots lie below <home>/evaluations.
+    Returns the name of the evaluation, whose record, items and plots are below <home>/evaluations.
     """
     with opened(load_settings()) as tools, Bars() as bars:
-        work = Evaluation.begin(config, tools, bars)
-        candidate = work.answer(config.model)
-        baseline = work.answer(config.baseline) if config.baseline else None
-        return work.report(candidate, baseline)
+        evaluation = Evaluation.begin(config, tools, bars)
+        candidate = evaluation.answer(config.model)
+        baseline = evaluation.answer(config.baseline) if config.baseline else None
+        return evaluation.report(candidate, baseline)

@@ -1,4 +1,7 @@
-"""Maintain: retention, orphans, compaction, the ledger's unused space, old stage outputs. Dry by default."""
+"""The flow `maintain`: retention, orphans, compaction, stage outputs, the ledger's unused space.
+
+It changes nothing unless `apply` is set.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,7 @@ from storage import rows
 from storage.clock import now
 from storage.counting import be, counted
 from storage.datasets import annotations as marks
-from storage.datasets import candidates, compaction, retention, seals, tags
-from storage.datasets import orphans as sweep
+from storage.datasets import candidates, compaction, orphans, retention, seals, tags
 from storage.datasets.compaction import SmallFiles
 from storage.datasets.orphans import Orphan
 from storage.datasets.retention import Fate, Rules
@@ -30,26 +32,31 @@ TABLES = {candidates.TABLE: candidates.SCHEMA, marks.TABLE: marks.SCHEMA, tags.T
 
 
 class Maintain(Section):
-    """What is kept. Tagged and leased versions and the two newest are kept whatever is said here."""
+    """What is kept. Tagged and leased versions and the two newest are kept in any case."""
 
-    keep_last: int = Field(30, ge=2, description="newest versions of a dataset that are kept")
-    keep_days: int = Field(30, ge=0, description="versions younger than this are kept")
-    keep_months: int = Field(12, ge=0, description="months of which the last version is kept")
+    keep_last: int = Field(30, ge=2, description="how many of the newest versions of a dataset are kept")
+    keep_days: int = Field(30, ge=0, description="versions younger than this many days are kept")
+    keep_months: int = Field(12, ge=0, description="for this many months the last version of each is kept")
     grace_hours: float = Field(
-        24.0, ge=0, description="between retiring a version and deleting its files; the age of an orphan"
+        24.0,
+        ge=0,
+        description="hours between retiring a version and deleting its files; least age of an orphan that is deleted",
     )
-    shard_days: int = Field(14, ge=0, description="stage outputs that nobody used for so long are forgotten")
-    small_files: int = Field(16, ge=2, description="so many small files of a table are joined")
-    vacuum: bool = Field(True, description="give the ledger's unused space back")
-    apply: bool = Field(False, description="do it; without, only say what would be done")
+    shard_days: int = Field(
+        14, ge=0, description="stage outputs that were not used for this many days are deleted"
+    )
+    small_files: int = Field(16, ge=2, description="small files of a table are joined if there are this many")
+    vacuum: bool = Field(True, description="free the unused space of the ledger's database")
+    apply: bool = Field(False, description="apply the changes; otherwise only print what would be done")
 
     def rules(self) -> Rules:
+        """Return the retention rules."""
         return Rules(self.keep_last, self.keep_days, self.keep_months, self.grace_hours)
 
 
 @dataclass(slots=True)
 class Plan:
-    """What there is to do, found before anything is done."""
+    """What is to be done, determined before anything is changed."""
 
     fates: list[Fate] = field(default_factory=list)
     files: dict[str, list[str]] = field(default_factory=dict)  # dataset -> files of retired versions
@@ -59,9 +66,9 @@ class Plan:
     done: list[str] = field(default_factory=list)
 
     def text(self, applied: bool) -> str:
-        """Markdown."""
+        """Return the plan as Markdown."""
         retired = [fate for fate in self.fates if not fate.keep]
-        lines = ["Done:" if applied else "What would be done (nothing was changed; apply does it):", ""]
+        lines = ["Done:" if applied else "What would be done (nothing was changed; set apply to do it):", ""]
         lines += [f"- retire {code(fate.version)}: {inline(fate.why)}" for fate in retired]
         lines += [
             f"- delete {counted(len(paths), 'file')} of retired versions of {code(name)}"
@@ -69,16 +76,16 @@ class Plan:
             if paths
         ]
         lines += [
-            f"- delete orphan {code(f'{one.table}/{one.path}')} ({counted(one.size, 'byte')}, {one.age.total_seconds() / 3600:.0f} h old)"
-            for one in self.orphans
+            f"- delete orphan {code(f'{orphan.table}/{orphan.path}')} ({counted(orphan.size, 'byte')}, {orphan.age.total_seconds() / 3600:.0f} h old)"
+            for orphan in self.orphans
         ]
         lines += [
-            f"- join {counted(len(one.paths), 'small file')} of {code(one.table)} ({counted(one.size, 'byte')})"
-            for one in self.small
+            f"- join {counted(len(small.paths), 'small file')} of {code(small.table)} ({counted(small.size, 'byte')})"
+            for small in self.small
         ]
         if self.outputs.digests:
             lines.append(
-                f"- forget {counted(len(self.outputs.digests), 'stage output')} ({counted(self.outputs.size, 'byte')})"
+                f"- delete {counted(len(self.outputs.digests), 'stage output')} ({counted(self.outputs.size, 'byte')})"
             )
         lines += [f"- {inline(text)}" for text in self.done]
         if len(lines) == 2:
@@ -91,13 +98,13 @@ class Plan:
 
 @flow(
     name="maintain",
-    description="Retention, orphans, compaction, vacuum. Without `apply` it only says what it would do.",
+    description="Retention, orphans, compaction, vacuum. Without `apply` it only reports what it would do.",
     on_failure=[on_failure],
 )
 def maintain(config: Maintain = Maintain()) -> str:
-    """Plan, and where the configuration says so, do it. Returns the plan as Markdown."""
+    """Plan the maintenance and, if `apply` is set, carry it out. Returns the plan as Markdown."""
     with opened(load_settings()) as tools:
-        plan = planned(config, tools, now())
+        plan = make_plan(config, tools, now())
         if config.apply:
             carry_out(plan, config, tools)
         text = plan.text(config.apply)
@@ -106,31 +113,32 @@ def maintain(config: Maintain = Maintain()) -> str:
         return text
 
 
-def planned(config: Maintain, tools: Tools, moment: datetime.datetime) -> Plan:
+def make_plan(config: Maintain, tools: Tools, moment: datetime.datetime) -> Plan:
+    """Return what is to be done at that moment, without changing anything."""
     store, plan, rules = tools.store, Plan(), config.rules()
     grace = datetime.timedelta(hours=config.grace_hours)
     for dataset in store.datasets():
         plan.fates += retention.fates(store.where, dataset, rules, moment)
         plan.files[dataset] = retention.unneeded(store.where, dataset, rules, moment)
     for table in [*store.datasets(), *TABLES]:
-        plan.orphans += sweep.orphans(store.where, table, grace, moment)
+        plan.orphans += orphans.orphans(store.where, table, grace, moment)
         small = compaction.small_files(store.where, table, at_least=config.small_files)
         plan.small += [small] if small else []
     plan.outputs = tools.shards.unused(datetime.timedelta(days=config.shard_days), moment)
-    # an orphan that is a retired version's file is told of once
-    doomed = {(dataset, path) for dataset, paths in plan.files.items() for path in paths}
-    plan.orphans = [one for one in plan.orphans if (one.table, one.path) not in doomed]
+    # a file of a retired version is listed once, not as an orphan as well
+    retired = {(dataset, path) for dataset, paths in plan.files.items() for path in paths}
+    plan.orphans = [orphan for orphan in plan.orphans if (orphan.table, orphan.path) not in retired]
     return plan
 
 
 def carry_out(plan: Plan, config: Maintain, tools: Tools) -> None:
-    """In an order that leaves everything readable wherever it is cut off."""
+    """Carry out the plan, in an order that keeps every version readable wherever it is interrupted."""
     store = tools.store
     retention.retire(store.where, plan.fates)
     for dataset, paths in plan.files.items():
         for path in paths:
             store.where.filesystem.delete_file(store.where.path(dataset, path))
-    sweep.remove(store.where, plan.orphans)
+    orphans.remove(store.where, plan.orphans)
     for small in plan.small:
         compaction.compact(store.where, small, TABLES.get(small.table, rows.SCHEMA))
     for digest in plan.outputs.digests:
@@ -143,6 +151,6 @@ def carry_out(plan: Plan, config: Maintain, tools: Tools) -> None:
     if config.vacuum:
         try:
             before, after = tools.ledger().vacuum()
-            plan.done.append(f"ledger: {counted(before - after, 'byte')} given back")
+            plan.done.append(f"ledger: {counted(before - after, 'byte')} freed")
         except LedgerError as error:
             plan.done.append(f"ledger: {error}")

@@ -1,4 +1,4 @@
-"""The proof, top to bottom: the whole loop with the small student on this machine's CPU."""
+"""The flow `proof`: the whole loop with the small student on this machine's CPU."""
 
 from __future__ import annotations
 
@@ -26,16 +26,18 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Proof(Section):
-    """How much is proved, and where it is written."""
+    """How much is proved, and where the page is written."""
 
     quick: bool = Field(
-        False, description="two seeds of a tiny student: shows that every part runs, proves nothing"
+        False, description="two random seeds of a tiny student: shows that every part runs, proves nothing"
     )
     to: str = Field(
         "",
-        description="page that is written; empty: docs/proof.md, or of the quick form proof/proof.md in the home",
+        description="page to write; empty: docs/proof.md, or proof/proof.md in the home if quick",
     )
-    processes: int = Field(2, ge=1, description="seeds at a time, each with one thread")
+    processes: int = Field(
+        2, ge=1, description="random seeds that run at the same time, each with one thread"
+    )
 
 
 @flow(
@@ -44,14 +46,14 @@ class Proof(Section):
     on_failure=[on_failure],
 )
 def proof(config: Proof = Proof()) -> Result:
-    """Train the base, run every seed's experiments, compare, and write the page with its plots.
+    """Train the base model, run the experiments of every random seed, compare, and write the page with its plots.
 
-    A run that was killed goes on where it was, as long as the code is the same.
+    A run that was killed is continued by the next one, as long as the code is the same.
     """
     sizes = QUICK if config.quick else WHOLE
     started, console = time.monotonic(), terminal.console(stderr=True, highlight=True)
-    place = load_settings().home.absolute() / "proof"
-    folder = place / f"{'quick' if config.quick else 'whole'}-{code_version(prove)}"
+    home_folder = load_settings().home.absolute() / "proof"
+    folder = home_folder / f"{'quick' if config.quick else 'whole'}-{code_version(prove)}"
     folder.mkdir(parents=True, exist_ok=True)
 
     def tick(done: str) -> None:
@@ -65,7 +67,7 @@ def proof(config: Proof = Proof()) -> Result:
         machine=f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {config.processes} processes of one thread",
         load=os.getloadavg()[0],
     )
-    page = (place if config.quick else ROOT / "docs") / "proof.md"
+    page = (home_folder if config.quick else ROOT / "docs") / "proof.md"
     result = write(records, base, sizes, run_info, Path(config.to) if config.to else page)
     create_markdown_artifact(
         key="proof", markdown=result.page.read_text(encoding="utf-8"), description="The proof"
@@ -74,7 +76,7 @@ def proof(config: Proof = Proof()) -> Result:
 
 
 def _processor() -> str:
-    """The processor's name, as Linux tells it."""
+    """Return the name of the processor, from /proc/cpuinfo where it exists."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

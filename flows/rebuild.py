@@ -1,5 +1,7 @@
-"""Rebuild, top to bottom: a new version out of stored candidates, under other rules. The model is asked only
-for judgements that were never made."""
+"""The flow `rebuild`: a new version from stored candidates under other settings.
+
+A model is called only for judgements that are not stored yet.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from flows.settings import load_settings
 from storage.errors import Conflict
 from storage.stage_cache.shards import digest_of
 
-MOST_RACES = 10
+MOST_RACES = 10  # attempts to publish while other runs publish to the same dataset
 
 
 @flow(
@@ -31,10 +33,10 @@ MOST_RACES = 10
     on_completion=[ended],
 )
 def rebuild(config: Rebuild = Rebuild()) -> str:
-    """Gather, leave out, compare with thresholds, judge what is new, de-duplicate, decontaminate, mix, publish.
+    """Gather candidates, leave out, apply thresholds, judge, weigh, deduplicate, decontaminate, mix, publish.
 
-    Returns the name of the new version, or of the one that has exactly these rows already; with `what_if` the text of
-    what it would be.
+    Returns the name of the new version, or of the one that has exactly these rows already; with `what_if` a text about
+    the version that it would publish. Raises Conflict if other runs published first MOST_RACES times in a row.
     """
     inputs = digest_of(config.model_dump(mode="json", exclude={"shard_rows", "force"}))
     with opened(load_settings()) as tools, Bars() as bars:
@@ -67,7 +69,7 @@ def rebuild(config: Rebuild = Rebuild()) -> str:
                 return str(version)
             except Conflict:
                 note.remove()
-                # a night was quicker: its rows are candidates now, and its judgements are not made twice
+                # another run published first: its rows are candidates now, and no judgement is made twice
                 if attempt + 1 == MOST_RACES:
                     raise
     raise AssertionError("unreachable")

@@ -1,4 +1,4 @@
-"""Train: a checkpoint from pinned versions, with its lineage and curves. The work is tasks/training/run.py."""
+"""The flow `train`: train a checkpoint on pinned versions, with its lineage and curves. See tasks/training/run.py."""
 
 from __future__ import annotations
 
@@ -22,56 +22,56 @@ from tasks.training.run import train as run
 @flow(
     name="train",
     flow_run_name="{config.method}",
-    description="A checkpoint trained on pinned versions: SFT, RFT, pretraining, preferences, reinforcement, critics.",
+    description="A checkpoint trained on pinned versions: SFT, RFT, pretraining, preferences, reinforcement learning, critics.",
     on_failure=[on_failure],
 )
 def train(config: Train = Train(), out: str = "") -> str:
-    """Train into the folder `out` (empty: under the home, named by method and configuration).
+    """Train into the folder `out` (empty: below the home, named by method and configuration) and return the folder.
 
-    Returns the folder. The same configuration again goes on where it was, or finds what is finished.
+    A run with the same configuration continues an interrupted training, or returns a finished one.
     """
     with opened(load_settings()) as tools:
-        folder = Path(out) if out else tools.home / "models" / named(config)
+        folder = Path(out) if out else tools.home / "models" / name_of(config)
         logger = get_run_logger()
 
         def log(line: str) -> None:
             logger.info(line)  # on the run's page
             print(line, file=sys.stderr, flush=True)  # at the terminal, where Prefect shows warnings only
 
-        done = run(config, tools.store, folder, log=log)
-        create_markdown_artifact(key="train", markdown=as_markdown(done), description="Training")
+        trained = run(config, tools.store, folder, log=log)
+        create_markdown_artifact(key="train", markdown=as_markdown(trained), description="Training")
         return str(folder)
 
 
-def named(config: Train) -> str:
-    """A name for the run's folder: equal configurations, equal names."""
+def name_of(config: Train) -> str:
+    """Return a name for the run's folder. Equal configurations have equal names."""
     digest = hashlib.sha256(json.dumps(config.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
     return f"{config.method}-{digest[:10]}"
 
 
-def as_markdown(done: Trained) -> str:
-    """What was trained, on what, and how it ended."""
-    lines = [f"Checkpoint {code(done.checkpoint)}", "", "| stage | data | measured |", "|---|---|---|"]
-    for number, stage in enumerate(done.lineage["stages"], 1):
+def as_markdown(trained: Trained) -> str:
+    """Return Markdown with the checkpoint, the data and metrics of each training stage, and the environment."""
+    lines = [f"Checkpoint {code(trained.checkpoint)}", "", "| stage | data | measured |", "|---|---|---|"]
+    for number, stage in enumerate(trained.lineage["stages"], 1):
         data = ", ".join(
-            f"{one['version']}" + (f" ({one['weight']:g})" if one["weight"] is not None else "")
-            for one in stage["data"]
+            f"{source['version']}" + (f" ({source['weight']:g})" if source["weight"] is not None else "")
+            for source in stage["data"]
         )
-        told = ", ".join(f"{name} {value:.4g}" for name, value in headline(stage["metrics"]).items())
-        lines.append(f"| {number} | {inline(data)} | {inline(told)} |")
-    environment = done.lineage["environment"]
-    commit = done.lineage["code"]["commit"][:10] or "no commit"
+        metrics = ", ".join(f"{name} {value:.4g}" for name, value in headline(stage["metrics"]).items())
+        lines.append(f"| {number} | {inline(data)} | {inline(metrics)} |")
+    environment = trained.lineage["environment"]
+    commit = trained.lineage["code"]["commit"][:10] or "no commit"
     lines += [
         "",
         inline(
             f"{environment['device']}, torch {environment['packages']['torch']}, {commit}, "
-            f"seed {done.lineage['config']['seed']}"
+            f"seed {trained.lineage['config']['seed']}"
         ),
     ]
     return "\n".join(lines) + "\n"
 
 
 def headline(metrics: dict[str, object]) -> dict[str, float]:
-    """The figures that people ask for first, those that the method has."""
+    """Return the most important metrics, as far as the method has them."""
     names = ("steps", "loss", "reward", "kl", "accuracy", "tokens", "tokens_per_s", "memory_mib", "seconds")
     return {name: float(value) for name in names if isinstance(value := metrics.get(name), int | float)}

@@ -1,4 +1,4 @@
-"""The verdict, top to bottom: train a student with the version and without it, on several seeds; compare; write it down."""
+"""The flow `verdict`: train a student with and without a version on several random seeds, compare, record the result."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from flows.settings import load_settings
 @flow(
     name="verdict",
     flow_run_name="{config.candidate}",
-    description="Whether a version makes a better model: paired trainings, paired answers, written into its record.",
+    description="Whether a version makes a better model: paired trainings and answers; the result becomes a mark of the version.",
     task_runner=task_runner(),
     on_failure=[on_failure],
 )
 def verdict(config: Verdict = Verdict()) -> dict[str, Any]:
-    """Pin the versions, train, answer, compare, mark. Returns the mark's value.
+    """Pin the versions, train, answer, compare and mark the version. Returns the value of the mark.
 
-    Killed, it goes on from the trainings and answers that are there.
+    A run that was killed is continued by a run with the same configuration, from the trainings and answers that exist.
     """
     with opened(load_settings()) as tools, Bars() as bars:
         trial = Trial.begin(config, tools, bars)

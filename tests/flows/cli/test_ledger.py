@@ -18,17 +18,17 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
-def say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Any]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MATHMILL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
     before = dict(os.environ)
 
-    def run(*words: str) -> str:
+    def invoke(*words: str) -> str:
         app(words, standalone_mode=False)
         return capsys.readouterr().out
 
-    yield run
+    yield invoke
     os.environ.clear()  # commands set what Prefect reads at import
     os.environ.update(before)
 
@@ -38,35 +38,35 @@ def lines(path: Path, *records: dict[str, Any]) -> str:
     return str(path)
 
 
-def asked(text: str) -> list[dict[str, str]]:
+def user_message(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 
 
-def test_completions_go_in_and_out(say: Any, tmp_path: Path) -> None:
+def test_completions_go_in_and_out(run: Any, tmp_path: Path) -> None:
     file = lines(
-        tmp_path / "made.jsonl",
-        {"messages": asked("1+1"), "completion": "2", "model": "big"},
-        {"messages": [*asked("2+2"), {"role": "assistant", "content": "4"}]},
+        tmp_path / "completions.jsonl",
+        {"messages": user_message("1+1"), "completion": "2", "model": "big"},
+        {"messages": [*user_message("2+2"), {"role": "assistant", "content": "4"}]},
     )
-    assert json.loads(say("ledger", "import", file, "--model", "m", "--json")) == {
+    assert json.loads(run("ledger", "import", file, "--model", "m", "--json")) == {
         "put": 2,
         "known": 0,
         "skipped": {},
     }
-    assert "0 imported, 2 were in the ledger already" in say("ledger", "import", file, "--model", "m")
-    found = json.loads(say("ledger", "stats", "--json"))
-    assert (found["calls"], found["outcomes"]) == (2, {"completion": 2})
-    assert {group["model"] for group in found["groups"]} == {"big", "m"}
-    assert "2 calls for 2 requests" in say("ledger", "stats")
+    assert "0 imported, 2 were in the ledger already" in run("ledger", "import", file, "--model", "m")
+    statistics = json.loads(run("ledger", "stats", "--json"))
+    assert (statistics["calls"], statistics["outcomes"]) == (2, {"completion": 2})
+    assert {group["model"] for group in statistics["groups"]} == {"big", "m"}
+    assert "2 calls for 2 requests" in run("ledger", "stats")
     out = tmp_path / "out.jsonl.gz"
-    assert json.loads(say("ledger", "export", str(out), "--json"))["calls"] == 2
-    assert "2 were in the ledger already" in say("ledger", "import", str(out))
-    sizes = json.loads(say("ledger", "vacuum", "--json"))
+    assert json.loads(run("ledger", "export", str(out), "--json"))["calls"] == 2
+    assert "2 were in the ledger already" in run("ledger", "import", str(out))
+    sizes = json.loads(run("ledger", "vacuum", "--json"))
     assert 0 < sizes["after"] <= sizes["before"]
 
 
-def test_a_batch_output_of_others_needs_its_input(say: Any, tmp_path: Path) -> None:
-    body = {"model": "m", "messages": asked("1+1"), "max_tokens": 5}
+def test_a_batch_output_of_others_needs_its_input(run: Any, tmp_path: Path) -> None:
+    body = {"model": "m", "messages": user_message("1+1"), "max_tokens": 5}
     into = lines(tmp_path / "in.jsonl", {"custom_id": "a", "body": body})
     answer = {
         "model": "m",
@@ -78,11 +78,11 @@ def test_a_batch_output_of_others_needs_its_input(say: Any, tmp_path: Path) -> N
         {"custom_id": "b", "response": None, "error": {"code": "batch_expired"}},
     )
     with pytest.raises(ValueError, match="give the batch's input file as well") as refused:
-        say("ledger", "import", out)
+        run("ledger", "import", out)
     assert in_one_line(refused.value)
-    said = say("ledger", "import", out, "--asked", into)
-    assert "1 imported" in said
-    assert "1 line without an answer: batch_expired" in said
+    output = run("ledger", "import", out, "--asked", into)
+    assert "1 imported" in output
+    assert "1 line without an answer: batch_expired" in output
 
 
 @pytest.mark.parametrize(
@@ -94,38 +94,38 @@ def test_a_batch_output_of_others_needs_its_input(say: Any, tmp_path: Path) -> N
         ("[1]", "object"),
     ],
 )
-def test_what_cannot_be_imported_is_named(text: str, why: str, say: Any, tmp_path: Path) -> None:
+def test_what_cannot_be_imported_is_named(text: str, why: str, run: Any, tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text(text)
     with pytest.raises(ValueError, match=why) as refused:
-        say("ledger", "import", str(tmp_path / "bad.jsonl"))
+        run("ledger", "import", str(tmp_path / "bad.jsonl"))
     line = in_one_line(refused.value)
     assert line is not None
     assert "bad.jsonl" in line
 
 
-def test_set_up_tells_what_pip_said(say: Any, tmp_path: Path) -> None:
-    """The folder's Python is there already, so that nothing is made or fetched."""
+def test_set_up_prints_the_error_of_pip(run: Any, tmp_path: Path) -> None:
+    """The folder has a Python already, so that nothing is created or downloaded."""
     python = tmp_path / "env" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text("#!/bin/sh\necho 'no such package' >&2\nexit 1\n")
     python.chmod(0o755)
     with pytest.raises(ValueError, match="pip install --quiet x` failed: no such package") as refused:
-        say("setup", "vllm", "--folder", str(tmp_path / "env"), "--requirement", "x")
+        run("setup", "vllm", "--folder", str(tmp_path / "env"), "--requirement", "x")
     assert in_one_line(refused.value)
     python.write_text("#!/bin/sh\nexit 0\n")
-    said = say("setup", "vllm", "--folder", str(tmp_path / "env"), "--requirement", "x")
-    assert f"MATHMILL_VLLM_PYTHON={python}" in said
+    output = run("setup", "vllm", "--folder", str(tmp_path / "env"), "--requirement", "x")
+    assert f"MATHMILL_VLLM_PYTHON={python}" in output
 
 
-def test_a_plan_needs_no_model(say: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_needs_no_model(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MATHMILL_TEACHER__MODEL", "m")
     monkeypatch.setenv("MATHMILL_TEACHER__BASE_URL", '["http://127.0.0.1:9/v1", "http://127.0.0.1:10/v1"]')
     monkeypatch.setenv("MATHMILL_TEACHER__PRICE_OUT", "2")
-    found = json.loads(say("plan", "nightly", "--target", "100", "--json"))
-    assert found["figures"]["usd_batch"][1] == pytest.approx(found["figures"]["usd"][1] / 2)
-    assert {line["stage"] for line in found["stages"]} == {"self_instruct", "solve", "critique", "probe"}
-    assert found["guessed"]
-    text = say("plan", "nightly", "--target", "100", "--budget-usd", "0.01")
+    forecast = json.loads(run("plan", "nightly", "--target", "100", "--json"))
+    assert forecast["figures"]["usd_batch"][1] == pytest.approx(forecast["figures"]["usd"][1] / 2)
+    assert {line["stage"] for line in forecast["stages"]} == {"self_instruct", "solve", "critique", "probe"}
+    assert forecast["guessed"]
+    text = run("plan", "nightly", "--target", "100", "--budget-usd", "0.01")
     assert "ends by  usd " in text
     assert "guessed, since nothing was measured yet" in text
 

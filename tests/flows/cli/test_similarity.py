@@ -46,7 +46,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command itself, called in process: what it said, and its exit code."""
+    """The command itself, called in process: what it output, and its exit code."""
 
     def called(source: str, against: str, *rules: str, **more: Any) -> tuple[str, int]:
         options = {"ask": False, "planted": 0, "pairs": None, "hits": None, "json": False} | more
@@ -58,27 +58,27 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 def test_a_file_against_a_folder_of_benchmarks(home: Path, run: Run) -> None:
-    said, code = run("rows.jsonl", "exams", "exact", "ngram13", planted=5, hits=Path("hits.jsonl"))
+    output, code = run("rows.jsonl", "exams", "exact", "ngram13", planted=5, hits=Path("hits.jsonl"))
     assert code == 1
-    assert said.startswith("decontaminate: ngram13 algebra#0 overlap 1.00  Hello! Maria")
-    assert "2 rows compared with 2 items: algebra (1), other (1)." in said
-    assert "Rejected: 1 (ngram13 algebra 1)." in said
-    assert "| verbatim | 2 | 2 | 1.000 | exact 2 |" in said
+    assert output.startswith("decontaminate: ngram13 algebra#0 overlap 1.00  Hello! Maria")
+    assert "2 rows compared with 2 items: algebra (1), other (1)." in output
+    assert "Rejected: 1 (ngram13 algebra 1)." in output
+    assert "| verbatim | 2 | 2 | 1.000 | exact 2 |" in output
     (hit,) = map(json.loads, Path("hits.jsonl").read_text().splitlines())
     assert {name: hit[name] for name in ("benchmark", "item", "rule", "overlap")} == {
         "benchmark": "algebra", "item": "algebra#0", "rule": "ngram13", "overlap": 1.0,
     }  # fmt: skip
-    said, code = run("rows.jsonl", "exams", "exact", json=True)
-    found = json.loads(said)
-    assert (found["hits"], found["certificate"]["recall"], code) == ([], [], 0)
+    output, code = run("rows.jsonl", "exams", "exact", json=True)
+    result = json.loads(output)
+    assert (result["hits"], result["certificate"]["recall"], code) == ([], [], 0)
 
 
 def test_a_version(home: Path, run: Run) -> None:
     Store(home).publish("d", [to_table([Row(LEAKED, "en", solution="s"), Row(OTHER, "en")])], lineage={})
     (name,) = [str(version) for version in Store(home).versions("d")]
     for source in ("d", name):
-        said, code = run(source, "exams/algebra.jsonl", "exact", json=True)
-        (hit,) = json.loads(said)["hits"]
+        output, code = run(source, "exams/algebra.jsonl", "exact", json=True)
+        (hit,) = json.loads(output)["hits"]
         assert (hit["item"], hit["question"], code) == ("algebra#0", LEAKED, 1)
 
 
@@ -98,15 +98,15 @@ def test_strict_fails_on_records_that_cannot_be_read(
 ) -> None:
     """In a file of rows, and in a benchmark: named, counted, and exit code 2 with --strict."""
     rows, exam = Path("rows.jsonl"), Path("exams/algebra.jsonl")
-    said, code = run(str(rows), "exams", "exact", strict=True)
-    assert (code, "could not be read" in said) == (0, False)
+    output, code = run(str(rows), "exams", "exact", strict=True)
+    assert (code, "could not be read" in output) == (0, False)
     for file in (rows, exam):
         whole = file.read_text()
         file.write_text(whole + '{"question": \n')
-        said, code = run(str(rows), "exams", "exact")
+        output, code = run(str(rows), "exams", "exact")
         assert code == 0
-        assert "1 record could not be read and was not compared:" in said
-        assert f"{file}, line {len(whole.splitlines()) + 1}: " in said
+        assert "1 record could not be read and was not compared:" in output
+        assert f"{file}, line {len(whole.splitlines()) + 1}: " in output
         with pytest.raises(IngestError, match=r"^1 record could not be read.* Fix: correct or drop them"):
             run(str(rows), "exams", "exact", strict=True)
         capsys.readouterr()
@@ -132,12 +132,12 @@ def test_near(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Store(home).publish("d", [to_table(rows)], lineage={})
     question = "3 bags hold 4 apples each; how many apples are there?"
     near("d", [question], 2, json=True)
-    found = json.loads(capsys.readouterr().out)
-    assert (found["index"], found["size"], found["recall"]) == ("flat", 3, 1.0)
-    (answer,) = found["answers"]  # of one question the same shape as of several
+    result = json.loads(capsys.readouterr().out)
+    assert (result["index"], result["size"], result["recall"]) == ("flat", 3, 1.0)
+    (answer,) = result["answers"]  # of one question the same shape as of several
     assert answer["neighbours"][0]["question"] == OTHER
     assert len(answer["neighbours"]) == 2
-    assert set(found) == {"version", "index", "size", "recall", "answers"}
+    assert set(result) == {"version", "index", "size", "recall", "answers"}
     near("d", [question])
     assert "3 questions, flat index, recall 1.000 of exact search" in capsys.readouterr().out
 
@@ -158,13 +158,13 @@ def test_several_questions_are_compared_with_one_encoder(
         assert _questions(given) == asked
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(asked)))
     near("d", None, 2, json=True)
-    found = json.loads(capsys.readouterr().out)
-    assert [one["question"] for one in found["answers"]] == asked
-    assert [one["neighbours"][0]["question"] for one in found["answers"]] == nearest
-    assert [len(one["neighbours"]) for one in found["answers"]] == [2, 2]
+    result = json.loads(capsys.readouterr().out)
+    assert [one["question"] for one in result["answers"]] == asked
+    assert [one["neighbours"][0]["question"] for one in result["answers"]] == nearest
+    assert [len(one["neighbours"]) for one in result["answers"]] == [2, 2]
     near("d", asked, 1)
-    said = capsys.readouterr().out
-    assert said.index(asked[0]) < said.index(OTHER) < said.index(asked[1])
+    output = capsys.readouterr().out
+    assert output.index(asked[0]) < output.index(OTHER) < output.index(asked[1])
 
 
 def test_without_a_question_there_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ with joining(Path(sys.argv[1]), "nightly math-sft"):
 
 @pytest.fixture
 def joined(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that says that it uses the server of this home, until its input ends."""
+    """A process that has joined the server of this home, until its input ends."""
     with subprocess.Popen(
         [sys.executable, "-c", JOIN, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -51,7 +51,7 @@ def leave(process: subprocess.Popen[str]) -> None:
 
 @pytest.fixture
 def at_look(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], None]:
-    """Has something happen while `wait_for_joined` waits: just before it looks for joined runs for the n-th time."""
+    """Run an action while `wait_for_joined` waits: just before it looks for joined runs for the n-th time."""
 
     def plan(number: int, action: Callable[[], None]) -> None:
         looks = itertools.count(1)

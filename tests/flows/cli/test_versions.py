@@ -1,4 +1,4 @@
-"""Commands about published versions, on versions that nothing has to be done for."""
+"""Commands about published versions that have nothing to do or refuse to start."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from storage.rows import Row, to_table
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    found = Store(tmp_path / "home")
-    found.publish("d", [to_table([Row("What is 2 + 3?", "en", solution="5")])], lineage={"run": "r"})
-    return found
+    published = Store(tmp_path / "home")
+    published.publish("d", [to_table([Row("What is 2 + 3?", "en", solution="5")])], lineage={"run": "r"})
+    return published
 
 
 def test_migrate_publishes_nothing_where_there_is_nothing_to_migrate(store: Store, tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ ROW = Row(
 
 @pytest.mark.parametrize("setting", ["without", "only"])
 @pytest.mark.parametrize(
-    ("column", "value", "there"),
+    ("column", "value", "existing"),
     [
         ("source", "nosuch", "school"),
         ("license", "unknown", "MIT"),
@@ -54,15 +54,15 @@ ROW = Row(
     ],
 )
 def test_values_that_no_candidate_has_are_refused_before_anything_is_started(
-    store: Store, setting: str, column: str, value: str, there: str
+    store: Store, setting: str, column: str, value: str, existing: str
 ) -> None:
-    asked = Row("What is 4 + 4?", "en", source="web", prompt="self_instruct.en@1")
-    store.append_candidates(to_table([asked]), run="r", stage="generate")
+    question = Row("What is 4 + 4?", "en", source="web", prompt="self_instruct.en@1")
+    store.append_candidates(to_table([question]), run="r", stage="generate")
     store.append_candidates(to_table([ROW]), run="r", stage="published")
     store.append_candidates(to_table([Row("Why?", "zh", solution="1")]), run="other", stage="published")
     with pytest.raises(ConfigError, match=rf"setting {setting}\.{column}: .*Fix: ") as caught:
         check(Rebuild.model_validate({"dataset": "d", setting: {column: [value]}}), store)
-    assert there in str(caught.value)
+    assert existing in str(caught.value)
     assert "\n" not in str(caught.value)
     check(
         Rebuild.model_validate({"dataset": "d", setting: {"license": ["MIT"], "source": ["school"]}}), store
@@ -70,7 +70,7 @@ def test_values_that_no_candidate_has_are_refused_before_anything_is_started(
 
 
 def work(store: Store, *rows: Row, certificate: Any = None, into: str = "") -> Any:
-    """As much of a rebuild's state as says what it would publish."""
+    """Return as much of the state of a rebuild as decides what it publishes."""
     return SimpleNamespace(
         line=SimpleNamespace(tools=SimpleNamespace(store=store)),
         tables=lambda mask: iter([to_table([row]) for row in rows]),
@@ -87,13 +87,13 @@ def test_a_version_with_exactly_these_rows_is_found(store: Store) -> None:
         "d", [to_table([row, ROW])], mode="overwrite", expected=first.table_version, lineage={}
     )
 
-    def found(*rows: Row, **more: Any) -> Version | None:
+    def twin(*rows: Row, **more: Any) -> Version | None:
         return twin_of(work(store, *rows, **more))
 
-    assert found(row) == first
-    assert found(ROW, row) == second
-    assert found(ROW) is None
-    assert found(Row("What is 2 + 3?", "en", solution="5", loss_weight=2.0)) is None
-    assert found(row, into="elsewhere") is None
+    assert twin(row) == first
+    assert twin(ROW, row) == second
+    assert twin(ROW) is None
+    assert twin(Row("What is 2 + 3?", "en", solution="5", loss_weight=2.0)) is None
+    assert twin(row, into="elsewhere") is None
     # the same rows, known to hold no item of a benchmark, are worth a version
-    assert found(row, certificate={"sets": [["gsm8k", "ab12", 3]], "rules": ["exact"]}) is None
+    assert twin(row, certificate={"sets": [["gsm8k", "ab12", 3]], "rules": ["exact"]}) is None
