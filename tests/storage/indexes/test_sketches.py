@@ -181,19 +181,19 @@ def _append_and_die(folder: str, version: int, at: int) -> None:
 
 
 def test_killed_at_any_step_it_is_as_before_or_as_after(tmp_path: Path) -> None:
-    History.open(tmp_path).append(night(1), 1)
     context = multiprocessing.get_context("forkserver")
     seen = set()
     for at in range(1, 7):
-        flow = context.Process(target=_append_and_die, args=(str(tmp_path), 2, at))
+        folder = tmp_path / str(at)
+        History.open(folder).append(night(1), 1)
+        flow = context.Process(target=_append_and_die, args=(str(folder), 2, at))
         flow.start()
         flow.join(60)
         assert flow.exitcode == -signal.SIGKILL
-        history = History.open(tmp_path)
+        history = History.open(folder)
         seen.add(tuple(history.versions))
         assert history.versions in ([1], [1, 2])
         expected = [text for v in history.versions for text in column(night(v), "question")]
         assert sorted(indexed(history)) == sorted(expected) == sorted(column(history.questions(), "question"))
-        assert History.open(tmp_path).append(night(2), 2).versions == [1, 2]
-        History.open(tmp_path).rollback(1)
+        assert History.open(folder).append(night(2), 2).versions == [1, 2]
     assert seen == {(1,), (1, 2)}
