@@ -131,6 +131,44 @@ def test_no_module_is_named_by_no_idea() -> None:
     assert not [path for path in names if path.stem in {"utils", "helpers", "common", "misc"}]
 
 
+# names that say nothing of their content, and house words that the glossary replaces
+EMPTY_NAMES = {
+    "found", "said", "told", "made", "picked", "wanted", "begun", "mend", "settle", "whoever", "lane", "lanes",
+    "booking", "hygiene", "slip", "slips",
+}  # fmt: skip
+# keys of stored certificates and of `doctor --json`
+STORED_KEYS = {("tasks/decontamination/certificate.py", "found"), ("flows/cli/doctor.py", "mend")}
+
+
+def bound_names(source: str) -> set[str]:
+    """The names that a module binds: variables, attributes, parameters, functions and classes."""
+    bound = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                bound.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                bound.add(name)
+            case ast.arg(arg=name):
+                bound.add(name)
+    return bound
+
+
+def test_names_say_what_they_hold() -> None:
+    empty = {
+        (str(path.relative_to(ROOT)), name)
+        for package in MAY
+        for path in sources(package)
+        for name in bound_names(path.read_text(encoding="utf-8"))
+        if name.strip("_").lower() in EMPTY_NAMES
+    }
+    assert empty == STORED_KEYS
+
+
+def test_an_empty_name_would_be_seen() -> None:
+    assert bound_names("def f(said):\n    found = said\n    self.told = 1") == {"f", "said", "found", "told"}
+
+
 def test_no_key_or_environment_file_is_tracked() -> None:
     tracked = subprocess.run(
         ["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=False

@@ -18,7 +18,7 @@ from storage.location import Location
 from storage.sealed_files import HomeFiles
 from storage.stage_cache.shards import ShardStore
 
-MEND = "Fix: restore it from a copy of the home"
+RESTORE_FILE = "Fix: restore it from a copy of the home"
 
 
 def check_one(name: str) -> dict[str, str]:
@@ -66,7 +66,10 @@ def _ledger(settings: Settings) -> Iterator[tuple[str, str]]:
     url = location(settings.ledger_url())
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
         if any(Path(settings.home, name).exists() for name in ("tables", "shards", "history", "reports")):
-            yield "ledger", f"{url.database} is missing. {MEND}; without it every answer is paid for again"
+            yield (
+                "ledger",
+                f"{url.database} is missing. {RESTORE_FILE}; without it every answer is paid for again",
+            )
         return
     try:
         with Ledger.open(settings.ledger_url()) as ledger:
@@ -88,5 +91,5 @@ def _state(check: Callable[[], None]) -> str:
 def _summary(lines: list[str], read: str = "") -> str:
     """The state of one thing. `read`: how much of it was looked at."""
     if lines:
-        return f"damaged: {'; '.join(lines)}. {MEND}"
+        return f"damaged: {'; '.join(lines)}. {RESTORE_FILE}"
     return f"sound, {read}" if read else "sound"

@@ -21,7 +21,7 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
         candidates = topics.get((language, subdomain)) or topics.get((language, None)) or []
         for index, count in enumerate(rounds(questions, per_call)):
             rng = rng_of(seed, prompt, language, subdomain, index)
-            chosen = _picked(candidates, topics.get((language, UNLABELLED), []), examples, rng)
+            chosen = _draw_examples(candidates, topics.get((language, UNLABELLED), []), examples, rng)
             asks.append(
                 Ask(
                     method="self_instruct",
@@ -42,7 +42,7 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
     return asks
 
 
-def _picked(
+def _draw_examples(
     candidates: list[tuple[str, str]], unlabelled: list[tuple[str, str]], examples: int, rng: random.Random
 ) -> list[tuple[str, str]]:
     """Draw examples of the topic, a third of them from seed problems that name no subdomain.
