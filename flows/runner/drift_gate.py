@@ -14,6 +14,8 @@ from tasks.drift import Mean, Shift, from_record, measure, shifts, to_record
 
 # sections of the configuration under which nights are comparable; others, such as the target, do not move the measures
 COMPARABLE = ("generate", "solve", "verify", "score")
+# of the measures; nights measured by another definition are not compared. 2: samples without an answer are counted
+DEFINITION = 2
 CRITIC = "critique"  # the scorer whose scores are measured
 
 
@@ -59,7 +61,7 @@ def drift(night: Night) -> Drift:
     }
     measures = measure(tables["verify"], tables[CRITIC], tables["weigh"])
     models = {role: tools.settings.endpoint(role).model for role in ROLES}
-    key = digest_of(night.config.model_dump(mode="json", include=set(COMPARABLE)), models)[:12]
+    key = digest_of(DEFINITION, night.config.model_dump(mode="json", include=set(COMPARABLE)), models)[:12]
     earlier = [
         from_record(record["measures"])
         for version in tools.store.versions(night.config.dataset)
