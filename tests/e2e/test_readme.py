@@ -84,7 +84,7 @@ def test_the_night_ends_with_what_to_do_next(followed: Followed) -> None:
         "Published  math-sft@",
         f"{followed.rows} rows",
         "Cost",
-        "Benchmarks none is registered, rows were compared with none",
+        "Benchmarks none is registered, so rows were not compared with any",
         "Report",
         "mathmill show",
         "mathmill sql",
