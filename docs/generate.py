@@ -185,12 +185,12 @@ def configurations() -> dict[str, type[BaseModel]]:
     """Return the configuration class of each flow that prefect.yaml deploys, by the flow's name, in its order."""
     declared = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     entrypoints = dict.fromkeys(deployment["entrypoint"] for deployment in declared)
-    found: dict[str, type[BaseModel]] = {}
+    models: dict[str, type[BaseModel]] = {}
     for entrypoint in entrypoints:
         module, _, name = entrypoint.rpartition(".")
         flow = getattr(importlib.import_module(module), name)
-        found[flow.name] = inspect.signature(flow.fn, eval_str=True).parameters["config"].annotation
-    return found
+        models[flow.name] = inspect.signature(flow.fn, eval_str=True).parameters["config"].annotation
+    return models
 
 
 def _keys(model: type[BaseModel], before: str, above: tuple[type[BaseModel], ...]) -> Iterator[str]:
@@ -209,8 +209,8 @@ def _group(annotation: Any) -> type[BaseModel] | None:
     """Return the settings class in an annotation such as Stage, Stage | None or tuple[Stage, ...]; None without one."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    found = [_group(part) for part in typing.get_args(annotation)]
-    return next((group for group in found if group is not None), None)
+    groups = [_group(part) for part in typing.get_args(annotation)]
+    return next((group for group in groups if group is not None), None)
 
 
 def _is_list(annotation: Any) -> bool:
@@ -241,10 +241,10 @@ def _row(name: str, field: FieldInfo, *, kind: str = "") -> str:
 
 
 def _limits(field: FieldInfo) -> str:
-    found = []
+    bounds = []
     for part in field.metadata:
-        found += [f"{word} {getattr(part, name):,}" for name, word in BOUNDS.items() if hasattr(part, name)]
-    return ", ".join(found)
+        bounds += [f"{word} {getattr(part, name):,}" for name, word in BOUNDS.items() if hasattr(part, name)]
+    return ", ".join(bounds)
 
 
 def _type(annotation: Any) -> str:

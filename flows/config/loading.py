@@ -16,12 +16,12 @@ S = TypeVar("S", bound=BaseModel)
 
 
 class ConfigError(ForPeople, ValueError):
-    """A configuration that cannot be used; the message names the file or the key and the mend."""
+    """A configuration that cannot be used. The message names the file or the key, and the fix."""
 
 
 def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any) -> S:
-    """A flow's configuration: defaults, then the YAML file, then each KEY=VALUE (dotted keys, YAML values),
-    then the overrides that are not None. ConfigError names what does not fit."""
+    """Return a flow's configuration: its defaults, then the YAML file, then each KEY=VALUE (dotted keys, YAML values),
+    then the overrides that are not None. Raises ConfigError, which names the setting that does not fit."""
     data: dict[str, Any] = {}
     if file is not None:
         try:

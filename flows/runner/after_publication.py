@@ -1,4 +1,4 @@
-"""What follows a publication. Idempotent: whoever comes next finishes what a crash cut off."""
+"""The steps after a publication. They are idempotent: the next run finishes what a crash interrupted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def raise_if_published(tools: Tools, dataset: str, flow: str, inputs: str) -> No
 
 
 def finish(tools: Tools, version: Version) -> None:
-    """The version's rows among the candidates, its questions in the history, its report on disk."""
+    """Append the version's rows to the candidates and its questions to the history, and write its report."""
     run = version.lineage.get("run", str(version))
     if version.lineage.get("flow") not in FROM_STORED:
         tools.store.append_candidates(tools.store.added(version), run=run, version=version, stage="published")
@@ -47,12 +47,13 @@ def finish(tools: Tools, version: Version) -> None:
 
 
 def latest(tools: Tools, dataset: str) -> Version | None:
+    """Return the newest version of the dataset, or None if it has none."""
     versions = tools.store.versions(dataset)
     return versions[-1] if versions else None
 
 
 def history(tools: Tools, dataset: str) -> History:
-    """The sketches of everything published; a version that is missing in them is added first."""
+    """Return the sketches of every published question. A version that is missing in them is added first."""
     sketches = History.open(tools.home / "history" / dataset)
     known = set(sketches.versions)
     for version in tools.store.versions(dataset):

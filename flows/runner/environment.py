@@ -105,7 +105,7 @@ def joining(home: Path, name: str) -> Iterator[None]:
     folder = home / JOINED_FOLDER
     private_folder(folder)
     path = folder / str(os.getpid())
-    with lock(path, within_s=1):  # whoever looks whether it is held holds it for a moment
+    with lock(path, within_s=1):  # a process that checks whether it is held holds it for a moment
         path.write_text(f"{name} (process {os.getpid()})", encoding="utf-8")
         try:
             yield

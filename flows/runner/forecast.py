@@ -250,7 +250,8 @@ def _price(tag: str, history: Iterable[Usage], settings: Settings) -> Price:
 
 
 def _paced(plan: Plan, nights: Iterable[Mapping[str, Any]]) -> Plan:
-    """With what past nights took besides waiting for models; begun again or answered by the ledger they say nothing."""
+    """Add the time that earlier nights took besides waiting for models. Resumed nights, and nights that the ledger
+    answered, are left out."""
     solved: Counter[str] = Counter()
     for night in nights:
         ended = night["ended"]

@@ -156,8 +156,8 @@ def made_with(tools: Tools) -> dict[str, Any]:
 
 
 def service(night: Night) -> list[dict[str, Any]]:
-    """What this run paid for and how it was served, a line a role and stage, since it was first begun; the
-    retries are this process's."""
+    """Return what this run paid for and how it was served since its first start, one entry per role and stage. The
+    retries are those of this process."""
     tools = night.line.tools
     retries = {
         (role, tag): sums.retries

@@ -28,7 +28,7 @@ SOLUTIONS = (
     "solution", "rationale", "generated_solution", "worked_solution", "reference_solution", "gold_solution", "response", "output",
     "generation", "completion", "chosen", "model_output", "explanation", "cot", "chain_of_thought", "generated_text", "code", "program",
 )  # fmt: skip
-# answers that the file vouches for, whoever wrote the solution in the same record
+# answers that the file vouches for, no matter who wrote the solution in the same record
 GOLD = (
     "expected_answer", "reference_answer", "golden_answer", "gold_answer", "golden", "ground_truth", "ground_truth_answer", "gtruth_answer",
     "gt_answer", "gt", "short_answer", "correct_answer", "right_answer", "true_answer", "correct_option", "correct_choice", "answer_key",
