@@ -1,9 +1,15 @@
-"""Atomic, durable writes of files: written under a temporary name in the same folder, synced to the disk, renamed."""
+"""Atomic, durable writes: written under a temporary name in the same folder, synced to the disk, renamed.
+
+No other module renames a file.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 AS_UMASK = 0o666
@@ -16,22 +22,51 @@ def write_bytes(path: Path, data: bytes | memoryview, *, mode: int = AS_UMASK) -
     the umask, from its first byte on. The name of the temporary file begins with a dot; one that a killed process left may
     be deleted.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
+    with replacing(path) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with open(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    flush(path.parent)
 
 
 def write_text(path: Path, text: str, *, mode: int = AS_UMASK) -> None:
     """Write text as UTF-8, in the way of `write_bytes`."""
     write_bytes(path, text.encode(), mode=mode)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path at which the block writes a file or a folder; then it takes the place of `path`.
+
+    At any moment a reader sees the old content or the new one, and after the block the new one is durable. A folder replaces
+    a folder that is empty or missing only. If the block raises, what it wrote is removed and `path` stays as it was. The
+    temporary name begins with a dot and ends with `.tmp`; what a killed process left there may be deleted. The folder of
+    `path` must exist.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        yield temporary
+        rename(temporary, path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Make `source` durable, a file or a whole folder, and give it the name `target` in the same file system.
+
+    A file that is there is replaced, and so is an empty folder.
+    """
+    if source.is_dir():
+        for folder, _, files in os.walk(source):
+            for name in files:
+                flush(Path(folder, name))
+            flush(folder)
+    else:
+        flush(source)
+    source.replace(target)
+    flush(target.parent)
 
 
 def flush(path: str | os.PathLike[str]) -> None:

@@ -17,7 +17,7 @@ from flows.cli import terminal
 from flows.runner.environment import SERVER_LOCK, answers, joining, running_server
 from flows.runner.locks import is_locked
 from flows.runner.task_runners import refuse_own_server
-from flows.server.process import LOG, READY_WITHIN_S, PrefectServer, auth_string, free_port
+from flows.server.process import LOG, READY_WITHIN_S, PrefectServer, auth_string
 from flows.settings import SettingsError, load_settings
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def orchestrated(*labels: str) -> Iterator[Run[Any]]:
     else:
         refuse_own_server()
         terminal.echo("Starting Prefect for this run ...", err=True)
-        server = PrefectServer(home, free_port(), auth_string(), ui=False)
+        server = PrefectServer(home, 0, auth_string(), ui=False)
     server.start()
 
     def run(flow: Callable[[Any], T], config: Any) -> T:

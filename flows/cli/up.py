@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -44,9 +43,6 @@ def with_server(home: Path, port: int) -> Iterator[PrefectServer]:
                 f"`mathmill up` runs on {home} already{f', at {other.url}' if other else ''}. "
                 "Fix: use that one, end it first, or set MATHMILL_HOME to another folder"
             )
-        with socket.socket() as probe:
-            if probe.connect_ex((HOST, port)) == 0:
-                raise SettingsError(f"port {port} is taken. Fix: ./mathmill up --port {port + 1}")
         auth = auth_string()
         server = PrefectServer(home, port, auth, ui=True)
         os.environ["PREFECT_UI_API_URL"] = server.url

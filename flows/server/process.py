@@ -1,4 +1,8 @@
-"""The Prefect server of a home: a process that listens on loopback and requires a password."""
+"""The Prefect server of a home: a process on loopback that requires a password.
+
+This process listens, and its child accepts the connections. So nobody else can take the port while the child is started
+again: connections wait until it serves.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ from storage.errors import explained
 HOST = "127.0.0.1"
 READY_WITHIN_S = 180
 STOPPED_WITHIN_S = 5
+WAITING_CONNECTIONS = 2_048  # that may wait for the server; the kernel's own limit may be lower
 LOG = "server.log"
 ROOM = 16 * 2**20  # bytes that the database and the log need at a start
 STARTING = "prefect.starting"  # lock that is held while a server of this home prepares its database
@@ -39,13 +44,15 @@ def check_room(home: Path) -> None:
 class PrefectServer:
     """One server process. `up` starts one with the UI, a single run one without.
 
-    `auth` is the USER:PASSWORD that every request must carry; see `auth_string`.
+    `auth` is the USER:PASSWORD that every request must carry; see `auth_string`. `port` is held from now until `stop`; 0 takes
+    any free port. Raises SettingsError if it is taken.
     """
 
     def __init__(self, home: Path, port: int, auth: str, *, ui: bool) -> None:
         self._home, self._auth, self._ui = home, auth, ui
-        self.port = port
-        self.url = f"http://{HOST}:{port}/api"
+        self._listening = _listening(port)
+        self.port: int = self._listening.getsockname()[1]
+        self.url = f"http://{HOST}:{self.port}/api"
         self.sign_in = secrets.token_urlsafe(32)  # token of the one-time link
         self._process: subprocess.Popen[bytes] | None = None
         self._starting = contextlib.ExitStack()
@@ -74,11 +81,10 @@ class PrefectServer:
         try:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "uvicorn", "--factory", "flows.server.app:create_app"),
-                    *("--host", HOST, "--port", str(self.port), "--lifespan", "on"),
-                    *("--log-level", "warning" if self._ui else "error"),
-                    *("--timeout-graceful-shutdown", str(STOPPED_WITHIN_S)),
+                    *(sys.executable, "-m", "flows.server.serve"),
+                    *(str(self._listening.fileno()), str(log), "warning" if self._ui else "error"),
                 ],
+                pass_fds=[self._listening.fileno()],
                 env=os.environ | self._settings(),
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
@@ -118,7 +124,7 @@ class PrefectServer:
             self._starting.close()
         code = self.ended()
         why = f"not within {READY_WITHIN_S} s" if code is None else f"it ended with exit code {code}"
-        self.stop()
+        self._end()
         raise SettingsError(
             f"Prefect did not start ({self._last_log_line() or why}). "
             f"Fix: see {self._home / LOG}; ./mathmill doctor; PREFECT_HOME may be moved away"
@@ -134,7 +140,11 @@ class PrefectServer:
             self._process.terminate()
 
     def stop(self) -> None:
-        """End the process and wait until it has ended."""
+        """End the process, wait until it has ended, and give the port back."""
+        self._end()
+        self._listening.close()
+
+    def _end(self) -> None:
         self._starting.close()
         if self._process is None:
             return
@@ -147,8 +157,9 @@ class PrefectServer:
 
     def _last_log_line(self) -> str:
         """Return the last line that this start wrote to the log, or an empty text."""
-        with (self._home / LOG).open("rb") as file:
-            file.seek(self._logged)
+        log = self._home / LOG
+        with log.open("rb") as file:
+            file.seek(self._logged if log.stat().st_size >= self._logged else 0)  # it may have been rotated
             lines = file.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
 
@@ -172,12 +183,24 @@ def private_database() -> None:
             file.chmod(PRIVATE_FILE)
 
 
-def free_port() -> int:
-    """Return a TCP port on loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _listening(port: int) -> socket.socket:
+    """Return a socket that listens on loopback.
+
+    It listens at once: Linux lets two sockets with SO_REUSEADDR have one port as long as neither listens.
+    """
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # connections of an earlier server may linger
+        listening.bind((HOST, port))
+        listening.listen(WAITING_CONNECTIONS)
+    except OSError as error:
+        listening.close()
+        raise SettingsError(
+            f"port {port} of {HOST} cannot be used: {error.strerror}. Fix: take another one, such as --port {port + 1}"
+        ) from error
+    return listening
 
 
 def _die_with_parent() -> None:

@@ -40,7 +40,7 @@ def joined(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> PrefectServer:
-    return PrefectServer(tmp_path, 1, "user:password", ui=True)  # never started, and so never ended
+    return PrefectServer(tmp_path, 0, "user:password", ui=True)  # never started, and so never ended
 
 
 def leave(process: subprocess.Popen[str]) -> None:
