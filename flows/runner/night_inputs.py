@@ -18,7 +18,6 @@ from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
 from flows.settings import EMBEDDED, ROLES, ROOT, Settings
-from storage.datasets.sample import sample
 from storage.datasets.versions import Version
 from storage.rows import to_table
 from storage.stage_cache.shards import digest_of
@@ -90,7 +89,7 @@ class Inputs:
         if judged := notice(note.forecast):
             bars.say(judged)
         rows = config.generate.remembered
-        remembered = sample(tools.store, base, rows, seed, EXAMPLE) if base else to_table([]).select(EXAMPLE)
+        remembered = tools.store.sample(base, rows, seed, EXAMPLE) if base else to_table([]).select(EXAMPLE)
         return cls(run, seed, base, solve, against, remembered, gains, note)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import heapq
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
+import xxhash
 
 from storage.clock import now
 from storage.datasets import candidates, delta, evolution, promotion, retention, tags, verify
@@ -168,6 +170,24 @@ class Store:
         with _naming(resolved):
             yield from scanner.to_batches()
 
+    def sample(self, version: Version | str, rows: int, seed: int, columns: Sequence[str]) -> pa.Table:
+        """Return at most `rows` rows of the version, in the order of the hash of their id with the random seed.
+
+        The sample does not depend on the files of the version, and changes little when the version grows. Memory is bounded by
+        the size of the sample.
+        """
+        key = xxhash.xxh3_64(str(seed).encode()).intdigest()
+        best: list[tuple[int, str]] = []
+        for batch in self.batches(version, ["id"], size=65_536):
+            ids = batch.column("id").to_pylist()
+            ranked = ((xxhash.xxh3_64_intdigest(row_id.encode(), key), row_id) for row_id in ids)
+            best = heapq.nsmallest(rows, heapq.merge(best, sorted(ranked)))
+        chosen = pa.array([row_id for _, row_id in best], pa.string())
+        names = ["id", *(name for name in columns if name != "id")]
+        table = self.read(version, names, filter=pc.field("id").isin(chosen))
+        order = pc.index_in(chosen, value_set=table.column("id").combine_chunks())
+        return table.take(order).select(list(columns))
+
     def added(self, version: Version | str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows whose id the version before lacks.
 
@@ -195,10 +215,6 @@ class Store:
         dataset = version.dataset if isinstance(version, Version) else version.partition("@")[0]
         verify.check_log(self.where, checked_name(dataset))
         verify.check_rows(self.where, self.resolve(version))
-
-    def verify_candidates(self) -> int:
-        """Check the files of the candidates in the same way, and return how many there are."""
-        return verify.check_table(self.where, candidates.TABLE)
 
     def restore(
         self, version: Version | str, *, lineage: Mapping[str, Any], date: datetime.date | None = None

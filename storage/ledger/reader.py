@@ -131,12 +131,12 @@ def missing(connection: sa.Connection) -> Iterator[str]:
         before = id_
     billed_to = notes.get("billed_to", "0")
     if not billed_to.isdecimal():
-        yield "the note of the newest billed call was altered"
+        yield "the note of the newest call with a usage was altered"
         return
     billed = sa.select(bills.c.call_id)
     unbilled_ = sa.select(calls.c.id).where(calls.c.id <= int(billed_to)).except_(billed)
     for id_ in sorted(connection.execute(unbilled_).scalars()):
-        yield f"the bill of call {id_} is missing"
+        yield f"the usage of call {id_} is missing"
 
 
 def unsealed(connection: sa.Connection, after: int) -> list[dict[str, Any]]:
@@ -162,7 +162,7 @@ def _trouble(row: Mapping[str, Any]) -> str | None:
         if seal is not None and request and bytes(seal)[seals.HALF :] != seals.request_half(request):
             return f"the request of {name} was altered"
         if bill_seal is not None and bytes(bill_seal) != seals.of_usage(usage_of(row)):
-            return f"the bill of {name} was altered"
+            return f"the usage of {name} was altered"
         unpack(row["raw"])
         unpack(row["request"]) if request else b""
     except (TypeError, ValueError, OSError, AttributeError, struct.error, pa.ArrowException) as error:

@@ -7,7 +7,9 @@ a conclusion (FOLIO), options, or else a free answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from tasks.ingestion.column_names import GOLD, plain
 from tasks.ingestion.columns import Habits, Unfit, read, solution_and_flag, with_own_options
 from tasks.ingestion.options import Options, Unreadable, letter_of, options_of
 from tasks.ingestion.record import Record
+from tasks.seeding import rng_of
 from tasks.taxonomy import domain_of as topic_of
 from tasks.text.cleaning import LANGUAGE_NAMES, language_of
 
@@ -47,6 +50,8 @@ SCHEMA = pa.schema(
 
 _TOPICS = ("subdomain", "type", "subject", "category", "subfield", "classification")
 _TRUTHS = Options(("True", "False", "Unknown"), ("A", "B", "C"))
+_OPTIONS = 4  # of a question that is converted to multiple choice
+_PLAIN_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\d)")
 
 
 def load(paths: Sequence[str | Path], domains: Mapping[str, str] | None = None) -> pa.Table:
@@ -197,11 +202,9 @@ def _first(numbers: Any) -> Any:
 def as_form(items: pa.Table, form: str) -> pa.Table:
     """Convert items with free answers to another form: `choice` (GSM8K as multiple choice) or `program`. Items that the form
     does not fit are left out."""
-    from tasks.evaluation.distractors import with_options
-
     rows = [row for row in items.to_pylist() if row["form"] == "open" and row["rejected"] is None]
     if form == "choice":
-        rows = [row for row in map(with_options, rows) if row is not None]
+        rows = [row for row in map(as_multiple_choice, rows) if row is not None]
     converted = [
         row
         | {
@@ -213,6 +216,39 @@ def as_form(items: pa.Table, form: str) -> pa.Table:
         for row in rows
     ]
     return pa.Table.from_pylist(converted, SCHEMA)
+
+
+def as_multiple_choice(item: dict[str, Any]) -> dict[str, Any] | None:
+    """Return an item with a free answer as multiple choice (after GSM-MC, Zhang et al. 2024), with the letter of the right option
+    as its reference. Returns None if the answer is not a plain number.
+
+    The wrong ones of its four options are intermediate results of the solution first, then near misses of the answer. Their
+    random order is fixed by the id of the item.
+    """
+    reference = str(item["reference"]).replace(",", "").replace("$", "").strip()
+    if not _PLAIN_NUMBER.fullmatch(reference):
+        return None
+    right = Fraction(reference)
+    intermediate = [
+        Fraction(text) for text in _PLAIN_NUMBER.findall((item["solution"] or "").replace(",", ""))
+    ]
+    near_misses = [right + 1, right * 2, right - 1, right + 10, right / 2, right * 10, right + 2]
+    rng = rng_of("distractors", item["id"])
+    values = list(dict.fromkeys(value for value in reversed(intermediate) if value != right))
+    rng.shuffle(values)
+    if right.denominator == 1:
+        near_misses = [value for value in near_misses if value.denominator == 1]
+    wrong = list(dict.fromkeys([*values, *(value for value in near_misses if value != right)]))[
+        : _OPTIONS - 1
+    ]
+    options = [right, *wrong]
+    rng.shuffle(options)
+    shown = [_as_option(value) for value in options]
+    return item | {"options": shown, "reference": chr(65 + options.index(right))}
+
+
+def _as_option(value: Fraction) -> str:
+    return str(value.numerator) if value.denominator == 1 else f"{float(value):g}"
 
 
 def of_rows(rows: pa.Table, benchmark: str) -> pa.Table:

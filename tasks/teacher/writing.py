@@ -7,8 +7,8 @@ import re
 
 import orjson
 
-from tasks.problems.machinery.errors import Unworkable
 from tasks.problems.machinery.family import Family, Problem, families, make
+from tasks.problems.machinery.notation import Unworkable
 from tasks.teacher.character import Character
 from tasks.teacher.reading import Job, known
 from tasks.teacher.topics import choose_families

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,6 @@ from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from tasks.seeding import seed_of
 from tasks.training.config import TrainError
-from tasks.training.packing import pack
 from tasks.training.tokens import COLUMNS, SYSTEM, Encoder, Tokens
 
 OPEN = 8  # row groups read side by side
@@ -139,6 +139,30 @@ class Stream:
         pieces = group.pieces(self.store)
         for window in _side_by_side([pieces[i] for i in random.permutation(len(pieces))], self.encoder):
             yield window.take(random.permutation(len(window)))
+
+
+def pack(lengths: npt.NDArray[np.int32], capacity: int) -> list[list[int]]:
+    """Return blocks of row numbers; the lengths of the rows of a block add up to at most `capacity` tokens.
+
+    Each block is filled by best fit, longest row first (Ding et al. 2024, arXiv:2404.10830), and no row is cut. Raises
+    ValueError if a row is longer than `capacity`.
+    """
+    if len(lengths) and int(lengths.max()) > capacity:
+        raise ValueError(f"a row of {int(lengths.max())} tokens does not fit a block of {capacity}")
+    blocks: list[list[int]] = []
+    room: list[tuple[int, int]] = []  # (tokens left, block), ascending
+    for row in np.argsort(-lengths.astype(np.int64), kind="stable").tolist():
+        size = int(lengths[row])
+        at = bisect_left(room, (size, -1))
+        if at < len(room):
+            left, block = room.pop(at)
+            blocks[block].append(row)
+        else:
+            left, block = capacity, len(blocks)
+            blocks.append([row])
+        if left > size:
+            insort(room, (left - size, block))
+    return blocks
 
 
 def by_length(blocks: Iterator[Block], batch: int) -> Iterator[Block]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import random
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import require
 from tasks.problems.machinery.slots import Number
-from tasks.problems.machinery.steps import Steps
 from tasks.problems.machinery.words import NAMES
 
 subdomain = "linear equations"

@@ -10,10 +10,8 @@ import random
 from fractions import Fraction
 from itertools import pairwise
 
-from tasks.problems.machinery.drawing import nonzero
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import fraction, plain
+from tasks.problems.machinery.family import Values, Worked, nonzero
+from tasks.problems.machinery.notation import fraction, plain, require
 from tasks.problems.machinery.slots import Number, Numbers, join, split
 
 subdomain = "sequences and series"

@@ -10,11 +10,9 @@ import random
 from fractions import Fraction
 from itertools import pairwise
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import exact_root, fraction, plain
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import exact_root, fraction, plain, require
 from tasks.problems.machinery.slots import Number, Numbers, join, split
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "sequences and series"
 concepts = ("geometric sequences", "geometric series", "infinite series")

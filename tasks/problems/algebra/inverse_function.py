@@ -9,12 +9,9 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tasks.problems.machinery.drawing import nonzero
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import coefficients, fraction, plain, polynomial
+from tasks.problems.machinery.family import Steps, Values, Worked, nonzero
+from tasks.problems.machinery.notation import coefficients, fraction, plain, polynomial, require
 from tasks.problems.machinery.slots import Number, Polynomial
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "functions"
 concepts = ("inverse functions", "linear functions", "rational functions")

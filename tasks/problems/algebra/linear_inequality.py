@@ -10,12 +10,9 @@ import random
 from fractions import Fraction
 from math import ceil, floor
 
-from tasks.problems.machinery.drawing import nonzero
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import fraction, plain
+from tasks.problems.machinery.family import Steps, Values, Worked, nonzero
+from tasks.problems.machinery.notation import fraction, plain, require
 from tasks.problems.machinery.slots import Coefficient, Number, Signed, Words
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "inequalities"
 concepts = ("linear inequalities", "reversing an inequality", "counting integers")

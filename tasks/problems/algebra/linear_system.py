@@ -9,10 +9,8 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tasks.problems.machinery.drawing import nonzero
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import fraction, plain, signed
+from tasks.problems.machinery.family import Values, Worked, nonzero
+from tasks.problems.machinery.notation import fraction, plain, require, signed
 from tasks.problems.machinery.slots import Coefficient, Number
 
 subdomain = "systems of equations"

@@ -11,11 +11,9 @@ import random
 from fractions import Fraction
 from math import isqrt
 
-from tasks.problems.machinery.errors import Unworkable, require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import exact_root, fraction, plain, polynomial
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import Unworkable, exact_root, fraction, plain, polynomial, require
 from tasks.problems.machinery.slots import Number, Signed
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "exponents and logarithms"
 concepts = ("logarithms", "laws of logarithms", "logarithmic equations")

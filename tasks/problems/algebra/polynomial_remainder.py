@@ -9,12 +9,17 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tasks.problems.machinery.drawing import factors, nonzero
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import coefficients, evaluate, fraction, plain, polynomial, substituted
+from tasks.problems.machinery.family import Steps, Values, Worked, factors, nonzero
+from tasks.problems.machinery.notation import (
+    coefficients,
+    evaluate,
+    fraction,
+    plain,
+    polynomial,
+    require,
+    substituted,
+)
 from tasks.problems.machinery.slots import Number, Polynomial
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "polynomials"
 concepts = ("remainder theorem", "polynomial division", "evaluating polynomials")

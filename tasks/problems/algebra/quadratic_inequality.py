@@ -11,12 +11,9 @@ import random
 from fractions import Fraction
 from math import gcd, isqrt
 
-from tasks.problems.machinery.drawing import nonzero
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import coefficients, fraction, plain, polynomial, square_part
+from tasks.problems.machinery.family import Steps, Values, Worked, nonzero
+from tasks.problems.machinery.notation import coefficients, fraction, plain, polynomial, require, square_part
 from tasks.problems.machinery.slots import Polynomial, Words
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "inequalities"
 concepts = ("quadratic inequalities", "sign of a quadratic", "intervals")

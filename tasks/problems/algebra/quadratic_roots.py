@@ -10,14 +10,13 @@ import random
 from fractions import Fraction
 from math import gcd
 
-from tasks.problems.machinery.drawing import nonzero
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
+from tasks.problems.machinery.family import Values, Worked, nonzero
 from tasks.problems.machinery.notation import (
     coefficients,
     fraction,
     plain,
     polynomial,
+    require,
     root,
     square_factor,
     square_part,

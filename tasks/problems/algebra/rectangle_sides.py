@@ -10,11 +10,9 @@ import random
 from fractions import Fraction
 from math import gcd
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import exact_root, plain, polynomial
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import exact_root, plain, polynomial, require
 from tasks.problems.machinery.slots import Number, Words
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "quadratic equations"
 concepts = ("quadratic equations", "modelling with equations")

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import random
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import plain
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import plain, require
 from tasks.problems.machinery.slots import Number, Words
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "systems of equations"
 concepts = ("systems of linear equations", "modelling with equations")

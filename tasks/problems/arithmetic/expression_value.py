@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import random
 
-from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import plain
+from tasks.problems.machinery.notation import plain, require
 from tasks.problems.machinery.slots import Number
 
 subdomain = "multi-step arithmetic"

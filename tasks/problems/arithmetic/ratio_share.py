@@ -10,8 +10,8 @@ import random
 from fractions import Fraction
 from math import gcd
 
-from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
+from tasks.problems.machinery.notation import require
 from tasks.problems.machinery.slots import Number
 from tasks.problems.machinery.words import NAMES
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import random
 
-from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
+from tasks.problems.machinery.notation import require
 from tasks.problems.machinery.slots import Number
 from tasks.problems.machinery.words import FRUITS, NAMES, TOYS
 

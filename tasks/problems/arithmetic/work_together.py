@@ -9,11 +9,9 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import fraction, plain
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import fraction, plain, require
 from tasks.problems.machinery.slots import Number, Words
-from tasks.problems.machinery.steps import Steps
 from tasks.problems.machinery.words import NAMES
 
 subdomain = "rates and units"

@@ -9,10 +9,8 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tasks.problems.machinery.drawing import factors
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import coefficients, evaluate, fraction, plain, polynomial
+from tasks.problems.machinery.family import Values, Worked, factors
+from tasks.problems.machinery.notation import coefficients, evaluate, fraction, plain, polynomial, require
 from tasks.problems.machinery.slots import Number, Polynomial
 
 subdomain = "integrals"

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import random
 
-from tasks.problems.machinery.drawing import factors
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import coefficients, evaluate, fraction, plain, polynomial, substituted
+from tasks.problems.machinery.family import Steps, Values, Worked, factors
+from tasks.problems.machinery.notation import (
+    coefficients,
+    evaluate,
+    fraction,
+    plain,
+    polynomial,
+    require,
+    substituted,
+)
 from tasks.problems.machinery.slots import Number, Polynomial
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "derivatives"
 concepts = ("power rule", "product rule", "quotient rule")

@@ -10,12 +10,9 @@ import random
 from fractions import Fraction
 from math import isqrt
 
-from tasks.problems.machinery.drawing import nonzero
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import coefficients, evaluate, fraction, plain, polynomial
+from tasks.problems.machinery.family import Steps, Values, Worked, nonzero
+from tasks.problems.machinery.notation import coefficients, evaluate, fraction, plain, polynomial, require
 from tasks.problems.machinery.slots import Polynomial
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "integrals"
 concepts = ("area between curves", "definite integrals", "intersections of curves")

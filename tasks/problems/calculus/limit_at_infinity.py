@@ -9,12 +9,9 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tasks.problems.machinery.drawing import factors, nonzero
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import coefficients, exact_root, fraction, plain, polynomial
+from tasks.problems.machinery.family import Steps, Values, Worked, factors, nonzero
+from tasks.problems.machinery.notation import coefficients, exact_root, fraction, plain, polynomial, require
 from tasks.problems.machinery.slots import Coefficient, Polynomial, Signed
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "limits"
 concepts = ("limits at infinity", "leading terms", "the number e")

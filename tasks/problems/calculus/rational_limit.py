@@ -9,9 +9,7 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tasks.problems.machinery.drawing import nonzero
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
+from tasks.problems.machinery.family import Steps, Values, Worked, nonzero
 from tasks.problems.machinery.notation import (
     coefficients,
     evaluate,
@@ -19,10 +17,10 @@ from tasks.problems.machinery.notation import (
     fraction,
     plain,
     polynomial,
+    require,
     substituted,
 )
 from tasks.problems.machinery.slots import Number, Polynomial
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "limits"
 concepts = ("limits", "cancelling common factors", "rationalising")

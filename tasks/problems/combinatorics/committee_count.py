@@ -9,10 +9,9 @@ from __future__ import annotations
 import random
 from math import comb
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import require
 from tasks.problems.machinery.slots import Number, Words
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "counting"
 concepts = ("combinations", "rule of product", "rule of sum")

@@ -11,9 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from math import comb, factorial
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.steps import Steps
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import require
 
 subdomain = "counting"
 concepts = ("permutations with repetition", "treating a block as one", "filling gaps")

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import random
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import root, square_factor
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import require, root, square_factor
 from tasks.problems.machinery.slots import Number, Words
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "solid geometry"
 concepts = ("surface area", "space diagonal", "counting unit cubes")

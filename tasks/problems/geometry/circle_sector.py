@@ -9,11 +9,9 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import plain, times_pi, times_root
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import plain, require, times_pi, times_root
 from tasks.problems.machinery.slots import Number
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "plane geometry"
 concepts = ("arc length", "area of a sector", "circular segments")

@@ -9,11 +9,17 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import fraction, plain, root, square_factor, square_part, times_root
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import (
+    fraction,
+    plain,
+    require,
+    root,
+    square_factor,
+    square_part,
+    times_root,
+)
 from tasks.problems.machinery.slots import Number
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "trigonometry"
 concepts = ("law of cosines", "Heron's formula", "exact values of cosine")

@@ -9,12 +9,17 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tasks.problems.machinery.drawing import nonzero
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import fraction, plain, root, square_factor, square_part, times_root
+from tasks.problems.machinery.family import Steps, Values, Worked, nonzero
+from tasks.problems.machinery.notation import (
+    fraction,
+    plain,
+    require,
+    root,
+    square_factor,
+    square_part,
+    times_root,
+)
 from tasks.problems.machinery.slots import Coefficient, Number, Signed
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "coordinate geometry"
 concepts = ("distance formula", "distance from a point to a line", "equation of a circle")

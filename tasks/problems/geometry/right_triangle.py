@@ -10,18 +10,17 @@ import random
 from fractions import Fraction
 from math import gcd
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
+from tasks.problems.machinery.family import Steps, Values, Worked
 from tasks.problems.machinery.notation import (
     exact_root,
     fraction,
+    require,
     root,
     square_factor,
     square_part,
     times_root,
 )
 from tasks.problems.machinery.slots import Number
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "plane geometry"
 concepts = ("Pythagorean theorem", "area of a triangle", "surds")

@@ -9,11 +9,9 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import fraction, times_pi
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import fraction, require, times_pi
 from tasks.problems.machinery.slots import Number, Words
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "solid geometry"
 concepts = ("volume of cylinder, cone and sphere", "surface area")

@@ -10,11 +10,9 @@ import random
 from dataclasses import dataclass
 from fractions import Fraction
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import fraction, square_factor, square_part, times_root
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import fraction, require, square_factor, square_part, times_root
 from tasks.problems.machinery.slots import Fractional, Words
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "trigonometry"
 concepts = ("Pythagorean identity", "signs in the quadrants", "double angle formulas")

@@ -9,11 +9,9 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import fraction, plain, root, square_factor, square_part
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import fraction, plain, require, root, square_factor, square_part
 from tasks.problems.machinery.slots import Numbers, join, split
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "vectors"
 concepts = ("cross product", "area of a triangle", "scalar triple product")

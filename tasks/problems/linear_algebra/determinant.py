@@ -9,9 +9,8 @@ from __future__ import annotations
 import random
 from fractions import Fraction
 
-from tasks.problems.machinery.errors import require
 from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import cells, fraction, inner, plain
+from tasks.problems.machinery.notation import cells, fraction, inner, plain, require
 from tasks.problems.machinery.slots import Matrix, Number
 
 subdomain = "determinants"

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import random
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import cells, inner, matrix, plain
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import cells, inner, matrix, plain, require
 from tasks.problems.machinery.slots import Matrix
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "matrix operations"
 concepts = ("matrix multiplication",)

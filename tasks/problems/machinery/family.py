@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from tasks import problems
-from tasks.problems.machinery.errors import Unworkable
+from tasks.problems.machinery.notation import Unworkable
 from tasks.problems.machinery.slots import Number, Slot, compact
 
 Values = dict[str, int | str]
@@ -56,6 +56,26 @@ class Worked:
     program: str
 
 
+class Steps:
+    """Collects the worked steps of a solution in one language; each step is given in both.
+
+    A step is a sentence with its arithmetic written out, such as `12 * 3 = 36`, so that a reader or a critic can evaluate both
+    sides of every equality between numbers.
+    """
+
+    def __init__(self, language: str) -> None:
+        self.zh = language == "zh"
+        self._sentences: list[str] = []
+
+    def say(self, en: str, zh: str) -> None:
+        """Append a sentence."""
+        self._sentences.append(zh if self.zh else en)
+
+    def all(self) -> tuple[str, ...]:
+        """Return all sentences, in order."""
+        return tuple(self._sentences)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A question with its worked solution. `level` is 0 if the question was read, not drawn."""
@@ -68,6 +88,17 @@ class Problem:
     values: tuple[tuple[str, int | str], ...]
     worked: Worked
     concepts: tuple[str, ...]
+
+
+def nonzero(rng: random.Random, bound: int) -> int:
+    """Draw an integer from -bound to bound that is not zero."""
+    return rng.choice((-1, 1)) * rng.randint(1, bound)
+
+
+def factors(rng: random.Random, degree: int, bound: int) -> list[int]:
+    """Draw the integer coefficients of a polynomial of exactly this degree, highest power first; the constant term is not zero."""
+    middle = [rng.randint(-bound, bound) for _ in range(degree - 1)]
+    return [nonzero(rng, bound), *middle, *([nonzero(rng, bound)] if degree else [])]
 
 
 @dataclass(frozen=True)

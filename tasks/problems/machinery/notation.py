@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from fractions import Fraction
 from math import isqrt
 
-from tasks.problems.machinery.errors import Unworkable, require
+
+class Unworkable(ValueError):
+    """The values have no exact answer: they are outside a slot's bounds, or the problem has no solution."""
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise Unworkable with the message unless the condition holds."""
+    if not condition:
+        raise Unworkable(message)
 
 
 def fraction(value: Fraction | int) -> str:

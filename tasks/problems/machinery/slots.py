@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.notation import coefficients, polynomial
+from tasks.problems.machinery.notation import coefficients, polynomial, require
 
 MOST_DIGITS = 10
 

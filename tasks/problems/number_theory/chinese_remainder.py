@@ -10,10 +10,9 @@ import random
 from itertools import combinations
 from math import gcd
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import require
 from tasks.problems.machinery.slots import Number
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "modular arithmetic"
 concepts = ("Chinese remainder theorem", "congruences")

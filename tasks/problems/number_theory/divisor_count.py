@@ -9,11 +9,9 @@ from __future__ import annotations
 import random
 from math import prod
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import prime_powers
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import prime_powers, require
 from tasks.problems.machinery.slots import Number
-from tasks.problems.machinery.steps import Steps
 
 subdomain = "primes and factorization"
 concepts = ("prime factorization", "number of divisors", "sum of divisors")

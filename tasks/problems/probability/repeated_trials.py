@@ -10,11 +10,9 @@ import random
 from fractions import Fraction
 from math import comb
 
-from tasks.problems.machinery.errors import require
-from tasks.problems.machinery.family import Values, Worked
-from tasks.problems.machinery.notation import fraction, plain
+from tasks.problems.machinery.family import Steps, Values, Worked
+from tasks.problems.machinery.notation import fraction, plain, require
 from tasks.problems.machinery.slots import Fractional, Number
-from tasks.problems.machinery.steps import Steps
 from tasks.problems.machinery.words import NAMES
 
 subdomain = "probability"

@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 from storage.datasets import candidates, compaction, orphans, retention
 from storage.datasets.retention import Rules
 from storage.datasets.store import Store
+from storage.datasets.verify import check_table
 from storage.errors import StorageError, VersionNotFound
 
 NOW = datetime.datetime(2026, 12, 24, 12, tzinfo=datetime.UTC)
@@ -121,7 +122,7 @@ def test_compaction_keeps_rows_versions_and_idempotence(store: Store, rows, day)
         assert compaction.small_files(store.where, table) is None
     assert store.candidates().to_table().sort_by("id").equals(before)
     assert store.append_candidates(rows(3, 4), run="r3", stage="mix") == 0
-    assert store.verify_candidates() == 1
+    assert check_table(store.where, candidates.TABLE) == 1
     assert store.versions("d") == versions
     for version in versions:
         store.verify(version)
@@ -136,7 +137,7 @@ def test_compaction_keeps_rows_versions_and_idempotence(store: Store, rows, day)
     )
     assert len(swept) == 10
     orphans.remove(store.where, swept)
-    assert store.verify_candidates() == 1
+    assert check_table(store.where, candidates.TABLE) == 1
     assert store.candidates().to_table().sort_by("id").equals(before)
 
 
@@ -153,4 +154,4 @@ def test_rows_appended_during_a_compaction_stay(store: Store, rows, monkeypatch)
     monkeypatch.setattr(compaction, "write_files", slow)
     compaction.compact(store.where, compaction.small_files(store.where, candidates.TABLE), candidates.SCHEMA)
     assert store.candidates().count_rows() == 13
-    assert store.verify_candidates() == 2
+    assert check_table(store.where, candidates.TABLE) == 2

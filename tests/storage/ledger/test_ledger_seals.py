@@ -107,8 +107,8 @@ def test_four_hundred_flips_are_named_or_harm_nothing(tmp_path: Path) -> None:
         ("UPDATE calls SET raw = (SELECT raw FROM calls WHERE id = 4) WHERE id = 3", "call 3 (key {key}) was altered"),
         ("UPDATE calls SET model = 'n' WHERE id = 3", "call 3 (key {key}) was altered"),
         ("UPDATE calls SET request = x'00' WHERE id = 3", "the request of call 3 (key {key}) was altered"),
-        ("UPDATE bills SET cost = 0.25 WHERE call_id = 3", "the bill of call 3 (key {key}) was altered"),
-        ("UPDATE bills SET outcome = 'error' WHERE call_id = 3", "the bill of call 3 (key {key}) was altered"),
+        ("UPDATE bills SET cost = 0.25 WHERE call_id = 3", "the usage of call 3 (key {key}) was altered"),
+        ("UPDATE bills SET outcome = 'error' WHERE call_id = 3", "the usage of call 3 (key {key}) was altered"),
         ("UPDATE calls SET seal = x'00' WHERE id = 3", "call 3 (key {key}) was altered"),
     ],
 )  # fmt: skip
@@ -137,7 +137,7 @@ def test_an_altered_record_is_named_by_its_key(tmp_path: Path, change: str, line
         (["DELETE FROM ledger_meta WHERE name = 'top'"], ["the note of the newest call is missing"]),
         (["UPDATE ledger_meta SET value = '4' || substr(value, 2) WHERE name = 'top'"],
          ["the note of the newest call was altered"]),
-        (["DELETE FROM bills WHERE call_id = 2"], ["the bill of call 2 is missing"]),
+        (["DELETE FROM bills WHERE call_id = 2"], ["the usage of call 2 is missing"]),
     ],
 )  # fmt: skip
 def test_a_removed_record_is_named(tmp_path: Path, changes: list[str], lines: list[str]) -> None:
@@ -292,8 +292,8 @@ def test_on_postgresql_what_was_altered_or_removed_is_named_too() -> None:
                 ("UPDATE calls SET raw = (SELECT raw FROM calls WHERE id = 4) WHERE id = 3", f"call 3 (key {key}) was altered"),
                 ("UPDATE calls SET elapsed = elapsed + 1 WHERE id = 3", f"call 3 (key {key}) was altered"),
                 ("UPDATE calls SET request = set_byte(request, 5, 7) WHERE id = 3", f"the request of call 3 (key {key}) was altered"),
-                ("UPDATE bills SET cost = 0.25 WHERE call_id = 3", f"the bill of call 3 (key {key}) was altered"),
-                ("DELETE FROM bills WHERE call_id = 3", "the bill of call 3 is missing"),
+                ("UPDATE bills SET cost = 0.25 WHERE call_id = 3", f"the usage of call 3 (key {key}) was altered"),
+                ("DELETE FROM bills WHERE call_id = 3", "the usage of call 3 is missing"),
                 ("DELETE FROM calls WHERE id = 5", "call 5 is missing"),
                 ("DELETE FROM calls WHERE id = 2", "call 2 is missing"),
                 ("DELETE FROM calls", "calls 1 to 5 are missing"),

@@ -14,7 +14,6 @@ from types import ModuleType
 import pytest
 from math_verify import parse, verify
 
-from tasks.problems.machinery.errors import Unworkable
 from tasks.problems.machinery.family import (
     LANGUAGES,
     LEVELS,
@@ -25,6 +24,7 @@ from tasks.problems.machinery.family import (
     of_subdomain,
     recognise,
 )
+from tasks.problems.machinery.notation import Unworkable
 from tasks.problems.machinery.slots import (
     Coefficient,
     Fractional,

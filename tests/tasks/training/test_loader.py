@@ -16,9 +16,8 @@ from storage.datasets.store import Store
 from storage.rows import Row, to_table
 from tasks.training import loader
 from tasks.training.config import TrainError
-from tasks.training.loader import Group, Stream
+from tasks.training.loader import Group, Stream, pack
 from tasks.training.models import tokenizer_of
-from tasks.training.packing import pack
 from tasks.training.tokens import Encoder, Tokens, prompts_of
 
 from .conftest import sums
