@@ -29,7 +29,7 @@ def write_bytes(path: Path, data: bytes | memoryview, *, mode: int = AS_UMASK) -
 
 
 def write_text(path: Path, text: str, *, mode: int = AS_UMASK) -> None:
-    """Write text as UTF-8, in the way of `write_bytes`."""
+    """Replace the file at `path` with `text` in UTF-8; see `write_bytes`."""
     write_bytes(path, text.encode(), mode=mode)
 
 

@@ -1,6 +1,6 @@
 """Escapes text from rows, models and files for Markdown (CommonMark and GitHub's dialect), so that it is shown as text.
 
-Cards, reports and artifacts are shown by foreign renderers, which may know links, images, HTML, tables and bare addresses;
+Cards, reports and artifacts are shown by other programs, which may support links, images, HTML, tables and bare addresses;
 hidden characters could reorder the text or hide a part of it. Text that is not the project's own enters such a page through
 these three functions only.
 """

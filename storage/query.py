@@ -141,7 +141,7 @@ def _one_result(connection: duckdb.DuckDBPyConnection, query: str, *, as_json: b
     asks = statements[0].type in (kinds.SELECT, kinds.EXPLAIN, kinds.PRAGMA, kinds.CALL)
     answer = connection.sql(query) if asks else None
     if answer is None:
-        raise StorageError("the query: it gives no rows. Fix: use SELECT; the tables cannot be changed")
+        raise StorageError("the query: it returns no rows. Fix: use SELECT; the tables cannot be changed")
     if as_json:
         names = answer.columns
         rows = [dict(zip(names, map(_plain, record), strict=True)) for record in answer.fetchall()]

@@ -113,7 +113,7 @@ class HomeFiles:
 
     @contextlib.contextmanager
     def _alone(self, create: bool = True) -> Iterator[None]:
-        """Let one process at a time in, so that no reader sees a change half made."""
+        """Admit one process at a time, so that no reader sees an unfinished change."""
         folder = (self.home / COPIES[1]).parent
         if not create and not folder.exists():
             yield

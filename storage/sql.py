@@ -1,6 +1,6 @@
 """SQL over the store: a DuckDB connection that can read the tables and nothing else.
 
-Queries are not trusted, since people paste them from anywhere. The tables are registered as Arrow datasets, so that DuckDB
+Queries are not trusted, since people may paste them from any source. The tables are registered as Arrow datasets, so that DuckDB
 needs no access to files and has none: it reads and writes no other file, attaches, installs and loads nothing, sees no
 Python variable, and its settings cannot be changed. storage.query limits the time and the memory of a query.
 """

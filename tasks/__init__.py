@@ -1,1 +1,1 @@
-"""The work: plain functions over rows. No Prefect, no global state, one file per idea."""
+"""The work of the flows: plain functions over rows, without Prefect and without global state."""

@@ -14,7 +14,7 @@ from tasks.taxonomy import domain_of
 
 FIRST_GUESS = 0.75  # accepted share of the requested solutions, before any was measured
 MARGIN = 1.1  # questions requested per missing one: the mixture drops some rows
-ANY = ""  # stands for any domain
+ANY = ""  # the key for any domain
 
 
 @dataclass(slots=True)

@@ -2,14 +2,14 @@
 
 Four quantities are measured per question and compared as means over questions: the share of solutions that the judging
 stages accepted, the share of samples that agree with each other, the critic's score of the solutions that it was asked
-about, and the length of a solution. A model that was replaced behind its name, a sabotaged critic or a prompt that an
-endpoint began to cut moves at least one of them.
+about, and the length of a solution. At least one of them changes if a model was replaced under the same name, a critic was
+sabotaged, or an endpoint began to truncate a prompt.
 
 Nights differ by more than the sampling of their questions, so the allowance is a prediction interval: the variance
 between nights is estimated from the earlier ones, starting from PRIOR_NIGHTS imaginary nights with the spread that each
 measure states, and the new mean is compared by Student's t. All measures of a night together raise a false alarm with
-the stated chance. What this does not see: a change so slow that each night stays within the interval of those before
-it, and a change of the questions' difficulty, which it cannot tell from a change of the model.
+the stated probability. The test does not detect a change so slow that each night stays within the interval of those before
+it, and it cannot distinguish a change of the questions' difficulty from a change of the model.
 """
 
 from __future__ import annotations
@@ -57,8 +57,7 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A measure that is outside of what the earlier nights allow: its value, the interval [low, high], and the number of
-    nights behind the interval."""
+    """A measure outside of the prediction interval [low, high] of the earlier nights, and the number of these nights."""
 
     measure: str
     value: float
@@ -95,24 +94,24 @@ def measure(
     return {name: means[name] for name in MEASURES if means[name].questions > 1}
 
 
-def shifts(tonight: Mapping[str, Mean], earlier: Sequence[Mapping[str, Mean]], chance: float) -> list[Shift]:
-    """Return the measures of tonight that lie outside of the prediction interval of the `earlier` nights, newest last.
+def shifts(current: Mapping[str, Mean], earlier: Sequence[Mapping[str, Mean]], chance: float) -> list[Shift]:
+    """Return the measures of the `current` night that are outside of the prediction interval of the `earlier` ones, newest last.
 
     `chance` is the probability of a false alarm per night, shared by all measures that can be compared.
     """
     pairs = {
         name: [night[name] for night in earlier[-MOST_NIGHTS:] if name in night]
         for name in MEASURES
-        if name in tonight
+        if name in current
     }
     pairs = {name: nights for name, nights in pairs.items() if nights}
     outside = []
     # Sidak's correction: it keeps the stated chance for correlated measures too, and for chances near 1
     each = 1 - (1 - chance) ** (1 / max(1, len(pairs)))
     for name, nights in pairs.items():
-        low, high = _interval(tonight[name], nights, MEASURES[name].spread, each)
-        if not low <= tonight[name].mean <= high:
-            outside.append(Shift(name, tonight[name].mean, low, high, len(nights)))
+        low, high = _interval(current[name], nights, MEASURES[name].spread, each)
+        if not low <= current[name].mean <= high:
+            outside.append(Shift(name, current[name].mean, low, high, len(nights)))
     return outside
 
 
@@ -132,18 +131,18 @@ def from_record(record: Mapping[str, Mapping[str, Any]]) -> dict[str, Mean]:
     }
 
 
-def _interval(tonight: Mean, nights: Sequence[Mean], spread: float, chance: float) -> tuple[float, float]:
+def _interval(current: Mean, nights: Sequence[Mean], spread: float, chance: float) -> tuple[float, float]:
     from scipy.stats import t
 
     means = np.array([night.mean for night in nights])
     errors = np.array([night.error for night in nights])
     count = len(nights)
     centre = float(means.mean())
-    # the spread of the means holds their sampling errors too, which are known and taken out
+    # the variance of the means includes their sampling errors, which are known and are subtracted
     between = max(float(((means - centre) ** 2).sum() - (errors**2).sum() * (count - 1) / count), 0.0)
     freedom = PRIOR_NIGHTS + count - 1
     variance = (PRIOR_NIGHTS * spread**2 + between) / freedom
-    deviation = (variance * (1 + 1 / count) + tonight.error**2 + float((errors**2).mean()) / count) ** 0.5
+    deviation = (variance * (1 + 1 / count) + current.error**2 + float((errors**2).mean()) / count) ** 0.5
     reach = float(t.ppf(1 - chance / 2, freedom)) * deviation
     return centre - reach, centre + reach
 

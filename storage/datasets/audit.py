@@ -1,7 +1,7 @@
 """Audit: reads written files again and compares them with the rows that were to be written.
 
 Every byte of a new file is read and sealed, its footer is compared with the row groups, and the rows of one row group in
-eight (always the first, which is the only one of a usual night) are decoded and digested again. The gates then read the
+eight (always the first, which is the only one in a night of usual size) are decoded and digested again. The gates then read the
 columns that they check, of all rows. `read_back` reads every row of a file; `verify` uses it at any later time.
 """
 

@@ -61,7 +61,7 @@ def compact(where: Location, files: SmallFiles, schema: pa.Schema) -> int:
             while True:
                 table = delta.open_table(url)
                 if table is None or not set(files.paths) <= set(delta.files_of(table)):
-                    raise Conflict(f"{url} was compacted by somebody else: nothing is left to do")
+                    raise Conflict(f"{url} was compacted by another process meanwhile. Fix: none is needed")
                 with contextlib.suppress(Conflict):
                     delta.commit(
                         url,

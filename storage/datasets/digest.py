@@ -2,17 +2,16 @@
 
 Every row is written out canonically and hashed (XXH3, 128 bits); the hashes are added up as two
 64-bit numbers (an additive multiset hash: Clarke et al., "Incremental multiset hash functions",
-ASIACRYPT 2003). Adding up makes order and layout vanish, needs no sort and no memory, splits over
-threads, and lets a nightly version cost its new rows only: state(old) + state(new) = state(both).
+ASIACRYPT 2003). The sum does not depend on order and layout, needs no sort and no memory, can be divided among threads, and the
+digest of a new version needs only its new rows: state(old) + state(new) = state(both).
 
 A digest answers "are these the same rows?". It does not protect against rows that are forged on purpose, since XXH3 is not
 a cryptographic hash. The BLAKE2b digest of each published file does.
 
 The canonical row: for each column in name order that is not null in that row, a 64-bit cell (32
-bits of name tag; 32 bits of length, count or value), then the bytes of the cells that have some.
-A null is left out, so that a column added later, null in old rows, leaves old digests as they are: so are
-those of versions, whose rows are kept and have no `reason`. A struct is its fields, each a column by the name
-"<struct>.<field>".
+bits of name tag; 32 bits of length, count or value), then the bytes of the cells that have some. A null is left out, so that a
+column that is added later, and is null in old rows, does not change old digests. The digests of versions do not depend on
+`reason` for this cause: it is null in kept rows. A struct counts as its fields, each a column of the name "<struct>.<field>".
 Map entries are sorted by key; floats are float32 or float64 bits, every NaN alike.
 """
 

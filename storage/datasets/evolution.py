@@ -52,8 +52,8 @@ def widened(
 ) -> int | None:
     """Add the new columns of `schema` to the table in a commit, and return the table version to commit on next.
 
-    Nothing is committed if no column is new, or if the latest version is of another major: its overwrite brings its
-    columns itself. Raises Conflict if another process committed first.
+    Nothing is committed if no column is new, or if the latest version is of another major, since an overwrite brings its own
+    columns. Raises Conflict if another process committed first.
     """
     delta_table = None if base is None else delta.open_table(where.url(table), base)
     if base is None or delta_table is None or major != MAJOR:
@@ -66,7 +66,9 @@ def widened(
         delta_table.alter.add_columns(fields)
     except (CommitFailedError, DeltaError) as error:
         if delta.head_of(where.url(table)) != base:
-            raise Conflict(f"{where.url(table)} got another version meanwhile. Fix: do it again") from error
+            raise Conflict(
+                f"{where.url(table)} got another version meanwhile. Fix: run the command again"
+            ) from error
         raise
     return delta_table.version()
 

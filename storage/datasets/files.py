@@ -26,7 +26,7 @@ _PAGE = 65_536  # bytes: zstd's tables for an input of this size fit the process
 
 # Random hex digits compress as well at level 1 as at level 3, in half the time.
 _HEXADECIMAL = ("id", "problem_id", "parent_ids.list.element")
-# Text that hardly repeats gains nothing from a dictionary; building one and giving it up costs a tenth of the write.
+# Text that hardly repeats gains nothing from a dictionary; building one and discarding it takes a tenth of the write's time.
 # Statistics are left out too, since no reader skips row groups by the alphabetical range of a question.
 _VARIED = (*_HEXADECIMAL, "question", "solution", "answer", "critique")
 

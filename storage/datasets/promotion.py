@@ -51,9 +51,9 @@ def rollback(where: Location, dataset: str, tag: str) -> tuple[str, str]:
     """
     stack = stacks(marks(where, dataset, "tag")).get(tag, [])
     if len(stack) < 2:
-        stands = f"stands for {dataset}@{stack[0]} since it was made" if stack else "stands for no version"
+        state = f"has pointed to {dataset}@{stack[0]} only" if stack else "points to no version"
         raise StorageError(
-            f"tag {tag!r} of {dataset} {stands}: there is nothing to go back to. Fix: promote the version you want"
+            f"tag {tag!r} of {dataset} {state}: there is nothing to go back to. Fix: promote the version you want"
         )
     mark(where, dataset, stack[-1], "tag", {"tag": tag, "back": True})
     return stack[-1], stack[-2]

@@ -259,7 +259,7 @@ def _write(where: Location, data: bytes, *parts: str) -> None:
 
 @contextlib.contextmanager
 def _alone(where: Location) -> Iterator[None]:
-    """Let one process of this machine at a time write seals.
+    """Admit one process of this machine at a time to the writing of seals.
 
     Writers on two machines may each write a seal that lacks the other's entries; the next commit adds them.
     """

@@ -2,8 +2,8 @@
 
 The authority is the record inside each dataset's own commit, so that a version and its name appear at the same instant. The
 table of tags gathers these records in one place: it is quick to list, portable, and independent evidence when a log is
-damaged. A publisher that is killed between its commit and its entry here leaves a gap, which readers fill from the log and
-the next publisher closes.
+damaged. If a publisher is killed between its commit and its entry here, readers take the entry from the log, and the next
+publisher adds it.
 """
 
 from __future__ import annotations

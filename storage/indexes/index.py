@@ -180,7 +180,7 @@ class VectorIndex:
         except orjson.JSONDecodeError as error:
             raise Corrupt(str(folder), [f"{_RECORD} is not JSON"]) from error
         except (KeyError, TypeError) as error:
-            raise Corrupt(str(folder), [f"{_RECORD} lacks or mistakes {error}"]) from error
+            raise Corrupt(str(folder), [f"{_RECORD} has no valid {error}"]) from error
         return cls(record["dimensions"], settings, ids, float(record["recall"]), _faiss=index)
 
 

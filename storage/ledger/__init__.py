@@ -82,7 +82,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LedgerStats:
-    """Totals of a ledger. `unbilled` counts the calls without a usage: a crash came before their bytes were read."""
+    """Totals of a ledger. `unbilled` counts the calls without a usage: the process crashed before it read their bytes."""
 
     where: str
     calls: int
@@ -175,7 +175,7 @@ class Ledger:
         """Record the usage of calls that have had none for `older_than` seconds, and return how many there were.
 
         The process that made such a call was killed before it read the bytes; `read` reads them. Only calls that are newer
-        than the note `billed_to` are looked at, so this is cheap enough for every start.
+        than the note `billed_to` are considered, so that this is cheap enough for every start.
         """
         self.flush()
         with self._connection() as connection:

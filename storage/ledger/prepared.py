@@ -1,4 +1,4 @@
-"""SQL statements that are compiled once: for a few rows, compiling costs more than the database's own work."""
+"""SQL statements that are compiled once. For a few rows, compiling takes longer than the execution in the database."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ from storage.errors import ForPeople
 from storage.ledger import seals
 
 VERSION = 4
-COMPLETION = "completion"  # the outcome of a call whose bytes answer their key
-DUPLICATE = "duplicate"  # the outcome of a second answer to a key
+COMPLETION = "completion"  # the outcome of a call whose bytes are the completion of its key
+DUPLICATE = "duplicate"  # the outcome of a second completion of a key
 
 metadata = sa.MetaData()
 
@@ -171,7 +171,7 @@ def location(url_or_path: str | Path) -> sa.URL:
         return url.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
         raise LedgerError(
-            f"a ledger lives in SQLite or PostgreSQL, not in {backend}. Fix: check MATHMILL_LEDGER"
+            f"a ledger is stored in SQLite or PostgreSQL, not in {backend}. Fix: check MATHMILL_LEDGER"
         )
     return url
 
@@ -271,7 +271,7 @@ def only_for_its_owner(path: Path) -> None:
 
 @contextmanager
 def alone(url: sa.URL) -> Iterator[None]:
-    """Let one process at a time open a SQLite file: its switch to WAL fails with "locked" at once, whatever the timeout.
+    """Admit one process at a time to open a SQLite file: its switch to WAL fails with "locked" at once, whatever the timeout.
 
     The lock is on the folder, so that no lock file is left behind.
     """

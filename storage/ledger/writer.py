@@ -168,7 +168,7 @@ class Writer:
         with self._database.begin() as connection:
             lock(connection)
             if group.puts:
-                # rarely any: another process stored the same key since this one looked it up
+                # rarely not empty: another process stored the same key after this one had looked it up
                 earlier = read(connection, {put.call.key for put in group.puts})
                 first = self._next(connection)
                 self._insert_call.many(
@@ -188,7 +188,7 @@ class Writer:
         return receipts
 
     def _next(self, connection: sa.Connection) -> int:
-        """Return the id of the next call, which follows the newest stored call and the newest call that ever was."""
+        """Return the id of the next call, which follows the newest stored call and the newest call that was ever stored."""
         noted = self._noted_top.first(connection, {"noted": seals.TOP})
         with contextlib.suppress(ValueError):  # `verify` names it
             return max(seals.top_of(noted), self._top.first(connection, {}) or 0) + 1

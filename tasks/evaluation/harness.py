@@ -45,7 +45,7 @@ class Folder:
     def of(cls, path: str) -> Folder:
         """Return the folder at a path; an empty path means no folder. Raises HarnessError if it does not exist."""
         if path and not Path(path).is_dir():
-            raise HarnessError(f"setting task_folder: {path} is no folder: check the path")
+            raise HarnessError(f"setting task_folder: {path} is not a folder. Fix: check the path")
         digest = hashlib.sha256()
         for file in sorted(Path(path).rglob("*")) if path else ():
             if file.is_file():
@@ -88,7 +88,7 @@ def run_tasks(
     for name in names:
         if name not in manager.all_tasks:
             raise HarnessError(
-                f"lm-evaluation-harness has no task {name!r}: `lm-eval ls tasks` lists its own; others lie in task_folder"
+                f"lm-evaluation-harness has no task {name!r}. Fix: choose one that `lm-eval ls tasks` lists, or set task_folder"
             )
     model = engine.endpoint.model
     bill = RoleCosts.of(engine.endpoint)
@@ -149,7 +149,7 @@ def _score(task: str, sample: Mapping[str, Any]) -> float:
     value = sample[name] if name else None
     if not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise HarnessError(
-            f"task {task}: none of its metrics ({', '.join(sample['metrics'])}) is a share of 1 for a sample; "
+            f"task {task}: none of its metrics ({', '.join(sample['metrics'])}) is a score from 0 to 1 per sample; "
             f"known are {', '.join(METRICS)}"
         )
     return float(value)
@@ -173,7 +173,7 @@ def _through(engine: Engine, bill: RoleCosts, seed: int) -> Any:
                 bill.add(completion)
                 if completion.error is not None and completion.text is None:
                     raise HarnessError(
-                        f"{engine.endpoint.role}: {completion.error}: run it again to go on from there"
+                        f"{engine.endpoint.role}: {completion.error}. Fix: run the command again, which continues from here"
                     )
             return [completion.text or "" for completion in completions]
 

@@ -1,4 +1,4 @@
-"""Paired statistics: the same items answered by two models, the same seeds used by two trainings.
+"""Paired statistics of two models that answered the same items, or of two trainings with the same seeds.
 
 The tests are those of the standard libraries: the paired bootstrap and the sign-flip permutation test of scipy, the exact
 McNemar test and Holm's correction of statsmodels. With several training seeds the interval covers both random factors, seeds

@@ -27,7 +27,7 @@ def conclude(
     usd: float = 0.0,
     without: Mapping[str, Table] | None = None,
 ) -> dict[str, Any]:
-    """Return the verdict as plain values: its word, the effect with interval and p over seeds and items, the gain per
+    """Return the verdict as plain values: effective, harmful or not shown, the effect with interval and p over seeds and items, the gain per
     subdomain (Holm), the cost per point, and the effect of each source.
 
     items: the items of the benchmark (column `subdomain`), in the order of the scores' columns. usd: the cost of the

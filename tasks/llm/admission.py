@@ -4,8 +4,8 @@ All of it runs in the engine's event loop; times are seconds of that loop's cloc
 invariants hold, which tests/tasks/llm/test_admission_model.py checks over random orders of events:
 
 - an open breaker has exactly one health check task, and a half-open one has a trial that is due or in flight;
-- while calls wait in the queue, something will move it: a call in flight, a health check, or the next poll of
-  the budget.
+- while calls wait in the queue, an event will follow that may admit one: the end of a call in flight, of a health check, or the
+  next poll of the budget.
 """
 
 from __future__ import annotations

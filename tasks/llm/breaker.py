@@ -49,7 +49,7 @@ class Breaker:
         self.trial: Pass | None = None
         self._after = after
         self._first_cooloff = self._cooloff = cooloff
-        self._jitter = random.Random()  # decides when, never what
+        self._jitter = random.Random()  # affects times only, never results
 
     @property
     def trial_due(self) -> bool:

@@ -1,6 +1,6 @@
-"""The only retry layer: one request is sent to one endpoint until it is answered, has failed for good, or is deferred.
+"""The only retry layer: one request is sent to one endpoint until it is answered, has failed permanently, or is deferred.
 
-tests/chaos/test_faults.py tests what is done about each fault.
+tests/chaos/test_faults.py tests the reaction to each fault.
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ from tasks.llm.stats import Meter
 from tasks.llm.transport import Response, TransportError
 
 PATH = "/chat/completions"
-MOST_TRANSIENT = (
-    5  # times as many answers in a row may be errors that the endpoint calls its own, while retries are left
-)
-REFUSED_IN_A_ROW = 20  # client errors before any success: the settings are wrong, not a single request
+MOST_TRANSIENT = 5  # factor on the permitted number of unusable answers in a row, for errors that the endpoint calls its own, while retries are left
+REFUSED_IN_A_ROW = 20  # client errors before any success, from which number on the settings are wrong and not a single request
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class Caller:
         self._unusable_in_a_row = 0
         self._given_up_in_a_row = 0  # of these, those that are not retried or would get the same answer again
         self._refused = 0
-        self._jitter = random.Random()  # decides when, never what
+        self._jitter = random.Random()  # affects times only, never results
 
     async def ask(self, entry: Pending) -> Completion:
         """Return the completion of one request, which is stored in the ledger if it was paid for.

@@ -28,9 +28,7 @@ from tasks.llm.transport import Response, TransportError
 COMPLETION = "tasks.training.completion"  # imported only if a checkpoint is called, because it needs torch
 MOST = 256  # requests per batch
 GATHER = 0.02  # seconds that a batch waits for further requests
-ROOM = (
-    64  # rooms in the context are rounded down to multiples of so many tokens, so that prompts share batches
-)
+ROOM = 64  # token limits are rounded down to multiples of this number, so that prompts share batches
 
 
 @dataclass(slots=True)

@@ -50,7 +50,7 @@ class Endpoint:
     options: Mapping[str, Any] = field(default_factory=dict)
     secrets: Sequence[str] = field(default=(), repr=False)
     configured_by: str = (
-        ""  # the role whose settings it uses: roles without settings use those of the teacher
+        ""  # the role whose settings this endpoint uses; roles without settings use those of the teacher
     )
 
     def __post_init__(self) -> None:

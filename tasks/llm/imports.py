@@ -1,4 +1,4 @@
-"""Import of completions into the ledger: Batch outputs, JSON lines with messages and completion, and ledger exports.
+"""Imports completions into the ledger: Batch outputs, JSON lines with messages and completion, and ledger exports.
 
 A night can then run without any model (`--offline`).
 """

@@ -1,4 +1,4 @@
-"""Check that a model that a setting names exists, before anything is started: as a folder, in the cache of
+"""Checks, before anything is started, that a model that a setting names exists: as a folder, in the cache of
 huggingface_hub, or by one request to the hub."""
 
 from __future__ import annotations

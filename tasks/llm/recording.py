@@ -1,6 +1,6 @@
-"""Recording of answers: each is stored in the ledger first, then read, and then its usage is recorded.
+"""Records answers: each is stored in the ledger first, then read, and then its usage is recorded.
 
-The order is the same whatever the answer holds, so that a kill loses no answer that was paid for.
+The order is the same whatever the answer contains, so that a kill loses no answer that was paid for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tasks.llm.stats import Meter
 
 
 class Pending(Protocol):
-    """A call to make: the request with its key and canonical form, the number of unusable answers that earlier runs
+    """A call to send: the request with its key and canonical form, the number of unusable answers that earlier runs
     have paid for, and whether anything still waits for it."""
 
     key: str

@@ -111,7 +111,7 @@ class Meter:
             self.errors[str(kind)] = self.errors.get(str(kind), 0) + 1
 
     def busy(self, in_flight: int) -> None:
-        """Sum up the time with calls in flight; to be called when the first one starts and the last one ends."""
+        """Add up the time with calls in flight. Call this when the first one starts and when the last one ends."""
         if in_flight and self._busy_since is None:
             self._busy_since = time.monotonic()
         elif not in_flight and self._busy_since is not None:

@@ -1,4 +1,4 @@
-"""Reading of chat-completions responses: the outcome, text, usage and errors of the bytes that an endpoint sent.
+"""Reads chat-completions responses: the outcome, text, usage and errors of the bytes that an endpoint sent.
 
 No function raises because of what an endpoint sent: every answer has one of the outcomes of `Reading`.
 """
@@ -23,7 +23,7 @@ from tasks.llm.request import Completion, Failure, Request, Usage, without_surro
 class Outcome(StrEnum):
     """The outcomes of reading a stored answer, as the ledger records them."""
 
-    ANSWER = "completion"  # answers its key
+    ANSWER = "completion"  # the completion of its key
     EMPTY = "empty"  # well-formed and charged, without text
     MALFORMED = "malformed"  # not a chat completion at all
     QUARANTINED = "quarantined"  # from another model
@@ -327,7 +327,7 @@ def _count(*values: object) -> int | None:
 
 
 def _same_model(name: str, models: Sequence[str]) -> bool:
-    """Whether a model name stands for one of `models`; servers answer with dated or full names, such as
+    """Whether a model name refers to one of `models`; servers answer with dated or full names, such as
     gpt-x-2026-01-01 for gpt-x, or org/name for name."""
     short = _short(name)
     return any(short.startswith(_short(model)) for model in models)
@@ -405,7 +405,7 @@ def is_quota(error: WireError, wait: float | None = None) -> bool:
 
 
 def stated_status(status: int, raw: bytes) -> int:
-    """Return the status that the body of a response states: gateways pass errors of other servers on with status 200.
+    """Return the status that the body of a response states, since gateways pass on errors of other servers with status 200.
 
     An error without a number keeps the status of the response.
     """

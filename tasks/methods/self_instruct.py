@@ -1,4 +1,4 @@
-"""Self-instruct (Wang et al. 2023, arXiv:2212.10560) by subdomain: few-shot from seeds and accepted rows."""
+"""Self-instruct (Wang et al. 2023, arXiv:2212.10560) per subdomain: few-shot prompts with seed problems and accepted rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ prompt = "self_instruct"
 
 
 def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
-    """Return one ask per `per_call` questions, each with examples of its own topic that are drawn for it."""
+    """Return one planned call per `per_call` questions, each with examples of its topic that are drawn for this call."""
     topics = examples_by_topic(pool)
     asks = []
     for (language, subdomain), questions in sorted(quota.items()):
@@ -45,10 +45,8 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
 def _draw_examples(
     candidates: list[tuple[str, str]], unlabelled: list[tuple[str, str]], examples: int, rng: random.Random
 ) -> list[tuple[str, str]]:
-    """Draw examples of the topic, a third of them from seed problems that name no subdomain.
-
-    So a user's own problems influence every topic.
-    """
+    """Draw examples of the topic, a third of them from seed problems that name no subdomain, so that the problems of a user
+    influence every topic."""
     others = rng.sample(unlabelled, min(-(-examples // 3), len(unlabelled))) if examples else []
     labelled = [example for example in candidates if example not in others]
     return rng.sample(labelled, min(examples - len(others), len(labelled))) + others

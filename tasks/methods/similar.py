@@ -1,7 +1,7 @@
-"""Writing for weaknesses: problems like those that the student failed, shown with their nearest neighbours.
+"""Plan prompts for the student's weaknesses: problems like those that it failed, shown with their nearest neighbours.
 
-After SwS (arXiv:2506.08989): failures choose what is written; plain retrieval of neighbours alone did not
-help in "More Data or Better Data?" (2025), so the neighbours are examples, not the product.
+As in SwS (arXiv:2506.08989), the failures decide which problems are written. Retrieval of neighbours alone did not help in
+"More Data or Better Data?" (2025), so the neighbours are examples and not the result.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ prompt = "similar"
 
 
 def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
-    """Return asks that each show a failed question and its neighbours.
+    """Return planned calls that each show a failed question and its neighbours.
 
     `pool` holds both: a failure is a row without parents, and a neighbour names the failures that it is
     near to in `parent_ids` (see tasks.stages.retrieve.retrieve).

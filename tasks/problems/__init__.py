@@ -1,1 +1,1 @@
-"""Procedural problem families with exact answers, worked steps and programs; one module a family."""
+"""Procedural problem families with exact answers, worked steps and programs; one module per family."""

@@ -1,12 +1,12 @@
 """Sentences as unit vectors, by a sentence-transformers model that runs here.
 
-`minilm` (all-MiniLM-L6-v2, 384 dimensions) comes out of a PyPI package and needs no network. It was trained
-on English. On Chinese it goes by numbers and the characters that it knows: of 53 CMATH problems it found 50
-again under three sentences of distraction; where the meaning matters more, name a multilingual model.
+`minilm` (all-MiniLM-L6-v2, 384 dimensions) is part of a PyPI package and needs no network. It was trained on English. In Chinese
+texts it recognises numbers and the characters of its vocabulary: it retrieved 50 of 53 CMATH problems after three sentences of
+distraction were added to each. Use a multilingual model where the meaning of Chinese texts matters more.
 
-Faster than `SentenceTransformer.encode` by shape alone: texts are sorted by length and batched by tokens
-rather than by count, so hardly anything is padding; and bfloat16 is used where the processor really has
-units for it (elsewhere it is emulated, and slower than float32).
+It is faster than `SentenceTransformer.encode` with the same vectors: texts are sorted by length and batched by tokens rather than
+by count, so that there is little padding, and bfloat16 is used where the processor has units for it (elsewhere it is emulated,
+and slower than float32).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from tasks.llm.model_files import CONFIG, require
 Vectors = npt.NDArray[np.float32]
 
 MINILM = "minilm"
-MODULES = "modules.json"  # of a sentence-transformers folder whose config.json may lie deeper
-BATCH_TOKENS = 2000  # on a CPU; measured best for MiniLM, flat between 1,500 and 4,000
+MODULES = "modules.json"  # of a sentence-transformers folder, whose config.json may be in a subfolder
+BATCH_TOKENS = 2000  # on a CPU; the fastest for MiniLM, with little difference between 1,500 and 4,000
 _BATCH_TOKENS_GPU = 65_536
 _SLAB = 8192  # texts whose tokens are in memory at once
 
@@ -68,7 +68,7 @@ class Encoder:
         bf16: bool | None = None,
         batch_tokens: int | None = None,
     ) -> None:
-        """`device`: as torch names it; None takes the GPU if there is one. `bf16`: None asks the hardware."""
+        """`device`: as torch names it; None selects the GPU if there is one. `bf16`: None means where the hardware has it."""
         self.name = name
         self._device, self._bf16, self._batch_tokens = device, bf16, batch_tokens
         self._lock = threading.Lock()
@@ -76,7 +76,7 @@ class Encoder:
 
     @property
     def identity(self) -> str:
-        """Return what decides the vectors: the model and the precision that it is computed in."""
+        """Return everything on which the vectors depend: the model and the precision of the computation."""
         with self._lock:
             self._load()
             return f"{self.name}/{'bf16' if self._bf16 else 'fp32'}"
@@ -123,7 +123,7 @@ class Encoder:
         except (OSError, ValueError, UnpicklingError) as error:
             reason = str(error).splitlines()[0]
             raise EncoderError(
-                f"encoder {self.name!r} cannot be loaded ({reason}); use {MINILM!r}, or the folder of a downloaded model"
+                f"encoder {self.name!r} cannot be loaded ({reason}). Fix: use {MINILM!r}, or the folder of a downloaded model"
             ) from error
         if self._bf16:
             model = model.bfloat16()
@@ -172,7 +172,7 @@ def has_bf16_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
 def _batches(lengths: npt.NDArray[np.int64], tokens: int) -> Iterator[npt.NDArray[np.int64]]:
     """Yield row numbers in batches of at most `tokens` tokens after padding (or one row), longest first.
 
-    So memory peaks at the start and not at the end. Equal lengths keep their order.
+    Memory is therefore greatest at the start and not at the end. Texts of equal length keep their order.
     """
     order = np.argsort(-lengths, kind="stable")
     start = 0

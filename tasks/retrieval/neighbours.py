@@ -1,8 +1,8 @@
 """The nearest neighbours of questions: exact, over vectors in memory, or through an index.
 
-FAISS multiplies by BLAS only from a number of queries on (`distance_compute_blas_threshold` divided by the
-dimensions: 334 queries at 384 dimensions in faiss 1.15); below it, it goes query by query, ten times
-slower. So queries are split into large, even blocks, and a smaller set is filled up to that number.
+FAISS multiplies by BLAS only from a number of queries on (`distance_compute_blas_threshold` divided by the dimensions: 334 queries
+at 384 dimensions in faiss 1.15). With fewer queries it computes one query after the other, which is ten times slower. Queries are
+therefore split into large blocks of equal size, and a smaller set is padded to that number.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from storage.indexes.index import VectorIndex
 
 Vectors = npt.NDArray[np.float32]
 
-BLOCK = 4096  # queries at once: what FAISS itself multiplies at once
-_WORTH_FILLING = 24  # fewer queries are faster one by one
+BLOCK = 4096  # queries per block, as many as FAISS multiplies together
+_WORTH_FILLING = 24  # fewer queries are faster without padding
 
 
 def neighbours(index: VectorIndex, vectors: Vectors, k: int = 20) -> tuple[Vectors, npt.NDArray[np.object_]]:
@@ -31,7 +31,7 @@ def neighbours(index: VectorIndex, vectors: Vectors, k: int = 20) -> tuple[Vecto
     ids = np.full((len(vectors), k), None, dtype=object)
     if not index.size or not len(vectors):
         return scores, ids
-    names = np.array([*index.ids, None], dtype=object)  # FAISS says -1 for nothing found
+    names = np.array([*index.ids, None], dtype=object)  # FAISS returns -1 for a missing neighbour
     count = min(k, index.size)
     for block in _blocks(len(vectors)):
         queries = vectors[block]
@@ -49,7 +49,9 @@ def nearest(pool: Vectors, queries: Vectors, k: int = 20) -> tuple[Vectors, npt.
     Both have the shape (queries, k). Raises ValueError if the pool has fewer than `k` rows.
     """
     if k > len(pool):
-        raise ValueError(f"{k} neighbours asked for, the pool has {len(pool)} rows; ask for fewer")
+        raise ValueError(
+            f"{k} neighbours were requested, and the pool has {len(pool)} rows. Fix: request fewer"
+        )
     scores = np.empty((len(queries), k), dtype=np.float32)
     rows = np.empty((len(queries), k), dtype=np.int64)
     for block in _blocks(len(queries)):

@@ -60,7 +60,7 @@ class Published:
             index.add(missing, vectors)
             index.save(folder)
         if index is None:
-            raise StorageError(f"{self.version} has no row to retrieve; name a version that has")
+            raise StorageError(f"{self.version} has no row to retrieve. Fix: name a version that has rows")
         return index
 
     def rows(self, problems: Sequence[str]) -> pa.Table:

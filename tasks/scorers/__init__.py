@@ -26,8 +26,8 @@ class Scored:
     """What a scorer returns for rows: lists with one entry per row, in the order of the rows.
 
     `scores`: 0..1 by the name of the score, None for a row that the scorer has no opinion on. `critiques`: texts for
-    readers. `wrong_steps`: by the name of the score that rates a solution, its first wrong line, from 1; None where
-    none was found. `failures`: why a row could not be scored. `facts`: counts for the report.
+    readers. `wrong_steps`: by the name of the score that rates a solution, the number of its first wrong line, counted from 1;
+    None where none was found. `failures`: why a row could not be scored. `facts`: counts for the report.
     """
 
     scores: dict[str, list[float | None]]

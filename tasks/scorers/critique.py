@@ -3,9 +3,9 @@ and why.
 
 Two scores after the instruction/response scoring of DEITA (arXiv:2312.15685): `instruction` (is the
 question well posed and worth learning from) and `answer` (is the solution right and well reasoned). Calls
-are expensive, so the critic is asked about the rows on which the votes are not sure (the verdict `settled`
-of tasks/stages/verify.py), and about the most probable row of a question whose rows are all sure. What it
-says of a question holds for all its rows.
+are expensive, so the critic is asked about the rows on which the votes are not sure (whose verdict `settled`, of
+tasks/stages/verify.py, is not "yes"), and about the most probable row of a question whose rows are all sure. Its score of a question is that
+of all rows of the question.
 """
 
 from __future__ import annotations
@@ -27,9 +27,7 @@ from tasks.stages.outcome import Tick
 
 needs = ("critic",)
 scores = ("instruction", "answer")
-PREFIX = (
-    "Step {step}: "  # of the words where a step is wrong, for readers; code asks for the verdict WRONG_STEP
-)
+PREFIX = "Step {step}: "  # how the text for readers states a wrong step; code reads the verdict WRONG_STEP
 
 
 def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:

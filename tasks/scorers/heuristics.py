@@ -1,4 +1,4 @@
-"""Cheap signs of a poor row, without a model: the example for contributors."""
+"""Scores rows by cheap signs of a poor row, without a model. This module is the example for contributors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tasks.stages.outcome import Tick
 
 needs = ()
 
-SHORTEST, LONGEST = 12, 4000  # characters of a question that is likely to be one
-# Words by which a writer calls a solution a guess. "Guess and check", and a guess that is proved, are methods.
+SHORTEST, LONGEST = 12, 4000  # lengths in characters that are usual for a question
+# Words by which a writer calls a solution a guess. "Guess and check", and a guess that is then proved, are valid methods.
 DOUBTS = (
     r"(?i)\b(?:i am|i'm|im|i’m) not (?:[a-z]+ |100 ?% )?(?:sure|certain|confident)\b|#\s*not sure\b"
     r"|\bi (?:do not|don't|don’t) know how to\b|\b(?:just|only|merely|my best|a wild|a random|a pure) guess\b"
@@ -23,8 +23,8 @@ def score(rows: pa.Table, *, tick: Tick) -> Scored:
     """Return `heuristics`: 1 minus a third per sign of a poor row.
 
     The signs are an odd length, no digit or symbol to reason about, and text that the solution repeats line
-    by line. A solution that calls itself a guess counts for two signs: several samples that guess may guess
-    the same, and then the votes take it for right.
+    by line. A solution that calls itself a guess counts as two signs: several samples may guess the same answer, and the votes
+    then count it as right.
     """
     question, solution = rows.column("question"), rows.column("solution")
     length = pc.utf8_length(question)

@@ -1,4 +1,4 @@
-"""The stages of a run: one function over the rows of a shard per module, named after the stage's id.
+"""The stages of a run. Each module has one function over the rows of a shard and is named after the stage's id.
 
 In the order in which rows pass them:
 

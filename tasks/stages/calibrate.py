@@ -1,8 +1,8 @@
-"""The stage `calibrate`: fit what the votes are worth, on questions whose answers are known.
+"""The stage `calibrate`: fit the weights of the votes to questions whose answers are known.
 
 It runs in each night. Half of the questions are seed problems, half are drawn from the procedural families
-(tasks/problems) of the quota's subdomains. They are solved, verified blind and judged like all others; then
-their answers show which rows were right.
+(tasks/problems) of the quota's subdomains. They are solved and judged like all others, without showing the trusted answer to the
+votes; the trusted answers then show which rows were right.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SURE = 0.95
 
 
 def known_questions(seeds: pa.Table, quota: Mapping[tuple[str, str], int], seed: int) -> pa.Table:
-    """Return as many questions with answers as `quota`, (language, subdomain) -> number, asks for.
+    """Return as many questions with answers as `quota`, (language, subdomain) -> number, states.
 
     Up to half of them are `seeds` with a trusted answer, the others are drawn from problem families.
     Another `seed` gives other questions.
@@ -65,7 +65,7 @@ def calibrate(rows: pa.Table, *, base: Calibration, tick: Tick) -> Outcome:
     """Fit the calibration of the votes to rows whose trusted answers were compared blind.
 
     `facts["calibration"]` holds the fit (tasks.voting.Calibration), which starts from `base`, and the
-    number of `labelled` rows. If there are any, it also holds how well the probabilities held on questions
+    number of `labelled` rows. If there are any, it also holds how accurate the probabilities are on questions
     that were left out of a fit, in FOLDS folds: `accuracy` and `ece` with their `bins`, the accuracy of a
     `majority` vote on the same rows, and for the rows with a probability of at least SURE their number
     (`sure_rows`) and the share of them that was right (`sure_right`). All rows are rejected: they serve

@@ -1,5 +1,5 @@
-"""The stage `certify`: compare the rows of a version with the benchmarks once more, and measure what the
-rules find.
+"""The stage `certify`: compare the rows of a version with the benchmarks once more, and measure the recall of the
+rules.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def certify(
 ) -> Outcome:
     """Compare the rows of a version by every rule, and put a Certificate of the rules into the facts.
 
-    The certificate says what the rules find of `planted` items per kind and of the known `pairs`, and how
-    often they report a question that is `clean`. A run that has met a limit is published all the same:
-    pairs that the critic can no longer be asked about have no judgement.
+    The certificate states which share the rules find of `planted` items per kind and of the known `pairs`, and how often they
+    report a question that is `clean`. A run that has reached a limit is published as well: pairs that the critic can no longer be
+    asked about have no judgement.
     """
     judge = Critic(critic, strict=False) if ask and benchmarks.files else None
     rows = mark_contaminated(

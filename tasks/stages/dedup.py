@@ -2,7 +2,7 @@
 
 Rows of one question (k samples, in words and as programs) are not duplicates of each other by their
 question. Questions are therefore compared across problem_ids, and a duplicate question takes all its rows
-with it; within one problem_id, solutions of the same format are compared.
+with it. Within one problem_id, solutions of the same format are compared.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def examples_by_topic(pool: pa.Table) -> dict[tuple[str, str | None], list[tuple
 
 
 def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick: Tick) -> Outcome:
-    """Ask for the questions of a table of ASKS. It owes the sum of `count` rows.
+    """Request the questions of a table of ASKS. The outcome has as many rows as the sum of `count`.
 
     An item that is missing or malformed is a rejected row, a call that failed is `count` failed rows.
     """
@@ -167,7 +167,7 @@ def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick:
 
 
 def _any_problem(text: str) -> list[Parsed] | str:
-    """Return the items, or why the completion is unusable: it is so only if no item is usable."""
+    """Return the items, or the reason why the completion is unusable, which it is only if no item is usable."""
     items = problems(text)
     return (
         items if any(item.question for item in items) else items[0].reason or "no problem in the completion"

@@ -272,7 +272,7 @@ def _language(given: str | None, question: str) -> str:
 
 
 def _any_question(record: Record) -> str:
-    """Return the text of a refused record's question column, if it has one, so that people recognise the
+    """Return the text of a rejected record's question column, if it has one, so that people recognise the
     record.
     """
     assert record.fields is not None

@@ -144,7 +144,7 @@ def _cap_shares(
 def _most(
     alive: npt.NDArray[np.bool_], domains: npt.NDArray[np.object_], settings: MixSettings, target: int
 ) -> int:
-    """Return the largest number of rows of which every domain can still have its least share."""
+    """Return the largest number of rows at which every domain can still have its minimum share."""
     least = [
         int((alive & (domains == domain)).sum() / share + 1e-9)
         for domain, share in settings.at_least.items()

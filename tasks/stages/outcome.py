@@ -23,8 +23,8 @@ class Imbalance(RuntimeError):
 class Outcome:
     """Every row of a shard after a stage, kept and not.
 
-    `asked`: how many rows the stage owed: the rows it was given (a filter), or those that were requested
-    (questions x samples, problems). `facts`: counts for the report (calls, tokens, USD).
+    `asked`: how many rows the stage has to return: as many as it was given (a filter), or as were requested (questions x
+    samples, problems). `facts`: counts for the report (calls, tokens, USD).
     """
 
     rows: pa.Table
@@ -34,7 +34,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """How many rows a stage owed, kept, rejected and failed to judge."""
+    """How many rows a stage had to return, and how many of them were kept, were rejected, and failed."""
 
     asked: int
     kept: int
@@ -57,7 +57,7 @@ def balance(stage: str, outcome: Outcome) -> Balance:
     total = outcome.rows.num_rows
     if total != outcome.asked:
         raise Imbalance(
-            f"stage {stage} owed {outcome.asked} rows and gave {total}; this is a defect, please report it"
+            f"stage {stage} returned {total} rows instead of {outcome.asked}; this is a defect, please report it"
         )
     return Balance(outcome.asked, kept, total - kept - failures, failures)
 

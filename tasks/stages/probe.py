@@ -1,5 +1,5 @@
-"""The stage `probe`: ask the student questions with known answers, and share out new questions by its
-failures.
+"""The stage `probe`: ask the student questions with known answers, and divide new questions among the topics that it
+fails on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tasks.seeding import seed_of
 from tasks.stages.outcome import Outcome, Tick
 
 STAGE = "probe"
-WORTH = {"better": 2.0, "worse": 0.5}  # weight of a subdomain, by what the verdict showed for it
+WORTH = {"better": 2.0, "worse": 0.5}  # weight of a subdomain by the newest verdict on it
 
 
 def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick: Tick) -> Outcome:
@@ -86,10 +86,10 @@ def budget(
     questions: int,
     gains: Mapping[str, str] | None = None,
 ) -> dict[tuple[str, str], int]:
-    """Share `questions` out over the topics that failed, in proportion to their failure rates (largest
-    remainder).
+    """Divide `questions` among the topics with failures, in proportion to their failure rates (largest
+    remainder method).
 
-    `gains`: subdomain -> "better" or "worse", as the newest verdict showed it
+    `gains`: subdomain -> "better" or "worse" according to the newest verdict
     (tasks/evaluation/verdict.py). More questions are written where new rows made the student better, fewer
     where they made it worse.
     """

@@ -1,9 +1,7 @@
-"""Decide on stored candidates again from what is stored about them: thresholds, sources, shares. No model
-is asked.
+"""Decide on stored candidates again, from their stored columns: thresholds, sources, shares. No model is called.
 
-The rows that the runs left show how far each candidate came through the stages, with which scores. So
-another threshold is a comparison of columns; only a row that was dropped before a stage that now matters
-has to be sent through that stage (flows/rebuild.py does so).
+The stored rows show the last stage that each candidate reached, and its scores. Another threshold is therefore a comparison of
+columns. Only a row that was dropped before a stage that now applies to it has to pass that stage (flows/rebuild.py does this).
 """
 
 from __future__ import annotations
@@ -105,8 +103,8 @@ class Pool:
 def gather(
     occurrences: pa.Table, runs: Sequence[str], scorers: Sequence[str], past: Collection[str] = ()
 ) -> Pool:
-    """Return the pool of all candidates, from their occurrences (COLUMNS, in the order read) in `runs`,
-    oldest first.
+    """Return the pool of all candidates, from their occurrences (COLUMNS, in the order in which they were read) in `runs`,
+    which are ordered oldest first.
 
     A row that occurs in several runs counts once: with the scores of the newest occurrence and the furthest
     stage of all. `past`: scorers that are no longer in `scorers`; a row that one of them dropped has passed
@@ -163,7 +161,7 @@ def leave_out(pool: Pool, without: Mapping[str, Sequence[str]], only: Mapping[st
 
 
 def unverified(pool: Pool) -> None:
-    """Drop the rows that verification dropped: a wrong answer stays wrong."""
+    """Drop the rows that verification dropped, because a wrong answer stays wrong."""
     wrong = pool.reached < pool.step(FIRST) + 1
     wrong &= _mask(pc.fill_null(pc.equal(pool.rows.column("stage"), FIRST), False))
     pool.drop(FIRST, "Verified before", wrong)

@@ -42,8 +42,8 @@ def retrieve(
     neighbours: int,
     tick: Tick,
 ) -> Outcome:
-    """Return the failures and their nearest questions: `neighbours` of the pool and as many published ones
-    per failure.
+    """Return the failures and their nearest questions: per failure, `neighbours` questions of the pool and as many published
+    ones.
 
     A failure has no parents, and a neighbour has the failures that it is near to among its parents, so that
     `tasks.methods.similar` can show both. There is one row per distinct question.

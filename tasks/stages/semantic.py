@@ -1,15 +1,15 @@
 """The stage `semantic`: flag or drop questions that say the same in other words, by the cosine of their
 encodings.
 
-An embedding is an opinion, not a proof, so by default a question stays and `verdicts` names the question
+An embedding does not prove that two questions are the same, so by default a question stays and `verdicts` names the question
 that it is near to. A pair of the same number-masked template with other numbers is not compared here; see
 DedupSettings.per_template.
 
 With MiniLM at a cosine of 0.85, 92.6 % of the 660 rephrased GSM8K test questions are found, and 0.2 % of
-them are nearer than that to some other question of 2,160; at 0.8 it is 98.0 % and 1.5 %.
+them are nearer than that to another one of 2,160 questions; at 0.8 the shares are 98.0 % and 1.5 %.
 
 Every new question is compared with every known one, so the cost grows with the history (1,000 new questions
-against a million: some seconds of multiplication); see docs/scale.md.
+against a million take some seconds of multiplication); see docs/scale.md.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _BLOCK = 4096  # questions on either side of one multiplication: 64 MiB of produ
 
 
 class Encode(Protocol):
-    """A function from texts to unit vectors; `identity` names what decides them."""
+    """A function from texts to unit vectors; `identity` names everything on which they depend."""
 
     @property
     def identity(self) -> str: ...

@@ -1,7 +1,7 @@
 """The stage `solve`: k samples per question, some in words (CoT), some as programs (PoT).
 
-CoT and PoT complement each other (MAmmoTH, arXiv:2309.05653): the reasoning in words, the computation in a
-program. Which samples are programs follows from `pot_share`, so every question has both formats.
+CoT and PoT complement each other (MAmmoTH, arXiv:2309.05653): CoT reasons in words, PoT computes in a program. `pot_share`
+decides which samples are programs, so that every question has both formats.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def formats(settings: SolveSettings) -> list[str]:
 
 
 def solve(questions: pa.Table, *, engine: Engine, settings: SolveSettings, seed: int, tick: Tick) -> Outcome:
-    """Return `samples` rows per question. It owes questions x samples rows.
+    """Return `samples` rows per question.
 
     A call that failed is a failed row, a completion without an answer or a program a rejected one. Samples
     of a question stay together, and the verdict ABSTAINED of each says how many of them had no answer or

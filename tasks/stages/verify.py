@@ -30,7 +30,7 @@ from tasks.stages.outcome import Tick
 from tasks.voting import Calibration, Votes, collect, disputed, to_verdicts
 
 STAGE = "verify"
-# names that can make an answer change from run to run; a program that uses one is run twice
+# names that can make an answer differ between executions; a program that uses one of them is executed twice
 _CHANGING = re.compile(
     r"\b(?:random|default_rng|shuffle|sample|choice|secrets|uuid\w*|urandom|time\w*|date\w*|hash|id|set|frozenset)\b"
     r"|\{[^:{}]*,[^:{}]*\}"
@@ -142,8 +142,8 @@ def _results(programs: Sequence[str], sandbox: Sandbox) -> list[Result]:
 
 
 def _printed(output: str, language: str) -> str:
-    """Return the answer that a program printed: what it marked ("The answer is 42", a box), or else all of
-    its output.
+    """Return the answer that a program printed: the part that it marks as the answer ("The answer is 42", a box), or else all
+    of its output.
     """
     extraction = extract(output, language)
     return (

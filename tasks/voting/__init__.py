@@ -1,8 +1,8 @@
 """Combines the votes on a solution into a calibrated probability that it is right.
 
-Voters: the trusted answer, the answers of programs, of worked solutions, the majority of all samples, a
-critic. Self-consistency: Wang et al. 2022, arXiv:2203.11171. Voters weighed by their reliability: Dawid
-and Skene 1979.
+The voters are the trusted answer, the answers of programs and of worked solutions, the majority of all samples, and a critic.
+Votes among samples are self-consistency (Wang et al. 2022, arXiv:2203.11171); weighing voters by their reliability follows
+Dawid and Skene (1979).
 """
 
 from tasks.voting.calibration import (

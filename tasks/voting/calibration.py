@@ -12,7 +12,7 @@ Three rules keep a fit from claiming more than the samples show:
 
 - Without a trusted answer or a critic, the answer that most samples give counts as more likely right than wrong, and
   every other one as less, whatever the weights say. A fit may decide against the majority only where it was right
-  significantly more often on questions that were left out of it (`overrules`), tonight and on earlier nights.
+  significantly more often on questions that were left out of it (`overrules`), in this night and in earlier ones.
 - `adapted` compares how often the samples agree with how often they agreed on the calibrating questions. Where
   they agree less, the questions are harder for these models than those, and an agreement proves less: the log-odds of
   likely answers are scaled down. This covers questions of another difficulty and models of another strength. It does
@@ -162,8 +162,8 @@ def _agreement(votes: Votes) -> Floats:
 def _evidence(agreement: float) -> float:
     """Return the log-odds that one more agreeing sample adds.
 
-    Samples that are right with chance a, and otherwise give one of ALTERNATIVES wrong answers at random, agree with
-    chance a^2 + (1 - a)^2 / ALTERNATIVES; the vote of one is then worth log(a ALTERNATIVES / (1 - a)).
+    Samples that are right with probability a, and otherwise give one of ALTERNATIVES wrong answers at random, agree with
+    probability a^2 + (1 - a)^2 / ALTERNATIVES; the vote of one is then worth log(a ALTERNATIVES / (1 - a)).
     """
     k = ALTERNATIVES
     discriminant = max((1 + k) * agreement - 1, 0.0)
@@ -173,7 +173,7 @@ def _evidence(agreement: float) -> float:
 
 
 def prior() -> Calibration:
-    """Return the calibration that is used before any row with a known truth was seen."""
+    """Return the calibration that is used as long as there is no row with a known truth."""
     return Calibration(tuple(_PRIOR[name] for name in FEATURES))
 
 
@@ -186,10 +186,11 @@ def fit(
     """Return the calibration fitted to rows whose truth (n,) is known: the most likely weights given `base`, else the
     prior.
 
-    `base` counts for PRIOR_ROWS and for the rows that it was fitted on, so a night of few labelled rows moves it
-    little. The reference vote is hidden, for on such rows it *is* the truth, and keeps its weight. `fold` (n,) numbers
-    the parts that are left out in turn to decide whether the weights may overrule the majority; rows of one question
-    belong into one. Without it they may not. Deterministic: a convex problem, solved by L-BFGS, to four digits.
+    `base` counts as PRIOR_ROWS rows and the rows that it was fitted on, so a night of few labelled rows moves it
+    little. The vote of the trusted answer is hidden, because on such rows it is the truth, and keeps its weight. `fold` (n,)
+    numbers the parts that are left out in turn to decide whether the weights may overrule the majority; rows of one question
+    belong into one part. Without `fold` they may not. The result is deterministic: a convex problem, solved by L-BFGS to four
+    digits.
     """
     labels = np.asarray(truth, dtype=np.float64)
     if labels.shape != (len(votes),) or not np.isin(labels, (0.0, 1.0)).all():

@@ -2,8 +2,8 @@
 
 Votes are counted where all samples of a question are together, and stored as readable counts: `programs` "2/3" means
 that two of the three other programs with an answer gave the answer of this row, `worked` is the same for worked
-solutions, and `rival` is the number of samples with the most frequent other answer. Rows that a later stage drops have
-voted.
+solutions, and `rival` is the number of samples with the most frequent other answer. Rows that a later stage drops are counted
+too.
 
 Two answers that the judge could not compare vote neither for nor against each other, and neither is the other's rival.
 If more samples gave one of them, the samples of the other have no agreement either, because they may be the minority.
@@ -73,7 +73,7 @@ def collect(
     question: the question of each row, any values (ids). answer: the class of each row's answer among the answers to
     its question (tasks.answers.group), negative where it has none. program: whether the row is a program. reference: +1, -1
     or 0. critic: a score in [0, 1], nan where the critic was not asked. incomparable: (k, 2) integers, pairs of rows of
-    one question whose classes could not be compared; one pair of rows stands for the two classes. failed: rows without an
+    one question whose classes could not be compared; one pair of rows represents the two classes. failed: rows without an
     answer for reasons that are not the model's, which do not abstain. unanswered: (n,) how many replies without an answer
     the row's question has besides those among the rows.
     """

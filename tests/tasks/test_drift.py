@@ -53,10 +53,10 @@ def test_false_alarms_stay_at_the_stated_chance(spread: float) -> None:
         rng = np.random.default_rng(seed_of("drift", spread, model))
         earlier = [night(rng, spread=spread)]
         for _ in range(15):
-            tonight = night(rng, spread=spread)
-            alarms += bool(shifts(tonight, earlier, 0.01))
+            current = night(rng, spread=spread)
+            alarms += bool(shifts(current, earlier, 0.01))
             nights += 1
-            earlier.append(tonight)
+            earlier.append(current)
     assert alarms / nights <= 0.01 + 3 * (0.01 * 0.99 / nights) ** 0.5
 
 
@@ -64,9 +64,9 @@ def test_a_changed_model_is_seen_and_named() -> None:
     for sign in (-1, 1):
         rng = np.random.default_rng(7)
         earlier = [night(rng) for _ in range(6)]
-        tonight = night(rng)
-        tonight["agreement"] = Mean(earlier[0]["agreement"].mean + sign * 0.25, 0.02, 200)
-        (shift,) = shifts(tonight, earlier, 0.01)
+        current = night(rng)
+        current["agreement"] = Mean(earlier[0]["agreement"].mean + sign * 0.25, 0.02, 200)
+        (shift,) = shifts(current, earlier, 0.01)
         assert shift.measure == "agreement"
         assert shift.nights == 6
         assert "share of samples that agree" in str(shift)
@@ -76,15 +76,15 @@ def test_a_changed_model_is_seen_and_named() -> None:
 def test_a_chance_near_one_leaves_no_room_for_a_difference() -> None:
     """The chance is shared out so that all measures together reach it: four quarters of it would still leave room."""
     rng = np.random.default_rng(5)
-    earlier, tonight = [night(rng)], night(rng)
-    assert shifts(tonight, earlier, 0.01) == []
-    assert len(shifts(tonight, earlier, 0.9999999)) > 0
+    earlier, current = [night(rng)], night(rng)
+    assert shifts(current, earlier, 0.01) == []
+    assert len(shifts(current, earlier, 0.9999999)) > 0
 
 
 def test_more_nights_allow_less() -> None:
     rng = np.random.default_rng(3)
     earlier = [night(rng, spread=0.005) for _ in range(20)]
-    tonight = night(rng, spread=0.005)
-    tonight["critic"] = Mean(0.7 - 0.13, 0.02, 200)
-    assert shifts(tonight, earlier[:1], 0.01) == []
-    assert [shift.measure for shift in shifts(tonight, earlier, 0.01)] == ["critic"]
+    current = night(rng, spread=0.005)
+    current["critic"] = Mean(0.7 - 0.13, 0.02, 200)
+    assert shifts(current, earlier[:1], 0.01) == []
+    assert [shift.measure for shift in shifts(current, earlier, 0.01)] == ["critic"]

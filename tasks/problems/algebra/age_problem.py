@@ -1,7 +1,7 @@
 """Ages now, in some years and some years ago.
 
-Level 1: a multiple and a sum. Level 2: a difference now, a multiple later. Level 3: two multiples,
-one in the past and one in the future. Over 20,000 questions at level 1.
+Level 1: a multiple and a sum. Level 2: a difference now, a multiple later. Level 3: two multiples, one
+in the past and one in the future. There are over 20,000 questions at level 1.
 """
 
 from __future__ import annotations

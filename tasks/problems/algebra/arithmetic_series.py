@@ -1,7 +1,7 @@
 """Arithmetic sequences and their sums.
 
-Level 1: a later term from the first ones. Level 2: the sum from first term and difference.
-Level 3: two terms are given, a sum is asked. Over 10,000 questions at level 1.
+Level 1: a later term from the first ones. Level 2: the sum from first term and difference. Level 3: two
+terms are given, a sum is asked. There are over 10,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Exponential equations with a common base.
 
 Level 1: b^(x + c) = N. Level 2: b^(ax + c) = N, rational solution. Level 3: different powers of one
-base on both sides. About 1,500 equations in each phrasing at level 1.
+base on both sides. There are about 1,500 equations in each phrasing at level 1.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def draw(rng: random.Random, level: int) -> Values:
 
 
 def _base(number: int) -> tuple[int, int]:
-    """(root, exponent) of a number as a power with the largest exponent; number up to 10^9."""
+    """Return (root, exponent) of a number, at most 10^9, as a power with the largest exponent."""
     for exponent in range(30, 1, -1):
         near = round(number ** (1 / exponent))
         for candidate in (near - 1, near, near + 1):

@@ -1,7 +1,7 @@
 """Composed functions.
 
-Level 1: f(g(n)) of two linear functions. Level 2: of two quadratics. Level 3: f(g(x)) and f are
-given, a value of g is asked. Over 100,000 questions at level 1.
+Level 1: f(g(n)) of two linear functions. Level 2: of two quadratics. Level 3: f(g(x)) and f are given,
+a value of g is asked. There are over 100,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Geometric sequences and their sums.
 
-Level 1: a later term from the first ones. Level 2: the sum of the first terms, integer or
-fractional ratio. Level 3: the infinite sum from two terms. About 3,000 questions at level 1.
+Level 1: a later term from the first ones. Level 2: the sum of the first terms, integer or fractional
+ratio. Level 3: the infinite sum from two terms. There are about 3,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Values of inverse functions.
 
 Level 1: of a linear function. Level 2: of a linear fractional function. Level 3: of a linear function
-known by two values. Over 10,000 questions at level 1.
+known by two values. There are over 10,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Linear equations in one unknown. The exemplar: copy this file to add a family.
 
-Level 1: ax + b = c, integer root. Level 2: the unknown on both sides. Level 3: brackets on both
-sides, rational root. About 3,000 equations at level 1, far more above.
+Level 1: ax + b = c, integer root. Level 2: the unknown on both sides. Level 3: brackets on both sides,
+rational root. There are about 3,000 equations at level 1, far more above.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Linear inequalities in one unknown.
 
-Level 1: ax + b < c with positive a. Level 2: the unknown on both sides, with a sign to turn.
-Level 3: the number of integers between two linear bounds. Over 10,000 inequalities at level 1.
+Level 1: ax + b < c with positive a. Level 2: the unknown on both sides, with a sign to turn. Level 3:
+the number of integers between two linear bounds. There are over 10,000 inequalities at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Systems of linear equations with one solution.
 
 Level 1: two unknowns, small integers, one coefficient 1. Level 2: two unknowns, any coefficients,
-rational solution. Level 3: three unknowns. Over 100,000 systems at level 1.
+rational solution. Level 3: three unknowns. There are over 100,000 systems at level 1.
 """
 
 from __future__ import annotations
@@ -136,6 +136,6 @@ def _three(values: Values, zh: bool) -> Worked:
 
 
 def _expanded(rows: list[list[int]]) -> str:
-    """A determinant of order 3, expanded along its first row, as plain arithmetic."""
+    """Return a determinant of order 3, expanded along its first row, as plain arithmetic."""
     (a, b, c), (d, e, f), (g, h, i) = [[plain(cell) for cell in row] for row in rows]
     return f"{a} * ({e} * {i} - {f} * {h}) - {b} * ({d} * {i} - {f} * {g}) + {c} * ({d} * {h} - {e} * {g})"

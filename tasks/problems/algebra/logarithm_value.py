@@ -1,8 +1,8 @@
 """Logarithms with exact values.
 
 Level 1: a sum of two logarithms of powers. Level 2: a combination that is rational only as a whole.
-Level 3: a logarithmic equation that leads to a quadratic. Over 1,500 questions in each phrasing at
-level 1.
+Level 3: a logarithmic equation that leads to a quadratic. There are over 1,500 questions in each
+phrasing at level 1.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def draw(rng: random.Random, level: int) -> Values:
 
 
 def _power(number: int, base: int) -> Fraction | None:
-    """The rational logarithm of a number: the least p/q with base^p = number^q, q up to 6; None if there is none."""
+    """Return the rational logarithm of a number: p/q with base^p = number^q and the least q, at most 6; None if there is none."""
     for bottom in range(1, 7):
         top, value = 0, 1
         while value < number**bottom:

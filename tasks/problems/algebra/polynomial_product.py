@@ -1,7 +1,7 @@
 """Expanding products of polynomials.
 
-Level 1: two linear factors. Level 2: a linear and a quadratic factor. Level 3: two quadratic
-factors, less a third polynomial. Over 50,000 products at level 1.
+Level 1: two linear factors. Level 2: a linear and a quadratic factor. Level 3: two quadratic factors,
+less a third polynomial. There are over 50,000 products at level 1.
 """
 
 from __future__ import annotations

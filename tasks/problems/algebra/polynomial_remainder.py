@@ -1,7 +1,7 @@
 """The remainder theorem.
 
-Level 1: the remainder of a quadratic divided by x - a. Level 2: of a polynomial of degree 4.
-Level 3: a remainder is given, an unknown coefficient is asked. Over 50,000 questions at level 1.
+Level 1: the remainder of a quadratic divided by x - a. Level 2: of a polynomial of degree 4. Level 3: a
+remainder is given, an unknown coefficient is asked. There are over 50,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Quadratic inequalities.
 
-Level 1: monic, integer roots, solution as an interval. Level 2: leading coefficient above 1,
-rational roots. Level 3: the number of integer solutions between irrational roots. About 1,500
+Level 1: monic, integer roots, solution as an interval. Level 2: leading coefficient above 1, rational
+roots. Level 3: the number of integer solutions between irrational roots. There are about 1,500
 inequalities in each phrasing at level 1.
 """
 

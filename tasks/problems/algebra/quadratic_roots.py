@@ -1,7 +1,7 @@
 """The larger root of a quadratic equation.
 
-Level 1: monic, integer roots. Level 2: leading coefficient above 1, rational roots. Level 3: roots
-with a surd. About 800 equations in three phrasings at level 1, many more above.
+Level 1: monic, integer roots. Level 2: leading coefficient above 1, rational roots. Level 3: roots with
+a surd. There are about 800 equations in three phrasings at level 1, many more above.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def work(values: Values, language: str) -> Worked:
 
 
 def _surd(whole: int, outside: int, inside: int, bottom: int) -> str:
-    """(whole + outside * sqrt(inside)) / bottom as LaTeX."""
+    """Return (whole + outside * sqrt(inside)) / bottom as LaTeX."""
     surd = root(outside * outside * inside)
     top = f"{whole} + {surd}" if whole else surd
     return top if bottom == 1 else rf"\frac{{{top}}}{{{bottom}}}"

@@ -1,7 +1,7 @@
 """Word problems that lead to a quadratic equation.
 
 Level 1: a rectangle from its area and the difference of its sides. Level 2: a border of even width
-around a rectangle. Level 3: a faster trip saves time. About 2,500 questions at level 1.
+around a rectangle. Level 3: a faster trip saves time. There are about 2,500 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Systems of equations in words.
 
-Level 1: heads and legs. Level 2: two kinds of tickets. Level 3: three kinds, with a relation
-between two of them. About 2,000 questions at level 1.
+Level 1: heads and legs. Level 2: two kinds of tickets. Level 3: three kinds, with a relation between
+two of them. There are about 2,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Prices after percentage changes.
 
 Level 1: one discount. Level 2: a discount, then a tax. Level 3: a rise and a cut are given with the
-final price, the original is asked. Over 10,000 questions at level 1. Prices are drawn so that
+final price, the original is asked. There are over 10,000 questions at level 1. Prices are drawn so that
 whole dollars stay whole; other prices are answered as exact fractions.
 """
 

@@ -1,7 +1,7 @@
 """The value of an arithmetic expression: the order of operations.
 
-Level 1: a product inside a sum. Level 2: brackets, a product and a quotient. Level 3: nested
-brackets with a square. Over 10,000 expressions at level 1.
+Level 1: a product inside a sum. Level 2: brackets, a product and a quotient. Level 3: nested brackets
+with a square. There are over 10,000 expressions at level 1.
 """
 
 from __future__ import annotations

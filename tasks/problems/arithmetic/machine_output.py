@@ -1,7 +1,8 @@
 """Direct and compound proportion.
 
-Level 1: a recipe scaled to another number of people. Level 2: what other machines make in another
-time. Level 3: the time that other machines need for another amount. Over 5,000 questions at level 1.
+Level 1: a recipe scaled to another number of people. Level 2: what other machines make in another time.
+Level 3: the time that other machines need for another amount. There are over 5,000 questions at level
+1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Sharing in a given ratio.
 
-Level 1: two people, one share. Level 2: three people, the difference of two shares. Level 3: the
-ratio changes when one gives the other something; the total is asked. Over 50,000 questions at level 1.
+Level 1: two people, one share. Level 2: three people, the difference of two shares. Level 3: the ratio
+changes when one gives the other something; the total is asked. There are over 50,000 questions at level
+1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is left after parts are taken away, as fractions of a whole.
 
 Level 1: one part. Level 2: a part, then a part of the rest. Level 3: the same with a fixed amount,
-working backwards from what is left. Over 50,000 questions at level 1.
+working backwards from what is left. There are over 50,000 questions at level 1.
 """
 
 from __future__ import annotations

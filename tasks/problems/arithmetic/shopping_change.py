@@ -1,7 +1,7 @@
 """Buying things and counting the change, in whole dollars or yuan.
 
-Level 1: one kind of thing. Level 2: two kinds. Level 3: two kinds and a rebate on every full
-amount spent. Over 100,000 questions at level 1 (names, things, prices).
+Level 1: one kind of thing. Level 2: two kinds. Level 3: two kinds and a rebate on every full amount
+spent. There are over 100,000 questions at level 1 (names, things, prices).
 """
 
 from __future__ import annotations

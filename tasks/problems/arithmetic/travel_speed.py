@@ -1,7 +1,7 @@
 """Distance, speed and time.
 
 Level 1: the distance from speed and minutes. Level 2: the average speed over two legs. Level 3: two
-vehicles approaching each other, one with a head start. Over 5,000 questions at level 1.
+vehicles approaching each other, one with a head start. There are over 5,000 questions at level 1.
 """
 
 from __future__ import annotations

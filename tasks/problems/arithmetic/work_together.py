@@ -1,7 +1,7 @@
-"""Work done together, from the times that each needs alone.
+"""The time for work that is done together, from the time that each worker needs alone.
 
 Level 1: two workers. Level 2: two pipes fill a tank while a third empties it. Level 3: one worker
-starts, the other joins later. Over 10,000 questions at level 1.
+starts, the other joins later. There are over 10,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Definite integrals of polynomials between integers.
 
-Level 1: linear. Level 2: quadratic. Level 3: cubic, or the absolute value of a linear function.
-Over 50,000 integrals at level 1.
+Level 1: linear. Level 2: quadratic. Level 3: cubic, or the absolute value of a linear function. There
+are over 50,000 integrals at level 1.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _antiderivative(p: list[int]) -> list[Fraction]:
 
 
 def _at(p: list[int], at: int) -> str:
-    """The antiderivative at a point as plain arithmetic."""
+    """Return the antiderivative at a point as plain arithmetic."""
     anti = _antiderivative(p)
     terms = [
         f"{plain(factor)} * {plain(at)}" + (f"^{power}" if power > 1 else "")

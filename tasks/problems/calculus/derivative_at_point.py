@@ -1,6 +1,6 @@
 """Derivatives at a point.
 
-Level 1: of a quadratic or cubic. Level 2: of a product. Level 3: of a quotient. Over 100,000
+Level 1: of a quadratic or cubic. Level 2: of a product. Level 3: of a quotient. There are over 100,000
 questions at level 1.
 """
 
@@ -54,7 +54,7 @@ def draw(rng: random.Random, level: int) -> Values:
 
 
 def derivative(p: list[int]) -> list[int]:
-    """The coefficients of the derivative, highest power first."""
+    """Return the coefficients of the derivative, highest power first."""
     return [factor * power for factor, power in zip(p, range(len(p) - 1, 0, -1), strict=False)] or [0]
 
 

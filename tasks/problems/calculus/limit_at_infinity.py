@@ -1,7 +1,7 @@
 """Limits at infinity.
 
-Level 1: a quotient of polynomials. Level 2: a square root minus a linear function. Level 3: powers
-that tend to a power of e. Over 100,000 questions at level 1.
+Level 1: a quotient of polynomials. Level 2: a square root minus a linear function. Level 3: powers that
+tend to a power of e. There are over 100,000 questions at level 1.
 """
 
 from __future__ import annotations

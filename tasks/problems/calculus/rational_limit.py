@@ -1,7 +1,7 @@
 """Limits of the form 0/0.
 
-Level 1: a quadratic over a linear factor. Level 2: a quadratic over a quadratic. Level 3: a
-difference with a square root. Over 3,000 questions at level 1.
+Level 1: a quadratic over a linear factor. Level 2: a quadratic over a quadratic. Level 3: a difference
+with a square root. There are over 3,000 questions at level 1.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def draw(rng: random.Random, level: int) -> Values:
 
 
 def _divided(p: list[int], a: int) -> list[int]:
-    """The quotient of a polynomial by x - a (Horner); Unworkable unless a is a root."""
+    """Return the quotient of a polynomial by x - a (Horner's scheme). Raises Unworkable unless a is a root."""
     quotient, carry = [], 0
     for factor in p:
         carry = carry * a + factor

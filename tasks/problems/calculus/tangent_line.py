@@ -1,7 +1,7 @@
 """Tangents to the graphs of polynomials.
 
-Level 1: the tangent of a parabola. Level 2: of a cubic. Level 3: where the tangent of a cubic meets
-the curve again. Over 10,000 questions at level 1.
+Level 1: the tangent of a parabola. Level 2: of a cubic. Level 3: where the tangent of a cubic meets the
+curve again. There are over 10,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Choosing people for a group.
 
 Level 1: from one kind. Level 2: given numbers of two kinds. Level 3: at least a given number of one
-kind. Over 2,000 questions in each phrasing at level 1.
+kind. There are over 2,000 questions in each phrasing at level 1.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def draw(rng: random.Random, level: int) -> Values:
 
 
 def _chosen(n: int, k: int) -> str:
-    """C(n, k) as plain arithmetic."""
+    """Return C(n, k) as plain arithmetic."""
     top = " * ".join(str(n - i) for i in range(k)) or "1"
     bottom = " * ".join(str(k - i) for i in range(k)) or "1"
     return f"({top}) / ({bottom}) = {comb(n, k)}"

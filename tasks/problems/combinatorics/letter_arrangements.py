@@ -1,7 +1,7 @@
 """Arrangements of letters with repetitions.
 
-Level 1: all arrangements. Level 2: those with all copies of one letter together. Level 3: those
-without two neighbouring copies of one letter. Over 10,000 questions at level 1.
+Level 1: all arrangements. Level 2: those with all copies of one letter together. Level 3: those without
+two neighbouring copies of one letter. There are over 10,000 questions at level 1.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ templates = {
 
 @dataclass(frozen=True)
 class Letters:
-    """Capital letters in a row, `A, A, B, C`, or a single one."""
+    """Capital letters in a row, such as `A, A, B, C`, or a single one."""
 
     least: int
     most: int
@@ -85,7 +85,7 @@ def draw(rng: random.Random, level: int) -> Values:
 
 
 def _arranged(letters: Counter[str]) -> tuple[str, int]:
-    """The number of arrangements of a multiset, as plain arithmetic and as a number."""
+    """Return the number of arrangements of a multiset, as plain arithmetic and as a number."""
     size = letters.total()
     value, repeats = factorial(size), [count for count in letters.values() if count > 1]
     text = f"{size}! = {value}"

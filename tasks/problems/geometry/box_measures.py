@@ -1,7 +1,7 @@
 """Boxes.
 
-Level 1: the surface of a box. Level 2: the space diagonal. Level 3: a painted box cut into unit
-cubes. Over 10,000 questions at level 1.
+Level 1: the surface of a box. Level 2: the space diagonal. Level 3: a painted box cut into unit cubes.
+There are over 10,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Triangles from three given parts.
 
-Level 1: the third side from two sides and an angle of 60, 90 or 120 degrees. Level 2: the cosine of
-an angle from three sides. Level 3: the area from three sides. Over 3,000 questions at level 1.
+Level 1: the third side from two sides and an angle of 60, 90 or 120 degrees. Level 2: the cosine of an
+angle from three sides. Level 3: the area from three sides. There are over 3,000 questions at level 1.
 """
 
 from __future__ import annotations

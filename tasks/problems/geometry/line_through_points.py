@@ -1,7 +1,7 @@
 """Straight lines in the plane.
 
 Level 1: the line through two points. Level 2: the perpendicular through a point. Level 3: the
-intersection of two lines given by two points each. Over 10,000 questions at level 1.
+intersection of two lines given by two points each. There are over 10,000 questions at level 1.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def draw(rng: random.Random, level: int) -> Values:
 
 
 def _equation(m: Fraction, n: Fraction) -> str:
-    """y = mx + n as LaTeX."""
+    """Return y = mx + n as LaTeX."""
     size = "" if abs(m) == 1 else fraction(abs(m))
     first = ("-" if m < 0 else "") + size + "x" if m else ""
     if not n and m:

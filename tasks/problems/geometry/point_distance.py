@@ -1,7 +1,7 @@
 """Distances in the plane.
 
 Level 1: of two points. Level 2: of a point from a line. Level 3: the radius of a circle from its
-general equation. Over 10,000 questions at level 1.
+general equation. There are over 10,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Right triangles.
 
-Level 1: the hypotenuse in simplest radical form. Level 2: the area from hypotenuse and a leg.
-Level 3: the altitude to the hypotenuse. Over 1,000 questions in each phrasing at level 1.
+Level 1: the hypotenuse in simplest radical form. Level 2: the area from hypotenuse and a leg. Level 3:
+the altitude to the hypotenuse. There are over 1,000 questions in each phrasing at level 1.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def draw(rng: random.Random, level: int) -> Values:
         c = rng.randint(5, 80)
         return {"form": 2, "c": c, "a": rng.randint(2, c - 1)}
     while True:
-        # Euclid's triples, stretched
+        # Pythagorean triples by Euclid's formula, and their multiples
         m, n, stretch = rng.randint(2, 14), rng.randint(1, 13), rng.randint(1, 25)
         if m > n and (m - n) % 2 and gcd(m, n) == 1:
             legs = [stretch * (m * m - n * n), stretch * 2 * m * n]

@@ -1,7 +1,8 @@
 """Cylinders, cones and spheres.
 
 Level 1: the volume of a cylinder or a cone. Level 2: the surface of a cylinder. Level 3: how far the
-water rises when a ball is put into a cylinder. Over 1,000 questions in each phrasing at level 1.
+water rises when a ball is put into a cylinder. There are over 1,000 questions in each phrasing at level
+1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Trigonometric functions from one known value.
 
 Level 1: of an acute angle. Level 2: of an angle in a given quadrant. Level 3: of the double angle.
-Over 1,500 questions in each phrasing at level 1.
+There are over 1,500 questions in each phrasing at level 1.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ templates = {
 
 @dataclass(frozen=True)
 class Sign:
-    """A minus or nothing, held as -1 or 1."""
+    """A minus sign or nothing, stored as -1 or 1."""
 
     def pattern(self, language: str) -> str:
         return "-?"
@@ -69,7 +69,12 @@ class Sign:
 
 
 slots = {"known": KNOWN, "asked": ASKED, "quadrant": QUADRANTS, "f": Fractional(1000), "sign": Sign()}
-_SIGNS = {0: (1, 1), 1: (1, -1), 2: (-1, -1), 3: (-1, 1)}  # quadrant less one: signs of sine and cosine
+_SIGNS = {
+    0: (1, 1),
+    1: (1, -1),
+    2: (-1, -1),
+    3: (-1, 1),
+}  # signs of (sine, cosine) by the quadrant's number less one
 
 
 def draw(rng: random.Random, level: int) -> Values:

@@ -1,7 +1,7 @@
 """Cross products, areas and volumes.
 
 Level 1: the cross product. Level 2: the area of a triangle in space. Level 3: the volume of a
-tetrahedron from its vertices. Over 100,000 questions at level 1.
+tetrahedron from its vertices. There are over 100,000 questions at level 1.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def work(values: Values, language: str) -> Worked:
 
 
 def _half_root(square: int) -> str:
-    """Half the root of a positive integer, as LaTeX."""
+    """Return half the root of a positive integer, as LaTeX."""
     outside, inside = square_part(square)
     if inside == 1:
         return fraction(Fraction(outside, 2))

@@ -1,7 +1,7 @@
 """Determinants of order 2 and 3.
 
 Level 1: order 2. Level 2: order 3. Level 3: order 3 with one unknown entry that makes the matrix
-singular. Over 100,000 matrices at level 1.
+singular. There are over 100,000 matrices at level 1.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _minor(first: list[int], second: list[int]) -> tuple[str, int]:
 
 
 def _minors(rows: list[list[int]], zh: bool) -> tuple[list[int], list[str]]:
-    """The three minors of the first row, each with its step."""
+    """Return the three minors of the first row, each with its step."""
     require(len(rows) == 2 and len(rows[0]) == 3, "not two rows of three")
     minors, steps = [], []
     for column in range(3):

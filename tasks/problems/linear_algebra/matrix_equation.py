@@ -1,7 +1,7 @@
 """Sums, squares and equations of matrices of order 2.
 
-Level 1: pA + qB. Level 2: A squared plus qB. Level 3: X with AX = B, rational entries. Over 100,000
-questions at level 1.
+Level 1: pA + qB. Level 2: A squared plus qB. Level 3: X with AX = B, rational entries. There are over
+100,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Products of matrices.
 
 Level 1: order 2 times a column. Level 2: order 2 times order 2. Level 3: order 3 times three rows of
-two. Over 100,000 products at level 1.
+two. There are over 100,000 products at level 1.
 """
 
 from __future__ import annotations

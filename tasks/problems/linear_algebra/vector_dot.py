@@ -1,7 +1,7 @@
-"""Dot products and what follows from them.
+"""Dot products, perpendicular vectors and projections.
 
-Level 1: the dot product. Level 2: an unknown component that makes two vectors perpendicular.
-Level 3: the projection of one vector onto another. Over 100,000 questions at level 1.
+Level 1: the dot product. Level 2: an unknown component that makes two vectors perpendicular. Level 3:
+the projection of one vector onto another. There are over 100,000 questions at level 1.
 """
 
 from __future__ import annotations

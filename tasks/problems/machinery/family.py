@@ -103,8 +103,8 @@ def factors(rng: random.Random, degree: int, bound: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Reader:
-    """A template compiled for reading. `anchor` is its longest literal part, which is tested before the expression. The
-    expression is compiled when a text first passes the test."""
+    """A template in the form that reads questions. `anchor` is its longest literal part, which is tested before the expression.
+    The expression is compiled when a text first passes this test."""
 
     anchor: str
     expression: str

@@ -1,7 +1,7 @@
 """Simultaneous congruences.
 
-Level 1: two small moduli. Level 2: two larger moduli. Level 3: three moduli. About 3,000 questions in
-each phrasing at level 1.
+Level 1: two small moduli. Level 2: two larger moduli. Level 3: three moduli. There are about 3,000
+questions in each phrasing at level 1.
 """
 
 from __future__ import annotations

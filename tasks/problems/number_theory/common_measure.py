@@ -1,7 +1,7 @@
 """Greatest common divisors and least common multiples in words.
 
 Level 1: the side of the largest square tile. Level 2: the number of tiles. Level 3: how often three
-rhythms coincide in a time. Over 5,000 questions at level 1.
+rhythms coincide in a time. There are over 5,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Divisors of an integer, from its prime factorisation.
 
-Level 1: their number. Level 2: their sum. Level 3: the number of those that are multiples of a
-given number. About 1,500 questions in each phrasing at level 1.
+Level 1: the number of divisors. Level 2: the sum of the divisors. Level 3: the number of divisors that are multiples of a
+given number. There are about 1,500 questions in each phrasing at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Greatest common divisors and least common multiples.
 
 Level 1: the gcd of two numbers. Level 2: the lcm of three numbers. Level 3: the least number that
-leaves one remainder on three divisions. Over 50,000 questions at level 1.
+leaves one remainder on three divisions. There are over 50,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Remainders of powers.
 
 Level 1: a small power. Level 2: a larger power, by repeated squaring. Level 3: a huge power modulo a
-prime, by Fermat's little theorem. Over 5,000 questions at level 1.
+prime, by Fermat's little theorem. There are over 5,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Prime factorisations.
 
 Level 1: of a number below 3,000. Level 2: of a larger number with repeated primes. Level 3: the
-exponent of a prime in a factorial (Legendre). About 2,000 questions in each phrasing at level 1.
+exponent of a prime in a factorial (Legendre). There are about 2,000 questions in each phrasing at level
+1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Expected values of an unusual die.
 
-Level 1: one roll. Level 2: the product of two rolls. Level 3: one roll that may be repeated once
-when it is low. Over 10,000 questions at level 1.
+Level 1: one roll. Level 2: the product of two rolls. Level 3: one roll that may be repeated once when
+it is low. There are over 10,000 questions at level 1.
 """
 
 from __future__ import annotations

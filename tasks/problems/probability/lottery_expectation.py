@@ -1,7 +1,7 @@
 """Expected gains.
 
-Level 1: one prize against a stake. Level 2: a raffle with two kinds of prizes. Level 3: two balls
-drawn without replacement, each with its value. Over 5,000 questions at level 1.
+Level 1: one prize against a stake. Level 2: a raffle with two kinds of prizes. Level 3: two balls drawn
+without replacement, each with its value. There are over 5,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Repeated independent trials.
 
-Level 1: success every time. Level 2: at least one success. Level 3: exactly k successes. Over 3,000
-questions in each phrasing at level 1.
+Level 1: success every time. Level 2: at least one success. Level 3: exactly k successes. There are over
+3,000 questions in each phrasing at level 1.
 """
 
 from __future__ import annotations

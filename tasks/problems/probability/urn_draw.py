@@ -1,7 +1,7 @@
 """Drawing balls from a bag.
 
 Level 1: two draws with replacement. Level 2: two draws without replacement, equal colours. Level 3:
-three draws without replacement, exactly two of one colour. Over 10,000 questions at level 1.
+three draws without replacement, exactly two of one colour. There are over 10,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Median and variance.
 
-Level 1: the median of a list. Level 2: its population variance. Level 3: the variance of two groups
-together. Over 100,000 questions at level 1.
+Level 1: the median of a list. Level 2: the population variance of a list. Level 3: the variance of two groups
+together. There are over 100,000 questions at level 1.
 """
 
 from __future__ import annotations

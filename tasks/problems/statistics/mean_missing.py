@@ -1,7 +1,7 @@
 """Means.
 
-Level 1: the mean of a list. Level 2: a missing number from the mean. Level 3: the mean after one
-value of a group is corrected and another group joins. Over 100,000 questions at level 1.
+Level 1: the mean of a list. Level 2: a missing number from the mean. Level 3: the mean after one value
+of a group is corrected and another group joins. There are over 100,000 questions at level 1.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def test_a_tag_resolves_moves_and_goes_back(store: Store, three: list[str]) -> N
     assert store.resolve("d@production").name == one
     with pytest.raises(StorageError, match="nothing to go back to"):
         store.rollback("d", "production")
-    with pytest.raises(StorageError, match="stands for no version"):
+    with pytest.raises(StorageError, match="points to no version"):
         store.rollback("d", "validated")
 
 
