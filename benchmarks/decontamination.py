@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tasks.decontamination.benchmarks import Benchmarks, Items
 from tasks.decontamination.certificate import measure
-from tasks.decontamination.judge import Tools
+from tasks.decontamination.judge import RuleTools
 from tasks.decontamination.matching import Search
 from tasks.decontamination.planting import Leak
 from tasks.decontamination.rules import RULES
@@ -50,7 +50,7 @@ def main() -> int:
 
         encode = Encoder()
     rules = [rule for rule in RULES if options.encoder or rule != "paraphrase"]
-    tools = Tools(encode)
+    tools = RuleTools(encode)
     benchmarks = Benchmarks.load(
         {"gsm8k": DATA / "gsm8k" / "test.a.jsonl.gz", "cmath": DATA / "benchmarks" / "cmath_dev.a.jsonl"}
     )

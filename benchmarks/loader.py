@@ -34,7 +34,7 @@ from tasks.problems.machinery.family import families, make
 from tasks.seeding import rng_of
 from tasks.training.loader import Group, Stream, collate
 from tasks.training.student import tokenizer_of
-from tasks.training.tokens import Encoder, prompts_of
+from tasks.training.tokens import TokenEncoder, prompts_of
 
 LENGTH, BATCH = 2_048, 16
 GPU_RATE = 100_000  # tokens/s that a GPU can train on
@@ -97,7 +97,7 @@ def cpu() -> float:
 
 def stream_of(store: Store, version: str, tokenizer: Any) -> Stream:
     group = Group((store.resolve(version),))
-    return Stream(store, [group], Encoder(tokenizer, LENGTH), LENGTH, True, BATCH, 0)
+    return Stream(store, [group], TokenEncoder(tokenizer, LENGTH), LENGTH, True, BATCH, 0)
 
 
 def batches(store: Store, version: str, tokenizer: Any) -> Iterator[dict[str, Any]]:

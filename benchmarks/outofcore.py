@@ -100,11 +100,11 @@ def measured(questions: Path, folder: Path, memory: str) -> dict[str, object]:
 
 def child(questions: Path, threads: int, memory: str) -> None:
     from tasks.dedup.outofcore import Collection, OutOfCore
-    from tasks.dedup.sketching import Source
+    from tasks.dedup.sketching import TextSource
 
     folder = Path(os.environ["BENCHMARK_FOLDER"])
     collection = Collection(
-        sorted(questions.glob("*.parquet")), folder, Source(language=None), OutOfCore(memory=memory)
+        sorted(questions.glob("*.parquet")), folder, TextSource(language=None), OutOfCore(memory=memory)
     )
     start, before = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(threads) as executor:

@@ -24,7 +24,7 @@ from typing import Any
 
 from math_verify import parse, verify
 
-from tasks.answers import Judge, Verdict, extract
+from tasks.answers import Judge, Judgement, extract
 from tasks.answers.exact import decide
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -94,8 +94,8 @@ def measured(name: str, outputs: list[Pair], judge: Judge, rounds: int) -> list[
 
 
 def disagreements(
-    pairs: list[Pair], verdicts: list[Verdict], peers: list[bool]
-) -> tuple[Counter[str], list[tuple[Pair, Verdict]]]:
+    pairs: list[Pair], verdicts: list[Judgement], peers: list[bool]
+) -> tuple[Counter[str], list[tuple[Pair, Judgement]]]:
     """Return the counts of the known faults, and the remaining pairs. An unknown judgement is no disagreement."""
     faults: Counter[str] = Counter()
     rest = set()

@@ -55,7 +55,7 @@ class Maintain(Section):
 
 
 @dataclass(slots=True)
-class Plan:
+class MaintenancePlan:
     """What is to be done, determined before anything is changed."""
 
     fates: list[Fate] = field(default_factory=list)
@@ -113,9 +113,9 @@ def maintain(config: Maintain = Maintain()) -> str:
         return text
 
 
-def make_plan(config: Maintain, tools: Tools, moment: datetime.datetime) -> Plan:
+def make_plan(config: Maintain, tools: Tools, moment: datetime.datetime) -> MaintenancePlan:
     """Return what is to be done at that moment, without changing anything."""
-    store, plan, rules = tools.store, Plan(), config.rules()
+    store, plan, rules = tools.store, MaintenancePlan(), config.rules()
     grace = datetime.timedelta(hours=config.grace_hours)
     for dataset in store.datasets():
         plan.fates += retention.fates(store.where, dataset, rules, moment)
@@ -131,7 +131,7 @@ def make_plan(config: Maintain, tools: Tools, moment: datetime.datetime) -> Plan
     return plan
 
 
-def carry_out(plan: Plan, config: Maintain, tools: Tools) -> None:
+def carry_out(plan: MaintenancePlan, config: Maintain, tools: Tools) -> None:
     """Carry out the plan, in an order that keeps every version readable wherever it is interrupted."""
     store = tools.store
     retention.retire(store.where, plan.fates)

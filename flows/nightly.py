@@ -19,7 +19,7 @@ from flows.runner.publication import publish
 from flows.runner.resources import opened
 from flows.runner.run_notes import ended
 from flows.runner.service_table import Live
-from flows.runner.stages import Call, Stage, scoring
+from flows.runner.stages import Stage, StageCall, scoring
 from flows.runner.start_delay import stagger
 from flows.runner.task_runners import task_runner
 from flows.settings import load_settings
@@ -173,7 +173,7 @@ def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
     night.planner.demand.count_requests(quota)
 
 
-def generating(plan: Plan) -> Call:
+def generating(plan: Plan) -> StageCall:
     """The stage generate for the asks of one method."""
     return partial(generate, source=plan.method, license=OWN_LICENSE)
 

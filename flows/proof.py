@@ -17,7 +17,7 @@ from flows.runner.code_version import code_version
 from flows.runner.events import on_failure
 from flows.settings import load_settings
 from tasks.code_commit import code
-from tasks.proof.page import Result, RunInfo, write
+from tasks.proof.page import ProofPage, RunInfo, write
 from tasks.proof.seed import prove
 from tasks.proof.sizes import QUICK, WHOLE
 from tasks.settings import Section
@@ -45,7 +45,7 @@ class Proof(Section):
     description="SFT, RFT, DPO, PPO, augmentation, curation and verdicts with a small student, on the CPU.",
     on_failure=[on_failure],
 )
-def proof(config: Proof = Proof()) -> Result:
+def proof(config: Proof = Proof()) -> ProofPage:
     """Train the base model, run the experiments of every random seed, compare, and write the page with its plots.
 
     A run that was killed is continued by the next one, as long as the code is the same.

@@ -17,7 +17,7 @@ _CLOSED = ConfigDict(
     json_schema_extra={"additionalProperties": False},
 )
 
-Score = Annotated[float, Field(strict=True, ge=0, le=10, allow_inf_nan=False)]
+ScoreOfTen = Annotated[float, Field(strict=True, ge=0, le=10, allow_inf_nan=False)]
 
 
 class UnknownSchema(ValueError):
@@ -46,8 +46,8 @@ class Critique(BaseModel):
 
     model_config = _CLOSED
 
-    instruction_score: Score
-    answer_score: Score
+    instruction_score: ScoreOfTen
+    answer_score: ScoreOfTen
     first_wrong_step: Annotated[int, Field(strict=True, ge=1)] | None = None
     critique: str = Field(max_length=LONGEST)
 

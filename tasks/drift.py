@@ -19,11 +19,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Floats = npt.NDArray[np.float64]
+from tasks.arrays import Floats
 
 PRIOR_NIGHTS = 4
 MOST_NIGHTS = 30  # earlier nights that are compared with

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.arrays import Floats
 from tasks.demand import FIRST_GUESS, MARGIN
 
 DRAWS = 2000
@@ -28,7 +29,6 @@ GUESSED = 8  # observations that a guess counts as
 MOST = (
     150  # observations that a measured share counts as at most: nights differ more than their row counts say
 )
-Numbers = npt.NDArray[np.float64]
 
 # standard deviation between nights of log(fact / forecast): where earlier nights were measured, and for guesses
 MEASURED = {"calls": 0.12, "tokens": 0.12, "seconds": 0.35}
@@ -37,14 +37,14 @@ PRIOR_NIGHTS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class KeptShare:
     """`kept` of `asked` rows; `guessed` if no rows were counted."""
 
     kept: float
     asked: float
     guessed: bool = False
 
-    def draw(self, rng: np.random.Generator) -> Numbers:
+    def draw(self, rng: np.random.Generator) -> Floats:
         """Return shares (DRAWS,) between 0 and 1."""
         mean = min(max(self.kept / self.asked if self.asked else 0.5, 0.002), 0.998)
         weight = GUESSED if self.guessed else min(max(self.asked, 2.0), MOST)
@@ -81,7 +81,7 @@ class Error:
     spread: float
     freedom: int
 
-    def draw(self, rng: np.random.Generator) -> Numbers:
+    def draw(self, rng: np.random.Generator) -> Floats:
         """Return factors (DRAWS,) on a figure."""
         return np.exp(self.mean + self.spread * rng.standard_t(self.freedom, DRAWS))
 
@@ -98,7 +98,7 @@ def error_of(name: str, logs: Sequence[float], *, guessed: bool) -> Error:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class NightPlan:
     """The night to forecast.
 
     cells: topics that questions are requested for, each in separate calls.
@@ -122,8 +122,8 @@ class Plan:
     reserved: float
     probes: int
     known: int
-    shares: Mapping[str, Share]
-    usable: Share
+    shares: Mapping[str, KeptShare]
+    usable: KeptShare
     writers: Mapping[str, float]
     prices: Mapping[str, Price]
     judged: bool = True
@@ -136,7 +136,7 @@ class Plan:
     batch: bool = False
     measured: float = 0.0
     unchecked: float = 0.0
-    near: Share | None = None
+    near: KeptShare | None = None
     errors: Mapping[str, Error] = field(default_factory=dict)
 
 
@@ -160,7 +160,7 @@ class Forecast:
         return asdict(self)
 
 
-def forecast(plan: Plan, *, seed: int = 0) -> Forecast:
+def forecast(plan: NightPlan, *, seed: int = 0) -> Forecast:
     """Simulate DRAWS nights of the plan and return the range of each figure. Equal seeds give equal forecasts."""
     rng = np.random.default_rng(seed)
     share = {name: measured.draw(rng) for name, measured in plan.shares.items()}
@@ -245,7 +245,7 @@ def forecast(plan: Plan, *, seed: int = 0) -> Forecast:
     )
 
 
-def _waves(plan: Plan, per_question: Numbers) -> tuple[Numbers, Numbers, npt.NDArray[np.bool_]]:
+def _waves(plan: NightPlan, per_question: Floats) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
     """Return the questions that the flow would request in all, the calls for them, and whether the waves were used up
     before the target, each (DRAWS,)."""
     questions, orders, accepted = np.zeros(DRAWS), np.zeros(DRAWS), np.zeros(DRAWS)
@@ -265,13 +265,13 @@ def _waves(plan: Plan, per_question: Numbers) -> tuple[Numbers, Numbers, npt.NDA
 
 
 def _limits(
-    plan: Plan,
-    usd: Numbers,
-    tokens: Numbers,
-    seconds: Numbers,
-    accepted: Numbers,
+    plan: NightPlan,
+    usd: Floats,
+    tokens: Floats,
+    seconds: Floats,
+    accepted: Floats,
     short: npt.NDArray[np.bool_],
-) -> tuple[Numbers, dict[str, float]]:
+) -> tuple[Floats, dict[str, float]]:
     """Return the share (DRAWS,) of each simulated night that fits into its budget, and how often each limit came first."""
     caps = [("usd", plan.usd, usd), ("tokens", plan.tokens, tokens), ("deadline", plan.seconds, seconds)]
     left = np.array(
@@ -286,11 +286,11 @@ def _limits(
     return cut, {name: value for name, value in ends.items() if value > 0}
 
 
-def _around(rng: np.random.Generator, spread: float) -> Numbers:
+def _around(rng: np.random.Generator, spread: float) -> Floats:
     """Return factors (DRAWS,) around 1, at least a tenth."""
     return np.maximum(0.1, rng.normal(1.0, spread, DRAWS))
 
 
-def _triple(values: Numbers) -> tuple[float, float, float]:
+def _triple(values: Floats) -> tuple[float, float, float]:
     low, likely, high = np.percentile(values, RANGE)
     return float(low), float(likely), float(high)

@@ -169,6 +169,36 @@ def test_an_empty_name_would_be_seen() -> None:
     assert bound_names("def f(said):\n    found = said\n    self.told = 1") == {"f", "said", "found", "told"}
 
 
+def types_of(source: str) -> set[str]:
+    """The public classes and type aliases at the top level of a module. Type variables and constants are neither."""
+    types = set()
+    for node in ast.parse(source).body:
+        match node:
+            case ast.ClassDef(name=name):
+                types.add(name)
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id="TypeAlias")):
+                types.add(name)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if not isinstance(value, ast.Call):
+                if re.fullmatch(r"[A-Z]\w*[a-z]\w*", name):
+                    types.add(name)
+    return {name for name in types if not name.startswith("_")}
+
+
+def test_no_two_types_have_one_name() -> None:
+    """No plug-in contract needs an exception: plug-ins define functions, and classes of a name of their own."""
+    modules_of: dict[str, list[str]] = {}
+    for package in MAY:
+        for path in sources(package):
+            for name in types_of(path.read_text(encoding="utf-8")):
+                modules_of.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert not {name: paths for name, paths in modules_of.items() if len(paths) > 1}
+
+
+def test_the_types_of_a_module_are_seen() -> None:
+    source = "class A: pass\nPairs = list[tuple[str, str]]\nU64: TypeAlias = int\nT = TypeVar('T')\nLIMIT = 3\n_B = int"
+    assert types_of(source) == {"A", "Pairs", "U64"}
+
+
 def test_no_key_or_environment_file_is_tracked() -> None:
     tracked = subprocess.run(
         ["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=False

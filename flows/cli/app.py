@@ -24,7 +24,7 @@ from flows.cli.diff import diff
 from flows.cli.evaluate import evaluate
 from flows.cli.ledger import ledger
 from flows.cli.nightly import nightly, plan
-from flows.cli.options import ConfigFile, Sets
+from flows.cli.options import ConfigFile, SettingOptions
 from flows.cli.prefect_run import INTERRUPTED, STOPPED
 from flows.cli.proof import proof
 from flows.cli.setup import setup
@@ -113,7 +113,7 @@ def up(
     ] = "0 2 * * *",
     timezone: Annotated[str, typer.Option(help="Time zone of the schedules; empty: this machine's.")] = "",
     config: ConfigFile = None,
-    set_: Sets = None,
+    set_: SettingOptions = None,
 ) -> None:
     """Start a Prefect server with its UI and serve the flows, nightly on a schedule. Ctrl-C stops both.
 

@@ -25,7 +25,7 @@ class Guarding(StrEnum):
     none = "none"
 
 
-class On(StrEnum):
+class RunnerOption(StrEnum):
     """What processes the shards."""
 
     threads = "threads"
@@ -71,7 +71,7 @@ def dedup(
     memory: Annotated[
         str, typer.Option(help="Memory that the join may use before it spills to disk.")
     ] = "4GB",
-    on: Annotated[On, typer.Option(help="What processes the shards.")] = On.processes,
+    on: Annotated[RunnerOption, typer.Option(help="What processes the shards.")] = RunnerOption.processes,
     workers: Annotated[int, typer.Option(min=0, help="Number of workers; 0: one per core.")] = 0,
     address: Annotated[str | None, typer.Option(help="Address of a running Dask or Ray cluster.")] = None,
     json: AsJson = False,
@@ -89,12 +89,12 @@ def dedup(
     from storage.sizes import bytes_of
     from tasks.dedup.files import RESULT, finished, plan_of, prepare, write_results
     from tasks.dedup.outofcore import Collection, OutOfCore, rules_digest
-    from tasks.dedup.sketching import Source
+    from tasks.dedup.sketching import TextSource
     from tasks.dedup.workers import workers as worker_map
 
     bytes_of("--memory", memory)
     worker_count = workers or len(os.sched_getaffinity(0))
-    source = Source(text, id, language or None, quality or None)
+    source = TextSource(text, id, language or None, quality or None)
     settings = OutOfCore(threshold=threshold, guard=guard.value, memory=memory, threads=worker_count)
     plan = plan_of(files, source, settings.decisions, settings.recall, rules_digest())
     cleaned = finished(to, plan)

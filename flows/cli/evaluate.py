@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli import terminal
-from flows.cli.options import AsJson, Benchmarks, ConfigFile, Sets, ShowConfig
+from flows.cli.options import AsJson, BenchmarkPaths, ConfigFile, SettingOptions, ShowConfig
 from flows.cli.prefect_run import orchestrated
 from flows.cli.terminal import print_json
 from flows.runner.environment import arrange
@@ -26,14 +26,14 @@ def evaluate(
         typer.Argument(metavar="MODEL", help="A role (student, teacher, ...), or hf:FOLDER of a checkpoint."),
     ] = "student",
     baseline: Annotated[str | None, typer.Option(help="Another model, to compare with.")] = None,
-    benchmark: Benchmarks = None,
+    benchmark: BenchmarkPaths = None,
     task: Annotated[
         list[str] | None, typer.Option(help="A task of lm-evaluation-harness; may be repeated.")
     ] = None,
     samples: Annotated[int | None, typer.Option(help="Answers per item, for pass@1 and maj@k.")] = None,
     limit: Annotated[int | None, typer.Option(help="Most items per benchmark.")] = None,
     config: ConfigFile = None,
-    set_: Sets = None,
+    set_: SettingOptions = None,
     show_config: ShowConfig = False,
     json: AsJson = False,
 ) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import terminal
-from flows.cli.options import AsJson, ConfigFile, Sets, ShowConfig, with_options
+from flows.cli.options import AsJson, ConfigFile, SettingOptions, ShowConfig, with_options
 from flows.cli.prefect_run import orchestrated
 from flows.runner.environment import arrange
 from storage.counting import counted
@@ -56,7 +56,7 @@ class NightOptions:
     ] = False
     batch: Annotated[bool, typer.Option("--batch", help="Use the Batch API, at half the price.")] = False
     config: ConfigFile = None
-    set_: Sets = None
+    set_: SettingOptions = None
 
     def night(self) -> Nightly:
         """Return the configuration of that night.

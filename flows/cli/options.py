@@ -14,7 +14,7 @@ Name = Annotated[
     str, typer.Argument(metavar="NAME[@VERSION]", help="A version, such as math-sft or math-sft@2026.11.20.")
 ]
 ConfigFile = Annotated[Path | None, typer.Option(help="YAML file of settings.")]
-Sets = Annotated[
+SettingOptions = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
@@ -25,7 +25,7 @@ Sets = Annotated[
 ShowConfig = Annotated[
     bool, typer.Option("--show-config", help="Print the settings that would be used, and stop.")
 ]
-Benchmarks = Annotated[
+BenchmarkPaths = Annotated[
     list[str] | None,
     typer.Option(help="A file of benchmark items, or a folder of such files; may be repeated."),
 ]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli import terminal
-from flows.cli.options import AsJson, Sets, ShowConfig
+from flows.cli.options import AsJson, SettingOptions, ShowConfig
 from flows.cli.prefect_run import orchestrated
 from flows.runner.environment import arrange
 
@@ -33,7 +33,7 @@ def train(
         str, typer.Option(help="A recipe of tasks/training/recipes/, or a YAML file of your own.")
     ] = "",
     out: Annotated[str, typer.Option(help="Folder of the run; default: below the home.")] = "",
-    set_: Sets = None,
+    set_: SettingOptions = None,
     show_config: ShowConfig = False,
     json: AsJson = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import terminal
-from flows.cli.options import AsJson, Benchmarks, ConfigFile, Name, Sets, ShowConfig
+from flows.cli.options import AsJson, BenchmarkPaths, ConfigFile, Name, SettingOptions, ShowConfig
 from flows.cli.prefect_run import orchestrated
 from flows.cli.terminal import print_json
 from flows.runner.environment import arrange
@@ -26,12 +26,12 @@ def verdict(
         int | None,
         typer.Option(help="Number of trainings with and without the version, each with its random seed."),
     ] = None,
-    benchmark: Benchmarks = None,
+    benchmark: BenchmarkPaths = None,
     without: Annotated[
         str | None, typer.Option(help="Column whose values are left out one at a time: source, method, ...")
     ] = None,
     config: ConfigFile = None,
-    set_: Sets = None,
+    set_: SettingOptions = None,
     show_config: ShowConfig = False,
     json: AsJson = False,
 ) -> None:

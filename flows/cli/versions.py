@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import terminal
-from flows.cli.options import AsJson, ConfigFile, Name, Sets, ShowConfig
+from flows.cli.options import AsJson, ConfigFile, Name, SettingOptions, ShowConfig
 from flows.cli.prefect_run import orchestrated
 from flows.cli.terminal import print_json
 from flows.runner.environment import arrange
@@ -23,7 +23,7 @@ Dataset = Annotated[str, typer.Argument(metavar="NAME", help="A dataset, such as
 def rebuild(
     dataset: Dataset = "math-sft",
     config: ConfigFile = None,
-    set_: Sets = None,
+    set_: SettingOptions = None,
     what_if: Annotated[
         bool, typer.Option("--what-if", help="Only count: publish nothing, call no model.")
     ] = False,
@@ -142,7 +142,7 @@ def verify(
 
 def maintain(
     config: ConfigFile = None,
-    set_: Sets = None,
+    set_: SettingOptions = None,
     apply: Annotated[
         bool, typer.Option("--apply", help="Apply the changes; without it, only print what would be done.")
     ] = False,

@@ -80,14 +80,14 @@ def reread() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerAddress:
     """A running Prefect server: its API URL and the USER:PASSWORD that it asks for."""
 
     url: str
     auth: str
 
 
-def running_server(home: Path) -> Server | None:
+def running_server(home: Path) -> ServerAddress | None:
     """The server that `mathmill up` runs on this home; None where none is running.
 
     The password is sent only while `up` holds its lock: what a killed one left behind may be anybody's port by now.
@@ -95,7 +95,9 @@ def running_server(home: Path) -> Server | None:
     url_file, password_file = home / SERVER_FILE, home / PASSWORD_FILE
     if not is_locked(home / SERVER_LOCK) or not (url_file.is_file() and password_file.is_file()):
         return None
-    server = Server(url_file.read_text(encoding="utf-8").strip(), password_file.read_text(encoding="utf-8"))
+    server = ServerAddress(
+        url_file.read_text(encoding="utf-8").strip(), password_file.read_text(encoding="utf-8")
+    )
     return server if answers(server.url, server.auth) else None
 
 

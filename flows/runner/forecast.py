@@ -14,10 +14,10 @@ from flows.config.nightly import Nightly
 from flows.runner.resources import Tools
 from flows.settings import Settings
 from storage.counting import counted
-from storage.ledger import Usage
+from storage.ledger import UsageTotals
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate, planted
-from tasks.forecast import MEASURED, Forecast, Plan, Price, Share, error_of
+from tasks.forecast import MEASURED, Forecast, KeptShare, NightPlan, Price, error_of
 from tasks.forecast import forecast as drawn
 from tasks.points_in_time import moment
 from tasks.scorers import scorer
@@ -64,12 +64,12 @@ def forecast(config: Nightly, tools: Tools) -> Forecast:
 
 
 def plan_of(
-    config: Nightly, nights: Sequence[Mapping[str, Any]], history: Sequence[Usage], settings: Settings
-) -> Plan:
+    config: Nightly, nights: Sequence[Mapping[str, Any]], history: Sequence[UsageTotals], settings: Settings
+) -> NightPlan:
     """Return what the forecast is drawn from: the configuration, lineages of past nights (oldest first), and the
     ledger's calls."""
     funnels = [line for night in nights for line in night["funnel"]]
-    plan = Plan(
+    plan = NightPlan(
         target=config.target,
         waves=config.generate.waves,
         per_call=config.generate.per_call,
@@ -125,7 +125,7 @@ def _decontamination(config: Nightly, nights: Iterable[Mapping[str, Any]]) -> di
             continue
         rows, pairs = rows + certificate.rows, pairs + sum(certificate.judged.values())
         known |= bool(certificate.judged) and not certificate.missing(benchmarks, settings.rules).files
-    near = Share(min(pairs, rows), rows) if rows else Share(GUESSES["near"], 100, guessed=True)
+    near = KeptShare(min(pairs, rows), rows) if rows else KeptShare(GUESSES["near"], 100, guessed=True)
     if known:
         return {"near": near}
     return {"near": near, "measured": NEAR_PER_LEAK * planted(benchmarks.items(), settings.planted)}
@@ -179,20 +179,20 @@ def past_nights(tools: Tools) -> list[Mapping[str, Any]]:
     return [v.lineage for v in sorted(nights, key=lambda v: v.created)[-MOST_NIGHTS:]]
 
 
-def _share(name: str, funnel: Iterable[Mapping[str, Any]], stages: list[str]) -> Share:
+def _share(name: str, funnel: Iterable[Mapping[str, Any]], stages: list[str]) -> KeptShare:
     """What the teacher wrote counts; seeds and questions with known answers go other ways."""
     lines = [line for line in funnel if line["stage"] in stages and not line["title"].endswith(OTHERS)]
     asked, kept = sum(line["asked"] for line in lines), sum(line["kept"] for line in lines)
     if not stages:
-        return Share(1, 1)
-    return Share(kept, asked) if asked else Share(GUESSES[name], 100, guessed=True)
+        return KeptShare(1, 1)
+    return KeptShare(kept, asked) if asked else KeptShare(GUESSES[name], 100, guessed=True)
 
 
-def _judged(nights: Iterable[Mapping[str, Any]]) -> Share:
+def _judged(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
     """Of the rows that came to the critic, those that it was asked about."""
     came = sum(line["asked"] for night in nights for line in night["funnel"] if line["stage"] == "critique")
     asked = sum(_critiques(night) for night in nights)
-    return Share(min(asked, came), came) if came else Share(GUESSES["judged"], 100, guessed=True)
+    return KeptShare(min(asked, came), came) if came else KeptShare(GUESSES["judged"], 100, guessed=True)
 
 
 def _critiques(night: Mapping[str, Any]) -> int:
@@ -202,7 +202,7 @@ def _critiques(night: Mapping[str, Any]) -> int:
     return sum(cost["completions"] for cost in night["costs"] if cost["role"] == "critic")
 
 
-def _usable(nights: Iterable[Mapping[str, Any]]) -> Share:
+def _usable(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
     """Rows that the mixtures could take, of those that their novel questions could have given."""
     usable = possible = 0.0
     for night in nights:
@@ -210,10 +210,10 @@ def _usable(nights: Iterable[Mapping[str, Any]]) -> Share:
         parameters = night["parameters"]
         best = min(parameters["mix"]["per_problem"], parameters["solve"]["samples"])
         usable, possible = usable + night["ended"]["accepted"], possible + novel * best
-    return Share(usable, possible) if possible else Share(GUESSES["usable"], 100, guessed=True)
+    return KeptShare(usable, possible) if possible else KeptShare(GUESSES["usable"], 100, guessed=True)
 
 
-def _price(tag: str, history: Iterable[Usage], settings: Settings) -> Price:
+def _price(tag: str, history: Iterable[UsageTotals], settings: Settings) -> Price:
     """What a call of this stage takes: of this model if it was ever asked, else of any, else guessed."""
     role = ROLE_OF.get(tag, "teacher")
     endpoint = settings.endpoint(role)
@@ -249,7 +249,7 @@ def _price(tag: str, history: Iterable[Usage], settings: Settings) -> Price:
     )
 
 
-def _paced(plan: Plan, nights: Iterable[Mapping[str, Any]]) -> Plan:
+def _paced(plan: NightPlan, nights: Iterable[Mapping[str, Any]]) -> NightPlan:
     """Add the time that earlier nights took besides waiting for models. Resumed nights, and nights that the ledger
     answered, are left out."""
     solved: Counter[str] = Counter()

@@ -30,7 +30,7 @@ class RunLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class SpentWhenStopped:
     """What a run had paid, and how far it had come, when it was stopped."""
 
     usd: float
@@ -43,7 +43,7 @@ class Spent:
 class Stopped(RuntimeError):
     """A limit ended the run before it could publish. Nothing is lost: the same command goes on from here."""
 
-    def __init__(self, by: str, why: str, spent: Spent) -> None:
+    def __init__(self, by: str, why: str, spent: SpentWhenStopped) -> None:
         super().__init__(why)
         self.by, self.why, self.spent = by, why, spent
 

@@ -11,12 +11,12 @@ from typing import Any
 from flows.config.nightly import Nightly
 from flows.runner.after_publication import history, latest
 from flows.runner.artifacts import report_stopped
-from flows.runner.limits import Spent, Stopped, limit_of
+from flows.runner.limits import SpentWhenStopped, Stopped, limit_of
 from flows.runner.night_inputs import Inputs, file_digest, probe_file, seed_files
 from flows.runner.planning import Planner
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
-from flows.runner.stages import Entry, Line
+from flows.runner.stages import FunnelEntry, Line
 from storage.datasets.versions import Version
 from storage.indexes.sketches import History
 from storage.stage_cache.shards import Ref
@@ -42,7 +42,7 @@ class Night:
     accepted: list[Ref] = field(default_factory=list)  # rows that passed every stage
     questions: list[Ref] = field(default_factory=list)  # every question written so far
     # funnel entries of the stages of `solve_and_judge`, from which drift is measured
-    judged: list[Entry] = field(default_factory=list)
+    judged: list[FunnelEntry] = field(default_factory=list)
     near_failures: list[str] = field(default_factory=list)  # ids of rows near the student's failures
     ended: str = ""  # the limit that ended it, or target or waves
     started: float = field(default_factory=time.monotonic)
@@ -118,7 +118,7 @@ class Night:
         note = self.inputs.note
         note.stopped()
         spent = self.line.tools.ledger().spent(self.inputs.run, note.since)
-        stopped = Stopped(by, why, Spent(spent.usd, spent.tokens, spent.estimated, worth, target))
+        stopped = Stopped(by, why, SpentWhenStopped(spent.usd, spent.tokens, spent.estimated, worth, target))
         report_stopped(self.config.dataset, stopped)
         raise stopped from cause
 

@@ -18,7 +18,7 @@ from flows.runner.drift_gate import drift
 from flows.runner.gates import gates_of
 from flows.runner.night import Night
 from flows.runner.resources import Tools
-from flows.runner.stages import Entry, Line, Stage
+from flows.runner.stages import FunnelEntry, Line, Stage
 from flows.settings import ROLES
 from storage.datasets.versions import Version, today
 from storage.errors import Conflict
@@ -189,7 +189,7 @@ def engines(tools: Tools) -> list[dict[str, Any]]:
     ]
 
 
-def funnel_line(entry: Entry) -> dict[str, Any]:
+def funnel_line(entry: FunnelEntry) -> dict[str, Any]:
     counts = entry.balance
     return {
         "stage": entry.stage,

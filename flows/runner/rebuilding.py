@@ -22,18 +22,19 @@ from flows.runner.decontamination import READERS, Decontamination, examine
 from flows.runner.progress import Bars
 from flows.runner.publication import funnel_line
 from flows.runner.resources import Tools
-from flows.runner.stages import Call, Line, Stage, scoring
+from flows.runner.stages import Line, Stage, StageCall, scoring
 from flows.runner.what_if import what_if_text
 from storage.counting import counted
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.rows import reasons_of, replace, unrejected
 from storage.stage_cache.shards import Ref, digest_of
+from tasks.arrays import Mask
 from tasks.plugins import checked, module, scores_of
 from tasks.stages import rejudge
 from tasks.stages.dedup import dedup
 from tasks.stages.mix import mix
-from tasks.stages.rejudge import COLUMNS, Mask, Pool
+from tasks.stages.rejudge import COLUMNS, CandidateArrays
 from tasks.stages.score import score
 from tasks.stages.weigh import weigh
 from tasks.voting import Calibration
@@ -54,7 +55,7 @@ class Work:
     head: int | None  # what is published on
     rules: Nightly  # how the base was judged, with what this rebuild changes
     candidates: pads.Dataset
-    pool: Pool
+    pool: CandidateArrays
     to_judge: dict[str, int] = field(default_factory=dict)  # scorer -> rows that it never saw
     weights: np.ndarray[Any, np.dtype[np.float32]] = field(default_factory=lambda: np.zeros(0, np.float32))
     certificate: dict[str, Any] = field(default_factory=dict)  # the base's, or that of a new look at all rows
@@ -226,7 +227,7 @@ class Work:
     def _through(
         self,
         stage: Stage,
-        call: Call,
+        call: StageCall,
         mask: Mask,
         *,
         whole: bool = False,

@@ -33,7 +33,7 @@ from tasks.stages.score import PLUGINS
 # A stage's function with its parameters bound: `functools.partial(solve, settings=settings, seed=seed)`. The function
 # takes a table, returns rows (or an Outcome where it creates rows), and is given `tick`, the tables that it reads and
 # the tools that it needs as keywords besides. mypy checks the bound keywords against the function's signature.
-Call = partial[pa.Table] | partial[Outcome]
+StageCall = partial[pa.Table] | partial[Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Place:
 
 
 @dataclass(slots=True)
-class Entry:
+class FunnelEntry:
     """One line of the funnel."""
 
     stage: str
@@ -77,7 +77,7 @@ class Line:
 
     tools: Tools
     bars: Bars
-    funnel: list[Entry] = field(default_factory=list)
+    funnel: list[FunnelEntry] = field(default_factory=list)
     # address -> the task runs it came from, so that Prefect's graph shows what became of what
     _runs: dict[str, set[PrefectFuture[Any]]] = field(default_factory=dict)
 
@@ -100,7 +100,7 @@ class Line:
     def each(
         self,
         stage: Stage,
-        call: Call,
+        call: StageCall,
         shards: Sequence[Ref],
         *,
         title: str = "",
@@ -114,7 +114,7 @@ class Line:
     def whole(
         self,
         stage: Stage,
-        call: Call,
+        call: StageCall,
         shards: Sequence[Ref],
         *,
         title: str = "",
@@ -126,7 +126,7 @@ class Line:
     def record(self, stage: str, title: str, refs: list[Ref]) -> None:
         """Add a line to the funnel for rows that the flow itself read."""
         total = _sum(refs)
-        self.funnel.append(Entry(stage, title, total, refs, 0))
+        self.funnel.append(FunnelEntry(stage, title, total, refs, 0))
         self.bars.stage(title, total.asked).close(f"{total.kept:,} of {total.asked:,}")
 
     def rows(self, refs: Sequence[Ref]) -> pa.Table:
@@ -143,7 +143,7 @@ class Line:
     def _run(
         self,
         stage: Stage,
-        call: Call,
+        call: StageCall,
         inputs: list[list[Ref]],
         title: str,
         reads: Mapping[str, Sequence[Ref]],
@@ -181,7 +181,7 @@ class Line:
         refs = [Ref.from_dict(record) for record, _ in results]
         self._runs |= {ref.digest: {future} for ref, future in zip(refs, futures, strict=True)}
         total = _sum(refs)
-        self.funnel.append(Entry(stage.name, title, total, refs, sum(cached for _, cached in results)))
+        self.funnel.append(FunnelEntry(stage.name, title, total, refs, sum(cached for _, cached in results)))
         bar.close(f"{total.kept:,} of {total.asked:,}")
         return refs
 
@@ -190,7 +190,7 @@ class Line:
 def run_shard(
     place: Place,
     stage: Stage,
-    call: Call,
+    call: StageCall,
     inputs: list[dict[str, Any]],
     reads: dict[str, list[dict[str, Any]]],
     bar: Bar | None,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +29,7 @@ from storage.datasets.versions import Version
 from storage.rows import kept
 from storage.sealed_files import HomeFiles
 from storage.stage_cache.shards import digest_of
+from tasks.arrays import Floats
 from tasks.evaluation.held_out import NAME, held_out
 from tasks.evaluation.items import load
 from tasks.evaluation.verdict import conclude, to_markdown
@@ -44,8 +44,6 @@ VALIDATED = "validated"
 VOCABULARY_ROWS = 20_000  # of each version, that a fresh student's tokenizer is made of
 # what a fresh student learns from in minutes; a checkpoint is trained as `train` trains it
 STUDENT = {"steps": 600, "batch": 16, "length": 512, "lr": 2e-3}
-
-Scores = npt.NDArray[np.float64]  # of shape (seeds, items)
 
 
 @dataclass(slots=True)
@@ -91,7 +89,7 @@ class Trial:
         names = sorted(map(str, values.to_pylist()))
         return names if len(names) > 1 else []
 
-    def scores(self, data: list[dict[str, Any]]) -> Scores:
+    def scores(self, data: list[dict[str, Any]]) -> Floats:
         """A training a seed, and its model's scores on the items, in the order of `items`."""
         answers = []
         for number in range(self.config.seeds):
@@ -111,7 +109,7 @@ class Trial:
         seed = seed_of(self.config.seed, "verdict", number) % 2**31
         return _training(self.settings, base=base, data=data, seed=seed)
 
-    def conclude(self, candidate: Scores, baseline: Scores, without: dict[str, Scores]) -> dict[str, Any]:
+    def conclude(self, candidate: Floats, baseline: Floats, without: dict[str, Floats]) -> dict[str, Any]:
         """The verdict, as a mark on the version, in its report, and as an artifact."""
         config, tools = self.config, self.line.tools
         usd = sum(cost["usd"] for cost in self.candidate.lineage.get("costs", ()))
@@ -143,7 +141,7 @@ class Trial:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _asked(self, model: str) -> Scores:
+    def _asked(self, model: str) -> Floats:
         tools = self.line.tools
         how = Evaluate(model=model, max_tokens=self.config.max_tokens, seed=self.config.seed)
         answered = Evaluation(how, self.line, self.items, self.name).answer(model).sort_by("id")

@@ -10,13 +10,13 @@ import pyarrow.compute as pc
 from storage.counting import counted
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
-from tasks.stages.rejudge import Pool
+from tasks.stages.rejudge import CandidateArrays
 
 SHOWN = ("subdomain", "solution_format", "language", "source")
 
 
 def what_if_text(
-    pool: Pool, to_judge: Mapping[str, int], base: Version, store: Store, target: int | None
+    pool: CandidateArrays, to_judge: Mapping[str, int], base: Version, store: Store, target: int | None
 ) -> str:
     """A Markdown page. `target`: the most rows of the rebuild; None: as many as pass."""
     rows = pool.rows.filter(pa.array(pool.alive))

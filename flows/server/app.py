@@ -46,10 +46,10 @@ def create_app() -> ASGIApp:
     """Return the app that uvicorn serves. Its settings are environment variables of the server process."""
     from prefect.server.api.server import create_app as prefect_app
 
-    return Guard(prefect_app(), os.environ[AUTH], os.environ.get(LINK))
+    return AccessGuard(prefect_app(), os.environ[AUTH], os.environ.get(LINK))
 
 
-class Guard:
+class AccessGuard:
     """ASGI middleware that answers 403 to a foreign Host or Origin and 401 to a request without the password.
 
     `auth` is USER:PASSWORD. `link` is the token of the one-time sign-in link; None means that there is no UI, so that every

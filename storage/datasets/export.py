@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.datasets.card import LINEAGE, card, lineage_text
-from storage.datasets.shapes import COMPARING, SHAPES, Compare, shape_of
+from storage.datasets.shapes import COMPARING, SHAPES, ComparePairs, shape_of
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import StorageError, explained
@@ -35,7 +35,7 @@ def export(
     directory: str | os.PathLike[str],
     format: str = "messages",
     *,
-    compare: Compare | None = None,
+    compare: ComparePairs | None = None,
     files: Literal["jsonl", "parquet"] | None = None,
     rows_per_shard: int = ROWS_PER_SHARD,
 ) -> int:

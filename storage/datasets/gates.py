@@ -64,7 +64,7 @@ class Written:
         return delta.scan(self.where, self.table, paths, self.schema)
 
 
-Check = Callable[[Written], str | None]
+GateCheck = Callable[[Written], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Gate:
     """A named check. It returns why the rows do not pass, or None."""
 
     name: str
-    check: Check
+    check: GateCheck
 
 
 def run_gates(written: Written, gates: Sequence[Gate]) -> None:

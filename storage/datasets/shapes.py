@@ -25,7 +25,7 @@ from storage.sql import connect
 
 _BATCH = 8_192
 
-Batches = Iterator[pa.RecordBatch]
+RecordBatches = Iterator[pa.RecordBatch]
 
 
 def assistant_texts(rows: pa.RecordBatch) -> pa.Array:
@@ -39,7 +39,7 @@ def assistant_texts(rows: pa.RecordBatch) -> pa.Array:
     return pc.if_else(program, fenced, text)
 
 
-def _solved(store: Store, version: Version) -> Batches:
+def _solved(store: Store, version: Version) -> RecordBatches:
     """Yield id, question, and solution as a message of an assistant."""
     columns = ["id", "question", "solution", "solution_format"]
     for batch in store.batches(version, columns, pc.field("solution").is_valid()):
@@ -49,7 +49,7 @@ def _solved(store: Store, version: Version) -> Batches:
         )
 
 
-def messages(store: Store, version: Version) -> Batches:
+def messages(store: Store, version: Version) -> RecordBatches:
     """Yield id and messages: [{role: user, content: question}, {role: assistant, content: solution}]."""
     for batch in _solved(store, version):
         count = batch.num_rows
@@ -65,13 +65,13 @@ def messages(store: Store, version: Version) -> Batches:
         yield pa.RecordBatch.from_arrays([batch.column("id"), listed], ["id", "messages"])
 
 
-def prompt_completion(store: Store, version: Version) -> Batches:
+def prompt_completion(store: Store, version: Version) -> RecordBatches:
     """Yield id, prompt (the question) and completion (the solution)."""
     for batch in _solved(store, version):
         yield batch.rename_columns(["id", "prompt", "completion"])
 
 
-def every_column(store: Store, version: Version) -> Batches:
+def every_column(store: Store, version: Version) -> RecordBatches:
     """Yield all columns, with maps as lists of key and value, since `datasets` (5.2) reads no maps."""
     for batch in store.batches(version):
         yield pa.RecordBatch.from_arrays([_listed(column) for column in batch.columns], batch.schema.names)
@@ -141,10 +141,10 @@ _LABELLED = """
 """
 
 # Judges pairs of answers, each as "equal", "different" or "unknown": tasks.answers.Judge.equal
-Compare = Callable[[Sequence[tuple[str, str]]], Sequence[str]]
+ComparePairs = Callable[[Sequence[tuple[str, str]]], Sequence[str]]
 
 
-def preference(store: Store, version: Version, compare: Compare) -> Batches:
+def preference(store: Store, version: Version, compare: ComparePairs) -> RecordBatches:
     """Yield preference pairs: a published solution and a wrong one (see `with_wrong`) to the same question.
 
     The columns are id, prompt, chosen, rejected, rejected_reason (a code of storage/reasons.py), margin (the difference of
@@ -154,7 +154,7 @@ def preference(store: Store, version: Version, compare: Compare) -> Batches:
     yield from _query(store, version, compare, _PAIRS)
 
 
-def unpaired_preference(store: Store, version: Version, compare: Compare) -> Batches:
+def unpaired_preference(store: Store, version: Version, compare: ComparePairs) -> RecordBatches:
     """Yield every published solution (label true) and every wrong one (see `with_wrong`) to the same questions (false).
 
     The columns are id, prompt, completion, label, rejected_reason and correctness.
@@ -163,7 +163,7 @@ def unpaired_preference(store: Store, version: Version, compare: Compare) -> Bat
 
 
 @contextmanager
-def with_wrong(store: Store, version: Version, compare: Compare) -> Iterator[duckdb.DuckDBPyConnection]:
+def with_wrong(store: Store, version: Version, compare: ComparePairs) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection of storage.sql with the additional view `wrong` (columns of the view `rejected`).
 
     The view has the candidates whose answer is different from every accepted answer of their question, and those in which a
@@ -191,31 +191,31 @@ def with_wrong(store: Store, version: Version, compare: Compare) -> Iterator[duc
         yield connection
 
 
-def _judgements(pairs: Sequence[tuple[str | None, str | None]], compare: Compare) -> list[str]:
+def _judgements(pairs: Sequence[tuple[str | None, str | None]], compare: ComparePairs) -> list[str]:
     """Return the judgement of each pair of answers, "unknown" if one of the two is missing."""
     complete = [(one, other) for one, other in pairs if one and other]
     judgements = iter(compare(complete))
     return [next(judgements) if one and other else "unknown" for one, other in pairs]
 
 
-def _query(store: Store, version: Version, compare: Compare, text: str) -> Batches:
+def _query(store: Store, version: Version, compare: ComparePairs, text: str) -> RecordBatches:
     with with_wrong(store, version, compare) as connection:
         texts = {f"{row}_text": _ASSISTANT_TEXT.format(row=row) for row in ("chosen", "worse")}
         relation = connection.sql(text.format(version=f'"{version}"', **texts))
         yield from relation.to_arrow_reader(_BATCH)
 
 
-SHAPES: dict[str, Callable[[Store, Version], Batches]] = {
+SHAPES: dict[str, Callable[[Store, Version], RecordBatches]] = {
     "messages": messages,
     "prompt-completion": prompt_completion,
     "parquet": every_column,
 }
-COMPARING: dict[str, Callable[[Store, Version, Compare], Batches]] = {
+COMPARING: dict[str, Callable[[Store, Version, ComparePairs], RecordBatches]] = {
     "preference": preference,
     "unpaired-preference": unpaired_preference,
 }
 
 
-def shape_of(name: str, store: Store, version: Version, compare: Compare) -> Batches:
+def shape_of(name: str, store: Store, version: Version, compare: ComparePairs) -> RecordBatches:
     """Return the version's rows in the shape `name`, a key of SHAPES or COMPARING."""
     return SHAPES[name](store, version) if name in SHAPES else COMPARING[name](store, version, compare)

@@ -22,8 +22,7 @@ import orjson
 
 from storage.atomic import write_bytes
 from storage.errors import Corrupt, StorageError
-
-Vectors = npt.NDArray[np.float32]
+from storage.indexes.vectors import Vectors
 
 _RECORD = "index.json"
 _SAMPLE = 512  # stored vectors that are used as queries to measure recall

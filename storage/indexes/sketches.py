@@ -51,7 +51,7 @@ class HistoryError(ForPeople, RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class VersionPart:
     """The questions of one version: their number, and the files that hold them, which never change."""
 
     version: int
@@ -78,7 +78,7 @@ class History:
         return cls(str(folder), version)
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[VersionPart]:
         """The parts up to this version, oldest first."""
         return [
             part for part in _parts(self.folder) if self.version is not None and part.version <= self.version
@@ -141,9 +141,9 @@ class History:
         return indexes
 
 
-def cover(parts: list[Part]) -> list[list[Part]]:
+def cover(parts: list[VersionPart]) -> list[list[VersionPart]]:
     """Group the parts that share an index: sizes fall from the oldest group on, with at most FAN - 1 groups per size."""
-    stack: list[tuple[int, list[Part]]] = []
+    stack: list[tuple[int, list[VersionPart]]] = []
     for part in parts:
         size = max(0, int(math.log(max(part.rows, 1) / SMALLEST, FAN)))
         group = [part]
@@ -172,7 +172,7 @@ def _exists(folder: str) -> bool:
     return DeltaTable.is_deltatable(folder)
 
 
-def _parts(folder: str) -> list[Part]:
+def _parts(folder: str) -> list[VersionPart]:
     if not _exists(folder):
         return []
     actions = pa.table(DeltaTable(folder).get_add_actions(flatten=True)).select(
@@ -182,7 +182,7 @@ def _parts(folder: str) -> list[Part]:
     for version, rows, path in zip(*(column.to_pylist() for column in actions.columns), strict=True):
         files_by_version.setdefault(int(version), []).append((str(path), int(rows)))
     return [
-        Part(version, sum(rows for _, rows in files), tuple(sorted(path for path, _ in files)))
+        VersionPart(version, sum(rows for _, rows in files), tuple(sorted(path for path, _ in files)))
         for version, files in sorted(files_by_version.items())
     ]
 

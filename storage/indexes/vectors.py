@@ -15,6 +15,7 @@ import re
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,14 @@ def folder_name(identity: str) -> str:
     """Return a readable, unique file name for an encoder."""
     slug = re.sub(r"[^A-Za-z0-9.-]+", "-", identity).strip("-.")[-60:]
     return f"{slug}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+
+
+class Encode(Protocol):
+    """A function from texts to unit vectors of the shape (texts, dimensions); `identity` names what decides them."""
+
+    @property
+    def identity(self) -> str: ...
+    def __call__(self, texts: Sequence[str]) -> Vectors: ...
 
 
 class VectorCache:

@@ -52,7 +52,7 @@ __all__ = [
     "Service",
     "Spent",
     "Stored",
-    "Usage",
+    "UsageTotals",
 ]
 
 
@@ -60,7 +60,7 @@ _FIX = "Fix: restore the ledger from a copy, or see what `./mathmill verify` nam
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class UsageTotals:
     """Sums over the calls of one role, model and tag.
 
     Times are in seconds, costs in USD. `completion_sd` is the standard deviation of the completion tokens per call, from
@@ -93,7 +93,7 @@ class LedgerStats:
     estimated: int
     cost: float
     outcomes: dict[str, int]
-    groups: tuple[Usage, ...]
+    groups: tuple[UsageTotals, ...]
 
 
 class Ledger:
@@ -224,7 +224,7 @@ class Ledger:
             groups=groups,
         )
 
-    def history(self, last: int = 200_000) -> tuple[Usage, ...]:
+    def history(self, last: int = 200_000) -> tuple[UsageTotals, ...]:
         """Return sums per role, model and tag over the `last` calls, from which `plan` makes its forecast."""
         self.flush()
         with self._connection() as connection:
@@ -364,13 +364,13 @@ def _size(file: Path | None) -> int:
     return file.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
 
 
-def _usage(row: Any) -> Usage:
+def _usage(row: Any) -> UsageTotals:
     mean, mean_square = row[-2:]
     spread = max(0.0, mean_square - mean * mean) ** 0.5
     values: list[Any] = [*row[:-2], spread]
     for place in range(3, 8):  # PostgreSQL's sums of integers are Decimal
         values[place] = int(values[place])
-    return Usage(*values)
+    return UsageTotals(*values)
 
 
 _COMPLETION_TOKENS = sa.cast(bills.c.completion_tokens, sa.Double)

@@ -13,7 +13,7 @@ from storage.ledger.schema import calls
 KEYS_IN_A_QUERY = 512  # well under the variable limit of any SQLite build
 
 
-class Prepared:
+class PreparedStatement:
     """A statement compiled for a dialect. Values are given by column or parameter name, in the driver's types."""
 
     def __init__(self, statement: sa.Insert | sa.Update | sa.Select[Any], dialect: sa.Dialect) -> None:
@@ -53,6 +53,6 @@ def _names(width: int) -> list[str]:
 
 
 @functools.lru_cache(64)
-def _any_of(width: int, dialect: sa.Dialect) -> Prepared:
+def _any_of(width: int, dialect: sa.Dialect) -> PreparedStatement:
     matches = calls.c.key.in_([sa.bindparam(name) for name in _names(width)])
-    return Prepared(sa.select(sa.func.min(calls.c.id)).where(matches), dialect)
+    return PreparedStatement(sa.select(sa.func.min(calls.c.id)).where(matches), dialect)

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Engine as Database
 
 from storage.ledger import seals
-from storage.ledger.prepared import Prepared
+from storage.ledger.prepared import PreparedStatement
 from storage.ledger.reader import read
 from storage.ledger.schema import Call, CallUsage, LedgerError, Stored, bills, calls, lock, meta, pack, shown
 
@@ -80,12 +80,12 @@ class Writer:
         insert = postgresql.insert if database.dialect.name == "postgresql" else sqlite.insert
         # After a crash two processes may record the usage of the same call; both read the same bytes.
         once = insert(bills).on_conflict_do_nothing(index_elements=["call_id"])
-        self._insert_usage = Prepared(once, database.dialect)
-        self._insert_call = Prepared(calls.insert(), database.dialect)
-        self._top = Prepared(sa.select(sa.func.max(calls.c.id)), database.dialect)
+        self._insert_usage = PreparedStatement(once, database.dialect)
+        self._insert_call = PreparedStatement(calls.insert(), database.dialect)
+        self._top = PreparedStatement(sa.select(sa.func.max(calls.c.id)), database.dialect)
         noted = meta.c.name == sa.bindparam("noted")
-        self._noted_top = Prepared(sa.select(meta.c.value).where(noted), database.dialect)
-        self._note_top = Prepared(
+        self._noted_top = PreparedStatement(sa.select(meta.c.value).where(noted), database.dialect)
+        self._note_top = PreparedStatement(
             meta.update().where(noted).values(value=sa.bindparam("value")), database.dialect
         )
         self._queue: queue.SimpleQueue[_Put | CallUsage | Note | threading.Event | None] = queue.SimpleQueue()

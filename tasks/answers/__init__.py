@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from tasks.answers.extraction import Extraction, extract
 from tasks.answers.judge import Groups, Judge, group, group_all
-from tasks.answers.verdicts import Verdict
+from tasks.answers.verdicts import Judgement
 
-__all__ = ["Extraction", "Groups", "Judge", "Verdict", "extract", "group", "group_all"]
+__all__ = ["Extraction", "Groups", "Judge", "Judgement", "extract", "group", "group_all"]

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from tasks.answers.verdicts import Verdict
+from tasks.answers.verdicts import Judgement
 
 # a prime of 127 bits, 7 mod 8, of which every prime below 73 is a square: their roots exist and are one power
 _P = 85070591730758152407037357706047147391
@@ -43,7 +43,7 @@ class _Value:
     exact: Fraction | None = None
 
 
-def decide_arithmetic(a: str, b: str) -> Verdict | None:
+def decide_arithmetic(a: str, b: str) -> Judgement | None:
     """Return whether two canonical texts are the same expression, None if one is outside of the language."""
     try:
         x, y = _evaluate(a), _evaluate(b)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 from tasks.answers.numerals import Quantity
-from tasks.answers.verdicts import Verdict
+from tasks.answers.verdicts import Judgement
 
 
-def compare(x: Quantity, y: Quantity) -> Verdict:
+def compare(x: Quantity, y: Quantity) -> Judgement:
     """Return the verdict on two quantities, x being the candidate.
 
     Units count when both sides name one. A percent sign on one side only is read both ways (50% is 0.5, and is
@@ -37,7 +37,7 @@ def compare(x: Quantity, y: Quantity) -> Verdict:
     return "different"
 
 
-def _counted(x: Quantity, y: Quantity) -> Verdict:
+def _counted(x: Quantity, y: Quantity) -> Judgement:
     """Return the verdict on equal values: equal, unless the two count different things.
 
     Different nouns are "unknown": "12 pupils" may be "12 students".

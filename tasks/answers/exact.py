@@ -16,7 +16,7 @@ from tasks.answers.spelling import ALL_REALS, EMPTY_SET, MAX_LENGTH, canonical
 from tasks.answers.structure import AND, compare_parts, parts
 from tasks.answers.times import compare_times
 from tasks.answers.units import Unit, unit_of
-from tasks.answers.verdicts import Verdict
+from tasks.answers.verdicts import Judgement
 
 _INTEGER = re.compile(r"-?[1-9][0-9]{0,17}|0")
 _CHOICE = re.compile(r"\(?([A-Ja-j])\)?")
@@ -27,7 +27,7 @@ _SPACE = re.compile(r"(?<![0-9A-Za-z,;]) | (?![0-9A-Za-z\\(])")
 _READABLE = re.compile(r"[^\W_]|\\[a-zA-Z]")
 
 
-def decide(candidate: str, gold: str) -> Verdict | None:
+def decide(candidate: str, gold: str) -> Judgement | None:
     """Return the verdict on one pair, None where only computer algebra can decide. The order of the pair does not matter."""
     if _INTEGER.fullmatch(candidate) and _INTEGER.fullmatch(gold):
         return "equal" if candidate == gold else "different"
@@ -137,7 +137,7 @@ def _renamed(text: str, other: str) -> str:
     return text
 
 
-def decide_canonical(a: str, b: str) -> Verdict | None:
+def decide_canonical(a: str, b: str) -> Judgement | None:
     """Return `decide` of two texts that are already canonical."""
     if not _READABLE.search(a) or not _READABLE.search(b):
         return "unknown"
@@ -164,7 +164,7 @@ def decide_canonical(a: str, b: str) -> Verdict | None:
 _DATE = re.compile(r"(?<![\d/])(?:(\d{1,2})/(\d{1,2})/(\d{4})|(\d{4})[-/](\d{1,2})[-/](\d{1,2}))(?![\d/])")
 
 
-def _dates(a: str, b: str) -> Verdict | None:
+def _dates(a: str, b: str) -> Judgement | None:
     """Return the verdict on two dates, such as 07/08/1971 and 7/8/1971, None where one is no date.
 
     Without this rule, 10/10/2000 would be the fraction 1/1/2000. Both dates are taken to have day and month in the same
@@ -180,7 +180,7 @@ def _dates(a: str, b: str) -> Verdict | None:
     return "equal" if same else "different"
 
 
-def _choices(a: str, b: str) -> Verdict | None:
+def _choices(a: str, b: str) -> Judgement | None:
     """Return the verdict on letters of multiple choice, with or without their options ("B) 12"), None for other texts."""
     letters: list[str] = []
     options: list[str] = []
@@ -211,7 +211,7 @@ _CONGRUENCE = re.compile(
 )
 
 
-def _congruences(a: str, b: str) -> Verdict | None:
+def _congruences(a: str, b: str) -> Judgement | None:
     """Return the verdict on residue classes, x = 1 mod 5 and 6 mod 5 (math-verify compares only the moduli)."""
     x, y = _CONGRUENCE.fullmatch(a), _CONGRUENCE.fullmatch(b)
     if x is None or y is None or int(x.group(2)) == 0:
@@ -221,7 +221,7 @@ def _congruences(a: str, b: str) -> Verdict | None:
     return "equal" if same else "different"
 
 
-def _bases(a: str, b: str) -> Verdict | None:
+def _bases(a: str, b: str) -> Judgement | None:
     """Return the verdict on numerals in a written base, 120_5 and 1020_3, by value (math-verify drops the base).
 
     A numeral without a base is read in the base of the other, because the question names it.
@@ -241,7 +241,7 @@ def _bases(a: str, b: str) -> Verdict | None:
     return "equal" if values[0] == values[1] else "different"
 
 
-def _ratios(a: str, b: str) -> Verdict | None:
+def _ratios(a: str, b: str) -> Judgement | None:
     """Return the verdict on continued ratios (6:1:2) up to a common factor (math-verify divides them into one number)."""
     if a.count(":") < 2 and b.count(":") < 2:
         return None
@@ -252,7 +252,7 @@ def _ratios(a: str, b: str) -> Verdict | None:
     return "equal" if same else "different"
 
 
-def _sets(a: str, b: str) -> Verdict | None:
+def _sets(a: str, b: str) -> Judgement | None:
     """Return the verdict on all reals or the empty set and each other or a number, None for other pairs."""
     if EMPTY_SET in (a, b) and "no solution" in (label(a), label(b)):
         return "equal"
@@ -267,7 +267,7 @@ def _sets(a: str, b: str) -> Verdict | None:
 _INEQUALITY = re.compile(r"[<>]|\\(?:le|ge|ne)(?![a-zA-Z])")
 
 
-def _parts(a: str, b: str) -> Verdict | None:
+def _parts(a: str, b: str) -> Judgement | None:
     """Return the verdict on several answers, None unless every part that matters can be decided without algebra."""
     if _COMMA_DECIMAL.fullmatch(a) or _COMMA_DECIMAL.fullmatch(b):
         return None  # 0,125 is a decimal or two answers; math-verify decides
@@ -303,6 +303,6 @@ def _lists_a_chain(listed: str, chain: str) -> bool:
     return sorted(item.strip() for item in items.items) == sorted(link.strip() for link in links)
 
 
-def decide_part(a: str, b: str) -> Verdict | None:
+def decide_part(a: str, b: str) -> Judgement | None:
     """Return `decide_canonical` of two parts of answers."""
     return decide_canonical(a, b)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from tasks.answers.exact import decide, prepared
-from tasks.answers.pool import Pool
-from tasks.answers.verdicts import Verdict
+from tasks.answers.pool import WorkerPool
+from tasks.answers.verdicts import Judgement
 
 
 class Judge:
@@ -27,16 +27,16 @@ class Judge:
                 "some time, and 128 MB (sympy alone takes 70)"
             )
         self._settings = (workers, timeout_s, memory_mb)
-        self._pool: Pool | None = None
+        self._pool: WorkerPool | None = None
         self._lock = threading.Lock()
 
-    def equal(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
+    def equal(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
         """Return one verdict per pair (candidate, gold), in order; the same for (gold, candidate).
 
         "unknown" is an answer that cannot be read, or a comparison that cannot be made within the limits; it
         is never evidence that the candidate is wrong. Raises WorkerError if the workers cannot run at all.
         """
-        verdicts: dict[tuple[str, str], Verdict | None] = {}
+        verdicts: dict[tuple[str, str], Judgement | None] = {}
         for pair in pairs:
             if pair not in verdicts:
                 verdicts[pair] = decide(*pair)
@@ -50,10 +50,10 @@ class Judge:
                     verdicts[pair] = verdict
         return [verdicts[pair] or "unknown" for pair in pairs]
 
-    def _workers(self) -> Pool:
+    def _workers(self) -> WorkerPool:
         with self._lock:
             if self._pool is None:
-                self._pool = Pool(*self._settings)
+                self._pool = WorkerPool(*self._settings)
             return self._pool
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from tasks.answers.numerals import read
-from tasks.answers.verdicts import Verdict
+from tasks.answers.verdicts import Judgement
 
 NOTHING = frozenset(("nan", "none", "null", "n/a", "error", "unknown"))
 _LETTERS = re.compile(r"[a-z]{3,8}|[A-Z]{3,8}")
@@ -62,7 +62,7 @@ def label(text: str) -> str | None:
     return _SAME.get(folded, folded)
 
 
-def compare_words(a: str, b: str) -> Verdict | None:
+def compare_words(a: str, b: str) -> Judgement | None:
     """Return the verdict where at least one answer is in words, None where both are mathematics."""
     x, y = label(a), label(b)
     if x is None and y is None:

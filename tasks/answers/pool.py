@@ -20,7 +20,7 @@ from typing import Any, cast
 
 import psutil
 
-from tasks.answers.verdicts import Verdict
+from tasks.answers.verdicts import Judgement
 from tasks.answers.worker import HEADER, MAX_FRAME, PATIENCE, write_frame
 
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -34,7 +34,7 @@ class WorkerError(RuntimeError):
     """The answer-checking worker cannot run at all (a broken installation, no memory). This is no verdict on an answer."""
 
 
-class Worker:
+class JudgeProcess:
     """A warm process, its child that judges, and the frames between the child and this process. Not thread-safe."""
 
     def __init__(self, timeout_s: float, memory_mb: int) -> None:
@@ -186,34 +186,34 @@ def _process(greeting: dict[str, int]) -> psutil.Process | None:
         return None
 
 
-class Pool:
+class WorkerPool:
     """A pool of up to `workers` workers that are started when first needed. Thread-safe."""
 
     def __init__(self, workers: int, timeout_s: float, memory_mb: int) -> None:
         self._timeout_s, self._memory_mb = timeout_s, memory_mb
-        self._idle: deque[Worker] = deque()
+        self._idle: deque[JudgeProcess] = deque()
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="answers")
 
-    def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
+    def judge(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
         """Return one verdict per pair, in order; pairs that ran out of time or memory are "unknown"."""
         batches = [pairs[start : start + _BATCH] for start in range(0, len(pairs), _BATCH)]
         return [verdict for batch in self._threads.map(self._batch, batches) for verdict in batch]
 
-    def _batch(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
-        verdicts: list[Verdict] = []
+    def _batch(self, pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
+        verdicts: list[Judgement] = []
         worker = self._take()
         try:
             while len(verdicts) < len(pairs):
                 if not worker.alive:
                     worker.kill()  # its child may still run
-                    worker = Worker(self._timeout_s, self._memory_mb)
+                    worker = JudgeProcess(self._timeout_s, self._memory_mb)
                 before = worker.done
                 judged = worker.judge(pairs[len(verdicts) :])
                 if judged[-1] not in _LOST:
-                    verdicts.extend(cast(list[Verdict], judged))
+                    verdicts.extend(cast(list[Judgement], judged))
                     continue
-                verdicts.extend(cast(list[Verdict], judged[:-1]))
+                verdicts.extend(cast(list[Judgement], judged[:-1]))
                 # earlier pairs may have used up the memory: the pair is tried once more, alone in a fresh child
                 if judged[-1] == "timeout" or before + len(judged) == 1:
                     verdicts.append("unknown")
@@ -221,13 +221,13 @@ class Pool:
             self._give(worker)
         return verdicts
 
-    def _take(self) -> Worker:
+    def _take(self) -> JudgeProcess:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return Worker(self._timeout_s, self._memory_mb)
+        return JudgeProcess(self._timeout_s, self._memory_mb)
 
-    def _give(self, worker: Worker) -> None:
+    def _give(self, worker: JudgeProcess) -> None:
         if worker.alive and worker.done >= _RETIRE_AFTER:
             worker.replace()
         if worker.alive:

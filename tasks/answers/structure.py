@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from tasks.answers.numerals import read
 from tasks.answers.spelling import split_top
 from tasks.answers.units import noun
-from tasks.answers.verdicts import Verdict
+from tasks.answers.verdicts import Judgement
 
-Compare = Callable[[str, str], Verdict | None]
+Compare = Callable[[str, str], Judgement | None]
 
 _MAX_PARTS = 64
 _WORD_AND = r"(?:\\(?:text|mathrm|quad|textrm)\s*\{\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])|或者?|和|以及|及|并且|且)"
@@ -197,7 +197,7 @@ def _label(item: str) -> tuple[str, str] | None:
     return None
 
 
-def compare_parts(a: Parts, b: Parts, compare: Compare) -> Verdict | None:
+def compare_parts(a: Parts, b: Parts, compare: Compare) -> Judgement | None:
     """Return the verdict on two answers of several parts, None where `compare` could not decide a part that matters."""
     if a.labels and b.labels:
         return _both_labelled(a, b, compare)
@@ -221,19 +221,19 @@ def compare_parts(a: Parts, b: Parts, compare: Compare) -> Verdict | None:
     return _match(a.items, b.items, compare)
 
 
-def _swapped(a: Parts, b: Parts, compare: Compare) -> Verdict | None:
+def _swapped(a: Parts, b: Parts, compare: Compare) -> Judgement | None:
     """Return the verdict in any order, but "unknown" for equal values, where only one side shows that the order counts."""
     matched = _match(a.items, b.items, compare)
     return "unknown" if matched == "equal" else matched
 
 
-def _in_order(first: Sequence[str], second: Sequence[str], compare: Compare) -> Verdict | None:
+def _in_order(first: Sequence[str], second: Sequence[str], compare: Compare) -> Judgement | None:
     if len(first) != len(second):
         return "different"
     return _all([compare(p, q) for p, q in zip(first, second, strict=True)])
 
 
-def _all(verdicts: list[Verdict | None]) -> Verdict | None:
+def _all(verdicts: list[Judgement | None]) -> Judgement | None:
     """Return the verdict on all parts: one different part decides, else one undecided, else one unknown."""
     if "different" in verdicts:
         return "different"
@@ -242,7 +242,7 @@ def _all(verdicts: list[Verdict | None]) -> Verdict | None:
     return "unknown" if "unknown" in verdicts else "equal"
 
 
-def _match(first: Sequence[str], second: Sequence[str], compare: Compare) -> Verdict | None:
+def _match(first: Sequence[str], second: Sequence[str], compare: Compare) -> Judgement | None:
     """Return the verdict on several answers in any order: equal if the two sides can be paired."""
     table = [[compare(p, q) for q in second] for p in first]
     if len(first) != len(second):
@@ -262,7 +262,7 @@ def _match(first: Sequence[str], second: Sequence[str], compare: Compare) -> Ver
     return None if any(None in row for row in table) else "unknown"
 
 
-def _best(cells: Sequence[Verdict | None]) -> Verdict | None:
+def _best(cells: Sequence[Judgement | None]) -> Judgement | None:
     if "equal" in cells:
         return "equal"
     if None in cells:
@@ -270,7 +270,7 @@ def _best(cells: Sequence[Verdict | None]) -> Verdict | None:
     return "unknown" if "unknown" in cells else "different"
 
 
-def _pairs_off(table: list[list[Verdict | None]], allowed: set[Verdict | None]) -> bool:
+def _pairs_off(table: list[list[Judgement | None]], allowed: set[Judgement | None]) -> bool:
     """Return whether each row can have a different column among the allowed cells (augmenting paths: Kuhn 1955)."""
     partner: dict[int, int] = {}
 
@@ -286,7 +286,7 @@ def _pairs_off(table: list[list[Verdict | None]], allowed: set[Verdict | None]) 
     return all(place(row, set()) for row in range(len(table)))
 
 
-def _both_labelled(a: Parts, b: Parts, compare: Compare) -> Verdict | None:
+def _both_labelled(a: Parts, b: Parts, compare: Compare) -> Judgement | None:
     if set(a.labels) == set(b.labels):
         other = dict(zip(b.labels, b.items, strict=True))
         return _all([compare(item, other[name]) for name, item in zip(a.labels, a.items, strict=True)])
@@ -301,7 +301,7 @@ def _both_labelled(a: Parts, b: Parts, compare: Compare) -> Verdict | None:
 _USUAL = ("xyz", "xyzw", "xy", "abc", "ab", "abcd", "pq", "mn", "rs", "uv")
 
 
-def _one_labelled(named: Parts, plain: Parts, compare: Compare) -> Verdict | None:
+def _one_labelled(named: Parts, plain: Parts, compare: Compare) -> Judgement | None:
     """Return the verdict on x = 2, y = 1 and (2, 1).
 
     Alphabetic and written order must agree, unless the names are those of coordinates.

@@ -33,7 +33,7 @@ from tasks.answers import comparison, numerals
 from tasks.answers.exact import decide_canonical
 from tasks.answers.spelling import split_top
 from tasks.answers.structure import compare_parts, elements, parts, spelled_out
-from tasks.answers.verdicts import Verdict
+from tasks.answers.verdicts import Judgement
 
 # tasks.answers.units removes units: math-verify's own removal deletes variables (the t of \cot t)
 _NORMAL = NormalizationConfig(
@@ -56,7 +56,7 @@ _DIGITS = 40
 _PLAIN, _LOOSE, _TIGHT, _SAME = 1e-2, 1e-5, 1e-9, 1e-25
 
 
-def verdict(first: str, second: str) -> Verdict:
+def verdict(first: str, second: str) -> Judgement:
     """Return the verdict on two canonical texts, in either order. Any error of the algebra is "unknown", never "different"."""
     a, b = _radians(first, second), _radians(second, first)
     families = _families(a, b)
@@ -69,7 +69,7 @@ def verdict(first: str, second: str) -> Verdict:
     return _whole(a, b) if several is None else several
 
 
-def _several(a: str, b: str) -> Verdict | None:
+def _several(a: str, b: str) -> Judgement | None:
     """Return the verdict on answers of several parts, None where the texts must be compared as wholes."""
     first, second = parts(a), parts(b)
     if first is not None and second is not None:
@@ -113,7 +113,7 @@ def _signs(text: str) -> list[str]:
     ]
 
 
-def _part(a: str, b: str) -> Verdict:
+def _part(a: str, b: str) -> Judgement:
     return decide_canonical(a, b) or verdict(a, b)
 
 
@@ -124,7 +124,7 @@ def _radians(text: str, other: str) -> str:
     return text
 
 
-def _matched(first: Sequence[str], second: Sequence[str]) -> Verdict:
+def _matched(first: Sequence[str], second: Sequence[str]) -> Judgement:
     """Return the verdict on two lists of answers in any order: equal if all answers can be paired."""
     if len(first) != len(second):
         return "different"
@@ -147,7 +147,7 @@ _INTEGER = re.compile(
 )
 
 
-def _families(a: str, b: str) -> Verdict | None:
+def _families(a: str, b: str) -> Judgement | None:
     """Return the verdict on solution families, None where neither text declares a parameter.
 
     An example is "x = \\frac{\\pi}{2} + 2k\\pi, k \\in \\mathbb{Z}". The parameter may have any name and any shift.
@@ -199,7 +199,7 @@ def _degrees_off(text: str) -> Basic | MatrixBase | None:
     return read(text.replace("^\\circ", "").replace("^{\\circ}", ""))
 
 
-def _whole(first: str, second: str) -> Verdict:
+def _whole(first: str, second: str) -> Judgement:
     try:
         compared = _compared(first, second)
         if compared != "equal":
@@ -220,7 +220,7 @@ def _slashed(text: str) -> str:
     return _SLASH.sub(r"\\frac{\1}{\2} ", text) if "/" in text else text
 
 
-def _compared(first: str, second: str) -> Verdict:
+def _compared(first: str, second: str) -> Judgement:
     a, b = read(first), read(second)
     if a is None or b is None:
         return "unknown"
@@ -473,7 +473,7 @@ _BOTH = re.compile(
 )
 
 
-def _same_solutions(first: str, second: str) -> Verdict | None:
+def _same_solutions(first: str, second: str) -> Judgement | None:
     """Return the verdict on answers in inequalities ("a <= -2 or a = 1") and sets of one real variable.
 
     None where one of them describes no such set.

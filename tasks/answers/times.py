@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tasks.answers.verdicts import Verdict
+from tasks.answers.verdicts import Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _time(hour: int, minute: int, second: int, half: str, marked: bool) -> Time 
     return Time(hour % 24 * 3600 + minute * 60 + second, certain, marked)
 
 
-def compare_times(a: str, b: str) -> Verdict | None:
+def compare_times(a: str, b: str) -> Judgement | None:
     """Return the verdict on two times of day, None unless at least one can be nothing else (3:30 may be a ratio)."""
     if not any(char.isdigit() for char in a + b) and not {a.lower(), b.lower()} & _WORDS.keys():
         return None

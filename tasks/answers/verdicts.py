@@ -5,4 +5,4 @@ from __future__ import annotations
 from typing import Literal
 
 # "unknown" is no evidence against an answer: it could not be read, or not be compared within the limits
-Verdict = Literal["equal", "different", "unknown"]
+Judgement = Literal["equal", "different", "unknown"]

@@ -15,7 +15,7 @@ from typing import Any
 from storage.counting import counted
 from storage.markdown import inline
 from tasks.decontamination.benchmarks import Benchmarks, Items
-from tasks.decontamination.judge import Tools
+from tasks.decontamination.judge import RuleTools
 from tasks.decontamination.matching import SHARED, Search
 from tasks.decontamination.own_problems import own_problems
 from tasks.decontamination.planting import BY_GIVEN_PAIRS, KINDS, Leak, leaks
@@ -192,7 +192,7 @@ def _short(text: str) -> str:
 def measure(
     benchmarks: Benchmarks,
     rules: Sequence[str],
-    tools: Tools,
+    tools: RuleTools,
     *,
     clean: Sequence[str] = (),
     given: Iterable[Leak] = (),

@@ -12,29 +12,29 @@ import numpy as np
 import numpy.typing as npt
 
 import prompts
+from storage.indexes.vectors import Vectors
 from tasks.decontamination.planting import chinese
 from tasks.llm.batch import AnswersAwaited
 from tasks.llm.budget import BudgetExceeded
 from tasks.llm.costs import RoleCosts
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
-from tasks.retrieval.encoder import Vectors
 from tasks.seeding import seed_of
 
 PROMPT = "same_problem"
 LIMITS = (AnswersAwaited, BudgetExceeded)
 
-Encode = Callable[[Sequence[str]], Vectors]
-Judge = Callable[[Sequence[tuple[str, str]]], list[bool | None]]
+TextEncoder = Callable[[Sequence[str]], Vectors]
+JudgePairs = Callable[[Sequence[tuple[str, str]]], list[bool | None]]
 """(row, item) pairs to verdicts; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class RuleTools:
     """What rules may need in addition to the items (their NEEDS)."""
 
-    encode: Encode | None = None
-    judge: Judge | None = None
+    encode: TextEncoder | None = None
+    judge: JudgePairs | None = None
 
 
 class Critic:
@@ -96,7 +96,7 @@ class Critic:
 
 
 def decided(
-    pairs: Sequence[tuple[str, str]], sure: npt.NDArray[np.bool_], judge: Judge | None
+    pairs: Sequence[tuple[str, str]], sure: npt.NDArray[np.bool_], judge: JudgePairs | None
 ) -> npt.NDArray[np.bool_]:
     """Return which of the near pairs are one problem: the sure ones, and those that the judge calls the
     same.

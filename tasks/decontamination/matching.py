@@ -22,7 +22,7 @@ from storage.reasons import Code, Reason, reason
 from storage.rows import column, reasons_of, reject
 from tasks.decontamination.benchmarks import Benchmarks, Items
 from tasks.decontamination.hit import Hit
-from tasks.decontamination.judge import Encode, Judge, Tools
+from tasks.decontamination.judge import JudgePairs, RuleTools, TextEncoder
 from tasks.dedup.verdict_column import with_verdict
 from tasks.plugins import module
 from tasks.text.shared import Shared, own_words, shared_text, union
@@ -80,13 +80,13 @@ class Search:
     """
 
     rules: tuple[tuple[str, ModuleType, Any], ...]
-    tools: Tools
+    tools: RuleTools
     whole: Items
     shared: Shared = field(default_factory=Shared)
 
     @classmethod
     def of(
-        cls, items: Benchmarks | Items, rules: Sequence[str], tools: Tools, shared: Shared | None = None
+        cls, items: Benchmarks | Items, rules: Sequence[str], tools: RuleTools, shared: Shared | None = None
     ) -> Search:
         """Prepare the rules for items; what is prepared for registered benchmarks serves every shard of a
         run.
@@ -171,8 +171,8 @@ def mark_contaminated(
     benchmarks: Benchmarks,
     rules: Sequence[str] = ("exact", "ngram13"),
     tick: Callable[[int], None] | None = None,
-    encode: Encode | None = None,
-    judge: Judge | None = None,
+    encode: TextEncoder | None = None,
+    judge: JudgePairs | None = None,
     texts: Iterable[Text] | None = None,
     share: float = SHARED,
     shared: Counter[str] | None = None,
@@ -195,7 +195,7 @@ def mark_contaminated(
         tick(len(table))
         return table
     among_items = union(list(benchmarks.shared(share).values()))
-    search = Search.of(benchmarks, rules, Tools(encode, judge), among_items)
+    search = Search.of(benchmarks, rules, RuleTools(encode, judge), among_items)
     reasons: list[Reason | None] = [None] * len(table)
     live = pc.is_null(table.column("rejected")).to_numpy(zero_copy_only=False)
     compared = 0

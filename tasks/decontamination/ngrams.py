@@ -27,7 +27,7 @@ _SPARSE = 16  # places of the table for each n-gram in it
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class NgramTable:
     """The n-grams of one length: sorted keys, the item of each, and which leading bits any key has."""
 
     keys: U64
@@ -36,7 +36,7 @@ class Table:
     shift: np.uint64
 
     @classmethod
-    def of(cls, keys: U64, owner: I64) -> Table:
+    def of(cls, keys: U64, owner: I64) -> NgramTable:
         bits = max(10, int(len(keys) * _SPARSE - 1).bit_length())
         shift = np.uint64(64 - bits)
         present = np.zeros(1 << bits, dtype=bool)
@@ -54,7 +54,7 @@ class Grams:
 
     names: list[str]
     sizes: I64
-    by_length: dict[int, Table]
+    by_length: dict[int, NgramTable]
 
 
 def words(texts: list[str], *, operators: bool = False) -> Ragged:
@@ -90,7 +90,7 @@ def index(item_words: Ragged, names: list[str], n: int, shortest: int, owner: I6
         if owner is not None:
             keys, row = _distinct(keys, owner[row])
         sizes += np.bincount(row, minlength=len(sizes))
-        by_length[length] = Table.of(keys, row)
+        by_length[length] = NgramTable.of(keys, row)
     return Grams(names, sizes, by_length)
 
 
@@ -114,7 +114,7 @@ def lookup(text_words: Ragged, grams: Grams, least: float) -> list[Hit]:
 
 
 def _grams(
-    text_words: Ragged, lengths: list[int], tables: dict[int, Table] | None = None
+    text_words: Ragged, lengths: list[int], tables: dict[int, NgramTable] | None = None
 ) -> Iterator[tuple[int, U64, I64]]:
     """Yield (length, keys, rows) of the n-grams of these lengths, each once per row.
 

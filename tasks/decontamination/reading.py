@@ -52,7 +52,7 @@ _ANSWERED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FilePart:
     """Some rows of a file. `texts` refer to the rows of `table` by number; `unread` has a line per record
     that is no row.
     """
@@ -62,7 +62,7 @@ class Part:
     unread: tuple[str, ...]
 
 
-def parts(path: Path, rows: int = ROWS) -> Iterator[Part]:
+def parts(path: Path, rows: int = ROWS) -> Iterator[FilePart]:
     """Yield the rows of a file of any kind that tasks.ingestion.records reads, at most `rows` at a time.
 
     Raises IngestError as `records` does.
@@ -84,7 +84,7 @@ def parts(path: Path, rows: int = ROWS) -> Iterator[Part]:
             shown = next((text for field, text, _ in record_texts if field == QUESTION), record_texts[0][1])
             name = content_id(path.name, record.place)
             rows_read.append(Row(shown, "en", id=name, problem_id=name, source=path.name))
-        yield Part(to_table(rows_read), tuple(texts), tuple(unread))
+        yield FilePart(to_table(rows_read), tuple(texts), tuple(unread))
 
 
 def texts_of_record(record: Record, common: Habits) -> list[tuple[str, str, bool]]:

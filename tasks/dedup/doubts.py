@@ -25,7 +25,7 @@ from tasks.text.shared import Shared, pieces, shared_text
 QUESTION = 3  # words of the shortest question; fewer beside shared text are a slot filled in a copy
 SAMPLE = 1024  # questions per known segment that are sampled for shared text
 
-Score = Callable[[Sequence[str], Sequence[str]], Bools]
+ScorePairs = Callable[[Sequence[str], Sequence[str]], Bools]
 """Whether texts left[k] and right[k] are similar enough, for every k."""
 
 
@@ -40,7 +40,7 @@ class Guards:
     settings: DedupSettings
     shared: Shared
 
-    def duplicates(self, left: Sequence[str], right: Sequence[str], similar: Score) -> Bools:
+    def duplicates(self, left: Sequence[str], right: Sequence[str], similar: ScorePairs) -> Bools:
         """Return the mask of the pairs (left[k], right[k]) that pass the guards; all pairs if the settings
         switch guards off.
         """
@@ -73,7 +73,7 @@ class Doubts:
     pool: Sequence[Segment]
     settings: DedupSettings
 
-    def duplicates(self, other: Questions, left: I64, right: I64, similar: Score) -> Bools:
+    def duplicates(self, other: Questions, left: I64, right: I64, similar: ScorePairs) -> Bools:
         """Return the mask of the pairs (row left[k] of `own`, row right[k] of `other`) that pass the
         guards.
 
@@ -96,7 +96,7 @@ class Doubts:
         return shared_text(texts, self.settings.shared)
 
 
-def by_jaccard(settings: DedupSettings) -> Score:
+def by_jaccard(settings: DedupSettings) -> ScorePairs:
     def similar(left: Sequence[str], right: Sequence[str]) -> Bools:
         rows = np.arange(len(left), dtype=np.int64)
         score: F64 = jaccard_of(
@@ -110,7 +110,7 @@ def by_jaccard(settings: DedupSettings) -> Score:
     return similar
 
 
-def by_rouge(settings: DedupSettings) -> Score:
+def by_rouge(settings: DedupSettings) -> ScorePairs:
     def similar(left: Sequence[str], right: Sequence[str]) -> Bools:
         is_similar: Bools = rouge_l(left, right, _languages(left)) > settings.rouge_l
         return is_similar

@@ -22,7 +22,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.dedup.sketching import CollectionError, Source
+from tasks.dedup.sketching import CollectionError, TextSource
 from tasks.dedup.tokens import I64
 from tasks.ingestion.column_names import names_question, plain
 from tasks.ingestion.columns import Unfit, question
@@ -37,20 +37,20 @@ _RECORD = b"mathmill"  # key of the record in the result's metadata
 
 
 @dataclass(slots=True)
-class Prepared:
+class PreparedFiles:
     """`paths`: Parquet files, one per file given, in order. `unread`: a line per record without a text."""
 
     paths: list[Path] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
 
 
-def prepare(files: Sequence[Path], folder: Path, source: Source) -> Prepared:
+def prepare(files: Sequence[Path], folder: Path, source: TextSource) -> PreparedFiles:
     """Return the files as Parquet with the columns of `source`.
 
     Raises IngestError if a file cannot be read, and CollectionError if one has no text or a quality that is
     no number.
     """
-    prepared = Prepared()
+    prepared = PreparedFiles()
     for number, file in enumerate(files):
         if _is_ready(file, source):
             if not pq.read_metadata(file).num_rows:
@@ -97,7 +97,7 @@ class Cleaned:
     unread: list[str]
 
 
-def plan_of(files: Sequence[Path], source: Source, decisions: object, recall: float, rules: str) -> str:
+def plan_of(files: Sequence[Path], source: TextSource, decisions: object, recall: float, rules: str) -> str:
     """Return a digest of what decides the result: the files as they are now, the columns, the settings and
     the code.
     """
@@ -130,7 +130,12 @@ def finished(folder: Path, plan: str) -> Cleaned | None:
 
 
 def write_results(
-    files: Sequence[Path], folder: Path, source: Source, prepared: Prepared, duplicates: Path, plan: str
+    files: Sequence[Path],
+    folder: Path,
+    source: TextSource,
+    prepared: PreparedFiles,
+    duplicates: Path,
+    plan: str,
 ) -> Cleaned:
     """Write the clean set, then the table of duplicates, which names the plan: its existence means
     complete.
@@ -158,7 +163,7 @@ def write_results(
 
 
 def _clean_lines(
-    files: Sequence[Path], path: Path, source: Source, starts: I64, gone: I64
+    files: Sequence[Path], path: Path, source: TextSource, starts: I64, gone: I64
 ) -> tuple[Path, int]:
     rows = 0
     partial = path.with_name(f".{path.name}.partial")
@@ -199,11 +204,11 @@ def _clean_parquet(files: Sequence[Path], folder: Path, starts: I64, gone: I64) 
     return folder, rows
 
 
-def _columns(source: Source) -> list[str]:
+def _columns(source: TextSource) -> list[str]:
     return [source.id, source.text, *(name for name in (source.language, source.quality) if name)]
 
 
-def _is_ready(file: Path, source: Source) -> bool:
+def _is_ready(file: Path, source: TextSource) -> bool:
     if kind_of(file) != ".parquet":
         return False
     try:
@@ -216,7 +221,7 @@ def _is_ready(file: Path, source: Source) -> bool:
 
 
 def _texts(
-    number: int, file: Path, source: Source, unread: list[str]
+    number: int, file: Path, source: TextSource, unread: list[str]
 ) -> Iterator[tuple[int, Record, dict[str, Any]]]:
     """Yield (place in the file from 0, record, its row with the columns of `source`) of each record that
     holds a text.

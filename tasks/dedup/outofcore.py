@@ -33,7 +33,7 @@ from tasks.dedup.history import code_digest
 from tasks.dedup.joining import Each, candidates, connect, duplicates, similar
 from tasks.dedup.lsh import RECALL, bands_for
 from tasks.dedup.settings import DedupSettings, Guard
-from tasks.dedup.sketching import CollectionError, Sets, Shard, Source, cut, sketch
+from tasks.dedup.sketching import CollectionError, Sets, Shard, TextSource, cut, sketch
 from tasks.text import shared
 from tasks.text.shared import SAMPLE, Shared, shared_text
 
@@ -80,7 +80,7 @@ class Collection:
 
     files: Sequence[Path]
     folder: Path
-    source: Source = field(default_factory=Source)
+    source: TextSource = field(default_factory=TextSource)
     settings: OutOfCore = field(default_factory=OutOfCore)
 
     @property

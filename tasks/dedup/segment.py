@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.indexes.sketches import Arrays
 from tasks.dedup.bands import Bands
 from tasks.dedup.candidates import NearIndex
 from tasks.dedup.normalise import as_array, canonical_array, plain_array, template_array
@@ -30,8 +31,6 @@ from tasks.dedup.tokens import (
     text_hashes,
     tokens,
 )
-
-Arrays = Mapping[str, pa.Array]
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class CollectionError(ForPeople, ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TextSource:
     """A column of texts in Parquet files. `quality`: a number column, higher is better; None: all rows are
     equal.
     """
@@ -52,7 +52,7 @@ class Shard:
     start: int
     rows: int
     folder: str
-    source: Source
+    source: TextSource
     threshold: float
     n: int
     recall: float

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tasks.arrays import Floats
 from tasks.seeding import seed_of
 
 ALPHA = 0.05
@@ -21,7 +22,6 @@ POWER = 0.8
 RESAMPLES = 9_999
 _AT_ONCE = 4_000_000  # resampled values in memory
 
-Floats = npt.NDArray[np.float64]
 UNSEEN = 1e-4  # a smaller delta is a rounding error or of no practical use
 
 

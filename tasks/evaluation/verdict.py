@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from storage.counting import counted
 from storage.markdown import inline
+from tasks.arrays import Floats
 from tasks.evaluation.scores import Delta, deltas
 from tasks.evaluation.statistics import ALPHA, holm, paired
 
 EFFECTIVE, HARMFUL, NOT_SHOWN = "effective", "harmful", "not shown"
 
-Table = npt.NDArray[np.float64]  # of shape (seeds, items)
-
 
 def conclude(
     items: pa.Table,
-    candidate: Table,
-    baseline: Table,
+    candidate: Floats,
+    baseline: Floats,
     *,
     usd: float = 0.0,
-    without: Mapping[str, Table] | None = None,
+    without: Mapping[str, Floats] | None = None,
 ) -> dict[str, Any]:
     """Return the verdict as plain values: effective, harmful or not shown, the effect with interval and p over seeds and items, the gain per
     subdomain (Holm), the cost per point, and the effect of each source.
@@ -54,7 +51,7 @@ def conclude(
     }
 
 
-def _sources(whole: Table, without: Mapping[str, Table]) -> dict[str, dict[str, Any]]:
+def _sources(whole: Floats, without: Mapping[str, Floats]) -> dict[str, dict[str, Any]]:
     """Return the effect of each source: the candidate's score minus that of the candidate without the source."""
     pairs = {name: paired(whole, less) for name, less in without.items()}
     corrected = holm({name: pair.p for name, pair in pairs.items()})

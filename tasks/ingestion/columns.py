@@ -25,7 +25,7 @@ from tasks.ingestion.column_names import (
     known_values,
     plain,
 )
-from tasks.ingestion.instructions import NOTHING, Shared, shared, without_instruction
+from tasks.ingestion.instructions import NOTHING, SharedEnds, shared, without_instruction
 from tasks.ingestion.options import (
     Options,
     Unreadable,
@@ -90,7 +90,7 @@ class Habits:
     """Properties of a whole file: the instructions that its questions share, and the number of the first option where
     answers are numbers."""
 
-    instructions: Shared = NOTHING
+    instructions: SharedEnds = NOTHING
     first: int = 0
 
 
@@ -270,7 +270,9 @@ def turns(record: Mapping[str, Any]) -> list[tuple[str, chats.Turn]]:
     return turns_by_column
 
 
-def _asked(record: Mapping[str, Any], values: Mapping[str, Any], common: Shared) -> tuple[str, str | None]:
+def _asked(
+    record: Mapping[str, Any], values: Mapping[str, Any], common: SharedEnds
+) -> tuple[str, str | None]:
     """Return (question, reply); the reply is None unless the record is a chat that has one."""
     if isinstance(values.get("conclusion"), str) and isinstance(values.get("premises"), (list, str)):
         premises = values["premises"] if isinstance(values["premises"], list) else [values["premises"]]
@@ -298,7 +300,7 @@ def _asked(record: Mapping[str, Any], values: Mapping[str, Any], common: Shared)
     return without_instruction(asked, common), reply
 
 
-def _question(values: Mapping[str, Any], named: bool, common: Shared) -> str:
+def _question(values: Mapping[str, Any], named: bool, common: SharedEnds) -> str:
     for name in QUESTIONS:
         if name in values and values[name] != "":
             text = _required(name, values[name])

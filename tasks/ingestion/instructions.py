@@ -94,22 +94,22 @@ _LONGEST = 1_500  # characters of an instruction, and of each end of a question 
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class SharedEnds:
     """The texts that many questions of a file begin or end with, longest first."""
 
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
 
 
-NOTHING = Shared()
+NOTHING = SharedEnds()
 
 
-def shared(questions: Sequence[str]) -> Shared:
+def shared(questions: Sequence[str]) -> SharedEnds:
     """Return the instructions with which at least a share SHARE of the questions, and LEAST of them, begin or end."""
     texts = list(dict.fromkeys(text.strip(BLANK) for text in questions))
     least = max(LEAST, int(SHARE * len(texts)))
     if len(texts) < least:
-        return Shared()
+        return SharedEnds()
     before, after = Counter[str](), Counter[str]()
     for text in texts:
         for cut in _cuts(text[:_LONGEST]):
@@ -119,7 +119,7 @@ def shared(questions: Sequence[str]) -> Shared:
         for cut in _cuts(text[tail:]):
             if text[: tail + cut].strip(BLANK):
                 after[text[tail + cut :].strip(BLANK)] += 1
-    return Shared(_common(before, least), _common(after, least))
+    return SharedEnds(_common(before, least), _common(after, least))
 
 
 def _common(counts: Counter[str], least: int) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ def _asks(sentence: str) -> bool:
     return sentence.rstrip("\"'”’)").endswith(("?", "？"))
 
 
-def without_instruction(text: str, common: Shared = NOTHING) -> str:
+def without_instruction(text: str, common: SharedEnds = NOTHING) -> str:
     """Return the question without instructions. A text that is nothing but instructions is returned unchanged."""
     text = text.strip(BLANK)
     before = None

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from storage.counting import counted
 from storage.ledger import CallUsage
-from tasks.llm.breaker import Pass, State
+from tasks.llm.breaker import BreakerState, Pass
 from tasks.llm.budget import Budget, BudgetExceeded
 from tasks.llm.endpoint import Endpoint, EndpointError
 from tasks.llm.endpoint_pool import Address, least_loaded
@@ -272,7 +272,7 @@ class AdmissionControl:
         out_for = now - (now if self._failing_since is None else self._failing_since)
         patience = self._patience if self._alive_at is not None else min(self._patience, self._first_patience)
         if out_for > patience and not any(
-            address.breaker.state is State.CLOSED for address in self.addresses
+            address.breaker.state is BreakerState.CLOSED for address in self.addresses
         ):
             hosts = ", ".join(address.name for address in self.addresses)
             self.stop(

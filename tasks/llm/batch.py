@@ -48,7 +48,7 @@ class AnswersAwaited(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class BatchState:
     """The state of one batch.
 
     `status` is "written" before the batch is submitted, "collected" once its answers are in the ledger, and the word of
@@ -124,10 +124,10 @@ class Batches:
             self.run() if self._submit else self.collect()
             yield from _spooled(spool)
 
-    def write(self, requests: Iterable[Request]) -> list[State]:
+    def write(self, requests: Iterable[Request]) -> list[BatchState]:
         """Write input files for the requests that have no answer in the ledger and are in no open batch."""
         taken = {key for state in self._open() for key in self._requests_of(state)}
-        written: list[State] = []
+        written: list[BatchState] = []
         source = iter(requests)
         lines: list[tuple[str, bytes, Request, bytes]] = []
         size = 0
@@ -192,15 +192,15 @@ class Batches:
                 "NAME.jsonl into NAME.output.jsonl beside it (vllm run-batch -i, -o), then run again"
             )
 
-    def _open(self) -> list[State]:
+    def _open(self) -> list[BatchState]:
         return [state for state in self.states() if state.status != "collected"]
 
-    def states(self) -> list[State]:
+    def states(self) -> list[BatchState]:
         """Return the state of every batch in the folder, in order of name."""
         files = sorted(self._folder.glob("batch-*.state.json"))
-        return [State(**orjson.loads(file.read_bytes())) for file in files]
+        return [BatchState(**orjson.loads(file.read_bytes())) for file in files]
 
-    def _advance(self, client: openai.OpenAI, state: State) -> None:
+    def _advance(self, client: openai.OpenAI, state: BatchState) -> None:
         if not state.batch_id:
             if self._budget is not None and not self._budget.reserve(state.worst_usd, state.worst_tokens):
                 return  # calls in flight must end first
@@ -235,7 +235,7 @@ class Batches:
             out.write(_redacted(redactor, left))
         part.replace(path)
 
-    def _submitted(self, client: openai.OpenAI, state: State) -> str:
+    def _submitted(self, client: openai.OpenAI, state: BatchState) -> str:
         """Submit a batch and return its id. One that a killed run had submitted without saving the id is found again."""
         for batch in client.batches.list(limit=100):
             if (batch.metadata or {}).get("mathmill") == state.name and batch.status != "failed":
@@ -250,7 +250,7 @@ class Batches:
         )
         return str(batch.id)
 
-    def _collect(self, state: State) -> None:
+    def _collect(self, state: BatchState) -> None:
         """Store the downloaded answers in the ledger, and only then mark the batch as collected."""
         end, requests = self._endpoint, self._requests_of(state)
         skipped: Counter[str] = Counter()
@@ -274,11 +274,11 @@ class Batches:
             self._held.discard(state.name)
         self._save(replace(state, status="collected", skipped=dict(skipped)))
 
-    def _write(self, lines: list[tuple[str, bytes, Request, bytes]]) -> State:
+    def _write(self, lines: list[tuple[str, bytes, Request, bytes]]) -> BatchState:
         digest = hashlib.sha256(b"".join(data for *_, data in lines)).hexdigest()[:16]
         prompt_tokens = sum(wire.estimate_prompt(request) for _, _, request, _ in lines)
         completion_tokens = sum(request.max_tokens for _, _, request, _ in lines)
-        state = State(
+        state = BatchState(
             f"batch-{digest}",
             len(lines),
             self._endpoint.cost(prompt_tokens, completion_tokens),
@@ -294,13 +294,13 @@ class Batches:
         self._save(state)
         return state
 
-    def _requests_of(self, state: State) -> dict[str, tuple[bytes, str]]:
+    def _requests_of(self, state: BatchState) -> dict[str, tuple[bytes, str]]:
         return read_requests(self._path(state, "asked.jsonl"))
 
-    def _path(self, state: State, kind: str) -> Path:
+    def _path(self, state: BatchState, kind: str) -> Path:
         return self._folder / f"{state.name}.{kind}"
 
-    def _save(self, state: State) -> None:
+    def _save(self, state: BatchState) -> None:
         write_bytes(self._path(state, "state.json"), orjson.dumps(asdict(state), option=orjson.OPT_INDENT_2))
 
     def _client(self) -> openai.OpenAI:

@@ -21,7 +21,7 @@ from enum import StrEnum
 LONGEST_COOLOFF = 30.0
 
 
-class State(StrEnum):
+class BreakerState(StrEnum):
     CLOSED = "closed"  # in use
     OPEN = "open"  # left out until a health check is answered
     HALF_OPEN = "half-open"  # a health check was answered; one call is admitted as the trial
@@ -42,7 +42,7 @@ class Breaker:
     """
 
     def __init__(self, *, after: int, cooloff: float) -> None:
-        self.state = State.CLOSED
+        self.state = BreakerState.CLOSED
         self.failures = 0
         self.generation = 0  # how often it opened
         self.retry_at = 0.0
@@ -54,12 +54,12 @@ class Breaker:
     @property
     def trial_due(self) -> bool:
         """Whether the breaker is half-open and its trial call may be sent."""
-        return self.state is State.HALF_OPEN and self.trial is None
+        return self.state is BreakerState.HALF_OPEN and self.trial is None
 
     def take(self) -> Pass:
         """Return the pass of a call that is sent now. Raises RuntimeError if none may be sent."""
         granted = Pass(self.generation)
-        if self.state is State.CLOSED:
+        if self.state is BreakerState.CLOSED:
             return granted
         if not self.trial_due:
             raise RuntimeError(f"no call may be sent: the breaker is {self.state}")
@@ -69,20 +69,20 @@ class Breaker:
     def answered(self) -> None:
         """Record an answer that is not a server error, which closes the breaker."""
         self.failures = 0
-        self.state = State.CLOSED
+        self.state = BreakerState.CLOSED
         self.trial = None
         self._cooloff = self._first_cooloff
 
     def failed(self, call: Pass, now: float) -> bool:
         """Record a status of 500 or above, a broken or refused connection, or a timeout; return whether it opened the breaker."""
-        if call.generation != self.generation or self.state is State.OPEN:
+        if call.generation != self.generation or self.state is BreakerState.OPEN:
             return False
         self.failures += 1
-        if self.state is State.HALF_OPEN:
+        if self.state is BreakerState.HALF_OPEN:
             self._cooloff = min(self._cooloff * 2, LONGEST_COOLOFF)
         elif self.failures < self._after:
             return False
-        self.state = State.OPEN
+        self.state = BreakerState.OPEN
         self.trial = None
         self.generation += 1
         self._put_off(now)
@@ -101,7 +101,7 @@ class Breaker:
         if not self.open_since(generation):
             return False
         if healthy:
-            self.state = State.HALF_OPEN
+            self.state = BreakerState.HALF_OPEN
         else:
             self._cooloff = min(self._cooloff * 2, LONGEST_COOLOFF)
             self._put_off(now)
@@ -109,7 +109,7 @@ class Breaker:
 
     def open_since(self, generation: int) -> bool:
         """Whether the breaker is open and has been since the opening that started `generation`."""
-        return self.state is State.OPEN and self.generation == generation
+        return self.state is BreakerState.OPEN and self.generation == generation
 
     def _put_off(self, now: float) -> None:
         self.retry_at = now + self._cooloff * self._jitter.uniform(0.8, 1.2)

@@ -158,7 +158,7 @@ class Caller:
         recorded = await self._recorder.keep(effort.entry, status, raw, started, elapsed, last=last)
         permit.charge = recorded.charge
         reading = recorded.reading
-        if reading.outcome is wire.Outcome.ANSWER:
+        if reading.outcome is wire.CallOutcome.ANSWER:
             self._usable, self._unusable_in_a_row, self._given_up_in_a_row = True, 0, 0
         else:
             # An error that the endpoint calls its own counts only once the retries are used up: a short outage, which
@@ -168,7 +168,7 @@ class Caller:
                 self._given_up_in_a_row += effort.unreadable + 1 if last else 0
             else:
                 self._given_up_in_a_row += 1
-            renamed = reading.outcome is wire.Outcome.QUARANTINED and not self._usable
+            renamed = reading.outcome is wire.CallOutcome.QUARANTINED and not self._usable
             most = self._limits.unusable_in_a_row
             if renamed or self._given_up_in_a_row >= most or self._unusable_in_a_row >= MOST_TRANSIENT * most:
                 self._admission.stop(self._unusable(permit.address, reading, raw))
@@ -179,7 +179,7 @@ class Caller:
     def _unusable(self, address: Address, reading: wire.Reading, raw: bytes) -> EndpointError:
         """Return the error that stops a run because answers cannot be used."""
         end = self._endpoint
-        if reading.outcome is wire.Outcome.QUARANTINED:
+        if reading.outcome is wire.CallOutcome.QUARANTINED:
             name = end.redact(reading.completion.model)
             return EndpointError(
                 f"{end.role} endpoint {address.name} answers as {name!r} to calls for {end.model!r}. Fix: "
@@ -188,7 +188,7 @@ class Caller:
             )
         example = end.redact(raw[:4096].decode("utf-8", "replace"))
         fix = f"correct {end.setting('BASE_URL')} (it usually ends in /v1) or {end.setting('MODEL')}"
-        if reading.outcome is wire.Outcome.EMPTY:
+        if reading.outcome is wire.CallOutcome.EMPTY:
             fix = f"correct {end.setting('MODEL')} (this one answers without text)"
         return EndpointError(
             f"{end.role} endpoint {address.name}: {self._unusable_in_a_row} answers in a row cannot be used "
@@ -245,7 +245,7 @@ class Caller:
             effort.entry.key, None, None, Usage(0, 0), reason, kind=Failure.HTTP, detail=f"{status}: {detail}"
         )
 
-    def _adapt(self, effort: Effort, dialect: Dialect, status: int, error: wire.WireError) -> bool:
+    def _adapt(self, effort: Effort, dialect: Dialect, status: int, error: wire.ErrorObject) -> bool:
         """Return whether the request is to be sent again in another dialect.
 
         A refusal that names a field changes the dialect of the endpoint. A refusal that names none is followed by one

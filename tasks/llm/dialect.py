@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.llm.request import Message, Request, encode
 
 if TYPE_CHECKING:
-    from tasks.llm.wire import WireError
+    from tasks.llm.wire import ErrorObject
 
 LEAST_TEMPERATURE = 0.01  # sent instead of 0 to endpoints that require a positive temperature
 OPTIONAL = ("response_format", "seed", "stop", "top_p", "temperature")
@@ -106,7 +106,7 @@ def _messages(messages: Sequence[Message], dialect: Dialect) -> list[Message]:
     return [{"role": "user", "content": system}, *rest]
 
 
-def adapted(dialect: Dialect, request: Request, status: int, error: WireError) -> Dialect | None:
+def adapted(dialect: Dialect, request: Request, status: int, error: ErrorObject) -> Dialect | None:
     """Return the dialect without what a refusal complains of, or None if it names nothing that was sent.
 
     Each step leaves less to refuse, so that a chain of refusals ends.

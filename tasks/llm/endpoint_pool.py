@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.llm.breaker import Breaker, State
+from tasks.llm.breaker import Breaker, BreakerState
 from tasks.llm.concurrency import Controller
 from tasks.llm.transport import Transport
 
@@ -20,7 +20,7 @@ class Address:
     @property
     def room(self) -> int:
         """How many more calls may be sent to this address now."""
-        if self.breaker.state is State.CLOSED:
+        if self.breaker.state is BreakerState.CLOSED:
             return self.controller.limit - self.in_flight
         # Calls that have hung since before the breaker opened do not count against the trial.
         return int(self.breaker.trial_due)

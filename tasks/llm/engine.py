@@ -18,7 +18,7 @@ from storage.ledger import Ledger, Stored
 from tasks.llm.admission import Abandoned
 from tasks.llm.budget import Budget, BudgetExceeded, BudgetState
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
-from tasks.llm.pending import Check, Entry, Slot
+from tasks.llm.pending import CompletionCheck, PendingKey, WaitingRequest
 from tasks.llm.recording import first_answer, unusable, unusable_before
 from tasks.llm.request import Completion, Failure, Request, Usage
 from tasks.llm.runtime import Runtime
@@ -68,12 +68,12 @@ class Engine:
         self.limits = limits or EngineLimits()
         self._through = through
         self._meter = Meter()
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, PendingKey] = {}
         self._lock = threading.Lock()
         self._runtime = Runtime(endpoint, ledger, self.limits, self._meter, budget, transports, run)
         self._follow_ups = ThreadPoolExecutor(1, thread_name_prefix=f"{endpoint.role}-again")
 
-    def run(self, requests: Iterable[Request], check: Check | None = None) -> Iterator[Completion]:
+    def run(self, requests: Iterable[Request], check: CompletionCheck | None = None) -> Iterator[Completion]:
         """Yield the completions of `requests`, in their order; memory is bounded by `limits.window`.
 
         `check` returns what is wrong with an answer, or None. A rejected answer is re-asked once, with the answer and
@@ -111,18 +111,20 @@ class Engine:
         return iter(requests) if self._through is None else self._through(requests)
 
     def _batches(
-        self, source: Iterator[Request], check: Check | None
+        self, source: Iterator[Request], check: CompletionCheck | None
     ) -> Generator[list[Completion], None, None]:
         spread = self.limits.spread
         refill = min(CHUNK, max(1, spread // 4))  # fewer are not worth a query of the ledger
         wake = threading.Event()
-        window: deque[Slot] = deque()
+        window: deque[WaitingRequest] = deque()
         more = True
         try:
             while more or window:
                 while more and spread - len(window) >= refill and not (window and window[0].done):
                     fresh, more = _pull(source, min(CHUNK, spread - len(window)))
-                    slots = [Slot(request, self.endpoint.revision, check, wake) for request in fresh]
+                    slots = [
+                        WaitingRequest(request, self.endpoint.revision, check, wake) for request in fresh
+                    ]
                     window.extend(slots)
                     self._claim(slots)
                 wake.clear()
@@ -164,7 +166,7 @@ class Engine:
             self._runtime.abort(stalled)
             raise stalled
 
-    def _claim(self, slots: list[Slot]) -> None:
+    def _claim(self, slots: list[WaitingRequest]) -> None:
         """Join the keys that are in flight, look the others up in the ledger, and send what is missing.
 
         A key is claimed before it is looked up and released after its answer is stored, so none is sent twice.
@@ -174,7 +176,7 @@ class Engine:
             for slot in slots:
                 entry = self._entries.get(slot.key)
                 if entry is None:
-                    self._entries[slot.key] = entry = Entry(slot)
+                    self._entries[slot.key] = entry = PendingKey(slot)
                     fresh.append(entry)
                 else:
                     entry.slots.append(slot)
@@ -206,7 +208,7 @@ class Engine:
                 self._resolve(entry, None, error)
             raise
 
-    def _given_up(self, entry: Entry, stored: Sequence[Stored]) -> Completion | None:
+    def _given_up(self, entry: PendingKey, stored: Sequence[Stored]) -> Completion | None:
         """Return the last unusable answer to a key if the retries are used up; else None, and the unusable answers
         count as retries of this run."""
         readings = unusable_before(stored, entry.request, entry.key, self.endpoint.names)
@@ -216,7 +218,7 @@ class Engine:
         return replace(unusable(readings[-1]), cached=True)
 
     def _resolve(
-        self, entry: Entry, completion: Completion | None, failure: BaseException | None = None
+        self, entry: PendingKey, completion: Completion | None, failure: BaseException | None = None
     ) -> None:
         """Deliver the result of an entry to all slots that wait for it. Called from any thread; only the first call counts."""
         with self._lock:
@@ -243,7 +245,7 @@ class Engine:
                 slot, replace(completion, cached=True) if free and not completion.cached else completion
             )
 
-    def _deliver(self, slot: Slot, completion: Completion) -> None:
+    def _deliver(self, slot: WaitingRequest, completion: Completion) -> None:
         """Complete a slot, unless its request is to be sent with a larger token limit or re-asked."""
         try:
             again = self._follow_up(slot, completion)
@@ -263,7 +265,7 @@ class Engine:
             slot.failure = closed
             slot.wake.set()
 
-    def _follow_up(self, slot: Slot, completion: Completion) -> Request | None:
+    def _follow_up(self, slot: WaitingRequest, completion: Completion) -> Request | None:
         """Return the request to send after a completion, or None if the slot has its completion."""
         request = slot.request
         if completion.error is not None:
@@ -290,11 +292,11 @@ class Engine:
         slot.reasked = True
         return request.reask(completion.text or "", wrong)
 
-    def _end_closed(self, slot: Slot) -> None:
+    def _end_closed(self, slot: WaitingRequest) -> None:
         slot.failure = RuntimeError(f"the {self.endpoint.role} engine was closed")
         slot.wake.set()
 
-    def _claim_again(self, slot: Slot) -> None:
+    def _claim_again(self, slot: WaitingRequest) -> None:
         try:
             self._claim([slot])
         except BaseException as error:  # noqa: BLE001 - raised again in the run that waits for the slot

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from tasks.llm.request import Completion, Request, key_of
 
-Check = Callable[[Completion], str | None]
+CompletionCheck = Callable[[Completion], str | None]
 
 
-def check_by(read: Callable[[str], object]) -> Check:
+def check_by(read: Callable[[str], object]) -> CompletionCheck:
     """Return the check that an answer can be parsed.
 
     `read` takes the text of the answer and returns the parsed value, or a string with the reason why it cannot be parsed.
@@ -23,7 +23,7 @@ def check_by(read: Callable[[str], object]) -> Check:
     return check
 
 
-class Slot:
+class WaitingRequest:
     """One request of one run, until its completion is returned. `abandoned` is set when the run has ended before."""
 
     __slots__ = (
@@ -39,7 +39,9 @@ class Slot:
         "wake",
     )  # fmt: skip
 
-    def __init__(self, request: Request, revision: str, check: Check | None, wake: threading.Event) -> None:
+    def __init__(
+        self, request: Request, revision: str, check: CompletionCheck | None, wake: threading.Event
+    ) -> None:
         self.ask(request, revision)
         self.check = check
         self.wake = wake
@@ -60,12 +62,12 @@ class Slot:
         return self.completion is not None or self.failure is not None
 
 
-class Entry:
+class PendingKey:
     """One completion key that is in flight, and all slots that wait for it."""
 
     __slots__ = ("canonical", "key", "request", "slots", "unusable")
 
-    def __init__(self, slot: Slot) -> None:
+    def __init__(self, slot: WaitingRequest) -> None:
         self.key = slot.key
         self.canonical = slot.canonical
         self.request = slot.request

@@ -90,7 +90,7 @@ class Recorder:
             receipt.id, outcome, usage.prompt_tokens, usage.completion_tokens, usage.estimated, cost
         )
         self._ledger.record_usage(charge)
-        if outcome == COMPLETION and reading.outcome is wire.Outcome.EMPTY:
+        if outcome == COMPLETION and reading.outcome is wire.CallOutcome.EMPTY:
             # Only the usage record says that this empty text is the answer: no reader may come before it.
             await self._loop.run_in_executor(None, self._ledger.flush)
         self._meter.billed(request.tag, usage, cost, elapsed)
@@ -129,14 +129,14 @@ def judged(reading: wire.Reading, first: Completion | None, last: bool) -> tuple
     """
     outcome = str(reading.outcome)
     if first is not None:
-        return (DUPLICATE if reading.outcome is wire.Outcome.ANSWER else outcome), replace(
+        return (DUPLICATE if reading.outcome is wire.CallOutcome.ANSWER else outcome), replace(
             first, cached=False
         )
-    if reading.outcome is wire.Outcome.ANSWER:
+    if reading.outcome is wire.CallOutcome.ANSWER:
         return outcome, reading.completion
     if not last:
         return outcome, None
-    if reading.outcome is wire.Outcome.EMPTY:
+    if reading.outcome is wire.CallOutcome.EMPTY:
         return COMPLETION, reading.completion  # the model gives no text: paid for, and not requested again
     return outcome, unusable(reading)
 
@@ -158,7 +158,7 @@ def unusable_before(
         for item in stored
         if item.outcome != DUPLICATE and item.call.raw
     ]
-    return [reading for reading in readings if reading.outcome is not wire.Outcome.ANSWER]
+    return [reading for reading in readings if reading.outcome is not wire.CallOutcome.ANSWER]
 
 
 def first_answer(
@@ -174,8 +174,8 @@ def first_answer(
             continue
         accepted = () if item.outcome == COMPLETION else names
         reading = wire.read(request, key, item.call.status, item.call.raw, accepted)
-        empty = item.outcome == COMPLETION and reading.outcome is wire.Outcome.EMPTY
-        if empty or reading.outcome is wire.Outcome.ANSWER:
+        empty = item.outcome == COMPLETION and reading.outcome is wire.CallOutcome.EMPTY
+        if empty or reading.outcome is wire.CallOutcome.ANSWER:
             call, usage = item.call, reading.completion.usage
             cost = (usage.prompt_tokens * call.price_in + usage.completion_tokens * call.price_out) / 1e6
             return replace(

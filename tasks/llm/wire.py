@@ -20,7 +20,7 @@ import orjson
 from tasks.llm.request import Completion, Failure, Request, Usage, without_surrogates
 
 
-class Outcome(StrEnum):
+class CallOutcome(StrEnum):
     """The outcomes of reading a stored answer, as the ledger records them."""
 
     ANSWER = "completion"  # the completion of its key
@@ -34,7 +34,7 @@ class Reading:
     """The result of reading one stored answer. `detail` says what is wrong with it; `transient` is set if the endpoint
     reports an error of its own, which a retry may not meet."""
 
-    outcome: Outcome
+    outcome: CallOutcome
     completion: Completion
     detail: str = ""
     transient: bool = False
@@ -50,19 +50,19 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
         terminal = terminal_failure(status, error)
         reason = str(terminal) if terminal is not None else f"http {status}: {error.message}"
         nothing = Completion(key, None, None, Usage(0, 0), reason, kind=terminal or Failure.HTTP)
-        return Reading(Outcome.ANSWER, nothing, reason)
+        return Reading(CallOutcome.ANSWER, nothing, reason)
     data = _parsed(raw)
     if data is None:
         problem = "HTML" if raw.lstrip()[:1] == b"<" else "no JSON" if raw.strip() else "nothing"
-        return _unusable(request, key, raw, Outcome.MALFORMED, f"{problem} with status {status}")
+        return _unusable(request, key, raw, CallOutcome.MALFORMED, f"{problem} with status {status}")
     if isinstance(data, list) and len(data) == 1:
         data = data[0]  # some gateways wrap the answer in a list
     if not isinstance(data, dict):
-        return _unusable(request, key, raw, Outcome.MALFORMED, "JSON that is not an object")
+        return _unusable(request, key, raw, CallOutcome.MALFORMED, "JSON that is not an object")
     if data.get("error") and not data.get("choices"):
         reason = error_of(raw).message
         detail = f"an error with status {status}: {reason}"
-        return replace(_unusable(request, key, raw, Outcome.MALFORMED, detail), transient=True)
+        return replace(_unusable(request, key, raw, CallOutcome.MALFORMED, detail), transient=True)
     choices = data.get("choices")
     choice = _choice(choices)
     message = _message(choice)
@@ -73,31 +73,31 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
     if message is None:
         nothing = Completion(key, None, None, usage, model=name)
         return Reading(
-            Outcome.MALFORMED, nothing, "no choices" if not choices else "a choice without a message"
+            CallOutcome.MALFORMED, nothing, "no choices" if not choices else "a choice without a message"
         )
     stated = choice.get("finish_reason")
     finish, ending = _finish(stated if isinstance(stated, str) else None)
     refusal, id_ = message.get("refusal") or _refusal_part(message.get("content")), data.get("id")
     done = Completion(key, text, finish, usage, id=id_ if isinstance(id_, str) else "", model=name)
     if models and name and not _same_model(name, models):
-        return Reading(Outcome.QUARANTINED, done, f"an answer of model {name!r}")
+        return Reading(CallOutcome.QUARANTINED, done, f"an answer of model {name!r}")
     if ending is Ending.FILTERED:
-        return Reading(Outcome.ANSWER, _failed(done, Failure.CONTENT_FILTER))
+        return Reading(CallOutcome.ANSWER, _failed(done, Failure.CONTENT_FILTER))
     if isinstance(refusal, str) and refusal:
-        return Reading(Outcome.ANSWER, _failed(replace(done, text=text or refusal), Failure.REFUSAL))
+        return Reading(CallOutcome.ANSWER, _failed(replace(done, text=text or refusal), Failure.REFUSAL))
     if broken := choice.get("error") or data.get("error"):
         reason = _message_of(broken)
-        return Reading(Outcome.MALFORMED, done, f"an error inside the answer: {reason}", transient=True)
+        return Reading(CallOutcome.MALFORMED, done, f"an error inside the answer: {reason}", transient=True)
     if ending is Ending.BROKEN:
         detail = f"an answer that ended with finish_reason {finish!r}"
-        return Reading(Outcome.MALFORMED, done, detail, transient=True)
+        return Reading(CallOutcome.MALFORMED, done, detail, transient=True)
     if ending is Ending.LENGTH:
-        return Reading(Outcome.ANSWER, replace(done, text=text or ""))
+        return Reading(CallOutcome.ANSWER, replace(done, text=text or ""))
     if text is None or not text.strip():
         called = message.get("tool_calls") or message.get("function_call")
         problem = "a call of a tool instead of text" if called else "no text in the answer"
-        return Reading(Outcome.EMPTY, _failed(done, Failure.EMPTY), problem)
-    return Reading(Outcome.ANSWER, done)
+        return Reading(CallOutcome.EMPTY, _failed(done, Failure.EMPTY), problem)
+    return Reading(CallOutcome.ANSWER, done)
 
 
 def _choice(choices: object) -> dict[str, Any]:
@@ -282,7 +282,7 @@ def _joined(stream: str) -> object:
     return {**whole, "choices": [choice]}
 
 
-def _unusable(request: Request, key: str, raw: bytes, outcome: Outcome, detail: str) -> Reading:
+def _unusable(request: Request, key: str, raw: bytes, outcome: CallOutcome, detail: str) -> Reading:
     received = min(estimate(raw.decode("utf-8", "replace")), request.max_tokens)
     usage = Usage(estimate_prompt(request), received, True)
     return Reading(outcome, Completion(key, None, None, usage), detail)
@@ -355,7 +355,7 @@ def estimate_prompt(request: Request) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class WireError:
+class ErrorObject:
     """The error object of a response, read from any of the usual shapes."""
 
     message: str
@@ -363,16 +363,16 @@ class WireError:
     param: str
 
 
-def error_of(raw: bytes) -> WireError:
+def error_of(raw: bytes) -> ErrorObject:
     """Return the error that the body of a response holds; its start as the message if it is no JSON."""
     data = _parsed(raw)
     if data is None:
-        return WireError(" ".join(raw[:2000].decode("utf-8", "replace").split()), "", "")
+        return ErrorObject(" ".join(raw[:2000].decode("utf-8", "replace").split()), "", "")
     error: Any = data.get("error") or data if isinstance(data, dict) else data
     if not isinstance(error, dict):
-        return WireError(str(error)[:2000], "", "")
+        return ErrorObject(str(error)[:2000], "", "")
     code = " ".join(str(error[name]) for name in ("code", "type") if error.get(name) is not None)
-    return WireError(_message_of(error), code, str(error.get("param") or ""))
+    return ErrorObject(_message_of(error), code, str(error.get("param") or ""))
 
 
 def _message_of(error: object) -> str:
@@ -392,7 +392,7 @@ _WAIT = re.compile(
 )
 
 
-def is_quota(error: WireError, wait: float | None = None) -> bool:
+def is_quota(error: ErrorObject, wait: float | None = None) -> bool:
     """Whether a 429 cannot be helped by waiting, because the account is out of money.
 
     `wait` is the number of seconds that the endpoint asked to wait, if it did: Gemini uses the same words for a quota per
@@ -448,7 +448,7 @@ _NOT_ALLOWED = re.compile(
 )
 
 
-def terminal_failure(status: int, error: WireError) -> Failure | None:
+def terminal_failure(status: int, error: ErrorObject) -> Failure | None:
     """Return the failure for a 4xx that this request gets every time, which is stored as the answer to its key; else None."""
     text = f"{error.code} {error.message}".lower()
     if status not in (400, 413, 422):

@@ -19,7 +19,7 @@ from tasks.proof.lab import SKEWED, Lesson, draw, programs, prompt, words
 from tasks.proof.problems import FAMILIES
 from tasks.proof.sizes import Sizes
 from tasks.seeding import rng_of, seed_of
-from tasks.training.small import Example, examples, fit
+from tasks.training.small import TrainingExample, examples, fit
 from tasks.training.student import model_of, save, tokenizer_of
 
 _IN_A_ROW = 6  # calculations per example
@@ -68,7 +68,7 @@ def make_base(folder: Path, sizes: Sizes, held_out: set[str]) -> BaseFacts:
     return facts
 
 
-def _calculations(rng: random.Random, tokenizer: Any, count: int) -> list[Example]:
+def _calculations(rng: random.Random, tokenizer: Any, count: int) -> list[TrainingExample]:
     """Draw calculations of all families in random order; only the tokens of results count in the loss."""
     steps: list[str] = []
     while len(steps) < count * _IN_A_ROW:
@@ -82,5 +82,5 @@ def _calculations(rng: random.Random, tokenizer: Any, count: int) -> list[Exampl
         for token in tokens:
             weights.append(float(result))
             result = token == equals_sign or (result and tokenizer.decode([token]).isdigit())
-        rows.append(Example([start], tokens, weights))
+        rows.append(TrainingExample([start], tokens, weights))
     return rows

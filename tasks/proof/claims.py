@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from tasks.arrays import Floats
 from tasks.evaluation.statistics import ALPHA, Paired, holm, paired
 from tasks.proof.problems import FAMILIES
-from tasks.proof.seed import Record
-
-Scores = npt.NDArray[np.float64]
+from tasks.proof.seed import SeedResults
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +88,14 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def claims(records: Sequence[Record], questions: Sequence[Question] = QUESTIONS) -> list[Claim]:
+def claims(records: Sequence[SeedResults], questions: Sequence[Question] = QUESTIONS) -> list[Claim]:
     """Answer every question, with Holm's correction over all of them."""
     comparisons = [(question, paired(*_sides(records, question))) for question in questions]
     corrected = holm({question.name: comparison.p for question, comparison in comparisons})
     return [Claim(question, comparison, corrected[question.name]) for question, comparison in comparisons]
 
 
-def by_subdomain(records: Sequence[Record], questions: Sequence[Question]) -> dict[str, list[Claim]]:
+def by_subdomain(records: Sequence[SeedResults], questions: Sequence[Question]) -> dict[str, list[Claim]]:
     """Answer the questions per subdomain, with Holm's correction over all subdomains and questions."""
     comparisons = {}
     for number, subdomain in enumerate(FAMILIES):
@@ -116,13 +114,13 @@ def by_subdomain(records: Sequence[Record], questions: Sequence[Question]) -> di
     return by_name
 
 
-def shares(records: Sequence[Record], arm: str) -> Scores:
+def shares(records: Sequence[SeedResults], arm: str) -> Floats:
     """Return the share of right items of an arm, of shape (seeds, subdomains)."""
     scores = np.array([record.scores[arm] for record in records], np.float64)
     return np.asarray(scores.reshape(len(records), len(FAMILIES), -1).mean(axis=2))
 
 
-def _sides(records: Sequence[Record], question: Question) -> tuple[Scores, Scores]:
+def _sides(records: Sequence[SeedResults], question: Question) -> tuple[Floats, Floats]:
     first, second = (
         np.array([record.scores[arm] for record in records], np.float64)
         for arm in (question.candidate, question.baseline)

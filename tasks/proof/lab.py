@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tasks.answers import Judge, extract
-from tasks.proof.problems import FAMILIES, Problem
+from tasks.proof.problems import FAMILIES, ProofProblem
 from tasks.proof.sizes import Sizes
 from tasks.sandbox import Sandbox
 from tasks.seeding import rng_of, seed_of
 from tasks.training.completion import Completer
-from tasks.training.small import Example, examples, fit
+from tasks.training.small import TrainingExample, examples, fit
 
 # shares of the subdomains in rows that no retrieval has chosen: four are common, four are rare
 COMMON, RARE = 0.21, 0.04
@@ -34,11 +34,11 @@ class Lesson:
     program: bool = False
 
 
-def words(problems: Sequence[Problem]) -> list[Lesson]:
+def words(problems: Sequence[ProofProblem]) -> list[Lesson]:
     return [Lesson(problem.question, problem.cot) for problem in problems]
 
 
-def programs(problems: Sequence[Problem]) -> list[Lesson]:
+def programs(problems: Sequence[ProofProblem]) -> list[Lesson]:
     return [Lesson(problem.question, problem.program, program=True) for problem in problems]
 
 
@@ -52,12 +52,12 @@ def prompt(tokenizer: Any, question: str, program: bool = False) -> str:
 
 def draw(
     rng: random.Random, count: int, shares: dict[str, float], *, without: set[str] | None = None
-) -> list[Problem]:
+) -> list[ProofProblem]:
     """Draw `count` problems with different questions, none of them in `without`; `shares` are those of the subdomains.
 
     Raises ValueError if the families have too few questions.
     """
-    problems: dict[str, Problem] = {}
+    problems: dict[str, ProofProblem] = {}
     names, weights = list(shares), list(shares.values())
     for _ in range(200 * count):
         if len(problems) == count:
@@ -84,16 +84,16 @@ class Lab:
     tokenizer: Any
     judge: Judge
     sandbox: Sandbox
-    held_out: list[Problem]
+    held_out: list[ProofProblem]
     scores: dict[str, list[int]] = field(default_factory=dict)
     facts: dict[str, float] = field(default_factory=dict)
 
-    def draw(self, name: str, count: int, shares: dict[str, float] | None = None) -> list[Problem]:
+    def draw(self, name: str, count: int, shares: dict[str, float] | None = None) -> list[ProofProblem]:
         """Draw problems of this seed under a name, none of them held out; by default with the shares of SKEWED."""
         held = {problem.question for problem in self.held_out}
         return draw(rng_of("proof", self.seed, name), count, shares or SKEWED, without=held)
 
-    def examples(self, lessons: Sequence[Lesson]) -> list[Example]:
+    def examples(self, lessons: Sequence[Lesson]) -> list[TrainingExample]:
         pairs = [(prompt(self.tokenizer, one.question, one.program), one.solution) for one in lessons]
         return examples(self.tokenizer, pairs, [one.weight for one in lessons])
 
@@ -111,7 +111,7 @@ class Lab:
     def complete(
         self,
         model: Any,
-        questions: Sequence[Problem] | Sequence[Lesson],
+        questions: Sequence[ProofProblem] | Sequence[Lesson],
         *,
         program: bool = False,
         samples: int = 1,
@@ -129,7 +129,7 @@ class Lab:
         return [[one.text for one in several] for several in completions]
 
     def right(
-        self, texts: Sequence[str], problems: Sequence[Problem], *, program: bool = False
+        self, texts: Sequence[str], problems: Sequence[ProofProblem], *, program: bool = False
     ) -> list[int | None]:
         """Judge the final answers of texts; the answer of a program is its output in the sandbox."""
         return self.equal(self.answers(texts, program=program), problems)
@@ -143,7 +143,7 @@ class Lab:
         extracted = [extract(text, "en") for text in texts]
         return [one.answer if one else None for one in extracted]
 
-    def equal(self, answers: Sequence[str | None], problems: Sequence[Problem]) -> list[int | None]:
+    def equal(self, answers: Sequence[str | None], problems: Sequence[ProofProblem]) -> list[int | None]:
         """Return 1 per right answer, 0 per different or missing one, and None per answer that cannot be compared."""
         pairs = [(answer or "", problem.answer) for answer, problem in zip(answers, problems, strict=True)]
         results = [

@@ -12,7 +12,7 @@ from tasks.proof import plots
 from tasks.proof.base import BaseFacts
 from tasks.proof.claims import QUESTIONS, Claim, by_subdomain, claims, p_value, points, shares
 from tasks.proof.problems import FAMILIES
-from tasks.proof.seed import Record
+from tasks.proof.seed import SeedResults
 from tasks.proof.sizes import Sizes
 
 _FORMATS = ("CoT", "PoT", "CoT+PoT, words", "CoT+PoT, program")
@@ -30,14 +30,16 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ProofPage:
     """The page that was written, and its claims."""
 
     page: Path
     claims: list[Claim]
 
 
-def write(records: Sequence[Record], base: BaseFacts, sizes: Sizes, run_info: RunInfo, page: Path) -> Result:
+def write(
+    records: Sequence[SeedResults], base: BaseFacts, sizes: Sizes, run_info: RunInfo, page: Path
+) -> ProofPage:
     """Write the page, with its plots beside it (NAME-deltas.svg, NAME-formats.svg)."""
     answered = claims(records)
     each = by_subdomain(records, [question for question in QUESTIONS[:3] if question.baseline == "CoT"])
@@ -57,10 +59,10 @@ def write(records: Sequence[Record], base: BaseFacts, sizes: Sizes, run_info: Ru
         _facts(records),
     ]
     page.write_text("\n".join(parts), encoding="utf-8")
-    return Result(page, answered)
+    return ProofPage(page, answered)
 
 
-def _head(records: Sequence[Record], base: BaseFacts, sizes: Sizes, run_info: RunInfo) -> str:
+def _head(records: Sequence[SeedResults], base: BaseFacts, sizes: Sizes, run_info: RunInfo) -> str:
     items = sizes.items * len(FAMILIES)
     each = [sum(record.seconds.values()) for record in records]
     return f"""# The proof
@@ -116,7 +118,7 @@ def _deltas(answered: Sequence[Claim], plot: str) -> str:
     return "\n".join(lines)
 
 
-def _subdomains(records: Sequence[Record], each: dict[str, list[Claim]], plot: str) -> str:
+def _subdomains(records: Sequence[SeedResults], each: dict[str, list[Claim]], plot: str) -> str:
     lines = [
         "## Words or programs, by subdomain",
         "",
@@ -140,7 +142,7 @@ def _subdomains(records: Sequence[Record], each: dict[str, list[Claim]], plot: s
     return "\n".join(lines)
 
 
-def _arms(records: Sequence[Record]) -> str:
+def _arms(records: Sequence[SeedResults]) -> str:
     lines = ["## All arms", "", "| arm | right | " + " | ".join(f"seed {r.seed}" for r in records) + " |"]
     lines.append("|---|---|" + "---|" * len(records))
     for arm in records[0].scores:
@@ -149,7 +151,7 @@ def _arms(records: Sequence[Record]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _facts(records: Sequence[Record]) -> str:
+def _facts(records: Sequence[SeedResults]) -> str:
     lines = ["## Counts", "", "| | " + " | ".join(f"seed {r.seed}" for r in records) + " |"]
     lines.append("|---|" + "---|" * len(records))
     for name in records[0].facts:

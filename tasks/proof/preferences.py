@@ -14,7 +14,7 @@ import torch
 from tasks.seeding import rng_of, seed_of
 from tasks.training.completion import Completer
 from tasks.training.ppo import advantages, policy_loss, token_rewards, value_loss, whitened
-from tasks.training.small import Example, Recipe, batches, examples, token_nats
+from tasks.training.small import Recipe, TrainingExample, batches, examples, token_nats
 
 _BETA = 0.1  # of DPO
 _CLIP, _TRACE, _VALUE = 0.2, 0.95, 0.5
@@ -70,7 +70,7 @@ def prefer(
     return losses
 
 
-def _log_probability(model: Any, rows: Sequence[Example]) -> tuple[Any, Any]:
+def _log_probability(model: Any, rows: Sequence[TrainingExample]) -> tuple[Any, Any]:
     """Return the log probability of each completion and its number of tokens, each of shape (rows,)."""
     nats, weights = token_nats(rows, model)
     return -(nats * weights).sum(1), weights.sum(1)
@@ -81,7 +81,7 @@ class _Rollout:
     """The completions of a round, with the estimates at the time of sampling. Tensors have the shape (rows, longest); `mask`
     is 1 at positions that predict a token of the completion."""
 
-    rows: list[Example]
+    rows: list[TrainingExample]
     mask: Any
     log_probability: Any
     values: Any
@@ -149,7 +149,7 @@ def ppo(
 
 
 def _judged(
-    model: Any, reference: Any, head: Any, rows: list[Example], scores: Sequence[float], kl: float
+    model: Any, reference: Any, head: Any, rows: list[TrainingExample], scores: Sequence[float], kl: float
 ) -> _Rollout:
     with torch.no_grad():
         nats, mask, values = _read(model, head, rows)
@@ -165,7 +165,7 @@ def _loss(model: Any, head: Any, old: _Rollout) -> Any:
     return (policy + _VALUE * value_loss(values, old.values, old.returns, mask, _CLIP)) / mask.sum()
 
 
-def _read(model: Any, head: Any, rows: list[Example]) -> tuple[Any, Any, Any]:
+def _read(model: Any, head: Any, rows: list[TrainingExample]) -> tuple[Any, Any, Any]:
     """Return (nats of each token of the completions, mask, values), each of shape (rows, longest)."""
     seen: list[Any] = []
     hook = model.model.register_forward_hook(lambda *passed: seen.append(passed[2].last_hidden_state))

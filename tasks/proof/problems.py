@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ProofProblem:
     """`steps` are the equations of a worked solution, `program` prints the answer."""
 
     subdomain: str
@@ -29,7 +29,7 @@ def worked_solution(steps: Sequence[str], answer: str) -> str:
     return f"{', '.join(steps)} #### {answer}"
 
 
-def _arithmetic(rng: random.Random) -> Problem:
+def _arithmetic(rng: random.Random) -> ProofProblem:
     a, b, c = rng.randint(1, 20), rng.randint(2, 9), rng.randint(2, 5)
     product = b * c
     steps = (f"{b} * {c} = {product}", f"{a} + {product} = {a + product}")
@@ -38,14 +38,14 @@ def _arithmetic(rng: random.Random) -> Problem:
     )
 
 
-def _linear(rng: random.Random) -> Problem:
+def _linear(rng: random.Random) -> ProofProblem:
     a, x, b = rng.randint(2, 9), rng.randint(2, 9), rng.randint(1, 20)
     c = a * x + b
     steps = (f"{c} - {b} = {c - b}", f"{c - b} / {a} = {x}")
     return _problem("linear equations", f"{a} x + {b} = {c}", steps, f"print(({c} - {b}) // {a})", x)
 
 
-def _series(rng: random.Random) -> Problem:
+def _series(rng: random.Random) -> ProofProblem:
     first, gap, n = rng.randint(1, 15), rng.randint(2, 9), rng.randint(4, 8)
     second, rise = first + gap, gap * (n - 1)
     steps = (f"{second} - {first} = {gap}", f"{gap} * {n - 1} = {rise}", f"{first} + {rise} = {first + rise}")
@@ -53,7 +53,7 @@ def _series(rng: random.Random) -> Problem:
     return _problem("sequences and series", question, steps, program, first + rise)
 
 
-def _mean(rng: random.Random) -> Problem:
+def _mean(rng: random.Random) -> ProofProblem:
     a, b = rng.randint(1, 12), rng.randint(1, 12)
     mean = (a + b) // 3 + rng.randint(1, 6)
     c = 3 * mean - a - b
@@ -62,7 +62,7 @@ def _mean(rng: random.Random) -> Problem:
     return _problem("descriptive statistics", question, steps, program, mean)
 
 
-def _remainder(rng: random.Random) -> Problem:
+def _remainder(rng: random.Random) -> ProofProblem:
     by, times = rng.randint(3, 9), rng.randint(2, 9)
     rest = rng.randrange(by)
     whole = by * times + rest
@@ -70,7 +70,7 @@ def _remainder(rng: random.Random) -> Problem:
     return _problem("modular arithmetic", f"{whole} mod {by}", steps, f"print({whole} % {by})", rest)
 
 
-def _share(rng: random.Random) -> Problem:
+def _share(rng: random.Random) -> ProofProblem:
     a, b = rng.sample(range(1, 8), 2)
     parts, unit = a + b, rng.randint(2, 9)
     total = parts * unit
@@ -79,7 +79,7 @@ def _share(rng: random.Random) -> Problem:
     return _problem("ratios and proportions", question, steps, program, unit * a)
 
 
-def _percent(rng: random.Random) -> Problem:
+def _percent(rng: random.Random) -> ProofProblem:
     part, whole = rng.randint(1, 9) * 10, rng.randint(2, 20) * 10
     tenth = whole // 10
     total = tenth * (part // 10)
@@ -88,14 +88,14 @@ def _percent(rng: random.Random) -> Problem:
     return _problem("fractions and percentages", question, steps, program, total)
 
 
-def _perimeter(rng: random.Random) -> Problem:
+def _perimeter(rng: random.Random) -> ProofProblem:
     a, b = rng.randint(2, 20), rng.randint(2, 20)
     steps = (f"{a} + {b} = {a + b}", f"{a + b} * 2 = {2 * (a + b)}")
     return _problem("plane geometry", f"around {a} by {b}", steps, f"print(2 * ({a} + {b}))", 2 * (a + b))
 
 
 # the common ones first (SKEWED in tasks/proof/lab.py)
-FAMILIES: dict[str, Callable[[random.Random], Problem]] = {
+FAMILIES: dict[str, Callable[[random.Random], ProofProblem]] = {
     "multi-step arithmetic": _arithmetic,
     "linear equations": _linear,
     "sequences and series": _series,
@@ -107,5 +107,7 @@ FAMILIES: dict[str, Callable[[random.Random], Problem]] = {
 }
 
 
-def _problem(subdomain: str, question: str, steps: tuple[str, ...], program: str, answer: int) -> Problem:
-    return Problem(subdomain, question, steps, program, str(answer))
+def _problem(
+    subdomain: str, question: str, steps: tuple[str, ...], program: str, answer: int
+) -> ProofProblem:
+    return ProofProblem(subdomain, question, steps, program, str(answer))

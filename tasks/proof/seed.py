@@ -16,13 +16,13 @@ import orjson
 from storage.atomic import write_bytes
 from tasks.proof.base import BaseFacts, make_base
 from tasks.proof.lab import EVEN, Lab, draw
-from tasks.proof.problems import FAMILIES, Problem
+from tasks.proof.problems import FAMILIES, ProofProblem
 from tasks.proof.sizes import Sizes
 from tasks.seeding import rng_of
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SeedResults:
     """The results of one seed: per arm 1 or 0 per held-out item, counts for the page, and the seconds of each experiment."""
 
     seed: int
@@ -31,7 +31,7 @@ class Record:
     seconds: dict[str, float]
 
 
-def held_out(sizes: Sizes) -> list[Problem]:
+def held_out(sizes: Sizes) -> list[ProofProblem]:
     """Return the items on which every model is scored. They are the same for all seeds, equally many per subdomain."""
     rng = rng_of("proof", "held out")
     return [problem for name in FAMILIES for problem in draw(rng, sizes.items, {name: EVEN[name]})]
@@ -39,7 +39,7 @@ def held_out(sizes: Sizes) -> list[Problem]:
 
 def prove(
     folder: Path, sizes: Sizes, *, processes: int, tick: Callable[[str], None] = lambda _: None
-) -> tuple[BaseFacts, list[Record]]:
+) -> tuple[BaseFacts, list[SeedResults]]:
     """Train the base, then run every seed, `processes` at a time. Results of an earlier start in `folder` are kept.
 
     `tick` is called with the name of each finished part.
@@ -62,17 +62,17 @@ def _base(folder: Path, sizes: Sizes) -> BaseFacts:
     return make_base(folder / "base", sizes, {problem.question for problem in held_out(sizes)})
 
 
-def _seed(folder: Path, sizes: Sizes, seed: int) -> Record:
+def _seed(folder: Path, sizes: Sizes, seed: int) -> SeedResults:
     file = folder / f"seed-{seed}.json"
     if file.exists():
-        return Record(**orjson.loads(file.read_bytes()))
+        return SeedResults(**orjson.loads(file.read_bytes()))
     _one_thread()
     record = _experiments(folder, sizes, seed)
     write_bytes(file, orjson.dumps(asdict(record)))
     return record
 
 
-def _experiments(folder: Path, sizes: Sizes, seed: int) -> Record:
+def _experiments(folder: Path, sizes: Sizes, seed: int) -> SeedResults:
     from storage.ledger import Ledger
     from tasks.answers import Judge
     from tasks.llm.endpoint import Endpoint, EngineLimits
@@ -106,7 +106,7 @@ def _experiments(folder: Path, sizes: Sizes, seed: int) -> Record:
         finally:
             critic.close()
             ledger.close()
-    return Record(seed, lab.scores, lab.facts, seconds)
+    return SeedResults(seed, lab.scores, lab.facts, seconds)
 
 
 def _one_thread() -> None:

@@ -59,7 +59,7 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ValueShare:
     """How many rows of a version, and of those that the run added, have a value."""
 
     value: str
@@ -89,7 +89,7 @@ class Figures:
     funnel: Sequence[FunnelLine]
     costs: Sequence[Mapping[str, Any]]
     reasons: Sequence[Dropped]
-    shares: Mapping[str, Sequence[Share]]
+    shares: Mapping[str, Sequence[ValueShare]]
     scores: Mapping[str, npt.NDArray[np.float64]]
     samples: Sequence[Mapping[str, Any]]
     service: Sequence[
@@ -279,10 +279,10 @@ def _counts(values: pa.ChunkedArray) -> dict[str, int]:
     return {item["values"] or "none": item["counts"] for item in pc.value_counts(values).to_pylist()}
 
 
-def _share(added: pa.Table, whole: pa.Table, name: str) -> list[Share]:
+def _share(added: pa.Table, whole: pa.Table, name: str) -> list[ValueShare]:
     new, all_rows = _counts(added.column(name)), _counts(whole.column(name))
     return [
-        Share(value, new.get(value, 0), total)
+        ValueShare(value, new.get(value, 0), total)
         for value, total in sorted(all_rows.items(), key=lambda kv: (-kv[1], kv[0]))
     ]
 

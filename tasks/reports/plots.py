@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from tasks.evaluation.scores import Delta
-    from tasks.reports.figures import FunnelLine, Share
+    from tasks.reports.figures import FunnelLine, ValueShare
 
 # stages whose rows are no candidates: questions with known answers, and those that the student answers rightly
 ASIDE = ("calibrate", "probe")
@@ -80,7 +80,7 @@ def calibration(bins: Sequence[tuple[float, float, int]]) -> Figure:
     return plain(figure)
 
 
-def shares(values: Sequence[Share]) -> Figure:
+def shares(values: Sequence[ValueShare]) -> Figure:
     """Draw the version's rows per value; the dark part was added by this run."""
     shown = values[:40]
     figure = canvas(7.2, 0.22 * len(shown) + 0.5)

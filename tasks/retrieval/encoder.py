@@ -22,10 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from storage.errors import ForPeople
-from storage.indexes.vectors import VectorCache
+from storage.indexes.vectors import VectorCache, Vectors
 from tasks.llm.model_files import CONFIG, require
-
-Vectors = npt.NDArray[np.float32]
 
 MINILM = "minilm"
 MODULES = "modules.json"  # of a sentence-transformers folder, whose config.json may be in a subfolder

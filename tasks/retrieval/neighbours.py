@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from storage.indexes.index import VectorIndex
-
-Vectors = npt.NDArray[np.float32]
+from storage.indexes.vectors import Vectors
 
 BLOCK = 4096  # queries per block, as many as FAISS multiplies together
 _WORTH_FILLING = 24  # fewer queries are faster without padding

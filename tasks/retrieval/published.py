@@ -8,7 +8,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,16 +15,10 @@ import pyarrow.compute as pc
 from storage.datasets.store import Store
 from storage.errors import Corrupt, StorageError
 from storage.indexes.index import IndexSettings, VectorIndex
-from storage.indexes.vectors import Vectors, folder_name
+from storage.indexes.vectors import Encode, folder_name
 
 _BATCH = 65_536
 _log = logging.getLogger(__name__)
-
-
-class Encode(Protocol):
-    @property
-    def identity(self) -> str: ...
-    def __call__(self, texts: Sequence[str]) -> Vectors: ...
 
 
 @dataclass(frozen=True, slots=True)

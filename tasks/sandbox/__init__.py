@@ -11,6 +11,6 @@ against a fault in the kernel itself.
 
 from tasks.sandbox.box import Sandbox
 from tasks.sandbox.isolate import Isolation, SandboxUnavailable, isolation
-from tasks.sandbox.verdict import Limits, Result, Verdict
+from tasks.sandbox.verdict import Limits, Result, Status
 
-__all__ = ["Isolation", "Limits", "Result", "Sandbox", "SandboxUnavailable", "Verdict", "isolation"]
+__all__ = ["Isolation", "Limits", "Result", "Sandbox", "SandboxUnavailable", "Status", "isolation"]

@@ -61,7 +61,7 @@ class Raised:
     errno: int | None
 
 
-Report = Value | Raised
+ProgramReport = Value | Raised
 
 
 def frame(data: bytes) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def header(message: dict[str, Any]) -> Header:
     )
 
 
-def report(data: bytes) -> Report | None:
+def report(data: bytes) -> ProgramReport | None:
     """Return the report of a program, or None if there is none or any part of it is not as a child writes it."""
     fields = _object(data) if data else None
     if fields is None:

@@ -16,7 +16,7 @@ from typing import Literal
 from tasks.answers.sentences import value_in
 from tasks.sandbox.frames import Header, Raised, Value, report
 
-Verdict = Literal["ok", "error", "time", "memory", "output", "denied", "signal", "no_answer", "infra"]
+Status = Literal["ok", "error", "time", "memory", "output", "denied", "signal", "no_answer", "infra"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Result:
     clock gave the same answer.
     """
 
-    verdict: Verdict
+    verdict: Status
     answer: str | None = None
     stdout: str = ""
     error: str | None = None
@@ -120,7 +120,7 @@ def read(ended: Ended, limits: Limits) -> Result:
     cpu_s, peak_mb = header.cpu_s, header.peak_kb / 1024
     answer: str | None = None
     line: int | None = None
-    verdict: Verdict
+    verdict: Status
     error: str | None
     if header.end in ("cpu", "idle", "wall"):
         verdict, error = "time", _late(header.end, limits)
@@ -162,7 +162,7 @@ def _answer(parsed: Value | None, stdout: str) -> str | None:
     return value_in(last) or last or None
 
 
-def _judged(answer: str | None, limits: Limits) -> tuple[Verdict, str | None]:
+def _judged(answer: str | None, limits: Limits) -> tuple[Status, str | None]:
     if answer is None:
         return (
             "no_answer",
@@ -173,7 +173,7 @@ def _judged(answer: str | None, limits: Limits) -> tuple[Verdict, str | None]:
     return "ok", None
 
 
-def _raised(value: Raised, limits: Limits) -> tuple[Verdict, str, int | None]:
+def _raised(value: Raised, limits: Limits) -> tuple[Status, str, int | None]:
     text = " ".join(f"{clean(value.name)}: {clean(value.words)}".split())[:400].removesuffix(":")
     place = value.line if value.line is not None and 0 < value.line < 1 << 31 else None
     if value.base == "TooLong":
@@ -187,7 +187,7 @@ def _raised(value: Raised, limits: Limits) -> tuple[Verdict, str, int | None]:
     return "error", text, place
 
 
-def _signalled(number: int, out_of_memory: bool, cpu_s: float, limits: Limits) -> tuple[Verdict, str]:
+def _signalled(number: int, out_of_memory: bool, cpu_s: float, limits: Limits) -> tuple[Status, str]:
     try:
         name = signal.Signals(number).name
     except ValueError:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tasks.decontamination.benchmarks import BenchmarkError, Benchmarks, read_records
 from tasks.decontamination.certificate import measure
-from tasks.decontamination.judge import Critic, Encode, Tools
+from tasks.decontamination.judge import Critic, RuleTools, TextEncoder
 from tasks.decontamination.matching import SHARED, hits_of, mark_contaminated
 from tasks.decontamination.planting import Leak
 from tasks.ingestion.record import Record
@@ -31,7 +31,7 @@ def certify(
     clean: Benchmarks,
     pairs: Sequence[Leak],
     seed: int,
-    encode: Encode,
+    encode: TextEncoder,
     critic: Engine,
     tick: Tick,
     share: float = SHARED,
@@ -49,7 +49,7 @@ def certify(
     certificate = measure(
         benchmarks,
         rules,
-        Tools(encode, judge),
+        RuleTools(encode, judge),
         clean=clean.items().texts,
         given=pairs,
         a_kind=planted,

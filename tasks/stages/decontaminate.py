@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 from tasks.decontamination.benchmarks import Benchmarks
-from tasks.decontamination.judge import Critic, Encode
+from tasks.decontamination.judge import Critic, TextEncoder
 from tasks.decontamination.matching import SHARED, Text, hits_of, mark_contaminated
 from tasks.decontamination.rules import RULES
 from tasks.llm.engine import Engine
@@ -60,7 +60,7 @@ def decontaminate(
     benchmarks: Benchmarks,
     rules: Sequence[str],
     ask: bool,
-    encode: Encode,
+    encode: TextEncoder,
     critic: Engine,
     tick: Tick,
     strict: bool = True,

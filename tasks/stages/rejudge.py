@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from storage.datasets.quality import scores_of
 from storage.reasons import Code, Reason, reason
 from storage.rows import failed, reasons_of
+from tasks.arrays import Mask
 
-Mask = npt.NDArray[np.bool_]
 STAGE = "rebuild"
 FIRST, LAST = "verify", ("weigh", "dedup", "decontaminate", "mix", "published")
 # the columns that are read of every candidate; texts are not read
@@ -46,7 +46,7 @@ def steps_of(scorers: Sequence[str]) -> list[str]:
 
 
 @dataclass(slots=True)
-class Pool:
+class CandidateArrays:
     """The candidates of a rebuild, one row per candidate, as arrays of length n.
 
     `rows`: COLUMNS; `reached`: the furthest of `steps` at which the row was ever decided on (the last: it
@@ -102,7 +102,7 @@ class Pool:
 
 def gather(
     occurrences: pa.Table, runs: Sequence[str], scorers: Sequence[str], past: Collection[str] = ()
-) -> Pool:
+) -> CandidateArrays:
     """Return the pool of all candidates, from their occurrences (COLUMNS, in the order in which they were read) in `runs`,
     which are ordered oldest first.
 
@@ -136,7 +136,7 @@ def gather(
     by_place = np.argsort(position)
     position, last = position[by_place], last[by_place]
     count = len(position)
-    return Pool(
+    return CandidateArrays(
         occurrences.take(pa.array(position)),
         steps,
         furthest[ids[last]],
@@ -146,7 +146,9 @@ def gather(
     )
 
 
-def leave_out(pool: Pool, without: Mapping[str, Sequence[str]], only: Mapping[str, Sequence[str]]) -> None:
+def leave_out(
+    pool: CandidateArrays, without: Mapping[str, Sequence[str]], only: Mapping[str, Sequence[str]]
+) -> None:
     """Drop rows by their origin: those with a value of `without`, and those with no value of `only`."""
     for name, values in sorted(without.items()):
         hit = pc.is_in(pool.rows.column(name), value_set=pa.array(list(values), pa.string()))
@@ -160,20 +162,20 @@ def leave_out(pool: Pool, without: Mapping[str, Sequence[str]], only: Mapping[st
         )
 
 
-def unverified(pool: Pool) -> None:
+def unverified(pool: CandidateArrays) -> None:
     """Drop the rows that verification dropped, because a wrong answer stays wrong."""
     wrong = pool.reached < pool.step(FIRST) + 1
     wrong &= _mask(pc.fill_null(pc.equal(pool.rows.column("stage"), FIRST), False))
     pool.drop(FIRST, "Verified before", wrong)
 
 
-def decided(pool: Pool, stage: str, title: str) -> None:
+def decided(pool: CandidateArrays, stage: str, title: str) -> None:
     """Drop the rows that the stage dropped, for the reason that it gave."""
     gone = pool.alive & (pool.reached == pool.step(stage))
     pool.drop(stage, title, gone)
 
 
-def below(pool: Pool, thresholds: Mapping[str, float]) -> None:
+def below(pool: CandidateArrays, thresholds: Mapping[str, float]) -> None:
     """Drop rows whose stored score (or `correctness`) is below its threshold; a row without the score
     stays.
     """
@@ -190,7 +192,7 @@ def below(pool: Pool, thresholds: Mapping[str, float]) -> None:
         pool.drop(STAGE, f"{name} at least {least:g}", low, why)
 
 
-def scores(pool: Pool, name: str) -> npt.NDArray[np.float32]:
+def scores(pool: CandidateArrays, name: str) -> npt.NDArray[np.float32]:
     """Return a score of each row, NaN where it has none; "correctness" reads the column of that name."""
     if name == "correctness":
         column = pool.rows.column(name).combine_chunks()
@@ -199,7 +201,7 @@ def scores(pool: Pool, name: str) -> npt.NDArray[np.float32]:
     return np.concatenate([np.zeros(0, np.float32), *parts])
 
 
-def duplicates(pool: Pool) -> tuple[Mask, Mask]:
+def duplicates(pool: CandidateArrays) -> tuple[Mask, Mask]:
     """Return two masks of rows that de-duplication dropped: those that stay out, and those to be compared
     again.
 

@@ -9,10 +9,11 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from storage.indexes.index import IndexSettings
+from storage.indexes.vectors import Encode
 from storage.rows import column, kept, replace
 from tasks.retrieval.neighbours import nearest
 from tasks.retrieval.neighbours import neighbours as indexed_neighbours
-from tasks.retrieval.published import Encode, Published
+from tasks.retrieval.published import Published
 from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
 

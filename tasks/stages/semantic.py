@@ -15,7 +15,6 @@ against a million take some seconds of multiplication); see docs/scale.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.indexes.sketches import History
+from storage.indexes.vectors import Encode, Vectors
 from storage.reasons import Code, Reason, reason
 from storage.rows import reject
 from tasks.dedup.doubts import Doubts
@@ -35,18 +35,7 @@ from tasks.dedup.tokens import I64
 from tasks.dedup.verdict_column import with_verdict
 from tasks.text import folding
 
-F32 = npt.NDArray[np.float32]
-
 _BLOCK = 4096  # questions on either side of one multiplication: 64 MiB of products
-
-
-class Encode(Protocol):
-    """A function from texts to unit vectors; `identity` names everything on which they depend."""
-
-    @property
-    def identity(self) -> str: ...
-
-    def __call__(self, texts: list[str]) -> F32: ...
 
 
 def semantic(
@@ -131,7 +120,7 @@ def near_in_meaning(
 
 def _earlier_questions(
     encode: Encode, pool: pa.Table | None, history: History | None, settings: DedupSettings
-) -> Iterator[tuple[Questions, F32]]:
+) -> Iterator[tuple[Questions, Vectors]]:
     """Yield the known questions with their vectors; those of the history are stored beside its other
     indexes.
     """
@@ -150,7 +139,7 @@ def _earlier_questions(
         yield segment.questions, arrays["vectors"].to_numpy().reshape(count, -1)
 
 
-def _pairs(vectors: F32, earlier_vectors: F32, cosine: float) -> Iterator[tuple[I64, I64, F32]]:
+def _pairs(vectors: Vectors, earlier_vectors: Vectors, cosine: float) -> Iterator[tuple[I64, I64, Vectors]]:
     """Yield blocks of (row of `vectors`, row of `earlier_vectors`, cosine) with at least the given cosine."""
     for begin in range(0, len(vectors), _BLOCK):
         for start in range(0, len(earlier_vectors), _BLOCK):

@@ -13,7 +13,7 @@ from tasks.teacher.character import Character
 from tasks.teacher.forcing import fill_schema
 from tasks.teacher.judging import critique
 from tasks.teacher.likeness import compare
-from tasks.teacher.reading import Job, read
+from tasks.teacher.reading import PromptRequest, read
 from tasks.teacher.solving import in_program, in_words
 from tasks.teacher.writing import problems
 
@@ -30,7 +30,7 @@ FREE = Forced()
 AGAIN = "That answer cannot be used"
 
 
-def job_of(messages: Sequence[tuple[str, str]]) -> Job:
+def job_of(messages: Sequence[tuple[str, str]]) -> PromptRequest:
     """Return the job that a conversation of (role, text) pairs requests: that of its last user message, with its system
     message. A re-ask requests the same job again."""
     system = "\n".join(text for role, text in messages if role in ("system", "developer"))
@@ -39,7 +39,7 @@ def job_of(messages: Sequence[tuple[str, str]]) -> Job:
     return read(system, user)
 
 
-def answer(job: Job, character: Character, rng: random.Random, forced: Forced = FREE) -> str:
+def answer(job: PromptRequest, character: Character, rng: random.Random, forced: Forced = FREE) -> str:
     """Return the text of the completion."""
     if job.kind in ("write", "similar"):
         return problems(job, character, rng, valid_json=forced.json)

@@ -27,9 +27,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tasks.seeding import rng_of
 from tasks.teacher.answering import answer, job_of
 from tasks.teacher.character import SMALL, STRONG, Character
-from tasks.teacher.wire import Ask, WireError, ask_of, count_tokens, cut, prompt_tokens, reply, stream
+from tasks.teacher.wire import ChatRequest, HttpError, ask_of, count_tokens, cut, prompt_tokens, reply, stream
 
-Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Served:
     requests: set[bytes] = field(default_factory=set)
     refused: set[bytes] = field(default_factory=set)
 
-    def add(self, ask: Ask, digest: bytes, choices: list[tuple[str, str]]) -> None:
+    def add(self, ask: ChatRequest, digest: bytes, choices: list[tuple[str, str]]) -> None:
         self.calls += 1
         self.samples += len(choices)
         self.prompt_tokens += prompt_tokens(ask)
@@ -90,7 +90,7 @@ def make_app(
         digest = digest_of(ask)
         if int.from_bytes(digest[:4], "big") < refuse * 2**32 and digest not in served.refused:
             served.refused.add(digest)
-            raise WireError(429, "the server is busy; try again", code="rate_limit_exceeded")
+            raise HttpError(429, "the server is busy; try again", code="rate_limit_exceeded")
         if latency:
             await asyncio.sleep(latency)
         choices = complete(ask, character)
@@ -115,11 +115,11 @@ def make_app(
     async def stats(request: Request) -> Response:
         return JSONResponse(served.record())
 
-    def answered(endpoint: Endpoint) -> Endpoint:
+    def answered(endpoint: RouteHandler) -> RouteHandler:
         async def checked(request: Request) -> Response:
             try:
                 return await endpoint(request)
-            except WireError as error:
+            except HttpError as error:
                 return _refusal(error)
 
         return checked
@@ -141,22 +141,22 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "mathmill"}
 
 
-def _unknown_model(name: str, names: Iterable[str]) -> WireError:
+def _unknown_model(name: str, names: Iterable[str]) -> HttpError:
     message = f"the model {name!r} does not exist; there are: {', '.join(sorted(names))}"
-    return WireError(404, message, param="model", code="model_not_found")
+    return HttpError(404, message, param="model", code="model_not_found")
 
 
-def _refusal(error: WireError) -> Response:
+def _refusal(error: HttpError) -> Response:
     headers = {"Retry-After": "0.05"} if error.status == 429 else None
     return JSONResponse(error.body, status_code=error.status, headers=headers)
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return _refusal(WireError(status, f"invalid URL ({request.method} {request.url.path})"))
+    return _refusal(HttpError(status, f"invalid URL ({request.method} {request.url.path})"))
 
 
-def complete(ask: Ask, character: Character) -> list[tuple[str, str]]:
+def complete(ask: ChatRequest, character: Character) -> list[tuple[str, str]]:
     """Return (text, finish reason) of each choice.
 
     The random numbers of a choice depend only on the request and the index of the choice; at temperature 0 not even on
@@ -172,7 +172,7 @@ def complete(ask: Ask, character: Character) -> list[tuple[str, str]]:
     return choices
 
 
-def digest_of(ask: Ask) -> bytes:
+def digest_of(ask: ChatRequest) -> bytes:
     """Return 16 bytes that identify a request; whether it is streamed makes no difference."""
     fields = [
         ask.model,
@@ -201,7 +201,7 @@ class KeyAsked:
         if scope["type"] == "http":
             scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
             if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), self._expected):
-                error = WireError(401, "incorrect API key provided", code="invalid_api_key")
+                error = HttpError(401, "incorrect API key provided", code="invalid_api_key")
                 await _refusal(error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

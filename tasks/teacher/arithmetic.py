@@ -12,7 +12,7 @@ import math
 import re
 from fractions import Fraction
 
-Polynomial = dict[int, Fraction]
+Coefficients = dict[int, Fraction]
 
 DEEPEST = 24  # maximum nesting of parentheses
 LARGEST = 10**40  # maximum of a value's numerator or denominator
@@ -42,7 +42,7 @@ def number(text: str) -> Fraction | None:
     return poly.get(0, Fraction(0)) if not any(poly.get(power) for power in poly if power) else None
 
 
-def polynomial(text: str) -> tuple[Polynomial, str]:
+def polynomial(text: str) -> tuple[Coefficients, str]:
     """Return the polynomial of a whole text and the letter of its unknown ("" if none). Raises NotArithmetic if it is none."""
     reader = _Reader(text, unknowns=True)
     value = reader.sum(0)
@@ -109,7 +109,7 @@ class _Reader:
             kind = "operator" if token in "*/" else kind
         return kind, _SAME.get(token, token), match.end()
 
-    def sum(self, depth: int) -> Polynomial:
+    def sum(self, depth: int) -> Coefficients:
         if depth > DEEPEST:
             raise NotArithmetic("too deep")
         kind, token, end = self.peek()
@@ -135,7 +135,7 @@ class _Reader:
                 return total
             total = _bounded(_plus(total, term if token == "+" else _scaled(term, Fraction(-1))))
 
-    def product(self, depth: int) -> Polynomial:
+    def product(self, depth: int) -> Coefficients:
         total = self.signed(depth)
         while True:
             before = self.at
@@ -161,14 +161,14 @@ class _Reader:
                 self.at = before
                 return total
 
-    def signed(self, depth: int) -> Polynomial:
+    def signed(self, depth: int) -> Coefficients:
         kind, token, end = self.peek()
         if kind == "operator" and token == "-":
             self.at = end
             return _scaled(self.power(depth), Fraction(-1))
         return self.power(depth)
 
-    def power(self, depth: int) -> Polynomial:
+    def power(self, depth: int) -> Coefficients:
         base = self.atom(depth)
         while True:
             before = self.at
@@ -187,7 +187,7 @@ class _Reader:
                 self.at = before
                 return base
 
-    def atom(self, depth: int) -> Polynomial:
+    def atom(self, depth: int) -> Coefficients:
         kind, token, end = self.peek()
         if kind == "number":
             if len(token) > 40:
@@ -210,7 +210,7 @@ class _Reader:
             return {0: _root(_constant(self.group(depth) if self.peek()[1] in "({" else self.atom(depth)))}
         raise NotArithmetic(self.text)
 
-    def group(self, depth: int) -> Polynomial:
+    def group(self, depth: int) -> Coefficients:
         _, token, end = self.peek()
         closing = {"(": ")", "{": "}"}.get(token)
         if closing is None:
@@ -224,48 +224,48 @@ class _Reader:
         return value
 
 
-def _bounded(poly: Polynomial) -> Polynomial:
+def _bounded(poly: Coefficients) -> Coefficients:
     for power, value in poly.items():
         if power > HIGHEST or max(abs(value.numerator), value.denominator) > LARGEST:
             raise NotArithmetic("too large")
     return poly
 
 
-def _plus(a: Polynomial, b: Polynomial) -> Polynomial:
+def _plus(a: Coefficients, b: Coefficients) -> Coefficients:
     return {power: a.get(power, Fraction(0)) + b.get(power, Fraction(0)) for power in a.keys() | b.keys()}
 
 
-def _scaled(a: Polynomial, factor: Fraction) -> Polynomial:
+def _scaled(a: Coefficients, factor: Fraction) -> Coefficients:
     return {power: value * factor for power, value in a.items()}
 
 
-def _times(a: Polynomial, b: Polynomial) -> Polynomial:
-    product: Polynomial = {}
+def _times(a: Coefficients, b: Coefficients) -> Coefficients:
+    product: Coefficients = {}
     for p, x in a.items():
         for q, y in b.items():
             product[p + q] = product.get(p + q, Fraction(0)) + x * y
     return product
 
 
-def _over(a: Polynomial, b: Polynomial) -> Polynomial:
+def _over(a: Coefficients, b: Coefficients) -> Coefficients:
     divisor = _constant(b)
     if not divisor:
         raise NotArithmetic("division by zero")
     return _scaled(a, 1 / divisor)
 
 
-def _raised(base: Polynomial, exponent: Fraction) -> Polynomial:
+def _raised(base: Coefficients, exponent: Fraction) -> Coefficients:
     if exponent.denominator != 1 or abs(exponent) > HIGHEST:
         raise NotArithmetic("exponent")
     if exponent < 0:
         return _raised(_over({0: Fraction(1)}, base), -exponent)
-    power: Polynomial = {0: Fraction(1)}
+    power: Coefficients = {0: Fraction(1)}
     for _ in range(int(exponent)):
         power = _bounded(_times(power, base))
     return power
 
 
-def _constant(poly: Polynomial) -> Fraction:
+def _constant(poly: Coefficients) -> Fraction:
     if any(value for power, value in poly.items() if power):
         raise NotArithmetic("not a number")
     return poly.get(0, Fraction(0))

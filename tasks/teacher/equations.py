@@ -8,7 +8,7 @@ import re
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Worked
-from tasks.teacher.arithmetic import NotArithmetic, Polynomial, number, polynomial, written
+from tasks.teacher.arithmetic import Coefficients, NotArithmetic, number, polynomial, written
 
 LONGEST = 400  # characters of a question that are read
 # the only words that may occur beside the formula: with others ("the units digit of") it is another question
@@ -99,7 +99,7 @@ def _equation(text: str, language: str) -> Worked | None:
     return _quadratic(poly, unknown, language) if degree == 2 else None
 
 
-def _linear(text: str, poly: Polynomial, unknown: str, language: str) -> Worked:
+def _linear(text: str, poly: Coefficients, unknown: str, language: str) -> Worked:
     slope, constant = poly[1], poly.get(0, Fraction(0))
     root = -constant / slope
     s, c, r = written(slope, "/"), written(-constant, "/"), written(root, "/")
@@ -111,7 +111,7 @@ def _linear(text: str, poly: Polynomial, unknown: str, language: str) -> Worked:
     return Worked(written(root, "frac"), steps, _solve_code(text, unknown))
 
 
-def _quadratic(poly: Polynomial, unknown: str, language: str) -> Worked | None:
+def _quadratic(poly: Coefficients, unknown: str, language: str) -> Worked | None:
     a, b, c = (poly.get(power, Fraction(0)) for power in (2, 1, 0))
     under = b * b - 4 * a * c
     if under < 0:
@@ -142,7 +142,7 @@ def _solve_code(text: str, unknown: str) -> str:
     left, right = text.split("=")
     (a, _), (b, _) = polynomial(left), polynomial(right)
 
-    def code(poly: Polynomial) -> str:
+    def code(poly: Coefficients) -> str:
         slope, constant = poly.get(1, Fraction(0)), poly.get(0, Fraction(0))
         return f"{_rational(slope)}*{unknown} + {_rational(constant)}"
 

@@ -14,13 +14,13 @@ from tasks.problems.machinery.family import Worked
 from tasks.replies.programs import program
 from tasks.teacher.character import Character
 from tasks.teacher.comparing import same_answer
-from tasks.teacher.reading import Job
+from tasks.teacher.reading import PromptRequest
 from tasks.teacher.solving import LAYOUTS, laid_out_program, solution_of
 from tasks.teacher.statements import statements
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Examination:
     """The result of an examination: `right` is True, False or None (unknown); `line` is the first wrong line, from 1."""
 
     right: bool | None
@@ -28,7 +28,7 @@ class Finding:
     words: str
 
 
-def critique(job: Job, character: Character, rng: random.Random, *, valid_json: bool) -> str:
+def critique(job: PromptRequest, character: Character, rng: random.Random, *, valid_json: bool) -> str:
     """Return the JSON of the critic; at the rates of the character its judgement is reversed or its JSON broken."""
     finding = examine(job)
     lines = _lines(job)
@@ -53,7 +53,7 @@ def critique(job: Job, character: Character, rng: random.Random, *, valid_json: 
     return text
 
 
-def examine(job: Job) -> Finding:
+def examine(job: PromptRequest) -> Examination:
     """Examine a solution without any injected error of the critic."""
     zh = job.language == "zh"
     worked = solution_of(job)
@@ -67,7 +67,7 @@ def examine(job: Job) -> Finding:
 
 def _examine_words(
     lines: list[tuple[int, str]], stated: Extraction | None, worked: Worked | None, zh: bool
-) -> Finding:
+) -> Examination:
     false = _first_false(lines)
     wrong_line = false[0] if false else None
     broken = (
@@ -85,20 +85,20 @@ def _examine_words(
             if zh
             else "I could not work this problem myself; only the arithmetic was checked. "
         )
-        return Finding(None, wrong_line, note + broken)
+        return Examination(None, wrong_line, note + broken)
     correct = f"正确答案是 {worked.answer}。" if zh else f"The correct answer is {worked.answer}."
     if stated is None or stated.kind == "last":
         words = "没有给出最终答案。" if zh else "No final answer is stated. "
-        return Finding(False, wrong_line or (lines[-1][0] if lines else None), broken + words + correct)
+        return Examination(False, wrong_line or (lines[-1][0] if lines else None), broken + words + correct)
     right = same_answer(stated.answer, worked.answer)
     if right is None:
         words = "最终答案的写法我无法核对。" if zh else "I cannot compare the final answer as it is written. "
-        return Finding(None, wrong_line, broken + words)
+        return Examination(None, wrong_line, broken + words)
     if false:
-        return Finding(right, wrong_line, broken + ("" if right else correct))
+        return Examination(right, wrong_line, broken + ("" if right else correct))
     if not right:
         words = f"最终答案 {stated.answer} 错误。" if zh else f"The final answer {stated.answer} is wrong. "
-        return Finding(False, lines[-1][0], words + correct)
+        return Examination(False, lines[-1][0], words + correct)
     words = (
         "各步正确，最终答案与我算得的一致。"
         if zh
@@ -106,10 +106,10 @@ def _examine_words(
     )
     if stated.kind != "boxed":
         words += "但答案没有写在方框里。" if zh else "It is not in a box, though."
-    return Finding(True, None, words.strip())
+    return Examination(True, None, words.strip())
 
 
-def _lines(job: Job) -> list[tuple[int, str]]:
+def _lines(job: PromptRequest) -> list[tuple[int, str]]:
     """Return the lines of the solution with their numbers: those that the prompt shows, else counted from 1."""
     numbered_lines: list[tuple[int, str]] = []
     for line in job.solution:
@@ -139,14 +139,14 @@ def _code(lines: list[tuple[int, str]]) -> str | None:
     return text if looks and "\\boxed" not in text else None
 
 
-def _examine_program(code: str, lines: list[tuple[int, str]], worked: Worked | None, zh: bool) -> Finding:
+def _examine_program(code: str, lines: list[tuple[int, str]], worked: Worked | None, zh: bool) -> Examination:
     shape = _shape(code)
     if shape is None:
-        return Finding(False, None, "程序有语法错误。" if zh else "The program has a syntax error.")
+        return Examination(False, None, "程序有语法错误。" if zh else "The program has a syntax error.")
     if "print(" not in code:
-        return Finding(False, None, "程序没有打印答案。" if zh else "The program never prints an answer.")
+        return Examination(False, None, "程序没有打印答案。" if zh else "The program never prints an answer.")
     if worked is None:
-        return Finding(
+        return Examination(
             None,
             None,
             "我不认识这道题，无法核对程序。"
@@ -155,14 +155,14 @@ def _examine_program(code: str, lines: list[tuple[int, str]], worked: Worked | N
         )
     for layout in range(LAYOUTS):
         if shape == _shape(laid_out_program(worked.program, layout)):
-            return Finding(
+            return Examination(
                 True, None, "程序计算正确。" if zh else "The program computes what is asked and prints it."
             )
     program_lines = worked.program.strip().split("\n")
     differing = _first_difference(code, program_lines)
     line = next((index for index, text in lines if text == differing), None)
     if line is None:
-        return Finding(
+        return Examination(
             None,
             None,
             "程序的写法我无法核对。" if zh else "I cannot follow this program well enough to confirm it.",
@@ -172,7 +172,7 @@ def _examine_program(code: str, lines: list[tuple[int, str]], worked: Worked | N
         if zh
         else f"Line {line} of the program is wrong; the answer should be {worked.answer}."
     )
-    return Finding(False, line, words)
+    return Examination(False, line, words)
 
 
 def _shape(code: str) -> str | None:
@@ -200,7 +200,7 @@ def _first_difference(code: str, program_lines: list[str]) -> str | None:
     return best[1] if best else None
 
 
-def _instruction_score(job: Job, rng: random.Random) -> int:
+def _instruction_score(job: PromptRequest, rng: random.Random) -> int:
     """Return the score of the problem: high for known ones, low for gaps and fragments, medium for others."""
     if solution_of(job) is not None:
         return rng.randint(8, 10)
@@ -212,13 +212,13 @@ def _instruction_score(job: Job, rng: random.Random) -> int:
     return rng.randint(6, 7)
 
 
-def _misjudged(finding: Finding, lines: int, language: str, rng: random.Random) -> Finding:
+def _misjudged(finding: Examination, lines: int, language: str, rng: random.Random) -> Examination:
     zh = language == "zh"
     if finding.right:
         line = rng.randint(1, max(1, lines))
-        return Finding(
+        return Examination(
             False,
             line,
             f"第 {line} 行的推理不成立。" if zh else f"The reasoning in line {line} does not hold.",
         )
-    return Finding(True, None, "解答看起来正确。" if zh else "The solution looks correct.")
+    return Examination(True, None, "解答看起来正确。" if zh else "The solution looks correct.")

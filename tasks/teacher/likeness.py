@@ -6,7 +6,7 @@ import re
 
 from tasks.problems.machinery.family import Problem, families
 from tasks.problems.machinery.slots import Words
-from tasks.teacher.reading import Job, known, language_of
+from tasks.teacher.reading import PromptRequest, known, language_of
 
 _SMALL = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _WORDS = {word: str(number) for number, word in enumerate(_SMALL, 2)} | {
@@ -17,7 +17,7 @@ SHARED = 0.2  # minimum share of common words, numbers excluded, of two texts in
 FEWEST = 3  # minimum number of common numbers of texts in two languages, whose words cannot be compared
 
 
-def compare(job: Job) -> str:
+def compare(job: PromptRequest) -> str:
     """Return SAME or DIFFERENT, as the prompt requests."""
     first, second = job.examples
     return "SAME" if same_problem(first, second) else "DIFFERENT"

@@ -16,7 +16,7 @@ from tasks.teacher.topics import count_in, level_in, subdomain_in
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PromptRequest:
     """What a prompt requests. `kind` is write, similar, words, program, judge or compare (whose two problems are the
     examples). Fields that a kind does not use are empty."""
 
@@ -74,24 +74,24 @@ SHOWN = 4000  # maximum length of a text that is tried as a known problem
 
 
 @functools.lru_cache(maxsize=1024)  # the samples of one question follow each other
-def read(system: str, user: str) -> Job:
+def read(system: str, user: str) -> PromptRequest:
     """Return the job that the system message and the last user message of a conversation request."""
     parts = quoted(user)
     words = parts.rest
     language = language_of(words) if words.strip() else language_of(user)
     questions, solutions, examples = parts.of("question"), parts.of("solution"), parts.of("example")
     if _COMPARE.search(words) and len(parts.blocks) == 2:
-        return Job("compare", language, examples=tuple(text for _, text in parts.blocks))
+        return PromptRequest("compare", language, examples=tuple(text for _, text in parts.blocks))
     if not solutions and _JUDGE.search(words):
         unnamed = questions + parts.of("other")
         questions, solutions = (unnamed[:1], unnamed[1:]) if len(unnamed) > 1 else (questions, [])
     if solutions and (_JUDGE.search(words) or _JUDGE.search(system)):
         question, problem = _known_dressed(questions or [parts.rest])
-        return Job("judge", language, question, problem, tuple(solutions[-1].split("\n")))
+        return PromptRequest("judge", language, question, problem, tuple(solutions[-1].split("\n")))
     if _WRITE.search(words):
         shown = _shown(user, parts) if _SIMILAR.search(words) else []
         question, problem = _known_dressed(shown)
-        return Job(
+        return PromptRequest(
             "similar" if shown else "write",
             language,
             question,
@@ -108,7 +108,7 @@ def read(system: str, user: str) -> Job:
     instructions = words if words.strip() else system
     pattern = _PROGRAM if parts.blocks or problem is not None else _ASKS_PROGRAM
     program = pattern.search(_NO_PROGRAM.sub(" ", instructions)) is not None
-    return Job(
+    return PromptRequest(
         "program" if program else "words",
         language_of_question,
         question,

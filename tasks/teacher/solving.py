@@ -13,13 +13,13 @@ from tasks.teacher.arithmetic import number
 from tasks.teacher.character import Character
 from tasks.teacher.equations import worked_text
 from tasks.teacher.error_injection import inject_error
-from tasks.teacher.reading import Job
+from tasks.teacher.reading import PromptRequest
 
 MANNERS = 5  # ways to lay out a solution in words
 LAYOUTS = 4  # ways to lay out a program
 
 
-def in_words(job: Job, character: Character, rng: random.Random) -> str:
+def in_words(job: PromptRequest, character: Character, rng: random.Random) -> str:
     """Return steps and a boxed answer; wrong, without a box, or "I do not know" at the rates of the character."""
     worked = job.problem.worked if job.problem else worked_text(job.question, job.language)
     if worked is None:
@@ -31,7 +31,7 @@ def in_words(job: Job, character: Character, rng: random.Random) -> str:
     return _laid_out(steps, answer, job.language, rng, boxed=fault != "malformed")
 
 
-def in_program(job: Job, character: Character, rng: random.Random) -> str:
+def in_program(job: PromptRequest, character: Character, rng: random.Random) -> str:
     """Return one fenced program; with a bug or without its fence at the rates of the character."""
     worked = job.problem.worked if job.problem else worked_text(job.question, job.language)
     if worked is None:
@@ -182,7 +182,7 @@ _INTRODUCTION = {
 }
 
 
-def _unknown_in_words(job: Job, character: Character, rng: random.Random) -> str:
+def _unknown_in_words(job: PromptRequest, character: Character, rng: random.Random) -> str:
     zh = job.language == "zh"
     numbers = _numbers(job.question)
     if not numbers and not _ASKS.search(job.question):
@@ -203,7 +203,7 @@ def _unknown_in_words(job: Job, character: Character, rng: random.Random) -> str
     return "\n".join([*lines, rf"\boxed{{{value}}}"])
 
 
-def _unknown_in_program(job: Job, character: Character, rng: random.Random) -> str:
+def _unknown_in_program(job: PromptRequest, character: Character, rng: random.Random) -> str:
     numbers = _numbers(job.question)
     if len(numbers) < 2 or rng.random() < character.rates.give_up:
         return (
@@ -236,6 +236,6 @@ def _guess(numbers: list[int], rng: random.Random) -> tuple[list[str], int]:
     return steps, int(total)
 
 
-def solution_of(job: Job) -> Worked | None:
+def solution_of(job: PromptRequest) -> Worked | None:
     """Return the teacher's solution of the question without injected errors, or None if it does not know it."""
     return job.problem.worked if isinstance(job.problem, Problem) else worked_text(job.question, job.language)

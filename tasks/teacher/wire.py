@@ -19,7 +19,7 @@ _TOKEN = re.compile(r"\s*(?:[\u3400-\u9fff]|[^\W_]{1,6}|[^\s])|\s+")
 _COUNTED = re.compile(r"[\u3400-\u9fff]|[^\W_]{1,6}|\S")
 
 
-class WireError(Exception):
+class HttpError(Exception):
     """An error that is returned to the caller: HTTP status, OpenAI's type and code, and the parameter at fault."""
 
     def __init__(
@@ -39,7 +39,7 @@ class WireError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ChatRequest:
     """A checked chat-completions request."""
 
     model: str
@@ -54,28 +54,28 @@ class Ask:
     forced: Forced = field(default_factory=Forced)
 
 
-def ask_of(body: bytes) -> Ask:
-    """Return the request in a body. Raises WireError 400 with the parameter at fault, or 413 if the body is too large."""
+def ask_of(body: bytes) -> ChatRequest:
+    """Return the request in a body. Raises HttpError 400 with the parameter at fault, or 413 if the body is too large."""
     if len(body) > LARGEST_BODY:
-        raise WireError(413, f"the body has {len(body)} bytes; at most {LARGEST_BODY} are read")
+        raise HttpError(413, f"the body has {len(body)} bytes; at most {LARGEST_BODY} are read")
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise WireError(400, f"the body is not valid JSON: {error}") from error
+        raise HttpError(400, f"the body is not valid JSON: {error}") from error
     if not isinstance(data, dict):
-        raise WireError(400, "the body must be a JSON object")
+        raise HttpError(400, "the body must be a JSON object")
     if not isinstance(data.get("model"), str):
-        raise WireError(400, "you must provide a model parameter", param="model")
+        raise HttpError(400, "you must provide a model parameter", param="model")
     for name in ("tools", "functions", "audio", "logprobs"):
         if data.get(name):
-            raise WireError(
+            raise HttpError(
                 400, f"{name} is not supported by this model", param=name, code="unsupported_parameter"
             )
     most = data.get("max_completion_tokens")
     options = data.get("stream_options") or {}
     if not isinstance(options, dict):
-        raise WireError(400, "stream_options must be an object", param="stream_options")
-    return Ask(
+        raise HttpError(400, "stream_options must be an object", param="stream_options")
+    return ChatRequest(
         model=data["model"],
         messages=_messages(data.get("messages")),
         n=_integer(data, "n", 1, MOST_CHOICES) or 1,
@@ -91,7 +91,7 @@ def ask_of(body: bytes) -> Ask:
 
 def _messages(value: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, list) or not value:
-        raise WireError(400, "messages must be a list of at least one message", param="messages")
+        raise HttpError(400, "messages must be a list of at least one message", param="messages")
     pairs = []
     for index, message in enumerate(value):
         where = f"messages[{index}]"
@@ -101,14 +101,14 @@ def _messages(value: Any) -> tuple[tuple[str, str], ...]:
             "user",
             "assistant",
         ):
-            raise WireError(400, f"{where} needs a role of system, developer, user or assistant", param=where)
+            raise HttpError(400, f"{where} needs a role of system, developer, user or assistant", param=where)
         content = message.get("content")
         if isinstance(content, list):
             if not all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in content):
-                raise WireError(400, f"{where}: only parts of type text are read", param=f"{where}.content")
+                raise HttpError(400, f"{where}: only parts of type text are read", param=f"{where}.content")
             content = "".join(part["text"] for part in content)
         if not isinstance(content, str):
-            raise WireError(400, f"{where}.content must be a string", param=f"{where}.content")
+            raise HttpError(400, f"{where}.content must be a string", param=f"{where}.content")
         pairs.append((message["role"], content))
     return tuple(pairs)
 
@@ -118,7 +118,7 @@ def _integer(data: dict[str, Any], name: str, low: int, high: int) -> int | None
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise WireError(400, f"{name} must be an integer from {low} to {high}", param=name)
+        raise HttpError(400, f"{name} must be an integer from {low} to {high}", param=name)
     return value
 
 
@@ -127,7 +127,7 @@ def _number(data: dict[str, Any], name: str, low: float, high: float, default: f
     if value is None:
         return default
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not low <= value <= high:
-        raise WireError(400, f"{name} must be a number from {low:g} to {high:g}", param=name)
+        raise HttpError(400, f"{name} must be a number from {low:g} to {high:g}", param=name)
     return float(value)
 
 
@@ -138,7 +138,7 @@ def _stop(value: Any) -> tuple[str, ...]:
         or len(stops) > 16
         or not all(isinstance(text, str) and text for text in stops)
     ):
-        raise WireError(400, "stop must be a string or a list of at most 16 non-empty strings", param="stop")
+        raise HttpError(400, "stop must be a string or a list of at most 16 non-empty strings", param="stop")
     return tuple(stops)
 
 
@@ -152,9 +152,9 @@ def _forced(value: Any) -> Forced:
         inner = value.get("json_schema")
         schema = inner.get("schema") if isinstance(inner, dict) else None
         if not isinstance(schema, dict):
-            raise WireError(400, "response_format.json_schema needs a schema", param="response_format")
+            raise HttpError(400, "response_format.json_schema needs a schema", param="response_format")
         return Forced(json=True, schema=schema)
-    raise WireError(
+    raise HttpError(
         400, "response_format.type must be text, json_object or json_schema", param="response_format"
     )
 
@@ -164,7 +164,7 @@ def count_tokens(text: str) -> int:
     return len(_COUNTED.findall(text))
 
 
-def prompt_tokens(ask: Ask) -> int:
+def prompt_tokens(ask: ChatRequest) -> int:
     """Return the prompt tokens: those of the texts, and four per message as in chat templates."""
     return sum(4 + count_tokens(text) for _, text in ask.messages)
 
@@ -187,7 +187,7 @@ def usage_of(prompt: int, texts: list[str]) -> dict[str, int]:
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-def reply(ask: Ask, identity: str, choices: list[tuple[str, str]]) -> bytes:
+def reply(ask: ChatRequest, identity: str, choices: list[tuple[str, str]]) -> bytes:
     """Return the body of a response that is not streamed; `created` is constant, so that equal requests give equal bytes."""
     return orjson.dumps(
         {
@@ -210,7 +210,7 @@ def reply(ask: Ask, identity: str, choices: list[tuple[str, str]]) -> bytes:
     )
 
 
-def stream(ask: Ask, identity: str, choices: list[tuple[str, str]]) -> Iterator[bytes]:
+def stream(ask: ChatRequest, identity: str, choices: list[tuple[str, str]]) -> Iterator[bytes]:
     """Yield server-sent events: per choice a role chunk, one chunk per token and a finish chunk; usage if requested; [DONE]."""
     head = {"id": f"chatcmpl-{identity}", "object": "chat.completion.chunk", "created": 0, "model": ask.model}
 

@@ -10,13 +10,13 @@ import orjson
 from tasks.problems.machinery.family import Family, Problem, families, make
 from tasks.problems.machinery.notation import Unworkable
 from tasks.teacher.character import Character
-from tasks.teacher.reading import Job, known
+from tasks.teacher.reading import PromptRequest, known
 from tasks.teacher.topics import choose_families
 
 DRAWS = 20
 
 
-def problems(job: Job, character: Character, rng: random.Random, *, valid_json: bool) -> str:
+def problems(job: PromptRequest, character: Character, rng: random.Random, *, valid_json: bool) -> str:
     """Return the answer to a request for problems: JSON, which is malformed at a small rate unless the caller forces JSON."""
     items: list[dict[str, object]] = []
     for _ in range(job.count):
@@ -37,7 +37,7 @@ def problems(job: Job, character: Character, rng: random.Random, *, valid_json: 
 
 
 def _one(
-    job: Job, character: Character, rng: random.Random, level: int, so_far: list[dict[str, object]]
+    job: PromptRequest, character: Character, rng: random.Random, level: int, so_far: list[dict[str, object]]
 ) -> str:
     rates = character.rates
     shown = [*job.examples, *([job.question] if job.question else [])]
@@ -53,7 +53,7 @@ def _one(
     return question
 
 
-def _drawn(job: Job, rng: random.Random, level: int) -> str:
+def _drawn(job: PromptRequest, rng: random.Random, level: int) -> str:
     for _ in range(DRAWS):
         try:
             return make(_family(job, rng), rng, level, job.language).question
@@ -62,7 +62,7 @@ def _drawn(job: Job, rng: random.Random, level: int) -> str:
     raise Unworkable(f"no workable problem of {job.subdomain} in {DRAWS} draws")
 
 
-def _family(job: Job, rng: random.Random) -> Family:
+def _family(job: PromptRequest, rng: random.Random) -> Family:
     """Return a family for the next problem: often that of the failed problem, else one of the subdomain."""
     if job.problem is not None and rng.random() < 0.5:
         return families()[job.problem.family]

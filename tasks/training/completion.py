@@ -14,8 +14,8 @@ from typing import Any
 from storage.errors import ForPeople
 from tasks.seeding import seed_of
 
-Message = dict[str, str]
-Prompt = str | Sequence[Message]
+ChatMessage = dict[str, str]
+PromptInput = str | Sequence[ChatMessage]
 Position = tuple[int, int]
 
 # share of ended rows above which they are removed: a larger one copies less often, a smaller one computes less
@@ -23,7 +23,7 @@ _LEAVE = 0.125
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
+class Continuation:
     """The continuation of a prompt. `tokens` are ids without the end token; `ended` is false if the limit cut it off."""
 
     text: str
@@ -31,7 +31,7 @@ class Completion:
     ended: bool
 
 
-class TooLong(ForPeople, ValueError):
+class PromptTooLong(ForPeople, ValueError):
     """A prompt that does not fit the model's context together with its completion."""
 
 
@@ -65,24 +65,24 @@ class Completer:
 
     def complete(
         self,
-        prompts: Sequence[Prompt],
+        prompts: Sequence[PromptInput],
         *,
         max_new_tokens: int = 256,
         temperature: float = 0.0,
         samples: int = 1,
         seed: int = 0,
         batch: int = 64,
-    ) -> list[list[Completion]]:
+    ) -> list[list[Continuation]]:
         """Return `samples` completions per prompt, in the order of the prompts.
 
-        temperature: 0 is greedy (then all samples are equal). batch: the number of sequences at a time. Raises TooLong,
+        temperature: 0 is greedy (then all samples are equal). batch: the number of sequences at a time. Raises PromptTooLong,
         with the number of the prompt, if a prompt and `max_new_tokens` exceed the model's context.
         """
         encoded = [self.encode(prompt) for prompt in prompts]
         context = getattr(self.model.config, "max_position_embeddings", None)
         for i, tokens in enumerate(encoded):
             if context is not None and len(tokens) + max_new_tokens > context:
-                raise TooLong(
+                raise PromptTooLong(
                     f"prompt {i}: {len(tokens)} tokens and max_new_tokens {max_new_tokens} exceed the context of {context}; "
                     "lower max_new_tokens or shorten the prompt"
                 )
@@ -100,7 +100,7 @@ class Completer:
             for i in range(len(encoded))
         ]
 
-    def encode(self, prompt: Prompt) -> list[int]:
+    def encode(self, prompt: PromptInput) -> list[int]:
         """Return the token ids of a prompt, up to where the completion begins."""
         if isinstance(prompt, str):
             return list(self.tokenizer(prompt)["input_ids"])
@@ -110,10 +110,10 @@ class Completer:
             )
         )
 
-    def _completion(self, tokens: list[int]) -> Completion:
+    def _completion(self, tokens: list[int]) -> Continuation:
         ended = bool(tokens) and tokens[-1] in self._ends()
         content = tokens[:-1] if ended else tokens
-        return Completion(self.tokenizer.decode(content, skip_special_tokens=True), tuple(content), ended)
+        return Continuation(self.tokenizer.decode(content, skip_special_tokens=True), tuple(content), ended)
 
     def _ends(self) -> set[int]:
         declared = self.model.generation_config.eos_token_id
@@ -182,7 +182,7 @@ def _choose(logits: Any, temperature: float, generator: Any) -> Any:
 
 def complete(
     checkpoint: Path | str,
-    prompts: Sequence[Prompt],
+    prompts: Sequence[PromptInput],
     *,
     max_new_tokens: int = 256,
     temperature: float = 0.0,

@@ -19,13 +19,13 @@ class TrainError(ForPeople, ValueError):
     """A training run that cannot be started or continued. The message names the setting or the file, and the fix."""
 
 
-class Part(BaseModel):
+class SettingsPart(BaseModel):
     """The base of all parts of the settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Source(Part):
+class Source(SettingsPart):
     """A dataset and its share of the training."""
 
     dataset: str = Field(
@@ -44,7 +44,7 @@ class Source(Part):
 Data = Annotated[tuple[Source, ...], Field(min_length=1)]
 
 
-class Stage(Part):
+class TrainingStage(SettingsPart):
     """A further training stage, which starts from the checkpoint of the one before."""
 
     data: Data = Field(description="datasets of the stage")
@@ -53,13 +53,13 @@ class Stage(Part):
     lr: float | None = Field(None, gt=0, description="peak learning rate; empty: that of the first stage")
 
     @model_validator(mode="after")
-    def _one_length(self) -> Stage:
+    def _one_length(self) -> TrainingStage:
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("a stage needs one of epochs and steps")
         return self
 
 
-class Lora(Part):
+class Lora(SettingsPart):
     """The settings of low-rank adapters."""
 
     rank: int = Field(16, ge=1)
@@ -68,7 +68,7 @@ class Lora(Part):
     targets: str = Field("all-linear", description="target modules, as named by peft")
 
 
-class Rollout(Part):
+class Rollout(SettingsPart):
     """The settings of sampling during training, for rft, ppo, grpo and rloo."""
 
     samples: int = Field(4, ge=1, description="completions per prompt")
@@ -91,7 +91,7 @@ class Rollout(Part):
     trace: float = Field(0.95, ge=0, le=1, description="ppo: lambda of the advantages (GAE)")
 
 
-class Train(Part):
+class Train(SettingsPart):
     """The settings of one training run. With one GPU or none, everything runs in this process."""
 
     method: str = Field("sft", description="training method: a file of tasks/training/methods/")
@@ -104,7 +104,7 @@ class Train(Part):
         None, gt=0, description="number of passes over the rows; 3 if steps is empty too"
     )
     steps: int | None = Field(None, ge=1, description="optimizer steps, instead of epochs")
-    then: tuple[Stage, ...] = Field(
+    then: tuple[TrainingStage, ...] = Field(
         (), description="further training stages, each on the checkpoint of the one before"
     )
     batch: int = Field(
@@ -174,8 +174,8 @@ class Train(Part):
         """Return how many rows or blocks one process takes at a time."""
         return self.micro_batch or max(1, self.batch // self.processes)
 
-    def stages(self) -> list[Stage]:
+    def stages(self) -> list[TrainingStage]:
         """Return all stages, the first one included."""
         epochs = 3.0 if self.epochs is None and self.steps is None else self.epochs
-        first = Stage(data=self.data, epochs=epochs, steps=self.steps, lr=self.lr)
+        first = TrainingStage(data=self.data, epochs=epochs, steps=self.steps, lr=self.lr)
         return [first, *(one.model_copy(update={"lr": one.lr or self.lr}) for one in self.then)]

@@ -12,7 +12,7 @@ from typing import Any
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from tasks.seeding import seed_of
-from tasks.training.config import Stage, Train
+from tasks.training.config import Train, TrainingStage
 from tasks.training.loader import Group
 
 CHECKPOINT = "checkpoint"
@@ -31,7 +31,7 @@ class Job:
     """
 
     config: Train
-    stage: Stage
+    stage: TrainingStage
     number: int
     store: Store
     versions: tuple[Version, ...]

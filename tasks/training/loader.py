@@ -24,14 +24,14 @@ from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from tasks.seeding import seed_of
 from tasks.training.config import TrainError
-from tasks.training.tokens import COLUMNS, SYSTEM, Encoder, Tokens
+from tasks.training.tokens import COLUMNS, SYSTEM, TokenEncoder, Tokens
 
 OPEN = 8  # row groups read side by side
 SLICE = 4_096  # rows per slice of a row group; OPEN slices are shuffled together
 BLEND = 1 << 18  # tokens blended at a time
 IGNORED = -100  # label of a token that is not learned, as in transformers
 
-Block = dict[str, npt.NDArray[Any]]
+TokenBlock = dict[str, npt.NDArray[Any]]
 Piece = tuple[pads.Fragment, pc.Expression]  # a row group, and which of its rows are read
 
 
@@ -69,7 +69,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class EpochSize:
     """The size of one epoch: rows, tokens, learned tokens and blocks, and the number of rows left out by reason."""
 
     rows: int
@@ -85,13 +85,13 @@ class Stream:
 
     store: Store
     groups: Sequence[Group]
-    encoder: Encoder
+    encoder: TokenEncoder
     length: int
     packing: bool
     batch: int
     seed: int
 
-    def measure(self) -> Measure:
+    def measure(self) -> EpochSize:
         """Read and tokenize one epoch and return its size. Raises TrainError if no row is left."""
         rows = tokens = learned = blocks = 0
         self.encoder.dropped.clear()
@@ -106,9 +106,9 @@ class Stream:
             names = ", ".join(name for group in self.groups for name in group.names())
             why = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "none has a solution"
             raise TrainError(f"no row of {names} can be trained on: {why}. Fix: data, or a larger length")
-        return Measure(rows, tokens, learned, blocks, dropped)
+        return EpochSize(rows, tokens, learned, blocks, dropped)
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[TokenBlock]:
         """Yield blocks without end: input_ids, labels (IGNORED where not learned), loss_weights (0 where not learned) and
         position_ids (from 0 in each row), all of shape (tokens,).
 
@@ -165,14 +165,14 @@ def pack(lengths: npt.NDArray[np.int32], capacity: int) -> list[list[int]]:
     return blocks
 
 
-def by_length(blocks: Iterator[Block], batch: int) -> Iterator[Block]:
+def by_length(blocks: Iterator[TokenBlock], batch: int) -> Iterator[TokenBlock]:
     """Sort the blocks of each step by falling length, so that micro-batches are padded little. Which rows share a step stays
     random."""
     while step := list(itertools.islice(blocks, batch)):
         yield from sorted(step, key=lambda block: -len(block["input_ids"]))
 
 
-def _side_by_side(pieces: Sequence[Piece], encoder: Encoder) -> Iterator[Tokens]:
+def _side_by_side(pieces: Sequence[Piece], encoder: TokenEncoder) -> Iterator[Tokens]:
     """Yield windows of up to OPEN slices, each from a different row group."""
     waiting = iter(pieces)
     reading = [_slices(piece) for piece in itertools.islice(waiting, OPEN)]
@@ -222,7 +222,7 @@ def _blended(sources: Sequence[Iterator[Tokens]], shares: Sequence[float]) -> It
         yield Tokens.joined(parts).take(np.argsort(np.concatenate(due), kind="stable"))
 
 
-def _block(rows: Tokens, starts: npt.NDArray[np.int64], chosen: Sequence[int]) -> Block:
+def _block(rows: Tokens, starts: npt.NDArray[np.int64], chosen: Sequence[int]) -> TokenBlock:
     lengths = [int(rows.lengths[row]) for row in chosen]
     ids = np.concatenate(
         [rows.ids[starts[row] : starts[row] + n] for row, n in zip(chosen, lengths, strict=True)]
@@ -237,7 +237,7 @@ def _block(rows: Tokens, starts: npt.NDArray[np.int64], chosen: Sequence[int]) -
     }
 
 
-def collate(blocks: Sequence[Block], pad: int, *, flat: bool = False) -> dict[str, Any]:
+def collate(blocks: Sequence[TokenBlock], pad: int, *, flat: bool = False) -> dict[str, Any]:
     """Return blocks as tensors of shape (blocks, longest), padded on the right.
 
     With `flat`, they are concatenated to the shape (1, tokens), as flash attention reads packed rows. Positions show where

@@ -34,7 +34,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class TrainingExample:
     """Token ids of a prompt (at least one) and a completion. The loss covers the completion, multiplied by `weight`: one
     number, or one number per token."""
 
@@ -48,21 +48,21 @@ class Example:
 
 def examples(
     tokenizer: Any, pairs: Sequence[tuple[str, str]], weights: Sequence[float] | None = None
-) -> list[Example]:
+) -> list[TrainingExample]:
     """Return the rows for `fit` from pairs of prompt and completion text; the tokenizer's end token is appended."""
     if not pairs:
         return []
     prompts = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
     completions = tokenizer([completion + tokenizer.eos_token for _, completion in pairs])["input_ids"]
     return [
-        Example(prompt, completion, weight)
+        TrainingExample(prompt, completion, weight)
         for prompt, completion, weight in zip(
             prompts, completions, weights or [1.0] * len(pairs), strict=True
         )
     ]
 
 
-def fit(model: Any, rows: Sequence[Example], recipe: Recipe, *, seed: int) -> list[float]:
+def fit(model: Any, rows: Sequence[TrainingExample], recipe: Recipe, *, seed: int) -> list[float]:
     """Train the model in place and return the loss of each step (nats per weighted token).
 
     Rows are shuffled anew each epoch. A step's loss is the weighted mean over the batch's completion tokens:
@@ -88,13 +88,13 @@ def fit(model: Any, rows: Sequence[Example], recipe: Recipe, *, seed: int) -> li
     return losses
 
 
-def supervised(rows: Sequence[Example], model: Any) -> Any:
+def supervised(rows: Sequence[TrainingExample], model: Any) -> Any:
     """Return the loss of one batch (nats per weighted token)."""
     nats, weights = token_nats(rows, model)
     return (nats * weights).sum() / weights.sum().clamp(min=1e-8)
 
 
-def token_nats(rows: Sequence[Example], model: Any) -> tuple[Any, Any]:
+def token_nats(rows: Sequence[TrainingExample], model: Any) -> tuple[Any, Any]:
     """Return the nats and the weight of each completion token, both of shape (rows, longest); the weight is 0 elsewhere."""
     longest = max(len(row) for row in rows)
     ids = np.zeros((len(rows), longest), dtype=np.int64)

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from storage.datasets.shapes import assistant_texts
 
 Ints = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float32]
+Weights = npt.NDArray[np.float32]
 
 COLUMNS = ("question", "solution", "solution_format", "loss_weight")
 SYSTEM = "system"  # an optional column of files that are not datasets: the system message
@@ -46,7 +46,7 @@ class Tokens:
     ids: Ints
     lengths: Ints
     prompts: Ints
-    weights: Floats
+    weights: Weights
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -102,7 +102,7 @@ def prompts_of(tokenizer: Any, system: str | None = None) -> Callable[[str], str
     return render
 
 
-class Encoder:
+class TokenEncoder:
     """Encodes batches of rows as tokens. `dropped` counts the rows that were left out, by reason.
 
     Rows of more than `length` tokens are left out rather than cut, since a cut solution has no answer. Rows that contain
@@ -140,7 +140,7 @@ class Encoder:
         self,
         questions: Sequence[str],
         solutions: Sequence[str],
-        weights: Floats,
+        weights: Weights,
         systems: Sequence[str | None] | None = None,
     ) -> Tokens:
         """Encode texts in the same way; `weights` has the shape (rows,)."""

@@ -18,10 +18,10 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from tasks.training.config import TrainError
 from tasks.training.curves import Curve
 from tasks.training.job import Job
-from tasks.training.loader import Block, Group, Stream, by_length, collate
+from tasks.training.loader import Group, Stream, TokenBlock, by_length, collate
 from tasks.training.loss import kept, selected, token_losses, weight_of, weighted_sum
 from tasks.training.models import adapted, arguments, flat, model_of, save
-from tasks.training.tokens import Encoder
+from tasks.training.tokens import TokenEncoder
 
 
 class Blocks(IterableDataset):  # type: ignore[misc]
@@ -30,7 +30,7 @@ class Blocks(IterableDataset):  # type: ignore[misc]
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
 
-    def __iter__(self) -> Iterator[Block]:
+    def __iter__(self) -> Iterator[TokenBlock]:
         blocks = self.stream.blocks()
         return blocks if self.stream.packing else by_length(blocks, self.stream.batch)
 
@@ -103,7 +103,7 @@ def stream_of(
         groups = [Group((), files=instead)]
     elif more:
         groups = [dataclasses.replace(groups[0], files=more), *groups[1:]]
-    encoder = Encoder(tokenizer, config.length, weighted=config.loss_weights, whole=whole)
+    encoder = TokenEncoder(tokenizer, config.length, weighted=config.loss_weights, whole=whole)
     return Stream(job.store, groups, encoder, config.length, config.packing, config.batch, job.seed)
 
 
@@ -151,7 +151,7 @@ def trainer_of(
     """Return the trainer of a stage and the curve that records it."""
     ends = flat() and stream.packing
 
-    def together(blocks: list[Block]) -> dict[str, Any]:
+    def together(blocks: list[TokenBlock]) -> dict[str, Any]:
         batch = collate(blocks, tokenizer.pad_token_id, flat=ends)
         return batch | {"tokens": torch.tensor([len(block["input_ids"]) for block in blocks])}
 

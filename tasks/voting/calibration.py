@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.voting.votes import Floats, Integers, Mask, Votes
+from tasks.arrays import Floats, Mask
+from tasks.voting.votes import Integers, Votes
 
 FEATURES = (
     "constant", "reference", "programs", "worked", "agree", "against", "rival", "lead", "alone", "abstained", "critic",

@@ -19,10 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.rows import ABSTAINED
+from tasks.arrays import Floats, Mask
 
-Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def test_every_place_that_makes_an_artifact_is_looked_at() -> None:
 def test_maintenance(text: str) -> None:
     def page(value: str) -> str:
         moment = datetime.timedelta(hours=1)
-        return maintain.Plan(
+        return maintain.MaintenancePlan(
             fates=[Fate(value, keep, value) for keep in (True, False)],  # type: ignore[arg-type]
             files={value: [value]},
             orphans=[Orphan(value, value, 1, moment)],

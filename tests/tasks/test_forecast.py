@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.forecast import MEASURED, Error, Plan, Price, Share, error_of, forecast
+from tasks.forecast import MEASURED, Error, KeptShare, NightPlan, Price, error_of, forecast
 
-SURE = Share(1, 1_000_000)
+SURE = KeptShare(1, 1_000_000)
 
 
 def price(role: str, calls: int = 100_000, **more: float) -> Price:
@@ -16,7 +16,7 @@ def price(role: str, calls: int = 100_000, **more: float) -> Price:
     return Price(role, "m", **(fields | more), calls=calls, price_in=1.0, price_out=2.0, batched=True)  # type: ignore[arg-type]
 
 
-PLAN = Plan(
+PLAN = NightPlan(
     target=1000,
     waves=4,
     per_call=5,
@@ -26,8 +26,8 @@ PLAN = Plan(
     reserved=0.0,
     probes=0,
     known=0,
-    shares=dict.fromkeys(("written", "novel", "solved", "verified", "scored", "judged"), Share(1e6, 1e6)),
-    usable=Share(750_000, 1_000_000),
+    shares=dict.fromkeys(("written", "novel", "solved", "verified", "scored", "judged"), KeptShare(1e6, 1e6)),
+    usable=KeptShare(750_000, 1_000_000),
     writers={"self_instruct": 1.0},
     prices={"self_instruct": price("teacher"), "solve": price("reasoner"), "critique": price("critic")},
     in_flight=64,
@@ -35,7 +35,7 @@ PLAN = Plan(
 )
 
 
-def likely(plan: Plan) -> dict[str, float]:
+def likely(plan: NightPlan) -> dict[str, float]:
     return {name: figure[1] for name, figure in forecast(plan).figures.items()}
 
 
@@ -55,7 +55,7 @@ def test_the_arithmetic_of_a_sure_night() -> None:
 
 def test_every_range_holds_its_likely_value_and_guesses_widen_it() -> None:
     sure = forecast(PLAN)
-    guesses = {name: Share(80, 100, guessed=True) for name in PLAN.shares}
+    guesses = {name: KeptShare(80, 100, guessed=True) for name in PLAN.shares}
     unsure = forecast(
         replace(PLAN, shares=guesses, prices=PLAN.prices | {"solve": price("reasoner", calls=0)})
     )
@@ -90,7 +90,7 @@ def test_batch_prices_count_against_the_cap_where_batches_are_used() -> None:
 
 
 def test_waves_that_do_not_suffice_are_named() -> None:
-    hard = replace(PLAN, waves=1, usable=Share(50, 1000))
+    hard = replace(PLAN, waves=1, usable=KeptShare(50, 1000))
     found = forecast(hard)
     assert found.ends["waves"] > 0.99
     assert found.figures["accepted"][1] < 200

@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.decontamination.benchmarks import Items
 from tasks.decontamination.hit import Hit, strongest
-from tasks.decontamination.judge import Tools, decided
+from tasks.decontamination.judge import RuleTools, decided
 from tasks.dedup.normalise import plain_array
 from tasks.retrieval.neighbours import nearest
 
@@ -25,7 +25,7 @@ def prepare(items: Items) -> Items:
     return items
 
 
-def find(rows: Items, items: Items, tools: Tools) -> list[Hit]:
+def find(rows: Items, items: Items, tools: RuleTools) -> list[Hit]:
     if tools.encode is None:
         raise ValueError(
             "the rule paraphrase needs an encoder: give decontaminate(encode=...), or leave the rule out"

@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 
 from tasks.decontamination.benchmarks import Items
 from tasks.decontamination.hit import Hit, nearest_few, strongest
-from tasks.decontamination.judge import Tools, decided
+from tasks.decontamination.judge import RuleTools, decided
 from tasks.decontamination.planting import chinese
 from tasks.decontamination.quantities import Quantities, common, multiset, quantities, rarity, share
 from tasks.decontamination.quantities import near as near_numbers
@@ -102,7 +102,7 @@ def prepare(items: Items) -> Signs:
     return Signs(items.names, items.texts, how_telling, by_script, item_quantities, numbers)
 
 
-def find(rows: Items, prepared: Signs, tools: Tools) -> list[Hit]:
+def find(rows: Items, prepared: Signs, tools: RuleTools) -> list[Hit]:
     zh = np.array([chinese(text) for text in rows.texts], dtype=bool)
     hits = []
     for script, (items, sets) in prepared.by_script.items():
@@ -121,7 +121,7 @@ def find(rows: Items, prepared: Signs, tools: Tools) -> list[Hit]:
     return hits + [hit for hit in _word_problems(rows, zh, prepared, tools) if hit.row not in by_row]
 
 
-def _word_problems(rows: Items, zh: npt.NDArray[np.bool_], prepared: Signs, tools: Tools) -> list[Hit]:
+def _word_problems(rows: Items, zh: npt.NDArray[np.bool_], prepared: Signs, tools: RuleTools) -> list[Hit]:
     """Return the hits by numbers in order and by things."""
     hits = []
     for script, (items, sets) in prepared.numbers.items():

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.answers import Judge, Verdict, extract
+from tasks.answers import Judge, Judgement, extract
 from tasks.sandbox import Sandbox
 
 prompt = "solve_cot"
-_RIGHT: dict[Verdict, bool | None] = {"equal": True, "different": False, "unknown": None}
+_RIGHT: dict[Judgement, bool | None] = {"equal": True, "different": False, "unknown": None}
 
 
 def shown(item: Mapping[str, Any]) -> dict[str, Any]:

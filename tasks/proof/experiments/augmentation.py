@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from storage.indexes.vectors import Vectors
 from tasks.proof.lab import EVEN, Lab, words
 from tasks.retrieval.neighbours import nearest
 from tasks.seeding import rng_of
 
-Encode = Callable[[Sequence[str]], npt.NDArray[np.float32]]
 _NEIGHBOURS = 20
 
 
-def run(lab: Lab, models: dict[str, Any], encode: Encode) -> None:
+def run(lab: Lab, models: dict[str, Any], encode: Callable[[Sequence[str]], Vectors]) -> None:
     """Continue the training of the SFT model without new rows, and with equally many rows chosen in each of three ways."""
     rows = lab.draw("rows", lab.sizes.rows)
     pool = lab.draw("pool", lab.sizes.pool)

@@ -29,7 +29,7 @@ WIDTH = 200  # characters of a cell that changed
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class ExampleRow:
     """A row that was added or dropped; `reason` is empty for added rows."""
 
     id: str
@@ -50,7 +50,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class ValueShift:
     """The rows with a value in each version; shares are of all rows of the version."""
 
     value: str
@@ -78,16 +78,16 @@ class Diff:
     unchanged: int
     reasons: Sequence[Dropped]
     columns: Mapping[str, int]
-    subdomain: Sequence[Shift]
-    difficulty: Sequence[Shift]
+    subdomain: Sequence[ValueShift]
+    difficulty: Sequence[ValueShift]
     usd: tuple[float, float]
     tokens: tuple[int, int]
     benchmarks: tuple[Sequence[str], Sequence[str]]
     clean: tuple[float, float]  # share of rows that were checked for benchmark items and are clean
     contaminated: tuple[int, int]  # rows that decontamination dropped in the run of each version
     verdict: tuple[str, str]
-    added_rows: Sequence[Example] = ()
-    dropped_rows: Sequence[Example] = ()
+    added_rows: Sequence[ExampleRow] = ()
+    dropped_rows: Sequence[ExampleRow] = ()
     changed_rows: Sequence[Change] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -205,11 +205,11 @@ def _reasons(written: pa.Table, gone: pa.ChunkedArray) -> list[Dropped]:
 
 def _rows(
     store: Store, version: Version, ids: Sequence[str], why: Mapping[str, str] | None = None
-) -> list[Example]:
+) -> list[ExampleRow]:
     """Return rows of a version in the order of `ids`. `why` maps ids to the recorded reasons for dropping them."""
     columns = ["id", "question", "subdomain", "solution_format", "answer"]
     return [
-        Example(
+        ExampleRow(
             id=record["id"],
             question=_text(record["question"]),
             answer=_text(record["answer"]),
@@ -290,11 +290,13 @@ def _bin(low: float, high: float) -> str:
     return f"{low:.2f} to {min(high, 1.0):.2f}"
 
 
-def _shifts(before: Counter[str], after: Counter[str], *, by_name: bool = False) -> list[Shift]:
+def _shifts(before: Counter[str], after: Counter[str], *, by_name: bool = False) -> list[ValueShift]:
     """Return the shift of every value, the largest change of share first, or in the order of names."""
     total_before, total_after = max(before.total(), 1), max(after.total(), 1)
     shifts = [
-        Shift(value, before[value], after[value], before[value] / total_before, after[value] / total_after)
+        ValueShift(
+            value, before[value], after[value], before[value] / total_before, after[value] / total_after
+        )
         for value in before.keys() | after.keys()
     ]
     if by_name:

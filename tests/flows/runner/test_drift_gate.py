@@ -11,7 +11,7 @@ import pytest
 from flows.config.nightly import Nightly
 from flows.runner import events as alarms
 from flows.runner.drift_gate import drift
-from flows.runner.stages import Entry
+from flows.runner.stages import FunnelEntry
 from storage.rows import Row, to_table
 from storage.stage_cache.shards import ShardStore
 from tasks.stages.outcome import Balance
@@ -41,7 +41,7 @@ class Dataset:
         ]
         ref = self.shards.put_content("verify", to_table(rows))
         entries = [
-            Entry(stage, stage, Balance(100, 100, 0, 0), [ref], 0)
+            FunnelEntry(stage, stage, Balance(100, 100, 0, 0), [ref], 0)
             for stage in ("verify", "critique", "weigh", "similarity")
         ]
         tools = SimpleNamespace(

@@ -14,7 +14,7 @@ from flows.runner.environment import (
     PASSWORD_FILE,
     SERVER_FILE,
     SERVER_LOCK,
-    Server,
+    ServerAddress,
     arrange,
     private_folder,
     running_server,
@@ -53,7 +53,7 @@ def test_what_a_killed_server_left_is_not_believed(tmp_path: Path, listener: tup
     assert given == []
     with lock(tmp_path / SERVER_LOCK) as held:
         assert held
-        assert running_server(tmp_path) == Server(url, "mathmill:secret")
+        assert running_server(tmp_path) == ServerAddress(url, "mathmill:secret")
     assert len(given) == 1
     assert running_server(tmp_path) is None
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flows.runner import events as alarms
-from flows.runner.limits import Spent, Stopped
+from flows.runner.limits import SpentWhenStopped, Stopped
 from storage.errors import GateFailed
 from tasks.llm.budget import BudgetExceeded, BudgetState
 
@@ -44,7 +44,7 @@ def test_any_other_failure_is_left_to_the_state(events: list[dict[str, Any]]) ->
     "error",
     [
         BudgetExceeded("stopped by --budget-usd 1", BudgetState("usd", 1.0, 10, 0.0, 0, 0)),
-        Stopped("budget", "stopped by --budget-usd", Spent(1.0, 10, 0, 3, 20)),
+        Stopped("budget", "stopped by --budget-usd", SpentWhenStopped(1.0, 10, 0, 3, 20)),
     ],
 )
 def test_a_budget_is_named(events: list[dict[str, Any]], error: Exception) -> None:

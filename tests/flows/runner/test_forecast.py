@@ -14,11 +14,11 @@ import prompts
 from flows.config.nightly import Nightly
 from flows.runner.forecast import NEAR_PER_LEAK, notice, plan_of
 from flows.settings import Settings
-from storage.ledger import Usage
+from storage.ledger import UsageTotals
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate, planted
 from tasks.demand import FIRST_GUESS, MARGIN
-from tasks.forecast import COVERAGE, Forecast, Share
+from tasks.forecast import COVERAGE, Forecast, KeptShare
 from tasks.forecast import forecast as drawn
 from tasks.seeding import seed_of
 
@@ -60,7 +60,7 @@ class SimulatedHome:
 
     def plan(self) -> Forecast:
         history = [
-            Usage(ROLES[tag], "m", tag, int(calls), int(calls), int(sent), int(written), 0, 0.0, seconds / calls, written / calls / 2)
+            UsageTotals(ROLES[tag], "m", tag, int(calls), int(calls), int(sent), int(written), 0, 0.0, seconds / calls, written / calls / 2)
             for tag, (calls, sent, written, seconds) in self.ledger.items()
         ]  # fmt: skip
         plan = plan_of(self.config, self.nights, history, self.settings)
@@ -238,7 +238,7 @@ def test_rules_that_a_night_has_measured_are_not_measured_again(tmp_path: Path) 
     night["service"] = [one | {"tag": "critique", "calls": 5} for one in night["service"][:1]]
     plan = plan_of(config, [night], [], Settings())
     assert plan.measured == 0
-    assert plan.near == Share(8, 400)
+    assert plan.near == KeptShare(8, 400)
     (tmp_path / "exam.jsonl").write_text(
         '{"question": "Another one, of 17 words and 3 numbers, in another set?"}\n'
     )

@@ -9,13 +9,13 @@ import pytest
 
 from flows.cli.nightly import continuing_command
 from flows.config.nightly import Nightly, load_config
-from flows.runner.limits import HOW_TO_GO_ON, Spent, Stopped
+from flows.runner.limits import HOW_TO_GO_ON, SpentWhenStopped, Stopped
 
-PAID = Spent(1.0, 1000, 0, 3, 20)
+PAID = SpentWhenStopped(1.0, 1000, 0, 3, 20)
 PAST = "2020-01-01T06:00"
 
 
-def command(by: str, night: Nightly, *words: str, spent: Spent = PAID) -> list[str]:
+def command(by: str, night: Nightly, *words: str, spent: SpentWhenStopped = PAID) -> list[str]:
     return shlex.split(
         continuing_command(Stopped(by, f"stopped by {by}", spent), night, ["nightly", *words])
     )[1:]
@@ -51,7 +51,7 @@ def test_a_deadline_that_comes_again_stays(deadline: str) -> None:
 def test_a_budget_counts_anew_unless_it_is_less_than_one_call() -> None:
     night = Nightly.model_validate({"budget": {"usd": 0.5}})
     assert command("usd", night, "--budget-usd", "0.5") == ["nightly", "--budget-usd", "0.5"]
-    nothing = Spent(0.0, 0, 0, 0, 20)
+    nothing = SpentWhenStopped(0.0, 0, 0, 0, 20)
     assert continuing_command(Stopped("usd", "stopped by --budget-usd", nothing), night, ["nightly"]) == ""
 
 

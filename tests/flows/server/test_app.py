@@ -17,7 +17,7 @@ from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from flows.server import app as server_app
-from flows.server.app import LONGEST_FIRST_MESSAGE, LONGEST_TOKEN, POLICY_VIOLATION, SIGN_IN, Guard
+from flows.server.app import LONGEST_FIRST_MESSAGE, LONGEST_TOKEN, POLICY_VIOLATION, SIGN_IN, AccessGuard
 
 AUTH = "mathmill:a-long-secret"
 PASSWORD = {"Authorization": "Basic " + base64.b64encode(AUTH.encode()).decode()}
@@ -48,7 +48,7 @@ def client(link: str | None = "once") -> TestClient:
         WebSocketRoute("/api/events/{way}", socket),
         Route("/{path:path}", anything, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
     ]
-    return TestClient(Guard(Starlette(routes=routes), AUTH, link), base_url="http://127.0.0.1:4200")
+    return TestClient(AccessGuard(Starlette(routes=routes), AUTH, link), base_url="http://127.0.0.1:4200")
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def status_of_target(target: str) -> int:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(Guard(behind, AUTH, "once")(scope, receive, send))
+    asyncio.run(AccessGuard(behind, AUTH, "once")(scope, receive, send))
     status: int = sent[0]["status"]
     return status
 

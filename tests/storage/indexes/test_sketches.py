@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from storage.indexes import sketches
-from storage.indexes.sketches import History, HistoryError, Part, cover
+from storage.indexes.sketches import History, HistoryError, VersionPart, cover
 from storage.reasons import Code, reason
 from storage.rows import Row, column, reject, to_table
 
@@ -124,7 +124,7 @@ def test_cover_is_small_and_in_order() -> None:
     rng = random.Random(1)
     for _ in range(50):
         parts = [
-            Part(k, rng.choice([1, 100, 5000, 50_000, 3_000_000]), (str(k),))
+            VersionPart(k, rng.choice([1, 100, 5000, 50_000, 3_000_000]), (str(k),))
             for k in range(rng.randint(0, 300))
         ]
         groups = cover(parts)

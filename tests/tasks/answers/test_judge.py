@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tasks.answers import Groups, Judge, group, group_all
-from tasks.answers.pool import Worker, WorkerError
+from tasks.answers.pool import JudgeProcess, WorkerError
 from tasks.seeding import rng_of
 
 HOSTILE = [
@@ -45,7 +45,7 @@ def test_a_killed_worker_loses_its_own_pair_only(judge: Judge) -> None:
     assert judge.equal(pairs) == ["equal", "unknown", "equal", "different"]
 
 
-def _workers(judge: Judge) -> list[Worker]:
+def _workers(judge: Judge) -> list[JudgeProcess]:
     assert judge.equal([("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}")]) == ["equal"]
     assert judge._pool is not None
     return list(judge._pool._idle)

@@ -11,7 +11,7 @@ import pytest
 from storage.rows import Row, column, to_table
 from tasks.decontamination.benchmarks import BenchmarkError, Benchmarks
 from tasks.decontamination.certificate import Certificate, measure
-from tasks.decontamination.judge import Critic, Tools
+from tasks.decontamination.judge import Critic, RuleTools
 from tasks.decontamination.own_problems import PARAPHRASED, TRANSLATED, own_problems
 from tasks.decontamination.planting import KINDS, Leak, chinese, leaks
 from tasks.llm.budget import Budget, BudgetExceeded
@@ -65,7 +65,7 @@ def test_a_certificate(benchmarks: Benchmarks) -> None:
     certificate = measure(
         benchmarks,
         rules,
-        Tools(),
+        RuleTools(),
         clean=["How many apples?", "Where is it?"],
         given=[Leak("paraphrased", "exam#0", "no")],
         a_kind=25,
@@ -100,7 +100,7 @@ def test_a_certificate(benchmarks: Benchmarks) -> None:
 def test_a_certificate_says_what_rows_were_not_compared_with(benchmarks: Benchmarks, tmp_path: Path) -> None:
     (tmp_path / "more.jsonl").write_text('{"question": "What is this about, and why?"}\n')
     both = Benchmarks.load([tmp_path / "exam.jsonl", tmp_path / "more.jsonl"])
-    certificate = measure(benchmarks, ("exact", "ngram13"), Tools(), a_kind=0)
+    certificate = measure(benchmarks, ("exact", "ngram13"), RuleTools(), a_kind=0)
     assert certificate.recall == ()
     assert not certificate.missing(benchmarks, ["ngram13"]).files
     assert certificate.missing(both, ["exact"]).names == ["more"]
@@ -112,7 +112,7 @@ def test_records_that_could_not_be_read_are_in_the_certificate(tmp_path: Path) -
         lines = [json.dumps({"question": text}) for text in ITEMS] + ['{"question": '] * broken
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
     both = Benchmarks.load([tmp_path / "whole.jsonl", tmp_path / "torn.jsonl"])
-    certificate = measure(both, ("exact",), Tools(), a_kind=0)
+    certificate = measure(both, ("exact",), RuleTools(), a_kind=0)
     ((name, count, first),) = certificate.unread
     assert (name, count) == ("torn", 3)
     assert first.startswith(f"line {len(ITEMS) + 1}: ")
@@ -125,7 +125,7 @@ def test_records_that_could_not_be_read_are_in_the_certificate(tmp_path: Path) -
 
 
 def test_without_benchmarks_nothing_is_claimed() -> None:
-    certificate = measure(Benchmarks(), ("exact",), Tools(), clean=["q"])
+    certificate = measure(Benchmarks(), ("exact",), RuleTools(), clean=["q"])
     assert (certificate.sets, certificate.recall, certificate.hits, certificate.false_positives) == (
         (),
         (),
@@ -254,7 +254,7 @@ def test_recall_on_real_benchmarks() -> None:
     ]
     benchmarks = Benchmarks.load([DATA / path for path in paths])
     rules = ("exact", "ngram13", "ngram8", "template", "options", "equations", "translation")
-    recall = {part.kind: part.share for part in measure(benchmarks, rules, Tools(), a_kind=60).recall}
+    recall = {part.kind: part.share for part in measure(benchmarks, rules, RuleTools(), a_kind=60).recall}
     assert recall["verbatim"] == recall["re-wrapped"] == 1.0
     assert min(recall["embedded"], recall["multiple choice"]) > 0.95
     assert min(recall["renamed"], recall["other numbers"]) > 0.75
@@ -272,9 +272,9 @@ def test_false_positives_are_explained_and_counted_on_registered_items_alone(tmp
     registered = exam("apart", "What is the least prime number above one hundred and six, and why is it one?")
     seeds = Benchmarks.load(sorted((ROOT / "seeds").glob("*.jsonl")))
     rules = ["exact", "ngram13", "template"]
-    assert measure(registered, rules, Tools(), clean=seeds.items().texts, a_kind=100).false_positives == 0
+    assert measure(registered, rules, RuleTools(), clean=seeds.items().texts, a_kind=100).false_positives == 0
     leaked = exam("leaked", seeds.items().texts[0])
-    certificate = measure(leaked, rules, Tools(), clean=seeds.items().texts[:50], a_kind=0)
+    certificate = measure(leaked, rules, RuleTools(), clean=seeds.items().texts[:50], a_kind=0)
     assert (certificate.false_positives, certificate.false_by_rule) == (1, {"exact": 1})
     line = certificate.lines()[-1]
     assert line.startswith("False positives: 1 of 50 clean rows (exact 1): 2.0% of rows that hold no item")

@@ -10,7 +10,7 @@ import pytest
 from storage.rows import Row, column, to_table
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import measure
-from tasks.decontamination.judge import Tools, verdict
+from tasks.decontamination.judge import RuleTools, verdict
 from tasks.decontamination.matching import Text, mark_contaminated
 from tasks.decontamination.ngrams import find, prepare
 from tasks.decontamination.polynomial import equations
@@ -318,5 +318,5 @@ def test_a_benchmark_of_short_items(tmp_path: Path, items: list[str]) -> None:
     hits = column(mark_contaminated(table, benchmarks=short, rules=rules), "rejected")
     assert hits[1:] == [None, None]
     assert hits[0] == (None if items == ["?"] else "decontaminate: exact short#0 overlap 1.00")
-    measured = measure(short, rules, Tools(), a_kind=3)
+    measured = measure(short, rules, RuleTools(), a_kind=3)
     assert {part.kind: part.share for part in measured.recall}["verbatim"] == (0.0 if items == ["?"] else 1.0)

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from storage.rows import Row, column, to_table
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate, measure
-from tasks.decontamination.judge import Tools
+from tasks.decontamination.judge import RuleTools
 from tasks.decontamination.matching import mark_contaminated
 from tasks.plugins import names
 from tasks.stages.decontaminate import decontaminate
@@ -122,7 +122,7 @@ def test_rows_of_one_template_are_no_instruction(tmp_path: Path) -> None:
 
 def test_the_certificate_shows_what_was_left_out(tmp_path: Path) -> None:
     benchmarks = registered(tmp_path, [SCENE.format(text) for text in ITEMS_E01])
-    certificate = measure(benchmarks, RULES, Tools(), a_kind=2)
+    certificate = measure(benchmarks, RULES, RuleTools(), a_kind=2)
     ((name, text, count, of),) = certificate.shared
     assert (name, count, of) == ("exam", 2, 2)
     assert text.startswith("In the old town by the river")
@@ -131,7 +131,7 @@ def test_the_certificate_shows_what_was_left_out(tmp_path: Path) -> None:
         for line in certificate.lines()
     )
     assert Certificate.from_dict(json.loads(json.dumps(certificate.to_dict()))) == certificate
-    assert not measure(benchmarks, RULES, Tools(), a_kind=2, share=0.0).shared
+    assert not measure(benchmarks, RULES, RuleTools(), a_kind=2, share=0.0).shared
 
 
 def test_everything_that_was_left_out_is_shown_whole_and_as_text() -> None:
@@ -176,7 +176,7 @@ def test_what_rows_alone_share_is_left_out_and_counted(tmp_path: Path) -> None:
     assert column(done.rows, "rejected") == [None] * 4
     (text,) = done.facts["decontaminated"]["shared"]
     assert "In the old town by the river" in text
-    with_facts = measure(benchmarks, RULES, Tools(), a_kind=0).over([done.facts, done.facts])
+    with_facts = measure(benchmarks, RULES, RuleTools(), a_kind=0).over([done.facts, done.facts])
     assert with_facts.shared_rows == {text: 8}
     every = mark_contaminated(table, benchmarks=benchmarks, rules=RULES, share=0.0)
     assert all(column(every, "rejected")), "with 0 everything is compared"

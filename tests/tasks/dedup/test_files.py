@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flows.cli.dedup import On, dedup
+from flows.cli.dedup import RunnerOption, dedup
 from tasks.dedup.sketching import CollectionError
 from tasks.ingestion.record import IngestError
 
@@ -45,7 +45,14 @@ def run(capsys: pytest.CaptureFixture[str], *files: Path, to: Path, **more: Any)
         "threshold": 0.7,
     }
     dedup(
-        list(files), to, memory="256MB", on=On.threads, workers=1, address=None, json=True, **options | more
+        list(files),
+        to,
+        memory="256MB",
+        on=RunnerOption.threads,
+        workers=1,
+        address=None,
+        json=True,
+        **options | more,
     )
     summary: dict[str, Any] = json.loads(capsys.readouterr().out)
     return summary

@@ -17,7 +17,7 @@ from storage.rows import Row, column, to_table
 from tasks.dedup import jaccard, joining, sketching
 from tasks.dedup.cluster import components
 from tasks.dedup.outofcore import Collection, OutOfCore
-from tasks.dedup.sketching import CollectionError, Source
+from tasks.dedup.sketching import CollectionError, TextSource
 from tasks.dedup.tokens import tokens
 from tasks.dedup.workers import On, workers
 from tasks.stages.similarity import similarity
@@ -97,7 +97,7 @@ def test_the_best_row_stays(tmp_path: Path) -> None:
     texts = ["one and the same question for all of us"] * 4 + ["quite another question about something else"]
     quality = pa.array([0.1, 0.9, None, 0.9, 0.0])
     paths = files(tmp_path / "in", texts, worth=quality)
-    work = Collection(paths, tmp_path / "work", Source(quality="worth"), SMALL)
+    work = Collection(paths, tmp_path / "work", TextSource(quality="worth"), SMALL)
     assert {id: of for id, (of, _, _) in duplicates_of(work.run()).items()} == {
         "r00000": "r00001", "r00002": "r00001", "r00003": "r00001",
     }  # fmt: skip
@@ -170,7 +170,7 @@ def test_one_text_many_times_costs_no_square(tmp_path: Path) -> None:
     count = 30_000
     table = pa.table({"id": [f"{k:06d}" for k in range(count)], "question": ["a b c d e f g"] * count})
     pq.write_table(table, tmp_path / "in.parquet")
-    work = Collection([tmp_path / "in.parquet"], tmp_path / "work", Source(language=None))
+    work = Collection([tmp_path / "in.parquet"], tmp_path / "work", TextSource(language=None))
     duplicates = pq.read_table(work.run())
     assert len(duplicates) == count - 1
     assert set(duplicates.column("of").to_pylist()) == {"000000"}
@@ -242,7 +242,7 @@ def test_a_folder_is_of_one_run(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     paths = files(tmp_path / "in", ["a b c"] * 4)
     with pytest.raises(CollectionError, match=r"0.parquet has no column 'problem'"):
-        Collection(paths, tmp_path / "work", Source(text="problem")).run()
+        Collection(paths, tmp_path / "work", TextSource(text="problem")).run()
     (tmp_path / "text.parquet").write_text("plain")
     with pytest.raises(CollectionError, match="text.parquet is no Parquet file"):
         Collection([tmp_path / "text.parquet"], tmp_path / "other").run()

@@ -11,7 +11,7 @@ import pytest
 
 from storage.ledger import Ledger
 from tasks.llm.admission import AdmissionControl, Permit
-from tasks.llm.breaker import Breaker, State
+from tasks.llm.breaker import Breaker, BreakerState
 from tasks.llm.concurrency import Controller
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
 from tasks.llm.endpoint_pool import Address
@@ -48,7 +48,7 @@ async def entered(admission: AdmissionControl) -> Permit:
 
 async def half_open(admission: AdmissionControl, address: Address) -> None:
     for _ in range(10_000):
-        if address.breaker.state is State.HALF_OPEN:
+        if address.breaker.state is BreakerState.HALF_OPEN:
             return
         await asyncio.sleep(0.001)
     raise AssertionError("the health check was not answered")
@@ -71,7 +71,7 @@ async def test_a_failure_that_arrives_as_the_health_check_ends_does_not_leave_th
     last = await entered(admission)
     admission.alive(last)
     admission.done(last)
-    assert address.breaker.state is State.CLOSED
+    assert address.breaker.state is BreakerState.CLOSED
     await admission.close()
 
 
@@ -107,7 +107,7 @@ async def test_a_trial_that_is_cancelled_or_ends_without_a_word_is_due_again() -
     trial = await entered(admission)
     admission.alive(trial)
     admission.done(trial)
-    assert (address.breaker.state, address.in_flight) == (State.CLOSED, 0)
+    assert (address.breaker.state, address.in_flight) == (BreakerState.CLOSED, 0)
     await admission.close()
 
 

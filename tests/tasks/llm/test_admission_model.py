@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from storage.ledger import CallUsage
 from tasks.llm.admission import BUDGET_POLL, Abandoned, AdmissionControl, Permit
-from tasks.llm.breaker import Breaker, State
+from tasks.llm.breaker import Breaker, BreakerState
 from tasks.llm.budget import Budget, BudgetExceeded
 from tasks.llm.concurrency import Controller
 from tasks.llm.endpoint import Endpoint, EndpointError
@@ -179,7 +179,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     @rule(data=st.data(), result=st.sampled_from([200, 200, 503, "fault"]), turns=st.integers(0, 2))
     def health_due(self, data: st.DataObject, result: int | str, turns: int) -> None:
         """Time passes until a health check is sent, and it is answered."""
-        waiting = [address for address in self.addresses if address.breaker.state is State.OPEN]
+        waiting = [address for address in self.addresses if address.breaker.state is BreakerState.OPEN]
         if not waiting or self.admission.fatal is not None:
             return
         address = data.draw(st.sampled_from(waiting))
@@ -205,7 +205,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         older = [
             end
             for end, permit in self.sent.items()
-            if permit.address.breaker.state is State.OPEN and not end.done()
+            if permit.address.breaker.state is BreakerState.OPEN and not end.done()
         ]
         if older:
             data.draw(st.sampled_from(older)).set_result("answered")
@@ -288,7 +288,7 @@ class AdmissionMachine(RuleBasedStateMachine):
     def open_has_one_health_check_task(self) -> None:
         for address in self.admission.addresses:
             task = self.admission._health_checks.get(address)
-            if address.breaker.state is State.OPEN and self.admission.fatal is None:
+            if address.breaker.state is BreakerState.OPEN and self.admission.fatal is None:
                 assert task is not None
                 # One that has just raised is reported in the next turn, and stops admission then.
                 assert not task.done() or (task in self.admission._tasks and task.exception() is not None)
@@ -300,7 +300,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         for address in self.admission.addresses:
             trials = [p for p in self.sent.values() if p.breaker_pass is address.breaker.trial]
             assert not [p for p in self.over if p.breaker_pass is address.breaker.trial]
-            if address.breaker.state is not State.HALF_OPEN:
+            if address.breaker.state is not BreakerState.HALF_OPEN:
                 assert address.breaker.trial is None
             elif trials:
                 assert not address.breaker.trial_due
@@ -358,7 +358,8 @@ class AdmissionMachine(RuleBasedStateMachine):
         assert self.budget.state().held_tokens == 0
         if self.admission.fatal is None:
             assert (
-                all(address.breaker.state is not State.OPEN for address in self.addresses) or not self.calls
+                all(address.breaker.state is not BreakerState.OPEN for address in self.addresses)
+                or not self.calls
             )
 
 

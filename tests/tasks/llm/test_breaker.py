@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.llm.breaker import LONGEST_COOLOFF, Breaker, State
+from tasks.llm.breaker import LONGEST_COOLOFF, Breaker, BreakerState
 
 
 def half_open() -> Breaker:
     breaker = Breaker(after=1, cooloff=1.0)
     breaker.failed(breaker.take(), 0.0)
     assert breaker.checked(breaker.generation, 1.0, healthy=True)
-    assert breaker.state is State.HALF_OPEN
+    assert breaker.state is BreakerState.HALF_OPEN
     return breaker
 
 
@@ -19,7 +19,7 @@ def test_failures_in_a_row_open_it_and_an_answer_between_them_does_not() -> None
     assert not any(breaker.failed(call, 0.0) for call in calls[:2])
     breaker.answered()
     assert [breaker.failed(call, 0.0) for call in calls[2:5]] == [False, False, True]
-    assert (breaker.state, breaker.generation) == (State.OPEN, 1)
+    assert (breaker.state, breaker.generation) == (BreakerState.OPEN, 1)
     assert 0.8 <= breaker.retry_at <= 1.2
     assert not breaker.failed(calls[5], 0.0)
     with pytest.raises(RuntimeError, match="open"):
@@ -32,7 +32,7 @@ def test_half_open_lets_one_call_through() -> None:
     with pytest.raises(RuntimeError, match="half-open"):
         breaker.take()
     assert breaker.failed(trial, 2.0)
-    assert (breaker.state, breaker.generation) == (State.OPEN, 2)
+    assert (breaker.state, breaker.generation) == (BreakerState.OPEN, 2)
 
 
 def test_a_trial_that_ends_without_a_report_is_due_again() -> None:
@@ -41,7 +41,7 @@ def test_a_trial_that_ends_without_a_report_is_due_again() -> None:
     assert breaker.trial_due
     breaker.take()
     breaker.answered()
-    assert breaker.state is State.CLOSED
+    assert breaker.state is BreakerState.CLOSED
 
 
 def test_a_failure_from_before_the_opening_does_not_open_it_again() -> None:
@@ -62,7 +62,7 @@ def test_a_health_check_of_an_earlier_opening_changes_nothing() -> None:
     breaker.answered()
     breaker.failed(breaker.take(), 5.0)
     assert not breaker.checked(earlier, 6.0, healthy=True)
-    assert breaker.state is State.OPEN
+    assert breaker.state is BreakerState.OPEN
 
 
 def test_the_cool_off_doubles_up_to_its_longest_and_an_answer_resets_it() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tasks.llm.request import Failure, Request, Usage
 from tasks.llm.wire import (
-    Outcome,
+    CallOutcome,
     _finish,
     error_of,
     estimate,
@@ -42,63 +42,63 @@ def message(finish: str = "stop", **fields: object) -> list[dict]:
 @pytest.mark.parametrize(
     ("raw", "outcome", "text", "error"),
     [
-        (answer(), Outcome.ANSWER, "4", None),
-        (answer(choices=message("length", content="fou")), Outcome.ANSWER, "fou", None),
-        (answer(choices=message("length", content="")), Outcome.ANSWER, "", None),
-        (answer(choices=message(content=None, refusal="No.")), Outcome.ANSWER, "No.", "refusal"),
-        (answer(choices=message("content_filter", content=None)), Outcome.ANSWER, None, "content filter"),
-        (answer(choices=message(content=None)), Outcome.EMPTY, None, "empty"),
-        (answer(choices=message(content="  ")), Outcome.EMPTY, "  ", "empty"),
-        (answer(choices=message("length", content=None)), Outcome.ANSWER, "", None),
-        (answer(choices=message(content=[7])), Outcome.EMPTY, None, "empty"),
-        (answer(choices=message(content=[{"type": "text", "text": "4"}])), Outcome.ANSWER, "4", None),
+        (answer(), CallOutcome.ANSWER, "4", None),
+        (answer(choices=message("length", content="fou")), CallOutcome.ANSWER, "fou", None),
+        (answer(choices=message("length", content="")), CallOutcome.ANSWER, "", None),
+        (answer(choices=message(content=None, refusal="No.")), CallOutcome.ANSWER, "No.", "refusal"),
+        (answer(choices=message("content_filter", content=None)), CallOutcome.ANSWER, None, "content filter"),
+        (answer(choices=message(content=None)), CallOutcome.EMPTY, None, "empty"),
+        (answer(choices=message(content="  ")), CallOutcome.EMPTY, "  ", "empty"),
+        (answer(choices=message("length", content=None)), CallOutcome.ANSWER, "", None),
+        (answer(choices=message(content=[7])), CallOutcome.EMPTY, None, "empty"),
+        (answer(choices=message(content=[{"type": "text", "text": "4"}])), CallOutcome.ANSWER, "4", None),
         (answer(choices=message(content=[{"type": "thinking", "text": "2+2"}, {"type": "text", "text": "is "},
-                                         {"type": "output_text", "text": "4"}])), Outcome.ANSWER, "is 4", None),
-        (answer(choices=message("error", content="The answ")), Outcome.MALFORMED, "The answ", None),
+                                         {"type": "output_text", "text": "4"}])), CallOutcome.ANSWER, "is 4", None),
+        (answer(choices=message("error", content="The answ")), CallOutcome.MALFORMED, "The answ", None),
         (answer(choices=[message(content="The answ")[0] | {"error": {"code": 502, "message": "died"}}]),
-         Outcome.MALFORMED, "The answ", None),
-        (answer(error={"message": "upstream died"}), Outcome.MALFORMED, "4", None),
-        (answer(error=None), Outcome.ANSWER, "4", None),
-        (answer().replace(b'"4"', b'"4 \\ud800"'), Outcome.ANSWER, "4 \ufffd", None),
-        (answer().replace(b'"4"', b'"4 \xff"'), Outcome.ANSWER, "4 \ufffd", None),
-        (b"\xef\xbb\xbf" + answer(), Outcome.ANSWER, "4", None),
-        (b"[" * 100_000, Outcome.MALFORMED, None, None),
-        (answer(model="other"), Outcome.QUARANTINED, "4", None),
-        (answer(model="gpt-x-2026-01-01"), Outcome.ANSWER, "4", None),
-        (answer(model="org/GPT-X"), Outcome.ANSWER, "4", None),
-        (answer(model=None), Outcome.ANSWER, "4", None),
-        (answer(choices=[]), Outcome.MALFORMED, None, None),
-        (answer(choices=[3]), Outcome.MALFORMED, None, None),
-        (answer(choices="x"), Outcome.MALFORMED, None, None),
-        (answer()[:40], Outcome.MALFORMED, None, None),
-        (b"<html>", Outcome.MALFORMED, None, None),
-        (b"", Outcome.MALFORMED, None, None),
-        (b"null", Outcome.MALFORMED, None, None),
-        (b'{"error": {"message": "boom"}}', Outcome.MALFORMED, None, None),
-        (b'{"error": "boom"}', Outcome.MALFORMED, None, None),
+         CallOutcome.MALFORMED, "The answ", None),
+        (answer(error={"message": "upstream died"}), CallOutcome.MALFORMED, "4", None),
+        (answer(error=None), CallOutcome.ANSWER, "4", None),
+        (answer().replace(b'"4"', b'"4 \\ud800"'), CallOutcome.ANSWER, "4 \ufffd", None),
+        (answer().replace(b'"4"', b'"4 \xff"'), CallOutcome.ANSWER, "4 \ufffd", None),
+        (b"\xef\xbb\xbf" + answer(), CallOutcome.ANSWER, "4", None),
+        (b"[" * 100_000, CallOutcome.MALFORMED, None, None),
+        (answer(model="other"), CallOutcome.QUARANTINED, "4", None),
+        (answer(model="gpt-x-2026-01-01"), CallOutcome.ANSWER, "4", None),
+        (answer(model="org/GPT-X"), CallOutcome.ANSWER, "4", None),
+        (answer(model=None), CallOutcome.ANSWER, "4", None),
+        (answer(choices=[]), CallOutcome.MALFORMED, None, None),
+        (answer(choices=[3]), CallOutcome.MALFORMED, None, None),
+        (answer(choices="x"), CallOutcome.MALFORMED, None, None),
+        (answer()[:40], CallOutcome.MALFORMED, None, None),
+        (b"<html>", CallOutcome.MALFORMED, None, None),
+        (b"", CallOutcome.MALFORMED, None, None),
+        (b"null", CallOutcome.MALFORMED, None, None),
+        (b'{"error": {"message": "boom"}}', CallOutcome.MALFORMED, None, None),
+        (b'{"error": "boom"}', CallOutcome.MALFORMED, None, None),
     ],
 )  # fmt: skip
-def test_what_the_bytes_mean(raw: bytes, outcome: Outcome, text: str | None, error: str | None) -> None:
+def test_what_the_bytes_mean(raw: bytes, outcome: CallOutcome, text: str | None, error: str | None) -> None:
     reading = read(ASK, "k", 200, raw, ("gpt-x",))
     assert (reading.outcome, reading.completion.text, reading.completion.error) == (outcome, text, error)
-    assert (reading.outcome is Outcome.ANSWER) != bool(reading.detail)
+    assert (reading.outcome is CallOutcome.ANSWER) != bool(reading.detail)
 
 
 @pytest.mark.parametrize(
     ("word", "outcome", "finish"),
     [
-        *[(word, Outcome.ANSWER, "length") for word in (
+        *[(word, CallOutcome.ANSWER, "length") for word in (
             "length", "max_tokens", "MAX_TOKENS", "model_length", "max_output_tokens", "incomplete", "token_limit",
             "FinishReason.MAX_TOKENS", "FINISH_REASON_MAX_TOKENS", "max_completion_tokens", "max-tokens", "maxTokens",
             "max_length", "length_limit", "max_new_tokens", "truncated", "model_context_window_exceeded", "MaxTokens")],
-        *[(word, Outcome.ANSWER, word) for word in (
+        *[(word, CallOutcome.ANSWER, word) for word in (
             "stop", "STOP", "eos_token", "end_turn", "EndTurn", "stop_sequence", "COMPLETE", "completed", "tool_calls")],
-        *[(word, Outcome.MALFORMED, word) for word in (
+        *[(word, CallOutcome.MALFORMED, word) for word in (
             "error", "ERROR", "abort", "cancelled", "timeout", "insufficient_system_resource", "unknown", "other",
             "malformed_function_call", "FINISH_REASON_UNSPECIFIED")],
     ],
 )  # fmt: skip
-def test_every_spelling_of_the_end_of_an_answer(word: str, outcome: Outcome, finish: str) -> None:
+def test_every_spelling_of_the_end_of_an_answer(word: str, outcome: CallOutcome, finish: str) -> None:
     reading = read(ASK, "k", 200, answer(choices=message(word, content="So 3+4=")), ("gpt-x",))
     assert (reading.outcome, reading.completion.finish_reason) == (outcome, finish)
     assert reading.completion.text == "So 3+4="
@@ -109,7 +109,7 @@ def test_every_spelling_of_the_end_of_an_answer(word: str, outcome: Outcome, fin
 )
 def test_what_a_filter_ended_is_no_answer(word: str) -> None:
     reading = read(ASK, "k", 200, answer(choices=message(word, content="part of")), ("gpt-x",))
-    assert (reading.outcome, reading.completion.kind) == (Outcome.ANSWER, Failure.CONTENT_FILTER)
+    assert (reading.outcome, reading.completion.kind) == (CallOutcome.ANSWER, Failure.CONTENT_FILTER)
 
 
 def test_a_stream_is_read_as_the_answer_that_it_carries() -> None:
@@ -121,10 +121,10 @@ def test_a_stream_is_read_as_the_answer_that_it_carries() -> None:
     usage = b'data: {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}}\n\n'
     reading = read(ASK, "k", 200, b": ping\n\n" + pieces + end + usage + b"data: [DONE]\n\n", ("gpt-x",))
     assert (reading.outcome, reading.completion.text, reading.completion.finish_reason) == (
-        Outcome.ANSWER, "four", "length")  # fmt: skip
+        CallOutcome.ANSWER, "four", "length")  # fmt: skip
     assert reading.completion.usage == Usage(7, 2)
-    assert read(ASK, "k", 200, pieces, ()).outcome is Outcome.MALFORMED  # cut before its end
-    assert read(ASK, "k", 200, b"data: {broken\n\ndata: [DONE]\n", ()).outcome is Outcome.MALFORMED
+    assert read(ASK, "k", 200, pieces, ()).outcome is CallOutcome.MALFORMED  # cut before its end
+    assert read(ASK, "k", 200, b"data: {broken\n\ndata: [DONE]\n", ()).outcome is CallOutcome.MALFORMED
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ from tasks.proof.base import BaseFacts
 from tasks.proof.claims import QUESTIONS, by_subdomain, claims, shares
 from tasks.proof.page import RunInfo, write
 from tasks.proof.problems import FAMILIES
-from tasks.proof.seed import Record
+from tasks.proof.seed import SeedResults
 from tasks.proof.sizes import WHOLE
 
 ITEMS = 40 * len(FAMILIES)
 
 
-def records(gains: dict[str, float], seeds: int = 5) -> list[Record]:
+def records(gains: dict[str, float], seeds: int = 5) -> list[SeedResults]:
     """Arms that are all right on half of the items, but for the planted gains; seeds and items vary."""
     rng = np.random.default_rng(7)
     arms = sorted({arm for question in QUESTIONS for arm in (question.candidate, question.baseline)})
@@ -29,7 +29,7 @@ def records(gains: dict[str, float], seeds: int = 5) -> list[Record]:
             arm: (level + luck + rng.normal(0, 0.5, ITEMS) + gains.get(arm, 0.0) > 0).astype(int).tolist()
             for arm in arms
         }
-        results.append(Record(seed, scores, {"RFT rows": 12.0}, {"formats": 1.0}))
+        results.append(SeedResults(seed, scores, {"RFT rows": 12.0}, {"formats": 1.0}))
     return results
 
 
@@ -57,7 +57,7 @@ def test_a_gain_in_one_subdomain_is_found_there_alone() -> None:
 
 def test_every_arm_of_a_question_must_have_been_scored() -> None:
     with pytest.raises(KeyError, match="PoT"):
-        claims([Record(0, {"CoT": [1, 0]}, {}, {})])
+        claims([SeedResults(0, {"CoT": [1, 0]}, {}, {})])
 
 
 def test_the_page_claims_what_is_shown_and_tells_the_rest(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.answers import Judge
 from tasks.proof.lab import Lab
-from tasks.proof.problems import Problem
+from tasks.proof.problems import ProofProblem
 from tasks.sandbox import Sandbox
 
 
@@ -19,9 +19,9 @@ def lab(judge: Judge, sandbox: Sandbox) -> Lab:
     return Lab(nothing, 0, nothing, nothing, judge, sandbox, [])
 
 
-def problems(count: int) -> list[Problem]:
-    fields = dict.fromkeys(Problem.__dataclass_fields__, "")
-    return [Problem(**fields | {"question": "6 / 7?", "answer": "6/7"}) for _ in range(count)]  # type: ignore[arg-type]
+def problems(count: int) -> list[ProofProblem]:
+    fields = dict.fromkeys(ProofProblem.__dataclass_fields__, "")
+    return [ProofProblem(**fields | {"question": "6 / 7?", "answer": "6/7"}) for _ in range(count)]  # type: ignore[arg-type]
 
 
 def test_an_answer_that_cannot_be_compared_is_neither_right_nor_wrong(lab: Lab) -> None:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from tasks.sandbox import Limits, Result, Sandbox, Verdict, box, frames, isolation
+from tasks.sandbox import Limits, Result, Sandbox, Status, box, frames, isolation
 from tasks.sandbox.verdict import Ended, read
 from tasks.seeding import rng_of
 
@@ -86,7 +86,7 @@ def fuzz(count: int) -> Counter[str]:
         head = frames.header(HEADER | {"status": rng.choice([0, 0, 0, 256, 9, 11, 255, 65535])})
         report = mutated(rng, rng.choice([VALUE, RAISED])) if index % 10 else rng.randbytes(rng.randrange(99))
         result = read(Ended(head, rng.choice([b"", b"42\n", rng.randbytes(20)]), report), LIMITS)
-        assert result.verdict in get_args(Verdict)
+        assert result.verdict in get_args(Status)
         assert result.verdict != "infra", report
         assert (result.answer is not None) == (result.verdict == "ok")
         assert result.error is None or "\n" not in result.error

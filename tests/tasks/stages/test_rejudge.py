@@ -10,7 +10,7 @@ from storage.reasons import Code, Reason, reason
 from storage.rows import Row, to_table
 from tasks.stages.rejudge import (
     COLUMNS,
-    Pool,
+    CandidateArrays,
     below,
     decided,
     duplicates,
@@ -50,11 +50,11 @@ def under(stage: str, name: str, score: str) -> Reason:
     return reason(stage, Code.BELOW_THRESHOLD, name=name, score=score, threshold="0.60")
 
 
-def texts(pool: Pool) -> list[str | None]:
+def texts(pool: CandidateArrays) -> list[str | None]:
     return [None if why is None else why.text for why in pool.why]
 
 
-def pool_of(*candidates: dict[str, object], runs: tuple[str, ...] = ("one", "two")) -> Pool:
+def pool_of(*candidates: dict[str, object], runs: tuple[str, ...] = ("one", "two")) -> CandidateArrays:
     table = to_table([item["row"] for item in candidates])  # type: ignore[misc]
     for name in ("run", "stage"):
         table = table.append_column(name, pa.array([item.get(name) for item in candidates], pa.string()))
@@ -62,7 +62,7 @@ def pool_of(*candidates: dict[str, object], runs: tuple[str, ...] = ("one", "two
     return gather(table.select(SCHEMA.names).select(list(COLUMNS)), runs, SCORERS)
 
 
-def living(pool: Pool) -> list[str]:
+def living(pool: CandidateArrays) -> list[str]:
     return [q for q, alive in zip(pool.rows.column("id").to_pylist(), pool.alive, strict=True) if alive]
 
 

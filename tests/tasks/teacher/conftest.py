@@ -10,7 +10,7 @@ import pytest
 import prompts
 from tasks.teacher.app import complete
 from tasks.teacher.character import PERFECT, Character
-from tasks.teacher.wire import Ask
+from tasks.teacher.wire import ChatRequest
 
 Say = Callable[..., list[str]]
 
@@ -55,7 +55,7 @@ def say() -> Say:
             (message["role"], message["content"])
             for message in prompts.load(prompt, language).messages(**variables)
         )
-        asked = Ask(character.name, messages, n=n, seed=seed, temperature=temperature)
+        asked = ChatRequest(character.name, messages, n=n, seed=seed, temperature=temperature)
         return [text for text, _ in complete(asked, character)]
 
     return ask

@@ -10,7 +10,7 @@ import prompts
 from tasks.problems.machinery.family import LANGUAGES, families, make
 from tasks.seeding import rng_of
 from tasks.taxonomy import SUBDOMAINS, local_name
-from tasks.teacher.reading import Job, read
+from tasks.teacher.reading import PromptRequest, read
 
 EN = make(families()["shopping_change"], rng_of("reading"), 2, "en").question
 ZH = make(families()["shopping_change"], rng_of("reading"), 2, "zh").question
@@ -19,7 +19,7 @@ SOLUTION = (
 )
 
 
-def shipped(name: str, language: str, **variables: object) -> Job:
+def shipped(name: str, language: str, **variables: object) -> PromptRequest:
     system, user = prompts.load(name, language).messages(**variables)
     return read(system["content"], user["content"])
 

@@ -15,7 +15,7 @@ from tasks.seeding import rng_of
 from tasks.taxonomy import SUBDOMAINS, domain_of, local_name
 from tasks.teacher.answering import Forced, answer
 from tasks.teacher.character import STRONG
-from tasks.teacher.reading import Job
+from tasks.teacher.reading import PromptRequest
 
 Say = Callable[..., list[str]]
 
@@ -127,7 +127,7 @@ def test_duplicates_repeats_and_flaws_come_at_the_stated_rates(say: Say) -> None
 
 
 def test_malformed_json_comes_at_the_stated_rate_but_never_where_json_is_forced() -> None:
-    job = Job("write", "en", subdomain="linear equations", count=3)
+    job = PromptRequest("write", "en", subdomain="linear equations", count=3)
     broken = 0
     for seed in range(600):
         text = answer(job, STRONG, rng_of("free", seed))

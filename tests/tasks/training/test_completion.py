@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tasks.training.completion import Completer, TooLong, complete
+from tasks.training.completion import Completer, PromptTooLong, complete
 
 PROMPTS = [
     "What is 2 + 3?",
@@ -96,7 +96,7 @@ def test_no_prompt_is_no_work(completer: Completer) -> None:
 
 
 def test_a_prompt_beyond_the_context_is_named(completer: Completer) -> None:
-    with pytest.raises(TooLong, match="prompt 1: .* exceed the context of 512"):
+    with pytest.raises(PromptTooLong, match="prompt 1: .* exceed the context of 512"):
         completer.complete(["1", "7" * 500], max_new_tokens=20)
 
 

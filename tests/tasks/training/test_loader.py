@@ -18,7 +18,7 @@ from tasks.training import loader
 from tasks.training.config import TrainError
 from tasks.training.loader import Group, Stream, pack
 from tasks.training.models import tokenizer_of
-from tasks.training.tokens import Encoder, Tokens, prompts_of
+from tasks.training.tokens import TokenEncoder, Tokens, prompts_of
 
 from .conftest import sums
 
@@ -28,7 +28,7 @@ def stream(store: Store, student: Path) -> Callable[..., Stream]:
     def make(
         *groups: Group, packing: bool = False, length: int = 256, seed: int = 0, **encoder: bool
     ) -> Stream:
-        tokens = Encoder(tokenizer_of(str(student)), length, **encoder)
+        tokens = TokenEncoder(tokenizer_of(str(student)), length, **encoder)
         chosen = groups or (Group((store.resolve("sums"),)),)
         return Stream(store, chosen, tokens, length, packing, 8, seed)
 

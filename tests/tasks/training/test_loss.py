@@ -13,7 +13,7 @@ from storage.datasets.store import Store
 from tasks.training import student
 from tasks.training.config import Train
 from tasks.training.job import Job
-from tasks.training.loader import Block, by_length, collate
+from tasks.training.loader import TokenBlock, by_length, collate
 from tasks.training.loss import kept, selected, weighted_sum
 from tasks.training.models import model_of, tokenizer_of
 from tasks.training.weighted import stream_of, trainer_of
@@ -37,7 +37,7 @@ def step(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> Callable[.
     return make
 
 
-def rows_of(block: Block) -> list[dict[str, torch.Tensor]]:
+def rows_of(block: TokenBlock) -> list[dict[str, torch.Tensor]]:
     """Return the rows of a block, each as its own batch."""
     starts = [*(block["position_ids"] == 0).nonzero()[0].tolist(), len(block["input_ids"])]
     return [

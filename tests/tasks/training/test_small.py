@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tasks.training.completion import Completer
-from tasks.training.small import Example, Recipe, batches, examples, fit, supervised, token_nats
+from tasks.training.small import Recipe, TrainingExample, batches, examples, fit, supervised, token_nats
 
 PAIRS = [("1 + 2", "3"), ("say five", "five, and nothing else"), ("12 * 3", "12 * 3 = 36"), ("x", "y")]
 
@@ -27,7 +27,7 @@ def model(student: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(student)
 
 
-def nats_by_transformers(model: Any, row: Example) -> float:
+def nats_by_transformers(model: Any, row: TrainingExample) -> float:
     """Return the summed loss of one row's completion, without padding, by the model's own loss."""
     ids = torch.tensor([row.prompt + row.completion])
     labels = ids.clone()
