@@ -1,3 +1,3 @@
-"""Deduplication: exact, by Jaccard, MinHash and LCS, and by meaning, within a run and against all of the
+"""Deduplication: exact, by Jaccard similarity, MinHash and LCS, and by meaning, within a run and against the whole
 history.
 """

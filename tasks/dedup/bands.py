@@ -1,9 +1,9 @@
-"""An index of token sequences by length and parity bitmap: it finds every pair whose LCS may pass a
+"""An index of token sequences by length and parity bitmap, which finds every pair whose LCS may pass a
 threshold.
 
 LCS <= overlap of the multisets <= (m + n - hamming) / 2, so ROUGE-L F > t needs hamming < (1 - t) * (m +
-n). Sequences are ordered by length and searched band by band with FAISS's Hamming range search, on bitmaps
-as narrow as their length allows. The arrays can be memory-mapped: nothing is copied into an index.
+n). Sequences are ordered by length and divided into bands, which are searched with FAISS's Hamming range search on bitmaps
+as narrow as the length allows. The arrays can be memory-mapped, and nothing is copied into an index.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tasks.dedup.prefix import parity_bitmaps
 from tasks.dedup.tokens import I64, U64, Ragged, mix, sort_rows
 
 _RATIO = 1.12  # longest to shortest sequence of a band
-_QUERIES = 1024  # sequences per search: bounds its result
+_QUERIES = 1024  # sequences per search, which bounds the size of its result
 _WIDTHS = ((24, 2), (60, 4), (160, 8), (640, 32), (1 << 62, 128))
 """(up to this many tokens, 64-bit words of a bitmap): unrelated texts stay far outside the radius."""
 
@@ -81,7 +81,7 @@ def candidates(
     threshold.
     """
     # one FAISS thread per search and several searches at once: FAISS's own threads wait for each other after
-    # every search, which on a busy machine takes ten times as long as searching. The number is a property
+    # every search, which on a busy machine takes ten times as long as the search. The number is a property
     # of the calling thread, so no other thread is affected.
     workers = len(os.sched_getaffinity(0))
     with ThreadPoolExecutor(workers, initializer=faiss.omp_set_num_threads, initargs=(1,)) as threads:

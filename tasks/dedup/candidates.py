@@ -1,7 +1,7 @@
 """Candidates for Jaccard: short sets by the exact prefix filter, long ones by MinHash.
 
-A prefix index holds a third of a set's elements, an LSH index a fixed number of bands: for a short question
-the first is smaller and misses nothing, for a text of thousands of words the second is smaller. A pair is
+A prefix index holds a third of a set's elements, an LSH index a fixed number of bands. For a short question
+the first is smaller and misses no pair; for a text of thousands of words the second is smaller. A pair is
 searched for by the prefix filter if both of its sets are short. If one of them is long, the other has at
 least threshold times as many elements, so sets from that size on are in the LSH index too: only pairs with
 a long set depend on the S-curve.

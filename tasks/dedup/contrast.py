@@ -1,4 +1,4 @@
-"""Questions that read alike and ask for something else, which a count of shared words does not show.
+"""Finds out whether two similar questions are different problems, which a count of shared words does not show.
 
 "Find the maximum of x^2 + 4x" and "Find the minimum of x^2 - 4x" share nearly all of their words, and
 ROUGE-L's tokens have no signs at all. Two questions are different problems if
@@ -6,13 +6,13 @@ ROUGE-L's tokens have no signs at all. Two questions are different problems if
 * one has an operator or a sign where the other has another one, or has a minus, a factorial or a percent sign more;
 * one has a word where the other has its opposite, or another of the things that such a word names (largest,
   smallest; and, or; length, width; sum, product; with, without; hours, minutes; 最大, 最小; 和, 积);
-* each repeats a word that both have more often than the other: they are about the same things and ask for different
-  ones ("How old is Tom?", "How old is Ann?", if both texts mention Tom and Ann).
+* each of them has a word that occurs in both more often than the other has it: they are about the same things and ask for
+  different ones ("How old is Tom?", "How old is Ann?", if both texts mention Tom and Ann).
 
-A word that is only added or left out makes no difference: that is how people reword. Texts that share less
-than two thirds of their words are not told apart either: an opposite in them may be another way to say the
-same. The test can be wrong in both directions: opposites that no group lists are not seen, and a reworded
-question that swaps "more" for "less" together with the names is kept beside the original.
+A word that is only added or left out does not make another problem, because people reword in this way. Texts that share less
+than two thirds of their words are never called different either, because an opposite in them may be another wording of the
+same problem. The test can be wrong in both directions: it misses opposites that no group lists, and it keeps a reworded
+question that replaces "more" by "less" and exchanges the names.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ _GROUPS_ZH: tuple[tuple[str, ...], ...] = (
     ("等差", "等比"),
 )  # fmt: skip
 
-_ALONE = ("-", "!", "%")  # signs that make another problem if they are the only difference
+_ALONE = ("-", "!", "%")  # signs that make a different problem if they are the only difference
 _FUNCTIONS = "sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|pi|max|min|gcd|lcm|det|infty"
 _SIGN = re.compile(r"<=|>=|!=|[-+*/^_=<>!%]|\\frac")
 _BEFORE_HYPHEN, _AFTER_HYPHEN = (
@@ -168,7 +168,7 @@ _BEFORE_HYPHEN, _AFTER_HYPHEN = (
     re.compile(rf"\s?(?!(?:{_FUNCTIONS})\b)[A-Za-z]{{2,}}"),
 )
 _TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?|[\u4e00-\u9fff]")
-# words that a reworded question may have more or fewer of
+# words whose number may differ in a reworded question
 _PLAIN = frozenset(
     re.findall(
         r"\w+",
@@ -183,7 +183,7 @@ _PLAIN = frozenset(
 _FEW, _REWORDED = (
     4,
     0.35,
-)  # extra words, and their share, from which a text counts as reworded altogether
+)  # number and share of extra words from which a text counts as reworded as a whole
 _NEAR = 6  # most extra words of either question for the third rule
 
 
@@ -196,7 +196,7 @@ _SPELLED = {
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is compared of a question: signs (in order, and how often each), words of the groups (group,
+    """The parts of a question that are compared: signs (in order, and how often each), words of the groups (group,
     member), all words.
     """
 
@@ -207,11 +207,13 @@ class Content:
 
 
 def different_problems(left: Sequence[str], right: Sequence[str]) -> Bools:
-    """Return for each pair (left[k], right[k]) of questions whether they are different problems, however
-    alike they read.
+    """Return for each pair (left[k], right[k]) of questions whether they are different problems, however similar
+    their texts are.
     """
     distinct = list(dict.fromkeys([*left, *right]))
-    plain = dict(zip(distinct, canonical(distinct), strict=True))  # one call: a call costs more than a text
+    plain = dict(
+        zip(distinct, canonical(distinct), strict=True)
+    )  # one call for all texts, because the cost per call is higher than the cost per text
     pairs = ((content(plain[a]), content(plain[b])) for a, b in zip(left, right, strict=True))
     return np.fromiter((differ(a, b) for a, b in pairs), dtype=bool, count=len(left))
 
@@ -243,14 +245,14 @@ def _asks_for_another(a: Counter[str], b: Counter[str]) -> bool:
     more, fewer = a - b, b - a
     if not more or not fewer or max(more.total(), fewer.total()) > _NEAR:
         return False
-    # every word that is not plain must be known to both: a new word is a rewording
+    # every word that is not a plain one must occur in both, because a new word means a rewording
     own, other = ({word for word in extra if word not in _PLAIN} for extra in (more, fewer))
     return bool(own and other) and all(word in b for word in own) and all(word in a for word in other)
 
 
 @functools.lru_cache(maxsize=1 << 14)
 def content(plain: str) -> Content:
-    """Extract what is compared of a question from its canonical text."""
+    """Return the parts of a question that are compared, from its canonical text."""
     order = tuple(_signs(plain))
     words = _TOKEN.findall(plain.lower())
     return Content(order, Counter(order), Counter(_named(words)), Counter(words))

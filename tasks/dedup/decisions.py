@@ -1,4 +1,4 @@
-"""What the similarity stages share: the questions to compare with, and setting reasons on rows."""
+"""Functions that the similarity stages share: loading the questions to compare with, and setting reasons on rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tasks.dedup.verdict_column import with_verdict
 
 
 def pool_segments(history: History | None, rows: pa.Table | None, settings: DedupSettings) -> list[Segment]:
-    """Return the known questions as segments: the history's are stored, that of `rows` is built here."""
+    """Return the known questions as segments: those of the history are stored, the one of `rows` is built here."""
     pool = [] if history is None else segments(history, settings)
     if rows is not None and len(rows):
         pool.append(Segment.of(Questions.of(rows), settings))

@@ -1,8 +1,7 @@
-"""Guards: why a pair of questions that is similar enough is no duplicate after all.
+"""Guards: reasons why a pair of questions above the similarity threshold is not a duplicate.
 
-They are checked on top of the similarity that a setting names, for the few pairs that pass it: the pair is
-two different problems (tasks.dedup.contrast), or is alike only in text that many questions share
-(tasks.text.shared).
+They are checked for the few pairs that pass the threshold: the pair is two different problems (tasks.dedup.contrast), or is
+similar only in text that many questions share (tasks.text.shared).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from tasks.dedup.settings import DedupSettings
 from tasks.dedup.tokens import I64, Bools
 from tasks.text.shared import Shared, pieces, shared_text
 
-QUESTION = 3  # words of the shortest question; fewer beside shared text are a slot filled in a copy
+QUESTION = 3  # words of the shortest question; fewer words beside shared text are a filled slot of a template
 SAMPLE = 1024  # questions per known segment that are sampled for shared text
 
 ScorePairs = Callable[[Sequence[str], Sequence[str]], Bools]
@@ -31,7 +30,7 @@ ScorePairs = Callable[[Sequence[str], Sequence[str]], Bools]
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What a similar pair must pass to be a duplicate. `shared`: the text that many of the questions have
+    """The conditions that a similar pair must meet to be a duplicate. `shared`: the text that many of the questions have
     in common.
 
     The stages of a run and the out-of-core join of files (tasks.dedup.joining) use the same guards.
@@ -59,7 +58,7 @@ class Guards:
         return mask
 
     def _shares(self, text: str) -> bool:
-        """Return whether a question has shared text and, beside it, a question of its own."""
+        """Return whether a question has shared text and, beside it, enough text for a question."""
         if not self.shared:
             return False
         return self.shared.cut(text) != text and max(pieces(text, self.shared), default=0) >= QUESTION

@@ -1,8 +1,8 @@
-"""Files of any kind made ready for out-of-core deduplication, and written again without their duplicates.
+"""Prepares files of any kind for out-of-core deduplication, and writes them again without their duplicates.
 
-A Parquet file that has the columns asked for is read in place. Every other file (JSON Lines, CSV, Parquet
-without ids or languages) is first written as Parquet into the working folder: ids are the places of the
-records, and languages are recognised by their letters. Both passes are streams; only the places of the
+A Parquet file that has the requested columns is read in place. Every other file (JSON Lines, CSV, Parquet
+without ids or languages) is first written as Parquet into the working folder: ids are the positions of the
+records, and languages are recognised by their letters. Both passes stream; only the positions of the
 duplicates are held in memory.
 """
 
@@ -98,7 +98,7 @@ class Cleaned:
 
 
 def plan_of(files: Sequence[Path], source: TextSource, decisions: object, recall: float, rules: str) -> str:
-    """Return a digest of what decides the result: the files as they are now, the columns, the settings and
+    """Return a digest of everything on which the result depends: the present files, the columns, the settings and
     the code.
     """
     about = [
@@ -137,7 +137,7 @@ def write_results(
     duplicates: Path,
     plan: str,
 ) -> Cleaned:
-    """Write the clean set, then the table of duplicates, which names the plan: its existence means
+    """Write the clean set, and then the table of duplicates, which names the plan and whose existence means that the result is
     complete.
 
     The clean set has the records that are no duplicates, with all their fields and in order:
@@ -170,7 +170,7 @@ def _clean_lines(
     dropped = set(gone.tolist())
     with partial.open("wb") as out:
         for number, file in enumerate(files):
-            ready = _is_ready(file, source)  # it counts records without a text, too
+            ready = _is_ready(file, source)  # this number includes records without a text
             for count, (place, record, _) in enumerate(_texts(number, file, source, [])):
                 if int(starts[number]) + (place if ready else count) not in dropped:
                     out.write(

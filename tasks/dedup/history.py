@@ -1,4 +1,7 @@
-"""The history of a dataset as segments to look questions up in."""
+"""The history of a dataset as segments in which questions are looked up.
+
+The digest of the code covers `segment` and the modules that it imports, so this is a module of its own.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def segments(history: History, settings: DedupSettings) -> list[Segment]:
 
 @functools.cache
 def code_digest() -> str:
-    """Return a digest of the code that decides a segment's arrays: changed code builds new indexes."""
+    """Return a digest of the code that computes a segment's arrays, so that changed code builds new indexes."""
     digest = hashlib.sha256(folding.digest().encode())
     for module in (normalise, tokens, prefix, minhash, lsh, near, bands, segment):
         digest.update(inspect.getsource(module).encode())

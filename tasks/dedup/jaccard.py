@@ -1,7 +1,7 @@
-"""All pairs of texts whose n-gram sets have a Jaccard similarity of at least a threshold, exactly.
+"""Finds all pairs of texts whose n-gram sets have a Jaccard similarity of at least a threshold, exactly.
 
-tasks.dedup.prefix gives every pair that can have it; here they are compared. For short texts this costs
-what the fastest sketch costs and misses nothing; for long ones see tasks.dedup.lsh.
+tasks.dedup.prefix yields every pair that can have it, and this module compares them. For short texts this is as fast as the
+fastest sketch and misses no pair; for long texts see tasks.dedup.lsh.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tasks.dedup.tokens import (
 
 F64 = npt.NDArray[np.float64]
 
-_BLOCK = 1 << 16  # pairs compared element by element together
+_BLOCK = 1 << 16  # pairs that are compared together
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def _intersections(own: Ragged, other: Ragged, left: I64, right: I64) -> I64:
     ordered = sort_rows(Ragged(offsets, both))
     same = np.zeros(len(ordered) + 1, dtype=np.int64)
     same[2:] = np.cumsum(ordered[1:] == ordered[:-1])
-    # the first element of a row has no neighbour in its own row
+    # the first element of a row has no neighbour in the same row
     inside = np.minimum(offsets[:-1] + 1, offsets[1:])
     sizes: I64 = same[offsets[1:]] - same[inside]
     return sizes

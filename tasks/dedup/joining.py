@@ -1,13 +1,13 @@
-"""The join of sketched shards: rows that share a band, out of core, by DuckDB; then exact Jaccard and
-clusters.
+"""Joins sketched shards: DuckDB finds rows that share a band, out of core; then exact Jaccard similarity and clusters
+follow.
 
 A pair that is similar enough must pass the same guards as in a run (tasks.dedup.doubts,
 DedupSettings.guard): questions of one wording with other numbers, with opposites, or alike only in a shared
 instruction are no duplicates.
 
-DuckDB joins one band at a time within its memory limit and spills the rest to disk. Rows of equal words in
-equal order are joined first and one represents all, so a text that occurs a million times costs a million
-comparisons and not their square. If more rows than `WIDEST` share a band, each is compared with the
+DuckDB joins one band at a time within its memory limit and spills the rest to disk. Rows with the same words in
+the same order are joined first, and one represents all of them, so that a text that occurs a million times costs a million
+comparisons and not a million squared. If more rows than `WIDEST` share a band, each is compared with the
 `WIDEST` after it.
 """
 
@@ -81,7 +81,7 @@ def similar(
     database: duckdb.DuckDBPyConnection, shards: list[Shard], folder: Path, guards: Guards, each: Each
 ) -> pa.Table:
     """Return the candidates that have the similarity and pass the guards: columns a, b, score."""
-    # ordered by shard, so that a block of pairs reads few shards
+    # ordered by shard, so that few shards are read per block of pairs
     most = max((shard.rows for shard in shards), default=1)
     candidates_file = folder.with_suffix(".parquet")
     database.execute(

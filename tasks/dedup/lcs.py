@@ -1,10 +1,10 @@
-"""ROUGE-L novelty: the longest common subsequence of tokens, as self-instruct filters with it.
+"""ROUGE-L novelty: the filter of self-instruct by the longest common subsequence of tokens.
 
-Wang et al. 2022: a new instruction is kept if its ROUGE-L with everything kept is at most 0.7. Decisions
-are those of rouge_score's rougeL F-measure with its default tokenizer, found without the quadratic scan:
-tasks.dedup.bands gives every pair that can pass, and RapidFuzz decides exactly. Guards only take pairs out:
-`comparable` says which pairs count at all, `stands` which of those above the threshold count. Without both,
-decisions are rouge_score's own.
+As in Wang et al. 2022, a new instruction is kept if its ROUGE-L with every kept one is at most 0.7. Decisions
+are those of rouge_score's rougeL F-measure with its default tokenizer, without the quadratic scan:
+tasks.dedup.bands yields every pair that can pass, and RapidFuzz decides exactly. Guards only remove pairs:
+`comparable` decides which pairs are compared at all, `confirmed` which of those above the threshold count. Without both,
+decisions equal those of rouge_score.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ __all__ = ["novel", "passing", "rouge_l", "sequential", "similar_pairs"]
 Comparable = Callable[[I64, I64], Bools]
 """Which pairs (left rows, right rows) count."""
 
-_BLOCK = 4096  # texts judged against the same state of what is kept
-_PAIRS = 1 << 20  # candidate pairs held before they are verified
+_BLOCK = 4096  # texts that are compared with the same set of kept texts
+_PAIRS = 1 << 20  # candidate pairs that are collected before they are verified
 
 
 def novel(
@@ -64,7 +64,7 @@ def sequential(
     rows: I64,
     threshold: float,
     comparable: Comparable | None = None,
-    stands: Comparable | None = None,
+    confirmed: Comparable | None = None,
 ) -> list[tuple[int, int, float]]:
     """Apply self-instruct's filter to the given rows in their order.
 
@@ -78,13 +78,13 @@ def sequential(
     for begin in range(0, len(rows), _BLOCK):
         block = rows[begin : begin + _BLOCK]
         earlier = ((a, b) for _, a, b in candidates(own, block, kept, threshold))
-        for row, other, score in strongest(passing(own, own, earlier, threshold, comparable, stands)):
+        for row, other, score in strongest(passing(own, own, earlier, threshold, comparable, confirmed)):
             gone[row] = (other, score)
         block = np.array([row for row in block.tolist() if row not in gone], dtype=np.int64)
         within = ((a, b) for _, a, b in candidates(own, block, [Bands.of(own, block)], threshold))
         forward = ((a[turn[b] < turn[a]], b[turn[b] < turn[a]]) for a, b in within)
-        pairs = passing(own, own, forward, threshold, comparable, stands)
-        # in turn: an earlier row counts only if it was itself kept
+        pairs = passing(own, own, forward, threshold, comparable, confirmed)
+        # in order, because an earlier row counts only if it was kept
         for k in np.lexsort((pairs.right, -pairs.score, turn[pairs.left])).tolist():
             row, other = int(pairs.left[k]), int(pairs.right[k])
             if row not in gone and other not in gone:
@@ -123,11 +123,11 @@ def passing(
     pairs: Iterable[tuple[I64, I64]],
     threshold: float,
     comparable: Comparable | None = None,
-    stands: Comparable | None = None,
+    confirmed: Comparable | None = None,
 ) -> Pairs:
     """Return the candidate pairs (rows of own, rows of other) whose F-measure is above the threshold.
 
-    `stands` costs more than `comparable`, so it is only called on pairs above the threshold.
+    `confirmed` costs more than `comparable`, so it is only called on pairs above the threshold.
     """
     nothing = np.zeros(0, np.int64)
     parts = [Pairs(nothing, nothing, np.zeros(0))]
@@ -138,8 +138,8 @@ def passing(
         waiting.clear()
         score = f_measure(own, other, left, right)
         pairs = Pairs(left, right, score).where(score > threshold)
-        if stands is not None and len(pairs):
-            pairs = pairs.where(stands(pairs.left, pairs.right))
+        if confirmed is not None and len(pairs):
+            pairs = pairs.where(confirmed(pairs.left, pairs.right))
         parts.append(pairs)
 
     held = 0

@@ -1,9 +1,9 @@
-"""Pairs of similar sets by MinHash and LSH bands: for long texts, and where bands are joined out of core.
+"""Finds pairs of similar sets by MinHash and LSH bands, for long texts and where bands are joined out of core.
 
 Two sets whose signatures agree in all values of a band are candidates (Broder 1997; Leskovec, Rajaraman and
 Ullman, Mining of Massive Datasets, 3.4). Candidates are compared exactly, so no pair is a duplicate by
-chance; which pairs can be missed follows from the S-curve: a pair at the threshold is found with the
-probability asked for, a more similar one with a higher one.
+chance. Which pairs can be missed follows from the S-curve: a pair at the threshold is found with the
+requested probability, a more similar one with a higher probability.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SLICE = 1 << 13  # rows whose signatures are in memory at once per thread: 4 Mi
 class LshIndex:
     """Sets to be searched by their bands.
 
-    `keys`, shape (bands, sets), is sorted in each band; `rows`, of the same shape, says whose key each is.
+    `keys`, shape (bands, sets), is sorted in each band; `rows`, of the same shape, has the row of each key.
     The flat arrays can be stored and memory-mapped.
     """
 

@@ -1,4 +1,4 @@
-"""MinHash signatures, equal value by value to those of datasketch.
+"""Computes MinHash signatures that equal those of datasketch value by value.
 
 A signature equals `hashvalues` of a datasketch MinHash with the same seed, number of permutations and
 scheme (affine32, its default), so sketches can be exchanged. tasks.dedup.lsh finds pairs with them.
@@ -109,7 +109,7 @@ def _permutations(count: int, seed: int) -> tuple[U32, U32]:
 
 
 def _fmix32(values: U32) -> U32:
-    """MurmurHash3's 32-bit finaliser, as datasketch mixes its inputs."""
+    """Apply MurmurHash3's 32-bit finaliser, with which datasketch mixes its inputs."""
     values = values ^ (values >> np.uint32(16))
     values *= np.uint32(0x85EBCA6B)
     values ^= values >> np.uint32(13)
@@ -119,6 +119,6 @@ def _fmix32(values: U32) -> U32:
 
 
 def _steps(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return 1 to count for each row, one after the other."""
+    """Return 1, 2, ..., count for each row, concatenated."""
     offsets = offsets_of(counts)
     return np.arange(1, offsets[-1] + 1) - np.repeat(offsets[:-1], counts)

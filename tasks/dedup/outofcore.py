@@ -1,15 +1,15 @@
-"""Deduplication of collections that do not fit into memory: Parquet in, the duplicates as Parquet out.
+"""Deduplication of collections that do not fit into memory: it reads Parquet and writes the duplicates as Parquet.
 
     from tasks.dedup.outofcore import Collection
     Collection(files, folder).run(processes.map)
 
-Work on a shard knows only that shard, so `each` may be the `map` of threads, processes, Ray or Dask, on a
-folder that all of them see. Finished work is found again: a run that was killed continues.
+The work on a shard needs only that shard, so `each` may be the `map` of threads, processes, Ray or Dask, on a
+folder that all of them can access. Finished shards are not computed again, so a run that was killed continues.
 
 Which pairs are duplicates is decided as in a night (tasks.dedup.questions): exact Jaccard, and the guards
-for other numbers, opposites and shared text. Two things of a night are missing here: ROUGE-L, and the limit
-on questions per template (DedupSettings.per_template); questions that differ only in their numbers all
-stay.
+for other numbers, opposites and shared text. Two rules of a night are not applied here: ROUGE-L, and the limit
+on questions per template (DedupSettings.per_template), so that questions that differ only in their numbers are all
+kept.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tasks.dedup.sketching import CollectionError, Sets, Shard, TextSource, cut,
 from tasks.text import shared
 from tasks.text.shared import SAMPLE, Shared, shared_text
 
-# what is derived in a folder from the files and the rules
+# the parts of a folder that are derived from the files and the rules
 DERIVED = ("bands", "rows", "sets", "pairs", "pairs.parquet", "duplicates.parquet", "spill")
 
 
@@ -148,7 +148,7 @@ class Collection:
 
 @functools.cache
 def rules_digest() -> str:
-    """Return a digest of the code that decides sketches and duplicates: a folder that other code wrote is
+    """Return a digest of the code that computes sketches and duplicates. A folder that other code wrote is
     stale.
     """
     digest = hashlib.sha256(code_digest().encode())

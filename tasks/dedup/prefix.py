@@ -1,4 +1,4 @@
-"""Prefix filtering: the pairs of sets that can have a Jaccard similarity of at least a threshold.
+"""Prefix filtering finds the pairs of sets that can have a Jaccard similarity of at least a threshold.
 
 Chaudhuri et al. 2006, Bayardo et al. 2007: order the elements of every set by one global order, rarest
 first. Two sets of sizes a and b with Jaccard >= t share at least ceil(t * max(a, b)) elements, so they
@@ -28,7 +28,7 @@ _TOP = np.uint64(64 - _CLASS_BITS)
 
 @dataclass(frozen=True, slots=True)
 class PrefixIndex:
-    """The sets of a collection, to be searched. It is all arrays, so it can be stored and memory-mapped.
+    """The sets of a collection, to be searched. It consists of arrays, so that it can be stored and memory-mapped.
 
     Sets are numbered by size; `row` gives the caller's numbers. `classes`: by hash bucket, how often its
     elements occur (the order of the elements). `postings`: the elements of all prefixes, sorted, with a
@@ -110,8 +110,8 @@ class PrefixIndex:
 def pairs_within(sets: Ragged, threshold: float) -> Iterator[tuple[I64, I64]]:
     """Yield blocks of pairs of rows that may have the similarity; a pair can come in several blocks.
 
-    An element that occurs once in all sets cannot be shared: only how many of them a set has matters, and a
-    set whose prefix holds nothing else need not be compared. That is most sets of most collections.
+    An element that occurs once in all sets cannot be shared. Only the number of such elements in a set matters, and a set whose
+    prefix has no other elements is not compared, which holds for most sets of most collections.
     """
     classes = frequency_classes([sets], spare=True)
     sizes = sets.lengths
@@ -202,7 +202,7 @@ def within_bound(
 
 
 def row_sums(mask: npt.NDArray[np.bool_], offsets: I64) -> I64:
-    """Return how many True each row has."""
+    """Return the number of True values in each row."""
     total = np.zeros(len(mask) + 1, dtype=np.int64)
     np.cumsum(mask, out=total[1:])
     return np.diff(total[offsets])
@@ -220,7 +220,7 @@ def _keyed(sets: Ragged, classes: Classes) -> Ragged:
 
 
 def _postings(head: Ragged, bits: int) -> U64:
-    """Return keys cut to the bits that the row number leaves: a false match costs one comparison."""
+    """Return keys cut to the bits that the row number leaves free. A false match costs one comparison."""
     return (mix(head.values.copy()) >> np.uint64(bits) << np.uint64(bits)) | head.row_of_value.astype(
         np.uint64
     )
@@ -261,7 +261,7 @@ def _distinct(left: I64, right: I64, width: int) -> tuple[I64, I64]:
 def _bounded(
     own: U64, other: U64, left: I64, right: I64, together: I64, apart: I64 | int, threshold: float
 ) -> npt.NDArray[np.bool_]:
-    """Return which pairs the bound leaves: shared <= (a + b - hamming - elements known to be in one only) /
+    """Return the mask of the pairs that meet the bound: shared <= (a + b - hamming - elements known to be in one set only) /
     2.
     """
     distance = np.zeros(len(left), dtype=np.int64) + apart

@@ -1,4 +1,4 @@
-"""Judging questions against each other and against known ones: exact text, limit per template, Jaccard,
+"""Compares questions with each other and with known ones: exact text, limit per template, Jaccard similarity,
 ROUGE-L.
 """
 
@@ -28,7 +28,7 @@ Reasons = list[Reason | None]
 def judge(own: Questions, pool: Sequence[Segment], quality: F64, settings: DedupSettings) -> Reasons:
     """Return why each question is a duplicate (None: it is kept).
 
-    A question of the pool is always kept; of several questions of `own` that with the highest quality is,
+    A question of the pool is always kept. Of several similar questions of `own` the one with the highest quality is kept,
     ties to the smallest id.
     """
     rank = rank_of(quality, own.ids)
@@ -46,7 +46,7 @@ def judge(own: Questions, pool: Sequence[Segment], quality: F64, settings: Dedup
 def comparable(
     templates: tuple[U64, U64], numbers: tuple[U64, U64], left: I64, right: I64, settings: DedupSettings
 ) -> Bools:
-    """Return which pairs Jaccard and ROUGE-L may judge (see DedupSettings.guard)."""
+    """Return the mask of the pairs that Jaccard and ROUGE-L may compare (see DedupSettings.guard)."""
     if settings.guard == "none":
         return np.ones(len(left), dtype=bool)
     judged: Bools = numbers[0][left] == numbers[1][right]
@@ -168,7 +168,7 @@ def _clusters(own: Questions, quality: F64, reasons: Reasons, doubts: Doubts) ->
 
 
 def _in_turn(own: Questions, rank: I64, reasons: Reasons, doubts: Doubts) -> None:
-    """Apply ROUGE-L as self-instruct does, the best question first."""
+    """Apply ROUGE-L as self-instruct does, beginning with the best question."""
     settings = doubts.settings
     rows = _open(reasons)
     rows = rows[np.argsort(rank[rows])]
@@ -178,10 +178,10 @@ def _in_turn(own: Questions, rank: I64, reasons: Reasons, doubts: Doubts) -> Non
     def judged(left: I64, right: I64) -> Bools:
         return comparable(templates, numbers, left, right, settings)
 
-    def stands(left: I64, right: I64) -> Bools:
+    def confirmed(left: I64, right: I64) -> Bools:
         return doubts.duplicates(own, left, right, similar)
 
-    for row, other, score in lcs.sequential(own.rouge, rows, settings.rouge_l, judged, stands):
+    for row, other, score in lcs.sequential(own.rouge, rows, settings.rouge_l, judged, confirmed):
         reasons[row] = reason(STAGE, Code.NEAR, measure="lcs", score=f"{score:.2f}", other=own.ids[other])
 
 

@@ -1,4 +1,4 @@
-"""ROUGE-L F-measures of given pairs of token sequences, bit for bit as rouge_score computes them."""
+"""Computes ROUGE-L F-measures of given pairs of token sequences, bit for bit as rouge_score does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rapidfuzz.distance import LCSseq
 from tasks.dedup.jaccard import F64
 from tasks.dedup.tokens import I64, Ragged, concatenate, rouge_tokens
 
-_PAIRS = 1 << 17  # pairs given to RapidFuzz together: it starts its threads anew each time
+_PAIRS = 1 << 17  # pairs per call of RapidFuzz, which starts new threads for each call
 _TOKENS = (
     1 << 20
 )  # tokens compared together; each distinct one is a code point, of which there are 1.1 million
@@ -20,7 +20,7 @@ _TOKENS = (
 def rouge_l(left: Sequence[str], right: Sequence[str], languages: Sequence[str] | None = None) -> F64:
     """Return the ROUGE-L F-measure of left[k] with right[k].
 
-    The tokenizer is rouge_score's default, without stemmer; Chinese goes by characters. Raises ValueError
+    The tokenizer is rouge_score's default, without stemmer; Chinese text is split into characters. Raises ValueError
     if the sequences differ in length.
     """
     if len(left) != len(right):
@@ -33,7 +33,7 @@ def f_measure(own: Ragged, other: Ragged, left: I64, right: I64) -> F64:
     """Return the F-measure of each pair (row left[k] of own, row right[k] of other)."""
     m, n = own.lengths[left], other.lengths[right]
     shared = _lcs_lengths(own, other, left, right)
-    # the same operations in the same order as rouge_score: a borderline 0.7 must round alike
+    # the same operations in the same order as rouge_score, so that a value close to 0.7 is rounded in the same way
     precision = shared / np.maximum(m, 1)
     recall = shared / np.maximum(n, 1)
     total = precision + recall

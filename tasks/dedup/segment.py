@@ -1,7 +1,7 @@
-"""Known questions as arrays to look new ones up in: history, seeds, earlier in the run.
+"""Known questions as arrays in which new ones are looked up: history, seeds, questions from earlier in the run.
 
-A segment is built once from its texts; all of it is flat arrays, which storage.indexes.sketches stores and
-memory-maps. What a lookup reads grows with the questions looked up, not with the segment, except for the
+A segment is built once from its texts and consists of flat arrays, which storage.indexes.sketches stores and
+memory-maps. The cost of a lookup grows with the number of questions that are looked up and not with the segment, except for the
 scan of bitmaps that ROUGE-L needs (a few nanoseconds per pair of questions of similar length).
 """
 
@@ -80,7 +80,7 @@ class Questions:
 
 @dataclass(frozen=True)
 class Segment:
-    """`questions` and their indexes for one n-gram length, Jaccard threshold and way of finding long texts."""
+    """`questions` and their indexes for one n-gram length, one Jaccard threshold and one setting of MinHash."""
 
     questions: Questions
     templates: U64

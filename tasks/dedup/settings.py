@@ -1,4 +1,4 @@
-"""The settings that decide what a duplicate is."""
+"""The settings that define duplicates."""
 
 from __future__ import annotations
 

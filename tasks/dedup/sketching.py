@@ -1,7 +1,7 @@
-"""One shard of a collection too large for memory, cut into what the join needs: bands and sets.
+"""Writes the sketch of one shard of a collection that is too large for memory: the bands and sets that the join reads.
 
-Shards do not know of each other: threads, processes or machines can sketch them in any order, and a
-finished one is not computed again. A shard is three files of one number: `bands` (one Parquet row group per
+Shards are independent: threads, processes or machines can sketch them in any order, and a
+finished one is not computed again. A shard is three files with one number: `bands` (one Parquet row group per
 band, sorted by key), `rows` (id and quality of each row) and `sets` (n-gram sets and texts, Arrow,
 memory-mapped), which is written last.
 """
@@ -23,7 +23,7 @@ from tasks.dedup.lsh import band_keys
 from tasks.dedup.normalise import as_array, folded_array
 from tasks.dedup.tokens import I64, Ragged, concatenate, mix, shingle_sets, tokens
 
-TWINS = 255  # the band of rows with equal words in equal order: their key is a digest of all of them
+TWINS = 255  # the band of rows with the same words in the same order; its key is a digest of all words
 
 
 class CollectionError(ForPeople, ValueError):
@@ -71,7 +71,7 @@ def cut(files: list[Path], most: int) -> Iterator[tuple[Path, tuple[int, ...], i
             footer = pq.read_metadata(file)
         except pa.ArrowInvalid as error:
             raise CollectionError(
-                f"{file} is no Parquet file ({error}); convert it, or leave it out"
+                f"{file} is no Parquet file ({error}). Fix: convert it, or leave it out"
             ) from error
         groups: list[int] = []
         held = 0
@@ -156,7 +156,7 @@ def _read(shard: Shard) -> pa.Table:
     with pq.ParquetFile(shard.file) as file:
         missing = sorted(set(columns) - set(file.schema_arrow.names))
         if missing:
-            raise CollectionError(f"{shard.file} has no column {missing[0]!r}; name the columns to read")
+            raise CollectionError(f"{shard.file} has no column {missing[0]!r}. Fix: name the columns to read")
         table = file.read_row_groups(list(shard.groups), columns=columns)
     count = len(table)
     language = table.column(source.language) if source.language else pa.array(["en"] * count)

@@ -1,10 +1,10 @@
-"""Texts as arrays of 64-bit token hashes, cut and hashed on the bytes with numpy.
+"""Converts texts to arrays of 64-bit token hashes; numpy splits and hashes their bytes.
 
 A word is a run of letters and digits; an operator (+ - * / = < > ^ % ! |) is a token of its own, because "x
 + 1" and "x - 1" are two problems; a Chinese character is a token of its own. In a text whose language is
-"zh" every character is a token. Other punctuation and white space separate.
+"zh" every character is a token. Other punctuation and white space separate tokens.
 
-A token's hash is a polynomial over its bytes mod 2^64, finalised with MurmurHash3's fmix64: no string
+A token's hash is a polynomial over its bytes mod 2^64, finalised with MurmurHash3's fmix64, so that no string
 object is created per token. Two tokens of a set of 10^6 distinct ones agree by chance with probability
 below 10^-7; a collision changes one count by one.
 """
@@ -29,7 +29,7 @@ Bools = npt.NDArray[np.bool_]
 
 _CHUNK_BYTES = 1 << 16  # the temporaries of a chunk (a few, of 8 bytes per byte) stay in cache
 _BLOCK = 1 << 16  # values hashed together, for the same reason
-_BASE = 0x9E3779B97F4A7C15  # odd, so that its powers can be inverted mod 2^64
+_BASE = 0x9E3779B97F4A7C15  # odd, so that its powers have inverses mod 2^64
 _SEPARATOR, _WORD, _SINGLE, _CONTINUATION = 0, 1, 2, 3
 _WIDE_PUNCTUATION = (
     r"[\x{A0}\x{A1}\x{A7}\x{AB}\x{B6}\x{BB}\x{BF}\x{2000}-\x{206F}"
@@ -89,7 +89,7 @@ def concatenate(parts: Sequence[Ragged]) -> Ragged:
 
 
 def mix(values: U64) -> U64:
-    """Apply MurmurHash3's 64-bit finaliser: a bijection that spreads every bit."""
+    """Apply MurmurHash3's 64-bit finaliser, a bijection in which every bit of the input affects all bits of the result."""
     values = values ^ (values >> np.uint64(33))
     values *= np.uint64(0xFF51AFD7ED558CCD)
     values ^= values >> np.uint64(33)
@@ -127,7 +127,7 @@ def rouge_tokens(texts: Sequence[str], languages: Sequence[str] | None) -> Ragge
 
 
 def number_multisets(canonical_texts: pa.Array) -> U64:
-    """Return one hash per text, equal where the numbers in it are equal, in whatever order; 0 without any."""
+    """Return one hash per text, equal for texts with the same numbers in any order; 0 for a text without numbers."""
     marked = pc.replace_substring_regex(canonical_texts, r"(\d)\.(\d)", "\\1\x01\\2")
     numbers = scan(marked, _number_classes(), None)
     total = np.zeros(len(numbers) + 1, dtype=np.uint64)
@@ -183,8 +183,8 @@ def _rolled(values: U64, n: int, count: int) -> U64:
 def unique_in_rows(rows: Ragged) -> Ragged:
     """Return each row sorted, without repeats.
 
-    Rows of similar length are sorted together as a matrix: a global argsort costs ten times as much as
-    sorting short rows in cache.
+    Rows of similar length are sorted together as a matrix, because a global argsort takes ten times as long as
+    sorting short rows in the processor's cache.
     """
     values = sort_rows(rows)
     row = rows.row_of_value
@@ -230,7 +230,7 @@ def is_chinese(languages: Sequence[str] | None, count: int) -> Bools | None:
 
 
 def scan(array: pa.Array, classes: npt.NDArray[np.uint8], by_character: Bools | None) -> Ragged:
-    """Cut a large_string array into tokens by a class for each byte, and hash them."""
+    """Split a large_string array into tokens by the class of each byte, and hash the tokens."""
     hashes, counts = [], []
     for data, starts, by_character_rows in _chunks(array, by_character):
         chunk_hashes, chunk_counts = _scan_chunk(data, starts, classes, by_character_rows)

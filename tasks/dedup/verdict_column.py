@@ -1,4 +1,4 @@
-"""Adding one entry to the `verdicts` map of many rows without turning the column into dicts."""
+"""Adds one entry to the `verdicts` map of many rows without converting the column to dicts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def with_verdict(
 ) -> pa.Table:
     """Set `verdicts[key] = value` on the masked rows (one value for all, or one per masked row).
 
-    An earlier entry of that name is replaced. Keys stay sorted, so that equal rows are equal bytes.
+    An earlier entry of that name is replaced. Keys stay sorted, so that equal rows have equal bytes.
     """
     column = table.column("verdicts").combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(column.cast(pa.list_(_MAP.field(0).type))), 0).to_numpy()

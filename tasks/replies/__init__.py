@@ -1,1 +1,1 @@
-"""A model's reply, parsed: its solution, its items, its program."""
+"""Parsers of a model's reply: its solution, its items, its program."""

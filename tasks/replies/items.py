@@ -1,7 +1,7 @@
 """Parses completions: lists of problems item by item, and critiques.
 
-Completions are hostile: nothing is evaluated, work is bounded by LONGEST and TRIES, and whatever does
-not fit gives a reason instead of an exception. Tolerated because models do it every day: prose and code
+Completions are hostile: nothing is evaluated, work is bounded by LONGEST and TRIES, and anything that does
+not fit gives a reason instead of an exception. Tolerated because models often write them: prose and code
 fences around the JSON, a reply cut off by the token limit (whole items are kept), raw newlines in
 strings, and LaTeX commands with a single backslash. Not tolerated: fields of the wrong type or out
 of range, empty questions, lone surrogates and control characters.

@@ -1,1 +1,1 @@
-"""Text as people and machines write it: what is the same to a reader, and what many texts share."""
+"""Functions on text from outside: cleaning, folding of texts that look the same, and text that many questions share."""

@@ -36,7 +36,7 @@ MAX_SOLUTION = 200_000  # characters; chains of thought are long
 MAX_ANSWER = 2_000  # characters
 
 _LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
-# str.strip() would also remove the form feed that "\\frac" becomes in careless JSON, and hide the damage
+# str.strip() would also remove the form feed that "\\frac" becomes in JSON with missing escapes, and hide the damage
 BLANK = " \t\n\u00a0\u3000"
 _FORMULA = re.compile(r"\$[^$]*\$|\\[a-zA-Z]+")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]")

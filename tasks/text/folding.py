@@ -1,6 +1,6 @@
-"""One spelling for texts that look the same: invisible characters, look-alike letters, HTML, traditional Chinese.
+"""Gives texts that look the same one spelling: invisible characters, look-alike letters, HTML, traditional Chinese.
 
-This is for comparing, never for what is stored: a folded text is not what its author wrote. Full-width forms and
+Folded texts are only compared and never stored, because they are not what the author wrote. Full-width forms and
 other compatibility characters are left to NFKC (tasks.dedup.normalise). All steps are linear in the length of the text.
 """
 
@@ -47,8 +47,8 @@ _GREEK_VARIABLES = frozenset("αβγδεηθικμνρστυχω")
 
 
 def folded(text: str) -> str:
-    """The text as it looks: without what is invisible, HTML read, look-alike letters and traditional characters
-    replaced. Idempotent but for entities nested more than three deep."""
+    """Return the text as it looks: without invisible characters, with HTML converted, and with look-alike letters and
+    traditional characters replaced. Idempotent, except for entities nested more than three deep."""
     if "&" in text or "<" in text:
         text = without_html(text)
     if text.isascii() and text.isprintable():
@@ -57,14 +57,17 @@ def folded(text: str) -> str:
 
 
 def without_invisible(text: str) -> str:
-    """Without characters that no reader sees (zero-width, direction-changing, tags, fillers, controls); line breaks
-    and tabs stay."""
+    """Return the text without characters that no reader sees (zero-width, direction-changing, tags, fillers, controls);
+    line breaks and tabs stay."""
     return _INVISIBLE_RUN.sub("", text).translate(_BLANK)
 
 
 def without_html(text: str) -> str:
-    """Entities as the characters that they stand for, tags of HTML cut. `<sup>` and `<sub>` become ^{} and _{}; "a < b"
-    and tags of other languages stay. A tag of one letter counts only where the text closes it: "x<b>y" may be algebra."""
+    """Return the text with entities as characters and without HTML tags.
+
+    `<sup>` and `<sub>` become ^{} and _{}; "a < b" and tags of other languages stay. A tag of one letter counts only where the
+    text closes it, because "x<b>y" may be algebra.
+    """
     for _ in range(_LAYERS):
         unescaped = _ENTITY.sub(lambda match: html.unescape(match.group()), text)
         if unescaped == text:
@@ -86,7 +89,7 @@ def without_html(text: str) -> str:
 
 
 def without_lookalikes(text: str) -> str:
-    """Words in which letters of another alphabet stand for Latin ones, in Latin letters: "Н\u043ew m\u0430ny" is "How many".
+    """Return the text with look-alike letters of other alphabets as Latin letters: "Н\u043ew m\u0430ny" becomes "How many".
 
     A word is changed only if each of its foreign letters looks like a Latin one, so a Russian or Greek word stays
     (unless all of it looks Latin: then it is the same on both sides of a comparison). A Greek letter that mathematics
@@ -99,12 +102,13 @@ def without_lookalikes(text: str) -> str:
 
 
 def simplified(text: str) -> str:
-    """Traditional Chinese characters by their simplified ones, character by character."""
+    """Return the text with each traditional Chinese character replaced by its simplified one."""
     return text.translate(_simplified())
 
 
 def as_traditional(text: str) -> str:
-    """Simplified characters by a traditional one of each (the first of several): to make texts to be folded, not to read."""
+    """Return the text with each simplified character replaced by its first traditional one, as a text that needs folding. It is not
+    meant for readers."""
     return text.translate(_traditional())
 
 
@@ -118,7 +122,7 @@ def _traditional() -> dict[int, int]:
 
 @functools.cache
 def digest() -> str:
-    """Names this code and its tables: what is derived from folded texts and stored is stale under another digest."""
+    """Return a digest of this code and its tables. Stored data that was derived from folded texts is stale under another digest."""
     tables = b"".join((_HERE / name).read_bytes() for name in ("lookalikes.txt", "simplified.txt"))
     return hashlib.sha256(inspect.getsource(sys.modules[__name__]).encode() + tables).hexdigest()[:16]
 
@@ -136,7 +140,7 @@ def _latin(match: re.Match[str]) -> str:
 
 
 def _target(character: str, word: str, letters: list[str], plain: int) -> str:
-    """What a foreign letter of a word stands for; "" if it stands for itself."""
+    """Return the Latin letter or digit that replaces a foreign letter of a word, "" if none does."""
     if character.isdecimal():
         return str(unicodedata.decimal(character))
     target = _lookalikes().get(character, "") or (_accent(character) if len(word) > 1 else "")
@@ -148,12 +152,12 @@ def _target(character: str, word: str, letters: list[str], plain: int) -> str:
 
 
 def _number(word: str, letters: list[str]) -> bool:
-    """Whether a word is digits but for these letters."""
+    """Return whether all characters of a word except these letters are digits."""
     return sum(c.isascii() and c.isdigit() for c in word) + len(letters) == len(word)
 
 
 def _accent(character: str) -> str:
-    """The ASCII letter under an accent; "" if it is none."""
+    """Return the ASCII letter under an accent, "" if there is none."""
     base = unicodedata.normalize("NFD", character)[0] if character > "\x7f" else ""
     return base if base.isascii() and base.isalpha() else ""
 
