@@ -1,1 +1,1 @@
-"""Decontamination: finding benchmark items in rows, and measuring how well the rules find them."""
+"""Decontamination: rules that find benchmark items in rows, and the measurement of their recall."""

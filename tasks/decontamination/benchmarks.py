@@ -27,10 +27,10 @@ class BenchmarkError(ForPeople, ValueError):
 
 @dataclass(frozen=True)
 class Items:
-    """Texts to look for (items) or to look in (rows), as parallel lists.
+    """Items to search for, or rows to search in, as parallel lists.
 
-    `texts` are the questions. `passages` are everything that a row says, question and solution; of an item
-    its question again.
+    `texts` are the questions. `passages` are the whole text of a row, question and solution; of an item
+    they are its question again.
     """
 
     names: list[str]
@@ -39,11 +39,11 @@ class Items:
 
     @functools.cached_property
     def words(self) -> Ragged:
-        """The words of the passages, cut once for all rules."""
+        """The words of the passages, which are split once for all rules."""
         return tokens(folded_array(self.passages), None, operators=False)
 
     def cut(self, shared: Shared) -> Items:
-        """Return the items without the text that is `shared`; an item that is nothing else stays whole."""
+        """Return the items without the text that is `shared`. An item that consists of shared text only is unchanged."""
         if not shared:
             return self
         texts = [shared.cut(text) for text in self.texts]
@@ -115,7 +115,7 @@ class Benchmarks:
 
     @property
     def digest(self) -> str:
-        """A digest of names and contents; the places of the files do not matter."""
+        """A digest of names and contents, which does not depend on the paths of the files."""
         contents = "".join(f"{name}\0{digest}\n" for name, _, digest in self.files)
         return hashlib.sha256(contents.encode()).hexdigest()
 
@@ -125,7 +125,7 @@ def pinned(
 ) -> tuple[tuple[str, str, str], ...]:
     """Return (name, path, sha256 of the bytes) of files: {name: path or paths}, or paths alone.
 
-    Paths alone are named by file (and folder, if the file is called test, dev or the like). A folder
+    Paths without a name are named by the file (and its folder, if the file is called test, dev or the like). A folder
     represents the files in it that can be read. Raises BenchmarkError if two files have one name or a file
     cannot be read.
     """
@@ -160,10 +160,9 @@ def _items(name: str, path: str, digest: str) -> Items:
 
 @functools.lru_cache(maxsize=64)
 def _read(name: str, path: str, digest: str) -> tuple[Items, tuple[Unread, ...]]:
-    """Return (items, the records that are none) of a file.
+    """Return (items, the records that are no items) of a file.
 
-    The cache key includes the content: a file that changed is another key, and one that no longer fits its
-    digest raises BenchmarkError.
+    The cache key includes the digest of the content. A file that no longer has this digest raises BenchmarkError.
     """
     if hashlib.sha256(Path(path).read_bytes()).hexdigest() != digest:
         raise BenchmarkError(f"benchmark {name}: {path} changed since it was registered. Fix: run again")
@@ -209,7 +208,7 @@ def _files(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def read_records(path: Path) -> tuple[list[Record], Habits]:
-    """Return the records of a file of any kind, and what they have in common.
+    """Return the records of a file of any kind, and the habits that they share.
 
     Records that cannot be read are returned with their reason. Raises BenchmarkError if the file cannot be
     read.

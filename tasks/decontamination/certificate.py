@@ -1,8 +1,7 @@
-"""The certificate of a version: the benchmark sets, the rules, their hits, and what share of planted items
-they find.
+"""The certificate of a version: the benchmark sets, the rules, their hits, and their recall on planted items.
 
-The recall is measured: items are planted (tasks.decontamination.planting) and looked for by the same rules
-that look at the version's rows; clean rows show how often the rules raise a false alarm.
+The recall is measured: items are planted (tasks.decontamination.planting) and searched for by the same rules
+that search the version's rows. Clean rows show how often the rules raise a false alarm.
 """
 
 from __future__ import annotations
@@ -145,7 +144,7 @@ class Certificate:
         return lines
 
     def false_alarms(self) -> str:
-        """Say what the hits among clean rows mean, and which settings change them; "" if no clean row was
+        """State what the hits among clean rows mean, and which settings change them; "" if no clean row was
         compared.
         """
         if self.false_positives is None:
@@ -200,9 +199,9 @@ def measure(
     seed: int = 0,
     share: float = SHARED,
 ) -> Certificate:
-    """Return a certificate without rows: what the rules find on the registered sets.
+    """Return a certificate without rows, with the recall of the rules on the registered sets.
 
-    `clean`: texts known to hold no item. `given`: rewritings from elsewhere, such as Leak("paraphrased",
+    `clean`: texts known to hold no item. `given`: rewritings from other sources, such as Leak("paraphrased",
     item, text). `a_kind`: how many items are planted per kind. Nothing is planted if no set is registered.
     """
     if not benchmarks.files:
@@ -241,7 +240,7 @@ def measure(
 
 
 def planted(items: Items, a_kind: int, seed: int = 0) -> int:
-    """Return how many items `measure` plants, those of the project's own problems included."""
+    """Return how many items `measure` plants, including problems of the project's own families."""
     if not a_kind:
         return 0
     return sum(1 for _ in leaks(items, a_kind=a_kind, seed=seed)) + len(
@@ -260,7 +259,7 @@ def _unread(benchmarks: Benchmarks) -> tuple[tuple[str, int, str], ...]:
 
 
 def _recall(planted: Sequence[Leak], items: Items, search: Search) -> list[Recall]:
-    """Return what the rules find of the planted items, by kind."""
+    """Return the recall of the rules on the planted items, by kind."""
     hits = _hits([leak.text for leak in planted], search)
     text_of = dict(zip(items.names, items.texts, strict=True))
     measured = []

@@ -1,4 +1,4 @@
-"""What a rule returns: hits of items in rows."""
+"""Hits of items in rows, which rules return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model judges whether two questions that are near each other, but no sure hit, are one problem."""
+"""Has a model judge whether two similar questions that are no certain hit are one problem."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ JudgePairs = Callable[[Sequence[tuple[str, str]]], list[bool | None]]
 
 @dataclass(frozen=True, slots=True)
 class RuleTools:
-    """What rules may need in addition to the items (their NEEDS)."""
+    """The tools that rules may need in addition to the items (their NEEDS)."""
 
     encode: TextEncoder | None = None
     judge: JudgePairs | None = None
 
 
 class Critic:
-    """A judge that asks the critic with prompts/same_problem; calls go through its ledger, once per pair.
+    """A judge that asks the critic with prompts/same_problem. Calls go through its ledger, once per pair.
 
-    `strict`: a limit of the run (its budget, answers still to come) is raised. Otherwise a pair beyond it
+    `strict`: a limit of the run (its budget, deferred calls) is raised. Otherwise a pair that is not judged before the limit
     has no judgement, unless the ledger has it.
     """
 
@@ -63,7 +63,7 @@ class Critic:
         return [judgements[pair] for pair in pairs]
 
     def facts(self) -> dict[str, Any]:
-        """Return what the judgements cost, and how many of each there were."""
+        """Return the cost of the judgements, and how many there were of each kind."""
         return {**self._costs.facts(), "judged": dict(self._counts)}
 
     def _answers(self, requests: list[Request]) -> Iterator[Completion | None]:
@@ -98,7 +98,7 @@ class Critic:
 def decided(
     pairs: Sequence[tuple[str, str]], sure: npt.NDArray[np.bool_], judge: JudgePairs | None
 ) -> npt.NDArray[np.bool_]:
-    """Return which of the near pairs are one problem: the sure ones, and those that the judge calls the
+    """Return the mask of the near pairs that are one problem: the sure ones, and those that the judge calls the
     same.
 
     A judge only adds hits: it is not asked about sure pairs, and without one only sure pairs count.

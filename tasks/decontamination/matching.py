@@ -1,4 +1,4 @@
-"""Searching rows for benchmark items, rule by rule; every hit names rule, item and overlap.
+"""Searches rows for benchmark items, rule by rule. Every hit names the rule, the item and the overlap.
 
 A row is several texts (its question, its turns, its solutions), and each of them is compared.
 """
@@ -36,8 +36,8 @@ _BLOCK = 1 << 15  # texts compared together
 class Text:
     """One text of a row. `field` names its place in the row ("question", "user turn 2", "solution").
 
-    Only a text that `asks` something can be an item in other words; in the others (solutions, reasoning) an
-    item is looked for as a passage.
+    Only a text that `asks` something can be an item in other words. The others (solutions, reasoning) are searched for an item as a
+    passage.
     """
 
     row: int
@@ -69,14 +69,14 @@ class Finding:
 
 
 SHARED = 0.05  # share of a set's texts that must have text in common for it to count as shared
-LEFT = 3  # least words of its own that an item must keep when text shared by rows is left out
+LEFT = 3  # words that must remain of an item after text that rows share is left out
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
     """Rules prepared for a set of items, with the tools that some of them need.
 
-    `shared`: text left out of items and rows before they are compared; `whole`: the items as they are.
+    `shared`: text that is left out of items and rows before they are compared; `whole`: the unchanged items.
     """
 
     rules: tuple[tuple[str, ModuleType, Any], ...]
@@ -88,10 +88,10 @@ class Search:
     def of(
         cls, items: Benchmarks | Items, rules: Sequence[str], tools: RuleTools, shared: Shared | None = None
     ) -> Search:
-        """Prepare the rules for items; what is prepared for registered benchmarks serves every shard of a
+        """Prepare the rules for items. The preparation for registered benchmarks is reused by every shard of a
         run.
 
-        `shared`: text to leave out; None: what at least SHARED of a registered set's items have in common.
+        `shared`: text to leave out; None: the text that at least SHARED of a registered set's items have in common.
         Raises UnknownName if a rule has no file in tasks/decontamination/rules/.
         """
         modules = [(name, module("tasks.decontamination.rules", name)) for name in rules]
@@ -136,7 +136,7 @@ class Search:
     def without(self, shared: Shared) -> Search:
         """Return a search that also leaves out text that the rows have in common.
 
-        A phrase stays if an item with it would have next to no words of its own without it: rows that all
+        A phrase is not left out if hardly any words of an item remain without it: rows that all
         hold one item are contaminated, and the phrase is no instruction.
         """
         more = shared.without(self.shared.phrases)

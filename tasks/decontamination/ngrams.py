@@ -1,11 +1,11 @@
-"""Word n-grams shared with benchmark items, as the rules ngram13 and ngram8 use them.
+"""Finds word n-grams that texts share with benchmark items, for the rules ngram13 and ngram8.
 
-Texts are canonical, lower case and without punctuation, so a re-wrapped line, another spelling of LaTeX or
-a missing comma changes nothing; a Chinese character counts as a word. N-grams of numbers alone count like
-any other. An item shorter than n words is looked for as a whole.
+Texts are canonical, lower case and without punctuation, so that a re-wrapped line, another spelling of LaTeX or
+a missing comma changes nothing. A Chinese character counts as a word. N-grams that consist of numbers count like
+any other. An item shorter than n words is searched for as a whole.
 
-An n-gram is a polynomial over its words' hashes mod 2^64, so one pass over a text gives those of every
-length; a table of bits, most of them 0, excludes nearly all of them before anything is searched.
+An n-gram is a polynomial over its words' hashes mod 2^64, so that one pass over a text gives the n-grams of every
+length. A table of bits, most of them 0, excludes nearly all of them before any search.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from tasks.decontamination.hit import Hit, strongest
 from tasks.dedup.normalise import folded_array
 from tasks.dedup.tokens import I64, U64, Ragged, spans, tokens
 
-SHORTEST = 5  # words; a shorter item is a common phrase ("Find x."), which only the exact rule looks for
+SHORTEST = 5  # words; a shorter item is a common phrase ("Find x."), which only the exact rule searches for
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd
-_BLOCK = 1 << 16  # words processed together: the temporaries stay in cache
-_SPARSE = 16  # places of the table for each n-gram in it
+_BLOCK = 1 << 16  # words processed together, so that temporary arrays stay in the processor's cache
+_SPARSE = 16  # entries of the table of bits per n-gram
 
 
 @dataclass(frozen=True, slots=True)
 class NgramTable:
-    """The n-grams of one length: sorted keys, the item of each, and which leading bits any key has."""
+    """The n-grams of one length: sorted keys, the item of each key, and which leading bits occur in any key."""
 
     keys: U64
     owner: I64
@@ -47,7 +47,7 @@ class NgramTable:
 
 @dataclass(frozen=True, slots=True)
 class Grams:
-    """n-grams of items: a table per length in use (n, or the item's own if it is shorter).
+    """The n-grams of items: a table per length in use (n, or the length of an item that is shorter).
 
     `sizes`: how many different n-grams an item has.
     """
@@ -95,7 +95,7 @@ def index(item_words: Ragged, names: list[str], n: int, shortest: int, owner: I6
 
 
 def lookup(text_words: Ragged, grams: Grams, least: float) -> list[Hit]:
-    """Find items as `find` does, in texts that are cut into words already."""
+    """Find items as `find` does, in texts that are already split into words."""
     if not grams.by_length:  # every item is too short for this rule
         return []
     rows, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]

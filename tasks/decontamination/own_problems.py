@@ -1,7 +1,7 @@
-"""The project's own procedural problems as benchmark items whose paraphrases and translations are known.
+"""Procedural problems of the project as benchmark items whose paraphrases and translations are known.
 
-A family of tasks/problems/ writes one problem in several wordings and in two languages, which a person or a
-model would have to do for a real benchmark. Half of the families are items; the others, which resemble no
+A family of tasks/problems/ writes one problem in several wordings and in two languages; for a real benchmark, a person or a
+model would have to write these. The problems of half of the families are items. Those of the others, which resemble no
 item, are clean rows.
 """
 

@@ -1,7 +1,7 @@
-"""Planted items: benchmark items rewritten as they turn up in real data, to measure what the rules find.
+"""Planted items: benchmark items in the forms in which they occur in real data, to measure the recall of the rules.
 
 Every rewriting is a function of (item text, a seeded generator) that returns None if it does not apply (no
-name to change, no number). Paraphrases and translations cannot be made by rule: they are measured if pairs
+name to change, no number). Paraphrases and translations cannot be written by rules: they are measured if pairs
 are given, and reported as not measured otherwise.
 """
 
@@ -33,7 +33,7 @@ def leaks(items: Items, *, a_kind: int, seed: int = 0, given: Iterable[Leak] = (
     """Yield up to `a_kind` rewritings of each kind of KINDS, of items drawn by hashing, then those of
     `given`.
 
-    `given` are paraphrases, translations or others; their kinds are their own.
+    `given` are paraphrases, translations or others, with any kinds.
     """
     order = sorted(range(len(items)), key=lambda k: seed_of(seed, "planted", items.names[k]))
     for kind, rewrite in KINDS.items():
@@ -57,7 +57,7 @@ def verbatim(text: str, rng: random.Random) -> str | None:
 
 
 def rewrapped(text: str, rng: random.Random) -> str | None:
-    """Break lines anew, double spaces, and use LaTeX delimiters and typography of another editor."""
+    """Move line breaks, double spaces, and use the LaTeX delimiters and the typography of another editor."""
     if chinese(text):
         broken = "\n".join(text[k : k + 15] for k in range(0, len(text), 15))
         return broken.replace("，", ", ").replace("。", ". ").replace("？", "?")
@@ -81,7 +81,7 @@ def renamed(text: str, rng: random.Random) -> str | None:
             rng.sample([f"小{c}" for c in "伟娜杰敏静磊洋艳勇霞"], len(names)) if len(names) <= 10 else []
         )
     else:
-        # a name is a capitalised word that occurs within a sentence too, unlike words that only open sentences
+        # a name is a capitalised word that also occurs within a sentence, unlike words that only begin sentences
         names = sorted(set(re.findall(r"(?<=[a-z,] )[A-Z][a-z]{2,}\b", text)) - _NO_NAMES)
         others = rng.sample(_NAMES, len(names)) if len(names) <= len(_NAMES) else []
     if not names or not others:
@@ -122,7 +122,7 @@ def reworded(text: str, rng: random.Random) -> str | None:
 
 
 def homoglyphs(text: str, rng: random.Random) -> str | None:
-    """Replace a third of the letters that have a twin in another alphabet, and add a few invisible
+    """Replace a third of the letters that have a look-alike in another alphabet, and add a few invisible
     characters.
     """
     changed = "".join(

@@ -1,10 +1,9 @@
-"""The numbers of a word problem in their order, and the things that it counts: what a translation leaves as
-it is.
+"""The numbers of a word problem in their order, and the things that it counts, which a translation does not change.
 
 Numbers are digits and number words of English and Chinese, as values: "twenty-five", "25" and "二十五" are
-one. The number 1 is left out (an article and a figure of speech in both languages). Things are a small
-glossary of what word problems are about (hours, dollars, students, percent), each with its English and
-Chinese words; texts in other languages are compared by their digits alone.
+equal. The number 1 is left out, because it is also an article or part of a phrase in both languages. Things are a small
+glossary of the subjects of word problems (hours, dollars, students, percent), each with its English and
+Chinese words. Texts in other languages are compared by their digits alone.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ _GLOSSARY: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Quantities:
-    """`numbers`: values in the order of their place in the text; `things`: entries of the glossary that it
+    """The quantities of a text. `numbers`: values in their order in the text; `things`: entries of the glossary that it
     mentions.
     """
 
@@ -110,7 +109,7 @@ def quantities(texts: Sequence[str]) -> list[Quantities]:
 
 
 def bits(number: str) -> float:
-    """Return how much it says that two problems have a number in common: round and small ones say little."""
+    """Return the information in bits of a number that two problems have in common: little for round and small numbers."""
     digits = number.replace(".", "").replace("/", "")
     significant = digits.rstrip("0") or "0"
     if "/" in number:
@@ -188,7 +187,7 @@ def _numeral(word: str) -> int:
     return total + section + digit
 
 
-# bits by which a thing is rare, where it is less than 5: -log2 of the share of GSM8K's training questions that mention it
+# information in bits of a thing, where it is less than 5: -log2 of the share of GSM8K's training questions that mention it
 _COMMON = {
     "hours?": 3,
     "minutes?": 4,
@@ -221,7 +220,7 @@ _COMMON = {
 
 
 def rarity(thing: int) -> float:
-    """Return how many bits it says that two texts mention a thing (an entry of the glossary)."""
+    """Return the information in bits of a thing (an entry of the glossary) that two texts mention."""
     return float(_COMMON.get(_GLOSSARY[thing][0], 5))
 
 
@@ -244,7 +243,7 @@ def _chinese_things() -> dict[str, tuple[int, ...]]:
 
 
 def common(a: Sequence[str], b: Sequence[str]) -> float:
-    """Return the bits of the longest sequence of numbers that is in both texts in this order."""
+    """Return the information in bits of the common subsequence of numbers that has the most."""
     before = [0.0] * (len(b) + 1)
     for number in a:
         row = [0.0]
@@ -257,6 +256,6 @@ def common(a: Sequence[str], b: Sequence[str]) -> float:
 
 
 def share(a: Sequence[str], b: Sequence[str]) -> float:
-    """Return the bits of the numbers that both have in order, as a share of all of theirs (0..1)."""
+    """Return `common` as a share (0..1) of the information of all numbers of both texts."""
     total = sum(map(bits, a)) + sum(map(bits, b))
     return 2 * common(a, b) / total if total else 0.0

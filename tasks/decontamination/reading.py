@@ -1,8 +1,8 @@
-"""Files of rows as texts to compare: every text of a row, whatever its column is called.
+"""Reads files of rows as texts to compare: every text of a row, whatever its column is called.
 
-Training data leaks in unexpected places: in the second turn of a chat, in a system prompt, in the rejected
-side of a pair, in a reasoning column, in the `text` of a pre-training row. So columns decide only what a
-text is compared as, never whether it is. A row that holds no text, or cannot be read, is counted and named.
+Benchmark items occur in unexpected places: in the second turn of a chat, in a system prompt, in the rejected
+side of a pair, in a reasoning column, in the `text` of a pre-training row. Columns therefore decide only how a
+text is compared, never whether it is. A row that holds no text, or cannot be read, is counted and named.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from tasks.ingestion.options import literal
 from tasks.ingestion.record import Record
 from tasks.ingestion.records import records
 
-ROWS = 8192  # compared at a time
-_BEGINNING = 500  # records that tell what a file's questions share
+ROWS = 8192  # rows that are compared at a time
+_BEGINNING = 500  # records from which the text that a file's questions share is determined
 _DEEPEST = 40  # values within values
 _MOST = 5_000  # texts of a row
-_ASKED = 4_000  # characters; a longer text is a passage, not a question in other words
+_ASKED = 4_000  # characters; a longer text is a passage and not a question in other words
 # columns that are no text of the problem (names, places, kinds) if their value is short
 _ABOUT = frozenset(
     ("id", "uuid", "row_id", "_id", "index", "idx", "problem_id", "url", "source", "dataset", "data_source", "license", "licence", "language",
@@ -98,7 +98,7 @@ def texts_of_record(record: Record, common: Habits) -> list[tuple[str, str, bool
     try:
         fields = read(record.fields, common)
     except Unfit:
-        pass  # no question of the usual kind: its texts are compared all the same
+        pass  # no question of a known kind: its texts are compared nevertheless
     else:
         by_text[fields.question] = (QUESTION, True)
         by_text.setdefault(fields.asked, (QUESTION, True))

@@ -1,8 +1,8 @@
-"""Rules: plug-ins that find benchmark items in rows, one file each, found by name (tasks.plugins).
+"""Rules: plug-ins that find benchmark items in rows, one file each, looked up by name (tasks.plugins).
 
 A rule is a module with two functions:
 
-    def prepare(items: Items) -> Any                       what the items are looked up in
+    def prepare(items: Items) -> Any                       an index of the items
     def find(rows: Items, prepared: Any) -> list[Hit]      at most one hit per row: the strongest
 
 A rule with NEEDS = ("encode",) or ("encode", "judge") is also given the tools: find(rows, prepared, tools).

@@ -1,4 +1,4 @@
-"""All equations of an item are in the row, whatever their form, scale and unknowns' names."""
+"""Finds rows that have all equations of an item, whatever their form, scale and names of unknowns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPECIFIC = (
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """Items by each of their equations."""
+    """The items by their equations."""
 
     names: list[str]
     stated: list[frozenset[Equation]]
@@ -42,7 +42,7 @@ def find(rows: Items, prepared: Stated) -> list[Hit]:
         items = {item for equation in stated for item in prepared.by_equation.get(equation, ())}
         whole = [item for item in items if prepared.stated[item] <= stated]
         if whole:
-            # the item that accounts for most of what the row states; ties to the first
+            # the item with the largest share of the row's equations; ties to the first
             best = min(whole, key=lambda item: (-len(prepared.stated[item]), item))
             hits.append(Hit(row, prepared.names[best], 1.0))
     return hits

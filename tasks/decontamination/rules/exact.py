@@ -1,4 +1,4 @@
-"""The question is a benchmark item: equal canonical text, except for letter case and punctuation."""
+"""Finds questions that are a benchmark item: equal canonical text, except for letter case and punctuation."""
 
 from __future__ import annotations
 

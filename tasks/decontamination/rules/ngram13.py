@@ -1,4 +1,4 @@
-"""Thirteen consecutive words of an item are in the row (the rule of Brown et al. 2020, appendix C)."""
+"""Finds rows with thirteen consecutive words of an item (the rule of Brown et al. 2020, appendix C)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tasks.decontamination import ngrams
 from tasks.decontamination.benchmarks import Items
 from tasks.decontamination.hit import Hit
 
-LEAST = 0.0  # one n-gram is enough
+LEAST = 0.0  # one n-gram suffices
 
 
 def prepare(items: Items) -> ngrams.Grams:

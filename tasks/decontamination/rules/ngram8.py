@@ -1,5 +1,5 @@
-"""Half of an item's runs of eight words are in the row, which finds items cut into pieces or edited here
-and there.
+"""Finds rows with half of an item's runs of eight words, such as items that are cut into pieces or edited in a few
+places.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Multiple choice on either side: the options are cut off, and the stems compared by runs of words."""
+"""Compares multiple-choice questions without their options: the stems are compared by runs of words."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""The item with other names and other things: the same numbers in the same order, in a sentence built
-alike.
+"""Finds items with other names and other things: the same numbers in the same order, in sentences of the same structure.
 
-Who has the apples, and that they are apples, is easily replaced; the numbers and the words between them
-stay. Texts of one script are compared if their numbers agree in order and say enough to identify an item;
-names and numbers are masked, and the rest must be similar by ROUGE-L.
+The people and things of a problem are easily replaced; the numbers and the words between them
+remain. Texts of one script are compared if their numbers agree in order and have enough information to identify an item.
+Names and numbers are masked, and the rest must be similar by ROUGE-L.
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ from tasks.decontamination.rules.template import masked
 from tasks.dedup.rouge import f_measure
 from tasks.dedup.tokens import Ragged
 
-TELLING = 10.0  # bits that an item's numbers must say: 3 and 5 identify no item
-SHARE = 0.9  # of both texts' numbers that agree in order, by bits
+TELLING = 10.0  # least information of an item's numbers in bits: 3 and 5 identify no item
+SHARE = 0.9  # least share of both texts' numbers, by bits, that agree in order
 ALIKE = 0.6  # ROUGE-L of the masked words
 
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """Items with numbers enough to identify them: their numbers, masked words and script."""
+    """The items whose numbers suffice to identify them: their numbers, masked words and script."""
 
     names: list[str]
     quantities: list[Quantities]

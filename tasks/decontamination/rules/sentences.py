@@ -1,6 +1,6 @@
-"""The item's sentences in any order and apart: in the cells of a table, as a list, between other sentences.
+"""Finds the sentences of an item in any order and apart: in the cells of a table, in a list, between other sentences.
 
-Runs of five words within sentences are looked for, so nothing depends on the text between two sentences.
+It searches for runs of five words within sentences, so the text between two sentences does not matter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The item with other numbers and other names: nearly all of its runs of eight words, numbers and names
+"""Finds items with other numbers and other names: nearly all of their runs of eight words, with numbers and names
 masked.
 """
 

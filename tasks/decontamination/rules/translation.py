@@ -1,18 +1,18 @@
-"""The item in the other language (English, Chinese): the same numbers, formulas and unknowns, in other
+"""Finds items in the other language (English, Chinese): the same numbers, formulas and unknowns, in other
 words.
 
-What a translation leaves alone is compared: numbers, operators, LaTeX commands and single letters, as a
-multiset. Only pairs of different script are compared. Word problems say little in signs: if a judge reads
-the near ones, few signs suffice to ask it; without one, only an item with enough signs to identify it is a
+It compares what a translation does not change: numbers, operators, LaTeX commands and single letters, as a
+multiset. Only pairs of different script are compared. Word problems have few such signs: if there is a judge
+for near pairs, few signs suffice to ask it; without one, only an item with enough signs to identify it is a
 hit.
 
 Word problems have few formulas: their numbers are compared in order, number words of both languages as
 values, together with the things that they count (tasks.decontamination.quantities). `WORDS_SURE` bits of
-agreement are a hit. This knows English and Chinese; an item in another language is found by its signs
+agreement are a hit. This part supports English and Chinese; an item in another language is found by its signs
 alone.
 
 Measured without a judge, by signs alone: 81 of the 100 problems that OlymMATH has in both languages, 29 of
-125 GSM8K test problems in MGSM's Chinese, and 3 of 7,473 GSM8K training questions taken for one of 854
+125 GSM8K test problems in MGSM's Chinese are found, and 3 of 7,473 GSM8K training questions are mistaken for one of 854
 Chinese problems.
 """
 
@@ -38,16 +38,14 @@ from tasks.dedup.normalise import folded_array
 from tasks.dedup.tokens import I64, Ragged, tokens
 
 NEEDS = ("judge",)
-NEAR, NEAR_TELLING = (
-    0.75,
-    6,
-)  # Jaccard similarity of the multisets, and what an item must say in them, to ask a judge
-SURE, SURE_TELLING = 0.85, 11  # the same for a hit without a judge: 3, 4, 5 and + identify no item
-WORDS_NEAR, WORDS_SURE = 9.0, 12.0  # bits by which two word problems agree: to ask a judge, and to be a hit
-WORDS_SHARE = 0.6  # of the numbers of both that agree in order
-THING = (
-    0.6  # bits for each bit that a common thing is rare by, and against each thing that one of them has alone
-)
+# Jaccard similarity of the multisets, and least weight of an item's signs, to ask a judge
+NEAR, NEAR_TELLING = 0.75, 6
+# the same for a hit without a judge: 3, 4, 5 and + identify no item
+SURE, SURE_TELLING = 0.85, 11
+WORDS_NEAR, WORDS_SURE = 9.0, 12.0  # bits of agreement of two word problems: to ask a judge, and to be a hit
+WORDS_SHARE = 0.6  # least share of the numbers of both that agree in order
+# factor on the bits of the common things less the number of things that only one of the texts has
+THING = 0.6
 ASKED = 3  # nearest items per row that a judge is asked about
 _WORDS = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
@@ -74,7 +72,7 @@ def signs(texts: list[str]) -> pa.Array:
 
 
 def telling(text: str) -> int:
-    """Return how much a text's signs say: each different one counts, more if it is long; LaTeX commands say
+    """Return the weight of a text's signs: each different one counts, more if it is long; LaTeX commands count
     little.
     """
     return sum(
@@ -155,7 +153,7 @@ def _word_problems(rows: Items, zh: npt.NDArray[np.bool_], prepared: Signs, tool
 
 
 def agreement(a: Quantities, b: Quantities) -> float:
-    """Return by how many bits two texts agree: common numbers, weighted by the share that agrees, and
+    """Return the agreement of two texts in bits: common numbers, weighted by the share that agrees, and
     common things.
     """
     agreed = share(a.numbers, b.numbers)
