@@ -243,8 +243,8 @@ def main() -> int:
 
 
 def compare(port: int, *, quick: bool) -> bool:
-    """Shares and CPU are held against bare aiohttp in the same run: on a busy machine nobody reaches the
-    ideal. The targets are the shares (and 300 us) over what bare aiohttp had when they were set; who
+    """Compare shares and CPU with bare aiohttp in the same run, because on a busy machine no client reaches the
+    ideal. The targets are the shares (and 300 us) divided by those of bare aiohttp when they were set; a client that
     reaches the plain figure has met them too."""
     rounds, fewer = (12, 5) if quick else (40, 40)
     ours = {n: run("mathmill", port, n, n * rounds) for n in SHARES}

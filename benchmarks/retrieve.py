@@ -125,7 +125,7 @@ def approximate(size: int) -> list[str]:
     pool, queries = clustered(size), clustered(2000, "queries")
     _, truth = nearest(pool, queries, K)
     flat = min(seconds(lambda: nearest(pool, queries, K)) for _ in range(2))
-    print(f"{f'{size:,} questions':<24}{'fill s':>9}{'top-20 /s':>12}{'recall said':>13}{'recall':>9}")
+    print(f"{f'{size:,} questions':<24}{'fill s':>9}{'top-20 /s':>12}{'stated':>13}{'recall':>9}")
     print(f"{'flat':<24}{'':>9}{2000 / flat:>12,.0f}{'':>13}{1:>9.3f}")
     lines = [line for kind in ("ivf", "hnsw") for line in found_by(kind, pool, queries, truth)]
     print()

@@ -110,7 +110,7 @@ def _command(path: tuple[str, ...], command: Any) -> Iterator[str]:
 
 
 def _metavar(parameter: Any) -> str:
-    """Return what stands for the value: the name that the code gives it, or one of its type."""
+    """Return the placeholder of the value: the name that the code gives it, or one of its type."""
     if parameter.param_type_name == "argument":
         name = str(parameter.metavar or parameter.name.upper())
         return name if parameter.required else f"[{name}]"
@@ -248,7 +248,7 @@ def _limits(field: FieldInfo) -> str:
 
 
 def _type(annotation: Any) -> str:
-    """Return an annotation in a reader's words: `int`, `text`, `online, batch or offline`, `list of text`."""
+    """Return an annotation in plain words: `int`, `text`, `online, batch or offline`, `list of text`."""
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Literal:
         *first, last = [f"`{value}`" for value in args]
@@ -307,7 +307,7 @@ def _escaped(text: str) -> str:
 
 
 def main() -> int:
-    """Write the pages, or with --check say which differ. Return the exit code."""
+    """Write the pages, or with --check name those that differ. Return the exit code."""
     stale = 0
     for name, text in pages().items():
         path = ROOT / "docs" / name

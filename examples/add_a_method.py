@@ -1,4 +1,4 @@
-"""Add a generation method: harder problems, each after one example. This file could lie in tasks/methods/ as it is."""
+"""Add a generation method: harder problems, each after one example. This file would work unchanged in tasks/methods/."""
 
 from tasks.seeding import rng_of, seed_of
 from tasks.stages.generate import Ask, examples_by_topic, rounds

@@ -1,6 +1,6 @@
 """Run a night on any chat-completions endpoint: any_endpoint.py URL MODEL, with the key in MATHMILL_TEACHER__API_KEY.
 
-Without arguments a server of the embedded teacher stands in for the endpoint.
+Without arguments the script starts a server of the embedded teacher as the endpoint.
 """
 
 import os
@@ -27,7 +27,7 @@ def stand_in() -> tuple[subprocess.Popen[bytes], str]:
         except OSError:
             time.sleep(0.1)
     process.terminate()
-    raise SystemExit("The local endpoint did not start. Fix: see what it printed above")
+    raise SystemExit("The local endpoint did not start. Fix: read its output above")
 
 
 server = None

@@ -1,4 +1,4 @@
-"""Ask the data with DuckDB: query_with_duckdb.py [NAME[@VERSION]]."""
+"""Query the data with DuckDB: query_with_duckdb.py [NAME[@VERSION]]."""
 
 import sys
 

@@ -1,6 +1,6 @@
 """A night on a schedule, and a message when something fails: schedule_with_an_alert.py SLACK_WEBHOOK_URL.
 
-Without an address a receiver in this script stands in for Slack: one failure is announced, printed, and the script ends.
+Without an address a receiver in this script replaces Slack: one failure is announced and printed, and the script ends.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ messages: list[str] = []
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Takes what a chat service would take."""
+    """A receiver of the messages that a chat service would get."""
 
     def do_POST(self) -> None:
         messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
@@ -29,7 +29,7 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing per request."""
+        """Log nothing per request."""
 
 
 def wait_for(condition, what: str) -> None:

@@ -65,13 +65,13 @@ def answer_items(
     """
     records: list[dict[str, Any]] = items.to_pylist()
     forms = {name: module("tasks.evaluation.forms", name) for name in {record["form"] for record in records}}
-    bill = RoleCosts.of(engine.endpoint)
+    costs = RoleCosts.of(engine.endpoint)
     completions = engine.run(_requests(records, forms, engine.endpoint.model, asking, seed))
     sampled: list[list[Completion]] = []
     for _ in records:
         sampled.append([next(completions) for _ in range(asking.samples)])
         for completion in sampled[-1]:
-            bill.add(completion)
+            costs.add(completion)
         tick(1)
     answers: list[list[str | None]] = [[] for _ in records]
     right: list[list[bool | None]] = [[] for _ in records]
@@ -103,7 +103,7 @@ def answer_items(
                 reason(STAGE, Code.CALL_FAILED, error=failed.error, kind=failed.kind) if failed else None
             ),
         }
-    return Outcome(pa.Table.from_pylist(records, ANSWERED), asked=len(records), facts=bill.facts())
+    return Outcome(pa.Table.from_pylist(records, ANSWERED), asked=len(records), facts=costs.facts())
 
 
 def prompt_refs(items: pa.Table, *, bare: bool) -> dict[str, str]:

@@ -91,10 +91,10 @@ def run_tasks(
                 f"lm-evaluation-harness has no task {name!r}. Fix: choose one that `lm-eval ls tasks` lists, or set task_folder"
             )
     model = engine.endpoint.model
-    bill = RoleCosts.of(engine.endpoint)
+    costs = RoleCosts.of(engine.endpoint)
     checkpoint = model.removeprefix(CHECKPOINT) if model.startswith(CHECKPOINT) else None
     evaluated = lm_eval.simple_evaluate(
-        model="hf" if checkpoint else _through(engine, bill, seed),
+        model="hf" if checkpoint else _through(engine, costs, seed),
         model_args={"pretrained": checkpoint, "use_safetensors": True} if checkpoint else None,
         batch_size=32 if checkpoint else None,
         device="cuda" if torch.cuda.is_available() else "cpu",
@@ -116,7 +116,7 @@ def run_tasks(
         for sample in samples
     ]
     tick(tasks.num_rows)
-    return Outcome(pa.Table.from_pylist(rows, ANSWERED), asked=len(rows), facts=bill.facts())
+    return Outcome(pa.Table.from_pylist(rows, ANSWERED), asked=len(rows), facts=costs.facts())
 
 
 def _row(task: str, sample: Mapping[str, Any], several: bool) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _score(task: str, sample: Mapping[str, Any]) -> float:
     return float(value)
 
 
-def _through(engine: Engine, bill: RoleCosts, seed: int) -> Any:
+def _through(engine: Engine, costs: RoleCosts, seed: int) -> Any:
     """Return a model of the harness that sends its requests through the engine."""
     from lm_eval.api.model import LM
 
@@ -170,7 +170,7 @@ def _through(engine: Engine, bill: RoleCosts, seed: int) -> Any:
                 engine.run(_requests([one.args for one in requests], engine.endpoint.model, seed))
             )
             for completion in completions:
-                bill.add(completion)
+                costs.add(completion)
                 if completion.error is not None and completion.text is None:
                     raise HarnessError(
                         f"{engine.endpoint.role}: {completion.error}. Fix: run the command again, which continues from here"
