@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from tasks.answers.choices import letter_stated
 from tasks.ingestion import chats
 from tasks.ingestion.column_names import (
     ABOUT,
@@ -29,10 +30,12 @@ from tasks.ingestion.instructions import NOTHING, SharedEnds, shared, without_in
 from tasks.ingestion.options import (
     Options,
     Unreadable,
+    folded,
     letter_of,
     listed_in,
     literal,
     options_of,
+    written_in,
 )
 from tasks.ingestion.solution_texts import announces, final_answer, is_code, is_program, is_worked
 from tasks.text.cleaning import BLANK
@@ -166,6 +169,9 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
         options = options_of(values) or _right_and_wrong_ones(values, question)
     except Unreadable as error:
         raise Unfit(str(error)) from error
+    own = written_in(question) if options is None else None
+    offered = options if own is None else own[1]
+    choice = offered is not None or listed_in(question) is not None
     follows = (
         "conclusion" in values and "premises" in values
     )  # its label is the answer: true, false or uncertain
@@ -182,16 +188,18 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
             if solution is None and not wrong:
                 solution, reference = reference, None
             else:
-                reference = final_answer(reference)
+                reference = final_answer(reference, choice=choice)
         elif announces(reference):
-            reference = final_answer(reference) or reference
+            reference = final_answer(reference, choice=choice) or reference
     if wrong:
         solution = None
     answer = None
     if solution is not None:
         if "<<" in solution:
             solution = _ANNOTATION.sub("", solution)
-        stated = final_answer(solution)
+        stated = final_answer(solution, choice=choice)
+        if stated is not None:
+            stated = _letter(stated, offered, question) or stated
         if is_stored_row:
             stated = _text("answer", values["answer"]) if "answer" in values else None
         elif reference is None:
@@ -201,6 +209,8 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
         answer = _text("answer", values["answer"])
     if options is not None and reference is not None:
         reference = letter_of(options, reference, first=common.first) or reference
+    elif offered is not None and reference is not None and not is_stored_row:
+        reference = _letter(reference, offered, question) or reference
     about = {name: _text(name, values[name]) for name in ABOUT if isinstance(values.get(name), str)}
     return Fields(
         question,
@@ -216,6 +226,27 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
         wrong,
         values.get("solution_format") == "pot" or (solution is not None and is_program(solution)),
     )
+
+
+def _letter(answer: str, options: Options | None, question: str) -> str | None:
+    """Return the letter of the option that the answer of a solution names, None if it names none.
+
+    Without `options`, of the record or at the end of the question, lists in the question may be its parts, so that only a
+    letter, with the words of its option or alone, names one of them.
+    """
+    if options is not None:
+        letter = letter_stated(answer, options.texts)
+        texts = [folded(text) for text in options.texts]
+        return (
+            chr(65 + texts.index(folded(answer)))
+            if letter is None and texts.count(folded(answer)) == 1
+            else letter
+        )
+    listed = listed_in(question)
+    if listed is None:
+        return None
+    letter = letter_stated(answer, listed[1].texts)
+    return letter if letter is not None and letter == letter_of(listed[1], answer) else None
 
 
 def with_own_options(fields: Fields) -> Fields:

@@ -66,6 +66,8 @@ _LABEL = re.compile(
     r"^(?:#+\s*)?(?:\*\*)?(?:question|problem|q|math problem|task|instruction|题目|问题)(?:\*\*)?\s*[:：]\s*(?:\*\*)?\s*(?=\S)",
     re.IGNORECASE,
 )
+# the label of an option; what follows is an answer to choose, whatever it asks for
+_OPTION = re.compile(r"[(\[（]\s*[A-J]\s*[)\]）]|[A-J]\s*[)）.．、](?=\s|[^\x00-\x7f])|[A-J][:：]\s")
 _ASKS_BACK = re.compile(
     r"\n\s*(?:\*\*)?(?:answer|solution|response|a|答案|解答|解|答)(?:\*\*)?\s*[:：]\s*$", re.IGNORECASE
 )
@@ -130,7 +132,9 @@ def _common(counts: Counter[str], least: int) -> tuple[str, ...]:
 def _is_shared_instruction(text: str) -> bool:
     """Return whether every sentence is about the reply, and none asks something or decides the form of the answer."""
     sentences = _sentences(text)
-    if len(text) < 10 or not sentences or any(_asks(one) or _FORM.search(one) for one in sentences):
+    if len(text) < 10 or not sentences:
+        return False
+    if any(_asks(one) or _OPTION.match(one) or _FORM.search(one) for one in sentences):
         return False
     return all(_PROTOCOL.search(one) or (_ORDERS.match(one) and _about_a_reply(one)) for one in sentences)
 
@@ -191,7 +195,7 @@ def _peeled(text: str) -> str:
 
 
 def _is_protocol(sentence: str) -> bool:
-    if not sentence or _asks(sentence):
+    if not sentence or _asks(sentence) or _OPTION.match(sentence):
         return False
     if len(sentence) > 600 or _PROTOCOL.search(sentence) is None or _FORM.search(sentence):
         return False

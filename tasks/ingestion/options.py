@@ -63,6 +63,7 @@ _DTYPE = re.compile(r",\s*dtype=[\w.<>'\"|]+\s*\)")
 _WRAPPED = re.compile(
     r"\\(?:text|textbf|textrm|textit|mathrm|mathbf|mathit|boxed|fbox|mbox|rm|bf)\s*\{([^{}]*)\}"
 )
+_WRITTEN = re.compile(r"\n[A-Z]\) ")  # a line of an option, as `Options.lines` writes it
 _LETTER = re.compile(r"[(\[（]?\s*([A-Za-z])\s*[)\]）.:：、]?")
 _NAMED = re.compile(
     r"(?:the\s+)?(?:correct\s+|right\s+|final\s+|best\s+)?(?:option|choice|answer|ans|答案|选项?|故选)\s*(?:is|是|为)?\s*[:：_]?\s*",
@@ -129,6 +130,20 @@ def options_of(record: Mapping[str, Any]) -> Options | None:
 def is_option_column(name: str) -> bool:
     """Return whether a column of this plain name may hold options."""
     return name in NAMES or _COLUMN.fullmatch(name) is not None
+
+
+def written_in(question: str) -> tuple[str, Options] | None:
+    """Return (stem, options) of a question that ends with options as `Options.lines` writes them, None for other questions."""
+    places = [match.start() for match in _WRITTEN.finditer(question)]
+    for first in reversed([place for place in places if question[place + 1] == "A"]):
+        run = [place for place in places if place >= first]
+        if len(run) >= 2 and [question[place + 1] for place in run] == [chr(65 + i) for i in range(len(run))]:
+            ends = [*run[1:], len(question)]
+            texts = tuple(question[place + 3 : end].strip() for place, end in zip(run, ends, strict=True))
+            if not all(texts) or not question[:first].strip():
+                return None
+            return question[:first], Options(texts, tuple(chr(65 + i) for i in range(len(run))))
+    return None
 
 
 def listed_in(text: str, *, letters: bool = True) -> tuple[str, Options] | None:

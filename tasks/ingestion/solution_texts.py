@@ -32,8 +32,10 @@ _CODE = re.compile(
 )
 
 
-def final_answer(solution: str) -> str | None:
+def final_answer(solution: str, *, choice: bool = False) -> str | None:
     """Return the answer that a solution marks as its final one, None where it marks none.
+
+    A letter in a sentence ("The answer is (B).") counts if the question has options (`choice`).
 
     It is never taken out of a program's text, nor out of a sentence in a JSON record: a critic's judgement says that an
     answer is wrong.
@@ -42,7 +44,7 @@ def final_answer(solution: str) -> str | None:
     extracted = extract(prose) if prose else None
     if extracted is None or (extracted.kind != "json" and _is_json_object(prose)):
         return None
-    marked = extracted.kind in TRUSTED or (extracted.kind == "choice" and extracted.marked)
+    marked = extracted.kind in TRUSTED or (extracted.kind == "choice" and (choice or extracted.marked))
     if extracted.kind == "phrase" and is_code(extracted.answer):
         return None
     return extracted.answer if marked else None

@@ -24,6 +24,8 @@ from pydantic import Field
 from storage.reasons import Code, Reason, reason, shortened
 from storage.rows import ABSTAINED, column, reject, replace
 from tasks.answers import Judge, extract, group_all
+from tasks.answers.choices import Choice, are_letters, as_letters
+from tasks.ingestion.options import written_in
 from tasks.sandbox import Result, Sandbox
 from tasks.settings import Section, Share
 from tasks.stages.outcome import Tick
@@ -71,7 +73,8 @@ def verify(
     program is run, and every row with a program has failed.
     """
     answers, verdicts, reasons = _execute(rows, sandbox)
-    reference = _compare(column(rows, "reference_answer"), answers, verdicts, reasons, judge)
+    unread = _choose(rows, answers, judge)
+    reference = _compare(column(rows, "reference_answer"), answers, verdicts, reasons, judge, unread)
     questions = np.unique(column(rows, "problem_id"), return_inverse=True)[1]
     votes = _votes(rows, answers, questions, judge, [why is not None and why.failed for why in reasons])
     if blind:
@@ -153,20 +156,42 @@ def _printed(output: str, language: str) -> str:
     )
 
 
+def _choose(rows: pa.Table, answers: list[str | None], judge: Judge) -> set[int]:
+    """Replace the answers to multiple-choice questions by the letters of the options that they name.
+
+    An answer that names no option is left as it is. Returns the rows whose answer could not be compared with the
+    option of the trusted answer.
+    """
+    choices: dict[int, Choice] = {}
+    references = column(rows, "reference_answer")
+    for i, question in enumerate(column(rows, "question")):
+        listed = written_in(question)
+        if answers[i] and listed is not None:
+            choices[i] = Choice(answers[i] or "", listed[1].texts, references[i])
+    unread = set()
+    for i, letter in zip(choices, as_letters(list(choices.values()), judge), strict=True):
+        if letter is not None and letter == answers[i] and not are_letters(letter, choices[i].options):
+            unread.add(i)
+        answers[i] = letter or answers[i]
+    return unread
+
+
 def _compare(
     references: list[str | None],
     answers: list[str | None],
     verdicts: list[dict[str, str]],
     reasons: list[Reason | None],
     judge: Judge,
+    unread: set[int],
 ) -> npt.NDArray[np.float64]:
     """Return the votes of the trusted answers; write comparisons into `verdicts` and rejections into
-    `reasons`.
+    `reasons`. The comparison of an `unread` row is unknown.
     """
     vote = np.zeros(len(answers))
     pairs = [i for i, (a, r) in enumerate(zip(answers, references, strict=True)) if a and r]
     judged = judge.equal([(answers[i] or "", references[i] or "") for i in pairs])
-    for i, verdict in zip(pairs, judged, strict=True):
+    for i, judgement in zip(pairs, judged, strict=True):
+        verdict = "unknown" if i in unread else judgement
         verdicts[i]["equivalent"] = verdict
         vote[i] = _VOTE.get(verdict, 0.0)
         if verdict == "different":

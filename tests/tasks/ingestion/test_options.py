@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tasks.ingestion.columns import Fields, Unfit, habits, read, with_own_options
-from tasks.ingestion.options import Options, letter_of, listed_in, options_of
+from tasks.ingestion.instructions import without_instruction
+from tasks.ingestion.options import Options, letter_of, listed_in, options_of, written_in
 
 FOUR = Options(("3", "4", "5", "6"), ("A", "B", "C", "D"))
 TWO = ("3", "4")
@@ -142,3 +143,34 @@ def test_right_and_wrong_answers_apart() -> None:
     assert sorted(fields.options.texts) == ["3", "4", "5"]
     assert fields.options.texts[ord(fields.reference or "Z") - 65] == "4"
     assert read(record).options == fields.options
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("3", "4"),
+        ("a\nb", "B) c"),
+        ("3", "4", "Put your final answer in \\boxed{}."),
+        tuple("abcdefghijklmnopqrstuvwxyz"),
+    ],
+)
+def test_lines_of_options_are_read_back(texts: tuple[str, ...]) -> None:
+    options = Options(texts, tuple(chr(65 + i) for i in range(len(texts))))
+    question = "\n".join(["Which one?", *options.lines()])
+    assert written_in(question) == ("Which one?", options)
+    assert without_instruction(question) == question
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which one?",
+        "Which?\nA) 3",
+        "Which?\nA) 3\nC) 4",
+        "\nA) 3\nB) 4",
+        "Find\n(A) 3\n(B) 4",
+        "Which?\nA) 3\nB) ",
+    ],
+)
+def test_other_lines_are_no_options(question: str) -> None:
+    assert written_in(question) is None

@@ -196,3 +196,27 @@ def test_questions_vote_apart_and_difficulty_is_disagreement(judge: Judge) -> No
 def test_without_a_sandbox_no_program_runs(judge: Judge) -> None:
     (why,) = reasons([pot("q", "print(1)")], None, judge)
     assert why == "verify: failed: program not run: no sandbox"
+
+
+def test_an_answer_to_multiple_choice_is_the_letter_of_its_option(judge: Judge) -> None:
+    question = "What is 1/2 + 1/4?\nA) 1/4\nB) 3/4\nC) 1\nD) 2"
+    named = {
+        "A": "A",
+        "B": "B",
+        "(B)": "B",
+        r"\text{B}": "B",
+        "B) 3/4": "B",
+        "3/4": "B",
+        "0.75": "B",
+        "2": "D",
+        "5": "5",
+    }
+    rows = [cot(question, answer, i, reference_answer="B") for i, answer in enumerate(named)]
+    table = verified(rows, None, judge)
+    assert column(table, "answer") == list(named.values())
+    reasons_found = reasons_of(table)
+    right = [why is None for why in reasons_found]
+    assert right == [letter == "B" for letter in named.values()]
+    assert {why.code for why in reasons_found if why is not None} == {Code.DIFFERENT}
+    votes = [dict(verdicts)["consistent"] for verdicts in column(table, "verdicts")]
+    assert votes == ["6/9" if letter == "B" else "1/9" for letter in named.values()]
