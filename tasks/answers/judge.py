@@ -15,8 +15,7 @@ from tasks.answers.verdicts import Judgement
 class Judge:
     """A judge of answers; a context manager that owns up to `workers` killable processes.
 
-    `timeout_s` is the wall time per pair (up to three times that for a worker that gets little processor time),
-    `memory_mb` the address space of one worker. Threads may share a judge. Workers start with the first pair that needs
+    `timeout_s` is the processor time per pair, `memory_mb` the address space of one worker. Threads may share a judge. Workers start with the first pair that needs
     one.
     """
 

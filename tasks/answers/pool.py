@@ -21,13 +21,16 @@ from typing import Any, cast
 import psutil
 
 from tasks.answers.verdicts import Judgement
-from tasks.answers.worker import HEADER, MAX_FRAME, PATIENCE, write_frame
+from tasks.answers.worker import HEADER, MAX_FRAME, write_frame
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 _START_SECONDS = 120.0  # importing and warming sympy takes 2 s alone and many on a loaded machine
 _RETIRE_AFTER = 4000  # pairs; sympy's caches only grow
 _BATCH = 32
 _LOST = ("timeout", "memory", "died")
+_STOPPED_SECONDS = (
+    30.0  # a child that gets no processor time at all for so long is stopped and not waiting for its turn
+)
 
 
 class WorkerError(RuntimeError):
@@ -84,7 +87,7 @@ class JudgeProcess:
             verdicts.append(verdict)
             if verdict == "died":
                 self.kill()  # perhaps in the middle of a frame, and the next child would read its rest
-            elif verdict in _LOST:
+            elif verdict == "memory":
                 self.replace()
             if verdict in _LOST:
                 break
@@ -92,27 +95,26 @@ class JudgeProcess:
         return verdicts
 
     def _reply(self) -> str:
-        """Return one verdict, "died" at the end of the stream, "timeout" at the deadline.
+        """Return one verdict, "died" at the end of the stream, "timeout" if the child has used up its processor time.
 
-        The deadline is wall time. A child that gets little processor time has up to PATIENCE times as long, so that
-        verdicts do not depend on the load of the machine.
+        A child that only waits for a processor is waited for, so that verdicts do not depend on the load of the machine.
         """
-        start, used, times = time.monotonic(), self._cpu_seconds(), 1
-        while times <= PATIENCE:
-            frame, ended = self._frame(start + times * self.timeout_s)
+        used = self._cpu_seconds()
+        while True:
+            frame, ended = self._frame(time.monotonic() + _STOPPED_SECONDS)
             if isinstance(frame, list):
                 if frame[0] == self._request:
                     return str(frame[1])
                 continue  # the reply to an earlier request that was given up
-            if isinstance(frame, dict):  # the greeting of a child that was forked after one that died
-                self._child = _process(frame)
-                return "died"
+            if isinstance(frame, dict):  # the greeting of a child that was forked after one that ended
+                self.done, self._child = 0, _process(frame)
+                return str(frame["lost"])
             if ended:
                 return "died"
-            if self._cpu_seconds() - used > 0.5 * times * self.timeout_s:
-                break
-            times += 1
-        return "timeout"
+            before, used = used, self._cpu_seconds()
+            if used <= before:
+                self.replace()
+                return "timeout"
 
     def _cpu_seconds(self) -> float:
         with contextlib.suppress(psutil.NoSuchProcess, AttributeError):
@@ -178,7 +180,7 @@ class JudgeProcess:
                 cast(Any, stream).close()
 
 
-def _process(greeting: dict[str, int]) -> psutil.Process | None:
+def _process(greeting: dict[str, Any]) -> psutil.Process | None:
     """Return the process of the child that greets, None if it has already ended."""
     try:
         return psutil.Process(greeting["ready"])

@@ -1,11 +1,12 @@
 """The process in which computer algebra runs: `python -m tasks.answers.worker SECONDS MEGABYTES`.
 
 Answers are hostile text (9^{9^9}), and sympy may never return or use all memory. One process imports and warms
-sympy (seconds) and then only forks; its child judges under a memory limit and is killed at the parent's
-deadline, so that a lost pair costs a fork and not an import. A kernel timer ends the child even if all its parents
-have ended.
+sympy (seconds) and then only forks; its child judges under a memory limit, and a kernel timer ends it when a pair has
+used its processor time, so that a lost pair costs a fork and not an import. The limit counts processor time because wall
+time depends on what else the machine does, and a verdict must not.
 
-Frames on stdin and stdout: four bytes of length, then JSON; never pickle. A child sends {"ready": pid}; a request is
+Frames on stdin and stdout: four bytes of length, then JSON; never pickle. A child sends {"ready": pid,
+"lost": how the child before it ended, "" for the first}; a request is
 {"id", "pairs": [[candidate, gold], ...]}; each [id, verdict] is sent at once, so that a killed child loses one
 pair only.
 
@@ -27,7 +28,6 @@ from typing import Any, BinaryIO, cast
 
 MAX_FRAME = 1 << 22
 HEADER = struct.Struct(">I")
-PATIENCE = 3  # multiple of the deadline that a child with little processor time may take
 
 _RETIRED, _BROKEN = 7, 3  # exit codes: fork another child; no child can work
 # the first use of each part of sympy imports it, and each new shape of formula makes the parser build its tables (ten
@@ -69,8 +69,8 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
     return data
 
 
-def serve(seconds: float, megabytes: int) -> int:
-    """Judge requests until the stream ends, and return the exit code."""
+def serve(seconds: float, megabytes: int, lost: str) -> int:
+    """Judge requests until the stream ends, and return the exit code. `seconds`: processor time per pair."""
     from tasks.answers.symbolic import verdict
 
     # math-verify and sympy may print; the pipe is for frames only
@@ -79,20 +79,20 @@ def serve(seconds: float, megabytes: int) -> int:
     os.dup2(2, 1)
     resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    write_frame(replies, {"ready": os.getpid()})
+    write_frame(replies, {"ready": os.getpid(), "lost": lost})
     while (request := read_frame(requests)) is not None:
         if select.select([requests], [], [], 0)[0]:
             continue  # the parent gave this request up: it was sent to a child that died
         for candidate, gold in request["pairs"]:
             judgement: str
-            signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds + 2)
+            signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal ends the process
             try:
                 judgement = verdict(candidate, gold)
             except MemoryError:
                 judgement = "memory"
             except RecursionError:
                 judgement = "unknown"
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             write_frame(replies, [request["id"], judgement])
             if judgement == "memory":
                 return _RETIRED  # the state after a failed allocation cannot be trusted
@@ -107,12 +107,13 @@ def main(seconds: float, megabytes: int) -> int:
         verdict(candidate, gold)
     gc.collect()
     gc.freeze()
+    lost = ""
     while True:
         child = os.fork()
         if child == 0:
             code = _BROKEN
             try:
-                code = serve(seconds, megabytes)
+                code = serve(seconds, megabytes, lost)
             except Exception:  # noqa: BLE001 - reported on stderr and by the exit code; a fork must not return
                 traceback.print_exc()
             finally:
@@ -121,6 +122,7 @@ def main(seconds: float, megabytes: int) -> int:
         code = os.waitstatus_to_exitcode(status)
         if code in (0, _BROKEN):
             return code
+        lost = "timeout" if code == -signal.SIGPROF else "died"
 
 
 if __name__ == "__main__":

@@ -45,11 +45,17 @@ def run(program: str) -> str:
 
 
 def equal(answer: str, printed: str) -> bool:
-    """Equal as LaTeX, or as sympy writes what the program printed."""
+    """Equal as LaTeX, or as sympy writes what the program printed.
+
+    There are no limits of wall time: on a busy machine they would end as "different".
+    """
     written = [printed]
     with contextlib.suppress(sympy.SympifyError, TypeError):
         written.append(sympy.latex(sympy.sympify(printed)))
-    return answer in written or any(verify(parse(f"${answer}$"), parse(f"${text}$")) for text in written)
+    if answer in written:
+        return True
+    left, *others = (parse(f"${text}$", parsing_timeout=None) for text in (answer, *written))
+    return any(verify(left, other, timeout_seconds=None) for other in others)
 
 
 def words(text: str) -> list[str]:

@@ -10,7 +10,7 @@ import threading
 import psutil
 import pytest
 
-from tasks.answers import Groups, Judge, group, group_all
+from tasks.answers import Groups, Judge, group, group_all, pool
 from tasks.answers.pool import JudgeProcess, WorkerError
 from tasks.seeding import rng_of
 
@@ -43,6 +43,37 @@ def test_a_killed_worker_loses_its_own_pair_only(judge: Judge) -> None:
         ("(a+b)^2", "a^2+b^2"),
     ]
     assert judge.equal(pairs) == ["equal", "unknown", "equal", "different"]
+
+
+HARD = ("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}")  # a pair for which a worker is needed
+
+
+def test_waiting_for_a_processor_changes_no_verdict() -> None:
+    """The limit counts processor time: a worker that is held up for many times the limit still judges its pair."""
+    with Judge(workers=1, timeout_s=0.5) as judge:
+        child = _workers(judge)[0]._child
+        assert child is not None
+        child.suspend()
+        verdicts: list[str] = []
+        thread = threading.Thread(target=lambda: verdicts.extend(judge.equal([HARD])))
+        thread.start()
+        thread.join(timeout=5)
+        assert (thread.is_alive(), verdicts) == (True, [])
+        child.resume()
+        thread.join()
+        assert verdicts == ["equal"]
+        assert child.is_running()
+
+
+def test_a_worker_that_is_stopped_for_good_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "_STOPPED_SECONDS", 1.0)
+    with Judge(workers=1) as judge:
+        child = _workers(judge)[0]._child
+        assert child is not None
+        child.suspend()
+        assert judge.equal([HARD]) == ["unknown"]
+        assert judge.equal([HARD]) == ["equal"]
+        assert not child.is_running()
 
 
 def _workers(judge: Judge) -> list[JudgeProcess]:
