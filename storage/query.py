@@ -102,29 +102,36 @@ def _how_ended(code: int) -> str:
 
 
 def _answer(request: Mapping[str, Any]) -> str:
-    """Run the query in the child process and return the result as text. Raises StorageError."""
-    import duckdb
-
+    """Run the query in the child process, under its limits, and return the result as text. Raises StorageError."""
     from storage.datasets.store import Store
     from storage.sql import connect
 
-    store, query = Store(request["root"]), request["query"]
-    memory = f"{request['memory'] / 1e6:.0f}MB"
-    with connect(store, memory=f"{request['memory'] * _COUNTED_SHARE / 1e6:.1f}MB") as connection:
-        _bound(request["memory"])
+    store, size = Store(request["root"]), request["memory"]
+    with connect(store, memory=f"{size * _COUNTED_SHARE / 1e6:.1f}MB") as connection:
+        _bound(size)
         _end_after(request["seconds"], connection)
-        try:
-            return _one_result(connection, query, as_json=request["json"])
-        except duckdb.InterruptException as error:
-            raise _late(request["seconds"]) from error
-        except (duckdb.OutOfMemoryException, MemoryError) as error:
-            raise _too_large(memory, in_one_line(error)) from error
-        except (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException) as error:
-            raise StorageError(f"the query: {_first_line(error)}. {_fix(query, store.datasets())}") from error
-        except duckdb.Error as error:
-            if "bad allocation" in str(error) or "bad_alloc" in str(error):
-                raise _too_large(memory, "an allocation failed") from error
-            raise StorageError(f"the query: {_first_line(error)}. Fix: change the query") from error
+        return answer_on(connection, store.datasets(), request)
+
+
+def answer_on(
+    connection: duckdb.DuckDBPyConnection, datasets: Sequence[str], request: Mapping[str, Any]
+) -> str:
+    """Return the result of `request["query"]` on `connection` as text. Errors of DuckDB become StorageError."""
+    import duckdb
+
+    query, memory = request["query"], f"{request['memory'] / 1e6:.0f}MB"
+    try:
+        return _one_result(connection, query, as_json=request["json"])
+    except duckdb.InterruptException as error:
+        raise _late(request["seconds"]) from error
+    except (duckdb.OutOfMemoryException, MemoryError) as error:
+        raise _too_large(memory, in_one_line(error)) from error
+    except (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException) as error:
+        raise StorageError(f"the query: {_first_line(error)}. {_fix(query, datasets)}") from error
+    except duckdb.Error as error:
+        if "bad allocation" in str(error) or "bad_alloc" in str(error):
+            raise _too_large(memory, "an allocation failed") from error
+        raise StorageError(f"the query: {_first_line(error)}. Fix: change the query") from error
 
 
 def _one_result(connection: duckdb.DuckDBPyConnection, query: str, *, as_json: bool) -> str:

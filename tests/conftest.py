@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 import pytest
@@ -18,6 +19,10 @@ settings.register_profile(
 )
 settings.load_profile("suite")
 
+# A worker imports torch, Prefect and every test file. Nothing of that is ever garbage, and looking through all of it again
+# and again was a quarter of the time of collection and a share of every test's: the collector skips it.
+gc.disable()
+
 # no test reads the settings of the checkout that it runs in, nor those of whoever runs it: a paid teacher may be among them
 OF_TESTS = ("MATHMILL_VLLM_PYTHON",)  # says where a test finds vLLM
 for name in [
@@ -30,6 +35,22 @@ os.environ["MATHMILL_ENV_FILE"] = ""
 # what the tests take, since a busy machine is slow: they end hangs and measure nothing.
 TIMEOUTS = {"soak": 7200, "e2e": 1200}
 
+# Files whose tests take minutes. They are started first: begun last, one of them would run alone while other cores idle.
+LONGEST = (
+    "tests/e2e/test_readme.py",
+    "tests/e2e/test_examples.py",
+    "tests/e2e/test_night.py",
+    "tests/e2e/test_server.py",
+    "tests/e2e/test_kill.py",
+    "tests/e2e/test_strangers.py",
+)
+
+
+def _place(item: pytest.Item) -> tuple[int, bool]:
+    """Return where a test stands among the others: the longest files, then end-to-end tests, then the rest as it is."""
+    file = item.nodeid.partition("::")[0]
+    return LONGEST.index(file) if file in LONGEST else len(LONGEST), not item.get_closest_marker("e2e")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,3 +62,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                     break
         if item.get_closest_marker("e2e") or item.get_closest_marker("soak"):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=_place)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()

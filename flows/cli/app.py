@@ -8,10 +8,8 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import subprocess
 import sys
 from importlib import metadata
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,7 +32,6 @@ from flows.cli.verdict import verdict
 from flows.runner.environment import arrange
 from flows.server.automations import automations
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 UNWRITTEN = 120  # Python's own exit code if the output could not be written
 
 app = typer.Typer(
@@ -175,24 +172,9 @@ def run_tests(ctx: typer.Context) -> None:
     Arguments are passed to pytest, and only pytest is run then: `-m "not slow"` takes some minutes, `-m soak` runs the
     long tests.
     """
-    steps = []
-    if not ctx.args:
-        steps = [["ruff", "format", "--check", "."], ["ruff", "check", "."], ["mypy"]]
-    workers = (
-        []
-        if any(arg.startswith(("-n", "--pdb")) for arg in ctx.args)
-        # one more than there are cores: end-to-end tests spend part of their time waiting for servers
-        else ["-n", str(min((os.cpu_count() or 1) + 1, 6))]
-    )
-    # in folder order, so that the long files of tests/e2e come first and no core idles at the end
-    distribution = [*workers, "--dist", "loadfile", "--no-loadscope-reorder"]
-    steps.append(["pytest", *distribution, "-m", "not soak", *ctx.args])
-    # there is one worker per core already: more threads would only wait for one another
-    threads = {"OMP_NUM_THREADS": "1"} if workers else {}
-    for step in steps:
-        code = subprocess.call([sys.executable, "-m", *step], cwd=ROOT, env=threads | os.environ)
-        if code:
-            raise typer.Exit(code)
+    from flows.cli.checks import run_checks
+
+    raise typer.Exit(run_checks(ctx.args))
 
 
 def main() -> None:

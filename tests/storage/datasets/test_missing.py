@@ -15,9 +15,10 @@ from storage.errors import Corrupt, ForPeople
 from tasks.seeding import rng_of
 
 
-@pytest.fixture
-def home(store: Store, rows, day) -> Path:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, rows, day) -> Path:
     """Two datasets, candidates of two runs, marks and tags."""
+    store = Store(tmp_path_factory.mktemp("whole") / "home")
     for number in range(3):
         store.publish("d", [rows(20 * number, 20 * number + 20)], lineage={}, date=day)
         store.append_candidates(
@@ -26,6 +27,13 @@ def home(store: Store, rows, day) -> Path:
     store.publish("other", [rows(0, 20)], lineage={}, date=day)
     store.promote("d", "candidate")
     assert damage(store) == []
+    return Path(store.where.root)
+
+
+@pytest.fixture
+def home(store: Store, whole: Path) -> Path:
+    """A copy of these tables, which a test may damage."""
+    shutil.copytree(whole, store.where.root)
     return Path(store.where.root)
 
 
