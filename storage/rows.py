@@ -48,6 +48,8 @@ SCHEMA = pa.schema(
         ("critique", pa.string()),
         ("rejected", pa.string()),
         ("reason", REASON),
+        # added later; new columns come last, as in tables that were made before them
+        ("reasoning", pa.string()),
     ]
 )
 
@@ -65,7 +67,8 @@ class Row:
     """One candidate solution to one question.
 
     `reason` says why the row is not kept (storage/reasons.py) and is None for a kept row; `rejected` is the same as text for
-    people. Rows that were stored before reasons had a type have the text only.
+    people. Rows that were stored before reasons had a type have the text only. `reasoning` is the thinking that a model wrote
+    before the solution; None where it wrote none, and in rows that were stored before the column existed.
     """
 
     question: str
@@ -95,6 +98,7 @@ class Row:
     critique: str | None = None
     rejected: str | None = None
     reason: Reason | None = None
+    reasoning: str | None = None
 
     def __post_init__(self) -> None:
         if self.reason is not None and self.rejected is None:

@@ -28,6 +28,14 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
+class Thinking(StrEnum):
+    """How the thinking of reasoning models is exported."""
+
+    field = "field"
+    inline = "inline"
+    none = "none"
+
+
 def datasets(json: AsJson = False) -> None:
     """List the datasets and their versions, newest last."""
     store = _store()
@@ -148,6 +156,12 @@ def export(
     format: Annotated[
         Format, typer.Option(help="Shape of the rows, by its name in TRL; parquet keeps every column.")
     ] = Format.messages,
+    reasoning: Annotated[
+        Thinking,
+        typer.Option(
+            help="How thinking is written: as a field (reasoning_content), inline in <think> tags, or not at all."
+        ),
+    ] = Thinking.field,
 ) -> None:
     """Write the rows of a version to files for training, with a dataset card."""
     from flows.settings import load_settings
@@ -157,7 +171,14 @@ def export(
     store = _store()
     version = store.resolve(name)
     with Judge(workers=load_settings().answer_workers) as judge:
-        rows = write(store, version, directory, format=format.value, compare=judge.equal)
+        rows = write(
+            store,
+            version,
+            directory,
+            format=format.value,
+            compare=judge.equal,
+            reasoning=reasoning.value,
+        )
     typer.echo(f"{version}: {counted(rows, 'row')} as {format.value} in {directory}")
 
 

@@ -17,6 +17,7 @@ from flows.cli import terminal
 from storage.counting import counted
 from storage.datasets.annotations import Mark
 from storage.datasets.versions import Version
+from storage.reasons import shortened
 from storage.visible import visible
 from tasks.decontamination.certificate import Certificate
 from tasks.evaluation.verdict import in_a_line
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from storage.datasets.store import Store
     from tasks.forecast import Forecast
     from tasks.reports.figures import Dropped
+
+REASONING_SHOWN = 300  # characters of a sample row's thinking
 
 
 _BAR = re.compile(r"(?<!\\)\|")
@@ -80,6 +83,8 @@ def print_version(
             f"\n[dim]{row['id']}  {escape(str(row['subdomain']))}, {row['language']}, {row['solution_format']}[/]"
         )
         console.print(escape(row["question"]))
+        if row["reasoning"]:
+            console.print(f"[dim]{escape(shortened(row['reasoning'], REASONING_SHOWN))}[/]")
         console.print(escape(row["solution"] or ""))
         console.print(f"[bold]answer[/] {escape(str(row['answer']))}")
 

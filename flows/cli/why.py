@@ -125,6 +125,7 @@ def print_history(history: dict[str, Any]) -> None:
         f"run {row['run']}, stage {row['stage']}, method {row['method']}, model {row['model']}, prompt {row['prompt']}"
     )
     _block(console, "question", row["question"])
+    _block(console, "reasoning", row["reasoning"])
     _block(console, f"solution ({row['solution_format']})", row["solution"])
     _block(console, "answer", row["answer"])
     if row["reference_answer"]:

@@ -9,6 +9,7 @@ absent.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import uuid
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.datasets.card import LINEAGE, card, lineage_text
-from storage.datasets.shapes import COMPARING, SHAPES, ComparePairs, shape_of
+from storage.datasets.shapes import COMPARING, FIELD, SHAPES, ComparePairs, Reasoning, shape_of
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import StorageError, explained
@@ -36,6 +37,7 @@ def export(
     format: str = "messages",
     *,
     compare: ComparePairs | None = None,
+    reasoning: Reasoning = "field",
     files: Literal["jsonl", "parquet"] | None = None,
     rows_per_shard: int = ROWS_PER_SHARD,
 ) -> int:
@@ -43,6 +45,7 @@ def export(
 
     Args:
         compare: the judge of answers (tasks.answers.Judge.equal), for the shapes of COMPARING.
+        reasoning: how the thinking of reasoning models is written (storage.datasets.shapes.Reasoning).
         files: JSON lines or Parquet; default Parquet for the shape "parquet", else JSON lines.
 
     Returns:
@@ -68,7 +71,7 @@ def export(
         try:
             (beside / "data").mkdir(parents=True)
             rows = _write(
-                shape_of(format, store, resolved, compare or _unknown),
+                shape_of(format, store, resolved, compare or _unknown, reasoning),
                 beside / "data",
                 suffix,
                 rows_per_shard,
@@ -96,7 +99,12 @@ class _JsonLines:
 
     def write(self, batch: pa.RecordBatch) -> None:
         option = orjson.OPT_APPEND_NEWLINE
-        self._file.writelines(orjson.dumps(record, option=option) for record in batch.to_pylist())
+        records = batch.to_pylist()
+        if "messages" in batch.schema.names:
+            for message in itertools.chain.from_iterable(record["messages"] for record in records):
+                if message.get(FIELD, "") is None:  # a chat template may print a null
+                    del message[FIELD]
+        self._file.writelines(orjson.dumps(record, option=option) for record in records)
 
     def close(self) -> None:
         self._file.close()

@@ -5,12 +5,17 @@ completion, label), and `parquet`, which keeps every column. The two preference 
 the caller passes: a solution counts as the worse one only if its answer is known to be different, or if a critic found a
 wrong step in it and its answer is not known to be equal. Every record keeps its `id`, so that a training row can be traced.
 A shape is a function from a version to a stream of batches.
+
+Rows of reasoning models have thinking apart from the solution. `Reasoning` says how it is written: as a field of its own
+(`reasoning_content` of a message, as the chat templates of reasoning models read it, or a column of that name), "inline" as
+<think>...</think> before the solution, or not at all. A version without thinking has the same records in all three.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal, get_args
 
 import duckdb
 import numpy as np
@@ -26,53 +31,82 @@ from storage.sql import connect
 _BATCH = 8_192
 
 RecordBatches = Iterator[pa.RecordBatch]
+Reasoning = Literal["field", "inline", "none"]
+FIELD = "reasoning_content"  # the name of thinking in a message, as chat templates and servers use it
+OPEN, CLOSE = "<think>\n", "\n</think>\n\n"
 
 
-def assistant_texts(rows: pa.RecordBatch) -> pa.Array:
+def assistant_texts(rows: pa.RecordBatch, *, thinking: bool = False) -> pa.Array:
     """Return the solutions as messages of an assistant, with programs in fenced blocks.
 
-    Reads the columns solution and solution_format.
+    Reads the columns solution and solution_format. If `thinking`, the column reasoning is read too, and is put before
+    the solution in the tags <think> and </think>.
     """
     text = rows.column("solution")
     fenced = pc.binary_join_element_wise("```python", pc.utf8_rtrim_whitespace(text), "```", "\n")
     program = pc.fill_null(pc.equal(rows.column("solution_format"), "pot"), False)
-    return pc.if_else(program, fenced, text)
+    text = pc.if_else(program, fenced, text)
+    if not thinking:
+        return text
+    reasoning = rows.column("reasoning")
+    return pc.if_else(
+        reasoning.is_valid(), pc.binary_join_element_wise(OPEN, reasoning, CLOSE, text, ""), text
+    )
 
 
-def _solved(store: Store, version: Version) -> RecordBatches:
-    """Yield id, question, and solution as a message of an assistant."""
-    columns = ["id", "question", "solution", "solution_format"]
+def has_reasoning(store: Store, version: Version) -> bool:
+    """Return whether any row of the version has thinking."""
+    return any(
+        batch.num_rows for batch in store.batches(version, ["reasoning"], pc.field("reasoning").is_valid())
+    )
+
+
+def _solved(store: Store, version: Version, reasoning: Reasoning) -> RecordBatches:
+    """Yield id, question, and solution as a message of an assistant; with "field" also the column FIELD, if any row has
+    thinking."""
+    columns = ["id", "question", "solution", "solution_format", "reasoning"]
+    field = reasoning == "field" and has_reasoning(store, version)
     for batch in store.batches(version, columns, pc.field("solution").is_valid()):
-        yield pa.RecordBatch.from_arrays(
-            [batch.column("id"), batch.column("question"), assistant_texts(batch)],
-            ["id", "question", "solution"],
-        )
+        texts = assistant_texts(batch, thinking=reasoning == "inline")
+        arrays = [batch.column("id"), batch.column("question"), texts]
+        names = ["id", "question", "solution"]
+        if field:
+            arrays.append(batch.column("reasoning"))
+            names.append(FIELD)
+        yield pa.RecordBatch.from_arrays(arrays, names)
 
 
-def messages(store: Store, version: Version) -> RecordBatches:
-    """Yield id and messages: [{role: user, content: question}, {role: assistant, content: solution}]."""
-    for batch in _solved(store, version):
+def messages(store: Store, version: Version, reasoning: Reasoning = "field") -> RecordBatches:
+    """Yield id and messages: [{role: user, content: question}, {role: assistant, content: solution}], where the second
+    has the further field FIELD if there is thinking and it is written as a field."""
+    for batch in _solved(store, version, reasoning):
         count = batch.num_rows
-        turns = np.arange(2 * count).reshape(2, count).T.reshape(-1)  # question, solution, question, ...
+        turns = pa.array(
+            np.arange(2 * count).reshape(2, count).T.reshape(-1)
+        )  # question, solution, question, ...
         contents = pa.concat_arrays([batch.column("question"), batch.column("solution")])
         roles = pa.DictionaryArray.from_arrays(
             pa.array(np.tile([0, 1], count), pa.int8()), pa.array(["user", "assistant"])
         )
-        turn = pa.StructArray.from_arrays(
-            [roles.cast(pa.string()), contents.take(pa.array(turns))], ["role", "content"]
-        )
+        parts = {"role": roles.cast(pa.string()), "content": contents.take(turns)}
+        if FIELD in batch.schema.names:
+            thoughts = pa.concat_arrays([pa.nulls(count, pa.string()), batch.column(FIELD)])
+            parts[FIELD] = thoughts.take(turns)
+        turn = pa.StructArray.from_arrays(list(parts.values()), list(parts))
         listed = pa.ListArray.from_arrays(pa.array(np.arange(0, 2 * count + 1, 2), pa.int32()), turn)
         yield pa.RecordBatch.from_arrays([batch.column("id"), listed], ["id", "messages"])
 
 
-def prompt_completion(store: Store, version: Version) -> RecordBatches:
-    """Yield id, prompt (the question) and completion (the solution)."""
-    for batch in _solved(store, version):
-        yield batch.rename_columns(["id", "prompt", "completion"])
+def prompt_completion(store: Store, version: Version, reasoning: Reasoning = "field") -> RecordBatches:
+    """Yield id, prompt (the question), completion (the solution) and, if there is thinking and it is written as a field,
+    FIELD."""
+    for batch in _solved(store, version, reasoning):
+        yield batch.rename_columns(["id", "prompt", "completion", *batch.schema.names[3:]])
 
 
-def every_column(store: Store, version: Version) -> RecordBatches:
-    """Yield all columns, with maps as lists of key and value, since `datasets` (5.2) reads no maps."""
+def every_column(store: Store, version: Version, reasoning: Reasoning = "field") -> RecordBatches:
+    """Yield all columns, with maps as lists of key and value, since `datasets` (5.2) reads no maps. Thinking is a column
+    of its own, whatever `reasoning` says."""
     for batch in store.batches(version):
         yield pa.RecordBatch.from_arrays([_listed(column) for column in batch.columns], batch.schema.names)
 
@@ -96,6 +130,8 @@ WORSE = (Code.DIFFERENT, Code.INCOMPARABLE, Code.UNLIKELY, Code.ALONE, Code.BELO
 _ASSISTANT_TEXT = """CASE WHEN {row}.solution_format = 'pot'
     THEN '```python' || chr(10) || rtrim({row}.solution, chr(10) || ' ') || chr(10) || '```'
     ELSE {row}.solution END"""
+_THINKING = """CASE WHEN {row}.reasoning IS NULL THEN ''
+    ELSE '<think>' || chr(10) || {row}.reasoning || chr(10) || '</think>' || chr(10) || chr(10) END"""
 _CANDIDATES = """
     SELECT * FROM rejected
     WHERE solution IS NOT NULL AND code IN ({codes}) AND NOT reason.failed
@@ -117,7 +153,7 @@ _COMPARED = """
 # the format), then the smallest id, so that an export can be repeated.
 _PAIRS = """
     SELECT chosen.id AS id, chosen.question AS prompt, {chosen_text} AS chosen, {worse_text} AS rejected,
-           worse.code AS rejected_reason,
+           {chosen_field} {worse_field} worse.code AS rejected_reason,
            coalesce(greatest(chosen.correctness - worse.correctness, 0), 0)::FLOAT AS margin,
            chosen.correctness AS chosen_correctness, worse.correctness AS rejected_correctness
     FROM {version} AS chosen JOIN wrong AS worse USING (problem_id)
@@ -130,11 +166,11 @@ _PAIRS = """
 """
 _LABELLED = """
     SELECT * FROM (
-        SELECT id, question AS prompt, {chosen_text} AS completion, true AS label,
+        SELECT id, question AS prompt, {chosen_text} AS completion, {chosen_field} true AS label,
                NULL::VARCHAR AS rejected_reason, correctness
         FROM {version} AS chosen WHERE solution IS NOT NULL
         UNION ALL BY NAME
-        SELECT id, question AS prompt, {worse_text} AS completion, false AS label,
+        SELECT id, question AS prompt, {worse_text} AS completion, {worse_field} false AS label,
                code AS rejected_reason, correctness
         FROM wrong AS worse
     ) ORDER BY id
@@ -144,22 +180,27 @@ _LABELLED = """
 ComparePairs = Callable[[Sequence[tuple[str, str]]], Sequence[str]]
 
 
-def preference(store: Store, version: Version, compare: ComparePairs) -> RecordBatches:
+def preference(
+    store: Store, version: Version, compare: ComparePairs, reasoning: Reasoning = "field"
+) -> RecordBatches:
     """Yield preference pairs: a published solution and a wrong one (see `with_wrong`) to the same question.
 
     The columns are id, prompt, chosen, rejected, rejected_reason (a code of storage/reasons.py), margin (the difference of
-    the correctnesses, 0 if one is unknown), chosen_correctness and rejected_correctness. Rows whose question has no wrong
-    solution are left out.
+    the correctnesses, 0 if one is unknown), chosen_correctness and rejected_correctness; if there is thinking and it is
+    written as a field, also chosen_reasoning and rejected_reasoning. Rows whose question has no wrong solution are left out.
     """
-    yield from _query(store, version, compare, _PAIRS)
+    yield from _query(store, version, compare, reasoning, _PAIRS, ("chosen_reasoning", "rejected_reasoning"))
 
 
-def unpaired_preference(store: Store, version: Version, compare: ComparePairs) -> RecordBatches:
+def unpaired_preference(
+    store: Store, version: Version, compare: ComparePairs, reasoning: Reasoning = "field"
+) -> RecordBatches:
     """Yield every published solution (label true) and every wrong one (see `with_wrong`) to the same questions (false).
 
-    The columns are id, prompt, completion, label, rejected_reason and correctness.
+    The columns are id, prompt, completion, label, rejected_reason and correctness; if there is thinking and it is written
+    as a field, also FIELD.
     """
-    yield from _query(store, version, compare, _LABELLED)
+    yield from _query(store, version, compare, reasoning, _LABELLED, (FIELD, FIELD))
 
 
 @contextmanager
@@ -198,24 +239,42 @@ def _judgements(pairs: Sequence[tuple[str | None, str | None]], compare: Compare
     return [next(judgements) if one and other else "unknown" for one, other in pairs]
 
 
-def _query(store: Store, version: Version, compare: ComparePairs, text: str) -> RecordBatches:
+def _query(
+    store: Store,
+    version: Version,
+    compare: ComparePairs,
+    reasoning: Reasoning,
+    text: str,
+    fields: tuple[str, str],
+) -> RecordBatches:
+    """Yield the rows of the SQL `text`; `fields` are the columns for the thinking of the published and the wrong row."""
+    field = reasoning == "field" and has_reasoning(store, version)
+    parts = {}
+    for row, name in zip(("chosen", "worse"), fields, strict=True):
+        shown = _ASSISTANT_TEXT.format(row=row)
+        parts[f"{row}_text"] = f"{_THINKING.format(row=row)} || {shown}" if reasoning == "inline" else shown
+        parts[f"{row}_field"] = f"{row}.reasoning AS {name}," if field else ""
     with with_wrong(store, version, compare) as connection:
-        texts = {f"{row}_text": _ASSISTANT_TEXT.format(row=row) for row in ("chosen", "worse")}
-        relation = connection.sql(text.format(version=f'"{version}"', **texts))
+        relation = connection.sql(text.format(version=f'"{version}"', **parts))
         yield from relation.to_arrow_reader(_BATCH)
 
 
-SHAPES: dict[str, Callable[[Store, Version], RecordBatches]] = {
+SHAPES: dict[str, Callable[[Store, Version, Reasoning], RecordBatches]] = {
     "messages": messages,
     "prompt-completion": prompt_completion,
     "parquet": every_column,
 }
-COMPARING: dict[str, Callable[[Store, Version, ComparePairs], RecordBatches]] = {
+COMPARING: dict[str, Callable[[Store, Version, ComparePairs, Reasoning], RecordBatches]] = {
     "preference": preference,
     "unpaired-preference": unpaired_preference,
 }
+REASONINGS: tuple[Reasoning, ...] = get_args(Reasoning)
 
 
-def shape_of(name: str, store: Store, version: Version, compare: ComparePairs) -> RecordBatches:
+def shape_of(
+    name: str, store: Store, version: Version, compare: ComparePairs, reasoning: Reasoning = "field"
+) -> RecordBatches:
     """Return the version's rows in the shape `name`, a key of SHAPES or COMPARING."""
-    return SHAPES[name](store, version) if name in SHAPES else COMPARING[name](store, version, compare)
+    if name in SHAPES:
+        return SHAPES[name](store, version, reasoning)
+    return COMPARING[name](store, version, compare, reasoning)

@@ -215,10 +215,12 @@ def mark_contaminated(
 
 
 def texts_of(table: pa.Table) -> Iterator[Text]:
-    """Yield question and solution of each row of a table of storage.rows.SCHEMA."""
-    questions, solutions = column(table, "question"), column(table, "solution")
-    for row, (question, solution) in enumerate(zip(questions, solutions, strict=True)):
+    """Yield question, reasoning and solution of each row of a table of storage.rows.SCHEMA."""
+    texts = [column(table, name) for name in (QUESTION, "reasoning", "solution")]
+    for row, (question, reasoning, solution) in enumerate(zip(*texts, strict=True)):
         yield Text(row, QUESTION, question or "")
+        if reasoning:
+            yield Text(row, "reasoning", reasoning, asks=False)
         if solution:
             yield Text(row, "solution", solution, asks=False)
 

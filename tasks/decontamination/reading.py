@@ -18,7 +18,7 @@ import pyarrow as pa
 from storage.rows import Row, content_id, to_table
 from tasks.decontamination.matching import QUESTION, Text
 from tasks.ingestion import chats
-from tasks.ingestion.column_names import QUESTIONS, SOLUTIONS, plain
+from tasks.ingestion.column_names import QUESTIONS, REASONINGS, SOLUTIONS, plain
 from tasks.ingestion.columns import Habits, Unfit, habits, read
 from tasks.ingestion.instructions import without_instruction
 from tasks.ingestion.options import literal
@@ -40,9 +40,8 @@ _ANSWERED = frozenset(
     (
         *SOLUTIONS,
         "rejected",
-        "reasoning",
-        "thinking",
-        "thought",
+        *REASONINGS,
+        "rejected_reasoning",
         "analysis",
         "critique",
         "answer",
@@ -168,6 +167,8 @@ def _spoken(turns: list[chats.Turn] | tuple[()], common: Habits) -> Iterator[tup
     counts: dict[str, int] = {}
     for turn in turns:
         counts[turn.role] = counts.get(turn.role, 0) + 1
+        if turn.reasoning.strip():
+            yield f"reasoning of {turn.role} turn {counts[turn.role]}", turn.reasoning.strip(), False
         if not turn.text.strip():
             continue
         field = f"{turn.role} turn {counts[turn.role]}"

@@ -34,6 +34,7 @@ _FAMILIES = re.compile(
     r"assistant|ai\b|bot\b|model",
     re.IGNORECASE,
 )
+REASONINGS = ("reasoning_content", "reasoning", "thinking", "thought")
 _SPEAKER = ("role", "from", "speaker", "author", "sender", "user_type", "participant", "who", "type", "name")
 _CONTENT = ("content", "value", "text", "message", "utterance", "body", "parts", "contents")
 _DEEPEST = 20  # nested parts of a content, or replies to replies
@@ -45,10 +46,11 @@ class Odd(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a chat; `role` is user, assistant, system or tool."""
+    """One message of a chat; `role` is user, assistant, system or tool. `reasoning` is thinking in a field of its own."""
 
     role: str
     text: str
+    reasoning: str = ""
 
 
 def turns_of(value: Any) -> list[Turn] | None:
@@ -122,7 +124,14 @@ def _turn(value: Any) -> list[Turn]:
         raise Odd("a chat turn is not an object with role and content")
     role = _role(speaker)
     content = next((named[name] for name in _CONTENT if name in named), None)
-    return [Turn(role, _content(role, content, 0))]
+    thoughts = (named.get(name) for name in REASONINGS)
+    return [
+        Turn(
+            role,
+            _content(role, content, 0),
+            next((one for one in thoughts if isinstance(one, str) and one.strip()), ""),
+        )
+    ]
 
 
 def _speaker(value: Mapping[Any, Any]) -> str | None:

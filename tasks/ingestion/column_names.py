@@ -28,6 +28,8 @@ SOLUTIONS = (
     "solution", "rationale", "generated_solution", "worked_solution", "reference_solution", "gold_solution", "response", "output",
     "generation", "completion", "chosen", "model_output", "explanation", "cot", "chain_of_thought", "generated_text", "code", "program",
 )  # fmt: skip
+# thinking before the solution, of the accepted side in a preference pair
+REASONINGS = (*chats.REASONINGS, "chosen_reasoning")
 # answers that the file vouches for, no matter who wrote the solution in the same record
 GOLD = (
     "expected_answer", "reference_answer", "golden_answer", "gold_answer", "golden", "ground_truth", "ground_truth_answer", "gtruth_answer",
@@ -55,7 +57,9 @@ _OTHERS = (
     "distractors",
     "mc1_targets",
 )
-KNOWN = frozenset((*CHATS, *QUESTIONS, *BEFORE, *NAMES, *SOLUTIONS, *ANSWERS, *FLAGS, *ABOUT, *_OTHERS))
+KNOWN = frozenset(
+    (*CHATS, *QUESTIONS, *BEFORE, *NAMES, *SOLUTIONS, *REASONINGS, *ANSWERS, *FLAGS, *ABOUT, *_OTHERS)
+)
 
 WRONG_OPTION = re.compile(r"(?:incorrect|wrong|false)_(?:answer|option|choice)_?\d+|distractor_?\d+")
 

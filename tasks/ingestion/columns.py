@@ -20,6 +20,7 @@ from tasks.ingestion.column_names import (
     GOLD,
     PLAINEST,
     QUESTIONS,
+    REASONINGS,
     SOLUTIONS,
     WRONG_OPTION,
     known_columns,
@@ -38,6 +39,7 @@ from tasks.ingestion.options import (
     written_in,
 )
 from tasks.ingestion.solution_texts import announces, final_answer, is_code, is_program, is_worked
+from tasks.replies import solutions as replies
 from tasks.text.cleaning import BLANK
 
 _RIGHT = frozenset(
@@ -120,6 +122,7 @@ class Fields:
     options: Options | None = None
     wrong: bool = False  # the record itself calls its solution wrong, so `solution` is None
     program: bool = False  # the solution is a program
+    reasoning: str | None = None  # the thinking before the solution
 
     @property
     def asked(self) -> str:
@@ -193,8 +196,9 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
             reference = final_answer(reference, choice=choice) or reference
     if wrong:
         solution = None
-    answer = None
+    answer, reasoning = None, None
     if solution is not None:
+        solution, reasoning = _without_thinking(record, values, solution)
         if "<<" in solution:
             solution = _ANNOTATION.sub("", solution)
         stated = final_answer(solution, choice=choice)
@@ -225,6 +229,7 @@ def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
         options,
         wrong,
         values.get("solution_format") == "pot" or (solution is not None and is_program(solution)),
+        reasoning,
     )
 
 
@@ -447,6 +452,22 @@ def _solution(values: Mapping[str, Any]) -> str | None:
         elif value is not None and name in SOLUTIONS[:10]:
             raise Unfit(f"the {name} is {_kind(value)}, not text")
     return None
+
+
+def _without_thinking(
+    record: Mapping[str, Any], values: Mapping[str, Any], solution: str
+) -> tuple[str, str | None]:
+    """Return the solution without the thinking inside it, and the thinking, from there or from a field of its own."""
+    reply = replies.read(solution) if "think" in solution or "thought" in solution else None
+    if reply is not None and reply.thinking and reply.solution.strip():
+        return reply.solution, reply.thinking
+    for name in REASONINGS:
+        if isinstance(text := values.get(name), str) and text.strip():
+            return solution, text
+    for _, turn in turns(record):
+        if turn.role == "assistant" and turn.reasoning:
+            return solution, turn.reasoning
+    return solution, None
 
 
 def _truth(value: Any) -> bool | None:

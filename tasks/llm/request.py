@@ -130,7 +130,8 @@ class Completion:
     check), "http 4xx: ...", "deferred: ..." (not answered before a limit; the next run sends it) or "offline". An answer
     that was cut off at max_tokens has the `finish_reason` "length" and no error. `cached` is true if the request cost
     nothing now; `cost` is what it cost in USD when it was paid. `id` is the endpoint's name for the completion. `kind`
-    is the type of the error, None if there is none, and `detail` is the part of `error` after the colon.
+    is the type of the error, None if there is none, and `detail` is the part of `error` after the colon. `reasoning` is
+    the thinking that the endpoint sent apart from the text; thinking inside the text is left there (tasks/replies).
     """
 
     key: str
@@ -144,6 +145,7 @@ class Completion:
     cost: float = 0.0
     kind: Failure | None = None
     detail: str = ""
+    reasoning: str = ""
 
     @property
     def failed_by_model(self) -> bool:

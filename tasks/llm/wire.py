@@ -67,7 +67,8 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
     choice = _choice(choices)
     message = _message(choice)
     text = _content(message.get("content")) if message is not None else None
-    usage = _usage(request, data.get("usage"), text)
+    reasoning = _reasoning(message) if message is not None else ""
+    usage = _usage(request, data.get("usage"), reasoning + (text or ""))
     served = data.get("model")
     name = served if isinstance(served, str) else ""
     if message is None:
@@ -78,7 +79,9 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
     stated = choice.get("finish_reason")
     finish, ending = _finish(stated if isinstance(stated, str) else None)
     refusal, id_ = message.get("refusal") or _refusal_part(message.get("content")), data.get("id")
-    done = Completion(key, text, finish, usage, id=id_ if isinstance(id_, str) else "", model=name)
+    done = Completion(
+        key, text, finish, usage, id=id_ if isinstance(id_, str) else "", model=name, reasoning=reasoning
+    )
     if models and name and not _same_model(name, models):
         return Reading(CallOutcome.QUARANTINED, done, f"an answer of model {name!r}")
     if ending is Ending.FILTERED:
@@ -200,7 +203,7 @@ def _finish(stated: str | None) -> tuple[str | None, Ending]:
 
 
 def _content(content: object) -> str | None:
-    """Return the text of a message: a string, or the text parts of a list without the thinking parts."""
+    """Return the text of a message: a string, or the text parts of a list without the thinking (see `_reasoning`)."""
     if isinstance(content, str):
         return content
     texts = [_part(part) for part in (content if isinstance(content, list) else [content])]
@@ -216,6 +219,64 @@ def _part(part: object) -> str | None:
     text = part.get("text")
     text = text.get("value") if isinstance(text, dict) else text
     return text if isinstance(text, str) else None
+
+
+# Parts of a message that hold thinking, by their type, and the fields of a part that may hold its text.
+_THINKING_PARTS = frozenset(
+    [
+        "thinking",
+        "thought",
+        "reasoning",
+        "reasoning_text",
+        "reasoning_content",
+        "reasoning.text",
+        "reasoning.summary",
+        "summary",
+        "summary_text",
+    ]
+)
+_THINKING_FIELDS = (
+    "thinking",
+    "text",
+    "reasoning",
+    "reasoning_text",
+    "reasoning_content",
+    "summary",
+    "content",
+)
+
+
+def _reasoning(message: dict[str, Any]) -> str:
+    """Return the thinking that a server sends apart from the text, "" where there is none.
+
+    Servers send the same thinking under several names at once (vLLM: `reasoning` and the older `reasoning_content`;
+    OpenRouter: `reasoning` and `reasoning_details`), so the first field that has text is taken. Encrypted thinking
+    is not text and is left out.
+    """
+    for name in ("reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks"):
+        if thinking := _thinking_text(message.get(name)):
+            return thinking
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    return "".join(
+        _thinking_text(part)
+        for part in parts
+        if isinstance(part, dict) and part.get("type") in _THINKING_PARTS
+    )
+
+
+def _thinking_text(value: object, depth: int = 4) -> str:
+    """Return the text of a field or part with thinking: a string, a list of parts, or an object."""
+    if isinstance(value, str):
+        return value
+    if depth == 0:
+        return ""
+    if isinstance(value, list):
+        return "".join(_thinking_text(part, depth - 1) for part in value)
+    if isinstance(value, dict):
+        texts = (_thinking_text(value.get(name), depth - 1) for name in _THINKING_FIELDS)
+        return next((text for text in texts if text), "")
+    return ""
 
 
 def _refusal_part(content: object) -> str | None:
@@ -253,6 +314,7 @@ def _loosely(text: str) -> object:
 def _joined(stream: str) -> object:
     """Join server-sent events into one completion. A stream that was cut off becomes an error object."""
     texts: list[str] = []
+    thoughts: list[str] = []
     whole: dict[str, Any] = {}
     finish: object = None
     ended = False
@@ -269,16 +331,17 @@ def _joined(stream: str) -> object:
         choices = event.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
         delta = choice.get("delta") or choice.get("message")
-        if isinstance(delta, dict) and (piece := _content(delta.get("content"))) is not None:
-            texts.append(piece)
+        if isinstance(delta, dict):
+            thoughts.append(_reasoning(delta))
+            if (piece := _content(delta.get("content"))) is not None:
+                texts.append(piece)
         finish = choice.get("finish_reason") or finish
     if not ended and finish is None:
         return whole if whole.get("error") else {"error": {"message": "a stream of events that was cut"}}
-    choice = {
-        "index": 0,
-        "message": {"role": "assistant", "content": "".join(texts)},
-        "finish_reason": finish,
-    }
+    message = {"role": "assistant", "content": "".join(texts)}
+    if thinking := "".join(thoughts):
+        message["reasoning_content"] = thinking
+    choice = {"index": 0, "message": message, "finish_reason": finish}
     return {**whole, "choices": [choice]}
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tasks.text.cleaning import without_hidden
@@ -26,7 +26,7 @@ class Reply:
     """The parts of a reply.
 
     `solution`: the text after the thinking and before the first token that ends a turn; "" where there is none.
-    `thinking`: the reasoning in tags or channels, None where the reply has none.
+    `thinking`: the reasoning, from the server's own field, tags or channels; None where the reply has none.
     `unfinished`: the thinking was never closed, so nothing after it is a solution.
     `ended`: a token ended the text, so that the solution is complete although the model may have continued.
     `removed`: how much was removed: `control_tokens`, `run_on` and `thinking` are 1 or 0 for this reply,
@@ -122,8 +122,28 @@ _WORD = re.compile(r"\S")
 _HINTS = ("<", "[", "◁", "]~")
 
 
-def read(text: str) -> Reply:
-    """Return the parts of a reply. Reading a solution again changes nothing."""
+def read(text: str, reasoning: str = "") -> Reply:
+    """Return the parts of a reply. Reading a solution again changes nothing.
+
+    `reasoning` is the thinking that the server sent apart from the text. It comes before thinking inside the text, and is
+    cleaned like it.
+    """
+    reply = _read_text(text)
+    thinking = [
+        part for thought in (reasoning, reply.thinking) if thought and (part := _plain_thinking(thought))
+    ]
+    return replace(reply, thinking="\n".join(dict.fromkeys(thinking)) or None)
+
+
+def _plain_thinking(thought: str) -> str:
+    """Return thinking without hidden characters and without control tokens and tags."""
+    thought, _ = without_hidden(thought)
+    if any(hint in thought for hint in _HINTS):
+        thought = _MARK.sub("", thought)
+    return _without_blank_lines(thought)
+
+
+def _read_text(text: str) -> Reply:
     text, hidden = without_hidden(text)
     removed = {"hidden_characters": hidden} if hidden else {}
     text = _without_blank_lines(text)

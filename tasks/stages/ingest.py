@@ -218,16 +218,18 @@ def _kept(fields: Fields, place: str, file: str, default_license: str | None) ->
     program = _FENCED.fullmatch(solution)
     if program is not None:  # programs are stored without a fence; exports add it
         solution = program[1]
+    reasoning, further = _fit("reasoning", fields.reasoning, MAX_SOLUTION)
     answer, _ = _fit("answer", fields.answer, MAX_ANSWER)
     reference, _ = _fit("reference answer", fields.reference, MAX_ANSWER)
     given = (fields.domain, fields.subdomain, fields.source, fields.license)
     domain, subdomain, source, license = (_fit("description", value, 200)[0] or None for value in given)
     if subdomain in SUBDOMAINS:
         domain = SUBDOMAINS[subdomain][0]
-    invisible = removed + more
+    invisible = removed + more + further
     return Row(
         question,
         _language(fields.language, question),
+        reasoning=reasoning or None,
         solution=solution or None,
         solution_format=_format(solution, fields.program) if solution else None,
         answer=answer or None,

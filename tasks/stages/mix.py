@@ -21,7 +21,8 @@ from tasks.taxonomy import DOMAINS
 
 STAGE = "mix"
 COLUMNS = {"source": "source", "domain": "domain", "format": "solution_format", "language": "language"}
-
+REASONING = "reasoning"  # the dimension of rows with and without thinking before the solution
+WITH, WITHOUT = "with", "without"
 
 FORMATS = ("cot", "pot")  # values of the column solution_format
 
@@ -31,14 +32,15 @@ class MixSettings(Section, title="Mix"):
     boost: float = Field(3.0, ge=1, description="how much likelier a row near a failure is taken")
     shares: dict[str, dict[str, Share]] = Field(
         {"format": {"cot": 0.6, "pot": 0.6}},
-        description="largest share of a value of source, domain, format or language",
+        description="largest share of a value of source, domain, format or language, or of reasoning (with, without)",
     )
     at_least: dict[str, Share] = Field({}, description="least share of a domain")
 
     @field_validator("shares")
     @classmethod
     def _dimensions(cls, shares: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-        checked("dimension", shares, COLUMNS)
+        checked("dimension", shares, (*COLUMNS, REASONING))
+        checked("reasoning", shares.get(REASONING, {}), (WITH, WITHOUT))
         checked("format", shares.get("format", {}), FORMATS)
         checked("domain", shares.get("domain", {}), DOMAINS)
         return shares
@@ -122,7 +124,7 @@ def _cap_shares(
     Their number shrinks until all shares hold, the least shares of domains too.
     """
     capped = [
-        (dimension, value, share, _equal(rows, COLUMNS[dimension], value))
+        (dimension, value, share, _has(rows, dimension, value))
         for dimension, shares in settings.shares.items()
         for value, share in sorted(shares.items())
     ]
@@ -166,8 +168,12 @@ def _over(
     return kept[others[max(0, size - int(needed.sum())) :]]
 
 
-def _equal(rows: pa.Table, name: str, value: str) -> npt.NDArray[np.bool_]:
-    equal = pc.fill_null(pc.equal(rows.column(name), value), False)
+def _has(rows: pa.Table, dimension: str, value: str) -> npt.NDArray[np.bool_]:
+    """Return per row whether it has the value in the dimension."""
+    if dimension == REASONING:
+        equal = rows.column("reasoning").is_valid() if value == WITH else rows.column("reasoning").is_null()
+    else:
+        equal = pc.fill_null(pc.equal(rows.column(COLUMNS[dimension]), value), False)
     return np.asarray(equal.to_numpy(), dtype=np.bool_)
 
 

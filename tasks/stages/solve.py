@@ -102,14 +102,14 @@ def _request(record: dict[str, Any], kind: str, index: int, model: str, seed: in
 def _row(
     record: dict[str, Any], kind: str, index: int, completion: Completion, model: str, removed: Removed
 ) -> Row:
-    reply = read(completion.text or "")
+    reply = read(completion.text or "", completion.reasoning)
     removed.add(reply)
     text, answer, rejected = reply.solution.strip() if kind == "cot" else reply.solution, None, None
     # a completion that was cut after a token that ends the turn still has its whole solution
     cut = completion.finish_reason == "length" and not reply.ended
     if completion.error is not None:
         rejected = reason(STAGE, Code.CALL_FAILED, error=completion.error, kind=completion.kind)
-    elif reply.unfinished and not text:
+    elif not text and (reply.unfinished or (cut and reply.thinking)):
         rejected = reason(STAGE, Code.UNFINISHED_THINKING)
     elif kind == "pot":
         code = program(text, cut=cut)
@@ -131,6 +131,7 @@ def _row(
         language=record["language"],
         id=content_id(record["language"], record["question"], text or completion.key),
         problem_id=record["problem_id"],
+        reasoning=reply.thinking,
         solution=text or None,
         solution_format=kind,
         answer=answer,

@@ -117,6 +117,10 @@ class Train(SettingsPart):
     packing: bool = Field(
         True, description="pack several rows into a block; they do not attend to each other"
     )
+    reasoning: Literal["inline", "none"] = Field(
+        "inline",
+        description="thinking of rows that have it: learned in <think> tags before the solution, or left out",
+    )
     loss_weights: bool = Field(True, description="multiply the loss of each row by its loss_weight")
     lr: float = Field(2e-5, gt=0, description="peak learning rate (AdamW, cosine)")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")

@@ -24,7 +24,7 @@ from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from tasks.seeding import seed_of
 from tasks.training.config import TrainError
-from tasks.training.tokens import COLUMNS, SYSTEM, TokenEncoder, Tokens
+from tasks.training.tokens import COLUMNS, REASONING, SYSTEM, TokenEncoder, Tokens
 
 OPEN = 8  # row groups read side by side
 SLICE = 4_096  # rows per slice of a row group; OPEN slices are shuffled together
@@ -193,7 +193,7 @@ def _side_by_side(pieces: Sequence[Piece], encoder: TokenEncoder) -> Iterator[To
 
 def _slices(piece: Piece) -> Iterator[Any]:
     fragment, rows = piece
-    names = [*COLUMNS, *({SYSTEM} & set(fragment.physical_schema.names))]
+    names = [*COLUMNS, *(name for name in (SYSTEM, REASONING) if name in fragment.physical_schema.names)]
     scanner = fragment.scanner(columns=names, filter=rows, batch_size=SLICE, batch_readahead=1)
     return (batch for batch in scanner.to_batches() if batch.num_rows)
 

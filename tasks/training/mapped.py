@@ -5,6 +5,7 @@ The weights of datasets are probabilities of drawing a row here, not shares of t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from storage.datasets.versions import Version
 from tasks.answers import Judge
 from tasks.training.config import TrainError
 from tasks.training.job import Job
+from tasks.training.tokens import keeps_thinking
 
 TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 PREFERENCE = pa.schema([("prompt", TURNS), ("chosen", TURNS), ("rejected", TURNS)])
@@ -58,6 +60,25 @@ def mapped(job: Job, make: RowSource, schema: pa.Schema, description: str) -> An
     )
 
 
+def preference_pairs(job: Job, tokenizer: Any) -> Any:
+    """Return the datasets.Dataset of preference pairs, with thinking as the settings say.
+
+    Raises TrainError if there are no pairs, or if the chat template would drop the thinking that they have.
+    """
+    reasoning = job.config.reasoning
+    if (
+        reasoning == "inline"
+        and any(shapes.has_reasoning(job.store, version) for version in job.versions)
+        and not keeps_thinking(tokenizer)
+    ):
+        raise TrainError(
+            f"the chat template of {job.base} drops thinking, which rows of this data have. Fix: reasoning=none, or a "
+            "base whose template keeps the text of the last message"
+        )
+    source = functools.partial(preferences, reasoning=reasoning)
+    return mapped(job, source, PREFERENCE, "pairs of a right and a wrong solution")
+
+
 def _write(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".new")
@@ -67,10 +88,10 @@ def _write(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> 
     beside.rename(path)
 
 
-def preferences(store: Store, version: Version) -> Iterator[pa.RecordBatch]:
+def preferences(store: Store, version: Version, *, reasoning: shapes.Reasoning) -> Iterator[pa.RecordBatch]:
     """Yield prompt, chosen and rejected as turns: a published solution and a wrong one (storage.datasets.shapes.preference)."""
     with Judge() as judge:
-        for batch in shapes.preference(store, version, judge.equal):
+        for batch in shapes.preference(store, version, judge.equal, reasoning):
             yield pa.RecordBatch.from_arrays(
                 [
                     turns("user", batch.column("prompt")),

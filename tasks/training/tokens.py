@@ -18,13 +18,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.datasets.shapes import assistant_texts
+from storage.datasets.shapes import CLOSE, OPEN, assistant_texts
+from tasks.training.config import TrainError
 
 Ints = npt.NDArray[np.int32]
 Weights = npt.NDArray[np.float32]
 
 COLUMNS = ("question", "solution", "solution_format", "loss_weight")
 SYSTEM = "system"  # an optional column of files that are not datasets: the system message
+REASONING = "reasoning"  # an optional column: the thinking before the solution
 
 # for checkpoints without a chat template: the question, a line break, the answer
 PLAIN = (
@@ -102,6 +104,32 @@ def prompts_of(tokenizer: Any, system: str | None = None) -> Callable[[str], str
     return render
 
 
+def keeps_thinking(tokenizer: Any) -> bool:
+    """Return whether the tokenizer's chat template keeps thinking inside the last message of an assistant."""
+    text = f"{OPEN}{_MARK}{CLOSE}4"
+    messages = [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": text}]
+    return _MARK in str(tokenizer.apply_chat_template(messages, tokenize=False))
+
+
+def completion_text(prompt: str, reasoning: str | None, solution: str) -> str:
+    """Return the text to learn after a prompt: the thinking in its tags, if there is any, and the solution.
+
+    Some chat templates open the thinking in the prompt itself; then the text only closes it, also where there is none.
+    Raises TrainError if the prompt closes the thinking, so that none can follow.
+    """
+    end = prompt[-64:].rstrip()
+    if end.endswith(OPEN.strip()):
+        return f"{reasoning or ''}{CLOSE}{solution}"
+    if reasoning is None:
+        return solution
+    if end.endswith(CLOSE.strip()):
+        raise TrainError(
+            "the chat template of the base closes the thinking before the answer, so rows with thinking cannot be "
+            "trained on. Fix: reasoning=none, or a base whose template lets it think"
+        )
+    return f"{OPEN}{reasoning}{CLOSE}{solution}"
+
+
 class TokenEncoder:
     """Encodes batches of rows as tokens. `dropped` counts the rows that were left out, by reason.
 
@@ -110,10 +138,20 @@ class TokenEncoder:
 
     whole: encode documents for continued pretraining. All tokens but the first are learned, and a row of more than
     `length` tokens becomes several.
+    thinking: learn the thinking of rows that have it, before their solution.
     """
 
-    def __init__(self, tokenizer: Any, length: int, *, weighted: bool = True, whole: bool = False) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        length: int,
+        *,
+        weighted: bool = True,
+        whole: bool = False,
+        thinking: bool = True,
+    ) -> None:
         self.tokenizer = tokenizer
+        self.thinking = thinking
         self.length = length
         self.weighted = weighted
         self.whole = whole
@@ -124,17 +162,17 @@ class TokenEncoder:
         self._end = int(tokenizer.eos_token_id)
 
     def rows(self, batch: pa.RecordBatch) -> Tokens:
-        """Encode a batch with the columns COLUMNS, in which every row has a solution. The column SYSTEM, if present, gives the
-        system message."""
+        """Encode a batch with the columns COLUMNS, in which every row has a solution. Where they are present, the column
+        SYSTEM gives the system message and REASONING the thinking."""
         weights = np.ones(batch.num_rows, np.float32)
         if self.weighted:
             weights = pc.fill_null(batch.column("loss_weight"), 1.0).to_numpy(zero_copy_only=False)
-        systems = (
-            batch.column(SYSTEM).to_pylist() if SYSTEM in batch.schema.names else [None] * batch.num_rows
+        systems, reasonings = (
+            batch.column(name).to_pylist() if name in batch.schema.names else None
+            for name in (SYSTEM, REASONING)
         )
-        return self.texts(
-            batch.column("question").to_pylist(), assistant_texts(batch).to_pylist(), weights, systems
-        )
+        questions, solutions = batch.column("question").to_pylist(), assistant_texts(batch).to_pylist()
+        return self.texts(questions, solutions, weights, systems, reasonings if self.thinking else None)
 
     def texts(
         self,
@@ -142,19 +180,28 @@ class TokenEncoder:
         solutions: Sequence[str],
         weights: Weights,
         systems: Sequence[str | None] | None = None,
+        reasonings: Sequence[str | None] | None = None,
     ) -> Tokens:
-        """Encode texts in the same way; `weights` has the shape (rows,)."""
+        """Encode texts in the same way; `weights` has the shape (rows,). Raises TrainError as `completion_text` does."""
         systems = systems or [None] * len(questions)
+        reasonings = reasonings or [None] * len(questions)
         clean = [
-            not self._holds_special(q) and not self._holds_special(s)
-            for q, s in zip(questions, solutions, strict=True)
+            not any(map(self._holds_special, (question, solution, reasoning or "")))
+            for question, solution, reasoning in zip(questions, solutions, reasonings, strict=True)
         ]
         self.dropped["holds a special token"] += len(clean) - sum(clean)
         kept = [i for i, good in enumerate(clean) if good]
         if self.whole:
-            return self._documents([f"{questions[i]}\n{solutions[i]}" for i in kept])
-        prompt_ids = self._encoded([self._prompt_of(systems[i])(questions[i]) for i in kept])
-        solution_ids = self._encoded([solutions[i] for i in kept])
+            texts = [completion_text("", reasonings[i], solutions[i]) for i in kept]
+            return self._documents([f"{questions[i]}\n{text}" for i, text in zip(kept, texts, strict=True)])
+        prompt_texts = [self._prompt_of(systems[i])(questions[i]) for i in kept]
+        prompt_ids = self._encoded(prompt_texts)
+        solution_ids = self._encoded(
+            [
+                completion_text(prompt, reasonings[i], solutions[i])
+                for i, prompt in zip(kept, prompt_texts, strict=True)
+            ]
+        )
         pieces: list[list[int]] = []
         prompts, lengths, chosen = [], [], []
         for i, prompt, answer in zip(kept, prompt_ids, solution_ids, strict=True):

@@ -103,7 +103,13 @@ def stream_of(
         groups = [Group((), files=instead)]
     elif more:
         groups = [dataclasses.replace(groups[0], files=more), *groups[1:]]
-    encoder = TokenEncoder(tokenizer, config.length, weighted=config.loss_weights, whole=whole)
+    encoder = TokenEncoder(
+        tokenizer,
+        config.length,
+        weighted=config.loss_weights,
+        whole=whole,
+        thinking=config.reasoning == "inline",
+    )
     return Stream(job.store, groups, encoder, config.length, config.packing, config.batch, job.seed)
 
 

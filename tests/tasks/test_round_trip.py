@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 import pytest
 
 from storage.datasets.export import export
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.reasons import Code, reason
-from storage.rows import Row, kept, to_table
+from storage.rows import Row, kept, replace, to_table
 from tasks.answers import Judge
 from tasks.llm.engine import Engine
 from tasks.sandbox import Sandbox
@@ -89,6 +90,23 @@ def test_an_export_read_as_seeds_gives_the_same_rows(
         assert row["problem_id"] in answers
         assert row["reference_answer"] is None
         assert row["solution"] is None
+
+
+@pytest.mark.parametrize("reasoning", ["field", "inline"])
+@SHAPES
+def test_thinking_comes_back_apart_from_the_solution(
+    shape: str, reasoning: Any, night: nights.Night, judge: Judge, tmp_path: Path
+) -> None:
+    rows = night.store.read(night.version)
+    thinking = pa.array([f"First, about {one}:\nhm." for one in rows.column("id").to_pylist()])
+    version = night.store.publish(
+        f"thinking-{shape}-{reasoning}", [replace(rows, reasoning=thinking)], lineage={}
+    )
+    export(night.store, version, tmp_path / "out", shape, compare=judge.equal, reasoning=reasoning)
+    expected = {bare(row): f"First, about {row['id']}:\nhm." for row in rows.to_pylist()}
+    came = [row for row in read_back(tmp_path / "out" / "data") if row["solution"] and bare(row) in expected]
+    assert len(came) >= 5
+    assert [row["reasoning"] for row in came] == [expected[bare(row)] for row in came]
 
 
 def test_a_critic_s_judgements_give_no_answers(night: nights.Night, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.training.job import Job
-from tasks.training.mapped import PREFERENCE, mapped, preferences
+from tasks.training.mapped import preference_pairs
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def run(job: Job) -> dict[str, Any]:
     from tasks.training.trl_pairs import chat_tokenizer, train_with_trl
 
     config, tokenizer = job.config, chat_tokenizer(job.base)
-    pairs = mapped(job, preferences, PREFERENCE, "pairs of a right and a wrong solution")
+    pairs = preference_pairs(job, tokenizer)
     model, lora = model_of(job.base), lora_of(config)
 
     def trainer(steps: int, **settings: Any) -> Any:

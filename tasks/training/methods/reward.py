@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.training.job import Job
-from tasks.training.mapped import PREFERENCE, mapped, preferences
+from tasks.training.mapped import preference_pairs
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def run(job: Job) -> dict[str, Any]:
     from tasks.training.trl_pairs import chat_tokenizer, train_with_trl
 
     config, tokenizer = job.config, chat_tokenizer(job.base)
-    pairs = mapped(job, preferences, PREFERENCE, "pairs of a right and a wrong solution")
+    pairs = preference_pairs(job, tokenizer)
     set_seed(job.seed)  # of the new head
     model = model_of(job.base, kind=AutoModelForSequenceClassification, num_labels=1)
     model.config.pad_token_id = tokenizer.pad_token_id

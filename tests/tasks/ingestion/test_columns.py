@@ -228,3 +228,35 @@ def test_what_many_questions_end_with_may_be_their_question(ending: str) -> None
     records = [{"question": f"A rectangle has sides {k} and {k + 1}. {ending}"} for k in range(10)]
     common = habits(records)
     assert [read(record, common).question for record in records] == [record["question"] for record in records]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"question": "2 + 2?", "solution": "So \\boxed{4}", "reasoning": "because"},
+        {"question": "2 + 2?", "solution": "<think>\nbecause\n</think>\n\nSo \\boxed{4}"},
+        {"prompt": "2 + 2?", "completion": "So \\boxed{4}", "reasoning_content": "because"},
+        {"prompt": "2 + 2?", "chosen": "So \\boxed{4}", "rejected": "5", "chosen_reasoning": "because"},
+        {
+            "messages": [
+                {"role": "user", "content": "2 + 2?"},
+                {"role": "assistant", "content": "So \\boxed{4}", "reasoning_content": "because"},
+            ]
+        },
+        {
+            "messages": [
+                {"role": "user", "content": "2 + 2?"},
+                {"role": "assistant", "content": "<think>because</think>So \\boxed{4}"},
+            ]
+        },
+    ],
+)
+def test_thinking_is_read_apart_from_the_solution(record: dict[str, Any]) -> None:
+    fields = read(record)
+    assert (fields.reasoning, fields.solution) == ("because", "So \\boxed{4}")
+    assert fields.answer == "4"
+
+
+def test_thinking_without_a_solution_is_not_taken_for_one() -> None:
+    fields = read({"question": "2 + 2?", "answer": "4", "reasoning": "because"})
+    assert (fields.reasoning, fields.solution, fields.reference) == (None, None, "4")

@@ -125,3 +125,15 @@ def test_least_and_largest_shares_hold_together() -> None:
 
 def test_a_domain_that_is_not_there_leaves_nothing() -> None:
     assert kept(run(to_table(rows(20)), at_least={"calculus": 0.1})).num_rows == 0
+
+
+def test_rows_with_thinking_keep_to_their_share() -> None:
+    table = to_table(rows(60, reasoning=["a long chain", "a long chain", None]))  # type: ignore[list-item]
+    out = kept(run(table, shares={"reasoning": {"with": 0.25}}))
+    thinking = [text is not None for text in column(out, "reasoning")]
+    assert thinking.count(False) == 20
+    assert abs(thinking.count(True) / len(thinking) - 0.25) < 0.03
+    without = kept(run(table, shares={"reasoning": {"without": 0}}))
+    assert None not in column(without, "reasoning")
+    with pytest.raises(ValueError, match="reasoning"):
+        MixSettings.model_validate({"shares": {"reasoning": {"long": 0.5}}})

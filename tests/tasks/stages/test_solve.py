@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from storage.ledger import Ledger
+from storage.reasons import Code
 from storage.rows import Row, column, kept, to_table
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
@@ -169,3 +170,24 @@ def said(text: str | None, **more: str) -> Response:
         "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
     }  # fmt: skip
     return Response(200, {}, orjson.dumps(reply))
+
+
+@pytest.mark.parametrize(
+    ("text", "reasoning", "finish", "kind", "solution", "why"),
+    [
+        ("So \\boxed{4}", "2 + 2 is 4", "stop", "cot", "So \\boxed{4}", None),
+        ("<think>2 + 2 is 4</think>So \\boxed{4}", "", "stop", "cot", "So \\boxed{4}", None),
+        ("```python\nprint(4)\n```", "2 + 2 is 4", "stop", "pot", "print(4)", None),
+        ("", "2 + 2 is 4", "length", "cot", None, Code.UNFINISHED_THINKING),
+        ("", "2 + 2 is 4", "length", "pot", None, Code.UNFINISHED_THINKING),
+    ],
+)
+def test_thinking_is_a_column_and_never_the_solution(
+    text: str, reasoning: str, finish: str, kind: str, solution: str | None, why: Code | None
+) -> None:
+    (question,) = to_table(questions(1)).to_pylist()
+    done = Completion("key", text, finish, Usage(1, 1), reasoning=reasoning)
+    row = _row(question, kind, 0, done, "model", Removed())
+    assert row.reasoning == "2 + 2 is 4"
+    assert (row.solution or "").strip() == (solution or "")
+    assert (row.reason.code if row.reason else None) == why

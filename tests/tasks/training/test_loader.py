@@ -18,7 +18,7 @@ from tasks.training import loader
 from tasks.training.config import TrainError
 from tasks.training.loader import Group, Stream, pack
 from tasks.training.models import tokenizer_of
-from tasks.training.tokens import TokenEncoder, Tokens, prompts_of
+from tasks.training.tokens import TokenEncoder, Tokens, keeps_thinking, prompts_of
 
 from .conftest import sums
 
@@ -180,3 +180,54 @@ def test_prompts_are_what_the_template_says(student: Path) -> None:
     assert prompts_of(tokenizer)(" 1 + 1?\n") == "[1 + 1?]"
     tokenizer.chat_template = None
     assert prompts_of(tokenizer)("1 + 1?") == "1 + 1?\n"
+
+
+THINKS = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>"
+STRIPS = (
+    "{% for m in messages %}<{{ m.role }}>{{ m.content.split('</think>')[-1] }}{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "learned", "plain"),
+    [
+        (THINKS + "{% endif %}", "<think>\nbecause\n</think>\n\nIt is 4.", "It is 4."),
+        # the template opens the thinking in the prompt: the text only closes it, also where there is none
+        (THINKS + "<think>\n{% endif %}", "because\n</think>\n\nIt is 4.", "\n</think>\n\nIt is 4."),
+    ],
+)
+def test_thinking_is_learned_as_the_template_serves_it(
+    template: str, learned: str, plain: str, student: Path
+) -> None:
+    tokenizer = tokenizer_of(str(student))
+    tokenizer.chat_template = template
+    for thinking, reasonings, expected in [
+        (True, ["because"], learned),
+        (True, [None], plain),
+        (False, ["because"], plain),
+    ]:
+        batch = to_table(
+            [Row("2 + 2?", "en", solution="It is 4.", solution_format="cot", reasoning=reasonings[0])]
+        )
+        tokens = TokenEncoder(tokenizer, 256, thinking=thinking).rows(batch.to_batches()[0])
+        text = tokenizer.decode(tokens.ids[tokens.prompts[0] : -1].tolist())
+        assert text == expected
+
+
+def test_a_template_that_closes_the_thinking_is_refused(student: Path) -> None:
+    tokenizer = tokenizer_of(str(student))
+    tokenizer.chat_template = THINKS + "<think>\n\n</think>\n\n{% endif %}"
+    batch = to_table(
+        [Row("2 + 2?", "en", solution="4", solution_format="cot", reasoning="because")]
+    ).to_batches()[0]
+    with pytest.raises(TrainError, match=r"closes the thinking .* Fix: reasoning=none"):
+        TokenEncoder(tokenizer, 256).rows(batch)
+    assert len(TokenEncoder(tokenizer, 256, thinking=False).rows(batch)) == 1
+
+
+def test_whether_a_template_keeps_thinking_is_known(student: Path) -> None:
+    tokenizer = tokenizer_of(str(student))
+    for template, keeps in [(THINKS + "{% endif %}", True), (STRIPS, False)]:
+        tokenizer.chat_template = template
+        assert keeps_thinking(tokenizer) == keeps
