@@ -28,9 +28,9 @@ from tasks.llm import wire
 from tasks.llm.budget import Budget
 from tasks.llm.dialect import Dialect
 from tasks.llm.dialect import body as body_of
-from tasks.llm.endpoint import Endpoint, EndpointError, host_of
+from tasks.llm.endpoint import MALFORMED_RETRIES, Endpoint, EndpointError, host_of
 from tasks.llm.imports import from_batch, put_answers, read_requests
-from tasks.llm.recording import first_answer
+from tasks.llm.recording import first_answer, given_up
 from tasks.llm.redaction import Redactor
 from tasks.llm.request import Request, key_of, request_of
 
@@ -69,13 +69,14 @@ class BatchLimits:
     """The limits of batch mode.
 
     The service is polled every `poll` seconds; `unreachable_after` seconds without an answer of it stop the run. A file
-    has at most `most_requests` lines and `most_bytes` bytes.
+    has at most `most_requests` lines and `most_bytes` bytes. `malformed_retries` is that of EngineLimits.
     """
 
     poll: float = 30.0
     most_requests: int = MOST_REQUESTS
     most_bytes: int = MOST_BYTES
     unreachable_after: float = 3600.0
+    malformed_retries: int = MALFORMED_RETRIES
 
 
 class Batches:
@@ -125,7 +126,7 @@ class Batches:
             yield from _spooled(spool)
 
     def write(self, requests: Iterable[Request]) -> list[BatchState]:
-        """Write input files for the requests that have no answer in the ledger and are in no open batch."""
+        """Write input files for the requests that have no answer in the ledger, may be sent, and are in no open batch."""
         taken = {key for state in self._open() for key in self._requests_of(state)}
         written: list[BatchState] = []
         source = iter(requests)
@@ -136,9 +137,15 @@ class Batches:
             keys = [key_of(form) for form in forms]
             have = self._ledger.get_many(keys, failed=True)
             for request, form, key in zip(chunk, forms, keys, strict=True):
-                known = first_answer(have.get(key, ()), request, key, self._endpoint.names)
-                if key in taken or known is not None:
+                stored, names, retries = (
+                    have.get(key, ()),
+                    self._endpoint.names,
+                    self._limits.malformed_retries,
+                )
+                if key in taken or first_answer(stored, request, key, names) is not None:
                     continue
+                if given_up(stored, request, key, names, retries) is not None:
+                    continue  # the engine returns the last unusable answer
                 taken.add(key)
                 body = orjson.loads(body_of(request, Dialect()))
                 line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}

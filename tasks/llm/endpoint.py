@@ -18,6 +18,7 @@ from tasks.llm.redaction import Redactor
 EMBEDDED = "embedded"
 IN_PROCESS = "vllm:"  # prefix of a model that a vLLM worker process on this machine runs
 CHECKPOINT = "hf:"  # prefix of a Hugging Face checkpoint that answers in this process
+MALFORMED_RETRIES = 2  # after answers that cannot be used, over all runs together
 
 
 class EndpointError(ForPeople, ValueError):
@@ -149,7 +150,7 @@ class EngineLimits:
     connect: float = 10.0
     backoff: float = 0.5
     backoff_cap: float = 30.0
-    malformed_retries: int = 2
+    malformed_retries: int = MALFORMED_RETRIES
     unusable_in_a_row: int = 20
     breaker_after: int = 8
     breaker_cooloff: float = 1.0

@@ -19,7 +19,7 @@ from tasks.llm.admission import Abandoned
 from tasks.llm.budget import Budget, BudgetExceeded, BudgetState
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
 from tasks.llm.pending import CompletionCheck, PendingKey, WaitingRequest
-from tasks.llm.recording import first_answer, unusable, unusable_before
+from tasks.llm.recording import first_answer, given_up, unusable_before
 from tasks.llm.request import Completion, Failure, Request, Usage
 from tasks.llm.runtime import Runtime
 from tasks.llm.stats import Meter, Stats
@@ -211,11 +211,9 @@ class Engine:
     def _given_up(self, entry: PendingKey, stored: Sequence[Stored]) -> Completion | None:
         """Return the last unusable answer to a key if the retries are used up; else None, and the unusable answers
         count as retries of this run."""
-        readings = unusable_before(stored, entry.request, entry.key, self.endpoint.names)
-        entry.unusable = len(readings)
-        if len(readings) <= self.limits.malformed_retries:
-            return None
-        return replace(unusable(readings[-1]), cached=True)
+        names = self.endpoint.names
+        entry.unusable = len(unusable_before(stored, entry.request, entry.key, names))
+        return given_up(stored, entry.request, entry.key, names, self.limits.malformed_retries)
 
     def _resolve(
         self, entry: PendingKey, completion: Completion | None, failure: BaseException | None = None

@@ -161,6 +161,14 @@ def unusable_before(
     return [reading for reading in readings if reading.outcome is not wire.CallOutcome.ANSWER]
 
 
+def given_up(
+    stored: Sequence[Stored], request: Request, key: str, names: Sequence[str], retries: int
+) -> Completion | None:
+    """Return the last unusable answer to a key if more than `retries` of them were paid for; such a key is not sent again."""
+    readings = unusable_before(stored, request, key, names)
+    return replace(unusable(readings[-1]), cached=True) if len(readings) > retries else None
+
+
 def first_answer(
     stored: Sequence[Stored], request: Request, key: str, names: Sequence[str]
 ) -> Completion | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,27 @@ def test_what_expired_is_asked_at_once_and_what_was_refused_is_kept(
     assert server.chats == 10
     (state,) = Batches(endpoint(url), ledger, tmp_path / "b").states()
     assert (state.status, state.skipped) == ("collected", {"batch_expired": 10})
+
+
+def test_an_unusable_answer_is_not_bought_by_the_batch_of_every_run(
+    api, ledger: Ledger, tmp_path: Path, monkeypatch
+) -> None:
+    server, url = api
+    plain, bought = server.answer, Counter[str]()
+
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        question = asked["messages"][0]["content"]
+        bought[question] += 1
+        body = plain(asked)
+        body["choices"][0]["finish_reason"] = "error" if question == "q0" else "stop"
+        return body
+
+    monkeypatch.setattr(server, "answer", answer)
+    for _ in range(3):
+        assert run(url, ledger, tmp_path / "b", asks(20)) == [None, *(f"re: q{i}" for i in range(1, 20))]
+        ledger.flush()
+        assert bought == {f"q{i}": 1 if i else 3 for i in range(20)}
+    assert len(server.batches) == 1
 
 
 def test_a_restart_finds_its_batches_again(api, ledger: Ledger, tmp_path: Path) -> None:

@@ -187,6 +187,35 @@ def test_a_cut_off_answer_is_asked_once_with_the_longer_cap(cut: Answer, ledger:
     assert stats.calls == len(server.sent) == 20
 
 
+CUT = {
+    "in its text": ended("length", content="So 3+4="),
+    "in other words": ended("MAX_TOKENS", content="So"),
+    "before its text": ended("length", content=None, reasoning_content="thinking ..."),
+    "in its thinking": ended("length", content="<think>So"),
+}
+
+
+@pytest.mark.parametrize("cut", CUT)
+@pytest.mark.parametrize("longer", [None, 2000])
+@pytest.mark.parametrize("wrong", [None, "not a number"])
+def test_a_cut_off_answer_is_not_bought_again_by_the_next_runs(
+    cut: str, longer: int | None, wrong: str | None, tmp_path: Path
+) -> None:
+    """Once with the cap, once with the longer one; a check that refuses the last has it re-asked once, in the first run."""
+    server = Server(lambda asked, _: CUT[cut])
+    requests = questions(3, longer=longer)
+    for _ in range(3):
+        with (
+            Ledger.open(tmp_path / "ledger.sqlite") as opened,
+            Engine(END, opened, QUICK, transports=[AsgiTransport(server)]) as engine,
+        ):
+            completions = list(engine.run(requests, lambda completion: wrong))
+        assert {c.finish_reason for c in completions} == {"length"}
+        assert {c.kind for c in completions} == {None if wrong is None else Failure.REJECTED}
+        assert set(server.times.values()) == {1}
+        assert len(server.sent) == 3 * (1 + (longer is not None) + (wrong is not None))
+
+
 def test_usage_that_cannot_be_is_capped_and_counted(ledger: Ledger) -> None:
     usage = {"prompt_tokens": 1 << 40, "completion_tokens": 1 << 40}
     completions, stats = run(Server(lambda asked, _: good(usage=usage)), ledger, questions(10))
