@@ -12,6 +12,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
+from flows.runner.checks import forget_missing
 from flows.runner.events import on_failure
 from flows.runner.resources import Tools, opened
 from flows.settings import load_settings
@@ -145,6 +146,11 @@ def carry_out(plan: MaintenancePlan, config: Maintain, tools: Tools) -> None:
         tools.shards.drop(digest)
     for table in [*store.datasets(), *TABLES]:
         seals.follow(store.where, table, data=table in (tags.TABLE, marks.TABLE))
+    missing = forget_missing(tools.home)
+    if missing:
+        plan.done.append(
+            f"{counted(missing, 'derived file')} that somebody removed taken out of the catalogues"
+        )
     sealed = tools.ledger().seal()
     if sealed:
         plan.done.append(f"ledger: {counted(sealed, 'record')} of an earlier version sealed")

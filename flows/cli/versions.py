@@ -108,8 +108,7 @@ def restore(name: Name) -> None:
 
 
 NOT_COVERED = (
-    "Not covered: the removal of files that are made again when they are missing (stage outputs, indexes, encodings), "
-    "batch files (their completions are in the ledger), checkpoints, Prefect's database and logs (nothing that is "
+    "Not covered: batch files (their completions are in the ledger), checkpoints, Prefect's database and logs (nothing that is "
     "published is read from them), unused bytes of a SQLite file, a home that was replaced by an older copy of itself."
 )
 
@@ -123,8 +122,8 @@ def verify(
 ) -> None:
     """Read stored files again and compare them with their digests. Exit code 2 if one is damaged or missing.
 
-    Covers versions, the logs of all tables, candidates, marks, tags, histories, the ledger, stage outputs, encodings,
-    reports and the records of runs.
+    Covers versions, the logs of all tables, candidates, marks, tags, histories, the ledger, reports and the records of runs;
+    and derived data, which the next run makes again: stage outputs, encodings and indexes.
     """
     from flows.runner.checks import check_everything, check_one
 

@@ -9,6 +9,7 @@ from flows.settings import Settings, load_settings
 from storage.counting import counted
 from storage.datasets.store import Store
 from storage.datasets.verify import check_tables
+from storage.derived_files import DerivedFiles
 from storage.errors import Corrupt, ForPeople, in_one_line
 from storage.indexes import index, vectors
 from storage.indexes.sketches import check_indexes
@@ -19,6 +20,10 @@ from storage.sealed_files import HomeFiles
 from storage.stage_cache.shards import ShardStore
 
 RESTORE_FILE = "Fix: restore it from a copy of the home"
+MADE_AGAIN = (
+    "Nothing is lost: this is derived data, which the next run that needs it makes again. "
+    "Fix: delete what was altered, then ./mathmill maintain --apply, which takes missing files out of the catalogue"
+)
 
 
 def check_one(name: str) -> dict[str, str]:
@@ -48,18 +53,29 @@ def check_everything() -> dict[str, str]:
     history = Location.of(settings.home.absolute() / "history")
     for table, lines in check_tables(history).items():
         indexes, damaged = check_indexes(Path(history.path(table)))
-        states[f"history {table}"] = _summary(lines + damaged, f"{indexes} indexes" if indexes else "")
+        states[f"history {table}"] = _summary(lines)
+        if indexes or damaged:
+            states[f"indexes of the history {table}"] = _summary(
+                damaged, counted(indexes, "file"), MADE_AGAIN
+            )
     states |= dict(_ledger(settings))
     home = settings.home.absolute()
-    for what, count, lines in (
-        ("reports and notes", *HomeFiles(home).check()),
-        ("stage outputs", *ShardStore(home).check()),
-        ("indexes", *index.check(home / "indexes")),
-        ("encodings", *vectors.check(home / "vectors")),
+    for what, fix, count, lines in (
+        ("reports and notes", RESTORE_FILE, *HomeFiles(home).check()),
+        ("stage outputs", MADE_AGAIN, *ShardStore(home).check()),
+        ("indexes", MADE_AGAIN, *index.check(home / "indexes")),
+        ("encodings", MADE_AGAIN, *vectors.check(home / "vectors")),
     ):
         if count or lines:
-            states[what] = _summary(lines, f"{counted(count, 'file')}")
+            states[what] = _summary(lines, counted(count, "file"), fix)
     return states
+
+
+def forget_missing(home: Path) -> int:
+    """Take derived files that somebody removed out of the catalogues, and return how many there were."""
+    histories = [path for path in sorted((home / "history").glob("[!_.]*")) if path.is_dir()]
+    folders = [home / "shards", home / "vectors", home / "indexes", *histories]
+    return sum(DerivedFiles(folder).forget_missing() for folder in folders)
 
 
 def _ledger(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -88,8 +104,8 @@ def _state(check: Callable[[], None]) -> str:
     return "sound"
 
 
-def _summary(lines: list[str], read: str = "") -> str:
+def _summary(lines: list[str], read: str = "", fix: str = RESTORE_FILE) -> str:
     """The state of one thing. `read`: how much of it was looked at."""
     if lines:
-        return f"damaged: {'; '.join(lines)}. {RESTORE_FILE}"
+        return f"damaged: {'; '.join(lines)}. {fix}"
     return f"sound, {read}" if read else "sound"

@@ -21,6 +21,8 @@ import numpy.typing as npt
 import orjson
 
 from storage.atomic import write_bytes
+from storage.derived_files import NAME as CATALOGUE
+from storage.derived_files import DerivedFiles, digest_of
 from storage.errors import Corrupt, StorageError
 from storage.indexes.vectors import Vectors
 
@@ -131,25 +133,39 @@ class VectorIndex:
             if recall >= self.settings.recall or not _probe_more(self._faiss, self.size):
                 return recall
 
-    def save(self, folder: Path) -> None:
-        """Write the index into a folder. At any moment the folder holds the complete old index or the complete new one."""
+    def save(self, folder: Path, files: DerivedFiles | None = None) -> None:
+        """Write the index into a folder. At any moment the folder holds the complete old index or the complete new one.
+
+        `files` is the catalogue that names the files; by default it is that of the folder itself.
+        """
         folder.mkdir(parents=True, exist_ok=True)
+        files = files or DerivedFiles(folder)
         before = _names(folder)
+        index, ids = faiss.serialize_index(self._faiss).data, orjson.dumps(self.ids)
         record = {
             "dimensions": self.dimensions,
             "size": self.size,
             "kind": self.kind,
             "recall": self.recall,
             "settings": asdict(self.settings),
-            "index": _write(folder, faiss.serialize_index(self._faiss).data, ".faiss"),
-            "ids": _write(folder, orjson.dumps(self.ids), ".ids.json"),
+            "index": hashlib.sha256(index).hexdigest() + ".faiss",
+            "ids": hashlib.sha256(ids).hexdigest() + ".ids.json",
         }
-        write_bytes(folder / _RECORD, orjson.dumps(record, option=orjson.OPT_INDENT_2))
+        contents = {
+            folder / str(record["index"]): index,
+            folder / str(record["ids"]): ids,
+            folder / _RECORD: orjson.dumps(record, option=orjson.OPT_INDENT_2),
+        }
+        with files.adding({path: digest_of(data) for path, data in contents.items()}):
+            for path, data in contents.items():  # the record last: it names the two others
+                write_bytes(path, data)
         # delete the files of the old record, and old files of killed writers; a recent one may belong to another writer
-        named = {str(record["index"]), str(record["ids"]), _RECORD}
-        for path in folder.iterdir():
-            if path.name not in named and (path.name in before or _age(path) > _LEFT_S):
-                path.unlink(missing_ok=True)
+        named = {path.name for path in contents} | {CATALOGUE}
+        files.remove(
+            path
+            for path in folder.iterdir()
+            if path.name not in named and (path.name in before or _age(path) > _LEFT_S)
+        )
 
     @classmethod
     def load(cls, folder: Path) -> VectorIndex:
@@ -232,13 +248,6 @@ def _age(path: Path) -> float:
         return 0.0
 
 
-def _write(folder: Path, data: bytes | memoryview, suffix: str) -> str:
-    """Write a file that is named by the SHA-256 of its bytes, and return its name."""
-    name = hashlib.sha256(data).hexdigest() + suffix
-    write_bytes(folder / name, data)
-    return name
-
-
 def _verified(folder: Path, name: str) -> Path:
     path = folder / Path(name).name  # a record cannot name a file outside its folder
     if not path.is_file():
@@ -253,15 +262,18 @@ def _verified(folder: Path, name: str) -> Path:
 
 
 def check(home: Path) -> tuple[int, list[str]]:
-    """Return the number of index files below `home`, which are named by their SHA-256, and a line per altered file.
+    """Return the number of index files below `home`, and a line per file that is missing or altered.
 
-    Missing files and altered records that are still readable are not reported; an index is built again.
+    Files of an earlier version, which are not in the catalogue of `home`, are compared with the SHA-256 in their names.
     """
+    files = DerivedFiles(home)
+    findings, named = files.check(), files.names()
     paths = [
         path for path in sorted(home.rglob("*")) if path.is_file() and len(path.name.split(".")[0]) == 64
     ]
-    return len(paths), [
+    return len(paths), findings + [
         f"{home.name}/{path.relative_to(home).as_posix()} was altered"
         for path in paths
-        if hashlib.sha256(path.read_bytes()).hexdigest() != path.name.split(".")[0]
+        if path.relative_to(home).as_posix() not in named
+        and hashlib.sha256(path.read_bytes()).hexdigest() != path.name.split(".")[0]
     ]

@@ -25,7 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
 
+from storage.atomic import replacing
 from storage.datasets import seals
+from storage.derived_files import DerivedFiles, digest_of_file
 from storage.errors import ForPeople, in_one_line
 from storage.location import Location
 from storage.rows import kept
@@ -130,15 +132,44 @@ class History:
             path = folder / f"{digest}.arrow"
             arrays = _load(path)
             if arrays is None:
-                _store(path, build(_read(self.folder, [part.version for part in group])))
+                self._store(path, build(_read(self.folder, [part.version for part in group])))
                 arrays = _load(path)
                 if arrays is None:
                     raise HistoryError(
                         f"index {path} vanished as it was written. Fix: stop the program that deletes files in {folder}"
                     )
-                _delete_unused(folder)
+                self._delete_unused(folder)
             indexes.append(arrays)
         return indexes
+
+    def _store(self, path: Path, arrays: Arrays) -> None:
+        """Write the arrays to one Arrow file of one row, each as a list, which can be mapped without a copy; atomically."""
+        lists = {
+            name: pa.LargeListArray.from_arrays(pa.array([0, len(values)], pa.int64()), values)
+            for name, values in arrays.items()
+        }
+        batch = pa.record_batch(lists)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.ExitStack() as entered, replacing(path) as temporary:
+            with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+                writer.write_batch(batch)
+            with open(temporary, "rb+") as file:
+                file.write(_trailer(file))
+            entered.enter_context(self._files.adding({path: digest_of_file(temporary)}))
+
+    def _delete_unused(self, folder: Path) -> None:
+        """Delete indexes that no night has opened for a month, and temporary files of killed writers."""
+        limit = time.time() - UNUSED
+        unused = []
+        for path in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # another flow may delete the same file
+                if path.stat().st_mtime < limit:
+                    unused.append(path)
+        self._files.remove(unused)
+
+    @property
+    def _files(self) -> DerivedFiles:
+        return DerivedFiles(Path(self.folder))
 
 
 def cover(parts: list[VersionPart]) -> list[list[VersionPart]]:
@@ -195,27 +226,6 @@ def _read(folder: str, versions: list[int]) -> pa.Table:
     return questions.cast(SKETCH).sort_by([("version", "ascending"), ("problem_id", "ascending")])
 
 
-def _store(path: Path, arrays: Arrays) -> None:
-    """Write the arrays to one Arrow file of one row, each as a list, which can be mapped without a copy; atomically."""
-    lists = {
-        name: pa.LargeListArray.from_arrays(pa.array([0, len(values)], pa.int64()), values)
-        for name, values in arrays.items()
-    }
-    batch = pa.record_batch(lists)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.{time.monotonic_ns()}.partial")
-    try:
-        with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
-            writer.write_batch(batch)
-        with open(partial, "rb+") as file:
-            file.write(_trailer(file))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def _load(path: Path) -> Arrays | None:
     try:
         source = pa.memory_map(str(path))
@@ -224,7 +234,7 @@ def _load(path: Path) -> Arrays | None:
     mapped = source.read_buffer()
     if mapped.size < _TRAILER or mapped[-_TRAILER:][: len(_MAGIC)].to_pybytes() != _MAGIC:
         return None  # written by an earlier version, or truncated: it is built again
-    os.utime(path)  # marks it as used: see _delete_unused
+    os.utime(path)  # marks it as used: see History._delete_unused
     try:
         batch = pa.ipc.open_file(pa.BufferReader(mapped[:-_TRAILER])).get_batch(0)
     except (OSError, pa.ArrowException) as error:
@@ -235,22 +245,23 @@ def _load(path: Path) -> Arrays | None:
 
 
 def check_indexes(folder: Path) -> tuple[int, list[str]]:
-    """Return the number of indexes of the history in `folder`, and a line per index that was altered.
+    """Return the number of indexes of the history in `folder`, and a line per index that is missing or was altered.
 
-    A missing index is not reported; it is built again.
+    Indexes of an earlier version, which are not in the catalogue, are compared with their trailers.
     """
-    findings = []
+    files = DerivedFiles(folder)
+    findings, named = files.check(), files.names()
     paths = sorted((folder / "_indexes").glob("*.arrow"))
     for path in paths:
+        if path.relative_to(folder).as_posix() in named:
+            continue
         with (
-            contextlib.suppress(FileNotFoundError),
+            contextlib.suppress(FileNotFoundError),  # another process may delete it meanwhile
             open(path, "rb") as file,
-        ):  # another process may delete it meanwhile
+        ):
             file.seek(max(0, path.stat().st_size - _TRAILER))
             end = file.read()
-            if end.endswith(
-                b"ARROW1"
-            ):  # written by an earlier version, without a seal: it is built again when it is needed
+            if end.endswith(b"ARROW1"):  # without a seal: it is built again when it is needed
                 continue
             if end != _trailer(file, without=_TRAILER):
                 findings.append(f"{folder.name}/_indexes/{path.name} was altered")
@@ -275,13 +286,3 @@ def _trailer(file: IO[bytes], without: int = 0) -> bytes:
         left -= len(part)
     file.seek(0, os.SEEK_END)
     return _MAGIC + seal.digest()
-
-
-def _delete_unused(folder: Path) -> None:
-    """Delete indexes that no night has opened for a month, and partial files of killed writers."""
-    limit = time.time() - UNUSED
-    for path in folder.iterdir():
-        # another flow may delete the same file
-        with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_mtime < limit:
-                path.unlink()

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import re
-import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +20,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.atomic import write_bytes
+from storage.derived_files import DerivedFiles, digest_of
 from storage.errors import StorageError
 
 Vectors = npt.NDArray[np.float32]
@@ -52,6 +52,7 @@ class VectorCache:
 
     def __init__(self, home: Path, identity: str) -> None:
         self.folder = home / folder_name(identity)
+        self._files = DerivedFiles(home)
 
     def of(self, texts: Sequence[str], encode: Callable[[list[str]], Vectors]) -> Vectors:
         """Return the vectors of the texts in their order. `encode` is called once per text that is not cached.
@@ -93,9 +94,7 @@ class VectorCache:
         vectors = np.concatenate([_as_vectors(_read(path, "vector")) for path in small])
         _, first = np.unique(keys, axis=0, return_index=True)
         merged = self._write(keys[first], vectors[first])
-        for path in small:
-            if path != merged:
-                path.unlink(missing_ok=True)
+        self._files.remove(path for path in small if path != merged)
         return True
 
     def _segments(self) -> list[Path]:
@@ -112,34 +111,28 @@ class VectorCache:
             ),
             "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1]),
         }
-        temporary = self.folder / f".{uuid.uuid4().hex}.tmp"
-        try:
-            pq.write_table(
-                pa.table(columns),
-                temporary,
-                compression="none",
-                use_dictionary=False,
-                write_page_checksum=True,
-            )
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-                seal = _seal(file.read())
-            path = self.folder / f"{hashlib.sha256(keys.tobytes()).hexdigest()[:32]}-{seal}.parquet"
-            temporary.replace(path)
-            return path
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        sink = pa.BufferOutputStream()
+        pq.write_table(
+            pa.table(columns), sink, compression="none", use_dictionary=False, write_page_checksum=True
+        )
+        data = sink.getvalue()
+        path = self.folder / f"{hashlib.sha256(keys.tobytes()).hexdigest()[:32]}-{_seal(data)}.parquet"
+        with self._files.adding({path: digest_of(data)}):
+            write_bytes(path, data)
+        return path
 
 
 def check(home: Path) -> tuple[int, list[str]]:
-    """Return the number of segments below `home`, which has a folder per encoder, and a line per altered segment.
+    """Return the number of segments below `home`, which has a folder per encoder, and a line per missing or altered segment.
 
-    A missing segment is not reported; its vectors are computed again.
+    Segments of an earlier version, which are not in the catalogue, are compared with the seals in their names.
     """
-    findings = []
+    files = DerivedFiles(home)
+    findings, named = files.check(), files.names()
     paths = sorted(home.glob("*/*.parquet"))
     for path in paths:
+        if path.relative_to(home).as_posix() in named:
+            continue
         try:
             _verified.cache_clear()
             for name in ("key", "vector"):
@@ -236,5 +229,5 @@ def _verified(path: Path) -> None:
         raise OSError("other bytes than were written")
 
 
-def _seal(data: bytes) -> str:
+def _seal(data: bytes | pa.Buffer) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()

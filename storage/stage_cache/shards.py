@@ -29,6 +29,8 @@ import pyarrow.parquet as pq
 from storage.atomic import write_bytes
 from storage.datasets.digest import digest_in_order
 from storage.datasets.files import write_options
+from storage.derived_files import DerivedFiles
+from storage.derived_files import digest_of as digest_of_bytes
 from storage.errors import Corrupt, StorageError, explained
 from storage.rows import failed
 
@@ -84,6 +86,7 @@ class ShardStore:
 
     def __init__(self, home: str | os.PathLike[str]) -> None:
         self.folder = Path(home) / "shards"
+        self._files = DerivedFiles(self.folder)
 
     def get(self, digest: str) -> Ref | None:
         """Return the output of a digest, None if it is not there or not complete.
@@ -124,14 +127,17 @@ class ShardStore:
         )
         with explained(str(self.folder)):
             data_path.parent.mkdir(parents=True, exist_ok=True)
-            seal, size = _write(data_path, table)
+            rows = _parquet(table)
             record = ref.to_dict() | {
                 "stage": stage,
-                "blake2b": seal,
-                "size": size,
+                "blake2b": _seal(rows),
+                "size": rows.size,
                 "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             }
-            write_bytes(record_path, _plain(record | {"seal": _seal(_plain(record))}))
+            note = _plain(record | {"seal": _seal(_plain(record))})
+            with self._files.adding({data_path: digest_of_bytes(rows), record_path: digest_of_bytes(note)}):
+                write_bytes(data_path, rows)
+                write_bytes(record_path, note)
         return ref
 
     def put_content(self, stage: str, table: pa.Table) -> Ref:
@@ -172,11 +178,14 @@ class ShardStore:
     def check(self) -> tuple[int, list[str]]:
         """Return the number of outputs, and a line per file that is missing or altered.
 
-        An output without a record, as after a kill, is not reported; its stage runs again.
+        An output without a record, as after a kill, is not reported; its stage runs again. Outputs of an earlier version,
+        which are not in the catalogue, are compared with their records.
         """
-        findings: list[str] = []
+        findings, named = self._files.check(), self._files.names()
         records = sorted(self.folder.glob("[0-9a-f][0-9a-f]/*.json"))
         for path in records:
+            if f"{path.parent.name}/{path.name}" in named:
+                continue
             name = f"shards/{path.parent.name}/{path.name}"
             try:
                 record = self._load(path.stem)
@@ -195,8 +204,7 @@ class ShardStore:
     def drop(self, digest: str) -> None:
         """Delete an output, so that its stage runs again. The record is deleted first."""
         record = self._record(digest)
-        record.unlink(missing_ok=True)
-        record.with_suffix(".parquet").unlink(missing_ok=True)
+        self._files.remove([record, record.with_suffix(".parquet")])
 
     def _load(self, digest: str) -> dict[str, Any] | None:
         path = self._record(digest)
@@ -237,13 +245,10 @@ def _balance(table: pa.Table) -> dict[str, int]:
     return {"kept": table.num_rows - dropped, "rejected": dropped - failures, "failed": failures}
 
 
-def _write(path: Path, table: pa.Table) -> tuple[str, int]:
-    """Write a table as Parquet, atomically and durably, and return its seal and size in bytes."""
+def _parquet(table: pa.Table) -> pa.Buffer:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, row_group_size=65_536, **write_options(table.schema))
-    data = sink.getvalue()
-    write_bytes(path, data)
-    return _seal(data), data.size
+    return sink.getvalue()
 
 
 def _seal(data: bytes | pa.Buffer) -> str:

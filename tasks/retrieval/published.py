@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.datasets.store import Store
+from storage.derived_files import DerivedFiles
 from storage.errors import Corrupt, StorageError
 from storage.indexes.index import IndexSettings, VectorIndex
 from storage.indexes.vectors import Encode, folder_name
@@ -51,7 +52,7 @@ class Published:
             vectors = encode([texts[problem] for problem in missing])
             index = index or VectorIndex(vectors.shape[1], self.settings)
             index.add(missing, vectors)
-            index.save(folder)
+            index.save(folder, DerivedFiles(Path(self.home, "indexes")))
         if index is None:
             raise StorageError(f"{self.version} has no row to retrieve. Fix: name a version that has rows")
         return index

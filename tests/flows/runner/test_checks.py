@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from flows.runner.checks import check_everything
+from flows.runner.checks import check_everything, forget_missing
 from storage.datasets.annotations import mark
 from storage.indexes.sketches import History
 from storage.ledger import Call, Ledger
 from storage.location import Location
 from storage.rows import SCHEMA
+from storage.stage_cache.shards import ShardStore, digest_of
 
 
 @pytest.fixture
@@ -56,3 +58,19 @@ def test_an_index_that_flipped_is_named(home: Path) -> None:
     assert check_everything()["indexes"] == "sound, 1 file"
     path.write_bytes(b"vectorS")
     assert f"{name} was altered" in check_everything()["indexes"]
+
+
+def test_derived_data_that_is_removed_is_named_with_what_to_do(home: Path) -> None:
+    shards = ShardStore(home)
+    ref = shards.put("solve", digest_of("solve"), pa.table({"id": ["1"]}))
+    assert check_everything()["stage outputs"] == "sound, 1 file"
+    (home / "shards" / ref.path).unlink()
+    state = check_everything()["stage outputs"]
+    assert f"shards/{ref.path} is missing. Nothing is lost: this is derived data" in state
+    assert "Fix: " in state
+    assert forget_missing(home) == 1
+    assert set(check_everything().values()) == {"sound", "sound, 1 call", "sound, 1 file"}
+    shutil.rmtree(home / "shards")
+    assert "shards/ is missing with 1 file." in check_everything()["stage outputs"]
+    assert forget_missing(home) == 1
+    assert "stage outputs" not in check_everything()
