@@ -141,7 +141,8 @@ class VectorIndex:
         folder.mkdir(parents=True, exist_ok=True)
         files = files or DerivedFiles(folder)
         before = _names(folder)
-        index, ids = faiss.serialize_index(self._faiss).data, orjson.dumps(self.ids)
+        index: memoryview = faiss.serialize_index(self._faiss).data
+        ids = orjson.dumps(self.ids)
         record = {
             "dimensions": self.dimensions,
             "size": self.size,
@@ -151,7 +152,7 @@ class VectorIndex:
             "index": hashlib.sha256(index).hexdigest() + ".faiss",
             "ids": hashlib.sha256(ids).hexdigest() + ".ids.json",
         }
-        contents = {
+        contents: dict[Path, bytes | memoryview] = {
             folder / str(record["index"]): index,
             folder / str(record["ids"]): ids,
             folder / _RECORD: orjson.dumps(record, option=orjson.OPT_INDENT_2),
