@@ -9,7 +9,7 @@ import numpy as np
 
 from tasks.arrays import Floats
 from tasks.evaluation.statistics import ALPHA, Paired, holm, paired
-from tasks.proof.problems import FAMILIES
+from tasks.proof.rows import FAMILIES
 from tasks.proof.seed import SeedResults
 
 

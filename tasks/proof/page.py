@@ -11,7 +11,7 @@ import numpy as np
 from tasks.proof import plots
 from tasks.proof.base import BaseFacts
 from tasks.proof.claims import QUESTIONS, Claim, by_subdomain, claims, p_value, points, shares
-from tasks.proof.problems import FAMILIES
+from tasks.proof.rows import FAMILIES
 from tasks.proof.seed import SeedResults
 from tasks.proof.sizes import Sizes
 
@@ -56,6 +56,7 @@ def write(
         _deltas(answered, drawn["deltas"].name),
         _subdomains(records, each, drawn["formats"].name),
         _arms(records),
+        _versions(records[0]),
         _facts(records),
     ]
     page.write_text("\n".join(parts), encoding="utf-8")
@@ -72,9 +73,10 @@ Written by `{run_info.command}` on {run_info.date} at commit `{run_info.commit}`
 {min(each) / 60:.0f} to {max(each) / 60:.0f} for a seed. A load above the number of processes means that the machine was shared.
 
 Does what the factory does to data make a better model? Here the model is the small student
-({base.parameters:,} parameters), trained from one base checkpoint ({sizes.base.steps:,} steps of {sizes.base.batch}) on {sizes.rows:,} rows of eight families of problems, four of them rare, {sizes.tuning.steps} steps of
-{sizes.tuning.batch} an arm, and scored by exact answer on {items} held-out items, as many of each family.
-{len(records)} seeds: each draws its own rows and its own order. Two arms of a seed differ only in what is compared.
+({base.parameters:,} parameters). One base checkpoint ({sizes.base["steps"]:,} steps of {sizes.base["batch"]} blocks of {sizes.base["length"]} tokens) is trained on {sizes.rows:,} rows of eight problem families,
+four of them rare, {sizes.tuning["steps"]} steps of {sizes.tuning["batch"]} blocks per arm, and scored by exact answer on {items} held-out items, as many of each family.
+{len(records)} seeds: each draws its own rows and its own order. Two arms of a seed differ only in what is compared. Every arm is
+trained by `tasks/training` on published versions and answers through `tasks/evaluation`, as the flows `train` and `evaluate` do.
 
 How to read it: differences are paired by seed and item; an interval covers both what seeds and what items vary
 (95 %, not corrected); `p` is Holm's for all {len(QUESTIONS)} questions together. *Not shown* means that the difference may
@@ -148,6 +150,22 @@ def _arms(records: Sequence[SeedResults]) -> str:
     for arm in records[0].scores:
         each = [float(np.mean(record.scores[arm])) for record in records]
         lines.append(f"| {arm} | {_percent(float(np.mean(each)))} | {' | '.join(map(_percent, each))} |")
+    return "\n".join([*lines, ""])
+
+
+def _versions(record: SeedResults) -> str:
+    lines = [
+        f"## Versions of seed {record.seed}",
+        "",
+        f"The data of each training, in the store `seed-{record.seed}` beside the records of this run; "
+        "`./mathmill train` trains on any of them again.",
+        "",
+        "| arm | version | digest |",
+        "|---|---|---|",
+    ]
+    for arm, versions in record.versions.items():
+        names, digests = ", ".join(versions), ", ".join(digest[:12] for digest in versions.values())
+        lines.append(f"| {arm} | {names} | {digests} |")
     return "\n".join([*lines, ""])
 
 

@@ -9,29 +9,30 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from storage.atomic import write_bytes
+from tasks.problems.machinery.family import Problem
 from tasks.proof.base import BaseFacts, make_base
-from tasks.proof.lab import EVEN, Lab, draw
-from tasks.proof.problems import FAMILIES, ProofProblem
+from tasks.proof.rows import EVEN, FAMILIES, draw
 from tasks.proof.sizes import Sizes
 from tasks.seeding import rng_of
 
 
 @dataclass(frozen=True, slots=True)
 class SeedResults:
-    """The results of one seed: per arm 1 or 0 per held-out item, counts for the page, and the seconds of each experiment."""
+    """The results of one seed: per arm 1 or 0 per held-out item, counts for the page, the seconds of each experiment, and per
+    training the versions of its data with their digests."""
 
     seed: int
     scores: dict[str, list[int]]
     facts: dict[str, float]
     seconds: dict[str, float]
+    versions: dict[str, dict[str, str]]
 
 
-def held_out(sizes: Sizes) -> list[ProofProblem]:
+def held_out(sizes: Sizes) -> list[Problem]:
     """Return the items on which every model is scored. They are the same for all seeds, equally many per subdomain."""
     rng = rng_of("proof", "held out")
     return [problem for name in FAMILIES for problem in draw(rng, sizes.items, {name: EVEN[name]})]
@@ -46,50 +47,50 @@ def prove(
     """
     spawn = get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as executor:
-        base = executor.submit(_base, folder, sizes).result()
+        base, facts = executor.submit(_base, folder, sizes).result()
     tick("base")
     with ProcessPoolExecutor(min(processes, sizes.seeds), mp_context=spawn) as pool:
-        seeds_by_future = {pool.submit(_seed, folder, sizes, seed): seed for seed in range(sizes.seeds)}
+        seeds_by_future = {pool.submit(_seed, folder, sizes, base, seed): seed for seed in range(sizes.seeds)}
         records = []
         for finished in as_completed(seeds_by_future):
             records.append(finished.result())
             tick(f"seed {seeds_by_future[finished]}")
-    return base, sorted(records, key=lambda record: record.seed)
+    return facts, sorted(records, key=lambda record: record.seed)
 
 
-def _base(folder: Path, sizes: Sizes) -> BaseFacts:
+def _base(folder: Path, sizes: Sizes) -> tuple[Path, BaseFacts]:
     _one_thread()
     return make_base(folder / "base", sizes, {problem.question for problem in held_out(sizes)})
 
 
-def _seed(folder: Path, sizes: Sizes, seed: int) -> SeedResults:
+def _seed(folder: Path, sizes: Sizes, base: Path, seed: int) -> SeedResults:
     file = folder / f"seed-{seed}.json"
     if file.exists():
         return SeedResults(**orjson.loads(file.read_bytes()))
     _one_thread()
-    record = _experiments(folder, sizes, seed)
+    record = _experiments(folder / f"seed-{seed}", sizes, base, seed)
     write_bytes(file, orjson.dumps(asdict(record)))
     return record
 
 
-def _experiments(folder: Path, sizes: Sizes, seed: int) -> SeedResults:
+def _experiments(folder: Path, sizes: Sizes, base: Path, seed: int) -> SeedResults:
     from storage.ledger import Ledger
     from tasks.answers import Judge
     from tasks.llm.endpoint import Endpoint, EngineLimits
     from tasks.llm.engine import Engine
     from tasks.proof.experiments import augmentation, curation, formats, preferences, stages
+    from tasks.proof.lab import Lab
     from tasks.retrieval.encoder import Encoder
     from tasks.sandbox import Limits, Sandbox
-    from tasks.training.completion import Completer
 
-    base = Completer.load(folder / "base", device="cpu")
-    models: dict[str, Any] = {}
+    models: dict[str, Path] = {}
     seconds: dict[str, float] = {}
-    ledger = Ledger.open(str(folder / f"ledger-{seed}.sqlite"))
+    folder.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger.open(str(folder / "ledger.sqlite"))
     with Judge(workers=1) as judge, Sandbox(Limits(wall_s=5.0), workers=1) as sandbox:
         critic = Engine(Endpoint(role="critic", model="embedded"), ledger, EngineLimits())
-        lab = Lab(sizes, seed, base.model, base.tokenizer, judge, sandbox, held_out(sizes))
-        lab.score("base", base.model)
+        lab = Lab(sizes, seed, base, folder, ledger, judge, sandbox, held_out(sizes))
+        lab.score("base", base)
         encode = Encoder()
         steps: Iterable[tuple[str, Callable[[], None]]] = (
             ("formats", lambda: formats.run(lab, models)),
@@ -106,7 +107,7 @@ def _experiments(folder: Path, sizes: Sizes, seed: int) -> SeedResults:
         finally:
             critic.close()
             ledger.close()
-    return SeedResults(seed, lab.scores, lab.facts, seconds)
+    return SeedResults(seed, lab.scores, lab.facts, seconds, lab.versions)
 
 
 def _one_thread() -> None:

@@ -2,44 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from tasks.proof.preferences import Rounds
-from tasks.training.small import Recipe
 from tasks.training.student import Shape
+
+LONGEST = 128  # tokens of a completion
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Numbers of rows, steps and items per seed; `items` is the number of held-out items per subdomain."""
+    """Numbers of rows and items per seed, and the settings of the trainings (those of
+    tasks.training.config.Train). `items` is the number of held-out items per
+    subdomain."""
 
     seeds: int
     shape: Shape
     corpus: int  # worked problems of the base checkpoint
-    base: Recipe  # one base for all seeds
-    tuning: Recipe  # each arm
-    preference: Recipe  # DPO
-    rewarded: Rounds  # PPO
+    base: Mapping[str, Any]  # one base for all seeds
+    tuning: Mapping[str, Any]  # each arm
+    preference: Mapping[str, Any]  # DPO
+    rewarded: Mapping[str, Any]  # PPO
     items: int
     rows: int  # with worked solutions
-    answered: int  # questions with an answer but no solution
-    samples: int  # of the student at each answered question
+    asked: int  # of these, rows whose questions the student answers `samples` times
+    samples: int
     probes: int  # questions that look for weaknesses
     pool: int  # rows that can be added
     added: int  # rows that each arm of the augmentation experiment adds
 
 
+_COMMON = {"length": 256, "warmup": 0.1, "log_every": 20}
+
+
+def _rollout(**settings: Any) -> dict[str, Any]:
+    # a student that knows little gives many answers that cannot be compared
+    return {"max_new_tokens": LONGEST, "most_unjudged": 1.0} | settings
+
+
 WHOLE = Sizes(
     seeds=5,
-    shape=Shape(hidden=64, feedforward=172, layers=3, heads=2, context=256, vocabulary=384),
+    shape=Shape(hidden=64, feedforward=172, layers=3, heads=2, context=256, vocabulary=512),
     corpus=2200,
-    base=Recipe(steps=1500, batch=32, peak=5e-3, decay=0.1),
-    tuning=Recipe(steps=120, batch=32, peak=2e-3),
-    preference=Recipe(steps=30, batch=16, peak=5e-5),
-    rewarded=Rounds(24, 192, passes=1, batch=96, rate=1e-4),
+    base=_COMMON | {"steps": 1500, "batch": 16, "lr": 5e-3},
+    tuning=_COMMON | {"steps": 120, "batch": 12, "lr": 2e-3},
+    preference=_COMMON | {"steps": 30, "batch": 16, "lr": 5e-5},
+    rewarded=_COMMON
+    | {
+        "steps": 24,
+        "batch": 192,
+        "micro_batch": 96,
+        "lr": 1e-4,
+        "log_every": 1,
+        "rollout": _rollout(samples=1, kl=0.02, passes=1),
+    },
     items=80,
     rows=1200,
-    answered=800,
+    asked=600,
     samples=4,
     probes=400,
     pool=2000,
@@ -47,15 +67,22 @@ WHOLE = Sizes(
 )
 QUICK = Sizes(
     seeds=2,
-    shape=Shape(hidden=32, feedforward=86, layers=2, heads=2, context=128, vocabulary=384),
-    corpus=300,
-    base=Recipe(steps=200, batch=32, peak=8e-3),
-    tuning=Recipe(steps=8, batch=16, peak=2e-3),
-    preference=Recipe(steps=2, batch=4, peak=2e-4),
-    rewarded=Rounds(1, 24),
+    shape=Shape(hidden=32, feedforward=86, layers=2, heads=2, context=256, vocabulary=512),
+    corpus=100,
+    base=_COMMON | {"steps": 60, "batch": 8, "lr": 1e-2},
+    tuning=_COMMON | {"steps": 3, "batch": 4, "lr": 2e-3},
+    preference=_COMMON | {"steps": 2, "batch": 4, "lr": 2e-4},
+    rewarded=_COMMON
+    | {
+        "steps": 2,
+        "batch": 8,
+        "lr": 1e-4,
+        "log_every": 1,
+        "rollout": _rollout(samples=1, kl=0.02, passes=1),
+    },
     items=5,
     rows=60,
-    answered=30,
+    asked=16,
     samples=2,
     probes=24,
     pool=100,

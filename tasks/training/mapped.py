@@ -36,6 +36,7 @@ def mapped(job: Job, make: RowSource, schema: pa.Schema, description: str) -> An
     import datasets
     from accelerate import PartialState
 
+    datasets.disable_progress_bars()
     if any(source.without for source in job.stage.data):
         raise TrainError(f"{job.config.method} leaves no rows out. Fix: without `without`, or method sft")
     parts = []

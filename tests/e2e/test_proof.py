@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tasks.proof.claims import QUESTIONS
-from tasks.proof.problems import FAMILIES
+from tasks.proof.rows import FAMILIES
 from tests.e2e.processes import Home
 
 pytestmark = [pytest.mark.e2e, pytest.mark.soak]
@@ -23,7 +23,7 @@ def test_the_quick_form_runs_every_part_and_is_not_made_twice(home: Callable[...
         assert f"| {question.name} |" in page
     for subdomain in FAMILIES:
         assert f"\n| {subdomain} |" in page
-    for count in ("wrong rows caught", "DPO pairs", "PPO reward, last round", "rows without"):
+    for count in ("wrong rows caught", "DPO pairs", "PPO reward, last step", "rows without"):
         assert f"\n| {count} |" in page
     records = sorted((one.path / "proof").glob("quick-*/seed-*.json"))
     assert len(records) == 2

@@ -1,1 +1,1 @@
-"""The experiments, one module each: `run(lab, models)` scores arms; `models` holds the models from which later ones start."""
+"""The experiments, one module each: `run(lab, models)` scores arms; `models` holds the checkpoints from which later ones start."""

@@ -2,98 +2,82 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
-from storage.rows import Row, column, to_table
+from storage.rows import Row, column, kept, to_table
 from tasks.dedup.settings import DedupSettings
 from tasks.llm.engine import Engine
-from tasks.proof.lab import Lab, Lesson, words
-from tasks.proof.problems import worked_solution
+from tasks.proof.lab import Lab, with_weights
+from tasks.proof.rows import spoiled, words
 from tasks.seeding import rng_of
 from tasks.stages.dedup import dedup
-from tasks.stages.score import score
-from tasks.teacher.error_injection import inject_error
+from tasks.stages.score import ScoreSettings, score
 
 COPIES = 10
 WRONG = 0.3  # share of planted wrong rows
-# lowest score: the embedded critic cannot solve most of these terse problems and gives 0.4 to 0.5 if the arithmetic is right
-# and at most 0.3 if it is not; the night's 0.6 would lose half of the right rows
-GATE = 0.35
 
 
-def run(lab: Lab, models: dict[str, Any], critic: Engine) -> None:
-    rows = words(lab.draw("rows", lab.sizes.rows))
-    duplicates(lab, rows)
+def run(lab: Lab, models: dict[str, Path], critic: Engine) -> None:
+    duplicates(lab)
     weights(lab, models)
-    gate(lab, rows, critic)
+    gate(lab, critic)
 
 
-def duplicates(lab: Lab, rows: list[Lesson]) -> None:
+def duplicates(lab: Lab) -> None:
     """Train on rows of which a tenth has ten copies each in other spacing, and on the rows that deduplication keeps."""
+    rows = words(lab.draw("rows", lab.sizes.rows))
     copied = [
-        dataclasses.replace(row, question=row.question.replace(" ", " " * (2 + copy % 2), 1 + copy % 3))
+        Row(
+            row.question.replace(" ", " " * (2 + copy), 1),
+            row.language,
+            solution=row.solution,
+            solution_format=row.solution_format,
+            answer=row.answer,
+            reference_answer=row.reference_answer,
+            subdomain=row.subdomain,
+            source=row.source,
+            license=row.license,
+        )
         for row in rows[: len(rows) // COPIES]
         for copy in range(COPIES)
     ]
-    everything = [*rows, *copied]
-    table = to_table(
-        Row(one.question, "en", solution=one.solution, source=str(i)) for i, one in enumerate(everything)
-    )
+    everything = to_table([*rows, *copied])
     # the limit per template serves the variety of a night; here only copies matter
-    judged = dedup(table, settings=DedupSettings(per_template=len(everything), jaccard=1.0, rouge_l=1.0))
-    left = [one for one, why in zip(everything, column(judged, "rejected"), strict=True) if why is None]
-    lab.facts |= {"rows with copies": len(everything), "rows without": len(left)}
-    lab.score("with duplicates", lab.train("duplicates", everything))
-    lab.score("de-duplicated", lab.train("duplicates", left))
+    settings = DedupSettings(per_template=everything.num_rows, jaccard=1.0, rouge_l=1.0)
+    left = kept(dedup(everything, settings=settings))
+    lab.facts |= {"rows with copies": everything.num_rows, "rows without": left.num_rows}
+    for name, table in (("with duplicates", everything), ("de-duplicated", left)):
+        lab.score(name, lab.train(name, "duplicates", [lab.publish(name, table)]))
 
 
-def weights(lab: Lab, models: dict[str, Any]) -> None:
+def weights(lab: Lab, models: dict[str, Path]) -> None:
     """Train with loss weights from how often the student fails on the question, and with equal weights."""
-    problems = lab.draw("answered", lab.sizes.answered)
-    drawn = lab.complete(models["SFT"], problems, samples=lab.sizes.samples, temperature=0.7)
-    right = lab.right(
-        [text for several in drawn for text in several],
-        [problem for problem in problems for _ in range(lab.sizes.samples)],
-    )
-    hard = [_failing(right[i : i + lab.sizes.samples]) for i in range(0, len(right), lab.sizes.samples)]
-    mean = sum(0.5 + one for one in hard) / len(hard)
-    weighted = [
-        dataclasses.replace(row, weight=(0.5 + one) / mean)
-        for row, one in zip(words(problems), hard, strict=True)
-    ]
-    lab.score("all rows alike", lab.train("weights", words(problems)))
-    lab.score("hard rows count more", lab.train("weights", weighted))
+    rows = words(lab.draw("rows", lab.sizes.rows)[: lab.sizes.asked])
+    weighted = with_weights(rows, lab.sampled(models["SFT"], rows), lab.sizes.samples)
+    for name, data in (("all rows alike", rows), ("hard rows count more", weighted)):
+        lab.score(name, lab.train(name, "weights", [lab.publish(name, data)]))
 
 
-def _failing(results: Sequence[int | None]) -> float:
-    """Return the share of wrong samples among those that could be compared, or 0.5 if none could."""
-    known = [result for result in results if result is not None]
-    return 1 - sum(known) / len(known) if known else 0.5
-
-
-def gate(lab: Lab, rows: list[Lesson], critic: Engine) -> None:
-    """Train on rows of which some have a wrong step, with and without the gate of the critic."""
+def gate(lab: Lab, critic: Engine) -> None:
+    """Train on rows of which some have a wrong step, with and without the gate of the critic at the night's thresholds."""
+    problems = lab.draw("rows", lab.sizes.rows)
     rng = rng_of("proof", lab.seed, "wrong")
-    bad = set(rng.sample(range(len(rows)), round(WRONG * len(rows))))
-    spoiled = [spoil(row, lab, i) if i in bad else row for i, row in enumerate(rows)]
-    table = to_table(
-        Row(one.question, "en", solution=one.solution, source=str(i)) for i, one in enumerate(spoiled)
-    )
-    judged = score(table, name="critique", thresholds={"answer": GATE}, critic=critic, tick=lambda _: None)
-    rejected = column(judged.rows, "rejected")
-    kept = [i for i, why in enumerate(rejected) if why is None]
+    bad = set(rng.sample(range(len(problems)), round(WRONG * len(problems))))
+    rows = [
+        spoiled(problem, lab.seed) if i in bad else row
+        for i, (problem, row) in enumerate(zip(problems, words(problems), strict=True))
+    ]
+    judged = score(
+        to_table(rows),
+        name="critique",
+        thresholds=ScoreSettings().thresholds,
+        critic=critic,
+        tick=lambda _: None,
+    ).rows
+    accepted = {i for i, why in enumerate(column(judged, "rejected")) if why is None}
     lab.facts |= {
-        "wrong rows caught": 1 - len(bad & set(kept)) / len(bad),
-        "right rows lost": 1 - len(set(kept) - bad) / (len(rows) - len(bad)),
+        "wrong rows caught": 1 - len(bad & accepted) / len(bad),
+        "right rows lost": 1 - len(accepted - bad) / (len(rows) - len(bad)),
     }
-    lab.score("gate off", lab.train("gate", spoiled))
-    lab.score("gate on", lab.train("gate", [spoiled[i] for i in kept]))
-
-
-def spoil(row: Lesson, lab: Lab, index: int) -> Lesson:
-    """Return the row with one wrong calculation, from which the later steps follow."""
-    worked, _, answer = row.solution.rpartition(" #### ")
-    steps, wrong = inject_error(tuple(worked.split(", ")), answer, rng_of("proof", lab.seed, "slip", index))
-    return dataclasses.replace(row, solution=worked_solution(steps, wrong))
+    for name, data in (("gate off", to_table(rows)), ("gate on", kept(judged))):
+        lab.score(name, lab.train(name, "gate", [lab.publish(name, data)]))

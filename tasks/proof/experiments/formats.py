@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
-from tasks.proof.lab import Lab, programs, words
+from tasks.proof.lab import Lab
+from tasks.proof.rows import programs, words
 
 
-def run(lab: Lab, models: dict[str, Any]) -> None:
+def run(lab: Lab, models: dict[str, Path]) -> None:
     """Score CoT, PoT and the mixture, in words and by program, all trained for equally many steps. If a program of the mixture
     gives no answer, its answer in words counts."""
-    rows = lab.draw("rows", lab.sizes.rows)
-    half = len(rows) // 2
-    models["SFT"] = lab.train("formats", words(rows))
+    problems = lab.draw("rows", lab.sizes.rows)
+    half = len(problems) // 2
+    models["SFT"] = lab.train("CoT", "formats", [lab.publish("rows", words(problems))])
     lab.score("CoT", models["SFT"])
-    coder = lab.train("formats", programs(rows))
-    lab.scores["PoT"], _ = _by_program(lab, coder)
-    mixed = lab.train("formats", [*words(rows[:half]), *programs(rows[half:])])
-    in_words = lab.score("CoT+PoT, words", mixed)
-    by_program, ran = _by_program(lab, mixed)
+    coder = lab.train("PoT", "formats", [lab.publish("programs", programs(problems))])
+    lab.score("PoT", coder, program=True)
+    mixture = lab.publish("mixture", [*words(problems[:half]), *programs(problems[half:])])
+    mixed = lab.train("CoT+PoT", "formats", [mixture])
+    in_words = lab.score("CoT+PoT, words", mixed).column("score").to_pylist()
+    by_program = lab.score("CoT+PoT, program", mixed, program=True)
+    ran = [answers[0] is not None for answers in by_program.column("answers").to_pylist()]
     lab.scores["CoT+PoT, program"] = [
-        program if answered else word
-        for program, answered, word in zip(by_program, ran, in_words, strict=True)
+        int(program if answered else word)
+        for program, answered, word in zip(by_program.column("score").to_pylist(), ran, in_words, strict=True)
     ]
     lab.facts["programs that ran"] = sum(ran) / len(ran)
-
-
-def _by_program(lab: Lab, model: Any) -> tuple[list[int], list[bool]]:
-    """Return, per held-out item, whether it is right and whether the program gave an answer."""
-    programs_written = [text for (text,) in lab.complete(model, lab.held_out, program=True)]
-    answers = lab.answers(programs_written, program=True)
-    results = [result or 0 for result in lab.equal(answers, lab.held_out)]
-    return results, [answer is not None for answer in answers]

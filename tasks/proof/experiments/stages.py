@@ -2,47 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
-from tasks.proof.base import chat
-from tasks.proof.experiments.curation import spoil
-from tasks.proof.lab import Lab, words
-from tasks.proof.problems import FAMILIES
+from tasks.proof.lab import Lab
+from tasks.proof.rows import FAMILIES, chat, spoiled, words
 from tasks.seeding import rng_of
 
 NEW = 0.2
 RARE = list(FAMILIES)[4:]
 
 
-def run(lab: Lab, models: dict[str, Any]) -> None:
+def run(lab: Lab, models: dict[str, Path]) -> None:
     order(lab)
     annealing(lab)
 
 
 def order(lab: Lab) -> None:
     """Train on maths for three quarters of the steps and then on small talk, or on both mixed; score both."""
-    rng = rng_of("proof", lab.seed, "chat")
-    maths, talk = words(lab.draw("rows", lab.sizes.rows)), chat(rng, max(4, lab.sizes.rows // 3))
+    maths = lab.publish("rows", words(lab.draw("rows", lab.sizes.rows)))
     talk_held_out = chat(rng_of("proof", "held out", "chat"), len(lab.held_out))
-    two = lab.train("order", talk, start=lab.train("order", maths, share=0.75), share=0.25)
-    one = lab.train("order", [*maths, *talk])
+    rng, asked = rng_of("proof", lab.seed, "chat"), {row.question for row in talk_held_out}
+    talk = lab.publish("small talk", chat(rng, max(4, lab.sizes.rows // 3), without=asked))
+    steps = int(lab.sizes.tuning["steps"])
+    last = max(1, round(0.25 * steps))
+    second = {"steps": max(1, steps - last), "then": [{"data": [{"dataset": talk}], "steps": last}]}
+    two = lab.train("two stages", "order", [maths], settings=second)
+    one = lab.train("one mixture", "order", [maths, talk])
     for name, model in (("two stages", two), ("one mixture", one)):
         lab.score(name, model)
-        replies = lab.complete(model, talk_held_out)
-        lab.scores[f"{name}, small talk"] = [
-            int(text == lesson.solution) for (text,), lesson in zip(replies, talk_held_out, strict=True)
-        ]
+        replies = lab.answer(model, talk_held_out).column("score").to_pylist()
+        lab.scores[f"{name}, small talk"] = [int(reply) for reply in replies]
 
 
 def annealing(lab: Lab) -> None:
-    """Train on the validated rows alone, and with a fifth of them replaced by a helpful, a useless and a harmful set."""
-    validated = words(lab.draw("rows", lab.sizes.rows))
-    count = round(NEW * len(validated))
+    """Train on the validated rows alone, and with a helpful, a useless and a harmful set at a fifth of the tokens, blended as
+    in the flow `verdict`."""
+    problems = lab.draw("rows", lab.sizes.rows)
+    validated = lab.publish("rows", words(problems))
+    count = round(NEW * len(problems))
     new = {
         "helpful": words(lab.draw("helpful", count, dict.fromkeys(RARE, 1.0))),
         "useless": chat(rng_of("proof", lab.seed, "useless"), count),
-        "harmful": [spoil(row, lab, i) for i, row in enumerate(words(lab.draw("harmful", count)))],
+        "harmful": [spoiled(problem, lab.seed) for problem in lab.draw("harmful", count)],
     }
-    lab.score("validated alone", lab.train("annealing", validated))
+    lab.score("validated alone", lab.train("validated alone", "annealing", [validated]))
     for name, rows in new.items():
-        lab.score(f"with {name}", lab.train("annealing", [*validated[count:], *rows]))
+        data = [
+            {"dataset": lab.publish(name, rows), "weight": NEW},
+            {"dataset": validated, "weight": 1 - NEW},
+        ]
+        lab.score(f"with {name}", lab.train(f"with {name}", "annealing", data))

@@ -10,7 +10,7 @@ import pytest
 from tasks.proof.base import BaseFacts
 from tasks.proof.claims import QUESTIONS, by_subdomain, claims, shares
 from tasks.proof.page import RunInfo, write
-from tasks.proof.problems import FAMILIES
+from tasks.proof.rows import FAMILIES
 from tasks.proof.seed import SeedResults
 from tasks.proof.sizes import WHOLE
 
@@ -29,7 +29,8 @@ def records(gains: dict[str, float], seeds: int = 5) -> list[SeedResults]:
             arm: (level + luck + rng.normal(0, 0.5, ITEMS) + gains.get(arm, 0.0) > 0).astype(int).tolist()
             for arm in arms
         }
-        results.append(SeedResults(seed, scores, {"RFT rows": 12.0}, {"formats": 1.0}))
+        versions = {"CoT": {"proof-rows@2026.11.21": f"{seed}123456789abcdef"}}
+        results.append(SeedResults(seed, scores, {"RFT rows": 12.0}, {"formats": 1.0}, versions))
     return results
 
 
@@ -57,7 +58,7 @@ def test_a_gain_in_one_subdomain_is_found_there_alone() -> None:
 
 def test_every_arm_of_a_question_must_have_been_scored() -> None:
     with pytest.raises(KeyError, match="PoT"):
-        claims([SeedResults(0, {"CoT": [1, 0]}, {}, {})])
+        claims([SeedResults(0, {"CoT": [1, 0]}, {}, {}, {})])
 
 
 def test_the_page_claims_what_is_shown_and_tells_the_rest(tmp_path: Path) -> None:
@@ -70,6 +71,7 @@ def test_the_page_claims_what_is_shown_and_tells_the_rest(tmp_path: Path) -> Non
     assert "Not shown: 18 of 19" in shown
     assert shown.count("\n- ") == 1
     assert all(f"| {claim.question.name} |" in text for claim in results.claims)
+    assert "| CoT | proof-rows@2026.11.21 | 0123456789ab |" in text
     for plot in ("proof-deltas.svg", "proof-formats.svg"):
         assert f"({plot})" in text
         assert (tmp_path / plot).read_bytes().startswith(b"<?xml")
