@@ -3,8 +3,8 @@ names.
 
 `x^2 - 5x + 6 = 0` and `2y^2 + 12 = 10y` are one equation: the same polynomial up to scale. If little would
 be left of it (`2x + 3 = 7` is then x - 2), its two sides represent it, each expanded. Texts may be hostile,
-so nothing is evaluated: a small grammar is read into sympy's sparse polynomials over the rationals, within
-limits on size and degree; what is outside of it (functions, inequalities, more than four unknowns) is no
+so nothing is evaluated: expressions (tasks.text.expressions) are read into sympy's sparse polynomials over the
+rationals, within limits on size and degree; what is outside of them (functions, inequalities, more than four unknowns) is no
 equation here.
 """
 
@@ -13,11 +13,27 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+from collections.abc import Sequence
 
 from sympy import QQ
 from sympy.polys.rings import PolyElement, PolyRing, ring
 
-MAX_TOKENS, MAX_DIGITS, MAX_DEGREE, MAX_DEPTH = 80, 15, 8, 12
+from tasks.text.expressions import (
+    Factor,
+    Group,
+    Letter,
+    Notation,
+    Number,
+    Power,
+    Quotient,
+    Sum,
+    Term,
+    Unreadable,
+    Value,
+    parse,
+)
+
+MAX_DIGITS, MAX_DEGREE = 15, 8
 MAX_UNKNOWNS = 4
 
 Terms = tuple[tuple[tuple[int, ...], str], ...]
@@ -26,13 +42,16 @@ Equation = tuple[Terms, ...]
 
 _LETTER = r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])"
 _SPAN = re.compile(rf"(?:\d+(?:\.\d+)?|(?<=\d)[A-Za-z](?![A-Za-z])|{_LETTER}|\\frac|[-+*/^(){{}}]|\s)+")
-_TOKEN = re.compile(r"\d+(?:\.\d+)?|[A-Za-z]|\\frac|[-+*/^(){}]")
+_NOTATION = Notation(
+    signs={sign: sign for sign in "-+*/^(){}"},
+    commands={"frac": "frac"},
+    numbers=r"\d+(?:\.\d+)?",
+    tokens=80,
+    depth=11,
+)
 
-Fraction = tuple[PolyElement, PolyElement]
-
-
-class _Unreadable(ValueError):
-    """Outside of the grammar or its limits."""
+Ratio = tuple[PolyElement, PolyElement]
+"""Numerator and denominator."""
 
 
 def equations(folded: str) -> frozenset[Equation]:
@@ -80,11 +99,11 @@ def _canonical(left: str, right: str) -> Equation | None:
         if not names or len(names) > MAX_UNKNOWNS:
             return None
         space: PolyRing = ring(names, QQ)[0]
-        (a, b), (c, d) = _Reader(left, space).read(), _Reader(right, space).read()
+        (a, b), (c, d) = (_Evaluation(space).sum(parse(side, _NOTATION)) for side in (left, right))
         whole = _named([a * d - c * b], len(names), scaled=True)
         # one equation can be brought to many forms only if something remains of it in all of them
         return whole if specific(whole) >= 2 else _named([a * d, c * b], len(names), scaled=False)
-    except _Unreadable:
+    except Unreadable:
         return None
 
 
@@ -102,112 +121,85 @@ def _named(sides: list[PolyElement], unknowns: int, *, scaled: bool) -> Equation
         candidate = tuple(sorted(named))
         best = candidate if best is None or candidate < best else best
     if best is None:
-        raise _Unreadable
+        raise Unreadable("no unknowns")
     return best
 
 
-class _Reader:
-    """expression = term (+|- term)*; term = factor ((*|/)? factor)*; factor = atom (^ digits)?"""
+class _Evaluation:
+    """Evaluates trees in a polynomial ring."""
 
-    def __init__(self, text: str, space: PolyRing) -> None:
-        self._tokens = _TOKEN.findall(text)
-        if len(self._tokens) > MAX_TOKENS:
-            raise _Unreadable
-        self._at, self._depth, self._space = 0, 0, space
+    def __init__(self, space: PolyRing) -> None:
+        self._one = space.one
+        self._gens = {str(symbol): gen for symbol, gen in zip(space.symbols, space.gens, strict=True)}
 
-    def read(self) -> Fraction:
-        value = self._sum()
-        if self._at != len(self._tokens):
-            raise _Unreadable
-        return value
-
-    def _peek(self) -> str:
-        return self._tokens[self._at] if self._at < len(self._tokens) else ""
-
-    def _take(self, expected: str = "") -> str:
-        token = self._peek()
-        if not token or (expected and token != expected):
-            raise _Unreadable
-        self._at += 1
-        return token
-
-    def _sum(self) -> Fraction:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise _Unreadable
-        negative = False
-        while self._peek() in ("+", "-"):
-            negative ^= self._take() == "-"
-        a, b = self._product()
-        total = (-a if negative else a, b)
-        while self._peek() in ("+", "-"):
-            sign = self._take()
-            a, b = self._product()
-            total = (total[0] * b + (a if sign == "+" else -a) * total[1], total[1] * b)
-            self._check(total)
-        self._depth -= 1
+    def sum(self, tree: Sum) -> Ratio:
+        total: Ratio | None = None
+        for term in tree.terms:
+            a, b = self._product(term.factors)
+            if term.negative:
+                a = -a
+            if total is None:
+                total = (a, b)
+            else:
+                total = (total[0] * b + a * total[1], total[1] * b)
+                _check(total)
+        if total is None:
+            raise Unreadable("empty")
         return total
 
-    def _product(self) -> Fraction:
-        total = self._factor()
-        while self._peek() and self._peek() not in "+-)}":
-            divide = self._peek() == "/"
-            if self._peek() in "*/":
-                self._take()
-            a, b = self._factor()
-            if divide:
+    def _product(self, factors: Sequence[Factor]) -> Ratio:
+        total = self._value(factors[0].value)
+        for factor in factors[1:]:
+            a, b = self._value(factor.value)
+            if factor.operator == "/":
                 a, b = b, a
             if not b:
-                raise _Unreadable
+                raise Unreadable("a division by zero")
             total = (total[0] * a, total[1] * b)
-            self._check(total)
+            _check(total)
         return total
 
-    def _factor(self) -> Fraction:
-        a, b = self._atom()
-        if self._peek() == "^":
-            self._take()
-            braced = self._peek() == "{"
-            if braced:
-                self._take()
-            power = self._take()
-            if braced:
-                self._take("}")
-            if not power.isdecimal() or not 0 < int(power[:3]) <= MAX_DEGREE:
-                raise _Unreadable
-            a, b = a ** int(power), b ** int(power)
-            self._check((a, b))
-        return a, b
+    def _value(self, value: Value) -> Ratio:
+        match value:
+            case Number(digits=digits):
+                if len(digits) > MAX_DIGITS:
+                    raise Unreadable("too long")
+                whole, _, fraction = digits.partition(".")
+                return self._one * QQ(int(whole + fraction), 10 ** len(fraction)), self._one
+            case Letter(name=name):
+                return self._gens[name], self._one
+            case Group(inner=inner):
+                return self.sum(inner)
+            case Quotient(numerator=numerator, denominator=denominator):
+                (a, b), (c, d) = self.sum(numerator.inner), self.sum(denominator.inner)
+                if not c:
+                    raise Unreadable("a division by zero")
+                return a * d, b * c
+            case Power(base=base, exponent=exponent):
+                a, b = self._value(base)
+                power = _exponent(exponent)
+                a, b = a**power, b**power
+                _check((a, b))
+                return a, b
+        raise Unreadable("a root, or a sign behind a value")
 
-    def _atom(self) -> Fraction:
-        token = self._take()
-        one = self._space.one
-        if token in ("(", "{"):
-            value = self._sum()
-            self._take(")" if token == "(" else "}")
-            return value
-        if token == r"\frac":
-            (a, b), (c, d) = self._braced(), self._braced()
-            if not c:
-                raise _Unreadable
-            return a * d, b * c
-        if token[0].isdigit():
-            if len(token) > MAX_DIGITS:
-                raise _Unreadable
-            whole, _, fraction = token.partition(".")
-            return one * QQ(int(whole + fraction), 10 ** len(fraction)), one
-        if token.isalpha():
-            return self._space.gens[[str(s) for s in self._space.symbols].index(token)], one
-        raise _Unreadable
 
-    def _braced(self) -> Fraction:
-        self._take("{")
-        value = self._sum()
-        self._take("}")
-        return value
+def _exponent(exponent: Value) -> int:
+    """Return an exponent from 1 to MAX_DEGREE that is written as digits, in braces or without."""
+    match exponent:
+        case (
+            Number(digits=digits)
+            | Group(
+                bracket="{",
+                inner=Sum(terms=(Term(negative=False, factors=(Factor(value=Number(digits=digits)),)),)),
+            )
+        ):
+            if digits.isdecimal() and 0 < int(digits[:3]) <= MAX_DEGREE:
+                return int(digits)
+    raise Unreadable("the exponent")
 
-    @staticmethod
-    def _check(value: Fraction) -> None:
-        for part in value:
-            if len(part) > 200 or any(sum(exponents) > MAX_DEGREE for exponents in part.monoms()):
-                raise _Unreadable
+
+def _check(value: Ratio) -> None:
+    for part in value:
+        if len(part) > 200 or any(sum(exponents) > MAX_DEGREE for exponents in part.monoms()):
+            raise Unreadable("too large")

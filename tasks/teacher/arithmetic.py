@@ -9,27 +9,58 @@ from __future__ import annotations
 
 import functools
 import math
-import re
+from dataclasses import replace
 from fractions import Fraction
+
+from tasks.text.expressions import (
+    Beside,
+    Factor,
+    Group,
+    Letter,
+    Notation,
+    Number,
+    Postfix,
+    Power,
+    Quotient,
+    Root,
+    Sum,
+    Term,
+    Token,
+    Unreadable,
+    Value,
+    parse,
+    parse_start,
+)
 
 Coefficients = dict[int, Fraction]
 
-DEEPEST = 24  # maximum nesting of parentheses
 LARGEST = 10**40  # maximum of a value's numerator or denominator
 HIGHEST = 64  # maximum exponent
 
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?|\d+(?:\.\d+)?)"
-    r"|\\(?P<command>times|cdot|div|[dt]?frac|sqrt|left|right)(?![A-Za-z])"
-    r"|(?P<operator>\*\*|[-+*/^()\[\]{}!%×÷·−–√])"
-    r"|(?P<unknown>[a-zA-Z])(?![a-zA-Z]))"
+
+def _beside(before: Token, token: Token, divided: bool) -> Beside:
+    """3\\frac{1}{2} is a mixed number, which is not a product; two numbers side by side are none either."""
+    if token.kind == "command":
+        return "end" if before.kind == "number" else "multiply"
+    return "multiply" if token.kind == "letter" or token.text == "(" else "end"
+
+
+_WITH_UNKNOWN = Notation(
+    signs={sign: sign for sign in "-+*/^(){}!%√"}
+    | {"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "**": "^", "[": "(", "]": ")"},
+    commands={"times": "*", "cdot": "*", "div": "/", "left": "", "right": ""}
+    | {"frac": "frac", "dfrac": "frac", "tfrac": "frac", "sqrt": "sqrt"},
+    numbers=r"\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?|\d+(?:\.\d+)?",
+    letters="lone",
+    beside=_beside,
+    minus="one",
+    arguments="({",
+    bare_roots=True,
+    towers=True,
+    tokens=4000,
+    depth=24,
 )
-_SAME = {"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "**": "^", "[": "(", "]": ")"}
-_COMMAND = {"times": "*", "cdot": "*", "div": "/", "dfrac": "frac", "tfrac": "frac"}
-
-
-class NotArithmetic(ValueError):
-    """The text is not an expression that this module can read."""
+_NUMERIC = replace(_WITH_UNKNOWN, letters="none")
 
 
 @functools.lru_cache(maxsize=16384)  # the links of a chain and the samples of a question repeat
@@ -37,28 +68,37 @@ def number(text: str) -> Fraction | None:
     """Return the exact value of a whole text, or None if it is not a numeric expression."""
     try:
         poly = polynomial(text)[0]
-    except NotArithmetic:
+    except Unreadable:
         return None
     return poly.get(0, Fraction(0)) if not any(poly.get(power) for power in poly if power) else None
 
 
 def polynomial(text: str) -> tuple[Coefficients, str]:
-    """Return the polynomial of a whole text and the letter of its unknown ("" if none). Raises NotArithmetic if it is none."""
-    reader = _Reader(text, unknowns=True)
-    value = reader.sum(0)
-    if text[reader.at :].strip():
-        raise NotArithmetic(text)
-    return value, reader.unknown
+    """Return the polynomial of a whole text and the letter of its unknown ("" if none). Raises Unreadable if it is none."""
+    evaluation = _Evaluation()
+    value = evaluation.sum(parse(text, _WITH_UNKNOWN))
+    return value, evaluation.unknown
 
 
 def leading_number(text: str) -> tuple[Fraction, int] | None:
-    """Return the value of the longest numeric expression at the start of the text and the index of its end, or None."""
-    reader = _Reader(text, unknowns=False)
+    """Return the value of the longest numeric expression at the start of the text and the index of its end, or None.
+
+    What has no value, such as a division by zero, ends the expression before its operator, as what cannot be read does.
+    """
     try:
-        value = reader.sum(0)
-    except NotArithmetic:
+        terms = parse_start(text, _NUMERIC).terms
+        total, end, complete = _leading_term(terms[0])
+        for term in terms[1:]:
+            if not complete:
+                break
+            try:
+                value, after, complete = _leading_term(term)
+            except Unreadable:
+                break
+            total, end = _bounded(_plus(total, value)), after
+    except Unreadable:
         return None
-    return value.get(0, Fraction(0)), reader.at
+    return total.get(0, Fraction(0)), end
 
 
 def written(value: Fraction, like: str = "") -> str:
@@ -85,149 +125,79 @@ def _decimal(value: Fraction) -> str | None:
     return None
 
 
-class _Reader:
-    """A recursive-descent parser of sums of products of powers. `at` is the index at which reading stopped."""
+def _leading_term(term: Term) -> tuple[Coefficients, int, bool]:
+    """Return the value of the factors that have one, the index of their end, and whether these are all factors."""
+    evaluation = _Evaluation()
+    first = term.factors[0]
+    total, end, complete = evaluation.factor(first), first.end, True
+    for factor in term.factors[1:]:
+        try:
+            value = evaluation.factor(factor)
+            if not factor.operator:
+                value = _bounded(_times(total, value))
+        except Unreadable:
+            complete = False
+            break
+        total, end = value if not factor.operator else _combined(total, factor, value), factor.end
+    return (_scaled(total, Fraction(-1)) if term.negative else total), end, complete
 
-    def __init__(self, text: str, *, unknowns: bool) -> None:
-        self.text = text
-        self.at = 0
-        self.unknowns = unknowns
+
+class _Evaluation:
+    """Evaluates trees as polynomials. `unknown` is the letter that occurred, "" before the first one."""
+
+    def __init__(self) -> None:
         self.unknown = ""
 
-    def peek(self) -> tuple[str, str, int]:
-        """Return kind and text of the next token and the index of its end; ("", "", at) at the end or if it is unknown."""
-        match = _TOKEN.match(self.text, self.at)
-        if match is None:
-            return "", "", self.at
-        kind = match.lastgroup or ""
-        token = match.group(kind)
-        if kind == "command" and token in ("left", "right"):
-            self.at = match.end()
-            return self.peek()
-        if kind == "command":
-            token = _COMMAND.get(token, token)
-            kind = "operator" if token in "*/" else kind
-        return kind, _SAME.get(token, token), match.end()
+    def sum(self, tree: Sum) -> Coefficients:
+        total = self.term(tree.terms[0])
+        for term in tree.terms[1:]:
+            total = _bounded(_plus(total, self.term(term)))
+        return total
 
-    def sum(self, depth: int) -> Coefficients:
-        if depth > DEEPEST:
-            raise NotArithmetic("too deep")
-        kind, token, end = self.peek()
-        sign = 1
-        while kind == "operator" and token in "+-":
-            self.at = end
-            sign = -sign if token == "-" else sign
-            kind, token, end = self.peek()
-        total = self.product(depth)
-        if sign < 0:
-            total = _scaled(total, Fraction(-1))
-        while True:
-            before = self.at
-            kind, token, end = self.peek()
-            if kind != "operator" or token not in "+-":
-                self.at = before
-                return total
-            self.at = end
-            try:
-                term = self.product(depth)
-            except NotArithmetic:
-                self.at = before
-                return total
-            total = _bounded(_plus(total, term if token == "+" else _scaled(term, Fraction(-1))))
+    def term(self, term: Term) -> Coefficients:
+        total = self.factor(term.factors[0])
+        for factor in term.factors[1:]:
+            total = _combined(total, factor, self.factor(factor))
+        return _scaled(total, Fraction(-1)) if term.negative else total
 
-    def product(self, depth: int) -> Coefficients:
-        total = self.signed(depth)
-        while True:
-            before = self.at
-            kind, token, end = self.peek()
-            if kind == "operator" and token in "*/":
-                self.at = end
-                try:
-                    factor = self.signed(depth)
-                except NotArithmetic:
-                    self.at = before
-                    return total
-                total = _bounded(_times(total, factor) if token == "*" else _over(total, factor))
-            elif kind == "command" and self.text[: self.at].rstrip()[-1:].isdigit():
-                self.at = before  # 3\\frac{1}{2} is a mixed number, which is not a product
-                return total
-            elif (kind == "unknown" and self.unknowns) or token == "(" or kind == "command":
-                try:
-                    total = _bounded(_times(total, self.power(depth)))
-                except NotArithmetic:
-                    self.at = before
-                    return total
-            else:
-                self.at = before
-                return total
+    def factor(self, factor: Factor) -> Coefficients:
+        value = self.value(factor.value)
+        return _scaled(value, Fraction(-1)) if factor.negative else value
 
-    def signed(self, depth: int) -> Coefficients:
-        kind, token, end = self.peek()
-        if kind == "operator" and token == "-":
-            self.at = end
-            return _scaled(self.power(depth), Fraction(-1))
-        return self.power(depth)
+    def value(self, value: Value) -> Coefficients:
+        match value:
+            case Number(digits=digits):
+                if len(digits) > 40:
+                    raise Unreadable("too long")
+                return {0: Fraction(digits.replace(",", ""))}
+            case Letter(name=name):
+                if self.unknown not in ("", name):
+                    raise Unreadable("a second unknown")
+                self.unknown = name
+                return {1: Fraction(1)}
+            case Group(inner=inner):
+                return self.sum(inner)
+            case Quotient(numerator=numerator, denominator=denominator):
+                return _over(self.sum(numerator.inner), self.sum(denominator.inner))
+            case Root(radicand=radicand):
+                return {0: _root(_constant(self.value(radicand)))}
+            case Power(base=base, exponent=exponent, negative=negative):
+                raised = self.value(base)
+                power = _constant(self.value(exponent))
+                return _bounded(_raised(raised, -power if negative else power))
+            case Postfix(sign=sign, value=inner_value):
+                number_before = _constant(self.value(inner_value))
+                return {0: number_before / 100 if sign == "%" else _factorial(number_before)}
 
-    def power(self, depth: int) -> Coefficients:
-        base = self.atom(depth)
-        while True:
-            before = self.at
-            kind, token, end = self.peek()
-            if token == "^":
-                self.at = end
-                exponent = _constant(self.group(depth) if self.peek()[1] == "{" else self.signed(depth))
-                base = _bounded(_raised(base, exponent))
-            elif (kind == "operator" and token == "%") or token == "!":
-                self.at = end
-                if token == "!" and self.peek()[1] == "!":
-                    raise NotArithmetic("a double factorial")
-                value = _constant(base)
-                base = {0: value / 100 if token == "%" else _factorial(value)}
-            else:
-                self.at = before
-                return base
 
-    def atom(self, depth: int) -> Coefficients:
-        kind, token, end = self.peek()
-        if kind == "number":
-            if len(token) > 40:
-                raise NotArithmetic("too long")
-            self.at = end
-            return {0: Fraction(token.replace(",", ""))}
-        if kind == "unknown" and self.unknowns and self.unknown in ("", token):
-            self.at = end
-            self.unknown = token
-            return {1: Fraction(1)}
-        if token in ("(", "{"):
-            return self.group(depth)
-        if token == "frac":
-            self.at = end
-            return _over(self.group(depth), self.group(depth))
-        if token in ("sqrt", "√"):
-            self.at = end
-            if self.text[end : end + 1] == "[":
-                raise NotArithmetic("a root of another degree")
-            return {0: _root(_constant(self.group(depth) if self.peek()[1] in "({" else self.atom(depth)))}
-        raise NotArithmetic(self.text)
-
-    def group(self, depth: int) -> Coefficients:
-        _, token, end = self.peek()
-        closing = {"(": ")", "{": "}"}.get(token)
-        if closing is None:
-            raise NotArithmetic(self.text)
-        self.at = end
-        value = self.sum(depth + 1)
-        _, token, end = self.peek()
-        if token != closing:
-            raise NotArithmetic(self.text)
-        self.at = end
-        return value
+def _combined(total: Coefficients, factor: Factor, value: Coefficients) -> Coefficients:
+    return _bounded(_over(total, value) if factor.operator == "/" else _times(total, value))
 
 
 def _bounded(poly: Coefficients) -> Coefficients:
     for power, value in poly.items():
         if power > HIGHEST or max(abs(value.numerator), value.denominator) > LARGEST:
-            raise NotArithmetic("too large")
+            raise Unreadable("too large")
     return poly
 
 
@@ -250,13 +220,13 @@ def _times(a: Coefficients, b: Coefficients) -> Coefficients:
 def _over(a: Coefficients, b: Coefficients) -> Coefficients:
     divisor = _constant(b)
     if not divisor:
-        raise NotArithmetic("division by zero")
+        raise Unreadable("division by zero")
     return _scaled(a, 1 / divisor)
 
 
 def _raised(base: Coefficients, exponent: Fraction) -> Coefficients:
     if exponent.denominator != 1 or abs(exponent) > HIGHEST:
-        raise NotArithmetic("exponent")
+        raise Unreadable("exponent")
     if exponent < 0:
         return _raised(_over({0: Fraction(1)}, base), -exponent)
     power: Coefficients = {0: Fraction(1)}
@@ -267,13 +237,13 @@ def _raised(base: Coefficients, exponent: Fraction) -> Coefficients:
 
 def _constant(poly: Coefficients) -> Fraction:
     if any(value for power, value in poly.items() if power):
-        raise NotArithmetic("not a number")
+        raise Unreadable("not a number")
     return poly.get(0, Fraction(0))
 
 
 def _factorial(value: Fraction) -> Fraction:
     if value.denominator != 1 or not 0 <= value <= 30:
-        raise NotArithmetic("factorial")
+        raise Unreadable("factorial")
     return Fraction(math.factorial(int(value)))
 
 
@@ -282,4 +252,4 @@ def _root(value: Fraction) -> Fraction:
         over, under = math.isqrt(value.numerator), math.isqrt(value.denominator)
         if over * over == value.numerator and under * under == value.denominator:
             return Fraction(over, under)
-    raise NotArithmetic("not a perfect square")
+    raise Unreadable("not a perfect square")

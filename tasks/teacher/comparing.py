@@ -7,7 +7,8 @@ import re
 from fractions import Fraction
 
 from tasks.answers.exact import decide
-from tasks.teacher.arithmetic import NotArithmetic, polynomial
+from tasks.teacher.arithmetic import polynomial
+from tasks.text.expressions import Unreadable
 
 
 def same_answer(stated: str, expected: str) -> bool | None:
@@ -20,7 +21,7 @@ def same_answer(stated: str, expected: str) -> bool | None:
         return a == b
     try:
         (p, x), (q, y) = polynomial(stated), polynomial(expected)
-    except NotArithmetic:
+    except Unreadable:
         return _differ_in_numbers(stated, expected)
     return x == y and all(p.get(power, 0) == q.get(power, 0) for power in p.keys() | q.keys())
 
@@ -40,7 +41,7 @@ def surd(text: str) -> tuple[Fraction, Fraction, int] | None:
     spelled = _ROOT.sub(root, text)
     try:
         poly, name = polynomial(spelled)
-    except NotArithmetic:
+    except Unreadable:
         return None
     kernels.discard(1)
     if len(kernels) > 1 or (name and not (name == "r" and kernels)):
