@@ -18,18 +18,18 @@ from fractions import Fraction
 from tasks.answers.verdicts import Judgement
 from tasks.text.expressions import (
     Beside,
+    Bracketed,
+    Digits,
     Factor,
-    Group,
     Letter,
+    Node,
+    NotAnExpression,
     Notation,
-    Number,
     Power,
     Quotient,
     Root,
     Sum,
     Token,
-    Unreadable,
-    Value,
     parse,
 )
 
@@ -72,7 +72,7 @@ def decide_arithmetic(a: str, b: str) -> Judgement | None:
     """Return whether two canonical texts are the same expression, None if one is outside of the language."""
     try:
         x, y = _evaluate(a), _evaluate(b)
-    except Unreadable:
+    except NotAnExpression:
         return None
     if x.residues == y.residues:
         return "equal"
@@ -88,7 +88,7 @@ def _letters(text: str) -> set[str]:
 
 def _evaluate(text: str) -> _Image:
     if _WORD.search(text):
-        raise Unreadable(text)
+        raise NotAnExpression(text)
     return _sum(parse(text, _NOTATION))
 
 
@@ -103,7 +103,7 @@ def _sum(tree: Sum) -> _Image:
             product = _multiply(_MINUS, product)
         total = product if total is None else _add(total, product)
     if total is None:
-        raise Unreadable("empty")
+        raise NotAnExpression("empty")
     return total
 
 
@@ -112,15 +112,15 @@ def _factor(factor: Factor) -> _Image:
     return _multiply(_MINUS, value) if factor.negative else value
 
 
-def _value(value: Value) -> _Image:
+def _value(value: Node) -> _Image:
     match value:
-        case Number(digits=digits):
+        case Digits(digits=digits):
             return _number(_integer(digits))
         case Letter(name=name):
             if name in ("i", "I", "E"):
-                raise Unreadable("the imaginary unit or an index; sympy prints E for e")
+                raise NotAnExpression("the imaginary unit or an index; sympy prints E for e")
             return _Image((_point(name, 0), _point(name, 1)))
-        case Group(inner=inner):
+        case Bracketed(inner=inner):
             return _sum(inner)
         case Quotient(numerator=numerator, denominator=denominator):
             return _multiply(_sum(numerator.inner), _inverse(_sum(denominator.inner)))
@@ -128,33 +128,33 @@ def _value(value: Value) -> _Image:
             return _root(_value(radicand))
         case Power(base=base, exponent=exponent):
             return _power(_value(base), exponent)
-    raise Unreadable("a sign behind a value")
+    raise NotAnExpression("a sign behind a value")
 
 
 def _integer(digits: str) -> int:
     if len(digits) > _MAX_DIGITS:
-        raise Unreadable("too long")
+        raise NotAnExpression("too long")
     return int(digits)
 
 
-def _power(base: _Image, exponent: Value) -> _Image:
+def _power(base: _Image, exponent: Node) -> _Image:
     """Raise to digits, or in braces to digits with a sign, or to halves: x^2, x^{-2}, x^{3/2}."""
-    if isinstance(exponent, Number):
+    if isinstance(exponent, Digits):
         return _raise(base, _integer(exponent.digits))
     match exponent:
-        case Group(bracket="{", inner=Sum(terms=(term,))):
+        case Bracketed(bracket="{", inner=Sum(terms=(term,))):
             first, *others = term.factors
             match others:
                 case []:
                     halves = False
-                case [Factor(operator="/", negative=False, value=Number(digits="2"))]:
+                case [Factor(operator="/", negative=False, value=Digits(digits="2"))]:
                     halves = True
                 case _:
-                    raise Unreadable("the exponent is no integer and no half")
-            if isinstance(first.value, Number):
+                    raise NotAnExpression("the exponent is no integer and no half")
+            if isinstance(first.value, Digits):
                 value = _raise(_root(base) if halves else base, _integer(first.value.digits))
                 return _inverse(value) if term.negative else value
-    raise Unreadable("the exponent is no integer and no half")
+    raise NotAnExpression("the exponent is no integer and no half")
 
 
 @functools.cache
@@ -188,14 +188,14 @@ def _multiply(x: _Image, y: _Image) -> _Image:
 
 def _inverse(x: _Image) -> _Image:
     if 0 in x.residues:
-        raise Unreadable("a division by zero at one of the points")
+        raise NotAnExpression("a division by zero at one of the points")
     exact = 1 / x.exact if x.exact is not None else None
     return _Image((pow(x.residues[0], -1, _P), pow(x.residues[1], -1, _P)), exact)
 
 
 def _raise(x: _Image, exponent: int) -> _Image:
     if exponent == 0 and 0 in x.residues:
-        raise Unreadable("a power 0 of 0")
+        raise NotAnExpression("a power 0 of 0")
     exact = _small(x.exact**exponent) if x.exact is not None and exponent <= 100 else None
     return _Image((pow(x.residues[0], exponent, _P), pow(x.residues[1], exponent, _P)), exact)
 
@@ -203,7 +203,7 @@ def _raise(x: _Image, exponent: int) -> _Image:
 def _root(x: _Image) -> _Image:
     """Return the square root of a rational as the product of the roots of its primes, so that √2√3 is √6."""
     if x.exact is None or x.exact < 0:
-        raise Unreadable("the root of an expression")
+        raise NotAnExpression("the root of an expression")
     numerator, denominator = (_integer_root(part) for part in (x.exact.numerator, x.exact.denominator))
     residue = numerator * pow(denominator, -1, _P) % _P
     return _Image((residue, residue))
@@ -211,14 +211,14 @@ def _root(x: _Image) -> _Image:
 
 def _integer_root(value: int) -> int:
     if value > 10**12:
-        raise Unreadable("a root of a large number")
+        raise NotAnExpression("a root of a large number")
     residue, divisor = 1, 2
     while divisor * divisor <= value:
         while value % divisor == 0:
             residue, value = residue * _prime_root(divisor) % _P, value // divisor
         divisor += 1
         if divisor > 2000 and value > 2000:
-            raise Unreadable("a root with a large prime")
+            raise NotAnExpression("a root with a large prime")
     return residue * (_prime_root(value) if value > 1 else value) % _P
 
 
@@ -226,5 +226,5 @@ def _integer_root(value: int) -> int:
 def _prime_root(prime: int) -> int:
     root = pow(prime, (_P + 1) // 4, _P)
     if root * root % _P != prime % _P:
-        raise Unreadable("no root in the field")
+        raise NotAnExpression("no root in the field")
     return root

@@ -14,8 +14,8 @@ from functools import partial
 
 from tasks.answers.phrases import announced, bold, choice, headed, last_value, tidied
 from tasks.answers.sentences import letter_in, value_in
-from tasks.answers.spelling import closing
 from tasks.replies.solutions import solution_of
+from tasks.text.brackets import GROUPS, closing
 
 MAX_TEXT = 200_000  # characters at the end that are searched; the final answer is there
 MAX_ANSWER = 2_000  # characters
@@ -160,7 +160,7 @@ def _boxed(text: str) -> tuple[int, str] | None:
         if match.group(1) != "{":
             boxes.append((match.start(), match.end(), match.group(1).rstrip("$.,;)")))
             continue
-        end = closing(text, match.end() - 1, match.end() + 2 * MAX_ANSWER)
+        end = closing(text, match.end() - 1, match.end() + 2 * MAX_ANSWER, GROUPS)
         if end >= 0:
             boxes.append((match.start(), end + 1, text[match.end() : end].strip()))
     if not boxes:

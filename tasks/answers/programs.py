@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from tasks.text.brackets import PARENTHESES, closing, split_top
+
 _WRAPPERS = (
     "Decimal|mpf|mpc|Integer|Float|float|int|complex|list|tuple|set|frozenset|sorted|Tuple|List|str|Poly|dict_values|dict_keys|Add|"
     r"(?:(?:np|numpy|torch|sympy|sp|mp|decimal)\.)?(?:array|tensor|asarray|float\d+|int\d+|uint\d+|bool_|str_|complex\d+|longdouble|Decimal|mpf)"
@@ -68,7 +70,7 @@ def _dictionaries(text: str) -> str:
         return text
     solutions = []
     for match in dictionaries:
-        entries = [_ENTRY.fullmatch(part) for part in split(match[1])]
+        entries = [_ENTRY.fullmatch(part) for part in split_top(match[1], ",")]
         if not all(entries):
             return text
         solutions.append({entry[1]: entry[2].strip() for entry in entries if entry})
@@ -119,7 +121,7 @@ def _calls(text: str) -> str:
         match = _CALL.search(text)
         if match is None:
             return text
-        end = _closing(text, match.end() - 1)
+        end = closing(text, match.end() - 1, brackets=PARENTHESES)
         if end < 0:
             return text
         text = text[: match.start()] + _call(match.group(1), text[match.end() : end]) + text[end + 1 :]
@@ -130,7 +132,7 @@ def _call(name: str, inner: str) -> str:
     if name in _SHAPES:
         left, right = _SHAPES[name]
         return left + inner + right
-    arguments = split(inner)
+    arguments = split_top(inner, ",")
     if name in _BETWEEN:
         return _BETWEEN[name].join(arguments)
     if name.startswith("Interval"):
@@ -154,17 +156,6 @@ def _interval(name: str, arguments: list[str]) -> str:
     return f"{'(' if left else '['}{start}, {end}{')' if right else ']'}"
 
 
-def split(text: str) -> list[str]:
-    """Return the parts between the commas that are outside every bracket."""
-    parts, depth, start = [], 0, 0
-    for index, char in enumerate(text):
-        depth += (char in "([{") - (char in ")]}")
-        if char == "," and depth == 0:
-            parts.append(text[start:index].strip())
-            start = index + 1
-    return [part for part in [*parts, text[start:].strip()] if part]
-
-
 def _powers(text: str) -> str:
     """Return a**b as a^{b}. A tower (a**b**c) keeps its stars, so that no reader accepts it."""
     parts: list[str] = []
@@ -172,7 +163,7 @@ def _powers(text: str) -> str:
     while match := _POWER.search(text, position):
         start = match.end()
         if text.startswith("(", start):
-            end = _closing(text, start)
+            end = closing(text, start, brackets=PARENTHESES)
             operand = text[start + 1 : end]
             end += 1
         else:
@@ -184,12 +175,3 @@ def _powers(text: str) -> str:
         parts += [text[position : match.start()], "^{", operand, "}"]
         position = end
     return "".join([*parts, text[position:]])
-
-
-def _closing(text: str, start: int) -> int:
-    depth = 0
-    for match in re.compile(r"[()]").finditer(text, start):
-        depth += 1 if match.group() == "(" else -1
-        if depth == 0:
-            return match.start()
-    return -1

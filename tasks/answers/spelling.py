@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from tasks.answers.programs import respelled
+from tasks.text.brackets import GROUPS, closing
 
 MAX_LENGTH = 4096  # characters; no final answer in the benchmarks is half as long
 
@@ -207,14 +208,18 @@ def _unwrap(text: str) -> str:
             if left not in inner and right not in inner:
                 return inner.strip()
     match = _COMMAND_WRAPPER.match(text)
-    if match and closing(text, match.end() - 1) == len(text) - 1:
+    if match and closing(text, match.end() - 1, brackets=GROUPS) == len(text) - 1:
         inner = text[match.end() : -1].strip()
         # \\text{on} is kept: without its wrapper it would be the product o n
         return text if inner.isalpha() and 1 < len(inner) < 4 else inner
     lone = _LONE_NUMBER.fullmatch(text)
     if lone:
         return lone.group(1).strip()
-    if text.startswith("{") and closing(text, 0) == len(text) - 1 and not set(",:") & set(text):
+    if (
+        text.startswith("{")
+        and closing(text, 0, brackets=GROUPS) == len(text) - 1
+        and not set(",:") & set(text)
+    ):
         return text[1:-1].strip()
     return text
 
@@ -236,42 +241,3 @@ def _arrived(text: str) -> str:
     if not re.match(r"\s*[-+$]?[\d.\\]", result) or _VARIABLE.search(text.replace("\\text{", "{")):
         return text
     return result.strip() if all(re.search(r"\d", step) for step in steps) else text
-
-
-def closing(text: str, start: int, end: int | None = None) -> int:
-    """Return the index, before `end`, of the brace that closes the one at `start`, or -1. Escaped braces do not count."""
-    depth = 0
-    for match in _BRACE.finditer(text, start, len(text) if end is None else end):
-        if match.group() == "{":
-            depth += 1
-        elif match.group() == "}":
-            depth -= 1
-            if depth == 0:
-                return match.start()
-    return -1
-
-
-_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-
-
-def split_top(text: str) -> list[str]:
-    """Return the parts between the commas and semicolons that are outside every bracket."""
-    parts, depth, start, index = [], 0, 0, 0
-    while index < len(text):
-        char = text[index]
-        if char == "\\":
-            # an escaped brace is a bracket of a set; any other command is skipped with its backslash
-            if text[index + 1 : index + 2] in ("{", "}"):
-                depth += 1 if text[index + 1] == "{" else -1
-            index += 2
-            continue
-        if char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-        elif char in ",;" and depth == 0:
-            parts.append(text[start:index].strip())
-            start = index + 1
-        index += 1
-    parts.append(text[start:].strip())
-    return [part for part in parts if part]

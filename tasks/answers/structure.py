@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tasks.answers.numerals import read
-from tasks.answers.spelling import split_top
 from tasks.answers.units import noun
 from tasks.answers.verdicts import Judgement
+from tasks.text.brackets import closing, split_top
 
 Compare = Callable[[str, str], Judgement | None]
 
@@ -111,7 +111,7 @@ def _bracketed(text: str) -> Parts | None:
     for left, right in _OPEN.items():
         if not text.startswith(left) or not text.endswith(right) or len(text) <= len(left) + len(right):
             continue
-        if len(split_top(text)) > 1 or not _one_bracket(text, left, right):
+        if len(split_top(text)) > 1 or closing(text, 0) < len(text) - 1:
             return None
         inside = text[len(left) : -len(right)]
         if left != "(":
@@ -125,22 +125,6 @@ def _bracketed(text: str) -> Parts | None:
                 return listed
         return Parts(items, ordered=left == "(", bracket=left[-1])
     return None
-
-
-def _one_bracket(text: str, left: str, right: str) -> bool:
-    """Return whether the last character closes the first bracket."""
-    depth, position = 0, 0
-    while position < len(text):
-        if text.startswith(("\\{", "\\}"), position):
-            depth += 1 if text[position + 1] == "{" else -1
-            position += 2
-        else:
-            char = text[position]
-            depth += (char in "([{") - (char in ")]}")
-            position += 1
-        if depth == 0:
-            return position == len(text)
-    return False
 
 
 def _listed(text: str) -> Parts | None:

@@ -31,9 +31,9 @@ from sympy.logic.boolalg import BooleanAtom
 
 from tasks.answers import comparison, numerals
 from tasks.answers.exact import decide_canonical
-from tasks.answers.spelling import split_top
 from tasks.answers.structure import compare_parts, elements, parts, spelled_out
 from tasks.answers.verdicts import Judgement
+from tasks.text.brackets import split_top
 
 # tasks.answers.units removes units: math-verify's own removal deletes variables (the t of \cot t)
 _NORMAL = NormalizationConfig(

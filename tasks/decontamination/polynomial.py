@@ -19,17 +19,17 @@ from sympy import QQ
 from sympy.polys.rings import PolyElement, PolyRing, ring
 
 from tasks.text.expressions import (
+    Bracketed,
+    Digits,
     Factor,
-    Group,
     Letter,
+    Node,
+    NotAnExpression,
     Notation,
-    Number,
     Power,
     Quotient,
     Sum,
     Term,
-    Unreadable,
-    Value,
     parse,
 )
 
@@ -103,7 +103,7 @@ def _canonical(left: str, right: str) -> Equation | None:
         whole = _named([a * d - c * b], len(names), scaled=True)
         # one equation can be brought to many forms only if something remains of it in all of them
         return whole if specific(whole) >= 2 else _named([a * d, c * b], len(names), scaled=False)
-    except Unreadable:
+    except NotAnExpression:
         return None
 
 
@@ -121,7 +121,7 @@ def _named(sides: list[PolyElement], unknowns: int, *, scaled: bool) -> Equation
         candidate = tuple(sorted(named))
         best = candidate if best is None or candidate < best else best
     if best is None:
-        raise Unreadable("no unknowns")
+        raise NotAnExpression("no unknowns")
     return best
 
 
@@ -144,7 +144,7 @@ class _Evaluation:
                 total = (total[0] * b + a * total[1], total[1] * b)
                 _check(total)
         if total is None:
-            raise Unreadable("empty")
+            raise NotAnExpression("empty")
         return total
 
     def _product(self, factors: Sequence[Factor]) -> Ratio:
@@ -154,26 +154,26 @@ class _Evaluation:
             if factor.operator == "/":
                 a, b = b, a
             if not b:
-                raise Unreadable("a division by zero")
+                raise NotAnExpression("a division by zero")
             total = (total[0] * a, total[1] * b)
             _check(total)
         return total
 
-    def _value(self, value: Value) -> Ratio:
+    def _value(self, value: Node) -> Ratio:
         match value:
-            case Number(digits=digits):
+            case Digits(digits=digits):
                 if len(digits) > MAX_DIGITS:
-                    raise Unreadable("too long")
+                    raise NotAnExpression("too long")
                 whole, _, fraction = digits.partition(".")
                 return self._one * QQ(int(whole + fraction), 10 ** len(fraction)), self._one
             case Letter(name=name):
                 return self._gens[name], self._one
-            case Group(inner=inner):
+            case Bracketed(inner=inner):
                 return self.sum(inner)
             case Quotient(numerator=numerator, denominator=denominator):
                 (a, b), (c, d) = self.sum(numerator.inner), self.sum(denominator.inner)
                 if not c:
-                    raise Unreadable("a division by zero")
+                    raise NotAnExpression("a division by zero")
                 return a * d, b * c
             case Power(base=base, exponent=exponent):
                 a, b = self._value(base)
@@ -181,25 +181,25 @@ class _Evaluation:
                 a, b = a**power, b**power
                 _check((a, b))
                 return a, b
-        raise Unreadable("a root, or a sign behind a value")
+        raise NotAnExpression("a root, or a sign behind a value")
 
 
-def _exponent(exponent: Value) -> int:
+def _exponent(exponent: Node) -> int:
     """Return an exponent from 1 to MAX_DEGREE that is written as digits, in braces or without."""
     match exponent:
         case (
-            Number(digits=digits)
-            | Group(
+            Digits(digits=digits)
+            | Bracketed(
                 bracket="{",
-                inner=Sum(terms=(Term(negative=False, factors=(Factor(value=Number(digits=digits)),)),)),
+                inner=Sum(terms=(Term(negative=False, factors=(Factor(value=Digits(digits=digits)),)),)),
             )
         ):
             if digits.isdecimal() and 0 < int(digits[:3]) <= MAX_DEGREE:
                 return int(digits)
-    raise Unreadable("the exponent")
+    raise NotAnExpression("the exponent")
 
 
 def _check(value: Ratio) -> None:
     for part in value:
         if len(part) > 200 or any(sum(exponents) > MAX_DEGREE for exponents in part.monoms()):
-            raise Unreadable("too large")
+            raise NotAnExpression("too large")

@@ -14,11 +14,13 @@ from fractions import Fraction
 
 from tasks.text.expressions import (
     Beside,
+    Bracketed,
+    Digits,
     Factor,
-    Group,
     Letter,
+    Node,
+    NotAnExpression,
     Notation,
-    Number,
     Postfix,
     Power,
     Quotient,
@@ -26,8 +28,6 @@ from tasks.text.expressions import (
     Sum,
     Term,
     Token,
-    Unreadable,
-    Value,
     parse,
     parse_start,
 )
@@ -68,13 +68,13 @@ def number(text: str) -> Fraction | None:
     """Return the exact value of a whole text, or None if it is not a numeric expression."""
     try:
         poly = polynomial(text)[0]
-    except Unreadable:
+    except NotAnExpression:
         return None
     return poly.get(0, Fraction(0)) if not any(poly.get(power) for power in poly if power) else None
 
 
 def polynomial(text: str) -> tuple[Coefficients, str]:
-    """Return the polynomial of a whole text and the letter of its unknown ("" if none). Raises Unreadable if it is none."""
+    """Return the polynomial of a whole text and the letter of its unknown ("" if none). Raises NotAnExpression if it is none."""
     evaluation = _Evaluation()
     value = evaluation.sum(parse(text, _WITH_UNKNOWN))
     return value, evaluation.unknown
@@ -93,10 +93,10 @@ def leading_number(text: str) -> tuple[Fraction, int] | None:
                 break
             try:
                 value, after, complete = _leading_term(term)
-            except Unreadable:
+            except NotAnExpression:
                 break
             total, end = _bounded(_plus(total, value)), after
-    except Unreadable:
+    except NotAnExpression:
         return None
     return total.get(0, Fraction(0)), end
 
@@ -135,7 +135,7 @@ def _leading_term(term: Term) -> tuple[Coefficients, int, bool]:
             value = evaluation.factor(factor)
             if not factor.operator:
                 value = _bounded(_times(total, value))
-        except Unreadable:
+        except NotAnExpression:
             complete = False
             break
         total, end = value if not factor.operator else _combined(total, factor, value), factor.end
@@ -164,18 +164,18 @@ class _Evaluation:
         value = self.value(factor.value)
         return _scaled(value, Fraction(-1)) if factor.negative else value
 
-    def value(self, value: Value) -> Coefficients:
+    def value(self, value: Node) -> Coefficients:
         match value:
-            case Number(digits=digits):
+            case Digits(digits=digits):
                 if len(digits) > 40:
-                    raise Unreadable("too long")
+                    raise NotAnExpression("too long")
                 return {0: Fraction(digits.replace(",", ""))}
             case Letter(name=name):
                 if self.unknown not in ("", name):
-                    raise Unreadable("a second unknown")
+                    raise NotAnExpression("a second unknown")
                 self.unknown = name
                 return {1: Fraction(1)}
-            case Group(inner=inner):
+            case Bracketed(inner=inner):
                 return self.sum(inner)
             case Quotient(numerator=numerator, denominator=denominator):
                 return _over(self.sum(numerator.inner), self.sum(denominator.inner))
@@ -197,7 +197,7 @@ def _combined(total: Coefficients, factor: Factor, value: Coefficients) -> Coeff
 def _bounded(poly: Coefficients) -> Coefficients:
     for power, value in poly.items():
         if power > HIGHEST or max(abs(value.numerator), value.denominator) > LARGEST:
-            raise Unreadable("too large")
+            raise NotAnExpression("too large")
     return poly
 
 
@@ -220,13 +220,13 @@ def _times(a: Coefficients, b: Coefficients) -> Coefficients:
 def _over(a: Coefficients, b: Coefficients) -> Coefficients:
     divisor = _constant(b)
     if not divisor:
-        raise Unreadable("division by zero")
+        raise NotAnExpression("division by zero")
     return _scaled(a, 1 / divisor)
 
 
 def _raised(base: Coefficients, exponent: Fraction) -> Coefficients:
     if exponent.denominator != 1 or abs(exponent) > HIGHEST:
-        raise Unreadable("exponent")
+        raise NotAnExpression("exponent")
     if exponent < 0:
         return _raised(_over({0: Fraction(1)}, base), -exponent)
     power: Coefficients = {0: Fraction(1)}
@@ -237,13 +237,13 @@ def _raised(base: Coefficients, exponent: Fraction) -> Coefficients:
 
 def _constant(poly: Coefficients) -> Fraction:
     if any(value for power, value in poly.items() if power):
-        raise Unreadable("not a number")
+        raise NotAnExpression("not a number")
     return poly.get(0, Fraction(0))
 
 
 def _factorial(value: Fraction) -> Fraction:
     if value.denominator != 1 or not 0 <= value <= 30:
-        raise Unreadable("factorial")
+        raise NotAnExpression("factorial")
     return Fraction(math.factorial(int(value)))
 
 
@@ -252,4 +252,4 @@ def _root(value: Fraction) -> Fraction:
         over, under = math.isqrt(value.numerator), math.isqrt(value.denominator)
         if over * over == value.numerator and under * under == value.denominator:
             return Fraction(over, under)
-    raise Unreadable("not a perfect square")
+    raise NotAnExpression("not a perfect square")

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from tasks.answers.exact import decide
 from tasks.teacher.arithmetic import polynomial
-from tasks.text.expressions import Unreadable
+from tasks.text.expressions import NotAnExpression
 
 
 def same_answer(stated: str, expected: str) -> bool | None:
@@ -21,7 +21,7 @@ def same_answer(stated: str, expected: str) -> bool | None:
         return a == b
     try:
         (p, x), (q, y) = polynomial(stated), polynomial(expected)
-    except Unreadable:
+    except NotAnExpression:
         return _differ_in_numbers(stated, expected)
     return x == y and all(p.get(power, 0) == q.get(power, 0) for power in p.keys() | q.keys())
 
@@ -41,7 +41,7 @@ def surd(text: str) -> tuple[Fraction, Fraction, int] | None:
     spelled = _ROOT.sub(root, text)
     try:
         poly, name = polynomial(spelled)
-    except Unreadable:
+    except NotAnExpression:
         return None
     kernels.discard(1)
     if len(kernels) > 1 or (name and not (name == "r" and kernels)):

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from tasks.problems.machinery.family import Worked
 from tasks.teacher.arithmetic import Coefficients, number, polynomial, written
-from tasks.text.expressions import Unreadable
+from tasks.text.expressions import NotAnExpression
 
 LONGEST = 400  # characters of a question that are read
 # the only words that may occur beside the formula: with others ("the units digit of") it is another question
@@ -88,7 +88,7 @@ def _equation(text: str, language: str) -> Worked | None:
     left, right = text.split("=")
     try:
         (a, name), (b, other) = polynomial(left), polynomial(right)
-    except Unreadable:
+    except NotAnExpression:
         return None
     if name and other and name != other:
         return None

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
 
-class Unreadable(ValueError):
+class NotAnExpression(ValueError):
     """The text is outside of the grammar or of the limits of its notation."""
 
 
@@ -32,7 +32,7 @@ class Token(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Digits:
     """Digits as they are written, with commas and a decimal point if the notation has them."""
 
     digits: str
@@ -46,7 +46,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Bracketed:
     """A sum in brackets; `bracket` is the opening one, ( or {."""
 
     bracket: str
@@ -57,23 +57,23 @@ class Group:
 class Quotient:
     """\\frac{numerator}{denominator}."""
 
-    numerator: Group
-    denominator: Group
+    numerator: Bracketed
+    denominator: Bracketed
 
 
 @dataclass(frozen=True, slots=True)
 class Root:
     """A square root."""
 
-    radicand: Value
+    radicand: Node
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
     """base ^ exponent; `negative`: a minus stands before an exponent without braces."""
 
-    base: Value
-    exponent: Value
+    base: Node
+    exponent: Node
     negative: bool = False
 
 
@@ -82,10 +82,10 @@ class Postfix:
     """`value` with the sign `!` (factorial) or `%` (per cent) behind it."""
 
     sign: str
-    value: Value
+    value: Node
 
 
-Value: TypeAlias = Number | Letter | Group | Quotient | Root | Power | Postfix
+Node: TypeAlias = Digits | Letter | Bracketed | Quotient | Root | Power | Postfix
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Factor:
 
     operator: str
     negative: bool
-    value: Value
+    value: Node
     end: int
 
 
@@ -159,16 +159,16 @@ _LETTERS = {"each": "[a-zA-Z]", "lone": "[a-zA-Z](?![a-zA-Z])", "none": "(?!)"}
 
 
 def parse(text: str, notation: Notation) -> Sum:
-    """Return the tree of a whole text. Raises Unreadable."""
+    """Return the tree of a whole text. Raises NotAnExpression."""
     reader = _Reader(text, notation)
     tree = reader.sum(0)
     if text[reader.end :].strip():
-        raise Unreadable(text)
+        raise NotAnExpression(text)
     return tree
 
 
 def parse_start(text: str, notation: Notation) -> Sum:
-    """Return the tree of the longest expression at the start of a text. Raises Unreadable if there is none.
+    """Return the tree of the longest expression at the start of a text. Raises NotAnExpression if there is none.
 
     A term or factor that cannot be read ends the expression before its operator; `Factor.end` says where.
     """
@@ -202,7 +202,7 @@ class _Reader:
             self._scanned = match.end()
             if token.text:
                 if len(self.tokens) == self.notation.tokens:
-                    raise Unreadable("too long")
+                    raise NotAnExpression("too long")
                 return token
         return Token("end", "", self._scanned)
 
@@ -224,13 +224,13 @@ class _Reader:
     def take(self, expected: str = "") -> Token:
         token = self.peek()
         if token.kind == "end" or (expected and token.text != expected):
-            raise Unreadable(self.text)
+            raise NotAnExpression(self.text)
         self.at += 1
         return token
 
     def sum(self, depth: int) -> Sum:
         if depth > self.notation.depth:
-            raise Unreadable("too deep")
+            raise NotAnExpression("too deep")
         terms = [self.term(depth, self.signs())]
         while self.peek().text in ("+", "-"):
             before = self.at
@@ -239,7 +239,7 @@ class _Reader:
                 if self.notation.minus == "many":
                     negative ^= self.signs()
                 terms.append(self.term(depth, negative))
-            except Unreadable:
+            except NotAnExpression:
                 if self.whole or depth:
                     raise
                 self.at = before
@@ -274,14 +274,14 @@ class _Reader:
                     break
                 beside = self.notation.beside(self.tokens[self.at - 1], token, divided)
                 if beside == "refuse":
-                    raise Unreadable("can be read in two ways")
+                    raise NotAnExpression("can be read in two ways")
                 if beside == "end":
                     break
             try:
                 if operator:
                     self.take()
                 factors.append(self.factor(depth, operator, signed=bool(operator)))
-            except Unreadable:
+            except NotAnExpression:
                 if self.whole or depth:
                     raise
                 self.at = before
@@ -295,26 +295,26 @@ class _Reader:
         value = self.power(depth)
         return Factor(operator, negative, value, self.end)
 
-    def power(self, depth: int) -> Value:
+    def power(self, depth: int) -> Node:
         if depth > self.notation.depth:
-            raise Unreadable("too deep")
+            raise NotAnExpression("too deep")
         value, raised = self.atom(depth), False
         while True:
             token = self.peek().text
             if token == "^":
                 if raised and not self.notation.towers:
-                    raise Unreadable("a power of a power")
+                    raise NotAnExpression("a power of a power")
                 self.take()
                 value, raised = self.raised(depth, value), True
             elif token and token in "!%":
                 self.take()
                 if token == "!" and self.peek().text == "!":
-                    raise Unreadable("a double factorial")
+                    raise NotAnExpression("a double factorial")
                 value = Postfix(token, value)
             else:
                 return value
 
-    def raised(self, depth: int, base: Value) -> Power:
+    def raised(self, depth: int, base: Node) -> Power:
         if self.peek().text == "{":
             return Power(base, self.group(depth))
         if not self.notation.towers:
@@ -322,10 +322,10 @@ class _Reader:
         negative = self.minus()
         return Power(base, self.power(depth + 1), negative)
 
-    def atom(self, depth: int) -> Value:
+    def atom(self, depth: int) -> Node:
         token = self.take()
         if token.kind == "number":
-            return Number(token.text)
+            return Digits(token.text)
         if token.kind == "letter":
             return Letter(token.text)
         if token.text in ("(", "{"):
@@ -337,19 +337,19 @@ class _Reader:
             )
         if token.text in ("sqrt", "√"):
             if self.text[token.end : token.end + 1] == "[":
-                raise Unreadable("a root of another degree")
+                raise NotAnExpression("a root of another degree")
             following = self.peek().text
             if self.notation.bare_roots and following not in ("(", "{"):
                 if depth >= self.notation.depth:
-                    raise Unreadable("too deep")
+                    raise NotAnExpression("too deep")
                 return Root(self.atom(depth + 1))
             return Root(self.group(depth, self.notation.arguments))
-        raise Unreadable(self.text)
+        raise NotAnExpression(self.text)
 
-    def group(self, depth: int, brackets: str = "({") -> Group:
+    def group(self, depth: int, brackets: str = "({") -> Bracketed:
         bracket = self.take().text
         if bracket not in brackets:
-            raise Unreadable(self.text)
+            raise NotAnExpression(self.text)
         inner = self.sum(depth + 1)
         self.take(")" if bracket == "(" else "}")
-        return Group(bracket, inner)
+        return Bracketed(bracket, inner)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.teacher.arithmetic import number, polynomial, written
-from tasks.text.expressions import Unreadable
+from tasks.text.expressions import NotAnExpression
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_polynomials_have_one_unknown() -> None:
     assert polynomial("3x + 4 - x") == ({0: Fraction(4), 1: Fraction(2)}, "x")
     assert polynomial("(t - 1)(t + 2)")[0] == {2: 1, 1: 1, 0: -2}
     for text in ("x + y", "sin x", "x^x", "1/x", "x!"):
-        with pytest.raises(Unreadable):
+        with pytest.raises(NotAnExpression):
             polynomial(text)
 
 

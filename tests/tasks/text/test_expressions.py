@@ -12,19 +12,19 @@ from tasks.answers.arithmetic import decide_arithmetic
 from tasks.decontamination.polynomial import equations
 from tasks.teacher.arithmetic import leading_number, number
 from tasks.text.expressions import (
+    Bracketed,
+    Digits,
     Factor,
-    Group,
     Letter,
+    Node,
+    NotAnExpression,
     Notation,
-    Number,
     Postfix,
     Power,
     Quotient,
     Root,
     Sum,
     Term,
-    Unreadable,
-    Value,
     parse,
     parse_start,
 )
@@ -39,14 +39,14 @@ PLAIN = Notation(
 )
 
 
-def shown(value: Value | Sum) -> str:
+def shown(value: Node | Sum) -> str:
     """A tree with a bracket around every node."""
     match value:
         case Sum(terms=terms):
             return "".join(("-" if term.negative else "+") + _term(term) for term in terms)
-        case Number(digits=text) | Letter(name=text):
+        case Digits(digits=text) | Letter(name=text):
             return text
-        case Group(inner=inner):
+        case Bracketed(inner=inner):
             return f"({shown(inner)})"
         case Quotient(numerator=above, denominator=below):
             return f"<{shown(above)} over {shown(below)}>"
@@ -91,7 +91,7 @@ def test_tree_of_an_expression(text: str, tree: str) -> None:
     ["", "+", "1 +", "(1", "1)", "(1}", r"\frac12", r"\sqrt[3]{8}", "5!!", "2^", r"\sin x", "1 = 1", "2 * * 3", "½"],
 )  # fmt: skip
 def test_what_is_no_expression_is_refused(text: str) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(NotAnExpression):
         parse(text, PLAIN)
 
 
@@ -116,10 +116,10 @@ def test_a_notation_decides_what_may_stand_side_by_side() -> None:
     refusing = replace(PLAIN, beside=lambda before, token, divided: "refuse")
     ending = replace(PLAIN, beside=lambda before, token, divided: "end")
     for notation in (refusing, ending):
-        with pytest.raises(Unreadable):
+        with pytest.raises(NotAnExpression):
             parse("1 2", notation)
     assert shown(parse_start("1 2", ending)) == "+1"
-    with pytest.raises(Unreadable):
+    with pytest.raises(NotAnExpression):
         parse_start("1 2", refusing)
 
 
@@ -131,7 +131,7 @@ def test_deep_texts_are_refused_by_every_reader(opening: str, count: int) -> Non
     """None of them exhausts Python's stack: the depth is bounded by the notation."""
     deep = opening * count + "1"
     for text in (deep, f"1 + {deep}"):
-        with pytest.raises(Unreadable):
+        with pytest.raises(NotAnExpression):
             parse(text, PLAIN)
     assert number(deep) is None
     assert leading_number(deep) == ((1, 1) if opening == "1+(" else None)
@@ -141,7 +141,7 @@ def test_deep_texts_are_refused_by_every_reader(opening: str, count: int) -> Non
 
 def test_long_texts_are_refused() -> None:
     assert shown(parse("+".join("1" * 150), PLAIN)) == "+1" * 150
-    with pytest.raises(Unreadable):
+    with pytest.raises(NotAnExpression):
         parse("+".join("1" * 151), PLAIN)
 
 
@@ -150,7 +150,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     for reader in (parse, parse_start):
         try:
             tree = reader(text, PLAIN)
-        except Unreadable:
+        except NotAnExpression:
             continue
         assert tree.terms
         assert tree.terms[-1].factors[-1].end <= len(text)
