@@ -22,8 +22,10 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 from pydantic_settings import SettingsError as SettingsSourceError
 
 from storage.errors import ForPeople
+from tasks.llm.dialect import OWN_FIELDS
 from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint, host_of, revision_of
 from tasks.llm.redaction import PART, are_words
+from tasks.llm.sampling import THINKING_TOKENS, Sampling
 
 ROOT = Path(__file__).resolve().parent.parent  # the checkout
 ENV_FILE = "MATHMILL_ENV_FILE"  # names the settings file that is read instead of `.env`; empty: none is read
@@ -94,6 +96,31 @@ class Role(BaseModel):
         "",
         description="name of the revision of the weights; part of the completion key, so a new one repeats calls that the ledger holds",
     )
+
+    temperature: float | None = Field(
+        None, ge=0, description="sampling temperature of every call; empty: as the prompt states"
+    )
+    top_p: float | None = Field(
+        None, gt=0, le=1, description="nucleus of every call; empty: as the prompt states"
+    )
+    max_tokens: int | None = Field(
+        None, ge=1, description="token limit of every answer, thinking included; empty: as the prompt states"
+    )
+    reasoning: bool = Field(
+        False,
+        description=f"the model thinks before it answers: answers may have {THINKING_TOKENS} tokens unless max_tokens is set",
+    )
+    extra: dict[str, Any] = Field(
+        {},
+        description="further fields of the body of every call, as JSON, such as top_k or chat_template_kwargs",
+    )
+
+    @field_validator("extra")
+    @classmethod
+    def _further(cls, extra: dict[str, Any]) -> dict[str, Any]:
+        if taken := sorted(extra.keys() & OWN_FIELDS):
+            raise ValueError(f"{', '.join(taken)}: set by other settings or by the program")
+        return extra
 
     @field_validator("base_url", mode="before")
     @classmethod
@@ -218,6 +245,7 @@ class Settings(BaseSettings):
             wait_ready=role.wait_ready,
             python=str(self.vllm_python or ""),
             options=self.vllm_options,
+            sampling=Sampling(role.temperature, role.top_p, role.max_tokens, role.extra, role.reasoning),
             secrets=self._secrets(),
             configured_by=owner,
         )

@@ -90,6 +90,7 @@ class Critic:
             temperature=prompt.front.temperature,
             top_p=prompt.front.top_p,
             max_tokens=prompt.front.max_tokens,
+            longer=prompt.front.longer or prompt.front.max_tokens,
             seed=seed_of(PROMPT, first, second),
             tag="decontaminate",
         )

@@ -140,6 +140,8 @@ def _requests(
                 temperature=asking.temperature,
                 top_p=front.top_p,
                 max_tokens=asking.max_tokens or front.longer or front.max_tokens,
+                # not more than that, unless the model was cut off while it was thinking
+                longer=None if asking.max_tokens else front.longer or front.max_tokens,
                 seed=seed_of(seed, STAGE, record["id"], index),
                 sample_index=index,
                 response_schema=schemas.json_schema(front.schema_name),

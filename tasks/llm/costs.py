@@ -15,7 +15,8 @@ class RoleCosts:
     """Sums over the completions of one role.
 
     `cached` completions were in the ledger already, paid for by an earlier run. `usd` includes them: it is what the rows
-    cost, whenever it was paid. `deferred` calls have no answer yet.
+    cost, whenever it was paid. `deferred` calls have no answer yet. `truncated` completions were cut off at their token
+    limit, and `truncated_tokens` were paid for answers that were cut off, those that a longer answer replaced included.
     """
 
     role: str
@@ -27,6 +28,8 @@ class RoleCosts:
     estimated: int = 0
     deferred: int = 0
     usd: float = 0.0
+    truncated: int = 0
+    truncated_tokens: int = 0
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> RoleCosts:
@@ -42,6 +45,9 @@ class RoleCosts:
         self.estimated += done.usage.estimated
         self.deferred += done.deferred
         self.usd += done.cost
+        cut = done.finish_reason == "length"
+        self.truncated += cut
+        self.truncated_tokens += done.truncated_tokens + cut * done.usage.completion_tokens
 
     def facts(self) -> dict[str, Any]:
         """Return the sums as the facts that a stage stores with its output."""
@@ -59,4 +65,14 @@ def total(facts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [sums[key] for key in sorted(sums)]
 
 
-_COUNTS = ("completions", "cached", "prompt_tokens", "completion_tokens", "estimated", "deferred", "usd")
+_COUNTS = (
+    "completions",
+    "cached",
+    "prompt_tokens",
+    "completion_tokens",
+    "estimated",
+    "deferred",
+    "usd",
+    "truncated",
+    "truncated_tokens",
+)

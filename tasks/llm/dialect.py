@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from tasks.llm.wire import ErrorObject
 
 LEAST_TEMPERATURE = 0.01  # sent instead of 0 to endpoints that require a positive temperature
+# fields of a body that the program sets itself
+OWN_FIELDS = frozenset(
+    [
+        "model",
+        "messages",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "seed",
+        "stop",
+        "n",
+        "stream",
+        "response_format",
+    ]
+)
 OPTIONAL = ("response_format", "seed", "stop", "top_p", "temperature")
 REFUSED = (400, 404, 415, 422)
 SCHEMA_FAILED = (
@@ -75,7 +91,8 @@ class Dialect:
 
 def body(request: Request, dialect: Dialect) -> bytes:
     """Return the JSON body to POST to /chat/completions."""
-    fields: dict[str, Any] = {"model": request.model, "messages": _messages(request.messages, dialect)}
+    fields: dict[str, Any] = dict(request.extra)  # first, so that they replace nothing of the request
+    fields |= {"model": request.model, "messages": _messages(request.messages, dialect)}
     fields[dialect.cap] = request.max_tokens
     fields["temperature"] = max(request.temperature, dialect.least_temperature)
     fields["top_p"] = request.top_p

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from storage.errors import ForPeople
 from tasks.llm.redaction import Redactor
+from tasks.llm.sampling import Sampling
 
 EMBEDDED = "embedded"
 IN_PROCESS = "vllm:"  # prefix of a model that a vLLM worker process on this machine runs
@@ -33,7 +34,7 @@ class Endpoint:
     embedded teacher in this process. Prices are in USD per million tokens. `revision` is part of every completion key:
     change it when the weights behind the name change. `accept_models` are further model names that answers may carry, for
     gateways that rename models. `wait_ready` is how many seconds to wait for a server that still loads its weights.
-    `secrets` are further texts that must not be stored if they are echoed, such as the keys of other endpoints. `python`
+    `sampling` are the role's own sampling settings. `secrets` are further texts that must not be stored if they are echoed, such as the keys of other endpoints. `python`
     and `options` configure the worker that runs a `vllm:` model.
     """
 
@@ -49,6 +50,7 @@ class Endpoint:
     wait_ready: float = 0.0
     python: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Sampling = field(default_factory=Sampling)
     secrets: Sequence[str] = field(default=(), repr=False)
     configured_by: str = (
         ""  # the role whose settings this endpoint uses; roles without settings use those of the teacher

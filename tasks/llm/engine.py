@@ -22,6 +22,7 @@ from tasks.llm.pending import CompletionCheck, PendingKey, WaitingRequest
 from tasks.llm.recording import first_answer, given_up, unusable_before
 from tasks.llm.request import Completion, Failure, Request, Usage
 from tasks.llm.runtime import Runtime
+from tasks.llm.sampling import limit_after
 from tasks.llm.stats import Meter, Stats
 from tasks.llm.transport import Transport
 
@@ -108,7 +109,9 @@ class Engine:
         self.close()
 
     def _source(self, requests: Iterable[Request]) -> Iterator[Request]:
-        return iter(requests) if self._through is None else self._through(requests)
+        sampling = self.endpoint.sampling
+        sampled = (sampling.applied(request) for request in requests)
+        return sampled if self._through is None else self._through(sampled)
 
     def _batches(
         self, source: Iterator[Request], check: CompletionCheck | None
@@ -269,13 +272,16 @@ class Engine:
         if completion.error is not None:
             slot.completion = slot.fallback or completion
             return None
-        if (
-            completion.finish_reason == "length"
-            and request.longer is not None
-            and request.longer > request.max_tokens
-        ):
-            slot.fallback = completion
-            return request.with_longer_cap()
+        if (limit := limit_after(request, completion)) is not None:
+            slot.fallback = slot.truncated = completion
+            return request.with_limit(limit)
+        if slot.truncated is not None:
+            lost, slot.truncated = slot.truncated, None
+            completion = replace(
+                completion,
+                cost=completion.cost + lost.cost,
+                truncated_tokens=lost.usage.completion_tokens,
+            )
         wrong = slot.check(completion) if slot.check is not None else None
         if wrong is None:
             slot.completion = completion

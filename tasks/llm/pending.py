@@ -36,6 +36,7 @@ class WaitingRequest:
         "key",
         "reasked",
         "request",
+        "truncated",
         "wake",
     )  # fmt: skip
 
@@ -48,6 +49,7 @@ class WaitingRequest:
         self.completion: Completion | None = None
         self.failure: BaseException | None = None
         self.fallback: Completion | None = None
+        self.truncated: Completion | None = None  # cut off, and requested again with a larger token limit
         self.reasked = False
         self.abandoned = False
 

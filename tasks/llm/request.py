@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -41,8 +41,8 @@ class Request:
 
     Requests with equal fields have equal keys, whatever the number types (`temperature=1` equals 1.0). Not part of the
     key are `tag` (the stage, for accounting) and `longer` (if set, a completion that was cut off at `max_tokens` is
-    requested once more with this token limit, under a key of its own). `sample_index` distinguishes the k samples of one
-    prompt. Raises ValueError for values that no endpoint accepts.
+    requested once more with this token limit, or that of thinking, under a key of its own; see tasks/llm/sampling.py). `sample_index` distinguishes the k samples of one
+    prompt. `extra` are further fields of the body, such as top_k. Raises ValueError for values that no endpoint accepts.
     """
 
     messages: Sequence[Message]
@@ -56,6 +56,7 @@ class Request:
     stop: Sequence[str] = ()
     tag: str = ""
     longer: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
@@ -72,28 +73,29 @@ class Request:
 
     def canonical(self, revision: str = "") -> bytes:
         """Return the canonical JSON, which the ledger stores as the request and whose SHA-256 is the completion key."""
-        return encode(
-            {
-                "max_tokens": self.max_tokens,
-                "messages": list(self.messages),
-                "model": self.model,
-                "response_schema": self.response_schema,
-                "revision": revision,
-                "sample_index": self.sample_index,
-                "seed": self.seed,
-                "stop": list(self.stop),
-                "temperature": self.temperature,
-                "top_p": self.top_p,
-            }
-        )
+        fields = {
+            "max_tokens": self.max_tokens,
+            "messages": list(self.messages),
+            "model": self.model,
+            "response_schema": self.response_schema,
+            "revision": revision,
+            "sample_index": self.sample_index,
+            "seed": self.seed,
+            "stop": list(self.stop),
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+        }
+        if self.extra:  # left out where there is nothing, so that keys from before the field existed stay
+            fields["extra"] = dict(self.extra)
+        return encode(fields)
 
     def key(self, revision: str = "") -> str:
         """Return the completion key: the hex SHA-256 of the canonical request, the same on every machine and in every release."""
         return key_of(self.canonical(revision))
 
-    def with_longer_cap(self) -> Request:
-        """Return the same request with the token limit `longer`."""
-        return replace(self, max_tokens=self.longer or self.max_tokens, longer=None)
+    def with_limit(self, max_tokens: int) -> Request:
+        """Return the same request with another token limit, which is final."""
+        return replace(self, max_tokens=max_tokens, longer=None)
 
     def reask(self, answer: str, error: str) -> Request:
         """Return the re-ask: the same request with the model's answer and what was wrong with it appended."""
@@ -132,6 +134,7 @@ class Completion:
     nothing now; `cost` is what it cost in USD when it was paid. `id` is the endpoint's name for the completion. `kind`
     is the type of the error, None if there is none, and `detail` is the part of `error` after the colon. `reasoning` is
     the thinking that the endpoint sent apart from the text; thinking inside the text is left there (tasks/replies).
+    `truncated_tokens` are those of an answer before it that was cut off, whose cost is part of `cost`.
     """
 
     key: str
@@ -146,6 +149,7 @@ class Completion:
     kind: Failure | None = None
     detail: str = ""
     reasoning: str = ""
+    truncated_tokens: int = 0
 
     @property
     def failed_by_model(self) -> bool:

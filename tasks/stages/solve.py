@@ -7,6 +7,7 @@ decides which samples are programs, so that every question has both formats.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import orjson
@@ -20,6 +21,7 @@ from tasks.answers import extract
 from tasks.llm.costs import RoleCosts
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
+from tasks.llm.sampling import Sampling
 from tasks.replies.programs import program
 from tasks.replies.solutions import Removed, read
 from tasks.seeding import seed_of
@@ -70,7 +72,7 @@ def solve(questions: pa.Table, *, engine: Engine, settings: SolveSettings, seed:
         for index, kind in enumerate(kinds):
             completion = next(completions)
             costs.add(completion)
-            row = _row(record, kind, index, completion, endpoint.model, removed)
+            row = _row(record, kind, index, completion, endpoint.model, removed, endpoint.sampling)
             abstained += row.reason is not None and (completion.error is None or completion.failed_by_model)
             samples.append(row)
             tick(1)
@@ -100,10 +102,19 @@ def _request(record: dict[str, Any], kind: str, index: int, model: str, seed: in
 
 
 def _row(
-    record: dict[str, Any], kind: str, index: int, completion: Completion, model: str, removed: Removed
+    record: dict[str, Any],
+    kind: str,
+    index: int,
+    completion: Completion,
+    model: str,
+    removed: Removed,
+    sampling: Sampling,
 ) -> Row:
     reply = read(completion.text or "", completion.reasoning)
     removed.add(reply)
+    if sampling.reasoning and completion.finish_reason == "length" and reply.thinking is None:
+        # templates that open the thinking in the prompt leave no mark in a reply that was cut off in it
+        reply = replace(reply, thinking=reply.solution or None, solution="", unfinished=True)
     text, answer, rejected = reply.solution.strip() if kind == "cot" else reply.solution, None, None
     # a completion that was cut after a token that ends the turn still has its whole solution
     cut = completion.finish_reason == "length" and not reply.ended
@@ -126,6 +137,7 @@ def _row(
         else:
             answer = extraction.answer
     prompt = prompts.load(f"solve_{kind}", record["language"])
+    temperature = prompt.front.temperature if sampling.temperature is None else sampling.temperature
     return Row(
         question=record["question"],
         language=record["language"],
@@ -143,7 +155,7 @@ def _row(
         method=record["method"],
         model=model,
         prompt=prompt.ref,
-        params=orjson.dumps({"completion": completion.key, "temperature": prompt.front.temperature}).decode(),
+        params=orjson.dumps({"completion": completion.key, "temperature": temperature}).decode(),
         sample_index=index,
         parent_ids=[record["id"]],
         concepts=record["concepts"],

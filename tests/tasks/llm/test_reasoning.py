@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from tasks.llm.request import Failure, Request
-from tasks.llm.wire import Outcome, read
+from tasks.llm.wire import CallOutcome, read
 from tasks.replies.solutions import read as parts_of
 
 ASK = Request([{"role": "user", "content": "2 + 2?"}], "thinker", max_tokens=50)
@@ -98,7 +98,7 @@ def streamed(message: dict[str, Any], finish: str) -> bytes:
 def test_thinking_of_a_whole_answer_is_kept_apart(name: str, send: Any) -> None:
     reading = read(ASK, "k", 200, send(DIALECTS[name][0], "stop"), ["thinker"])
     completion = reading.completion
-    assert reading.outcome is Outcome.ANSWER
+    assert reading.outcome is CallOutcome.ANSWER
     assert completion.error is None
     assert (completion.usage.prompt_tokens, completion.usage.completion_tokens) == (9, 31)
     reply = parts_of(completion.text or "", completion.reasoning)
@@ -112,7 +112,9 @@ def test_thinking_of_a_whole_answer_is_kept_apart(name: str, send: Any) -> None:
 def test_a_reply_cut_while_thinking_is_never_empty_and_has_no_solution(name: str, send: Any) -> None:
     reading = read(ASK, "k", 200, send(DIALECTS[name][1], "length"), ["thinker"])
     completion = reading.completion
-    assert reading.outcome is Outcome.ANSWER  # so that the larger cap is tried, and nothing is asked again
+    assert (
+        reading.outcome is CallOutcome.ANSWER
+    )  # so that the larger cap is tried, and nothing is asked again
     assert completion.kind is None
     assert completion.finish_reason == "length"
     assert completion.usage.completion_tokens == 31
@@ -123,7 +125,7 @@ def test_a_reply_cut_while_thinking_is_never_empty_and_has_no_solution(name: str
 
 def test_a_whole_answer_that_only_thinks_is_empty_and_keeps_its_thinking() -> None:
     reading = read(ASK, "k", 200, whole({"content": None, "reasoning": THOUGHT}, "stop"), ["thinker"])
-    assert reading.outcome is Outcome.EMPTY
+    assert reading.outcome is CallOutcome.EMPTY
     assert reading.completion.kind is Failure.EMPTY
     assert reading.completion.reasoning == THOUGHT
 
