@@ -157,8 +157,8 @@ def _versions(record: SeedResults) -> str:
     lines = [
         f"## Versions of seed {record.seed}",
         "",
-        f"The data of each training, in the store `seed-{record.seed}` beside the records of this run; "
-        "`./mathmill train` trains on any of them again.",
+        f"The data of each training, in the store `seed-{record.seed}` beside the records of this run. `./mathmill train` trains on any "
+        "of them again, with `MATHMILL_STORE` set to the path of the store.",
         "",
         "| arm | version | digest |",
         "|---|---|---|",

@@ -45,8 +45,8 @@ WHOLE = Sizes(
     seeds=5,
     shape=Shape(hidden=64, feedforward=172, layers=3, heads=2, context=256, vocabulary=512),
     corpus=2200,
-    base=_COMMON | {"steps": 1500, "batch": 16, "lr": 5e-3},
-    tuning=_COMMON | {"steps": 120, "batch": 12, "lr": 2e-3},
+    base=_COMMON | {"steps": 1500, "batch": 12, "lr": 5e-3},
+    tuning=_COMMON | {"steps": 120, "batch": 8, "lr": 2e-3},
     preference=_COMMON | {"steps": 30, "batch": 16, "lr": 5e-5},
     rewarded=_COMMON
     | {
@@ -57,7 +57,7 @@ WHOLE = Sizes(
         "log_every": 1,
         "rollout": _rollout(samples=1, kl=0.02, passes=1),
     },
-    items=80,
+    items=60,
     rows=1200,
     asked=600,
     samples=4,
