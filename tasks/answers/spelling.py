@@ -10,19 +10,25 @@ import re
 
 from tasks.answers.programs import respelled
 from tasks.text.brackets import GROUPS, closing
+from tasks.text.signs import raised, spelled
 
 MAX_LENGTH = 4096  # characters; no final answer in the benchmarks is half as long
 
-_SIGNS = {
-    "−": "-", "–": "-", "—": "-", "﹣": "-", "×": r"\times ", "÷": "/", "·": r"\cdot ", "⋅": r"\cdot ",
-    "∙": r"\cdot ", "°": r"^\circ ", "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "⩽": r"\le ", "≥": r"\ge ",
-    "⩾": r"\ge ", "≠": r"\ne ", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ",
+_SIGNS = spelled(
+    {
+        "minus": "-", "dash": "-", "times": r"\times ", "dot": r"\cdot ", "divided": "/", "slash": "/",
+        "le": r"\le ", "ge": r"\ge ", "ne": r"\ne ", "pi": r"\pi ", "infinity": r"\infty ", "degree": r"^\circ ",
+        "double_quote": '"', "single_quote": "'", "full_stop": ".", "listing_comma": ",",
+    }
+)  # fmt: skip
+_SIGNS |= {
+    "﹣": "-", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ",
     "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ",
     "λ": r"\lambda ", "φ": r"\phi ", "ω": r"\omega ", "ρ": r"\rho ", "∠": r"\angle ", "≈": r"\approx ",
     "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
     "⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}", "⅙": r"\frac{1}{6}", "⅜": r"\frac{3}{8}", "⅝": r"\frac{5}{8}",
-    "⅞": r"\frac{7}{8}", "，": ",", "、": ",", "；": ";", "：": ":", "。": ".", "！": "!", "“": '"', "”": '"',
-    "‘": "'", "’": "'", "【": "[", "】": "]", "〔": "(", "〕": ")", "⁄": "/", "∕": "/", "％": "%", "℃": r"^\circ C",
+    "⅞": r"\frac{7}{8}", "，": ",", "；": ";", "：": ":", "！": "!",
+    "【": "[", "】": "]", "〔": "(", "〕": ")", "％": "%", "℃": r"^\circ C",
 }  # fmt: skip
 _SIGNS |= {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if chr(code) not in _SIGNS}
 _SIGNS |= dict.fromkeys("\u00a0\u2002\u2003\u2005\u2007\u2009\u200a\u202f\u205f\u3000", " ")
@@ -37,8 +43,6 @@ _NUMBERED = re.compile("\uff08([1-9])\uff09")  # a numbered blank
 _LINED = re.compile("((?:\\d[\u0304\u0305])+)")
 _DOTTED = re.compile("(\\d)\u0307(?:(\\d*)(\\d)\u0307)?")
 
-_SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n")
-_RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+")
 _ROOT = re.compile(r"√\s*(\((?:[^()]*)\)|\d+|[a-z])")
 
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
@@ -192,8 +196,7 @@ def _ascii(text: str) -> str:
     if "\u0307" in text or "\u0305" in text or "\u0304" in text:
         text = _LINED.sub(lambda match: rf"\overline{{{re.sub('[^0-9]', '', match[1])}}}", text)
         text = _DOTTED.sub(lambda match: rf"\overline{{{''.join(match.groups(''))}}}", text)
-    text = _RAISED.sub(lambda match: "^{" + match.group(0).translate(_SUPERSCRIPT) + "}", text)
-    return text.translate(_TABLE)
+    return raised(text).translate(_TABLE)
 
 
 def _unwrap(text: str) -> str:

@@ -18,19 +18,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.text.folding import folded
+from tasks.text.signs import raised, spelled
 
 Texts: TypeAlias = Sequence[str | None] | pa.Array | pa.ChunkedArray
 
-_SUPERSCRIPT = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
 _SYMBOLS = str.maketrans(
-    {
-        "×": "*", "⋅": "*", "·": "*", "∙": "*", "∗": "*", "÷": "/", "∕": "/", "⁄": "/",
-        "−": "-", "–": "-", "‐": "-", "‑": "-", "—": " ", "―": " ",
-        "≤": "<=", "⩽": "<=", "≥": ">=", "⩾": ">=", "≠": "!=",
-        "π": "pi", "∞": "infty", "√": "sqrt", "°": " deg ", "“": '"', "”": '"', "‘": "'", "’": "'",
-        "。": ".", "、": ",", "\u200b": None, "\u200c": None, "\u200d": None, "\u2060": None,
-        "\ufeff": None, "\u00ad": None,
-    }
+    spelled(
+        {
+            "minus": "-", "dash": " ", "times": "*", "dot": "*", "divided": "/", "slash": "/", "le": "<=", "ge": ">=",
+            "ne": "!=", "pi": "pi", "infinity": "infty", "degree": " deg ", "double_quote": '"', "single_quote": "'",
+            "full_stop": ".", "listing_comma": ",",
+        }
+    )
+    | {"∗": "*", "‐": "-", "‑": "-", "―": " ", "√": "sqrt"}
 )  # fmt: skip
 
 # (pattern, replacement); RE2, applied in this order
@@ -165,12 +165,8 @@ def _fold_unicode(array: pa.Array) -> pa.Array:
 
 def _fold_one(text: str) -> str:
     # NFKC alone would turn x² into x2
-    text = _SUPERSCRIPTS.sub(lambda run: "^{" + "".join(_SUPERSCRIPT[c] for c in run.group()) + "}", text)
-    folded = unicodedata.normalize("NFKC", text.translate(_SYMBOLS)).translate(_SYMBOLS)
+    folded = unicodedata.normalize("NFKC", raised(text).translate(_SYMBOLS)).translate(_SYMBOLS)
     return unicodedata.normalize("NFKC", folded)
-
-
-_SUPERSCRIPTS = re.compile("[" + "".join(_SUPERSCRIPT) + "]+")
 
 
 def _fold_latex(array: pa.Array) -> pa.Array:
