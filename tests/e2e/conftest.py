@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -36,15 +38,17 @@ from tests.e2e.processes import (
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
     """One Prefect server for all workers of the session: the first that needs it starts it, the last one ends it."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
+    shared = _shared(tmp_path_factory, worker_id)
     record, lock = shared / "prefect.json", FileLock(shared / "prefect.lock")
     with lock:
-        server = json.loads(record.read_text()) if record.exists() else _start_prefect(shared)
+        if record.exists():
+            server = json.loads(record.read_text())
+        else:
+            server = _start_prefect(shared)
+            _copy_database(shared)
         record.write_text(json.dumps(server | {"users": server["users"] + 1}))
     try:
-        forking(server["url"])  # it imports while the server starts
-        wait_for(lambda: answers(f"{server['url']}/health"), SERVER_WITHIN_S, "the Prefect server")
+        forking(server["url"])
         yield server["url"]
     finally:
         with lock:
@@ -55,8 +59,45 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Ite
                 os.killpg(server["pid"], signal.SIGTERM)
 
 
+def _shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The folder that all workers of the session have in common."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def migrated(
+    prefect_api: str, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Callable[[Path], None]:
+    """Gives a fresh home a Prefect database that has its tables and nothing else.
+
+    Creating the tables takes eleven seconds of CPU in every home. The tests of the README and of strangers start without
+    a database, as users do.
+    """
+    database = _shared(tmp_path_factory, worker_id) / MIGRATED
+
+    def give(home: Path) -> None:
+        home.mkdir(mode=0o700, parents=True)
+        (home / "prefect").mkdir(mode=0o700)
+        shutil.copyfile(database, home / "prefect" / "prefect.db")
+
+    return give
+
+
+MIGRATED = "migrated.db"
+
+
+def _copy_database(shared: Path) -> None:
+    """Keep a copy of the session's database as it is before any test."""
+    with (
+        contextlib.closing(sqlite3.connect(shared / "prefect" / "prefect.db")) as source,
+        contextlib.closing(sqlite3.connect(shared / MIGRATED)) as copy,
+    ):
+        source.backup(copy)
+
+
 def _start_prefect(shared: Path) -> dict[str, Any]:
-    """As a person would start it."""
+    """Start it as a person would, and wait until it answers."""
     port = free_port()
     home = shared / "prefect"
     home.mkdir(exist_ok=True)
@@ -68,7 +109,14 @@ def _start_prefect(shared: Path) -> dict[str, Any]:
     server = subprocess.Popen(
         command, env=environment, stdout=log, stderr=log, text=True, start_new_session=True, cwd=home
     )
-    return {"url": f"http://127.0.0.1:{port}/api", "pid": server.pid, "users": 0}
+    url = f"http://127.0.0.1:{port}/api"
+    try:
+        forking(url)  # it imports while the server starts
+        wait_for(lambda: answers(f"{url}/health"), SERVER_WITHIN_S, "the Prefect server", server)
+    except BaseException:
+        end(server)
+        raise
+    return {"url": url, "pid": server.pid, "users": 0}
 
 
 @pytest.fixture(scope="session")

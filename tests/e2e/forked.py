@@ -60,10 +60,14 @@ def run_forked(
 def forking(api_url: str) -> ForkServerContext:
     """What starts processes off the forking one, of which a worker of the tests has one, with its one Prefect server."""
     context = mp.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    context.set_forkserver_preload(["tests.e2e.preloaded"])
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MATHMILL_", "PREFECT_"))}
     with mock.patch.dict(
-        os.environ, kept | defaults(Path(_HOME.name), quiet=True) | {"PREFECT_API_URL": api_url}, clear=True
+        os.environ,
+        kept
+        | defaults(Path(_HOME.name), quiet=True)
+        | {"PREFECT_API_URL": api_url, "PYTHONPATH": str(Path(__file__).parents[2])},
+        clear=True,
     ):
         forkserver.ensure_running()
     return context

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -78,8 +79,11 @@ def test_train_on_a_version(used: Home) -> None:
     assert "model.safetensors" in out
 
 
-def test_schedule_with_an_alert(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_schedule_with_an_alert(
+    tmp_path_factory: pytest.TempPathFactory, migrated: Callable[[Path], None]
+) -> None:
     home = tmp_path_factory.mktemp("scheduled") / "mathmill"  # `up` starts a server of its own
+    migrated(home)
     out = run("schedule_with_an_alert.py", clean_environment(MATHMILL_HOME=str(home), PORT=str(free_port())))
     assert "alert received: mathmill: gate failed: example: an example of a failed gate" in out
     assert "Serving nightly, 0 2 * * * Europe/Berlin" in out

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -185,9 +186,10 @@ def test_killed_while_publishing(whole: dict[str, Any], home: Callable[..., Home
     assert twice["n"] == 0
 
 
-def test_ctrl_c_ends_the_night_in_a_line(whole: dict[str, Any], home: Callable[..., Home]) -> None:
+def test_ctrl_c_ends_the_night_in_a_line(home: Callable[..., Home], migrated: Callable[[Path], None]) -> None:
     """With a Prefect of its own, which is in the same terminal: it must outlive the run's last word, and no longer."""
     one = home()
+    migrated(one.path)
     del one.environment["PREFECT_API_URL"]
     process = one.start(*NIGHT)
     wait_for(lambda: (one.path / "shards").exists(), 240, "the first shards", process)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,13 @@ def runs(up: tuple[Home, str], **chosen: Any) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, str]]:
+def up(
+    tmp_path_factory: pytest.TempPathFactory, migrated: Callable[[Path], None]
+) -> Iterator[tuple[Home, str]]:
     """A machine on which `up` runs, with a night every minute."""
-    with started_up(tmp_path_factory.mktemp("up") / "mathmill", "* * * * *") as found:
+    path = tmp_path_factory.mktemp("up") / "mathmill"
+    migrated(path)
+    with started_up(path, "* * * * *") as found:
         yield found.home, found.url
 
 

@@ -67,6 +67,7 @@ def test_everything_that_a_folder_can_do(bucket: str, rows, day, tmp_path: Path)
         store.verify(one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.soak)])
 def test_what_is_removed_or_flipped_in_a_bucket_is_named(bucket: str, rows, day, every: int) -> None:
     import boto3

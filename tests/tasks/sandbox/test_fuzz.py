@@ -72,11 +72,11 @@ def fuzz(count: int) -> Counter[str]:
     return Counter(result.verdict for result in results)
 
 
-def test_three_hundred_programs():
-    verdicts = fuzz(300)
+def test_a_hundred_programs():
+    verdicts = fuzz(100)
     assert verdicts["infra"] == 0
-    assert verdicts["error"] > 100
-    assert verdicts["ok"] > 10
+    assert verdicts["error"] > 33
+    assert verdicts["ok"] > 3
 
 
 @pytest.mark.soak
