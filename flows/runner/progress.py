@@ -23,6 +23,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from storage.markdown import inline
+
 ARTIFACT_EVERY_S = 2.0
 
 
@@ -40,7 +42,7 @@ class Bars:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(file=sys.stderr)
         self._progress = Progress(
-            TextColumn("{task.description:<34}"),
+            TextColumn("{task.description:<34}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             RateColumn(),
@@ -98,7 +100,9 @@ class Bar:
         if not self._bars.console.is_terminal:
             seconds = time.monotonic() - self._started
             rate = f", {self._done / seconds:,.0f} rows/s" if self._done and seconds > 0 else ""
-            self._bars.console.print(f"{self._title}: {summary} ({seconds:.1f} s{rate})", highlight=False)
+            self._bars.console.print(
+                f"{self._title}: {summary} ({seconds:.1f} s{rate})", highlight=False, markup=False
+            )
         if self._artifact is not None:
             self._publish(100.0)
 
@@ -106,7 +110,7 @@ class Bar:
         """A comfort: a server that does not take it stops nothing."""
         try:
             if self._artifact is None:
-                created = create_progress_artifact(progress=percent, description=self._title)
+                created = create_progress_artifact(progress=percent, description=inline(self._title))
                 self._artifact = created if isinstance(created, UUID) else None
             else:
                 update_progress_artifact(self._artifact, progress=percent)

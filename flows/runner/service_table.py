@@ -17,6 +17,7 @@ from prefect.client.schemas.actions import ArtifactUpdate
 
 from flows.runner.artifacts import key_of
 from flows.runner.resources import Tools
+from storage.markdown import inline
 from tasks.llm.stats import Stats, TagStats
 
 EVERY_S = 5.0
@@ -90,8 +91,9 @@ def _role(role: str, stats: Stats) -> dict[str, Any]:
 
 def _sums(role: str, stage: str, sums: Stats | TagStats) -> dict[str, Any]:
     return {
-        "role": role,
-        "stage": stage,
+        # the UI reads cells as Markdown
+        "role": inline(role),
+        "stage": inline(stage),
         "calls": sums.calls,
         "from the ledger": sums.cached,
         "failed": sums.failed,

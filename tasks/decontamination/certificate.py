@@ -140,7 +140,7 @@ class Certificate:
             "Translations into languages other than English and Chinese are looked for by their signs alone."
         ]
         if self.false_positives is not None:
-            lines += ["", self.false_alarms()]
+            lines += ["", inline(self.false_alarms())]
         return lines
 
     def false_alarms(self) -> str:

@@ -122,4 +122,4 @@ def to_markdown(value: Mapping[str, Any]) -> str:
 
 def _line(name: str, one: Mapping[str, Any]) -> str:
     bounds = f"{100 * one['effect']:+.1f} [{100 * one['low']:+.1f}, {100 * one['high']:+.1f}]"
-    return f"| {inline(name)} | {one['items']:,} | {bounds} | {one['p']:.2g} | {one['shown']} |"
+    return f"| {inline(name)} | {one['items']:,} | {bounds} | {one['p']:.2g} | {inline(one['shown'])} |"

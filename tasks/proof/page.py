@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from storage.markdown import code, inline
 from tasks.proof import plots
 from tasks.proof.base import BaseFacts
 from tasks.proof.claims import QUESTIONS, Claim, by_subdomain, claims, p_value, points, shares
@@ -68,8 +69,8 @@ def _head(records: Sequence[SeedResults], base: BaseFacts, sizes: Sizes, run_inf
     each = [sum(record.seconds.values()) for record in records]
     return f"""# The proof
 
-Written by `{run_info.command}` on {run_info.date} at commit `{run_info.commit}`; do not edit.
-{run_info.machine}, load {run_info.load:.1f} at the end; by the clock {base.seconds / 60:.0f} minutes for the base and
+Written by {code(run_info.command)} on {run_info.date} at commit {code(run_info.commit)}; do not edit.
+{inline(run_info.machine)}, load {run_info.load:.1f} at the end; by the clock {base.seconds / 60:.0f} minutes for the base and
 {min(each) / 60:.0f} to {max(each) / 60:.0f} for a seed. A load above the number of processes means that the machine was shared.
 
 Does what the factory does to data make a better model? Here the model is the small student

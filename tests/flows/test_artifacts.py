@@ -5,35 +5,82 @@ from __future__ import annotations
 import ast
 import dataclasses
 import datetime
+import io
+import logging
 import re
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from rich.console import Console
 
 from flows import maintain, train
 from flows.runner import artifacts as reporting
+from flows.runner import progress, service_table
 from flows.runner.limits import HOW_TO_GO_ON, Stopped
+from flows.runner.progress import Bars
+from flows.runner.resources import Tools
+from flows.settings import Settings
 from storage.datasets.compaction import SmallFiles
+from storage.datasets.export import export
 from storage.datasets.orphans import Orphan
 from storage.datasets.retention import Fate
+from storage.datasets.versions import Version
+from storage.reasons import Code, reason
+from storage.rows import Row, to_table
+from tasks.decontamination.certificate import Certificate, Recall
 from tasks.evaluation import verdict
 from tasks.evaluation.report import to_markdown as evaluation
+from tasks.llm.stats import Meter, Stats
+from tasks.proof.base import BaseFacts
+from tasks.proof.page import RunInfo, write
+from tasks.proof.sizes import WHOLE
 from tasks.training.run import Trained
+from tests.tasks.proof.test_claims import records
 
+DAY = datetime.date(2026, 11, 20)
 ROOT = Path(__file__).resolve().parents[2]
-# each place that makes an artifact, and the test that gives it hostile values; "figures" has no text from outside
-SHOWN_BY = {
-    "flows/runner/evaluation.py": "tests/flows/test_artifacts.py::test_an_evaluation",
-    "flows/runner/service_table.py": "figures",
-    "flows/maintain.py": "tests/flows/test_artifacts.py::test_maintenance",
-    "flows/runner/progress.py": "figures",
-    "flows/proof.py": "figures",
-    "flows/runner/artifacts.py": "tests/tasks/reports/test_report.py::test_hostile_rows_are_text",
-    "flows/train.py": "tests/flows/test_artifacts.py::test_training",
-    "flows/runner/verdict_trials.py": "tests/flows/test_artifacts.py::test_a_verdict",
+HERE = "tests/flows/test_artifacts.py::"
+# each call that makes or changes an artifact, by function and how often, and the test that gives it hostile values
+DRIVEN_BY = {
+    "flows/maintain.py maintain create_markdown_artifact": (1, HERE + "test_maintenance"),
+    "flows/proof.py proof create_markdown_artifact": (1, HERE + "test_the_proof"),
+    "flows/train.py train create_markdown_artifact": (1, HERE + "test_training"),
+    "flows/runner/artifacts.py _compared create_markdown_artifact": (
+        1,
+        "tests/tasks/reports/test_diff.py::test_rows_that_carry_markup_are_shown_as_text",
+    ),
+    "flows/runner/artifacts.py report create_markdown_artifact": (
+        2,
+        HERE + "test_the_artifacts_of_a_version",
+    ),
+    "flows/runner/artifacts.py report create_table_artifact": (2, HERE + "test_the_artifacts_of_a_version"),
+    "flows/runner/artifacts.py report_stopped create_markdown_artifact": (
+        1,
+        HERE + "test_a_run_that_a_limit_ended",
+    ),
+    "flows/runner/evaluation.py Evaluation.report create_markdown_artifact": (1, HERE + "test_an_evaluation"),
+    "flows/runner/progress.py Bar._publish create_progress_artifact": (
+        1,
+        HERE + "test_the_progress_of_a_stage",
+    ),
+    "flows/runner/progress.py Bar._publish update_progress_artifact": (
+        1,
+        HERE + "test_the_progress_of_a_stage",
+    ),
+    "flows/runner/service_table.py Live.__enter__ create_table_artifact": (
+        1,
+        HERE + "test_how_the_models_serve",
+    ),
+    "flows/runner/service_table.py Live._work update_artifact": (1, HERE + "test_how_the_models_serve"),
+    "flows/runner/verdict_trials.py Trial.conclude create_markdown_artifact": (1, HERE + "test_a_verdict"),
 }
 HOSTILE = [
     "![x](https://evil.example/pixel.png)",
@@ -63,29 +110,64 @@ def assert_like(hostile: str, plain: str) -> None:
     blocks = [token.type for token in tokens]
     assert blocks == [token.type for token in PARSER.parse(plain)], hostile
     assert not HIDDEN.search(hostile), hostile
-    # renderers find bare addresses in the source; in a code span and in a picture of the project's own there is no harm
-    assert not ADDRESS.search(re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", hostile)), hostile
+    # renderers find bare addresses in the source; in code and in a picture of the project's own there is no harm
+    prose = re.sub(r"(?ms)^(`{3,})[^`\n]*$.*?^\1$", "", hostile)
+    assert not ADDRESS.search(re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", prose)), hostile
 
 
-def callers() -> set[str]:
-    """The files that make an artifact of any kind."""
-    found = set()
-    for path in sorted((ROOT / "flows").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            name = (
-                getattr(node.func, "id", getattr(node.func, "attr", "")) if isinstance(node, ast.Call) else ""
+def assert_cells_like(hostile: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]]) -> None:
+    """The same of the cells of a table: the UI reads each as Markdown."""
+    for row, other in zip(hostile, plain, strict=True):
+        assert row.keys() == other.keys()
+        for name, value in row.items():
+            assert_like(str(value), str(other[name]))
+
+
+def calls(tree: ast.AST, within: str = "") -> Iterator[str]:
+    """Each call that makes or changes an artifact, as `function callee`."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield from calls(node, f"{within}.{node.name}".strip("."))
+            continue
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            if re.fullmatch(r"a?(create|update)_(\w+_)?artifact", name):
+                yield f"{within} {name}"
+        yield from calls(node, within)
+
+
+def test_every_call_that_makes_an_artifact_is_driven() -> None:
+    found = Counter(
+        f"{path.relative_to(ROOT).as_posix()} {call}"
+        for path in (ROOT / "flows").rglob("*.py")
+        for call in calls(ast.parse(path.read_text(encoding="utf-8")))
+    )
+    assert found == {call: count for call, (count, _) in DRIVEN_BY.items()}
+    for _, where in DRIVEN_BY.values():
+        file, _, name = where.partition("::")
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8")
+
+
+class Artifacts(list[dict[str, Any]]):
+    """What a module sends to Prefect: the arguments of each call, with its name."""
+
+    def catch(self, monkeypatch: pytest.MonkeyPatch, module: Any, *names: str) -> None:
+        for name in names:
+            monkeypatch.setattr(
+                module, name, lambda *_, name=name, **given: self.append(given | {"call": name})
             )
-            if re.fullmatch(r"a?create_\w+_artifact", name):
-                found.add(path.relative_to(ROOT).as_posix())
-    return found
 
 
-def test_every_place_that_makes_an_artifact_is_looked_at() -> None:
-    assert callers() == set(SHOWN_BY)
-    for where in SHOWN_BY.values():
-        if where != "figures":
-            file, _, name = where.partition("::")
-            assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8")
+def assert_artifacts_like(hostile: Sequence[Mapping[str, Any]], plain: Sequence[Mapping[str, Any]]) -> None:
+    assert [(one["call"], one.get("key")) for one in hostile] == [
+        (one["call"], one.get("key")) for one in plain
+    ]
+    for one, other in zip(hostile, plain, strict=True):
+        assert_like(one.get("description", ""), other.get("description", ""))
+        if "markdown" in one:
+            assert_like(one["markdown"], other["markdown"])
+        if "table" in one:
+            assert_cells_like(one["table"], other["table"])
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -175,11 +257,213 @@ def test_an_evaluation(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_run_that_a_limit_ended(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pages: list[str] = []
-    monkeypatch.setattr(
-        reporting, "create_markdown_artifact", lambda **given: pages.append(given["markdown"])
-    )
+    sent = [Artifacts(), Artifacts()]
     spent: Any = type("Spent", (), {"usd": 1.0, "tokens": 1, "estimated": 1, "accepted": 1, "target": 1})()
-    for value in (text, "plain"):
+    for value, artifacts in zip((text, "plain"), sent, strict=True):
+        artifacts.catch(monkeypatch, reporting, "create_markdown_artifact")
         reporting.report_stopped("math-sft", Stopped(next(iter(HOW_TO_GO_ON)), value, spent))
+    assert len(sent[0]) == 1
+    assert_artifacts_like(*sent)
+
+
+def rows_of(value: str) -> list[Row]:
+    """Rows with a value in every column that is text, and with the columns' own values where these are fixed."""
+    texts = ("source", "license", "method", "model", "prompt", "critique", "subdomain", "domain", "answer")
+    return [
+        Row(
+            f"{value} {number}",
+            "en",
+            solution=f"{value}\n{value}",
+            solution_format="cot",
+            concepts=[value],
+            scores={value: 0.5},
+            verdicts={value: value, "decontaminated": "clean"},
+            difficulty=0.5,
+            correctness=0.9,
+            **dict.fromkeys(texts, value),
+        )
+        for number in range(4)
+    ]
+
+
+def lineage_of(value: str, run: str) -> dict[str, Any]:
+    """A lineage with a value wherever a text can stand."""
+    sums = {
+        "calls": 1,
+        "estimated": 0,
+        "capped": 0,
+        "retries": 1,
+        "prompt_tokens": 1,
+        "completion_tokens": 1,
+        "usd": 0.1,
+        "tokens_per_s": 1.0,
+    }
+    latencies = {"latency_p50": 0.1, "latency_p95": 0.2, "latency_p99": 0.3}
+    cost = {
+        "completions": 1,
+        "cached": 0,
+        "prompt_tokens": 1,
+        "completion_tokens": 1,
+        "estimated": 0,
+        "usd": 0.1,
+    }
+    balance = {"asked": 4, "kept": 3, "rejected": 1, "failed": 0}
+    figures = {name: [1.0, 2.0, 3.0] for name in ("accepted", "calls", "tokens", "usd", "seconds")}
+    certificate = Certificate(
+        sets=((value, "ab" * 32, 3),),
+        rules=(value,),
+        recall=(Recall(value, 4, 3, 3, {value: 3}),),
+        unmeasured=(value,),
+        clean_rows=10,
+        false_positives=1,
+        seed=1,
+        rows=4,
+        hits={f"ngram13 {value}": 1},
+        judged={value: 1},
+        share=0.5,
+        shared=((value, value, 2, 3),),
+        shared_rows={value: 2},
+        unread=((value, 1, value),),
+        false_by_rule={value: 1},
+    )
+    return {
+        "run": run,
+        "flow": value,
+        "base": value,
+        "prompts": [value],
+        "models": {value: {"model": value, "revision": value}},
+        "funnel": [{"stage": value, "title": value} | balance],
+        "costs": [{"role": value, "model": value} | cost],
+        "service": [{"role": value, "tag": value} | sums | latencies],
+        "engines": [{"role": value, "limit": 1, "cuts": 0, "breaker_opened": 0, "errors": {value: 1}}],
+        "forecast": {"figures": figures},
+        "ended": {"seconds": 1.0, "by": value},
+        "decontamination": certificate.to_dict(),
+        "drift": {"shifts": [value], "measures": {}, "nights": 1},
+        "parameters": {"decontaminate": {"benchmarks": [value]}, value: {value: value}},
+        "note": value,
+    }
+
+
+def publish(folder: Path, value: str) -> tuple[Tools, Version]:
+    """Two versions, of which the second changes a row, drops one and adds one; with candidates and a verdict."""
+    tools = Tools(Settings(home=folder))
+    first = rows_of(value)
+    tools.store.publish("d", [to_table(first)], lineage=lineage_of(value, "one"), date=DAY)
+    dropped = [
+        dataclasses.replace(first[0], reason=reason("generate", Code.MALFORMED_ITEM, why=value)),
+        dataclasses.replace(first[1], reason=reason("verify", Code.DIFFERENT, answer=value, reference=value)),
+    ]
+    tools.store.append_candidates(to_table(dropped), run="two", stage="rebuild")
+    changed = dataclasses.replace(first[2], critique=f"{value} changed", difficulty=0.9)
+    added = dataclasses.replace(first[3], question=f"{value} new", id="")
+    version = tools.store.publish(
+        "d", [to_table([changed, added])], mode="overwrite", lineage=lineage_of(value, "two"), date=DAY
+    )
+    effect = {"effect": 0.1, "low": 0.0, "high": 0.2, "p": 0.5, "shown": value}
+    counts = {"seeds": 1, "items": 1}
+    tools.store.mark(
+        version,
+        "verdict",
+        effect
+        | counts
+        | {"verdict": value, "validated": value, "subdomains": {value: effect}, "sources": {value: effect}},
+    )
+    return tools, version
+
+
+def test_the_artifacts_of_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of real versions: its funnel, why rows were dropped, the report, the comparison; and the pages beside them."""
+    sent = []
+    for value in (" ".join(HOSTILE), "plain"):
+        tools, version = publish(tmp_path / str(len(sent)), value)
+        with monkeypatch.context() as patched:
+            sent.append(Artifacts())
+            sent[-1].catch(patched, reporting, "create_markdown_artifact", "create_table_artifact")
+            # the path is the home's own
+            patched.setattr(
+                reporting, "report_path", lambda home, name: tmp_path / str(len(sent) - 1) / f"{name}.html"
+            )
+            page = reporting.report(tools, version)
+        assert "<script>alert" not in page.read_text(encoding="utf-8")
+        assert "<iframe" not in page.read_text(encoding="utf-8")
+    assert len(sent[0]) == 5
+    for one in (*sent[0], *sent[1]):
+        one["markdown"] = (
+            one.get("markdown", "").replace(f"{tmp_path}/0", "HOME").replace(f"{tmp_path}/1", "HOME")
+        )
+    compared = [one for all_sent in sent for one in all_sent if one["key"] == "d-diff"]
+    assert len(compared) == 2  # tests/tasks/reports/test_diff.py drives its text
+    assert_artifacts_like(*([one for one in all_sent if one not in compared] for all_sent in sent))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_the_card_of_an_export(text: str, tmp_path: Path) -> None:
+    pages = []
+    for value in (text, "plain"):
+        tools, version = publish(tmp_path / str(len(pages)), value)
+        export(tools.store, version, tmp_path / str(len(pages)) / "out")
+        card = (tmp_path / str(len(pages)) / "out" / "README.md").read_text(encoding="utf-8")
+        front, page = card.split("---\n", 2)[1:]
+        assert not HIDDEN.search(front)
+        assert yaml.safe_load(front)["language"] == ["en"]
+        pages.append(page)
+    assert_like(*pages)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_how_the_models_serve(text: str) -> None:
+    """The rows that are sent when the table is made and whenever it is brought up to date."""
+
+    def lines(value: str) -> list[dict[str, Any]]:
+        meter = Meter()
+        meter.cached(value)
+        numbers = {field.name: 1 for field in dataclasses.fields(Stats)}
+        stats = Stats(**numbers | {"by_tag": meter.tags, "errors": {value: 1}, "dialect": (value,)})  # type: ignore[arg-type]
+        engine = SimpleNamespace(stats=lambda: stats)
+        return service_table.table(SimpleNamespace(engines=lambda: {value: engine}))  # type: ignore[arg-type]
+
+    assert len(lines(text)) == 2
+    assert_cells_like(lines(text), lines("plain"))
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "[/red] [bold"])
+def test_the_progress_of_a_stage(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also at the terminal, where square brackets are markup."""
+    monkeypatch.setattr(progress, "ARTIFACT_EVERY_S", 0.0)
+    monkeypatch.setattr(progress, "get_run_logger", lambda: logging.getLogger("tests"))
+    sent = []
+    for value in (text, "plain"):
+        sent.append(Artifacts())
+        monkeypatch.setattr(
+            progress,
+            "create_progress_artifact",
+            lambda all=sent[-1], **given: (all.append(given | {"call": "create"}), uuid.uuid4())[1],
+        )
+        monkeypatch.setattr(
+            progress,
+            "update_progress_artifact",
+            lambda _, all=sent[-1], **given: all.append(given | {"call": "update"}),
+        )
+        for terminal in (True, False):
+            shown = io.StringIO()
+            with Bars(Console(file=shown, force_terminal=terminal, width=400)) as bars:
+                bar = bars.stage(value, 2)
+                bar.tick(1)
+                bar.tick(1)
+                bar.close(f"1 of 2 {value}")
+            if text == "[/red] [bold" and value == text:
+                assert text in shown.getvalue()
+    assert [one["call"] for one in sent[0]] == ["create", "update", "update"] * 2
+    assert_artifacts_like(*sent)
+
+
+def test_the_proof(tmp_path: Path) -> None:
+    """Of the machine and the command line; all else are the project's own words and figures."""
+    pages = []
+    for value in (" ".join(HOSTILE), "plain"):
+        page = tmp_path / str(len(pages)) / "proof.md"
+        info = RunInfo(command=value, commit=value, date="2026-11-20", machine=value, load=1.0)
+        write(records({}), BaseFacts(200_000, 0.5, 60.0), WHOLE, info, page)
+        pages.append(page.read_text(encoding="utf-8"))
     assert_like(*pages)
