@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,18 +99,18 @@ def night(size: int) -> dict[str, Any]:
     nothing()
     spent: dict[str, list[float]] = {}
     runs = [0]
-    put = flows.runner.stages.Line._run
+    run_stage = flows.runner.stages.Line.run
 
     def timed(self: Any, stage: Any, *args: Any, **kwargs: Any) -> Any:
         start = time.perf_counter()
-        refs = put(self, stage, *args, **kwargs)
+        refs = run_stage(self, stage, *args, **kwargs)
         entry = spent.setdefault(stage.name, [0, 0.0])
         entry[0] += sum(ref.rows for ref in refs)
         entry[1] += time.perf_counter() - start
         runs[0] += len(refs)
         return refs
 
-    flows.runner.stages.Line._run = timed  # type: ignore[method-assign]
+    flows.runner.stages.Line.run = timed  # type: ignore[method-assign]
     # about one of three requested solutions is kept
     config = Nightly(
         target=max(50, size // 3),
@@ -120,7 +121,7 @@ def night(size: int) -> dict[str, Any]:
     start = time.perf_counter()
     nightly(config)
     wall = time.perf_counter() - start
-    flows.runner.stages.Line._run = put  # type: ignore[method-assign]
+    flows.runner.stages.Line.run = run_stage  # type: ignore[method-assign]
     prefect, direct = both_ways(Tools(load_settings()), runs[0])
     return {
         "wall": wall,
@@ -146,7 +147,7 @@ def both_ways(tools: Any, runs: int) -> tuple[float, float]:
     from storage.rows import Row, to_table
 
     def stage(name: str) -> Stage:
-        return Stage(name, untouched)
+        return Stage(name, name)
 
     with Bars() as bars:
         line = Line(tools, bars)
@@ -155,7 +156,7 @@ def both_ways(tools: Any, runs: int) -> tuple[float, float]:
         @flow(task_runner=task_runner())
         def orchestrated() -> float:
             start = time.perf_counter()
-            line.each(stage("with"), shards)
+            line.run(stage("with"), partial(untouched), shards)
             return time.perf_counter() - start
 
         with_prefect = float(orchestrated())
@@ -164,7 +165,10 @@ def both_ways(tools: Any, runs: int) -> tuple[float, float]:
         with ThreadPoolExecutor(4) as pool:
             list(
                 pool.map(
-                    lambda ref: run_shard.fn(place, stage("without"), [ref.to_dict()], {}, {}, None), shards
+                    lambda ref: run_shard.fn(
+                        place, stage("without"), partial(untouched), [ref.to_dict()], {}, None
+                    ),
+                    shards,
                 )
             )
         return with_prefect, time.perf_counter() - start

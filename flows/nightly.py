@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from prefect import flow
@@ -9,52 +11,58 @@ from prefect.runtime import flow_run
 
 from flows.config.nightly import Nightly
 from flows.runner.after_publication import Finished
-from flows.runner.decontamination import READERS
+from flows.runner.decontamination import ENCODER, READERS, Decontamination
 from flows.runner.events import on_failure
 from flows.runner.limits import LIMITS
 from flows.runner.night import Night
+from flows.runner.night_inputs import probe_file, seed_files
 from flows.runner.planning import Plan
 from flows.runner.progress import Bars
 from flows.runner.publication import publish
 from flows.runner.resources import opened
 from flows.runner.run_notes import ended
 from flows.runner.service_table import Live
-from flows.runner.stages import Stage, StageCall, scoring
+from flows.runner.stages import StageCall, Stage, Step
 from flows.runner.start_delay import stagger
 from flows.runner.task_runners import task_runner
 from flows.settings import load_settings
+from storage.indexes.sketches import History
 from storage.rows import column
 from storage.stage_cache.shards import Ref
-from tasks.stages.calibrate import calibrate
+from tasks.dedup.settings import SimilaritySettings
+from tasks.stages.calibrate import CalibrateSettings, calibrate
+from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.dedup import dedup
-from tasks.stages.generate import generate
-from tasks.stages.mix import mix
+from tasks.stages.generate import GenerateSettings, generate
+from tasks.stages.ingest import SeedSettings
+from tasks.stages.mix import MixSettings, mix
 from tasks.stages.probe import budget, probe, rates
-from tasks.stages.retrieve import near_ids, retrieve
-from tasks.stages.score import score
+from tasks.stages.retrieve import WeaknessSettings, near_ids, retrieve
+from tasks.stages.score import ScoreSettings, score
 from tasks.stages.semantic import semantic
 from tasks.stages.similarity import similarity
-from tasks.stages.solve import solve
-from tasks.stages.verify import verify
-from tasks.stages.weigh import weigh
+from tasks.stages.solve import SolveSettings, solve
+from tasks.stages.verify import VerifySettings, verify
+from tasks.stages.weigh import WeighSettings, weigh
 from tasks.voting import Calibration
 
 # The stages, in the order in which rows pass them. A stage has one name: the constant, its id, its module in
 # tasks/stages/ and its function there. Ids enter addresses, seeds and stored reasons, and never change.
-GENERATE = Stage("generate", "Write questions", needs={"engine": "teacher"})
-SIMILARITY = Stage("similarity", "Drop similar questions")
-SEMANTIC = Stage("semantic", "Look for paraphrases", needs={"encode": "encoder"})
-SOLVE = Stage("solve", "Solve in words and programs", needs={"engine": "reasoner"})
-VERIFY = Stage("verify", "Verify answers", needs={"sandbox": "sandbox", "judge": "judge"})
-# then each scorer of the configuration: a plug-in of tasks/scorers/ run by tasks/stages/score.py, see `scoring`
-CALIBRATE = Stage("calibrate", "Calibrate the votes (publishes none)")
-WEIGH = Stage("weigh", "Weigh the votes")
-DEDUP = Stage("dedup", "De-duplicate")
-DECONTAMINATE = Stage("decontaminate", "Decontaminate", needs=READERS)
-PROBE = Stage("probe", "Probe the student", needs={"student": "student", "judge": "judge"})
-RETRIEVE = Stage("retrieve", "Retrieve near failures", needs={"encode": "encoder"})
-MIX = Stage("mix", "Mix")
-CERTIFY = Stage("certify", "Certify", needs=READERS)
+INGEST = Stage("ingest", "Ingest", SeedSettings)
+GENERATE = Stage("generate", "Write questions", GenerateSettings, needs={"engine": "teacher"})
+SIMILARITY = Stage("similarity", "Drop similar questions", SimilaritySettings, whole=True)
+SEMANTIC = Stage("semantic", "Look for paraphrases", SimilaritySettings, needs=ENCODER, whole=True)
+SOLVE = Stage("solve", "Solve in words and programs", SolveSettings, needs={"engine": "reasoner"})
+VERIFY = Stage("verify", "Verify answers", VerifySettings, needs={"sandbox": "sandbox", "judge": "judge"})
+SCORE = Stage("score", "Score", ScoreSettings)  # stands for one stage per scorer: heuristics, critique, ...
+CALIBRATE = Stage("calibrate", "Calibrate the votes (publishes none)", CalibrateSettings, whole=True)
+WEIGH = Stage("weigh", "Weigh the votes", WeighSettings)
+DEDUP = Stage("dedup", "De-duplicate", SimilaritySettings, whole=True)
+DECONTAMINATE = Stage("decontaminate", "Decontaminate", DecontaminateSettings, needs=READERS)
+PROBE = Stage("probe", "Probe the student", WeaknessSettings, needs={"student": "student", "judge": "judge"})
+RETRIEVE = Stage("retrieve", "Retrieve near failures", WeaknessSettings, needs=ENCODER, whole=True)
+MIX = Stage("mix", "Mix", MixSettings, whole=True)
+CERTIFY = Stage("certify", "Certify", DecontaminateSettings, needs=READERS, whole=True)
 
 
 # what the model writes is the user's own: no third party's licence is on it
@@ -87,7 +95,7 @@ def nightly(config: Nightly = Nightly()) -> str:
                 produce(night)
             except LIMITS as limit:
                 night.stop(limit)  # what is accepted is published if it is enough; else the run ends here
-        taken = night.line.whole(
+        (taken,) = night.line.run(
             MIX,
             partial(
                 mix,
@@ -99,7 +107,13 @@ def nightly(config: Nightly = Nightly()) -> str:
             night.accepted,
         )
         try:
-            version = publish(night, taken, again=DEDUP, look=DECONTAMINATE, certify=CERTIFY)
+            version = publish(
+                night,
+                taken,
+                again=lambda: judging(night).uniqueness(),
+                look=DECONTAMINATE,
+                certify=CERTIFY,
+            )
         except Finished as finished:
             version = finished.version
             bars.say(
@@ -112,7 +126,7 @@ def nightly(config: Nightly = Nightly()) -> str:
 def produce(night: Night) -> None:
     """Accepted rows until the target is met or nothing more is allowed."""
     config = night.config
-    seeds = night.ingest()
+    seeds = night.ingest(INGEST, seed_files(config), "seeds")
     calibrated(night, seeds)
     if config.seeds.distill:
         night.accepted += solve_and_judge(night, seeds, "seeds", pool=[])
@@ -129,8 +143,9 @@ def calibrated(night: Night, seeds: list[Ref]) -> None:
     """What the votes are worth tonight, tried on questions whose answers are known."""
     questions = night.planner.known(seeds)
     if questions:
-        rows = attempts(night, questions, "known answers", blind=True)
-        fitted = night.line.whole(CALIBRATE, partial(calibrate, base=night.calibration), rows)
+        rows = solutions(night, questions, "known answers")
+        rows = night.line.through(judging(night).votes(blind=True), rows, "known answers")
+        (fitted,) = night.line.run(CALIBRATE, partial(calibrate, base=night.calibration), rows)
         night.fitted = fitted.facts["calibration"]
         night.calibration = Calibration.from_dict(night.fitted)
 
@@ -140,7 +155,7 @@ def write(night: Night, seeds: list[Ref], *, until: int) -> None:
     planner = night.planner
     while planner.wave < night.config.generate.waves and (missing := night.missing(until)):
         for plan in planner.plan_wave(missing, night.usable(), seeds + night.accepted):
-            written = night.line.each(GENERATE, generating(plan), plan.asks, owes=plan.owes)
+            written = night.line.run(GENERATE, generating(plan), plan.asks, owes=plan.owes)
             title = f"wave {planner.wave + 1}"
             night.accepted += solve_and_judge(night, written, title, pool=seeds + night.questions)
             night.questions += written
@@ -150,22 +165,23 @@ def write(night: Night, seeds: list[Ref], *, until: int) -> None:
 def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
     """Find what the student fails at, and have the teacher write `rows` rows like it."""
     line = night.line
-    probed = line.each(PROBE, partial(probe, seed=night.inputs.seed), night.probe_questions())
+    questions = night.ingest(INGEST, [probe_file(night.config)], "probe")
+    probed = line.run(PROBE, partial(probe, seed=night.inputs.seed), questions)
     pool = seeds + night.accepted
-    around = line.whole(
+    around = line.run(
         RETRIEVE,
         partial(retrieve, published=night.published, neighbours=night.config.weakness.neighbours),
         probed,
         reads={"pool": pool},
     )
-    night.near_failures = near_ids(line.kept([around]))
+    night.near_failures = near_ids(line.kept(around))
     failures = line.kept(probed)
     if not failures.num_rows:
         return
-    questions = night.planner.demand.questions(rows, night.usable())
-    quota = budget(failures, rates(line.rows(probed)), questions, night.inputs.gains)
-    plan = night.planner.plan("similar", [around], quota)
-    written = line.each(GENERATE, generating(plan), plan.asks, title="Write for weaknesses", owes=plan.owes)
+    needed = night.planner.demand.questions(rows, night.usable())
+    quota = budget(failures, rates(line.rows(probed)), needed, night.inputs.gains)
+    plan = night.planner.plan("similar", around, quota)
+    written = line.run(GENERATE, generating(plan), plan.asks, title="Write for weaknesses", owes=plan.owes)
     for_failures = solve_and_judge(night, written, "weakness", pool=seeds + night.questions, agree=2)
     night.near_failures += column(line.kept(for_failures, ["id", "rejected"]), "id")
     night.accepted += for_failures
@@ -185,10 +201,10 @@ def solve_and_judge(
 
     `agree`: independent samples that must agree at least, whatever the configuration allows.
     """
-    config, line = night.config, night.line
+    line = night.line
     first = len(line.funnel)
-    settings = config.similarity.dedup()
-    novel = line.whole(
+    settings = night.config.similarity.dedup()
+    novel = line.run(
         SIMILARITY,
         partial(similarity, history=night.history, settings=settings),
         questions,
@@ -196,55 +212,80 @@ def solve_and_judge(
         reads={"pool": pool},
     )
     if settings.semantic != "ignore":
-        novel = line.whole(
+        novel = line.run(
             SEMANTIC,
             partial(semantic, history=night.history, settings=settings),
-            [novel],
+            novel,
             title=f"{SEMANTIC.title}, {title}",
             reads={"pool": pool},
         )
-    rows = line.shards("fresh", line.kept([novel]), night.planner.shard_rows, of=[novel])
-    rows = attempts(night, rows, title)
-    decision = partial(
-        weigh,
-        calibration=night.calibration,
-        min_correctness=config.verify.min_correctness,
-        min_agreement=max(agree, config.verify.min_agreement),
-    )
-    rows = line.each(WEIGH, decision, rows, title=f"{WEIGH.title}, {title}")
+    fresh = line.shards("fresh", line.kept(novel), night.planner.shard_rows, of=novel)
+    rows = solutions(night, fresh, title)
+    stages = judging(night)
+    accepted = line.through([*stages.votes(), *stages.decision(agree=agree)], rows, title)
     night.judged += line.funnel[first:]
-    unique = partial(dedup, history=night.history, settings=settings)
-    rows = [line.whole(DEDUP, unique, rows, title=f"{DEDUP.title}, {title}")]
-    return line.each(
-        DECONTAMINATE, night.inputs.against.look(), rows, title=f"{DECONTAMINATE.title}, {title}"
-    )
+    return accepted
 
 
-def attempts(night: Night, questions: list[Ref], title: str, *, blind: bool = False) -> list[Ref]:
-    """Solutions of the questions with the votes on them: programs, comparisons, other samples, scores.
-
-    `blind`: as if no answer was trusted, and with no threshold on scores.
-    """
-    config, line = night.config, night.line
-    rows = line.each(
+def solutions(night: Night, questions: list[Ref], title: str) -> list[Ref]:
+    """Return several solutions of each question, in words and programs."""
+    return night.line.run(
         SOLVE,
         partial(solve, settings=night.inputs.solve, seed=night.inputs.seed),
         questions,
         title=f"{SOLVE.title}, {title}",
         owes=night.owes,
     )
-    rows = line.each(
-        VERIFY,
-        partial(verify, calibration=night.calibration, sure=config.verify.sure, blind=blind),
-        rows,
-        title=f"{VERIFY.title}, {title}",
-    )
-    for name in config.score.scorers:
-        thresholds = {} if blind else config.score.thresholds
-        rows = line.each(
-            scoring(name),
-            partial(score, name=name, thresholds=thresholds),
-            rows,
-            title=f"Score by {name}, {title}",
-        )
-    return rows
+
+
+def judging(night: Night) -> Judging:
+    """Return the stages that judge solutions, with what the night knows by now."""
+    return Judging(night.config, night.calibration, lambda: night.inputs.against, night.history)
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """The stages that judge solutions, in order. `rebuild` sends stored solutions through the same stages.
+
+    history: the questions published so far. against: returns the registered benchmarks, which are read only if needed.
+    """
+
+    config: Nightly
+    calibration: Calibration
+    against: Callable[[], Decontamination]
+    history: History | None = None
+
+    def votes(self, *, blind: bool = False) -> list[Step]:
+        """Return the stages that collect votes on an answer: programs, comparisons, other samples, scores.
+
+        `blind`: as if no answer was trusted, and with no threshold on scores.
+        """
+        settings = self.config.verify.part(VerifySettings)
+        thresholds = {} if blind else self.config.score.thresholds
+        return [
+            Step(
+                VERIFY, lambda: partial(verify, settings=settings, calibration=self.calibration, blind=blind)
+            ),
+            *(self._scoring(name, thresholds) for name in self.config.score.scorers),
+        ]
+
+    def decision(self, *, agree: int = 1) -> list[Step]:
+        """Return the stages that decide by the votes, by other rows and by the benchmarks.
+
+        `agree`: how many independent samples must agree at least, whatever the configuration allows.
+        """
+        agreement = max(agree, self.config.verify.min_agreement)
+        settings = self.config.verify.part(WeighSettings, min_agreement=agreement)
+        return [
+            Step(WEIGH, lambda: partial(weigh, settings=settings, calibration=self.calibration)),
+            self.uniqueness(),
+            Step(DECONTAMINATE, lambda: self.against().look()),
+        ]
+
+    def uniqueness(self) -> Step:
+        """Return de-duplication, also against the published questions."""
+        settings = self.config.similarity.dedup()
+        return Step(DEDUP, lambda: partial(dedup, history=self.history, settings=settings))
+
+    def _scoring(self, name: str, thresholds: Mapping[str, float]) -> Step:
+        return Step(SCORE.of_scorer(name), lambda: partial(score, name=name, thresholds=thresholds))

@@ -1,27 +1,55 @@
 """The flow `rebuild`: a new version from stored candidates under other settings.
 
-A model is called only for judgements that are not stored yet.
+Solutions pass the stages of a night from `verify` on, in the order of flows.nightly.Judging. Their source are the
+candidates that earlier runs stored, each with its scores and with the furthest stage that it reached. So a stage does two
+things: `drop_as_before` repeats its stored decisions, and `to_judge` chooses the rows that have to pass it now, because
+they never did or because the configuration asks for it. A model is called only for judgements that are not stored yet.
+
+A stage that is added to Judging is part of every rebuild as well. Rows that an earlier run took past its place
+count as having passed it.
 """
 
 from __future__ import annotations
 
+from functools import cache, partial
+from itertools import takewhile
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.config.loading import ConfigError
+from flows.config.nightly import Nightly
 from flows.config.rebuild import Rebuild
-from flows.runner.after_publication import Finished, raise_if_published
+from flows.nightly import CERTIFY, DECONTAMINATE, DEDUP, MIX, VERIFY, WEIGH, Judging
+from flows.runner.after_publication import Finished, finish, raise_if_published
+from flows.runner.decontamination import Decontamination, examine
 from flows.runner.events import on_failure
 from flows.runner.progress import Bars
+from flows.runner.rebuild_base import base_of, origin, refuse_unknown_values
 from flows.runner.rebuild_publication import publish, twin_of, unchanged
-from flows.runner.rebuilding import Work
-from flows.runner.resources import opened
+from flows.runner.rebuild_state import RebuildState
+from flows.runner.resources import Tools, opened
 from flows.runner.run_notes import RunNote, ended
+from flows.runner.stages import Line, Stage, Step
 from flows.runner.task_runners import task_runner
+from flows.runner.what_if import what_if_text
 from flows.settings import load_settings
+from storage.counting import counted
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
 from storage.errors import Conflict
+from storage.rows import reasons_of, unrejected
 from storage.stage_cache.shards import digest_of
+from tasks.arrays import Mask
+from tasks.stages import rejudge
+from tasks.stages.mix import mix
+from tasks.voting import Calibration
 
 MOST_RACES = 10  # attempts to publish while other runs publish to the same dataset
+COMPARED = ["id", "problem_id", "question", "language"]  # what de-duplication reads of the rows beside
 
 
 @flow(
@@ -33,7 +61,7 @@ MOST_RACES = 10  # attempts to publish while other runs publish to the same data
     on_completion=[ended],
 )
 def rebuild(config: Rebuild = Rebuild()) -> str:
-    """Gather candidates, leave out, apply thresholds, judge, weigh, deduplicate, decontaminate, mix, publish.
+    """Gather the candidates, decide on them again, and publish those that are left.
 
     Returns the name of the new version, or of the one that has exactly these rows already; with `what_if` a text about
     the version that it would publish. Raises Conflict if other runs published first MOST_RACES times in a row.
@@ -47,24 +75,18 @@ def rebuild(config: Rebuild = Rebuild()) -> str:
             finished.note.published(str(flow_run.id))
             return str(finished.version)
         for attempt in range(MOST_RACES):
-            work = Work.begin(config, tools, bars)
-            work.leave_out()
-            work.compare()
-            if not config.what_if:
-                work.judge()
-                work.weigh()
-            work.deduplicate()
-            work.decontaminate()
-            work.mix()
+            state = gather(config, tools, bars)
+            decide(state)
+            choose(state)
             if config.what_if:
-                return work.what_if()
-            if not config.force and (twin := twin_of(work)):
+                return what_if_text(state.pool, state.unjudged, state.base, tools.store, config.target)
+            if not config.force and (twin := twin_of(state)):
                 bars.say(unchanged(str(twin)))
                 return str(twin)
             # the note tells a restart after a crash that this rebuild has published, when its base is another one
-            note = RunNote.start(tools.home, work.run, dict, inputs)
+            note = RunNote.start(tools.home, state.run, dict, inputs)
             try:
-                version = publish(work)
+                version = publish(state)
                 note.published(str(flow_run.id))
                 return str(version)
             except Conflict:
@@ -73,3 +95,155 @@ def rebuild(config: Rebuild = Rebuild()) -> str:
                 if attempt + 1 == MOST_RACES:
                     raise
     raise AssertionError("unreachable")
+
+
+def check(config: Rebuild, store: Store) -> tuple[Version, Nightly]:
+    """Return the version that is rebuilt and the rules by which its candidates are judged.
+
+    Raises StorageError or ConfigError for everything that can be known to fail before Prefect is started.
+    """
+    base, rules = base_of(config, store)
+    stages = [*order(judging(base, rules)), CERTIFY.name]
+    refuse_unknown_values(config, base, store, stages)
+    return base, rules
+
+
+def gather(config: Rebuild, tools: Tools, bars: Bars) -> RebuildState:
+    """Return the candidates of the base, before anything is decided on them. Raises as `check`."""
+    store = tools.store
+    base, rules = check(config, store)
+    finish(tools, base)
+    candidates = store.candidates()
+    if candidates is None:
+        raise ConfigError(f"{base} left no candidates. Fix: run a night first")
+    runs, past = origin(base, store)
+    stages = judging(base, rules)
+    bar = bars.stage("Gather candidates", candidates.count_rows())
+    occurrences = candidates.to_table(columns=list(rejudge.COLUMNS))
+    # what the last comparison with the benchmarks dropped was decided by decontamination
+    pool = rejudge.gather(occurrences, runs, order(stages), {CERTIFY.name: DECONTAMINATE.name}, past)
+    bar.close(f"{counted(len(pool.alive), 'solution')} of {counted(len(runs), 'run')}")
+    head = store.head(config.into or config.dataset)
+    certificate = base.lineage.get("decontamination") or {}
+    line, steps = Line(tools, bars), steps_of(stages)
+    return RebuildState(config, line, base, head, rules, steps, stages.against, candidates, pool, certificate)
+
+
+def judging(base: Version, rules: Nightly) -> Judging:
+    """Return the stages that judge solutions, under the rules and with the calibration of the base."""
+    calibration = Calibration.from_dict(base.lineage.get("calibration", {}))
+    return Judging(rules, calibration, cache(partial(Decontamination.of, rules.decontaminate)))
+
+
+def steps_of(stages: Judging) -> list[Step]:
+    """Return the stages from the verification to the comparison with the benchmarks, in order."""
+    return [*stages.votes(), *stages.decision()]
+
+
+def order(stages: Judging) -> list[str]:
+    """Return the names of the stages that a solution passes, in order, with "published" as the last."""
+    return [*(step.stage.name for step in steps_of(stages)), MIX.name, "published"]
+
+
+def decide(state: RebuildState) -> None:
+    """Drop the rows that are to be left out, then those that the stages drop, from memory or now.
+
+    The first stages judge each row by itself. Their stored decisions all come before the first call of a model, so
+    that nothing is paid for a row that a later one drops. From the first stage on that compares rows with each other, a
+    decision depends on the rows that are left by then.
+    """
+    config, pool = state.config, state.pool
+    rejudge.leave_out(pool, config.without, config.only)
+    by_itself = list(takewhile(lambda step: not step.stage.whole, state.steps))
+    for step in by_itself:
+        drop_as_before(state, step.stage)
+    for name in state.rules.score.scorers:
+        state.unjudged[name] = int(to_judge(state, name).sum())
+    for number, step in enumerate(state.steps):
+        compares = number >= len(by_itself)
+        if compares:
+            drop_as_before(state, step.stage)
+        if not config.what_if or (compares and not step.stage.needs):
+            judge(state, step)
+
+
+def drop_as_before(state: RebuildState, stage: Stage) -> None:
+    """Drop the rows that the stage dropped in an earlier run and would drop again."""
+    pool, config, name, title = state.pool, state.config, stage.name, f"{stage.title}, as before"
+    if judges_all(state, name) or name in state.rules.score.scorers:
+        return  # what a scorer dropped follows from the stored scores, see below
+    if name == VERIFY.name:
+        rejudge.unverified(pool, name, title)
+    elif name == WEIGH.name:
+        rejudge.below(pool, state.rules.score.thresholds)
+        if config.correctness is None:
+            rejudge.decided(pool, name, title)
+        else:
+            rejudge.below(pool, {"correctness": config.correctness})
+    elif name == DEDUP.name:
+        pool.drop(name, title, rejudge.duplicates(pool, name)[0])
+    else:
+        rejudge.decided(pool, name, title)
+
+
+def to_judge(state: RebuildState, name: str) -> Mask:
+    """Return the mask of the rows that have to pass the stage of that name."""
+    pool = state.pool
+    if name == VERIFY.name:
+        return np.zeros(len(pool.alive), dtype=bool)  # programs and answers are the same as before
+    if judges_all(state, name):
+        return pool.alive.copy()
+    if name in state.rules.score.scorers:
+        return pool.alive & (pool.reached < pool.step(name))
+    # a row that the stage dropped and that is still alive has to be decided on again
+    return pool.alive & (pool.reached <= pool.step(name))
+
+
+def judges_all(state: RebuildState, name: str) -> bool:
+    """Return whether the configuration asks that the stage of that name judges all rows again."""
+    config = state.config
+    return (
+        name in config.rescore
+        or (name == DEDUP.name and config.similarity is not None)
+        or (name == DECONTAMINATE.name and (config.benchmarks is not None or config.rules is not None))
+    )
+
+
+def judge(state: RebuildState, step: Step) -> None:
+    """Send the rows that have to pass the stage through it, if there are any."""
+    name, pool, line = step.stage.name, state.pool, state.line
+    rows, reads = to_judge(state, name), {}
+    if not rows.any():
+        return
+    if name == DEDUP.name:  # all rows of these questions, beside the others
+        questions = pool.rows.column("problem_id")
+        same = pc.is_in(questions, value_set=pc.unique(questions.filter(pa.array(rows))))
+        rows = pool.alive & np.asarray(same.to_numpy(), dtype=bool)
+        none = pa.table({column: pa.array([], pa.string()) for column in COMPARED})
+        others = [table.select(COMPARED) for table in state.tables(pool.alive & ~rows)]
+        reads = {"beside": [line.put("beside", pa.concat_tables(others or [none]))]}
+    if name in state.rules.score.scorers:
+        for role in step.stage.needs.values():
+            line.tools.engine(role).check()
+    state.through(step, rows, reads=reads)
+    if name == DECONTAMINATE.name and judges_all(state, name):
+        state.certificate = examine(line.tools, [], state.against())[0].over(line.facts()).to_dict()
+
+
+def choose(state: RebuildState) -> None:
+    """Mix the rows that are left. Their texts are not needed for it."""
+    pool, target = state.pool, state.config.target
+    left = np.flatnonzero(pool.alive)
+    rows = pool.rows.take(pa.array(left)).append_column("loss_weight", pa.nulls(len(left), pa.float32()))
+    mixed = mix(
+        unrejected(rows),
+        settings=state.rules.mix,
+        target=target or max(len(left), 1),
+        near=(),
+        seed=state.config.seed,
+        tick=lambda rows: None,
+    )
+    reasons = np.full(len(pool.alive), None, dtype=object)
+    reasons[left] = reasons_of(mixed)
+    state.weights[left] = mixed.column("loss_weight").to_numpy()
+    pool.drop(MIX.name, MIX.title, np.array([reason is not None for reason in reasons]), reasons)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticUseDefault
 
+P = TypeVar("P", bound="Section")
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -19,6 +20,10 @@ class Section(BaseModel):
     """A group of settings. Unknown keys and values that are not finite are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def part(self, kind: type[P], **changed: Any) -> P:
+        """Return the settings of one stage out of a group that several stages share, some of them `changed`."""
+        return kind(**{name: getattr(self, name) for name in kind.model_fields} | changed)
 
 
 S = TypeVar("S")

@@ -25,8 +25,8 @@ from tasks.stages.ingest import ingest
 from tasks.stages.score import score
 from tasks.stages.similarity import similarity
 from tasks.stages.solve import SolveSettings, solve
-from tasks.stages.verify import verify
-from tasks.stages.weigh import weigh
+from tasks.stages.verify import VerifySettings, verify
+from tasks.stages.weigh import WeighSettings, weigh
 from tasks.voting import prior
 
 SEEDS = Path(__file__).resolve().parents[1] / "seeds"
@@ -72,12 +72,12 @@ def night(home: Path, *, engine: Callable[..., Engine], sandbox: Sandbox, judge:
         sandbox=sandbox,
         judge=judge,
         calibration=prior(),
-        sure=0.95,
+        settings=VerifySettings(),
         tick=no_tick,
     )
     for name, tools in (("heuristics", {}), ("critique", {"critic": engine("critic")})):
         rows = score(through(rows), name=name, thresholds=THRESHOLDS, tick=no_tick, **tools).rows
-    rows = weigh(through(rows), calibration=prior(), min_correctness=0.7, min_agreement=2, tick=no_tick)
+    rows = weigh(through(rows), calibration=prior(), settings=WeighSettings(), tick=no_tick)
     accepted = through(dedup(through(rows)))
     store = Store(home)
     for number, table in enumerate(tables):

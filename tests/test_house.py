@@ -15,7 +15,13 @@ from pathlib import Path
 import pytest
 
 from flows import nightly
+from flows.config.gates import GateSettings
+from flows.config.limits import BudgetSettings
+from flows.config.nightly import Nightly
 from flows.runner.stages import Stage
+from tasks.settings import Section
+from tasks.stages.score import ScoreSettings
+from tasks.voting import prior
 
 ROOT = Path(__file__).resolve().parent.parent
 # who may import whom
@@ -110,12 +116,43 @@ def test_a_cycle_would_be_seen() -> None:
 def test_a_stage_of_the_night_has_one_name() -> None:
     """The constant in flows/nightly.py, the id, the module in tasks/stages/ and the function in it."""
     stages = {name: value for name, value in vars(nightly).items() if isinstance(value, Stage)}
-    assert len(stages) == 13
+    # with the two scorers that have a stage each in place of SCORE, these are the stages of docs/architecture.md
+    table = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Contract 1")[0]
+    documented = set(re.findall(r"^\| `(\w+)` \| .* \| .* \|", table, re.MULTILINE))
+    names = {stage.name for stage in stages.values()} - {"score"}
+    assert names | set(ScoreSettings().scorers) <= documented
+    assert len(names | set(ScoreSettings().scorers)) == 16
     for name, stage in stages.items():
         module = importlib.import_module(f"tasks.stages.{stage.name}")
         assert name.lower() == stage.name
         assert callable(getattr(module, stage.name))
         assert getattr(nightly, stage.name, None) in (getattr(module, stage.name), None)
+
+
+def test_a_stage_of_the_night_has_a_settings_class_that_is_in_its_configuration() -> None:
+    """Every section of stages is a stage's class, or put together from the classes of the stages that share it."""
+    stages = [value for value in vars(nightly).values() if isinstance(value, Stage)]
+    sections = {type(getattr(Nightly(), name)) for name in Nightly.model_fields}
+    for stage in stages:
+        assert stage.settings is not None
+        assert any(issubclass(section, stage.settings) for section in sections), stage.name
+    of_stages = {stage.settings for stage in stages}
+    of_the_run = {BudgetSettings, GateSettings}
+    for section in sections - of_the_run:
+        if issubclass(section, Section):
+            parts = [part for part in of_stages if part is not None and issubclass(section, part)]
+            assert set(section.model_fields) == {name for part in parts for name in part.model_fields}
+
+
+def test_the_stages_are_declared_in_the_order_in_which_they_run() -> None:
+    """The constants of flows/nightly.py, and flows.nightly.Judging, from which nights and rebuilds take their order."""
+    declared = [value.name for value in vars(nightly).values() if isinstance(value, Stage)]
+    judging = nightly.Judging(Nightly(), prior(), lambda: None)  # type: ignore[arg-type, return-value]
+    steps = [step.stage for step in [*judging.votes(), *judging.decision()]]
+    scorers = ScoreSettings().scorers
+    order = ["score" if stage.name in scorers else stage.name for stage in steps]
+    assert order == ["verify", "score", "score", "weigh", "dedup", "decontaminate"]
+    assert sorted(order, key=declared.index) == order
 
 
 def test_no_top_level_module_shadows_a_library() -> None:

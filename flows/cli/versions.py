@@ -40,13 +40,13 @@ def rebuild(
     arrange(load_settings().home, quiet=True)
     from flows.config.loading import as_yaml, load_as
     from flows.config.rebuild import Rebuild
+    from flows.rebuild import check
     from flows.rebuild import rebuild as flow
 
     settings = load_as(Rebuild, config, set_ or [], dataset=dataset, what_if=what_if or None)
     if show_config:
         typer.echo(as_yaml(settings), nl=False)
         return
-    from flows.runner.rebuilding import check
     from flows.runner.run_notes import notes_kept
 
     store = _store()[0]

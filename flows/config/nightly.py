@@ -1,4 +1,4 @@
-"""The configuration of a night: one section per stage, defined beside that stage."""
+"""The configuration of a night: the sections of its stages, each defined beside its stage, and those of the run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from flows.config.limits import BudgetSettings
 from flows.config.loading import load_as
 from tasks.dedup.settings import SimilaritySettings
 from tasks.settings import Folded, Section
+from tasks.stages.calibrate import CalibrateSettings
 from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.generate import GenerateSettings
 from tasks.stages.ingest import SeedSettings
@@ -20,6 +21,11 @@ from tasks.stages.retrieve import WeaknessSettings
 from tasks.stages.score import ScoreSettings
 from tasks.stages.solve import SolveSettings
 from tasks.stages.verify import VerifySettings
+from tasks.stages.weigh import WeighSettings
+
+
+class VotingSettings(CalibrateSettings, VerifySettings, WeighSettings, title="Verify"):
+    """Settings of the stages calibrate, verify and weigh, which collect the votes on an answer and decide by them."""
 
 
 class Nightly(Section):
@@ -47,8 +53,8 @@ class Nightly(Section):
     solve: Folded[SolveSettings] = Field(
         SolveSettings(), description="solutions of each question, and the share of programs"
     )
-    verify: Folded[VerifySettings] = Field(
-        VerifySettings(), description="agreement and certainty that a solution needs"
+    verify: Folded[VotingSettings] = Field(
+        VotingSettings(), description="agreement and certainty that a solution needs"
     )
     score: Folded[ScoreSettings] = Field(
         ScoreSettings(), description="scorers, and the least scores of a kept row"

@@ -26,7 +26,8 @@ from tasks.stages.decontaminate import DecontaminateSettings, decontaminate
 from tasks.stages.outcome import Outcome
 
 SEEDS = Path(__file__).resolve().parent.parent.parent / "seeds"
-READERS = {"encode": "encoder", "critic": "critic"}  # what stages that look for benchmark items need
+ENCODER = {"encode": "encoder"}  # what stages that compare meanings need
+READERS = ENCODER | {"critic": "critic"}  # what stages that look for benchmark items need
 STANDING_ROWS = 8192  # published rows a task run, where they are compared with a new benchmark
 
 
@@ -97,7 +98,7 @@ def standing(line: Line, base: Version | None, against: Decontamination, look: S
     batches = line.tools.store.batches(base, size=STANDING_ROWS)
     shards = [line.put("published", pa.Table.from_batches([batch])) for batch in batches]
     title = f"{look.title}, {base}"
-    compared = line.each(look, against.look(missing, strict=False), shards, title=title)
+    compared = line.run(look, against.look(missing, strict=False), shards, title=title)
     return compared if any(ref.rejected for ref in compared) else []
 
 

@@ -80,7 +80,7 @@ class Evaluation:
             stage = Stage("evaluate", f"{title}, {model}", needs={"engine": model, "judge": "judge"} | needs)
             shards = line.shards("items", part, config.shard_rows)
             call = partial(answer_items, asking=self.asking(model), seed=config.seed)
-            refs = line.each(stage, call, shards)
+            refs = line.run(stage, call, shards)
             tables.append(line.rows(refs))
         if config.tasks:
             stage = Stage("lm-eval", f"lm-eval, {model}", needs={"engine": model})
@@ -93,7 +93,7 @@ class Evaluation:
                 chat_template=config.chat_template,
                 seed=config.seed,
             )
-            refs = line.each(stage, call, tasks)
+            refs = line.run(stage, call, tasks)
             tables.append(line.rows(refs))
         return pa.concat_tables(tables)
 

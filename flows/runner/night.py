@@ -12,11 +12,11 @@ from flows.config.nightly import Nightly
 from flows.runner.after_publication import history, latest
 from flows.runner.artifacts import report_stopped
 from flows.runner.limits import SpentWhenStopped, Stopped, limit_of
-from flows.runner.night_inputs import Inputs, file_digest, probe_file, seed_files
+from flows.runner.night_inputs import Inputs, file_digest
 from flows.runner.planning import Planner
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
-from flows.runner.stages import FunnelEntry, Line
+from flows.runner.stages import FunnelEntry, Line, Stage
 from storage.datasets.versions import Version
 from storage.indexes.sketches import History
 from storage.stage_cache.shards import Ref
@@ -41,7 +41,7 @@ class Night:
     files: list[dict[str, Any]] = field(default_factory=list)  # ingested files with their digests and counts
     accepted: list[Ref] = field(default_factory=list)  # rows that passed every stage
     questions: list[Ref] = field(default_factory=list)  # every question written so far
-    # funnel entries of the stages of `solve_and_judge`, from which drift is measured
+    # funnel entries of the judged questions, from which drift is measured
     judged: list[FunnelEntry] = field(default_factory=list)
     near_failures: list[str] = field(default_factory=list)  # ids of rows near the student's failures
     ended: str = ""  # the limit that ended it, or target or waves
@@ -70,14 +70,6 @@ class Night:
         home, base = str(self.line.tools.home), self.base
         settings = self.config.weakness.index()
         return Published(home, str(base), base.digest, settings) if base else None
-
-    def ingest(self) -> list[Ref]:
-        """Return the seed rows, sharded. Rejected ones stay in the shards with their line and reason."""
-        return self._ingest(seed_files(self.config), "Ingest seeds")
-
-    def probe_questions(self) -> list[Ref]:
-        """Return the probe questions, sharded: rows with a trusted answer."""
-        return self._ingest([probe_file(self.config)], "Ingest probe")
 
     def owes(self, questions: int) -> int:
         """Return how many solutions `questions` questions become."""
@@ -122,13 +114,14 @@ class Night:
         report_stopped(self.config.dataset, stopped)
         raise stopped from cause
 
-    def _ingest(self, files: list[Path], title: str) -> list[Ref]:
+    def ingest(self, stage: Stage, files: list[Path], title: str) -> list[Ref]:
+        """Return the rows of the files, sharded. Rejected ones stay in the shards with their line and reason."""
         ingested = ingest(files, default_license=self.config.seeds.license)
         for count in ingested.files:
             digest = file_digest(count.path)
             self.files.append(
                 {"file": count.path.name, "sha256": digest, "kept": count.kept, "rejected": count.rejected}
             )
-        refs = self.line.shards("ingest", ingested.table, self.planner.shard_rows)
-        self.line.record("ingest", title, refs)
+        refs = self.line.shards(stage.name, ingested.table, self.planner.shard_rows)
+        self.line.record(stage, f"{stage.title} {title}", refs)
         return refs

@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
 from importlib import metadata
 from typing import Any
 
@@ -18,7 +18,7 @@ from flows.runner.drift_gate import drift
 from flows.runner.gates import gates_of
 from flows.runner.night import Night
 from flows.runner.resources import Tools
-from flows.runner.stages import FunnelEntry, Line, Stage
+from flows.runner.stages import FunnelEntry, Line, Stage, Step
 from flows.settings import ROLES
 from storage.datasets.versions import Version, today
 from storage.errors import Conflict
@@ -27,7 +27,6 @@ from storage.stage_cache.shards import Ref
 from tasks.code_commit import code
 from tasks.llm.costs import total
 from tasks.replies.solutions import removed_in_all
-from tasks.stages.dedup import dedup
 
 PACKAGES = (
     "datasketch",
@@ -43,7 +42,7 @@ PACKAGES = (
 MOST_RACES = 10
 
 
-def publish(night: Night, taken: Ref, *, again: Stage, look: Stage, certify: Stage) -> Version:
+def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage, certify: Stage) -> Version:
     """The new version: what stands, and the taken rows that pass the last look at the benchmarks (`certify`). Published
     rows that were never compared with one of them are now (`look`), and are left out where they hold an item.
 
@@ -54,7 +53,9 @@ def publish(night: Night, taken: Ref, *, again: Stage, look: Stage, certify: Sta
     measured = drift(night)
     for attempt in range(MOST_RACES):
         stands = standing(line, night.base, night.inputs.against, look)
-        gated = line.whole(certify, night.inputs.against.measure(), [taken], title=_counted(certify, attempt))
+        (gated,) = line.run(
+            certify, night.inputs.against.measure(), [taken], title=_counted(certify, attempt)
+        )
         shown = certificate(line, gated)
         record(line, night.inputs.run)
         try:
@@ -85,9 +86,9 @@ def publish(night: Night, taken: Ref, *, again: Stage, look: Stage, certify: Sta
             ):
                 finish(line.tools, first)
                 raise Finished(first, night.inputs.note) from None
-            title = _counted(again, attempt + 1)
-            unique = partial(dedup, history=night.history, settings=config.similarity.dedup())
-            taken = line.whole(again, unique, [taken], title=title)
+            unique = again()
+            title = _counted(unique.stage, attempt + 1)
+            (taken,) = line.run(unique.stage, unique.call(), [taken], title=title)
     raise AssertionError("unreachable")
 
 

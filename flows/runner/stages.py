@@ -7,8 +7,8 @@ in = kept + rejected + failed, or the run fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -27,6 +27,7 @@ from flows.runner.resources import Tools, tools_of
 from storage.rows import empty, kept
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.plugins import module
+from tasks.settings import Section
 from tasks.stages.outcome import Balance, Outcome, Tick, balance, same_rows
 from tasks.stages.score import PLUGINS
 
@@ -38,17 +39,32 @@ StageCall = partial[pa.Table] | partial[Outcome]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What identifies a stage: its id, which enters funnels, addresses and reasons and never changes; the title that
-    people see; and `needs`, which maps a keyword of its function to a tool of flows.runner.resources.Tools."""
+    """What identifies a stage.
+
+    name: its id, which enters funnels, addresses and reasons and never changes. title: what people see. settings: the
+    class of its settings, a section of the flow's configuration or a part of one. needs: a keyword of its function ->
+    a tool of flows.runner.resources.Tools. whole: it compares rows with each other, so that it sees all rows in one
+    task run; otherwise there is one task run per shard.
+    """
 
     name: str
     title: str
+    settings: type[Section] | None = None
     needs: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
+
+    def of_scorer(self, name: str) -> Stage:
+        """Return the stage of a scorer, a plug-in of tasks/scorers/. It needs the tools that the plug-in names."""
+        needs = {need: need for need in module(PLUGINS, name).needs}
+        return replace(self, name=name, title=f"{self.title} by {name}", needs=needs)
 
 
-def scoring(name: str) -> Stage:
-    """The stage of a scorer, a plug-in of tasks/scorers/; the tools that it needs are those that its module names."""
-    return Stage(name, f"Score by {name}", needs={need: need for need in module(PLUGINS, name).needs})
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stage in an order of stages. `call` returns its function with the parameters bound, when the stage is run."""
+
+    stage: Stage
+    call: Callable[[], StageCall]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,36 +113,10 @@ class Line:
     def _behind(self, refs: Sequence[Ref]) -> set[PrefectFuture[Any]]:
         return {run for ref in refs for run in self._runs.get(ref.digest, ())}
 
-    def each(
-        self,
-        stage: Stage,
-        call: StageCall,
-        shards: Sequence[Ref],
-        *,
-        title: str = "",
-        reads: Mapping[str, Sequence[Ref]] | None = None,
-        owes: Callable[[int], int] = lambda rows: rows,
-    ) -> list[Ref]:
-        """Run `call` on each shard in a task run of its own, all at once. `reads` are further tables that every shard
-        is given whole; `owes` returns how many rows so many input rows become, for the progress bar."""
-        return self._run(stage, call, [[shard] for shard in shards], title, reads or {}, owes)
-
-    def whole(
-        self,
-        stage: Stage,
-        call: StageCall,
-        shards: Sequence[Ref],
-        *,
-        title: str = "",
-        reads: Mapping[str, Sequence[Ref]] | None = None,
-    ) -> Ref:
-        """Run `call` on all shards at once in one task run, for stages that compare rows with each other."""
-        return self._run(stage, call, [list(shards)], title, reads or {}, lambda rows: rows)[0]
-
-    def record(self, stage: str, title: str, refs: list[Ref]) -> None:
+    def record(self, stage: Stage, title: str, refs: list[Ref]) -> None:
         """Add a line to the funnel for rows that the flow itself read."""
         total = _sum(refs)
-        self.funnel.append(FunnelEntry(stage, title, total, refs, 0))
+        self.funnel.append(FunnelEntry(stage.name, title, total, refs, 0))
         self.bars.stage(title, total.asked).close(f"{total.kept:,} of {total.asked:,}")
 
     def rows(self, refs: Sequence[Ref]) -> pa.Table:
@@ -140,21 +130,35 @@ class Line:
     def kept(self, refs: Sequence[Ref], columns: list[str] | None = None) -> pa.Table:
         return _kept(self.tools, refs, columns)
 
-    def _run(
+    def through(self, steps: Iterable[Step], shards: list[Ref], title: str) -> list[Ref]:
+        """Run the stages one after the other, each on what the one before kept. `title` follows the title of each."""
+        for step in steps:
+            shards = self.run(step.stage, step.call(), shards, title=f"{step.stage.title}, {title}")
+        return shards
+
+    def run(
         self,
         stage: Stage,
         call: StageCall,
-        inputs: list[list[Ref]],
-        title: str,
-        reads: Mapping[str, Sequence[Ref]],
-        owes: Callable[[int], int],
+        shards: Sequence[Ref],
+        *,
+        title: str = "",
+        reads: Mapping[str, Sequence[Ref]] | None = None,
+        owes: Callable[[int], int] = lambda rows: rows,
     ) -> list[Ref]:
+        """Run `call` on the kept rows of the shards, and return one output per task run: per shard, or a single one if
+        the stage is `whole`.
+
+        reads: further tables that each task run is given whole. owes: how many rows so many input rows become, for the
+        progress bar.
+        """
+        inputs = [list(shards)] if stage.whole else [[shard] for shard in shards]
         title = title or stage.title
         bar = self.bars.stage(title, owes(sum(ref.kept for refs in inputs for ref in refs)))
         # a bar belongs to this process; elsewhere a shard is counted when it is done
         beside = self.tools.settings.runner == "threads"
         futures: list[PrefectFuture[tuple[dict[str, Any], bool]]] = []
-        given = {name: [ref.to_dict() for ref in refs] for name, refs in reads.items()}
+        given = {name: [ref.to_dict() for ref in refs] for name, refs in (reads or {}).items()}
         for number, refs in enumerate(inputs, 1):
             run = run_shard.with_options(name=title, task_run_name=f"{title} {number}/{len(inputs)}")
             # a tag is a concurrency limit to Prefect: it asks the server for a slot of each before every task, and

@@ -13,11 +13,13 @@ from dataclasses import asdict
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from storage.reasons import Code, reason
 from storage.rows import Row, column, reject, to_table
 from tasks.problems.machinery.family import LEVELS, make, of_subdomain
 from tasks.seeding import rng_of, seed_of
+from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
 from tasks.taxonomy import domain_of
 from tasks.voting import Calibration, fit_and_check, from_rows, majority, reliability
@@ -25,6 +27,13 @@ from tasks.voting import Calibration, fit_and_check, from_rows, majority, reliab
 STAGE = "calibrate"
 FOLDS = 5
 SURE = 0.95
+
+
+class CalibrateSettings(Section, title="Calibrate"):
+    known: Share = Field(
+        0.1,
+        description="questions with a known answer that are solved to calibrate the votes, as a share of the target",
+    )
 
 
 def known_questions(seeds: pa.Table, quota: Mapping[tuple[str, str], int], seed: int) -> pa.Table:

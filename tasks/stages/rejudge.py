@@ -21,7 +21,6 @@ from storage.rows import failed, reasons_of
 from tasks.arrays import Mask
 
 STAGE = "rebuild"
-FIRST, LAST = "verify", ("weigh", "dedup", "decontaminate", "mix", "published")
 # the columns that are read of every candidate; texts are not read
 COLUMNS = (
     "id", "problem_id", "solution_format", "language", "domain", "subdomain", "source", "license", "method", "model",
@@ -38,11 +37,6 @@ CHOSEN_BY = (
     "subdomain",
     "solution_format",
 )
-
-
-def steps_of(scorers: Sequence[str]) -> list[str]:
-    """Return the stages that a solution passes, in order, with "published" as the last."""
-    return [FIRST, *scorers, *LAST]
 
 
 @dataclass(slots=True)
@@ -101,20 +95,25 @@ class CandidateArrays:
 
 
 def gather(
-    occurrences: pa.Table, runs: Sequence[str], scorers: Sequence[str], past: Collection[str] = ()
+    occurrences: pa.Table,
+    runs: Sequence[str],
+    steps: list[str],
+    same_as: Mapping[str, str],
+    past: Collection[str] = (),
 ) -> CandidateArrays:
-    """Return the pool of all candidates, from their occurrences (COLUMNS, in the order in which they were read) in `runs`,
-    which are ordered oldest first.
+    """Return the pool of all candidates, from their occurrences (COLUMNS, in the order read) in `runs`,
+    oldest first.
 
     A row that occurs in several runs counts once: with the scores of the newest occurrence and the furthest
-    stage of all. `past`: scorers that are no longer in `scorers`; a row that one of them dropped has passed
-    verification. Rows of other stages (questions, solutions that could not be read, the student's answers)
-    are no candidates.
+    stage of all. `steps`: the stages that a solution passes, in order, "published" the last. `same_as`: a
+    further stage -> the one of `steps` whose decision its decision counts as. `past`: stages that are no
+    longer in `steps`; a row that one of them dropped has passed the first one. Rows of other stages
+    (questions, solutions that could not be read, the student's answers) are no candidates.
     """
-    steps = steps_of(scorers)
     names = occurrences.column("stage")
     stage = _codes(names, steps)
-    stage = np.where(_codes(names, ["certify"]) == 0, steps.index("decontaminate"), stage)
+    for further, counted_as in same_as.items():
+        stage = np.where(_codes(names, [further]) == 0, steps.index(counted_as), stage)
     stage = np.where((stage < 0) & (_codes(names, sorted(past)) >= 0), 0, stage)
     run = _codes(occurrences.column("run"), list(runs))
     usable = np.flatnonzero((stage >= 0) & (run >= 0))
@@ -162,11 +161,11 @@ def leave_out(
         )
 
 
-def unverified(pool: CandidateArrays) -> None:
-    """Drop the rows that verification dropped, because a wrong answer stays wrong."""
-    wrong = pool.reached < pool.step(FIRST) + 1
-    wrong &= _mask(pc.fill_null(pc.equal(pool.rows.column("stage"), FIRST), False))
-    pool.drop(FIRST, "Verified before", wrong)
+def unverified(pool: CandidateArrays, stage: str, title: str) -> None:
+    """Drop the rows that the verification, the first stage, dropped: a wrong answer stays wrong."""
+    wrong = pool.reached <= pool.step(stage)
+    wrong &= _mask(pc.fill_null(pc.equal(pool.rows.column("stage"), stage), False))
+    pool.drop(stage, title, wrong)
 
 
 def decided(pool: CandidateArrays, stage: str, title: str) -> None:
@@ -201,14 +200,14 @@ def scores(pool: CandidateArrays, name: str) -> npt.NDArray[np.float32]:
     return np.concatenate([np.zeros(0, np.float32), *parts])
 
 
-def duplicates(pool: CandidateArrays) -> tuple[Mask, Mask]:
-    """Return two masks of rows that de-duplication dropped: those that stay out, and those to be compared
-    again.
+def duplicates(pool: CandidateArrays, stage: str) -> tuple[Mask, Mask]:
+    """Return two masks of rows that de-duplication, `stage`, dropped: those that stay out, and those to be
+    compared again.
 
     A row is to be compared again if the row that it duplicated is no longer alive. Rows that were dropped
     by the limit per template stay out.
     """
-    at_dedup = (pool.reached == pool.step("dedup")) & pool.alive
+    at_dedup = (pool.reached == pool.step(stage)) & pool.alive
     keeper = pc.map_lookup(pc.struct_field(pool.rows.column("reason"), "values"), "other", "first")
     index = pc.index_in(keeper, value_set=pool.rows.column("id").combine_chunks())
     place = np.asarray(pc.fill_null(index, -1).to_numpy(), dtype=np.int64)

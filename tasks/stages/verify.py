@@ -27,7 +27,7 @@ from tasks.answers import Judge, extract, group_all
 from tasks.answers.choices import Choice, are_letters, as_letters
 from tasks.ingestion.options import written_in
 from tasks.sandbox import Result, Sandbox
-from tasks.settings import Section, Share
+from tasks.settings import Section
 from tasks.stages.outcome import Tick
 from tasks.voting import Calibration, Votes, collect, disputed, to_verdicts
 
@@ -41,18 +41,8 @@ _VOTE = {"equal": 1.0, "different": -1.0}
 
 
 class VerifySettings(Section, title="Verify"):
-    """Settings of the stages verify and weigh, and how many questions calibrate the votes."""
-
-    min_correctness: Share = Field(0.7, description="least probability of being right of a kept row")
-    min_agreement: int = Field(
-        2, ge=1, description="independent samples that must agree without a trusted answer"
-    )
     sure: float = Field(
         0.95, ge=0.5, le=1, description="a row whose votes are this sure needs no critic; 1: all rows do"
-    )
-    known: Share = Field(
-        0.1,
-        description="questions with a known answer that are solved to calibrate the votes, as a share of the target",
     )
 
 
@@ -62,14 +52,14 @@ def verify(
     sandbox: Sandbox | None,
     judge: Judge,
     calibration: Calibration,
-    sure: float,
+    settings: VerifySettings,
     blind: bool = False,
     tick: Tick,
 ) -> pa.Table:
     """Set `answer`, `verdicts`, `difficulty`, `rejected` and, by the votes so far, `correctness`.
 
-    Rows of one question must be in one shard. Rows whose votes are surer than `sure`, either way, need no
-    critic. If `blind`, trusted answers are compared but neither vote nor reject. Without a sandbox no
+    Rows of one question must be in one shard. Rows whose votes are surer than `settings.sure`, either way,
+    need no critic. If `blind`, trusted answers are compared but neither vote nor reject. Without a sandbox no
     program is run, and every row with a program has failed.
     """
     answers, verdicts, reasons = _execute(rows, sandbox)
@@ -81,7 +71,7 @@ def verify(
         reasons = [None if verdicts[i].get("equivalent") else why for i, why in enumerate(reasons)]
     else:
         votes = dataclasses.replace(votes, reference=reference)
-    unsure = disputed(votes, calibration, sure)
+    unsure = disputed(votes, calibration, settings.sure)
     same = np.where(votes.readable, votes.agree + 1, 0.0)
     answered = np.bincount(questions, votes.readable, minlength=1)[questions]
     samples = answered + votes.abstained

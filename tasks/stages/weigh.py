@@ -10,28 +10,35 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import Field
 
 from storage.reasons import Code, Reason, reason
 from storage.rows import reject, replace
+from tasks.settings import Section, Share
 from tasks.stages.outcome import Tick
 from tasks.voting import Calibration, from_rows
 
 STAGE = "weigh"
 
 
-def weigh(
-    rows: pa.Table, *, calibration: Calibration, min_correctness: float, min_agreement: int, tick: Tick
-) -> pa.Table:
+class WeighSettings(Section, title="Weigh"):
+    min_correctness: Share = Field(0.7, description="least probability of being right of a kept row")
+    min_agreement: int = Field(
+        2, ge=1, description="independent samples that must agree without a trusted answer"
+    )
+
+
+def weigh(rows: pa.Table, *, calibration: Calibration, settings: WeighSettings, tick: Tick) -> pa.Table:
     """Set `correctness` and `rejected` from the votes that tasks/stages/verify.py stored with the rows.
 
-    `min_correctness`: the least probability of being right of a kept row. `min_agreement`: how many
-    samples, the row's own included, must have the same answer where no answer is trusted.
+    A row is kept if it is at least as likely to be right as `settings.min_correctness`. Where no answer is
+    trusted, `settings.min_agreement` samples, the row's own included, must have the same answer as well.
     """
     votes = from_rows(rows)
     correctness = calibration.adapted(votes).probability(votes)
     together = np.where(votes.readable, votes.agree + 1, 0)
-    unlikely = correctness < min_correctness
-    alone = (together < min_agreement) & (votes.reference <= 0)
+    unlikely = correctness < settings.min_correctness
+    alone = (together < settings.min_agreement) & (votes.reference <= 0)
     consistent = pc.map_lookup(rows.column("verdicts"), "consistent", "first").to_pylist()
     reasons: list[Reason | None] = [None] * rows.num_rows
     for i in np.flatnonzero(unlikely | alone):
@@ -41,7 +48,7 @@ def weigh(
                 STAGE,
                 Code.UNLIKELY,
                 correctness=f"{np.floor(100 * correctness[i]) / 100:.2f}",  # rounded down: .698 must not read "0.70 under 0.70"
-                threshold=f"{min_correctness:.2f}",
+                threshold=f"{settings.min_correctness:.2f}",
                 same=same,
                 samples=samples,
             )

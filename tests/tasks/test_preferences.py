@@ -23,8 +23,8 @@ from storage.rows import WRONG_STEP, Row, column, dropped, kept, reject, replace
 from tasks.answers import Judge
 from tasks.llm.engine import Engine
 from tasks.sandbox import Sandbox
-from tasks.stages.verify import verify
-from tasks.stages.weigh import weigh
+from tasks.stages.verify import VerifySettings, verify
+from tasks.stages.weigh import WeighSettings, weigh
 from tasks.training import judgements
 from tasks.training.mapped import preferences
 from tasks.training.reward import Verifier
@@ -84,8 +84,10 @@ def night(store: Store, questions: list[Any], judge: Judge) -> pa.Table:
             )
             given_reasons.append(why)
     table = reject(to_table(rows), given_reasons)
-    verified = verify(table, sandbox=None, judge=judge, calibration=prior(), sure=0.95, tick=lambda n: None)
-    weighed = weigh(verified, calibration=prior(), min_correctness=0.7, min_agreement=2, tick=lambda n: None)
+    verified = verify(
+        table, sandbox=None, judge=judge, calibration=prior(), settings=VerifySettings(), tick=lambda n: None
+    )
+    weighed = weigh(verified, calibration=prior(), settings=WeighSettings(), tick=lambda n: None)
     store.append_candidates(dropped(weighed), run="night")
     return weighed
 

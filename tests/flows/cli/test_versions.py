@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from flows.cli.app import app
 from flows.config.loading import ConfigError
 from flows.config.rebuild import Rebuild
+from flows.rebuild import check
 from flows.runner.rebuild_publication import twin_of
-from flows.runner.rebuilding import check
 from storage.datasets.evolution import MAJOR
 from storage.datasets.store import Store
 from storage.datasets.versions import Version

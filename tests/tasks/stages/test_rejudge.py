@@ -20,7 +20,8 @@ from tasks.stages.rejudge import (
     unverified,
 )
 
-SCORERS = ["heuristics", "critique"]
+STEPS = ["verify", "heuristics", "critique", "weigh", "dedup", "decontaminate", "mix", "published"]
+SAME_AS = {"certify": "decontaminate"}
 
 
 def occurrence(
@@ -59,7 +60,7 @@ def pool_of(*candidates: dict[str, object], runs: tuple[str, ...] = ("one", "two
     for name in ("run", "stage"):
         table = table.append_column(name, pa.array([item.get(name) for item in candidates], pa.string()))
     table = table.append_column("version", pa.nulls(len(candidates), pa.string()))
-    return gather(table.select(SCHEMA.names).select(list(COLUMNS)), runs, SCORERS)
+    return gather(table.select(SCHEMA.names).select(list(COLUMNS)), runs, STEPS, SAME_AS)
 
 
 def living(pool: CandidateArrays) -> list[str]:
@@ -88,7 +89,7 @@ def test_what_failed_at_a_stage_was_not_judged_there() -> None:
         occurrence("c", "verify", why=reason("verify", Code.DIFFERENT, answer="3", reference="4")),
         occurrence("d", "heuristics", why=under("heuristics", "heuristics", "0.33"), heuristics=0.33),
     )
-    unverified(pool)
+    unverified(pool, "verify", "Verified before")
     assert texts(pool) == [
         None,
         "verify: failed: program not run: no sandbox",
@@ -141,14 +142,14 @@ def test_a_duplicate_comes_back_when_its_twin_is_out() -> None:
         occurrence("d", "dedup", why=reason("dedup", Code.EXACT, other="0" * 24)),
     )
     leave_out(pool, {"source": ["web"]}, {})
-    out, free = duplicates(pool)
+    out, free = duplicates(pool, "dedup")
     assert out.tolist() == [False, False, False, True, True, True]
     assert free.tolist() == [False, False, True, False, False, False]
 
 
 def test_an_empty_pool() -> None:
     pool = pool_of(occurrence("q", "ingest"))
-    unverified(pool)
+    unverified(pool, "verify", "Verified before")
     below(pool, {"answer": 0.5})
     assert len(pool.alive) == 0
 
@@ -170,7 +171,7 @@ def test_a_row_stored_before_reasons_had_a_type_is_judged_again() -> None:
         {"row": Row("b", "en", solution="s", rejected="verify: x"), "stage": "verify", "run": "one"},
         occurrence("c", "weigh", why=reason("weigh", Code.ALONE, same=1, samples=4)),
     )
-    unverified(pool)
+    unverified(pool, "verify", "Verified before")
     decided(pool, "weigh", "Weighed before")
     assert pool.alive.tolist() == [True, False, False]
     assert (pool.why[1].code, pool.why[1].stage, pool.why[1].failed) == (Code.UNKNOWN, "verify", False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 
@@ -11,7 +9,7 @@ from storage.reasons import Code
 from storage.rows import Row, column, reasons_of, to_table
 from tasks.answers import Judge
 from tasks.sandbox import Sandbox
-from tasks.stages.verify import verify
+from tasks.stages.verify import VerifySettings, verify
 from tasks.voting import Calibration, prior
 
 
@@ -28,20 +26,22 @@ def verified(
     sandbox: Sandbox | None,
     judge: Judge,
     calibration: Calibration | None = None,
-    **settings: Any,
+    sure: float = 0.95,
+    blind: bool = False,
 ) -> pa.Table:
     return verify(
         to_table(rows),
         sandbox=sandbox,
         judge=judge,
         calibration=calibration or prior(),
-        **({"sure": 0.95} | settings),
+        settings=VerifySettings(sure=sure),
+        blind=blind,
         tick=lambda n: None,
     )
 
 
-def reasons(rows: list[Row], sandbox: Sandbox | None, judge: Judge, **settings: Any) -> list[str | None]:
-    rejected: list[str | None] = column(verified(rows, sandbox, judge, **settings), "rejected")
+def reasons(rows: list[Row], sandbox: Sandbox | None, judge: Judge) -> list[str | None]:
+    rejected: list[str | None] = column(verified(rows, sandbox, judge), "rejected")
     return rejected
 
 
@@ -127,8 +127,8 @@ def test_samples_without_an_answer_count_among_those_asked(sandbox: Sandbox, jud
 def test_the_critic_is_needed_where_votes_are_not_sure(judge: Judge) -> None:
     rows = [cot("a", "5", i) for i in range(6)] + [cot("b", "5", 0), cot("b", "6", 1)]
 
-    def settled(**settings: Any) -> list[str]:
-        return [dict(v)["settled"] for v in column(verified(rows, None, judge, **settings), "verdicts")]
+    def settled(sure: float) -> list[str]:
+        return [dict(v)["settled"] for v in column(verified(rows, None, judge, sure=sure), "verdicts")]
 
     assert settled(sure=0.9) == ["yes"] * 6 + ["no"] * 2
     assert settled(sure=1.0) == ["no"] * 8

@@ -13,8 +13,8 @@ from tasks.answers import Judge
 from tasks.problems.machinery.family import recognise
 from tasks.seeding import rng_of
 from tasks.stages.calibrate import calibrate, known_questions
-from tasks.stages.verify import verify
-from tasks.stages.weigh import weigh
+from tasks.stages.verify import VerifySettings, verify
+from tasks.stages.weigh import WeighSettings, weigh
 from tasks.voting import Calibration, prior
 
 
@@ -30,7 +30,9 @@ def decided(
         Row("q", "en", solution=f"s{i}", solution_format="cot", answer=answer, reference_answer=reference)
         for i, answer in enumerate(answers)
     ]
-    table = verify(to_table(rows), sandbox=None, judge=judge, calibration=prior(), sure=0.95, tick=_done)
+    table = verify(
+        to_table(rows), sandbox=None, judge=judge, calibration=prior(), settings=VerifySettings(), tick=_done
+    )
     if critic is not None:
         scores = [{} if score is None else {"answer": score} for score in critic]
         table = table.set_column(
@@ -38,9 +40,7 @@ def decided(
             "scores",
             to_table(Row("q", "en", scores=by_name) for by_name in scores).column("scores"),
         )
-    out = weigh(
-        table, calibration=prior(), tick=_done, **({"min_correctness": 0.7, "min_agreement": 2} | settings)
-    )
+    out = weigh(table, calibration=prior(), tick=_done, settings=WeighSettings(**settings))
     rejected: list[str | None] = column(out, "rejected")
     return rejected
 
@@ -97,7 +97,13 @@ def solved(questions: int, right: float, judge: Judge) -> Any:
                 )
             )
     return verify(
-        to_table(rows), sandbox=None, judge=judge, calibration=prior(), sure=0.95, blind=True, tick=_done
+        to_table(rows),
+        sandbox=None,
+        judge=judge,
+        calibration=prior(),
+        settings=VerifySettings(),
+        blind=True,
+        tick=_done,
     )
 
 

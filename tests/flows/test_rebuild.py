@@ -1,0 +1,110 @@
+"""What a rebuild takes from the order of stages: what each repeats from memory, and what each has to judge."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from flows import nightly
+from flows.config.nightly import Nightly
+from flows.config.rebuild import Rebuild
+from flows.rebuild import drop_as_before, order, steps_of, to_judge
+from flows.runner.stages import Stage, Step
+from storage.reasons import Code, Reason, reason
+from storage.rows import Row, to_table
+from tasks.stages.rejudge import COLUMNS, gather
+from tasks.voting import prior
+
+STAGES = ["verify", "heuristics", "critique", "weigh", "dedup", "decontaminate"]
+
+
+def dropped_by(stage: str) -> Reason:
+    if stage == "verify":
+        return reason(stage, Code.DIFFERENT, answer="1", reference="2")
+    return reason(stage, Code.BELOW_THRESHOLD, name="heuristics", score="0.10", threshold="0.50")
+
+
+def state(steps: list[str], stages: list[str], config: Rebuild | None = None) -> Any:
+    """Return the state of a rebuild with one candidate per stage, which that stage dropped; the last was published."""
+    rows = [
+        Row(f"q {stage}", "en", solution="s", reason=None if stage == "published" else dropped_by(stage))
+        for stage in stages
+    ]
+    table = to_table(rows).append_column("stage", pa.array(stages))
+    table = table.append_column("run", pa.array(["one"] * len(stages)))
+    pool = gather(table.select(list(COLUMNS)), ["one"], steps, {"certify": "decontaminate"})
+    return SimpleNamespace(pool=pool, config=config or Rebuild(), rules=Nightly())
+
+
+def judging() -> nightly.Judging:
+    return nightly.Judging(Nightly(), prior(), lambda: pytest.fail("no benchmark is needed"))
+
+
+def those_of(state: Any, mask: Any) -> list[str]:
+    questions = state.pool.rows.column("stage").to_pylist()
+    return [stage for stage, marked in zip(questions, mask, strict=True) if marked]
+
+
+def test_a_rebuild_takes_its_order_from_the_night_and_reads_no_benchmark_for_it() -> None:
+    assert order(judging()) == [*STAGES, "mix", "published"]
+    assert [step.stage for step in steps_of(judging()) if step.stage.whole] == [nightly.DEDUP]
+
+
+@pytest.mark.parametrize("stage", ["verify", "weigh", "decontaminate"])
+def test_what_a_stage_dropped_is_dropped_again(stage: str) -> None:
+    rebuilt = state(order(judging()), [*STAGES, "published"])
+    drop_as_before(rebuilt, Stage(stage, stage.title()))
+    assert those_of(rebuilt, ~rebuilt.pool.alive) == [stage]
+    line = rebuilt.pool.lines[-1]  # after those of the thresholds, which weigh compares first
+    assert (line["stage"], line["title"], line["rejected"]) == (stage, f"{stage.title()}, as before", 1)
+
+
+@pytest.mark.parametrize(
+    ("stage", "rows"),
+    [
+        ("verify", []),
+        # what a scorer dropped has its score: only rows that came less far have none
+        ("heuristics", ["verify"]),
+        ("critique", ["verify", "heuristics"]),
+        # rows that are alive although the stage dropped them are decided on again
+        ("weigh", ["verify", "heuristics", "critique", "weigh"]),
+        ("dedup", ["verify", "heuristics", "critique", "weigh", "dedup"]),
+        ("decontaminate", STAGES),
+    ],
+)
+def test_a_stage_judges_the_rows_that_never_came_to_it(stage: str, rows: list[str]) -> None:
+    rebuilt = state(order(judging()), [*STAGES, "published"])
+    assert those_of(rebuilt, to_judge(rebuilt, stage)) == rows
+
+
+@pytest.mark.parametrize(
+    ("stage", "config"),
+    [
+        ("critique", Rebuild(rescore=["critique"])),
+        ("dedup", Rebuild.model_validate({"similarity": {"jaccard": 0.5}})),
+        ("decontaminate", Rebuild(rules=["exact"])),
+        ("decontaminate", Rebuild(benchmarks=[])),
+    ],
+)
+def test_a_stage_judges_all_rows_if_the_configuration_says_so(stage: str, config: Rebuild) -> None:
+    rebuilt = state(order(judging()), [*STAGES, "published"], config)
+    drop_as_before(rebuilt, Stage(stage, stage))
+    assert rebuilt.pool.alive.all()
+    assert to_judge(rebuilt, stage).all()
+
+
+def test_a_stage_that_is_added_to_the_night_is_a_stage_of_every_rebuild(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    added = Step(Stage("proofread", "Proofread"), lambda: pytest.fail("nothing is run"))
+    votes = nightly.Judging.votes
+    monkeypatch.setattr(nightly.Judging, "votes", lambda self: [*votes(self), added])
+    steps = order(judging())
+    assert steps == [*STAGES[:3], "proofread", *STAGES[3:], "mix", "published"]
+    rebuilt = state(steps, ["critique", "proofread", "weigh", "published"])
+    drop_as_before(rebuilt, added.stage)
+    assert those_of(rebuilt, ~rebuilt.pool.alive) == ["proofread"]
+    assert those_of(rebuilt, to_judge(rebuilt, "proofread")) == ["critique"]
