@@ -141,13 +141,13 @@ def plan_nightly(
     import orjson
 
     from flows.cli.rendering import print_forecast
-    from flows.runner.forecast import forecast, notice
+    from flows.runner.forecast_inputs import forecast_of, notice
     from flows.runner.night_inputs import borrowed
     from flows.runner.resources import opened
     from flows.settings import load_settings
 
     with opened(load_settings()) as tools:
-        estimate = forecast(night, tools)
+        estimate = forecast_of(night, tools)
         shared = borrowed(night, tools.settings)
     if json:
         terminal.echo_json(orjson.dumps(estimate.record(), option=orjson.OPT_INDENT_2).decode())

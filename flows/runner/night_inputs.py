@@ -12,7 +12,7 @@ from flows.config.loading import ConfigError
 from flows.config.nightly import Nightly
 from flows.runner.after_publication import finish, latest, raise_if_published
 from flows.runner.decontamination import Decontamination, refuse_unknown_kinds
-from flows.runner.forecast import forecast, notice
+from flows.runner.forecast_inputs import forecast_of, notice
 from flows.runner.limits import limits_for
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
@@ -75,7 +75,7 @@ class Inputs:
         run = f"night-{digest_of(settings, seed, digests, against.benchmarks.digest, *only_if_any)[:12]}"
         inputs = digest_of(settings, digests, against.benchmarks.digest)
         raise_if_published(tools, config.dataset, "nightly", inputs)
-        note = RunNote.start(tools.home, run, lambda: forecast(config, tools).record(), inputs)
+        note = RunNote.start(tools.home, run, lambda: forecast_of(config, tools).record(), inputs)
         tools.limits = limits_for(config, run, note.since, tools.ledger)
         if tools.settings.runner != "threads" and (tools.limits.budget or tools.limits.answers != "online"):
             raise ConfigError(

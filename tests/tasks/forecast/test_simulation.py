@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.forecast import MEASURED, Error, KeptShare, NightPlan, Price, error_of, forecast
+from tasks.forecast.simulation import MEASURED, Error, NightPlan, Price, KeptShare, error_of, simulate
 
 SURE = KeptShare(1, 1_000_000)
 
@@ -36,7 +36,7 @@ PLAN = NightPlan(
 
 
 def likely(plan: NightPlan) -> dict[str, float]:
-    return {name: figure[1] for name, figure in forecast(plan).figures.items()}
+    return {name: figure[1] for name, figure in simulate(plan).figures.items()}
 
 
 def test_the_arithmetic_of_a_sure_night() -> None:
@@ -54,9 +54,9 @@ def test_the_arithmetic_of_a_sure_night() -> None:
 
 
 def test_every_range_holds_its_likely_value_and_guesses_widen_it() -> None:
-    sure = forecast(PLAN)
+    sure = simulate(PLAN)
     guesses = {name: KeptShare(80, 100, guessed=True) for name in PLAN.shares}
-    unsure = forecast(
+    unsure = simulate(
         replace(PLAN, shares=guesses, prices=PLAN.prices | {"solve": price("reasoner", calls=0)})
     )
     for found in (sure, unsure):
@@ -76,7 +76,7 @@ def test_every_range_holds_its_likely_value_and_guesses_widen_it() -> None:
     [({"usd": 0.2}, "usd"), ({"tokens": 100_000}, "tokens"), ({"seconds": 60.0}, "deadline")],
 )
 def test_a_cap_cuts_the_night_and_is_named(cap: dict[str, float], limit: str) -> None:
-    whole, cut = likely(PLAN), forecast(replace(PLAN, **cap))  # type: ignore[arg-type]
+    whole, cut = likely(PLAN), simulate(replace(PLAN, **cap))  # type: ignore[arg-type]
     assert cut.ends == {limit: 1.0}
     assert cut.figures["accepted"][1] < whole["accepted"] / 2
     name = {"usd": "usd", "tokens": "tokens", "deadline": "seconds"}[limit]
@@ -85,19 +85,19 @@ def test_a_cap_cuts_the_night_and_is_named(cap: dict[str, float], limit: str) ->
 
 def test_batch_prices_count_against_the_cap_where_batches_are_used() -> None:
     cap = likely(PLAN)["usd"] * 0.75
-    assert "usd" in forecast(replace(PLAN, usd=cap)).ends
-    assert "usd" not in forecast(replace(PLAN, usd=cap, batch=True)).ends
+    assert "usd" in simulate(replace(PLAN, usd=cap)).ends
+    assert "usd" not in simulate(replace(PLAN, usd=cap, batch=True)).ends
 
 
 def test_waves_that_do_not_suffice_are_named() -> None:
     hard = replace(PLAN, waves=1, usable=KeptShare(50, 1000))
-    found = forecast(hard)
+    found = simulate(hard)
     assert found.ends["waves"] > 0.99
     assert found.figures["accepted"][1] < 200
 
 
-def test_the_same_seed_gives_the_same_forecast() -> None:
-    assert forecast(PLAN, seed=3) == forecast(PLAN, seed=3)
+def test_the_same_seed_gives_the_same_simulate() -> None:
+    assert simulate(PLAN, seed=3) == simulate(PLAN, seed=3)
 
 
 def test_errors_of_earlier_nights_shift_and_widen_a_range() -> None:
@@ -109,6 +109,6 @@ def test_errors_of_earlier_nights_shift_and_widen_a_range() -> None:
     wild = error_of("seconds", [-1.0, 1.0] * 10, guessed=False)
     assert wild.spread > 2 * prior.spread
     assert error_of("seconds", (), guessed=True).spread > prior.spread
-    shifted = forecast(replace(PLAN, errors=PLAN.errors | {"seconds": twice}))
-    assert shifted.figures["seconds"][1] > 1.5 * forecast(PLAN).figures["seconds"][1]
-    assert shifted.figures["calls"] == forecast(PLAN).figures["calls"]
+    shifted = simulate(replace(PLAN, errors=PLAN.errors | {"seconds": twice}))
+    assert shifted.figures["seconds"][1] > 1.5 * simulate(PLAN).figures["seconds"][1]
+    assert shifted.figures["calls"] == simulate(PLAN).figures["calls"]

@@ -1,30 +1,32 @@
-"""A night's forecast from what this home has seen: its ledger's calls and its published nights' funnels."""
+"""Measures what a simulated night is drawn from: shares, prices and errors of earlier forecasts.
+
+They come from the lineages of published nights and from the ledger's calls. Where nothing was measured yet, the guesses
+of this module are used.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
 import prompts
-from flows.config.nightly import Nightly
-from flows.runner.resources import Tools
-from flows.settings import Settings
-from storage.counting import counted
 from storage.ledger import UsageTotals
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate, planted
-from tasks.forecast import MEASURED, Forecast, KeptShare, NightPlan, Price, error_of
-from tasks.forecast import forecast as drawn
-from tasks.points_in_time import moment
+from tasks.forecast.simulation import MEASURED, NightPlan, Price, KeptShare, error_of
+from tasks.llm.endpoint import Endpoint
 from tasks.scorers import scorer
+from tasks.stages.decontaminate import DecontaminateSettings
+from tasks.stages.generate import GenerateSettings
+from tasks.stages.mix import MixSettings
+from tasks.stages.retrieve import WeaknessSettings
+from tasks.stages.solve import SolveSettings
 from tasks.taxonomy import SUBDOMAINS
 
-MOST_NIGHTS = 10  # that are looked back upon
-# kept of a hundred, where no night was published yet
+# rows kept of a hundred, where no night was published yet
 GUESSES = {
     "written": 93,
     "novel": 85,
@@ -46,78 +48,99 @@ PROMPT_OF = {
     "probe": "solve_cot",
     "decontaminate": "same_problem",
 }  # where a stage's prompt has another name
-OTHERS = ("seeds", "known answers")  # how titles of funnel lines end that are not of what was written
+OTHERS = (
+    "seeds",
+    "known answers",
+)  # ends of the titles of funnel lines about questions that the teacher did not write
 PROBES = 144  # problems of the project's own probe set
-NEAR_PER_LEAK = (
-    1.2  # near pairs of a leak that is planted to measure the rules; between 1.1 and 1.3 on sets of 1 to 300
-)
-SECONDS_A_CALL = 5.0  # guessed, of an endpoint that was never asked
+# near pairs per leak that is planted to measure the rules; between 1.1 and 1.3 on sets of 1 to 300
+NEAR_PER_LEAK = 1.2
+SECONDS_PER_CALL = 5.0  # guess for an endpoint that was never called
 
 
-def forecast(config: Nightly, tools: Tools) -> Forecast:
-    """Return the forecast of a night from the history of this home; no model is asked."""
-    nights = past_nights(tools)
-    plan = plan_of(config, nights, tools.ledger().history(), tools.settings)
-    if plan.measured and (base := tools.store.versions(config.dataset)):
-        plan = replace(plan, unchecked=float(base[-1].rows))
-    return replace(drawn(plan, seed=config.seed), nights=len(nights))
+@dataclass(frozen=True, slots=True)
+class ForecastInputs:
+    """What the forecast of a night is computed from.
+
+    known: share of the target that is solved to calibrate the votes. usd, tokens, seconds: the limits; None: there is
+    none. in_flight: most calls in flight per role. endpoints: by role. nights: lineages of published nights, oldest
+    first. calls: those of the ledger. published: rows of the version that the night builds on.
+    """
+
+    target: int
+    generate: GenerateSettings
+    solve: SolveSettings
+    mix: MixSettings
+    weakness: WeaknessSettings
+    decontaminate: DecontaminateSettings
+    scorers: Sequence[str]
+    known: float
+    endpoints: Mapping[str, Endpoint]
+    nights: Sequence[Mapping[str, Any]]
+    calls: Sequence[UsageTotals]
+    in_flight: int = 64
+    usd: float | None = None
+    tokens: float | None = None
+    seconds: float | None = None
+    batch: bool = False
+    published: int = 0
 
 
-def plan_of(
-    config: Nightly, nights: Sequence[Mapping[str, Any]], history: Sequence[UsageTotals], settings: Settings
-) -> NightPlan:
-    """Return what the forecast is drawn from: the configuration, lineages of past nights (oldest first), and the
-    ledger's calls."""
+def plan_of(inputs: ForecastInputs) -> NightPlan:
+    """Return the plan that nights are simulated from."""
+    nights = inputs.nights
+    generate, mix = inputs.generate, inputs.mix
     funnels = [line for night in nights for line in night["funnel"]]
     plan = NightPlan(
-        target=config.target,
-        waves=config.generate.waves,
-        per_call=config.generate.per_call,
-        cells=len(config.generate.languages) * len(config.generate.subdomains or SUBDOMAINS),
-        samples=config.solve.samples,
-        best=min(config.mix.per_problem, config.solve.samples),
-        reserved=config.weakness.share,
-        known=math.ceil(config.verify.known * config.target),
-        probes=PROBES if config.weakness.share else 0,
+        target=inputs.target,
+        waves=generate.waves,
+        per_call=generate.per_call,
+        cells=len(generate.languages) * len(generate.subdomains or SUBDOMAINS),
+        samples=inputs.solve.samples,
+        best=min(mix.per_problem, inputs.solve.samples),
+        reserved=inputs.weakness.share,
+        known=math.ceil(inputs.known * inputs.target),
+        probes=PROBES if inputs.weakness.share else 0,
         shares={
             "written": _share("written", funnels, ["generate"]),
             "novel": _share("novel", funnels, ["similarity"]),
             "solved": _share("solved", funnels, ["solve"]),
             "verified": _share("verified", funnels, ["verify"]),
-            "scored": _share(
-                "scored", funnels, [name for name in config.score.scorers if name != "critique"]
-            ),
+            "scored": _share("scored", funnels, [name for name in inputs.scorers if name != "critique"]),
             "judged": _judged(nights),
         },
         usable=_usable(nights),
-        writers=dict(config.generate.methods),
+        writers=dict(generate.methods),
         prices={
-            tag: _price(tag, history, settings)
-            for tag in (*config.generate.methods, "solve", "critique", "decontaminate", "probe")
+            tag: _price(tag, inputs)
+            for tag in (*generate.methods, "solve", "critique", "decontaminate", "probe")
         },
-        judged=any("critic" in scorer(name).needs for name in config.score.scorers),
-        in_flight=settings.in_flight,
-        usd=config.budget.usd,
-        tokens=config.budget.tokens,
-        seconds=_until(config.budget.deadline),
-        batch=config.answers == "batch",
-        **_decontamination(config, nights),
+        judged=any("critic" in scorer(name).needs for name in inputs.scorers),
+        in_flight=inputs.in_flight,
+        usd=inputs.usd,
+        tokens=inputs.tokens,
+        seconds=inputs.seconds,
+        batch=inputs.batch,
+        **_decontamination(inputs),
     )
-    guessed = any(not plan.prices[tag].calls for tag in ("solve", *config.generate.methods))
+    guessed = any(not plan.prices[tag].calls for tag in ("solve", *generate.methods))
     errors = {name: error_of(name, logs, guessed=guessed) for name, logs in _errors(nights).items()}
     return replace(_paced(plan, nights), errors={} if guessed else errors)
 
 
-def _decontamination(config: Nightly, nights: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the critic is asked for decontamination: nothing without benchmarks, and to measure the rules nothing where a
-    night of this home has measured the same rules on the same files: its answers are in the ledger."""
-    settings = config.decontaminate
+def _decontamination(inputs: ForecastInputs) -> dict[str, Any]:
+    """Return what the critic is asked for decontamination: nothing without benchmarks.
+
+    To measure the rules it is asked nothing if a night has measured the same rules on the same files, since those
+    completions are in the ledger.
+    """
+    settings = inputs.decontaminate
     if not settings.benchmarks or not settings.ask:
         return {}
     benchmarks = Benchmarks.load(settings.benchmarks)
     rows = pairs = 0
     known = False
-    for night in nights:
+    for night in inputs.nights:
         certificate = (
             Certificate.from_dict(night["decontamination"]) if night.get("decontamination") else None
         )
@@ -128,18 +151,8 @@ def _decontamination(config: Nightly, nights: Iterable[Mapping[str, Any]]) -> di
     near = KeptShare(min(pairs, rows), rows) if rows else KeptShare(GUESSES["near"], 100, guessed=True)
     if known:
         return {"near": near}
-    return {"near": near, "measured": NEAR_PER_LEAK * planted(benchmarks.items(), settings.planted)}
-
-
-def notice(record: Mapping[str, Any]) -> str:
-    """One line about the calls that decontamination makes, of a forecast's record; "" where it makes none."""
-    calls = sum(line["calls"] for line in record.get("stages", ()) if line["stage"] == "decontaminate")
-    if calls < 1:
-        return ""
-    return (
-        f"Decontamination asks the critic about {counted(round(calls), 'near pair')}, for the registered benchmarks "
-        "(most of them once, to measure the rules); decontaminate.ask=false asks nothing"
-    )
+    measured = NEAR_PER_LEAK * planted(benchmarks.items(), settings.planted)
+    return {"near": near, "measured": measured, "unchecked": float(inputs.published if measured else 0)}
 
 
 def _errors(nights: Iterable[Mapping[str, Any]]) -> dict[str, list[float]]:
@@ -171,16 +184,8 @@ def _replayed(night: Mapping[str, Any]) -> bool:
     return bool(night["ended"]["resumed"] or cached > 0.2 * completions)
 
 
-def past_nights(tools: Tools) -> list[Mapping[str, Any]]:
-    """Lineages of the newest published nights, of every dataset."""
-    store = tools.store
-    versions = [version for dataset in store.datasets() for version in store.versions(dataset)]
-    nights = [v for v in versions if v.lineage.get("flow") == "nightly" and "ended" in v.lineage]
-    return [v.lineage for v in sorted(nights, key=lambda v: v.created)[-MOST_NIGHTS:]]
-
-
 def _share(name: str, funnel: Iterable[Mapping[str, Any]], stages: list[str]) -> KeptShare:
-    """What the teacher wrote counts; seeds and questions with known answers go other ways."""
+    """Return the share of rows that the stages kept, of questions that the teacher wrote."""
     lines = [line for line in funnel if line["stage"] in stages and not line["title"].endswith(OTHERS)]
     asked, kept = sum(line["asked"] for line in lines), sum(line["kept"] for line in lines)
     if not stages:
@@ -189,21 +194,21 @@ def _share(name: str, funnel: Iterable[Mapping[str, Any]], stages: list[str]) ->
 
 
 def _judged(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
-    """Of the rows that came to the critic, those that it was asked about."""
+    """Return the share of rows that the critic was asked about, of those that came to it."""
     came = sum(line["asked"] for night in nights for line in night["funnel"] if line["stage"] == "critique")
     asked = sum(_critiques(night) for night in nights)
     return KeptShare(min(asked, came), came) if came else KeptShare(GUESSES["judged"], 100, guessed=True)
 
 
 def _critiques(night: Mapping[str, Any]) -> int:
-    """Completions of the stage critique: of the critic, without those of decontamination, where it made any."""
+    """Return the completions of the stage critique: those of the critic without those for decontamination."""
     if (night.get("decontamination") or {}).get("sets"):
         return sum(line["calls"] for line in night["service"] if line["tag"] == "critique")
     return sum(cost["completions"] for cost in night["costs"] if cost["role"] == "critic")
 
 
 def _usable(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
-    """Rows that the mixtures could take, of those that their novel questions could have given."""
+    """Return the share of rows that the mixtures could take, of those that the novel questions could have given."""
     usable = possible = 0.0
     for night in nights:
         novel = sum(line["kept"] for line in night["funnel"] if line["stage"] == "similarity")
@@ -213,11 +218,11 @@ def _usable(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
     return KeptShare(usable, possible) if possible else KeptShare(GUESSES["usable"], 100, guessed=True)
 
 
-def _price(tag: str, history: Iterable[UsageTotals], settings: Settings) -> Price:
-    """What a call of this stage takes: of this model if it was ever asked, else of any, else guessed."""
+def _price(tag: str, inputs: ForecastInputs) -> Price:
+    """Return what a call of this stage takes: measured on this model if it was ever asked, else on any, else guessed."""
     role = ROLE_OF.get(tag, "teacher")
-    endpoint = settings.endpoint(role)
-    of_stage = [group for group in history if group.tag == tag and group.completions]
+    endpoint = inputs.endpoints[role]
+    of_stage = [group for group in inputs.calls if group.tag == tag and group.completions]
     groups = [group for group in of_stage if group.model == endpoint.model] or of_stage
     calls = sum(group.calls for group in groups)
     own: dict[str, Any] = {
@@ -232,7 +237,7 @@ def _price(tag: str, history: Iterable[UsageTotals], settings: Settings) -> Pric
         prompt = prompts.load(name if f"{name}.en" in prompts.names() else "self_instruct")
         return Price(
             prompt_tokens=len(prompt.body) / 4 + 200, completion_tokens=prompt.front.max_tokens * 0.3, sd=0.0,
-            seconds=SECONDS_A_CALL, tries=1.02, calls=0, **own,
+            seconds=SECONDS_PER_CALL, tries=1.02, calls=0, **own,
         )  # fmt: skip
 
     def mean(name: str) -> float:
@@ -263,10 +268,3 @@ def _paced(plan: NightPlan, nights: Iterable[Mapping[str, Any]]) -> NightPlan:
     if not solved["rows"]:
         return plan
     return replace(plan, overhead=solved["ms"] / 1000 / solved["rows"])
-
-
-def _until(deadline: str | None) -> float | None:
-    if deadline is None:
-        return None
-    now = datetime.now().astimezone()
-    return max(1.0, (moment(deadline, now) - now).total_seconds())

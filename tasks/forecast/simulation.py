@@ -1,8 +1,7 @@
-"""Forecasts the calls, tokens, cost, duration and accepted rows of a night before it runs, each with a range.
+"""Simulates DRAWS nights of a plan, and gives the range of each figure over them.
 
-DRAWS nights are simulated: every share, length and price per call is drawn around what earlier nights and the ledger
-measured, with the uncertainty of that measurement, and the waves run as in the flow. Where nothing was measured yet,
-the guesses of this module are used and drawn with a wide spread.
+Every share, length and price per call is drawn around what earlier nights and the ledger measured, with the uncertainty
+of that measurement, and the waves run as in the flow. Guesses are drawn with a wide spread.
 
 The uncertainty of the measurements does not cover that nights differ: other questions, a busier machine, a slower
 endpoint. Each simulated night is therefore multiplied by errors of the size that forecasts have had: the spreads of
@@ -102,7 +101,7 @@ class NightPlan:
     """The night to forecast.
 
     cells: topics that questions are requested for, each in separate calls.
-    shares: Share by stage: written, novel, solved, verified, scored, and judged (what the critic is asked about).
+    shares: KeptShare by stage: written, novel, solved, verified, scored, and judged (what the critic is asked about).
     usable: rows that the mixture can take per novel question, as a share of `best`.
     known: questions with known answers on which the votes are calibrated.
     writers: tag -> weight.
@@ -160,7 +159,7 @@ class Forecast:
         return asdict(self)
 
 
-def forecast(plan: NightPlan, *, seed: int = 0) -> Forecast:
+def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
     """Simulate DRAWS nights of the plan and return the range of each figure. Equal seeds give equal forecasts."""
     rng = np.random.default_rng(seed)
     share = {name: measured.draw(rng) for name, measured in plan.shares.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,15 @@ import numpy as np
 
 import prompts
 from flows.config.nightly import Nightly
-from flows.runner.forecast import NEAR_PER_LEAK, notice, plan_of
+from flows.runner.forecast_inputs import inputs_of, notice
 from flows.settings import Settings
 from storage.ledger import UsageTotals
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate, planted
 from tasks.demand import FIRST_GUESS, MARGIN
-from tasks.forecast import COVERAGE, Forecast, KeptShare
-from tasks.forecast import forecast as drawn
+from tasks.forecast import Forecast, forecast
+from tasks.forecast.measurements import NEAR_PER_LEAK, plan_of
+from tasks.forecast.simulation import COVERAGE, NightPlan, KeptShare
 from tasks.seeding import seed_of
 
 HOMES, NIGHTS = 50, 6
@@ -63,8 +63,8 @@ class SimulatedHome:
             UsageTotals(ROLES[tag], "m", tag, int(calls), int(calls), int(sent), int(written), 0, 0.0, seconds / calls, written / calls / 2)
             for tag, (calls, sent, written, seconds) in self.ledger.items()
         ]  # fmt: skip
-        plan = plan_of(self.config, self.nights, history, self.settings)
-        return replace(drawn(plan), nights=len(self.nights))
+        inputs = inputs_of(self.config, self.settings, nights=self.nights, calls=history)
+        return forecast(inputs, seed=0)
 
     def night(self) -> dict[str, Any]:
         """Play one night through, write it down, and return its lineage."""
@@ -187,13 +187,17 @@ def test_resumed_and_replayed_nights_say_nothing_of_durations() -> None:
     assert abs(math.log(after[1] / before[1])) < 0.1  # only the shares of its rows count
 
 
+def forecast_of(config: Nightly, nights: list[dict[str, Any]]) -> Forecast:
+    return forecast(inputs_of(config, Settings(), nights=nights, calls=[]), seed=0)
+
+
+def plan(config: Nightly, nights: list[dict[str, Any]]) -> NightPlan:
+    return plan_of(inputs_of(config, Settings(), nights=nights, calls=[]))
+
+
 def critic_calls(config: Nightly, nights: list[dict[str, Any]]) -> float:
     """The likely calls of decontamination."""
-    return sum(
-        one["calls"]
-        for one in drawn(plan_of(config, nights, [], Settings())).stages
-        if one["stage"] == "decontaminate"
-    )
+    return sum(one["calls"] for one in forecast_of(config, nights).stages if one["stage"] == "decontaminate")
 
 
 def test_the_judge_of_decontamination_is_forecast_and_said(tmp_path: Path) -> None:
@@ -206,22 +210,18 @@ def test_the_judge_of_decontamination_is_forecast_and_said(tmp_path: Path) -> No
     )
     settings: dict[str, Any] = {"benchmarks": [str(file)]}
     config = Nightly.model_validate({"target": 20, "decontaminate": settings})
-    plan = plan_of(config, [], [], Settings())
     expected = NEAR_PER_LEAK * planted(Benchmarks.load([file]).items(), 100)
-    assert plan.measured == expected > 200
-    forecast = drawn(plan)
+    assert plan(config, []).measured == expected > 200
+    expensive = forecast_of(config, [])
     assert critic_calls(config, []) > 0.7 * expected
     without = Nightly.model_validate({"target": 20})
-    assert (
-        forecast.figures["calls"][1] - drawn(plan_of(without, [], [], Settings())).figures["calls"][1]
-        > 0.7 * expected
-    )
-    assert "Decontamination asks the critic about " in notice(forecast.record())
+    assert expensive.figures["calls"][1] - forecast_of(without, []).figures["calls"][1] > 0.7 * expected
+    assert "Decontamination asks the critic about " in notice(expensive.record())
     # nobody is asked: no call, no line
     for some in ({}, {"benchmarks": [str(file)], "ask": False}):
         quiet = Nightly.model_validate({"target": 20, "decontaminate": some})
         assert critic_calls(quiet, []) == 0
-        assert notice(drawn(plan_of(quiet, [], [], Settings())).record()) == ""
+        assert notice(forecast_of(quiet, []).record()) == ""
 
 
 def test_rules_that_a_night_has_measured_are_not_measured_again(tmp_path: Path) -> None:
@@ -236,10 +236,10 @@ def test_rules_that_a_night_has_measured_are_not_measured_again(tmp_path: Path) 
     home = SimulatedHome(3)
     night = home.night() | {"decontamination": certificate.to_dict()}
     night["service"] = [one | {"tag": "critique", "calls": 5} for one in night["service"][:1]]
-    plan = plan_of(config, [night], [], Settings())
-    assert plan.measured == 0
-    assert plan.near == KeptShare(8, 400)
+    known = plan(config, [night])
+    assert (known.measured, known.unchecked) == (0, 0)
+    assert known.near == KeptShare(8, 400)
     (tmp_path / "exam.jsonl").write_text(
         '{"question": "Another one, of 17 words and 3 numbers, in another set?"}\n'
     )
-    assert plan_of(config, [night], [], Settings()).measured > 0
+    assert plan(config, [night]).measured > 0

@@ -1,0 +1,87 @@
+"""Gathers what the forecast of a night is computed from: its configuration, past nights and the ledger's calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from flows.config.nightly import Nightly
+from flows.runner.resources import Tools
+from flows.settings import ROLES, Settings
+from storage.counting import counted
+from storage.ledger import UsageTotals
+from tasks.forecast import Forecast, ForecastInputs, forecast
+from tasks.points_in_time import moment
+
+MOST_NIGHTS = 10  # past nights that count, the newest ones
+
+
+def forecast_of(config: Nightly, tools: Tools) -> Forecast:
+    """Return the forecast of a night from the history of this home. No model is called."""
+    versions = tools.store.versions(config.dataset)
+    inputs = inputs_of(
+        config,
+        tools.settings,
+        nights=past_nights(tools),
+        calls=tools.ledger().history(),
+        published=versions[-1].rows if versions else 0,
+    )
+    return forecast(inputs, seed=config.seed)
+
+
+def inputs_of(
+    config: Nightly,
+    settings: Settings,
+    *,
+    nights: Sequence[Mapping[str, Any]],
+    calls: Sequence[UsageTotals],
+    published: int = 0,
+) -> ForecastInputs:
+    """Return what the forecast of a night is computed from. `published`: rows of the version that it builds on."""
+    return ForecastInputs(
+        target=config.target,
+        generate=config.generate,
+        solve=config.solve,
+        mix=config.mix,
+        weakness=config.weakness,
+        decontaminate=config.decontaminate,
+        scorers=config.score.scorers,
+        known=config.verify.known,
+        endpoints={role: settings.endpoint(role) for role in ROLES},
+        nights=nights,
+        calls=calls,
+        in_flight=settings.in_flight,
+        usd=config.budget.usd,
+        tokens=config.budget.tokens,
+        seconds=_until(config.budget.deadline),
+        batch=config.answers == "batch",
+        published=published,
+    )
+
+
+def past_nights(tools: Tools) -> list[Mapping[str, Any]]:
+    """Return the lineages of the newest published nights of all datasets, oldest first."""
+    store = tools.store
+    versions = [version for dataset in store.datasets() for version in store.versions(dataset)]
+    nights = [v for v in versions if v.lineage.get("flow") == "nightly" and "ended" in v.lineage]
+    return [v.lineage for v in sorted(nights, key=lambda v: v.created)[-MOST_NIGHTS:]]
+
+
+def notice(record: Mapping[str, Any]) -> str:
+    """Return a line about the calls for decontamination in the record of a forecast; empty if there are none."""
+    calls = sum(line["calls"] for line in record.get("stages", ()) if line["stage"] == "decontaminate")
+    if calls < 1:
+        return ""
+    return (
+        f"Decontamination asks the critic about {counted(round(calls), 'near pair')}, for the registered benchmarks "
+        "(most of them once, to measure the rules); decontaminate.ask=false asks nothing"
+    )
+
+
+def _until(deadline: str | None) -> float | None:
+    """Return the seconds from now to the deadline, at least 1."""
+    if deadline is None:
+        return None
+    now = datetime.now().astimezone()
+    return max(1.0, (moment(deadline, now) - now).total_seconds())
