@@ -89,7 +89,8 @@ def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
 
 
 def _command(path: tuple[str, ...], command: Any) -> Iterator[str]:
-    parameters = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
+    shown = command.get_params(typer.Context(command))
+    parameters = [one for one in shown if not getattr(one, "hidden", False) and one.name != "help"]
     arguments = [parameter for parameter in parameters if parameter.param_type_name == "argument"]
     options = [parameter for parameter in parameters if parameter.param_type_name == "option"]
     usage = " ".join([COMMAND, *path, *(_metavar(argument) for argument in arguments)])

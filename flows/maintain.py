@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from pydantic import Field
 
+from flows.config.maintain import Maintain
 from flows.runner.checks import forget_missing
 from flows.runner.events import on_failure
 from flows.runner.resources import Tools, opened
@@ -23,36 +23,12 @@ from storage.datasets import annotations as marks
 from storage.datasets import candidates, compaction, orphans, retention, seals, tags
 from storage.datasets.compaction import SmallFiles
 from storage.datasets.orphans import Orphan
-from storage.datasets.retention import Fate, Rules
+from storage.datasets.retention import Fate
 from storage.ledger import LedgerError
 from storage.markdown import code, inline
 from storage.stage_cache import shards
-from tasks.settings import Section
 
 TABLES = {candidates.TABLE: candidates.SCHEMA, marks.TABLE: marks.SCHEMA, tags.TABLE: tags.SCHEMA}
-
-
-class Maintain(Section):
-    """What is kept. Tagged and leased versions and the two newest are kept in any case."""
-
-    keep_last: int = Field(30, ge=2, description="how many of the newest versions of a dataset are kept")
-    keep_days: int = Field(30, ge=0, description="versions younger than this many days are kept")
-    keep_months: int = Field(12, ge=0, description="for this many months the last version of each is kept")
-    grace_hours: float = Field(
-        24.0,
-        ge=0,
-        description="hours between retiring a version and deleting its files; least age of an orphan that is deleted",
-    )
-    shard_days: int = Field(
-        14, ge=0, description="stage outputs that were not used for this many days are deleted"
-    )
-    small_files: int = Field(16, ge=2, description="small files of a table are joined if there are this many")
-    vacuum: bool = Field(True, description="free the unused space of the ledger's database")
-    apply: bool = Field(False, description="apply the changes; otherwise only print what would be done")
-
-    def rules(self) -> Rules:
-        """Return the retention rules."""
-        return Rules(self.keep_last, self.keep_days, self.keep_months, self.grace_hours)
 
 
 @dataclass(slots=True)

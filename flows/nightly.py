@@ -22,7 +22,7 @@ from flows.runner.publication import publish
 from flows.runner.resources import opened
 from flows.runner.run_notes import ended
 from flows.runner.service_table import Live
-from flows.runner.stages import StageCall, Stage, Step
+from flows.runner.stages import Stage, StageCall, Step
 from flows.runner.start_delay import stagger
 from flows.runner.task_runners import task_runner
 from flows.settings import load_settings

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
-from pydantic import Field
 
 from flows.cli import terminal
+from flows.config.proof import Proof
 from flows.runner.code_version import code_version
 from flows.runner.events import on_failure
 from flows.settings import load_settings
@@ -20,24 +20,8 @@ from tasks.code_commit import code
 from tasks.proof.page import ProofPage, RunInfo, write
 from tasks.proof.seed import prove
 from tasks.proof.sizes import QUICK, WHOLE
-from tasks.settings import Section
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-class Proof(Section):
-    """How much is proved, and where the page is written."""
-
-    quick: bool = Field(
-        False, description="two random seeds of a tiny student: shows that every part runs, proves nothing"
-    )
-    to: str = Field(
-        "",
-        description="page to write; empty: docs/proof.md, or proof/proof.md in the home if quick",
-    )
-    processes: int = Field(
-        2, ge=1, description="random seeds that run at the same time, each with one thread"
-    )
 
 
 @flow(

@@ -22,7 +22,7 @@ from flows.cli.diff import diff
 from flows.cli.evaluate import evaluate
 from flows.cli.ledger import ledger
 from flows.cli.nightly import nightly, plan
-from flows.cli.options import ConfigFile, SettingOptions
+from flows.cli.options import ConfigFile, SettingOptions, SettingsCommand
 from flows.cli.prefect_run import INTERRUPTED, STOPPED
 from flows.cli.proof import proof
 from flows.cli.setup import setup
@@ -40,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(nightly)
+app.command(cls=SettingsCommand)(nightly)
 app.command()(data_commands.datasets)
 app.command()(data_commands.show)
 app.command()(data_commands.why)
@@ -49,22 +49,19 @@ app.command()(data_commands.export)
 app.command()(near)
 app.command()(decontaminate)
 app.command()(dedup)
-for command in (
-    automations,
-    diff,
-    evaluate,
-    proof,
-    train,
-    version_commands.rebuild,
-    version_commands.maintain,
-    version_commands.promote,
-    version_commands.rollback,
-    version_commands.restore,
-    version_commands.verify,
-    version_commands.migrate,
-    verdict,
-):
-    app.command()(command)
+app.command()(automations)
+app.command()(diff)
+app.command(cls=SettingsCommand)(evaluate)
+app.command(cls=SettingsCommand)(proof)
+app.command(cls=SettingsCommand)(train)
+app.command(cls=SettingsCommand)(version_commands.rebuild)
+app.command(cls=SettingsCommand)(version_commands.maintain)
+app.command()(version_commands.promote)
+app.command()(version_commands.rollback)
+app.command()(version_commands.restore)
+app.command()(version_commands.verify)
+app.command()(version_commands.migrate)
+app.command(cls=SettingsCommand)(verdict)
 
 
 def _print_version(requested: bool) -> None:

@@ -2,65 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from flows.cli import terminal
-from flows.cli.options import AsJson, BenchmarkPaths, ConfigFile, SettingOptions, ShowConfig
+from flows.cli.options import AsJson, Shortcut, configured_by
 from flows.cli.prefect_run import orchestrated
 from flows.cli.terminal import print_json
-from flows.runner.environment import arrange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from flows.config.evaluate import Evaluate
 
 WIDE = 140  # characters per line if the output is not a terminal
 
 
-def evaluate(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="A role (student, teacher, ...), or hf:FOLDER of a checkpoint."),
-    ] = "student",
-    baseline: Annotated[str | None, typer.Option(help="Another model, to compare with.")] = None,
-    benchmark: BenchmarkPaths = None,
-    task: Annotated[
-        list[str] | None, typer.Option(help="A task of lm-evaluation-harness; may be repeated.")
-    ] = None,
-    samples: Annotated[int | None, typer.Option(help="Answers per item, for pass@1 and maj@k.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Most items per benchmark.")] = None,
-    config: ConfigFile = None,
-    set_: SettingOptions = None,
-    show_config: ShowConfig = False,
-    json: AsJson = False,
-) -> None:
+@configured_by(
+    "flows.config.evaluate.Evaluate",
+    Shortcut("model", argument=True, metavar="MODEL"),
+    Shortcut("baseline"),
+    Shortcut("benchmarks", "benchmark"),
+    Shortcut("tasks", "task"),
+    Shortcut("samples"),
+    Shortcut("limit"),
+)
+def evaluate(evaluation: Evaluate, json: AsJson = False) -> None:
     """Score a model on benchmarks, by domain and with confidence intervals, and compare it with a baseline.
 
     Answers are stored in the ledger: repeating an evaluation calls no model.
     """
+    from flows.evaluate import evaluate as flow
+    from flows.runner.evaluation import FOLDER, check
     from flows.settings import load_settings
 
     home = load_settings().home
-    arrange(home, quiet=True)
-    from flows.config.evaluate import Evaluate
-    from flows.config.loading import as_yaml, load_as
-    from flows.evaluate import evaluate as flow
-    from flows.runner.evaluation import FOLDER, check
-
-    options = {
-        "baseline": baseline,
-        "benchmarks": benchmark,
-        "tasks": task,
-        "samples": samples,
-        "limit": limit,
-    }
-    evaluation = load_as(Evaluate, config, set_ or [], model=model, **options)
-    if show_config:
-        typer.echo(as_yaml(evaluation), nl=False)
-        return
     check(evaluation)  # the flow checks again; here an error shows before Prefect is started
     with orchestrated() as run:
         name = run(flow, evaluation)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from flows.cli import terminal
-from flows.cli.options import AsJson, ConfigFile, SettingOptions, ShowConfig, with_options
+from flows.cli.options import AsJson, SettingsCommand, Shortcut, configured_by
 from flows.cli.prefect_run import orchestrated
-from flows.runner.environment import arrange
 from storage.counting import counted
 from tasks.points_in_time import moment
 
@@ -27,135 +26,18 @@ if TYPE_CHECKING:
 STOPPED = 3  # exit code of a run that a limit stopped before it could publish
 
 
-@dataclass(frozen=True, slots=True)
-class NightOptions:
-    """The options of a night on the command line, shared by the run and its forecast."""
+def _shares(items: list[str]) -> dict[str, float]:
+    """Parse DOMAIN=SHARE texts. Raises ConfigError."""
+    from flows.config.loading import ConfigError
 
-    target: Annotated[int | None, typer.Option(help="Number of accepted rows to produce.")] = None
-    min_share: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DOMAIN=SHARE", help="Least share of a domain, such as algebra=0.2; may be repeated."
-        ),
-    ] = None
-    seeds: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A file of seed problems, used in addition to the project's own (--set seeds.own=false: instead); may be repeated."
-        ),
-    ] = None
-    budget_usd: Annotated[float | None, typer.Option(help="Most that the run may spend, in USD.")] = None
-    budget_tokens: Annotated[
-        int | None, typer.Option(help="Most tokens that the run may pay for, prompt and completion together.")
-    ] = None
-    deadline: Annotated[
-        str | None, typer.Option(help="When to stop sending calls: 06:30, 90m, 1h30m, 2026-11-22T06:00.")
-    ] = None
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Call no model: completions come from the ledger only.")
-    ] = False
-    batch: Annotated[bool, typer.Option("--batch", help="Use the Batch API, at half the price.")] = False
-    config: ConfigFile = None
-    set_: SettingOptions = None
-
-    def night(self) -> Nightly:
-        """Return the configuration of that night.
-
-        Raises ConfigError or IngestError if it cannot be run.
-        """
-        from flows.settings import load_settings
-
-        arrange(load_settings().home, quiet=True)
-        from flows.config.loading import ConfigError
-        from flows.config.nightly import load_config
-
-        if self.offline and self.batch:
-            raise ConfigError("--offline calls no model and --batch the Batch API. Fix: give one of them")
-        night = load_config(
-            self.config,
-            self.set_ or [],
-            target=self.target,
-            seeds__files=[str(path) for path in self.seeds or []],
-            mix__at_least=dict(_share(item) for item in self.min_share or []) or None,
-            budget__usd=self.budget_usd,
-            budget__tokens=self.budget_tokens,
-            budget__deadline=self.deadline,
-            answers="offline" if self.offline else "batch" if self.batch else None,
-        )
-        _check_feasible(night)
-        return night
-
-
-plan = typer.Typer(no_args_is_help=True, help="Forecast a run before it is started.")
-
-
-@plan.callback()
-def _plan() -> None:
-    """Keep `nightly` as a subcommand while it is the only one: Typer would merge a single command into its group."""
-
-
-@with_options(NightOptions)
-def nightly(
-    options: NightOptions,
-    show_config: ShowConfig = False,
-    json: AsJson = False,
-) -> None:
-    """Run one night: from seed problems to a published dataset version.
-
-    Exit code 3 if a limit stopped it before it could publish; it then prints the command that continues it.
-    """
-    from flows.config.loading import as_yaml
-
-    night = options.night()
-    if show_config:
-        typer.echo(as_yaml(night), nl=False)
-        return
-    from flows.runner.limits import Stopped
-    from flows.runner.run_notes import notes_kept
-
-    with notes_kept():
+    shares = {}
+    for item in items:
+        domain, _, share = item.partition("=")
         try:
-            with orchestrated(night.dataset) as run:
-                from flows.nightly import nightly as flow
-
-                name = run(flow, night)
-        except Stopped as stopped:
-            _print_stopped(stopped, night, json=json)
-            raise typer.Exit(STOPPED) from None
-        from flows.cli.summary import as_json, print_summary
-
-        if json:
-            terminal.echo_json(as_json(name))
-        else:
-            print_summary(name)
-
-
-@plan.command("nightly")
-@with_options(NightOptions)
-def plan_nightly(
-    options: NightOptions,
-    json: AsJson = False,
-) -> None:
-    """Forecast calls, tokens, price (online and batch), duration and accepted rows of a night, each with a range."""
-    night = options.night()
-    import orjson
-
-    from flows.cli.rendering import print_forecast
-    from flows.runner.forecast_inputs import forecast_of, notice
-    from flows.runner.night_inputs import borrowed
-    from flows.runner.resources import opened
-    from flows.settings import load_settings
-
-    with opened(load_settings()) as tools:
-        estimate = forecast_of(night, tools)
-        shared = borrowed(night, tools.settings)
-    if json:
-        terminal.echo_json(orjson.dumps(estimate.record(), option=orjson.OPT_INDENT_2).decode())
-    else:
-        print_forecast(estimate, night)
-        for line in (shared, notice(estimate.record())):
-            if line:
-                typer.echo(f"\n{line}")
+            shares[domain.strip()] = float(share)
+        except ValueError:
+            raise ConfigError(f"--min-share {item}: must be DOMAIN=SHARE, such as algebra=0.2") from None
+    return shares
 
 
 def _check_feasible(night: Nightly) -> None:
@@ -198,15 +80,77 @@ def _check_feasible(night: Nightly) -> None:
             )
 
 
-def _share(item: str) -> tuple[str, float]:
-    """Parse DOMAIN=SHARE. Raises ConfigError."""
-    from flows.config.loading import ConfigError
+# the options of a night, shared by the run and its forecast
+NIGHT = "flows.config.nightly.Nightly"
+OPTIONS = (
+    Shortcut("target"),
+    Shortcut("mix.at_least", "min_share", metavar="DOMAIN=SHARE", parse=_shares),
+    Shortcut("seeds.files", "seeds", metavar="PATH"),
+    Shortcut("budget.usd"),
+    Shortcut("budget.tokens"),
+    Shortcut("budget.deadline", "deadline"),
+    Shortcut(
+        "answers", "offline", value="offline", help="Call no model: completions come from the ledger only."
+    ),
+    Shortcut("answers", "batch", value="batch", help="Use the Batch API, at half the price."),
+)
 
-    domain, _, share = item.partition("=")
-    try:
-        return domain.strip(), float(share)
-    except ValueError:
-        raise ConfigError(f"--min-share {item}: must be DOMAIN=SHARE, such as algebra=0.2") from None
+plan = typer.Typer(no_args_is_help=True, help="Forecast a run before it is started.")
+
+
+@plan.callback()
+def _plan() -> None:
+    """Keep `nightly` as a subcommand while it is the only one: Typer would merge a single command into its group."""
+
+
+@configured_by(NIGHT, *OPTIONS, check=_check_feasible)
+def nightly(night: Nightly, json: AsJson = False) -> None:
+    """Run one night: from seed problems to a published dataset version.
+
+    Exit code 3 if a limit stopped it before it could publish; it then prints the command that continues it.
+    """
+    from flows.runner.limits import Stopped
+    from flows.runner.run_notes import notes_kept
+
+    with notes_kept():
+        try:
+            with orchestrated(night.dataset) as run:
+                from flows.nightly import nightly as flow
+
+                name = run(flow, night)
+        except Stopped as stopped:
+            _print_stopped(stopped, night, json=json)
+            raise typer.Exit(STOPPED) from None
+        from flows.cli.summary import as_json, print_summary
+
+        if json:
+            terminal.echo_json(as_json(name))
+        else:
+            print_summary(name)
+
+
+@plan.command("nightly", cls=SettingsCommand)
+@configured_by(NIGHT, *OPTIONS, show=False, check=_check_feasible)
+def plan_nightly(night: Nightly, json: AsJson = False) -> None:
+    """Forecast calls, tokens, price (online and batch), duration and accepted rows of a night, each with a range."""
+    import orjson
+
+    from flows.cli.rendering import print_forecast
+    from flows.runner.forecast_inputs import forecast_of, notice
+    from flows.runner.night_inputs import borrowed
+    from flows.runner.resources import opened
+    from flows.settings import load_settings
+
+    with opened(load_settings()) as tools:
+        estimate = forecast_of(night, tools)
+        shared = borrowed(night, tools.settings)
+    if json:
+        terminal.echo_json(orjson.dumps(estimate.record(), option=orjson.OPT_INDENT_2).decode())
+    else:
+        print_forecast(estimate, night)
+        for line in (shared, notice(estimate.record())):
+            if line:
+                typer.echo(f"\n{line}")
 
 
 def continuing_command(stopped: Stopped, night: Nightly, arguments: Sequence[str]) -> str:

@@ -3,38 +3,60 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.cli import terminal
-from flows.cli.options import AsJson, SettingOptions, ShowConfig
+from flows.cli.options import AsJson, ConfigOption, Shortcut, configured_by
 from flows.cli.prefect_run import orchestrated
-from flows.runner.environment import arrange
+
+if TYPE_CHECKING:
+    from tasks.training.config import Train
 
 
+def _recipe(name: str | None) -> Path | None:
+    from tasks.training.recipes import path_of
+
+    return path_of(name) if name else None
+
+
+RECIPE = ConfigOption(
+    "recipe",
+    Annotated[
+        str | None, typer.Option(help="A recipe of tasks/training/recipes/, or a YAML file of your own.")
+    ],
+    _recipe,
+)
+
+
+def _sources(texts: list[str]) -> list[dict[str, Any]]:
+    return [_source(text) for text in texts]
+
+
+def _source(text: str) -> dict[str, Any]:
+    """Parse NAME[@VERSION][=WEIGHT]. Raises ConfigError if the weight is not a number."""
+    from flows.config.loading import ConfigError
+
+    name, equals, weight = text.partition("=")
+    if not equals:
+        return {"dataset": name}
+    try:
+        return {"dataset": name, "weight": float(weight)}
+    except ValueError as error:
+        raise ConfigError(f"{text}: must be NAME[@VERSION][=WEIGHT], such as math-sft=0.2") from error
+
+
+@configured_by(
+    "tasks.training.config.Train",
+    Shortcut("data", "datasets", argument=True, metavar="NAME[@VERSION][=WEIGHT] ...", parse=_sources),
+    Shortcut("method"),
+    Shortcut("base"),
+    file=RECIPE,
+)
 def train(
-    datasets: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="NAME[@VERSION][=WEIGHT] ...",
-            help="Versions to train on, such as math-sft@production=0.8.",
-        ),
-    ] = None,
-    method: Annotated[
-        str,
-        typer.Option(help="Training method, a file of tasks/training/methods/: sft, rft, cpt, dpo, ppo, ..."),
-    ] = "",
-    base: Annotated[
-        str,
-        typer.Option(help="Folder or hub name of the checkpoint to start from; student: a new small one."),
-    ] = "",
-    recipe: Annotated[
-        str, typer.Option(help="A recipe of tasks/training/recipes/, or a YAML file of your own.")
-    ] = "",
+    config: Train,
     out: Annotated[str, typer.Option(help="Folder of the run; default: below the home.")] = "",
-    set_: SettingOptions = None,
-    show_config: ShowConfig = False,
     json: AsJson = False,
 ) -> None:
     """Train a checkpoint on pinned versions. The same command continues a run that was interrupted.
@@ -42,27 +64,11 @@ def train(
     ./mathmill train math-sft --set steps=1500 --set lr=1e-3
     """
     from flows.settings import load_settings
-
-    settings = load_settings()
-    arrange(settings.home, quiet=True)
-    from flows.config.loading import as_yaml, load_as
-    from tasks.training.config import Train
-    from tasks.training.recipes import path_of
-
-    options: dict[str, Any] = {
-        "method": method or None,
-        "base": base or None,
-        "data": [_source(name) for name in datasets or []],
-    }
-    config = load_as(Train, path_of(recipe) if recipe else None, set_ or [], **options)
-    if show_config:
-        typer.echo(as_yaml(config), nl=False)
-        return
     from storage.datasets.store import Store
     from tasks.training.run import check
 
     check(
-        config, Store(settings.tables)
+        config, Store(load_settings().tables)
     )  # the flow checks again; here an error shows before Prefect is started
     with orchestrated(config.method) as run:
         from flows.train import headline
@@ -81,16 +87,3 @@ def train(
         terminal.echo(f"Stage {number}    {data}: {metrics}")
     terminal.echo(f"Checkpoint {trained.checkpoint}")
     terminal.echo(f"Record     {trained.checkpoint.parent / 'run.json'}")
-
-
-def _source(text: str) -> dict[str, Any]:
-    """Parse NAME[@VERSION][=WEIGHT]. Raises ConfigError if the weight is not a number."""
-    from flows.config.loading import ConfigError
-
-    name, equals, weight = text.partition("=")
-    if not equals:
-        return {"dataset": name}
-    try:
-        return {"dataset": name, "weight": float(weight)}
-    except ValueError as error:
-        raise ConfigError(f"{text}: must be NAME[@VERSION][=WEIGHT], such as math-sft=0.2") from error

@@ -8,45 +8,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli import terminal
-from flows.cli.options import AsJson, ConfigFile, Name, SettingOptions, ShowConfig
+from flows.cli.options import AsJson, Name, Shortcut, configured_by
 from flows.cli.prefect_run import orchestrated
 from flows.cli.terminal import print_json
-from flows.runner.environment import arrange
 from storage.counting import counted
 
 if TYPE_CHECKING:
+    from flows.config.maintain import Maintain
+    from flows.config.rebuild import Rebuild
     from storage.datasets.store import Store
 
 Dataset = Annotated[str, typer.Argument(metavar="NAME", help="A dataset, such as math-sft.")]
 
 
-def rebuild(
-    dataset: Dataset = "math-sft",
-    config: ConfigFile = None,
-    set_: SettingOptions = None,
-    what_if: Annotated[
-        bool, typer.Option("--what-if", help="Only count: publish nothing, call no model.")
-    ] = False,
-    show_config: ShowConfig = False,
-    json: AsJson = False,
-) -> None:
+@configured_by(
+    "flows.config.rebuild.Rebuild",
+    Shortcut("dataset", argument=True, metavar="NAME"),
+    Shortcut("what_if"),
+)
+def rebuild(settings: Rebuild, json: AsJson = False) -> None:
     """Make a new version from stored candidates under other thresholds, sources, shares or scorers.
 
     If a version has exactly these rows already, none is published unless force=true is set.
     Nothing that is stored is paid for again: ./mathmill rebuild math-sft --set thresholds.answer=0.7 --set 'without.source=[web]'
     """
-    from flows.settings import load_settings
-
-    arrange(load_settings().home, quiet=True)
-    from flows.config.loading import as_yaml, load_as
-    from flows.config.rebuild import Rebuild
     from flows.rebuild import check
     from flows.rebuild import rebuild as flow
-
-    settings = load_as(Rebuild, config, set_ or [], dataset=dataset, what_if=what_if or None)
-    if show_config:
-        typer.echo(as_yaml(settings), nl=False)
-        return
     from flows.runner.run_notes import notes_kept
 
     store = _store()[0]
@@ -139,27 +126,12 @@ def verify(
         raise typer.Exit(2)
 
 
-def maintain(
-    config: ConfigFile = None,
-    set_: SettingOptions = None,
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Apply the changes; without it, only print what would be done.")
-    ] = False,
-    show_config: ShowConfig = False,
-) -> None:
+@configured_by("flows.config.maintain.Maintain", Shortcut("apply"))
+def maintain(settings: Maintain) -> None:
     """Retire old versions, delete files that killed runs left, join small files, free unused space of the ledger."""
-    from flows.settings import load_settings
-
-    arrange(load_settings().home, quiet=True)
     from flows.cli.rendering import print_markdown
-    from flows.config.loading import as_yaml, load_as
-    from flows.maintain import Maintain
     from flows.maintain import maintain as flow
 
-    settings = load_as(Maintain, config, set_ or [], apply=apply or None)
-    if show_config:
-        typer.echo(as_yaml(settings), nl=False)
-        return
     with orchestrated() as run:
         print_markdown(run(flow, settings))
 

@@ -13,13 +13,15 @@ from tasks.settings import Folded, Section
 class Evaluate(Section):
     """What to ask whom. Answers are kept: asked again, an evaluation costs nothing and goes on where it was killed."""
 
-    model: str = Field("student", description="a role, or hf:FOLDER of a checkpoint")
-    baseline: str = Field("", description="another one, to be compared with; empty: none")
+    model: str = Field("student", description="a role (student, teacher, ...), or hf:FOLDER of a checkpoint")
+    baseline: str = Field("", description="another model, to compare with; empty: none")
     benchmarks: list[str] = Field(
         [],
-        description="files of benchmark items, or folders of them; empty: the project's own probe problems",
+        description="files of benchmark items, or folders of such files; empty: the project's own probe problems",
     )
-    tasks: list[str] = Field([], description="tasks of lm-evaluation-harness, beside or instead of files")
+    tasks: list[str] = Field(
+        [], description="tasks of lm-evaluation-harness, in addition to files or instead of them"
+    )
     task_folder: str = Field("", description="folder of further lm-evaluation-harness tasks (YAML)")
     shots: int | None = Field(None, ge=0, description="examples shown by those tasks; empty: as each says")
     chat_template: bool = Field(
@@ -30,9 +32,9 @@ class Evaluate(Section):
         description="benchmarks with numeric answers to be asked in further forms too, such as gsm8k_test: [choice]",
     )
     domains: dict[str, str] = Field({}, description="domain of a benchmark whose name does not tell it")
-    limit: int | None = Field(None, ge=1, description="items of a benchmark at most, drawn by the seed")
+    limit: int | None = Field(None, ge=1, description="most items per benchmark, drawn by the seed")
     samples: int = Field(
-        1, ge=1, le=256, description="answers to each item: pass@1 is their mean, maj@k a vote"
+        1, ge=1, le=256, description="answers per item; pass@1 is their mean, maj@k their majority"
     )
     temperature: float | None = Field(None, ge=0, description="empty: 0 for one sample, 0.7 for several")
     bare: bool | None = Field(

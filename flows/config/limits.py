@@ -13,10 +13,12 @@ from tasks.settings import Section
 class BudgetSettings(Section, title="Budget"):
     """At a cap nothing new is sent and what is in flight lands; the same night run again goes on from there."""
 
-    usd: float | None = Field(None, gt=0, description="most that the run may pay, in USD")
-    tokens: int | None = Field(None, gt=0, description="most tokens, prompt and completion together")
+    usd: float | None = Field(None, gt=0, description="most that the run may spend, in USD")
+    tokens: int | None = Field(
+        None, gt=0, description="most tokens that the run may pay for, prompt and completion together"
+    )
     deadline: str | None = Field(
-        None, description="when no more calls are sent: 06:30, 90m, 1h30m, 2026-11-22T06:00"
+        None, description="when to stop sending calls: 06:30, 90m, 1h30m, 2026-11-22T06:00"
     )
 
     @field_validator("deadline")

@@ -34,7 +34,7 @@ class Nightly(Section):
     dataset: str = Field(
         "math-sft", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="dataset that gets a new version"
     )
-    target: int = Field(500, ge=1, le=10_000_000, description="accepted rows wanted")
+    target: int = Field(500, ge=1, le=10_000_000, description="number of accepted rows to produce")
     answers: Literal["online", "batch", "files", "offline"] = Field(
         "online",
         description="asked for at once; through the Batch API at half the price; batch files that you have "

@@ -21,7 +21,7 @@ Names = Annotated[list[str], Field(min_length=1)]
 class Rebuild(Section):
     """What is different from the version that is rebuilt; what is left empty stays as it was there."""
 
-    dataset: str = Field("math-sft", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="dataset that is rebuilt")
+    dataset: str = Field("math-sft", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="dataset to rebuild")
     base: str = Field(
         "", description="version whose candidates and rules are taken, such as 2026.11.20; empty: the newest"
     )
@@ -56,7 +56,7 @@ class Rebuild(Section):
     seed: int = Field(0, description="same seed, same candidates, same rows")
     shard_rows: int = Field(1024, ge=1, le=100_000, description="rows a task run, where a stage must run")
     force: bool = Field(False, description="publish although a version with exactly these rows is there")
-    what_if: bool = Field(False, description="only count: publish nothing, ask no model")
+    what_if: bool = Field(False, description="only count: publish nothing, call no model")
 
     @field_validator("without", "only")
     @classmethod

@@ -16,7 +16,7 @@ import prompts
 from storage.ledger import UsageTotals
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate, planted
-from tasks.forecast.simulation import MEASURED, NightPlan, Price, KeptShare, error_of
+from tasks.forecast.simulation import MEASURED, KeptShare, NightPlan, Price, error_of
 from tasks.llm.endpoint import Endpoint
 from tasks.scorers import scorer
 from tasks.stages.decontaminate import DecontaminateSettings

@@ -52,7 +52,7 @@ _FENCED = re.compile(r"```(?:python|py)[ \t]*\n((?:(?!```).)*?)\n?```", re.DOTAL
 class SeedSettings(Section, title="Seeds"):
     files: list[str] = Field(
         [],
-        description="JSONL, JSONL.gz, Parquet or CSV files of seed problems, used beside those of the project",
+        description="files of seed problems (JSONL, JSONL.gz, Parquet or CSV), used in addition to the project's own, or instead of them if seeds.own is false",
     )
     own: bool = Field(True, description="also use the project's own seed problems; false: the files alone")
     distill: bool = Field(False, description="also solve the seed questions themselves")

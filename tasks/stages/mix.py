@@ -34,7 +34,7 @@ class MixSettings(Section, title="Mix"):
         {"format": {"cot": 0.6, "pot": 0.6}},
         description="largest share of a value of source, domain, format or language, or of reasoning (with, without)",
     )
-    at_least: dict[str, Share] = Field({}, description="least share of a domain")
+    at_least: dict[str, Share] = Field({}, description="least share of a domain, such as algebra: 0.2")
 
     @field_validator("shares")
     @classmethod

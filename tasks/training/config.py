@@ -94,12 +94,18 @@ class Rollout(SettingsPart):
 class Train(SettingsPart):
     """The settings of one training run. With one GPU or none, everything runs in this process."""
 
-    method: str = Field("sft", description="training method: a file of tasks/training/methods/")
+    method: str = Field(
+        "sft",
+        description="training method, a file of tasks/training/methods/: sft, rft, cpt, dpo, ppo or another",
+    )
     base: str = Field(
         FRESH,
-        description="checkpoint folder or hub name; student: an untrained small student with a tokenizer built from the data",
+        description="folder or hub name of the checkpoint to start from; student: an untrained small student with a tokenizer built from the data",
     )
-    data: Data = Field((Source(dataset="math-sft"),), description="datasets and their weights")
+    data: Data = Field(
+        (Source(dataset="math-sft"),),
+        description="versions to train on and their weights; such as math-sft@production=0.8 on the command line",
+    )
     epochs: float | None = Field(
         None, gt=0, description="number of passes over the rows; 3 if steps is empty too"
     )

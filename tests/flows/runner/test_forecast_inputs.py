@@ -19,7 +19,7 @@ from tasks.decontamination.certificate import Certificate, planted
 from tasks.demand import FIRST_GUESS, MARGIN
 from tasks.forecast import Forecast, forecast
 from tasks.forecast.measurements import NEAR_PER_LEAK, plan_of
-from tasks.forecast.simulation import COVERAGE, NightPlan, KeptShare
+from tasks.forecast.simulation import COVERAGE, KeptShare, NightPlan
 from tasks.seeding import seed_of
 
 HOMES, NIGHTS = 50, 6

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.forecast.simulation import MEASURED, Error, NightPlan, Price, KeptShare, error_of, simulate
+from tasks.forecast.simulation import MEASURED, Error, KeptShare, NightPlan, Price, error_of, simulate
 
 SURE = KeptShare(1, 1_000_000)
 

@@ -1,0 +1,124 @@
+"""The options of commands that start a flow: one declaration, that of the flow's settings class."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from flows.cli.app import app
+from flows.cli.options import SettingsCommand
+
+RUNNER = CliRunner()
+COMMANDS = {
+    "nightly": {
+        "--target": "number of accepted rows to produce",
+        "--min-share": "least share of a domain",
+        "--seeds": "files of seed problems",
+        "--budget-usd": "most that the run may spend",
+        "--budget-tokens": "most tokens that the run may pay for",
+        "--deadline": "when to stop sending calls",
+    },
+    "rebuild": {"--what-if": "only count"},
+    "maintain": {"--apply": "apply the changes"},
+    "evaluate": {
+        "--baseline": "another model",
+        "--benchmark": "files of benchmark items",
+        "--task": "tasks of lm-evaluation-harness",
+        "--samples": "answers per item",
+        "--limit": "most items per benchmark",
+    },
+    "verdict": {
+        "--validated": "version to compare with",
+        "--base": "checkpoint from which both trainings start",
+        "--seeds": "number of trainings",
+        "--benchmark": "files of benchmark items",
+        "--without": "column whose values are left out",
+    },
+    "train": {"--method": "training method", "--base": "folder or hub name"},
+    "proof": {"--quick": "two random seeds", "--to": "page to write", "--processes": "how many random seeds"},
+}
+
+
+def commands() -> dict[str, Any]:
+    group: Any = typer.main.get_command(app)
+    return {name: command for name, command in group.commands.items() if isinstance(command, SettingsCommand)}
+
+
+def shown(arguments: list[str], home: Path) -> dict[str, Any]:
+    """Return the settings that a command would use."""
+    done = RUNNER.invoke(app, [*arguments, "--show-config"], env={"MATHMILL_HOME": str(home)})
+    assert done.exit_code == 0, done.output
+    settings: dict[str, Any] = yaml.safe_load(done.stdout)
+    return settings
+
+
+def test_every_command_that_starts_a_flow_takes_its_options_from_the_settings_of_the_flow() -> None:
+    assert set(commands()) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_an_option_is_the_description_of_its_setting(name: str) -> None:
+    command = commands()[name]
+    helps = {option.opts[0]: option.help or "" for option in command.get_params(typer.Context(command))}
+    for option, words in COMMANDS[name].items():
+        assert helps[option].lower().startswith(words)
+        assert helps[option].endswith(".")
+
+
+def test_an_option_overrides_the_file_and_a_missing_one_does_not(tmp_path: Path) -> None:
+    one, other = str(tmp_path / "one.jsonl"), str(tmp_path / "other.jsonl")
+    for path in (one, other):
+        Path(path).write_text('{"question": "What is 2 + 3?"}\n')
+    file = tmp_path / "night.yaml"
+    file.write_text("target: 70\nbudget: {usd: 3.0, tokens: 900}\nmix: {at_least: {algebra: 0.5}}\n")
+    night = shown(
+        ["nightly", "--config", str(file), "--budget-usd", "1.5", "--seeds", one, "--seeds", other],
+        tmp_path,
+    )
+    assert night["target"] == 70
+    assert night["budget"] == {"usd": 1.5, "tokens": 900, "deadline": None}
+    assert night["seeds"]["files"] == [one, other]
+    assert night["mix"]["at_least"] == {"algebra": 0.5}
+    night = shown(
+        ["nightly", "--min-share", "algebra=0.2", "--min-share", "geometry=0.1", "--batch"], tmp_path
+    )
+    assert night["mix"]["at_least"] == {"algebra": 0.2, "geometry": 0.1}
+    assert night["answers"] == "offline"
+
+
+def test_arguments_and_flags_set_settings(tmp_path: Path) -> None:
+    rebuild = shown(["rebuild", "books", "--what-if", "--set", "thresholds.answer=0.7"], tmp_path)
+    assert (rebuild["dataset"], rebuild["what_if"]) == ("books", True)
+    assert rebuild["thresholds"] == {"answer": 0.7}
+    assert shown(["rebuild"], tmp_path)["dataset"] == "math-sft"
+    train = shown(["train", "a=0.8", "b@production=0.2", "--method", "rft"], tmp_path)
+    assert [(one["dataset"], one["weight"]) for one in train["data"]] == [("a", 0.8), ("b@production", 0.2)]
+    assert train["method"] == "rft"
+    assert shown(["evaluate", "teacher", "--benchmark", "x.jsonl"], tmp_path)["benchmarks"] == ["x.jsonl"]
+    assert shown(["maintain", "--apply"], tmp_path)["apply"] is True
+
+
+def test_two_options_for_one_setting_are_refused(tmp_path: Path) -> None:
+    done = RUNNER.invoke(app, ["nightly", "--offline", "--batch"], env={"MATHMILL_HOME": str(tmp_path)})
+    assert str(done.exception) == "--offline and --batch both set answers. Fix: give one of them"
+
+
+def test_the_help_of_all_commands_imports_no_settings_class() -> None:
+    program = """
+import sys
+from flows.cli.app import app
+try:
+    app(["--help"])
+except SystemExit:
+    pass
+loaded = {"pyarrow", "prefect", "flows.config.nightly", "tasks.training.config"} & set(sys.modules)
+assert not loaded, loaded
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120, stdout=subprocess.DEVNULL)
