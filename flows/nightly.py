@@ -124,7 +124,7 @@ def nightly(config: Nightly = Nightly()) -> str:
 
 
 def produce(night: Night) -> None:
-    """Accepted rows until the target is met or nothing more is allowed."""
+    """Produce accepted rows until the target is met or a limit is reached."""
     config = night.config
     seeds = night.ingest(INGEST, seed_files(config), "seeds")
     calibrated(night, seeds)
@@ -140,7 +140,7 @@ def produce(night: Night) -> None:
 
 
 def calibrated(night: Night, seeds: list[Ref]) -> None:
-    """What the votes are worth tonight, tried on questions whose answers are known."""
+    """Fit the weights of the votes to questions whose answers are known."""
     questions = night.planner.known(seeds)
     if questions:
         rows = solutions(night, questions, "known answers")
@@ -151,7 +151,7 @@ def calibrated(night: Night, seeds: list[Ref]) -> None:
 
 
 def write(night: Night, seeds: list[Ref], *, until: int) -> None:
-    """Waves of new questions, until so many rows are accepted or the waves are used up."""
+    """Write waves of new questions until `until` rows are accepted or the waves are used up."""
     planner = night.planner
     while planner.wave < night.config.generate.waves and (missing := night.missing(until)):
         for plan in planner.plan_wave(missing, night.usable(), seeds + night.accepted):
@@ -190,16 +190,17 @@ def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
 
 
 def generating(plan: Plan) -> StageCall:
-    """The stage generate for the asks of one method."""
+    """Return the function of the stage generate for the plan of one method."""
     return partial(generate, source=plan.method, license=OWN_LICENSE)
 
 
 def solve_and_judge(
     night: Night, questions: list[Ref], title: str, *, pool: list[Ref], agree: int = 1
 ) -> list[Ref]:
-    """Questions in, accepted rows out: novelty, solutions, votes, the decision on them, duplicates, benchmarks.
+    """Solve the new ones of the questions, judge the solutions, and return the accepted rows.
 
-    `agree`: independent samples that must agree at least, whatever the configuration allows.
+    pool: rows that the questions are compared with. agree: how many independent samples must agree at least, whatever
+    the configuration allows.
     """
     line = night.line
     first = len(line.funnel)

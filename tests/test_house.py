@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 
 from flows import nightly
-from flows.config.gates import GateSettings
-from flows.config.limits import BudgetSettings
 from flows.config.nightly import Nightly
+from flows.config.sections import BudgetSettings, GateSettings
 from flows.runner.stages import Stage
 from tasks.settings import Section
 from tasks.stages.score import ScoreSettings

@@ -18,7 +18,6 @@ from flows.cli import datasets as data_commands
 from flows.cli import terminal
 from flows.cli import versions as version_commands
 from flows.cli.dedup import dedup
-from flows.cli.diff import diff
 from flows.cli.evaluate import evaluate
 from flows.cli.ledger import ledger
 from flows.cli.nightly import nightly, plan
@@ -50,7 +49,7 @@ app.command()(near)
 app.command()(decontaminate)
 app.command()(dedup)
 app.command()(automations)
-app.command()(diff)
+app.command()(version_commands.diff)
 app.command(cls=SettingsCommand)(evaluate)
 app.command(cls=SettingsCommand)(proof)
 app.command(cls=SettingsCommand)(train)
@@ -210,7 +209,7 @@ def _run() -> None:
         terminal.echo(f"\nmathmill: {STOPPED}", err=True)
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
-        from flows.cli.errors import in_one_line
+        from flows.cli.terminal import in_one_line
 
         line = in_one_line(error)
         if line is None:

@@ -15,7 +15,7 @@ import typer
 from rich.table import Table
 
 from flows.cli import terminal
-from flows.cli.errors import in_one_line
+from flows.cli.terminal import in_one_line
 from flows.runner.environment import running_server
 from flows.runner.resources import Tools
 from flows.settings import ROLES, env_file, load_settings

@@ -133,7 +133,7 @@ class SettingsCommand(TyperCommand):
 
     @cached_property
     def complete(self) -> Any:
-        """The command with its options."""
+        """Return the command with its options."""
         placeholder: Any = inspect.unwrap(self.callback)  # type: ignore[arg-type]
         app = typer.Typer(add_completion=False)
         app.command(self.name)(placeholder.with_options())

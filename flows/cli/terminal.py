@@ -6,6 +6,7 @@ another.
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import orjson
@@ -59,3 +60,26 @@ def echo_json(text: str) -> None:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, (tuple, set)) else str(value)
+
+
+def in_one_line(error: BaseException) -> str | None:
+    """Return the message for the user, or None if the error is a defect, whose traceback should be shown."""
+    from prompts import PromptError
+    from storage.errors import ForPeople
+
+    if isinstance(error, (ForPeople, PromptError)):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}. Fix: {_fix(error)}"
+    return None
+
+
+def _fix(error: OSError) -> str:
+    fixes = {
+        "ENOSPC": "free disk space, then run again (finished work is kept)",
+        "EACCES": "make it readable and writable, or set MATHMILL_HOME to a folder that is",
+        "EROFS": "set MATHMILL_HOME to a writable folder",
+        "ENOENT": "check the path",
+    }
+    return fixes.get(errno.errorcode.get(error.errno or 0, ""), "check the path and the disk, then run again")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from flows.config.limits import BudgetSettings
+from flows.config.sections import BudgetSettings
 from tasks.settings import Folded, Section
 
 

@@ -76,7 +76,7 @@ def _place(error: Exception) -> str:
 
 
 def as_yaml(config: BaseModel) -> str:
-    """The configuration as a file that `--config` reads."""
+    """Return the configuration as the text of a file that `--config` reads."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 

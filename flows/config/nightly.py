@@ -7,9 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from flows.config.gates import GateSettings
-from flows.config.limits import BudgetSettings
 from flows.config.loading import load_as
+from flows.config.sections import BudgetSettings, GateSettings
 from tasks.dedup.settings import SimilaritySettings
 from tasks.settings import Folded, Section
 from tasks.stages.calibrate import CalibrateSettings
@@ -81,5 +80,5 @@ class Nightly(Section):
 
 
 def load_config(file: Path | None, sets: list[str], **overrides: Any) -> Nightly:
-    """A night's configuration; see load_as."""
+    """Return the configuration of a night, as load_as does."""
     return load_as(Nightly, file, sets, **overrides)

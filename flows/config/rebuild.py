@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from flows.config.gates import GateSettings
+from flows.config.sections import GateSettings
 from tasks.dedup.settings import SimilaritySettings
 from tasks.plugins import checked
 from tasks.settings import Folded, Section, Share

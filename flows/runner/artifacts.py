@@ -25,7 +25,7 @@ def diff_path(home: Path, name: str) -> Path:
 
 
 def key_of(dataset: str) -> str:
-    """Prefect's keys have no dots and no underscores."""
+    """Return the key of an artifact: Prefect's keys have no dots and no underscores."""
     return dataset.replace(".", "-").replace("_", "-")
 
 
@@ -80,7 +80,7 @@ def report(tools: Tools, version: Version) -> Path:
 
 
 def report_stopped(dataset: str, stopped: Stopped) -> None:
-    """An artifact on the page of a run that a limit ended."""
+    """Put an artifact on the page of a run that a limit ended."""
     spent = stopped.spent
     create_markdown_artifact(
         key=f"{key_of(dataset)}-stopped",

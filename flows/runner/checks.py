@@ -27,14 +27,14 @@ MADE_AGAIN = (
 
 
 def check_one(name: str) -> dict[str, str]:
-    """The state of one version; VersionNotFound if there is none."""
+    """Return the state of one version. Raises VersionNotFound if there is none."""
     store = Store(load_settings().tables)
     version = store.resolve(name)
     return {str(version): _state(lambda: store.verify(version))}
 
 
 def check_everything() -> dict[str, str]:
-    """What there is (a version, a table, the ledger, a history) to its state: "sound" and how much was read,
+    """Return each stored object (a version, a table, the ledger, a history) with its state: "sound" and how much was read,
     or what is damaged or missing. One damaged thing keeps none of the others from being checked."""
     settings = load_settings()
     store = Store(settings.tables)
@@ -105,7 +105,7 @@ def _state(check: Callable[[], None]) -> str:
 
 
 def _summary(lines: list[str], read: str = "", fix: str = RESTORE_FILE) -> str:
-    """The state of one thing. `read`: how much of it was looked at."""
+    """Return the state of a stored object. `read`: how much of it was read."""
     if lines:
         return f"damaged: {'; '.join(lines)}. {fix}"
     return f"sound, {read}" if read else "sound"

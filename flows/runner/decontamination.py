@@ -42,7 +42,7 @@ class Decontamination:
 
     @classmethod
     def of(cls, config: DecontaminateSettings) -> Decontamination:
-        """BenchmarkError or UnknownName for a file or a rule that cannot be used."""
+        """Read the files. Raises BenchmarkError or UnknownName for a file or a rule that cannot be used."""
         benchmarks = Benchmarks.load(config.benchmarks)
         own = {path.stem: path for path in sorted(SEEDS.glob("*.jsonl"))}
         return cls(
@@ -53,7 +53,7 @@ class Decontamination:
         )
 
     def look(self, benchmarks: Benchmarks | None = None, *, strict: bool = True) -> partial[Outcome]:
-        """The stage decontaminate with these settings, for all registered benchmarks or for some of them."""
+        """Return the function of the stage decontaminate with these settings, for all registered benchmarks or some of them."""
         config = self.config
         return partial(
             decontaminate,
@@ -65,7 +65,7 @@ class Decontamination:
         )
 
     def measure(self) -> partial[Outcome]:
-        """The stage certify with these settings. It plants the same leaks every night: they are encoded and judged
+        """Return the function of the stage certify with these settings. It plants the same leaks every night: they are encoded and judged
         once."""
         config = self.config
         return partial(
@@ -110,7 +110,7 @@ def certificate(line: Line, gated: Ref) -> Certificate:
 def examine(
     tools: Tools, tables: Iterable[tuple[pa.Table, Sequence[Text] | None]], against: Decontamination
 ) -> tuple[Certificate, list[dict[str, Any]]]:
-    """Rows outside of a night, with all their texts (None: question and solution): the certificate, and id, question
+    """Compare rows outside of a night, with all their texts (None: question and solution). Return the certificate, and id, question
     and reason (`rejected`, and typed as `reason`) of each that holds an item."""
     needed: dict[str, Any] = {"encode": tools.encoder(), "critic": tools.engine("critic")}
     facts, lost = [], list[dict[str, Any]]()
@@ -139,7 +139,7 @@ def refuse_unknown_kinds(least: Mapping[str, float], pairs: Iterable[Leak] = ())
 
 
 def enough_recall(measured: Certificate, least: Mapping[str, float]) -> Gate:
-    """The rules find what is planted, or nothing is published by them."""
+    """Return the gate that refuses to publish if the rules find too few of the planted items."""
 
     def check(written: Written) -> str | None:
         for part in measured.recall:

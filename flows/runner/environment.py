@@ -56,7 +56,7 @@ def private_folder(path: Path) -> None:
 
 
 def defaults(prefect_home: Path, *, quiet: bool) -> dict[str, str]:
-    """What Prefect and the model libraries are told where the user says nothing."""
+    """Return the variables that Prefect and the model libraries get where the user sets none."""
     settings = {
         "PREFECT_HOME": str(prefect_home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -74,7 +74,7 @@ def defaults(prefect_home: Path, *, quiet: bool) -> dict[str, str]:
 
 
 def reread() -> None:
-    """Where Prefect is imported already, it has read the environment: it reads it again."""
+    """Make Prefect read the environment again if it is imported already."""
     if "prefect.context" in sys.modules:
         sys.modules["prefect.context"].refresh_global_settings_context()
 
@@ -88,7 +88,7 @@ class ServerAddress:
 
 
 def running_server(home: Path) -> ServerAddress | None:
-    """The server that `mathmill up` runs on this home; None where none is running.
+    """Return the server that `mathmill up` runs on this home, or None if none is running.
 
     The password is sent only while `up` holds its lock: what a killed one left behind may be anybody's port by now.
     """
@@ -116,7 +116,7 @@ def joining(home: Path, name: str) -> Iterator[None]:
 
 
 def joined_runs(home: Path) -> list[str]:
-    """The runs that use the server of `up`, by name and process; what a killed run left behind does not count."""
+    """Return the runs that use the server of `up`, by name and process. The remains of a killed run do not count."""
     runs = []
     for path in sorted((home / JOINED_FOLDER).glob("*")):
         with contextlib.suppress(FileNotFoundError):  # it has just ended
@@ -126,7 +126,7 @@ def joined_runs(home: Path) -> list[str]:
 
 
 def answers(url: str, auth: str) -> bool:
-    """Whether a Prefect server answers at the API URL `url` and takes the password."""
+    """Return whether a Prefect server answers at the API URL `url` and takes the password."""
     request = urllib.request.Request(f"{url}/health")
     request.add_header("Authorization", "Basic " + b64encode(auth.encode()).decode())
     try:

@@ -66,7 +66,7 @@ class Evaluation:
         return cls(config, Line(tools, bars), items, name)
 
     def answer(self, model: str) -> pa.Table:
-        """The items with the model's answers, judged; those of lm-evaluation-harness at the end."""
+        """Return the items with the model's answers, judged; those of lm-evaluation-harness come last."""
         config, line = self.config, self.line
         tables = []
         judged = kept(self.items)
@@ -104,7 +104,7 @@ class Evaluation:
         return Asking(config.samples, warm, bare, config.max_tokens)
 
     def report(self, candidate: pa.Table, baseline: pa.Table | None) -> str:
-        """The record with scores and differences; written last, so that its existence means that the rest is there."""
+        """Write the record with scores and differences; it is written last, so that its existence means that the rest is there."""
         config, folder = self.config, self.line.tools.home / FOLDER / self.name
         files = HomeFiles(self.line.tools.home)
         models = {config.model: candidate} | ({config.baseline: baseline} if baseline is not None else {})
@@ -146,12 +146,12 @@ class Evaluation:
 
 
 def models_of(config: Evaluate) -> list[str]:
-    """The models that are asked: the candidate, then the baseline where there is one."""
+    """Return the models that are asked: the candidate, then the baseline if there is one."""
     return [model for model in (config.model, config.baseline) if model]
 
 
 def check(config: Evaluate) -> pa.Table:
-    """The items of an evaluation. ConfigError, ModelMissing or BenchmarkError for what can be known to fail before a
+    """Return the items of an evaluation. Raises ConfigError, ModelMissing or BenchmarkError for what can be known to fail before a
     model is asked and before Prefect is started."""
     for model in models_of(config):
         if model.startswith(CHECKPOINT):
@@ -164,7 +164,7 @@ def check(config: Evaluate) -> pa.Table:
 
 
 def warn_of_unassigned(items: pa.Table, bars: Bars) -> None:
-    """One line that names the benchmarks whose domain neither their name nor their form tells."""
+    """Return a line that names the benchmarks whose domain neither their name nor their form tells."""
     unassigned = items.filter(pc.equal(items.column("domain"), UNASSIGNED)).column("benchmark")
     names = sorted(pc.unique(unassigned).to_pylist())
     if names:
@@ -177,7 +177,7 @@ def warn_of_unassigned(items: pa.Table, bars: Bars) -> None:
 
 
 def _items(config: Evaluate) -> pa.Table:
-    """The items of the configured files in all their forms, at most `limit` of each benchmark."""
+    """Return the items of the configured files in all their forms, at most `limit` of each benchmark."""
     files = config.benchmarks or ([] if config.tasks else [str(SEEDS / "probe.jsonl")])
     items = load(files, config.domains)
     there = set(items.column("benchmark").to_pylist())
@@ -203,6 +203,6 @@ def _items(config: Evaluate) -> pa.Table:
 
 
 def _plain(model: str) -> str:
-    """A model's name as a part of a file's name: of a checkpoint its last two folders."""
+    """Return a model's name as a part of a file's name: for a checkpoint its last two folders."""
     last = "-".join(Path(model.removeprefix(CHECKPOINT)).parts[-2:])
     return re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-") or "model"

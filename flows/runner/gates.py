@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from flows.config.gates import GateSettings
 from flows.config.loading import ConfigError
+from flows.config.sections import GateSettings
 from storage.datasets import quality
 from storage.datasets.annotations import newest
 from storage.datasets.gates import Gate
@@ -29,7 +29,7 @@ DEFAULTS = {
 
 
 def gates_of(gates: GateSettings, *, new: int | None = None) -> list[Gate]:
-    """The checks that a configuration asks for; the verdict is asked for at promotion only. `new`: how many
+    """Return the checks that a configuration asks for; the verdict is asked for at promotion only. `new`: how many
     of the written rows are new, where not all are."""
     checks = [quality.new_rows(gates.min_rows, new)]
     if gates.correctness is not None:
@@ -46,7 +46,7 @@ def gates_of(gates: GateSettings, *, new: int | None = None) -> list[Gate]:
 
 
 def promotion_gates(home: Path) -> dict[str, GateSettings]:
-    """The gates of each tag: the defaults, and what <home>/gates.yaml says. ConfigError names what does not fit."""
+    """Return the gates of each tag: the defaults, and those of <home>/gates.yaml. Raises ConfigError, which names what does not fit."""
     path = home / FILE
     if not path.exists():
         return dict(DEFAULTS)
@@ -69,7 +69,7 @@ def promotion_gates(home: Path) -> dict[str, GateSettings]:
 
 
 def promote(store: Store, version: Version, tag: str, home: Path) -> None:
-    """The tag stands for the version, if all its rows pass the tag's gates. GateFailed names each that fails."""
+    """Give the version the tag if its rows pass the tag's gates. Raises GateFailed, which names each that fails."""
     if tag not in (known := promotion_gates(home)):
         raise ConfigError(f"{tag!r} is no tag; there are {', '.join(TAGS)} and those of {home / FILE}")
     gates = known[tag]

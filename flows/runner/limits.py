@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from flows.config.limits import BudgetSettings as Caps
+from flows.config.sections import BudgetSettings as Caps
 from storage.ledger import Ledger
 from tasks.llm.batch import AnswersAwaited
 from tasks.llm.budget import Budget, BudgetExceeded
@@ -78,5 +78,5 @@ HOW_TO_GO_ON = {
 
 
 def limit_of(error: BaseException) -> str:
-    """The word for what ended the run: usd, tokens, deadline, files."""
+    """Return the word for the limit that ended the run: usd, tokens, deadline, files."""
     return error.state.limit if isinstance(error, BudgetExceeded) else "files"

@@ -44,7 +44,7 @@ def _acquired(descriptor: int, kind: int, within_s: float) -> bool:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the exclusive lock of `path`."""
+    """Return whether a process holds the exclusive lock of `path`."""
     if not path.exists():
         return False
     with lock(path, shared=True) as free:

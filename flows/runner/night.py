@@ -66,7 +66,7 @@ class Night:
 
     @property
     def published(self) -> Published | None:
-        """The published rows to retrieve from, beside this night's own questions."""
+        """Return the published rows to retrieve from, in addition to this night's own questions."""
         home, base = str(self.line.tools.home), self.base
         settings = self.config.weakness.index()
         return Published(home, str(base), base.digest, settings) if base else None

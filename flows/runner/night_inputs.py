@@ -111,7 +111,7 @@ def file_digest(path: Path) -> str:
 
 
 def topics_of(config: Nightly) -> list[str]:
-    """The subdomains to write for. ConfigError where a domain with a least share has none among them."""
+    """Return the subdomains to write for. Raises ConfigError if a domain with a least share has none among them."""
     topics = config.generate.subdomains or list(SUBDOMAINS)
     for domain in config.mix.at_least:
         if not any(domain_of(topic) == domain for topic in topics):
@@ -122,7 +122,7 @@ def topics_of(config: Nightly) -> list[str]:
 
 
 def roles(config: Nightly) -> list[str]:
-    """The roles that this configuration asks, the teacher first: others borrow its address."""
+    """Return the roles that this configuration calls, the teacher first, since others use its address."""
     needed = {"teacher", "reasoner"} | ({"student"} if config.weakness.share else set())
     for name in config.score.scorers:
         needed |= set(scorer(name).needs)
@@ -132,7 +132,7 @@ def roles(config: Nightly) -> list[str]:
 
 
 def borrowed(config: Nightly, settings: Settings) -> str:
-    """One line for people where roles that this night asks have no model of their own and use the teacher's; empty
+    """Return a line for people if roles that this night calls have no model of their own and use the teacher's; empty
     with the embedded teacher, which costs nothing."""
     teacher = settings.endpoint("teacher")
     if teacher.model.startswith(EMBEDDED):
@@ -153,13 +153,16 @@ def borrowed(config: Nightly, settings: Settings) -> str:
 
 
 def _gains(tools: Tools, dataset: str) -> dict[str, str]:
-    """Subdomain -> better or worse, by the newest verdict on a version of the dataset."""
+    """Return subdomain -> better or worse, by the newest verdict on a version of the dataset."""
     verdicts = tools.store.marks(dataset, "verdict")
     return gains_of(verdicts[-1].value) if verdicts else {}
 
 
 def _solve_settings(config: Nightly, tools: Tools) -> SolveSettings:
-    """No program runs without isolation: refuse, or go on in words where the configuration says so."""
+    """Return the settings of `solve`, without programs if they cannot be isolated and the configuration allows words only.
+
+    Raises SandboxUnavailable if it does not.
+    """
     settings = config.solve
     sandbox = isolation()
     if settings.pot_share == 0 or sandbox.ok:

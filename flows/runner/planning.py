@@ -50,13 +50,13 @@ class Planner:
 
     @property
     def shard_rows(self) -> int:
-        """Questions per task run; where batches answer, enough to fill one batch with their solutions."""
+        """Return the questions per task run; with a Batch API, enough to fill one batch with their solutions."""
         if self.config.answers not in BATCHED:
             return self.config.shard_rows
         return max(self.config.shard_rows, MOST_REQUESTS // self.samples)
 
     def known(self, pool: Sequence[Ref]) -> list[Ref]:
-        """Questions with known answers, different ones every night, sharded; no shard where none is asked for."""
+        """Return questions with known answers, sharded, different ones in every night; no shard if none is requested."""
         count = math.ceil(self.config.verify.known * self.config.target)
         table = known_questions(self.line.kept(pool), self.quota(count, topics_of(self.config)), self.seed)
         return self.line.shards("known", table, self.shard_rows, of=pool) if table.num_rows else []

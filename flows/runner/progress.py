@@ -61,7 +61,7 @@ class Bars:
         self._progress.stop()
 
     def say(self, text: str) -> None:
-        """One line for people, at the terminal and in the run's log."""
+        """Print a line for people at the terminal and in the run's log."""
         get_run_logger().info("%s", text)
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
@@ -92,7 +92,7 @@ class Bar:
             self._publish(percent)
 
     def close(self, summary: str) -> None:
-        """The stage is over: the bar is full and says what came of it, as does the run's log."""
+        """Fill the bar at the end of the stage, and show its result there and in the run's log."""
         get_run_logger().info("%s: %s", self._title, summary)
         self._bars._progress.update(
             self._task, completed=max(self._total, 1), description=f"{self._title}: {summary}"
@@ -107,7 +107,7 @@ class Bar:
             self._publish(100.0)
 
     def _publish(self, percent: float) -> None:
-        """A comfort: a server that does not take it stops nothing."""
+        """Send the progress to the server. A server that does not accept it does not stop the run."""
         try:
             if self._artifact is None:
                 created = create_progress_artifact(progress=percent, description=inline(self._title))

@@ -43,12 +43,14 @@ MOST_RACES = 10
 
 
 def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage, certify: Stage) -> Version:
-    """The new version: what stands, and the taken rows that pass the last look at the benchmarks (`certify`). Published
-    rows that were never compared with one of them are now (`look`), and are left out where they hold an item.
+    """Publish the new version: the rows of the base, and the taken rows that pass the last comparison with the benchmarks
+    (`certify`). Published rows that were never compared with one of them are compared now (`look`), and are left out if
+    they hold an item.
 
-    Where another publisher was first, `again` (de-duplication) looks at the rows once more against what that
-    one published, and publishing is tried on top of it. Raises Conflict when MOST_RACES others were first, and
-    Finished where the other one was this very night, started twice at once."""
+    If another publisher was first, `again` (de-duplication) compares the rows with what that one published, and
+    publication is tried on top of it. Raises Conflict if MOST_RACES others were first, and Finished if the other one was
+    this same night, started twice.
+    """
     line, config = night.line, night.config
     measured = drift(night)
     for attempt in range(MOST_RACES):
@@ -97,7 +99,7 @@ def _counted(stage: Stage, attempt: int) -> str:
 
 
 def record(line: Line, run: str) -> None:
-    """Every row that a stage dropped, and the seeds and questions that went on, into the candidates, once.
+    """Append every row that a stage dropped, and the seeds and questions that were kept, to the candidates, once.
 
     A row that a middle stage kept stands where its fate was decided; flows.runner.after_publication adds the published ones.
     """
@@ -111,7 +113,7 @@ def record(line: Line, run: str) -> None:
 
 
 def lineage(night: Night, taken: Ref) -> dict[str, Any]:
-    """What the version records of its making. No address and no key: only names."""
+    """Return the lineage of the version. It has names, but no address and no key."""
     line = night.line
     rows = line.kept([taken], ["prompt", "license", "rejected"])
     return {
@@ -143,7 +145,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
 
 
 def made_with(tools: Tools) -> dict[str, Any]:
-    """What every flow records of its surroundings: the run, the models by role, the code, the packages."""
+    """Return what every flow records of its environment: the run, the models by role, the code, the packages."""
     endpoints = {role: tools.settings.endpoint(role) for role in ROLES}
     return {
         "prefect_run": str(flow_run.id or ""),
@@ -172,7 +174,7 @@ def service(night: Night) -> list[dict[str, Any]]:
 
 
 def engines(tools: Tools) -> list[dict[str, Any]]:
-    """What each role's engine of this process met with."""
+    """Return the retries, failures and limits of each role's engine in this process."""
     return [
         {
             "role": role,

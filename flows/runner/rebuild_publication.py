@@ -1,4 +1,4 @@
-"""A rebuild becomes a version: its rows, its lineage, and the reasons of the rows that are out now."""
+"""Publishes a rebuild as a version: its rows, its lineage, and the reasons of the rows that it drops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tasks.stages import rejudge
 
 
 def publish(state: RebuildState) -> Version:
-    """The living rows as a new version of their own; rows that the base had and this one drops keep why."""
+    """Publish the rows that are left as a new version. Rows of the base that it drops are stored with the reason."""
     line, store = state.line, state.line.tools.store
     dropped_of_base(state)
     for entry in line.funnel:
@@ -51,7 +51,7 @@ def publish(state: RebuildState) -> Version:
 
 
 def twin_of(state: RebuildState) -> Version | None:
-    """The newest version of the dataset to publish in that has exactly these rows, compared with the same benchmarks by the
+    """Return the newest version of the dataset to publish in that has exactly these rows, compared with the same benchmarks by the
     same rules; None where there is none."""
     store = state.line.tools.store
     rows = (batch for table in state.tables(state.pool.alive) for batch in table.to_batches())
@@ -64,7 +64,7 @@ def twin_of(state: RebuildState) -> Version | None:
 
 
 def unchanged(name: str) -> str:
-    """The message where nothing is published because the version of this name has exactly these rows."""
+    """Return the message for a rebuild that publishes nothing, because the version of this name has exactly these rows."""
     return f"{name} has exactly these rows already: nothing was published (--set force=true publishes them again)"
 
 
@@ -74,7 +74,7 @@ def _looked_for(certificate: Mapping[str, Any] | None) -> tuple[list[tuple[str, 
 
 
 def dropped_of_base(state: RebuildState) -> None:
-    """Rows of the base that are out now, into the candidates with the reason, so that `diff` and `why` know it."""
+    """Append the rows of the base that are dropped to the candidates, with the reason, which `diff` and `why` read."""
     pool, store = state.pool, state.line.tools.store
     ids = store.read(state.base, ["id"]).column("id").combine_chunks()
     had = np.asarray(pc.is_in(pool.rows.column("id"), value_set=ids).to_numpy(), dtype=bool)
@@ -88,7 +88,7 @@ def dropped_of_base(state: RebuildState) -> None:
 
 
 def lineage(state: RebuildState) -> dict[str, Any]:
-    """As a night's lineage, so that the next rebuild and every reader find the same keys."""
+    """Return the lineage of the version, with the same keys as that of a night."""
     pool = state.pool
     licenses = pc.value_counts(pool.rows.column("license").filter(pa.array(pool.alive))).to_pylist()
     prompts = pc.unique(pool.rows.column("prompt").filter(pa.array(pool.alive))).to_pylist()

@@ -70,14 +70,14 @@ class Tools:
         )
 
     def sandbox(self) -> Sandbox | None:
-        """The sandbox; None where the run is configured to go on in words only."""
+        """Return the sandbox, or None if the run is configured to continue in words only."""
         if self.words_only:
             return None
         limits = Limits(wall_s=self.settings.program_seconds)
         return self._once("sandbox", lambda: Sandbox(limits, workers=self.settings.sandbox_workers))
 
     def release(self, name: str) -> None:
-        """Let go of a model that is not asked any more, and of its memory."""
+        """Close the engine of a model that is not called any more, and free its memory."""
         with self._lock:
             engine = self._open.pop(name, None)
         if engine is not None:
@@ -87,19 +87,19 @@ class Tools:
         return self._once("judge", lambda: Judge(workers=self.settings.answer_workers))
 
     def encoder(self) -> StoredEncoder:
-        """Texts to vectors; a text that was ever encoded on this home is looked up instead."""
+        """Return the encoder. A text that was encoded on this home before is looked up."""
         return self._once(
             "encoder", lambda: StoredEncoder(Encoder(self.settings.encoder), self.home / "vectors")
         )
 
     def by_name(self, name: str) -> Any:
-        """The tool that a stage or scorer names among its needs."""
+        """Return the tool that a stage or scorer names among its needs."""
         if _is_model(name):
             return self.engine(name)
         return {"sandbox": self.sandbox, "judge": self.judge, "encoder": self.encoder}[name]()
 
     def identity(self, name: str) -> str:
-        """What of a tool decides a stage's result, for its address: the model behind a role."""
+        """Return what decides a stage's result in a tool, for the address of the output: the model behind a role."""
         if _is_model(name):
             endpoint = self.settings.endpoint(name)
             return f"{endpoint.model}@{endpoint.revision}"
@@ -110,7 +110,7 @@ class Tools:
         return name
 
     def engines(self) -> dict[str, Engine]:
-        """The engines that were used, by role."""
+        """Return the engines that were used, by role."""
         return {role: self._open[role] for role in ROLES if role in self._open}
 
     def close(self) -> None:
@@ -131,7 +131,7 @@ class Tools:
 
 
 def _is_model(name: str) -> bool:
-    """A role, or a checkpoint by its own name."""
+    """Return whether the name is a role, or a checkpoint by its own name."""
     return name in ROLES or name.startswith(CHECKPOINT)
 
 
@@ -141,7 +141,7 @@ _guard = threading.Lock()
 
 @contextlib.contextmanager
 def opened(settings: Settings) -> Iterator[Tools]:
-    """The tools of a flow run, findable by the task runs of this process while it lasts."""
+    """Yield the tools of a flow run. The task runs of this process find them meanwhile."""
     tools = Tools(settings)
     with _guard:
         _open[str(tools.home)] = tools
@@ -154,7 +154,7 @@ def opened(settings: Settings) -> Iterator[Tools]:
 
 
 def tools_of(home: str) -> Tools:
-    """The tools in this process: the flow's where the task runs beside it; in a worker process its own,
+    """Return the tools in this process: the flow's if the task runs beside it; in a worker process its own,
     made from that process's environment, so that no key ever travels with a task."""
     with _guard:
         if home not in _open:

@@ -33,7 +33,7 @@ class RunNote:
 
     @classmethod
     def unfinished(cls, home: Path, inputs: str, published: Mapping[str, float]) -> RunNote | None:
-        """The note of a run that has published and whose process was killed before its flow had ended, if this start
+        """Return the note of a run that has published and whose process was killed before its flow had ended, if this start
         asks for the same: equal `inputs`, not later than SAME_NIGHT_S.
 
         `published`: when each run published last, in Unix seconds. What was published before the note is of an earlier
@@ -55,7 +55,7 @@ class RunNote:
 
     @classmethod
     def start(cls, home: Path, run: str, forecast: Callable[[], dict[str, Any]], inputs: str = "") -> RunNote:
-        """The note of an earlier start, or a new one. `inputs`: digest of what the night was asked for, without what
+        """Return the note of an earlier start, or a new one. `inputs`: digest of what the night was asked for, without what
         it builds on."""
         path = home / "runs" / f"{run}.json"
         stored: dict[str, Any] = _read(path) if path.exists() else {"forecast": forecast()}
@@ -65,16 +65,16 @@ class RunNote:
         return note
 
     def stopped(self) -> None:
-        """A limit ended the run in good order: restarted, it has its whole budget again."""
+        """Record that a limit ended the run. When it is started again, it has its whole budget again."""
         self._write(None)
 
     @property
     def run(self) -> str:
-        """The name of the night."""
+        """Return the name of the run."""
         return self._path.stem
 
     def published(self, flow_run: str) -> None:
-        """The night has published. Its note stays until the flow run of this id has ended; see `ended`."""
+        """Record that the run has published. Its note stays until the flow run of this id has ended; see `ended`."""
         _published.setdefault(flow_run, []).append(self)
 
     def remove(self) -> None:

@@ -67,7 +67,7 @@ class Live:
 
 
 def table(tools: Tools) -> list[dict[str, Any]]:
-    """Of this process's engines so far: a line a role, with its latencies, then one for each of its stages."""
+    """Return the table of this process's engines: a line per role, with its latencies, then one per stage of the role."""
     lines = []
     for role, engine in tools.engines().items():
         stats = engine.stats()

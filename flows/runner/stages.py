@@ -252,7 +252,7 @@ def _canonical(params: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What of a parameter decides the result: of a thing that knows its own digest, that."""
+    """Return what decides the result in a parameter: the digest of an object that has one, else its content."""
     if hasattr(value, "digest"):
         return value.digest
     if isinstance(value, BaseModel):

@@ -21,7 +21,7 @@ def refuse_own_server() -> None:
 
 
 def task_runner() -> Any:
-    """Prefect's task runner for MATHMILL_RUNNER; SettingsError names what is not installed."""
+    """Return Prefect's task runner for MATHMILL_RUNNER. Raises SettingsError, which names what is not installed."""
     settings = load_settings()
     workers, address = settings.runner_workers, settings.runner_address
     if settings.runner == "threads":

@@ -81,7 +81,7 @@ class Trial:
         ]
 
     def left_out(self) -> list[str]:
-        """The values of the candidate that are left out one by one."""
+        """Return the values of the candidate that are left out one by one."""
         column = self.config.without
         if not column:
             return []
@@ -90,7 +90,7 @@ class Trial:
         return names if len(names) > 1 else []
 
     def scores(self, data: list[dict[str, Any]]) -> Floats:
-        """A training a seed, and its model's scores on the items, in the order of `items`."""
+        """Train once per random seed, and return each model's scores on the items, in the order of `items`."""
         answers = []
         for number in range(self.config.seeds):
             plan = self.plan(number, data)
@@ -104,13 +104,13 @@ class Trial:
         return np.stack(answers)
 
     def plan(self, number: int, data: list[dict[str, Any]]) -> Train:
-        """The training of one seed; ConfigError names a setting that does not fit."""
+        """Return the training of one random seed. Raises ConfigError, which names a setting that does not fit."""
         base = self.config.base if self.config.base != FRESH else str(self._fresh(number))
         seed = seed_of(self.config.seed, "verdict", number) % 2**31
         return _training(self.settings, base=base, data=data, seed=seed)
 
     def conclude(self, candidate: Floats, baseline: Floats, without: dict[str, Floats]) -> dict[str, Any]:
-        """The verdict, as a mark on the version, in its report, and as an artifact."""
+        """Record the verdict as a mark on the version, in its report, and as an artifact."""
         config, tools = self.config, self.line.tools
         usd = sum(cost["usd"] for cost in self.candidate.lineage.get("costs", ()))
         value = conclude(self.items, candidate, baseline, usd=usd, without=without) | {
@@ -151,7 +151,7 @@ class Trial:
         return np.asarray(answered.column("score").to_numpy(), dtype=np.float64)
 
     def _fresh(self, number: int) -> Path:
-        """An untrained student a seed, from which both arms start; its tokenizer knows the words of both versions."""
+        """Return an untrained student per random seed, from which both trainings start. Its tokenizer knows the words of both versions."""
         from tasks.training import student
 
         out = self.folder / f"student-{number}"
@@ -182,7 +182,7 @@ class Trial:
 
 @task(name="train", cache_policy=NO_CACHE, persist_result=False)
 def train_one(plan: dict[str, Any], tables: str, out: str) -> tuple[str, int]:
-    """One training, finished now or before: its checkpoint, and how many tokens it read."""
+    """Train, or find the finished training. Return its checkpoint and how many tokens it read."""
     done = train(Train.model_validate(plan), Store(tables), Path(out))
     return str(done.checkpoint), int(done.metrics.get("tokens", 0))
 
@@ -207,7 +207,7 @@ def _validated(config: Verdict, store: Store, candidate: Version) -> Version:
 
 
 def check(config: Verdict, store: Store) -> tuple[Version, Version, dict[str, Any]]:
-    """The version that is judged, the one to train beside, and the settings of both trainings. StorageError, ConfigError
+    """Return the version that is judged, the one to compare with, and the settings of both trainings. Raises StorageError, ConfigError
     or ModelMissing for what can be known to fail before Prefect is started."""
     settings = (STUDENT if config.base == FRESH else {}) | config.training
     if ours := sorted({"base", "data", "seed", "epochs", "then"} & set(settings)):
@@ -228,7 +228,7 @@ def check(config: Verdict, store: Store) -> tuple[Version, Version, dict[str, An
 
 
 def _training(settings: dict[str, Any], **ours: Any) -> Train:
-    """The training by the settings of the user and ours; ConfigError names a setting that does not fit."""
+    """Return the training by the user's settings and the flow's. Raises ConfigError, which names a setting that does not fit."""
     try:
         return Train.model_validate(settings | ours)
     except ValidationError as error:
@@ -241,7 +241,7 @@ def _training(settings: dict[str, Any], **ours: Any) -> Train:
 
 
 def _items(config: Verdict, store: Store, candidate: Version, validated: Version) -> pa.Table:
-    """The items asked, sorted by id: of the benchmark files, or drawn anew."""
+    """Return the items, sorted by id: those of the benchmark files, or newly drawn ones."""
     if config.benchmarks:
         items = kept(load(config.benchmarks))
         order = np.argsort(seeds_of([config.seed, "items"], items.column("id").to_pylist()), kind="stable")

@@ -1,4 +1,4 @@
-"""What a rebuild would be, in words: its funnel, its shares beside those of the base, what it would ask for."""
+"""Describes what a rebuild would be: its funnel, its shares and those of the base, the calls that it would make."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN = ("subdomain", "solution_format", "language", "source")
 def what_if_text(
     pool: CandidateArrays, to_judge: Mapping[str, int], base: Version, store: Store, target: int | None
 ) -> str:
-    """A Markdown page. `target`: the most rows of the rebuild; None: as many as pass."""
+    """Return a Markdown page. `target`: the most rows of the rebuild; None: as many as pass."""
     rows = pool.rows.filter(pa.array(pool.alive))
     lines = [
         f"What a rebuild of `{base}` would be: **{counted(rows.num_rows, 'row')}** ({base.rows:,} in the base).",
@@ -50,7 +50,7 @@ def what_if_text(
 
 
 def _limit(base: Version, target: int | None) -> str:
-    """How many rows a rebuild may have, and that the target of a night is no limit of its."""
+    """Return a sentence on how many rows a rebuild may have. The target of a night is no limit."""
     if target is not None:
         return f"At most {counted(target, 'row')}, as `target` says."
     ended = base.lineage.get("ended") or {}

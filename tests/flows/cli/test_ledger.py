@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from flows.cli.app import app
-from flows.cli.errors import in_one_line
+from flows.cli.terminal import in_one_line
 
 ROOT = Path(__file__).resolve().parents[3]
 

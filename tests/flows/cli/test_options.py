@@ -87,7 +87,7 @@ def test_an_option_overrides_the_file_and_a_missing_one_does_not(tmp_path: Path)
     assert night["seeds"]["files"] == [one, other]
     assert night["mix"]["at_least"] == {"algebra": 0.5}
     night = shown(
-        ["nightly", "--min-share", "algebra=0.2", "--min-share", "geometry=0.1", "--batch"], tmp_path
+        ["nightly", "--min-share", "algebra=0.2", "--min-share", "geometry=0.1", "--offline"], tmp_path
     )
     assert night["mix"]["at_least"] == {"algebra": 0.2, "geometry": 0.1}
     assert night["answers"] == "offline"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.config.gates import GateSettings
 from flows.config.loading import ConfigError
+from flows.config.sections import GateSettings
 from flows.runner.gates import gates_of, promote, promotion_gates
 from storage.datasets.store import Store
 from storage.datasets.versions import Version

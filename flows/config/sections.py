@@ -1,14 +1,36 @@
-"""What a version must be like to be published or promoted."""
+"""Sections of the configuration that several flows share: limits of a run, and gates of a version."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from datetime import datetime
 
+from pydantic import Field, field_validator
+
+from tasks.points_in_time import moment
 from tasks.settings import Section, Share
 
 
+class BudgetSettings(Section, title="Budget"):
+    """At a limit no further call is sent, and the calls in flight are completed. The same run, started again, continues there."""
+
+    usd: float | None = Field(None, gt=0, description="most that the run may spend, in USD")
+    tokens: int | None = Field(
+        None, gt=0, description="most tokens that the run may pay for, prompt and completion together"
+    )
+    deadline: str | None = Field(
+        None, description="when to stop sending calls: 06:30, 90m, 1h30m, 2026-11-22T06:00"
+    )
+
+    @field_validator("deadline")
+    @classmethod
+    def _time(cls, text: str | None) -> str | None:
+        if text is not None:
+            moment(text, datetime.now().astimezone())
+        return text
+
+
 class GateSettings(Section, title="Gates"):
-    """What the rows must be like; what is left empty is not asked for."""
+    """The conditions that the rows of a version must meet. An empty setting is no condition."""
 
     min_rows: int = Field(1, ge=0, description="new rows that a version must have to be published")
     share_at_limit: Share = Field(
