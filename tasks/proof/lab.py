@@ -24,7 +24,7 @@ from tasks.proof.rows import BY_PROGRAM, LANGUAGE, SKEWED, draw, words
 from tasks.proof.sizes import LONGEST, Sizes
 from tasks.sandbox import Sandbox
 from tasks.seeding import rng_of, seed_of
-from tasks.stages.verify import verify
+from tasks.stages.verify import VerifySettings, verify
 from tasks.training.completion import Completer
 from tasks.training.config import Train
 from tasks.training.run import read, train
@@ -185,7 +185,7 @@ class Lab:
             sandbox=self.sandbox,
             judge=self.judge,
             calibration=prior(),
-            sure=1.0,
+            settings=VerifySettings(sure=1.0),
             tick=lambda _: None,
         )
 
