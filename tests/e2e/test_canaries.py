@@ -7,7 +7,7 @@ import json
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +133,10 @@ def parts_of_secrets(text: str) -> set[str]:
 
 
 def test_what_an_echoing_endpoint_knows_rests_nowhere(
-    echoing: tuple[Echoing, str], prefect_api: str, tmp_path: Path
+    echoing: tuple[Echoing, str], prefect_api: str, migrated: Callable[[Path], None], tmp_path: Path
 ) -> None:
     app, url = echoing
+    migrated(tmp_path / "mathmill")
     with postgres() as port:
         ledger = f"postgresql://prefect:{PASSWORD}@127.0.0.1:{port}/prefect"
         settings = {
