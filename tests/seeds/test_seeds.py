@@ -111,7 +111,7 @@ def test_coverage() -> None:
 
 
 @pytest.mark.parametrize("task", PROBE, ids=[task["id"] for task in PROBE])
-def test_the_probe_speaks_as_the_families_do(task: dict[str, Any]) -> None:
+def test_the_families_recognise_every_probe_question(task: dict[str, Any]) -> None:
     problem = recognise(task["question"], task["language"])
     assert problem is not None
     assert (problem.subdomain, problem.worked.answer) == (task["subdomain"], task["answer"])
@@ -126,7 +126,7 @@ def test_no_two_tasks_share_text() -> None:
             assert owner.setdefault(gram, task["id"]) == task["id"], gram
 
 
-def test_no_seed_stands_in_a_public_benchmark() -> None:
+def test_no_seed_is_in_a_public_benchmark() -> None:
     folders = [DATA / name for name in ("gsm8k", "benchmarks", "math")]
     files = sorted(path for folder in folders for path in folder.glob("*.jsonl*"))
     if not files:

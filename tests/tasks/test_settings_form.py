@@ -50,7 +50,7 @@ def test_every_group_is_folded(form: type[BaseModel]) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_form_that_is_opened_shows_what_null_stands_for(form: type[BaseModel]) -> None:
+def test_a_form_that_is_opened_shows_the_defaults_that_null_means(form: type[BaseModel]) -> None:
     whole = form()
     assert form.model_validate(dict.fromkeys(groups(form))) == whole
     assert form.model_validate({name: kind() for name, kind in groups(form).items()}) == whole

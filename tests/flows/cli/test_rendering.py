@@ -39,6 +39,6 @@ def test_tables_are_columns() -> None:
     )  # fmt: skip
 
 
-def test_what_is_piped_has_no_marks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_piped_output_has_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     print_markdown(f"# {inline(NASTY[0])}\n\n| rows | |\n|---|---:|\n| before | **3** |\n")
     assert capsys.readouterr().out == "math-sft@2026.11.20\n\nrows\nbefore  3\n"

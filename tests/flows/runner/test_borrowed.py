@@ -40,7 +40,7 @@ def test_a_student_of_its_own_or_no_probe_is_not_warned_of() -> None:
         assert "student" not in text.lower()
 
 
-def test_nothing_is_said_where_every_role_has_its_model_or_nothing_is_paid() -> None:
+def test_no_warning_where_every_role_has_its_model_or_nothing_is_paid() -> None:
     roles = {"reasoner": OTHER, "critic": OTHER, "student": OTHER}
     assert borrowed(Nightly(), settings(teacher=PAID, **roles)) == ""
     assert borrowed(Nightly(), settings()) == ""

@@ -70,7 +70,7 @@ def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
         assert not is_locked(path)
 
 
-def test_what_is_made_is_for_its_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_files_are_readable_by_their_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PREFECT_HOME", "PREFECT_API_URL"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)

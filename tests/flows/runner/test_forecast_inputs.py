@@ -200,7 +200,7 @@ def critic_calls(config: Nightly, nights: list[dict[str, Any]]) -> float:
     return sum(one["calls"] for one in forecast_of(config, nights).stages if one["stage"] == "decontaminate")
 
 
-def test_the_judge_of_decontamination_is_forecast_and_said(tmp_path: Path) -> None:
+def test_the_judge_of_decontamination_is_forecast_and_shown(tmp_path: Path) -> None:
     file = tmp_path / "exam.jsonl"
     file.write_text(
         "".join(

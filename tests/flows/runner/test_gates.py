@@ -24,7 +24,7 @@ def version(tmp_path: Path) -> Version:
     return Store(tmp_path).publish("d", [to_table(rows)], lineage={}, date=DAY)
 
 
-def test_only_what_is_asked_for_is_checked() -> None:
+def test_only_configured_gates_are_checked() -> None:
     assert [gate.name for gate in gates_of(GateSettings())] == ["gates.min_rows"]
     everything = GateSettings(
         correctness=0.5, critic=0.5, duplicates=0, licenses=["MIT"], clean=True, verdict=True
@@ -34,7 +34,7 @@ def test_only_what_is_asked_for_is_checked() -> None:
     ]  # fmt: skip
 
 
-def test_a_tag_asks_for_what_the_file_says(tmp_path: Path, version: Version) -> None:
+def test_a_tag_requires_the_gates_of_the_file(tmp_path: Path, version: Version) -> None:
     store = Store(tmp_path)
     (tmp_path / "gates.yaml").write_text(
         "production: {min_rows: 5, correctness: 0.95}\nstaging: {licenses: [MIT]}\n"
@@ -52,7 +52,7 @@ def test_a_tag_asks_for_what_the_file_says(tmp_path: Path, version: Version) -> 
         promote(store, version, "other", tmp_path)
 
 
-def test_production_wants_a_verdict_that_speaks_for_it(tmp_path: Path, version: Version) -> None:
+def test_production_requires_an_effective_verdict(tmp_path: Path, version: Version) -> None:
     store = Store(tmp_path)
     with pytest.raises(GateFailed, match="no verdict was reached"):
         promote(store, version, "production", tmp_path)

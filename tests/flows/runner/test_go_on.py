@@ -21,7 +21,7 @@ def command(by: str, night: Nightly, *words: str, spent: SpentWhenStopped = PAID
     )[1:]
 
 
-def test_an_offline_night_goes_on_online() -> None:
+def test_an_offline_night_continues_online() -> None:
     night = Nightly(answers="offline")
     assert command("offline", night, "--target", "20", "--offline") == ["nightly", "--target", "20"]
     by_file = command("offline", night, "--config", "night.yaml")
@@ -55,5 +55,5 @@ def test_a_budget_counts_anew_unless_it_is_less_than_one_call() -> None:
     assert continuing_command(Stopped("usd", "stopped by --budget-usd", nothing), night, ["nightly"]) == ""
 
 
-def test_every_limit_says_how_to_go_on() -> None:
+def test_every_limit_names_the_command_that_continues() -> None:
     assert set(HOW_TO_GO_ON) == {"usd", "tokens", "deadline", "offline", "files"}

@@ -63,7 +63,7 @@ def test_a_home_and_settings_that_a_folder_has_are_still_used_and_named(checkout
     assert ".env and .mathmill of the current folder" in of_current_folder()
 
 
-def test_in_the_checkout_itself_nothing_is_said(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_printed_in_the_checkout_itself(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(checkout)
     assert load_settings().home == Path(".mathmill")
     (checkout / ".env").touch()

@@ -12,7 +12,7 @@ import orjson
 from flows.runner.run_notes import SAME_NIGHT_S, RunNote, ended, notes_kept
 
 
-def test_a_night_begun_again_is_the_same_one(tmp_path: Path) -> None:
+def test_a_restarted_night_is_the_same_one(tmp_path: Path) -> None:
     made: list[int] = []
 
     def forecast() -> dict[str, Any]:

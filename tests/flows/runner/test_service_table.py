@@ -11,7 +11,7 @@ from flows.settings import Role, Settings
 from tasks.llm.request import Request
 
 
-def test_a_line_a_role_and_one_for_each_of_its_stages(tmp_path: Path) -> None:
+def test_one_line_per_role_and_one_for_each_of_its_stages(tmp_path: Path) -> None:
     tools = Tools(Settings(home=tmp_path, teacher=Role(price_in=1.0, price_out=2.0), _env_file=None))  # type: ignore[call-arg]
     tools.limits = RunLimits(run="night-1")
     try:

@@ -32,7 +32,7 @@ def test_scheduled_runs_wait_their_own_time_within_the_limit(monkeypatch, waits:
     assert 45 < max(waits) < 60
 
 
-def test_nobody_else_waits(monkeypatch, waits: list[float]) -> None:
+def test_only_scheduled_runs_wait(monkeypatch, waits: list[float]) -> None:
     run(monkeypatch, 1, scheduled=False)
     jitter.stagger(60)
     run(monkeypatch, 1)

@@ -107,7 +107,7 @@ def test_a_new_column_of_nulls_leaves_old_digests() -> None:
     assert digest_of_rows(wider) == digest_of_rows(table)
 
 
-def test_what_hides_under_a_null_does_not_count() -> None:
+def test_values_under_a_null_do_not_count() -> None:
     full = pa.array([["x", "y"], ["z"]], pa.list_(pa.string()))
     hidden = pa.ListArray.from_arrays(full.offsets, full.values, mask=pa.array([True, False]))
     clean = pa.array([None, ["z"]], pa.list_(pa.string()))
@@ -139,7 +139,7 @@ def test_a_type_without_canonical_bytes_is_refused() -> None:
         digest_of_rows(pa.table({"a": pa.array([[[1]]], pa.list_(pa.list_(pa.int32())))}))
 
 
-def test_the_way_text_is_held_does_not_matter() -> None:
+def test_the_arrow_type_of_text_does_not_matter() -> None:
     values = ["a", None, "", "bé", "a"]
     kinds = [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())]
     digests = {digest_of_rows(pa.table({"a": pa.array(values).cast(kind)})).hex() for kind in kinds}

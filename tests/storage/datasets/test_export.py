@@ -240,7 +240,7 @@ def test_the_card_says_in_short_how_a_version_was_made(store: Store, rows, day, 
     assert page.count("<h2>") == 3
 
 
-def test_a_version_that_says_little_of_its_making_has_a_card_too(
+def test_a_version_with_little_lineage_has_a_card_too(
     store: Store, rows, day, tmp_path: Path
 ) -> None:
     export(store, store.publish("bare", [rows(0, 2)], lineage={}, date=day), tmp_path / "e")

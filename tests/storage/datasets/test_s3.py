@@ -40,7 +40,7 @@ def bucket() -> Iterator[str]:
         server.stop()
 
 
-def test_everything_that_a_folder_can_do(bucket: str, rows, day, tmp_path: Path) -> None:
+def test_a_bucket_supports_every_operation_of_a_folder(bucket: str, rows, day, tmp_path: Path) -> None:
     import boto3
 
     store, local = Store(f"{bucket}/home"), Store(tmp_path / "home")

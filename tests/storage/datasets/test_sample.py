@@ -8,7 +8,7 @@ from storage.datasets.store import Store
 from tests.storage.conftest import DAY, Rows
 
 
-def test_the_same_rows_whatever_the_files(tmp_path: Path, rows: Rows) -> None:
+def test_the_sample_does_not_depend_on_the_files(tmp_path: Path, rows: Rows) -> None:
     whole, parts = Store(tmp_path / "whole"), Store(tmp_path / "parts")
     whole.publish("set", [rows(0, 300)], lineage={}, date=DAY)
     for first in (200, 0, 100):
@@ -20,7 +20,7 @@ def test_the_same_rows_whatever_the_files(tmp_path: Path, rows: Rows) -> None:
     assert not whole.sample("set", 40, 8, ["question", "id"]).equals(one)
 
 
-def test_most_of_it_stays_when_the_version_grows(tmp_path: Path, rows: Rows) -> None:
+def test_most_of_the_sample_stays_when_the_version_grows(tmp_path: Path, rows: Rows) -> None:
     store = Store(tmp_path)
     samples = []
     for first, last in ((0, 300), (300, 330)):

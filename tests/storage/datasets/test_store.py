@@ -25,7 +25,7 @@ from storage.rows import SCHEMA, reject
 LINEAGE = {"inputs": {"seeds": "abc"}, "cost": 0.1, "funnel": [{"stage": "solve", "kept": 3}]}
 
 
-def test_versions_grow_and_stay_what_they_were(store: Store, rows, day) -> None:
+def test_versions_grow_and_never_change(store: Store, rows, day) -> None:
     assert (store.datasets(), store.versions("math-sft"), store.head("math-sft")) == ([], [], None)
     one = store.publish("math-sft", [rows(0, 10)], lineage=LINEAGE, date=day, expected=None)
     two = store.publish(
@@ -53,7 +53,7 @@ def test_versions_grow_and_stay_what_they_were(store: Store, rows, day) -> None:
     )
 
 
-def test_the_digest_knows_rows_not_how_they_came(tmp_path: Path, rows, day) -> None:
+def test_the_digest_depends_on_the_rows_alone(tmp_path: Path, rows, day) -> None:
     whole, pieces = Store(tmp_path / "a"), Store(tmp_path / "b")
     one = whole.publish("d", [rows(0, 30)], lineage={"a": 1}, date=day)
     pieces.publish("d", [rows(20, 30)], lineage={}, date=day)
@@ -88,7 +88,7 @@ def test_compaction_changes_neither_digest_nor_versions(store: Store, rows, day)
         store.verify(version)
 
 
-def test_rows_changed_by_somebody_else_are_not_built_on(store: Store, rows, day) -> None:
+def test_rows_changed_by_another_program_are_not_built_on(store: Store, rows, day) -> None:
     version = store.publish("d", [rows(0, 5)], lineage={}, date=day)
     DeltaTable(store.where.url("d")).delete("answer = '3'")
     with pytest.raises(Corrupt, match=r"changed after d@2026\.11\.20 by something else"):
@@ -106,7 +106,7 @@ def test_read_columns_filter_and_files(store: Store, rows, day) -> None:
     assert store.scan(str(version)).count_rows() == 50
 
 
-def test_large_publishes_use_both_lanes_and_several_files(store: Store, rows, day, monkeypatch) -> None:
+def test_large_publications_use_both_writers_and_several_files(store: Store, rows, day, monkeypatch) -> None:
     monkeypatch.setattr(storage.datasets.files, "ROW_GROUP", 16)
     monkeypatch.setattr(storage.datasets.files, "ROWS_PER_FILE", 64)
 
@@ -179,7 +179,7 @@ def test_rows_of_the_version_before_are_not_appended_again(store: Store, rows, d
     assert store.publish("d", [rows(4, 8)], lineage={}, date=day, mode="overwrite").added == 3
 
 
-def test_gates_see_the_written_rows_and_all_speak(store: Store, rows, day) -> None:
+def test_gates_read_the_written_rows_and_all_report(store: Store, rows, day) -> None:
     seen = []
 
     def look(written: Written) -> str | None:
@@ -214,7 +214,7 @@ def test_expected_is_compared(store: Store, rows, day) -> None:
     assert store.publish("d", [rows(1, 2)], lineage={}, date=day, expected=0).rows == 2
 
 
-def test_somebody_publishes_between_start_and_commit(store: Store, rows, day) -> None:
+def test_another_process_publishes_between_start_and_commit(store: Store, rows, day) -> None:
     def meanwhile(written: Written) -> str | None:
         if not theirs:
             theirs.append(None)
@@ -233,7 +233,7 @@ def test_somebody_publishes_between_start_and_commit(store: Store, rows, day) ->
         assert store.publish(name, [rows(0, 3)], lineage={}, date=day).rows == theirs[0].rows + 3
 
 
-def test_unknown_names_say_what_there_is(store: Store, rows, day) -> None:
+def test_errors_of_unknown_names_list_the_known_ones(store: Store, rows, day) -> None:
     with pytest.raises(VersionNotFound, match="none yet"):
         store.resolve("math-sft")
     store.publish("math-sft", [rows(0, 1)], lineage={}, date=day)

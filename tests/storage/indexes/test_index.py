@@ -187,7 +187,7 @@ def test_killed_at_any_moment_the_index_is_as_before_or_as_after(tmp_path: Path)
         assert VectorIndex.load(folder).size == loaded.size
 
 
-def test_what_a_killed_save_left_is_removed_in_time(tmp_path: Path) -> None:
+def test_files_of_a_killed_save_are_removed_later(tmp_path: Path) -> None:
     index = VectorIndex(D)
     index.add(names(5), unit(5, 1))
     index.save(tmp_path)
@@ -200,7 +200,7 @@ def test_what_a_killed_save_left_is_removed_in_time(tmp_path: Path) -> None:
     assert fresh.exists(), "it may be another saver's"
 
 
-def test_what_does_not_belong_is_refused_whole() -> None:
+def test_invalid_vectors_are_refused_as_a_whole() -> None:
     index = VectorIndex(D)
     index.add(names(5), unit(5, 9))
     with pytest.raises(ValueError, match="'题0' is in the index already"):

@@ -53,7 +53,7 @@ def test_append_and_read(tmp_path: Path) -> None:
     assert History.open(tmp_path / "h", version=6).versions == [3]
 
 
-def test_one_row_a_question_and_none_that_was_rejected(tmp_path: Path) -> None:
+def test_one_row_per_question_and_none_that_was_rejected(tmp_path: Path) -> None:
     rows = [Row("q", "en", solution=str(k)) for k in range(3)] + [Row("bad", "en")]
     table = reject(to_table(rows), [None, None, None, reason("verify", Code.NO_ANSWER)])
     stored = History.open(tmp_path).append(table, 1).questions()

@@ -77,7 +77,7 @@ def test_what_was_encoded_before_a_failure_is_kept(tmp_path: Path, monkeypatch: 
     assert encode.asked == texts
 
 
-def test_damage_is_seen_and_mended_by_deleting(tmp_path: Path) -> None:
+def test_damage_is_seen_and_fixed_by_deleting(tmp_path: Path) -> None:
     texts = [f"question {i}" for i in range(500)]
     cache = VectorCache(tmp_path, "m")
     cache.of(texts, Counting())
@@ -91,7 +91,7 @@ def test_damage_is_seen_and_mended_by_deleting(tmp_path: Path) -> None:
     assert np.array_equal(cache.of(texts, Counting()), vectors_of(texts))
 
 
-def test_a_torn_temporary_file_is_nothing(tmp_path: Path) -> None:
+def test_a_torn_temporary_file_is_ignored(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path, "m")
     cache.of(["a"], Counting())
     (cache.folder / ".torn.tmp").write_bytes(b"PAR1")

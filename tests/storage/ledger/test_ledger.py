@@ -144,7 +144,7 @@ def test_first_uses_at_once_wait_for_each_other(tmp_path: Path) -> None:
             assert sorted(ids) == list(range(1, 7))
 
 
-def test_stats_sum_what_was_billed(place: str) -> None:
+def test_stats_sum_the_recorded_usage(place: str) -> None:
     with Ledger.open(place) as ledger:
         for i in range(6):
             receipt = ledger.put(call(f"k{i}", tag="solve" if i % 2 else "judge", elapsed=2.0)).result()
@@ -270,7 +270,7 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
         Ledger.open(path)
 
 
-def test_a_failed_commit_is_told_and_the_next_one_works(tmp_path: Path) -> None:
+def test_a_failed_commit_is_reported_and_the_next_one_works(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     with Ledger.open(path) as ledger:
         ledger.put(call("a")).result()
@@ -314,7 +314,7 @@ def test_keys_are_checked_when_searched(tmp_path: Path) -> None:
         ledger.find("not hex")
 
 
-def test_settling_bills_what_a_killed_process_left(place: str) -> None:
+def test_the_usage_of_calls_of_a_killed_process_is_recorded(place: str) -> None:
     def read(item: Stored) -> CallUsage:
         return CallUsage(item.id, COMPLETION, len(item.call.raw), 1, False, 0.5)
 

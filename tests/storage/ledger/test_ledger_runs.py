@@ -22,7 +22,7 @@ def put(
     ledger.record_usage(CallUsage(receipt.id, "completion", 5, completion_tokens, number % 2 == 1, 0.25))
 
 
-def test_a_run_is_told_from_the_others(tmp_path: Path) -> None:
+def test_calls_of_a_run_are_distinguished_from_those_of_others(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
         for i in range(10):
             put(ledger, i, run="night-a", created=100.0 + i, elapsed=2.0)

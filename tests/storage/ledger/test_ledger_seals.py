@@ -207,7 +207,7 @@ def to_version_2(path: Path) -> None:
         database.commit()
 
 
-def test_an_old_ledger_is_read_on_and_sealed_once(tmp_path: Path) -> None:
+def test_an_old_ledger_is_read_and_sealed_once(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     fill(path)
     before = content(path)
@@ -226,7 +226,7 @@ def test_an_old_ledger_is_read_on_and_sealed_once(tmp_path: Path) -> None:
         assert len(ledger.verify()[1]) == 1
 
 
-def test_a_process_of_version_2_that_still_runs_goes_on_writing(tmp_path: Path) -> None:
+def test_a_process_of_version_2_that_still_runs_continues_to_write(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     fill(path)
     to_version_2(path)

@@ -161,7 +161,7 @@ def test_groups_are_stable_and_skip_the_missing(judge: Judge) -> None:
     assert group_all(questions, judge)[3] == Groups([0, 1, 0, 1, 2], frozenset())
 
 
-def test_classes_that_cannot_be_compared_are_told_from_different_ones(judge: Judge) -> None:
+def test_classes_that_cannot_be_compared_are_distinguished_from_different_ones(judge: Judge) -> None:
     assert group(["???", "cannot say", "???"], judge) == Groups([0, 1, 0], frozenset({(0, 1)}))
     assert group(["5", "the shape", "6", "5.0"], judge) == Groups([0, 1, 2, 0], frozenset({(0, 1), (1, 2)}))
     # whether 85.71 may be given for 600/7 the answers do not say; 85 is another number than both

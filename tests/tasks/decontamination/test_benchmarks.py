@@ -78,7 +78,7 @@ def test_a_bad_file_is_named_before_any_work(
         Benchmarks.load([tmp_path / name])
 
 
-def test_a_folder_stands_for_its_files(tmp_path: Path) -> None:
+def test_a_folder_represents_its_files(tmp_path: Path) -> None:
     (tmp_path / "sets" / "math").mkdir(parents=True)
     for name in ("gsm 8k.jsonl", "math/test.jsonl", "README.md"):
         (tmp_path / "sets" / name).write_text('{"question": "x?"}\n')

@@ -78,7 +78,7 @@ def test_spelling_does_not_hide_a_copy() -> None:
     assert len(similar_pairs(["小明 有 ３ 个苹果", "小明有3个苹果。"], ["zh", "zh"], threshold=1.0)) == 1
 
 
-def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_does_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(3)
     texts = [" ".join(rng.choices(WORDS, k=rng.randint(1, 12))) for _ in range(300)]
     whole = as_dict(similar_pairs(texts, None, threshold=0.4, n=1))

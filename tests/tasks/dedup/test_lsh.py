@@ -71,7 +71,7 @@ def test_the_s_curve_and_the_bands_that_meet_it() -> None:
         bands_for(0.7, 1.0)
 
 
-def test_slices_and_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_does_not_depend_on_slices_and_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = planted(150, "en")
     whole = as_dict(similar_pairs(texts, None))
     assert len(whole) > 50

@@ -37,7 +37,7 @@ def test_signatures_are_those_of_datasketch(permutations: int, seed: int) -> Non
         assert (signed[k] == sketch(rows[k], seed, permutations).hashvalues).all()
 
 
-def test_blocks_and_pieces_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_does_not_depend_on_blocks_and_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = drawn(*RNG.integers(0, 90, size=700).tolist())
     whole = signatures(rows)
     monkeypatch.setattr(minhash, "_ROWS", 7)
@@ -52,7 +52,7 @@ def test_repeats_and_order_do_not_matter() -> None:
     assert (one == two).all()
 
 
-def test_there_and_back() -> None:
+def test_signatures_are_converted_to_datasketch_and_back() -> None:
     signed = signatures(drawn(30, 4, 0))
     sketches = [to_datasketch(row) for row in signed]
     assert (from_datasketch(sketches) == signed).all()

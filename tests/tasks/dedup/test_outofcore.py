@@ -157,7 +157,7 @@ def test_pairs_are_decided_as_by_the_jaccard_of_a_night(tmp_path: Path) -> None:
     assert not gone["template"] & set(ids[: len(different)])
 
 
-def test_shards_and_blocks_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_does_not_depend_on_shards_and_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = files(tmp_path / "in", planted(150))
     whole = duplicates_of(Collection(paths, tmp_path / "a", settings=OutOfCore(recall=0.999)).run())
     monkeypatch.setattr(joining, "_PAIRS", 2048)
@@ -207,7 +207,7 @@ def _killed(paths: list[Path], folder: Path, at: int) -> None:
     Collection(paths, folder, settings=SMALL).run()
 
 
-def test_a_run_that_was_killed_goes_on(tmp_path: Path) -> None:
+def test_a_run_that_was_killed_continues(tmp_path: Path) -> None:
     paths = files(tmp_path / "in", planted(150))
     whole = duplicates_of(Collection(paths, tmp_path / "whole", settings=SMALL).run())
     work = Collection(paths, tmp_path / "work", settings=SMALL)
@@ -255,7 +255,7 @@ def test_nothing_to_find(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("on", ["dask", "ray"])
-def test_clusters_find_the_same(tmp_path: Path, on: On, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dask_and_ray_find_the_same(tmp_path: Path, on: On, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip({"dask": "distributed", "ray": "ray"}[on])
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     paths = files(tmp_path / "in", planted(150))

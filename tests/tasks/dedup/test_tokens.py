@@ -46,7 +46,7 @@ def test_ascii_words_match_a_regular_expression(texts: list[str]) -> None:
         assert cut[row].tolist() == hashes(words)
 
 
-def test_chunks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_does_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [f"row {k} 有 x+{k} " * (k % 5) for k in range(200)]
     whole = tokens(texts, ["zh" if k % 3 == 0 else "en" for k in range(200)])
     monkeypatch.setattr(module, "_CHUNK_BYTES", 64)

@@ -117,7 +117,7 @@ def test_a_record_without_a_trusted_answer_is_left_out_and_counted(tmp_path: Pat
         load([file])
 
 
-def test_domains_may_be_told_and_must_be_known(tmp_path: Path) -> None:
+def test_domains_may_be_given_and_must_be_known(tmp_path: Path) -> None:
     file = tmp_path / "ours.jsonl"
     file.write_text('{"question": "2 + 3?", "answer": "5"}')
     (item,) = load([file], {"ours": "science"}).to_pylist()

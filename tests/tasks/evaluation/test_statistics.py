@@ -61,7 +61,7 @@ def test_seeds_that_agree_leave_the_items_to_decide_and_the_other_way_round() ->
     assert paired(lucky, level).p > 0.2
 
 
-def test_one_item_tells_nothing() -> None:
+def test_one_item_shows_nothing() -> None:
     for candidate, baseline in (([1], [0]), ([0.5], [0.25]), ([[1], [1]], [[0], [0]])):
         comparison = paired(candidate, baseline)
         assert (comparison.low, comparison.high, comparison.p) == (-1, 1, 1)

@@ -100,7 +100,7 @@ def test_decimals_are_not_numbered_options() -> None:
     assert options_of({"options": ["1. 5", "2. 6"]}) == Options(("5", "6"), ("A", "B"))
 
 
-def test_numbers_from_one_are_told_by_the_file() -> None:
+def test_options_numbered_from_one_are_recognised_by_the_file() -> None:
     def record(answer: Any) -> dict[str, Any]:
         return {"question": f"Q{answer}?", "choices": ["w", "x", "y", "z"], "answer": answer}
 

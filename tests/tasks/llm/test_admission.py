@@ -153,7 +153,7 @@ def test_the_watchdog_ends_a_run_whose_call_never_comes_back(ledger: Ledger) -> 
     assert "\n" not in str(stalled.value)
 
 
-def test_the_watchdog_sees_an_event_loop_that_does_not_turn(ledger: Ledger) -> None:
+def test_the_watchdog_sees_an_event_loop_that_is_blocked(ledger: Ledger) -> None:
     over = threading.Event()
 
     async def blocking(scope, receive, send) -> None:

@@ -53,7 +53,7 @@ def test_a_hard_limit_is_found_and_kept_near() -> None:
     assert max(late) <= 48
 
 
-def test_one_cut_an_episode() -> None:
+def test_one_cut_per_overload() -> None:
     controller = Controller(64, 64)
     for _ in range(64):
         controller.refused(1.0, 0.5)  # all sent before the cut that the first of them made
@@ -63,7 +63,7 @@ def test_one_cut_an_episode() -> None:
     assert controller.cuts == 2
 
 
-def test_refusals_by_chance_do_not_empty_the_pipe() -> None:
+def test_random_refusals_leave_the_endpoint_busy() -> None:
     draw = random.Random(7)
     controller = Controller(16, 256)
     limits = drive(controller, lambda n: 0.2, lambda n: draw.random() < 0.05, 120)
@@ -113,7 +113,7 @@ def test_no_growth_while_failures_last() -> None:
     assert controller.limit == 5
 
 
-def test_an_idle_pipe_is_no_reason_to_grow() -> None:
+def test_the_limit_does_not_grow_without_waiting_calls() -> None:
     controller = Controller(4, 64)
     for i in range(50):
         controller.succeeded(float(i), i - 0.5, 1, busy=False)

@@ -378,7 +378,7 @@ def test_an_error_with_status_200_is_waited_for_as_with_its_own_status(ledger: L
         ((200, {"code": 404, "message": "no such model"}), "MODEL"),
     ],
 )  # fmt: skip
-def test_what_never_heals_stops_the_run_at_once(answer: Answer, setting: str, ledger: Ledger) -> None:
+def test_a_permanent_error_stops_the_run_at_once(answer: Answer, setting: str, ledger: Ledger) -> None:
     server = Server(lambda asked, _: answer)
     with pytest.raises(EndpointError, match=rf"Fix: .*MATHMILL_TEACHER__{setting}"):
         run(server, ledger, questions(500))

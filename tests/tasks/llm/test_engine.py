@@ -170,7 +170,7 @@ def test_two_engines_asking_at_once_agree_on_the_first_durable_answer(ledger: Le
     assert set(outcomes) <= {"completion", "duplicate"}
 
 
-def test_the_budget_ends_the_run_and_the_next_one_goes_on(ledger: Ledger, model: Model) -> None:
+def test_the_budget_ends_the_run_and_the_next_one_continues(ledger: Ledger, model: Model) -> None:
     budget = Budget(tokens=3000)  # a call takes 30, its worst case 5 + 30
     with Engine(
         ENDPOINT, ledger, EngineLimits(max_in_flight=8), budget=budget, transports=[AsgiTransport(model)]
@@ -264,7 +264,7 @@ def test_requests_are_drawn_as_they_are_needed(engine: Engine) -> None:
     assert drawn <= engine.limits.spread + 1
 
 
-def test_a_source_that_fails_is_heard(engine: Engine) -> None:
+def test_the_error_of_a_failing_source_is_raised(engine: Engine) -> None:
     def source() -> Iterator[Request]:
         yield ask(1)
         raise KeyError("row 2")

@@ -194,7 +194,7 @@ def test_client_errors_that_an_item_gets_every_time(status: int, error: dict, re
     assert terminal_failure(status, error_of(orjson.dumps({"error": error}))) == reason
 
 
-def test_out_of_money_is_not_out_of_breath() -> None:
+def test_an_exhausted_account_is_distinguished_from_a_rate_limit() -> None:
     assert is_quota(error_of(b'{"error": {"code": "insufficient_quota", "message": "x"}}'))
     assert is_quota(error_of(b'{"error": {"type": "insufficient_quota", "message": "x"}}'))
     assert not is_quota(error_of(b'{"error": {"code": "rate_limit_exceeded", "message": "slow down"}}'))

@@ -77,7 +77,7 @@ def test_cut_off_by_the_token_limit_whole_items_are_kept(cut: int) -> None:
     assert sum(item.reason is not None for item in parsed) <= 1
 
 
-def test_broken_in_the_middle_goes_on_with_the_next_item() -> None:
+def test_a_broken_item_is_skipped() -> None:
     text = WHOLE.replace('"question": "What is 1', '"question" "What is 1')
     parsed = problems(text)
     assert [item.question for item in parsed] == [WANTED[0], None, *WANTED[2:]]

@@ -48,7 +48,7 @@ THOUGHTS = [
 
 
 @pytest.mark.parametrize(("opening", "closing"), THOUGHTS)
-def test_thinking_is_told_apart_closed_unclosed_and_half_shown(opening: str, closing: str) -> None:
+def test_thinking_is_separated_closed_unclosed_and_half_shown(opening: str, closing: str) -> None:
     solution = "3 + 2 = 5, so it is \\boxed{5}."
     reply = read(f"{opening}maybe \\boxed{{9}}{closing}\n\n{solution}")
     assert (reply.solution, reply.unfinished) == (solution, False)

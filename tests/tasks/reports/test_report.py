@@ -59,7 +59,7 @@ def figures(**changes: object) -> Figures:
     return collect(**(given | changes))  # type: ignore[arg-type]
 
 
-def test_the_page_says_what_happened() -> None:
+def test_the_page_has_the_figures_of_the_night() -> None:
     page = Report(figures()).html()
     for text in ("math-sft@2026.11.20", "1,234", "$1.50", "limits", "answer … is not …"):
         assert text in page
@@ -118,7 +118,7 @@ def test_rows_that_were_set_aside_are_no_losses() -> None:
         assert "solved to calibrate" not in page
 
 
-def test_numbers_that_all_reasons_of_a_kind_share_are_told() -> None:
+def test_numbers_that_all_reasons_of_a_kind_share_are_shown() -> None:
     why = [
         reason("weigh", Code.UNLIKELY, correctness=p, threshold="0.70", same=1, samples=4)
         for p in ("0.31", "0.02")

@@ -44,11 +44,11 @@ def test_order_and_batching_do_not_matter(encoder: Encoder) -> None:
     np.testing.assert_allclose(alone, vectors[:4], atol=1e-5)
 
 
-def test_nothing_in_nothing_out(encoder: Encoder) -> None:
+def test_no_texts_give_no_vectors(encoder: Encoder) -> None:
     assert encoder([]).shape == (0, 384)
 
 
-def test_like_is_near_like(encoder: Encoder) -> None:
+def test_similar_texts_have_near_vectors(encoder: Encoder) -> None:
     a, b, c = encoder(
         [
             "How many apples are in 3 bags of 4?",
@@ -82,7 +82,7 @@ def test_threads_share_one_encoder(encoder: Encoder) -> None:
     assert all(np.array_equal(vectors, expected) for vectors in by_thread.values())
 
 
-def test_a_missing_encoder_is_named_with_the_mend(tmp_path: Path) -> None:
+def test_a_missing_encoder_is_named_with_the_fix(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     with pytest.raises(EncoderError, match=r"encoder '.*model' cannot be loaded .* use 'minilm'"):

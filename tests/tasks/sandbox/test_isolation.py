@@ -65,7 +65,7 @@ def test_where_user_namespaces_are_off_nothing_runs_and_the_fix_is_named():
 
 
 @needs_isolation
-def test_the_self_test_passes_as_it_stands():
+def test_the_self_test_passes_unchanged():
     process = Process(Limits())
     try:
         selftest.prove(process)

@@ -30,7 +30,7 @@ def solved(count: int, *, wrong: bool) -> list[Row]:
     return rows
 
 
-def test_the_critic_tells_right_from_wrong(engine: Callable[..., Engine]) -> None:
+def test_the_critic_distinguishes_right_from_wrong(engine: Callable[..., Engine]) -> None:
     rows = solved(40, wrong=False) + solved(40, wrong=True)
     outcome = score(
         to_table(rows),
@@ -61,7 +61,7 @@ def test_a_row_that_could_not_be_judged_has_failed(engine: Callable[..., Engine]
     assert kinds == [(Code.CALL_FAILED, Failure.OFFLINE)] * 3
 
 
-def test_the_critic_is_asked_about_what_the_votes_have_not_settled(engine: Callable[..., Engine]) -> None:
+def test_the_critic_is_asked_where_the_votes_are_not_sure(engine: Callable[..., Engine]) -> None:
     rows = solved(6, wrong=False)
     rows += [
         Row(rows[0].question, "en", solution=f"{rows[0].solution} {i}", correctness=0.99) for i in range(2)

@@ -132,7 +132,7 @@ def test_other_numbers_are_another_problem() -> None:
     assert kinds(similarity(table, settings=DedupSettings(guard="none"))) == ["kept"] + ["lcs"] * 19
 
 
-def test_the_cap_on_a_template_counts_what_is_there(tmp_path: Path) -> None:
+def test_the_limit_per_template_counts_the_known_questions(tmp_path: Path) -> None:
     settings = DedupSettings(per_template=5)
     history = History.open(tmp_path).append(questions(APPLES.format(90, 91), APPLES.format(91, 92)), 1)
     table = questions(*(APPLES.format(a, a + 7) for a in range(2, 10)))

@@ -62,7 +62,7 @@ def test_a_topic_without_examples_borrows_from_its_language() -> None:
     assert all("zh" in example["question"] for example in ask.variables["examples"])
 
 
-def test_seeds_without_a_topic_set_the_tone_of_every_topic() -> None:
+def test_seeds_without_a_topic_are_examples_of_every_topic() -> None:
     own = to_table([Row(f"mine {i}", "en") for i in range(5)])
     both = pa.concat_tables([pool(), own])
     asks = self_instruct.plan(both, {("en", "linear equations"): 50}, per_call=5, examples=3, seed=1)

@@ -140,7 +140,7 @@ BALANCED = st.recursive(
     answer=BALANCED,
     after=st.sampled_from(["", ".", "$.", " units"]),
 )
-def test_whatever_stands_in_the_box_is_the_answer(before: str, answer: str, after: str) -> None:
+def test_the_content_of_the_box_is_the_answer(before: str, answer: str, after: str) -> None:
     assume(without_hidden(answer)[0] == answer)  # characters that nobody sees are removed first
     assume(
         not re.fullmatch(r"\W*[A-J]\W*", answer)
@@ -219,7 +219,7 @@ def test_what_a_record_says_of_itself_wins(tmp_path: Path) -> None:
     assert (second.license, second.domain, second.source, second.language) == ("CC0", None, "x.jsonl", "en")
 
 
-def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+def test_files_of_one_name_are_distinguished(tmp_path: Path) -> None:
     paths = []
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()

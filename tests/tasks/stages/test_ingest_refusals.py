@@ -186,7 +186,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_bad_file_is_named_with_its_mend(tmp_path: Path, name: str) -> None:
+def test_a_bad_file_is_named_with_the_fix(tmp_path: Path, name: str) -> None:
     content, words = BAD_FILES[name]
     if content is not None:
         (tmp_path / name).write_bytes(content)
@@ -264,7 +264,7 @@ PIECES = st.lists(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(pieces=PIECES, suffix=st.sampled_from([".jsonl", ".json", ".csv", ".parquet", ".jsonl.gz"]))
-def test_whatever_the_bytes_rows_come_or_one_clean_error(
+def test_any_bytes_give_rows_or_one_error(
     tmp_path: Path, pieces: list[bytes], suffix: str
 ) -> None:
     path = tmp_path / f"x{suffix}"

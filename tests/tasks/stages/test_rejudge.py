@@ -154,7 +154,7 @@ def test_an_empty_pool() -> None:
     assert len(pool.alive) == 0
 
 
-def test_what_a_stage_decided_stands() -> None:
+def test_the_decision_of_a_stage_is_kept() -> None:
     pool = pool_of(
         occurrence("a", "weigh", why=reason("weigh", Code.ALONE, same=1, samples=4), correctness=0.9),
         occurrence("b", "published", correctness=0.9),

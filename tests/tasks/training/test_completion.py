@@ -39,7 +39,7 @@ def test_greedy_is_what_transformers_generates(completer: Completer) -> None:
         assert not any(one.ended for (one,) in drawn)
 
 
-def test_rows_that_end_leave_and_the_others_go_on(
+def test_rows_that_end_leave_and_the_others_continue(
     completer: Completer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = [generated(completer, prompt) for prompt in PROMPTS]

@@ -62,7 +62,7 @@ def test_taking_rows_keeps_them_whole() -> None:
     assert taken.prompts.tolist() == [2, 1]
 
 
-def test_every_row_comes_once_an_epoch_in_another_order(stream: Callable[..., Stream]) -> None:
+def test_every_row_comes_once_per_epoch_in_another_order(stream: Callable[..., Stream]) -> None:
     blocks = [tuple(block["input_ids"]) for block in itertools.islice(stream().blocks(), 120)]
     first, second = blocks[:60], blocks[60:]
     assert len(set(first)) == 60
@@ -148,7 +148,7 @@ def test_rows_that_cannot_be_learned_are_counted(store: Store, stream: Callable[
     assert measured.dropped == {"too long": 1, "holds a special token": 1}
 
 
-def test_nothing_to_learn_is_said(store: Store, stream: Callable[..., Stream]) -> None:
+def test_nothing_to_learn_is_reported(store: Store, stream: Callable[..., Stream]) -> None:
     store.publish("questions", [to_table([Row(question="What?", language="en")])], lineage={})
     with pytest.raises(TrainError, match=r"no row of questions@.* none has a solution"):
         stream(Group((store.resolve("questions"),))).measure()

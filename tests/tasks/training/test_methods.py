@@ -114,7 +114,7 @@ def warm(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("warm")
-def test_ppo_goes_on_to_the_same_weights(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
+def test_ppo_continues_to_the_same_weights(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
     settings = {
         "steps": 4,
         "batch": 4,
@@ -264,7 +264,7 @@ def test_a_critic_learns_judgements(judged: Store, tmp_path: Path, tiny: Callabl
         ("ppo", {"lora": {}}, "without lora"),
     ],
 )
-def test_what_a_method_lacks_is_said(
+def test_what_a_method_lacks_is_reported(
     store: Store,
     tmp_path: Path,
     tiny: Callable[..., Train],
@@ -283,6 +283,6 @@ def test_recipes_are_configurations(name: str) -> None:
     Train.model_validate(yaml.safe_load(path_of(name).read_text(encoding="utf-8")))
 
 
-def test_an_unknown_recipe_is_said() -> None:
+def test_an_unknown_recipe_is_reported() -> None:
     with pytest.raises(TrainError, match="no recipe 'best'; there are: annealing, "):
         path_of("best")

@@ -33,7 +33,7 @@ def test_two_processes_learn_what_one_learns(
 
 
 @pytest.mark.soak  # the imports of two more processes, for a refusal that test_methods.py checks without them
-def test_what_a_process_refuses_is_told(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
+def test_the_error_of_a_process_is_reported(store: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
     with pytest.raises(TrainError, match="no pairs of a right and a wrong solution"):
         train(tiny(method="dpo", processes=2), store, tmp_path / "run")
 

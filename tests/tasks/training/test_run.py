@@ -77,7 +77,7 @@ class Killed(Exception):
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_weights(
+def test_a_killed_run_continues_to_the_same_weights(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:
     config = tiny(steps=6, save_every=2, packing=False, batch=4, micro_batch=2)
@@ -106,7 +106,7 @@ def test_same_seed_same_weights_other_seed_others(
     assert not same(runs[0].checkpoint, runs[2].checkpoint)
 
 
-def test_a_second_stage_goes_on_from_the_first(
+def test_a_second_stage_continues_from_the_first(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:
     config = tiny(steps=2, then=[{"data": [{"dataset": "sums"}], "steps": 3, "lr": 1e-4}])
@@ -139,7 +139,7 @@ def test_lora_trains_adapters_and_leaves_a_plain_checkpoint(
         ({"length": 4096, "base": "student of 512"}, TrainError, "--set length=512"),
     ],
 )
-def test_what_cannot_be_used_is_said(
+def test_what_cannot_be_used_is_reported(
     store: Store,
     tmp_path: Path,
     tiny: Callable[..., Train],
