@@ -1,4 +1,4 @@
-"""What counts as slow follows from what a test does: whatever starts real servers or goes on for minutes."""
+"""Marks tests as slow by what they do: those that start real servers or run for minutes."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def night(home: Path, *, engine: Callable[..., Engine], sandbox: Sandbox, judge:
     tables = []
 
     def through(table: pa.Table) -> pa.Table:
-        """Return the rows that go on to the next stage, and remember those that were dropped."""
+        """Return the rows for the next stage, and remember those that were dropped."""
         tables.append(dropped(table))
         return kept(table)
 

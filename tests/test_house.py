@@ -1,4 +1,4 @@
-"""The house rules that a machine can read: layers and names."""
+"""The rules of the repository that a program can check: layers and names."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_no_module_is_named_by_no_idea() -> None:
     assert not [path for path in names if path.stem in {"utils", "helpers", "common", "misc"}]
 
 
-# names that say nothing of their content, and house words that the glossary replaces
+# names that do not describe their content, and words that the glossary replaces
 EMPTY_NAMES = {
     "found", "said", "told", "made", "picked", "wanted", "begun", "mend", "settle", "whoever", "lane", "lanes",
     "booking", "hygiene", "slip", "slips",

@@ -1,4 +1,4 @@
-"""What the tests of faults ask, and what must be true of what came back."""
+"""The requests of the tests of faults, and the checks of their completions."""
 
 from __future__ import annotations
 

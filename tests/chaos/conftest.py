@@ -1,4 +1,4 @@
-"""One fault server for the session; every test has a name, and so counts, of its own on it."""
+"""One fault server for the session, on which every test has its own name and therefore its own counts."""
 
 from __future__ import annotations
 

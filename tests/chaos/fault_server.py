@@ -1,4 +1,4 @@
-"""A chat-completions server on a real socket that fails as endpoints do, by seed.
+"""A chat-completions server on a real socket with seeded failures like those of real endpoints.
 
 The base URL says how: `http://127.0.0.1:PORT/<name>/<seed>/<fault>=<per mille>,.../v1`; `<name>` keeps
 the counts of one test apart from the next. Which fault a call meets depends only on the seed, the body

@@ -1,4 +1,4 @@
-"""Every row of the fault table, against a server that misbehaves on the real wire."""
+"""Every fault of the fault table, against a server that causes it over the real protocol."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_wait_past_the_deadline_defers_the_item(faults, ledger: Ledger) -> Non
     late = [c for c in completions if c.error]
     assert len(late) == faults.counts()["faults"]["http429long"] > 0
     assert all(c.error.startswith("deferred: http 429") for c in late if c.error)
-    assert time.monotonic() - began < QUICK.deadline  # nobody slept through it
+    assert time.monotonic() - began < QUICK.deadline  # no call slept longer
     # Not lost: another run asks for these, and only these.
     before = faults.counts()["bodies"]
     with Engine(endpoint(faults.url("none=0")), ledger, QUICK) as engine:

@@ -1,5 +1,5 @@
-"""kill -9 at seeded moments: nothing stored is asked for again, at most what was in flight is paid twice,
-and the answers in the end are those of a night that nobody killed."""
+"""kill -9 at seeded moments: no stored completion is requested again, at most the requests in flight are paid for twice,
+and the final answers are those of a night that was not killed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_killed_at_any_point(points: int, night, faults, tmp_path: Path) -> None
         night(ledger=path, url=faults.url(), count=COUNT, after=after, seconds=draw.uniform(0, 0.02))
         kills += 1
         midway += 0 < len(keys_of(path)) < COUNT
-        # What was durable before this start was not asked for by it.
+        # This start did not request what was durable before it.
         again = sum(faults.counts()["good"].values()) - sum(asked.values())
         assert again <= COUNT - len(stored)
         assert stored <= keys_of(path)

@@ -1,4 +1,4 @@
-"""Endpoints that go away, come back, or were never there."""
+"""Endpoints that become unavailable, return, or never existed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts with a schema: sent where the endpoint takes it, done without where not, asked again once."""
+"""Prompts with a schema: the schema is sent where the endpoint accepts it and left out elsewhere, and an unusable completion is re-asked once."""
 
 from __future__ import annotations
 

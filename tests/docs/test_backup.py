@@ -1,4 +1,4 @@
-"""docs/backup.sh copies a home whole, in an order that holds while the home is written."""
+"""docs/backup.sh copies a whole home, in an order that gives a sound copy while the home is written."""
 
 from __future__ import annotations
 

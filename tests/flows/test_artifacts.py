@@ -1,4 +1,4 @@
-"""Every artifact and the texts in it: values from outside stay text, and no artifact is made that is not looked at here."""
+"""Values from outside stay text in every artifact, and this file covers every artifact that the flows make."""
 
 from __future__ import annotations
 

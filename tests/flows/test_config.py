@@ -1,4 +1,4 @@
-"""Configuration and settings: layers, and one clear line for what does not fit."""
+"""Configuration and settings: their layers, and one clear line for invalid values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be known to fail is refused before anything is started: exit code 2, no traceback."""
+"""Runs that must fail are refused before anything is started, with exit code 2 and no traceback."""
 
 from __future__ import annotations
 

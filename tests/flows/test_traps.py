@@ -1,4 +1,4 @@
-"""Known traps of Prefect in production, each closed: what can be seen without a server."""
+"""Known traps of Prefect in production are avoided, as far as this can be checked without a server."""
 
 from __future__ import annotations
 

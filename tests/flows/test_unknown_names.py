@@ -1,4 +1,4 @@
-"""A name that stands for nothing is refused before anything is paid, trained or published."""
+"""An unknown name is refused before anything is paid, trained or published."""
 
 from __future__ import annotations
 

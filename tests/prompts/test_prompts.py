@@ -1,4 +1,4 @@
-"""The shipped templates: every one in both languages, renderable, quoting what comes from outside."""
+"""Every shipped template exists in both languages, renders, and quotes text from outside."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_every_line_from_outside_is_marked_as_quoted(name: str, language: str) -
         ]
         assert shown
         assert all(re.match(r"(?:\| |\[\d+\] )", shown_line) for shown_line in shown)
-    # a closing tag stands alone on its line once only: ours
+    # only our own closing tag is alone on a line
     for tag in ("</problem>", "</solution>", "</examples>", "</first>", "</second>"):
         assert user.splitlines().count(tag) <= 1
 

@@ -1,4 +1,4 @@
-"""Every seed is right, complete and our own: programs run, boxes agree, nothing is copied."""
+"""Every seed problem is right, complete and original: programs run, boxes agree, and no text is copied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are replaced whole: their mode, what a failure leaves, and that readers never see a half."""
+"""Atomic replacement of files: their mode, the state after a failure, and that readers never see an incomplete file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text from outside inside Markdown, read by a CommonMark implementation: it stays text, whatever it holds."""
+"""Text from outside stays text in Markdown, whatever it contains, as read by a CommonMark implementation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries in a process of their own: answers, refusals in one line, and limits that hold."""
+"""Queries in a child process: results, refusals in one line, and effective limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Typed reasons: stored and read back, shown by one text per code, and no part of what a version's digest is over."""
+"""Typed reasons: they are stored and read back, shown by one text per code, and not part of a version's digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of a home that belong to no table are under seals, and no kill raises a false alarm."""
+"""Files of a home that belong to no table are sealed, and no kill raises a false alarm."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_kill_at_any_write_is_no_damage(tmp_path: Path, monkeypatch: pytest.Mo
                     break
             assert HomeFiles(home).check()[1] == []
             monkeypatch.setattr(home_files, "write_bytes", replace)
-            for act in acts(home):  # the next run goes on
+            for act in acts(home):  # the next run continues
                 act()
             assert HomeFiles(home).check() == (2, [])
             if not killed:

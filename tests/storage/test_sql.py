@@ -1,4 +1,4 @@
-"""SQL over the tables: what can be asked, and that nothing else can be reached."""
+"""SQL over the tables: the views that can be queried, and that nothing else can be reached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many rows are missing and how many questions that takes, with least shares of domains."""
+"""The number of missing rows and of questions to request for them, with minimum shares of domains."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_questions_follow_the_acceptance_measured() -> None:
     assert demand.questions(30, Counter()) == 22  # 30 / (2 x 0.75), and a tenth more
     demand.count_requests({("en", "linear equations"): 10, ("en", "limits"): 30})
     usable = Counter({"algebra": 10, "calculus": 3})
-    assert demand.questions(100, usable, "algebra") == 110  # one row a question
+    assert demand.questions(100, usable, "algebra") == 110  # one row per question
     assert demand.questions(100, usable, "calculus") == 1100  # a tenth of a row
     assert demand.questions(13, usable) == 44  # all together: 13 of 40
 

@@ -1,4 +1,4 @@
-"""Drift between nights: what is measured, what raises an alarm, and how often nothing does."""
+"""Drift between nights: the measures, the changes that raise an alarm, and the rate of false alarms."""
 
 from __future__ import annotations
 

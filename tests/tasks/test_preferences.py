@@ -252,7 +252,7 @@ def test_the_exported_pairs_of_real_nights_never_agree(
         ("7", None, True),  # different
         ("7", "2", True),
         ("0.5", "2", False),  # agrees, whatever a critic thought of its steps
-        ("@#%", "2", True),  # nobody can compare it, and a step of it is wrong
+        ("@#%", "2", True),  # it cannot be compared, and one of its steps is wrong
         ("@#%", None, False),
         (None, "2", True),  # it states no answer, and a step of it is wrong
         (None, None, False),

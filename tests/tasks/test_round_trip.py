@@ -45,7 +45,7 @@ def night(tmp_path_factory: pytest.TempPathFactory, judge: Judge, sandbox: Sandb
 
 
 def bare(row: dict[str, Any]) -> tuple[str, str, str, str]:
-    """What every export carries of a row."""
+    """The part of a row that every export has."""
     return row["question"], row["solution"].strip(), row["solution_format"], row["language"]
 
 

@@ -1,4 +1,4 @@
-"""Groups of settings that a form shows folded: null stands for the defaults, and nothing else changes."""
+"""Groups of settings that a form shows folded: null means the defaults, and nothing else changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Markdown of the project's own, printed into a pipe: text that another program or a person can use as it is."""
+"""The project's own Markdown, printed into a pipe, is text that another program or a person can use unchanged."""
 
 from __future__ import annotations
 

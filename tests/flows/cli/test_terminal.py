@@ -1,4 +1,4 @@
-"""What reaches the terminal: no control or hidden character of a row, a model or an error, whoever prints it."""
+"""No control or hidden character of a row, a model or an error reaches the terminal, whichever code prints it."""
 
 from __future__ import annotations
 

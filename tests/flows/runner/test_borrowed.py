@@ -1,4 +1,4 @@
-"""Who is told that one paid model plays several roles."""
+"""The warning that one paid model has several roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`verify` looks at everything, one damaged thing after another, in one line each."""
+"""`verify` checks everything that is stored and reports each damaged object in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate on measured recall, and what is registered by default."""
+"""The gate on measured recall, and the rules and benchmarks that are active by default."""
 
 from __future__ import annotations
 

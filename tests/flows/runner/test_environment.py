@@ -24,7 +24,7 @@ from flows.runner.locks import is_locked, lock, write_private
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[str]]]:
-    """Somebody's server that says yes to everything: its URL, and the passwords that it was given."""
+    """A foreign server that accepts every request: its URL, and the passwords that it was sent."""
     given: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -85,4 +85,4 @@ def test_new_files_are_readable_by_their_owner_only(tmp_path: Path, monkeypatch:
     own.mkdir(mode=0o750)
     own.chmod(0o750)
     private_folder(own)
-    assert own.stat().st_mode & 0o777 == 0o750  # somebody's choice
+    assert own.stat().st_mode & 0o777 == 0o750  # chosen by the user

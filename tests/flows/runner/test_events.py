@@ -1,4 +1,4 @@
-"""A failed run says what kind of failure it was, as an event that automations listen to."""
+"""A failed run emits the kind of its failure as an event on which automations act."""
 
 from __future__ import annotations
 

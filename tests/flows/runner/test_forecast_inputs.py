@@ -1,4 +1,4 @@
-"""Forecasts of simulated homes beside what their nights then took: how often the range holds the fact."""
+"""Forecasts of simulated homes compared with the cost of their nights: how often the range contains the fact."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_ranges_hold_the_facts_of_fifty_homes() -> None:
     for when, found in shares.items():
         for name, share in found.items():
             assert share >= COVERAGE, (when, name, share)
-    # a range that holds everything says nothing
+    # a range that contains everything has no information
     assert float(np.median(widths)) < 1.0
 
 
@@ -217,7 +217,7 @@ def test_the_judge_of_decontamination_is_forecast_and_shown(tmp_path: Path) -> N
     without = Nightly.model_validate({"target": 20})
     assert expensive.figures["calls"][1] - forecast_of(without, []).figures["calls"][1] > 0.7 * expected
     assert "Decontamination asks the critic about " in notice(expensive.record())
-    # nobody is asked: no call, no line
+    # no critic is asked: no call, no line
     for some in ({}, {"benchmarks": [str(file)], "ask": False}):
         quiet = Nightly.model_validate({"target": 20, "decontaminate": some})
         assert critic_calls(quiet, []) == 0

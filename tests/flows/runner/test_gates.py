@@ -1,4 +1,4 @@
-"""Gates by configuration: what a file says, what a tag asks for, what the words are when it does not fit."""
+"""Gates by configuration: those of a file, those that a tag requires, and the message for an invalid file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that a stopped night prints goes on: it is not stopped by the same limit before its first call."""
+"""The command that a stopped night prints continues it: the same limit does not stop it before its first call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where `.env` and the home are looked for: in the checkout, or in the current folder where it has its own."""
+"""The places of `.env` and the home: the checkout, or the current folder if it has its own."""
 
 from __future__ import annotations
 

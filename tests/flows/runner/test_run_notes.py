@@ -1,4 +1,4 @@
-"""The note of a night that began: one forecast, one budget, until it ends."""
+"""The note of a started night holds its forecast and its budget until it ends."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def notes(home: Path) -> list[str]:
 def test_a_note_stays_until_its_flow_run_has_ended(tmp_path: Path) -> None:
     RunNote.start(tmp_path, "one", dict, "inputs").published("run 1")
     RunNote.start(tmp_path, "two", dict, "other").published("run 2")
-    assert notes(tmp_path) == ["one", "two"]  # a worker that is killed here is asked for the same night again
+    assert notes(tmp_path) == ["one", "two"]  # a worker that is killed here gets the same night again
     again = unfinished(tmp_path, one=time.time())
     assert again is not None
     assert again.run == "one"
@@ -88,7 +88,7 @@ def test_another_night_or_a_later_one_is_a_new_night(tmp_path: Path) -> None:
     RunNote.start(tmp_path, "one", dict, "inputs")
     now = time.time()
     assert unfinished(tmp_path, "other inputs", one=now) is None
-    assert unfinished(tmp_path, two=now) is None  # not published yet: it goes on as itself
+    assert unfinished(tmp_path, two=now) is None  # not published yet: it continues as the same night
     assert unfinished(tmp_path, one=now - 60) is None  # what a version restored since was made of
     assert unfinished(tmp_path, one=now) is not None
     (file,) = (tmp_path / "runs").iterdir()

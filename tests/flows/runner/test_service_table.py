@@ -1,4 +1,4 @@
-"""The live table of models: what it says of engines that have worked."""
+"""The live table of models: its figures for engines that have been used."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_one_line_per_role_and_one_for_each_of_its_stages(tmp_path: Path) -> Non
         assert [(line["stage"], line["calls"]) for line in stages] == [("probe", 0), ("solve", 3)]
         assert sum(line["tokens"] for line in stages) == every["tokens"] > 0
         assert every["p95 s"] >= every["p50 s"] > 0
-        # what the run paid is told by the ledger too, for a run that was killed
+        # the ledger has the cost of the run too, for a run that was killed
         (line,) = tools.ledger().served("night-1")
         assert (line.tag, line.calls) == ("solve", 3)
         assert line.prompt_tokens + line.completion_tokens == every["tokens"]

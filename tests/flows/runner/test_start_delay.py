@@ -1,4 +1,4 @@
-"""A scheduled run waits a moment of its own; one that a person started does not."""
+"""A scheduled run starts after a random delay; a run that a person started does not wait."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def test_a_websocket_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch
     ],
 )
 def test_no_spelling_of_a_path_is_open(path: str) -> None:
-    """As they stand in a request: no client has tidied them up."""
+    """Paths as they are in a request, without the normalisation of a client."""
     assert status_of_target(path) == 401
 
 

@@ -1,4 +1,4 @@
-"""Planted damage is found and named; a full disk and an unwritable home leave the last version."""
+"""Planted damage is detected and named; a full disk and an unwritable home leave the last version intact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The content digest: what must not change it, and what must."""
+"""The content digest: changes that must not affect it, and changes that must."""
 
 from __future__ import annotations
 

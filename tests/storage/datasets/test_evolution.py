@@ -1,4 +1,4 @@
-"""Columns change over the years: a new one reads old versions, anything else needs a migration."""
+"""Schema evolution: old versions are read with a new column as null, any other change needs a migration."""
 
 from __future__ import annotations
 

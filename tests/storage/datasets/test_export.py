@@ -1,4 +1,4 @@
-"""Exports: TRL's shapes, read back by `datasets` and DuckDB; the card; whole or not at all."""
+"""Exports in TRL's shapes, read back by `datasets` and DuckDB; the card; an export is complete or absent."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ FENCED = "```python\nwrong\n```"
 
 
 def assistant_text(row: dict) -> str:
-    """A solution as the assistant says it: a program stands in a fenced block."""
+    """Return a solution as a message of the assistant, with a program in a fenced block."""
     return f"```python\n{row['solution']}\n```" if row["solution_format"] == "pot" else row["solution"]
 
 
@@ -240,9 +240,7 @@ def test_the_card_says_in_short_how_a_version_was_made(store: Store, rows, day, 
     assert page.count("<h2>") == 3
 
 
-def test_a_version_with_little_lineage_has_a_card_too(
-    store: Store, rows, day, tmp_path: Path
-) -> None:
+def test_a_version_with_little_lineage_has_a_card_too(store: Store, rows, day, tmp_path: Path) -> None:
     export(store, store.publish("bare", [rows(0, 2)], lineage={}, date=day), tmp_path / "e")
     text = (tmp_path / "e" / "README.md").read_text()
     assert "Benchmarks: not looked for" in text

@@ -1,4 +1,4 @@
-"""A program is exported as an assistant says it: in a fenced block."""
+"""A program is exported in a fenced block, as an assistant would write it."""
 
 from __future__ import annotations
 

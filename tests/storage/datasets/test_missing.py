@@ -1,4 +1,4 @@
-"""What was removed from the tables, or flipped in any file of them, is found and named."""
+"""Files that were removed from the tables, and bits that flipped in them, are detected and named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tags move and go back; nothing that was published changes by it."""
+"""Tags are promoted and rolled back, and no published version changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_tag_resolves_moves_and_goes_back(store: Store, three: list[str]) -> N
     assert store.resolve("d@production").name == one
     assert store.read("d@production").num_rows == 10
     store.promote(f"d@{two}", "production")
-    store.promote(f"d@{two}", "production")  # said twice is said once
+    store.promote(f"d@{two}", "production")  # a repeated promotion has no effect
     assert store.tags("d") == {"production": two}
     assert store.rollback("d", "production") == (two, one)
     assert store.resolve("d@production").name == one
@@ -71,7 +71,7 @@ def test_restored_rows_are_the_old_ones_and_no_file_is_written(store: Store, row
     assert store.versions("d") == [one, two, back]
     for version in (one, two, back):
         store.verify(version)
-    # what comes next stands on the restored rows
+    # the next version builds on the restored rows
     assert store.publish("d", [rows(100, 104)], lineage={}, date=day).rows == 14
     store.verify("d")
 

@@ -1,4 +1,4 @@
-"""Gates on what rows say: each lets good rows pass and names what is wrong with others."""
+"""Gates on the content of rows: each lets good rows pass and names what is wrong with others."""
 
 from __future__ import annotations
 

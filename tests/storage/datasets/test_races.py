@@ -1,4 +1,4 @@
-"""Several processes publish, one reads all the time, some are killed: whole versions only."""
+"""Several processes publish, one reads all the time and some are killed: readers see complete versions only."""
 
 from __future__ import annotations
 

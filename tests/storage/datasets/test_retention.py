@@ -1,4 +1,4 @@
-"""Retention, sweep and compaction take what nobody needs, and nothing else."""
+"""Retention, the removal of orphans and compaction delete unneeded files and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sample is fixed by the seed and the rows, not by the files."""
+"""A sample depends on the seed and the rows and not on the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""1,000 planted bit flips and truncations: each is found, each is named."""
+"""1,000 planted bit flips and truncations: each is detected and named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vector index: incremental equals whole, saved equals loaded, damage is seen before FAISS is."""
+"""The vector index: filled in parts it equals one filled at once, a loaded one equals the saved one, and damage is detected before FAISS reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vector cache: each text is encoded once, ever; damage is seen; writers do not disturb each other."""
+"""The vector cache: each text is encoded only once, damage is detected, and writers do not disturb each other."""
 
 from __future__ import annotations
 

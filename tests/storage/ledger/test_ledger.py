@@ -1,4 +1,4 @@
-"""The ledger's promises, on SQLite files and on a real PostgreSQL where its programs are installed."""
+"""The guarantees of the ledger, on SQLite files and on a real PostgreSQL where its programs are installed."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_stats_sum_the_recorded_usage(place: str) -> None:
                 ledger.record_usage(CallUsage(receipt.id, outcome, 10, 5, i == 0, 0.25))
                 ledger.record_usage(
                     CallUsage(receipt.id, "duplicate", 99, 99, True, 9.0)
-                )  # the first bill stands
+                )  # the first usage is kept
         stats = ledger.stats()
         assert (stats.calls, stats.keys, stats.unbilled, stats.estimated) == (6, 6, 2, 1)
         assert (stats.prompt_tokens, stats.completion_tokens, stats.cost) == (40, 20, 1.0)

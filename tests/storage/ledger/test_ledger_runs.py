@@ -1,4 +1,4 @@
-"""What a run paid and how it was served, read out of the ledger; and ledgers of the version before."""
+"""The cost and the service of a run, read from the ledger, and ledgers of an earlier version."""
 
 from __future__ import annotations
 

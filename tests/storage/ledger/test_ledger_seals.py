@@ -1,4 +1,4 @@
-"""Every record of the ledger carries a seal: what flipped is named, and is never another answer."""
+"""Every record of the ledger has a seal: a flipped bit is reported and never changes an answer."""
 
 from __future__ import annotations
 

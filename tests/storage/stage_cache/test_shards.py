@@ -1,4 +1,4 @@
-"""Stage outputs: found when finished, absent otherwise, checked when read."""
+"""Stage outputs are available when complete, absent otherwise, and checked when read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Final answers are found where people and models put them."""
+"""Final answers are extracted from the places where people and models write them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The fast path never contradicts math-verify, but for faults of math-verify, each proved here to be one.
+"""The fast path never contradicts math-verify, except for faults of math-verify that are each proved here.
 
-When an upgrade of math-verify mends a fault, the test of that fault fails, and its line is taken out.
+When an upgrade of math-verify fixes a fault, the test of that fault fails, and its line is removed.
 """
 
 from __future__ import annotations

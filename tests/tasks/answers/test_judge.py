@@ -1,4 +1,4 @@
-"""The judge's contract: bounds on hostile answers, threads, determinism, groups."""
+"""The contract of the judge: limits on hostile answers, threads, determinism, groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table of answers that are, and are not, the same; and gold against itself."""
+"""A table of answers that are equal and answers that are different; every gold answer equals itself."""
 
 from __future__ import annotations
 

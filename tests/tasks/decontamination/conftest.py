@@ -1,4 +1,4 @@
-"""Benchmark files of a few items, and rows to look in."""
+"""Benchmark files of a few items, and rows to search."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def test_the_stage_counts_what_it_saw_and_what_the_critic_said(
     ]
     assert sum(ticks) == done.asked == 4
     assert done.facts["decontaminated"] == {"rows": 4, "hits": {"exact exam": 1, "paraphrase exam": 1}}
-    # the item itself is a sure hit, and nobody is asked about it
+    # the item itself is a sure hit, about which no critic is asked
     assert done.facts["judged"] == {"same": 1, "different": 2}
     assert done.facts["bills"][0]["completions"] == 3
 
@@ -262,7 +262,7 @@ def test_recall_on_real_benchmarks() -> None:
 
 
 def test_false_positives_are_explained_and_counted_on_registered_items_alone(tmp_path: Path) -> None:
-    """The project's seeds are like its own problems, which are planted and in nobody's benchmark."""
+    """The project's seed problems resemble the planted problems of its families, which are in no registered benchmark."""
 
     def exam(name: str, question: str) -> Benchmarks:
         path = tmp_path / f"{name}.jsonl"

@@ -1,4 +1,4 @@
-"""Every text of a row is compared, wherever it stands; a row that cannot be read is named."""
+"""Every text of a row is compared, whatever its column; a row that cannot be read is named."""
 
 from __future__ import annotations
 

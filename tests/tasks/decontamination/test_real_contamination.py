@@ -1,4 +1,4 @@
-"""Contamination that is really there: between public benchmarks themselves."""
+"""Real contamination: items that public benchmarks share with each other."""
 
 from __future__ import annotations
 

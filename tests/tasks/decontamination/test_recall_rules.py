@@ -1,4 +1,4 @@
-"""Rules for items in disguise: other things, another language, a table, other letters."""
+"""Rules for changed items: other things, another language, a table, other letters."""
 
 from __future__ import annotations
 

@@ -215,7 +215,7 @@ def test_paraphrases_by_an_encoder_and_a_judge(benchmarks: Benchmarks) -> None:
     asked: list[tuple[str, str]] = []
 
     def encode(texts):  # type: ignore[no-untyped-def]
-        # item 0 lies on the first axis, the others on axes of their own
+        # the vector of item 0 is the first axis, those of the others are different axes
         vectors = np.zeros((len(texts), 8), dtype=np.float32)
         for k, text in enumerate(texts):
             if text in cosine:

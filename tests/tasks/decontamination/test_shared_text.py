@@ -1,4 +1,4 @@
-"""A shared instruction is no property of an item, and hides none."""
+"""A shared instruction does not make a row a hit, and does not hide an item."""
 
 from __future__ import annotations
 

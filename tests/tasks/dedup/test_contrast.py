@@ -1,4 +1,4 @@
-"""Different problems that read alike are kept; duplicates still go."""
+"""Different problems with similar texts are kept; duplicates are still dropped."""
 
 from __future__ import annotations
 

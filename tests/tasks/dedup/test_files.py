@@ -1,4 +1,4 @@
-"""Files of any kind de-duplicated by the command: in = kept + duplicates + unread."""
+"""The command deduplicates files of any kind: in = kept + duplicates + unread."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_the_results_of_other_settings_are_not_overwritten(
     summary = run(capsys, file, to=tmp_path / "out")
     with pytest.raises(CollectionError, match=r"result of other files.*Fix: "):
         run(capsys, file, to=tmp_path / "out", threshold=0.9)
-    (tmp_path / "out" / "clean.jsonl").unlink()  # made again where it is gone
+    (tmp_path / "out" / "clean.jsonl").unlink()  # written again if it was deleted
     assert run(capsys, file, to=tmp_path / "out") == summary
     assert Path(summary["clean"]).exists()
 

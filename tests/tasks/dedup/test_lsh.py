@@ -44,7 +44,7 @@ def test_precision_is_one_and_recall_that_of_the_s_curve(language: str, threshol
     assert similarities.items() <= exact.items(), "every pair given is verified"
     bands, width = bands_for(threshold, lsh.RECALL)
     expected = np.array([s_curve(score, bands, width) for score in exact.values()])
-    # three standard deviations below what the theory promises
+    # three standard deviations below the value of the theory
     least = expected.sum() - 3 * np.sqrt((expected * (1 - expected)).sum())
     assert len(similarities) >= least
 

@@ -157,7 +157,9 @@ def test_pairs_are_decided_as_by_the_jaccard_of_a_night(tmp_path: Path) -> None:
     assert not gone["template"] & set(ids[: len(different)])
 
 
-def test_the_result_does_not_depend_on_shards_and_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_does_not_depend_on_shards_and_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paths = files(tmp_path / "in", planted(150))
     whole = duplicates_of(Collection(paths, tmp_path / "a", settings=OutOfCore(recall=0.999)).run())
     monkeypatch.setattr(joining, "_PAIRS", 2048)

@@ -1,4 +1,4 @@
-"""The forms on completions of every kind, and the whole stage: gold answers score 1 and wrong ones 0."""
+"""The forms on completions of every kind, and the whole stage: gold answers have the score 1 and wrong ones 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a record says: flags, programs and prose are no answers; roles and instructions by many names."""
+"""The fields of a record: flags, programs and prose are no answers; roles and instructions have many names."""
 
 from __future__ import annotations
 

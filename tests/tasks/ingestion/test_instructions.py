@@ -1,4 +1,4 @@
-"""Requests to answer are cut off a question; what belongs to the problem stays."""
+"""Requests to answer are removed from a question, and text that belongs to the problem stays."""
 
 from __future__ import annotations
 

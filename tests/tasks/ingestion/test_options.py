@@ -1,4 +1,4 @@
-"""Options by every convention, and the letter that an answer names."""
+"""Options in every convention, and the letter that an answer names."""
 
 from __future__ import annotations
 

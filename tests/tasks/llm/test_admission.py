@@ -1,4 +1,4 @@
-"""Ways in which a run once waited for ever, or could have: each ends."""
+"""Situations in which a run once waited for ever, or could have: each of them ends."""
 
 from __future__ import annotations
 

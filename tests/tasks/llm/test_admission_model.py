@@ -22,7 +22,7 @@ from tasks.llm.transport import Response, TransportError
 
 PATIENCE = 900.0
 TURNS = st.integers(0, 2)
-LATE = 12  # calls after which a rule may end the whole engine: most of a walk is about what goes on
+LATE = 12  # calls after which a rule may end the whole engine, so that most of a walk has a running engine
 ENDPOINT = Endpoint("teacher", "m", ["http://one/v1", "http://two/v1"])
 
 
@@ -40,7 +40,7 @@ class TurnedLoop(asyncio.SelectorEventLoop):
 
 
 class Models:
-    """A transport whose /models answers when the test says so, and with what."""
+    """A transport whose answer to /models, and its time, the test decides."""
 
     def __init__(self) -> None:
         self.requests: list[asyncio.Future[Response]] = []

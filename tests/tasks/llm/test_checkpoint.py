@@ -1,4 +1,4 @@
-"""A checkpoint behind the engine: what it says is what it would say alone, and it is paid for once."""
+"""A checkpoint behind the engine gives the same completions as alone, and each is requested once."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_what_it_cannot_do_is_an_error_of_that_request_alone(folder: Path, ledge
         dialect = engine.stats().dialect
     assert long.error == "context length"
     assert fine.error is None
-    # what it refuses to sample by is left out, and said
+    # a sampling parameter that it refuses is left out and reported
     assert narrow.error is None
     assert any("top_p" in line for line in dialect)
 
@@ -102,7 +102,7 @@ def test_other_weights_under_the_same_name_are_another_model(folder: Path, tmp_p
     shutil.copytree(folder, other)
     before = revision_of(f"hf:{other}")
     assert before == revision_of(f"hf:{folder}")
-    (other / "notes.json").write_text("{}")  # says nothing about the model
+    (other / "notes.json").write_text("{}")  # has no information about the model
     assert revision_of(f"hf:{other}") == before
     data = bytearray((other / "model.safetensors").read_bytes())
     data[-1] ^= 1

@@ -1,4 +1,4 @@
-"""The controller against simulated endpoints: its clock is the test's, so nothing here depends on load."""
+"""The controller against simulated endpoints. The test provides the clock, so nothing depends on the load of the machine."""
 
 from __future__ import annotations
 

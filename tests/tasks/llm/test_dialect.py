@@ -1,4 +1,4 @@
-"""What is left out, renamed or changed after a refusal, whichever words it has."""
+"""Fields that are left out, renamed or changed after a refusal, whatever its wording."""
 
 from __future__ import annotations
 

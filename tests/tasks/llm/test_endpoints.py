@@ -1,4 +1,4 @@
-"""Whole runs through endpoints that each take or answer something else, by what real ones do."""
+"""Whole runs through endpoints that accept and answer differently, each like a real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys of a few requests, as they have always been: a change here makes every stored completion unreachable."""
+"""The keys of a few requests, which must never change: a change makes every stored completion unreachable."""
 
 from __future__ import annotations
 

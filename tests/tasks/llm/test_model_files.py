@@ -1,4 +1,4 @@
-"""A model that a setting names is there, or one line says what is wrong; no model is loaded for that."""
+"""A model that a setting names exists, or one line reports the problem; no model is loaded for this check."""
 
 from __future__ import annotations
 

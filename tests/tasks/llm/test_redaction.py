@@ -43,7 +43,7 @@ def test_every_form_of_a_secret_is_taken_out(form: str) -> None:
     assert "***" in text
     assert text.startswith("Incorrect key provided:")
     left = windows(text) & windows(FORMS[form])
-    # What stands beside the key in the same base64 is no part of it.
+    # Text beside the key in the same base64 is no part of the key.
     assert len(left) <= (8 if form.startswith("base64 behind") else 0)
 
 

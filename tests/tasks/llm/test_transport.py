@@ -1,4 +1,4 @@
-"""Transports on their own: proxies of the environment, limits on what is read."""
+"""Transports alone: proxies of the environment, limits on the bytes that are read."""
 
 from __future__ import annotations
 

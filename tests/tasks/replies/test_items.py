@@ -1,4 +1,4 @@
-"""Completions as models write them, and as an enemy would."""
+"""Completions as models write them, and hostile ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program of a reply: which blocks count, what is dropped from them, and what is no program."""
+"""The program of a reply: which blocks count, which lines are removed, and which texts are no programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reply taken apart: tokens that end it, thinking, what runs on, and characters that nobody sees."""
+"""The parts of a reply: tokens that end it, thinking, run-on text and invisible characters."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_hostile_rows_are_text() -> None:
     assert "<img" not in page
     assert "&lt;script&gt;" in page
     markdown = Report(report_figures).markdown(path="/tmp/x.html")
-    # what is left may only stand inside fenced blocks, which no renderer reads as markup
+    # the rest may only be inside fenced blocks, which no renderer reads as markup
     assert "<script" not in re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
     rendered = MarkdownIt("commonmark").enable("table").render(markdown)
     assert not re.search(r"<script|<img(?! src=\"data:image/png;base64,)|<a[ >]", rendered)

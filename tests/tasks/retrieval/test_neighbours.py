@@ -1,4 +1,4 @@
-"""Neighbours against brute force, in every size of query block."""
+"""Neighbours compared with brute force, for every size of query block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index of a version: brought up to it, never wrong, whatever happened in between."""
+"""The index of a version is brought up to date and never wrong, whatever happened before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tasks.retrieval.published import Published
 
 
 class Counting:
-    """Vectors made of the text's hash; counts what it is asked for."""
+    """Vectors made from the text's hash; counts the texts that it encodes."""
 
     identity = "counting/fp32"
 

@@ -1,4 +1,4 @@
-"""What sandboxes have left behind: processes, mounts and files, ours only, however busy the machine is.
+"""Finds what sandboxes left behind: processes, mounts and files of this project only, on a busy machine too.
 
 Other programs come and go on a machine and mount what they like. What counts is what descends from
 this process (orphans come back to it while it watches), what is mounted where an isolation mounts, and

@@ -1,6 +1,6 @@
-"""Every attack gets its verdict, reaches nothing, leaves nothing, and harms no one after it.
+"""Every attack gets its status, reaches nothing, leaves nothing behind, and does not affect later programs.
 
-Run as whoever runs the tests; under root, test_ordinary_user.py runs this file again as a user.
+It runs as the user who runs the tests; under root, test_ordinary_user.py runs this file again as an ordinary user.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from tasks.sandbox import Limits, Result, Sandbox, isolation
 pytestmark = pytest.mark.skipif(not isolation().ok, reason=f"no isolation here: {isolation().detail}")
 
 LIMITS = Limits(wall_s=0.5, memory_mb=256)
-LATE_S = 1.0  # of CPU beyond the limit: wall time is the machine's, whoever else is on it
-HANG_S = 30  # beyond the longest that a program may live, on a machine that is busy with other things
+LATE_S = 1.0  # of CPU time beyond the limit, since wall time depends on the load of the machine
+HANG_S = 30  # beyond the longest time of a program, on a busy machine
 SECRET = "a-secret-of-the-parent-process"
 
 

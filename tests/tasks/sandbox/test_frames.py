@@ -1,4 +1,4 @@
-"""Whatever bytes an isolation sends: a verdict on the program, or a broken isolation; never an exception."""
+"""Any bytes that an isolation sends give a status of the program or a broken isolation, and never an exception."""
 
 from __future__ import annotations
 

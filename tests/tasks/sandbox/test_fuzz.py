@@ -1,4 +1,4 @@
-"""Random bytes and mutated programs: never our fault (`infra`), never a hang, no harm to the next."""
+"""Random bytes and mutated programs never give `infra`, never hang, and do not affect the next program."""
 
 from __future__ import annotations
 

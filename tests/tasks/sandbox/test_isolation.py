@@ -1,4 +1,4 @@
-"""It fails closed: no isolation, or one with a hole, means that nothing is run."""
+"""The sandbox fails closed: without isolation, or with a hole in it, no program is executed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real programs of models: every file of the data folder's pot/, run and compared with what was stored.
+"""Real programs of models: every file in pot/ of the data folder is executed and compared with the stored results.
 
 The stored values come from other executors (Program-of-Thoughts, ToRA); docs/log.md explains every
 disagreement. What must hold here: none is our fault, and nearly all agree.
@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(not isolation().ok, reason=f"no isolation here: {isolation().detail}"),
 ]
 
-# What the few-shot programs were told they could use without importing it
+# Names that the few-shot prompts offered without an import
 PRELUDE = """
 import math, statistics
 import numpy as np

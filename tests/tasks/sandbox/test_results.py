@@ -1,4 +1,4 @@
-"""What honest and ordinary programs get: answers, verdicts, lines, order."""
+"""The results of ordinary programs: answers, statuses, lines of errors, order."""
 
 import contextlib
 import math

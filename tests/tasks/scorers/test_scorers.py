@@ -1,4 +1,4 @@
-"""Scoring: planted errors score low, thresholds cut with their numbers, failures are failures."""
+"""Scoring: planted errors have low scores, reasons state score and threshold, and a failure is a failed row."""
 
 from __future__ import annotations
 

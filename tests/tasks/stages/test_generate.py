@@ -1,4 +1,4 @@
-"""Writing questions: orders are met in balance, by subdomain and language, from examples of the pool."""
+"""Writing questions: quotas are met per subdomain and language, with examples of the pool, and the balance holds."""
 
 from __future__ import annotations
 

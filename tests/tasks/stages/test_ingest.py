@@ -1,4 +1,4 @@
-"""Files in, rows out: every convention on planted files, and on real data where it is at hand."""
+"""Reading files as rows: every convention on planted files, and on real data where it is available."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ BALANCED = st.recursive(
     after=st.sampled_from(["", ".", "$.", " units"]),
 )
 def test_the_content_of_the_box_is_the_answer(before: str, answer: str, after: str) -> None:
-    assume(without_hidden(answer)[0] == answer)  # characters that nobody sees are removed first
+    assume(without_hidden(answer)[0] == answer)  # invisible characters are removed first
     assume(
         not re.fullmatch(r"\W*[A-J]\W*", answer)
     )  # the letter of an option is read without its punctuation

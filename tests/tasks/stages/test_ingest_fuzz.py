@@ -1,4 +1,4 @@
-"""Whatever a file holds: rows or one clean error, never a traceback, and in = kept + rejected for every reader."""
+"""Any file gives rows or one error and never a traceback, and in = kept + rejected for every reader."""
 
 from __future__ import annotations
 

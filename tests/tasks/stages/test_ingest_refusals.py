@@ -1,4 +1,4 @@
-"""Bad records are rejected with their place and reason; bad files stop everything, all of them named."""
+"""Bad records are rejected with place and reason; bad files are all named in one error."""
 
 from __future__ import annotations
 
@@ -264,9 +264,7 @@ PIECES = st.lists(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(pieces=PIECES, suffix=st.sampled_from([".jsonl", ".json", ".csv", ".parquet", ".jsonl.gz"]))
-def test_any_bytes_give_rows_or_one_error(
-    tmp_path: Path, pieces: list[bytes], suffix: str
-) -> None:
+def test_any_bytes_give_rows_or_one_error(tmp_path: Path, pieces: list[bytes], suffix: str) -> None:
     path = tmp_path / f"x{suffix}"
     path.write_bytes(b"".join(pieces))
     try:

@@ -1,4 +1,4 @@
-"""The mixture: shares hold, the target holds, the choice does not depend on order."""
+"""The mixture: shares and the target are met, and the choice does not depend on the order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The balance: in = kept + rejected + failed, and a filter gives back the rows it got."""
+"""The balance: in = kept + rejected + failed, and a filter returns the rows that it was given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weakness: the student's failures are found, their neighbours retrieved, the budget goes where it fails."""
+"""Weakness: the student's failures are found, their neighbours are retrieved, and the quota follows the failures."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_an_answered_probe_says_why_it_is_no_failure(engine: Callable[..., Engin
 
 
 def test_an_answer_that_cannot_be_compared_is_no_failure(engine: Callable[..., Engine], judge: Judge) -> None:
-    """The trusted answer is words, the student's a number: nobody can tell, and the rate does not count it."""
+    """The trusted answer is in words and the student's is a number: they cannot be compared, and the rate does not count them."""
     rows = [dataclasses.replace(row, reference_answer="as shown above") for row in probes(1)]
     outcome = probe(to_table(rows), student=engine("student"), judge=judge, seed=1, tick=lambda n: None)
     codes = [why and why.code for why in reasons_of(outcome.rows)]

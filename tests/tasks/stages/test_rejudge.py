@@ -1,4 +1,4 @@
-"""Stored candidates judged again by columns: who lives, who is gone and why, who must be judged anew."""
+"""Stored candidates are decided on again by their columns: which are kept, which are dropped and why, and which must pass a stage again."""
 
 from __future__ import annotations
 

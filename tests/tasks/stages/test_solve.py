@@ -1,4 +1,4 @@
-"""Solving: k samples a question in both formats, each asked once, in balance."""
+"""Solving: k samples per question in both formats, each requested once, and the balance holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is derived from folded texts and stored is made again when the folding changes."""
+"""Stored data that is derived from folded texts is computed again when the folding changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Oracles of verification: gold is kept, planted errors are caught, the unreadable is never called wrong."""
+"""Oracles of verification: gold answers are kept, planted errors are rejected, and an unreadable answer is never called wrong."""
 
 from __future__ import annotations
 

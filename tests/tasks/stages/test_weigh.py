@@ -1,4 +1,4 @@
-"""The decision on rows by all votes, and the calibration that it rests on."""
+"""The decision on rows by all votes, and the calibration behind it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _done(rows: int) -> None:
         (["5", "5", "6", "6"], None, [False] * 4),  # a tie decides nothing
         (["5", "5", "6", "6"], [1.0, 1.0, 0.0, 0.0], [True, True, False, False]),  # the critic does
         (["5", "6", "7", "8"], None, [False] * 4),
-        (["5", None, None, None], [1.0, None, None, None], [False] * 4),  # one sample agrees with nobody
+        (["5", None, None, None], [1.0, None, None, None], [False] * 4),  # one sample agrees with no other
         (["5"] * 4, [0.0] + [None] * 3, [True] * 4),  # one critic against four samples
     ],
 )

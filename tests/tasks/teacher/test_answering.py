@@ -1,4 +1,4 @@
-"""Whatever the conversation says, there is an answer: a model does not crash on a prompt."""
+"""Every conversation gets an answer, because a model does not crash on a prompt."""
 
 from __future__ import annotations
 

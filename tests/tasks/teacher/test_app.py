@@ -1,4 +1,4 @@
-"""The wire, through the real openai client and the in-process transport: replies, errors, streams, counts."""
+"""The protocol, through the real openai client and the in-process transport: replies, errors, streams, counts."""
 
 from __future__ import annotations
 

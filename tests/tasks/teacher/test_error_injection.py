@@ -1,4 +1,4 @@
-"""A wrong solution shows where it went wrong, and goes on truly from there."""
+"""A wrong solution has one wrong step, and correct arithmetic after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The critic against planted errors: what is right scores high, what is wrong scores low, and it says where."""
+"""The critic on planted errors: right solutions have high scores, wrong ones low scores with the wrong step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The job is read from the words alone: shipped prompts, edited ones, other people's, hostile ones."""
+"""The job is read from the words alone: in shipped, edited, foreign and hostile prompts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real problems and real solutions (GSM8K): read whole, never mistaken for another job, rarely called wrong."""
+"""Real problems and solutions (GSM8K) are read completely, never mistaken for another job, and rarely called wrong."""
 
 from __future__ import annotations
 

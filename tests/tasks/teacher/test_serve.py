@@ -1,4 +1,4 @@
-"""The teacher on a real port, in a process of its own, with the real openai client; and its bytes elsewhere."""
+"""The teacher on a real port in a separate process, with the real openai client; equal requests give equal bytes in any process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Solutions: right where no error was drawn, wrong at the stated rates, in words and as programs."""
+"""Solutions in words and as programs are right where no error was drawn, and wrong at the stated rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Problems as they are written: of the subdomain, counted, with duplicates and flaws at the stated rates."""
+"""Written problems have the requested subdomain and number, and duplicates and flaws at the stated rates."""
 
 from __future__ import annotations
 

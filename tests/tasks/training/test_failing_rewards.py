@@ -1,4 +1,4 @@
-"""Training with faults injected into the sandbox and the judge: real runs of the methods that have rewards."""
+"""Training with faults injected into the sandbox and the judge, in real runs of the methods that have rewards."""
 
 from __future__ import annotations
 

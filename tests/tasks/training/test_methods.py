@@ -142,7 +142,7 @@ def test_reinforcement_by_trl(store: Store, tmp_path: Path, tiny: Callable[..., 
     drawn = points(tmp_path / method)
     for point in drawn:
         assert sum(point[f"worth/{worth}"] for worth in Worth) == pytest.approx(1, abs=1e-3)
-    # an untrained model hardly says anything readable: a step without one verdict has no reward to tell of
+    # an untrained model hardly writes readable text: a step without a judgement has no reward to report
     assert any("reward" in point for point in drawn) or drawn[-1]["worth/unknown"] == 1
 
 

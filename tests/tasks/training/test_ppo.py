@@ -18,7 +18,7 @@ from tasks.training.ppo import advantages, policy_loss, token_rewards, value_los
 
 KL, DISCOUNT, TRACE, CLIP = 0.1, 0.9, 0.8, 0.2
 
-# two completions, of three tokens and of one; what lies behind their ends must not count
+# two completions, of three tokens and of one; positions after their ends must not count
 MASK = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]])
 OLD = torch.tensor([[-1.0, -2.0, -0.5], [-0.7, 9.0, 9.0]])
 REFERENCE = torch.tensor([[-1.2, -1.5, -0.5], [-0.2, 5.0, 5.0]])

@@ -1,4 +1,4 @@
-"""Votes become calibrated probabilities; the expensive judge is asked where they disagree."""
+"""Votes become calibrated probabilities, and the critic is asked where they disagree."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_answers_that_cannot_be_compared_leave_the_votes_of_others_as_they_would
             if field.name in (
                 "programs",
                 "worked",
-            ):  # no agreement where more samples said what is not comparable
+            ):  # no agreement where more samples have an answer that cannot be compared
                 assert not mine[~more].any()
                 mine, theirs = mine[more], theirs[more]
             assert mine.tolist() == theirs.tolist(), field.name
@@ -227,7 +227,9 @@ def test_nights_add_up() -> None:
         found = fit(votes.take(tonight), truth[tonight], found, question[tonight] % 5)
         weights.append(found.weights)
     assert found is not None
-    assert found.rows == 1200 - 100  # what came before counts for MOST_ROWS, and tonight's for themselves
+    assert (
+        found.rows == 1200 - 100
+    )  # earlier rows count as MOST_ROWS, and those of this night as their number
     moves = [np.abs(np.subtract(a, b)).max() for a, b in itertools.pairwise(weights)]
     assert max(moves[-3:]) < moves[0]
     assert abs(found.probability(votes).mean() - 0.3) < 0.05
@@ -295,7 +297,7 @@ def test_likely_answers_count_for_less_where_samples_agree_less() -> None:
     assert (after[before > 0.5] < before[before > 0.5]).all()
     assert ((after >= 0.5) == (before >= 0.5)).all()
     assert prior().adapted(hard) == prior()  # nothing is known of the questions behind it
-    # a handful of rows says little
+    # a handful of rows has little weight
     few = calibration.adapted(hard.take(np.arange(len(hard)) < 8))
     assert adapted.confidence < few.confidence <= 1
 

@@ -1,4 +1,4 @@
-"""Hostile programs, and the verdicts that are right for them. Nothing here is run outside a sandbox.
+"""Hostile programs and the statuses that they must get. None of them is executed outside a sandbox.
 
 Each entry: the program, and the verdicts it may get, "ok:X" meaning ok with the answer X. Where a
 program prints what it stole or did, it prints STOLEN, which no result may contain.

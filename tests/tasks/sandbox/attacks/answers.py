@@ -1,4 +1,4 @@
-"""Attacks on how an answer is got: the protocol, the harness around the program, the parser."""
+"""Attacks on the path of an answer: the protocol, the harness around the program, the parser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks on files: reading what is ours, writing outside, leaving things behind."""
+"""Attacks on files: reading files of the host, writing outside, leaving files behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attacks on what a program may use: time, processes and threads, memory, output."""
+"""Attacks on the resources of a program: time, processes and threads, memory, output."""
 
 from __future__ import annotations
 
