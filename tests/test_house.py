@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib
+import io
 import re
 import subprocess
 import sys
+import tokenize
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from importlib import metadata
@@ -233,6 +235,46 @@ def test_no_two_types_have_one_name() -> None:
 def test_the_types_of_a_module_are_seen() -> None:
     source = "class A: pass\nPairs = list[tuple[str, str]]\nU64: TypeAlias = int\nT = TypeVar('T')\nLIMIT = 3\n_B = int"
     assert types_of(source) == {"A", "Pairs", "U64"}
+
+
+# words that the glossary replaces, and house metaphors; in docstrings and comments, outside of `code`
+HOUSE_WORDS = re.compile(r"\b(?:mend(?:s|ed|ing)?|settle[sd]?|begun|whoever|booking|hygiene|lanes?|slips?)\b")
+IMAGES = re.compile(r"\b(?:told|tonight|nobody|somebody|go(?:es)? on|lives|life|town|tap|the night's work)\b")
+DESCRIBED = ("flows", "tasks", "prompts", "storage", "tests", "benchmarks", "examples", "docs")
+IN_CODE_MARKS = re.compile(r"`[^`\n]*`|noqa:.*")
+
+
+def descriptions(source: str) -> list[str]:
+    """The docstrings and comments of a module, without the code in them."""
+    tree = ast.parse(source)
+    texts = [
+        docstring
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+        and (docstring := ast.get_docstring(node))
+    ]
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    texts += [token.string for token in tokens if token.type == tokenize.COMMENT]
+    return [IN_CODE_MARKS.sub("", text) for text in texts]
+
+
+@pytest.mark.parametrize("folder", DESCRIBED)
+def test_descriptions_are_plain(folder: str) -> None:
+    wrong = {
+        (str(path.relative_to(ROOT)), match.group())
+        for path in sources(folder)
+        if "e2e" not in path.parts
+        for text in descriptions(path.read_text(encoding="utf-8"))
+        for words in ([HOUSE_WORDS] if folder == "flows" else [HOUSE_WORDS, IMAGES])
+        for match in words.finditer(text)
+    }
+    assert not wrong
+
+
+def test_a_word_that_is_not_plain_would_be_seen() -> None:
+    (text, comment) = descriptions('"""Nobody mended `settle`."""\nx = 1  # who goes on  # noqa: told')
+    assert HOUSE_WORDS.findall(text) == ["mended"]
+    assert IMAGES.findall(comment) == ["goes on"]
 
 
 def test_no_key_or_environment_file_is_tracked() -> None:

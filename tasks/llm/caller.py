@@ -50,7 +50,7 @@ class Effort:
 
 
 class Caller:
-    """Sends requests and decides about retries. Lives in the engine's event loop."""
+    """Sends requests and decides about retries. Used only in the engine's event loop."""
 
     def __init__(
         self,

@@ -49,7 +49,7 @@ class _PendingRequest:
 
 
 class CheckpointTransport:
-    """Loads the checkpoint at the first call. Lives in the engine's event loop; the model in a thread of its own."""
+    """Loads the checkpoint at the first call. Used only in the engine's event loop; the model in a thread of its own."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._path = endpoint.model.removeprefix(CHECKPOINT)

@@ -25,7 +25,7 @@ STARTS = 3  # how often a worker that dies is started in all
 
 
 class PipeTransport:
-    """Starts the worker at the first call, and again when it dies. Lives in the engine's event loop; threads keep the
+    """Starts the worker at the first call, and again when it dies. Used only in the engine's event loop; threads keep the
     blocking reads and writes of the pipe out of it."""
 
     def __init__(self, endpoint: Endpoint) -> None:

@@ -39,7 +39,7 @@ class Recorded:
 
 
 class Recorder:
-    """Records answers in the ledger. Lives in the engine's event loop; `fail` is called if an answer cannot be stored."""
+    """Records answers in the ledger. Used only in the engine's event loop; `fail` is called if an answer cannot be stored."""
 
     def __init__(
         self, endpoint: Endpoint, ledger: Ledger, meter: Meter, run: str, fail: Callable[[Exception], None]

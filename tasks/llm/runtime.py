@@ -103,7 +103,7 @@ class Runtime:
 
     @property
     def dead(self) -> bool:
-        """Whether the event loop has ended although nobody closed the engine."""
+        """Whether the event loop has ended although the engine was not closed."""
         return self._thread is not None and not self._thread.is_alive() and not self._closed
 
     def abort(self, error: Exception) -> None:

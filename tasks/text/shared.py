@@ -122,7 +122,7 @@ def _pieces(covered: Sequence[bool]) -> list[int]:
 def _around_questions(
     sample: Sequence[str], phrases: frozenset[Phrase], counts: Counter[Phrase], needed: int
 ) -> frozenset[Phrase]:
-    """Return the phrases that stand beside a whole question in most of their texts, and not between slots of a template.
+    """Return the phrases that occur beside a whole question in most of their texts, and not between slots of a template.
 
     Templates have only a few words between slots, so three words in a row that many texts have count as shared here.
     """

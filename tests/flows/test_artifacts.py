@@ -103,7 +103,7 @@ def kinds(tokens: list[Token]) -> list[str]:
 
 
 def assert_like(hostile: str, plain: str) -> None:
-    """A page with hostile values has the elements of the same page with plain ones, and nothing that is live."""
+    """A page with hostile values has the elements of the same page with plain ones, and no active element."""
     tokens = PARSER.parse(hostile)
     for kind in LIVE:
         assert kinds(tokens).count(kind) == kinds(PARSER.parse(plain)).count(kind), hostile

@@ -66,7 +66,7 @@ def test_a_reader_sees_one_file_or_the_other(tmp_path: Path) -> None:
 
 
 def test_no_other_module_writes_bytes_durably_by_hand() -> None:
-    """`os.fsync` of what was written from memory stands in one place; streams (Parquet, Arrow) flush their own files."""
+    """`os.fsync` of bytes from memory is called in one module only; streams (Parquet, Arrow) flush their own files."""
     streams = {"storage/atomic.py", "storage/indexes/vectors.py", "storage/indexes/sketches.py"}
     modules = {
         path.relative_to(ROOT).as_posix()

@@ -231,7 +231,7 @@ def squeezed(text: str) -> str:
 def test_the_exported_pairs_of_real_nights_never_agree(
     seed: int, engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge, tmp_path: Path
 ) -> None:
-    """Ten nights of different seeds. The sides are judged again by what stands in them: a program by what it prints,
+    """Ten nights of different seeds. The sides are judged again by their content: a program by what it prints,
     words by the answer that they end with; nothing that a stage noted is believed."""
     night = nights.night(tmp_path / "home", engine=engine, sandbox=sandbox, judge=judge, seed=seed)
     pairs = exported(night.store, night.version, judge, tmp_path)

@@ -1,7 +1,7 @@
 """Names and things for word problems, as parallel lists in English and Chinese with one entry per meaning.
 
 No name or thing is a prefix of a word that follows it in a template, and the Chinese things of one
-list share a measure word, so that any of them can stand in the same sentence.
+list share a measure word, so that any of them can be used in the same sentence.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ READ = [
     ("The answer is 5.<\uff5cend\u2581of\u2581sentence\uff5c>", "5"),
     ("The answer is 5.<end_of_turn>\n<start_of_turn>user\n7", "5"),
     ("The answer is 5.<|eot_id|><|start_header_id|>user<|end_header_id|>7", "5"),
-    # sentences that go on
+    # sentences that continue after the value
     ("The answer is $12, so he can buy it.", "$12"),
     ("The answer is 12 (a dozen).", "12"),
     ("\\boxed{\\text{The answer is } 12}", "12"),
@@ -130,7 +130,7 @@ READ = [
     ("所以概率是三分之二。", "三分之二"),
     ("答：他每天赚$18$美元。", "18"),
     ("平均每人3.5万元", "3.5万"),
-    # the values of two things are one answer, and what a clause goes on to is its own
+    # the values of two things are one answer; of a clause that continues another one, the last value is the answer
     ("答：甲有12元，乙有8元。", "甲有12元，乙有8元"),
     ("答：长是12厘米，宽是8厘米。", "长是12厘米，宽是8厘米"),
     ("答：一共有20个，还剩8个。", "8"),

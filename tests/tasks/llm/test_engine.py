@@ -246,7 +246,7 @@ def test_a_run_given_up_sends_no_more(engine: Engine, model: Model) -> None:
     sent = sum(model.asked.values())
     time.sleep(0.2)
     assert sum(model.asked.values()) == sent < 1000
-    # Somebody else who asks for a key that was given up gets it.
+    # Another caller that requests a key that was given up gets its completion.
     assert [c.text for c in engine.run([ask(900)])] == ["re: 900"]
 
 

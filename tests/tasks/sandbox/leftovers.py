@@ -1,6 +1,6 @@
 """Finds what sandboxes left behind: processes, mounts and files of this project only, on a busy machine too.
 
-Other programs come and go on a machine and mount what they like. What counts is what descends from
+Other programs on a machine start, end and mount file systems. What counts is what descends from
 this process (orphans come back to it while it watches), what is mounted where an isolation mounts, and
 files that carry the attacks' mark.
 """

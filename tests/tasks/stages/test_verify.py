@@ -103,8 +103,8 @@ def test_votes_of_the_other_samples_are_kept_with_each_row(sandbox: Sandbox, jud
 
 
 def test_samples_without_an_answer_count_among_those_asked(sandbox: Sandbox, judge: Judge) -> None:
-    """Of six samples two share an answer, one never came so far, and two programs fail: 2 of 5. A program that nobody
-    could run is of no account."""
+    """Of six samples two share an answer, one was dropped by an earlier stage, and two programs fail: 2 of 5. A program that
+    could not be executed does not count."""
     programs = [pot("q", "print(1 / 0)"), pot("q", "import math")]
     words = [cot("q", "28", i) for i in range(2)]
     for row in (*words, *programs):

@@ -43,7 +43,7 @@ def test_rows_that_end_leave_and_the_others_continue(
     completer: Completer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = [generated(completer, prompt) for prompt in PROMPTS]
-    # as if a token that some rows say in the middle ended them
+    # a token that occurs in the middle of some rows is used as the end token
     end = whole[0][LIMIT // 2]
     monkeypatch.setattr(completer.model.generation_config, "eos_token_id", end)
     expected = [tuple(row[: row.index(end)]) if end in row else tuple(row) for row in whole]
