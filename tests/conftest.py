@@ -23,7 +23,7 @@ settings.load_profile("suite")
 # and again was a quarter of the time of collection and a share of every test's: the collector skips it.
 gc.disable()
 
-# no test reads the settings of the checkout that it runs in, nor those of whoever runs it: a paid teacher may be among them
+# no test reads the settings of the checkout that it runs in, nor those of the person who runs it: a paid teacher may be among them
 OF_TESTS = ("MATHMILL_VLLM_PYTHON",)  # says where a test finds vLLM
 for name in [
     name for name in os.environ if name.startswith(("MATHMILL_", "PREFECT_")) and name not in OF_TESTS
@@ -35,7 +35,7 @@ os.environ["MATHMILL_ENV_FILE"] = ""
 # what the tests take, since a busy machine is slow: they end hangs and measure nothing.
 TIMEOUTS = {"soak": 7200, "e2e": 1200}
 
-# Files whose tests take minutes. They are started first: begun last, one of them would run alone while other cores idle.
+# Files whose tests take minutes. They are started first, because one that is started last would run alone while other cores idle.
 LONGEST = (
     "tests/e2e/test_readme.py",
     "tests/e2e/test_examples.py",
