@@ -29,7 +29,7 @@ def test_a_reason_that_speaks_of_failure_is_no_failure() -> None:
 @pytest.mark.parametrize("asked", [1, 3])
 def test_lost_and_invented_rows_fail_the_stage(asked: int) -> None:
     table = to_table([Row("a", "en"), Row("b", "en")])
-    with pytest.raises(Imbalance, match="solve owed"):
+    with pytest.raises(Imbalance, match="solve returned"):
         balance("solve", Outcome(table, asked=asked))
 
 
