@@ -14,12 +14,13 @@ from storage.ledger import Ledger
 from tasks.llm import wire
 from tasks.llm.admission import AdmissionControl, Permit
 from tasks.llm.budget import Budget
-from tasks.llm.dialect import REFUSED, Dialect, adapted, body, fields_of
+from tasks.llm.dialect import REFUSED, Dialect, adapted, body, fields_of, names_in, refused_extra
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
 from tasks.llm.endpoint_pool import Address
 from tasks.llm.recording import Pending, Recorder
-from tasks.llm.request import Completion, Failure, Usage
+from tasks.llm.request import Completion, Failure, Request, Usage
 from tasks.llm.stats import Meter
+from tasks.llm.token_limits import refused_limit
 from tasks.llm.transport import Response, TransportError
 
 PATH = "/chat/completions"
@@ -39,14 +40,23 @@ class Again:
 @dataclass(slots=True)
 class Effort:
     """What was spent on one request so far: seconds of its deadline, tries, and answers that could not be used (those of
-    earlier runs included). `worst` is the most that one more try may cost, in USD and tokens."""
+    earlier runs included). `worst` is the most that one more try may cost, in USD and tokens, `prompt` the estimated
+    length of the prompt. `most` is the token limit that a refusal left for this request, None if there was none."""
 
     entry: Pending
     worst: tuple[float, int]
+    prompt: int
     unreadable: int
     spent: float = 0.0
     tries: int = 0
     trial: Dialect | None = None  # another dialect than the endpoint's own, for this request
+    most: int | None = None
+
+    def request(self, dialect: Dialect) -> Request:
+        """Return the request with the token limit to send."""
+        request = self.entry.request
+        limit = dialect.limit(request, self.prompt) if self.most is None else self.most
+        return request if limit >= request.max_tokens else request.with_limit(limit)
 
 
 class Caller:
@@ -72,6 +82,7 @@ class Caller:
         self._headers = endpoint.request_headers()
         self.dialect = Dialect()
         self._taken: frozenset[str] = frozenset()  # fields of requests that the endpoint has answered
+        self._extra_taken = False  # whether a request with the role's own further fields was answered
         self._usable = False
         self._unusable_in_a_row = 0
         self._given_up_in_a_row = 0  # of these, those that are not retried or would get the same answer again
@@ -83,7 +94,8 @@ class Caller:
 
         Raises the error that stopped the engine, or Abandoned if nothing waits for the request any more.
         """
-        effort = Effort(entry, self._worst_case(entry), entry.unusable)
+        prompt = wire.estimate_prompt(entry.request)
+        effort = Effort(entry, self._worst_case(entry, prompt), prompt, entry.unusable)
         while True:
             permit = await self._admission.enter(effort.worst, entry.has_waiters, is_retry=effort.tries > 0)
             sent = self._loop.time()
@@ -119,8 +131,12 @@ class Caller:
         left = self._limits.deadline - effort.spent
         sent, started = self._loop.time(), time.time()
         try:
-            response = await address.transport.post(PATH, self._headers, body(entry.request, dialect), left)
+            request = effort.request(dialect)
+            response = await address.transport.post(PATH, self._headers, body(request, dialect), left)
             status = wire.stated_status(response.status, response.body)
+            if (reason := self._limited(effort, request.max_tokens, status, response.body)) is not None:
+                self._admission.alive(permit)
+                return Again(0.0, reason)
             if not wire.is_answer(status, response.body):
                 return self._refusal(effort, permit, replace(response, status=status), dialect, sent)
             self._admission.alive(permit)
@@ -202,6 +218,7 @@ class Caller:
         if not 200 <= status < 300:
             return
         self._taken |= fields_of(effort.entry.request, dialect)
+        self._extra_taken |= bool(self._endpoint.sampling.extra.keys() & effort.entry.request.extra.keys())
         if effort.trial is not None:
             self.dialect = effort.trial
 
@@ -230,6 +247,14 @@ class Caller:
             address.controller.refused(self._loop.time(), sent)
             # Later than the endpoint asked for, because all other refused calls come back at that moment.
             return Again(wait + self._delay(effort), reason)
+        if status in REFUSED and (extra := self._refused_extra(effort.entry.request, error)) is not None:
+            self._admission.stop(
+                EndpointError(
+                    f"{end.role} endpoint {address.name} does not take the field {extra!r} of "
+                    f"{end.setting('EXTRA')}: {reason}. Fix: take the field out of it, or correct its value"
+                )
+            )
+            return Again(0.0, reason)
         if (stop := end.stopped_by(address.name, status, reason)) is not None:
             self._admission.stop(stop)
             return Again(0.0, reason)
@@ -238,12 +263,33 @@ class Caller:
             self._admission.stop(
                 EndpointError(
                     f"{end.role} endpoint {address.name} refuses every request: {reason}. Fix: correct "
-                    f"{end.setting('MODEL')} or {end.setting('BASE_URL')}"
+                    f"{end.setting('MODEL')}{', ' + end.setting('EXTRA') if end.sampling.extra else ''} or "
+                    f"{end.setting('BASE_URL')}"
                 )
             )
         return Completion(
             effort.entry.key, None, None, Usage(0, 0), reason, kind=Failure.HTTP, detail=f"{status}: {detail}"
         )
+
+    def _refused_extra(self, request: Request, error: wire.ErrorObject) -> str | None:
+        """Return the field of the role's own `extra` that a refusal names, None if the endpoint has answered with it."""
+        own = {name: value for name, value in self._endpoint.sampling.extra.items() if name in request.extra}
+        return None if self._extra_taken else refused_extra(names_in(own), error)
+
+    def _limited(self, effort: Effort, sent: int, status: int, raw: bytes) -> str | None:
+        """Return the reason to send a request again with a smaller token limit, None if it was not refused for that.
+
+        The limit of the model and the length of its context window are noted for all requests.
+        """
+        if 200 <= status < 300:
+            return None
+        error = wire.error_of(raw)
+        limit = refused_limit(sent, effort.prompt, status, error)
+        if limit is None:
+            return None
+        effort.most = limit.most
+        self.dialect = self.dialect.with_limit(limit, effort.prompt)
+        return f"http {status}: {self._endpoint.redact(error.message)}"
 
     def _adapt(self, effort: Effort, dialect: Dialect, status: int, error: wire.ErrorObject) -> bool:
         """Return whether the request is to be sent again in another dialect.
@@ -291,9 +337,9 @@ class Caller:
         longest = min(self._limits.backoff_cap, self._limits.backoff * 2.0 ** min(effort.tries, 20))
         return self._jitter.uniform(0.0, longest)
 
-    def _worst_case(self, entry: Pending) -> tuple[float, int]:
+    def _worst_case(self, entry: Pending, prompt: int) -> tuple[float, int]:
         """Return the most that one try may cost, in USD and tokens; zero without a budget."""
         if self._budget is None:
             return 0.0, 0
-        prompt, most = wire.estimate_prompt(entry.request), entry.request.max_tokens
+        most = entry.request.max_tokens
         return self._endpoint.cost(prompt, most), prompt + most

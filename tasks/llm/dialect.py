@@ -8,11 +8,12 @@ canonical form, whatever was left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tasks.llm.request import Message, Request, encode
+from tasks.llm.token_limits import LEAST_ANSWER, TEMPLATE_TOKENS, TokenLimit
 
 if TYPE_CHECKING:
     from tasks.llm.wire import ErrorObject
@@ -31,6 +32,7 @@ OWN_FIELDS = frozenset(
         "stop",
         "n",
         "stream",
+        "stream_options",
         "response_format",
     ]
 )
@@ -43,13 +45,20 @@ SCHEMA_FAILED = (
 )  # of a server whose grammar engine cannot take the schema, if its text says so
 
 _SCHEMA = re.compile(
-    r"response_?format|json[_ ]?schema|json[_ ]?object|json[_ ]?mode|guided|grammar|structured|constrained|"
+    r"response_?format|json[_ ]?schema|json[_ ]?object|json[_ ]?(?:mode|output)|guided|grammar|structured|constrained|"
     r"output_?schema|xgrammar|outlines|\bschema\b"
 )
 _NOT_TAKEN = re.compile(
     r"not (?:\w+ )?(?:support|allow|permit|accept|recogni[sz]|implement|available|enabled|valid)|"
     r"unsupported|unrecogni[sz]ed|unknown|unexpected|extra|deprecated|cannot|can't|could not|no longer|does not|"
-    r"doesn't|isn't|must|only|invalid|either|forbidden|disabled|ignored|should"
+    r"doesn't|isn't|must|only|invalid|either|forbidden|disabled|ignored|should|fixed at|unavailable|illegal"
+)
+_STREAM_ONLY = re.compile(
+    r"non[- ]?stream|(?:only|must|requires?|needs?|set)\b[^.]{0,40}\bstream|"
+    r"\bstream(?:ing)?\b[^.]{0,40}(?:must|required|only|should|=? ?false\b[^.]{0,30}not)|enable (?:the )?stream"
+)
+_STREAM_REFUSED = re.compile(
+    r"remove[^.]{0,20}stream|stream\w*'? does not support true|stream\w* (?:is|are) not"
 )
 _VALUE = re.compile(
     r"positive|greater|larger|more than|at least|minimum|non-?zero|> ?0|\(0|]0|between|range|must be"
@@ -67,13 +76,20 @@ class Dialect:
     """How a request is written for an endpoint.
 
     `without` are the fields that are left out of the body. `cap` is the name of the token limit. `system` is the role in
-    which system texts are sent; "" puts them before the first user text.
+    which system texts are sent; "" puts them before the first user text. `stream` asks for the answer as a stream of
+    events, for servers that send nothing else. `most_tokens` is the most that the model writes and `context` the length
+    of its context window, in tokens, 0 where no refusal stated it; `density` is the greatest ratio of a stated prompt
+    length to the estimated one.
     """
 
     without: frozenset[str] = frozenset()
     cap: str = "max_tokens"  # newer OpenAI models require max_completion_tokens
     system: str = "system"
     least_temperature: float = 0.0
+    stream: bool = False
+    most_tokens: int = 0
+    context: int = 0
+    density: float = 1.0
 
     def notes(self) -> tuple[str, ...]:
         """Return what differs from the request, for reports and lineage."""
@@ -86,7 +102,34 @@ class Dialect:
             )
         if self.least_temperature:
             notes.append(f"temperature 0 sent as {self.least_temperature:g}")
+        if self.stream:
+            notes.append("answers streamed")
+        if self.most_tokens:
+            notes.append(f"at most {self.most_tokens} tokens per answer")
+        if self.context:
+            notes.append(f"context window of {self.context} tokens")
         return tuple(notes)
+
+    def limit(self, request: Request, prompt: int) -> int:
+        """Return the token limit to send for a request with a prompt of an estimated `prompt` tokens.
+
+        Where the context window leaves no room, that of the request is sent: only the endpoint can say that a prompt is
+        too long.
+        """
+        most = min(request.max_tokens, self.most_tokens or request.max_tokens)
+        room = self.context - round(prompt * self.density) - TEMPLATE_TOKENS
+        return min(most, room) if self.context and room >= LEAST_ANSWER else most
+
+    def with_limit(self, limit: TokenLimit, prompt: int) -> Dialect:
+        """Return the dialect with what a refusal stated for all requests; `prompt` is the estimated prompt length."""
+        new = self
+        if limit.of_model:
+            new = replace(new, most_tokens=min(limit.most, new.most_tokens or limit.most))
+        if limit.context:
+            new = replace(new, context=limit.context)
+        if limit.prompt:
+            new = replace(new, density=max(new.density, limit.prompt / max(prompt, 1)))
+        return new
 
 
 def body(request: Request, dialect: Dialect) -> bytes:
@@ -103,6 +146,8 @@ def body(request: Request, dialect: Dialect) -> bytes:
     if request.response_schema is not None:
         schema = {"name": "answer", "strict": True, "schema": request.response_schema}
         fields["response_format"] = {"type": "json_schema", "json_schema": schema}
+    if dialect.stream:
+        fields |= {"stream": True, "stream_options": {"include_usage": True}}
     return encode({name: value for name, value in fields.items() if name not in dialect.without})
 
 
@@ -138,10 +183,40 @@ def adapted(dialect: Dialect, request: Request, status: int, error: ErrorObject)
     if status not in (400, 422):
         return None
     return (
-        _cap(dialect, complaint)
+        _stream(dialect, complaint)
+        or _cap(dialect, complaint)
         or _roles(dialect, request, complaint)
         or _field(dialect, request, complaint, sent)
     )
+
+
+def refused_extra(names: Sequence[str], error: ErrorObject) -> str | None:
+    """Return which of the fields `names` a refusal complains of, None if it names none of them.
+
+    Such a field is never left out, since the user asked for it.
+    """
+    complaint = f"{error.param} {error.message}"
+    if not _NOT_TAKEN.search(complaint.lower()):
+        return None
+    # xAI writes reasoningEffort for reasoning_effort
+    return next(
+        (
+            name
+            for name in names
+            if re.search(
+                rf"(?<![\w-]){re.escape(name).replace('_', '_?')}(?![\w-])", complaint, re.IGNORECASE
+            )
+        ),
+        None,
+    )
+
+
+def names_in(extra: object) -> list[str]:
+    """Return the names of all fields in a JSON value, the outer before the inner ones."""
+    if isinstance(extra, Mapping):
+        inner = [name for value in extra.values() for name in names_in(value)]
+        return [*map(str, extra), *inner]
+    return [name for value in extra for name in names_in(value)] if isinstance(extra, list) else []
 
 
 def fields_of(request: Request, dialect: Dialect) -> frozenset[str]:
@@ -158,6 +233,15 @@ def fields_of(request: Request, dialect: Dialect) -> frozenset[str]:
 
 def _less(dialect: Dialect, name: str) -> Dialect:
     return replace(dialect, without=dialect.without | {name})
+
+
+def _stream(dialect: Dialect, complaint: str) -> Dialect | None:
+    if dialect.stream and "stream_options" not in dialect.without:
+        options = re.search(r"stream_?options|include_?usage", complaint)
+        return _less(dialect, "stream_options") if options else None
+    if dialect.stream or _STREAM_REFUSED.search(complaint) or not _STREAM_ONLY.search(complaint):
+        return None
+    return replace(dialect, stream=True)
 
 
 def _cap(dialect: Dialect, complaint: str) -> Dialect | None:

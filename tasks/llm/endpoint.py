@@ -69,11 +69,21 @@ class Endpoint:
                     f"{self.setting('BASE_URL')}: {host_of(url)!r} is not an http(s) URL. Fix: give one such as "
                     "https://host/v1"
                 )
+            if _on_azure(url) and "/deployments/" in parts.path and "api-version" not in parts.query:
+                raise EndpointError(
+                    f"{self.setting('BASE_URL')}: the URL of host {host_of(url)} names a deployment without an API version. "
+                    "Fix: end it with ?api-version=2024-10-21, or use https://HOST/openai/v1"
+                )
 
     @property
     def embedded(self) -> bool:
         """Whether this is the embedded teacher."""
         return not self.base_urls and not self.model.startswith((IN_PROCESS, CHECKPOINT))
+
+    @property
+    def azure(self) -> bool:
+        """Whether the model is served by Azure OpenAI, which takes its key in a header of its own."""
+        return any(_on_azure(url) for url in self.base_urls or ())
 
     def setting(self, name: str) -> str:
         """The environment variable that sets `name` for this endpoint."""
@@ -105,7 +115,7 @@ class Endpoint:
         headers = {"Content-Type": "application/json", "Accept": "application/json", **self.headers}
         # A key read from a file often ends in a newline, which no header may hold.
         if self.api_key is not None and (key := self.api_key.get_secret_value().strip()):
-            headers["Authorization"] = f"Bearer {key}"
+            headers |= {"api-key": key} if self.azure else {"Authorization": f"Bearer {key}"}
         return headers
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
@@ -175,6 +185,13 @@ class EngineLimits:
 @lru_cache(64)
 def _redactor(secrets: tuple[str, ...], headers: tuple[str, ...]) -> Redactor:
     return Redactor(secrets, headers)
+
+
+AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
+
+
+def _on_azure(url: str) -> bool:
+    return (urlsplit(url).hostname or "").endswith(AZURE_HOSTS)
 
 
 def host_of(url: str) -> str:

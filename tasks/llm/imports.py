@@ -23,6 +23,7 @@ from tasks.llm import wire
 from tasks.llm.recording import first_answer, judged
 from tasks.llm.redaction import Redactor
 from tasks.llm.request import Request, key_of, request_of
+from tasks.llm.token_limits import refused_limit
 
 SETTINGS = ("model", "temperature", "top_p", "max_tokens", "seed", "sample_index", "response_schema", "stop")
 _NOTHING_SECRET = Redactor(())
@@ -171,12 +172,17 @@ def from_batch(
                 f"{path}, line {number}: no request with custom_id {custom_id!r}. Fix: give the input file of this batch"
             )
         canonical, tag = requests[custom_id]
+        request = request_of(canonical)
         status, raw = response.get("status_code", 200), orjson.dumps(response["body"])
-        if not isinstance(status, int) or not wire.is_answer(status, raw):
+        if (
+            not isinstance(status, int)
+            or not wire.is_answer(status, raw)
+            # a call can be made with a smaller limit
+            or refused_limit(request.max_tokens, wire.estimate_prompt(request), status, wire.error_of(raw))
+        ):
             skipped[f"http {status}"] += 1
             continue
-        model = request_of(canonical).model
-        yield Answer(canonical, raw, status, model, tag=tag, **bought)
+        yield Answer(canonical, raw, status, request.model, tag=tag, **bought)
 
 
 def read_requests(path: Path) -> dict[str, tuple[bytes, str]]:

@@ -249,6 +249,8 @@ class Runtime:
                 f"{end.role} endpoint {address.name} answers /models with something else than a list of models. "
                 f"Fix: correct {end.setting('BASE_URL')} (it usually ends in /v1)"
             ) from problem
+        if end.azure:
+            return names  # Azure lists the models of a resource, but a call names a deployment
         known = set(end.names)
         if names and not known & set(names):
             raise EndpointError(

@@ -312,21 +312,25 @@ def _loosely(text: str) -> object:
 
 
 def _joined(stream: str) -> object:
-    """Join server-sent events into one completion. A stream that was cut off becomes an error object."""
+    """Join server-sent events into one completion. A stream that was cut off has an error beside what came of it, so that
+    it is charged and retried."""
     texts: list[str] = []
     thoughts: list[str] = []
     whole: dict[str, Any] = {}
     finish: object = None
-    ended = False
-    for line in stream.splitlines():
+    ended = garbled = False
+    # Not splitlines: JSON may hold U+2028 and U+0085 as they are, which are no line breaks of a stream.
+    for line in re.split(r"\r\n|\n|\r", stream):
         if not line.startswith("data:"):
             continue
         if (data := line[5:].strip()) == "[DONE]":
             ended = True
             continue
-        event = _loosely(data)
+        event = _event(data)
         if not isinstance(event, dict):
-            return {"error": {"message": "a stream of events that cannot be read"}}
+            # A line that was cut is the last one; its stream is not answered as if it were whole.
+            finish, ended, garbled = None, False, True
+            break
         whole |= {name: value for name, value in event.items() if name != "choices" and value is not None}
         choices = event.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
@@ -336,13 +340,23 @@ def _joined(stream: str) -> object:
             if (piece := _content(delta.get("content"))) is not None:
                 texts.append(piece)
         finish = choice.get("finish_reason") or finish
-    if not ended and finish is None:
-        return whole if whole.get("error") else {"error": {"message": "a stream of events that was cut"}}
+    if whole.get("error") and not any(texts) and not any(thoughts):
+        return whole
+    if not ended and finish is None and not whole.get("error"):
+        problem = "cannot be read" if garbled else "was cut"
+        whole["error"] = {"message": f"a stream of events that {problem}"}
     message = {"role": "assistant", "content": "".join(texts)}
     if thinking := "".join(thoughts):
         message["reasoning_content"] = thinking
     choice = {"index": 0, "message": message, "finish_reason": finish}
     return {**whole, "choices": [choice]}
+
+
+def _event(data: str) -> object:
+    try:
+        return orjson.loads(data)
+    except ValueError:  # also lone surrogates that `data` holds
+        return _loosely(data)
 
 
 def _unusable(request: Request, key: str, raw: bytes, outcome: CallOutcome, detail: str) -> Reading:
@@ -500,7 +514,7 @@ def is_answer(status: int, raw: bytes) -> bool:
 
 
 _TOO_LONG = re.compile(
-    r"context[ _-]?(?:length|window)|maximum context|max_model_len|"
+    r"context[ _-]?(?:length|window|size|limit)|maximum context|max_model_len|max_seq_len|model token limit|"
     r"(?:prompt|inputs?|messages?)\b[^.]{0,40}(?:too long|too many tokens|exceeds?\b[^.]{0,40}(?:length|tokens|limit))|"
     r"reduce the length of the (?:messages|prompt|input)|"
     r"\binputs?`? tokens \+ `?max_new_tokens|range of input length"

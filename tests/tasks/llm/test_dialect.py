@@ -5,8 +5,9 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from tasks.llm.dialect import Dialect, adapted, body
+from tasks.llm.dialect import Dialect, adapted, body, names_in, refused_extra
 from tasks.llm.request import Request
+from tasks.llm.token_limits import TokenLimit
 from tasks.llm.wire import error_of
 
 MESSAGES = [{"role": "system", "content": "Be exact."}, {"role": "user", "content": "2 + 2?"}]
@@ -58,6 +59,16 @@ def test_everything_is_sent_to_an_endpoint_that_refused_nothing() -> None:
         (422, [{"loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}], "seed"),
         (400, "unknown field: stop", "stop"),
         (400, "stop sequences are not supported by this model", "stop"),
+        (400, "Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is supported.", "temperature"),
+        (400, "invalid temperature: only 1 is allowed for this model", "temperature"),
+        (400, "Unsupported parameter: 'top_p' is not supported with this model.", "top_p"),
+        (400, "Unsupported parameter: 'stop' is not supported with this model.", "stop"),
+        (400, "Model grok-4 does not support parameter stop.", "stop"),
+        (400, "Argument not supported on this model: stop", "stop"),
+        (400, "This response_format type is unavailable now", "response_format"),
+        (400, "deepseek-reasoner does not support Json Output.", "response_format"),
+        (422, [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}], "seed"),
+        (400, "This model has beta-limitations: top_p is fixed at 1", "top_p"),
     ],
 )  # fmt: skip
 def test_what_a_refusal_names_is_left_out(status: int, message: object, gone: str) -> None:
@@ -146,6 +157,72 @@ def test_a_chain_of_refusals_ends() -> None:
         assert new != dialect
         dialect = new
     assert set(fields(ASK, dialect)) == {"model", "messages", "max_completion_tokens"}
+
+
+STREAM_ONLY = [
+    "This model only support stream mode, please enable the stream parameter to access the model. ",
+    "parameter.enable_thinking must be set to false for non-streaming calls",
+    "stream must be true",
+    "Stream must be set to true",
+    "This model only supports streaming",
+    "Non-streaming requests are not supported",
+    "`stream=false` is not supported by this model",
+    "Streaming is required for this model",
+]
+
+
+@pytest.mark.parametrize("message", STREAM_ONLY)
+def test_a_server_that_only_streams_is_asked_for_a_stream_with_its_usage(message: str) -> None:
+    new = after(message)
+    assert new is not None
+    assert new.notes() == ("answers streamed",)
+    sent = fields(ASK, new)
+    assert (sent["stream"], sent["stream_options"]) == (True, {"include_usage": True})
+    assert after(message, dialect=new) is None
+    without = after("Unrecognized request argument supplied: stream_options", dialect=new)
+    assert without is not None
+    assert set(fields(ASK, new)) - set(fields(ASK, without)) == {"stream_options"}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Unsupported value: 'stream' does not support true with this model. Only the default (false) value is supported.",
+        "Streaming completion is not support yet, please remove 'stream' key value in the request payload.",
+        "streaming is not supported",
+    ],
+)
+def test_a_server_that_does_not_stream_is_not_asked_to(message: str) -> None:
+    new = after(message)
+    assert new is None or not new.stream
+
+
+def test_a_further_field_is_recognised_in_a_refusal_by_any_spelling() -> None:
+    extra = {"reasoning_effort": "high", "chat_template_kwargs": {"enable_thinking": True}, "top_k": 20}
+    for message, name in (
+        (
+            "Unsupported value: 'reasoning_effort' does not support 'high' with this model.",
+            "reasoning_effort",
+        ),
+        ("Model grok-4-latest does not support parameter reasoningEffort.", "reasoning_effort"),
+        ("enable_thinking is not supported", "enable_thinking"),
+        ("body -> top_k: Extra inputs are not permitted", "top_k"),
+        ("desktop_kit is not supported", None),
+        ("the model is overloaded", None),
+    ):
+        assert refused_extra(names_in(extra), error_of(orjson.dumps({"error": message}))) == name
+
+
+def test_the_limit_leaves_room_for_the_prompt() -> None:
+    dialect = PLAIN.with_limit(TokenLimit(900, False, 1000, 100), prompt=80).with_limit(
+        TokenLimit(512, True), 80
+    )
+    asked = Request(MESSAGES, "gpt-x", max_tokens=2048)
+    assert dialect.notes() == ("at most 512 tokens per answer", "context window of 1000 tokens")
+    assert dialect.limit(asked, prompt=80) == 512
+    assert dialect.limit(asked, prompt=480) == 1000 - 600 - 64
+    assert dialect.limit(asked, prompt=5000) == 512  # only the endpoint can say that the prompt is too long
+    assert PLAIN.limit(asked, prompt=5000) == 2048
 
 
 def test_the_key_is_that_of_the_request_whatever_is_sent() -> None:
