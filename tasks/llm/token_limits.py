@@ -126,8 +126,8 @@ def _of_context(sent: int, estimate: int, text: str, context: int) -> TokenLimit
 
 def _of_model(sent: int, text: str) -> TokenLimit:
     """Return the limit for a refusal that states what the model can write at most, or no number at all."""
-    stated = [int(found[1]) - 1 for pattern in _MOST_EXCLUSIVE for found in pattern.finditer(text)]
-    stated += [int(found[1]) for pattern in _MOST for found in pattern.finditer(text)]
+    stated = [int(match[1]) - 1 for pattern in _MOST_EXCLUSIVE for match in pattern.finditer(text)]
+    stated += [int(match[1]) for pattern in _MOST for match in pattern.finditer(text)]
     smaller = [number for number in stated if LEAST_ANSWER <= number < sent]
     if smaller:
         return TokenLimit(max(smaller), True)
@@ -137,5 +137,5 @@ def _of_model(sent: int, text: str) -> TokenLimit:
 
 def _number(patterns: list[re.Pattern[str]], text: str) -> int:
     """Return the number of the first pattern that is found, 0 if none is."""
-    found = next((match for pattern in patterns if (match := pattern.search(text))), None)
-    return int(found[1]) if found is not None else 0
+    first = next((match for pattern in patterns if (match := pattern.search(text))), None)
+    return int(first[1]) if first is not None else 0
