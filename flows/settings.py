@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, Sett
 from pydantic_settings import SettingsError as SettingsSourceError
 
 from storage.errors import ForPeople
+from tasks.llm import providers
 from tasks.llm.dialect import OWN_FIELDS
 from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint, host_of, revision_of
 from tasks.llm.redaction import PART, are_words
@@ -82,7 +83,11 @@ class Role(BaseModel):
     )
     base_url: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="address of the chat-completions API; several, separated by commas, form one endpoint pool",
+        description="address of the model server, without the path of the call; several, separated by commas, form one endpoint pool",
+    )
+    api: str = Field(
+        providers.CHAT,
+        description=f"wire format of the calls: {', '.join(providers.known())}; chat is chat-completions",
     )
     api_key: SecretStr | None = Field(None, description="API key that is sent with every call")
     headers: dict[str, SecretStr] = Field({}, description="further HTTP headers of every call, as JSON")
@@ -114,6 +119,12 @@ class Role(BaseModel):
         {},
         description="further fields of the body of every call, as JSON, such as top_k or chat_template_kwargs",
     )
+
+    @field_validator("api")
+    @classmethod
+    def _known_format(cls, api: str) -> str:
+        providers.check(api)
+        return api
 
     @field_validator("extra")
     @classmethod
@@ -230,12 +241,14 @@ class Settings(BaseSettings):
         if not role.base_url and not role.model.startswith((EMBEDDED, IN_PROCESS, CHECKPOINT)):
             raise SettingsError(
                 f"MATHMILL_{owner.upper()}__MODEL is {role.model!r} but no address is set. "
-                f"Fix: set MATHMILL_{owner.upper()}__BASE_URL, for example http://localhost:8000/v1"
+                f"Fix: set MATHMILL_{owner.upper()}__BASE_URL, for example "
+                f"{providers.wire_format(role.api).EXAMPLE}"
             )
         return Endpoint(
             role="checkpoint" if name.startswith(CHECKPOINT) else name,
             model=role.model,
             base_urls=list(role.base_url) or None,
+            api=role.api,
             api_key=role.api_key,
             price_in=role.price_in,
             price_out=role.price_out,

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from storage.counting import counted
 from storage.ledger import CallUsage
+from tasks.llm import providers
 from tasks.llm.breaker import BreakerState, Pass
 from tasks.llm.budget import Budget, BudgetExceeded
 from tasks.llm.endpoint import Endpoint, EndpointError
@@ -74,6 +75,7 @@ class AdmissionControl:
         self._endpoint = endpoint
         self._meter = meter
         self._headers = headers
+        self._models = providers.wire_format(endpoint.api).MODELS
         self._budget = budget
         self._patience = unreachable_after
         self._first_patience = max(FIRST_PATIENCE, endpoint.wait_ready)
@@ -251,7 +253,7 @@ class AdmissionControl:
             if not breaker.open_since(generation):
                 return  # a call that was still in flight was answered
             try:
-                response = await address.transport.get("/models", self._headers, HEALTH_TIMEOUT)
+                response = await address.transport.get(self._models, self._headers, HEALTH_TIMEOUT)
                 reason = f"http {response.status}"
                 healthy = response.status < 500
             except TransportError as error:

@@ -27,9 +27,9 @@ from storage.ledger import CallUsage, Ledger
 from tasks.llm import wire
 from tasks.llm.budget import Budget
 from tasks.llm.dialect import Dialect
-from tasks.llm.dialect import body as body_of
 from tasks.llm.endpoint import MALFORMED_RETRIES, Endpoint, EndpointError, host_of
 from tasks.llm.imports import from_batch, put_answers, read_requests
+from tasks.llm.providers import chat
 from tasks.llm.recording import first_answer, given_up
 from tasks.llm.redaction import Redactor
 from tasks.llm.request import Request, key_of, request_of
@@ -147,7 +147,7 @@ class Batches:
                 if given_up(stored, request, key, names, retries) is not None:
                     continue  # the engine returns the last unusable answer
                 taken.add(key)
-                body = orjson.loads(body_of(request, Dialect()))
+                body = orjson.loads(chat.body(request, Dialect()))
                 line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
                 data = orjson.dumps(line) + b"\n"
                 if lines and (

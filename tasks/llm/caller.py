@@ -11,19 +11,19 @@ import time
 from dataclasses import dataclass, replace
 
 from storage.ledger import Ledger
-from tasks.llm import wire
+from tasks.llm import providers, wire
 from tasks.llm.admission import AdmissionControl, Permit
 from tasks.llm.budget import Budget
-from tasks.llm.dialect import REFUSED, Dialect, adapted, body, fields_of, names_in, refused_extra
+from tasks.llm.dialect import REFUSED, Dialect, adapted, fields_of, names_in, refused_extra
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
 from tasks.llm.endpoint_pool import Address
 from tasks.llm.recording import Pending, Recorder
-from tasks.llm.request import Completion, Failure, Request, Usage
+from tasks.llm.request import Completion, ErrorObject, Failure, Request, Usage
 from tasks.llm.stats import Meter
 from tasks.llm.token_limits import refused_limit
 from tasks.llm.transport import Response, TransportError
 
-PATH = "/chat/completions"
+OVERLOADED = 529  # the status of Anthropic and some gateways for too many calls of all their users
 MOST_TRANSIENT = 5  # factor on the permitted number of unusable answers in a row, for errors that the endpoint calls its own, while retries are left
 REFUSED_IN_A_ROW = 20  # client errors before any success, from which number on the settings are wrong and not a single request
 
@@ -79,8 +79,8 @@ class Caller:
         self._budget = budget
         self._recorder = Recorder(endpoint, ledger, meter, run, admission.stop)
         self._loop = asyncio.get_running_loop()
-        self._headers = endpoint.request_headers()
-        self.dialect = Dialect()
+        self.dialect = providers.dialect_of(endpoint.api)
+        self._headers: dict[str, dict[str, str]] = {}  # by wire format
         self._taken: frozenset[str] = frozenset()  # fields of requests that the endpoint has answered
         self._extra_taken = False  # whether a request with the role's own further fields was answered
         self._usable = False
@@ -132,7 +132,7 @@ class Caller:
         sent, started = self._loop.time(), time.time()
         try:
             request = effort.request(dialect)
-            response = await address.transport.post(PATH, self._headers, body(request, dialect), left)
+            response = await address.transport.post(*self._call(request, dialect), left)
             status = wire.stated_status(response.status, response.body)
             if (reason := self._limited(effort, request.max_tokens, status, response.body)) is not None:
                 self._admission.alive(permit)
@@ -164,6 +164,14 @@ class Caller:
             if error.timed_out:
                 return Again(self._limits.deadline, f"deadline: {error}")
             return Again(self._delay(effort), f"no answer: {self._endpoint.redact(str(error))}")
+
+    def _call(self, request: Request, dialect: Dialect) -> tuple[str, dict[str, str], bytes]:
+        """Return the path, headers and body of a call."""
+        form = providers.wire_format(dialect.api)
+        headers = self._headers.get(dialect.api)
+        if headers is None:
+            headers = self._headers[dialect.api] = self._endpoint.request_headers(dialect.api)
+        return form.path(request.model), headers, form.body(request, dialect)
 
     async def _kept(
         self, effort: Effort, permit: Permit, status: int, raw: bytes, started: float, sent: float
@@ -233,17 +241,18 @@ class Caller:
         stated = wire.retry_after(response.headers, time.time())
         wait = stated or 0.0
         on_trial = effort.trial is not None
-        if self._adapt(effort, dialect, status, error):
+        if self._translate(effort, dialect, response) or self._adapt(effort, dialect, status, error):
             if status == 500 and not on_trial and effort.trial is not None:  # it may also be an outage
                 self._broken(permit, f"http {status}")
                 return Again(self._delay(effort), reason)
             self._admission.alive(permit)
             return Again(0.0, reason)
-        if status >= 500 or status in (408, 409, 425):
+        if (status >= 500 and status != OVERLOADED) or status in (408, 409, 425):
             self._broken(permit, f"http {status}")
             return Again(max(wait, self._delay(effort)), reason)
         self._admission.alive(permit)
-        if status == 429 and not wire.is_quota(error, stated):
+        out_of_money = wire.is_quota(error, stated)
+        if status in (429, OVERLOADED) and not out_of_money:
             address.controller.refused(self._loop.time(), sent)
             # Later than the endpoint asked for, because all other refused calls come back at that moment.
             return Again(wait + self._delay(effort), reason)
@@ -255,7 +264,9 @@ class Caller:
                 )
             )
             return Again(0.0, reason)
-        if (stop := end.stopped_by(address.name, status, reason)) is not None:
+        # Anthropic reports a spending limit that the account has reached as an invalid request.
+        stopping = 402 if status == 400 and out_of_money else status
+        if (stop := end.stopped_by(address.name, stopping, reason)) is not None:
             self._admission.stop(stop)
             return Again(0.0, reason)
         self._refused += 1
@@ -271,7 +282,7 @@ class Caller:
             effort.entry.key, None, None, Usage(0, 0), reason, kind=Failure.HTTP, detail=f"{status}: {detail}"
         )
 
-    def _refused_extra(self, request: Request, error: wire.ErrorObject) -> str | None:
+    def _refused_extra(self, request: Request, error: ErrorObject) -> str | None:
         """Return the field of the role's own `extra` that a refusal names, None if the endpoint has answered with it."""
         own = {name: value for name, value in self._endpoint.sampling.extra.items() if name in request.extra}
         return None if self._extra_taken else refused_extra(names_in(own), error)
@@ -291,7 +302,19 @@ class Caller:
         self.dialect = self.dialect.with_limit(limit, effort.prompt)
         return f"http {status}: {self._endpoint.redact(error.message)}"
 
-    def _adapt(self, effort: Effort, dialect: Dialect, status: int, error: wire.ErrorObject) -> bool:
+    def _translate(self, effort: Effort, dialect: Dialect, response: Response) -> bool:
+        """Return whether the request is to be sent again because the refusal shows that the endpoint takes another wire
+        format than chat completions, which then becomes that of the endpoint."""
+        if dialect.api != providers.CHAT or effort.trial is not None:
+            return False
+        api = providers.recognised(response.status, wire.parsed(response.body))
+        if api is None:
+            return False
+        if self.dialect.api == dialect.api:
+            self.dialect = providers.dialect_of(api)
+        return True
+
+    def _adapt(self, effort: Effort, dialect: Dialect, status: int, error: ErrorObject) -> bool:
         """Return whether the request is to be sent again in another dialect.
 
         A refusal that names a field changes the dialect of the endpoint. A refusal that names none is followed by one

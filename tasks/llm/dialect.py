@@ -10,16 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
-from tasks.llm.request import Message, Request, encode
+from tasks.llm.request import ErrorObject, Message, Request
 from tasks.llm.token_limits import LEAST_ANSWER, TEMPLATE_TOKENS, TokenLimit
 
-if TYPE_CHECKING:
-    from tasks.llm.wire import ErrorObject
-
 LEAST_TEMPERATURE = 0.01  # sent instead of 0 to endpoints that require a positive temperature
-# fields of a body that the program sets itself
+# fields of the bodies of all wire formats that the program sets itself
 OWN_FIELDS = frozenset(
     [
         "model",
@@ -34,6 +30,11 @@ OWN_FIELDS = frozenset(
         "stream",
         "stream_options",
         "response_format",
+        "system",
+        "stop_sequences",
+        "input",
+        "instructions",
+        "max_output_tokens",
     ]
 )
 OPTIONAL = ("response_format", "seed", "stop", "top_p", "temperature")
@@ -75,17 +76,18 @@ _NAMES = {
 class Dialect:
     """How a request is written for an endpoint.
 
-    `without` are the fields that are left out of the body. `cap` is the name of the token limit. `system` is the role in
-    which system texts are sent; "" puts them before the first user text. `stream` asks for the answer as a stream of
-    events, for servers that send nothing else. `most_tokens` is the most that the model writes and `context` the length
-    of its context window, in tokens, 0 where no refusal stated it; `density` is the greatest ratio of a stated prompt
-    length to the estimated one.
+    `api` is the wire format (tasks/llm/providers). `without` are the fields that are left out of the body. `cap` is the
+    name of the token limit. `system` is the role in which system texts are sent; "" puts them before the first user text.
+    `stream` asks for the answer as a stream of events, for servers that send nothing else. `most_tokens` is the most that
+    the model writes and `context` the length of its context window, in tokens, 0 where no refusal stated it; `density` is
+    the greatest ratio of a stated prompt length to the estimated one.
     """
 
     without: frozenset[str] = frozenset()
     cap: str = "max_tokens"  # newer OpenAI models require max_completion_tokens
     system: str = "system"
     least_temperature: float = 0.0
+    api: str = "chat"
     stream: bool = False
     most_tokens: int = 0
     context: int = 0
@@ -93,7 +95,8 @@ class Dialect:
 
     def notes(self) -> tuple[str, ...]:
         """Return what differs from the request, for reports and lineage."""
-        notes = [f"{name} left out" for name in OPTIONAL if name in self.without]
+        notes = [f"sent in the wire format {self.api}"] if self.api != "chat" else []
+        notes += [f"{name} left out" for name in OPTIONAL if name in self.without]
         if self.cap != "max_tokens":
             notes.append(f"max_tokens sent as {self.cap}")
         if self.system != "system":
@@ -132,26 +135,8 @@ class Dialect:
         return new
 
 
-def body(request: Request, dialect: Dialect) -> bytes:
-    """Return the JSON body to POST to /chat/completions."""
-    fields: dict[str, Any] = dict(request.extra)  # first, so that they replace nothing of the request
-    fields |= {"model": request.model, "messages": _messages(request.messages, dialect)}
-    fields[dialect.cap] = request.max_tokens
-    fields["temperature"] = max(request.temperature, dialect.least_temperature)
-    fields["top_p"] = request.top_p
-    if request.seed is not None:
-        fields["seed"] = request.seed
-    if request.stop:
-        fields["stop"] = list(request.stop)
-    if request.response_schema is not None:
-        schema = {"name": "answer", "strict": True, "schema": request.response_schema}
-        fields["response_format"] = {"type": "json_schema", "json_schema": schema}
-    if dialect.stream:
-        fields |= {"stream": True, "stream_options": {"include_usage": True}}
-    return encode({name: value for name, value in fields.items() if name not in dialect.without})
-
-
-def _messages(messages: Sequence[Message], dialect: Dialect) -> list[Message]:
+def messages_in(messages: Sequence[Message], dialect: Dialect) -> list[Message]:
+    """Return messages with the system texts in the role that the dialect names."""
     if dialect.system == "system":
         return list(messages)
     if dialect.system:

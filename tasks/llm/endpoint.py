@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pydantic import SecretStr
 
 from storage.errors import ForPeople
+from tasks.llm import providers
 from tasks.llm.redaction import Redactor
 from tasks.llm.sampling import Sampling
 
@@ -31,7 +32,7 @@ class Endpoint:
     """The model of one role (teacher, critic, ...) and how it is reached.
 
     `base_urls` end before /chat/completions (`https://host/v1`); several form an endpoint pool; None or "embedded" is the
-    embedded teacher in this process. Prices are in USD per million tokens. `revision` is part of every completion key:
+    embedded teacher in this process. `api` is the wire format of the calls (tasks/llm/providers). Prices are in USD per million tokens. `revision` is part of every completion key:
     change it when the weights behind the name change. `accept_models` are further model names that answers may carry, for
     gateways that rename models. `wait_ready` is how many seconds to wait for a server that still loads its weights.
     `sampling` are the role's own sampling settings. `secrets` are further texts that must not be stored if they are echoed, such as the keys of other endpoints. `python`
@@ -48,6 +49,7 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     accept_models: Sequence[str] = ()
     wait_ready: float = 0.0
+    api: str = providers.CHAT
     python: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     sampling: Sampling = field(default_factory=Sampling)
@@ -62,6 +64,12 @@ class Endpoint:
         object.__setattr__(
             self, "base_urls", tuple(url if urlsplit(url).query else url.rstrip("/") for url in urls)
         )
+        providers.check(self.api)
+        if not urls and self.api != providers.CHAT:
+            raise EndpointError(
+                f"{self.setting('API')} is {self.api!r} but no address is set. Fix: set {self.setting('BASE_URL')}, for "
+                f"example {providers.wire_format(self.api).EXAMPLE}"
+            )
         for url in urls:
             parts = urlsplit(url)
             if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -110,13 +118,20 @@ class Endpoint:
                 if name.lower().replace("_", "-") not in ("api-version", "version"):
                     yield value
 
-    def request_headers(self) -> dict[str, str]:
-        """Return the headers of every call. They contain the key: never log them."""
-        headers = {"Content-Type": "application/json", "Accept": "application/json", **self.headers}
+    def request_headers(self, api: str = "") -> dict[str, str]:
+        """Return the headers of every call in a wire format, that of the endpoint by default. They contain the key: never
+        log them."""
         # A key read from a file often ends in a newline, which no header may hold.
-        if self.api_key is not None and (key := self.api_key.get_secret_value().strip()):
-            headers |= {"api-key": key} if self.azure else {"Authorization": f"Bearer {key}"}
-        return headers
+        key = self.api_key.get_secret_value().strip() if self.api_key is not None else ""
+        own = providers.wire_format(api or self.api).headers(key)
+        if self.azure and key:
+            own = {name: value for name, value in own.items() if name != "Authorization"} | {"api-key": key}
+        # headers of the settings replace those of the format, such as its version, except the key
+        set_apart = {name.lower() for name, value in own.items() if key and key in value}
+        stated = {name: value for name, value in self.headers.items() if name.lower() not in set_apart}
+        replaced = {name.lower() for name in stated}
+        kept = {name: value for name, value in own.items() if name.lower() not in replaced}
+        return {"Content-Type": "application/json", "Accept": "application/json", **stated, **kept}
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Return the cost of a call in USD."""
@@ -129,7 +144,7 @@ class Endpoint:
             402: f"top up the account of {self.setting('API_KEY')}",
             403: f"set {self.setting('API_KEY')} to a key that may use {self.model}",
             404: f"correct {self.setting('MODEL')} ({self.model}) or {self.setting('BASE_URL')}: no such model or path",
-            405: f"correct {self.setting('BASE_URL')} (it usually ends in /v1): not a chat-completions address",
+            405: f"correct {self.setting('BASE_URL')} (it usually ends in /v1) or {self.setting('API')}: not an address of such calls",
             429: f"raise the quota, which is used up, with the provider, or set {self.setting('API_KEY')} to another key",
         }
         fix = fixes[405] if 300 <= status < 400 else fixes.get(status)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from storage.ledger import COMPLETION, DUPLICATE, Call, CallUsage, Ledger, LedgerError, Receipt, Stored
-from tasks.llm import wire
+from tasks.llm import providers, wire
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion, Failure, Request, request_of
 from tasks.llm.stats import Meter
@@ -63,7 +63,7 @@ class Recorder:
         """
         end, request = self._endpoint, entry.request
         # Secrets are removed before anything is stored: a gateway may echo the headers, and so the key, in its answer.
-        plain = 200 <= status < 300 and b'"choices"' in raw and b'"error"' not in raw
+        plain = 200 <= status < 300 and providers.ordinary(raw)
         raw = self._redactor.answer(raw) if plain else self._redactor.error(raw)
         call = Call(
             key=entry.key,

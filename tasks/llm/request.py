@@ -162,6 +162,15 @@ class Completion:
         return self.kind in (Failure.DEFERRED, Failure.OFFLINE)
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorObject:
+    """The error object of a response, read from any of the usual shapes."""
+
+    message: str
+    code: str
+    param: str
+
+
 def key_of(canonical: bytes) -> str:
     """Return the completion key: the hex SHA-256 of a canonical request."""
     return hashlib.sha256(canonical).hexdigest()

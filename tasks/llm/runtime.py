@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import orjson
 
 from storage.ledger import Ledger
+from tasks.llm import providers
 from tasks.llm.admission import HEALTH_TIMEOUT, AdmissionControl
 from tasks.llm.breaker import Breaker
 from tasks.llm.budget import Budget
@@ -24,7 +25,7 @@ from tasks.llm.recording import Pending, record_unread_usage
 from tasks.llm.request import Completion
 from tasks.llm.stats import Meter, Stats
 from tasks.llm.transport import AsgiTransport, HttpTransport, Transport, TransportError
-from tasks.llm.wire import error_of
+from tasks.llm.wire import error_of, is_name
 
 EMBEDDED_APP = "tasks.teacher.app"  # imported only where it is the endpoint
 LANDING_GRACE = 60.0  # seconds that calls in flight have to end when the engine is closed
@@ -232,7 +233,8 @@ class Runtime:
     async def _models(self, address: Address) -> list[str]:
         """Return the models that an address lists. Raises EndpointError if they do not include the endpoint's."""
         end = self._endpoint
-        response = await address.transport.get("/models", end.request_headers(), HEALTH_TIMEOUT)
+        form = providers.wire_format(end.api)
+        response = await address.transport.get(form.MODELS, end.request_headers(), HEALTH_TIMEOUT)
         if response.status >= 500:
             raise TransportError(f"http {response.status}")
         error = error_of(response.body)
@@ -242,8 +244,7 @@ class Runtime:
         if response.status != 200:
             return []  # many gateways do not list their models: the first call shows whether the model exists
         try:
-            listed = orjson.loads(response.body)
-            names = sorted(str(model["id"]) for model in listed["data"])
+            names = form.listed(orjson.loads(response.body))
         except (orjson.JSONDecodeError, TypeError, KeyError) as problem:
             raise EndpointError(
                 f"{end.role} endpoint {address.name} answers /models with something else than a list of models. "
@@ -251,8 +252,7 @@ class Runtime:
             ) from problem
         if end.azure:
             return names  # Azure lists the models of a resource, but a call names a deployment
-        known = set(end.names)
-        if names and not known & set(names):
+        if names and not any(is_name(name, end.names) for name in names):
             raise EndpointError(
                 f"{end.role} endpoint {address.name} does not serve {end.model}, but {', '.join(names[:5])}. "
                 f"Fix: correct {end.setting('MODEL')}"

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tasks.llm.wire import ErrorObject
+from tasks.llm.request import ErrorObject
 
 LEAST_ANSWER = 32  # tokens; with room for fewer the prompt is too long
 TEMPLATE_TOKENS = 64  # that a chat template may add to a prompt whose length is estimated

@@ -150,9 +150,11 @@ class HttpTransport:
 
 
 def joined(base_url: str, path: str) -> str:
-    """Return a base URL with `path` appended to its path, before its query (Azure: `.../deployments/NAME?api-version=DATE`)."""
-    parts = urlsplit(base_url)
-    return parts._replace(path=parts.path.rstrip("/") + path).geturl()
+    """Return a base URL with `path` appended to its path, before its query (Azure: `.../deployments/NAME?api-version=DATE`).
+    A query of `path` comes after that of the URL."""
+    parts, (below, _, query) = urlsplit(base_url), path.partition("?")
+    queries = "&".join(part for part in (parts.query, query) if part)
+    return parts._replace(path=parts.path.rstrip("/") + below, query=queries).geturl()
 
 
 def _proxy(base_url: str) -> str | None:
@@ -190,7 +192,8 @@ class AsgiTransport:
         body: bytes,
         seconds: float,
     ) -> Response:
-        full = self._prefix + path
+        below, _, query = path.partition("?")
+        full = self._prefix + below
         sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         scope: Scope = {
             "type": "http",
@@ -200,7 +203,7 @@ class AsgiTransport:
             "scheme": "http",
             "path": full,
             "raw_path": full.encode(),
-            "query_string": b"",
+            "query_string": query.encode(),
             "root_path": "",
             "headers": [self._host, (b"content-length", str(len(body)).encode()), *sent],
             "client": ("127.0.0.1", 0),

@@ -1,5 +1,6 @@
-"""Reads chat-completions responses: the outcome, text, usage and errors of the bytes that an endpoint sent.
+"""Reads responses: the outcome, text, usage and errors of the bytes that an endpoint sent.
 
+The answers of other wire formats are translated into chat completions first (tasks/llm/providers).
 No function raises because of what an endpoint sent: every answer has one of the outcomes of `Reading`.
 """
 
@@ -17,7 +18,8 @@ from typing import Any
 
 import orjson
 
-from tasks.llm.request import Completion, Failure, Request, Usage, without_surrogates
+from tasks.llm import providers
+from tasks.llm.request import Completion, ErrorObject, Failure, Request, Usage, without_surrogates
 
 
 class CallOutcome(StrEnum):
@@ -51,7 +53,7 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
         reason = str(terminal) if terminal is not None else f"http {status}: {error.message}"
         nothing = Completion(key, None, None, Usage(0, 0), reason, kind=terminal or Failure.HTTP)
         return Reading(CallOutcome.ANSWER, nothing, reason)
-    data = _parsed(raw)
+    data = parsed(raw)
     if data is None:
         problem = "HTML" if raw.lstrip()[:1] == b"<" else "no JSON" if raw.strip() else "nothing"
         return _unusable(request, key, raw, CallOutcome.MALFORMED, f"{problem} with status {status}")
@@ -59,6 +61,7 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
         data = data[0]  # some gateways wrap the answer in a list
     if not isinstance(data, dict):
         return _unusable(request, key, raw, CallOutcome.MALFORMED, "JSON that is not an object")
+    data = providers.as_chat(data)
     if data.get("error") and not data.get("choices"):
         reason = error_of(raw).message
         detail = f"an error with status {status}: {reason}"
@@ -287,7 +290,7 @@ def _refusal_part(content: object) -> str | None:
     return None
 
 
-def _parsed(raw: bytes) -> object:
+def parsed(raw: bytes) -> object:
     """Return the JSON of an answer, also of a server that only streams, or None if it is no JSON.
 
     Lone surrogates and bytes that are not UTF-8 become U+FFFD: such an answer is paid for and can be used otherwise.
@@ -410,6 +413,11 @@ def _same_model(name: str, models: Sequence[str]) -> bool:
     return any(short.startswith(_short(model)) for model in models)
 
 
+def is_name(listed: str, models: Sequence[str]) -> bool:
+    """Whether a model name of an endpoint's list is one of `models`, also with the date of the model behind an alias."""
+    return listed in models or re.sub(r"-20\d{2}-?\d{2}-?\d{2}$", "", listed) in models
+
+
 def _short(name: str) -> str:
     return name.lower().rstrip("/").rsplit("/", 1)[-1]
 
@@ -431,18 +439,9 @@ def estimate_prompt(request: Request) -> int:
     return total
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorObject:
-    """The error object of a response, read from any of the usual shapes."""
-
-    message: str
-    code: str
-    param: str
-
-
 def error_of(raw: bytes) -> ErrorObject:
     """Return the error that the body of a response holds; its start as the message if it is no JSON."""
-    data = _parsed(raw)
+    data = parsed(raw)
     if data is None:
         return ErrorObject(" ".join(raw[:2000].decode("utf-8", "replace").split()), "", "")
     error: Any = data.get("error") or data if isinstance(data, dict) else data
@@ -461,7 +460,7 @@ def _message_of(error: object) -> str:
 
 _OUT_OF_MONEY = re.compile(
     r"insufficient[_ ](?:quota|balance|credits?|funds)|exceeded_current_quota|billing[_ ](?:hard[_ ])?limit|"
-    r"(?:out of|no|used all) (?:your |the |available )*credits|spending limit|credit balance is too low|"
+    r"reached your (?:specified )?(?:[\w-]+ )?usage limits|(?:out of|no|used all) (?:your |the |available )*credits|spending limit|credit balance is too low|"
     r"account (?:is )?(?:in arrears|overdue|suspended)|arrearage|欠费|余额不足"
 )
 _WAIT = re.compile(
@@ -493,7 +492,7 @@ def stated_status(status: int, raw: bytes) -> int:
         or b'"choices":[{' in raw
     ):
         return status
-    data = _parsed(raw)
+    data = parsed(raw)
     if not isinstance(data, dict) or data.get("choices"):
         return status
     error: Any = data.get("error")
@@ -502,6 +501,8 @@ def stated_status(status: int, raw: bytes) -> int:
             number = _count(where.get(name))
             if number is not None and 400 <= number < 600:
                 return number
+    if (stated := providers.stated_status(data)) is not None:
+        return stated
     return 429 if error and is_quota(error_of(raw)) else status
 
 

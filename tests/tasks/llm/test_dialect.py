@@ -5,7 +5,8 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from tasks.llm.dialect import Dialect, adapted, body, names_in, refused_extra
+from tasks.llm.dialect import Dialect, adapted, names_in, refused_extra
+from tasks.llm.providers.chat import body
 from tasks.llm.request import Request
 from tasks.llm.token_limits import TokenLimit
 from tasks.llm.wire import error_of

@@ -253,7 +253,7 @@ UNUSABLE = {
     "thinking only": ended("stop", content=None, reasoning="So it is 10"),
     "parts of thinking only": ended("stop", content=[{"type": "thinking", "thinking": "10"}]),
     "an error without a number": (200, {"error": {"message": "upstream failed"}}),
-    "another protocol": (200, {"type": "message", "content": [{"type": "text", "text": "10"}]}),
+    "another protocol": (200, {"type": "reply", "parts": [{"type": "text", "text": "10"}]}),
     "cut JSON": (200, orjson.dumps(good()[1])[:-20]),
 }
 

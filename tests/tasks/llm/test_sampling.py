@@ -11,9 +11,10 @@ import pytest
 
 from storage.ledger import Ledger
 from tasks.llm.costs import RoleCosts, total
-from tasks.llm.dialect import Dialect, body
+from tasks.llm.dialect import Dialect
 from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
+from tasks.llm.providers.chat import body
 from tasks.llm.request import Completion, Request, Usage, request_of
 from tasks.llm.sampling import THINKING_TOKENS, Sampling, limit_after
 from tasks.llm.transport import AsgiTransport

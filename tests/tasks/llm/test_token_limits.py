@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tasks.llm.request import ErrorObject
 from tasks.llm.token_limits import TokenLimit, refused_limit
-from tasks.llm.wire import ErrorObject
 
 PROMPT = 500  # tokens, estimated
 
