@@ -11,7 +11,7 @@ from prefect.runtime import flow_run
 
 from flows.config.nightly import Nightly
 from flows.runner.after_publication import Finished
-from flows.runner.decontamination import ENCODER, READERS, Decontamination
+from flows.runner.decontamination import CERTIFY, ENCODER, READERS, Decontamination
 from flows.runner.events import on_failure
 from flows.runner.limits import LIMITS
 from flows.runner.night import Night
@@ -62,7 +62,6 @@ DECONTAMINATE = Stage("decontaminate", "Decontaminate", DecontaminateSettings, n
 PROBE = Stage("probe", "Probe the student", WeaknessSettings, needs={"student": "student", "judge": "judge"})
 RETRIEVE = Stage("retrieve", "Retrieve near failures", WeaknessSettings, needs=ENCODER, whole=True)
 MIX = Stage("mix", "Mix", MixSettings, whole=True)
-CERTIFY = Stage("certify", "Certify", DecontaminateSettings, needs=READERS, whole=True)
 
 
 # what the model writes is the user's own: no third party's licence is on it

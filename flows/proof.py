@@ -16,6 +16,7 @@ from flows.config.proof import Proof
 from flows.runner.code_version import code_version
 from flows.runner.events import on_failure
 from flows.settings import load_settings
+from storage.counting import counted
 from tasks.code_commit import code
 from tasks.proof.page import ProofPage, RunInfo, write
 from tasks.proof.seed import prove
@@ -48,7 +49,7 @@ def proof(config: Proof = Proof()) -> ProofPage:
         command=f"./mathmill proof{' --quick' if config.quick else ''}",
         commit=str(code()["commit"])[:12],
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        machine=f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {config.processes} processes of one thread",
+        machine=f"{_processor()}, {counted(len(os.sched_getaffinity(0)), 'core')}, {counted(config.processes, 'process')} of one thread",
         load=os.getloadavg()[0],
     )
     page = (home_folder if config.quick else ROOT / "docs") / "proof.md"

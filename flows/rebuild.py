@@ -23,9 +23,9 @@ from prefect.runtime import flow_run
 from flows.config.loading import ConfigError
 from flows.config.nightly import Nightly
 from flows.config.rebuild import Rebuild
-from flows.nightly import CERTIFY, DECONTAMINATE, DEDUP, MIX, VERIFY, WEIGH, Judging
+from flows.nightly import DECONTAMINATE, DEDUP, MIX, VERIFY, WEIGH, Judging
 from flows.runner.after_publication import Finished, finish, raise_if_published
-from flows.runner.decontamination import Decontamination, examine
+from flows.runner.decontamination import CERTIFY, Decontamination, examine
 from flows.runner.events import on_failure
 from flows.runner.progress import Bars
 from flows.runner.rebuild_base import base_of, origin, refuse_unknown_values
@@ -227,7 +227,9 @@ def judge(state: RebuildState, step: Step) -> None:
             line.tools.engine(role).check()
     state.through(step, rows, reads=reads)
     if name == DECONTAMINATE.name and judges_all(state, name):
-        state.certificate = examine(line.tools, [], state.against())[0].over(line.facts()).to_dict()
+        state.certificate = (
+            examine(line.tools, [], state.against(), line.bars.say)[0].over(line.facts()).to_dict()
+        )
 
 
 def choose(state: RebuildState) -> None:

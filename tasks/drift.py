@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.counting import counted
 from tasks.arrays import Floats
 
 PRIOR_NIGHTS = 4
@@ -66,9 +67,8 @@ class Shift:
 
     def __str__(self) -> str:
         title = MEASURES[self.measure].title
-        return (
-            f"{title} {self.value:.3f}, {self.nights} earlier nights allow {self.low:.3f} to {self.high:.3f}"
-        )
+        nights = f"{counted(self.nights, 'earlier night')} {'allows' if self.nights == 1 else 'allow'}"
+        return f"{title} {self.value:.3f}, {nights} {self.low:.3f} to {self.high:.3f}"
 
 
 def measure(

@@ -12,6 +12,7 @@ import tokenize
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -365,3 +366,57 @@ def test_no_code_reads_the_text_of_a_reason() -> None:
 )
 def test_the_rule_would_see_a_reader_of_the_text(source: str) -> None:
     assert text_readers(source)
+
+
+COUNTED = re.compile(
+    r" (?:[a-z-]+ )?(?:rows|items|questions|calls|steps|versions|answers|records|completions|samples|processes|nights|entries)\b"
+)
+# what stands before the noun is no number, or a limit far from 1, or the text is stored or a unit
+NOT_COUNTED = {
+    ("flows/runner/progress.py", "speed"),
+    ("flows/runner/progress.py", "self._done / seconds"),
+    ("storage/datasets/evolution.py", "name"),
+    ("storage/rows.py", "table.num_rows"),
+    ("tasks/decontamination/certificate.py", "share"),
+    ("tasks/decontamination/certificate.py", "of"),
+    ("tasks/llm/caller.py", "address.name"),
+    ("tasks/llm/caller.py", "name"),
+    ("tasks/llm/runtime.py", "address.name"),
+    ("tasks/reports/figures.py", "counted(figures['labelled'], 'solution')"),
+    ("tasks/training/config.py", "self.micro()"),
+}
+WRITTEN_AS_THEY_ARE = ("tasks/problems/", "tasks/teacher/")  # what they write enters keys of the ledger
+
+
+def uncounted(source: str) -> list[tuple[int, str]]:
+    """Return line and expression of each value in an f-string with a plural noun behind it."""
+    values = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.JoinedStr):
+            for value, text in pairwise(node.values):
+                if (
+                    isinstance(value, ast.FormattedValue)
+                    and isinstance(text, ast.Constant)
+                    and COUNTED.match(str(text.value))
+                ):
+                    values.append((node.lineno, ast.unparse(value.value)))
+    return values
+
+
+def test_numbers_and_nouns_agree() -> None:
+    wrong = []
+    for package in MAY:
+        for path in sources(package):
+            name = path.relative_to(ROOT).as_posix()
+            if not name.startswith(WRITTEN_AS_THEY_ARE):
+                wrong += [
+                    f"{name}:{line}: {value}: use storage.counting.counted"
+                    for line, value in uncounted(path.read_text(encoding="utf-8"))
+                    if (name, value) not in NOT_COUNTED
+                ]
+    assert wrong == []
+
+
+def test_a_number_before_a_plural_would_be_seen() -> None:
+    assert uncounted('f"{n} rows, {m:,} held-out items of {name}"') == [(1, "n"), (1, "m")]
+    assert uncounted("f\"{counted(n, 'row')} of {name}\"") == []

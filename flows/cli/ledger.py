@@ -32,9 +32,10 @@ def stats(json: AsJson = False) -> None:
         return
     console = terminal.console()
     console.print(f"[bold]{escape(statistics.where)}[/]", soft_wrap=True)
+    estimated = f" (of {counted(statistics.estimated, 'call')} estimated)" if statistics.estimated else ""
     console.print(
         f"{counted(statistics.calls, 'call')} for {counted(statistics.keys, 'request')}, {counted(statistics.prompt_tokens + statistics.completion_tokens, 'token')}"
-        f"{f' (of {statistics.estimated:,} calls estimated)' if statistics.estimated else ''}, ${statistics.cost:,.2f}"
+        f"{estimated}, ${statistics.cost:,.2f}"
         f"{f', {statistics.unbilled:,} not read since a crash' if statistics.unbilled else ''}"
     )
     table = Table(box=None, pad_edge=False)

@@ -77,7 +77,7 @@ def print_version(
         lineage.pop(name, None)
     console.print(f"\n[bold]lineage[/]  (--json adds {', '.join(DETAILS)})")
     console.print(escape(yaml.safe_dump(lineage, sort_keys=False, allow_unicode=True)))
-    console.print(f"[bold]{len(samples)} sample rows[/]")
+    console.print(f"[bold]{counted(len(samples), 'sample row')}[/]")
     for row in samples:
         console.print(
             f"\n[dim]{row['id']}  {escape(str(row['subdomain']))}, {row['language']}, {row['solution_format']}[/]"
@@ -187,7 +187,7 @@ def print_forecast(forecast: Forecast, config: Nightly) -> None:
         f"{counted(forecast.history, 'call')} in the ledger and {counted(forecast.nights, 'published night')}"
     )
     console.print(
-        f"[bold]{config.dataset}[/], {config.target:,} accepted rows requested; estimated from {basis}\n",
+        f"[bold]{config.dataset}[/], {counted(config.target, 'accepted row')} requested; estimated from {basis}\n",
         soft_wrap=True,
     )
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -152,7 +152,8 @@ def decontaminate(
     decontamination = Decontamination.of(config)
     unread = [str(record) for record in decontamination.benchmarks.unread()]
     with opened(load_settings()) as tools:
-        certificate, rejected = examine(tools, _tables(tools, source, unread), decontamination)
+        say = lambda text: terminal.echo(text, err=True)  # noqa: E731 - the result on stdout may be JSON
+        certificate, rejected = examine(tools, _tables(tools, source, unread), decontamination, say)
     records = [_hit(row) for row in rejected]
     if hits is not None:
         hits.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from flows.config.loading import ConfigError
 from flows.runner.resources import Tools
-from flows.runner.stages import Line, Stage
+from flows.runner.stages import Line, Stage, address_of, run_here
 from storage.datasets.gates import Gate, Written
 from storage.datasets.versions import Version
-from storage.rows import dropped, empty, kept, reasons_of
+from storage.rows import dropped, kept, reasons_of
 from storage.stage_cache.shards import Ref
 from tasks.decontamination.benchmarks import Benchmarks
 from tasks.decontamination.certificate import Certificate
@@ -28,6 +28,8 @@ from tasks.stages.outcome import Outcome
 SEEDS = Path(__file__).resolve().parent.parent.parent / "seeds"
 ENCODER = {"encode": "encoder"}  # what stages that compare meanings need
 READERS = ENCODER | {"critic": "critic"}  # what stages that look for benchmark items need
+CERTIFY = Stage("certify", "Certify", DecontaminateSettings, needs=READERS, whole=True)
+MEASURING = "Measuring how many planted items the rules find; this takes up to a minute, and is kept for the next time ..."
 STANDING_ROWS = 8192  # published rows a task run, where they are compared with a new benchmark
 
 
@@ -108,10 +110,17 @@ def certificate(line: Line, gated: Ref) -> Certificate:
 
 
 def examine(
-    tools: Tools, tables: Iterable[tuple[pa.Table, Sequence[Text] | None]], against: Decontamination
+    tools: Tools,
+    tables: Iterable[tuple[pa.Table, Sequence[Text] | None]],
+    against: Decontamination,
+    say: Callable[[str], None] = lambda text: None,
 ) -> tuple[Certificate, list[dict[str, Any]]]:
     """Compare rows outside of a night, with all their texts (None: question and solution). Return the certificate, and id, question
-    and reason (`rejected`, and typed as `reason`) of each that holds an item."""
+    and reason (`rejected`, and typed as `reason`) of each that holds an item.
+
+    The measurement of the rules is a stage output: it is made once per benchmarks, rules and encoder. `say` is called
+    before it is made.
+    """
     needed: dict[str, Any] = {"encode": tools.encoder(), "critic": tools.engine("critic")}
     facts, lost = [], list[dict[str, Any]]()
     for table, texts in tables:
@@ -125,7 +134,11 @@ def examine(
                 out.select(["id", "question", "rejected"]).to_pylist(), reasons_of(out), strict=True
             )
         ]
-    measured = against.measure()(empty(), **needed, tick=lambda rows: None)
+    call = against.measure()
+    measured = tools.shards.get(address_of(tools, CERTIFY, call, [], {}))
+    if measured is None:
+        say(MEASURING)
+        measured = run_here(tools, CERTIFY, call, [], {}, lambda rows: None)
     return Certificate.from_dict(measured.facts["certificate"]).over(facts), lost
 
 

@@ -17,6 +17,7 @@ from flows.runner.planning import Planner
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.stages import FunnelEntry, Line, Stage
+from storage.counting import be, counted
 from storage.datasets.versions import Version
 from storage.indexes.sketches import History
 from storage.stage_cache.shards import Ref
@@ -98,7 +99,7 @@ class Night:
         if self.config.answers == "offline" and deferred:
             self._end(
                 "offline",
-                f"stopped by --offline: {deferred:,} answers are not in the ledger. Fix: run it without --offline",
+                f"stopped by --offline: {counted(deferred, 'answer')} {be(deferred)} not in the ledger. Fix: run it without --offline",
             )
         self.ended = self.ended or ("waves" if self.missing(self.config.target) else "target")
 

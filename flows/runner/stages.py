@@ -205,7 +205,19 @@ def run_shard(
     tools.words_only = place.words_only
     refs = [Ref.from_dict(record) for record in inputs]
     others = {name: [Ref.from_dict(record) for record in records] for name, records in reads.items()}
-    address = digest_of(
+    tick: Tick = bar.tick if bar is not None else lambda rows: None
+    cached = tools.shards.get(address_of(tools, stage, call, refs, others))
+    if cached is not None:
+        tick(cached.rows)
+        return cached.to_dict(), True
+    return run_here(tools, stage, call, refs, others, tick).to_dict(), False
+
+
+def address_of(
+    tools: Tools, stage: Stage, call: StageCall, refs: Sequence[Ref], others: Mapping[str, Sequence[Ref]]
+) -> str:
+    """Return the digest under which the stage cache has the output of a stage for these inputs."""
+    return digest_of(
         stage.name,
         code_version(call.func),
         _canonical(call.keywords),
@@ -213,11 +225,18 @@ def run_shard(
         {name: [ref.digest for ref in read] for name, read in others.items()},
         [tools.identity(tool) for tool in stage.needs.values()],
     )
-    tick: Tick = bar.tick if bar is not None else lambda rows: None
-    cached = tools.shards.get(address)
-    if cached is not None:
-        tick(cached.rows)
-        return cached.to_dict(), True
+
+
+def run_here(
+    tools: Tools,
+    stage: Stage,
+    call: StageCall,
+    refs: Sequence[Ref],
+    others: Mapping[str, Sequence[Ref]],
+    tick: Tick,
+) -> Ref:
+    """Run one stage over the kept rows of the inputs in this process, store its output and return the reference."""
+    address = address_of(tools, stage, call, refs, others)
     table = _kept(tools, refs)
     given: dict[str, Any] = {name: _kept(tools, parts) for name, parts in others.items()}
     needed = {keyword: tools.by_name(tool) for keyword, tool in stage.needs.items()}
@@ -230,7 +249,7 @@ def run_shard(
     balance(stage.name, outcome)
     if outcome.facts.get("deferred"):
         address = digest_of(address, str(uuid4()))  # never found in the cache: another run asks again
-    return tools.shards.put(stage.name, address, outcome.rows, outcome.facts).to_dict(), False
+    return tools.shards.put(stage.name, address, outcome.rows, outcome.facts)
 
 
 def _sum(refs: Sequence[Ref]) -> Balance:

@@ -24,6 +24,7 @@ from flows.runner.evaluation import Evaluation
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.stages import Line
+from storage.counting import counted
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.rows import kept
@@ -147,7 +148,9 @@ class Trial:
         answered = Evaluation(how, self.line, self.items, self.name).answer(model).sort_by("id")
         tools.release(model)
         if answered.column("score").null_count:
-            raise RuntimeError(f"{model}: {answered.column('score').null_count} items have no score")
+            raise RuntimeError(
+                f"{model}: {counted(answered.column('score').null_count, 'item')} without a score"
+            )
         return np.asarray(answered.column("score").to_numpy(), dtype=np.float64)
 
     def _fresh(self, number: int) -> Path:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
+from storage.counting import counted
 from storage.datasets import delta
 from storage.datasets.audit import WrittenFile
 from storage.errors import GateFailed
@@ -92,7 +93,11 @@ def _not_empty(written: Written) -> str | None:
 
 def _kept(written: Written) -> str | None:
     dropped = sum(len(b) - b.column("rejected").null_count for b in written.batches(["rejected"]))
-    return f"{dropped} rejected rows among them: publish storage.rows.kept(table)" if dropped else None
+    return (
+        f"{counted(dropped, 'rejected row')} among them: publish storage.rows.kept(table)"
+        if dropped
+        else None
+    )
 
 
 def _ids(written: Written) -> str | None:
@@ -100,12 +105,12 @@ def _ids(written: Written) -> str | None:
         return None
     ids = written.read(["id"]).column("id")
     if ids.null_count:
-        return f"{ids.null_count} rows without an id: make rows with storage.rows.Row"
+        return f"{counted(ids.null_count, 'row')} without an id: make rows with storage.rows.Row"
     distinct = pc.unique(ids)
     if len(distinct) < len(ids):
-        counted = pc.value_counts(ids)
-        twice = counted.filter(pc.greater(counted.field("counts"), 1)).field("values")
-        return f"{len(ids) - len(distinct)} rows repeat an id, such as {twice[0]}: drop duplicates first"
+        tallies = pc.value_counts(ids)
+        twice = tallies.filter(pc.greater(tallies.field("counts"), 1)).field("values")
+        return f"{counted(len(ids) - len(distinct), 'row')} with an id of another row, such as {twice[0]}: drop duplicates first"
     for batch in written.batches(["id"], before=True):
         known = batch.column("id").filter(pc.is_in(batch.column("id"), value_set=distinct))
         if len(known):

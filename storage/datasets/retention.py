@@ -14,6 +14,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from storage.counting import counted
 from storage.datasets import delta, tags
 from storage.datasets.annotations import Mark, mark, marks
 from storage.datasets.promotion import stacks
@@ -67,7 +68,7 @@ def fates(where: Location, dataset: str, rules: Rules, now: datetime.datetime) -
         elif number < max(rules.last, ALWAYS):
             why = f"among the newest {max(rules.last, ALWAYS)}"
         elif age < datetime.timedelta(days=rules.days):
-            why = f"younger than {rules.days} days"
+            why = f"younger than {counted(rules.days, 'day')}"
         elif any(monthly[month] == version.name for month in months):
             why = f"the newest of {version.created[:7]}"
         decisions.append(Fate(version, bool(why), why or "no rule keeps it"))

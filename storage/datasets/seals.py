@@ -27,6 +27,7 @@ from pathlib import Path
 import pyarrow.fs as pafs
 
 from storage.atomic import write_bytes
+from storage.counting import be, counted
 from storage.datasets.audit import seal_of
 from storage.errors import Corrupt
 from storage.location import Location
@@ -129,7 +130,9 @@ def check(where: Location, table: str) -> list[str]:
     sealed = read(where, table)
     if sealed.known and not where.exists(table, LOG):
         entries = sum(1 for name in sealed.files if name.endswith(".json"))
-        return [f"the table {where.url(table)} is missing ({entries} entries of its log are sealed)"]
+        return [
+            f"the table {where.url(table)} is missing ({counted(entries, 'entry')} of its log {be(entries)} sealed)"
+        ]
     findings = list(sealed.findings)
     names = _log_files(where, table)
     behind = any(name not in sealed.files for name in names)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.counting import counted
 from storage.datasets import candidates, delta, seals, tags
 from storage.datasets.annotations import TABLE as MARKS
 from storage.datasets.audit import read_back, seal_of
@@ -64,7 +65,7 @@ def check_rows(where: Location, version: Version) -> None:
     findings, total = _damaged(where, version.dataset, version.files)
     if not findings and (total.hex() != version.digest or total.rows != version.rows):
         findings.append(
-            f"content digest {total.hex()[:12]} of {total.rows} rows, "
+            f"content digest {total.hex()[:12]} of {counted(total.rows, 'row')}, "
             f"not {version.digest[:12]} of {version.rows}"
         )
     table = delta.open_table(where.url(version.dataset), version.table_version)
@@ -105,7 +106,7 @@ def _damaged(
             continue
         seal, size = seal_of(where, table, path)
         if size != facts["size"]:
-            findings.append(f"{name} has {size} bytes, not {facts['size']}")
+            findings.append(f"{name} has {counted(size, 'byte')}, not {facts['size']}")
         elif seal != facts["blake2b"]:
             findings.append(f"{name} was altered (BLAKE2b {seal[:12]}, not {facts['blake2b'][:12]})")
         else:

@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.atomic import write_bytes
+from storage.counting import counted
 from storage.datasets.digest import digest_in_order
 from storage.datasets.files import write_options
 from storage.derived_files import DerivedFiles
@@ -114,11 +115,11 @@ class ShardStore:
         Raises StorageError if the balance does not add up to the rows, or if the disk is full.
         """
         facts = dict(facts or {})
-        counted = {"kept", "rejected", "failed"} <= facts.keys()
-        balance = {name: int(facts[name]) for name in _BALANCE} if counted else _balance(table)
+        is_counted = {"kept", "rejected", "failed"} <= facts.keys()
+        balance = {name: int(facts[name]) for name in _BALANCE} if is_counted else _balance(table)
         if sum(balance.values()) != table.num_rows:
             raise StorageError(
-                f"stage {stage}: {table.num_rows} rows out, but the balance says {balance}. Fix: count every row once"
+                f"stage {stage}: {counted(table.num_rows, 'row')} out, but the balance says {balance}. Fix: count every row once"
             )
         record_path = self._record(digest)
         data_path = record_path.with_suffix(".parquet")

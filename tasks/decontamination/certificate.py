@@ -172,7 +172,7 @@ class Certificate:
         have it.
         """
         texts = [f'"{text}" ({count:,} of {of:,} items of {name})' for name, text, count, of in self.shared]
-        return texts + [f'"{text}" ({count:,} rows)' for text, count in self.shared_rows.items()]
+        return texts + [f'"{text}" ({counted(count, "row")})' for text, count in self.shared_rows.items()]
 
     def _left_out(self) -> list[str]:
         texts = self.left_out()

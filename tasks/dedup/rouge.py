@@ -8,6 +8,7 @@ import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import LCSseq
 
+from storage.counting import counted
 from tasks.dedup.jaccard import F64
 from tasks.dedup.tokens import I64, Ragged, concatenate, rouge_tokens
 
@@ -67,7 +68,9 @@ def _as_strings(rows: Ragged) -> list[str]:
     distinct, codes = np.unique(rows.values, return_inverse=True)
     if len(distinct) > 0x10FFFF - 0x800:
         longest = int(rows.lengths.max())
-        raise ValueError(f"a text of {longest} tokens is too long for the LCS comparison: split it")
+        raise ValueError(
+            f"a text of {counted(longest, 'token')} is too long for the LCS comparison: split it"
+        )
     points = codes.astype("<u4")
     points[points >= 0xD800] += 0x800  # over the surrogates
     text = points.tobytes().decode("utf-32-le")

@@ -122,7 +122,7 @@ def _line(cells: Sequence[str]) -> str:
 def _summary(record: Mapping[str, Any]) -> str:
     config = record["config"]
     how = "; ".join(
-        f"{inline(model)} ({inline(record['identity'][model])}): "
+        f"{inline(model)} ({inline(record['identity'][model].removesuffix('@'))}): "
         + ", ".join(f"{inline(form)} by {inline(ref)}" for form, ref in prompts_by_form.items())
         for model, prompts_by_form in record["asked"].items()
     )

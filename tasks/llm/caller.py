@@ -10,6 +10,7 @@ import random
 import time
 from dataclasses import dataclass, replace
 
+from storage.counting import counted
 from storage.ledger import Ledger
 from tasks.llm import providers, wire
 from tasks.llm.admission import AdmissionControl, Permit
@@ -215,7 +216,7 @@ class Caller:
         if reading.outcome is wire.CallOutcome.EMPTY:
             fix = f"correct {end.setting('MODEL')} (this one answers without text)"
         return EndpointError(
-            f"{end.role} endpoint {address.name}: {self._unusable_in_a_row} answers in a row cannot be used "
+            f"{end.role} endpoint {address.name}: {counted(self._unusable_in_a_row, 'answer')} in a row cannot be used "
             f"({reading.outcome}: {end.redact(reading.detail)}), for example {example!r}. Fix: {fix}, or allow more by "
             f"MATHMILL_UNUSABLE_IN_A_ROW; what is paid for is kept"
         )

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import orjson
 
+from storage.counting import counted
 from tasks.llm.endpoint import IN_PROCESS, Endpoint, EndpointError
 from tasks.llm.transport import Response, TransportError
 
@@ -89,7 +90,7 @@ class PipeTransport:
             )
         if self._starts >= STARTS:
             raise EndpointError(
-                f"{self._endpoint.role}: the vLLM worker of {self._model} died {self._starts} times; last line of its log: "
+                f"{self._endpoint.role}: the vLLM worker of {self._model} died {counted(self._starts, 'time')}; last line of its log: "
                 f"{self._last_line()}. Fix: correct {self._endpoint.setting('MODEL')} or its options, then run again"
             )
         self._starts += 1

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.counting import counted
 from storage.datasets.store import Store
 from storage.ledger import Ledger
 from storage.rows import Row, column, replace, to_table
@@ -131,7 +132,7 @@ class Lab:
         finally:
             engine.close()
         if failed := answered.column("score").null_count:
-            raise RuntimeError(f"{checkpoint}: {failed} items have no score")
+            raise RuntimeError(f"{checkpoint}: {counted(failed, 'item')} without a score")
         return answered
 
     def score(self, arm: str, checkpoint: Path, *, program: bool = False) -> pa.Table:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from storage.counting import counted
 from storage.markdown import code, inline
 from tasks.proof import plots
 from tasks.proof.base import BaseFacts
@@ -70,13 +71,13 @@ def _head(records: Sequence[SeedResults], base: BaseFacts, sizes: Sizes, run_inf
     return f"""# The proof
 
 Written by {code(run_info.command)} on {run_info.date} at commit {code(run_info.commit)}; do not edit.
-{inline(run_info.machine)}, load {run_info.load:.1f} at the end; by the clock {base.seconds / 60:.0f} minutes for the base and
+{inline(run_info.machine)}, load {run_info.load:.1f} at the end; by the clock {counted(round(base.seconds / 60), "minute")} for the base and
 {min(each) / 60:.0f} to {max(each) / 60:.0f} for a seed. A load above the number of processes means that the machine was shared.
 
 Does what the factory does to data make a better model? Here the model is the small student
-({base.parameters:,} parameters). One base checkpoint ({sizes.base["steps"]:,} steps of {sizes.base["batch"]} blocks of {sizes.base["length"]} tokens) is trained on {sizes.rows:,} rows of eight problem families,
-four of them rare, {sizes.tuning["steps"]} steps of {sizes.tuning["batch"]} blocks per arm, and scored by exact answer on {items} held-out items, as many of each family.
-{len(records)} seeds: each draws its own rows and its own order. Two arms of a seed differ only in what is compared. Every arm is
+({counted(base.parameters, "parameter")}). One base checkpoint ({counted(sizes.base["steps"], "step")} of {counted(sizes.base["batch"], "block")} of {counted(sizes.base["length"], "token")}) is trained on {counted(sizes.rows, "row")} of eight problem families,
+four of them rare, {counted(sizes.tuning["steps"], "step")} of {counted(sizes.tuning["batch"], "block")} per arm, and scored by exact answer on {counted(items, "held-out item")}, as many of each family.
+{counted(len(records), "seed")}: each draws its own rows and its own order. Two arms of a seed differ only in what is compared. Every arm is
 trained by `tasks/training` on published versions and answers through `tasks/evaluation`, as the flows `train` and `evaluate` do.
 
 How to read it: differences are paired by seed and item; an interval covers both what seeds and what items vary

@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Mapping, Sequence
 
+from storage.counting import counted
 from storage.rows import Row
 from tasks.problems.machinery.family import Problem, families, make
 from tasks.seeding import rng_of
@@ -52,7 +53,9 @@ def draw(
         if problem.question not in without:
             problems.setdefault(problem.question, problem)
     else:
-        raise ValueError(f"only {len(problems)} of {count} different questions could be drawn; ask for fewer")
+        raise ValueError(
+            f"only {len(problems)} of {counted(count, 'different question')} could be drawn; ask for fewer"
+        )
     return list(problems.values())
 
 

@@ -14,6 +14,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from storage.counting import counted
 from storage.indexes.index import VectorIndex
 from storage.indexes.vectors import Vectors
 
@@ -49,7 +50,7 @@ def nearest(pool: Vectors, queries: Vectors, k: int = 20) -> tuple[Vectors, npt.
     """
     if k > len(pool):
         raise ValueError(
-            f"{k} neighbours were requested, and the pool has {len(pool)} rows. Fix: request fewer"
+            f"{counted(k, 'neighbour')} requested, and the pool has {counted(len(pool), 'row')}. Fix: request fewer"
         )
     scores = np.empty((len(queries), k), dtype=np.float32)
     rows = np.empty((len(queries), k), dtype=np.int64)

@@ -128,7 +128,7 @@ def read_shards(
     if not kept:
         commonest = "; ".join(f"{why} ({counted(count, 'time')})" for why, count in reasons.most_common(3))
         raise IngestError(
-            f"{path}: none of its {reasons.total()} records is usable: {commonest}. Fix: correct them or drop the file"
+            f"{path}: none of its {counted(reasons.total(), 'record')} is usable: {commonest}. Fix: correct them or drop the file"
         )
 
 

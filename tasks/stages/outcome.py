@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.counting import counted
 from storage.rows import failed
 
 # called with the number of rows that were finished since the last call
@@ -57,7 +58,7 @@ def balance(stage: str, outcome: Outcome) -> Balance:
     total = outcome.rows.num_rows
     if total != outcome.asked:
         raise Imbalance(
-            f"stage {stage} returned {total} rows instead of {outcome.asked}; this is a defect, please report it"
+            f"stage {stage} returned {counted(total, 'row')} instead of {outcome.asked}; this is a defect, please report it"
         )
     return Balance(outcome.asked, kept, total - kept - failures, failures)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from storage.counting import counted
 from storage.errors import ForPeople
 from tasks.seeding import seed_of
 
@@ -83,7 +84,7 @@ class Completer:
         for i, tokens in enumerate(encoded):
             if context is not None and len(tokens) + max_new_tokens > context:
                 raise PromptTooLong(
-                    f"prompt {i}: {len(tokens)} tokens and max_new_tokens {max_new_tokens} exceed the context of {context}; "
+                    f"prompt {i}: {counted(len(tokens), 'token')} and max_new_tokens {max_new_tokens} exceed the context of {context}; "
                     "lower max_new_tokens or shorten the prompt"
                 )
         completions: dict[Position, list[int]] = {}

@@ -13,6 +13,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from storage.counting import counted
 from tasks.training.config import TrainError
 from tasks.training.job import CURVES, Job
 
@@ -37,7 +38,7 @@ class Curve(TrainerCallback):  # type: ignore[misc]
     def begin(self, steps: int) -> None:
         """Start the clock and log the start of the stage."""
         self.began = time.monotonic()
-        self.job.log(f"stage {self.job.number}: {steps} steps from {self.job.base}")
+        self.job.log(f"stage {self.job.number}: {counted(steps, 'step')} from {self.job.base}")
 
     def add(self, step: int, steps: int, values: dict[str, Any]) -> None:
         """Write one point."""

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from storage.counting import counted
 from storage.datasets.store import Store
 from tasks.plugins import module
 from tasks.training.config import METHODS, Train, TrainError
@@ -56,7 +57,7 @@ def launch(job: Job) -> None:
             raise TrainError(refused.read_text(encoding="utf-8"))
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["nothing"]
         raise TrainError(
-            f"stage {job.number} on {job.config.processes} processes failed: {lines[-1]}. Its log: {log}"
+            f"stage {job.number} on {counted(job.config.processes, 'process')} failed: {lines[-1]}. Its log: {log}"
         )
 
 
@@ -102,7 +103,7 @@ def worker(place: Path, meeting: Path) -> None:
     description: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
     config, store = Train.model_validate(description["config"]), Store(description["home"])
     if state.num_processes != config.processes:
-        raise TrainError(f"{state.num_processes} processes were started instead of {config.processes}")
+        raise TrainError(f"{counted(state.num_processes, 'process')} started instead of {config.processes}")
     versions = tuple(store.resolve(name) for name in description["versions"])
     stage = config.stages()[description["number"] - 1]
     job = Job(config, stage, description["number"], store, versions, description["base"], place.parent, print)

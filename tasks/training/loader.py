@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
+from storage.counting import counted
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from tasks.seeding import seed_of
@@ -148,7 +149,9 @@ def pack(lengths: npt.NDArray[np.int32], capacity: int) -> list[list[int]]:
     ValueError if a row is longer than `capacity`.
     """
     if len(lengths) and int(lengths.max()) > capacity:
-        raise ValueError(f"a row of {int(lengths.max())} tokens does not fit a block of {capacity}")
+        raise ValueError(
+            f"a row of {counted(int(lengths.max()), 'token')} does not fit a block of {capacity}"
+        )
     blocks: list[list[int]] = []
     room: list[tuple[int, int]] = []  # (tokens left, block), ascending
     for row in np.argsort(-lengths.astype(np.int64), kind="stable").tolist():

@@ -15,6 +15,7 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Any
 
+from storage.counting import counted
 from tasks.answers import Judge, extract
 from tasks.answers.exact import decide
 from tasks.answers.pool import WorkerError
@@ -94,7 +95,7 @@ class Verifier:
         if len(self._recent) >= LEAST and unjudged > self._most_unjudged * len(self._recent):
             ours = sum(worth is Worth.INFRASTRUCTURE for worth in self._recent)
             raise TrainError(
-                f"{unjudged} of the last {len(self._recent)} completions have no verdict ({ours} by a failing sandbox or "
+                f"{unjudged} of the last {counted(len(self._recent), 'completion')} have no verdict ({ours} by a failing sandbox or "
                 f"judge, the others could not be compared), rollout.most_unjudged allows {self._most_unjudged:g}. "
                 "Fix: ./mathmill doctor names what fails here; or raise the setting"
             )

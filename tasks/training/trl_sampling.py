@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from storage.counting import counted
 from tasks.training.config import TrainError
 from tasks.training.job import Job
 from tasks.training.mapped import PROBLEM, mapped, problems
@@ -28,8 +29,8 @@ def train_sampling(job: Job, trainer: Any, configuration: Any) -> dict[str, Any]
     if len(rows) < config.batch // rollout.samples:
         # TRL would train no step at all and report success
         raise TrainError(
-            f"{config.method}: {len(rows)} questions do not fill a batch of {config.batch} completions, which is "
-            f"{config.batch // rollout.samples} questions. Fix: a batch of at most {len(rows) * rollout.samples}, or more rows"
+            f"{config.method}: {counted(len(rows), 'question')} cannot fill a batch of {counted(config.batch, 'completion')}, which is "
+            f"{counted(config.batch // rollout.samples, 'question')}. Fix: a batch of at most {len(rows) * rollout.samples}, or more rows"
         )
     with Verifier(most_unjudged=rollout.most_unjudged) as verifier:
         reward_model = None if is_verifier(rollout.reward) else RewardModel(rollout.reward)

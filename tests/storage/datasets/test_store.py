@@ -137,12 +137,12 @@ def bad_rows(rows) -> dict[str, tuple[list[pa.Table], str]]:
     return {
         "nothing": ([], "no rows were given"),
         "empty": ([rows(0, 0)], "no rows were given"),
-        "no id": ([no_id], "1 rows without an id"),
+        "no id": ([no_id], "1 row without an id"),
         "rejected": (
             [reject(table, [None, reason("verify", Code.NO_ANSWER), None, None])],
-            "1 rejected rows",
+            "1 rejected row",
         ),
-        "twice": ([table, rows(2, 3)], "1 rows repeat an id"),
+        "twice": ([table, rows(2, 3)], "1 row with an id of another row"),
         "columns": ([table.drop_columns(["solution"])], r"missing \['solution'\]"),
         "unknown": ([table.append_column("x", pa.nulls(4))], r"unknown \['x'\]"),
         "types": (

@@ -259,7 +259,7 @@ def test_a_critic_learns_judgements(judged: Store, tmp_path: Path, tiny: Callabl
         ("critic", {"data": [{"dataset": "sums", "weight": 1}]}, "weights and `without` do not reach"),
         ("ppo", {"batch": 6}, "multiple of rollout.samples 4"),
         ("grpo", {"batch": 6}, "multiple of rollout.samples 4"),
-        ("grpo", {"batch": 4000}, "questions do not fill a batch of 4000"),
+        ("grpo", {"batch": 4000}, "questions cannot fill a batch of 4,000"),
         ("ppo", {"processes": 2}, "one process"),
         ("ppo", {"lora": {}}, "without lora"),
     ],
