@@ -81,7 +81,7 @@ four of them rare, {counted(sizes.tuning["steps"], "step")} of {counted(sizes.tu
 trained by `tasks/training` on published versions and answers through `tasks/evaluation`, as the flows `train` and `evaluate` do.
 
 How to read it: differences are paired by seed and item; an interval covers both what seeds and what items vary
-(95 %, not corrected); `p` is Holm's for all {len(QUESTIONS)} questions together. *Not shown* means that the difference may
+(95 %, not corrected); `p` is Holm's for all {counted(len(QUESTIONS), "question")} together. *Not shown* means that the difference may
 be nothing: no claim is made, whatever its sign. A model of this size on problems of this size says what the loop can
 tell, not what a large model would gain; published figures stand beside for orientation.
 """
