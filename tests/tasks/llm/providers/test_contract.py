@@ -15,6 +15,7 @@ from tasks.llm.endpoint import Endpoint, EndpointError
 from tasks.llm.request import Request
 from tasks.llm.wire import is_name
 from tests.tasks.llm.providers.anthropic_api import AnthropicApi
+from tests.tasks.llm.providers.responses_api import ResponsesApi
 
 REQUEST = Request(
     [{"role": "system", "content": "Be exact."}, {"role": "user", "content": "2 + 2?"}], "m", max_tokens=300,
@@ -22,8 +23,9 @@ REQUEST = Request(
 )  # fmt: skip
 ANSWERS: dict[str, dict[str, Any]] = {
     "chat": {"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]},
-    "anthropic": AnthropicApi().answer(orjson.loads(providers.wire_format("anthropic").body(REQUEST, providers.dialect_of("anthropic")))),
-}  # fmt: skip
+    "anthropic": AnthropicApi().answer({"model": "m", "messages": REQUEST.messages, "max_tokens": 300}),
+    "responses": ResponsesApi().answer({"model": "m", "input": REQUEST.messages, "max_output_tokens": 300}),
+}
 
 
 @pytest.mark.parametrize("name", providers.known())
