@@ -24,6 +24,7 @@ from flows.runner.evaluation import Evaluation
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.stages import Line
+from storage.atomic import replacing
 from storage.counting import counted
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
@@ -160,14 +161,13 @@ class Trial:
         out = self.folder / f"student-{number}"
         if not (out / "config.json").exists():
             context = max(student.Shape().context, int(self.settings.get("length", 0)))
-            beside = out.with_suffix(".new")
-            student.fresh(
-                self._texts(),
-                beside,
-                seed=seed_of(self.config.seed, "fresh", number) % 2**32,
-                shape=student.Shape(context=context),
-            )
-            beside.rename(out)
+            with replacing(out) as beside:
+                student.fresh(
+                    self._texts(),
+                    beside,
+                    seed=seed_of(self.config.seed, "fresh", number) % 2**32,
+                    shape=student.Shape(context=context),
+                )
         return out
 
     def _texts(self) -> Iterator[str]:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import shutil
-import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -21,6 +19,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.atomic import rename, replacing
 from storage.datasets.card import LINEAGE, card, lineage_text
 from storage.datasets.shapes import COMPARING, FIELD, SHAPES, ComparePairs, Reasoning, shape_of
 from storage.datasets.store import Store
@@ -66,9 +65,9 @@ def export(
         raise StorageError(f"{target} is not empty. Fix: give a folder that is empty or does not exist yet")
     suffix = files or ("parquet" if format == "parquet" else "jsonl")
     kind = "json" if suffix == "jsonl" else "parquet"
-    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
     with explained(str(target.parent), "name another folder"):
-        try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(target) as beside:
             (beside / "data").mkdir(parents=True)
             rows = _write(
                 shape_of(format, store, resolved, compare or _unknown, reasoning),
@@ -83,9 +82,6 @@ def export(
             text = card(store, resolved, shape=format, rows=rows, files=f"data/train-*.{suffix}", kind=kind)
             (beside / "README.md").write_text(text, encoding="utf-8")
             (beside / LINEAGE).write_text(lineage_text(resolved), encoding="utf-8")
-            beside.rename(target)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
     return rows
 
 
@@ -142,5 +138,5 @@ def _write(batches: Iterator[pa.RecordBatch], folder: Path, suffix: str, most: i
                 total += piece.num_rows
                 batch = batch.slice(piece.num_rows)
     for number, path in enumerate(paths):
-        path.rename(folder / f"train-{number:05d}-of-{len(paths):05d}.{suffix}")
+        rename(path, folder / f"train-{number:05d}-of-{len(paths):05d}.{suffix}")
     return total

@@ -13,6 +13,7 @@ from typing import IO, Any, Protocol, cast
 
 import orjson
 
+from storage.atomic import replacing
 from storage.ledger.schema import COMPLETION, DUPLICATE, Call, CallUsage, LedgerError, Stored
 from storage.ledger.writer import Receipt
 
@@ -21,9 +22,8 @@ FIELDS = ("key", "status", "model", "created", "role", "tag", "elapsed", "price_
 
 def write(stored: Iterable[Stored], path: Path) -> int:
     """Write calls with their usage to `path`, which appears only when it is complete; return how many."""
-    part = path.with_name(path.name + ".part")
     count = 0
-    with _open(part, "wb", path.suffix == ".gz") as out:
+    with replacing(path) as part, _open(part, "wb", path.suffix == ".gz") as out:
         for item in stored:
             record: dict[str, object] = {name: getattr(item.call, name) for name in FIELDS}
             record["request"] = base64.b64encode(item.call.request).decode()
@@ -38,7 +38,6 @@ def write(stored: Iterable[Stored], path: Path) -> int:
                 }
             out.write(orjson.dumps(record) + b"\n")
             count += 1
-    part.replace(path)
     return count
 
 

@@ -9,7 +9,6 @@ duplicates are held in memory.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
@@ -22,6 +21,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.atomic import replacing
 from tasks.dedup.sketching import CollectionError, TextSource
 from tasks.dedup.tokens import I64
 from tasks.ingestion.column_names import names_question, plain
@@ -73,12 +73,10 @@ def prepare(files: Sequence[Path], folder: Path, source: TextSource) -> Prepared
             )
         path = folder / "input" / f"{number:05d}-{mark}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        with pq.ParquetWriter(partial, schema) as writer:
+        with replacing(path) as partial, pq.ParquetWriter(partial, schema) as writer:
             while chunk:
                 writer.write_table(pa.Table.from_pylist([row for _, _, row in chunk], schema))
                 chunk = list(islice(stream, _ROWS))
-        os.replace(partial, path)
         prepared.paths.append(path)
     return prepared
 
@@ -156,9 +154,8 @@ def write_results(
     cleaned = Cleaned(int(starts[-1]), table.num_rows, kept, clean, prepared.unread)
     record = {**asdict(cleaned), "clean": clean.name, "plan": plan}
     result = folder / RESULT
-    partial = result.with_name(f".{result.name}.partial")
-    pq.write_table(table.replace_schema_metadata({_RECORD: orjson.dumps(record)}), partial)
-    os.replace(partial, result)
+    with replacing(result) as partial:
+        pq.write_table(table.replace_schema_metadata({_RECORD: orjson.dumps(record)}), partial)
     return cleaned
 
 
@@ -166,9 +163,8 @@ def _clean_lines(
     files: Sequence[Path], path: Path, source: TextSource, starts: I64, gone: I64
 ) -> tuple[Path, int]:
     rows = 0
-    partial = path.with_name(f".{path.name}.partial")
     dropped = set(gone.tolist())
-    with partial.open("wb") as out:
+    with replacing(path) as partial, partial.open("wb") as out:
         for number, file in enumerate(files):
             ready = _is_ready(file, source)  # this number includes records without a text
             for count, (place, record, _) in enumerate(_texts(number, file, source, [])):
@@ -181,7 +177,6 @@ def _clean_lines(
                         )
                     )
                     rows += 1
-    os.replace(partial, path)
     return path, rows
 
 
@@ -190,9 +185,12 @@ def _clean_parquet(files: Sequence[Path], folder: Path, starts: I64, gone: I64) 
     rows = 0
     for number, file in enumerate(files):
         path = folder / f"{number:05d}.parquet"
-        partial = path.with_name(f".{path.name}.partial")
         start = int(starts[number])
-        with pq.ParquetFile(file) as inside, pq.ParquetWriter(partial, inside.schema_arrow) as writer:
+        with (
+            replacing(path) as partial,
+            pq.ParquetFile(file) as inside,
+            pq.ParquetWriter(partial, inside.schema_arrow) as writer,
+        ):
             for batch in inside.iter_batches(batch_size=_ROWS):
                 kept = batch.filter(
                     pa.array(np.isin(np.arange(start, start + len(batch)), gone, invert=True))
@@ -200,7 +198,6 @@ def _clean_parquet(files: Sequence[Path], folder: Path, starts: I64, gone: I64) 
                 writer.write_batch(kept)
                 rows += kept.num_rows
                 start += len(batch)
-        os.replace(partial, path)
     return folder, rows
 
 

@@ -27,6 +27,7 @@ from typing import Any
 import orjson
 import pyarrow.parquet as pq
 
+from storage.atomic import replacing, write_bytes
 from tasks.dedup import contrast, doubts, joining, questions, sketching
 from tasks.dedup.doubts import Guards
 from tasks.dedup.history import code_digest
@@ -115,9 +116,8 @@ class Collection:
             common = shared_text(Sets(shards).sample(SAMPLE), decisions.shared) if shards else Shared()
             pairs_table = similar(database, shards, pairs, Guards(decisions, common), each)
             table = duplicates(database, pairs_table)
-        partial = result.with_name(f".{result.name}.partial")
-        pq.write_table(table, partial)
-        os.replace(partial, result)
+        with replacing(result) as partial:
+            pq.write_table(table, partial)
         return result
 
     def _own(self, plan: Mapping[str, object], rules: str) -> None:
@@ -141,9 +141,7 @@ class Collection:
                 shutil.rmtree(self.folder / name, ignore_errors=True)
                 if (self.folder / name).is_file():
                     (self.folder / name).unlink()
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2))
-        os.replace(partial, path)
+        write_bytes(path, orjson.dumps(record, option=orjson.OPT_INDENT_2))
 
 
 @functools.cache

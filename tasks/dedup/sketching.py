@@ -8,7 +8,6 @@ memory-mapped), which is written last.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from storage.atomic import replacing
 from storage.errors import ForPeople
 from tasks.dedup.lsh import band_keys
 from tasks.dedup.normalise import as_array, folded_array
@@ -174,14 +174,17 @@ def _read(shard: Shard) -> pa.Table:
 
 def _write_bands(shard: Shard, keys: np.ndarray, twins: np.ndarray) -> None:
     schema = pa.schema([("band", pa.uint8()), ("key", pa.uint64()), ("row", pa.int64())])
-    path, partial = shard.path("bands"), _partial(shard.path("bands"))
-    with pq.ParquetWriter(partial, schema, compression="none", use_dictionary=False) as writer:
+    path = shard.path("bands")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        replacing(path) as partial,
+        pq.ParquetWriter(partial, schema, compression="none", use_dictionary=False) as writer,
+    ):
         for band, band_keys in [*enumerate(keys), (TWINS, twins)]:
             rows = np.flatnonzero(band_keys)
             rows = rows[np.argsort(band_keys[rows], kind="stable")]
             columns = [np.full(len(rows), band, np.uint8), band_keys[rows], rows + shard.start]
             writer.write_table(pa.table(columns, schema=schema), row_group_size=max(len(rows), 1))
-    os.replace(partial, path)
 
 
 def _write_sets(path: Path, sets: Ragged, texts: pa.Array) -> None:
@@ -191,18 +194,16 @@ def _write_sets(path: Path, sets: Ragged, texts: pa.Array) -> None:
         for name, values in arrays.items()
     }
     batch = pa.record_batch(lists)
-    partial = _partial(path)
-    with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as writer:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        replacing(path) as partial,
+        pa.OSFile(str(partial), "wb") as sink,
+        pa.ipc.new_file(sink, batch.schema) as writer,
+    ):
         writer.write_batch(batch)
-    os.replace(partial, path)
 
 
 def _replace(path: Path, table: pa.Table) -> None:
-    partial = _partial(path)
-    pq.write_table(table, partial)
-    os.replace(partial, path)
-
-
-def _partial(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with replacing(path) as partial:
+        pq.write_table(table, partial)

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING
 
 import orjson
 
-from storage.atomic import write_bytes
+from storage.atomic import replacing, write_bytes
 from storage.counting import counted
 from storage.ledger import CallUsage, Ledger
 from tasks.llm import wire
@@ -234,13 +234,16 @@ class Batches:
 
     def _download(self, client: openai.OpenAI, file_id: str, path: Path) -> None:
         """Download a file of the service line by line, without any secret that it echoes."""
-        redactor, part, left = self._endpoint.redactor, path.with_name(path.name + ".part"), b""
-        with client.files.with_streaming_response.content(file_id) as response, part.open("wb") as out:
+        redactor, left = self._endpoint.redactor, b""
+        with (
+            client.files.with_streaming_response.content(file_id) as response,
+            replacing(path) as part,
+            part.open("wb") as out,
+        ):
             for data in response.iter_bytes():
                 *lines, left = (left + data).split(b"\n")
                 out.writelines(_redacted(redactor, line) + b"\n" for line in lines)
             out.write(_redacted(redactor, left))
-        part.replace(path)
 
     def _submitted(self, client: openai.OpenAI, state: BatchState) -> str:
         """Submit a batch and return its id. One that a killed run had submitted without saving the id is found again."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from storage.atomic import write_text
 from storage.counting import counted
 from storage.markdown import code, inline
 from tasks.proof import plots
@@ -61,7 +62,7 @@ def write(
         _versions(records[0]),
         _facts(records),
     ]
-    page.write_text("\n".join(parts), encoding="utf-8")
+    write_text(page, "\n".join(parts))
     return ProofPage(page, answered)
 
 

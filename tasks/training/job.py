@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from storage.atomic import remove_remains, replacing, write_text
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from tasks.seeding import seed_of
@@ -73,10 +74,10 @@ class Job:
 
     def finish(self, save: Callable[[Path], None], metrics: dict[str, Any]) -> None:
         """Write the checkpoint by `save`, completely or not at all, and then the metrics, which mark the stage as finished."""
-        place, beside = self.out / CHECKPOINT, self.out / f"{CHECKPOINT}.new"
-        for path in (place, beside):
-            shutil.rmtree(path, ignore_errors=True)
-        save(beside)
-        beside.rename(place)
+        place = self.out / CHECKPOINT
+        shutil.rmtree(place, ignore_errors=True)
+        remove_remains(place)  # a checkpoint is large
+        with replacing(place) as beside:
+            save(beside)
         shutil.rmtree(self.out / "trainer", ignore_errors=True)
-        (self.out / METRICS).write_text(json.dumps(metrics, indent=2, sort_keys=True), encoding="utf-8")
+        write_text(self.out / METRICS, json.dumps(metrics, indent=2, sort_keys=True))

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import prompts
+from storage.atomic import replacing
 from storage.datasets.shapes import with_wrong
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
@@ -43,23 +44,22 @@ _ROWS = """
 def write(store: Store, versions: Sequence[Version], path: Path) -> None:
     """Write the judgements of the versions as training rows (Parquet). Raises TrainError if no wrong solution is known."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".new")
     wrong = 0
-    with Judge() as judge, pq.ParquetWriter(beside, JUDGED) as writer:
-        for version in versions:
-            with with_wrong(store, version, judge.equal) as connection:
-                for batch in connection.sql(
-                    _ROWS.format(version=version, wrong_step=WRONG_STEP)
-                ).to_arrow_reader(2_048):
-                    rows = batch.to_pylist()
-                    wrong += sum(not row["right"] for row in rows)
-                    writer.write_table(pa.Table.from_pylist([_judged(row) for row in rows], JUDGED))
-    if not wrong:
-        names = ", ".join(map(str, versions))
-        raise TrainError(
-            f"{names}: no wrong solution is known, so a critic would learn to praise. Fix: another dataset"
-        )
-    beside.rename(path)
+    with replacing(path) as beside:
+        with Judge() as judge, pq.ParquetWriter(beside, JUDGED) as writer:
+            for version in versions:
+                with with_wrong(store, version, judge.equal) as connection:
+                    for batch in connection.sql(
+                        _ROWS.format(version=version, wrong_step=WRONG_STEP)
+                    ).to_arrow_reader(2_048):
+                        rows = batch.to_pylist()
+                        wrong += sum(not row["right"] for row in rows)
+                        writer.write_table(pa.Table.from_pylist([_judged(row) for row in rows], JUDGED))
+        if not wrong:
+            names = ", ".join(map(str, versions))
+            raise TrainError(
+                f"{names}: no wrong solution is known, so a critic would learn to praise. Fix: another dataset"
+            )
 
 
 def _judged(row: dict[str, Any]) -> dict[str, Any]:

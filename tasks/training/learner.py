@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_model, save_model
 from transformers import get_cosine_schedule_with_warmup
 
+from storage.atomic import remove_remains, replacing
 from tasks.training.completion import Completer
 from tasks.training.curves import Curve
 from tasks.training.job import Job
@@ -136,16 +137,16 @@ class Learner:
     def _write(self, step: int) -> None:
         """Write the state after a step, completely or not at all."""
         place = self.job.out / "trainer" / f"checkpoint-{step}"
-        beside = place.with_suffix(".new")
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        save_model(self.policy, str(beside / "policy.safetensors"))
-        torch.save(
-            {"optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()},
-            beside / "optimizer.pt",
-        )
-        (beside / "trainer_state.json").write_text(json.dumps({"step": step}), encoding="utf-8")
-        beside.rename(place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        remove_remains(place)
+        with replacing(place) as beside:
+            beside.mkdir()
+            save_model(self.policy, str(beside / "policy.safetensors"))
+            torch.save(
+                {"optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()},
+                beside / "optimizer.pt",
+            )
+            (beside / "trainer_state.json").write_text(json.dumps({"step": step}), encoding="utf-8")
         for old in sorted(place.parent.glob("checkpoint-*")):
             if old != place:
                 shutil.rmtree(old)

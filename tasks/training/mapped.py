@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from storage.atomic import replacing
 from storage.datasets import shapes
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
@@ -82,11 +83,13 @@ def preference_pairs(job: Job, tokenizer: Any) -> Any:
 
 def _write(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".new")
-    with pa.OSFile(str(beside), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+    with (
+        replacing(path) as beside,
+        pa.OSFile(str(beside), "wb") as sink,
+        pa.ipc.new_stream(sink, schema) as writer,
+    ):
         for batch in batches:
             writer.write_batch(batch)
-    beside.rename(path)
 
 
 def preferences(store: Store, version: Version, *, reasoning: shapes.Reasoning) -> Iterator[pa.RecordBatch]:

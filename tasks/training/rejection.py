@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.atomic import replacing
 from tasks.seeding import seed_of
 from tasks.training.completion import Completer
 from tasks.training.config import Rollout
@@ -47,10 +48,10 @@ def sample(
     and how many are neither right nor wrong: unknown, or lost to infrastructure.
     """
     counts = {"sampled": 0, "right": 0, "kept": 0, "unknown": 0, "infrastructure": 0}
-    beside = path.with_suffix(".new")
-    beside.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with (
         Verifier(most_unjudged=rollout.most_unjudged) as verifier,
+        replacing(path) as beside,
         pq.ParquetWriter(beside, SAMPLED) as writer,
     ):
         for start in range(0, len(rows), QUESTIONS):
@@ -88,7 +89,6 @@ def sample(
                 counts[name] += more
             counts |= {name: verifier.counts[Worth(name)] for name in ("unknown", "infrastructure")}
             log(f"sampled {counts['sampled']}, right {counts['right']}, kept {counts['kept']}")
-    beside.rename(path)
     return counts
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from storage.atomic import write_text
+from storage.atomic import replacing, write_text
 from storage.clock import now
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
@@ -135,13 +135,11 @@ def _fresh(config: Train, store: Store, versions: list[Version], out: Path) -> P
     from tasks.training import student
 
     if not (out / "config.json").exists():
-        beside = out.with_suffix(".new")
-        shutil.rmtree(beside, ignore_errors=True)
         shape = student.Shape(context=max(student.Shape().context, config.length))
-        student.fresh(
-            _texts(store, versions), beside, seed=seed_of(config.seed, "fresh") % 2**32, shape=shape
-        )
-        beside.rename(out)
+        with replacing(out) as beside:
+            student.fresh(
+                _texts(store, versions), beside, seed=seed_of(config.seed, "fresh") % 2**32, shape=shape
+            )
     return out
 
 

@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import IterableDataset
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
+from storage.atomic import rename
 from tasks.training.config import TrainError
 from tasks.training.curves import Curve
 from tasks.training.job import Job
@@ -186,6 +187,6 @@ def trainer_of(
 def _save(job: Job, trainer: WeightedTrainer, tokenizer: Any, out: Any) -> None:
     gathered = job.out / "gathered"
     if gathered.exists():
-        gathered.rename(out)
+        rename(gathered, out)
     else:
         save(trainer.accelerator.unwrap_model(trainer.model), tokenizer, out)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from storage.atomic import write_text
 from tasks.training.job import Job
 from tasks.training.mapped import PROBLEM, mapped, problems
 
@@ -32,7 +33,7 @@ def run(job: Job) -> dict[str, Any]:
             completer = Completer.load(sampler)
             completer.tokenizer = chat_tokenizer(sampler)
             counts = sample(completer, rows, rollout, path, seed=job.seed, log=job.log)
-            record.write_text(json.dumps(counts), encoding="utf-8")
+            write_text(record, json.dumps(counts))
     tokenizer = tokenizer_of(job.base)
     facts = json.loads(record.read_text(encoding="utf-8"))
     return learn(job, stream_of(job, tokenizer, more=(str(path),)), tokenizer, facts=facts)
