@@ -18,6 +18,7 @@ from storage.reasons import SET_ASIDE
 from storage.rows import column, reasons_of
 from tasks.decontamination.certificate import Certificate
 from tasks.drift import MEASURES
+from tasks.llm.endpoint import EMBEDDED
 from tasks.points_in_time import spoken
 from tasks.seeding import seeds_of
 
@@ -124,10 +125,36 @@ class Figures:
         titles = {
             "control_tokens": "replies with tokens of a chat template",
             "run_on": "replies that ran on after their end",
-            "thinking": "replies with thinking",
+            "thinking": "replies with thinking (kept in the column reasoning)",
             "hidden_characters": "hidden characters",
         }
         return ", ".join(f"{counts[kind]:,} {title}" for kind, title in titles.items() if counts.get(kind))
+
+    @property
+    def truncated(self) -> str:
+        """What was paid for answers that were cut off at their token limit, in one line, or an empty string."""
+        parts = [
+            f"{cost['role']} {counted(cost['truncated_tokens'], 'token')} "
+            f"({counted(cost['truncated'], 'answer')} left without an end)"
+            for cost in self.costs
+            if cost.get("truncated_tokens")
+        ]
+        return ", ".join(parts)
+
+    @property
+    def shared_model(self) -> str:
+        """Which roles are one model, in one line, or an empty string; without the embedded teacher."""
+        models: dict[tuple[str, str], list[str]] = {}
+        for role, facts in (self.lineage.get("models") or {}).items():
+            models.setdefault((facts["model"], facts.get("revision") or ""), []).append(role)
+        parts = [
+            f"{model} is the {', the '.join(roles)}"
+            for (model, _), roles in models.items()
+            if len(roles) > 1 and not model.startswith(EMBEDDED)
+        ]
+        judged = any("critic" in roles and len(roles) > 1 for roles in models.values())
+        note = "; a critic that judges its own solutions shares their errors" if parts and judged else ""
+        return "; ".join(parts) + note
 
     @property
     def usd(self) -> float:

@@ -133,7 +133,7 @@ def test_the_second_month(story: Story) -> None:
     assert set(states) == {
         *left,
         *(f"log of {name}" for name in {version.partition("@")[0] for version in left}),
-        *("candidates", "marks", "tags", "ledger"),
+        *("candidates", "marks", "tags", "ledger", "stage outputs", "encodings", "reports and notes"),
         *(f"history {name}" for name in {version.partition("@")[0] for version in left}),
     }
     assert all(state.startswith("sound") for state in states.values())

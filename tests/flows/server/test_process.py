@@ -79,7 +79,8 @@ def test_the_port_of_a_killed_server_is_free_for_nobody_and_a_call_in_the_gap_is
         assert call.recv(1_000).startswith(b"HTTP/1.1 200")
     assert answers(server.url, AUTH)
     server.stop()
-    assert len(bound_by_another(server.port)) == 4
+    # connections that are in TIME_WAIT still keep a socket without SO_REUSEADDR from the port
+    assert {f"{HOST} 1", "0.0.0.0 1"} <= set(bound_by_another(server.port))
 
 
 def test_a_port_is_held_from_the_first_moment_and_one_that_is_taken_is_refused(tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def test_two_servers_rotate_one_log_and_lose_no_line(tmp_path: Path) -> None:
             words = [sys.executable, "-c", WRITE, str(log), name, str(lines), str(LARGEST)]
             processes.append(subprocess.Popen(words, stdout=file, stderr=file))
     assert [process.wait(120) for process in processes] == [0, 0]
-    logs = sorted(tmp_path.glob("server.log*[!k]"))
+    logs = [path for path in sorted(tmp_path.glob("server.log*")) if path.suffix != ".lock"]
     assert "server.log.1" in [path.name for path in logs]
     written = [line.split(" ")[:2] for path in logs for line in path.read_text().splitlines()]
     assert sorted(written) == sorted(

@@ -261,3 +261,18 @@ def test_no_space_is_as_wide_as_the_page(length: str) -> None:
     many = mathematics(r"\(" + r"\hspace{3em}" * 60 + r"\)")
     assert many.count('width="') == 4  # twelve em in all
     assert 'width="1em"' in mathematics(r"\(a\hspace{1em}b\)")
+
+
+def test_truncated_answers_and_a_shared_model_are_named_only_where_there_are_some() -> None:
+    plain = Report(figures()).html()
+    assert "token limit" not in plain
+    costs = {"role": "reasoner", "model": "<b>m</b>", "completions": 9, "cached": 0, "prompt_tokens": 5, "completion_tokens": 6,
+             "estimated": 0, "usd": 1.5, "truncated": 1, "truncated_tokens": 40_000}  # fmt: skip
+    models = {role: {"model": "<b>m</b>", "revision": ""} for role in ("teacher", "critic")}
+    models["student"] = {"model": "other", "revision": ""}
+    html = Report(figures(costs=[costs], lineage={"models": models})).html()
+    assert "cut off at their token limit: reasoner 40,000 tokens (1 answer left without an end)." in html
+    assert "&lt;b&gt;m&lt;/b&gt; is the teacher, the critic; a critic that judges its own solutions" in html
+    assert "<b>m</b>" not in html
+    embedded = {role: {"model": "embedded", "revision": ""} for role in ("teacher", "critic")}
+    assert figures(lineage={"models": embedded}).shared_model == ""
