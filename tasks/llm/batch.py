@@ -1,4 +1,4 @@
-"""Batch mode: requests are answered within a day at half the price. The same files work with `vllm run-batch`.
+"""Batch mode: requests are answered within a day at half the price, by a service of tasks/llm/batch_services.py.
 
 `Batches.through` comes before an engine's run: it reads every request, sends those without an answer in the ledger as
 batches, waits, stores the answers in the ledger, and passes the requests on. All state is in files, so that a restarted
@@ -24,12 +24,12 @@ import orjson
 from storage.atomic import replacing, write_bytes
 from storage.counting import counted
 from storage.ledger import CallUsage, Ledger
-from tasks.llm import wire
+from tasks.llm import providers, wire
+from tasks.llm.batch_services import Submission, batch_service
 from tasks.llm.budget import Budget
-from tasks.llm.dialect import Dialect
+from tasks.llm.dialect import adapted
 from tasks.llm.endpoint import MALFORMED_RETRIES, Endpoint, EndpointError, host_of
 from tasks.llm.imports import from_batch, put_answers, read_requests
-from tasks.llm.providers import chat
 from tasks.llm.recording import first_answer, given_up
 from tasks.llm.redaction import Redactor
 from tasks.llm.request import Request, key_of, request_of
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 MOST_REQUESTS = 50_000  # the API's limits for one input file
 MOST_BYTES = 200 * 1024 * 1024
 DISCOUNT = 0.5  # of the price of the same call outside a batch
-ENDED = ("completed", "failed", "expired", "cancelled")
 
 
 class AnswersAwaited(RuntimeError):
@@ -105,7 +104,10 @@ class Batches:
         self._budget = budget
         self._limits = limits
         self._submit = submit
+        self._service = batch_service(endpoint)
         self._run = run
+        # What the service refuses is learnt as in tasks/llm/caller.py.
+        self._dialect = providers.dialect_of(endpoint.api)
         self._held: set[str] = set()
         self._lock = threading.Lock()
 
@@ -120,9 +122,13 @@ class Batches:
             for request in requests:
                 note = {"tag": request.tag, "longer": request.longer}
                 spool.write(orjson.dumps([request.canonical(self._endpoint.revision).decode(), note]) + b"\n")
-            with self._lock:
-                self.write(_spooled(spool))
-            self.run() if self._submit else self.collect()
+            dialect = None
+            # Once more, in another dialect, for what was refused because of a field.
+            while dialect != self._dialect:
+                dialect = self._dialect
+                with self._lock:
+                    self.write(_spooled(spool))
+                self.run() if self._submit else self.collect()
             yield from _spooled(spool)
 
     def write(self, requests: Iterable[Request]) -> list[BatchState]:
@@ -147,9 +153,7 @@ class Batches:
                 if given_up(stored, request, key, names, retries) is not None:
                     continue  # the engine returns the last unusable answer
                 taken.add(key)
-                body = orjson.loads(chat.body(request, Dialect()))
-                line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": body}
-                data = orjson.dumps(line) + b"\n"
+                data = self._service.line(key, request, self._dialect)
                 if lines and (
                     len(lines) >= self._limits.most_requests or size + len(data) > self._limits.most_bytes
                 ):
@@ -212,53 +216,41 @@ class Batches:
             if self._budget is not None and not self._budget.reserve(state.worst_usd, state.worst_tokens):
                 return  # calls in flight must end first
             self._held.add(state.name)
-            state = replace(state, batch_id=self._submitted(client, state), status="validating")
+            state = replace(
+                state, batch_id=self._service.submitted(client, self._submission(state)), status="validating"
+            )
             self._save(state)
-        batch = client.batches.retrieve(state.batch_id)
-        if batch.status != state.status:
-            state = replace(state, status=batch.status)
+        progress = self._service.progress(client, state.batch_id)
+        if progress.status != state.status:
+            state = replace(state, status=progress.status)
             self._save(state)
-        if batch.status not in ENDED:
+        if not progress.ended:
             return
-        if batch.status == "failed":
-            errors = batch.errors.data if batch.errors is not None else None
-            reason = errors[0].message if errors else "no reason given"
+        if progress.failure is not None:
             raise EndpointError(
-                f"{self._endpoint.role} batch {state.batch_id} failed: {self._endpoint.redact(reason or '')}. Fix: correct "
+                f"{self._endpoint.role} batch {state.batch_id} failed: {self._endpoint.redact(progress.failure)}. Fix: correct "
                 f"what it names, then remove {self._folder / state.name}.* to have it written anew"
             )
-        for file_id, kind in ((batch.output_file_id, "output"), (batch.error_file_id, "errors")):
-            if file_id:
-                self._download(client, file_id, self._path(state, f"{kind}.jsonl"))
+        for kind, name in progress.results.items():
+            self._download(client, name, self._path(state, f"{kind}.jsonl"))
         self._collect(state)
 
-    def _download(self, client: openai.OpenAI, file_id: str, path: Path) -> None:
-        """Download a file of the service line by line, without any secret that it echoes."""
+    def _submission(self, state: BatchState) -> Submission:
+        others = {other.batch_id for other in self.states()} - {""}
+        return Submission(state.name, self._path(state, "jsonl"), state.count, others)
+
+    def _download(self, client: openai.OpenAI, name: str, path: Path) -> None:
+        """Download a result file of the service line by line, without any secret that it echoes."""
         redactor, left = self._endpoint.redactor, b""
         with (
-            client.files.with_streaming_response.content(file_id) as response,
+            self._service.results(client, name) as pieces,
             replacing(path) as part,
             part.open("wb") as out,
         ):
-            for data in response.iter_bytes():
+            for data in pieces:
                 *lines, left = (left + data).split(b"\n")
                 out.writelines(_redacted(redactor, line) + b"\n" for line in lines)
             out.write(_redacted(redactor, left))
-
-    def _submitted(self, client: openai.OpenAI, state: BatchState) -> str:
-        """Submit a batch and return its id. One that a killed run had submitted without saving the id is found again."""
-        for batch in client.batches.list(limit=100):
-            if (batch.metadata or {}).get("mathmill") == state.name and batch.status != "failed":
-                return str(batch.id)
-        with self._path(state, "jsonl").open("rb") as data:
-            file = client.files.create(file=(f"{state.name}.jsonl", data), purpose="batch")
-        batch = client.batches.create(
-            input_file_id=file.id,
-            endpoint="/v1/chat/completions",
-            completion_window="24h",
-            metadata={"mathmill": state.name},
-        )
-        return str(batch.id)
 
     def _collect(self, state: BatchState) -> None:
         """Store the downloaded answers in the ledger, and only then mark the batch as collected."""
@@ -270,7 +262,9 @@ class Batches:
         for kind in ("output", "errors"):
             path = self._path(state, f"{kind}.jsonl")
             if path.exists():
-                sums = put_answers(self._ledger, from_batch(path, requests, skipped, **bought), end.redactor)
+                sums = put_answers(
+                    self._ledger, from_batch(path, requests, skipped, self._refused, **bought), end.redactor
+                )
                 spent = CallUsage(
                     0,
                     "",
@@ -283,6 +277,12 @@ class Batches:
             self._budget.release((state.worst_usd, state.worst_tokens), spent)
             self._held.discard(state.name)
         self._save(replace(state, status="collected", skipped=dict(skipped)))
+
+    def _refused(self, request: Request, status: int, raw: bytes) -> None:
+        """Leave a field out from now on, if the service refused a request because of it."""
+        new = adapted(self._dialect, request, status, wire.error_of(raw))
+        if new is not None:
+            self._dialect = new
 
     def _write(self, lines: list[tuple[str, bytes, Request, bytes]]) -> BatchState:
         digest = hashlib.sha256(b"".join(data for *_, data in lines)).hexdigest()[:16]
@@ -322,8 +322,10 @@ class Batches:
                 f"batch mode needs an endpoint with a Batch API, and the embedded teacher has none. "
                 f"Fix: set {end.setting('BASE_URL')}, or run without --batch"
             )
-        key = end.api_key.get_secret_value() if end.api_key is not None else "none"
-        headers = dict(end.headers)
+        key = end.api_key.get_secret_value().strip() if end.api_key is not None else "none"
+        # the client sets the content type itself, and Authorization from the key
+        own = {"content-type", "authorization"} if end.api_key is not None else {"content-type"}
+        headers = {name: value for name, value in end.request_headers().items() if name.lower() not in own}
         return openai.OpenAI(base_url=end.base_urls[0], api_key=key, default_headers=headers, max_retries=5)
 
     def _stopped(self, message: str, status: int) -> EndpointError:
@@ -343,7 +345,8 @@ class Batches:
 def _redacted(redactor: Redactor, line: bytes) -> bytes:
     """Redact a line of a batch's output. A line without an answer is an error, in which parts that are words are
     replaced as well."""
-    return redactor.answer(line) if b'"choices"' in line else redactor.error(line)
+    plain = b'"choices"' in line or providers.ordinary(line)
+    return redactor.answer(line) if plain else redactor.error(line)
 
 
 def _spooled(spool: IO[bytes]) -> Iterator[Request]:

@@ -9,7 +9,7 @@ import gzip
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import wait
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,7 +19,7 @@ import orjson
 
 from storage.errors import ForPeople
 from storage.ledger import Call, CallUsage, Ledger, LedgerError
-from tasks.llm import wire
+from tasks.llm import providers, wire
 from tasks.llm.recording import first_answer, judged
 from tasks.llm.redaction import Redactor
 from tasks.llm.request import Request, key_of, request_of
@@ -82,13 +82,13 @@ def take(
         put, known = ledger.import_(path)
         return Taken(put, known, {})
     skipped: Counter[str] = Counter()
-    if "custom_id" in first and "response" in first:
+    if "custom_id" in first and ("response" in first or "result" in first):
         answers = from_batch(path, _requests(path, requests_file, revision), skipped)
     elif "messages" in first:
         answers = _from_messages(path, defaults or {}, revision)
     else:
         raise ImportProblem(
-            f"{path}, line 1: neither a Batch output (custom_id, response), nor messages and completion, "
+            f"{path}, line 1: neither a Batch output (custom_id, response or result), nor messages and completion, "
             "nor a ledger export. Fix: give a file of one of these formats"
         )
     sums = put_answers(ledger, answers)
@@ -154,18 +154,22 @@ def put_answers(ledger: Ledger, answers: Iterable[Answer], redactor: Redactor = 
 
 
 def from_batch(
-    path: Path, requests: Mapping[str, tuple[bytes, str]], skipped: Counter[str], **bought: Any
+    path: Path,
+    requests: Mapping[str, tuple[bytes, str]],
+    skipped: Counter[str],
+    refused: Callable[[Request, int, bytes], None] = lambda request, status, raw: None,
+    **bought: Any,
 ) -> Iterator[Answer]:
-    """Yield the answers of a Batch output or error file.
+    """Yield the answers of a Batch output or error file, of OpenAI or Anthropic.
 
     `requests` maps each custom_id to the canonical request and its tag. Lines without an answer (expired, cancelled,
-    server errors) are counted in `skipped`. `bought` are further fields of the answers, such as role and prices.
+    server errors) are counted in `skipped`, and `refused` is called with the client errors among them. `bought` are further fields of the answers, such as role and prices.
     """
     for number, line in enumerate(_lines(path), 1):
-        response, custom_id = line.get("response"), str(line.get("custom_id"))
-        if not isinstance(response, dict) or not isinstance(response.get("body"), dict):
-            error = line.get("error")
-            skipped[str(error.get("code") or "error") if isinstance(error, dict) else "no response"] += 1
+        custom_id = str(line.get("custom_id"))
+        answered = _anthropic(line) if "result" in line else _openai(line)
+        if isinstance(answered, str):
+            skipped[answered] += 1
             continue
         if custom_id not in requests:
             raise ImportProblem(
@@ -173,16 +177,40 @@ def from_batch(
             )
         canonical, tag = requests[custom_id]
         request = request_of(canonical)
-        status, raw = response.get("status_code", 200), orjson.dumps(response["body"])
+        status, raw = answered
         if (
-            not isinstance(status, int)
-            or not wire.is_answer(status, raw)
+            not wire.is_answer(status, raw)
             # a call can be made with a smaller limit
             or refused_limit(request.max_tokens, wire.estimate_prompt(request), status, wire.error_of(raw))
         ):
             skipped[f"http {status}"] += 1
+            refused(request, status, raw)
             continue
         yield Answer(canonical, raw, status, request.model, tag=tag, **bought)
+
+
+def _openai(line: Mapping[str, Any]) -> tuple[int, bytes] | str:
+    """Return the status and body of a line of OpenAI's Batch API, or why there is none."""
+    response = line.get("response")
+    if not isinstance(response, dict) or not isinstance(response.get("body"), dict):
+        error = line.get("error")
+        return str(error.get("code") or "error") if isinstance(error, dict) else "no response"
+    status = response.get("status_code", 200)
+    return (status, orjson.dumps(response["body"])) if isinstance(status, int) else "no status"
+
+
+def _anthropic(line: Mapping[str, Any]) -> tuple[int, bytes] | str:
+    """Return the status and body of a line of Anthropic's Message Batches, or why there is none."""
+    result = line.get("result")
+    kind = str(result.get("type")) if isinstance(result, dict) else "no result"
+    body = (
+        result.get({"succeeded": "message", "errored": "error"}.get(kind, ""))
+        if isinstance(result, dict)
+        else None
+    )
+    if not isinstance(body, dict):
+        return kind  # canceled or expired
+    return (200 if kind == "succeeded" else providers.stated_status(body) or 500), orjson.dumps(body)
 
 
 def read_requests(path: Path) -> dict[str, tuple[bytes, str]]:

@@ -3,6 +3,9 @@ client library, which validates every answer strictly."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -46,10 +49,19 @@ class AnthropicApi:
         self.faults, self.key, self.bearer = faults or Faults(), key, bearer
         self.bodies: list[dict[str, Any]] = []
         self.received = self.sent = 0  # tokens that the answers state
+        self.batches: dict[str, dict[str, Any]] = {}
+        self.results: dict[str, list[dict[str, Any]]] = {}
+        self.looks = 2  # retrievals after which a batch has ended
+        self.expired = 0  # of its requests per hundred, those that expire
+        self.forget_ids = False  # a batch is made, but its response is lost
         self.app = Starlette(
             routes=[
                 Route("/v1/messages", self.message, methods=["POST"]),
                 Route("/v1/models", self.models),
+                Route("/v1/messages/batches", self.create, methods=["POST"]),
+                Route("/v1/messages/batches", self.list_),
+                Route("/v1/messages/batches/{id}", self.retrieve),
+                Route("/v1/messages/batches/{id}/results", self.download),
             ],
             exception_handlers={404: self.missing},
         )
@@ -105,6 +117,59 @@ class AnthropicApi:
                 self.sent += 10
                 self.received += usage["output_tokens"]
         return self.faults.answer(fault, orjson.dumps(answer), error)
+
+    async def create(self, request: Request) -> Response:
+        _, asked = await fields_of(request)
+        if (refusal := self.unauthorised(request)) is not None:
+            return refusal
+        version = request.headers["anthropic-version"]
+        name, results = f"msgbatch_{len(self.batches)}", []
+        for number, item in enumerate(asked["requests"]):
+            assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", item["custom_id"])
+            params = item["params"]
+            result: dict[str, Any] = {"type": "expired"}
+            if number % 100 >= self.expired:
+                if (problem := self.problem(params, VERSIONS[version])) is not None:
+                    result = {"type": "errored", "error": error(400, problem)}
+                else:
+                    self.bodies.append(params)
+                    result = {"type": "succeeded", "message": self.answer(params)}
+            results.append({"custom_id": item["custom_id"], "result": result})
+        results.reverse()  # the API promises no order
+        self.results[name] = results
+        now = datetime.now(UTC).isoformat()
+        counts = {"processing": len(results), "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}
+        self.batches[name] = {
+            "id": name, "type": "message_batch", "processing_status": "in_progress", "request_counts": counts,
+            "created_at": now, "expires_at": now, "ended_at": None, "archived_at": None, "cancel_initiated_at": None,
+            "results_url": None,
+        }  # fmt: skip
+        if self.forget_ids:
+            return as_json(error(500, "gone"), 500)
+        return as_json(self.batches[name])
+
+    async def list_(self, request: Request) -> Response:
+        data = list(self.batches.values())[::-1]
+        ends = (
+            {"first_id": data[0]["id"], "last_id": data[-1]["id"]}
+            if data
+            else {"first_id": None, "last_id": None}
+        )
+        return self.unauthorised(request) or as_json({"data": data, "has_more": False, **ends})
+
+    async def retrieve(self, request: Request) -> Response:
+        batch = self.batches[request.path_params["id"]]
+        self.looks -= 1
+        if self.looks <= 0:
+            kinds = Counter(item["result"]["type"] for item in self.results[batch["id"]])
+            batch["request_counts"] |= {"processing": 0, **kinds}
+            batch["processing_status"], batch["ended_at"] = "ended", batch["created_at"]
+            batch["results_url"] = f"{request.url}/results"
+        return self.unauthorised(request) or as_json(batch)
+
+    async def download(self, request: Request) -> Response:
+        lines = b"".join(orjson.dumps(item) + b"\n" for item in self.results[request.path_params["id"]])
+        return self.unauthorised(request) or Response(lines, media_type="application/x-jsonl")
 
     def problem(self, asked: dict[str, Any], fields: set[str]) -> str | None:
         """Return what the API refuses in a body, in its own words."""
