@@ -126,7 +126,9 @@ def _endpoint(tools: Tools, role: str) -> Check:
     unset = "" if role in settings.model_fields_set else ", not set"
     if unset and role != "teacher" and settings.role(role) is settings.teacher:
         unset += ": the teacher's"
-    return Check(role, True, f"{endpoint.model} {where}{unset}")
+    sampling = endpoint.sampling
+    thinks = f", thinks, {sampling.limit(0):,} tokens per answer" if sampling.reasoning else ""
+    return Check(role, True, f"{endpoint.model} {where}{thinks}{unset}")
 
 
 def _encoder(name: str) -> Check:

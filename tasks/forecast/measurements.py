@@ -219,11 +219,15 @@ def _usable(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
 
 
 def _price(tag: str, inputs: ForecastInputs) -> Price:
-    """Return what a call of this stage takes: measured on this model if it was ever asked, else on any, else guessed."""
+    """Return what a call of this stage takes: measured on this model if it was ever asked, else on any, else guessed.
+
+    Answers of other models say nothing about the length of those of a model that thinks.
+    """
     role = ROLE_OF.get(tag, "teacher")
     endpoint = inputs.endpoints[role]
     of_stage = [group for group in inputs.calls if group.tag == tag and group.completions]
-    groups = [group for group in of_stage if group.model == endpoint.model] or of_stage
+    groups = [group for group in of_stage if group.model == endpoint.model]
+    groups = groups or ([] if endpoint.sampling.reasoning else of_stage)
     calls = sum(group.calls for group in groups)
     own: dict[str, Any] = {
         "role": role,
@@ -235,8 +239,9 @@ def _price(tag: str, inputs: ForecastInputs) -> Price:
     if not calls:
         name = PROMPT_OF.get(tag, tag)
         prompt = prompts.load(name if f"{name}.en" in prompts.names() else "self_instruct")
+        limit = endpoint.sampling.limit(prompt.front.max_tokens)
         return Price(
-            prompt_tokens=len(prompt.body) / 4 + 200, completion_tokens=prompt.front.max_tokens * 0.3, sd=0.0,
+            prompt_tokens=len(prompt.body) / 4 + 200, completion_tokens=limit * 0.3, sd=0.0,
             seconds=SECONDS_PER_CALL, tries=1.02, calls=0, **own,
         )  # fmt: skip
 

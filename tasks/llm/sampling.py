@@ -28,6 +28,12 @@ class Sampling:
     extra: Mapping[str, Any] = field(default_factory=dict)
     reasoning: bool = False
 
+    def limit(self, max_tokens: int) -> int:
+        """Return the token limit of answers to a prompt that states `max_tokens`."""
+        if self.max_tokens is not None:
+            return self.max_tokens
+        return max(THINKING_TOKENS, max_tokens) if self.reasoning else max_tokens
+
     def applied(self, request: Request) -> Request:
         """Return the request with these settings; the request itself if they change nothing."""
         changes: dict[str, Any] = {}
@@ -37,10 +43,8 @@ class Sampling:
             changes["top_p"] = self.top_p
         if self.extra:
             changes["extra"] = {**self.extra, **request.extra}
-        if self.max_tokens is not None:
-            changes |= {"max_tokens": self.max_tokens, "longer": None}
-        elif self.reasoning and request.longer is not None:
-            changes |= {"max_tokens": max(THINKING_TOKENS, request.max_tokens), "longer": None}
+        if self.max_tokens is not None or (self.reasoning and request.longer is not None):
+            changes |= {"max_tokens": self.limit(request.max_tokens), "longer": None}
         return replace(request, **changes) if changes else request
 
 

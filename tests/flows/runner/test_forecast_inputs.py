@@ -20,6 +20,7 @@ from tasks.demand import FIRST_GUESS, MARGIN
 from tasks.forecast import Forecast, forecast
 from tasks.forecast.measurements import NEAR_PER_LEAK, plan_of
 from tasks.forecast.simulation import COVERAGE, KeptShare, NightPlan
+from tasks.llm.sampling import THINKING_TOKENS
 from tasks.seeding import seed_of
 
 HOMES, NIGHTS = 50, 6
@@ -243,3 +244,18 @@ def test_rules_that_a_night_has_measured_are_not_measured_again(tmp_path: Path) 
         '{"question": "Another one, of 17 words and 3 numbers, in another set?"}\n'
     )
     assert plan(config, [night]).measured > 0
+
+
+def test_a_model_that_thinks_is_priced_by_its_limit_and_not_by_the_answers_of_others() -> None:
+    def solving(**role: Any) -> float:
+        reasoner = {"model": "r", "base_url": "http://127.0.0.1:1/v1", **role}
+        settings = Settings.model_validate(
+            {"teacher": {"model": "m", "base_url": "http://127.0.0.1:1/v1"}, "reasoner": reasoner}
+        )
+        others = [UsageTotals("reasoner", "other", "solve", 50, 50, 5_000, 10_000, 0, 0.0, 1.0, 20.0)]
+        inputs = inputs_of(Nightly(), settings, nights=[], calls=others)
+        return plan_of(inputs).prices["solve"].completion_tokens
+
+    assert solving() == 200
+    assert solving(reasoning=True) == 0.3 * THINKING_TOKENS
+    assert solving(reasoning=True, max_tokens=10_000) == 3_000
