@@ -41,7 +41,8 @@ def as_letters(choices: Sequence[Choice], judge: Judge) -> list[str | None]:
     """Return the letter of the option that each answer names (several letters if the reference has several).
 
     Words and values are compared with the options. The result is None if the answer names no option, and the unchanged answer
-    if it matches no option and could not be compared with the right one.
+    if it is unclear whether it names the right one: it matches no option and could not be compared with the right one, or
+    it matches several and the right one is among them.
     """
     letters_found = [letter_stated(one.answer, one.options, one.reference) for one in choices]
     looked_up = [i for i, letter in enumerate(letters_found) if letter is None]
@@ -58,13 +59,15 @@ def as_letters(choices: Sequence[Choice], judge: Judge) -> list[str | None]:
         ]
         if sum(same) == 1:
             letters_found[i] = chr(65 + same.index(True))
-        elif not any(same) and not _ALONE.fullmatch(without_wrapping(value)):
-            right = (
-                [judged[ord(letter) - 65] for letter in reference]
-                if are_letters(reference, options)
-                else judged
+        elif not _ALONE.fullmatch(without_wrapping(value)):
+            right = [ord(letter) - 65 for letter in reference] if are_letters(reference, options) else None
+            right = right or list(range(len(options)))
+            doubtful = (
+                any(same[place] for place in right)
+                if any(same)
+                else any(judged[place] == "unknown" for place in right)
             )
-            letters_found[i] = value if "unknown" in right else None
+            letters_found[i] = value if doubtful else None
     return letters_found
 
 

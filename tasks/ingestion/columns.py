@@ -87,16 +87,17 @@ _WRONG = frozenset(
     )
 )
 _ANNOTATION = re.compile(r"<<[^<>\n]*=[^<>\n]*>>")
+_NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 _LONE_LETTER = re.compile(r"\(?[A-J]\)?\.?")
 
 
 @dataclass(frozen=True, slots=True)
 class Habits:
     """Properties of a whole file: the instructions that its questions share, and the number of the first option where
-    answers are numbers."""
+    answers are numbers. `first` is None where numbers are values of options and never their places."""
 
     instructions: SharedEnds = NOTHING
-    first: int = 0
+    first: int | None = 0
 
 
 _NONE = Habits()
@@ -137,28 +138,38 @@ class Unfit(ValueError):
 def habits(records: Sequence[Mapping[str, Any]]) -> Habits:
     """Return what the records of a file have in common."""
     questions: list[str] = []
-    numbers: list[tuple[int, int]] = []
+    numbered: list[tuple[str, Options]] = []
     for record in records:
         values = known_values(record)
         try:
             questions.append(_asked(record, values, NOTHING)[0])
             options = options_of(values)
+            given = [values[name] for name in ANSWERS if name in values]
+            answer = next((_text("answer", one) for one in given if not isinstance(one, bool)), "")
         except (Unfit, Unreadable):
             continue
-        if options is not None:
-            value = next(
-                (values[name] for name in ANSWERS if name in values and not isinstance(values[name], bool)),
-                None,
-            )
-            if re.fullmatch(r"\d{1,2}", str(value).strip()):
-                numbers.append((int(str(value)), len(options)))
-    # options are counted from 1 if one answer equals the number of options, and none is 0
-    from_one = (
-        bool(numbers)
-        and all(0 < number <= count for number, count in numbers)
-        and any(number == count for number, count in numbers)
-    )
-    return Habits(shared(questions), int(from_one))
+        if options is not None and _NUMBER.fullmatch(answer.strip(BLANK)):
+            numbered.append((answer.strip(BLANK), options))
+    return Habits(shared(questions), _first(numbered))
+
+
+def _first(numbered: Sequence[tuple[str, Options]]) -> int | None:
+    """Return the number of the first option in a file with these numeric answers, None if they are values of options.
+
+    A number is a value if it is the text of an option, or if the record has fewer options. The more frequent kind decides.
+    Options are counted from 1 if one place equals the number of options, and none is 0.
+    """
+    places = [
+        (int(text), len(options))
+        for text, options in numbered
+        if text.isdecimal()
+        and len(text) <= 2
+        and int(text) <= len(options)
+        and folded(text) not in {folded(one) for one in options.texts}
+    ]
+    if 2 * len(places) < len(numbered):
+        return None
+    return int(all(number > 0 for number, _ in places) and any(number == count for number, count in places))
 
 
 def read(record: Mapping[str, Any], common: Habits = _NONE) -> Fields:
@@ -500,7 +511,7 @@ def _names_option(options: Options | None, value: Any) -> bool:
 
 
 def _reference(
-    values: Mapping[str, Any], options: Options | None, first: int, *, wrong: bool, is_stored_row: bool
+    values: Mapping[str, Any], options: Options | None, first: int | None, *, wrong: bool, is_stored_row: bool
 ) -> str | None:
     if is_stored_row:
         return (

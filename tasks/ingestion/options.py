@@ -210,17 +210,18 @@ def _trimmed(text: str) -> str:
     return text.strip()
 
 
-def letter_of(options: Options, value: Any, *, first: int = 0, named: str = "answer") -> str | None:
+def letter_of(options: Options, value: Any, *, first: int | None = 0) -> str | None:
     """Return the letter ("B") or the letters ("AC") of the options that a record's answer names, None where it names none.
 
-    An answer is a label, a letter, an index (counted from `first`), or the text of an option.
+    An answer is a label, a letter, an index (counted from `first`), or the text of an option. If `first` is None, a number
+    is no index.
     """
     if isinstance(value, (list, tuple)):
         each = [letter_of(options, one, first=first) for one in value]
         return "".join(sorted({*"".join(one or "" for one in each)})) or None if all(each) else None
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, (int, float, Decimal)):
+    if isinstance(value, (int, float, Decimal)) and first is not None:
         return _place(options, value, first)
     text = str(value).strip()
     if not text:
@@ -235,7 +236,7 @@ def letter_of(options: Options, value: Any, *, first: int = 0, named: str = "ans
     texts = [folded(one) for one in options.texts]
     if texts.count(folded(text)) == 1:
         return chr(65 + texts.index(folded(text)))
-    if re.fullmatch(r"\d{1,2}(?:\.0)?", plainly):
+    if first is not None and re.fullmatch(r"\d{1,2}(?:\.0)?", plainly):
         return _place(options, int(float(plainly)), first)
     named_label = re.fullmatch(rf"{_COLUMN.pattern}", plainly.lower().replace(" ", "_"))
     if named_label and named_label["prefix"] and named_label["label"] in labels:

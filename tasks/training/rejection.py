@@ -66,7 +66,10 @@ def sample(
             texts = [completion.text for completions in drawn for completion in completions]
             each = [number for number, completions in enumerate(drawn) for _ in completions]
             worth = verifier.worths(
-                texts, [questions["answer"][i] for i in each], [questions["language"][i] for i in each]
+                [questions["prompt"][i][0]["content"] for i in each],
+                texts,
+                [questions["answer"][i] for i in each],
+                [questions["language"][i] for i in each],
             )
             right = [
                 (i, text) for i, text, good in zip(each, texts, worth, strict=True) if good == Worth.RIGHT

@@ -4,6 +4,9 @@ A completion gets no reward if the sandbox or the judge failed, or if its answer
 is None for grpo and rloo, and ppo masks it. grpo and rloo take the mean of a group over the completions that have a reward.
 So the advantages of groups without a failure are the same, bit for bit, as in a run without any failure; the other groups
 are smaller, and their baseline is unbiased as well.
+
+In a multiple-choice question the reference answer is a letter, or the value of an option. A completion may state either;
+both are compared as the option that they name (tasks.answers.choices).
 """
 
 from __future__ import annotations
@@ -17,8 +20,10 @@ from typing import Any
 
 from storage.counting import counted
 from tasks.answers import Judge, extract
+from tasks.answers.choices import Choice, are_letters, as_letters, letter_stated
 from tasks.answers.exact import decide
 from tasks.answers.pool import WorkerError
+from tasks.ingestion.options import written_in
 from tasks.replies.programs import program
 from tasks.sandbox import Limits, Sandbox
 from tasks.training.config import VERIFIER, TrainError
@@ -59,23 +64,37 @@ class Verifier:
         self.counts: Counter[Worth] = Counter()
 
     def rewards(
-        self, completions: Sequence[str], answers: Sequence[str], languages: Sequence[str]
+        self,
+        questions: Sequence[str],
+        completions: Sequence[str],
+        answers: Sequence[str],
+        languages: Sequence[str],
     ) -> list[float | None]:
-        """Return 1.0 (right), 0.0 (wrong) or None (not known) per completion; `answers` are the references. None is not a
-        reward of 0: training leaves such a completion out."""
-        return [_REWARD.get(worth) for worth in self.worths(completions, answers, languages)]
+        """Return 1.0 (right), 0.0 (wrong) or None (not known) per completion. None is not a reward of 0: training leaves
+        such a completion out. The arguments are those of `worths`."""
+        return [_REWARD.get(worth) for worth in self.worths(questions, completions, answers, languages)]
 
     def worths(
-        self, completions: Sequence[str], answers: Sequence[str], languages: Sequence[str]
+        self,
+        questions: Sequence[str],
+        completions: Sequence[str],
+        answers: Sequence[str],
+        languages: Sequence[str],
     ) -> list[Worth]:
-        """Return the Worth of each completion; `answers` are the references. Raises TrainError if too many are unjudged."""
+        """Return the Worth of each completion. Raises TrainError if too many are unjudged.
+
+        questions: the questions, one per completion, with the options that they list. answers: their reference answers.
+        """
         worths_found: list[Worth | None] = [None] * len(completions)
         for _ in range(TRIES):
             left = [i for i, worth in enumerate(worths_found) if worth in (None, Worth.INFRASTRUCTURE)]
             if not left:
                 break
             judged = self._judged(
-                [completions[i] for i in left], [answers[i] for i in left], [languages[i] for i in left]
+                [questions[i] for i in left],
+                [completions[i] for i in left],
+                [answers[i] for i in left],
+                [languages[i] for i in left],
             )
             for i, worth in zip(left, judged, strict=True):
                 worths_found[i] = worth
@@ -101,24 +120,44 @@ class Verifier:
             )
 
     def _judged(
-        self, completions: Sequence[str], answers: Sequence[str], languages: Sequence[str]
+        self,
+        questions: Sequence[str],
+        completions: Sequence[str],
+        answers: Sequence[str],
+        languages: Sequence[str],
     ) -> list[Worth]:
         extracted, lost, unmarked = self._answers(completions, languages)
         worths = [Worth.INFRASTRUCTURE if i in lost else Worth.WRONG for i in range(len(completions))]
-        with_answer = [i for i, answer in enumerate(extracted) if answer]
+        pairs = {i: (answer, answers[i]) for i, answer in enumerate(extracted) if answer}
+        choices: dict[int, Choice] = {}
+        for i, (answer, reference) in pairs.items():
+            listed = written_in(questions[i])
+            if listed is None:
+                continue
+            options = listed[1].texts
+            right = reference if are_letters(reference, options) else letter_stated(reference, options)
+            if right is not None:
+                choices[i] = Choice(answer, options, right)
+            elif (letter := letter_stated(answer, options)) is not None:
+                pairs[i] = (options[ord(letter) - 65], reference)  # the reference is a value
+        by_value = [i for i in pairs if i not in choices]
         try:
-            judgements = self._judge.equal([(extracted[i] or "", answers[i]) for i in with_answer])
+            judgements = self._judge.equal([pairs[i] for i in by_value])
+            letters = as_letters(list(choices.values()), self._judge) if choices else []
         except WorkerError:
-            for i in with_answer:
+            for i in pairs:
                 worths[i] = Worth.INFRASTRUCTURE
             return worths
-        for i, judgement in zip(with_answer, judgements, strict=True):
+        for i, judgement in zip(by_value, judgements, strict=True):
             worths[i] = _WORTH[judgement]
-            if (
-                judgement == "unknown"
-                and i in unmarked
-                and decide(extracted[i] or "", answers[i]) == "unknown"
-            ):
+        for (i, choice), letter in zip(choices.items(), letters, strict=True):
+            if letter is not None and not are_letters(letter, choice.options):
+                worths[i] = Worth.UNKNOWN
+                pairs[i] = (choice.answer, choice.options[ord((choice.reference or "A")[0]) - 65])
+            elif letter == choice.reference:
+                worths[i] = Worth.RIGHT
+        for i in unmarked:
+            if worths[i] is Worth.UNKNOWN and decide(*pairs[i]) == "unknown":
                 worths[i] = Worth.WRONG  # prose without a marked answer: it states none
         return worths
 

@@ -45,7 +45,7 @@ def train_sampling(job: Job, trainer: Any, configuration: Any) -> dict[str, Any]
             texts = [turns[0]["content"] for turns in completions]
             if reward_model is not None:
                 return list(reward_model.rewards(prompts, texts))
-            return verifier.rewards(texts, answer, language)
+            return verifier.rewards([turns[0]["content"] for turns in prompts], texts, answer, language)
 
         def make(steps: int, **common: Any) -> Any:
             return trainer(

@@ -41,7 +41,12 @@ def run(job: Job) -> dict[str, Any]:
             each = [row for row in chosen for _ in range(rollout.samples)]
             rewards: list[float | None]
             if reward_model is None:
-                rewards = verifier.rewards(texts, [r["answer"] for r in each], [r["language"] for r in each])
+                rewards = verifier.rewards(
+                    [row["prompt"][0]["content"] for row in each],
+                    texts,
+                    [row["answer"] for row in each],
+                    [row["language"] for row in each],
+                )
             else:
                 rewards = list(reward_model.rewards([row["prompt"] for row in each], texts))
             learner.learn(batch, rewards, step)

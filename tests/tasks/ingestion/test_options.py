@@ -110,6 +110,65 @@ def test_options_numbered_from_one_are_recognised_by_the_file() -> None:
     assert [read(record(answer), from_zero).reference for answer in (1, 3, "2")] == ["B", "D", "C"]
 
 
+@pytest.mark.parametrize("kind", [int, str])
+def test_numbers_that_are_values_of_options_are_no_places(kind: type) -> None:
+    def record(answer: int, *options: int) -> dict[str, Any]:
+        return {"question": "What?", "choices": [str(one) for one in options], "answer": kind(answer)}
+
+    file = [
+        record(12, 10, 12, 14, 16),
+        record(4, 4, 8, 12, 16),  # equals the number of options
+        record(3, 9, 7, 5, 3),
+        record(120, 1, 2, 60, 120),
+        record(2, 3, 5, 7, 9),  # a value that no option has
+    ]
+    common = habits(file)
+    assert common.first is None
+    assert [read(one, common).reference for one in file] == ["B", "A", "D", "D", "2"]
+
+
+def test_a_place_that_is_also_a_value_does_not_vote() -> None:
+    def record(answer: int, *options: str) -> dict[str, Any]:
+        return {"question": "What?", "choices": list(options), "answer": answer}
+
+    words = ("w", "x", "y", "z")
+    from_zero = [record(1, *words), record(2, *words), record(3, *words), record(4, "1", "2", "4", "8")]
+    assert habits(from_zero).first == 0
+    from_one = [record(1, *words), record(4, *words), record(2, "4", "2", "1", "0")]
+    assert habits(from_one).first == 1
+    assert [read(one, habits(from_one)).reference for one in from_one] == ["A", "D", "B"]
+
+
+def test_an_answer_that_is_no_number_has_no_vote() -> None:
+    file = [
+        {"question": "What?", "choices": ["w", "x", "y", "z"], "answer": answer}
+        for answer in (
+            float("nan"),
+            float("inf"),
+            10**5_000,
+            "9" * 5_000,
+            "9" * 100_000 + "x",
+            "B",
+            True,
+            None,
+            {"a": 1},
+            4,
+            1,
+            2,
+        )
+    ]
+    assert habits(file).first == 1
+
+
+def test_values_with_units_are_no_places() -> None:
+    file = [
+        {"question": "How far?", "choices": ["4 km", "8 km", "12 km", "30 km"], "answer": answer}
+        for answer in (12, 30, 4, 8)
+    ]
+    assert habits(file).first is None
+    assert [read(one, habits(file)).reference for one in file] == ["12", "30", "4", "8"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

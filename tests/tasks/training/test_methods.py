@@ -176,7 +176,10 @@ def test_rejection_sampling_keeps_right_and_distinct_solutions(
     with Verifier() as verifier:
         assert all(
             verifier.rewards(
-                [one["solution"] for one in sampled], ["2"] * len(sampled), ["en"] * len(sampled)
+                [one["question"] for one in sampled],
+                [one["solution"] for one in sampled],
+                ["2"] * len(sampled),
+                ["en"] * len(sampled),
             )
         )
 
@@ -190,12 +193,14 @@ def test_solutions_that_calculate_the_same_are_one() -> None:
 def test_the_verifier_rewards_right_answers_only() -> None:
     texts = ["So \\boxed{1/2}", "So \\boxed{2}", "no number at all", ""]
     with Verifier() as verifier:
-        assert verifier.rewards(texts, ["0.5"] * 4, ["en"] * 4) == [1.0, 0.0, 0.0, 0.0]
+        assert verifier.rewards(["Q?"] * 4, texts, ["0.5"] * 4, ["en"] * 4) == [1.0, 0.0, 0.0, 0.0]
 
 
 def test_the_verifier_runs_programs(sandbox: object) -> None:
     with Verifier() as verifier:
-        assert verifier.rewards(["```python\nprint(6 * 7)\n```"] * 2, ["42", "41"], ["en"] * 2) == [1.0, 0.0]
+        assert verifier.rewards(
+            ["Q?"] * 2, ["```python\nprint(6 * 7)\n```"] * 2, ["42", "41"], ["en"] * 2
+        ) == [1.0, 0.0]
 
 
 def test_judgements_are_what_the_critique_prompt_asks_for(judged: Store, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_no_false_zero_when_a_share_of_calls_fails(sandbox: Sandbox, judge: Judg
             reward
             for start in range(0, len(texts), 6)
             for reward in verifier.rewards(
-                texts[start : start + 6], references[start : start + 6], ["en"] * 6
+                ["Q?"] * 6, texts[start : start + 6], references[start : start + 6], ["en"] * 6
             )
         ]
     assert all(reward in (None, expected) for reward, expected in zip(rewards_seen, truth, strict=True))
@@ -57,13 +57,49 @@ def test_no_false_zero_when_a_share_of_calls_fails(sandbox: Sandbox, judge: Judg
 def test_a_fault_of_the_program_is_its_own(sandbox: Sandbox, judge: Judge) -> None:
     texts = ["```python\n1 / 0\n```", "```python\npass\n```", "no answer here", "So \\boxed{3}"]
     with Verifier(judge=judge, sandbox=sandbox) as verifier:
-        assert verifier.rewards(texts, ["3"] * 4, ["en"] * 4) == [0.0, 0.0, 0.0, 1.0]
+        assert verifier.rewards(["Q?"] * 4, texts, ["3"] * 4, ["en"] * 4) == [0.0, 0.0, 0.0, 1.0]
 
 
 def test_an_answer_that_cannot_be_compared_is_unknown(judge: Judge) -> None:
     with Verifier(judge=judge) as verifier:
-        worths = verifier.worths(["So \\boxed{@#%}"], ["3"], ["en"])
+        worths = verifier.worths(["Q?"], ["So \\boxed{@#%}"], ["3"], ["en"])
     assert worths == [Worth.UNKNOWN]
+
+
+CHOICE = "How far does it go?\nA) 40 km\nB) 60 km\nC) 1/2 km\nD) 0.5 km"
+
+
+@pytest.mark.parametrize(
+    ("completion", "reference", "worth"),
+    [
+        (r"So \boxed{60 \text{ km}}", "B", Worth.RIGHT),  # the value of the right option
+        (r"So \boxed{B}", "B", Worth.RIGHT),
+        (r"So \boxed{(b)}", "B", Worth.RIGHT),
+        ("So the answer is B) 60 km.", "B", Worth.RIGHT),
+        (r"So \boxed{B}", "60 km", Worth.RIGHT),  # the reference is the value of an option
+        (r"So \boxed{60 \text{ km}}", "60 km", Worth.RIGHT),
+        (r"So \boxed{60 \text{ km}}", "B) 60 km", Worth.RIGHT),
+        (r"So \boxed{40 \text{ km}}", "B", Worth.WRONG),
+        (r"So \boxed{A}", "60 km", Worth.WRONG),
+        (r"So \boxed{A}", "B", Worth.WRONG),
+        (r"So \boxed{E}", "B", Worth.WRONG),
+        (r"So \boxed{70 \text{ km}}", "B", Worth.WRONG),
+        (r"So \boxed{\frac{1}{2} \text{ km}}", "B", Worth.WRONG),  # one of two, and neither is right
+        (r"So \boxed{\frac{1}{2} \text{ km}}", "C", Worth.UNKNOWN),  # one of two equal options
+        (r"So \boxed{@#%}", "B", Worth.UNKNOWN),
+    ],
+)
+def test_options_count_by_letter_and_by_value(
+    judge: Judge, completion: str, reference: str, worth: Worth
+) -> None:
+    with Verifier(judge=judge) as verifier:
+        assert verifier.worths([CHOICE], [completion], [reference], ["en"]) == [worth]
+
+
+def test_a_failing_judge_gives_choices_no_reward(judge: Judge) -> None:
+    broken = FailingJudge(judge, Faults(1.0, 0))
+    with Verifier(judge=broken) as verifier:  # type: ignore[arg-type]
+        assert verifier.rewards([CHOICE], [r"So \boxed{60 \text{ km}}"], ["B"], ["en"]) == [None]
 
 
 def test_the_run_stops_where_too_many_have_no_verdict(sandbox: Sandbox, judge: Judge) -> None:
@@ -71,11 +107,11 @@ def test_the_run_stops_where_too_many_have_no_verdict(sandbox: Sandbox, judge: J
     texts = ["```python\nprint(1)\n```"] * 8
     with Verifier(judge=judge, sandbox=broken, most_unjudged=0.2) as verifier:  # type: ignore[arg-type]
         for _ in range(LEAST // 8 - 1):
-            assert verifier.rewards(texts, ["1"] * 8, ["en"] * 8) == [None] * 8
+            assert verifier.rewards(["Q?"] * 8, texts, ["1"] * 8, ["en"] * 8) == [None] * 8
         with pytest.raises(
             TrainError, match=r"64 of the last 64 completions have no verdict \(64 by a failing"
         ):
-            verifier.rewards(texts, ["1"] * 8, ["en"] * 8)
+            verifier.rewards(["Q?"] * 8, texts, ["1"] * 8, ["en"] * 8)
 
 
 def test_ppo_masks_what_has_no_reward_and_leaves_the_others_as_they_were() -> None:
