@@ -29,7 +29,7 @@ SEEDS = Path(__file__).resolve().parent.parent.parent / "seeds"
 ENCODER = {"encode": "encoder"}  # what stages that compare meanings need
 READERS = ENCODER | {"critic": "critic"}  # what stages that look for benchmark items need
 CERTIFY = Stage("certify", "Certify", DecontaminateSettings, needs=READERS, whole=True)
-MEASURING = "Measuring how many planted items the rules find; this takes up to a minute, and is kept for the next time ..."
+MEASURING = "Measuring how many planted items the rules find; this takes about a minute, and is kept for the next time ..."
 STANDING_ROWS = 8192  # published rows a task run, where they are compared with a new benchmark
 
 

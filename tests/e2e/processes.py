@@ -86,8 +86,14 @@ def listens(port: int) -> bool:
 
 
 def wait_for(
-    condition: Callable[[], Any], seconds: float, what: str, process: subprocess.Popen[str] | None = None
+    condition: Callable[[], Any],
+    seconds: float,
+    what: str,
+    process: subprocess.Popen[str] | None = None,
+    every: float = 0.3,
 ) -> Any:
+    """Return the value of the condition as soon as it is true. It is checked each `every` seconds, and fails where the
+    process ends first."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = condition()
@@ -95,7 +101,7 @@ def wait_for(
             return found
         if process is not None and process.poll() is not None:
             raise AssertionError(f"{what}: the process ended with {process.returncode}")
-        time.sleep(0.3)
+        time.sleep(every)
     raise AssertionError(f"{what}: not within {seconds:.0f} s")
 
 

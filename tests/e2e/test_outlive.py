@@ -1,9 +1,10 @@
-"""A run and `up` outlive the Prefect server: killed, or stopped with Ctrl-C while a run uses it."""
+"""Runs and `up` outlive the Prefect server: killed, or stopped with Ctrl-C while a run uses it."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,3 +74,70 @@ def test_a_server_that_cannot_be_started_again_ends_up_in_a_line(alone: Up) -> N
     assert alone.process.wait(SERVER_WITHIN_S * RESTARTS) == 2
     assert alone.log.strip().splitlines()[-1].startswith("mathmill: Prefect did not start")
     assert "Traceback" not in alone.log
+
+
+STRICT = ("rebuild", "--set", "thresholds.answer=0.85", "--set", "target=4")
+LOOSE = ("rebuild", "--set", "target=7")
+
+
+def joined(up: Up, *words: str) -> subprocess.Popen[str]:
+    """Start a rebuild and wait until it uses the server of `up`."""
+    process = up.home.start(*words)
+    is_joined = lambda: [run for run in joined_runs(up.home.path) if run.startswith("rebuild")]  # noqa: E731
+    wait_for(is_joined, SERVER_WITHIN_S, "the joined rebuild", process)
+    return process
+
+
+def published(up: Up) -> list[str]:
+    return [version["version"] for version in up.home.json("datasets")]
+
+
+def test_a_rebuild_outlives_its_server_and_publishes_once(alone: Up) -> None:
+    """The server is killed when the rebuild has joined it, and with `up` when the rebuild is about to publish."""
+    home = alone.home
+    night = home.script("nightly", *SMALL)
+    assert night.returncode == 0, night.stderr[-3000:]
+    (first,) = published(alone)
+
+    rebuild = joined(alone, *STRICT)
+    try:
+        server_of(alone).kill()
+        out, err = rebuild.communicate(timeout=2 * WITHIN_S)
+    except BaseException:
+        end(rebuild, signal.SIGKILL)
+        raise
+    assert rebuild.returncode == 0, err[-3000:]
+    assert "Traceback" not in out + err + alone.log
+    strict = published(alone)[-1]
+    assert published(alone) == [first, strict]
+    assert strict in out
+
+    up_again = lambda: answers(f"{alone.url}/api/health", password_of(home.path))  # noqa: E731
+    wait_for(up_again, SERVER_WITHIN_S, "the server", alone.process)
+    rebuild = joined(alone, *LOOSE)
+    try:
+        notes = lambda: list((home.path / "runs").glob("*.json"))  # noqa: E731
+        wait_for(notes, SERVER_WITHIN_S, "the rebuild that publishes", rebuild, every=0.01)
+        server = server_of(alone)
+        alone.process.kill()  # first, so that it starts no other server
+        server.kill()
+        alone.process.wait()
+        out, err = rebuild.communicate(timeout=2 * WITHIN_S)
+    except BaseException:
+        end(rebuild, signal.SIGKILL)
+        raise
+    finally:
+        for name in ("server.url", "server.password"):  # `up` could not remove them
+            (home.path / name).unlink(missing_ok=True)
+    assert rebuild.returncode == 0, err[-3000:]
+    assert "Traceback" not in out + err
+    loose = published(alone)[-1]
+    assert published(alone) == [first, strict, loose]
+    assert loose in out
+    assert (home.path / "reports" / f"{loose}.html").exists()
+
+    for words, version in ((STRICT, strict), (LOOSE, loose)):
+        again = home.script(*words)
+        assert again.returncode == 0, again.stderr[-3000:]
+        assert version in again.stdout
+    assert published(alone) == [first, strict, loose]
