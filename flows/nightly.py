@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from prefect import flow
@@ -44,7 +44,7 @@ from tasks.stages.similarity import similarity
 from tasks.stages.solve import SolveSettings, solve
 from tasks.stages.verify import VerifySettings, verify
 from tasks.stages.weigh import WeighSettings, weigh
-from tasks.voting import Calibration
+from tasks.voting import Calibration, StoppingRule
 
 # The stages, in the order in which rows pass them. A stage has one name: the constant, its id, its module in
 # tasks/stages/ and its function there. Ids enter addresses, seeds and stored reasons, and never change.
@@ -54,6 +54,8 @@ SIMILARITY = Stage("similarity", "Drop similar questions", SimilaritySettings, w
 SEMANTIC = Stage("semantic", "Look for paraphrases", SimilaritySettings, needs=ENCODER, whole=True)
 SOLVE = Stage("solve", "Solve in words and programs", SolveSettings, needs={"engine": "reasoner"})
 VERIFY = Stage("verify", "Verify answers", VerifySettings, needs={"sandbox": "sandbox", "judge": "judge"})
+# the same stage with solve.adaptive, which counts the votes after each round of samples
+SOLVE_IN_ROUNDS = replace(SOLVE, needs={**SOLVE.needs, **VERIFY.needs})
 SCORE = Stage("score", "Score", ScoreSettings)  # stands for one stage per scorer: heuristics, critique, ...
 CALIBRATE = Stage("calibrate", "Calibrate the votes (publishes none)", CalibrateSettings, whole=True)
 WEIGH = Stage("weigh", "Weigh the votes", WeighSettings)
@@ -142,7 +144,7 @@ def calibrated(night: Night, seeds: list[Ref]) -> None:
     """Fit the weights of the votes to questions whose answers are known."""
     questions = night.planner.known(seeds)
     if questions:
-        rows = solutions(night, questions, "known answers")
+        rows = solutions(night, questions, "known answers", blind=True)
         rows = night.line.through(judging(night).votes(blind=True), rows, "known answers")
         (fitted,) = night.line.run(CALIBRATE, partial(calibrate, base=night.calibration), rows)
         night.fitted = fitted.facts["calibration"]
@@ -220,22 +222,44 @@ def solve_and_judge(
             reads={"pool": pool},
         )
     fresh = line.shards("fresh", line.kept(novel), night.planner.shard_rows, of=novel)
-    rows = solutions(night, fresh, title)
+    rows = solutions(night, fresh, title, agree=agree)
     stages = judging(night)
     accepted = line.through([*stages.votes(), *stages.decision(agree=agree)], rows, title)
     night.judged += line.funnel[first:]
     return accepted
 
 
-def solutions(night: Night, questions: list[Ref], title: str) -> list[Ref]:
-    """Return several solutions of each question, in words and programs."""
-    return night.line.run(
-        SOLVE,
-        partial(solve, settings=night.inputs.solve, seed=night.inputs.seed),
-        questions,
-        title=f"{SOLVE.title}, {title}",
-        owes=night.owes,
-    )
+def solutions(
+    night: Night, questions: list[Ref], title: str, *, agree: int = 1, blind: bool = False
+) -> list[Ref]:
+    """Return several solutions of each question, in words and programs. `agree`: as in `solve_and_judge`; `blind`: as in
+    `solving`."""
+    settings = night.inputs.solve
+    step = solving(night.config, settings, night.calibration, night.inputs.seed, agree=agree, blind=blind)
+    title = f"{SOLVE.title}, {title}"
+    return night.line.run(step.stage, step.call(), questions, title=title, owes=night.owes)
+
+
+def solving(
+    config: Nightly,
+    settings: SolveSettings,
+    calibration: Calibration,
+    seed: int,
+    *,
+    agree: int = 1,
+    blind: bool = False,
+) -> Step:
+    """Return the stage that solves questions: with a fixed number of samples, or in rounds with `settings.adaptive`.
+
+    agree: how many independent samples must agree at least. blind: whether the trusted answers are hidden from the votes
+    that decide how many samples a question gets.
+    """
+    call = partial(solve, settings=settings, seed=seed)
+    if not settings.adaptive:
+        return Step(SOLVE, lambda: call)
+    least = max(agree, config.verify.min_agreement)
+    rule = StoppingRule(settings.adaptive, max(least, config.mix.per_problem), least, calibration)
+    return Step(SOLVE_IN_ROUNDS, lambda: partial(call, stopping=rule, blind=blind))
 
 
 def judging(night: Night) -> Judging:

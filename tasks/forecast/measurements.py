@@ -31,6 +31,7 @@ GUESSES = {
     "written": 93,
     "novel": 85,
     "solved": 95,
+    "sampled": 65,
     "verified": 80,
     "scored": 95,
     "judged": 40,
@@ -110,6 +111,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
             "judged": _judged(nights),
         },
         usable=_usable(nights),
+        sampled=_sampled(nights) if inputs.solve.adaptive else None,
         writers=dict(generate.methods),
         prices={
             tag: _price(tag, inputs)
@@ -216,6 +218,20 @@ def _usable(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
         best = min(parameters["mix"]["per_problem"], parameters["solve"]["samples"])
         usable, possible = usable + night["ended"]["accepted"], possible + novel * best
     return KeptShare(usable, possible) if possible else KeptShare(GUESSES["usable"], 100, guessed=True)
+
+
+def _sampled(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
+    """Return the share of the samples that nights with solve.adaptive asked for, of those that they could have."""
+    asked = possible = 0
+    for night in nights:
+        solve = night["parameters"]["solve"]
+        if solve.get("adaptive"):
+            lines = [line for line in night["funnel"] if not line["title"].endswith("known answers")]
+            asked += sum(line["asked"] for line in lines if line["stage"] == "solve")
+            # de-duplication may go on after `similarity`; what it keeps last is what is solved
+            stage = "semantic" if any(line["stage"] == "semantic" for line in lines) else "similarity"
+            possible += solve["samples"] * sum(line["kept"] for line in lines if line["stage"] == stage)
+    return KeptShare(asked, possible) if possible else KeptShare(GUESSES["sampled"], 100, guessed=True)
 
 
 def _price(tag: str, inputs: ForecastInputs) -> Price:

@@ -108,6 +108,7 @@ class NightPlan:
     measured: near pairs that the critic reads once, to measure what the decontamination rules find.
     unchecked: published rows that are compared with benchmarks for the first time.
     near: near pairs per compared row; None if the critic is not asked about any.
+    sampled: the share of `samples` that is requested where the votes decide how many; None: all of them.
     overhead: seconds per solution besides waiting for models. start: seconds per run.
     errors: how earlier forecasts of calls, tokens per call and seconds compared with the facts.
     """
@@ -136,6 +137,7 @@ class NightPlan:
     measured: float = 0.0
     unchecked: float = 0.0
     near: KeptShare | None = None
+    sampled: KeptShare | None = None
     errors: Mapping[str, Error] = field(default_factory=dict)
 
 
@@ -167,6 +169,8 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
     per_question = novel * plan.usable.draw(rng) * plan.best
     questions, orders, short = _waves(plan, per_question)
     solutions = (questions * novel + plan.known) * plan.samples
+    if plan.sampled is not None:
+        solutions = solutions * np.maximum(plan.sampled.draw(rng), min(2 / plan.samples, 1.0))
     calls = {tag: orders * weight / sum(plan.writers.values()) for tag, weight in plan.writers.items()}
     calls["solve"] = solutions
     if plan.judged:

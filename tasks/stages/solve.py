@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
 import orjson
 import pyarrow as pa
 from pydantic import Field
@@ -17,16 +18,19 @@ from pydantic import Field
 import prompts
 from storage.reasons import Code, reason
 from storage.rows import ABSTAINED, Row, content_id, to_table
-from tasks.answers import extract
+from tasks.answers import Judge, extract
 from tasks.llm.costs import RoleCosts
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
 from tasks.llm.sampling import Sampling
 from tasks.replies.programs import program
 from tasks.replies.solutions import Removed, read
+from tasks.sandbox import Sandbox
 from tasks.seeding import seed_of
 from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
+from tasks.stages.verify import VerifySettings, verify
+from tasks.voting import StoppingRule, from_rows
 
 STAGE = "solve"
 
@@ -34,6 +38,13 @@ STAGE = "solve"
 class SolveSettings(Section, title="Solve"):
     samples: int = Field(4, ge=1, le=64, description="solutions of each question")
     pot_share: Share = Field(0.5, description="share of them that are programs")
+    adaptive: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="request two solutions first, and more only while the answer is wrong with more than this "
+        "probability; 0: request all of them",
+    )
     without_sandbox: Literal["refuse", "words only"] = Field(
         "refuse", description="what to do where programs cannot be isolated"
     )
@@ -47,43 +58,116 @@ def formats(settings: SolveSettings) -> list[str]:
     return ["pot" if int((i + 1) * share) > int(i * share) else "cot" for i in range(settings.samples)]
 
 
-def solve(questions: pa.Table, *, engine: Engine, settings: SolveSettings, seed: int, tick: Tick) -> Outcome:
-    """Return `samples` rows per question.
+def solve(
+    questions: pa.Table,
+    *,
+    engine: Engine,
+    settings: SolveSettings,
+    seed: int,
+    tick: Tick,
+    stopping: StoppingRule | None = None,
+    blind: bool = False,
+    sandbox: Sandbox | None = None,
+    judge: Judge | None = None,
+) -> Outcome:
+    """Return `samples` rows per question, or as many as `stopping` asks for, in rounds.
 
     A call that failed is a failed row, a completion without an answer or a program a rejected one. Samples
     of a question stay together, and the verdict ABSTAINED of each says how many of them had no answer or
-    program, since later stages see only the others.
+    program, since later stages see only the others. Between two rounds the stage `verify`, with this sandbox and judge,
+    counts the votes; `blind` hides the trusted answers from them. A question with a deferred call gets no further round
+    in this run: its votes are not complete.
     """
     kinds = formats(settings)
     records = questions.to_pylist()
-
-    def requests() -> Iterator[Request]:
-        for record in records:
-            for index, kind in enumerate(kinds):
-                yield _request(record, kind, index, engine.endpoint.model, seed)
-
     endpoint = engine.endpoint
     costs = RoleCosts.of(endpoint)
     removed = Removed()
-    rows: list[Row] = []
-    completions = engine.run(requests())
+    samples: list[list[Row]] = [[] for _ in records]
+    abstained = [0] * len(records)
+    open_ = list(range(len(records)))
+    asked = 0
+    for first, end in stopping.rounds(len(kinds)) if stopping else [(0, len(kinds))]:
+        completions = engine.run(
+            _requests([records[i] for i in open_], kinds, first, end, endpoint.model, seed)
+        )
+        deferred = set()
+        for i in open_:
+            for index in range(first, end):
+                completion = next(completions)
+                costs.add(completion)
+                row = _row(
+                    records[i], kinds[index], index, completion, endpoint.model, removed, endpoint.sampling
+                )
+                abstained[i] += row.reason is not None and (
+                    completion.error is None or completion.failed_by_model
+                )
+                if completion.deferred:
+                    deferred.add(i)
+                samples[i].append(row)
+                tick(1)
+            _count_abstentions(samples[i], abstained[i])
+        asked += len(open_) * (end - first)
+        if stopping is None or judge is None or end == len(kinds):
+            continue
+        complete = [i for i in open_ if i not in deferred]
+        again = _undecided(
+            [samples[i] for i in complete],
+            stopping,
+            len(kinds) - end,
+            sandbox=sandbox,
+            judge=judge,
+            blind=blind,
+        )
+        still_open = [i for i, more in zip(complete, again, strict=True) if more]
+        tick((len(open_) - len(still_open)) * (len(kinds) - end))
+        open_ = still_open
+    rows = [row for group in samples for row in group]
+    return Outcome(to_table(rows), asked=asked, facts=costs.facts() | removed.facts())
+
+
+def _requests(
+    records: list[dict[str, Any]], kinds: list[str], first: int, end: int, model: str, seed: int
+) -> Iterator[Request]:
     for record in records:
-        samples, abstained = [], 0
-        for index, kind in enumerate(kinds):
-            completion = next(completions)
-            costs.add(completion)
-            row = _row(record, kind, index, completion, endpoint.model, removed, endpoint.sampling)
-            abstained += row.reason is not None and (completion.error is None or completion.failed_by_model)
-            samples.append(row)
-            tick(1)
-        for row in samples:
-            row.verdicts.pop(
-                ABSTAINED, None
-            )  # left from an earlier night, if the question is one of its rows
-            if abstained:
-                row.verdicts[ABSTAINED] = str(abstained)
-        rows += samples
-    return Outcome(to_table(rows), asked=len(records) * len(kinds), facts=costs.facts() | removed.facts())
+        for index in range(first, end):
+            yield _request(record, kinds[index], index, model, seed)
+
+
+def _count_abstentions(samples: list[Row], abstained: int) -> None:
+    """Write the verdict ABSTAINED of a question's samples."""
+    for row in samples:
+        # it may be left from an earlier night, if the question is one of its rows
+        row.verdicts.pop(ABSTAINED, None)
+        if abstained:
+            row.verdicts[ABSTAINED] = str(abstained)
+
+
+def _undecided(
+    samples: list[list[Row]],
+    stopping: StoppingRule,
+    left: int,
+    *,
+    sandbox: Sandbox | None,
+    judge: Judge,
+    blind: bool,
+) -> list[bool]:
+    """Return for each question whether it needs more samples, by the votes that the stage `verify` counts."""
+    usable = [(i, row) for i, group in enumerate(samples) for row in group if row.reason is None]
+    rows = verify(
+        to_table(row for _, row in usable),
+        sandbox=sandbox,
+        judge=judge,
+        calibration=stopping.calibration,
+        settings=VerifySettings(),
+        blind=blind,
+        tick=lambda count: None,
+    )
+    votes = from_rows(rows)
+    if blind:
+        votes = replace(votes, reference=np.zeros(len(votes)))
+    undecided: list[bool] = stopping.undecided(votes, [i for i, _ in usable], len(samples), left).tolist()
+    return undecided
 
 
 def _request(record: dict[str, Any], kind: str, index: int, model: str, seed: int) -> Request:

@@ -17,12 +17,14 @@ from tasks.voting.calibration import (
     prior,
 )
 from tasks.voting.reliability import Reliability, reliability
+from tasks.voting.sequential import StoppingRule
 from tasks.voting.votes import Votes, collect, from_rows, to_verdicts
 
 __all__ = [
     "FEATURES",
     "Calibration",
     "Reliability",
+    "StoppingRule",
     "Votes",
     "collect",
     "disputed",

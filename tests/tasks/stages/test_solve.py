@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 import pytest
 
 from storage.ledger import Ledger
 from storage.reasons import Code
 from storage.rows import Row, column, kept, to_table
+from tasks.answers import Judge
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Usage
@@ -19,9 +22,12 @@ from tasks.llm.sampling import Sampling
 from tasks.llm.transport import Response
 from tasks.problems.machinery.family import families, make
 from tasks.replies.solutions import Removed
+from tasks.sandbox import Sandbox
 from tasks.seeding import rng_of, seed_of
-from tasks.stages.outcome import balance
+from tasks.stages.outcome import Outcome, balance
 from tasks.stages.solve import SolveSettings, _row, formats, solve
+from tasks.stages.verify import VerifySettings, verify
+from tasks.voting import StoppingRule, prior
 
 
 @pytest.mark.parametrize(
@@ -147,6 +153,87 @@ def test_samples_that_give_no_answer_are_counted_with_the_others_and_failed_call
                     to_table([question]), engine=scripted, settings=settings, seed=seed, tick=lambda n: None
                 ).rows
             assert [dict(pairs).get("abstained") for pairs in column(rows, "verdicts")] == counts
+
+
+def in_rounds(
+    engine: Engine, sandbox: Sandbox, judge: Judge, table: pa.Table, *, samples: int = 4, blind: bool = False
+) -> Outcome:
+    return solve(
+        table,
+        engine=engine,
+        settings=SolveSettings(samples=samples, adaptive=0.05),
+        seed=3,
+        tick=lambda n: None,
+        stopping=StoppingRule(0.05, 2, 2, prior()),
+        blind=blind,
+        sandbox=sandbox,
+        judge=judge,
+    )
+
+
+def test_in_rounds_a_question_gets_a_third_sample_only_where_two_do_not_agree(
+    engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
+) -> None:
+    table = to_table(questions(30))
+    outcome = in_rounds(engine(), sandbox, judge, table)
+    balance("solve", outcome)
+    rows = outcome.rows.to_pylist()
+    by_question: dict[str, list[int]] = {problem: [] for problem in column(table, "problem_id")}
+    for row in rows:
+        by_question[row["problem_id"]].append(row["sample_index"])
+    assert all(indexes == list(range(len(indexes))) for indexes in by_question.values())
+    sizes = Counter(len(indexes) for indexes in by_question.values())
+    assert outcome.asked == len(rows) == outcome.facts["bills"][0]["completions"]
+    assert sizes[2] > 10
+    assert sizes[3] + sizes[4] > 0
+
+    verified = verify(
+        kept(outcome.rows),
+        sandbox=sandbox,
+        judge=judge,
+        calibration=prior(),
+        settings=VerifySettings(),
+        tick=lambda n: None,
+    )
+    agreements: Counter[str] = Counter()
+    for problem, pairs in zip(column(verified, "problem_id"), column(verified, "verdicts"), strict=True):
+        agreements[problem] = max(agreements[problem], int(dict(pairs)["consistent"].partition("/")[0]))
+    assert all(agreements[problem] == 2 for problem, got in by_question.items() if len(got) == 2)
+
+
+def test_the_samples_of_rounds_are_those_of_a_fixed_number(
+    engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
+) -> None:
+    """The samples have the same completion keys, so either way of sampling reuses what the other has paid for."""
+    table = to_table(questions(12))
+    fixed = solve(table, engine=engine(), settings=SolveSettings(), seed=3, tick=lambda n: None)
+    again = engine()
+    outcome = in_rounds(again, sandbox, judge, table)
+    assert again.stats().calls == 0
+    assert set(column(outcome.rows, "id")) < set(column(fixed.rows, "id"))
+    resumed = in_rounds(again, sandbox, judge, table)
+    assert resumed.rows.equals(outcome.rows)
+    assert again.stats().calls == 0
+
+
+def test_samples_that_differ_from_a_trusted_answer_do_not_end_the_sampling(
+    engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
+) -> None:
+    """No sample equals the trusted answer: all are requested; where it is hidden, the agreement of two is enough."""
+    asked = questions(8)
+    for question in asked:
+        question.reference_answer = "987654"
+    table = to_table(asked)
+    assert in_rounds(engine(), sandbox, judge, table).asked == 8 * 4
+    assert in_rounds(engine(), sandbox, judge, table, blind=True).asked < 8 * 4
+
+
+def test_a_question_with_a_call_that_was_not_sent_gets_no_further_round(
+    engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
+) -> None:
+    outcome = in_rounds(engine(offline=True), sandbox, judge, to_table(questions(3)))
+    assert (outcome.asked, outcome.facts["deferred"]) == (6, 6)
+    assert balance("solve", outcome).failed == 6
 
 
 class Scripted:

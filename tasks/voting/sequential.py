@@ -1,0 +1,73 @@
+"""Decides after each round of samples which questions need more of them: a sequential rule with a stated error.
+
+A question needs no further sample in two cases:
+
+- Enough samples share an answer whose calibrated probability of being right is at least 1 - `error`. The probability is
+  that of the answer given all samples seen so far, so however often it is looked at, at most a share `error` of the answers
+  on which sampling ends early is expected to be wrong, if the calibration holds (tests/tasks/voting/test_sequential.py). A
+  fixed number of samples has no such bound.
+- The samples that are left cannot bring any answer to the number of samples that must agree. No error is added: such a
+  question has no row that could be kept.
+
+A trusted answer is one more vote. Samples that differ from it leave their question open, since only rows that equal it
+are kept. Aggarwal et al. (2023, arXiv:2305.11860) stop by a Beta distribution over the two most frequent answers; here the
+probability is the calibrated one that decides on rows later, which counts programs, worked solutions and samples without an
+answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.arrays import Mask
+from tasks.voting.calibration import Calibration
+from tasks.voting.votes import Votes
+
+
+@dataclass(frozen=True, slots=True)
+class StoppingRule:
+    """When the sampling of a question may stop.
+
+    error: the largest probability that the answer is wrong. rows: how many samples must have that answer, which is how
+    many of them the mixture takes. agree: how many samples must agree for any row to be kept. calibration: gives the
+    probabilities. Raises ValueError for an error outside of (0, 1).
+    """
+
+    error: float
+    rows: int
+    agree: int
+    calibration: Calibration
+
+    def __post_init__(self) -> None:
+        if not 0 < self.error < 1:
+            raise ValueError(f"error is {self.error}; it must be between 0 and 1")
+
+    def rounds(self, samples: int) -> Iterator[tuple[int, int]]:
+        """Yield (first, end) of the sample indexes of each round: two or `rows` samples first, then half as many as before
+        the round, so that the number of rounds grows with the logarithm of `samples`."""
+        first, end = 0, min(samples, max(2, self.rows))
+        while first < samples:
+            yield first, end
+            first, end = end, min(samples, end + max(1, end // 2))
+
+    def undecided(self, votes: Votes, question: npt.ArrayLike, questions: int, left: int) -> Mask:
+        """Return the questions, (questions,) bool, that need more samples.
+
+        votes: on the n rows so far. question: (n,) the number of each row's question, below `questions`; a question
+        may have no row. left: how many samples each may still get.
+        """
+        place = np.asarray(question, dtype=np.int64)
+        together = np.where(votes.readable, votes.agree + 1, 0)
+        most = np.zeros(questions)
+        np.maximum.at(most, place, together)
+        trusted = np.zeros(questions, dtype=bool)
+        trusted[place[votes.reference != 0]] = True
+        likely = self.calibration.probability(votes) >= 1 - self.error
+        decided = np.zeros(questions, dtype=bool)
+        decided[place[likely & votes.readable & (together >= self.rows) & (votes.reference >= 0)]] = True
+        hopeless = ~trusted & (most + left < self.agree)
+        return np.asarray(~decided & ~hopeless & (left > 0), dtype=np.bool_)
