@@ -50,7 +50,7 @@ def main() -> int:
     given = parser.parse_args()
     if not (DATA / "samples").is_dir():
         print(
-            f"there are no recorded completions in {DATA}. Fix: set MATHMILL_DATA to a folder that has them"
+            f"there are no recorded completions in {DATA}. Fix: set REAL_TEXT_DATA to a folder that has them"
         )
         return 2
     lines, total = [], Counter[str]()

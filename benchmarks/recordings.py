@@ -1,6 +1,6 @@
 """Plays recorded completions of real models as an endpoint, and passes them through the stages of a night.
 
-The recordings are files of the folder MATHMILL_DATA, by default ../shared/data beside the checkout. `Playback` is an ASGI app
+The recordings are files of the folder REAL_TEXT_DATA, by default ../shared/data beside the checkout. `Playback` is an ASGI app
 of the chat-completions wire: a prompt that ends with a recorded question gets that question's next recorded completion, by
 the sample index that the seed of the request stands for. Tokens are counted as the embedded teacher counts them.
 """
@@ -44,10 +44,10 @@ from tasks.stages.solve import SolveSettings, formats
 from tasks.teacher.wire import count_tokens
 from tasks.voting import Calibration, prior
 
-DATA = Path(os.environ.get("MATHMILL_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+DATA = Path(os.environ.get("REAL_TEXT_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 SEED = 20_261_128
 KNOWN = 5  # of so many questions one calibrates the votes and is left out of the figures
-WIDEST = 64  # largest sample index, as solve.samples allows it
+RECORDED = Endpoint("reasoner", "recorded", ["http://recorded/v1"])
 
 
 @dataclass(slots=True)
@@ -188,17 +188,19 @@ def play(
     shared: dict[str, Any],
     *,
     config: Nightly | None = None,
+    endpoint: Endpoint = RECORDED,
 ) -> Played:
     """Run the stages of a night over recorded questions, from solve to dedup, without the critic, and compare with the
     hidden references.
 
-    One of KNOWN questions keeps its reference, to calibrate the votes as in each night.
+    `endpoint` is asked: the recordings, or the embedded teacher. One of KNOWN questions keeps its reference, to calibrate the
+    votes as in each night.
     """
     config = config or Nightly(score=ScoreSettings(scorers=["heuristics"]))
     known = [q for q in recorded if seed_of(SEED, "known", q.problem_id) % KNOWN == 0]
     ids = {q.problem_id for q in known}
     hidden = [q for q in recorded if q.problem_id not in ids]
-    endpoint = Endpoint("reasoner", "recorded", ["http://recorded/v1"])
+    played = AsgiTransport(Playback(recorded, settings, SEED), RECORDED.base_urls[0])
     with (
         tempfile.TemporaryDirectory() as folder,
         Ledger.open(Path(folder) / "ledger.sqlite") as ledger,
@@ -206,7 +208,7 @@ def play(
             endpoint,
             ledger,
             EngineLimits(max_in_flight=64),
-            transports=[AsgiTransport(Playback(recorded, settings, SEED), "http://recorded/v1")],
+            transports=[played] if endpoint is RECORDED else None,
         ) as engine,
     ):
         given = shared | {"reasoner": engine}

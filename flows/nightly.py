@@ -54,8 +54,6 @@ SIMILARITY = Stage("similarity", "Drop similar questions", SimilaritySettings, w
 SEMANTIC = Stage("semantic", "Look for paraphrases", SimilaritySettings, needs=ENCODER, whole=True)
 SOLVE = Stage("solve", "Solve in words and programs", SolveSettings, needs={"engine": "reasoner"})
 VERIFY = Stage("verify", "Verify answers", VerifySettings, needs={"sandbox": "sandbox", "judge": "judge"})
-# the same stage with solve.adaptive, which counts the votes after each round of samples
-SOLVE_IN_ROUNDS = replace(SOLVE, needs={**SOLVE.needs, **VERIFY.needs})
 SCORE = Stage("score", "Score", ScoreSettings)  # stands for one stage per scorer: heuristics, critique, ...
 CALIBRATE = Stage("calibrate", "Calibrate the votes (publishes none)", CalibrateSettings, whole=True)
 WEIGH = Stage("weigh", "Weigh the votes", WeighSettings)
@@ -259,7 +257,8 @@ def solving(
         return Step(SOLVE, lambda: call)
     least = max(agree, config.verify.min_agreement)
     rule = StoppingRule(settings.adaptive, max(least, config.mix.per_problem), least, calibration)
-    return Step(SOLVE_IN_ROUNDS, lambda: partial(call, stopping=rule, blind=blind))
+    counting = replace(SOLVE, needs={**SOLVE.needs, **VERIFY.needs})  # votes are counted after each round
+    return Step(counting, lambda: partial(call, stopping=rule, blind=blind))
 
 
 def judging(night: Night) -> Judging:

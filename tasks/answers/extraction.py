@@ -72,7 +72,7 @@ def extract(text: str, language: str = "en", *, cut: bool = False) -> Extraction
     if extracted is None:
         answer = last_value(text[-PROSE_TAIL:])
         extracted = Extraction(answer, "last") if answer else None
-    if extracted is None or len(extracted.answer) > MAX_ANSWER:
+    if extracted is None or len(extracted.answer) > MAX_ANSWER or _BLANK.fullmatch(extracted.answer):
         return None
     letter = _LETTER.fullmatch(extracted.answer)
     if letter and extracted.kind != "code":
@@ -80,6 +80,7 @@ def extract(text: str, language: str = "en", *, cut: bool = False) -> Extraction
     return extracted
 
 
+_BLANK = re.compile(r"[\s_.\u2026?]+")  # the place for an answer in a template that a model repeats
 _LETTER = re.compile(r"[\s*(\[\uff08]*([A-J])[\s*)\].:\uff09]*")
 
 

@@ -277,3 +277,11 @@ def test_any_text_gives_an_answer_of_it_or_none(text: str) -> None:
     for language in ("en", "zh"):
         found = extract(text, language)
         assert found is None or (found.answer.strip() and found == extract(text, language))
+
+
+@pytest.mark.parametrize("blank", ["___", "...", "\u2026", "?", "_ _"])
+def test_the_blank_of_a_repeated_template_is_no_answer(blank: str) -> None:
+    """Two samples that repeat the template would otherwise agree with each other."""
+    template = f'{{"reasoning": "{blank}", "answer": "{blank}"}}'
+    assert extract(f'{{"reasoning": "3 and 4 are 7", "answer": "7"}}\nShow it as in:\n{template}') is None
+    assert extract(f"\\boxed{{{blank}}}") is None
