@@ -26,7 +26,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from flows.config.nightly import Nightly
-from flows.nightly import Judging, Step, solving
+from flows.nightly import Judging, solving
+from flows.runner.stages import Step
 from storage.ledger import Ledger
 from storage.rows import Row, column, content_id, kept, to_table
 from tasks.answers import Judge
@@ -47,7 +48,8 @@ from tasks.voting import Calibration, prior
 DATA = Path(os.environ.get("REAL_TEXT_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 SEED = 20_261_128
 KNOWN = 5  # of so many questions one calibrates the votes and is left out of the figures
-RECORDED = Endpoint("reasoner", "recorded", ["http://recorded/v1"])
+URL = "http://recorded/v1"
+RECORDED = Endpoint("reasoner", "recorded", [URL])
 
 
 @dataclass(slots=True)
@@ -200,7 +202,7 @@ def play(
     known = [q for q in recorded if seed_of(SEED, "known", q.problem_id) % KNOWN == 0]
     ids = {q.problem_id for q in known}
     hidden = [q for q in recorded if q.problem_id not in ids]
-    played = AsgiTransport(Playback(recorded, settings, SEED), RECORDED.base_urls[0])
+    played = AsgiTransport(Playback(recorded, settings, SEED), URL)
     with (
         tempfile.TemporaryDirectory() as folder,
         Ledger.open(Path(folder) / "ledger.sqlite") as ledger,
