@@ -221,6 +221,8 @@ def _less(dialect: Dialect, name: str) -> Dialect:
 
 
 def _stream(dialect: Dialect, complaint: str) -> Dialect | None:
+    if dialect.api != "chat":
+        return None  # only streams of chat completions can be read
     if dialect.stream and "stream_options" not in dialect.without:
         options = re.search(r"stream_?options|include_?usage", complaint)
         return _less(dialect, "stream_options") if options else None

@@ -163,7 +163,8 @@ def from_batch(
     """Yield the answers of a Batch output or error file, of OpenAI or Anthropic.
 
     `requests` maps each custom_id to the canonical request and its tag. Lines without an answer (expired, cancelled,
-    server errors) are counted in `skipped`, and `refused` is called with the client errors among them. `bought` are further fields of the answers, such as role and prices.
+    server errors) are counted in `skipped`, and `refused` is called for those that have a status. `bought` are further
+    fields of the answers, such as role and prices.
     """
     for number, line in enumerate(_lines(path), 1):
         custom_id = str(line.get("custom_id"))

@@ -10,9 +10,9 @@ from pydantic import SecretStr
 
 from flows.settings import Role, Settings
 from tasks.llm import providers
-from tasks.llm.dialect import OPTIONAL
+from tasks.llm.dialect import OPTIONAL, adapted
 from tasks.llm.endpoint import Endpoint, EndpointError
-from tasks.llm.request import Request
+from tasks.llm.request import ErrorObject, Request
 from tasks.llm.wire import is_name
 from tests.tasks.llm.providers.anthropic_api import AnthropicApi
 from tests.tasks.llm.providers.responses_api import ResponsesApi
@@ -100,3 +100,9 @@ def test_a_listed_model_may_carry_the_date_behind_its_alias() -> None:
     assert is_name("gpt-x", ["gpt-x"])
     assert not is_name("gpt-x-mini", ["gpt-x"])
     assert not is_name("gpt-x-mini-2026-08-01", ["gpt-x"])
+
+
+def test_only_streams_of_chat_completions_are_asked_for() -> None:
+    error = ErrorObject("This model only supports streaming", "", "")
+    streamed = {name: adapted(providers.dialect_of(name), REQUEST, 400, error) for name in providers.known()}
+    assert [name for name, dialect in streamed.items() if dialect is not None and dialect.stream] == ["chat"]
