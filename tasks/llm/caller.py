@@ -24,6 +24,7 @@ from tasks.llm.stats import Meter
 from tasks.llm.token_limits import refused_limit
 from tasks.llm.transport import Response, TransportError
 
+TRANSIENT = (408, 409, 424, 425)  # client errors that pass; 424 is Bedrock's for an error of the model
 OVERLOADED = 529  # the status of Anthropic and some gateways for too many calls of all their users
 MOST_TRANSIENT = 5  # factor on the permitted number of unusable answers in a row, for errors that the endpoint calls its own, while retries are left
 REFUSED_IN_A_ROW = 20  # client errors before any success, from which number on the settings are wrong and not a single request
@@ -248,7 +249,7 @@ class Caller:
                 return Again(self._delay(effort), reason)
             self._admission.alive(permit)
             return Again(0.0, reason)
-        if (status >= 500 and status != OVERLOADED) or status in (408, 409, 425):
+        if (status >= 500 and status != OVERLOADED) or status in TRANSIENT:
             self._broken(permit, f"http {status}")
             return Again(max(wait, self._delay(effort)), reason)
         self._admission.alive(permit)

@@ -66,7 +66,7 @@ _VALUE = re.compile(
 )
 _NAMES = {
     "seed": re.compile(r"\b(?:random_)?seed\b"),
-    "stop": re.compile(r"\bstop(?:_sequences?|_words?|s)?\b|\bstop sequences?\b"),
+    "stop": re.compile(r"\bstop(?:_?sequences?|_?words?|s)?\b|\bstop sequences?\b"),
     "top_p": re.compile(r"\btop[_-]?p\b"),
     "temperature": re.compile(r"\btemperature\b"),
 }

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from storage.errors import ForPeople
 from tasks.llm import providers
+from tasks.llm.providers import azure
 from tasks.llm.redaction import Redactor
 from tasks.llm.sampling import Sampling
 
@@ -65,6 +66,8 @@ class Endpoint:
             self, "base_urls", tuple(url if urlsplit(url).query else url.rstrip("/") for url in urls)
         )
         providers.check(self.api)
+        if self.api == providers.CHAT and any(azure.serves(url) for url in urls):
+            object.__setattr__(self, "api", "azure")
         if not urls and self.api != providers.CHAT:
             raise EndpointError(
                 f"{self.setting('API')} is {self.api!r} but no address is set. Fix: set {self.setting('BASE_URL')}, for "
@@ -77,7 +80,7 @@ class Endpoint:
                     f"{self.setting('BASE_URL')}: {host_of(url)!r} is not an http(s) URL. Fix: give one such as "
                     "https://host/v1"
                 )
-            if _on_azure(url) and "/deployments/" in parts.path and "api-version" not in parts.query:
+            if self.api == "azure" and "/deployments/" in parts.path and "api-version" not in parts.query:
                 raise EndpointError(
                     f"{self.setting('BASE_URL')}: the URL of host {host_of(url)} names a deployment without an API version. "
                     "Fix: end it with ?api-version=2024-10-21, or use https://HOST/openai/v1"
@@ -87,11 +90,6 @@ class Endpoint:
     def embedded(self) -> bool:
         """Whether this is the embedded teacher."""
         return not self.base_urls and not self.model.startswith((IN_PROCESS, CHECKPOINT))
-
-    @property
-    def azure(self) -> bool:
-        """Whether the model is served by Azure OpenAI, which takes its key in a header of its own."""
-        return any(_on_azure(url) for url in self.base_urls or ())
 
     def setting(self, name: str) -> str:
         """The environment variable that sets `name` for this endpoint."""
@@ -124,8 +122,6 @@ class Endpoint:
         # A key read from a file often ends in a newline, which no header may hold.
         key = self.api_key.get_secret_value().strip() if self.api_key is not None else ""
         own = providers.wire_format(api or self.api).headers(key)
-        if self.azure and key:
-            own = {name: value for name, value in own.items() if name != "Authorization"} | {"api-key": key}
         # headers of the settings replace those of the format, such as its version, except the key
         set_apart = {name.lower() for name, value in own.items() if key and key in value}
         stated = {name: value for name, value in self.headers.items() if name.lower() not in set_apart}
@@ -200,13 +196,6 @@ class EngineLimits:
 @lru_cache(64)
 def _redactor(secrets: tuple[str, ...], headers: tuple[str, ...]) -> Redactor:
     return Redactor(secrets, headers)
-
-
-AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
-
-
-def _on_azure(url: str) -> bool:
-    return (urlsplit(url).hostname or "").endswith(AZURE_HOSTS)
 
 
 def host_of(url: str) -> str:

@@ -25,7 +25,7 @@ from tasks.llm.recording import Pending, record_unread_usage
 from tasks.llm.request import Completion
 from tasks.llm.stats import Meter, Stats
 from tasks.llm.transport import AsgiTransport, HttpTransport, Transport, TransportError
-from tasks.llm.wire import error_of, is_name
+from tasks.llm.wire import error_of, is_name, stated_status
 
 EMBEDDED_APP = "tasks.teacher.app"  # imported only where it is the endpoint
 LANDING_GRACE = 60.0  # seconds that calls in flight have to end when the engine is closed
@@ -237,10 +237,10 @@ class Runtime:
         response = await address.transport.get(form.MODELS, end.request_headers(), HEALTH_TIMEOUT)
         if response.status >= 500:
             raise TransportError(f"http {response.status}")
-        error = error_of(response.body)
-        if response.status in (401, 402, 403):
-            reason = f"http {response.status}: {end.redact(error.message)}"
-            raise end.stopped_by(address.name, response.status, reason) or EndpointError(reason)
+        status = stated_status(response.status, response.body)
+        if status in (401, 402, 403):
+            reason = f"http {response.status}: {end.redact(error_of(response.body).message)}"
+            raise end.stopped_by(address.name, status, reason) or EndpointError(reason)
         if response.status != 200:
             return []  # many gateways do not list their models: the first call shows whether the model exists
         try:
@@ -250,8 +250,6 @@ class Runtime:
                 f"{end.role} endpoint {address.name} answers /models with something else than a list of models. "
                 f"Fix: correct {end.setting('BASE_URL')} (it usually ends in /v1)"
             ) from problem
-        if end.azure:
-            return names  # Azure lists the models of a resource, but a call names a deployment
         if names and not any(is_name(name, end.names) for name in names):
             raise EndpointError(
                 f"{end.role} endpoint {address.name} does not serve {end.model}, but {', '.join(names[:5])}. "

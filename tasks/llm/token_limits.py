@@ -38,7 +38,7 @@ _LIMIT = (
 _NAMED = re.compile(_LIMIT)
 _TOO_MUCH = re.compile(
     r"too (?:large|high|big|long|many)|at most|exceed|larger|greater|less than|lower than|more than|maximum|<=|≤|>|"
-    r"\branges?\b|limit|between|up to|at or below|above"
+    r"\branges?\b|limit|between|up to|at or below|above|less or equal"
 )
 _TOO_LITTLE = re.compile(
     rf"(?:{_LIMIT})\W+(?:value )?(?:must be|should be|is not|needs to be) (?:at least|greater|larger|more|higher)|"
@@ -78,7 +78,7 @@ _MOST = [
     re.compile(pattern)
     for pattern in (
         rf"[\[(]\s*\d+\s*,\s*{_N}\s*[\])]",
-        rf"(?:<=|≤|at most|(?:less|lower) than or equal to|no more than|not (?:be )?(?:exceed|greater than|larger than)|"
+        rf"(?:<=|≤|at most|(?:less|lower) (?:than )?or equal to|no more than|not (?:be )?(?:exceed|greater than|larger than)|"
         rf"up to|at or below)\W*{_N}",
         rf"\d+ > {_N}",
         rf"between \d+ and {_N}",

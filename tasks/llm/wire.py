@@ -181,7 +181,7 @@ _LENGTH = frozenset(
 )
 _UNSTATED = frozenset(["null", "none", "undefined"])
 _FILTERED = re.compile(
-    r"filter|safety|recitation|prohibited|block(?:list|ed)|spii|sensitive|guardrail|refusal|moderat|policy|toxic|^language$"
+    r"filter|safety|armor|recitation|prohibited|block(?:list|ed)|spii|sensitive|guardrail|refusal|moderat|policy|toxic|^language$"
 )
 
 
@@ -454,7 +454,7 @@ def error_of(raw: bytes) -> ErrorObject:
 def _message_of(error: object) -> str:
     """Return the message, long enough for the patterns of this module; `Endpoint.redact` shortens what is shown."""
     if isinstance(error, dict):
-        error = error.get("message") or error.get("detail") or error.get("error") or error
+        error = error.get("message") or error.get("Message") or error.get("detail") or error.get("error") or error
     return str(error)[:2000]
 
 
@@ -481,10 +481,14 @@ def is_quota(error: ErrorObject, wait: float | None = None) -> bool:
 
 
 def stated_status(status: int, raw: bytes) -> int:
-    """Return the status that the body of a response states, since gateways pass on errors of other servers with status 200.
+    """Return the status that the body of a response states, since gateways pass on errors of other servers with status 200,
+    and Google refuses a wrong key with status 400.
 
     An error without a number keeps the status of the response.
     """
+    if status == 400:
+        refusal = parsed(raw)
+        return (providers.stated_status(refusal) if isinstance(refusal, dict) else None) or status
     if (
         not 200 <= status < 300
         or len(raw) > LONGEST_ERROR

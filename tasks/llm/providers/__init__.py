@@ -81,6 +81,7 @@ class WireFormat(Protocol):
         ...
 
 
+@functools.cache
 def known() -> tuple[str, ...]:
     """Return the names of all wire formats."""
     return names(__name__)

@@ -69,6 +69,9 @@ def test_everything_is_sent_to_an_endpoint_that_refused_nothing() -> None:
         (400, "This response_format type is unavailable now", "response_format"),
         (400, "deepseek-reasoner does not support Json Output.", "response_format"),
         (422, [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}], "seed"),
+        (400, "This model doesn't support the topP field. Remove topP and try again.", "top_p"),
+        (400, "This model doesn't support the stopSequences field. Remove stopSequences and try again.", "stop"),
+        (400, "Unknown name \"responseJsonSchema\" at 'generation_config': Cannot find field.", "response_format"),
         (400, "This model has beta-limitations: top_p is fixed at 1", "top_p"),
     ],
 )  # fmt: skip

@@ -31,6 +31,8 @@ OF_MODEL = [
      "32768.", 4096),
     ("The parameter `max_completion_tokens` specified in the request are not valid: integer above maximum value, "
      "expected a value <= 12288, but got 32768 instead. Request id: 0217752964393142fa50", 12288),
+    ("Malformed input request: #/max_tokens: 32768 is not less or equal to 4096, please reformat your input and try "
+     "again.", 4096),
     ("max_completion_tokens is limited for this model", 16384),  # no number: half
     ("max_tokens is too large", 16384),
 ]  # fmt: skip
