@@ -454,7 +454,9 @@ def error_of(raw: bytes) -> ErrorObject:
 def _message_of(error: object) -> str:
     """Return the message, long enough for the patterns of this module; `Endpoint.redact` shortens what is shown."""
     if isinstance(error, dict):
-        error = error.get("message") or error.get("Message") or error.get("detail") or error.get("error") or error
+        error = (
+            error.get("message") or error.get("Message") or error.get("detail") or error.get("error") or error
+        )
     return str(error)[:2000]
 
 

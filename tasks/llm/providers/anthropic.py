@@ -59,7 +59,7 @@ def body(request: Request, dialect: Dialect) -> bytes:
     }
     if system:
         fields["system"] = "\n\n".join(system)
-    _limit_thinking(fields, request.max_tokens)
+    limit_thinking(fields, request.max_tokens)
     temperature = min(max(request.temperature, dialect.least_temperature), GREATEST_TEMPERATURE)
     thinks = isinstance(thinking := fields.get("thinking"), dict) and thinking.get("type") != "disabled"
     optional: dict[str, Any] = {}
@@ -85,7 +85,7 @@ def body(request: Request, dialect: Dialect) -> bytes:
 _SYSTEM = ("system", "developer")
 
 
-def _limit_thinking(fields: dict[str, Any], most: int) -> None:
+def limit_thinking(fields: dict[str, Any], most: int) -> None:
     """Keep a thinking budget of `extra` below the token limit of the call, which includes it; without room for the
     smallest budget the model does not think."""
     thinking = fields.get("thinking")

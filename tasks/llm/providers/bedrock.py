@@ -10,6 +10,7 @@ from urllib.parse import quote
 import orjson
 
 from tasks.llm.dialect import Dialect, messages_in
+from tasks.llm.providers.anthropic import limit_thinking
 from tasks.llm.request import Message, Request, encode
 
 EXAMPLE = "https://bedrock-runtime.us-east-1.amazonaws.com"
@@ -64,13 +65,17 @@ def body(request: Request, dialect: Dialect) -> bytes:
     if "stop" not in dialect.without and request.stop:
         config["stopSequences"] = list(request.stop)
     if request.response_schema is not None and "response_format" not in dialect.without:
-        schema = {"name": "answer", "schema": orjson.dumps(request.response_schema, option=orjson.OPT_SORT_KEYS).decode()}
+        schema = {
+            "name": "answer",
+            "schema": orjson.dumps(request.response_schema, option=orjson.OPT_SORT_KEYS).decode(),
+        }
         stated = fields.get("outputConfig")
         form = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
         fields["outputConfig"] = (stated if isinstance(stated, dict) else {}) | form
     fields["messages"] = [_turn(message) for message in messages if message.get("role") not in _SYSTEM]
     if system:
         fields["system"] = system
+    limit_thinking(of_model, request.max_tokens)
     if of_model:
         fields["additionalModelRequestFields"] = of_model
     return encode(fields | {"inferenceConfig": config})
@@ -105,7 +110,9 @@ def as_chat(data: Mapping[str, Any]) -> dict[str, Any] | None:
         reply["reasoning_content"] = thinking
     if any("toolUse" in block for block in blocks):
         reply["tool_calls"] = True
-    chat: dict[str, Any] = {"choices": [{"index": 0, "message": reply, "finish_reason": data.get("stopReason")}]}
+    chat: dict[str, Any] = {
+        "choices": [{"index": 0, "message": reply, "finish_reason": data.get("stopReason")}]
+    }
     if isinstance(usage := data.get("usage"), dict):
         chat["usage"] = _usage(usage)
     return chat

@@ -56,7 +56,12 @@ def body(request: Request, dialect: Dialect) -> bytes:
         config["stopSequences"] = list(request.stop[:MOST_STOPS])
     if request.response_schema is not None and "response_format" not in dialect.without:
         config |= {"responseMimeType": "application/json", "responseJsonSchema": request.response_schema}
-    for name, ours in (("temperature", "temperature"), ("top_p", "topP"), ("seed", "seed"), ("stop", "stopSequences")):
+    for name, ours in (
+        ("temperature", "temperature"),
+        ("top_p", "topP"),
+        ("seed", "seed"),
+        ("stop", "stopSequences"),
+    ):
         if name in dialect.without:
             config.pop(ours, None)
     fields["contents"] = [_turn(message) for message in messages if message.get("role") not in _SYSTEM]
@@ -86,7 +91,11 @@ def as_chat(data: Mapping[str, Any]) -> dict[str, Any] | None:
     candidates, feedback = data.get("candidates"), data.get("promptFeedback")
     if not isinstance(candidates, list) and not isinstance(feedback, dict):
         return None
-    chat = {"id": data.get("responseId"), "model": data.get("modelVersion"), "choices": _choices(candidates, feedback)}
+    chat = {
+        "id": data.get("responseId"),
+        "model": data.get("modelVersion"),
+        "choices": _choices(candidates, feedback),
+    }
     if isinstance(usage := data.get("usageMetadata"), dict):
         chat["usage"] = _usage(usage)
     return chat

@@ -1,0 +1,150 @@
+"""A fake of Amazon Bedrock's Converse with API keys, from its published reference. test_bedrock.py has it checked by boto3,
+AWS's own client library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tests.tasks.llm.providers.fakes import KEY, Faults, as_json, fields_of
+
+KINDS = {
+    400: "ValidationException",
+    403: "AccessDeniedException",
+    404: "ResourceNotFoundException",
+    429: "ThrottlingException",
+    500: "InternalServerException",
+    529: "ServiceUnavailableException",
+}
+FIELDS = {
+    "messages", "system", "inferenceConfig", "toolConfig", "guardrailConfig", "additionalModelRequestFields",
+    "promptVariables", "additionalModelResponseFieldPaths", "requestMetadata", "performanceConfig", "serviceTier",
+    "outputConfig",
+}  # fmt: skip
+CONFIG = {"maxTokens", "temperature", "topP", "stopSequences"}
+OF_MODEL = {"top_k", "thinking"}
+MOST_OUTPUT = 8192
+PROMPT, CACHED = 4, 7  # tokens of every prompt, apart from and in the cache
+THOUGHTS, ANSWER = 30, 20  # tokens of the thinking and the answer
+PROFILE = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.claude-1"
+MODELS = ("claude-1", "titan-1", PROFILE)
+
+
+def error(status: int, message: str = "no") -> dict[str, Any]:
+    return {"message": message}
+
+
+def refused(status: int, message: str) -> Response:
+    return as_json(error(status, message), status, {"x-amzn-errortype": KINDS[status]})
+
+
+class BedrockApi:
+    """Converse. The model `titan-1` takes no system texts.
+
+    Every question has the answer `answer to QUESTION`. One with `guarded` is stopped by a guardrail and one with
+    `garbled` is malformed by the model. A model thinks if `thinking` is among the fields of the model; thinking and
+    answer together have as many tokens as maxTokens allows.
+    """
+
+    def __init__(self, faults: Faults | None = None, key: str = KEY) -> None:
+        self.faults, self.key = faults or Faults(), key
+        self.bodies: list[dict[str, Any]] = []
+        self.app = Starlette(
+            routes=[Route("/model/{model:path}/converse", self.converse, methods=["POST"])],
+            exception_handlers={404: self.missing},
+        )
+
+    async def missing(self, request: Request, problem: Exception) -> Response:
+        kind = "com.amazon.coral.service#UnknownOperationException"
+        return as_json({"Output": {"__type": kind}, "Version": "1.0"}, 404)
+
+    async def converse(self, request: Request) -> Response:
+        raw, asked = await fields_of(request)
+        given = request.headers.get("authorization", "")
+        if given != f"Bearer {self.key}":
+            told = f"Authentication failed: Please make sure your API Key is valid. ({given})"
+            return as_json({"Message": told}, 403, {"x-amzn-errortype": KINDS[403]})
+        model = request.path_params["model"]
+        if model not in MODELS:
+            return refused(400, "The provided model identifier is invalid.")
+        if (problem := self.problem(model, asked)) is not None:
+            return refused(400, problem)
+        fault = self.faults.of(raw)
+        if fault not in ("429", "529", "500"):
+            self.bodies.append(asked)
+        response = self.faults.answer(fault, orjson.dumps(self.answer(asked)), error)
+        if response.status_code != 200:
+            response.headers["x-amzn-errortype"] = KINDS[response.status_code]
+        return response
+
+    def problem(self, model: str, asked: dict[str, Any]) -> str | None:
+        """Return what the API refuses in a body, in its own words."""
+        config, own = asked.get("inferenceConfig", {}), asked.get("additionalModelRequestFields", {})
+        for fields, known in ((asked, FIELDS), (config, CONFIG), (own, OF_MODEL)):
+            for name in sorted(fields.keys() - known):
+                return f"The model returned the following errors: {name}: Extra inputs are not permitted"
+        if not asked.get("messages") or asked["messages"][0]["role"] != "user":
+            return "A conversation must start with a user message. Try again with a conversation that starts with a user message."
+        for turn in asked["messages"]:
+            if turn["role"] not in ("user", "assistant") or not all(
+                "text" in part for part in turn["content"]
+            ):
+                return "Malformed input request"
+        if model == "titan-1" and asked.get("system"):
+            return "This model doesn't support system messages. Try again without system messages."
+        if (most := config.get("maxTokens", 1)) > MOST_OUTPUT:
+            return (
+                f"The maximum tokens you requested exceeds the model limit of {MOST_OUTPUT}. Try again with a maximum "
+                f"tokens value that is lower than {MOST_OUTPUT}."
+            )
+        if "thinking" in own and own["thinking"]["budget_tokens"] >= most:
+            return "The model returned the following errors: `max_tokens` must be greater than `thinking.budget_tokens`."
+        if "thinking" in own and config.get("temperature", 1.0) != 1.0:
+            return "The model returned the following errors: `temperature` may only be set to 1 when thinking is enabled."
+        if "long context" in self.question(asked):
+            return (
+                "The model returned the following errors: prompt is too long: 210000 tokens > 200000 maximum"
+            )
+        return None
+
+    def question(self, asked: dict[str, Any]) -> str:
+        return str(asked["messages"][-1]["content"][0]["text"])
+
+    def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+        question, most = self.question(asked), asked["inferenceConfig"]["maxTokens"]
+        thoughts = min(most, THOUGHTS) if "thinking" in asked.get("additionalModelRequestFields", {}) else 0
+        received = min(most - thoughts, ANSWER)
+        content: list[dict[str, Any]] = []
+        if thoughts:
+            thought = {"text": f"thought on {question}", "signature": "c2ln"}
+            content += [
+                {"reasoningContent": {"reasoningText": thought}},
+                {"reasoningContent": {"redactedContent": "ZW5j"}},
+            ]
+        text, stop = f"answer to {question}", "end_turn"
+        if received < ANSWER:
+            text, stop = text[:received], "max_tokens"
+        if "guarded" in question:
+            text, stop = "Sorry, the model cannot answer this question.", "guardrail_intervened"
+        if "garbled" in question:
+            text, stop = "", "malformed_model_output"
+        if text:
+            content.append({"text": text})
+        tokens = {
+            "inputTokens": PROMPT,
+            "cacheReadInputTokens": CACHED,
+            "outputTokens": thoughts + received,
+            "totalTokens": PROMPT + CACHED + thoughts + received,
+        }
+        message = {"role": "assistant", "content": content}
+        return {
+            "output": {"message": message},
+            "stopReason": stop,
+            "usage": tokens,
+            "metrics": {"latencyMs": 5},
+        }
