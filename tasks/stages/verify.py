@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +63,9 @@ def verify(
     program is run, and every row with a program has failed.
     """
     answers, verdicts, reasons = _execute(rows, sandbox)
-    unread = _choose(rows, answers, judge)
-    reference = _compare(column(rows, "reference_answer"), answers, verdicts, reasons, judge, unread)
+    references = column(rows, "reference_answer")
+    unread, compared = _choose(rows, answers, references, judge)
+    reference = _compare(references, answers, verdicts, reasons, judge, unread, compared)
     questions = np.unique(column(rows, "problem_id"), return_inverse=True)[1]
     votes = _votes(rows, answers, questions, judge, [why is not None and why.failed for why in reasons])
     if blind:
@@ -146,24 +147,47 @@ def _printed(output: str, language: str) -> str:
     )
 
 
-def _choose(rows: pa.Table, answers: list[str | None], judge: Judge) -> set[int]:
+def _choose(
+    rows: pa.Table, answers: list[str | None], references: list[str | None], judge: Judge
+) -> tuple[set[int], dict[int, tuple[str, str]]]:
     """Replace the answers to multiple-choice questions by the letters of the options that they name.
 
     An answer that names no option is left as it is. Returns the rows whose answer could not be compared with the
-    option of the trusted answer.
+    option of the trusted answer, and the pairs to compare instead of answer and reference, by row: letters where the
+    reference is the value of one option, values where it is none of them.
     """
-    choices: dict[int, Choice] = {}
-    references = column(rows, "reference_answer")
-    for i, question in enumerate(column(rows, "question")):
-        listed = written_in(question)
-        if answers[i] and listed is not None:
-            choices[i] = Choice(answers[i] or "", listed[1].texts, references[i])
+    listed = {
+        i: options[1].texts
+        for i, question in enumerate(column(rows, "question"))
+        if answers[i] and (options := written_in(question)) is not None
+    }
+    letters: dict[int, str] = {}  # of the references
+    values = []
+    for i, texts in listed.items():
+        reference = references[i]
+        if reference and are_letters(reference, texts):
+            letters[i] = reference
+        elif reference:
+            values.append(i)
+    named = as_letters([Choice(references[i] or "", listed[i]) for i in values], judge)
+    letters |= {
+        i: letter
+        for i, letter in zip(values, named, strict=True)
+        if letter and are_letters(letter, listed[i])
+    }
+    choices = {i: Choice(answers[i] or "", texts, letters.get(i)) for i, texts in listed.items()}
     unread = set()
+    compared: dict[int, tuple[str, str]] = {}
     for i, letter in zip(choices, as_letters(list(choices.values()), judge), strict=True):
-        if letter is not None and letter == answers[i] and not are_letters(letter, choices[i].options):
+        if letter is not None and letter == answers[i] and not are_letters(letter, listed[i]):
             unread.add(i)
-        answers[i] = letter or answers[i]
-    return unread
+        answers[i] = answer = letter or answers[i]
+        reference = references[i]
+        if answer and reference and i in letters:
+            compared[i] = (answer, letters[i])
+        elif answer and reference and len(answer) == 1 and are_letters(answer, listed[i]):
+            compared[i] = (listed[i][ord(answer) - 65], reference)
+    return unread, compared
 
 
 def _compare(
@@ -173,13 +197,14 @@ def _compare(
     reasons: list[Reason | None],
     judge: Judge,
     unread: set[int],
+    compared: Mapping[int, tuple[str, str]],
 ) -> npt.NDArray[np.float64]:
     """Return the votes of the trusted answers; write comparisons into `verdicts` and rejections into
-    `reasons`. The comparison of an `unread` row is unknown.
+    `reasons`. The comparison of an `unread` row is unknown; `compared` has the pairs of multiple-choice rows.
     """
     vote = np.zeros(len(answers))
     pairs = [i for i, (a, r) in enumerate(zip(answers, references, strict=True)) if a and r]
-    judged = judge.equal([(answers[i] or "", references[i] or "") for i in pairs])
+    judged = judge.equal([compared.get(i, (answers[i] or "", references[i] or "")) for i in pairs])
     for i, judgement in zip(pairs, judged, strict=True):
         verdict = "unknown" if i in unread else judgement
         verdicts[i]["equivalent"] = verdict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from storage.reasons import Code
 from storage.rows import Row, column, reasons_of, to_table
@@ -220,3 +221,25 @@ def test_an_answer_to_multiple_choice_is_the_letter_of_its_option(judge: Judge) 
     assert {why.code for why in reasons_found if why is not None} == {Code.DIFFERENT}
     votes = [dict(verdicts)["consistent"] for verdicts in column(table, "verdicts")]
     assert votes == ["6/9" if letter == "B" else "1/9" for letter in named.values()]
+
+
+@pytest.mark.parametrize(
+    ("reference", "right"),
+    [
+        ("60", {"B", "60 km", "60"}),  # ingestion found no option with exactly this text
+        ("60 km", {"B", "60 km", "60"}),
+        ("B", {"B", "60 km", "60"}),
+        ("75", set()),  # none of the options
+    ],
+)
+def test_a_letter_is_compared_with_a_reference_that_is_a_value(
+    reference: str, right: set[str], judge: Judge
+) -> None:
+    question = "How far is it?\\nA) 50 km\\nB) 60 km\\nC) 70 km".replace("\\n", "\n")
+    answers = ["B", "60 km", "60", "C", "70 km"]
+    rows = [cot(question, answer, i, reference_answer=reference) for i, answer in enumerate(answers)]
+    table = verified(rows, None, judge)
+    kept = {answer for answer, why in zip(answers, reasons_of(table), strict=True) if why is None}
+    assert kept == right
+    codes = {why.code for why in reasons_of(table) if why is not None}
+    assert codes == {Code.DIFFERENT}
