@@ -17,7 +17,7 @@ from flows.cli import terminal
 from flows.runner.environment import SERVER_LOCK, answers, joining, running_server
 from flows.runner.locks import is_locked
 from flows.runner.task_runners import refuse_own_server
-from flows.server.process import LOG, READY_WITHIN_S, PrefectServer, auth_string
+from flows.server.process import LOG, READY_WITHIN_S, PortTaken, PrefectServer, auth_string
 from flows.settings import SettingsError, load_settings
 
 T = TypeVar("T")
@@ -76,7 +76,8 @@ class _Joined:
     """The server of `mathmill up` that a run has joined.
 
     If that server ends for good, the run continues on one that it starts at the same address with the same password, so
-    that Prefect's clients only see a short outage. A server whose address the user has set, and that is not the one of
+    that Prefect's clients only see a short outage. Of several runs that have joined it, the one that gets the port first starts
+    the server, and when that run ends, the next one does. A server whose address the user has set, and that is not the one of
     `up` on this home, is not replaced.
     """
 
@@ -137,13 +138,19 @@ class _Joined:
             self._replacement.stop()
 
     def replace(self) -> bool:
-        """Start a server and wait for it if `up` has ended. Return whether one was started, now or before."""
+        """Start a server and wait for it if `up` has ended and no other run serves on its port. Return whether this run has
+        started one, now or before."""
         if self._auth is None:
             return False
         with self._lock:
             if self._replacement is None and not is_locked(self._home / SERVER_LOCK):
+                try:
+                    server = PrefectServer(self._home, urlsplit(self._url).port or 0, self._auth, ui=False)
+                except (
+                    PortTaken
+                ):  # another run that has joined was faster; when it ends, this one is asked again
+                    return False
                 terminal.echo(f"mathmill: {TOOK_OVER}", err=True)
-                server = PrefectServer(self._home, urlsplit(self._url).port or 0, self._auth, ui=False)
                 self._replacement = server
                 server.start()
                 server.wait()
