@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
+from pydantic import ValidationError
 
 from storage.atomic import replacing, write_text
 from storage.clock import now
@@ -92,7 +93,12 @@ def read(out: Path) -> Trained:
 
 
 def _same(before: dict[str, Any], config: Train, out: Path) -> None:
-    if before != config.model_dump(mode="json"):
+    """Refuse to continue a run of another configuration. A setting that did not exist when the run started counts as its default."""
+    try:
+        same = Train.model_validate(before) == config
+    except ValidationError:  # a setting that does not exist any more, or a value that is not allowed any more
+        same = False
+    if not same:
         raise TrainError(
             f"{out} holds a run of another configuration. Fix: another folder, or remove that one"
         )

@@ -58,6 +58,30 @@ def test_a_run_leaves_a_checkpoint_its_lineage_and_curves(
         train(tiny(steps=9), store, tmp_path / "run")
 
 
+@pytest.mark.parametrize("name", ["run.json", "config.json"])
+def test_a_run_of_an_older_release_is_continued(
+    store: Store, tmp_path: Path, tiny: Callable[..., Train], name: str
+) -> None:
+    """A setting that its record lacks counts as its default; one that exists no more is another configuration."""
+    config, record = tiny(steps=1), tmp_path / "run" / name
+    trained = train(config, store, tmp_path / "run")
+
+    def interrupt() -> None:
+        if name == "config.json":
+            (tmp_path / "run" / "run.json").unlink()
+
+    interrupt()
+    written = json.loads(record.read_text(encoding="utf-8"))
+    assert written["config"].pop("precision") == config.precision
+    record.write_text(json.dumps(written), encoding="utf-8")
+    again = train(config, store, tmp_path / "run")
+    assert again.lineage["stages"] == trained.lineage["stages"]
+    record.write_text(json.dumps(written | {"config": written["config"] | {"removed": 1}}), encoding="utf-8")
+    interrupt()
+    with pytest.raises(TrainError, match="another configuration"):
+        train(config, store, tmp_path / "run")
+
+
 def test_versions_are_leased_while_they_are_read(
     store: Store, tmp_path: Path, tiny: Callable[..., Train]
 ) -> None:
