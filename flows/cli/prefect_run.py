@@ -17,7 +17,7 @@ from flows.cli import terminal
 from flows.runner.environment import SERVER_LOCK, answers, joining, running_server
 from flows.runner.locks import is_locked
 from flows.runner.task_runners import refuse_own_server
-from flows.server.process import LOG, READY_WITHIN_S, PortTaken, PrefectServer, auth_string
+from flows.server.process import LOG, READY_WITHIN_S, PrefectServer, ServerPortTaken, auth_string
 from flows.settings import SettingsError, load_settings
 
 T = TypeVar("T")
@@ -147,7 +147,7 @@ class _Joined:
                 try:
                     server = PrefectServer(self._home, urlsplit(self._url).port or 0, self._auth, ui=False)
                 except (
-                    PortTaken
+                    ServerPortTaken
                 ):  # another run that has joined was faster; when it ends, this one is asked again
                     return False
                 terminal.echo(f"mathmill: {TOOK_OVER}", err=True)

@@ -41,7 +41,7 @@ def check_room(home: Path) -> None:
         os.posix_fallocate(probe.fileno(), 0, ROOM)
 
 
-class PortTaken(SettingsError):
+class ServerPortTaken(SettingsError):
     """The port of a new server is taken or cannot be used."""
 
 
@@ -49,7 +49,7 @@ class PrefectServer:
     """One server process. `up` starts one with the UI, a single run one without.
 
     `auth` is the USER:PASSWORD that every request must carry; see `auth_string`. `port` is held from now until `stop`; 0 takes
-    any free port. Raises PortTaken if it is taken.
+    any free port. Raises ServerPortTaken if it is taken.
     """
 
     def __init__(self, home: Path, port: int, auth: str, *, ui: bool) -> None:
@@ -201,7 +201,7 @@ def _listening(port: int) -> socket.socket:
         listening.listen(WAITING_CONNECTIONS)
     except OSError as error:
         listening.close()
-        raise PortTaken(
+        raise ServerPortTaken(
             f"port {port} of {HOST} cannot be used: {error.strerror}. Fix: take another one, such as --port {port + 1}"
         ) from error
     return listening
