@@ -24,7 +24,8 @@ from pydantic_settings import SettingsError as SettingsSourceError
 from storage.errors import ForPeople
 from tasks.llm import providers
 from tasks.llm.dialect import OWN_FIELDS
-from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint, host_of, revision_of
+from tasks.llm.endpoint import IN_PROCESS, Endpoint, host_of, revision_of
+from tasks.llm.model_files import CHECKPOINT, located
 from tasks.llm.redaction import PART, are_words
 from tasks.llm.sampling import THINKING_TOKENS, Sampling
 
@@ -79,7 +80,7 @@ class Role(BaseModel):
 
     model: str = Field(
         EMBEDDED,
-        description="embedded, a name that the server knows, vllm:MODEL in a separate process, or hf:FOLDER for a checkpoint",
+        description="embedded, a name that the server knows, vllm:MODEL in a separate process, or hf:FOLDER for a checkpoint (hf:NAME for one in the home's folder models)",
     )
     base_url: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -208,6 +209,12 @@ class Settings(BaseSettings):
         None, description="Python of the environment that `mathmill setup vllm` creates"
     )
     vllm_options: dict[str, Any] = Field({}, description="options of the vLLM engine, as JSON")
+    checkpoint_threads: int = Field(
+        0, ge=0, description="CPU threads of a hf: model; 0: as many as torch chooses"
+    )
+    checkpoint_batch: int = Field(
+        32, ge=1, description="most answers that a hf: model generates at the same time"
+    )
     sandbox_workers: int = Field(2, ge=1, description="programs that the sandbox runs at the same time")
     answer_workers: int = Field(2, ge=1, description="processes that compare answers")
     sql_seconds: float = Field(60.0, gt=0, description="time limit of a query of `mathmill sql`, in seconds")
@@ -244,6 +251,7 @@ class Settings(BaseSettings):
                 f"Fix: set MATHMILL_{owner.upper()}__BASE_URL, for example "
                 f"{providers.wire_format(role.api).EXAMPLE}"
             )
+        folder = self.checkpoint(role.model) if role.model.startswith(CHECKPOINT) else ""
         return Endpoint(
             role="checkpoint" if name.startswith(CHECKPOINT) else name,
             model=role.model,
@@ -252,16 +260,23 @@ class Settings(BaseSettings):
             api_key=role.api_key,
             price_in=role.price_in,
             price_out=role.price_out,
-            revision=role.revision or revision_of(role.model),
+            revision=role.revision or revision_of(role.model, folder),
             headers={name: value.get_secret_value() for name, value in role.headers.items()},
             accept_models=role.accept_models,
             wait_ready=role.wait_ready,
             python=str(self.vllm_python or ""),
             options=self.vllm_options,
+            folder=folder,
+            threads=self.checkpoint_threads,
+            batch=self.checkpoint_batch,
             sampling=Sampling(role.temperature, role.top_p, role.max_tokens, role.extra, role.reasoning),
             secrets=self._secrets(),
             configured_by=owner,
         )
+
+    def checkpoint(self, name: str) -> str:
+        """Return the folder of a checkpoint, or its name on the hub. See tasks.llm.model_files.located."""
+        return located(name, self.home)
 
     def _secrets(self) -> tuple[str, ...]:
         """Return every secret that this process knows: of all roles, the ledger, the store and the environment.

@@ -15,7 +15,7 @@ from flows.runner.resources import opened
 from flows.settings import load_settings
 from storage.markdown import code, inline
 from tasks.training.config import Train
-from tasks.training.run import Trained
+from tasks.training.run import Trained, with_folders
 from tasks.training.run import train as run
 
 
@@ -38,7 +38,7 @@ def train(config: Train = Train(), out: str = "") -> str:
             logger.info(line)  # on the run's page
             print(line, file=sys.stderr, flush=True)  # at the terminal, where Prefect shows warnings only
 
-        trained = run(config, tools.store, folder, log=log)
+        trained = run(with_folders(config, tools.home), tools.store, folder, log=log)
         create_markdown_artifact(key="train", markdown=as_markdown(trained), description="Training")
         return str(folder)
 

@@ -21,6 +21,7 @@ from flows.runner.resources import Tools
 from flows.settings import ROLES, env_file, load_settings
 from storage.counting import counted
 from storage.datasets.store import Store
+from tasks.llm.model_files import CHECKPOINT, CONFIG, SMALL_MODEL, located, require
 from tasks.retrieval.encoder import require_encoder
 from tasks.sandbox import isolation
 
@@ -51,6 +52,7 @@ def check() -> list[Check]:
         _guarded(
             "encoder", lambda: _encoder(settings.encoder), "unset MATHMILL_ENCODER, or name another one"
         ),
+        _small_model(home),
         _guarded("tables", lambda: _tables(settings.tables), "check MATHMILL_STORE"),
     ]
 
@@ -126,9 +128,20 @@ def _endpoint(tools: Tools, role: str) -> Check:
     unset = "" if role in settings.model_fields_set else ", not set"
     if unset and role != "teacher" and settings.role(role) is settings.teacher:
         unset += ": the teacher's"
+    if endpoint.checkpoint is not None:
+        require(endpoint.checkpoint, f"{endpoint.setting('MODEL')}={endpoint.model}")
+        where = f"in process, {endpoint.checkpoint}"
     sampling = endpoint.sampling
     thinks = f", thinks, {sampling.limit(0):,} tokens per answer" if sampling.reasoning else ""
     return Check(role, True, f"{endpoint.model} {where}{thinks}{unset}")
+
+
+def _small_model(home: Path) -> Check:
+    """Return whether the small model was set up. Nobody has to use it, so its absence is no failure."""
+    model = f"{CHECKPOINT}{SMALL_MODEL}"
+    folder = Path(located(model, home))
+    there = (folder / CONFIG).is_file()
+    return Check(model, True, str(folder) if there else "not set up; ./mathmill setup smollm does that")
 
 
 def _encoder(name: str) -> Check:

@@ -65,10 +65,11 @@ def train(
     """
     from flows.settings import load_settings
     from storage.datasets.store import Store
-    from tasks.training.run import check
+    from tasks.training.run import check, with_folders
 
+    settings = load_settings()
     check(
-        config, Store(load_settings().tables)
+        with_folders(config, settings.home), Store(settings.tables)
     )  # the flow checks again; here an error shows before Prefect is started
     with orchestrated(config.method) as run:
         from flows.train import headline

@@ -22,7 +22,7 @@ from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
 from flows.runner.stages import Line, Stage
-from flows.settings import ROLES
+from flows.settings import ROLES, load_settings
 from storage.clock import now
 from storage.rows import kept
 from storage.sealed_files import HomeFiles
@@ -34,8 +34,7 @@ from tasks.evaluation.items import as_form, load
 from tasks.evaluation.report import to_markdown
 from tasks.evaluation.scores import as_record, compare, score
 from tasks.llm.costs import total
-from tasks.llm.endpoint import CHECKPOINT
-from tasks.llm.model_files import require
+from tasks.llm.model_files import CHECKPOINT, require
 from tasks.reports.plots import data_uri, differences, radar, svg
 from tasks.seeding import seeds_of
 
@@ -155,7 +154,7 @@ def check(config: Evaluate) -> pa.Table:
     model is asked and before Prefect is started."""
     for model in models_of(config):
         if model.startswith(CHECKPOINT):
-            require(model.removeprefix(CHECKPOINT), f"model {model}")
+            require(load_settings().checkpoint(model), f"model {model}")
         elif model not in ROLES:
             raise ConfigError(
                 f"model {model!r} is neither a role ({', '.join(ROLES)}) nor a checkpoint. Fix: name one, such as hf:FOLDER"

@@ -16,8 +16,9 @@ from storage.ledger import Ledger
 from storage.stage_cache.shards import ShardStore
 from tasks.answers import Judge
 from tasks.llm.batch import Batches, BatchLimits
-from tasks.llm.endpoint import CHECKPOINT, EngineLimits
+from tasks.llm.endpoint import EngineLimits
 from tasks.llm.engine import Engine
+from tasks.llm.model_files import CHECKPOINT
 from tasks.retrieval.encoder import Encoder, StoredEncoder
 from tasks.sandbox import Limits, Sandbox
 

@@ -24,6 +24,7 @@ from flows.runner.evaluation import Evaluation
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.stages import Line
+from flows.settings import load_settings
 from storage.atomic import replacing
 from storage.counting import counted
 from storage.datasets.store import Store
@@ -35,8 +36,7 @@ from tasks.arrays import Floats
 from tasks.evaluation.held_out import NAME, held_out
 from tasks.evaluation.items import load
 from tasks.evaluation.verdict import conclude, to_markdown
-from tasks.llm.endpoint import CHECKPOINT
-from tasks.llm.model_files import require
+from tasks.llm.model_files import CHECKPOINT, require
 from tasks.seeding import seed_of, seeds_of
 from tasks.training.config import FRESH, Train
 from tasks.training.run import train
@@ -107,7 +107,10 @@ class Trial:
 
     def plan(self, number: int, data: list[dict[str, Any]]) -> Train:
         """Return the training of one random seed. Raises ConfigError, which names a setting that does not fit."""
-        base = self.config.base if self.config.base != FRESH else str(self._fresh(number))
+        if self.config.base == FRESH:
+            base = str(self._fresh(number))
+        else:
+            base = self.line.tools.settings.checkpoint(self.config.base)
         seed = seed_of(self.config.seed, "verdict", number) % 2**31
         return _training(self.settings, base=base, data=data, seed=seed)
 
@@ -226,7 +229,7 @@ def check(config: Verdict, store: Store) -> tuple[Version, Version, dict[str, An
     candidate = store.resolve(config.candidate)
     validated = _validated(config, store, candidate)
     if config.base != FRESH:
-        require(config.base, "setting base")
+        require(load_settings().checkpoint(config.base), "setting base")
     return candidate, validated, settings
 
 

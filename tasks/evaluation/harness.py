@@ -22,7 +22,6 @@ from storage.rows import column
 from tasks.evaluation.answering import ANSWERED
 from tasks.evaluation.domains import capability_of, domain_of
 from tasks.llm.costs import RoleCosts
-from tasks.llm.endpoint import CHECKPOINT
 from tasks.llm.engine import Engine
 from tasks.llm.request import Request
 from tasks.seeding import seed_of
@@ -90,9 +89,8 @@ def run_tasks(
             raise HarnessError(
                 f"lm-evaluation-harness has no task {name!r}. Fix: choose one that `lm-eval ls tasks` lists, or set task_folder"
             )
-    model = engine.endpoint.model
     costs = RoleCosts.of(engine.endpoint)
-    checkpoint = model.removeprefix(CHECKPOINT) if model.startswith(CHECKPOINT) else None
+    checkpoint = engine.endpoint.checkpoint
     evaluated = lm_eval.simple_evaluate(
         model="hf" if checkpoint else _through(engine, costs, seed),
         model_args={"pretrained": checkpoint, "use_safetensors": True} if checkpoint else None,

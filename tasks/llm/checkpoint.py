@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 
-from tasks.llm.endpoint import CHECKPOINT, Endpoint, EndpointError
+from tasks.llm.endpoint import Endpoint, EndpointError
 from tasks.llm.transport import Response, TransportError
 
 COMPLETION = "tasks.training.completion"  # imported only if a checkpoint is called, because it needs torch
@@ -52,7 +52,8 @@ class CheckpointTransport:
     """Loads the checkpoint at the first call. Used only in the engine's event loop; the model in a thread of its own."""
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._path = endpoint.model.removeprefix(CHECKPOINT)
+        self._path = endpoint.names[0]
+        self._folder = endpoint.checkpoint
         self._waiting: queue.SimpleQueue[_PendingRequest | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -81,7 +82,7 @@ class CheckpointTransport:
 
     def _serve(self) -> None:
         try:
-            model = importlib.import_module(COMPLETION).Completer.load(self._path)
+            model = importlib.import_module(COMPLETION).Completer.load(self._folder)
         except Exception as error:  # noqa: BLE001 - every request fails with it
             fix = "name the folder of a checkpoint with safetensors and a tokenizer"
             failure = EndpointError(

@@ -14,13 +14,13 @@ from pydantic import SecretStr
 
 from storage.errors import ForPeople
 from tasks.llm import providers
+from tasks.llm.model_files import CHECKPOINT
 from tasks.llm.providers import azure
 from tasks.llm.redaction import Redactor
 from tasks.llm.sampling import Sampling
 
 EMBEDDED = "embedded"
 IN_PROCESS = "vllm:"  # prefix of a model that a vLLM worker process on this machine runs
-CHECKPOINT = "hf:"  # prefix of a Hugging Face checkpoint that answers in this process
 MALFORMED_RETRIES = 2  # after answers that cannot be used, over all runs together
 
 
@@ -37,7 +37,8 @@ class Endpoint:
     change it when the weights behind the name change. `accept_models` are further model names that answers may carry, for
     gateways that rename models. `wait_ready` is how many seconds to wait for a server that still loads its weights.
     `sampling` are the role's own sampling settings. `secrets` are further texts that must not be stored if they are echoed, such as the keys of other endpoints. `python`
-    and `options` configure the worker that runs a `vllm:` model.
+    and `options` configure the worker that runs a `vllm:` model. `folder` is where a `hf:` model lies, if not in the folder
+    of its name; `threads` and `batch` are its CPU threads (0: torch's own choice) and the most sequences decoded at once.
     """
 
     role: str
@@ -53,6 +54,9 @@ class Endpoint:
     api: str = providers.CHAT
     python: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    folder: str = ""
+    threads: int = 0
+    batch: int = 32
     sampling: Sampling = field(default_factory=Sampling)
     secrets: Sequence[str] = field(default=(), repr=False)
     configured_by: str = (
@@ -94,6 +98,13 @@ class Endpoint:
     def setting(self, name: str) -> str:
         """The environment variable that sets `name` for this endpoint."""
         return f"MATHMILL_{(self.configured_by or self.role).upper()}__{name}"
+
+    @property
+    def checkpoint(self) -> str | None:
+        """The folder of a `hf:` model, or its name on the hub; None for every other model."""
+        if not self.model.startswith(CHECKPOINT):
+            return None
+        return self.folder or self.model.removeprefix(CHECKPOINT)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -212,13 +223,14 @@ def host_of(url: str) -> str:
 _DECIDING = ("config", "generation_config", "tokenizer", "special_tokens", "added_tokens", "vocab", "merges", "chat_template")  # fmt: skip
 
 
-def revision_of(model: str) -> str:
+def revision_of(model: str, folder: str = "") -> str:
     """Return the revision of a checkpoint `hf:FOLDER`: a digest of its files, which changes when the folder is written
-    again. Empty for every other model. It is part of every completion key."""
-    folder = Path(model.removeprefix(CHECKPOINT))
-    if not model.startswith(CHECKPOINT) or not folder.is_dir():
+    again. Empty for every other model. It is part of every completion key. `folder`: where the files are, if not in the
+    folder of the name."""
+    place = Path(folder or model.removeprefix(CHECKPOINT))
+    if not model.startswith(CHECKPOINT) or not place.is_dir():
         return ""
-    files = [path for path in sorted(folder.iterdir()) if path.name.startswith(_DECIDING) or path.suffix == ".safetensors"]  # fmt: skip
+    files = [path for path in sorted(place.iterdir()) if path.name.startswith(_DECIDING) or path.suffix == ".safetensors"]  # fmt: skip
     return _digest(tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files))
 
 

@@ -1,5 +1,5 @@
-"""Checks, before anything is started, that a model that a setting names exists: as a folder, in the cache of
-huggingface_hub, or by one request to the hub."""
+"""Finds the folder of a checkpoint that a setting names, and checks, before anything is started, that the model exists: as a
+folder, in the cache of huggingface_hub, or by one request to the hub."""
 
 from __future__ import annotations
 
@@ -11,13 +11,31 @@ from pathlib import Path
 
 from storage.errors import ForPeople
 
+CHECKPOINT = "hf:"  # prefix of a Hugging Face checkpoint that answers in this process
 CONFIG = "config.json"  # every checkpoint and every encoder has it
+MODELS = "models"  # folder of the home with the models that were set up or trained there
+SMALL_MODEL = "smollm2"  # name of the model that `mathmill setup smollm` creates there
 WITHIN_S = 10.0  # timeout of the request to the hub
 _NAME = re.compile(r"^[0-9A-Za-z][0-9A-Za-z._-]*(/[0-9A-Za-z][0-9A-Za-z._-]*)?$")
 
 
 class ModelMissing(ForPeople, ValueError):
     """A model that is neither a folder nor on the hub; the message names the setting and the fix."""
+
+
+def located(name: str, home: Path) -> str:
+    """Return the folder, or the name on the hub, of the checkpoint `name`, which may begin with `hf:`.
+
+    A name without a slash is that of a model below the home, if there is one: the folder `models/NAME`, or the checkpoint of
+    the training `models/NAME`.
+    """
+    plain = name.removeprefix(CHECKPOINT)
+    if "/" not in plain and plain not in ("", ".", ".."):
+        below = home.absolute() / MODELS / plain
+        for folder in (below, below / "checkpoint"):
+            if (folder / CONFIG).is_file():
+                return str(folder)
+    return plain
 
 
 def require(name: str, setting: str, *, others: tuple[str, ...] = (), file: str = CONFIG) -> None:

@@ -18,7 +18,7 @@ from tasks.llm.budget import Budget
 from tasks.llm.caller import Caller
 from tasks.llm.checkpoint import CheckpointTransport
 from tasks.llm.concurrency import Controller
-from tasks.llm.endpoint import CHECKPOINT, IN_PROCESS, Endpoint, EndpointError, EngineLimits, host_of
+from tasks.llm.endpoint import IN_PROCESS, Endpoint, EndpointError, EngineLimits, host_of
 from tasks.llm.endpoint_pool import Address
 from tasks.llm.pipe import PipeTransport
 from tasks.llm.recording import Pending, record_unread_usage
@@ -271,7 +271,7 @@ def _transports(endpoint: Endpoint, limits: EngineLimits) -> list[Transport]:
         ]
     if endpoint.model.startswith(IN_PROCESS):
         return [PipeTransport(endpoint)]
-    if endpoint.model.startswith(CHECKPOINT):
+    if endpoint.checkpoint is not None:
         return [CheckpointTransport(endpoint)]
     return [AsgiTransport(importlib.import_module(EMBEDDED_APP).app)]
 

@@ -18,8 +18,9 @@ from storage.rows import Row, column, replace, to_table
 from tasks.answers import Judge, extract
 from tasks.evaluation.answering import Asking, answer_items
 from tasks.evaluation.items import as_form, of_rows
-from tasks.llm.endpoint import CHECKPOINT, Endpoint, EngineLimits
+from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
+from tasks.llm.model_files import CHECKPOINT
 from tasks.problems.machinery.family import Problem
 from tasks.proof.rows import BY_PROGRAM, LANGUAGE, SKEWED, draw, words
 from tasks.proof.sizes import LONGEST, Sizes

@@ -100,7 +100,7 @@ class Train(SettingsPart):
     )
     base: str = Field(
         FRESH,
-        description="folder or hub name of the checkpoint to start from; student: an untrained small student with a tokenizer built from the data",
+        description="folder or hub name of the checkpoint to start from, or hf:NAME for a model in the home's folder models; student: an untrained small student with a tokenizer built from the data",
     )
     data: Data = Field(
         (Source(dataset="math-sft"),),

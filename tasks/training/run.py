@@ -28,7 +28,7 @@ from storage.clock import now
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from tasks.code_commit import code
-from tasks.llm.model_files import require
+from tasks.llm.model_files import located, require
 from tasks.plugins import module
 from tasks.seeding import seed_of
 from tasks.training import leases
@@ -117,6 +117,27 @@ def _pinned(config: Train, store: Store, out: Path) -> list[tuple[Version, ...]]
     pinned = [[str(version) for version in stage] for stage in versions]
     _write(record, {"config": config.model_dump(mode="json"), "versions": pinned})
     return versions
+
+
+def with_folders(config: Train, home: Path) -> Train:
+    """Return the settings with the folders of the checkpoints that they name; `hf:NAME` may be a model below the home."""
+
+    def folder_of(name: str | None, own: str | None = None) -> str | None:
+        return name if name is None or name == own else located(name, home)
+
+    rollout = config.rollout
+    return config.model_copy(
+        update={
+            "base": folder_of(config.base, FRESH),
+            "reference": folder_of(config.reference),
+            "rollout": rollout.model_copy(
+                update={
+                    "sampler": folder_of(rollout.sampler),
+                    "reward": folder_of(rollout.reward, VERIFIER),
+                }
+            ),
+        }
+    )
 
 
 def check(config: Train, store: Store) -> None:

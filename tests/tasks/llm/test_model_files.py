@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from tasks.llm.model_files import ModelMissing, require
+from tasks.llm.model_files import ModelMissing, located, require
 from tasks.retrieval.encoder import MINILM, Encoder, require_encoder
 
 
@@ -89,3 +89,28 @@ def test_an_encoder_may_be_one_of_sentence_transformers_own(address: str) -> Non
     require_encoder("all-mpnet-base-v2")
     with pytest.raises(ModelMissing, match="MATHMILL_ENCODER"):
         Encoder("no/such")(["a text"])
+
+
+def test_a_name_without_a_slash_is_a_model_below_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.settings import load_settings
+
+    for folder in ("models/small", "models/sft-1/checkpoint"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "config.json").write_text(folder)
+    assert located("hf:small", tmp_path) == located("small", tmp_path) == str(tmp_path / "models/small")
+    assert located("hf:sft-1", tmp_path) == str(tmp_path / "models/sft-1/checkpoint")
+    for other in ("hf:./small", "hf:nosuch", "hf:owner/small", "hf:", "hf:.."):
+        assert located(other, tmp_path) == other.removeprefix("hf:")
+    monkeypatch.setenv("MATHMILL_HOME", str(tmp_path))
+    monkeypatch.setenv("MATHMILL_STUDENT__MODEL", "hf:small")
+    by_role, by_name = load_settings().endpoint("student"), load_settings().endpoint("hf:small")
+    assert (
+        by_role.model == by_name.model == "hf:small"
+    )  # the name is in the completion key, not this machine's path
+    assert by_role.checkpoint == by_name.checkpoint == str(tmp_path / "models/small")
+    before = by_role.revision
+    assert before == by_name.revision
+    (tmp_path / "models/small/config.json").write_text("other")
+    assert load_settings().endpoint("student").revision != before

@@ -19,7 +19,7 @@ from tasks.proof.rows import EVEN, draw, programs, words
 from tasks.proof.sizes import QUICK
 from tasks.sandbox import Sandbox
 from tasks.seeding import rng_of
-from tasks.training.completion import Completer, Continuation
+from tasks.training.decoding import Decoder, Generation
 from tasks.training.student import Shape, fresh
 
 PROBLEMS = draw(rng_of("lab"), 12, EVEN)
@@ -68,7 +68,7 @@ def test_answers_are_judged_and_what_cannot_be_compared_is_counted(
     }
     texts |= {row.question: f"```python\n{row.solution}\n```" for row in programs(PROBLEMS)}
     texts[programs(PROBLEMS)[0].question] = "```python\n1 / 0\n```"
-    monkeypatch.setattr(Completer, "complete", reciting({q: text or "" for q, text in texts.items()}))
+    monkeypatch.setattr(Decoder, "step", reciting({q: text or "" for q, text in texts.items()}))
     lab.score("words", lab.base)
     assert lab.scores["words"] == [0, 0, 0, *[1] * 9]
     assert lab.facts["not comparable"] == 1
@@ -87,7 +87,7 @@ def test_samples_are_verified_and_weigh_hard_questions(lab: Lab, monkeypatch: py
         rows[2].question: unknown,
         rows[3].question: "",
     }
-    monkeypatch.setattr(Completer, "complete", reciting(texts))
+    monkeypatch.setattr(Decoder, "step", reciting(texts))
     sampled = lab.sampled(lab.base, rows)
     assert QUICK.samples == 2
     assert column(sampled, "problem_id") == [row.problem_id for row in rows[:3] for _ in range(2)]
@@ -108,15 +108,17 @@ def test_a_question_that_is_right_at_times_weighs_between() -> None:
 
 
 def reciting(texts: dict[str, str]) -> object:
-    """Return a stand-in for the sampling of a model, which needs minutes to learn these answers."""
+    """Return a stand-in for a step of a model that writes whole answers, which it would need minutes to learn."""
 
-    def complete(
-        self: Completer, prompts: list[list[dict[str, str]]], **settings: int
-    ) -> list[list[Continuation]]:
-        samples = int(settings.get("samples", 1))
-        return [[Continuation(texts[prompt[-1]["content"]], (), True)] * samples for prompt in prompts]
+    def step(self: Decoder) -> list[Generation]:
+        ended = [row for row in self._rows if not row.over]
+        for row in ended:
+            prompt = self._tokenizer.decode(row.prompt)
+            (text,) = (text for question, text in texts.items() if f"<|user|>{question}<|end|>" in prompt)
+            row.tokens, row.over = [*self._tokenizer.encode(text), self._tokenizer.eos_token_id], True
+        return ended
 
-    return complete
+    return step
 
 
 def test_the_module_has_no_loop_of_its_own() -> None:
