@@ -111,8 +111,9 @@ class Tools:
         return name
 
     def engines(self) -> dict[str, Engine]:
-        """Return the engines that were used, by role."""
-        return {role: self._open[role] for role in ROLES if role in self._open}
+        """Return the engines that were used, by role; then those of checkpoints that were called by their own names."""
+        checkpoints = [name for name in list(self._open) if name not in ROLES and _is_model(name)]
+        return {name: self._open[name] for name in [*ROLES, *checkpoints] if name in self._open}
 
     def close(self) -> None:
         self._stack.close()

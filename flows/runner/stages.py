@@ -154,6 +154,7 @@ class Line:
         """
         inputs = [list(shards)] if stage.whole else [[shard] for shard in shards]
         title = title or stage.title
+        before = self._generated(stage)
         bar = self.bars.stage(title, owes(sum(ref.kept for refs in inputs for ref in refs)))
         # a bar belongs to this process; elsewhere a shard is counted when it is done
         beside = self.tools.settings.runner == "threads"
@@ -186,8 +187,20 @@ class Line:
         self._runs |= {ref.digest: {future} for ref, future in zip(refs, futures, strict=True)}
         total = _sum(refs)
         self.funnel.append(FunnelEntry(stage.name, title, total, refs, sum(cached for _, cached in results)))
-        bar.close(f"{total.kept:,} of {total.asked:,}")
+        tokens, seconds = (now - then for now, then in zip(self._generated(stage), before, strict=True))
+        speed = f", {tokens / seconds:,.0f} tokens/s" if tokens and seconds > 0 else ""
+        bar.close(f"{total.kept:,} of {total.asked:,}{speed}")
         return refs
+
+    def _generated(self, stage: Stage) -> tuple[int, float]:
+        """Return how many tokens the checkpoints in this process that the stage calls have generated so far, and in how many
+        seconds. For other models the network and the server decide, which the table of models shows."""
+        stats = [
+            engine.stats()
+            for name, engine in self.tools.engines().items()
+            if name in stage.needs.values() and engine.endpoint.checkpoint is not None
+        ]
+        return sum(one.completion_tokens for one in stats), sum(one.busy_s for one in stats)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, log_prints=False)

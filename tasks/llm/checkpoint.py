@@ -1,22 +1,22 @@
 """The transport to a Hugging Face checkpoint in this process (`hf:PATH`), so that a model that was just trained is called
 like every other model, through the engine and the ledger.
 
-A thread of its own takes all waiting requests, completes them as one batch and answers them. If the tokenizer has a chat
-template, it is applied as a server would do; otherwise the texts of the messages are joined by blank lines. Not supported
-are nucleus sampling, structured output (a schema is not enforced) and reproducible sampling (which requests share a batch
-depends on time; the ledger stores the answers).
+A thread of its own decodes the requests as one batch. A request is answered as soon as its sequence ends, and waiting
+requests join between two chunks of steps. If the tokenizer has a chat template, it is applied as a server would do; otherwise
+the texts of the messages are joined by blank lines. Equal requests with equal seeds are sampled equally, whatever shares
+their batch, up to rounding. Structured output is not supported: a schema is not enforced.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import importlib
 import itertools
 import queue
+import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +26,8 @@ from tasks.llm.endpoint import Endpoint, EndpointError
 from tasks.llm.transport import Response, TransportError
 
 COMPLETION = "tasks.training.completion"  # imported only if a checkpoint is called, because it needs torch
-MOST = 256  # requests per batch
-GATHER = 0.02  # seconds that a batch waits for further requests
-ROOM = 64  # token limits are rounded down to multiples of this number, so that prompts share batches
+GATHER = 0.02  # seconds that an idle model waits for further requests
+CHUNK = 16  # steps between two looks at the waiting requests
 
 
 @dataclass(slots=True)
@@ -43,6 +42,11 @@ class _PendingRequest:
     def fail(self, error: Exception) -> None:
         self._resolve(lambda: self.future.set_exception(error))
 
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self.future.done() or self.loop.is_closed()
+
     def _resolve(self, resolve: Any) -> None:
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(lambda: None if self.future.done() else resolve())
@@ -54,10 +58,15 @@ class CheckpointTransport:
     def __init__(self, endpoint: Endpoint) -> None:
         self._path = endpoint.names[0]
         self._folder = endpoint.checkpoint
+        self._threads = endpoint.threads
+        self._batch = endpoint.batch
         self._waiting: queue.SimpleQueue[_PendingRequest | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._steps = 0  # a sign of life: it grows while the model decodes
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Response:
+        """Answer a request. `seconds` is how long the model may stand still: while it decodes, the token limits bound the time,
+        and a request that was given up would only be decoded again."""
         loop = asyncio.get_running_loop()
         pending = _PendingRequest(orjson.loads(body), loop.create_future(), loop)
         self._waiting.put(pending)
@@ -65,10 +74,15 @@ class CheckpointTransport:
             self._thread = threading.Thread(target=self._serve, name="checkpoint", daemon=True)
             self._thread.start()
         try:
-            async with asyncio.timeout(seconds):
-                return await pending.future
-        except TimeoutError as error:
-            raise TransportError(f"no whole answer in {seconds:g} s", timed_out=True) from error
+            while True:
+                before = self._steps
+                answered, _ = await asyncio.wait([pending.future], timeout=seconds)
+                if answered:
+                    return pending.future.result()
+                if self._steps == before:
+                    raise TransportError(f"no step of the model in {seconds:g} s", timed_out=True)
+        finally:
+            pending.future.cancel()  # where it was given up: the sequence leaves the batch
 
     async def get(self, path: str, headers: Mapping[str, str], seconds: float) -> Response:
         """Answer /models, the only path. Whether the checkpoint can be loaded shows at the first call."""
@@ -82,7 +96,9 @@ class CheckpointTransport:
 
     def _serve(self) -> None:
         try:
-            model = importlib.import_module(COMPLETION).Completer.load(self._folder)
+            completion = importlib.import_module(COMPLETION)
+            completion.use_threads(self._threads)
+            model = completion.Completer.load(self._folder)
         except Exception as error:  # noqa: BLE001 - every request fails with it
             fix = "name the folder of a checkpoint with safetensors and a tokenizer"
             failure = EndpointError(
@@ -91,51 +107,122 @@ class CheckpointTransport:
             while (pending := self._waiting.get()) is not None:
                 pending.fail(failure)
             return
-        while batch := self._batch():
+        _Service(model, self._path, self._batch, self._waiting, self._advance).run()
+
+    def _advance(self) -> None:
+        self._steps += 1
+
+
+class _Service:
+    """Decodes requests until the queue gives None and all are answered or given up."""
+
+    def __init__(
+        self,
+        model: Any,
+        name: str,
+        batch: int,
+        waiting: queue.SimpleQueue[_PendingRequest | None],
+        advance: Callable[[], None],
+    ) -> None:
+        self._model = model
+        self._name = name
+        self._batch = batch
+        self._queue = waiting
+        self._advance = advance
+        self._decoder = model.decoder()
+        self._room = model.cache_tokens()
+        self._ready: list[tuple[_PendingRequest, Any]] = []  # their sequences have not joined yet
+        self._active: dict[Any, _PendingRequest] = {}  # by sequence
+        self._ending = False
+
+    def run(self) -> None:
+        while self._collect():
             try:
-                _answer(model, self._path, batch)
+                self._join()
+                self._decode()
             except Exception as error:  # noqa: BLE001 - the requests fail instead of waiting for ever
-                for pending in batch:
-                    pending.fail(TransportError(f"hf:{self._path}: {' '.join(str(error).split())}"))
+                self._decoder.clear()
+                for pending in self._active.values():
+                    pending.fail(TransportError(f"hf:{self._name}: {' '.join(str(error).split())}"))
+                self._active.clear()
 
-    def _batch(self) -> list[_PendingRequest]:
-        """Wait for a request and return all that wait then; an empty list at the end."""
-        waiting = [self._waiting.get()]
-        time.sleep(GATHER)
-        while waiting[-1] is not None and len(waiting) < MOST:
-            try:
-                waiting.append(self._waiting.get_nowait())
-            except queue.Empty:
-                break
-        if waiting[-1] is None and len(waiting) > 1:
-            self._waiting.put(None)  # first these requests, then the end
-        return [pending for pending in waiting if pending is not None]
+    def _collect(self) -> bool:
+        """Take the waiting requests; an idle model waits for one. Returns whether there is anything to do."""
+        arrived: list[_PendingRequest | None] = []
+        if not self._active and not self._ready and not self._ending:
+            arrived.append(self._queue.get())
+            time.sleep(GATHER)
+        while not self._queue.empty():
+            arrived.append(self._queue.get())
+        for pending in arrived:
+            if pending is None:
+                self._ending = True
+            else:
+                self._admit(pending)
+        return bool(self._active or self._ready) or not self._ending
 
-
-def _answer(model: Any, name: str, batch: list[_PendingRequest]) -> None:
-    context = getattr(model.model.config, "max_position_embeddings", None) or 1 << 20
-    groups: dict[tuple[float, int], list[tuple[_PendingRequest, str, int]]] = {}
-    for pending in batch:
-        prompt = _prompt(model, pending.body["messages"])
-        tokens = len(model.encode(prompt))
-        room = (context - tokens) // ROOM * ROOM
-        if refusal := _refusal(pending.body, tokens, context, room):
-            pending.answer(400, refusal)
-            continue
-        key = (
-            float(pending.body.get("temperature", 1.0)),
-            min(int(pending.body.get("max_tokens", room)), room),
-        )
-        groups.setdefault(key, []).append((pending, prompt, tokens))
-    for (temperature, limit), members in groups.items():
-        seeds = [str(pending.body.get("seed")) for pending, _, _ in members]
-        seed = int.from_bytes(hashlib.sha256(" ".join(seeds).encode()).digest()[:7], "big")
-        prompts = [prompt for _, prompt, _ in members]
-        drawn = model.complete(prompts, max_new_tokens=limit, temperature=temperature, seed=seed)
-        for (pending, _, tokens), (completion,) in zip(members, drawn, strict=True):
+    def _admit(self, pending: _PendingRequest) -> None:
+        """Put the request's sequence among those that may join, or answer with the reason why there is none."""
+        try:
+            prompt = self._model.encode(_prompt(self._model, pending.body["messages"]))
+        except Exception as error:  # noqa: BLE001 - a chat template raises what it wants, such as for an unknown role
             pending.answer(
-                200, _body(name, _cut(completion.text, pending.body.get("stop")), completion, tokens)
+                400, _error(f"the chat template refuses the messages: {error}", "invalid_request_error")
             )
+            return
+        context = getattr(self._model.model.config, "max_position_embeddings", None) or 1 << 20
+        if (room := context - len(prompt)) <= 0:
+            reason = f"the prompt has {len(prompt)} tokens, the context {context}"
+            pending.answer(400, _error(reason, "context_length_exceeded"))
+            return
+        body, stops = pending.body, pending.body.get("stop") or ()
+        seed = body.get("seed")
+        sequence = self._model.generation(
+            prompt,
+            limit=min(int(body.get("max_tokens", room)), room),
+            temperature=float(body.get("temperature", 1.0)),
+            top_p=float(body.get("top_p", 1.0)),
+            seed=secrets.randbits(56) if seed is None else int(seed),
+            stops=(stops,) if isinstance(stops, str) else tuple(stops),
+        )
+        self._ready.append((pending, sequence))
+
+    def _join(self) -> None:
+        """Let waiting sequences join, the oldest first, as far as the batch and the memory have room."""
+        self._ready = [entry for entry in self._ready if not entry[0].given_up]
+        if not self._decoder.open:
+            return
+        widths = [len(sequence.prompt) + sequence.limit for sequence in self._active]
+        joining = []
+        while self._ready and len(self._active) < self._batch:
+            pending, sequence = self._ready[0]
+            widths.append(len(sequence.prompt) + sequence.limit)
+            if self._active and len(widths) * max(widths) > self._room:
+                break
+            self._ready.pop(0)
+            self._active[sequence] = pending
+            joining.append(sequence)
+        if joining:
+            self._decoder.join(joining)
+            self._advance()
+
+    def _decode(self) -> None:
+        for _ in range(CHUNK):
+            if not len(self._decoder):
+                return
+            for sequence in self._decoder.step():
+                self._answer(sequence, self._active.pop(sequence))
+            self._advance()
+        for sequence, pending in list(self._active.items()):
+            if pending.given_up:
+                sequence.over = True
+                del self._active[sequence]
+
+    def _answer(self, sequence: Any, pending: _PendingRequest) -> None:
+        completion = self._model.continuation(sequence.tokens)
+        text = _cut(completion.text, sequence.stops) if sequence.stopped else completion.text
+        reason = "stop" if completion.ended or sequence.stopped else "length"
+        pending.answer(200, _body(self._name, text, reason, len(sequence.prompt), len(sequence.tokens)))
 
 
 def _prompt(model: Any, messages: list[dict[str, str]]) -> Any:
@@ -144,43 +231,26 @@ def _prompt(model: Any, messages: list[dict[str, str]]) -> Any:
     return "\n\n".join(message["content"] for message in messages) + "\n"
 
 
-def _refusal(body: Mapping[str, Any], tokens: int, context: int, room: int) -> dict[str, Any] | None:
-    """Return the error body for a request that cannot be answered, or None."""
-    if room <= 0:
-        reason, code = f"the prompt has {tokens} tokens, the context {context}", "context_length_exceeded"
-    elif float(body.get("top_p", 1.0)) < 1:
-        reason, code = (
-            "a checkpoint in process samples from all tokens: top_p must be 1",
-            "invalid_request_error",
-        )
-    else:
-        return None
+def _error(reason: str, code: str) -> dict[str, Any]:
     return {"error": {"message": reason, "type": "invalid_request_error", "code": code}}
 
 
-def _cut(text: str, stops: Any) -> str:
-    for stop in [stops] if isinstance(stops, str) else stops or ():
-        text = text.split(stop, 1)[0]
-    return text
+def _cut(text: str, stops: tuple[str, ...]) -> str:
+    """Return the text before the first of the stop strings."""
+    return text[: min((at for stop in stops if (at := text.find(stop)) >= 0), default=len(text))]
 
 
 _numbers = itertools.count()
 
 
-def _body(name: str, text: str, completion: Any, prompt_tokens: int) -> dict[str, Any]:
-    completion_tokens = len(completion.tokens) + completion.ended
+def _body(name: str, text: str, reason: str, prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text}
     return {
         "id": f"chatcmpl-{next(_numbers)}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": name,
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": text},
-                "finish_reason": "stop" if completion.ended else "length",
-            }
-        ],
+        "choices": [{"index": 0, "message": message, "finish_reason": reason}],
         "usage": {
             "prompt_tokens": prompt_tokens,
             "completion_tokens": completion_tokens,

@@ -1,26 +1,25 @@
 """Sample completions from a checkpoint in this process: batched, left-padded and sorted by length.
 
 Unlike `transformers.generate` it prefills a prompt once for all its samples and removes finished rows from the batch,
-which saves most of the time on a CPU (docs/log.md, "The small student"). It has no nucleus, beam or constrained decoding.
+which saves most of the time on a CPU (docs/log.md, "The small student"). It has no beam or constrained decoding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from storage.counting import counted
 from storage.errors import ForPeople
 from tasks.seeding import seed_of
 
+if TYPE_CHECKING:
+    from tasks.training.decoding import Decoder, Generation
+
 ChatMessage = dict[str, str]
 PromptInput = str | Sequence[ChatMessage]
-Position = tuple[int, int]
-
-# share of ended rows above which they are removed: a larger one copies less often, a smaller one computes less
-_LEAVE = 0.125
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +86,50 @@ class Completer:
                     f"prompt {i}: {counted(len(tokens), 'token')} and max_new_tokens {max_new_tokens} exceed the context of {context}; "
                     "lower max_new_tokens or shorten the prompt"
                 )
-        completions: dict[Position, list[int]] = {}
+        from tasks.training.decoding import Generation, run
+
+        completions: dict[int, list[Continuation]] = {}
         order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
         step = max(1, batch // samples)
         for start in range(0, len(order), step):
-            chosen = order[start : start + step]
-            drawn = self._batch(
-                [encoded[i] for i in chosen], max_new_tokens, temperature, samples, seed_of(seed, start)
-            )
-            completions |= {(chosen[row // samples], row % samples): tokens for row, tokens in drawn}
-        return [
-            [self._completion(completions[i, sample]) for sample in range(samples)]
-            for i in range(len(encoded))
-        ]
+            drawn = {
+                i: [
+                    Generation(encoded[i], max_new_tokens, temperature, seed=seed_of(seed, i, sample))
+                    for sample in range(samples)
+                ]
+                for i in order[start : start + step]
+            }
+            for _ in run(self.decoder(), [one for several in drawn.values() for one in several]):
+                pass
+            completions |= {
+                i: [self.continuation(one.tokens) for one in several] for i, several in drawn.items()
+            }
+        return [completions[i] for i in range(len(encoded))]
+
+    def generation(self, prompt: list[int], **sampling: Any) -> Generation:
+        """Return a sequence for `decoder`; `sampling` are the fields of tasks.training.decoding.Generation."""
+        from tasks.training.decoding import Generation
+
+        return Generation(prompt, **sampling)
+
+    def cache_tokens(self) -> int:
+        """Return how many tokens' keys and values may be kept at once: they fit half of the memory that is free now."""
+        import psutil
+        import torch
+
+        config, weights = self.model.config, self.model.dtype
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        per_token = 2 * config.num_hidden_layers * heads * size * weights.itemsize
+        on_gpu = self.model.device.type == "cuda"
+        free = torch.cuda.mem_get_info()[0] if on_gpu else psutil.virtual_memory().available
+        return int(free // 2 // per_token)
+
+    def decoder(self) -> Decoder:
+        """Return an empty batch of this model, for callers that add sequences while others are decoded."""
+        from tasks.training.decoding import Decoder
+
+        return Decoder(self.model, self.tokenizer, self._ends())
 
     def encode(self, prompt: PromptInput) -> list[int]:
         """Return the token ids of a prompt, up to where the completion begins."""
@@ -111,9 +141,10 @@ class Completer:
             )
         )
 
-    def _completion(self, tokens: list[int]) -> Continuation:
+    def continuation(self, tokens: Sequence[int]) -> Continuation:
+        """Return the continuation of decoded tokens, the last of which may be an end token."""
         ended = bool(tokens) and tokens[-1] in self._ends()
-        content = tokens[:-1] if ended else tokens
+        content = list(tokens[:-1] if ended else tokens)
         return Continuation(self.tokenizer.decode(content, skip_special_tokens=True), tuple(content), ended)
 
     def _ends(self) -> set[int]:
@@ -121,64 +152,13 @@ class Completer:
         ends = declared if isinstance(declared, list) else [declared]
         return {end for end in (*ends, self.tokenizer.eos_token_id) if end is not None}
 
-    def _batch(
-        self, rows: list[list[int]], limit: int, temperature: float, samples: int, seed: int
-    ) -> Iterator[tuple[int, list[int]]]:
-        """Yield (row, tokens) in the order in which rows end, with the end token if there was one. The prompt of a row is
-        row // samples."""
+
+def use_threads(count: int) -> None:
+    """Let torch compute with `count` CPU threads; 0 leaves its own choice."""
+    if count:
         import torch
 
-        from tasks.training.cache import roomy_cache
-
-        device = self.model.device
-        generator = torch.Generator(device).manual_seed(seed)
-        width = max(len(row) for row in rows)
-        ids = torch.tensor([[0] * (width - len(row)) + row for row in rows], device=device)
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-        ends = torch.tensor(sorted(self._ends()), device=device)
-        cache = roomy_cache(self.model.config)
-        with torch.inference_mode():
-            position = (mask.cumsum(1) - 1).clamp(min=0)
-            logits = self._next(ids, mask, position, cache)
-            if samples > 1:
-                cache.batch_repeat_interleave(samples)
-            logits, mask = logits.repeat_interleave(samples, 0), mask.repeat_interleave(samples, 0)
-            position = position[:, -1:].repeat_interleave(samples, 0)
-            alive = torch.arange(len(mask), device=device)  # rows still in the batch
-            over = torch.zeros(len(mask), dtype=torch.bool, device=device)  # which of them have ended
-            sampled = torch.empty((len(mask), limit), dtype=torch.long, device=device)
-            for step in range(limit):
-                chosen = _choose(logits, temperature, generator)
-                sampled[alive, step] = chosen
-                ending = (torch.isin(chosen, ends) | (step == limit - 1)) & ~over
-                for row in alive[ending].tolist():
-                    yield row, sampled[row, : step + 1].tolist()
-                over |= ending
-                if over.all():
-                    return
-                if over.float().mean() > _LEAVE:
-                    stay = (~over).nonzero()[:, 0]
-                    cache.batch_select_indices(stay)
-                    alive, over, chosen = alive[stay], over[stay], chosen[stay]
-                    mask, position = mask[stay], position[stay]
-                mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
-                position = position + 1
-                logits = self._next(chosen[:, None], mask, position, cache)
-
-    def _next(self, ids: Any, mask: Any, position: Any, cache: Any) -> Any:
-        """Return the logits of the next token, of shape (rows, vocabulary)."""
-        return self.model(
-            input_ids=ids, attention_mask=mask, position_ids=position, past_key_values=cache, logits_to_keep=1
-        ).logits[:, -1]
-
-
-def _choose(logits: Any, temperature: float, generator: Any) -> Any:
-    if temperature <= 0:
-        return logits.argmax(-1)
-    import torch
-
-    chances = torch.softmax(logits.float() / temperature, -1)
-    return torch.multinomial(chances, 1, generator=generator)[:, 0]
+        torch.set_num_threads(count)
 
 
 def complete(
