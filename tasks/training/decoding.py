@@ -57,7 +57,7 @@ class Decoder:
     """A batch of sequences of one causal language model.
 
     Models whose caches keep only a part of the past, such as sliding windows, can be batched, but nothing joins a batch of
-    theirs that has begun: `open` is then false until it is empty.
+    theirs that has started: `open` is then false until it is empty.
     """
 
     def __init__(self, model: Any, tokenizer: Any, ends: Set[int]) -> None:
@@ -86,7 +86,7 @@ class Decoder:
     def join(self, generations: Sequence[Generation]) -> None:
         """Add sequences. Equal prompts are read once, prompts of similar length together."""
         if not self.open:
-            raise ValueError("sequences cannot join a batch of this model that has begun")
+            raise ValueError("sequences cannot join a batch of this model that has started")
         mergeable = _mergeable(roomy_cache(self._model.config))
         parts: list[list[Generation]] = []
         for one in sorted(generations, key=lambda one: (len(one.prompt), one.prompt)):
