@@ -357,12 +357,14 @@ def load_settings() -> Settings:
         field = re.search(r'"(\w+)"', str(error))
         name = f"MATHMILL_{field[1].upper()}" if field else "a setting"
         raise SettingsError(
-            f"{name}, or a variable that begins with it, is no JSON. Fix in the environment or in .env"
+            f"{name}, or a variable that begins with it, is no JSON. Fix: correct it in the environment or in .env"
         ) from None
     except ValidationError as error:
         first = error.errors()[0]
         name = "MATHMILL_" + "__".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(f"{name}: {first['msg']}. Fix in the environment or in .env") from error
+        raise SettingsError(
+            f"{name}: {first['msg']}. Fix: correct it in the environment or in .env"
+        ) from error
     return settings if file is None else _relative_to(settings, file.parent, set(in_file))
 
 

@@ -39,7 +39,9 @@ def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any)
     for item in sets:
         key, equals, value = item.partition("=")
         if not equals or not key:
-            raise ConfigError(f"--set {item}: must be KEY=VALUE, such as solve.samples=8")
+            raise ConfigError(
+                f"--set {item}: no value is given. Fix: write KEY=VALUE, such as solve.samples=8"
+            )
         try:
             _put(data, key.split("."), yaml.safe_load(value), item)
         except RecursionError as error:
@@ -59,7 +61,7 @@ def load_as(kind: type[S], file: Path | None, sets: list[str], **overrides: Any)
             near = difflib.get_close_matches(where, _settings(kind), 1)
             what = f"there is no such setting{f'; {near[0]} is one' if near else ''}"
         raise ConfigError(
-            f"setting {where}: {what} (all: ./mathmill {kind.__name__.lower()} --show-config)"
+            f"setting {where}: {what}. Fix: correct it; all settings: ./mathmill {kind.__name__.lower()} --show-config"
         ) from error
 
 

@@ -125,7 +125,7 @@ def _certificate(record: Mapping[str, Any] | None) -> list[str]:
         return ["Benchmarks: not looked for"]
     sets = record["sets"]
     if not sets:
-        return ["Benchmarks: none was registered, rows were compared with none"]
+        return ["Benchmarks: none was registered, so rows were not compared with any"]
     count = sum(items for _, _, items in sets)
     names = ", ".join(inline(name) for name, _, _ in sets[:MOST_SETS])
     more = f" and {len(sets) - MOST_SETS:,} more" if len(sets) > MOST_SETS else ""

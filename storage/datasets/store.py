@@ -106,8 +106,9 @@ class Store:
         dataset, at, label = name.partition("@")
         versions = self.versions(dataset)
         if not versions:
-            names = ", ".join(self.datasets()) or "none yet: `mathmill nightly` makes the first"
-            raise VersionNotFound(f"no dataset {dataset!r}; there are: {names}")
+            names = ", ".join(self.datasets())
+            fix = f"name one of {names}" if names else "make the first by `./mathmill nightly`"
+            raise VersionNotFound(f"there is no dataset {dataset!r}. Fix: {fix}")
         if not at:
             return versions[-1]
         if not label[:1].isdigit():

@@ -112,7 +112,7 @@ class Certificate:
     def lines(self) -> list[str]:
         """Return the certificate as lines of Markdown, for readers."""
         if not self.sets:
-            return ["No benchmark is registered: rows were compared with none."]
+            return ["No benchmark is registered, so rows were not compared with any."]
         names = ", ".join(f"{inline(name)} ({items:,})" for name, _, items in self.sets)
         hits = ", ".join(f"{inline(rule_and_set)} {count:,}" for rule_and_set, count in self.hits.items())
         judged = ", ".join(f"{count:,} {inline(judgement)}" for judgement, count in self.judged.items())

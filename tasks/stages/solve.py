@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, field_validator
 
 import prompts
 from storage.reasons import Code, reason
@@ -35,6 +35,9 @@ from tasks.voting import StoppingRule, from_rows
 STAGE = "solve"
 
 
+LEAST_ERROR = 0.05  # of adaptive sampling; in simulation, less was not kept (docs/log.md)
+
+
 class SolveSettings(Section, title="Solve"):
     samples: int = Field(4, ge=1, le=64, description="solutions of each question")
     pot_share: Share = Field(0.5, description="share of them that are programs")
@@ -43,11 +46,18 @@ class SolveSettings(Section, title="Solve"):
         ge=0,
         le=0.5,
         description="request two solutions first, and more only while the answer is wrong with more than this "
-        "probability; 0: request all of them",
+        "probability, 0.05 or more; 0: request all of them",
     )
     without_sandbox: Literal["refuse", "words only"] = Field(
         "refuse", description="what to do where programs cannot be isolated"
     )
+
+    @field_validator("adaptive")
+    @classmethod
+    def _measured(cls, error: float) -> float:
+        if 0 < error < LEAST_ERROR:
+            raise ValueError(f"{error:g} is less than {LEAST_ERROR:g}, the least error that the rule keeps")
+        return error
 
 
 def formats(settings: SolveSettings) -> list[str]:

@@ -87,7 +87,7 @@ def test_killed_and_run_again(home: Callable[..., Home], teacher: Callable[[], T
     ("words", "said"),
     [
         (("evaluate", "hf:nowhere"), "there is no folder nowhere"),
-        (("verdict", "nothing"), "no dataset 'nothing'"),
+        (("verdict", "nothing"), "there is no dataset 'nothing'"),
         pytest.param(("evaluate", "nobody"), "neither a role", marks=pytest.mark.soak),
         pytest.param(
             ("evaluate", "--benchmark", "nowhere.jsonl"), "cannot read nowhere.jsonl", marks=pytest.mark.soak

@@ -150,7 +150,7 @@ def test_the_second_month(story: Story) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("rebuild",), "no dataset 'math-sft'"),
+        (("rebuild",), "there is no dataset 'math-sft'"),
         (("rebuild", "--set", "without.colour=[red]"), "unknown column 'colour'"),
         (("promote", "math-sft", "production"), "no dataset"),
         (("diff", "a", "b"), "no dataset"),

@@ -29,7 +29,7 @@ def test_layers_override_each_other(tmp_path: Path) -> None:
     ("sets", "expected"),
     [
         (["solve.sample=8"], "setting solve.sample: there is no such setting"),
-        (["target"], "--set target: must be KEY=VALUE"),
+        (["target"], "--set target: no value is given. Fix: write KEY=VALUE"),
         (["target=many"], "setting target: "),
         (["target=0"], "greater than or equal to 1"),
         (["generate.subdomains=[sums]"], "unknown subdomain 'sums'"),

@@ -133,7 +133,7 @@ def test_without_benchmarks_nothing_is_claimed() -> None:
         None,
     )
     assert set(certificate.unmeasured) == {*KINDS, "paraphrased", "translated"}
-    assert certificate.lines() == ["No benchmark is registered: rows were compared with none."]
+    assert certificate.lines() == ["No benchmark is registered, so rows were not compared with any."]
 
 
 def test_own_problems_are_said_again_and_translated() -> None:

@@ -391,7 +391,7 @@ def test_the_number_of_unusable_answers_in_a_row_is_a_setting(ledger: Ledger) ->
     limits = replace(QUICK, unusable_in_a_row=1, max_in_flight=1, start_in_flight=1)
     with (
         Engine(END, ledger, limits, transports=[AsgiTransport(server)]) as engine,
-        pytest.raises(EndpointError, match=r": 1 answers in a row.*MATHMILL_UNUSABLE_IN_A_ROW"),
+        pytest.raises(EndpointError, match=r": 1 answer in a row.*MATHMILL_UNUSABLE_IN_A_ROW"),
     ):
         list(engine.run(questions(50)))
     assert len(server.sent) == 1

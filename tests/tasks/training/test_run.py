@@ -158,7 +158,7 @@ def test_lora_trains_adapters_and_leaves_a_plain_checkpoint(
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"data": [{"dataset": "nothing"}]}, StorageError, "no dataset 'nothing'"),
+        ({"data": [{"dataset": "nothing"}]}, StorageError, "there is no dataset 'nothing'"),
         ({"base": "/no/such/folder"}, TrainError, "cannot be read"),
         ({"length": 4096, "base": "student of 512"}, TrainError, "--set length=512"),
     ],
