@@ -11,7 +11,7 @@ from tasks.settings import Folded, Section
 
 
 class Evaluate(Section):
-    """What to ask whom. Answers are kept: asked again, an evaluation costs nothing and goes on where it was killed."""
+    """The settings of an evaluation. Answers are in the ledger, so a repeated or killed one asks for nothing twice."""
 
     model: str = Field("student", description="a role (student, teacher, ...), or hf:FOLDER of a checkpoint")
     baseline: str = Field("", description="another model, to compare with; empty: none")

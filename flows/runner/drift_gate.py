@@ -21,7 +21,7 @@ CRITIC = "critique"  # the scorer whose scores are measured
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A night's measures, the earlier nights that they were compared with, and what lies outside of their range."""
+    """A night's measures, the earlier nights that they were compared with, and the measures outside of their range."""
 
     key: str
     measures: dict[str, Mean]
@@ -48,7 +48,7 @@ class Drift:
 
 
 def drift(night: Night) -> Drift:
-    """Compare tonight's measures with those of the dataset's earlier nights that had the same settings and models.
+    """Compare the measures of this night with those of the dataset's earlier nights that had the same settings and models.
 
     Raises the drift alarm where something has shifted and the gate is not off.
     """

@@ -1,4 +1,4 @@
-"""The process surroundings that Prefect and the model libraries read at import: set before importing them.
+"""Sets the environment variables that Prefect and the model libraries read when they are imported.
 
 An explicit setting of the user always wins.
 """
@@ -61,7 +61,7 @@ def defaults(prefect_home: Path, *, quiet: bool) -> dict[str, str]:
         "PREFECT_HOME": str(prefect_home),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
-        # a run that is killed shows no sign of life: flows/server/automations.py waits for four of them
+        # a killed run sends no heartbeats: flows/server/automations.py waits for four of them
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "60",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "DO_NOT_TRACK": "1",

@@ -41,7 +41,7 @@ class SpentWhenStopped:
 
 
 class Stopped(RuntimeError):
-    """A limit ended the run before it could publish. Nothing is lost: the same command goes on from here."""
+    """A limit ended the run before it could publish. Nothing is lost: the same command continues from here."""
 
     def __init__(self, by: str, why: str, spent: SpentWhenStopped) -> None:
         super().__init__(why)

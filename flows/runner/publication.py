@@ -43,7 +43,7 @@ MOST_RACES = 10
 
 
 def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage, certify: Stage) -> Version:
-    """Publish the new version: the rows of the base, and the taken rows that pass the last comparison with the benchmarks
+    """Publish the new version: the rows of the base, and the chosen rows that pass the last comparison with the benchmarks
     (`certify`). Published rows that were never compared with one of them are compared now (`look`), and are left out if
     they hold an item.
 
@@ -101,7 +101,8 @@ def _counted(stage: Stage, attempt: int) -> str:
 def record(line: Line, run: str) -> None:
     """Append every row that a stage dropped, and the seeds and questions that were kept, to the candidates, once.
 
-    A row that a middle stage kept stands where its fate was decided; flows.runner.after_publication adds the published ones.
+    A row that a middle stage kept is recorded with the stage that dropped it later; flows.runner.after_publication
+    adds the published rows.
     """
     for entry in line.funnel:
         for number, ref in enumerate(entry.refs):

@@ -177,7 +177,7 @@ class Line:
                 )
             futures.append(future)
         for future in futures:
-            future.wait()  # one that meets a limit stops nobody: what the others have in flight lands
+            future.wait()  # one that meets a limit stops no other: their calls in flight are completed
         results = []
         for future in futures:
             results.append(future.result())

@@ -1,4 +1,4 @@
-"""A scheduled run waits a moment of its own, so that all houses of a town do not open the tap at two o'clock."""
+"""Delays a scheduled run by a time that depends on its deployment, so that not all installations call an endpoint at once."""
 
 from __future__ import annotations
 

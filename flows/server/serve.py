@@ -71,7 +71,7 @@ def _bound(log: Path, closing: threading.Event) -> None:
     while not closing.wait(CHECKED_EVERY_S):
         try:
             rotate(log)
-        except OSError as error:  # a full disk: the server goes on, and the next check may succeed
+        except OSError as error:  # a full disk: the server continues, and the next check may succeed
             print(f"{log} was not rotated: {error}", file=sys.stderr)
 
 
