@@ -106,7 +106,7 @@ def _damaged(
             continue
         seal, size = seal_of(where, table, path)
         if size != facts["size"]:
-            findings.append(f"{name} has {counted(size, 'byte')}, not {facts['size']}")
+            findings.append(f"{name} has {counted(size, 'byte')}, not {facts['size']:,}")
         elif seal != facts["blake2b"]:
             findings.append(f"{name} was altered (BLAKE2b {seal[:12]}, not {facts['blake2b'][:12]})")
         else:

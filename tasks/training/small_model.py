@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
-import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from storage.atomic import rename
 from storage.errors import ForPeople, explained
 from tasks.llm.model_files import CONFIG, MODELS, SMALL_MODEL
 
@@ -62,7 +62,7 @@ def set_up(home: Path, *, say: Callable[[str], None] = print, requirement: str =
             say("converting the weights (about a minute)")
             beside = Path(work) / "checkpoint"
             convert(weights, beside)
-            os.replace(beside, folder)
+            rename(beside, folder)
     return folder
 
 

@@ -87,9 +87,9 @@ DEEP = "SELECT " + "(" * 5_000 + "1" + ")" * 5_000
         ("SELECT count(*) FROM math-sft@2026.11.20", 'put the name in double quotes: "math-sft@2026.11.20"'),
         ("SELECT error('one\ntwo')", "one"),
         ("SELECT 1/0::INT + 'x'::INT", "x"),
-        ("CREATE TABLE t AS SELECT 1", "gives no rows"),
-        ("DROP VIEW rejected", "gives no rows"),
-        ("SET threads = 1", "gives no rows"),
+        ("CREATE TABLE t AS SELECT 1", "returns no rows"),
+        ("DROP VIEW rejected", "returns no rows"),
+        ("SET threads = 1", "returns no rows"),
         ("SELECT * FROM rows WHERE (", "syntax error"),
     ],
 )

@@ -62,7 +62,7 @@ def test_every_damaged_file_is_named_at_once(store: Store, rows, day) -> None:
         store.verify(version)
     assert caught.value.findings == (
         f"d/{first.name} is missing",
-        f"d/{second.name} has {second.stat().st_size} bytes, not {second.stat().st_size + 1}",
+        f"d/{second.name} has {second.stat().st_size:,} bytes, not {second.stat().st_size + 1:,}",
     )
     with pytest.raises(Corrupt, match=first.name):
         store.read(version)

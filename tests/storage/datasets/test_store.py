@@ -234,10 +234,10 @@ def test_another_process_publishes_between_start_and_commit(store: Store, rows, 
 
 
 def test_errors_of_unknown_names_list_the_known_ones(store: Store, rows, day) -> None:
-    with pytest.raises(VersionNotFound, match="none yet"):
+    with pytest.raises(VersionNotFound, match=r"there is no dataset 'math-sft'\. Fix: make the first"):
         store.resolve("math-sft")
     store.publish("math-sft", [rows(0, 1)], lineage={}, date=day)
-    with pytest.raises(VersionNotFound, match="there are: math-sft"):
+    with pytest.raises(VersionNotFound, match="name one of math-sft"):
         store.resolve("math")
     with pytest.raises(VersionNotFound, match=r"newest are: math-sft@2026\.11\.20$"):
         store.read("math-sft@2026.11.21")
