@@ -104,5 +104,5 @@ def test_a_task_that_changed_is_another_task(folder: Path) -> None:
     with (folder / "sums.jsonl").open("a") as file:
         file.write("\n{}")
     assert Folder.of(str(folder)).digest != before.digest
-    with pytest.raises(HarnessError, match="nowhere is no folder"):
+    with pytest.raises(HarnessError, match="nowhere is not a folder"):
         Folder.of("nowhere")
