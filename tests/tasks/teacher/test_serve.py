@@ -72,11 +72,11 @@ sys.path.insert(0, sys.argv[1])
 from test_serve import conversations
 from tasks.teacher.app import complete
 from tasks.teacher.character import SMALL, STRONG
-from tasks.teacher.wire import Ask
+from tasks.teacher.wire import ChatRequest
 digest = sha256()
 for messages in conversations():
     for character in (STRONG, SMALL):
-        ask = Ask(character.name, messages, n=3, seed=11, temperature=0.7)
+        ask = ChatRequest(character.name, messages, n=3, seed=11, temperature=0.7)
         digest.update(repr(complete(ask, character)).encode())
 print(digest.hexdigest())
 """
