@@ -17,6 +17,7 @@ from storage.datasets.store import Store
 from storage.errors import StorageError
 
 _HARDENED = (
+    "SET enable_progress_bar = false",  # it would be written to standard output, in the middle of `--json`
     "SET python_enable_replacements = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",

@@ -48,6 +48,7 @@ def connect(folder: Path, memory: str, threads: int) -> duckdb.DuckDBPyConnectio
             "threads": threads,
             "temp_directory": str(folder / "spill"),
             "preserve_insertion_order": False,
+            "enable_progress_bar": False,  # it would be written to standard output
         }
     )
     for kind in ("bands", "rows"):

@@ -150,3 +150,8 @@ def test_the_stored_tables_cannot_be_written(connection: duckdb.DuckDBPyConnecti
     filled.verify("math-sft")
     with connect(filled) as another:
         assert one(another, 'SELECT count(*) FROM "math-sft"') == 14
+
+
+def test_no_progress_bar_is_written_to_standard_output(connection: duckdb.DuckDBPyConnection) -> None:
+    """DuckDB draws one for a query of more than two seconds, in the middle of what `--json` prints."""
+    assert one(connection, "SELECT current_setting('enable_progress_bar')") is False

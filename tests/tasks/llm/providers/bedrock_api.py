@@ -67,8 +67,8 @@ class BedrockApi:
         raw, asked = await fields_of(request)
         given = request.headers.get("authorization", "")
         if given != f"Bearer {self.key}":
-            told = f"Authentication failed: Please make sure your API Key is valid. ({given})"
-            return as_json({"Message": told}, 403, {"x-amzn-errortype": KINDS[403]})
+            text = f"Authentication failed: Please make sure your API Key is valid. ({given})"
+            return as_json({"Message": text}, 403, {"x-amzn-errortype": KINDS[403]})
         model = request.path_params["model"]
         if model not in MODELS:
             return refused(400, "The provided model identifier is invalid.")

@@ -79,8 +79,8 @@ class GeminiApi:
         if given is None:
             return as_json(error(403, "Method doesn't allow unregistered callers"), 403)
         if given != self.key:
-            told = f"API key not valid. Please pass a valid API key. ({given})"
-            return as_json(error(400, told, details=[reason("API_KEY_INVALID")]), 400)
+            text = f"API key not valid. Please pass a valid API key. ({given})"
+            return as_json(error(400, text, details=[reason("API_KEY_INVALID")]), 400)
         return None
 
     async def models(self, request: Request) -> Response:
@@ -96,8 +96,8 @@ class GeminiApi:
             return refusal
         model, _, method = request.path_params["call"].partition(":")
         if model not in MODELS or method != "generateContent":
-            told = f"models/{model} is not found for API version v1beta, or is not supported for {method}."
-            return as_json(error(404, told), 404)
+            text = f"models/{model} is not found for API version v1beta, or is not supported for {method}."
+            return as_json(error(404, text), 404)
         if (problem := self.problem(model, asked)) is not None:
             return as_json(error(400, problem), 400)
         fault = self.faults.of(raw)

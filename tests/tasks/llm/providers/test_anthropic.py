@@ -179,9 +179,9 @@ def test_stored_bytes_are_read_without_knowing_the_format(ledger: Ledger) -> Non
     assert orjson.loads(item.call.raw)["type"] == "message"  # the provider's own bytes
     request = request_of(item.call.request)
     assert item.call.key == request.key()  # which says nothing of the format
-    found = first_answer([item], request, item.call.key, ("claude-old-1",))
-    assert found is not None
-    assert (found.text, found.reasoning) == (done.text, done.reasoning)
+    read_again = first_answer([item], request, item.call.key, ("claude-old-1",))
+    assert read_again is not None
+    assert (read_again.text, read_again.reasoning) == (done.text, done.reasoning)
     usage = usage_of(item)
     assert (usage.prompt_tokens, usage.completion_tokens) == (10, 20)
 

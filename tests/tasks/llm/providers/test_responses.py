@@ -164,10 +164,10 @@ def test_the_format_is_recognised_by_one_refused_call_and_not_needed_to_read(led
     assert orjson.loads(item.call.raw)["object"] == "response"
     request = request_of(item.call.request)
     assert item.call.key == request.key()
-    found = first_answer([item], request, item.call.key, ("gpt-think",))
-    assert found is not None
+    read_again = first_answer([item], request, item.call.key, ("gpt-think",))
+    assert read_again is not None
     assert (
-        (found.text, found.reasoning)
+        (read_again.text, read_again.reasoning)
         == (done.text, done.reasoning)
         == ("answer to question 0", "thought on question 0")
     )

@@ -191,7 +191,7 @@ def test_a_wrong_key_stops_the_run_and_is_in_no_message_log_or_ledger(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    said = []
+    errors = []
     with serving(PROVIDERS[name].api().app) as root, Ledger.open(tmp_path / "ledger.sqlite") as ledger:
         end = endpoint(name, root, key=WRONG)
         with Engine(end, ledger, QUICK) as engine:
@@ -199,14 +199,14 @@ def test_a_wrong_key_stops_the_run_and_is_in_no_message_log_or_ledger(
                 try:
                     call()
                 except EndpointError as error:
-                    said.append(str(error))
-    assert "MATHMILL_TEACHER__API_KEY" in said[-1]
+                    errors.append(str(error))
+    assert "MATHMILL_TEACHER__API_KEY" in errors[-1]
     if name == "gemini":  # Bedrock lists its models at another host
-        assert len(said) == 2
+        assert len(errors) == 2
     on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     for start in range(len(WRONG) - 7):
         part = WRONG[start : start + 8]
-        assert part not in " ".join(said) + caplog.text + repr(end)
+        assert part not in " ".join(errors) + caplog.text + repr(end)
         assert part.encode() not in on_disk
 
 
