@@ -48,9 +48,10 @@ def connect(folder: Path, memory: str, threads: int) -> duckdb.DuckDBPyConnectio
             "threads": threads,
             "temp_directory": str(folder / "spill"),
             "preserve_insertion_order": False,
-            "enable_progress_bar": False,  # it would be written to standard output
         }
     )
+    # DuckDB takes this setting per session only. The bar would be written to standard output.
+    database.execute("SET enable_progress_bar = false")
     for kind in ("bands", "rows"):
         files = _sql(folder / kind / "*.parquet")
         database.execute(f"CREATE VIEW {kind} AS SELECT * FROM read_parquet({files})")
