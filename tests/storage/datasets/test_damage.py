@@ -68,7 +68,7 @@ def test_every_damaged_file_is_named_at_once(store: Store, rows, day) -> None:
         store.read(version)
 
 
-def test_a_tag_that_lies_is_found(store: Store, rows, day) -> None:
+def test_an_altered_tag_is_named(store: Store, rows, day) -> None:
     from deltalake import DeltaTable
 
     store.publish("d", [rows(0, 4)], lineage={}, date=day)

@@ -107,7 +107,7 @@ def test_damage_is_seen_before_the_file_is_parsed(
     assert not parsed
 
 
-def test_a_record_cannot_point_outside_or_lie_about_sizes(tmp_path: Path) -> None:
+def test_a_record_with_false_offsets_or_sizes_is_refused(tmp_path: Path) -> None:
     index = VectorIndex(D)
     index.add(names(5), unit(5, 6))
     index.save(tmp_path / "a")

@@ -25,7 +25,7 @@ HOSTILE = [
 
 
 @pytest.mark.soak
-def test_hostile_answers_come_back_and_the_judge_lives_on() -> None:
+def test_the_judge_survives_hostile_answers() -> None:
     pairs = [(text, "x+1") for text in HOSTILE] + [("x+1", text) for text in HOSTILE[:9]]
     with Judge(workers=2, timeout_s=0.5) as judge:
         found = judge.equal(pairs)
@@ -33,7 +33,7 @@ def test_hostile_answers_come_back_and_the_judge_lives_on() -> None:
         assert judge.equal([("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}")]) == ["equal"]
 
 
-def test_a_killed_worker_loses_its_own_pair_only(judge: Judge) -> None:
+def test_a_killed_worker_loses_only_its_own_pair(judge: Judge) -> None:
     # nested integrals hold sympy for minutes; the neighbours in the same batch are judged all the same
     slow = ("\\int_0^{1} \\frac{\\sin(x^{x^x})}{\\ln(x^{99}+\\cos(x^{x}))} dx", "\\frac{\\pi}{7}")
     pairs = [

@@ -93,7 +93,7 @@ HIDDEN = "\u202e\u202a\u2066\u2069\u200b\u200c\u2060\ufeff\u3164\u00ad\u180e\u11
 
 
 @pytest.mark.parametrize("character", HIDDEN)
-def test_characters_that_nobody_sees_are_taken_out_and_counted(character: str) -> None:
+def test_invisible_characters_of_a_reply_are_removed_and_counted(character: str) -> None:
     reply = read(f"The answer is 1{character}2.<|im_{character}end|>")
     assert reply.solution == "The answer is 12."
     assert reply.removed == {"hidden_characters": 2, "control_tokens": 1}

@@ -235,7 +235,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_of_latex_is_shown_as_it_was_written(name: str) -> None:
+def test_oversized_latex_is_shown_as_it_was_written(name: str) -> None:
     text = BOMBS[name]
     shown = mathematics(text)
     assert len(shown) <= 20 * len(text)

@@ -107,7 +107,7 @@ def suite(rounds: int) -> None:
 
 
 @pytest.mark.slow
-def test_every_attack_gets_its_verdict_and_does_no_harm():
+def test_every_attack_has_its_verdict_and_does_no_harm():
     suite(1)
 
 

@@ -130,7 +130,7 @@ def test_reports_as_children_write_them_and_as_they_do_not(report, verdict, erro
 
 
 @pytest.mark.skipif(not isolation().ok, reason=f"no isolation here: {isolation().detail}")
-def test_what_reading_a_result_raises_is_its_own_rows_failure(monkeypatch):
+def test_an_error_while_reading_a_result_fails_only_its_row(monkeypatch):
     def trip(ended: Ended, limits: Limits) -> Result:
         if b"trip" in ended.stdout:
             raise TypeError("unhashable\x1b[2J type")

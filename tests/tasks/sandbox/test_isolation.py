@@ -159,7 +159,7 @@ def test_unavailability_keeps_its_fix_between_processes():
 
 
 @needs_isolation
-def test_when_the_parent_is_killed_everything_goes_with_it():
+def test_killing_the_parent_ends_every_child():
     code = (
         "from tasks.sandbox import *\n"
         "with Sandbox(Limits(wall_s=600), workers=2) as box:\n"
