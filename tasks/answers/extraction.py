@@ -145,6 +145,15 @@ def _balanced(text: str) -> bool:
     return depth == 0
 
 
+def with_closed_box(text: str) -> str:
+    """Return the text with the missing brace of a box on its last line, which is the answer that `extract` reads there."""
+    broken = _BROKEN_BOX.search(text) if "\\boxed" in text or "\\fbox" in text else None
+    if broken is None or not (answer := broken["answer"].strip()) or not _balanced(answer):
+        return text
+    end = broken.end("answer")
+    return f"{text[:end].rstrip()}}}{text[end:]}"
+
+
 _BETWEEN = re.compile(
     r"(?:[\s$.,;]|\\[()\[\],; ]|\\(?:text|quad|qquad)\b|\{|\}|\band\b|\bor\b|和|或|及|、|，|\b[a-zA-Z](?:_\{?\w+\}?)?\s*=)*"
 )

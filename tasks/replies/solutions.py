@@ -18,7 +18,7 @@ from typing import Any
 
 from tasks.text.cleaning import without_hidden
 
-KINDS = ("control_tokens", "run_on", "thinking", "hidden_characters")
+KINDS = ("control_tokens", "run_on", "thinking", "hidden_characters", "closed_boxes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Reply:
 
 
 class Removed:
-    """Counts, over many replies, what was removed from them."""
+    """Counts, over many replies, what was removed from them, and the boxes whose missing brace was added."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -50,8 +50,12 @@ class Removed:
         """Add the counts of one reply."""
         self._counts.update(reply.removed)
 
+    def add_closed_box(self) -> None:
+        """Count a solution whose last box had no closing brace."""
+        self._counts["closed_boxes"] += 1
+
     def facts(self) -> dict[str, Any]:
-        """Return the fact `removed` of a stage: replies with control tokens, run-on text and thinking; hidden characters."""
+        """Return the fact `removed` of a stage: replies by kind, and the number of hidden characters."""
         return {"removed": {kind: self._counts[kind] for kind in KINDS if self._counts[kind]}}
 
 

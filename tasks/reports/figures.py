@@ -120,13 +120,14 @@ class Figures:
 
     @property
     def removed(self) -> str:
-        """What was removed from the models' replies, in one line, or an empty string."""
+        """What was corrected in the models' replies, in one line, or an empty string."""
         counts: Mapping[str, int] = self.lineage.get("removed") or {}
         titles = {
             "control_tokens": "replies with tokens of a chat template",
             "run_on": "replies that ran on after their end",
             "thinking": "replies with thinking (kept in the column reasoning)",
             "hidden_characters": "hidden characters",
+            "closed_boxes": "boxes whose missing brace was added",
         }
         return ", ".join(f"{counts[kind]:,} {title}" for kind, title in titles.items() if counts.get(kind))
 

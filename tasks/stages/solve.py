@@ -19,6 +19,7 @@ import prompts
 from storage.reasons import Code, reason
 from storage.rows import ABSTAINED, Row, content_id, to_table
 from tasks.answers import Judge, extract
+from tasks.answers.extraction import with_closed_box
 from tasks.llm.costs import RoleCosts
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
@@ -225,6 +226,10 @@ def _row(
     elif cut:
         rejected = reason(STAGE, Code.TRUNCATED)
     else:
+        closed = with_closed_box(text)  # a published solution must not teach a model to leave its box open
+        if closed != text:
+            removed.add_closed_box()
+        text = closed
         extraction = extract(text, record["language"])
         if extraction is None:
             rejected = reason(STAGE, Code.NO_ANSWER)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.answers import Extraction, extract
+from tasks.answers.extraction import with_closed_box
 from tasks.ingestion.columns import read
 
 FOUND = [
@@ -206,6 +207,27 @@ NOTHING = [
 def test_found(text: str, answer: str, kind: str) -> None:
     language = "zh" if any("\u4e00" <= char <= "\u9fff" for char in text) else "en"
     assert extract(text, language) == Extraction(answer, kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "closed"),
+    [
+        (r"So \boxed{-1", r"So \boxed{-1}"),
+        (r"So \boxed{\frac{244}{29}", r"So \boxed{\frac{244}{29}}"),
+        (r"So $\boxed{(\frac{1}{2}, 3)$.", r"So $\boxed{(\frac{1}{2}, 3)}$."),
+        ("So $$\\boxed{7 \n$$", "So $$\\boxed{7 \n$$"),  # more than the last line
+        (r"So \(\boxed{5 \)", r"So \(\boxed{5}\)"),
+        (r"So \boxed{5}.", r"So \boxed{5}."),
+        (r"So \boxed{1 + \frac{2}{", r"So \boxed{1 + \frac{2}{"),
+        (r"So \boxed{", r"So \boxed{"),
+        ("", ""),
+    ],
+)
+def test_the_brace_of_an_open_box_on_the_last_line_is_added(text: str, closed: str) -> None:
+    assert with_closed_box(text) == closed
+    assert with_closed_box(closed) == closed
+    if closed != text:
+        assert extract(closed) == extract(text)
 
 
 @pytest.mark.parametrize("text", NOTHING[:4])

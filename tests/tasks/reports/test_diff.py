@@ -190,9 +190,7 @@ def test_files_of_both_versions_are_not_read(
     assert asked == [[], [path for path in three.files if path not in two.files]]
 
 
-def test_hostile_text_stays_text_on_both_pages(
-    store: Store, versions: tuple[Version, Version]
-) -> None:
+def test_hostile_text_stays_text_on_both_pages(store: Store, versions: tuple[Version, Version]) -> None:
     store.mark(versions[1], "verdict", {"verdict": "effective", "better": True})
     diff = compare(store, *versions)
     html, text = to_html(diff), to_text(diff)

@@ -108,6 +108,13 @@ def test_a_call_that_cannot_be_made_is_a_failed_row(engine: Callable[..., Engine
         ("It is \\boxed{5}.</s>[INST] more [/INST] 7", "length", "It is \\boxed{5}.", "5", None),
         ("It is 1\u200b2\u202e.", "stop", "It is 12.", "12", None),
         (
+            "So $x = 1$ and\n\\boxed{\\frac{2}{3}",
+            "stop",
+            "So $x = 1$ and\n\\boxed{\\frac{2}{3}}",
+            "\\frac{2}{3}",
+            None,
+        ),
+        (
             "So \\boxed{5}. Let me check that 3",
             "length",
             "So \\boxed{5}. Let me check that 3",
@@ -127,7 +134,7 @@ def test_a_reply_leaves_its_tokens_and_its_thinking_behind(
     assert (row.solution, row.answer) == (solution, answer)
     assert (row.rejected is None) == (why is None)
     assert why is None or why in str(row.rejected)
-    if "<" in text or "\u200b" in text:
+    if "<" in text or "\u200b" in text or text.endswith("{3}"):
         assert removed.facts()["removed"]
 
 
