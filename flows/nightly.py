@@ -311,4 +311,5 @@ class Judging:
         return Step(DEDUP, lambda: partial(dedup, history=self.history, settings=settings))
 
     def _scoring(self, name: str, thresholds: Mapping[str, float]) -> Step:
-        return Step(SCORE.of_scorer(name), lambda: partial(score, name=name, thresholds=thresholds))
+        call = partial(score, name=name, thresholds=thresholds, canaries=self.config.score.canaries)
+        return Step(SCORE.of_scorer(name), lambda: call)

@@ -49,6 +49,9 @@ class Code(StrEnum):
     BELOW_THRESHOLD = "below_threshold"  # scorers, rebuild: `score`, named `name`, is below its `threshold`
     # critique
     WRONG_STEP = "wrong_step"  # like BELOW_THRESHOLD, by a critic; `step` is the first wrong line
+    CANARIES_MISJUDGED = (
+        "canaries_misjudged"  # the critic misjudged the known rows of the batch; `error` has the counts
+    )
     # ingest, and the items of a benchmark
     UNREADABLE = "unreadable"  # a record of a file cannot become a row or an item; `place`, `why`
     NO_TRUSTED_ANSWER = "no_trusted_answer"  # an item without an answer to compare with
@@ -95,7 +98,7 @@ class Code(StrEnum):
 
 
 FAILURES: Final = frozenset(
-    {Code.CALL_FAILED, Code.PROGRAM_NOT_RUN}
+    {Code.CALL_FAILED, Code.PROGRAM_NOT_RUN, Code.CANARIES_MISJUDGED}
 )  # codes of failed rows: the stage could not process them
 # codes of rows that were never to be kept: they were solved for the calibration, or to find weaknesses of the student
 SET_ASIDE: Final = frozenset({Code.CALIBRATED, Code.STUDENT_RIGHT})
@@ -107,6 +110,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.CALL_FAILED: "{error}",
     Code.BELOW_THRESHOLD: "{name} {score} is under {threshold}",
     Code.WRONG_STEP: "{name} {score} is under {threshold}, line {step} is wrong",
+    Code.CANARIES_MISJUDGED: "{error}",
     Code.UNREADABLE: "{place}: {why}",
     Code.NO_TRUSTED_ANSWER: "no trusted answer",
     Code.MALFORMED_ITEM: "{why}",

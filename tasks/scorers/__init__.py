@@ -10,15 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
+from storage.reasons import Code
 from tasks.plugins import module
 
 
 @dataclass(frozen=True, slots=True)
 class Unscored:
-    """Why a row could not be scored: the error for people, and its kind for code (tasks.llm.request.Failure)."""
+    """Why a row could not be scored: the error for people, and for code its code and, of a call that failed, the kind
+    (tasks.llm.request.Failure)."""
 
     error: str
-    kind: str
+    kind: str = ""
+    code: Code = Code.CALL_FAILED
 
 
 @dataclass(slots=True)
@@ -40,7 +43,9 @@ class Scored:
 class Scorer(Protocol):
     """The contract of a module of this folder.
 
-    A module whose scores have other names than the module lists them as `scores`, a tuple of names.
+    A module whose scores have other names than the module lists them as `scores`, a tuple of names. A module that asks a model
+    to judge solutions names the score that rates a solution as `verdict`, and has a function `rows_to_ask(rows: pa.Table) ->
+    list[int]` that returns the rows that it asks about: canaries (tasks/canaries) are hidden among them.
     """
 
     @property

@@ -27,6 +27,7 @@ from tasks.stages.outcome import Tick
 
 needs = ("critic",)
 scores = ("instruction", "answer")
+verdict = "answer"
 PREFIX = "Step {step}: "  # how the text for readers states a wrong step; code reads the verdict WRONG_STEP
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -10,8 +11,9 @@ from pydantic import Field, field_validator
 
 from storage.reasons import Code, Reason, reason
 from storage.rows import WRONG_STEP, column, reject, replace
-from tasks.plugins import checked, names, scores_of
-from tasks.scorers import Scored, scorer
+from tasks.canaries.batch import scored
+from tasks.plugins import checked, module, names, scores_of
+from tasks.scorers import Scored
 from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
 
@@ -35,6 +37,13 @@ class ScoreSettings(Section, title="Score"):
     thresholds: dict[str, Share] = Field(
         {"heuristics": 0.5, "instruction": 0.5, "answer": 0.6}, description="least score of a kept row"
     )
+    canaries: int = Field(
+        2,
+        ge=0,
+        le=50,
+        description="solutions with a known judgement that are hidden among those of each shard that a critic is asked about; "
+        "0: none",
+    )
 
     @field_validator("scorers")
     @classmethod
@@ -47,10 +56,40 @@ class ScoreSettings(Section, title="Score"):
         return checked_thresholds(given)
 
 
-def score(rows: pa.Table, *, name: str, thresholds: Mapping[str, float], tick: Tick, **tools: Any) -> Outcome:
-    """Score the rows with the scorer `name`, and reject those below the thresholds of its scores."""
-    scored = scorer(name).score(rows, tick=tick, **tools)
-    return Outcome(cut(rows, scored, stage=name, thresholds=thresholds), rows.num_rows, scored.facts)
+def score(
+    rows: pa.Table,
+    *,
+    name: str,
+    thresholds: Mapping[str, float],
+    canaries: int = 0,
+    tick: Tick,
+    **tools: Any,
+) -> Outcome:
+    """Score the rows with the scorer `name`, and reject those below the thresholds of its scores.
+
+    canaries: how many solutions with a known judgement are hidden among the rows of a scorer that asks a model. They are in
+    none of the rows that are returned. If the scorer misjudges them twice, the rows that it judged have failed.
+    """
+    plugin = module(PLUGINS, name)
+    if canaries and has_canaries(plugin):
+        scores = scored(
+            rows,
+            plugin.score,
+            name=name,
+            verdict=plugin.verdict,
+            asked=plugin.rows_to_ask(rows),
+            count=canaries,
+            tick=tick,
+            **tools,
+        )
+    else:
+        scores = plugin.score(rows, tick=tick, **tools)
+    return Outcome(cut(rows, scores, stage=name, thresholds=thresholds), rows.num_rows, scores.facts)
+
+
+def has_canaries(plugin: ModuleType) -> bool:
+    """Return whether canaries are hidden in the batches of a scorer: it names the score that rates a solution."""
+    return hasattr(plugin, "verdict")
 
 
 def cut(rows: pa.Table, scored: Scored, *, stage: str, thresholds: Mapping[str, float]) -> pa.Table:
@@ -63,7 +102,8 @@ def cut(rows: pa.Table, scored: Scored, *, stage: str, thresholds: Mapping[str, 
     steps = scored.wrong_steps
     for i, failure in enumerate(scored.failures):
         if failure:
-            reasons[i] = reason(stage, Code.CALL_FAILED, error=failure.error, kind=failure.kind)
+            kind = {"kind": failure.kind} if failure.kind else {}
+            reasons[i] = reason(stage, failure.code, error=failure.error, **kind)
     for name, values in scored.scores.items():
         least = thresholds.get(name)
         for i, value in enumerate(values):

@@ -65,6 +65,11 @@ _ORDER = {
 }
 
 
+def laid_out_words(worked: Worked, language: str, rng: random.Random) -> str:
+    """Return a worked solution in words, with its answer in a box, in one of MANNERS layouts."""
+    return _laid_out(worked.steps, worked.answer, language, rng, boxed=True)
+
+
 def _laid_out(steps: tuple[str, ...], answer: str, language: str, rng: random.Random, *, boxed: bool) -> str:
     manner = rng.randrange(MANNERS)
     zh = language == "zh"

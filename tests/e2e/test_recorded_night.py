@@ -25,7 +25,7 @@ LEDGER, DIGEST, PROBE = DATA / "ledger.jsonl.gz", DATA / "digest.txt", DATA / "p
 NIGHT = (
     "nightly", "--target", "12", "--set", "seed=11", "--set", f"weakness.probe={PROBE}",
     "--set", "generate.languages={en: 0.5, zh: 0.5}", "--set", "generate.waves=1",
-    "--set", "verify.known=0.05", "--json",
+    "--set", "verify.known=0.05", "--set", "score.canaries=0", "--json",
 )  # fmt: skip
 
 
