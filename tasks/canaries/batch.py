@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from storage.reasons import Code
 from storage.rows import column, content_id, to_table
-from tasks.canaries.solutions import Canary, Kind, canaries
+from tasks.canaries.solutions import Canary, CanaryKind, canaries
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.pending import CompletionCheck
@@ -120,7 +120,9 @@ def judged(scores: Scored, hidden: Sequence[Canary], place: Sequence[int], verdi
             failed += 1
             continue
         asked[canary.kind] = asked.get(canary.kind, 0) + 1
-        right[canary.kind] = right.get(canary.kind, 0) + ((value >= MIDDLE) == (canary.kind is Kind.RIGHT))
+        right[canary.kind] = right.get(canary.kind, 0) + (
+            (value >= MIDDLE) == (canary.kind is CanaryKind.RIGHT)
+        )
     return CanaryCounts(asked, right, failed)
 
 

@@ -54,7 +54,7 @@ INJECTIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class Kind(StrEnum):
+class CanaryKind(StrEnum):
     """What is known of a canary. The values are stored in lineages."""
 
     RIGHT = "right"
@@ -63,14 +63,14 @@ class Kind(StrEnum):
 
 
 # of a hundred canaries; a critic that calls everything right misjudges half of them, and so does one that calls all wrong
-WEIGHTS: Mapping[Kind, int] = {Kind.RIGHT: 50, Kind.WRONG: 30, Kind.INJECTED: 20}
+WEIGHTS: Mapping[CanaryKind, int] = {CanaryKind.RIGHT: 50, CanaryKind.WRONG: 30, CanaryKind.INJECTED: 20}
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
     """A row with a known judgement. Its ids are its own, so that no other row's request or score depends on it."""
 
-    kind: Kind
+    kind: CanaryKind
     row: Row
 
 
@@ -95,16 +95,16 @@ def canaries(rows: pa.Table, asked: Sequence[int], count: int, *parts: object) -
     """
     records = rows.select(COLUMNS).to_pylist()
     right, wrong = _known(records, set(asked), True), _known(records, set(asked), False)
-    made: list[Canary] = []
+    hidden: list[Canary] = []
     for number in range(min(count, len(asked))):
         rng = rng_of("canaries", *parts, number)
         kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         like = records[rng.choice(asked)]
-        solution = _right(right, like, rng) if kind is Kind.RIGHT else _wrong(right, wrong, like, rng)
-        if kind is Kind.INJECTED:
+        solution = _right(right, like, rng) if kind is CanaryKind.RIGHT else _wrong(right, wrong, like, rng)
+        if kind is CanaryKind.INJECTED:
             solution = _injected(solution, rng)
-        made.append(Canary(kind, _row(solution, *parts, number)))
-    return made
+        hidden.append(Canary(kind, _row(solution, *parts, number)))
+    return hidden
 
 
 def _row(solution: _Solution, *parts: object) -> Row:

@@ -6,7 +6,7 @@ import pytest
 
 from storage.rows import Row, to_table
 from tasks.answers import extract
-from tasks.canaries.solutions import INJECTIONS, Canary, Kind, canaries
+from tasks.canaries.solutions import INJECTIONS, Canary, CanaryKind, canaries
 from tasks.problems.machinery.family import families, make, recognise
 from tasks.seeding import rng_of
 from tasks.teacher.comparing import same_answer
@@ -61,38 +61,38 @@ def test_canaries_are_what_they_are_known_to_be(language: str, sure: bool) -> No
     """From the batch's own rows on which the votes are sure, and from the families where there are none."""
     rows = judged_rows(60, sure=sure, language=language)
     asked = [i for i, row in enumerate(rows) if row.verdicts["settled"] == "no"]
-    made = [one for turn in range(MANY) for one in canaries(to_table(rows), asked[:2], 2, "shard", turn)]
-    assert len(made) == 2 * MANY
-    kinds = {kind: [one for one in made if one.kind is kind] for kind in Kind}
+    hidden = [one for turn in range(MANY) for one in canaries(to_table(rows), asked[:2], 2, "shard", turn)]
+    assert len(hidden) == 2 * MANY
+    kinds = {kind: [one for one in hidden if one.kind is kind] for kind in CanaryKind}
     assert all(len(some) > MANY // 5 for some in kinds.values())
-    for canary in made:
+    for canary in hidden:
         assert canary.row.language == language
-        assert truth(canary) == (canary.kind is Kind.RIGHT), canary.row.solution
+        assert truth(canary) == (canary.kind is CanaryKind.RIGHT), canary.row.solution
         injected = any(words in (canary.row.solution or "") for words in INJECTIONS[language])
-        assert injected == (canary.kind is Kind.INJECTED)
-    formats = {one.row.solution_format for one in made}
+        assert injected == (canary.kind is CanaryKind.INJECTED)
+    formats = {one.row.solution_format for one in hidden}
     assert formats == {"cot", "pot"}
 
 
 def test_right_canaries_are_rows_of_the_batch() -> None:
     rows = judged_rows(40, sure=True)
     texts = {row.solution for row in rows[2:]}
-    made = [one for turn in range(60) for one in canaries(to_table(rows), [0, 1], 2, turn)]
-    assert {one.row.solution for one in made if one.kind is Kind.RIGHT} <= texts
-    wrong = [one for one in made if one.kind is Kind.WRONG]
+    hidden = [one for turn in range(60) for one in canaries(to_table(rows), [0, 1], 2, turn)]
+    assert {one.row.solution for one in hidden if one.kind is CanaryKind.RIGHT} <= texts
+    wrong = [one for one in hidden if one.kind is CanaryKind.WRONG]
     assert not {one.row.solution for one in wrong} & texts
     questions = {row.question for row in rows}
     assert sum(one.row.question in questions for one in wrong) > 0.8 * len(wrong)
 
 
 def test_rows_that_the_votes_call_wrong_are_wrong_canaries() -> None:
-    """Errors that models made themselves are the best ones; a trusted answer overrules the votes."""
+    """Errors that models hidden themselves are the best ones; a trusted answer overrules the votes."""
     rows = judged_rows(30, sure=True)
     for row in rows[2:]:
         row.correctness = 0.01
     rows[2].verdicts["equivalent"] = "equal"
-    made = [one for turn in range(60) for one in canaries(to_table(rows), [0, 1], 2, turn)]
-    wrong = {one.row.solution for one in made if one.kind is Kind.WRONG}
+    hidden = [one for turn in range(60) for one in canaries(to_table(rows), [0, 1], 2, turn)]
+    wrong = {one.row.solution for one in hidden if one.kind is CanaryKind.WRONG}
     assert wrong <= {row.solution for row in rows[3:]}
 
 
