@@ -8,36 +8,35 @@ from __future__ import annotations
 
 import re
 
+from storage.characters import CONTROLS, HIDDEN, Use, characters
 from tasks.answers.programs import respelled
+from tasks.text import notation
 from tasks.text.brackets import GROUPS, closing
-from tasks.text.signs import raised, spelled
+from tasks.text.notation import (
+    DEGREE_LATEX,
+    DIGIT_FRACTION,
+    GROUPED_COMMA,
+    SIZES,
+    SPACE_SIGNS,
+    SPACES,
+    STYLES,
+    Font,
+    command,
+    fonts,
+    latex_rules,
+    raised,
+)
 
 MAX_LENGTH = 4096  # characters; no final answer in the benchmarks is half as long
 
-_SIGNS = spelled(
-    {
-        "minus": "-", "dash": "-", "times": r"\times ", "dot": r"\cdot ", "divided": "/", "slash": "/",
-        "le": r"\le ", "ge": r"\ge ", "ne": r"\ne ", "pi": r"\pi ", "infinity": r"\infty ", "degree": r"^\circ ",
-        "double_quote": '"', "single_quote": "'", "full_stop": ".", "listing_comma": ",",
-    }
-)  # fmt: skip
-_SIGNS |= {
-    "﹣": "-", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ",
-    "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ",
-    "λ": r"\lambda ", "φ": r"\phi ", "ω": r"\omega ", "ρ": r"\rho ", "∠": r"\angle ", "≈": r"\approx ",
-    "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
-    "⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}", "⅙": r"\frac{1}{6}", "⅜": r"\frac{3}{8}", "⅝": r"\frac{5}{8}",
-    "⅞": r"\frac{7}{8}", "，": ",", "；": ";", "：": ":", "！": "!",
-    "【": "[", "】": "]", "〔": "(", "〕": ")", "％": "%", "℃": r"^\circ C",
-}  # fmt: skip
-_SIGNS |= {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if chr(code) not in _SIGNS}
-_SIGNS |= dict.fromkeys("\u00a0\u2002\u2003\u2005\u2007\u2009\u200a\u202f\u205f\u3000", " ")
-# invisible and direction-changing characters are never part of an answer, and hide differences from readers
-_SIGNS |= dict.fromkeys(
-    "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff\x00", ""
+_FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+_SPACES = dict.fromkeys("\u00a0\u2002\u2003\u2005\u2007\u2009\u200a\u202f\u205f\u3000", " ")
+_TABLE = str.maketrans(
+    dict.fromkeys(characters(HIDDEN + CONTROLS, Use.JUDGED), "")
+    | _FULL_WIDTH
+    | _SPACES
+    | notation.latex_characters()
 )
-_SIGNS |= {"…": "...", "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ", "⋯": "..."}
-_TABLE = str.maketrans(_SIGNS)
 _NUMBERED = re.compile("\uff08([1-9])\uff09")  # a numbered blank
 # digits under a line or between dots: the cycle of a repeating decimal
 _LINED = re.compile("((?:\\d[\u0304\u0305])+)")
@@ -48,33 +47,24 @@ _ROOT = re.compile(r"√\s*(\((?:[^()]*)\)|\d+|[a-z])")
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
-        (r"\\(?:left|right|[bB]ig+[lr]?)(?=[\s(){}\[\]|.\\/<>])\s*(?:\.(?!\d))?", ""),
-        (r"\\(?:displaystyle|textstyle|limits|nolimits|bf|rm)(?![a-zA-Z])", ""),
-        (r"(?<!\\)\\[,;!:> ]|\\(?:quad|qquad|thinspace|enspace)(?![a-zA-Z])|~", " "),
-        (r"\\(?:leqslant|leq)(?![a-zA-Z])", r"\\le "),
-        (r"\\(?:geqslant|geq)(?![a-zA-Z])", r"\\ge "),
-        (r"\\neq(?![a-zA-Z])", r"\\ne "),
-        (r"\\lt(?![a-zA-Z])", "<"),
-        (r"\\gt(?![a-zA-Z])", ">"),
-        (r"\\(?:varnothing|emptyset)(?![a-zA-Z])", r"\\emptyset "),
-        (r"\{,\}", ","),
+        *latex_rules("fraction"),
+        (rf"\\(?:{'|'.join(SIZES.commands + SIZES.judged)})(?=[\s(){{}}\[\]|.\\/<>])\s*(?:\.(?!\d))?", ""),
+        (command(STYLES.commands + STYLES.judged), ""),
+        (rf"(?<!\\)\\[{SPACE_SIGNS}]|{command(SPACES.commands + SPACES.judged)}|~", " "),
+        *latex_rules("less or equal", "greater or equal", "not equal", "less", "greater", "empty set"),
+        GROUPED_COMMA,
         (r"\\%", "%"),
-        (
-            r"\^\s*(?:\{\s*\\(?:circ|degree)\s*\}|\\(?:circ|degree)(?![a-zA-Z]))|\\degree(?![a-zA-Z])",
-            r"^\\circ ",
-        ),
-        (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
+        DEGREE_LATEX,
+        DIGIT_FRACTION,
         (r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
         (r"\\frac\s*\{([^{}]*)\}\s*([0-9a-zA-Z])", r"\\frac{\1}{\2}"),
         (r"_\s*(?:\\(?:max|min)(?![a-zA-Z])|\{\s*(?:\\?(?:max|min)|\\text\s*\{[a-zA-Z ]*\})\s*\})", ""),
         (r"\\sqrt\s*(\d)", r"\\sqrt{\1}"),
         # upright e and i are the constants; an upright choice letter is a letter
-        (r"\\(?:mathrm|operatorname|text|textrm|mathit|rm)\s*\{\s*([eij])\s*\}", r" \1"),
-        (r"^\s*\\(?:textbf|mathbf|mathrm|text|textrm|bold)\s*\{\s*\(?\s*([A-J])\s*\)?[.:]?\s*\}", r"(\1) "),
-        (r"\\in(?![a-zA-Z])\s*", r"\\in "),
-        (r"\\langle(?![a-zA-Z])", "("),
-        (r"\\rangle(?![a-zA-Z])", ")"),
+        (rf"\\(?:{fonts(Font.CONSTANT)})\s*\{{\s*([eij])\s*\}}", r" \1"),
+        (rf"^\s*\\(?:{fonts(Font.CHOICE)})\s*\{{\s*\(?\s*([A-J])\s*\)?[.:]?\s*\}}", r"(\1) "),
+        *latex_rules("element", following=r"\s*"),
+        *latex_rules("opening of a tuple", "closing of a tuple"),
         (
             r"\\(?:mathbf|Bbb|mathbb|bf)\s*\{?\s*([RZNQC])(?![a-zA-Z])\s*\}?|\\([RZNQ])(?![a-zA-Z])",
             r"\\mathbb{\1\2}",
@@ -114,7 +104,7 @@ _WRAPPERS = (
     ("**", "**"), ("___", "___"), ("__", "__"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"),
     ("```", "```"), ("`", "`"), ('"', '"'), ("'", "'"),
 )  # fmt: skip
-_COMMAND_WRAPPER = re.compile(r"\\(?:boxed|fbox|text|textbf|mathrm|mathbf|textrm|mbox|emph|textit)\s*\{")
+_COMMAND_WRAPPER = re.compile(rf"\\(?:{fonts(Font.ANSWER)})\s*\{{")
 _LEAD = re.compile(
     r"(?:\s*(?:therefore|thus|so|hence|the|final|answer|is|equals|result|=|:|\\approx|approximately|about)(?![a-zA-Z]))+\s*:?\s*",
     re.IGNORECASE,

@@ -16,7 +16,7 @@ from tasks.dedup import bands, lsh, minhash, normalise, prefix, segment, tokens
 from tasks.dedup import candidates as near
 from tasks.dedup.segment import Questions, Segment
 from tasks.dedup.settings import DedupSettings
-from tasks.text import folding
+from tasks.text import folding, notation
 
 
 def segments(history: History, settings: DedupSettings) -> list[Segment]:
@@ -34,6 +34,6 @@ def segments(history: History, settings: DedupSettings) -> list[Segment]:
 def code_digest() -> str:
     """Return a digest of the code that computes a segment's arrays, so that changed code builds new indexes."""
     digest = hashlib.sha256(folding.digest().encode())
-    for module in (normalise, tokens, prefix, minhash, lsh, near, bands, segment):
+    for module in (notation, normalise, tokens, prefix, minhash, lsh, near, bands, segment):
         digest.update(inspect.getsource(module).encode())
     return digest.hexdigest()[:16]

@@ -17,44 +17,42 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.text import notation
 from tasks.text.folding import folded
-from tasks.text.signs import raised, spelled
+from tasks.text.notation import (
+    DEGREE_PLAIN,
+    DIGIT_FRACTION,
+    GROUPED_COMMA,
+    SIZES,
+    SPACE_SIGNS,
+    SPACES,
+    STYLES,
+    WORDS,
+    Font,
+    fonts,
+    plain_rules,
+    raised,
+)
 
 Texts: TypeAlias = Sequence[str | None] | pa.Array | pa.ChunkedArray
 
-_SYMBOLS = str.maketrans(
-    spelled(
-        {
-            "minus": "-", "dash": " ", "times": "*", "dot": "*", "divided": "/", "slash": "/", "le": "<=", "ge": ">=",
-            "ne": "!=", "pi": "pi", "infinity": "infty", "degree": " deg ", "double_quote": '"', "single_quote": "'",
-            "full_stop": ".", "listing_comma": ",",
-        }
-    )
-    | {"∗": "*", "‐": "-", "‑": "-", "―": " ", "√": "sqrt"}
-)  # fmt: skip
+_SYMBOLS = str.maketrans(notation.plain_characters())
 
 # (pattern, replacement); RE2, applied in this order
 _LATEX: tuple[tuple[str, str], ...] = (
     (r"\\\\(\[[^\]]*\])?", " "),
-    (r"\{,\}", ","),
+    GROUPED_COMMA,
     (r"(\d)\\[,;!: ](\d\d\d)", r"\1,\2"),
-    (r"\\[,;!:> ]|\\q?quad\b|~", " "),
+    (rf"\\[{SPACE_SIGNS}]|\\({'|'.join(SPACES.commands)})\b|~", " "),
     (r"\\[()\[\]]|\\\$|\$", " "),
     (r"\\(%|&|#|_|\{|\})", r"\1"),
-    (r"\\(left|right|big|Big|bigg|Bigg|bigl|bigr|Bigl|Bigr|displaystyle|limits|nolimits)\b\.?", " "),
-    (r"\\[dtc]frac\b", r"\\frac"),
-    (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
-    (r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|mbox)\*?\s*\{([^{}]*)\}", r" \1 "),
-    (r"\\(cdot|times|ast)\b", "*"),
-    (r"\\div\b", "/"),
-    (r"\\(le|leq|leqslant)\b", "<="),
-    (r"\\(ge|geq|geqslant)\b", ">="),
-    (r"\\(ne|neq)\b", "!="),
-    (r"\\(ldots|cdots|dots|dotsc|dotsb)\b", "..."),
-    (r"\\to\b", r"\\rightarrow"),
-    (r"\\lvert\b|\\rvert\b|\\vert\b|\\mid\b", "|"),
-    (r"\^\s*\{?\s*\\circ\s*\}?|\\degree\b", " deg "),
-    (r"\\(pi|infty|sqrt|sin|cos|tan|log|ln|exp|gcd|lcm|max|min|det)\b", r"\1"),
+    (rf"\\({'|'.join(SIZES.commands + STYLES.commands)})\b\.?", " "),
+    *plain_rules("fraction"),
+    DIGIT_FRACTION,
+    (rf"\\(?:{fonts(Font.WORDS)})\*?\s*\{{([^{{}}]*)\}}", r" \1 "),
+    *plain_rules("times", "dot", "asterisk", "divided", "less or equal", "greater or equal", "not equal", "ellipsis", "arrow", "vertical bar"),
+    DEGREE_PLAIN,
+    *plain_rules("pi", "infinity", "root", *WORDS),
     (r"_(\d)(\d)", r"_\1 \2"),  # \log_381 is \log_3 81
     (r"([\^_])\s*\{\s*([\pL\pN])\s*\}", r"\1\2"),
 )  # fmt: skip

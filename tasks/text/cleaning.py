@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from storage.characters import LINE_BREAKS
 from storage.counting import counted
 from storage.visible import CONTROL as _CONTROL
 from storage.visible import INVISIBLE as _INVISIBLE
@@ -35,7 +36,7 @@ MAX_QUESTION = 20_000  # characters
 MAX_SOLUTION = 200_000  # characters; chains of thought are long
 MAX_ANSWER = 2_000  # characters
 
-_LINE_END = re.compile("\r\n?|[\x85\u2028\u2029]")
+_LINE_END = re.compile(f"\r\n?|[{LINE_BREAKS}]")
 # str.strip() would also remove the form feed that "\\frac" becomes in JSON with missing escapes, and hide the damage
 BLANK = " \t\n\u00a0\u3000"
 _FORMULA = re.compile(r"\$[^$]*\$|\\[a-zA-Z]+")

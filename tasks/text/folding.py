@@ -15,17 +15,13 @@ import sys
 import unicodedata
 from pathlib import Path
 
+from storage import characters
+from storage.characters import BLANKS, CONTROLS, HIDDEN, Use, character_class
+
 _HERE = Path(__file__).resolve().parent
 
-# Unicode's default-ignorable code points (zero-width, bidi controls, tags, fillers, variation selectors) and C0/C1
-# controls other than white space
-_INVISIBLE = (
-    "\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f"
-    "\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\uffff\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a"
-    "\\U000e0000-\\U000e0fff\\x00-\\x08\\x0e-\\x1f\\x7f-\\x84\\x86-\\x9f"
-)
-_INVISIBLE_RUN = re.compile(f"[{_INVISIBLE}]+")
-_BLANK = str.maketrans(dict.fromkeys("\u2800\u1680\u0085\u2028\u2029", " "))
+_INVISIBLE_RUN = re.compile(f"[{character_class(HIDDEN + CONTROLS, Use.COMPARED)}]+")
+_BLANK = str.maketrans(dict.fromkeys(BLANKS, " "))
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _LAYERS = 3  # "&amp;amp;lt;" has three
@@ -124,7 +120,8 @@ def _traditional() -> dict[int, int]:
 def digest() -> str:
     """Return a digest of this code and its tables. Stored data that was derived from folded texts is stale under another digest."""
     tables = b"".join((_HERE / name).read_bytes() for name in ("lookalikes.txt", "simplified.txt"))
-    return hashlib.sha256(inspect.getsource(sys.modules[__name__]).encode() + tables).hexdigest()[:16]
+    code = "".join(map(inspect.getsource, (sys.modules[__name__], characters)))
+    return hashlib.sha256(code.encode() + tables).hexdigest()[:16]
 
 
 def _latin(match: re.Match[str]) -> str:
