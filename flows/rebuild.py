@@ -11,6 +11,7 @@ count as having passed it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, partial
 from itertools import takewhile
 
@@ -27,6 +28,7 @@ from flows.nightly import DECONTAMINATE, DEDUP, MIX, VERIFY, WEIGH, Judging
 from flows.runner.after_publication import Finished, finish, raise_if_published
 from flows.runner.decontamination import CERTIFY, Decontamination, examine
 from flows.runner.events import on_failure
+from flows.runner.learnt_limits import TOKEN_LIMITS, from_record
 from flows.runner.progress import Bars
 from flows.runner.rebuild_base import base_of, origin, refuse_unknown_values
 from flows.runner.rebuild_publication import publish, twin_of, unchanged
@@ -113,6 +115,7 @@ def gather(config: Rebuild, tools: Tools, bars: Bars) -> RebuildState:
     store = tools.store
     base, rules = check(config, store)
     finish(tools, base)
+    tools.limits = replace(tools.limits, learnt=from_record(base.lineage.get(TOKEN_LIMITS, {})))
     candidates = store.candidates()
     if candidates is None:
         raise ConfigError(f"{base} left no candidates. Fix: run a night first")

@@ -112,6 +112,12 @@ class Role(BaseModel):
     max_tokens: int | None = Field(
         None, ge=1, description="token limit of every answer, thinking included; empty: as the prompt states"
     )
+    limit_risk: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="token limits of a night are learnt from earlier answers: the share of answers that they may cut off; 0: as the prompt states",
+    )
     reasoning: bool = Field(
         False,
         description=f"the model thinks before it answers: answers may have {THINKING_TOKENS} tokens unless max_tokens is set",

@@ -17,6 +17,7 @@ from rich.table import Table
 from flows.cli import terminal
 from flows.cli.terminal import in_one_line
 from flows.runner.environment import running_server
+from flows.runner.learnt_limits import expected
 from flows.runner.resources import Tools
 from flows.settings import ROLES, env_file, load_settings
 from storage.counting import counted
@@ -131,9 +132,10 @@ def _endpoint(tools: Tools, role: str) -> Check:
     if endpoint.checkpoint is not None:
         require(endpoint.checkpoint, f"{endpoint.setting('MODEL')}={endpoint.model}")
         where = f"in process, {endpoint.checkpoint}"
-    sampling = endpoint.sampling
-    thinks = f", thinks, {sampling.limit(0):,} tokens per answer" if sampling.reasoning else ""
-    return Check(role, True, f"{endpoint.model} {where}{thinks}{unset}")
+    answers = (
+        f", {expected(tools, role)}" if endpoint.sampling.reasoning or settings.role(role).limit_risk else ""
+    )
+    return Check(role, True, f"{endpoint.model} {where}{answers}{unset}")
 
 
 def _small_model(home: Path) -> Check:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from flows.config.sections import BudgetSettings as Caps
 from storage.ledger import Ledger
 from tasks.llm.batch import AnswersAwaited
 from tasks.llm.budget import Budget, BudgetExceeded
+from tasks.llm.learnt_limits import LearntLimit
 from tasks.points_in_time import moment
 
 # what a stage raises when a limit is reached: everything in flight has landed by then
@@ -22,11 +23,13 @@ UNASKED = ("files", "offline")
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """`run` is whose calls the ledger counts; `answers` as in flows.config."""
+    """`run` is whose calls the ledger counts; `answers` as in flows.config. `learnt` are the learnt token limits of each role
+    by prompt."""
 
     run: str = ""
     answers: str = "online"
     budget: Budget | None = None
+    learnt: Mapping[str, Mapping[str, LearntLimit]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from flows.config.nightly import Nightly
 from flows.runner.after_publication import finish, latest, raise_if_published
 from flows.runner.decontamination import Decontamination, refuse_unknown_kinds
 from flows.runner.forecast_inputs import forecast_of, notice
+from flows.runner.learnt_limits import limits_of_night
 from flows.runner.limits import limits_for
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
@@ -76,11 +77,16 @@ class Inputs:
         inputs = digest_of(settings, digests, against.benchmarks.digest)
         raise_if_published(tools, config.dataset, "nightly", inputs)
         note = RunNote.start(tools.home, run, lambda: forecast_of(config, tools).record(), inputs)
-        tools.limits = limits_for(config, run, note.since, tools.ledger)
-        if tools.settings.runner != "threads" and (tools.limits.budget or tools.limits.answers != "online"):
+        tools.limits = replace(
+            limits_for(config, run, note.since, tools.ledger),
+            learnt=limits_of_night(tools, roles(config), seed),
+        )
+        if tools.settings.runner != "threads" and (
+            tools.limits.budget or tools.limits.answers != "online" or tools.limits.learnt
+        ):
             raise ConfigError(
-                f"MATHMILL_RUNNER is {tools.settings.runner}, but a budget, and answers other than online, are "
-                "counted in one process. Fix: MATHMILL_RUNNER=threads, or leave them out"
+                f"MATHMILL_RUNNER is {tools.settings.runner}, but a budget, answers other than online, and learnt token "
+                "limits are kept in one process. Fix: MATHMILL_RUNNER=threads, or leave them out"
             )
         for role in roles(config):
             tools.engine(role).check()

@@ -16,6 +16,7 @@ from flows.runner.after_publication import Finished, finish
 from flows.runner.decontamination import certificate, enough_recall, standing
 from flows.runner.drift_gate import drift
 from flows.runner.gates import gates_of
+from flows.runner.learnt_limits import token_limits
 from flows.runner.night import Night
 from flows.runner.resources import Tools
 from flows.runner.stages import FunnelEntry, Line, Stage, Step
@@ -128,6 +129,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         "calibration": night.fitted or night.calibration.to_dict(),
         "funnel": [funnel_line(entry) for entry in line.funnel],
         "costs": total(line.facts()),
+        **token_limits(line.tools),
         "removed": removed_in_all(line.facts()),
         "service": service(night),
         "engines": engines(line.tools),

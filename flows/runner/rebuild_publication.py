@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from flows.runner.after_publication import finish
 from flows.runner.gates import gates_of
+from flows.runner.learnt_limits import TOKEN_LIMITS
 from flows.runner.publication import made_with
 from flows.runner.rebuild_base import INHERITED
 from flows.runner.rebuild_state import RebuildState
@@ -108,5 +109,6 @@ def lineage(state: RebuildState) -> dict[str, Any]:
         "decontamination": state.certificate or None,
         "funnel": pool.lines,
         "costs": total(state.line.facts()),
+        **{name: value for name, value in state.base.lineage.items() if name == TOKEN_LIMITS},
         **made_with(state.line.tools),
     }

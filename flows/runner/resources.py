@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,6 +49,8 @@ class Tools:
 
     def _engine(self, role: str) -> Engine:
         settings, run_limits, endpoint = self.settings, self.limits, self.settings.endpoint(role)
+        if learnt := run_limits.learnt.get(role):
+            endpoint = replace(endpoint, sampling=replace(endpoint.sampling, learnt=learnt))
         limits = EngineLimits(
             max_in_flight=settings.in_flight,
             deadline=settings.request_seconds,

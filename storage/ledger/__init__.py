@@ -231,6 +231,12 @@ class Ledger:
             top = connection.execute(_TOP).scalar() or 0
             return tuple(_usage(row) for row in connection.execute(_GROUPS.where(calls.c.id > top - last)))
 
+    def newest(self, role: str, model: str, most: int, *, within: int = 200_000) -> list[Stored]:
+        """Return the newest `most` answered calls of a role and model, oldest first, among the last `within` calls."""
+        self.flush()
+        with self._connection() as connection:
+            return reader.newest(connection, role, model, most, within)
+
     def spent(self, run: str, since: float = 0.0) -> Spent:
         """Return the cost of the calls that `run` made since `since` (Unix seconds)."""
         self.flush()

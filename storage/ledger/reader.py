@@ -74,6 +74,18 @@ def every(connection: sa.Connection) -> Iterator[Stored]:
         yield from page
 
 
+def newest(connection: sa.Connection, role: str, model: str, most: int, within: int) -> list[Stored]:
+    """Return the newest `most` answered calls of a role and model, oldest first, among the last `within` calls."""
+    top = connection.execute(sa.select(sa.func.max(calls.c.id))).scalar() or 0
+    query = (
+        _FULL.select_from(_JOINED)
+        .where(calls.c.id > top - within, calls.c.role == role, calls.c.model == model, calls.c.status < 300)
+        .order_by(calls.c.id.desc())
+        .limit(most)
+    )
+    return [_stored(row) for row in connection.execute(query)][::-1]
+
+
 def unbilled(connection: sa.Connection, after: int) -> list[int]:
     """Return the ids above `after` without a usage. Reads indexes and the table `bills`, not the bytes of calls."""
     billed = sa.select(bills.c.call_id).where(bills.c.call_id > after)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tasks.llm.learnt_limits import LearntLimit, explores, prompt_of
 from tasks.llm.request import Completion, Request
 from tasks.replies.solutions import read
 
@@ -19,7 +20,8 @@ class Sampling:
 
     `extra` are further fields of the request's body, such as top_k or chat_template_kwargs. `reasoning` says that the
     model thinks before it answers: then the limit of requests that may be longer is THINKING_TOKENS, unless `max_tokens`
-    is another one. All of them are part of the completion key.
+    is another one. `learnt` are limits by prompt (tasks/llm/learnt_limits.py), which `max_tokens` overrules. All of them are
+    part of the completion key.
     """
 
     temperature: float | None = None
@@ -27,6 +29,7 @@ class Sampling:
     max_tokens: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     reasoning: bool = False
+    learnt: Mapping[str, LearntLimit] = field(default_factory=dict)
 
     def limit(self, max_tokens: int) -> int:
         """Return the token limit of answers to a prompt that states `max_tokens`."""
@@ -45,6 +48,14 @@ class Sampling:
             changes["extra"] = {**self.extra, **request.extra}
         if self.max_tokens is not None or (self.reasoning and request.longer is not None):
             changes |= {"max_tokens": self.limit(request.max_tokens), "longer": None}
+        if (
+            self.learnt
+            and self.max_tokens is None
+            and (learnt := self.learnt.get(prompt_of(request.tag, request.messages)))
+        ):
+            most = max(self.limit(request.longer or request.max_tokens), learnt.most)
+            whole = explores(request.messages, request.seed, request.sample_index)
+            changes |= {"max_tokens": most if whole else min(learnt.limit, most), "longer": None}
         return replace(request, **changes) if changes else request
 
 

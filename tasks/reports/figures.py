@@ -140,6 +140,12 @@ class Figures:
             for cost in self.costs
             if cost.get("truncated_tokens")
         ]
+        parts += [
+            f"{role}'s learnt limits {lost['learnt']:,.1f} tokens per request, those of the prompts {lost['fixed']:,.1f} "
+            f"(estimated from {counted(round(lost['answers']), 'answer')})"
+            for role, facts in (self.lineage.get("token_limits") or {}).items()
+            if (lost := facts["lost"])["answers"]
+        ]
         return ", ".join(parts)
 
     @property
