@@ -30,6 +30,7 @@ from storage.indexes.sketches import History
 from storage.rows import column
 from storage.stage_cache.shards import Ref
 from tasks.dedup.settings import SimilaritySettings
+from tasks.scorers import scorer
 from tasks.stages.calibrate import CalibrateSettings, calibrate
 from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.dedup import dedup
@@ -256,7 +257,15 @@ def solving(
     if not settings.adaptive:
         return Step(SOLVE, lambda: call)
     least = max(agree, config.verify.min_agreement)
-    rule = StoppingRule(settings.adaptive, max(least, config.mix.per_problem), least, calibration)
+    rule = StoppingRule(
+        settings.adaptive,
+        max(least, config.mix.per_problem),
+        least,
+        calibration,
+        # the samples of questions with known answers show what votes are worth, also where they are worth little
+        least=0.0 if blind else config.verify.min_correctness,
+        critic=any("critic" in scorer(name).needs for name in config.score.scorers),
+    )
     counting = replace(SOLVE, needs={**SOLVE.needs, **VERIFY.needs})  # votes are counted after each round
     return Step(counting, lambda: partial(call, stopping=rule, blind=blind))
 

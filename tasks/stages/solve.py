@@ -125,7 +125,7 @@ def solve(
         again = _undecided(
             [samples[i] for i in complete],
             stopping,
-            len(kinds) - end,
+            kinds[end:],
             sandbox=sandbox,
             judge=judge,
             blind=blind,
@@ -157,13 +157,14 @@ def _count_abstentions(samples: list[Row], abstained: int) -> None:
 def _undecided(
     samples: list[list[Row]],
     stopping: StoppingRule,
-    left: int,
+    left: list[str],
     *,
     sandbox: Sandbox | None,
     judge: Judge,
     blind: bool,
 ) -> list[bool]:
-    """Return for each question whether it needs more samples, by the votes that the stage `verify` counts."""
+    """Return for each question whether it needs more samples, by the votes that the stage `verify` counts. `left`: the formats
+    of the samples that are left."""
     usable = [(i, row) for i, group in enumerate(samples) for row in group if row.reason is None]
     rows = verify(
         to_table(row for _, row in usable),
@@ -177,8 +178,9 @@ def _undecided(
     votes = from_rows(rows)
     if blind:
         votes = replace(votes, reference=np.zeros(len(votes)))
-    undecided: list[bool] = stopping.undecided(votes, [i for i, _ in usable], len(samples), left).tolist()
-    return undecided
+    question = [i for i, _ in usable]
+    undecided = stopping.undecided(votes, question, len(samples), len(left), left.count("pot"))
+    return [bool(more) for more in undecided]
 
 
 def _request(record: dict[str, Any], kind: str, index: int, model: str, seed: int) -> Request:

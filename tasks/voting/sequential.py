@@ -6,8 +6,9 @@ A question needs no further sample in two cases:
   that of the answer given all samples seen so far, so however often it is looked at, at most a share `error` of the answers
   on which sampling ends early is expected to be wrong, if the calibration holds (tests/tasks/voting/test_sequential.py). A
   fixed number of samples has no such bound.
-- The samples that are left cannot bring any answer to the number of samples that must agree. No error is added: such a
-  question has no row that could be kept.
+- The samples that are left cannot bring any answer to acceptance: to the number of samples that must agree, or to the
+  least probability, even if all of them give the answer that leads now and, where a critic is asked later, it is certain of
+  it (curtailment, Alling 1963). No error is added: such a question has no row that could be kept.
 
 A trusted answer is one more vote. Samples that differ from it leave their question open, since only rows that equal it
 are kept. Aggarwal et al. (2023, arXiv:2305.11860) stop by a Beta distribution over the two most frequent answers; here the
@@ -18,12 +19,12 @@ answer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from tasks.arrays import Mask
+from tasks.arrays import Floats, Mask
 from tasks.voting.calibration import Calibration
 from tasks.voting.votes import Votes
 
@@ -34,13 +35,16 @@ class StoppingRule:
 
     error: the largest probability that the answer is wrong. rows: how many samples must have that answer, which is how
     many of them the mixture takes. agree: how many samples must agree for any row to be kept. calibration: gives the
-    probabilities. Raises ValueError for an error outside of (0, 1).
+    probabilities. least: the smallest probability of a row that is kept. critic: whether a critic may raise a probability
+    later. Raises ValueError for an error outside of (0, 1).
     """
 
     error: float
     rows: int
     agree: int
     calibration: Calibration
+    least: float = 0.0
+    critic: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.error < 1:
@@ -54,11 +58,13 @@ class StoppingRule:
             yield first, end
             first, end = end, min(samples, end + max(1, end // 2))
 
-    def undecided(self, votes: Votes, question: npt.ArrayLike, questions: int, left: int) -> Mask:
+    def undecided(
+        self, votes: Votes, question: npt.ArrayLike, questions: int, left: int, programs: int = 0
+    ) -> Mask:
         """Return the questions, (questions,) bool, that need more samples.
 
         votes: on the n rows so far. question: (n,) the number of each row's question, below `questions`; a question
-        may have no row. left: how many samples each may still get.
+        may have no row. left: how many samples each may still get, of which `programs` are programs.
         """
         place = np.asarray(question, dtype=np.int64)
         together = np.where(votes.readable, votes.agree + 1, 0)
@@ -70,4 +76,21 @@ class StoppingRule:
         decided = np.zeros(questions, dtype=bool)
         decided[place[likely & votes.readable & (together >= self.rows) & (votes.reference >= 0)]] = True
         hopeless = ~trusted & (most + left < self.agree)
+        if self.least:
+            reachable = np.ones(questions, dtype=bool)  # where nothing was answered yet, a new answer may be
+            reachable[place[votes.readable]] = False
+            reachable[
+                place[votes.readable & (self._best(votes, left - programs, programs) >= self.least)]
+            ] = True
+            hopeless |= ~trusted & ~reachable
         return np.asarray(~decided & ~hopeless & (left > 0), dtype=np.bool_)
+
+    def _best(self, votes: Votes, words: int, programs: int) -> Floats:
+        """Return the largest probability that each row can reach, (n,): all samples that are left give its answer, and the
+        critic is certain of it."""
+        final = replace(votes, programs=votes.programs + programs, worked=votes.worked + words)
+        reached = self.calibration.probability(final)
+        if self.critic:
+            praised = replace(final, critic=np.ones(len(votes)))
+            reached = np.maximum(reached, self.calibration.probability(praised))
+        return reached

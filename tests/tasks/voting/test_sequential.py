@@ -51,6 +51,52 @@ def test_a_question_that_no_answer_can_win_any_more_is_given_up() -> None:
     assert undecided(nothing, [], rule=rule(), left=1) == [False, False]
 
 
+def test_a_question_is_given_up_when_no_answer_can_become_likely_enough() -> None:
+    apart: Samples = [(0, False), (1, False), (2, False)]
+    three_of_four: Samples = [(0, False), (0, False), (1, False)]
+    unread: Samples = [(-1, False), (-1, False), (-1, False)]
+
+    def left_open(least: float, *, critic: bool) -> list[bool]:
+        strict = StoppingRule(0.001, 2, 2, prior(), least, critic)
+        return undecided(apart, three_of_four, unread, rule=strict, left=1)
+
+    assert left_open(0.7, critic=False) == [False, True, False]
+    assert left_open(0.7, critic=True) == [True, True, False]  # the critic may still speak for an answer
+    assert left_open(0.0, critic=False) == [True, True, False]
+    trusted = undecided(
+        apart, rule=StoppingRule(0.001, 2, 2, prior(), 0.7, False), left=1, reference=[1.0, -1.0, -1.0]
+    )
+    assert trusted == [True]
+
+
+@pytest.mark.parametrize(("critic", "least"), [(False, 0.7), (True, 0.97)])
+def test_giving_up_never_loses_an_acceptable_answer(critic: bool, least: float) -> None:
+    """Whatever the last samples and the critic say, a question that was given up has no row that would be kept."""
+    rng = np.random.default_rng(3)
+    samples = 6
+    answers = rng.integers(-1, 7, (3000, samples))
+    rule_ = StoppingRule(0.01, 2, 2, _calibrated(np.random.default_rng(7), 4), least, critic)
+    programs = np.arange(samples) % 2 == 1
+    given_up = 0
+    for seen in range(2, samples):
+        place = np.repeat(np.arange(len(answers)), seen)
+        votes = collect(place, answers[:, :seen].ravel(), program=np.tile(programs[:seen], len(answers)))
+        stopped = ~rule_.undecided(votes, place, len(answers), samples - seen, int(programs[seen:].sum()))
+        likely = rule_.calibration.probability(votes) >= 1 - rule_.error
+        stopped[place[likely]] = False  # decided, not given up
+        final_place = np.repeat(np.arange(len(answers)), samples)
+        final = collect(
+            final_place,
+            answers.ravel(),
+            program=np.tile(programs, len(answers)),
+            critic=np.full(answers.size, 1.0) if critic else None,
+        )
+        kept = (rule_.calibration.adapted(final).probability(final) >= least) & (final.agree + 1 >= 2)
+        assert not kept[stopped[final_place] & final.readable].any()
+        given_up += int(stopped.sum())
+    assert given_up > 100
+
+
 def test_as_many_rows_must_share_the_answer_as_the_mixture_takes() -> None:
     assert undecided(BOTH_AGREE, rule=rule(rows=3), left=2) == [True]
     assert undecided([*BOTH_AGREE, (0, False)], rule=rule(rows=3), left=1) == [False]
