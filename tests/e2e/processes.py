@@ -10,15 +10,18 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import orjson
+import pyarrow.parquet as pq
 import yaml
 from typer.testing import CliRunner
 
@@ -218,3 +221,17 @@ def declared() -> list[dict[str, Any]]:
         "deployments"
     ]
     return found
+
+
+def contents(folder: Path) -> Iterator[tuple[str, str]]:
+    """Every file below a folder, as its bytes and, where it is compressed or paged, as what is in it."""
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            continue
+        name = path.relative_to(folder).as_posix()
+        yield name, path.read_bytes().decode("latin-1")
+        if path.suffix == ".parquet":
+            yield name, orjson.dumps(pq.read_table(path).to_pylist(), default=str).decode()
+        elif path.suffix in (".db", ".sqlite"):
+            with contextlib.closing(sqlite3.connect(path)) as database:
+                yield name, "\n".join(database.iterdump())

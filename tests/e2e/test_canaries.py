@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pyarrow.parquet as pq
 import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from storage.ledger import Ledger
 from tasks.teacher.app import make_app
 from tests.e2e.postgres import PASSWORD, postgres
-from tests.e2e.processes import Home, clean_environment, free_port
+from tests.e2e.processes import Home, clean_environment, contents, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -111,20 +108,6 @@ def echoing() -> Iterator[tuple[Echoing, str]]:
     finally:
         server.should_exit = True
         thread.join()
-
-
-def contents(folder: Path) -> Iterator[tuple[str, str]]:
-    """Every file below a folder, as its bytes and, where it is compressed or paged, as what is in it."""
-    for path in sorted(folder.rglob("*")):
-        if not path.is_file():
-            continue
-        name = path.relative_to(folder).as_posix()
-        yield name, path.read_bytes().decode("latin-1")
-        if path.suffix == ".parquet":
-            yield name, orjson.dumps(pq.read_table(path).to_pylist(), default=str).decode()
-        elif path.suffix in (".db", ".sqlite"):
-            with contextlib.closing(sqlite3.connect(path)) as database:
-                yield name, "\n".join(database.iterdump())
 
 
 def parts_of_secrets(text: str) -> set[str]:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.tasks.llm.providers.fakes import KEY, Faults, as_json, fields_of
+from tests.tasks.llm.providers.fakes import KEY, Faults, Model, as_json, fields_of, schema_form
 
 TYPES = {
     400: "invalid_request_error",
@@ -32,6 +32,8 @@ FIELDS = {
 # the fields of each version of the API
 VERSIONS = {"2023-06-01": FIELDS, "2026-10-21": FIELDS - {"temperature", "top_p", "top_k"}}
 
+PROMPT = 10  # tokens of every prompt, of which 4 are read from the cache and 3 are written to it
+
 
 def error(status: int, message: str = "no") -> dict[str, Any]:
     return {"type": "error", "error": {"type": TYPES[status], "message": message}, "request_id": "req_1"}
@@ -41,14 +43,20 @@ class AnthropicApi:
     """Messages and models. The model `claude-old-1` thinks by budget, `claude-new-1` adaptively and takes no temperature.
 
     A question `refuse ...` is refused, one `long N ...` has an answer of N tokens, and every other the text
-    `answer to QUESTION`. The key comes in x-api-key, or as a bearer token if `bearer`, as the newer client library sends
-    it. Each prompt has 10 tokens, of which 4 are read from the cache and 3 are written to it.
+    `answer to QUESTION`, or what `brain` says. The key comes in x-api-key, or as a bearer token if `bearer`, as the newer client library sends
+    it.
     """
 
-    def __init__(self, faults: Faults | None = None, key: str = KEY, bearer: bool = True) -> None:
-        self.faults, self.key, self.bearer = faults or Faults(), key, bearer
+    def __init__(
+        self,
+        faults: Faults | None = None,
+        key: str = KEY,
+        bearer: bool = True,
+        *,
+        brain: Model | None = None,
+    ) -> None:
+        self.faults, self.key, self.bearer, self.brain = faults or Faults(), key, bearer, brain
         self.bodies: list[dict[str, Any]] = []
-        self.received = self.sent = 0  # tokens that the answers state
         self.batches: dict[str, dict[str, Any]] = {}
         self.results: dict[str, list[dict[str, Any]]] = {}
         self.looks = 2  # retrievals after which a batch has ended
@@ -112,11 +120,8 @@ class AnthropicApi:
         answer = self.answer(asked)
         if fault not in ("429", "529", "500"):
             self.bodies.append(asked)
-            if fault is None:
-                usage = answer["usage"]
-                self.sent += 10
-                self.received += usage["output_tokens"]
-        return self.faults.answer(fault, orjson.dumps(answer), error)
+        tokens = (PROMPT, answer["usage"]["output_tokens"])
+        return self.faults.answer(fault, orjson.dumps(answer), error, tokens)
 
     async def create(self, request: Request) -> Response:
         _, asked = await fields_of(request)
@@ -206,25 +211,40 @@ class AnthropicApi:
             return "prompt is too long: 212345 tokens > 200000 maximum"
         return None
 
+    def as_chat(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return the chat-completions body that means the same."""
+        system = [{"role": "system", "content": asked["system"]}] if "system" in asked else []
+        form = asked.get("output_config", {}).get("format", {})
+        return {
+            "messages": system + asked["messages"],
+            "max_tokens": asked["max_tokens"],
+            "temperature": asked.get("temperature"),
+            "stop": asked.get("stop_sequences"),
+            "response_format": schema_form(form.get("schema")),
+        }
+
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         question = asked["messages"][-1]["content"]
         text, tokens, stop = f"answer to {question}", 20, "end_turn"
+        if self.brain is not None:
+            text, tokens, cut = self.brain(self.as_chat(asked))
+            stop = "max_tokens" if cut else stop
         content: list[dict[str, Any]] = []
         details: dict[str, Any] | None = None
         if asked.get("thinking", {}).get("type") in ("enabled", "adaptive"):
             content.append({"type": "thinking", "thinking": f"thought on {question}", "signature": "c2ln"})
             content.append({"type": "redacted_thinking", "data": "ZW5jcnlwdGVk"})
-        if question.startswith("refuse"):
+        if question.startswith("refuse") and self.brain is None:
             text, stop = "", "refusal"
             details = {"type": "refusal", "category": None, "explanation": None}
-        if question.startswith("long"):
+        if question.startswith("long") and self.brain is None:
             tokens = int(question.split()[1])
         if tokens > asked["max_tokens"]:
             tokens, stop, text = asked["max_tokens"], "max_tokens", text[:3]
         if text:
             content.append({"type": "text", "text": text, "citations": None})
         usage = {
-            "input_tokens": 3,
+            "input_tokens": PROMPT - 3 - 4,
             "cache_creation_input_tokens": 3,
             "cache_read_input_tokens": 4,
             "output_tokens": tokens,

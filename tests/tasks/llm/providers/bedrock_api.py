@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.tasks.llm.providers.fakes import KEY, Faults, as_json, fields_of
+from tests.tasks.llm.providers.fakes import KEY, Faults, Model, as_json, fields_of, schema_form
 
 KINDS = {
     400: "ValidationException",
@@ -46,13 +46,13 @@ def refused(status: int, message: str) -> Response:
 class BedrockApi:
     """Converse. The model `titan-1` takes no system texts.
 
-    Every question has the answer `answer to QUESTION`. One with `guarded` is stopped by a guardrail and one with
+    Every question has the answer `answer to QUESTION`, or what `brain` says. One with `guarded` is stopped by a guardrail and one with
     `garbled` is malformed by the model. A model thinks if `thinking` is among the fields of the model; thinking and
     answer together have as many tokens as maxTokens allows.
     """
 
-    def __init__(self, faults: Faults | None = None, key: str = KEY) -> None:
-        self.faults, self.key = faults or Faults(), key
+    def __init__(self, faults: Faults | None = None, key: str = KEY, *, brain: Model | None = None) -> None:
+        self.faults, self.key, self.brain = faults or Faults(), key, brain
         self.bodies: list[dict[str, Any]] = []
         self.app = Starlette(
             routes=[Route("/model/{model:path}/converse", self.converse, methods=["POST"])],
@@ -77,7 +77,9 @@ class BedrockApi:
         fault = self.faults.of(raw)
         if fault not in ("429", "529", "500"):
             self.bodies.append(asked)
-        response = self.faults.answer(fault, orjson.dumps(self.answer(asked)), error)
+        answer = self.answer(asked)
+        tokens = (PROMPT + CACHED, answer["usage"]["outputTokens"])
+        response = self.faults.answer(fault, orjson.dumps(answer), error, tokens)
         if response.status_code != 200:
             response.headers["x-amzn-errortype"] = KINDS[response.status_code]
         return response
@@ -115,8 +117,27 @@ class BedrockApi:
     def question(self, asked: dict[str, Any]) -> str:
         return str(asked["messages"][-1]["content"][0]["text"])
 
+    def as_chat(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return the chat-completions body that means the same."""
+        config = asked["inferenceConfig"]
+        system = [{"role": "system", "content": part["text"]} for part in asked.get("system", ())]
+        turns = [
+            {"role": turn["role"], "content": "".join(part["text"] for part in turn["content"])}
+            for turn in asked["messages"]
+        ]
+        form = asked.get("outputConfig", {}).get("textFormat", {}).get("structure", {}).get("jsonSchema")
+        return {
+            "messages": system + turns,
+            "max_tokens": config["maxTokens"],
+            "temperature": config.get("temperature"),
+            "stop": config.get("stopSequences"),
+            "response_format": schema_form(orjson.loads(form["schema"])) if form else None,
+        }
+
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         question, most = self.question(asked), asked["inferenceConfig"]["maxTokens"]
+        said = self.brain(self.as_chat(asked)) if self.brain is not None else None
+        question = question if said is None else ""
         thoughts = min(most, THOUGHTS) if "thinking" in asked.get("additionalModelRequestFields", {}) else 0
         received = min(most - thoughts, ANSWER)
         content: list[dict[str, Any]] = []
@@ -127,7 +148,10 @@ class BedrockApi:
                 {"reasoningContent": {"redactedContent": "ZW5j"}},
             ]
         text, stop = f"answer to {question}", "end_turn"
-        if received < ANSWER:
+        if said is not None:
+            text, received, cut = said
+            stop = "max_tokens" if cut else stop
+        elif received < ANSWER:
             text, stop = text[:received], "max_tokens"
         if "guarded" in question:
             text, stop = "Sorry, the model cannot answer this question.", "guardrail_intervened"

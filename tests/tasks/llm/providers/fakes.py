@@ -1,4 +1,5 @@
-"""What the fakes of the providers share: a loopback server, and faults of which no call meets two."""
+"""What the fakes of the providers share: a loopback server, faults of which no call meets two, and the embedded teacher as
+the model behind their wire formats."""
 
 from __future__ import annotations
 
@@ -8,12 +9,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
+
+from tasks.teacher.app import complete
+from tasks.teacher.character import STRONG
+from tasks.teacher.wire import ask_of, count_tokens
 
 FAULTS = ("429", "529", "500", "broken", "cut")
 KEY = "sk-canary-0123456789-abcdef"
@@ -27,6 +32,7 @@ class Faults:
         self.seen: Counter[bytes] = Counter()
         self.met: Counter[str] = Counter()
         self.started = 0  # answers of status 200 of which at least the head was sent
+        self.sent = self.received = 0  # tokens of the prompts and answers of those that were sent whole
 
     def of(self, raw: bytes) -> str | None:
         self.seen[raw] += 1
@@ -37,19 +43,27 @@ class Faults:
         self.met[fault] += 1
         return fault
 
-    def answer(self, fault: str | None, good: bytes, error: Callable[[int], dict[str, Any]]) -> Response:
-        """Return the response to a call: the good one, or that of a fault; `error` gives the body of an error status."""
+    def answer(
+        self,
+        fault: str | None,
+        good: bytes,
+        error: Callable[[int], dict[str, Any]],
+        tokens: tuple[int, int] = (0, 0),
+        kind: str = "application/json",
+    ) -> Response:
+        """Return the response to a call: the good one, or that of a fault; `error` gives the body of an error status.
+        `tokens` are those that the good one states, of the prompt and the answer."""
         if fault in ("429", "529", "500"):
             headers = {"retry-after": "0"} if fault == "429" else {}
             return as_json(error(int(fault)), int(fault), headers)
         self.started += 1
         if fault == "broken":
-            return Response(good[: len(good) // 2], media_type="application/json")
+            return Response(good[: len(good) // 2], media_type=kind)
         if fault == "cut":  # the connection ends before the length that was promised
-            return Response(
-                good[:-20], headers={"content-length": str(len(good))}, media_type="application/json"
-            )
-        return Response(good, media_type="application/json")
+            return Response(good[:-20], headers={"content-length": str(len(good))}, media_type=kind)
+        self.sent += tokens[0]
+        self.received += tokens[1]
+        return Response(good, media_type=kind)
 
 
 def as_json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -59,6 +73,30 @@ def as_json(content: Any, status: int = 200, headers: dict[str, str] | None = No
 async def fields_of(request: Request) -> tuple[bytes, dict[str, Any]]:
     raw = await request.body()
     return raw, orjson.loads(raw)
+
+
+class Said(NamedTuple):
+    """What a model says: the text, its tokens, and whether it was cut off at its limit."""
+
+    text: str
+    tokens: int
+    cut: bool
+
+
+# The model behind a fake. It gets the chat-completions body that means the same as the body of the fake's format.
+Model = Callable[[dict[str, Any]], Said]
+
+
+def embedded_teacher(asked: dict[str, Any]) -> Said:
+    """The embedded teacher, under whatever name it is called."""
+    stated = {name: value for name, value in asked.items() if value is not None}
+    ((text, finish),) = complete(ask_of(orjson.dumps(stated | {"model": STRONG.name})), STRONG)
+    return Said(text, count_tokens(text), finish == "length")
+
+
+def schema_form(schema: Any) -> dict[str, Any] | None:
+    """The response_format of chat completions for a schema; None without one."""
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}} if schema else None
 
 
 @contextmanager

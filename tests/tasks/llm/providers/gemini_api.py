@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.tasks.llm.providers.fakes import KEY, Faults, as_json, fields_of
+from tests.tasks.llm.providers.fakes import KEY, Faults, Model, as_json, fields_of, schema_form
 
 STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -59,13 +59,13 @@ def spelt(value: Any) -> Any:
 class GeminiApi:
     """generateContent and models. A model thinks if the request asks for its thoughts.
 
-    Every question has the answer `answer to QUESTION`. One with `forbidden` is a blocked prompt, `recite` and `unsafe`
+    Every question has the answer `answer to QUESTION`, or what `brain` says. One with `forbidden` is a blocked prompt, `recite` and `unsafe`
     end with RECITATION and SAFETY, `other` ends with OTHER. Thinking and answer together have as many tokens as
     maxOutputTokens allows.
     """
 
-    def __init__(self, faults: Faults | None = None, key: str = KEY) -> None:
-        self.faults, self.key = faults or Faults(), key
+    def __init__(self, faults: Faults | None = None, key: str = KEY, *, brain: Model | None = None) -> None:
+        self.faults, self.key, self.brain = faults or Faults(), key, brain
         self.bodies: list[dict[str, Any]] = []
         self.app = Starlette(
             routes=[
@@ -103,7 +103,10 @@ class GeminiApi:
         fault = self.faults.of(raw)
         if fault not in ("429", "529", "500"):
             self.bodies.append(asked)
-        return self.faults.answer(fault, orjson.dumps(self.answer(model, asked)), error)
+        answer = self.answer(model, asked)
+        usage = answer["usageMetadata"]
+        tokens = (PROMPT, usage["totalTokenCount"] - PROMPT)
+        return self.faults.answer(fault, orjson.dumps(answer), error, tokens)
 
     def problem(self, model: str, asked: dict[str, Any]) -> str | None:
         """Return what the API refuses in a body, in its own words."""
@@ -138,8 +141,27 @@ class GeminiApi:
     def question(self, asked: dict[str, Any]) -> str:
         return str(asked["contents"][-1]["parts"][0]["text"])
 
+    def as_chat(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return the chat-completions body that means the same."""
+        config = asked.get("generationConfig", {})
+        turns = [("system", asked["systemInstruction"])] if "systemInstruction" in asked else []
+        turns += [("assistant" if turn["role"] == "model" else "user", turn) for turn in asked["contents"]]
+        return {
+            "messages": [
+                {"role": role, "content": "".join(part["text"] for part in turn["parts"])}
+                for role, turn in turns
+            ],
+            "max_tokens": config.get("maxOutputTokens"),
+            "temperature": config.get("temperature"),
+            "seed": config.get("seed"),
+            "stop": config.get("stopSequences"),
+            "response_format": schema_form(config.get("responseJsonSchema")),
+        }
+
     def answer(self, model: str, asked: dict[str, Any]) -> dict[str, Any]:
         config, question = asked.get("generationConfig", {}), self.question(asked)
+        said = self.brain(self.as_chat(asked)) if self.brain is not None else None
+        question = question if said is None else ""
         usage = {"promptTokenCount": PROMPT, "totalTokenCount": PROMPT}
         response = {"usageMetadata": usage, "modelVersion": model, "responseId": "r1"}
         if "forbidden" in question:
@@ -155,7 +177,10 @@ class GeminiApi:
         finish = next((name for name in ("RECITATION", "OTHER") if name[:5].lower() in question), "STOP")
         finish = "SAFETY" if "unsafe" in question else finish
         text = f"answer to {question}"
-        if received < ANSWER:
+        if said is not None:
+            text, received, cut = said
+            finish = "MAX_TOKENS" if cut else "STOP"
+        elif received < ANSWER:
             text, finish = text[:received], "MAX_TOKENS"
         if received and finish in ("STOP", "MAX_TOKENS"):
             half = len(text) // 2  # an answer may come in several parts

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.tasks.llm.providers.fakes import KEY, Faults, as_json, fields_of
+from tests.tasks.llm.providers.fakes import KEY, Faults, Model, as_json, fields_of, schema_form
 
 FIELDS = {
     "model", "input", "instructions", "max_output_tokens", "temperature", "top_p", "reasoning", "text", "store",
@@ -34,13 +34,12 @@ class ResponsesApi:
     model at all.
 
     A question `refuse ...` is refused, `fail CODE` fails with that code, `filter ...` is cut by the filter, one
-    `long N ...` has an answer of N tokens, and every other the text `answer to QUESTION`. Each prompt has 10 tokens.
+    `long N ...` has an answer of N tokens, and every other the text `answer to QUESTION`, or what `brain` says. Each prompt has 10 tokens.
     """
 
-    def __init__(self, faults: Faults | None = None) -> None:
-        self.faults = faults or Faults()
+    def __init__(self, faults: Faults | None = None, key: str = KEY, *, brain: Model | None = None) -> None:
+        self.faults, self.key, self.brain = faults or Faults(), key, brain
         self.bodies: list[dict[str, Any]] = []
-        self.received = self.sent = 0  # tokens that the answers state
         self.app = Starlette(
             routes=[
                 Route("/v1/responses", self.response, methods=["POST"]),
@@ -51,7 +50,7 @@ class ResponsesApi:
 
     def unauthorised(self, request: Request) -> Response | None:
         given = request.headers.get("authorization", "")
-        if given != f"Bearer {KEY}":
+        if given != f"Bearer {self.key}":
             return as_json(error(401, f"Incorrect API key provided: {given}", "invalid_api_key"), 401)
         return None
 
@@ -72,10 +71,9 @@ class ResponsesApi:
         answer = self.answer(asked)
         if fault not in ("429", "529", "500"):
             self.bodies.append(asked)
-            if fault is None and answer["usage"]:
-                self.sent += answer["usage"]["input_tokens"]
-                self.received += answer["usage"]["output_tokens"]
-        return self.faults.answer(fault, orjson.dumps(answer), error)
+        usage = answer["usage"] or {"input_tokens": 0, "output_tokens": 0}
+        tokens = (usage["input_tokens"], usage["output_tokens"])
+        return self.faults.answer(fault, orjson.dumps(answer), error, tokens)
 
     def problem(self, asked: dict[str, Any]) -> dict[str, Any] | None:
         """Return the error for a body that the API refuses, in its own words."""
@@ -95,9 +93,22 @@ class ResponsesApi:
             return error(400, text, "context_length_exceeded", "input")
         return None
 
+    def as_chat(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return the chat-completions body that means the same."""
+        return {
+            "messages": asked["input"],
+            "max_tokens": asked["max_output_tokens"],
+            "temperature": asked.get("temperature"),
+            "response_format": schema_form(asked.get("text", {}).get("format", {}).get("schema")),
+        }
+
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         question = asked["input"][-1]["content"]
         text, tokens, status, details, failed = f"answer to {question}", 20, "completed", None, None
+        cut = False
+        if self.brain is not None:
+            text, tokens, cut = self.brain(self.as_chat(asked))
+            question = ""
         part: dict[str, Any] | None = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
         output: list[dict[str, Any]] = []
         if asked["model"] == "gpt-think":
@@ -114,7 +125,9 @@ class ResponsesApi:
             status, part = "failed", None
         elif question.startswith("long"):
             tokens = int(question.split()[1])
-        if tokens > asked["max_output_tokens"]:
+        if cut:
+            status, details = "incomplete", {"reason": "max_output_tokens"}
+        elif tokens > asked["max_output_tokens"]:
             tokens, status, details, part = (
                 asked["max_output_tokens"],
                 "incomplete",

@@ -142,8 +142,8 @@ def test_faults_cost_no_answer_and_a_rerun_asks_nothing(ledger: Ledger) -> None:
         stored = [item for item in ledger.every() if item.call.status == 200]
         assert len(stored) == api.faults.started
         whole = [item for item in stored if not item.estimated]
-        assert sum(item.prompt_tokens for item in whole) == api.sent
-        assert sum(item.completion_tokens for item in whole) == api.received
+        assert sum(item.prompt_tokens for item in whole) == api.faults.sent
+        assert sum(item.completion_tokens for item in whole) == api.faults.received
         before = len(api.bodies)
         with Engine(endpoint(root, sampling=Sampling(extra=THINKING)), ledger, QUICK) as engine:
             again = list(engine.run(asked))
