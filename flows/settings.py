@@ -96,8 +96,20 @@ class Role(BaseModel):
         (), description="names besides the model's own that responses may carry"
     )
     wait_ready: float = Field(0.0, ge=0, description="seconds to wait for a server that is loading its model")
-    price_in: float = Field(0.0, ge=0, description="USD per million tokens of the prompt")
-    price_out: float = Field(0.0, ge=0, description="USD per million tokens of the completion")
+    price_in: float | None = Field(
+        None, ge=0, description="USD per million tokens of the prompt; empty: as published, if it is known"
+    )
+    price_out: float | None = Field(
+        None, ge=0, description="USD per million tokens of the completion, thinking included; empty: likewise"
+    )
+    price_cached: float | None = Field(
+        None,
+        ge=0,
+        description="USD per million prompt tokens that the provider's cache holds; empty: likewise",
+    )
+    price_cache_write: float | None = Field(
+        None, ge=0, description="USD per million prompt tokens written to that cache; empty: likewise"
+    )
     revision: str = Field(
         "",
         description="name of the revision of the weights; part of the completion key, so a new one repeats calls that the ledger holds",
@@ -266,6 +278,8 @@ class Settings(BaseSettings):
             api_key=role.api_key,
             price_in=role.price_in,
             price_out=role.price_out,
+            price_cached=role.price_cached,
+            price_cache_write=role.price_cache_write,
             revision=role.revision or revision_of(role.model, folder),
             headers={name: value.get_secret_value() for name, value in role.headers.items()},
             accept_models=role.accept_models,

@@ -135,7 +135,8 @@ def _endpoint(tools: Tools, role: str) -> Check:
     answers = (
         f", {expected(tools, role)}" if endpoint.sampling.reasoning or settings.role(role).limit_risk else ""
     )
-    return Check(role, True, f"{endpoint.model} {where}{answers}{unset}")
+    price = f". {endpoint.unpriced}" if endpoint.unpriced and not unset else ""
+    return Check(role, True, f"{endpoint.model} {where}{answers}{unset}{price}")
 
 
 def _small_model(home: Path) -> Check:

@@ -138,7 +138,7 @@ def plan_nightly(night: Nightly, json: AsJson = False) -> None:
     from flows.cli.rendering import print_forecast
     from flows.runner.forecast_inputs import forecast_of, notice
     from flows.runner.learnt_limits import truncation
-    from flows.runner.night_inputs import borrowed, roles
+    from flows.runner.night_inputs import borrowed, roles, unpriced
     from flows.runner.resources import opened
     from flows.settings import load_settings
 
@@ -146,11 +146,12 @@ def plan_nightly(night: Nightly, json: AsJson = False) -> None:
         estimate = forecast_of(night, tools)
         shared = borrowed(night, tools.settings)
         answers = truncation(tools, roles(night))
+        unknown = unpriced(roles(night), tools.settings)
     if json:
         terminal.echo_json(orjson.dumps(estimate.record(), option=orjson.OPT_INDENT_2).decode())
     else:
         print_forecast(estimate, night)
-        for line in (*answers, shared, notice(estimate.record())):
+        for line in (*answers, shared, unknown, notice(estimate.record())):
             if line:
                 typer.echo(f"\n{line}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,6 +93,8 @@ class Inputs:
             tools.engine(role).check()
         if shared := borrowed(config, tools.settings):
             bars.say(shared)
+        if unknown := unpriced(roles(config), tools.settings):
+            bars.say(unknown)
         if judged := notice(note.forecast):
             bars.say(judged)
         rows = config.generate.remembered
@@ -156,6 +159,15 @@ def borrowed(config: Nightly, settings: Settings) -> str:
             "Fix: set MATHMILL_STUDENT__MODEL and its BASE_URL, or --set weakness.share=0"
         )
     return text
+
+
+def unpriced(roles_: Iterable[str], settings: Settings) -> str:
+    """Return a line for people for each model among the roles whose price is unknown, each once; empty if there is none."""
+    lines: dict[tuple[str, str], str] = {}
+    for role in roles_:
+        endpoint = settings.endpoint(role)
+        lines.setdefault((endpoint.model, endpoint.setting("MODEL")), endpoint.unpriced)
+    return "\n".join(line for line in lines.values() if line)
 
 
 def _gains(tools: Tools, dataset: str) -> dict[str, str]:

@@ -248,8 +248,9 @@ def _price(tag: str, inputs: ForecastInputs) -> Price:
     own: dict[str, Any] = {
         "role": role,
         "model": endpoint.model,
-        "price_in": endpoint.price_in,
-        "price_out": endpoint.price_out,
+        "price_in": endpoint.price.prompt,
+        "price_out": endpoint.price.completion,
+        "batch": endpoint.price.batch,
         "batched": bool(endpoint.base_urls),
     }
     if not calls:

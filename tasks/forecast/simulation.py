@@ -55,7 +55,7 @@ class Price:
     """What one call of a stage takes on average, measured over `calls` calls (0: guessed).
 
     sd: the standard deviation of the completion tokens. tries: calls paid per completion used. price_in, price_out: USD
-    per million tokens. batched: the endpoint has a Batch API.
+    per million tokens. batched: the endpoint has a Batch API, where calls cost `batch` times as much.
     """
 
     role: str
@@ -69,6 +69,7 @@ class Price:
     price_in: float = 0.0
     price_out: float = 0.0
     batched: bool = False
+    batch: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
             tokens_received + tokens_out,
             online + usd,
         )
-        batch = batch + usd * (0.5 if price.batched else 1.0)
+        batch = batch + usd * (price.batch if price.batched else 1.0)
         busy = busy + paid * price.seconds / np.clip(paid, 1, plan.in_flight) * _around(rng, 0.1 + unsure / 2)
         stages.append(
             {

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 MOST_REQUESTS = 50_000  # the API's limits for one input file
 MOST_BYTES = 200 * 1024 * 1024
-DISCOUNT = 0.5  # of the price of the same call outside a batch
 
 
 class AnswersAwaited(RuntimeError):
@@ -96,9 +95,8 @@ class Batches:
         submit: bool = True,
         run: str = "",
     ) -> None:
-        self._endpoint = replace(
-            endpoint, price_in=endpoint.price_in * DISCOUNT, price_out=endpoint.price_out * DISCOUNT
-        )
+        self._endpoint = endpoint
+        self._price = endpoint.price.batched()
         self._ledger = ledger
         self._folder = folder
         self._budget = budget
@@ -256,8 +254,7 @@ class Batches:
         """Store the downloaded answers in the ledger, and only then mark the batch as collected."""
         end, requests = self._endpoint, self._requests_of(state)
         skipped: Counter[str] = Counter()
-        bought = {"role": end.role, "price_in": end.price_in, "price_out": end.price_out, "names": end.names}
-        bought["run"] = self._run
+        bought = {"role": end.role, "price": self._price, "names": end.names, "run": self._run}
         spent = CallUsage(0, "", 0, 0, False, 0.0)
         for kind in ("output", "errors"):
             path = self._path(state, f"{kind}.jsonl")
@@ -291,7 +288,7 @@ class Batches:
         state = BatchState(
             f"batch-{digest}",
             len(lines),
-            self._endpoint.cost(prompt_tokens, completion_tokens),
+            self._price.most(prompt_tokens, completion_tokens),
             prompt_tokens + completion_tokens,
         )
         write_bytes(self._path(state, "jsonl"), b"".join(data for *_, data in lines))

@@ -75,6 +75,7 @@ class Caller:
         run: str,
     ) -> None:
         self._endpoint = endpoint
+        self._price = endpoint.price
         self._limits = limits
         self._admission = admission
         self._meter = meter
@@ -367,4 +368,4 @@ class Caller:
         if self._budget is None:
             return 0.0, 0
         most = entry.request.max_tokens
-        return self._endpoint.cost(prompt, most), prompt + most
+        return self._price.most(prompt, most), prompt + most

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from storage.errors import ForPeople
 from tasks.llm import providers
 from tasks.llm.model_files import CHECKPOINT
+from tasks.llm.prices import TokenPrices, published
 from tasks.llm.providers import azure
 from tasks.llm.redaction import Redactor
 from tasks.llm.sampling import Sampling
@@ -33,7 +35,8 @@ class Endpoint:
     """The model of one role (teacher, critic, ...) and how it is reached.
 
     `base_urls` end before /chat/completions (`https://host/v1`); several form an endpoint pool; None or "embedded" is the
-    embedded teacher in this process. `api` is the wire format of the calls (tasks/llm/providers). Prices are in USD per million tokens. `revision` is part of every completion key:
+    embedded teacher in this process. `api` is the wire format of the calls (tasks/llm/providers). Prices are in USD per million
+    tokens; None: as published (tasks/llm/prices.py), and 0 if none is published. `revision` is part of every completion key:
     change it when the weights behind the name change. `accept_models` are further model names that answers may carry, for
     gateways that rename models. `wait_ready` is how many seconds to wait for a server that still loads its weights.
     `sampling` are the role's own sampling settings. `secrets` are further texts that must not be stored if they are echoed, such as the keys of other endpoints. `python`
@@ -45,8 +48,10 @@ class Endpoint:
     model: str
     base_urls: Sequence[str] | None = None
     api_key: SecretStr | None = field(default=None, repr=False)
-    price_in: float = 0.0
-    price_out: float = 0.0
+    price_in: float | None = None
+    price_out: float | None = None
+    price_cached: float | None = None
+    price_cache_write: float | None = None
     revision: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     accept_models: Sequence[str] = ()
@@ -140,9 +145,32 @@ class Endpoint:
         kept = {name: value for name, value in own.items() if name.lower() not in replaced}
         return {"Content-Type": "application/json", "Accept": "application/json", **stated, **kept}
 
-    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Return the cost of a call in USD."""
-        return (prompt_tokens * self.price_in + completion_tokens * self.price_out) / 1e6
+    @property
+    def price(self) -> TokenPrices:
+        """The prices of a call: those of the settings, or else the published ones."""
+        listed = published(self.model, tuple(self.base_urls or ())) or TokenPrices()
+        price = listed.at(
+            listed.prompt if self.price_in is None else self.price_in,
+            listed.completion if self.price_out is None else self.price_out,
+        )
+        return replace(
+            price,
+            cached=price.cached if self.price_cached is None else self.price_cached,
+            written=price.written if self.price_cache_write is None else self.price_cache_write,
+        )
+
+    @property
+    def unpriced(self) -> str:
+        """A line for people if no price is known for the calls, or an empty string. The models of this machine and of a
+        private network cost nothing."""
+        urls = tuple(self.base_urls or ())
+        stated = self.price_in is not None and self.price_out is not None
+        if stated or all(_is_private(url) for url in urls) or published(self.model, urls) is not None:
+            return ""
+        return (
+            f"No price is known for {self.model}, the {self.role}: its calls count as 0 USD, and no budget in USD limits "
+            f"them. Fix: set {self.setting('PRICE_IN')} and {self.setting('PRICE_OUT')} (0 if it is free)"
+        )
 
     def stopped_by(self, host: str, status: int, reason: str) -> EndpointError | None:
         """Return the error that stops a run, for a status that no retry can change; None for the others."""
@@ -202,6 +230,15 @@ class EngineLimits:
     def spread(self) -> int:
         """How many requests may be between input and output at once."""
         return self.window or max(1024, 8 * self.max_in_flight)
+
+
+def _is_private(url: str) -> bool:
+    """Return whether a URL is one of this machine or of a private network."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".localhost"))
 
 
 @lru_cache(64)

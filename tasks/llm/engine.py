@@ -67,6 +67,7 @@ class Engine:
         self.endpoint = endpoint
         self.ledger = ledger
         self.limits = limits or EngineLimits()
+        self._price = endpoint.price
         self._through = through
         self._meter = Meter()
         self._entries: dict[str, PendingKey] = {}
@@ -191,7 +192,9 @@ class Engine:
             for entry in fresh:
                 stored = stored_by_key.get(entry.key)
                 known = (
-                    first_answer(stored, entry.request, entry.key, self.endpoint.names) if stored else None
+                    first_answer(stored, entry.request, entry.key, self.endpoint.names, self._price)
+                    if stored
+                    else None
                 )
                 if known is None and stored:
                     known = self._given_up(entry, stored)

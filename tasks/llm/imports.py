@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import wait
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import orjson
 from storage.errors import ForPeople
 from storage.ledger import Call, CallUsage, Ledger, LedgerError
 from tasks.llm import providers, wire
+from tasks.llm.prices import TokenPrices
 from tasks.llm.recording import first_answer, judged
 from tasks.llm.redaction import Redactor
 from tasks.llm.request import Request, key_of, request_of
@@ -36,8 +37,7 @@ class ImportProblem(ForPeople, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer to import: the canonical request, the raw chat-completions body, the prices (USD per million tokens) and
-    the run that pays."""
+    """One answer to import: the canonical request, the raw body, the prices that were paid, and the run that pays."""
 
     canonical: bytes
     raw: bytes
@@ -45,8 +45,7 @@ class Answer:
     model: str
     role: str = ""
     tag: str = ""
-    price_in: float = 0.0
-    price_out: float = 0.0
+    price: TokenPrices = field(default_factory=TokenPrices)
     names: tuple[str, ...] = ()
     run: str = ""
 
@@ -130,18 +129,19 @@ def put_answers(ledger: Ledger, answers: Iterable[Answer], redactor: Redactor = 
                 role=answer.role,
                 tag=answer.tag,
                 run=answer.run,
-                price_in=answer.price_in,
-                price_out=answer.price_out,
+                price_in=answer.price.prompt,
+                price_out=answer.price.completion,
             )
-            landing.append((ledger.put(call), request, answer.names))
+            landing.append((ledger.put(call), request, answer))
         wait([future for future, _, _ in landing])
-        for future, request, names in landing:
+        for future, request, answer in landing:
             receipt = future.result()
             call = receipt.call
-            reading = wire.read(request, call.key, call.status, call.raw, names)
-            outcome, _ = judged(reading, first_answer(receipt.earlier, request, call.key, names), last=False)
+            reading = wire.read(request, call.key, call.status, call.raw, answer.names)
+            first = first_answer(receipt.earlier, request, call.key, answer.names)
+            outcome, _ = judged(reading, first, last=False)
             usage = reading.completion.usage
-            cost = (usage.prompt_tokens * call.price_in + usage.completion_tokens * call.price_out) / 1e6
+            cost = answer.price.cost(usage)
             tokens = (usage.prompt_tokens, usage.completion_tokens)
             ledger.record_usage(CallUsage(receipt.id, outcome, *tokens, usage.estimated, cost))
             sums.put += 1
@@ -246,7 +246,7 @@ def _requests(path: Path, requests_file: Path | None, revision: str) -> dict[str
 
 
 def _from_messages(path: Path, defaults: Mapping[str, Any], revision: str) -> Iterator[Answer]:
-    known = {field.name for field in fields(Request)}
+    known = {column.name for column in fields(Request)}
     for number, line in enumerate(_lines(path), 1):
         where = f"{path}, line {number}"
         messages = line.get("messages")

@@ -13,6 +13,7 @@ from typing import Protocol
 from storage.ledger import COMPLETION, DUPLICATE, Call, CallUsage, Ledger, LedgerError, Receipt, Stored
 from tasks.llm import providers, wire
 from tasks.llm.endpoint import Endpoint
+from tasks.llm.prices import TokenPrices, of_stored_call
 from tasks.llm.request import Completion, Failure, Request, request_of
 from tasks.llm.stats import Meter
 
@@ -47,6 +48,7 @@ class Recorder:
         self._run = run
         self._endpoint = endpoint
         self._redactor = endpoint.redactor
+        self._price = endpoint.price
         self._ledger = ledger
         self._meter = meter
         self._fail = fail
@@ -76,16 +78,16 @@ class Recorder:
             tag=request.tag,
             run=self._run,
             elapsed=elapsed,
-            price_in=end.price_in,
-            price_out=end.price_out,
+            price_in=self._price.prompt,
+            price_out=self._price.completion,
         )
         receipt = await self._durable(call)
         reading = wire.read(request, entry.key, status, raw, end.names)
         outcome, completion = judged(
-            reading, first_answer(receipt.earlier, request, entry.key, end.names), last
+            reading, first_answer(receipt.earlier, request, entry.key, end.names, self._price), last
         )
         usage = reading.completion.usage
-        cost = end.cost(usage.prompt_tokens, usage.completion_tokens)
+        cost = self._price.cost(usage)
         charge = CallUsage(
             receipt.id, outcome, usage.prompt_tokens, usage.completion_tokens, usage.estimated, cost
         )
@@ -170,9 +172,14 @@ def given_up(
 
 
 def first_answer(
-    stored: Sequence[Stored], request: Request, key: str, names: Sequence[str]
+    stored: Sequence[Stored],
+    request: Request,
+    key: str,
+    names: Sequence[str],
+    price: TokenPrices | None = None,
 ) -> Completion | None:
-    """Return the answer to a key: the first stored call that can be used, which is the same for every process.
+    """Return the answer to a key: the first stored call that can be used, which is the same for every process. `price` is
+    that of the endpoint, for a call whose usage is not recorded yet.
 
     Calls that were unusable when they came are read again, because a newer parser or a further name in `accept_models`
     may make them usable.
@@ -185,31 +192,36 @@ def first_answer(
         empty = item.outcome == COMPLETION and reading.outcome is wire.CallOutcome.EMPTY
         if empty or reading.outcome is wire.CallOutcome.ANSWER:
             call, usage = item.call, reading.completion.usage
-            cost = (usage.prompt_tokens * call.price_in + usage.completion_tokens * call.price_out) / 1e6
-            return replace(
-                reading.completion, cached=True, cost=item.cost if item.outcome is not None else cost
+            paid = (
+                item.cost
+                if item.outcome is not None
+                else of_stored_call(call.model, call.price_in, call.price_out, price).cost(usage)
             )
+            return replace(reading.completion, cached=True, cost=paid)
     return None
 
 
-def record_unread_usage(
-    ledger: Ledger, names: dict[str, tuple[str, ...]] | None = None, older_than: float = 60.0
-) -> int:
+def record_unread_usage(ledger: Ledger, endpoint: Endpoint | None = None, older_than: float = 60.0) -> int:
     """Record the usage of calls that a killed process had stored but not read, and return how many there were.
 
-    Only calls older than `older_than` seconds are read. `names` maps a requested model to the model names that its
-    answers may carry; answers of models that are not listed are accepted under any name.
+    Only calls older than `older_than` seconds are read. Those of the model of `endpoint` have its names and prices;
+    answers of other models are accepted under any name.
     """
-    return ledger.record_missing_usage(
-        lambda stored: usage_of(stored, (names or {}).get(stored.call.model, ())), older_than
-    )
+
+    def read(stored: Stored) -> CallUsage:
+        if endpoint is None or endpoint.model != stored.call.model:
+            return usage_of(stored)
+        return usage_of(stored, endpoint.names, endpoint.price)
+
+    return ledger.record_missing_usage(read, older_than)
 
 
-def usage_of(stored: Stored, names: Sequence[str] = ()) -> CallUsage:
-    """Read the outcome, tokens and cost (USD) of a stored call. `names` are the accepted model names; empty accepts any."""
+def usage_of(stored: Stored, names: Sequence[str] = (), price: TokenPrices | None = None) -> CallUsage:
+    """Read the outcome, tokens and cost (USD) of a stored call. `names` are the accepted model names; empty accepts any.
+    `price` is that of the endpoint, if it is known."""
     call = stored.call
     reading = wire.read(request_of(call.request), call.key, call.status, call.raw, names)
     usage = reading.completion.usage
-    cost = (usage.prompt_tokens * call.price_in + usage.completion_tokens * call.price_out) / 1e6
+    cost = of_stored_call(call.model, call.price_in, call.price_out, price).cost(usage)
     tokens = (usage.prompt_tokens, usage.completion_tokens)
     return CallUsage(stored.id, str(reading.outcome), *tokens, usage.estimated, cost)

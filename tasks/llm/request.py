@@ -114,13 +114,16 @@ class Usage:
     """The tokens that a call is charged for.
 
     `estimated` is set if the endpoint did not report them and they were estimated from the lengths of the texts, or if it
-    reported more than the request allows and they were `capped` at that.
+    reported more than the request allows and they were `capped` at that. Of the prompt tokens, `cached_tokens` were read from
+    the provider's prompt cache and `written_tokens` written to it.
     """
 
     prompt_tokens: int
     completion_tokens: int
     estimated: bool = False
     capped: bool = False
+    cached_tokens: int = 0
+    written_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

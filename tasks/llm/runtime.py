@@ -122,7 +122,7 @@ class Runtime:
             if self._closed:
                 raise RuntimeError(f"the {self._endpoint.role} engine is closed")
             if self._loop is None:
-                record_unread_usage(self._ledger, {self._endpoint.model: self._endpoint.names})
+                record_unread_usage(self._ledger, self._endpoint)
                 loop = _new_loop()
                 thread = threading.Thread(
                     target=loop.run_forever, name=f"{self._endpoint.role}-engine", daemon=True

@@ -376,6 +376,9 @@ def _usage(request: Request, reported: object, text: str | None) -> Usage:
     sent = _count(stated.get("prompt_tokens"), stated.get("input_tokens"))
     received = _count(stated.get("completion_tokens"), stated.get("output_tokens"))
     total = _count(stated.get("total_tokens"))
+    thought = _count(_details(stated, "completion", "output").get("reasoning_tokens"))
+    if thought and sent is not None and received is not None and sent + received + thought == total:
+        received += thought  # xAI counts the thinking apart
     if total is not None and sent is not None and received is None:
         received = max(0, total - sent)
     estimated = sent is None or received is None
@@ -383,7 +386,21 @@ def _usage(request: Request, reported: object, text: str | None) -> Usage:
     received = min(estimate(text or ""), most) if received is None else received
     bound = _most_prompt(request) if sent > LIKELY_PROMPT else sent
     capped = sent > bound or received > most
-    return Usage(min(sent, bound), min(received, most), estimated or capped, capped)
+    sent = min(sent, bound)
+    prompt = _details(stated, "prompt", "input")
+    # DeepSeek and Moonshot state the cached tokens beside the others
+    read = _count(
+        prompt.get("cached_tokens"), stated.get("prompt_cache_hit_tokens"), stated.get("cached_tokens")
+    )
+    cached = min(read or 0, sent)
+    written = min(_count(prompt.get("cache_write_tokens")) or 0, sent - cached)
+    return Usage(sent, min(received, most), estimated or capped, capped, cached, written)
+
+
+def _details(usage: dict[str, Any], *kinds: str) -> dict[str, Any]:
+    """Return the object in which a usage divides the tokens of the prompt or the completion; empty if there is none."""
+    stated = (usage.get(f"{kind}_tokens_details") for kind in kinds)
+    return next((details for details in stated if isinstance(details, dict)), {})
 
 
 LIKELY_PROMPT = 4096  # tokens up to which a reported prompt length is not checked

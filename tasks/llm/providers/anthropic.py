@@ -128,10 +128,19 @@ def as_chat(data: Mapping[str, Any]) -> dict[str, Any] | None:
 def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     """Return the usage with all tokens of the prompt: `input_tokens` does not include the cached ones."""
     sent, received = usage.get("input_tokens"), usage.get("output_tokens")
-    if isinstance(sent, int):
-        cached = (usage.get(f"cache_{name}_input_tokens") for name in ("creation", "read"))
-        sent += sum(tokens for tokens in cached if isinstance(tokens, int))
-    return {"prompt_tokens": sent, "completion_tokens": received}
+    written, cached = (usage.get(f"cache_{name}_input_tokens") for name in ("creation", "read"))
+    return usage_with_cache(sent, received, cached, written)
+
+
+def usage_with_cache(sent: object, received: object, cached: object, written: object) -> dict[str, Any]:
+    """Return the usage of a chat completion for a format in which the tokens of the prompt do not include those that were
+    read from the prompt cache or written to it."""
+    cached, written = (tokens if isinstance(tokens, int) else 0 for tokens in (cached, written))
+    return {
+        "prompt_tokens": sent + cached + written if isinstance(sent, int) else sent,
+        "completion_tokens": received,
+        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
+    }
 
 
 def stated_status(data: Mapping[str, Any]) -> int | None:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import orjson
 
 from tasks.llm.dialect import Dialect, messages_in
-from tasks.llm.providers.anthropic import limit_thinking
+from tasks.llm.providers.anthropic import limit_thinking, usage_with_cache
 from tasks.llm.request import Message, Request, encode
 
 EXAMPLE = "https://bedrock-runtime.us-east-1.amazonaws.com"
@@ -128,10 +128,8 @@ def _thinking(reasoning: object) -> str:
 def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     """Return the usage with all tokens of the prompt: `inputTokens` does not include the cached ones."""
     sent, received = usage.get("inputTokens"), usage.get("outputTokens")
-    if isinstance(sent, int):
-        cached = (usage.get(f"cache{name}InputTokens") for name in ("Read", "Write"))
-        sent += sum(tokens for tokens in cached if isinstance(tokens, int))
-    return {"prompt_tokens": sent, "completion_tokens": received}
+    cached, written = (usage.get(f"cache{name}InputTokens") for name in ("Read", "Write"))
+    return usage_with_cache(sent, received, cached, written)
 
 
 def stated_status(data: Mapping[str, Any]) -> int | None:

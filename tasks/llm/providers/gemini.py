@@ -140,7 +140,11 @@ def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     sent = prompt + counts["toolUsePromptTokenCount"]
     if not received and isinstance(total, int):
         received = max(0, total - sent)
-    return {"prompt_tokens": sent, "completion_tokens": received}
+    return {
+        "prompt_tokens": sent,
+        "completion_tokens": received,
+        "prompt_tokens_details": {"cached_tokens": usage.get("cachedContentTokenCount")},
+    }
 
 
 def stated_status(data: Mapping[str, Any]) -> int | None:
