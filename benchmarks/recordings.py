@@ -36,12 +36,13 @@ from tasks.ingestion.options import listed_in
 from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
 from tasks.llm.transport import AsgiTransport
+from tasks.routing import formats
 from tasks.sandbox import Sandbox
 from tasks.seeding import seed_of
 from tasks.stages.calibrate import calibrate
 from tasks.stages.outcome import Outcome
 from tasks.stages.score import ScoreSettings
-from tasks.stages.solve import SolveSettings, formats
+from tasks.stages.solve import SolveSettings, formats_of
 from tasks.teacher.wire import count_tokens
 from tasks.voting import Calibration, prior
 
@@ -83,7 +84,7 @@ class Recording:
 
     def questions(self, every: int = 1) -> list[Recorded]:
         """Return each `every`-th question that has enough completions."""
-        kinds = formats(SolveSettings(samples=self.samples, pot_share=self.pot_share))
+        kinds = formats(self.samples, self.pot_share)
         words, programs = kinds.count("cot"), kinds.count("pot")
         full = [q for q in self.load() if len(q.words) >= words and len(q.programs) >= programs]
         return full[::every]
@@ -97,7 +98,7 @@ class Playback:
     """
 
     def __init__(self, questions: Sequence[Recorded], settings: SolveSettings, seed: int) -> None:
-        self._kinds, self._seed = formats(settings), seed
+        self._settings, self._seed = settings, seed
         self._by_last_line: defaultdict[str, list[Recorded]] = defaultdict(list)
         for question in questions:
             self._by_last_line[_last_line(question.question)].append(question)
@@ -135,10 +136,11 @@ class Playback:
         asked = max((q for q in at_end if prompt.endswith(q.question.strip())), key=_length, default=None)
         if asked is None:
             return None
-        for index, kind in enumerate(self._kinds):
+        kinds = formats_of(self._settings, asked.question, asked.problem_id, None)
+        for index, kind in enumerate(kinds):
             if seed == seed_of(self._seed, "solve", asked.problem_id, index):
                 texts = asked.texts(kind)
-                place = self._kinds[:index].count(kind)
+                place = kinds[:index].count(kind)
                 return texts[place] if place < len(texts) else None
         return None
 

@@ -1,12 +1,12 @@
 """Measure the tokens per accepted row of sampling in rounds (solve.adaptive) beside a fixed number of samples.
 
-    python -m benchmarks.tokens [--quick] [--error 0.05]
+    python -m benchmarks.tokens [--quick] [--error 0.05] [--route 0.25]
 
 On the recorded completions of benchmarks/recordings.py and on the embedded teacher, whose questions are drawn from its problem
 families. A row counts if the mixture can take it: at most mix.per_problem accepted rows of a question. The tokens are those of
 solving; no critic is asked. Both ways get the same samples under the same seeds.
 Precision and recall (the share of the questions with a right row among all samples that keep one) count as equal if they are at
-most TOLERANCE lower. `--quick` takes a part of the questions and ends within a minute.
+most TOLERANCE lower. With `--route`, the rounds ask for the formats that solve.route chooses. `--quick` takes a part of the questions and ends within a minute.
 """
 
 from __future__ import annotations
@@ -50,14 +50,16 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="a part of the questions; ends within a minute")
     parser.add_argument("--error", type=float, default=0.05, help="solve.adaptive")
+    parser.add_argument("--route", type=float, default=0.0, help="solve.route of the rounds")
     given = parser.parse_args()
+    changed = {"adaptive": given.error, "route": given.route}
     lines = []
     with tools() as shared:
         for name, questions, settings, endpoint in sets(given.quick):
+            if given.route and endpoint is RECORDED and settings.pot_share not in (0, 1):
+                questions = [q for q in questions if min(len(q.words), len(q.programs)) >= settings.samples]
             fixed = play(questions, settings, shared, endpoint=endpoint)
-            rounds = play(
-                questions, settings.model_copy(update={"adaptive": given.error}), shared, endpoint=endpoint
-            )
+            rounds = play(questions, settings.model_copy(update=changed), shared, endpoint=endpoint)
             lines += compared(name, fixed, rounds)
     print()
     print(*lines, sep="\n")

@@ -1,7 +1,7 @@
 """The stage `solve`: k samples per question, some in words (CoT), some as programs (PoT).
 
 CoT and PoT complement each other (MAmmoTH, arXiv:2309.05653): CoT reasons in words, PoT computes in a program. `pot_share`
-decides which samples are programs, so that every question has both formats.
+decides which samples are programs, so that every question has both formats; `route` lets the share follow the question.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tasks.llm.request import Completion, Request
 from tasks.llm.sampling import Sampling
 from tasks.replies.programs import program
 from tasks.replies.solutions import Removed, read
+from tasks.routing import routed
 from tasks.sandbox import Sandbox
 from tasks.seeding import seed_of
 from tasks.settings import Section, Share
@@ -42,6 +43,11 @@ LEAST_ERROR = 0.05  # of adaptive sampling; in simulation, less was not kept (do
 class SolveSettings(Section, title="Solve"):
     samples: int = Field(4, ge=1, le=64, description="solutions of each question")
     pot_share: Share = Field(0.5, description="share of them that are programs")
+    route: Share = Field(
+        0.0,
+        description="how far the share of programs of a question may be from pot_share: more programs where its text and subdomain "
+        "expect computation, fewer where they expect an argument; 0: all questions have the same",
+    )
     adaptive: float = Field(
         0.0,
         ge=0,
@@ -61,12 +67,9 @@ class SolveSettings(Section, title="Solve"):
         return error
 
 
-def formats(settings: SolveSettings) -> list[str]:
-    """Return the format of each sample: `pot_share` of them programs, spread evenly (4 at 0.5: cot pot cot
-    pot).
-    """
-    share = settings.pot_share
-    return ["pot" if int((i + 1) * share) > int(i * share) else "cot" for i in range(settings.samples)]
+def formats_of(settings: SolveSettings, question: str, problem_id: str, subdomain: str | None) -> list[str]:
+    """Return the format of each sample of a question, `cot` or `pot`; see tasks/routing.py."""
+    return routed(settings.samples, settings.pot_share, settings.route, question, problem_id, subdomain)
 
 
 def solve(
@@ -89,8 +92,12 @@ def solve(
     counts the votes; `blind` hides the trusted answers from them. A question with a deferred call gets no further round
     in this run: its votes are not complete.
     """
-    kinds = formats(settings)
     records = questions.to_pylist()
+    kinds = [
+        formats_of(settings, record["question"], record["problem_id"], record["subdomain"])
+        for record in records
+    ]
+    most = settings.samples
     endpoint = engine.endpoint
     costs = RoleCosts.of(endpoint)
     removed = Removed()
@@ -98,9 +105,9 @@ def solve(
     abstained = [0] * len(records)
     open_ = list(range(len(records)))
     asked = 0
-    for first, end in stopping.rounds(len(kinds)) if stopping else [(0, len(kinds))]:
+    for first, end in stopping.rounds(most) if stopping else [(0, most)]:
         completions = engine.run(
-            _requests([records[i] for i in open_], kinds, first, end, endpoint.model, seed)
+            _requests([(records[i], kinds[i]) for i in open_], first, end, endpoint.model, seed)
         )
         deferred = set()
         for i in open_:
@@ -108,7 +115,7 @@ def solve(
                 completion = next(completions)
                 costs.add(completion)
                 row = _row(
-                    records[i], kinds[index], index, completion, endpoint.model, removed, endpoint.sampling
+                    records[i], kinds[i][index], index, completion, endpoint.model, removed, endpoint.sampling
                 )
                 abstained[i] += row.reason is not None and (
                     completion.error is None or completion.failed_by_model
@@ -119,28 +126,28 @@ def solve(
                 tick(1)
             _count_abstentions(samples[i], abstained[i])
         asked += len(open_) * (end - first)
-        if stopping is None or judge is None or end == len(kinds):
+        if stopping is None or judge is None or end == most:
             continue
         complete = [i for i in open_ if i not in deferred]
         again = _undecided(
             [samples[i] for i in complete],
             stopping,
-            kinds[end:],
+            [kinds[i][end:] for i in complete],
             sandbox=sandbox,
             judge=judge,
             blind=blind,
         )
         still_open = [i for i, more in zip(complete, again, strict=True) if more]
-        tick((len(open_) - len(still_open)) * (len(kinds) - end))
+        tick((len(open_) - len(still_open)) * (most - end))
         open_ = still_open
     rows = [row for group in samples for row in group]
     return Outcome(to_table(rows), asked=asked, facts=costs.facts() | removed.facts())
 
 
 def _requests(
-    records: list[dict[str, Any]], kinds: list[str], first: int, end: int, model: str, seed: int
+    asked: list[tuple[dict[str, Any], list[str]]], first: int, end: int, model: str, seed: int
 ) -> Iterator[Request]:
-    for record in records:
+    for record, kinds in asked:
         for index in range(first, end):
             yield _request(record, kinds[index], index, model, seed)
 
@@ -157,14 +164,14 @@ def _count_abstentions(samples: list[Row], abstained: int) -> None:
 def _undecided(
     samples: list[list[Row]],
     stopping: StoppingRule,
-    left: list[str],
+    left: list[list[str]],
     *,
     sandbox: Sandbox | None,
     judge: Judge,
     blind: bool,
 ) -> list[bool]:
     """Return for each question whether it needs more samples, by the votes that the stage `verify` counts. `left`: the formats
-    of the samples that are left."""
+    of the samples that each may still get."""
     usable = [(i, row) for i, group in enumerate(samples) for row in group if row.reason is None]
     rows = verify(
         to_table(row for _, row in usable),
@@ -179,7 +186,8 @@ def _undecided(
     if blind:
         votes = replace(votes, reference=np.zeros(len(votes)))
     question = [i for i, _ in usable]
-    undecided = stopping.undecided(votes, question, len(samples), len(left), left.count("pot"))
+    programs = [kinds.count("pot") for kinds in left]
+    undecided = stopping.undecided(votes, question, len(samples), len(left[0]) if left else 0, programs)
     return [bool(more) for more in undecided]
 
 

@@ -59,12 +59,13 @@ class StoppingRule:
             first, end = end, min(samples, end + max(1, end // 2))
 
     def undecided(
-        self, votes: Votes, question: npt.ArrayLike, questions: int, left: int, programs: int = 0
+        self, votes: Votes, question: npt.ArrayLike, questions: int, left: int, programs: npt.ArrayLike = 0
     ) -> Mask:
         """Return the questions, (questions,) bool, that need more samples.
 
         votes: on the n rows so far. question: (n,) the number of each row's question, below `questions`; a question
-        may have no row. left: how many samples each may still get, of which `programs` are programs.
+        may have no row. left: how many samples each may still get, of which `programs` are programs: one
+        number, or (questions,).
         """
         place = np.asarray(question, dtype=np.int64)
         together = np.where(votes.readable, votes.agree + 1, 0)
@@ -77,18 +78,17 @@ class StoppingRule:
         decided[place[likely & votes.readable & (together >= self.rows) & (votes.reference >= 0)]] = True
         hopeless = ~trusted & (most + left < self.agree)
         if self.least:
+            of_place = np.broadcast_to(np.asarray(programs, dtype=np.float64), questions)[place]
             reachable = np.ones(questions, dtype=bool)  # where nothing was answered yet, a new answer may be
             reachable[place[votes.readable]] = False
-            reachable[
-                place[votes.readable & (self._best(votes, left - programs, programs) >= self.least)]
-            ] = True
+            reachable[place[votes.readable & (self._best(votes, left, of_place) >= self.least)]] = True
             hopeless |= ~trusted & ~reachable
         return np.asarray(~decided & ~hopeless & (left > 0), dtype=np.bool_)
 
-    def _best(self, votes: Votes, words: int, programs: int) -> Floats:
-        """Return the largest probability that each row can reach, (n,): all samples that are left give its answer, and the
-        critic is certain of it."""
-        final = replace(votes, programs=votes.programs + programs, worked=votes.worked + words)
+    def _best(self, votes: Votes, left: int, programs: Floats) -> Floats:
+        """Return the largest probability that each row can reach, (n,): all samples that are left, `programs` (n,) of them
+        programs, give its answer, and the critic is certain of it."""
+        final = replace(votes, programs=votes.programs + programs, worked=votes.worked + left - programs)
         reached = self.calibration.probability(final)
         if self.critic:
             praised = replace(final, critic=np.ones(len(votes)))

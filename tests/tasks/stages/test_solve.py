@@ -22,10 +22,11 @@ from tasks.llm.sampling import Sampling
 from tasks.llm.transport import Response
 from tasks.problems.machinery.family import families, make
 from tasks.replies.solutions import Removed
+from tasks.routing import formats
 from tasks.sandbox import Sandbox
 from tasks.seeding import rng_of, seed_of
 from tasks.stages.outcome import Outcome, balance
-from tasks.stages.solve import SolveSettings, _row, formats, solve
+from tasks.stages.solve import SolveSettings, _row, formats_of, solve
 from tasks.stages.verify import VerifySettings, verify
 from tasks.voting import StoppingRule, prior
 
@@ -41,7 +42,7 @@ from tasks.voting import StoppingRule, prior
     ],
 )
 def test_formats_are_spread_evenly(samples: int, share: float, expected: list[str]) -> None:
-    assert formats(SolveSettings(samples=samples, pot_share=share)) == expected
+    assert formats(samples, share) == expected
 
 
 def questions(count: int) -> list[Row]:
@@ -163,12 +164,19 @@ def test_samples_that_give_no_answer_are_counted_with_the_others_and_failed_call
 
 
 def in_rounds(
-    engine: Engine, sandbox: Sandbox, judge: Judge, table: pa.Table, *, samples: int = 4, blind: bool = False
+    engine: Engine,
+    sandbox: Sandbox,
+    judge: Judge,
+    table: pa.Table,
+    *,
+    samples: int = 4,
+    blind: bool = False,
+    route: float = 0.0,
 ) -> Outcome:
     return solve(
         table,
         engine=engine,
-        settings=SolveSettings(samples=samples, adaptive=0.05),
+        settings=SolveSettings(samples=samples, adaptive=0.05, route=route),
         seed=3,
         tick=lambda n: None,
         stopping=StoppingRule(0.05, 2, 2, prior()),
@@ -221,6 +229,22 @@ def test_the_samples_of_rounds_are_those_of_a_fixed_number(
     resumed = in_rounds(again, sandbox, judge, table)
     assert resumed.rows.equals(outcome.rows)
     assert again.stats().calls == 0
+
+
+def test_routed_questions_get_the_formats_of_their_text_round_by_round(
+    engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
+) -> None:
+    table = to_table(questions(24))
+    outcome = in_rounds(engine(), sandbox, judge, table, route=0.5)
+    balance("solve", outcome)
+    settings = SolveSettings(route=0.5)
+    expected = {
+        row["problem_id"]: formats_of(settings, row["question"], row["problem_id"], row["subdomain"])
+        for row in table.to_pylist()
+    }
+    assert len({tuple(kinds) for kinds in expected.values()}) > 1
+    for row in outcome.rows.to_pylist():
+        assert row["solution_format"] == expected[row["problem_id"]][row["sample_index"]]
 
 
 def test_samples_that_differ_from_a_trusted_answer_do_not_end_the_sampling(
