@@ -200,6 +200,10 @@ class Settings(BaseSettings):
     ledger: str | None = Field(
         None, description="SQLAlchemy URL of the completion ledger; empty: ledger.sqlite in the home"
     )
+    prompts: Path | None = Field(
+        None,
+        description="folder of prompts NAME.LANGUAGE.md that replace the project's own of these names; empty: prompts in the home, if there is such a folder",
+    )
     runner: Literal["threads", "processes", "ray", "dask"] = Field(
         "threads", description="what executes task runs"
     )
@@ -290,9 +294,22 @@ class Settings(BaseSettings):
             threads=self.checkpoint_threads,
             batch=self.checkpoint_batch,
             sampling=Sampling(role.temperature, role.top_p, role.max_tokens, role.extra, role.reasoning),
+            prompts=self.overlay(),
             secrets=self._secrets(),
             configured_by=owner,
         )
+
+    def overlay(self) -> Path | None:
+        """Return the folder of prompts that replace the project's own, or None. Raises SettingsError if the setting names
+        no folder."""
+        if self.prompts is None:
+            folder = self.home.absolute() / "prompts"
+            return folder if folder.is_dir() else None
+        if not self.prompts.is_dir():
+            raise SettingsError(
+                f"MATHMILL_PROMPTS: {self.prompts} is no folder. Fix: name a folder of prompts, or unset it"
+            )
+        return self.prompts.absolute()
 
     def checkpoint(self, name: str) -> str:
         """Return the folder of a checkpoint, or its name on the hub. See tasks.llm.model_files.located."""
@@ -392,7 +409,7 @@ def _relative_to(settings: Settings, folder: Path, in_file: set[str]) -> Setting
     """Return the settings with the relative paths of a settings file resolved against its folder."""
     in_environment = {name.lower() for name in os.environ}
     changed: dict[str, Any] = {}
-    for field in ("home", "store", "ledger", "vllm_python"):
+    for field in ("home", "store", "ledger", "prompts", "vllm_python"):
         name, value = f"mathmill_{field}", getattr(settings, field)
         if name in in_file and name not in in_environment and value and "://" not in str(value):
             changed[field] = type(value)(folder / value)

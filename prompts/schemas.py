@@ -70,6 +70,15 @@ def by_name(name: str) -> type[BaseModel]:
     return _SCHEMAS[name]
 
 
+# schemas that one reader of completions reads, by the newest; None stands for prompts that name no schema
+_ALTERNATIVES: tuple[tuple[str, ...], ...] = (("Problems",), ("Critique",))
+
+
+def alternatives(name: str | None) -> tuple[str | None, ...]:
+    """Return the schemas that a prompt may name in place of `name`, and None for no schema."""
+    return (None, *next((group for group in _ALTERNATIVES if name in group), ()))
+
+
 def json_schema(name: str | None) -> dict[str, Any] | None:
     """The JSON schema to send as `response_format`, or None where the prompt names no schema."""
     return None if name is None else copy.deepcopy(_json_schema(name))

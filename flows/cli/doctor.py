@@ -20,6 +20,7 @@ from flows.runner.environment import running_server
 from flows.runner.learnt_limits import expected
 from flows.runner.resources import Tools
 from flows.settings import ROLES, env_file, load_settings
+from prompts import names, overlaid
 from storage.counting import counted
 from storage.datasets.store import Store
 from tasks.llm.model_files import CHECKPOINT, CONFIG, SMALL_MODEL, located, require
@@ -50,6 +51,7 @@ def check() -> list[Check]:
         _isolation(),
         _guarded("Prefect", lambda: _prefect(home), "run ./mathmill up to see the UI"),
         *_endpoints(home),
+        _guarded("prompts", _prompts, "correct the prompts of the overlay, or unset MATHMILL_PROMPTS"),
         _guarded(
             "encoder", lambda: _encoder(settings.encoder), "unset MATHMILL_ENCODER, or name another one"
         ),
@@ -137,6 +139,16 @@ def _endpoint(tools: Tools, role: str) -> Check:
     )
     price = f". {endpoint.unpriced}" if endpoint.unpriced and not unset else ""
     return Check(role, True, f"{endpoint.model} {where}{answers}{unset}{price}")
+
+
+def _prompts() -> Check:
+    overlay = load_settings().overlay()
+    replaced = overlaid(overlay)
+    count = counted(len(names()), "prompt")
+    if overlay is None:
+        return Check("prompts", True, f"{count}, none replaced")
+    refs = ", ".join(one.ref for one in replaced) or "none"
+    return Check("prompts", True, f"{count}, replaced by {overlay}: {refs}")
 
 
 def _small_model(home: Path) -> Check:

@@ -23,6 +23,7 @@ from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
 from flows.runner.stages import Line, Stage
 from flows.settings import ROLES, load_settings
+from prompts import overlaid
 from storage.clock import now
 from storage.rows import kept
 from storage.sealed_files import HomeFiles
@@ -54,8 +55,12 @@ class Evaluation:
         items, models = check(config), models_of(config)
         warn_of_unassigned(items, bars)
         plain = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "benchmarks"})
+        overlay = [one.ref for one in overlaid(tools.settings.overlay())]
         identity = digest_of(
-            plain, [tools.identity(model) for model in models], items.column("id").to_pylist()
+            plain,
+            [tools.identity(model) for model in models],
+            items.column("id").to_pylist(),
+            *([overlay] if overlay else []),
         )
         name = f"{_plain(config.model)}-{identity[:8]}"
         note = RunNote.start(tools.home, f"evaluate-{name}", dict)
@@ -114,7 +119,12 @@ class Evaluation:
             "baseline": config.baseline,
             "identity": {model: self.line.tools.identity(model) for model in models},
             "config": config.model_dump(mode="json"),
-            "asked": {model: prompt_refs(self.items, bare=self.asking(model).bare) for model in models},
+            "asked": {
+                model: prompt_refs(
+                    self.items, bare=self.asking(model).bare, overlay=self.line.tools.settings.overlay()
+                )
+                for model in models
+            },
             "unusable": self.items.num_rows - kept(self.items).num_rows,
             "scores": {model: [as_record(one) for one in score(table)] for model, table in models.items()},
             "costs": total(self.line.facts()),

@@ -20,6 +20,7 @@ from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
 from flows.settings import EMBEDDED, ROLES, ROOT, Settings
+from prompts import overlaid
 from storage.datasets.versions import Version
 from storage.rows import to_table
 from storage.stage_cache.shards import digest_of
@@ -73,9 +74,10 @@ class Inputs:
         settings = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "gates"})
         digests = [file_digest(path) for path in (*seed_files(config), probe_file(config)) if path.is_file()]
         gains = _gains(tools, config.dataset)
-        only_if_any = [gains] if gains else []
+        overlay = [one.ref for one in overlaid(tools.settings.overlay())]
+        only_if_any = [*([gains] if gains else []), *([overlay] if overlay else [])]
         run = f"night-{digest_of(settings, seed, digests, against.benchmarks.digest, *only_if_any)[:12]}"
-        inputs = digest_of(settings, digests, against.benchmarks.digest)
+        inputs = digest_of(settings, digests, against.benchmarks.digest, *([overlay] if overlay else []))
         raise_if_published(tools, config.dataset, "nightly", inputs)
         note = RunNote.start(tools.home, run, lambda: forecast_of(config, tools).record(), inputs)
         tools.limits = replace(

@@ -21,6 +21,7 @@ from flows.runner.night import Night
 from flows.runner.resources import Tools
 from flows.runner.stages import FunnelEntry, Line, Stage, Step
 from flows.settings import ROLES
+from prompts import overlaid
 from storage.datasets.versions import Version, today
 from storage.errors import Conflict
 from storage.rows import column, dropped
@@ -153,12 +154,19 @@ def made_with(tools: Tools) -> dict[str, Any]:
     return {
         "prefect_run": str(flow_run.id or ""),
         "models": {role: {"model": e.model, "revision": e.revision} for role, e in endpoints.items()},
+        **replaced_prompts(tools),
         "code": code(),
         "environment": {
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in PACKAGES},
         },
     }
+
+
+def replaced_prompts(tools: Tools) -> dict[str, Any]:
+    """Return the prompts that an overlay replaced, each with the hash of its text; empty if none is."""
+    replaced = [one.ref for one in overlaid(tools.settings.overlay())]
+    return {"prompt_overlay": replaced} if replaced else {}
 
 
 def service(night: Night) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import prompts
 from flows.runner.environment import private_folder
 from flows.runner.limits import BATCHED, UNASKED, RunLimits
 from flows.settings import ROLES, Settings, load_settings
@@ -98,13 +99,13 @@ class Tools:
 
     def by_name(self, name: str) -> Any:
         """Return the tool that a stage or scorer names among its needs."""
-        if _is_model(name):
+        if is_model(name):
             return self.engine(name)
         return {"sandbox": self.sandbox, "judge": self.judge, "encoder": self.encoder}[name]()
 
     def identity(self, name: str) -> str:
         """Return what decides a stage's result in a tool, for the address of the output: the model behind a role."""
-        if _is_model(name):
+        if is_model(name):
             endpoint = self.settings.endpoint(name)
             return f"{endpoint.model}@{endpoint.revision}"
         if name == "sandbox":
@@ -113,9 +114,13 @@ class Tools:
             return f"encoder:{self.settings.encoder}"
         return name
 
+    def prompts(self) -> str:
+        """Return the digest of all prompts as this process uses them, for the address of what models are asked."""
+        return prompts.digest(self.settings.overlay())
+
     def engines(self) -> dict[str, Engine]:
         """Return the engines that were used, by role; then those of checkpoints that were called by their own names."""
-        checkpoints = [name for name in list(self._open) if name not in ROLES and _is_model(name)]
+        checkpoints = [name for name in list(self._open) if name not in ROLES and is_model(name)]
         return {name: self._open[name] for name in [*ROLES, *checkpoints] if name in self._open}
 
     def close(self) -> None:
@@ -135,7 +140,7 @@ class Tools:
             return existing
 
 
-def _is_model(name: str) -> bool:
+def is_model(name: str) -> bool:
     """Return whether the name is a role, or a checkpoint by its own name."""
     return name in ROLES or name.startswith(CHECKPOINT)
 
@@ -147,6 +152,7 @@ _guard = threading.Lock()
 @contextlib.contextmanager
 def opened(settings: Settings) -> Iterator[Tools]:
     """Yield the tools of a flow run. The task runs of this process find them meanwhile."""
+    prompts.overlaid(settings.overlay())  # a prompt that cannot be used stops the run here, not in the middle
     tools = Tools(settings)
     with _guard:
         _open[str(tools.home)] = tools

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from flows.runner.code_version import code_version
 from flows.runner.progress import Bar, Bars
-from flows.runner.resources import Tools, tools_of
+from flows.runner.resources import Tools, is_model, tools_of
 from storage.rows import empty, kept
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.plugins import module
@@ -237,6 +237,7 @@ def address_of(
         [ref.digest for ref in refs],
         {name: [ref.digest for ref in read] for name, read in others.items()},
         [tools.identity(tool) for tool in stage.needs.values()],
+        *([tools.prompts()] if any(is_model(tool) for tool in stage.needs.values()) else []),
     )
 
 

@@ -83,7 +83,8 @@ class Critic:
                 yield None
 
     def _request(self, first: str, second: str) -> Request:
-        prompt = prompts.load(PROMPT, "zh" if chinese(first) and chinese(second) else "en")
+        language = "zh" if chinese(first) and chinese(second) else "en"
+        prompt = prompts.load(PROMPT, language, self._engine.endpoint.prompts)
         return Request(
             messages=prompt.messages(first=first, second=second),
             model=self._engine.endpoint.model,

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 
 import prompts
-from prompts import schemas
 from storage.reasons import Code, cells, reason
 from tasks.answers import Judge, group_all
 from tasks.evaluation.items import SCHEMA
 from tasks.llm.costs import RoleCosts
+from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
 from tasks.plugins import module
@@ -66,7 +67,7 @@ def answer_items(
     records: list[dict[str, Any]] = items.to_pylist()
     forms = {name: module("tasks.evaluation.forms", name) for name in {record["form"] for record in records}}
     costs = RoleCosts.of(engine.endpoint)
-    completions = engine.run(_requests(records, forms, engine.endpoint.model, asking, seed))
+    completions = engine.run(_requests(records, forms, engine.endpoint, asking, seed))
     sampled: list[list[Completion]] = []
     for _ in records:
         sampled.append([next(completions) for _ in range(asking.samples)])
@@ -106,14 +107,14 @@ def answer_items(
     return Outcome(pa.Table.from_pylist(records, ANSWERED), asked=len(records), facts=costs.facts())
 
 
-def prompt_refs(items: pa.Table, *, bare: bool) -> dict[str, str]:
+def prompt_refs(items: pa.Table, *, bare: bool, overlay: Path | None) -> dict[str, str]:
     """Return, per form and language, the prompt of its items with its version."""
     refs = {}
     for form, language in sorted(set(zip(items.column("form").to_pylist(), items.column("language").to_pylist(), strict=True))):  # fmt: skip
         module_of_form = module("tasks.evaluation.forms", form)
         plain = bare and hasattr(module_of_form, "bare")
         refs[f"{form}.{language}"] = (
-            "the question alone" if plain else prompts.load(module_of_form.prompt, language).ref
+            "the question alone" if plain else prompts.load(module_of_form.prompt, language, overlay).ref
         )
     return refs
 
@@ -121,13 +122,13 @@ def prompt_refs(items: pa.Table, *, bare: bool) -> dict[str, str]:
 def _requests(
     records: Sequence[Mapping[str, Any]],
     forms: Mapping[str, ModuleType],
-    model: str,
+    endpoint: Endpoint,
     asking: Asking,
     seed: int,
 ) -> Iterator[Request]:
     for record in records:
         form = forms[record["form"]]
-        prompt = prompts.load(form.prompt, record["language"])
+        prompt = prompts.load(form.prompt, record["language"], endpoint.prompts)
         front = prompt.front
         if asking.bare and hasattr(form, "bare"):
             messages = [{"role": "user", "content": form.bare(record)}]
@@ -136,7 +137,7 @@ def _requests(
         for index in range(asking.samples):
             yield Request(
                 messages=messages,
-                model=model,
+                model=endpoint.model,
                 temperature=asking.temperature,
                 top_p=front.top_p,
                 max_tokens=asking.max_tokens or front.longer or front.max_tokens,
@@ -144,7 +145,7 @@ def _requests(
                 longer=None if asking.max_tokens else front.longer or front.max_tokens,
                 seed=seed_of(seed, STAGE, record["id"], index),
                 sample_index=index,
-                response_schema=schemas.json_schema(front.schema_name),
+                response_schema=prompt.response_schema,
                 tag=STAGE,
             )
 

@@ -255,7 +255,9 @@ def _price(tag: str, inputs: ForecastInputs) -> Price:
     }
     if not calls:
         name = PROMPT_OF.get(tag, tag)
-        prompt = prompts.load(name if f"{name}.en" in prompts.names() else "self_instruct")
+        prompt = prompts.load(
+            name if f"{name}.en" in prompts.names() else "self_instruct", overlay=endpoint.prompts
+        )
         limit = endpoint.sampling.limit(prompt.front.max_tokens)
         return Price(
             prompt_tokens=len(prompt.body) / 4 + 200, completion_tokens=limit * 0.3, sd=0.0,

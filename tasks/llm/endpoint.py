@@ -39,7 +39,7 @@ class Endpoint:
     tokens; None: as published (tasks/llm/prices.py), and 0 if none is published. `revision` is part of every completion key:
     change it when the weights behind the name change. `accept_models` are further model names that answers may carry, for
     gateways that rename models. `wait_ready` is how many seconds to wait for a server that still loads its weights.
-    `sampling` are the role's own sampling settings. `secrets` are further texts that must not be stored if they are echoed, such as the keys of other endpoints. `python`
+    `sampling` are the role's own sampling settings, `prompts` the folder of prompts that replace the project's own. `secrets` are further texts that must not be stored if they are echoed, such as the keys of other endpoints. `python`
     and `options` configure the worker that runs a `vllm:` model. `folder` is where a `hf:` model lies, if not in the folder
     of its name; `threads` and `batch` are its CPU threads (0: torch's own choice) and the most sequences decoded at once.
     """
@@ -63,6 +63,7 @@ class Endpoint:
     threads: int = 0
     batch: int = 32
     sampling: Sampling = field(default_factory=Sampling)
+    prompts: Path | None = None
     secrets: Sequence[str] = field(default=(), repr=False)
     configured_by: str = (
         ""  # the role whose settings this endpoint uses; roles without settings use those of the teacher

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import prompts
-from prompts import schemas
 from storage.rows import column
 from tasks.llm.costs import RoleCosts
+from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.pending import check_by
 from tasks.llm.request import Failure, Request
@@ -46,7 +46,7 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
     costs = RoleCosts.of(critic.endpoint)
     chosen = rows_to_ask(rows)
     tick(count - len(chosen))
-    requests = _requests(rows.take(pa.array(chosen, pa.int64())), critic.endpoint.model)
+    requests = _requests(rows.take(pa.array(chosen, pa.int64())), critic.endpoint)
     for i, completion in zip(chosen, critic.run(requests, check_by(critique)), strict=True):
         costs.add(completion)
         tick(1)
@@ -90,21 +90,21 @@ def rows_to_ask(rows: pa.Table) -> list[int]:
     return sorted([*unsure, *likeliest.values()])
 
 
-def _requests(rows: pa.Table, model: str) -> list[Request]:
+def _requests(rows: pa.Table, endpoint: Endpoint) -> list[Request]:
     requests = []
     names = ("id", "language", "question", "solution")
     for row_id, language, question, solution in zip(*(column(rows, n) for n in names), strict=True):
-        prompt = prompts.load("critique", language)
+        prompt = prompts.load("critique", language, endpoint.prompts)
         requests.append(
             Request(
                 messages=prompt.messages(question=question, solution=solution),
-                model=model,
+                model=endpoint.model,
                 temperature=prompt.front.temperature,
                 top_p=prompt.front.top_p,
                 max_tokens=prompt.front.max_tokens,
                 longer=prompt.front.longer,
                 seed=seed_of("critique", row_id),
-                response_schema=schemas.json_schema(prompt.front.schema_name),
+                response_schema=prompt.response_schema,
                 tag="critique",
             )
         )

@@ -13,10 +13,11 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 import prompts
-from prompts import schemas
+from prompts import Prompt
 from storage.reasons import Code, Reason, reason
 from storage.rows import STATED_DIFFICULTY, Row, column, content_id, to_table
 from tasks.llm.costs import RoleCosts
+from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.pending import check_by
 from tasks.llm.request import Completion, Failure, Request
@@ -155,11 +156,22 @@ def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick:
     costs = RoleCosts.of(endpoint)
     removed = Removed()
     rows: list[Row] = []
-    completions = engine.run((_request(plan, endpoint.model) for plan in plans), check_by(_any_problem))
+    completions = engine.run(
+        (_request(plan, _prompt(plan, endpoint), endpoint.model) for plan in plans), check_by(_any_problem)
+    )
     for plan, completion in zip(plans, completions, strict=True):
         costs.add(completion)
         removed.add(read(completion.text or ""))
-        rows.extend(_rows_of(plan, completion, source=source, license=license, model=endpoint.model))
+        rows.extend(
+            _rows_of(
+                plan,
+                completion,
+                _prompt(plan, endpoint),
+                source=source,
+                license=license,
+                model=endpoint.model,
+            )
+        )
         tick(plan["count"])
     return Outcome(
         to_table(rows), asked=sum(plan["count"] for plan in plans), facts=costs.facts() | removed.facts()
@@ -174,8 +186,11 @@ def _any_problem(text: str) -> list[Parsed] | str:
     )
 
 
-def _request(plan: dict[str, Any], model: str) -> Request:
-    prompt = prompts.load(plan["prompt"], plan["language"])
+def _prompt(plan: dict[str, Any], endpoint: Endpoint) -> Prompt:
+    return prompts.load(plan["prompt"], plan["language"], endpoint.prompts)
+
+
+def _request(plan: dict[str, Any], prompt: Prompt, model: str) -> Request:
     return Request(
         messages=prompt.messages(**orjson.loads(plan["variables"])),
         model=model,
@@ -184,13 +199,13 @@ def _request(plan: dict[str, Any], model: str) -> Request:
         max_tokens=prompt.front.max_tokens,
         longer=prompt.front.longer,
         seed=plan["seed"],
-        response_schema=schemas.json_schema(prompt.front.schema_name),
+        response_schema=prompt.response_schema,
         tag=plan["method"],
     )
 
 
 def _rows_of(
-    plan: dict[str, Any], completion: Completion, *, source: str, license: str, model: str
+    plan: dict[str, Any], completion: Completion, prompt: Prompt, *, source: str, license: str, model: str
 ) -> list[Row]:
     method, count = plan["method"], plan["count"]
     kept: list[Row] = []
@@ -203,7 +218,17 @@ def _rows_of(
     else:
         parsed = problems(completion.text or "")[:count]
         kept = [
-            _row(plan, item.question, None, source, license, model, completion, difficulty=item.difficulty)
+            _row(
+                plan,
+                item.question,
+                None,
+                source,
+                license,
+                model,
+                completion,
+                prompt,
+                difficulty=item.difficulty,
+            )
             for item in parsed
             if item.question
         ]
@@ -222,6 +247,7 @@ def _rows_of(
             license,
             model,
             completion,
+            prompt,
             row_id=content_id(completion.key, method, str(index)),
         )
         for index, why in enumerate(reasons)
@@ -237,10 +263,10 @@ def _row(
     license: str,
     model: str,
     completion: Completion,
+    prompt: Prompt,
     row_id: str = "",
     difficulty: int | None = None,
 ) -> Row:
-    prompt = prompts.load(plan["prompt"], plan["language"])
     return Row(
         question=question,
         language=plan["language"],

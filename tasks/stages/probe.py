@@ -15,6 +15,7 @@ from storage.reasons import Code, Reason, reason, shortened
 from storage.rows import column, reasons_of, reject, replace
 from tasks.answers import Extraction, Judge, extract
 from tasks.llm.costs import RoleCosts
+from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
 from tasks.seeding import seed_of
@@ -35,7 +36,7 @@ def probe(questions: pa.Table, *, student: Engine, judge: Judge, seed: int, tick
     costs = RoleCosts.of(endpoint)
     answers: list[str | None] = []
     reasons: list[Reason | None] = []
-    completions = student.run([_request(record, endpoint.model, seed) for record in records])
+    completions = student.run([_request(record, endpoint, seed) for record in records])
     for record, completion in zip(records, completions, strict=True):
         costs.add(completion)
         extraction = _answer(completion, record["language"])
@@ -104,11 +105,11 @@ def budget(
     return {topic: count for topic, count in shared.items() if count}
 
 
-def _request(record: dict[str, Any], model: str, seed: int) -> Request:
-    prompt = prompts.load("solve_cot", record["language"])
+def _request(record: dict[str, Any], endpoint: Endpoint, seed: int) -> Request:
+    prompt = prompts.load("solve_cot", record["language"], endpoint.prompts)
     return Request(
         messages=prompt.messages(question=record["question"]),
-        model=model,
+        model=endpoint.model,
         temperature=0.0,
         top_p=1.0,
         max_tokens=prompt.front.max_tokens,

@@ -21,9 +21,9 @@ from storage.rows import ABSTAINED, Row, content_id, to_table
 from tasks.answers import Judge, extract
 from tasks.answers.extraction import with_closed_box
 from tasks.llm.costs import RoleCosts
+from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
-from tasks.llm.sampling import Sampling
 from tasks.replies.programs import program
 from tasks.replies.solutions import Removed, read
 from tasks.routing import routed
@@ -105,18 +105,13 @@ def solve(
     abstained = [0] * len(records)
     open_ = list(range(len(records)))
     asked = 0
-    for first, end in stopping.rounds(most) if stopping else [(0, most)]:
-        completions = engine.run(
-            _requests([(records[i], kinds[i]) for i in open_], first, end, endpoint.model, seed)
-        )
+            _requests([(records[i], kinds[i]) for i in open_], first, end, endpoint, seed)
         deferred = set()
         for i in open_:
             for index in range(first, end):
                 completion = next(completions)
                 costs.add(completion)
-                row = _row(
-                    records[i], kinds[i][index], index, completion, endpoint.model, removed, endpoint.sampling
-                )
+                row = _row(records[i], kinds[i][index], index, completion, endpoint, removed)
                 abstained[i] += row.reason is not None and (
                     completion.error is None or completion.failed_by_model
                 )
@@ -145,11 +140,11 @@ def solve(
 
 
 def _requests(
-    asked: list[tuple[dict[str, Any], list[str]]], first: int, end: int, model: str, seed: int
+    asked: list[tuple[dict[str, Any], list[str]]], first: int, end: int, endpoint: Endpoint, seed: int
 ) -> Iterator[Request]:
     for record, kinds in asked:
         for index in range(first, end):
-            yield _request(record, kinds[index], index, model, seed)
+            yield _request(record, kinds[index], index, endpoint, seed)
 
 
 def _count_abstentions(samples: list[Row], abstained: int) -> None:
@@ -191,11 +186,11 @@ def _undecided(
     return [bool(more) for more in undecided]
 
 
-def _request(record: dict[str, Any], kind: str, index: int, model: str, seed: int) -> Request:
-    prompt = prompts.load(f"solve_{kind}", record["language"])
+def _request(record: dict[str, Any], kind: str, index: int, endpoint: Endpoint, seed: int) -> Request:
+    prompt = prompts.load(f"solve_{kind}", record["language"], endpoint.prompts)
     return Request(
         messages=prompt.messages(question=record["question"]),
-        model=model,
+        model=endpoint.model,
         temperature=prompt.front.temperature,
         top_p=prompt.front.top_p,
         max_tokens=prompt.front.max_tokens,
@@ -211,10 +206,10 @@ def _row(
     kind: str,
     index: int,
     completion: Completion,
-    model: str,
+    endpoint: Endpoint,
     removed: Removed,
-    sampling: Sampling,
 ) -> Row:
+    sampling = endpoint.sampling
     reply = read(completion.text or "", completion.reasoning)
     removed.add(reply)
     if sampling.reasoning and completion.finish_reason == "length" and reply.thinking is None:
@@ -245,7 +240,7 @@ def _row(
             rejected = reason(STAGE, Code.NO_ANSWER)
         else:
             answer = extraction.answer
-    prompt = prompts.load(f"solve_{kind}", record["language"])
+    prompt = prompts.load(f"solve_{kind}", record["language"], endpoint.prompts)
     temperature = prompt.front.temperature if sampling.temperature is None else sampling.temperature
     return Row(
         question=record["question"],
@@ -262,7 +257,7 @@ def _row(
         source=record["source"],
         license=record["license"],
         method=record["method"],
-        model=model,
+        model=endpoint.model,
         prompt=prompt.ref,
         params=orjson.dumps({"completion": completion.key, "temperature": temperature}).decode(),
         sample_index=index,

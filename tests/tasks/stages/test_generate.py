@@ -10,6 +10,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
+from prompts import load
 from storage.rows import STATED_DIFFICULTY, Row, column, kept, to_table
 from tasks.answers import Judge
 from tasks.llm.engine import Engine
@@ -148,5 +149,5 @@ def test_an_item_that_states_no_difficulty_has_none() -> None:
     )
     plan = {"method": "self_instruct", "prompt": "self_instruct", "language": "en", "subdomain": "limits",
             "count": 2, "parent_ids": [], "seed": 1}  # fmt: skip
-    rows = _rows_of(plan, done, source="s", license="l", model="m")
+    rows = _rows_of(plan, done, load("self_instruct"), source="s", license="l", model="m")
     assert [row.verdicts for row in rows] == [{}, {STATED_DIFFICULTY: "4"}]

@@ -18,7 +18,6 @@ from tasks.answers import Judge
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Usage
-from tasks.llm.sampling import Sampling
 from tasks.llm.transport import Response
 from tasks.problems.machinery.family import families, make
 from tasks.replies.solutions import Removed
@@ -29,6 +28,8 @@ from tasks.stages.outcome import Outcome, balance
 from tasks.stages.solve import SolveSettings, _row, formats_of, solve
 from tasks.stages.verify import VerifySettings, verify
 from tasks.voting import StoppingRule, prior
+
+ENDPOINT = Endpoint("reasoner", "model")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_a_reply_leaves_its_tokens_and_its_thinking_behind(
     (question,) = to_table(questions(1)).to_pylist()
     removed = Removed()
     done = Completion("key", text, finish, Usage(1, 1))
-    row = _row(question, "cot", 0, done, "model", removed, Sampling())
+    row = _row(question, "cot", 0, done, ENDPOINT, removed)
     assert (row.solution, row.answer) == (solution, answer)
     assert (row.rejected is None) == (why is None)
     assert why is None or why in str(row.rejected)
@@ -306,7 +307,7 @@ def test_thinking_is_a_column_and_never_the_solution(
 ) -> None:
     (question,) = to_table(questions(1)).to_pylist()
     done = Completion("key", text, finish, Usage(1, 1), reasoning=reasoning)
-    row = _row(question, kind, 0, done, "model", Removed(), Sampling())
+    row = _row(question, kind, 0, done, ENDPOINT, Removed())
     assert row.reasoning == "2 + 2 is 4"
     assert (row.solution or "").strip() == (solution or "")
     assert (row.reason.code if row.reason else None) == why
