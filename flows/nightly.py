@@ -298,7 +298,7 @@ class Judging:
             Step(
                 VERIFY, lambda: partial(verify, settings=settings, calibration=self.calibration, blind=blind)
             ),
-            *(self._scoring(name, thresholds) for name in self.config.score.scorers),
+            *(self._scoring(name, thresholds, blind) for name in self.config.score.scorers),
         ]
 
     def decision(self, *, agree: int = 1) -> list[Step]:
@@ -319,6 +319,7 @@ class Judging:
         settings = self.config.similarity.dedup()
         return Step(DEDUP, lambda: partial(dedup, history=self.history, settings=settings))
 
-    def _scoring(self, name: str, thresholds: Mapping[str, float]) -> Step:
-        call = partial(score, name=name, thresholds=thresholds, canaries=self.config.score.canaries)
+    def _scoring(self, name: str, thresholds: Mapping[str, float], blind: bool) -> Step:
+        canaries = self.config.score.canaries
+        call = partial(score, name=name, thresholds=thresholds, canaries=canaries, blind=blind)
         return Step(SCORE.of_scorer(name), lambda: call)

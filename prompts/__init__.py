@@ -71,7 +71,7 @@ class Prompt:
     @property
     def response_schema(self) -> dict[str, Any] | None:
         """The JSON schema of the completion, or None if the front matter names none."""
-        return schemas.json_schema(self.front.schema_name)
+        return schemas.json_schema(self.front.schema_name, self.language)
 
     def messages(self, **variables: Any) -> list[dict[str, str]]:
         """Return the chat messages, rendered with the variables.

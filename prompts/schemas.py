@@ -24,6 +24,11 @@ class UnknownSchema(ValueError):
     """There is no schema of that name; the message lists the names."""
 
 
+def _no_wrong_step(value: Any) -> Any:
+    # -1 is how ProcessBench-style judges say "no wrong step", 0 how many models do
+    return None if isinstance(value, int) and not isinstance(value, bool) and value in (0, -1) else value
+
+
 class ProblemItem(BaseModel):
     """One written problem; `difficulty` from 1 (routine) to 5 (competition), if the writer said."""
 
@@ -41,6 +46,26 @@ class Problems(BaseModel):
     problems: list[ProblemItem]
 
 
+class PlannedItem(BaseModel):
+    """One written problem with the plan before it and the check after it; `sound` is false if the check failed."""
+
+    model_config = _CLOSED
+
+    plan: str = Field(max_length=LONGEST)
+    question: str = Field(min_length=1, max_length=LONGEST)
+    check: str = Field(max_length=LONGEST)
+    sound: bool
+    difficulty: Annotated[int, Field(strict=True, ge=1, le=5)] | None = None
+
+
+class PlannedProblems(BaseModel):
+    """New problems, as ordered, each planned and checked by the writer."""
+
+    model_config = _CLOSED
+
+    problems: list[PlannedItem]
+
+
 class Critique(BaseModel):
     """A judgement of a problem and a solution; `first_wrong_step` counts the solution's lines from 1."""
 
@@ -51,14 +76,51 @@ class Critique(BaseModel):
     first_wrong_step: Annotated[int, Field(strict=True, ge=1)] | None = None
     critique: str = Field(max_length=LONGEST)
 
-    @field_validator("first_wrong_step", mode="before")
-    @classmethod
-    def _none_is_none(cls, value: Any) -> Any:
-        # -1 is how ProcessBench-style judges say "no wrong step", 0 how many models do
-        return None if isinstance(value, int) and not isinstance(value, bool) and value in (0, -1) else value
+    _none_is_none = field_validator("first_wrong_step", mode="before")(_no_wrong_step)
 
 
-_SCHEMAS: dict[str, type[BaseModel]] = {model.__name__: model for model in (Problems, Critique)}
+class Judgement(BaseModel):
+    """A judgement that gives its reasons before its scores; the scores of the question are apart from each other."""
+
+    model_config = _CLOSED
+
+    working: str = Field("", max_length=LONGEST)
+    critique: str = Field(max_length=LONGEST)
+    first_wrong_step: Annotated[int, Field(strict=True, ge=1)] | None = None
+    clarity: ScoreOfTen
+    solvability: ScoreOfTen
+    value: ScoreOfTen
+    answer_score: ScoreOfTen
+
+    _none_is_none = field_validator("first_wrong_step", mode="before")(_no_wrong_step)
+
+    @property
+    def instruction_score(self) -> float:
+        """The score of the question: a question is no better than it is clear and solvable."""
+        return min(self.clarity, self.solvability)
+
+
+_SCHEMAS: dict[str, type[BaseModel]] = {
+    model.__name__: model for model in (Problems, PlannedProblems, Critique, Judgement)
+}
+
+# The keys of the newer schemas in Chinese prompts, whose completions name no English word.
+CHINESE = {
+    "problems": "题目列表",
+    "plan": "思路",
+    "question": "题目",
+    "check": "检验",
+    "sound": "可用",
+    "difficulty": "难度",
+    "working": "演算",
+    "critique": "评语",
+    "first_wrong_step": "错误行",
+    "clarity": "清楚",
+    "solvability": "可解",
+    "value": "价值",
+    "answer_score": "解答分",
+}
+_TRANSLATED = (PlannedProblems, Judgement)
 
 
 def by_name(name: str) -> type[BaseModel]:
@@ -71,7 +133,10 @@ def by_name(name: str) -> type[BaseModel]:
 
 
 # schemas that one reader of completions reads, by the newest; None stands for prompts that name no schema
-_ALTERNATIVES: tuple[tuple[str, ...], ...] = (("Problems",), ("Critique",))
+_ALTERNATIVES: tuple[tuple[str, ...], ...] = (
+    ("PlannedProblems", "Problems"),
+    ("Judgement", "Critique"),
+)
 
 
 def alternatives(name: str | None) -> tuple[str | None, ...]:
@@ -79,11 +144,24 @@ def alternatives(name: str | None) -> tuple[str | None, ...]:
     return (None, *next((group for group in _ALTERNATIVES if name in group), ()))
 
 
-def json_schema(name: str | None) -> dict[str, Any] | None:
+def json_schema(name: str | None, language: str = "en") -> dict[str, Any] | None:
     """The JSON schema to send as `response_format`, or None where the prompt names no schema."""
-    return None if name is None else copy.deepcopy(_json_schema(name))
+    return None if name is None else copy.deepcopy(_json_schema(name, language))
 
 
 @functools.cache
-def _json_schema(name: str) -> dict[str, Any]:
-    return by_name(name).model_json_schema(mode="serialization")
+def _json_schema(name: str, language: str) -> dict[str, Any]:
+    model = by_name(name)
+    schema = model.model_json_schema(mode="serialization")
+    if language == "zh" and model in _TRANSLATED:
+        for part in (schema, *schema.get("$defs", {}).values()):
+            part["properties"] = {CHINESE[key]: value for key, value in part["properties"].items()}
+            part["required"] = [CHINESE[key] for key in part["required"]]
+    return schema
+
+
+def keys_of(name: str, language: str) -> dict[str, str]:
+    """Return the fields of a schema and the key of each in prompts of the language."""
+    model = by_name(name)
+    translated = language == "zh" and model in _TRANSLATED
+    return {field: CHINESE[field] if translated else field for field in model.model_fields}

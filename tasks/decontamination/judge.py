@@ -114,6 +114,7 @@ def decided(
 
 
 def verdict(text: str) -> bool | None:
-    """Return whether the last line that is SAME or DIFFERENT says SAME; None if there is no such line."""
-    words = re.findall(r"(?mi)^\W*(same|different)\W*$", text)
-    return words[-1].lower() == "same" if words else None
+    """Return whether the last line that is SAME or DIFFERENT (or the Chinese for it) says SAME; None if there is no such
+    line."""
+    words = re.findall(r"(?mi)^\W*(same|different|相同|不同)\W*$", text)
+    return words[-1].lower() in ("same", "相同") if words else None

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from prompts.schemas import Critique, ProblemItem
+from prompts.schemas import CHINESE, Critique, Judgement, ProblemItem
 from tasks.replies.solutions import solution_of
 from tasks.text.cleaning import without_hidden
 
@@ -41,13 +41,23 @@ class Parsed:
 
 def problems(text: str) -> list[Parsed]:
     """Return every problem of a completion in order. A bad item becomes a Parsed with a reason; the others are kept."""
-    text = _double_latex_backslashes(_without_thinking(text)[:LONGEST])
+    text = _readable(text)
     start = _items_start(text)
     if start is None:
         return [Parsed(reason="no JSON list of problems in the completion")]
     return [_problem(item) for item in _items(text, start)] or [
         Parsed(reason="the list of problems is empty")
     ]
+
+
+_CHINESE_KEY = re.compile(rf'(?<!\\)"({"|".join(CHINESE.values())})"(\s*)[:：]')
+_ENGLISH = {chinese: english for english, chinese in CHINESE.items()}
+
+
+def _readable(text: str) -> str:
+    """Return the reply without its thinking, with LaTeX that JSON can read, and with the keys of the schemas in English."""
+    text = _double_latex_backslashes(_without_thinking(text)[:LONGEST])
+    return _CHINESE_KEY.sub(lambda match: f'"{_ENGLISH[match[1]]}"{match[2]}:', text)
 
 
 _JSON_AT_ONCE = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
@@ -58,19 +68,20 @@ def _without_thinking(text: str) -> str:
     return text if _JSON_AT_ONCE.match(text) else solution_of(text)
 
 
-def critique(text: str) -> Critique | str:
+def critique(text: str) -> Critique | Judgement | str:
     """Return the critic's judgement, or the reason why the completion has none.
 
     Of several JSON objects the last one counts: models reason first, and may quote the solution before they judge it.
     """
-    text = _double_latex_backslashes(_without_thinking(text)[:LONGEST])
+    text = _readable(text)
     critiques = [
         value
         for value in _objects(text)
         if isinstance(value, dict) and ("answer_score" in value or "instruction_score" in value)
     ]
     if critiques:
-        return _fit(Critique, critiques[-1])
+        last = critiques[-1]
+        return _fit(Critique, last) if "instruction_score" in last else _fit(Judgement, last)
     if "answer_score" in text or "instruction_score" in text:
         return "the JSON of the critique is broken or cut off"
     return "no JSON critique in the completion"
@@ -83,7 +94,7 @@ def _items_start(text: str) -> int | None:
     opening = keyed[-1] if keyed else re.search(r'\[\s*(?=["{\]])', text)
     if opening:
         return opening.end()
-    single = re.search(r'\{\s*"question"', text)
+    single = re.search(r'\{\s*"(?:plan|question)"', text)
     return single.start() if single else None
 
 
@@ -136,6 +147,8 @@ def _problem(item: Any) -> Parsed:
         item = {"question": item}
     if not isinstance(item, dict):
         return Parsed(reason=f"item is a JSON {type(item).__name__}, not an object")
+    if item.get("sound") is False:
+        return Parsed(reason="the writer's own check failed")
     fitted = _fit(ProblemItem, item)
     if isinstance(fitted, str):
         return Parsed(reason=fitted)

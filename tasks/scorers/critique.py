@@ -1,8 +1,9 @@
 """The critic model reads question and solution and says how good each is, where the solution goes wrong,
 and why.
 
-Two scores after the instruction/response scoring of DEITA (arXiv:2312.15685): `instruction` (is the
-question well posed and worth learning from) and `answer` (is the solution right and well reasoned). Calls
+Two scores after the instruction/response scoring of DEITA (arXiv:2312.15685): `instruction` (is the question well posed: the
+lower of its parts `clarity` and `solvability`; its `value` to a learner is a score of its own) and `answer` (is the solution
+right and well reasoned). The critic is shown the trusted answer where the row has one. Calls
 are expensive, so the critic is asked about the rows on which the votes are not sure (whose verdict `settled`, of
 tasks/stages/verify.py, is not "yes"), and about the most probable row of a question whose rows are all sure. Its score of a question is that
 of all rows of the question.
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import prompts
+from prompts.schemas import Judgement
 from storage.rows import column
 from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import Endpoint
@@ -26,7 +28,8 @@ from tasks.seeding import seed_of
 from tasks.stages.outcome import Tick
 
 needs = ("critic",)
-scores = ("instruction", "answer")
+scores = ("instruction", "answer", "clarity", "solvability", "value")
+PARTS = ("clarity", "solvability", "value")  # of the question, from prompts whose schema is Judgement
 verdict = "answer"
 PREFIX = "Step {step}: "  # how the text for readers states a wrong step; code reads the verdict WRONG_STEP
 
@@ -40,6 +43,7 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
     count = rows.num_rows
     instruction: list[float | None] = [None] * count
     answer: list[float | None] = [None] * count
+    parts: dict[str, list[float | None]] = {name: [None] * count for name in PARTS}
     critiques: list[str | None] = [None] * count
     wrong_steps: list[int | None] = [None] * count
     failures: list[Unscored | None] = [None] * count
@@ -59,6 +63,9 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
             continue
         instruction[i] = judgement.instruction_score / 10
         answer[i] = judgement.answer_score / 10
+        if isinstance(judgement, Judgement):
+            for name in PARTS:
+                parts[name][i] = getattr(judgement, name) / 10
         step = (
             PREFIX.format(step=judgement.first_wrong_step) if judgement.first_wrong_step is not None else ""
         )
@@ -70,7 +77,7 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
         score if score is not None else by_problem.get(problem)
         for score, problem in zip(instruction, problems, strict=True)
     ]
-    by_name = {"instruction": instruction, "answer": answer}
+    by_name = {"instruction": instruction, "answer": answer, **parts}
     return Scored(by_name, critiques, {"answer": wrong_steps}, failures, costs.facts())
 
 
@@ -92,12 +99,14 @@ def rows_to_ask(rows: pa.Table) -> list[int]:
 
 def _requests(rows: pa.Table, endpoint: Endpoint) -> list[Request]:
     requests = []
-    names = ("id", "language", "question", "solution")
-    for row_id, language, question, solution in zip(*(column(rows, n) for n in names), strict=True):
+    names = ("id", "language", "question", "solution", "reference_answer")
+    for row_id, language, question, solution, reference in zip(
+        *(column(rows, n) for n in names), strict=True
+    ):
         prompt = prompts.load("critique", language, endpoint.prompts)
         requests.append(
             Request(
-                messages=prompt.messages(question=question, solution=solution),
+                messages=prompt.messages(question=question, solution=solution, reference=reference),
                 model=endpoint.model,
                 temperature=prompt.front.temperature,
                 top_p=prompt.front.top_p,

@@ -16,6 +16,7 @@ import prompts
 from prompts import Prompt
 from storage.reasons import Code, Reason, reason
 from storage.rows import STATED_DIFFICULTY, Row, column, content_id, to_table
+from tasks.conditions import conditions
 from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
@@ -39,6 +40,7 @@ EXAMPLE = [
     "language",
     "subdomain",
     "parent_ids",
+    "concepts",
 ]  # the columns of a pool that methods read
 
 ASKS = pa.schema(
@@ -55,6 +57,8 @@ ASKS = pa.schema(
 )
 
 
+# the conditions of a call that are stored with its questions; concepts have their own column
+STATED = ("kind", "context", "level", "answer_type")
 LANGUAGES = ("en", "zh")  # the languages that prompts are written in
 
 
@@ -133,7 +137,8 @@ def examples_by_topic(pool: pa.Table) -> dict[tuple[str, str | None], list[tuple
     UNLABELLED those that name no subdomain.
     """
     by_topic: dict[tuple[str, str | None], dict[str, str]] = {}
-    columns = [column(pool, name) for name in EXAMPLE[:-1]]
+    names = ("id", "problem_id", "question", "language", "subdomain")
+    columns = [column(pool, name) for name in names]
     seen: set[str] = set()
     for row_id, problem_id, question, language, subdomain in sorted(
         zip(*columns, strict=True), key=lambda row: row[0]
@@ -151,7 +156,7 @@ def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick:
 
     An item that is missing or malformed is a rejected row, a call that failed is `count` failed rows.
     """
-    plans = asks.to_pylist()
+    plans = [ask | {"variables": orjson.loads(ask["variables"])} for ask in asks.to_pylist()]
     endpoint = engine.endpoint
     costs = RoleCosts.of(endpoint)
     removed = Removed()
@@ -174,8 +179,22 @@ def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick:
         )
         tick(plan["count"])
     return Outcome(
-        to_table(rows), asked=sum(plan["count"] for plan in plans), facts=costs.facts() | removed.facts()
+        to_table(rows),
+        asked=sum(plan["count"] for plan in plans),
+        facts=costs.facts() | removed.facts() | _variety(plans, endpoint),
     )
+
+
+def _variety(plans: list[dict[str, Any]], endpoint: Endpoint) -> dict[str, Any]:
+    """Return the fact `variety`: the number of calls, and a hash of what each states besides the number of questions and
+    those to avoid."""
+    stated = []
+    for plan in plans:
+        used = _prompt(plan, endpoint).variables - {"count", "avoid"}
+        variables = {name: value for name, value in plan["variables"].items() if name in used}
+        text = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS).decode()
+        stated.append(content_id(plan["language"], plan["subdomain"], text)[:16])
+    return {"variety": {"calls": len(plans), "combinations": sorted(set(stated))}}
 
 
 def _any_problem(text: str) -> list[Parsed] | str:
@@ -192,7 +211,7 @@ def _prompt(plan: dict[str, Any], endpoint: Endpoint) -> Prompt:
 
 def _request(plan: dict[str, Any], prompt: Prompt, model: str) -> Request:
     return Request(
-        messages=prompt.messages(**orjson.loads(plan["variables"])),
+        messages=prompt.messages(**plan["variables"]),
         model=model,
         temperature=prompt.front.temperature,
         top_p=prompt.front.top_p,
@@ -267,6 +286,9 @@ def _row(
     row_id: str = "",
     difficulty: int | None = None,
 ) -> Row:
+    shown = {name: value for name, value in plan["variables"].items() if name in prompt.variables}
+    stated = {name: shown[name] for name in STATED if name in shown}
+    more = {"conditions": {"version": conditions().version, **stated}} if stated else {}
     return Row(
         question=question,
         language=plan["language"],
@@ -278,8 +300,9 @@ def _row(
         method=plan["method"],
         model=model,
         prompt=prompt.ref,
-        params=orjson.dumps({"completion": completion.key, "seed": plan["seed"]}).decode(),
+        params=orjson.dumps({"completion": completion.key, "seed": plan["seed"], **more}).decode(),
         parent_ids=plan["parent_ids"],
+        concepts=list(shown.get("concepts", ())),
         verdicts={} if difficulty is None else {STATED_DIFFICULTY: str(difficulty)},
         reason=rejected,
     )

@@ -62,6 +62,7 @@ def score(
     name: str,
     thresholds: Mapping[str, float],
     canaries: int = 0,
+    blind: bool = False,
     tick: Tick,
     **tools: Any,
 ) -> Outcome:
@@ -69,21 +70,23 @@ def score(
 
     canaries: how many solutions with a known judgement are hidden among the rows of a scorer that asks a model. They are in
     none of the rows that are returned. If the scorer misjudges them twice, the rows that it judged have failed.
+    blind: whether the trusted answers are hidden from the scorer, as where its scores are calibrated against them.
     """
     plugin = module(PLUGINS, name)
+    shown = replace(rows, reference_answer=[None] * rows.num_rows) if blind else rows
     if canaries and has_canaries(plugin):
         scores = scored(
-            rows,
+            shown,
             plugin.score,
             name=name,
             verdict=plugin.verdict,
-            asked=plugin.rows_to_ask(rows),
+            asked=plugin.rows_to_ask(shown),
             count=canaries,
             tick=tick,
             **tools,
         )
     else:
-        scores = plugin.score(rows, tick=tick, **tools)
+        scores = plugin.score(shown, tick=tick, **tools)
     return Outcome(cut(rows, scores, stage=name, thresholds=thresholds), rows.num_rows, scores.facts)
 
 

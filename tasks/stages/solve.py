@@ -6,7 +6,7 @@ decides which samples are programs, so that every question has both formats; `ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -35,6 +35,12 @@ from tasks.stages.verify import VerifySettings, verify
 from tasks.voting import StoppingRule, from_rows
 
 STAGE = "solve"
+STRATEGIES = (
+    "direct",
+    "define",
+    "backwards",
+    "estimate",
+)  # of solutions in words, as prompts/solve_cot names them
 
 
 LEAST_ERROR = 0.05  # of adaptive sampling; in simulation, less was not kept (docs/log.md)
@@ -70,6 +76,12 @@ class SolveSettings(Section, title="Solve"):
 def formats_of(settings: SolveSettings, question: str, problem_id: str, subdomain: str | None) -> list[str]:
     """Return the format of each sample of a question, `cot` or `pot`; see tasks/routing.py."""
     return routed(settings.samples, settings.pot_share, settings.route, question, problem_id, subdomain)
+
+
+def strategy(problem_id: str, kinds: Sequence[str], index: int) -> str:
+    """Return the strategy of a sample in words: the samples of a question differ in it, and questions begin with different
+    ones."""
+    return STRATEGIES[(seed_of("strategy", problem_id) + list(kinds[:index]).count("cot")) % len(STRATEGIES)]
 
 
 def solve(
@@ -144,7 +156,7 @@ def _requests(
 ) -> Iterator[Request]:
     for record, kinds in asked:
         for index in range(first, end):
-            yield _request(record, kinds[index], index, endpoint, seed)
+            yield _request(record, kinds, index, endpoint, seed)
 
 
 def _count_abstentions(samples: list[Row], abstained: int) -> None:
@@ -186,10 +198,15 @@ def _undecided(
     return [bool(more) for more in undecided]
 
 
-def _request(record: dict[str, Any], kind: str, index: int, endpoint: Endpoint, seed: int) -> Request:
+def _request(
+    record: dict[str, Any], kinds: Sequence[str], index: int, endpoint: Endpoint, seed: int
+) -> Request:
+    kind = kinds[index]
     prompt = prompts.load(f"solve_{kind}", record["language"], endpoint.prompts)
     return Request(
-        messages=prompt.messages(question=record["question"]),
+        messages=prompt.messages(
+            question=record["question"], strategy=strategy(record["problem_id"], kinds, index)
+        ),
         model=endpoint.model,
         temperature=prompt.front.temperature,
         top_p=prompt.front.top_p,

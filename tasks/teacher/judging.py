@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from prompts.schemas import CHINESE
 from tasks.answers import Extraction, extract
 from tasks.problems.machinery.family import Worked
 from tasks.replies.programs import program
@@ -41,16 +42,35 @@ def critique(job: PromptRequest, character: Character, rng: random.Random, *, va
         answer = rng.randint(8, 10) if finding.line is None else rng.randint(4, 6)
     else:
         answer = rng.randint(0, 3)
-    record = {
+    record: dict[str, object] = {
         "instruction_score": instruction,
         "answer_score": answer,
         "first_wrong_step": finding.line,
         "critique": finding.words,
     }
+    if job.planned:
+        record = {
+            "working": _working(job),
+            "critique": finding.words,
+            "first_wrong_step": finding.line,
+            "clarity": instruction,
+            "solvability": instruction,
+            "value": rng.randint(5, 8),
+            "answer_score": answer,
+        }
+    if job.chinese_keys:
+        record = {CHINESE[key]: value for key, value in record.items()}
     text = orjson.dumps(record).decode()
     if not valid_json and rng.random() < character.rates.malformed:
         return text[: len(text) // 2] if rng.random() < 0.5 else finding.words
     return text
+
+
+def _working(job: PromptRequest) -> str:
+    worked, zh = solution_of(job), job.language == "zh"
+    if worked is not None:
+        return f"我算得 {worked.answer}。" if zh else f"My own result is {worked.answer}."
+    return "我不会做这道题。" if zh else "I cannot work this problem myself."
 
 
 def examine(job: PromptRequest) -> Examination:
@@ -62,11 +82,11 @@ def examine(job: PromptRequest) -> Examination:
     if code is not None:
         return _examine_program(code, lines, worked, zh)
     text = "\n".join(line for _, line in lines)
-    return _examine_words(lines, extract(text, job.language), worked, zh)
+    return _examine_words(lines, extract(text, job.language), worked, job.reference, zh)
 
 
 def _examine_words(
-    lines: list[tuple[int, str]], stated: Extraction | None, worked: Worked | None, zh: bool
+    lines: list[tuple[int, str]], stated: Extraction | None, worked: Worked | None, reference: str, zh: bool
 ) -> Examination:
     false = _first_false(lines)
     wrong_line = false[0] if false else None
@@ -79,18 +99,19 @@ def _examine_words(
             else f"Line {false[0]} is wrong: {false[1]} does not hold. "
         )
     )
-    if worked is None:
+    expected = worked.answer if worked is not None else reference
+    if not expected:
         note = (
             "我不认识这道题，只核对了算式。"
             if zh
             else "I could not work this problem myself; only the arithmetic was checked. "
         )
         return Examination(None, wrong_line, note + broken)
-    correct = f"正确答案是 {worked.answer}。" if zh else f"The correct answer is {worked.answer}."
+    correct = f"正确答案是 {expected}。" if zh else f"The correct answer is {expected}."
     if stated is None or stated.kind == "last":
         words = "没有给出最终答案。" if zh else "No final answer is stated. "
         return Examination(False, wrong_line or (lines[-1][0] if lines else None), broken + words + correct)
-    right = same_answer(stated.answer, worked.answer)
+    right = same_answer(stated.answer, expected)
     if right is None:
         words = "最终答案的写法我无法核对。" if zh else "I cannot compare the final answer as it is written. "
         return Examination(None, wrong_line, broken + words)

@@ -18,9 +18,10 @@ FEWEST = 3  # minimum number of common numbers of texts in two languages, whose 
 
 
 def compare(job: PromptRequest) -> str:
-    """Return SAME or DIFFERENT, as the prompt requests."""
+    """Return SAME or DIFFERENT, in the language of the prompt."""
     first, second = job.examples
-    return "SAME" if same_problem(first, second) else "DIFFERENT"
+    words = ("相同", "不同") if job.chinese_keys else ("SAME", "DIFFERENT")
+    return words[0] if same_problem(first, second) else words[1]
 
 
 def same_problem(first: str, second: str) -> bool:

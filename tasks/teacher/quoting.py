@@ -16,6 +16,9 @@ _SOLUTION = (
 )
 _EXAMPLE = r"examples?|samples?|existing|references?|related|neighbou?rs?|示例|例题|例子|例|参考|相关|已有"
 
+_AVOID = r"avoid"
+_REFERENCE = r"reference[_ ]answer|参考答案|标准答案"
+
 _OPEN_TAG = re.compile(r"^\s*<([A-Za-z_][\w-]*)(?:\s[^<>]*)?>\s*(.*)$")
 _FENCE = re.compile(r"^\s*(```|~~~|\"\"\"|''')\s*(\w*)\s*$")
 _MARK = re.compile(r"^(?:[|>] ?|\[\d+\] ?)")
@@ -41,7 +44,8 @@ _ENTRY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """Blocks of (role, text), with a role of question, solution, example or other; and the rest, the prompt's own words."""
+    """Blocks of (role, text), with a role of question, solution, reference (the trusted answer), example, avoid (a question not
+    to write) or other; and the rest, the prompt's own words."""
 
     blocks: tuple[tuple[str, str], ...]
     rest: str
@@ -92,6 +96,9 @@ def _take(blocks: list[tuple[str, str]], role: str, lines: list[str]) -> None:
     if role == "example":
         for entry in _entries(lines):
             blocks.append(("example", entry))
+        return
+    if role == "avoid":
+        blocks.extend(("avoid", text) for line in lines if (text := _MARK.sub("", line).strip()))
         return
     body = "\n".join(_MARK.sub("", line) if role != "solution" else line for line in lines).strip("\n")
     if body.strip():
@@ -189,8 +196,17 @@ def _structural(line: str) -> bool:
     return bool(_OPEN_TAG.match(line) or _FENCE.match(line) or _MARK.match(line))
 
 
+_ROLES = (
+    ("avoid", _AVOID),
+    ("reference", _REFERENCE),
+    ("example", _EXAMPLE),
+    ("solution", _SOLUTION),
+    ("question", _QUESTION),
+)
+
+
 def _role(name: str) -> str:
-    for role, pattern in (("example", _EXAMPLE), ("solution", _SOLUTION), ("question", _QUESTION)):
+    for role, pattern in _ROLES:
         if re.search(pattern, name, re.IGNORECASE):
             return role
     return "other"

@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 
 from tasks.problems.machinery.family import Problem, recognise
 from tasks.teacher.quoting import Quoted, quoted
-from tasks.teacher.topics import count_in, level_in, subdomain_in
+from tasks.teacher.topics import concepts_in, count_in, level_in, scale_in, subdomain_in
 
 
 @dataclass(frozen=True, slots=True)
 class PromptRequest:
     """What a prompt requests. `kind` is write, similar, words, program, judge or compare (whose two problems are the
-    examples). Fields that a kind does not use are empty."""
+    examples). Fields that a kind does not use are empty.
+
+    `level` is from 1 to 3, `scale` the difficulty from 1 to 5 where the prompt states that. `concepts` are knowledge points by
+    their English names. `planned` says that reasons come before the result: a plan and a check with each problem, the working before
+    scores. `chinese_keys` says that keys and words of the answer are Chinese. `reference` is the trusted answer that a critic is shown."""
 
     kind: str
     language: str
@@ -29,6 +33,12 @@ class PromptRequest:
     count: int = 1
     level: int | None = None
     examples: tuple[str, ...] = field(default=())
+    scale: int | None = None
+    concepts: frozenset[str] = frozenset()
+    avoid: tuple[str, ...] = ()
+    planned: bool = False
+    chinese_keys: bool = False
+    reference: str = ""
 
 
 _JUDGE = re.compile(
@@ -41,7 +51,7 @@ _NOT_WRITING = (
 )
 _NOT_WRITING_ZH = r"(?:(?!程序|代码|解答|步骤|解法|答案)[^。！？\n])"
 _WRITE = re.compile(
-    r'"problems"\s*:'
+    r'"(?:problems|题目列表)"\s*:'
     rf"|\b(?:write|create|generate|compose|invent|produce|come up with|make up|devise|design|give me|author|need|want)\b{_NOT_WRITING}"
     r"\b(?:problems|questions|exercises|variations|variants|(?:new|original|similar|another|practice|different)\s+(?:\w+\s+){0,3}(?:problem|question|exercise))\b"
     rf"|(?:出|编写|编|设计|生成|写|创作|构造|给出|给我|提供|命制|再来|需要){_NOT_WRITING_ZH}{{0,30}}?"
@@ -65,7 +75,10 @@ _NO_PROGRAM = re.compile(
     r"|(?:不要|无需|不用|不得|不必|禁止|勿|而不是|不写)[^。，\n]{0,12}?(?:代码|程序|编程|Python)",
     re.IGNORECASE,
 )
-_COMPARE = re.compile(r"\bSAME\b.*\bDIFFERENT\b", re.DOTALL)
+_COMPARE = re.compile(r"\bSAME\b.*\bDIFFERENT\b|回答[^\n]*相同[^\n]*不同", re.DOTALL)
+_PLANNED = re.compile(r'"(?:plan|思路)"')
+_REASONED = re.compile(r'"(?:working|演算)"')
+_CHINESE_KEYS = re.compile(r'"(?:题目列表|评语)"')
 _CJK = re.compile(r"[\u4e00-\u9fff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _SENTENCE = re.compile(r"(?<=[.!?:：。！？])\s*")
@@ -81,13 +94,27 @@ def read(system: str, user: str) -> PromptRequest:
     language = language_of(words) if words.strip() else language_of(user)
     questions, solutions, examples = parts.of("question"), parts.of("solution"), parts.of("example")
     if _COMPARE.search(words) and len(parts.blocks) == 2:
-        return PromptRequest("compare", language, examples=tuple(text for _, text in parts.blocks))
+        return PromptRequest(
+            "compare",
+            language,
+            examples=tuple(text for _, text in parts.blocks),
+            chinese_keys="SAME" not in words,
+        )
     if not solutions and _JUDGE.search(words):
         unnamed = questions + parts.of("other")
         questions, solutions = (unnamed[:1], unnamed[1:]) if len(unnamed) > 1 else (questions, [])
     if solutions and (_JUDGE.search(words) or _JUDGE.search(system)):
         question, problem = _known_dressed(questions or [parts.rest])
-        return PromptRequest("judge", language, question, problem, tuple(solutions[-1].split("\n")))
+        return PromptRequest(
+            "judge",
+            language,
+            question,
+            problem,
+            tuple(solutions[-1].split("\n")),
+            planned=_REASONED.search(words) is not None,
+            chinese_keys=_CHINESE_KEYS.search(words) is not None,
+            reference=" ".join(parts.of("reference")).strip(),
+        )
     if _WRITE.search(words):
         shown = _shown(user, parts) if _SIMILAR.search(words) else []
         question, problem = _known_dressed(shown)
@@ -100,6 +127,11 @@ def read(system: str, user: str) -> PromptRequest:
             count=count_in(words),
             level=level_in(words),
             examples=tuple(examples or ([] if shown else questions)),
+            scale=scale_in(words),
+            concepts=concepts_in(words),
+            avoid=tuple(parts.of("avoid")),
+            planned=_PLANNED.search(words) is not None,
+            chinese_keys=_CHINESE_KEYS.search(words) is not None,
         )
     question, problem = _known(_candidates(user, parts))
     if problem is not None:
@@ -134,7 +166,7 @@ def _candidates(user: str, parts: Quoted) -> list[str]:
     """Return the parts of the prompt that may be the question to solve, likeliest first."""
     labelled = parts.of("question")
     if labelled:
-        return list(dict.fromkeys(part for text in labelled for part in [text, *_without_dressing(text)]))
+        return list(dict.fromkeys(part for text in labelled for part in undressed(text)))
     rest = parts.rest.strip()
     paragraphs = [piece.strip() for piece in re.split(r"\n\s*\n", rest) if piece.strip()]
     candidates = [*parts.of("other"), *parts.of("example"), rest, *reversed(paragraphs)]
@@ -147,12 +179,14 @@ def _candidates(user: str, parts: Quoted) -> list[str]:
     return list(dict.fromkeys(text for text in candidates if text.strip())) or [user.strip()]
 
 
-def _without_dressing(text: str) -> list[str]:
-    """Return the question without additions: a later paragraph, an opening ("Try this: "), a last sentence."""
-    breaks = [match for match in _SENTENCE.finditer(text) if 0 < match.start() < len(text)]
-    ends = [text[breaks[-1].end() :], text[: breaks[-1].start()]] if breaks else []
-    opening = [text[breaks[0].end() :]] if breaks else []
-    return [part for part in [text.split("\n\n", 1)[0], *opening, *ends] if len(part) > 8]
+def undressed(question: str) -> list[str]:
+    """Return the question, and the question without additions: a later paragraph, an opening ("Try this: "), a last
+    sentence."""
+    breaks = [match for match in _SENTENCE.finditer(question) if 0 < match.start() < len(question)]
+    ends = [question[breaks[-1].end() :], question[: breaks[-1].start()]] if breaks else []
+    opening = [question[breaks[0].end() :]] if breaks else []
+    parts = [question.split("\n\n", 1)[0], *opening, *ends]
+    return [question, *(part for part in parts if len(part) > 8)]
 
 
 def _known(candidates: list[str]) -> tuple[str, Problem | None]:
@@ -168,7 +202,7 @@ def _known(candidates: list[str]) -> tuple[str, Problem | None]:
 def _known_dressed(questions: list[str]) -> tuple[str, Problem | None]:
     """Return as `_known` does, but also look inside each question; the whole question is judged or imitated."""
     for text in questions:
-        _, problem = _known([text, *_without_dressing(text)])
+        _, problem = _known(undressed(text))
         if problem is not None:
             return text, problem
     return (questions[0] if questions else ""), None

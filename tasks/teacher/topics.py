@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 
+from tasks.conditions import conditions
 from tasks.problems.machinery.family import Family, families, of_subdomain
 from tasks.taxonomy import SUBDOMAINS, domain_of
 
@@ -143,8 +145,45 @@ _STATED = re.compile(
 )
 
 
+_SCALE = re.compile(
+    r"(?:difficulty|level|难度)\s*[:：]\s*(?:([1-5])\s*(?:of|out of|/)\s*5\b|([1-5])\s*级[，,]?\s*共\s*5\s*级)",
+    re.IGNORECASE,
+)
+_POINTS = re.compile(
+    r"^\s*[-*]?\s*(?:concepts|knowledge points|知识点)\s*[:：]\s*(.+)$", re.IGNORECASE | re.MULTILINE
+)
+
+
+def scale_in(text: str) -> int | None:
+    """Return the difficulty if the text states it on a scale from 1 to 5, else None."""
+    match = _SCALE.search(text)
+    return int(match.group(1) or match.group(2)) if match else None
+
+
+@functools.cache
+def _concepts() -> dict[str, str]:
+    """Return the English name of every concept that the teacher knows, by its English and its Chinese names."""
+    pairs = [pair for points in conditions().concepts.values() for pair in points]
+    return {name.lower(): en.lower() for en, zh in pairs for name in (en, zh)}
+
+
+def concepts_in(text: str) -> frozenset[str]:
+    """Return the English names, in lower case, of the concepts in the line that states them."""
+    match = _POINTS.search(text)
+    named = re.split(r"[;；]", match.group(1)) if match else []
+    return frozenset(_concepts()[name] for part in named if (name := part.strip().lower()) in _concepts())
+
+
+def concept_names(english: Iterable[str], *, zh: bool) -> str:
+    """Return concepts as a list in words, in Chinese where the teacher knows their Chinese names."""
+    chinese = {en: name for points in conditions().concepts.values() for en, name in points}
+    return "、".join(chinese.get(name, name) for name in english) if zh else ", ".join(english)
+
+
 def level_in(text: str) -> int | None:
     """Return the level from 1 to 3 if the text states a difficulty unambiguously, else None (any)."""
+    if scale := scale_in(text):
+        return (1, 1, 2, 3, 3)[scale - 1]
     for match in _STATED.finditer(text):
         stated = match.group(1)
         number = re.match(r"\s*([123])(?!\s*(?:-|to|到|至|\d))", stated)

@@ -7,11 +7,12 @@ import re
 
 import orjson
 
+from prompts.schemas import CHINESE
 from tasks.problems.machinery.family import Family, Problem, families, make
 from tasks.problems.machinery.notation import Unworkable
 from tasks.teacher.character import Character
-from tasks.teacher.reading import PromptRequest, known
-from tasks.teacher.topics import choose_families
+from tasks.teacher.reading import PromptRequest, known, undressed
+from tasks.teacher.topics import choose_families, concept_names
 
 DRAWS = 20
 
@@ -21,19 +22,65 @@ def problems(job: PromptRequest, character: Character, rng: random.Random, *, va
     items: list[dict[str, object]] = []
     for _ in range(job.count):
         level = job.level or rng.randint(1, 3)
+        question = _one(job, character, rng, level, items)
+        difficulty = min(5, 2 * level - rng.randint(0, 1))
         items.append(
-            {
-                "question": _one(job, character, rng, level, items),
-                "difficulty": min(5, 2 * level - rng.randint(0, 1)),
-            }
+            _planned(job, question, level, rng)
+            if job.planned
+            else {"question": question, "difficulty": difficulty}
         )
     malformed = rng.random() < character.rates.malformed
     if malformed and valid_json:
         items[rng.randrange(len(items))]["question"] = ""
-    text = orjson.dumps({"problems": items}).decode()
+    record: dict[str, object] = {"problems": items}
+    if job.chinese_keys:
+        record = {
+            CHINESE["problems"]: [{CHINESE[key]: value for key, value in item.items()} for item in items]
+        }
+    text = orjson.dumps(record).decode()
     if malformed and not valid_json:
         return _broken(text, items, rng)
     return f"```json\n{text}\n```" if not valid_json and rng.random() < 0.2 else text
+
+
+def _planned(job: PromptRequest, question: str, level: int, rng: random.Random) -> dict[str, object]:
+    """Return a problem with its plan before it and its check after it.
+
+    The check works the question from its text. A question that cannot be worked that way is called sound in one case of two:
+    a careless writer does not look again.
+    """
+    zh = job.language == "zh"
+    problem = next((one for text in undressed(question) if (one := known(text)) is not None), None)
+    if problem is None:
+        plan = "取几个数，写成一道小题。" if zh else "Take a few numbers and build a short problem on them."
+        sound = rng.random() < 0.5
+        check = {
+            (True, True): "看起来没有问题。",
+            (False, True): "题目条件不全，无法确定结果。",
+            (True, False): "It looks fine.",
+            (False, False): "Something is missing, so no answer follows.",
+        }[sound, zh]
+    else:
+        points = concept_names(families()[problem.family].concepts, zh=zh)
+        plan = (
+            f"考查{points}，数取得使结果精确。"
+            if zh
+            else f"The idea is {points}; the numbers give an exact answer."
+        )
+        sound = True
+        answer = problem.worked.answer
+        check = (
+            f"条件齐全，唯一的结果是 {answer}。"
+            if zh
+            else f"All data are given; the only answer is {answer}."
+        )
+    return {
+        "plan": plan,
+        "question": question,
+        "check": check,
+        "sound": sound,
+        "difficulty": job.scale or min(5, 2 * level - rng.randint(0, 1)),
+    }
 
 
 def _one(
@@ -54,11 +101,16 @@ def _one(
 
 
 def _drawn(job: PromptRequest, rng: random.Random, level: int) -> str:
+    question = ""
     for _ in range(DRAWS):
         try:
-            return make(_family(job, rng), rng, level, job.language).question
+            question = make(_family(job, rng), rng, level, job.language).question
         except Unworkable:
             continue  # these values have no exact answer: draw again
+        if not any(_begins(question, avoided) for avoided in job.avoid):
+            return question
+    if question:
+        return question  # this teacher knows no other
     raise Unworkable(f"no workable problem of {job.subdomain} in {DRAWS} draws")
 
 
@@ -69,7 +121,14 @@ def _family(job: PromptRequest, rng: random.Random) -> Family:
     subdomain = job.problem.subdomain if job.problem is not None else job.subdomain
     if subdomain is None:
         subdomain = _topic_of_examples(job.examples)
-    return rng.choice(choose_families(subdomain))
+    choice = choose_families(subdomain)
+    named = [one for one in choice if not job.concepts.isdisjoint(point.lower() for point in one.concepts)]
+    return rng.choice(named or choice)
+
+
+def _begins(question: str, beginning: str) -> bool:
+    """Return whether a question begins as one that the prompt says to avoid, of which it may show the beginning only."""
+    return " ".join(question.split()).startswith(" ".join(beginning.split()))
 
 
 def _topic_of_examples(examples: tuple[str, ...]) -> str | None:

@@ -15,27 +15,32 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import prompts
+from prompts import schemas
 from storage.atomic import replacing
 from storage.datasets.shapes import with_wrong
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.rows import WRONG_STEP
 from tasks.answers import Judge
-from tasks.scorers.critique import PREFIX
+from tasks.scorers.critique import PARTS, PREFIX
 from tasks.training.config import TrainError
 from tasks.training.rejection import SAMPLED
 from tasks.training.tokens import SYSTEM
 
+# what a critique says where no critic wrote one: right and wrong, in English and in Chinese
+PLAIN = (("Every step is right.", "The final answer is wrong."), ("各步正确。", "最终结果错误。"))
 JUDGED = SAMPLED.append(pa.field(SYSTEM, pa.string()))
 
 _ROWS = """
     SELECT * FROM (
         SELECT id, question, solution, language, critique, scores['instruction'] AS instruction, scores['answer'] AS score,
+               scores['clarity'] AS clarity, scores['solvability'] AS solvability, scores['value'] AS value,
                verdicts['{wrong_step}'] AS step, true AS right
         FROM "{version}" WHERE solution IS NOT NULL
         UNION ALL BY NAME
         SELECT id, question, solution, language, critique, scores['instruction'] AS instruction,
-               scores['answer'] AS score, verdicts['{wrong_step}'] AS step, false AS right
+               scores['answer'] AS score, scores['clarity'] AS clarity, scores['solvability'] AS solvability,
+               scores['value'] AS value, verdicts['{wrong_step}'] AS step, false AS right
         FROM wrong
     ) ORDER BY id
 """
@@ -63,24 +68,27 @@ def write(store: Store, versions: Sequence[Version], path: Path) -> None:
 
 
 def _judged(row: dict[str, Any]) -> dict[str, Any]:
-    messages = prompts.load("critique", row["language"]).messages(
-        question=row["question"], solution=row["solution"]
-    )
-    words = row["critique"] or ("Every step is right." if row["right"] else "The final answer is wrong.")
+    prompt = prompts.load("critique", row["language"])
+    messages = prompt.messages(question=row["question"], solution=row["solution"])
+    words = row["critique"] or PLAIN[row["language"] == "zh"][not row["right"]]
     step = None if row["step"] is None else int(row["step"])
     score = row["score"] if row["score"] is not None else float(row["right"])
+    question = 1.0 if row["instruction"] is None else row["instruction"]
+    # the working of the critic is not stored with the row, so it is left out
     judgement = {
-        "instruction_score": round(10 * (1.0 if row["instruction"] is None else row["instruction"])),
+        "critique": words if step is None else words.removeprefix(PREFIX.format(step=step)),
+        "first_wrong_step": None if row["right"] else step,
+        # a critic that judged the question as a whole gave its parts the same score
+        **{name: round(10 * (question if row[name] is None else row[name])) for name in PARTS},
         # a critic that was wrong about the answer is not believed about the score
         "answer_score": max(7, round(10 * score)) if row["right"] else min(3, round(10 * score)),
-        "first_wrong_step": None if row["right"] else step,
-        "critique": words if step is None else words.removeprefix(PREFIX.format(step=step)),
     }
+    keys = schemas.keys_of(str(prompt.front.schema_name), row["language"])
     turns = {turn["role"]: turn["content"] for turn in messages}
     return {
         "system": turns.get("system"),
         "question": turns["user"],
-        "solution": json.dumps(judgement, ensure_ascii=False),
+        "solution": json.dumps({keys[name]: value for name, value in judgement.items()}, ensure_ascii=False),
         "solution_format": "cot",
         "loss_weight": None,
     }

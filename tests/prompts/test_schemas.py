@@ -5,21 +5,37 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from prompts.schemas import Critique, ProblemItem, UnknownSchema, by_name, json_schema
+from prompts.schemas import (
+    CHINESE,
+    Critique,
+    Judgement,
+    ProblemItem,
+    UnknownSchema,
+    by_name,
+    json_schema,
+    keys_of,
+)
 
 GOOD = {"instruction_score": 8, "answer_score": 2.5, "first_wrong_step": 3, "critique": "Line 3."}
 
 
 def test_by_name_knows_its_schemas_and_lists_them_otherwise() -> None:
     assert by_name("Critique") is Critique
-    with pytest.raises(UnknownSchema, match=r"no schema 'Critic'.*Critique, Problems"):
+    with pytest.raises(
+        UnknownSchema, match=r"no schema 'Critic'.*Critique, Judgement, PlannedProblems, Problems"
+    ):
         by_name("Critic")
 
 
 def test_json_schema_is_closed_as_strict_structured_output_asks() -> None:
     assert json_schema(None) is None
-    for name in ("Critique", "Problems"):
-        schema = json_schema(name)
+    names = [
+        (name, language)
+        for name in ("Critique", "Judgement", "PlannedProblems", "Problems")
+        for language in ("en", "zh")
+    ]
+    for name, language in names:
+        schema = json_schema(name, language)
         assert schema is not None
         for part in (schema, *schema.get("$defs", {}).values()):
             assert sorted(part["required"]) == sorted(part["properties"])
@@ -53,3 +69,30 @@ def test_a_problem_has_words() -> None:
         ProblemItem(question="   ")
     with pytest.raises(ValidationError):
         ProblemItem(question="What is 1 + 1?", difficulty=6)
+
+
+def test_chinese_prompts_name_no_english_key() -> None:
+    for name in ("Judgement", "PlannedProblems"):
+        schema = json_schema(name, "zh")
+        assert schema is not None
+        for part in (schema, *schema.get("$defs", {}).values()):
+            assert set(part["properties"]) <= set(CHINESE.values())
+        assert all(key.isascii() for key in json_schema(name, "en")["properties"])  # type: ignore[index]
+    # completions of the former prompts are read as they were asked for
+    assert json_schema("Critique", "zh") == json_schema("Critique", "en")
+    assert keys_of("Judgement", "zh")["critique"] == "评语"
+    assert keys_of("Critique", "zh")["critique"] == "critique"
+
+
+def test_reasons_stand_before_the_scores() -> None:
+    for language in ("en", "zh"):
+        order = list(json_schema("Judgement", language)["properties"])  # type: ignore[index]
+        keys = keys_of("Judgement", language)
+        assert order[:3] == [keys["working"], keys["critique"], keys["first_wrong_step"]]
+
+
+def test_a_question_is_no_better_than_it_is_clear_and_solvable() -> None:
+    judged = Judgement.model_validate(
+        {"critique": "x", "clarity": 9, "solvability": 2, "value": 10, "answer_score": 0}
+    )
+    assert judged.instruction_score == 2

@@ -15,6 +15,10 @@ __all__ = ["answers", "bare", "prompt", "right", "shown"]
 
 prompt = "solve_roles"
 _STATEMENT = re.compile(r"([^\W\d_]+)(?:\*\*)?\s*(?:is|:|=|->)\s*(?:\*\*)?(?:a\s+|an\s+)?(?:\*\*)?(knight|knave)\b", re.IGNORECASE)  # fmt: skip
+_CHINESE = re.compile(
+    r"([^\W\d_]+?)(?:\*\*)?\s*(?:是|:|：)\s*(?:\*\*)?(?:一[个名位])?\s*(?:\*\*)?(骑士|无赖)"
+)
+_ROLE = {"骑士": "knight", "无赖": "knave"}
 LONGEST = 20_000  # characters from the end of a completion that are read
 
 
@@ -43,7 +47,9 @@ def right(
 
 
 def _roles(text: str) -> dict[str, str]:
-    return {name: role.lower() for name, role in _STATEMENT.findall(text)}
+    stated = [*_STATEMENT.finditer(text), *_CHINESE.finditer(text)]
+    stated.sort(key=lambda match: match.start())
+    return {match[1]: _ROLE.get(match[2], match[2].lower()) for match in stated}
 
 
 def _statement(roles: Mapping[str, str], item: Mapping[str, Any]) -> str | None:

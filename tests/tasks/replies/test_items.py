@@ -134,7 +134,7 @@ def test_the_text_of_a_solution_is_not_its_judgement() -> None:
         ("It is right.", "no JSON critique"),
         (json.dumps(JUDGED)[:-20], "broken or cut off"),
         (json.dumps({**JUDGED, "answer_score": 30}), "answer_score"),
-        (json.dumps({"answer_score": 3}), "instruction_score"),
+        (json.dumps({"answer_score": 3}), "critique"),
         (json.dumps({**JUDGED, "critique": "\ud800"}), "unicode"),
         (json.dumps({**JUDGED, "answer_score": "9 out of 10"}), "answer_score"),
     ],

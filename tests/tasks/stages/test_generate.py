@@ -148,6 +148,6 @@ def test_an_item_that_states_no_difficulty_has_none() -> None:
         Usage(10, 10),
     )
     plan = {"method": "self_instruct", "prompt": "self_instruct", "language": "en", "subdomain": "limits",
-            "count": 2, "parent_ids": [], "seed": 1}  # fmt: skip
+            "count": 2, "parent_ids": [], "seed": 1, "variables": {}}  # fmt: skip
     rows = _rows_of(plan, done, load("self_instruct"), source="s", license="l", model="m")
     assert [row.verdicts for row in rows] == [{}, {STATED_DIFFICULTY: "4"}]

@@ -1,0 +1,90 @@
+"""The conditions under which a problem is written: concepts, kind, setting, difficulty and form of the answer.
+
+A writer that is only given a subdomain writes the same few problems again. So each call states one combination out of
+prompts/conditions.yaml (after the attributes of "AttrPrompt", arXiv:2306.15895, and the personas of arXiv:2406.20094). The
+values of each condition are dealt like cards: all of them, in an order that is hashed from the seed, before one is dealt
+again. The choice depends on the seed and on the number of the call alone, not on which worker makes it or when.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+import prompts
+from tasks.seeding import rng_of
+from tasks.taxonomy import domain_of
+
+FILE = prompts.HERE / "conditions.yaml"
+LEVELS = {1: (1, 2), 2: (3,), 3: (4, 5)}  # easy, medium and hard on the scale from 1 to 5
+
+T = TypeVar("T")
+Words = tuple[str, str]  # English, Chinese
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The content of prompts/conditions.yaml. `version` is its name with the first eight digits of its hash."""
+
+    version: str
+    kinds: tuple[Words, ...]
+    stories: tuple[Words, ...]
+    bare: Words
+    contexts: tuple[Words, ...]
+    answers: Mapping[str, tuple[Words, ...]]
+    concepts: Mapping[str, tuple[Words, ...]]
+
+    def of_call(self, language: str, subdomain: str, index: int, band: int, seed: int) -> dict[str, Any]:
+        """Return the variables of the call `index` for a subdomain, in words of the language.
+
+        `band` is 1 (easy), 2 or 3 (hard). The keys are concepts, kind, context, level and answer_type.
+        """
+        place = ("conditions", language, subdomain)
+        local = 1 if language == "zh" else 0
+        points = self.concepts[subdomain]
+        sets: list[tuple[Words, ...]] = list(combinations(points, 2)) if len(points) > 1 else [points]
+        kind = dealt([*self.kinds, *self.stories], index, seed, *place, "kind")
+        context = dealt(self.contexts, index, seed, *place, "context") if kind in self.stories else self.bare
+        answers = self.answers[domain_of(subdomain) or ""]
+        return {
+            "concepts": [point[local] for point in dealt(sets, index, seed, *place, "concepts")],
+            "kind": kind[local],
+            "context": context[local],
+            "level": rng_of(seed, *place, "level", index).choice(LEVELS[band]),
+            "answer_type": dealt(answers, index, seed, *place, "answer")[local],
+        }
+
+
+def dealt(values: Sequence[T], index: int, *seed: object) -> T:
+    """Return the value that the call `index` gets: every value once, in a hashed order, before any of them again."""
+    turn, place = divmod(index, len(values))
+    order = list(range(len(values)))
+    rng_of(*seed, turn).shuffle(order)
+    return values[order[place]]
+
+
+@functools.cache
+def conditions(path: Path = FILE) -> Conditions:
+    """Return the conditions in a file like prompts/conditions.yaml."""
+    text = path.read_bytes()
+    record = yaml.safe_load(text)
+    return Conditions(
+        f"{path.stem}@{hashlib.sha256(text).hexdigest()[:8]}",
+        _pairs(record["kinds"]),
+        _pairs(record["stories"]),
+        _pairs([record["bare"]])[0],
+        _pairs(record["contexts"]),
+        {domain: _pairs(forms) for domain, forms in record["answers"].items()},
+        {subdomain: _pairs(points) for subdomain, points in record["concepts"].items()},
+    )
+
+
+def _pairs(entries: Sequence[Sequence[str]]) -> tuple[Words, ...]:
+    return tuple((en, zh) for en, zh in entries)
