@@ -20,6 +20,7 @@ from flows.runner.learnt_limits import token_limits
 from flows.runner.night import Night
 from flows.runner.resources import Tools
 from flows.runner.stages import FunnelEntry, Line, Stage, Step
+from flows.runner.variety import variety
 from flows.settings import ROLES
 from prompts import overlaid
 from storage.datasets.versions import Version, today
@@ -132,6 +133,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         "costs": total(line.facts()),
         **token_limits(line.tools),
         "removed": removed_in_all(line.facts()),
+        "variety": variety(line.funnel),
         "service": service(night),
         "engines": engines(line.tools),
         "forecast": night.inputs.note.forecast,

@@ -115,7 +115,7 @@ class Figures:
     @property
     def other_lineage(self) -> dict[str, Any]:
         """The lineage without the parts that have their own section on the page."""
-        elsewhere = ("decontamination", "service", "engines", "forecast", "removed")
+        elsewhere = ("decontamination", "service", "engines", "forecast", "removed", "variety")
         return {name: value for name, value in self.lineage.items() if name not in elsewhere}
 
     @property
@@ -130,6 +130,12 @@ class Figures:
             "closed_boxes": "boxes whose missing brace was added",
         }
         return ", ".join(f"{counts[kind]:,} {title}" for kind, title in titles.items() if counts.get(kind))
+
+    @property
+    def variety(self) -> Mapping[str, Any]:
+        """How varied the calls for questions were, in all and per wave (flows.runner.variety); empty if none was asked for."""
+        record: Mapping[str, Any] = self.lineage.get("variety") or {}
+        return record
 
     @property
     def truncated(self) -> str:

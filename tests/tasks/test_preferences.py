@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from prompts.schemas import Judgement
 from storage.datasets.export import export
 from storage.datasets.shapes import preference, unpaired_preference, with_wrong
 from storage.datasets.store import Store
@@ -22,6 +23,7 @@ from storage.reasons import Code, Reason, reason
 from storage.rows import WRONG_STEP, Row, column, dropped, kept, reject, replace, to_table
 from tasks.answers import Judge
 from tasks.llm.engine import Engine
+from tasks.replies.items import critique
 from tasks.sandbox import Sandbox
 from tasks.stages.verify import VerifySettings, verify
 from tasks.stages.weigh import WeighSettings, weigh
@@ -218,7 +220,9 @@ def by_judgement(store: Store, version: Any, judged: list[dict[str, Any]]) -> li
         solution = [line.partition("] ")[2] for line in lines if line.startswith("[")]
         row = shown[squeezed("\n".join(question)), squeezed("\n".join(solution))]
         text = f"```python\n{row['solution']}```" if row["solution_format"] == "pot" else row["solution"]
-        records.append((row["question"], text, json.loads(one["solution"])["answer_score"] >= 7))
+        reply = critique(one["solution"])
+        assert isinstance(reply, Judgement)
+        records.append((row["question"], text, reply.answer_score >= 7))
     return labelled(records)
 
 

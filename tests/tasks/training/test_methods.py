@@ -208,7 +208,7 @@ def test_judgements_are_what_the_critique_prompt_asks_for(judged: Store, tmp_pat
     write(judged, [judged.resolve(DATASET)], path)
     rows = pq.read_table(path).to_pylist()
     assert len(rows) == 120
-    replies = [schemas.Critique.model_validate(json.loads(row["solution"])) for row in rows]
+    replies = [schemas.Judgement.model_validate(json.loads(row["solution"])) for row in rows]
     wrong = ["boxed{9" in row["question"] and len(row["question"]) > 0 for row in rows]
     scores = [(one.answer_score >= 7) for one in replies]
     assert sum(scores) == 60
@@ -251,7 +251,7 @@ def test_a_critic_learns_the_wrong_step_of_the_verdict_and_never_of_the_words(
 
 
 def test_a_critic_learns_judgements(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
-    trained = run("critic", judged, tmp_path, tiny, base="student", length=2560, steps=1, batch=1)
+    trained = run("critic", judged, tmp_path, tiny, base="student", length=5120, steps=1, batch=1)
     assert trained.metrics["epoch_rows"] == 120
     assert trained.metrics["left_out"] == {}
 
