@@ -107,7 +107,7 @@ def answer_items(
     return Outcome(pa.Table.from_pylist(records, ANSWERED), asked=len(records), facts=costs.facts())
 
 
-def prompt_refs(items: pa.Table, *, bare: bool, overlay: Path | None) -> dict[str, str]:
+def prompt_refs(items: pa.Table, *, bare: bool, overlay: Path | None = None) -> dict[str, str]:
     """Return, per form and language, the prompt of its items with its version."""
     refs = {}
     for form, language in sorted(set(zip(items.column("form").to_pylist(), items.column("language").to_pylist(), strict=True))):  # fmt: skip
