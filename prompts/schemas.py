@@ -79,7 +79,7 @@ class Critique(BaseModel):
     _none_is_none = field_validator("first_wrong_step", mode="before")(_no_wrong_step)
 
 
-class Judgement(BaseModel):
+class Assessment(BaseModel):
     """A judgement that gives its reasons before its scores; the scores of the question are apart from each other."""
 
     model_config = _CLOSED
@@ -101,7 +101,7 @@ class Judgement(BaseModel):
 
 
 _SCHEMAS: dict[str, type[BaseModel]] = {
-    model.__name__: model for model in (Problems, PlannedProblems, Critique, Judgement)
+    model.__name__: model for model in (Problems, PlannedProblems, Critique, Assessment)
 }
 
 # The keys of the newer schemas in Chinese prompts, whose completions name no English word.
@@ -120,7 +120,7 @@ CHINESE = {
     "value": "价值",
     "answer_score": "解答分",
 }
-_TRANSLATED = (PlannedProblems, Judgement)
+_TRANSLATED = (PlannedProblems, Assessment)
 
 
 def by_name(name: str) -> type[BaseModel]:
@@ -135,7 +135,7 @@ def by_name(name: str) -> type[BaseModel]:
 # schemas that one reader of completions reads, by the newest; None stands for prompts that name no schema
 _ALTERNATIVES: tuple[tuple[str, ...], ...] = (
     ("PlannedProblems", "Problems"),
-    ("Judgement", "Critique"),
+    ("Assessment", "Critique"),
 )
 
 

@@ -26,7 +26,7 @@ FILE = prompts.HERE / "conditions.yaml"
 LEVELS = {1: (1, 2), 2: (3,), 3: (4, 5)}  # easy, medium and hard on the scale from 1 to 5
 
 T = TypeVar("T")
-Words = tuple[str, str]  # English, Chinese
+WordPair = tuple[str, str]  # English, Chinese
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Conditions:
     """The content of prompts/conditions.yaml. `version` is its name with the first eight digits of its hash."""
 
     version: str
-    kinds: tuple[Words, ...]
-    stories: tuple[Words, ...]
-    bare: Words
-    contexts: tuple[Words, ...]
-    answers: Mapping[str, tuple[Words, ...]]
-    concepts: Mapping[str, tuple[Words, ...]]
+    kinds: tuple[WordPair, ...]
+    stories: tuple[WordPair, ...]
+    bare: WordPair
+    contexts: tuple[WordPair, ...]
+    answers: Mapping[str, tuple[WordPair, ...]]
+    concepts: Mapping[str, tuple[WordPair, ...]]
 
     def of_call(self, language: str, subdomain: str, index: int, band: int, seed: int) -> dict[str, Any]:
         """Return the variables of the call `index` for a subdomain, in words of the language.
@@ -49,7 +49,7 @@ class Conditions:
         place = ("conditions", language, subdomain)
         local = 1 if language == "zh" else 0
         points = self.concepts[subdomain]
-        sets: list[tuple[Words, ...]] = list(combinations(points, 2)) if len(points) > 1 else [points]
+        sets: list[tuple[WordPair, ...]] = list(combinations(points, 2)) if len(points) > 1 else [points]
         kind = dealt([*self.kinds, *self.stories], index, seed, *place, "kind")
         context = dealt(self.contexts, index, seed, *place, "context") if kind in self.stories else self.bare
         answers = self.answers[domain_of(subdomain) or ""]
@@ -86,5 +86,5 @@ def conditions(path: Path = FILE) -> Conditions:
     )
 
 
-def _pairs(entries: Sequence[Sequence[str]]) -> tuple[Words, ...]:
+def _pairs(entries: Sequence[Sequence[str]]) -> tuple[WordPair, ...]:
     return tuple((en, zh) for en, zh in entries)

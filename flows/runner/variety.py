@@ -10,7 +10,7 @@ from flows.runner.stages import FunnelEntry
 
 
 @dataclass(slots=True)
-class Written:
+class WaveVariety:
     """The calls for questions of one wave and what became of their questions.
 
     questions: those that were read from the completions. novel: those of them that are no duplicates.
@@ -40,15 +40,15 @@ def variety(funnel: Sequence[FunnelEntry]) -> dict[str, Any]:
 
     A wave is named as in the titles of the stages after `generate`, which follow it in the funnel.
     """
-    waves: dict[str, Written] = {}
+    waves: dict[str, WaveVariety] = {}
     plans: list[FunnelEntry] = []
-    current: Written | None = None
+    current: WaveVariety | None = None
     for entry in funnel:
         if entry.stage == "generate":
             plans.append(entry)
         elif entry.stage == "similarity" and plans:
             name = entry.title.rpartition(", ")[2]
-            current = waves.setdefault(name, Written(name))
+            current = waves.setdefault(name, WaveVariety(name))
             for plan in plans:
                 for ref in plan.refs:
                     facts = ref.facts.get("variety") or {}
@@ -61,7 +61,7 @@ def variety(funnel: Sequence[FunnelEntry]) -> dict[str, Any]:
             current.novel -= entry.balance.asked - entry.balance.kept
     if not waves:
         return {}
-    total = Written("all")
+    total = WaveVariety("all")
     for wave in waves.values():
         total.calls += wave.calls
         total.combinations |= wave.combinations

@@ -197,7 +197,11 @@ def choice(text: str) -> str | None:
     return match.group(1) if match else None
 
 
-_REFUSES = re.compile(r"\W*(?:i|we|sorry|unfortunately|as an ai)\b(?!\s*=)", re.IGNORECASE)
+_REFUSES = re.compile(
+    r"\W*(?:i|we|sorry|unfortunately|as an ai)\b(?!\s*=)|[^\n]{0,80}?(?:无法|不能确定|条件不足|缺少条件|求不出|不会做|抱歉|对不起)",
+    re.IGNORECASE,
+)
+_CHINESE_SIGN = re.compile(r"[\u4e00-\u9fff]")
 _IT_IS = re.compile(
     r"(?:(?:so|thus|hence|therefore|and)\b,?\s*)?(?:it|that|this)(?:\s+is|'s)\s+|(?:so|thus|hence|therefore),?\s+",
     re.IGNORECASE,
@@ -208,7 +212,7 @@ _BARE_COMMAND = re.compile(r"\\[a-zA-Z]+")
 def last_value(text: str) -> str | None:
     """Return the value of the last sentence that has one; a short text is the answer itself."""
     text = text.strip()
-    if len(text) <= 80 and "\n" not in text and "=" not in text and len(text.split()) <= 6:
+    if len(text) <= 80 and "\n" not in text and "=" not in text and _length_in_words(text) <= 6:
         return _short(text)
     line = text.rsplit("\n", 1)[-1].strip().rstrip(".")
     words = _WORD.findall(_BARE_COMMAND.sub(" ", line))
@@ -226,6 +230,11 @@ def last_value(text: str) -> str | None:
         if value:
             return value
     return None
+
+
+def _length_in_words(text: str) -> int:
+    """Return about how many words a text has; Chinese has no spaces, and two characters make a word."""
+    return len(text.split()) + len(_CHINESE_SIGN.findall(text)) // 2
 
 
 def _short(text: str) -> str | None:

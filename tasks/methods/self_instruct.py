@@ -19,11 +19,11 @@ from tasks.stages.generate import UNLABELLED, Ask, Quota, examples_by_topic, rou
 from tasks.taxonomy import local_name
 
 prompt = "self_instruct"
-AVOIDED = 5  # questions that a call is told not to write again
+AVOIDED = 5  # questions that a call names as not to be written again
 SHOWN = 160  # characters of each of them
 
 # (row id, question, concepts)
-Written = tuple[str, str, frozenset[str]]
+WrittenQuestion = tuple[str, str, frozenset[str]]
 
 
 def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
@@ -63,9 +63,9 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
     return asks
 
 
-def _written(pool: pa.Table) -> Mapping[tuple[str, str], Sequence[Written]]:
+def _written(pool: pa.Table) -> Mapping[tuple[str, str], Sequence[WrittenQuestion]]:
     """Return (language, subdomain) -> its questions in the pool whose concepts are known, each once, by id."""
-    by_topic: dict[tuple[str, str], dict[str, Written]] = {}
+    by_topic: dict[tuple[str, str], dict[str, WrittenQuestion]] = {}
     names = ("id", "problem_id", "question", "language", "subdomain", "concepts")
     rows = zip(*(column(pool, name) for name in names), strict=True)
     for row_id, problem, question, language, subdomain, points in sorted(rows, key=lambda row: row[0]):
@@ -75,7 +75,7 @@ def _written(pool: pa.Table) -> Mapping[tuple[str, str], Sequence[Written]]:
     return {topic: list(entries.values()) for topic, entries in by_topic.items()}
 
 
-def _avoided(written: Sequence[Written], points: Sequence[str], seed: Sequence[object]) -> list[str]:
+def _avoided(written: Sequence[WrittenQuestion], points: Sequence[str], seed: Sequence[object]) -> list[str]:
     """Return the beginnings of up to AVOIDED questions, those with the most common concepts first, equals by a hash."""
     if not written:
         return []

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from prompts.schemas import CHINESE, Critique, Judgement, ProblemItem
+from prompts.schemas import CHINESE, Assessment, Critique, ProblemItem
 from tasks.replies.solutions import solution_of
 from tasks.text.cleaning import without_hidden
 
@@ -68,7 +68,7 @@ def _without_thinking(text: str) -> str:
     return text if _JSON_AT_ONCE.match(text) else solution_of(text)
 
 
-def critique(text: str) -> Critique | Judgement | str:
+def critique(text: str) -> Critique | Assessment | str:
     """Return the critic's judgement, or the reason why the completion has none.
 
     Of several JSON objects the last one counts: models reason first, and may quote the solution before they judge it.
@@ -81,7 +81,7 @@ def critique(text: str) -> Critique | Judgement | str:
     ]
     if critiques:
         last = critiques[-1]
-        return _fit(Critique, last) if "instruction_score" in last else _fit(Judgement, last)
+        return _fit(Critique, last) if "instruction_score" in last else _fit(Assessment, last)
     if "answer_score" in text or "instruction_score" in text:
         return "the JSON of the critique is broken or cut off"
     return "no JSON critique in the completion"

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import prompts
-from prompts.schemas import Judgement
+from prompts.schemas import Assessment
 from storage.rows import column
 from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import Endpoint
@@ -29,7 +29,7 @@ from tasks.stages.outcome import Tick
 
 needs = ("critic",)
 scores = ("instruction", "answer", "clarity", "solvability", "value")
-PARTS = ("clarity", "solvability", "value")  # of the question, from prompts whose schema is Judgement
+PARTS = ("clarity", "solvability", "value")  # of the question, from prompts whose schema is Assessment
 verdict = "answer"
 PREFIX = "Step {step}: "  # how the text for readers states a wrong step; code reads the verdict WRONG_STEP
 
@@ -63,7 +63,7 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
             continue
         instruction[i] = judgement.instruction_score / 10
         answer[i] = judgement.answer_score / 10
-        if isinstance(judgement, Judgement):
+        if isinstance(judgement, Assessment):
             for name in PARTS:
                 parts[name][i] = getattr(judgement, name) / 10
         step = (

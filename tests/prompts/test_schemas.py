@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from prompts.schemas import (
     CHINESE,
+    Assessment,
     Critique,
-    Judgement,
     ProblemItem,
     UnknownSchema,
     by_name,
@@ -22,7 +22,7 @@ GOOD = {"instruction_score": 8, "answer_score": 2.5, "first_wrong_step": 3, "cri
 def test_by_name_knows_its_schemas_and_lists_them_otherwise() -> None:
     assert by_name("Critique") is Critique
     with pytest.raises(
-        UnknownSchema, match=r"no schema 'Critic'.*Critique, Judgement, PlannedProblems, Problems"
+        UnknownSchema, match=r"no schema 'Critic'.*Critique, Assessment, PlannedProblems, Problems"
     ):
         by_name("Critic")
 
@@ -31,7 +31,7 @@ def test_json_schema_is_closed_as_strict_structured_output_asks() -> None:
     assert json_schema(None) is None
     names = [
         (name, language)
-        for name in ("Critique", "Judgement", "PlannedProblems", "Problems")
+        for name in ("Critique", "Assessment", "PlannedProblems", "Problems")
         for language in ("en", "zh")
     ]
     for name, language in names:
@@ -72,7 +72,7 @@ def test_a_problem_has_words() -> None:
 
 
 def test_chinese_prompts_name_no_english_key() -> None:
-    for name in ("Judgement", "PlannedProblems"):
+    for name in ("Assessment", "PlannedProblems"):
         schema = json_schema(name, "zh")
         assert schema is not None
         for part in (schema, *schema.get("$defs", {}).values()):
@@ -80,19 +80,19 @@ def test_chinese_prompts_name_no_english_key() -> None:
         assert all(key.isascii() for key in json_schema(name, "en")["properties"])  # type: ignore[index]
     # completions of the former prompts are read as they were asked for
     assert json_schema("Critique", "zh") == json_schema("Critique", "en")
-    assert keys_of("Judgement", "zh")["critique"] == "评语"
+    assert keys_of("Assessment", "zh")["critique"] == "评语"
     assert keys_of("Critique", "zh")["critique"] == "critique"
 
 
 def test_reasons_stand_before_the_scores() -> None:
     for language in ("en", "zh"):
-        order = list(json_schema("Judgement", language)["properties"])  # type: ignore[index]
-        keys = keys_of("Judgement", language)
+        order = list(json_schema("Assessment", language)["properties"])  # type: ignore[index]
+        keys = keys_of("Assessment", language)
         assert order[:3] == [keys["working"], keys["critique"], keys["first_wrong_step"]]
 
 
 def test_a_question_is_no_better_than_it_is_clear_and_solvable() -> None:
-    judged = Judgement.model_validate(
+    judged = Assessment.model_validate(
         {"critique": "x", "clarity": 9, "solvability": 2, "value": 10, "answer_score": 0}
     )
     assert judged.instruction_score == 2

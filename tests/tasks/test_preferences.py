@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prompts.schemas import Judgement
+from prompts.schemas import Assessment
 from storage.datasets.export import export
 from storage.datasets.shapes import preference, unpaired_preference, with_wrong
 from storage.datasets.store import Store
@@ -221,7 +221,7 @@ def by_judgement(store: Store, version: Any, judged: list[dict[str, Any]]) -> li
         row = shown[squeezed("\n".join(question)), squeezed("\n".join(solution))]
         text = f"```python\n{row['solution']}```" if row["solution_format"] == "pot" else row["solution"]
         reply = critique(one["solution"])
-        assert isinstance(reply, Judgement)
+        assert isinstance(reply, Assessment)
         records.append((row["question"], text, reply.answer_score >= 7))
     return labelled(records)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 import prompts
-from prompts.schemas import Judgement
+from prompts.schemas import Assessment
 from tasks.problems.machinery.family import LANGUAGES, Problem, families, make
 from tasks.replies.items import critique
 from tasks.seeding import rng_of
@@ -19,10 +19,10 @@ from tasks.teacher.statements import statements
 Say = Callable[..., list[str]]
 
 
-def judged(say: Say, language: str, **variables: object) -> Judgement:
+def judged(say: Say, language: str, **variables: object) -> Assessment:
     (text,) = say("critique", language, temperature=0.0, **variables)
     result = critique(text)
-    assert isinstance(result, Judgement), text
+    assert isinstance(result, Assessment), text
     return result
 
 
@@ -166,7 +166,7 @@ def test_misjudgements_and_broken_json_come_at_the_stated_rates(say: Say) -> Non
                     solution=solution,
                 )
                 result = critique(text)
-                assert isinstance(result, Judgement)
+                assert isinstance(result, Assessment)
                 trials += 1
                 high += not is_right and result.answer_score >= 8
                 low += is_right and result.answer_score <= 3

@@ -1,0 +1,114 @@
+"""Realistic completions of each prompt, by models of different kinds, and what is read from them.
+
+`<prompt>/<language>.yaml` is a list: `family` says what kind of model writes so, `finish` why the completion ended (`stop` if
+left out), `completion` is its text, and `parsed` what the reader of that prompt must return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import prompts
+from prompts.schemas import Assessment, Critique
+from tasks.answers import Judge, extract
+from tasks.decontamination.judge import verdict
+from tasks.evaluation.forms import choice, roles
+from tasks.replies.items import critique, problems
+from tasks.replies.programs import program
+from tasks.replies.solutions import read
+
+HERE = Path(__file__).parent
+LEAST = 5  # fixtures of each prompt file
+OPTIONS = ["32", "42", "52", "62"]
+
+
+def of_problems(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    return [
+        {
+            key: value
+            for key in ("question", "difficulty", "reason")
+            if (value := getattr(item, key)) is not None
+        }
+        for item in problems(text)
+    ]
+
+
+def of_critique(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    reply = critique(text)
+    if isinstance(reply, str):
+        return {"reason": reply}
+    fields = ["critique", "first_wrong_step", "answer_score", "instruction_score"]
+    assert isinstance(reply, (Critique, Assessment))
+    if isinstance(reply, Assessment):
+        fields += ["clarity", "solvability", "value"]
+    return {field: getattr(reply, field) for field in fields}
+
+
+def of_words(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    reply = read(text)
+    extraction = extract(reply.solution, language, cut=cut)
+    return {"answer": extraction.answer if extraction else None, "thinking": reply.thinking is not None}
+
+
+def of_program(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    code = program(text, cut=cut)
+    if code is None:
+        return {"program": None}
+    lines = [line for line in code.splitlines() if line.strip()]
+    return {"ends": lines[-1], "lines": len(lines)}
+
+
+def of_choice(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    item = {"question": "What is 17 + 25?", "language": language, "options": OPTIONS, "reference": "B"}
+    return {"answer": choice.answers([item], [text], cut=[cut], judge=judge, sandbox=None)[0]}
+
+
+def of_roles(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    item = {"language": language, "reference": "Ada is a knight, Bo is a knave"}
+    return {"answer": roles.answers([item], [text], cut=[cut], judge=judge, sandbox=None)[0]}
+
+
+def of_comparison(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    return verdict(text)
+
+
+READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
+    "self_instruct": of_problems,
+    "similar": of_problems,
+    "critique": of_critique,
+    "solve_cot": of_words,
+    "solve_pot": of_program,
+    "solve_choice": of_choice,
+    "solve_roles": of_roles,
+    "same_problem": of_comparison,
+}
+
+
+def fixtures(name: str) -> list[dict[str, Any]]:
+    prompt, language = name.rsplit(".", 1)
+    path = HERE / prompt / f"{language}.yaml"
+    return list(yaml.safe_load(path.read_text(encoding="utf-8"))) if path.is_file() else []
+
+
+def every() -> Iterator[Any]:
+    for name in prompts.names():
+        for one in fixtures(name):
+            yield pytest.param(name, one, id=f"{name}: {one['family']}")
+
+
+@pytest.mark.parametrize("name", prompts.names())
+def test_each_prompt_file_has_completions_of_several_families(name: str) -> None:
+    families = [one["family"] for one in fixtures(name)]
+    assert len(set(families)) >= LEAST, f"tests/prompts/{name.replace('.', '/')}.yaml has too few fixtures"
+
+
+@pytest.mark.parametrize(("name", "fixture"), every())
+def test_a_completion_is_read_as_it_was_meant(name: str, fixture: dict[str, Any], judge: Judge) -> None:
+    prompt, language = name.rsplit(".", 1)
+    cut = fixture.get("finish", "stop") == "length"
+    assert READERS[prompt](fixture["completion"], language, cut, judge) == fixture["parsed"]
