@@ -95,7 +95,7 @@ def _lost(tools: Tools, role: str, by_prompt: Mapping[str, LearntLimit]) -> dict
 def _own_limits(prompt: str, endpoint: Endpoint) -> list[int]:
     """Return the limits that requests of a prompt would have one after the other without learning."""
     for name in prompts.names():
-        front = prompts.load(*name.rsplit(".", 1)).front
+        front = prompts.load(*name.rsplit(".", 1), overlay=endpoint.prompts).front
         if prompt.endswith(prompt_of("", [{"role": "system", "content": front.system}])):
             first = endpoint.sampling.limit(front.max_tokens)
             return [first, front.longer] if front.longer and front.longer > first else [first]

@@ -27,6 +27,12 @@ LEAST = 5  # fixtures of each prompt file
 OPTIONS = ["32", "42", "52", "62"]
 
 
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Judge]:
+    with Judge(workers=1) as one:
+        yield one
+
+
 def of_problems(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return [
         {
