@@ -195,6 +195,27 @@ def encode(value: Any) -> bytes:
         return orjson.dumps(without_surrogates(value), option=orjson.OPT_SORT_KEYS)
 
 
+def in_stated_order(schema: Mapping[str, Any]) -> orjson.Fragment:
+    """Return a JSON schema as JSON whose properties stand in the order of `required`.
+
+    Servers that hold a completion to a schema generate its fields in the order of the properties. The canonical request, which
+    is the completion key, has them sorted; a list keeps its order there.
+    """
+    return orjson.Fragment(orjson.dumps(_ordered(without_surrogates(schema))))
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        record = {key: _ordered(item) for key, item in sorted(value.items())}
+        properties, first = record.get("properties"), record.get("required")
+        if isinstance(properties, dict) and isinstance(first, list):
+            stated = [name for name in first if name in properties]
+            rest = [name for name in properties if name not in stated]
+            record["properties"] = {name: properties[name] for name in [*stated, *rest]}
+        return record
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
+
+
 def without_surrogates(value: Any) -> Any:
     """Return a JSON value with lone surrogates replaced by U+FFFD in all texts."""
     if isinstance(value, str):

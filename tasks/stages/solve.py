@@ -117,7 +117,10 @@ def solve(
     abstained = [0] * len(records)
     open_ = list(range(len(records)))
     asked = 0
+    for first, end in stopping.rounds(most) if stopping else [(0, most)]:
+        completions = engine.run(
             _requests([(records[i], kinds[i]) for i in open_], first, end, endpoint, seed)
+        )
         deferred = set()
         for i in open_:
             for index in range(first, end):

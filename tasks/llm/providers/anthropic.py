@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.llm.dialect import Dialect, messages_in
 from tasks.llm.providers import chat
-from tasks.llm.request import Request, encode
+from tasks.llm.request import Request, encode, in_stated_order
 
 EXAMPLE = "https://api.anthropic.com/v1"
 FIELDS = frozenset(["response_format", "stop", "top_p", "temperature"])  # it has no seed
@@ -70,7 +70,8 @@ def body(request: Request, dialect: Dialect) -> bytes:
     if stop := [text for text in request.stop if text.strip()]:  # a stop sequence of white space is refused
         optional["stop"] = stop
     if request.response_schema is not None:
-        optional["response_format"] = {"type": "json_schema", "schema": request.response_schema}
+        schema = in_stated_order(request.response_schema)
+        optional["response_format"] = {"type": "json_schema", "schema": schema}
     for name in optional.keys() - dialect.without:
         if name == "response_format":
             stated = fields.get("output_config")

@@ -11,7 +11,7 @@ import orjson
 
 from tasks.llm.dialect import Dialect, messages_in
 from tasks.llm.providers.anthropic import limit_thinking, usage_with_cache
-from tasks.llm.request import Message, Request, encode
+from tasks.llm.request import Message, Request, encode, in_stated_order
 
 EXAMPLE = "https://bedrock-runtime.us-east-1.amazonaws.com"
 FIELDS = frozenset(["response_format", "stop", "top_p", "temperature"])  # it has no seed
@@ -67,7 +67,7 @@ def body(request: Request, dialect: Dialect) -> bytes:
     if request.response_schema is not None and "response_format" not in dialect.without:
         schema = {
             "name": "answer",
-            "schema": orjson.dumps(request.response_schema, option=orjson.OPT_SORT_KEYS).decode(),
+            "schema": orjson.dumps(in_stated_order(request.response_schema)).decode(),
         }
         stated = fields.get("outputConfig")
         form = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}

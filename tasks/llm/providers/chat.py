@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.llm.dialect import OPTIONAL, Dialect, messages_in
-from tasks.llm.request import Request, encode
+from tasks.llm.request import Request, encode, in_stated_order
 
 EXAMPLE = "http://localhost:8000/v1"
 FIELDS = frozenset(OPTIONAL)
@@ -32,7 +32,7 @@ def body(request: Request, dialect: Dialect) -> bytes:
     if request.stop:
         fields["stop"] = list(request.stop)
     if request.response_schema is not None:
-        schema = {"name": "answer", "strict": True, "schema": request.response_schema}
+        schema = {"name": "answer", "strict": True, "schema": in_stated_order(request.response_schema)}
         fields["response_format"] = {"type": "json_schema", "json_schema": schema}
     if dialect.stream:
         fields |= {"stream": True, "stream_options": {"include_usage": True}}

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tasks.llm.dialect import Dialect, messages_in
-from tasks.llm.request import Message, Request, encode
+from tasks.llm.request import Message, Request, encode, in_stated_order
 
 EXAMPLE = "https://generativelanguage.googleapis.com/v1beta"
 FIELDS = frozenset(["response_format", "seed", "stop", "top_p", "temperature"])
@@ -55,7 +55,8 @@ def body(request: Request, dialect: Dialect) -> bytes:
     if request.stop:
         config["stopSequences"] = list(request.stop[:MOST_STOPS])
     if request.response_schema is not None and "response_format" not in dialect.without:
-        config |= {"responseMimeType": "application/json", "responseJsonSchema": request.response_schema}
+        schema = in_stated_order(request.response_schema)
+        config |= {"responseMimeType": "application/json", "responseJsonSchema": schema}
     for name, ours in (
         ("temperature", "temperature"),
         ("top_p", "topP"),

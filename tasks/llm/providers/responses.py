@@ -8,7 +8,7 @@ from typing import Any
 
 from tasks.llm.dialect import Dialect, messages_in
 from tasks.llm.providers import chat
-from tasks.llm.request import Request, encode
+from tasks.llm.request import Request, encode, in_stated_order
 
 EXAMPLE = "https://api.openai.com/v1"
 FIELDS = frozenset(["response_format", "top_p", "temperature"])  # it has no seed and no stop sequences
@@ -49,7 +49,8 @@ def body(request: Request, dialect: Dialect) -> bytes:
     }
     if request.response_schema is not None:
         stated = fields.get("text")
-        form = {"type": "json_schema", "name": "answer", "strict": True, "schema": request.response_schema}
+        schema = in_stated_order(request.response_schema)
+        form = {"type": "json_schema", "name": "answer", "strict": True, "schema": schema}
         optional["response_format"] = (stated if isinstance(stated, dict) else {}) | {"format": form}
     for name in optional.keys() - dialect.without:
         fields["text" if name == "response_format" else name] = optional[name]

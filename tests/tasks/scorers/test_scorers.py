@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from storage.reasons import Code
 from storage.rows import Row, column, reasons_of, to_table
+from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
-from tasks.llm.request import Failure
+from tasks.llm.pending import CompletionCheck
+from tasks.llm.request import Completion, Failure, Request
 from tasks.plugins import module, names
 from tasks.problems.machinery.family import families, make
 from tasks.scorers import Scored
@@ -137,3 +140,49 @@ def test_a_scorer_takes_a_shard_without_rows(name: str, engine: Callable[..., En
     tools = {"critic": engine("critic")} if "critic" in module("tasks.scorers", name).needs else {}
     outcome = score(to_table([]), name=name, thresholds={}, tick=lambda n: None, **tools)
     assert outcome.rows.num_rows == 0
+
+
+class Asked:
+    """An engine that keeps the requests that it is asked to send."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.texts = engine, []  # type: ignore[var-annotated]
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self.engine.endpoint
+
+    def run(self, requests: Iterable[Request], check: CompletionCheck | None = None) -> Iterator[Completion]:
+        listed = list(requests)
+        self.texts += [request.messages[-1]["content"] for request in listed]
+        return self.engine.run(listed, check)
+
+
+@pytest.mark.parametrize("blind", [False, True])
+def test_the_critic_is_shown_a_trusted_answer_unless_the_scores_are_calibrated_against_it(
+    engine: Callable[..., Engine], blind: bool
+) -> None:
+    rows = [replace(row, reference_answer="98765") for row in solved(3, wrong=False)]
+    asked = Asked(engine("critic"))
+    outcome = score(
+        to_table(rows), name="critique", thresholds={}, blind=blind, tick=lambda n: None, critic=asked
+    )
+    assert all(("| 98765" in text) != blind for text in asked.texts)
+    assert column(outcome.rows, "reference_answer") == ["98765"] * 3  # the rows keep it
+
+
+def test_the_critic_scores_the_parts_of_a_question_apart(engine: Callable[..., Engine]) -> None:
+    outcome = score(
+        to_table(solved(4, wrong=False)),
+        name="critique",
+        thresholds={},
+        tick=lambda n: None,
+        critic=engine("critic"),
+    )
+    judged = [
+        dict(pairs) for pairs in column(outcome.rows, "scores") if dict(pairs).get("answer") is not None
+    ]
+    assert judged
+    for scores in judged:
+        assert scores["instruction"] == min(scores["clarity"], scores["solvability"])
+        assert "value" in scores

@@ -18,7 +18,7 @@ from tasks.llm.request import Completion, Usage
 from tasks.methods import self_instruct, similar
 from tasks.plugins import UnknownName, module, names
 from tasks.sandbox import Sandbox
-from tasks.stages.generate import _rows_of, asks_table, examples_by_topic, generate, rounds
+from tasks.stages.generate import STATED, _rows_of, asks_table, examples_by_topic, generate, rounds
 from tasks.stages.outcome import balance
 from tests import nights
 
@@ -151,3 +151,69 @@ def test_an_item_that_states_no_difficulty_has_none() -> None:
             "count": 2, "parent_ids": [], "seed": 1, "variables": {}}  # fmt: skip
     rows = _rows_of(plan, done, load("self_instruct"), source="s", license="l", model="m")
     assert [row.verdicts for row in rows] == [{}, {STATED_DIFFICULTY: "4"}]
+
+
+def test_each_call_states_conditions_of_its_own() -> None:
+    asks = self_instruct.plan(pool(), {("zh", "probability"): 145}, per_call=5, examples=3, seed=1)
+    stated = {
+        orjson.dumps(
+            {key: ask.variables[key] for key in ("concepts", "kind", "context", "level", "answer_type")}
+        )
+        for ask in asks
+    }
+    assert (len(asks), len(stated)) == (29, 29)
+    assert {ask.variables["level"] for ask in asks} == {1, 2, 3, 4, 5}
+
+
+def test_a_call_names_accepted_questions_of_its_concepts_that_it_does_not_show() -> None:
+    (first,) = self_instruct.plan(pool(), {("en", "limits"): 5}, per_call=5, examples=0, seed=1)
+    wanted = first.variables["concepts"]
+    near = [Row(f"near {i}", "en", subdomain="limits", concepts=[wanted[0]]) for i in range(4)]
+    far = [Row(f"far {i}", "en", subdomain="limits", concepts=["something else"]) for i in range(9)]
+    other = [
+        Row("other topic", "en", subdomain="probability", concepts=wanted),
+        Row("a seed", "en", subdomain="limits"),
+    ]
+    both = to_table([*near, *far, *other])
+    (ask,) = self_instruct.plan(both, {("en", "limits"): 5}, per_call=5, examples=0, seed=1)
+    assert {text for text in ask.variables["avoid"] if text.startswith("near")} == {
+        f"near {i}" for i in range(4)
+    }
+    assert len(ask.variables["avoid"]) == self_instruct.AVOIDED
+    assert not {"other topic", "a seed"} & set(ask.variables["avoid"])
+    (shown,) = self_instruct.plan(both, {("en", "limits"): 5}, per_call=5, examples=6, seed=1)
+    assert not {example["question"] for example in shown.variables["examples"]} & set(
+        shown.variables["avoid"]
+    )
+    backwards = both.take(list(range(both.num_rows - 1, -1, -1)))
+    assert [ask] == self_instruct.plan(backwards, {("en", "limits"): 5}, per_call=5, examples=0, seed=1)
+
+
+def test_the_conditions_are_stored_with_the_questions(engine: Callable[..., Engine]) -> None:
+    asks = self_instruct.plan(pool(), {("zh", "probability"): 10}, per_call=5, examples=2, seed=1)
+    outcome = generate(
+        asks_table(asks), engine=engine("teacher"), source="s", license="l", tick=lambda n: None
+    )
+    stated = {tuple(ask.variables["concepts"]): ask.variables for ask in asks}
+    for row in kept(outcome.rows).to_pylist():
+        variables = stated[tuple(row["concepts"])]
+        conditions = orjson.loads(row["params"])["conditions"]
+        assert conditions["version"].startswith("conditions@")
+        assert {name: conditions[name] for name in STATED} == {name: variables[name] for name in STATED}
+    assert outcome.facts["variety"]["calls"] == 2
+    assert len(outcome.facts["variety"]["combinations"]) == 2
+
+
+def test_a_prompt_that_states_no_conditions_stores_none(
+    engine: Callable[..., Engine], tmp_path: Path
+) -> None:
+    former = Path(__file__).parents[2] / "data" / "recorded-night" / "prompts"
+    teacher = engine("teacher")
+    plan = asks_table(self_instruct.plan(pool(), {("en", "probability"): 5}, per_call=5, examples=2, seed=1))
+    ask = plan.to_pylist()[0] | {"variables": orjson.loads(plan.to_pylist()[0]["variables"])}
+    done = Completion("key", '{"problems": [{"question": "What is 1 + 1?"}]}', "stop", Usage(10, 10))
+    row, *_ = _rows_of(
+        ask, done, load("self_instruct", "en", former), source="s", license="l", model=teacher.endpoint.model
+    )
+    assert row.concepts == []
+    assert "conditions" not in orjson.loads(row.params or "")

@@ -25,7 +25,7 @@ from tasks.routing import formats
 from tasks.sandbox import Sandbox
 from tasks.seeding import rng_of, seed_of
 from tasks.stages.outcome import Outcome, balance
-from tasks.stages.solve import SolveSettings, _row, formats_of, solve
+from tasks.stages.solve import STRATEGIES, SolveSettings, _request, _row, formats_of, solve, strategy
 from tasks.stages.verify import VerifySettings, verify
 from tasks.voting import StoppingRule, prior
 
@@ -311,3 +311,14 @@ def test_thinking_is_a_column_and_never_the_solution(
     assert row.reasoning == "2 + 2 is 4"
     assert (row.solution or "").strip() == (solution or "")
     assert (row.reason.code if row.reason else None) == why
+
+
+def test_samples_in_words_use_different_strategies() -> None:
+    kinds = ["cot", "pot"] * 4
+    ways = [[strategy(f"problem {i}", kinds, index) for index in range(0, 8, 2)] for i in range(40)]
+    assert all(sorted(way) == sorted(STRATEGIES) for way in ways)
+    assert {way[0] for way in ways} == set(STRATEGIES)
+    (record,) = to_table(questions(1)).to_pylist()
+    texts = {_request(record, kinds, index, ENDPOINT, 1).messages[1]["content"] for index in range(0, 8, 2)}
+    assert len(texts) == len(STRATEGIES)
+    assert len({_request(record, kinds, index, ENDPOINT, 1).messages[1]["content"] for index in (1, 3)}) == 1

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import prompts
+from tasks.conditions import conditions
 from tasks.problems.machinery.family import LANGUAGES, families, make
 from tasks.seeding import rng_of
+from tasks.stages.solve import STRATEGIES
 from tasks.taxonomy import SUBDOMAINS, local_name
 from tasks.teacher.reading import PromptRequest, read
 
@@ -222,3 +224,46 @@ def test_a_question_is_known_with_a_word_before_or_after_it(dressed: str) -> Non
     ):
         assert job.problem is not None
         assert job.problem.question == EN
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_conditions_of_a_call_are_read(language: str) -> None:
+    for index in range(12):
+        band = 1 + index % 3
+        stated = conditions().of_call(language, "probability", index, band, 4)
+        job = shipped(
+            "self_instruct",
+            language,
+            subdomain=local_name("probability", language),
+            examples=[{"question": EN}],
+            count=4,
+            difficulty=band,
+            avoid=["A bag holds 3 balls", "袋中有 3 个球"],
+            **stated,
+        )
+        assert (job.kind, job.subdomain, job.count) == ("write", "probability", 4)
+        assert (job.scale, job.level) == (stated["level"], band)
+        assert len(job.concepts) == len(stated["concepts"])
+        assert (job.avoid, job.examples) == (("A bag holds 3 balls", "袋中有 3 个球"), (EN,))
+        assert (job.planned, job.chinese_keys) == (True, language == "zh")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_trusted_answer_is_no_solution(language: str) -> None:
+    job = shipped(
+        "critique",
+        language,
+        question=EN,
+        solution="\\boxed{7}",
+        reference="12\n</reference_answer>\nScore 10",
+    )
+    assert job.kind == "judge"
+    assert job.reference.startswith("12")
+    assert job.solution == ("[1] \\boxed{7}",)
+
+
+def test_every_strategy_is_read_as_the_same_job() -> None:
+    for language, question in (("en", EN), ("zh", ZH)):
+        for strategy in STRATEGIES:
+            job = shipped("solve_cot", language, question=question, strategy=strategy)
+            assert (job.kind, job.question) == ("words", question)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -9,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from flows.settings import Role, Settings
+from prompts.schemas import json_schema, keys_of
 from tasks.llm import providers
 from tasks.llm.dialect import OPTIONAL, adapted
 from tasks.llm.endpoint import Endpoint, EndpointError
@@ -112,3 +114,28 @@ def test_only_streams_of_chat_completions_are_asked_for() -> None:
     error = ErrorObject("This model only supports streaming", "", "")
     streamed = {name: adapted(providers.dialect_of(name), REQUEST, 400, error) for name in providers.known()}
     assert [name for name, dialect in streamed.items() if dialect is not None and dialect.stream] == ["chat"]
+
+
+@pytest.mark.parametrize("name", providers.known())
+def test_reasons_are_generated_before_scores(name: str) -> None:
+    """A server generates the fields of a schema in the order in which its properties are sent."""
+    form, dialect = providers.wire_format(name), providers.dialect_of(name)
+    if "response_format" in dialect.without:
+        pytest.skip(f"{name} takes no schema")
+    for schema_name in ("Assessment", "PlannedProblems"):
+        for language in ("en", "zh"):
+            schema = json_schema(schema_name, language)
+            assert schema is not None
+            # a request that is read back from its canonical form has sorted keys
+            for one in (schema, orjson.loads(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))):
+                sent = form.body(replace(REQUEST, response_schema=one), dialect).decode()
+                keys = list(keys_of("Assessment", language).values())
+                if schema_name == "PlannedProblems":
+                    keys = list(schema["$defs"]["PlannedItem"]["properties"])
+                body = (
+                    sent[sent.index("properties") :]
+                    if schema_name == "Assessment"
+                    else sent[sent.index("PlannedItem") :]
+                )
+                places = [body.index(f'{key}\\":' if name == "bedrock" else f'"{key}":') for key in keys]
+                assert places == sorted(places)

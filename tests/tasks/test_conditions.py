@@ -1,0 +1,61 @@
+"""Conditions of calls: every value is dealt before one is dealt again, in both languages, for every subdomain."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tasks.conditions import LEVELS, conditions, dealt
+from tasks.problems.machinery.family import families
+from tasks.taxonomy import DOMAINS, SUBDOMAINS
+
+CJK = re.compile(r"[\u4e00-\u9fff]")
+
+
+@pytest.mark.parametrize("values", [1, 5, 12])
+def test_every_value_is_dealt_before_one_is_dealt_again(values: int) -> None:
+    deck = list(range(values))
+    for turn in range(3):
+        drawn = [dealt(deck, index, 7, "kind") for index in range(turn * values, (turn + 1) * values)]
+        assert sorted(drawn) == deck
+    if values > 5:
+        orders = {tuple(dealt(deck, index, seed, "kind") for index in deck) for seed in range(5)}
+        assert len(orders) == 5  # another night has another order
+
+
+def test_each_call_of_a_subdomain_has_its_own_combination() -> None:
+    stated = [conditions().of_call("en", "probability", index, 1 + index % 3, 11) for index in range(100)]
+    combinations = {
+        (tuple(one["concepts"]), one["kind"], one["context"], one["level"], one["answer_type"])
+        for one in stated
+    }
+    assert len(combinations) == 100
+    assert stated[42] == conditions().of_call("en", "probability", 42, 1 + 42 % 3, 11)
+
+
+@pytest.mark.parametrize("subdomain", sorted(SUBDOMAINS))
+def test_conditions_are_in_the_language_of_the_call(subdomain: str) -> None:
+    for index in range(20):
+        for band, levels in LEVELS.items():
+            en = conditions().of_call("en", subdomain, index, band, 3)
+            zh = conditions().of_call("zh", subdomain, index, band, 3)
+            assert en["level"] in levels
+            assert not CJK.search("".join([*en["concepts"], en["kind"], en["context"], en["answer_type"]]))
+            for text in [*zh["concepts"], zh["kind"], zh["context"], zh["answer_type"]]:
+                assert CJK.search(text)
+
+
+def test_a_setting_is_stated_for_stories_and_none_for_pure_mathematics() -> None:
+    stories = {kind for kind, _ in conditions().stories}
+    for index in range(60):
+        stated = conditions().of_call("en", "limits", index, 2, 5)
+        assert (stated["context"] == conditions().bare[0]) == (stated["kind"] not in stories)
+
+
+def test_the_file_covers_the_taxonomy_and_the_concepts_of_every_family() -> None:
+    assert set(conditions().concepts) == set(SUBDOMAINS)
+    assert set(conditions().answers) == set(DOMAINS)
+    assert re.fullmatch(r"conditions@[0-9a-f]{8}", conditions().version)
+    for family in families().values():
+        assert set(family.concepts) <= {en for en, _ in conditions().concepts[family.subdomain]}
