@@ -66,6 +66,9 @@ def defaults(prefect_home: Path, *, quiet: bool) -> dict[str, str]:
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "DO_NOT_TRACK": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        # by default torch's threads wait for each other in a busy loop: on cores that others use as well, two
+        # threads were several times slower than one (docs/log.md)
+        "OMP_WAIT_POLICY": "PASSIVE",
     }
     if quiet:
         settings["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"

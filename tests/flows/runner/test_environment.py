@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -86,3 +89,28 @@ def test_new_files_are_readable_by_their_owner_only(tmp_path: Path, monkeypatch:
     own.chmod(0o750)
     private_folder(own)
     assert own.stat().st_mode & 0o777 == 0o750  # chosen by the user
+
+
+ARRANGED = """
+import sys
+from pathlib import Path
+from flows.runner.environment import arrange
+arrange(Path(sys.argv[1]), quiet=True, join=False)
+import torch
+torch.set_num_threads(2)
+torch.ones(300, 300) @ torch.ones(300, 300)
+"""
+
+
+@pytest.mark.parametrize("own", [None, "ACTIVE"])
+def test_torch_waits_passively_unless_the_user_says_otherwise(tmp_path: Path, own: str | None) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_DISPLAY_ENV": "true"} | ({"OMP_WAIT_POLICY": own} if own else {})
+    done = subprocess.run(
+        [sys.executable, "-c", ARRANGED, str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"OMP_WAIT_POLICY = '{own or 'PASSIVE'}'" in done.stderr
