@@ -42,7 +42,6 @@ LONGEST = (
     "tests/e2e/test_night.py",
     "tests/e2e/test_server.py",
     "tests/e2e/test_kill.py",
-    "tests/e2e/test_strangers.py",
 )
 
 

@@ -71,8 +71,8 @@ def migrated(
 ) -> Callable[[Path], None]:
     """Gives a fresh home a Prefect database that has its tables and nothing else.
 
-    Creating the tables takes eleven seconds of CPU in every home. The tests of the README and of strangers start without
-    a database, as users do.
+    Creating the tables takes eleven seconds of CPU in every home. The server of the session and that of
+    test_server.py start without a database, as those of users do.
     """
     database = _shared(tmp_path_factory, worker_id) / MIGRATED
 

@@ -104,6 +104,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+# tests/flows/test_refusals.py has the refusal, test_kill.py the next run
+@pytest.mark.soak
 def test_a_full_disk_loses_nothing(one: Home, small_disk: Path) -> None:
     disk = Home(small_disk / "mathmill", one.environment | {"MATHMILL_HOME": str(small_disk / "mathmill")})
     line = refused(disk, *SMALL)

@@ -19,7 +19,8 @@ from tasks.teacher.app import make_app
 from tests.e2e.postgres import PASSWORD, postgres
 from tests.e2e.processes import Home, clean_environment, contents, free_port
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+# test_bad_input.py searches what a night leaves for its key, with the servers that other tests use
+pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
 SECRETS = {
     "MATHMILL_TEACHER__API_KEY": "sk-8Qw2ZrT5yUi0Pa9SdFg3",

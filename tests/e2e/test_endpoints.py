@@ -11,7 +11,8 @@ import pytest
 from tests.e2e.endpoints import Answer, Body, Change, Habits, Refuse, serving
 from tests.e2e.processes import Home
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+# tests/tasks/llm/test_dialect_runs.py and test_endpoints.py send the engine the same over a socket
+pytestmark = [pytest.mark.e2e, pytest.mark.soak]
 
 NIGHT = ("nightly", "--target", "6", "--set", "weakness.share=0", "--set", "similarity.semantic=ignore")
 MODEL = "embedded"
@@ -146,7 +147,7 @@ def published(
     return one, night
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.soak) for name in SPOKEN])
+@pytest.mark.parametrize("name", SPOKEN)
 def test_a_dialect_is_spoken_for_a_whole_night(name: str, home: Callable[..., Home]) -> None:
     refuse, change = SPOKEN[name]
     habits = Habits(*(each for each in (refuse,) if each), **({"change": change} if change else {}))
@@ -181,10 +182,7 @@ UNUSABLE: dict[str, tuple[Change, str]] = {
 }  # fmt: skip
 
 
-# tests/tasks/llm/test_endpoints.py sends the engine the stream without its end
-@pytest.mark.parametrize(
-    "name", ["c07 renamed model", pytest.param("a stream without its end", marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("name", UNUSABLE)
 def test_an_endpoint_that_cannot_be_used_stops_the_night_in_a_line(
     name: str, home: Callable[..., Home], tmp_path: Path
 ) -> None:

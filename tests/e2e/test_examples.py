@@ -40,6 +40,7 @@ def run(name: str, environment: dict[str, str]) -> str:
     return done.stdout
 
 
+@pytest.mark.soak  # a night more; test_real_input.py and test_bad_input.py have seeds of one's own
 def test_own_seeds(used: Home) -> None:
     out = run("own_seeds.py", used.environment)
     assert re.search(r"own-seeds@\S+ was made from \['mine\.jsonl'\]", out)
@@ -61,6 +62,7 @@ def test_the_method_has_thirty_lines() -> None:
     assert plan.end_lineno <= 30
 
 
+@pytest.mark.soak  # a night more; test_kill.py has one at an endpoint
 def test_any_endpoint(used: Home) -> None:
     out = run("any_endpoint.py", used.environment)
     assert "Published  endpoint@" in out
@@ -79,6 +81,8 @@ def test_train_on_a_version(used: Home) -> None:
     assert "model.safetensors" in out
 
 
+# tests/e2e/test_server.py has a schedule and test_automations.py the automations; this starts a server more
+@pytest.mark.soak
 def test_schedule_with_an_alert(
     tmp_path_factory: pytest.TempPathFactory, migrated: Callable[[Path], None]
 ) -> None:

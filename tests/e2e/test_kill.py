@@ -23,7 +23,7 @@ IN_FLIGHT = 8
 NIGHT = (
     "nightly",
     "--target",
-    "24",
+    "12",
     "--set",
     "weakness.share=0",
     "--set",
@@ -132,6 +132,7 @@ print(rebuild(load_as(Rebuild, None, sys.argv[2:])))""",
 )
 
 
+@pytest.mark.soak
 def test_a_rebuild_killed_after_it_has_published_publishes_no_second_version(
     home: Callable[..., Home],
 ) -> None:
@@ -186,6 +187,7 @@ def test_killed_while_publishing(whole: dict[str, Any], home: Callable[..., Home
     assert twice["n"] == 0
 
 
+@pytest.mark.soak
 def test_ctrl_c_ends_the_night_in_a_line(home: Callable[..., Home], migrated: Callable[[Path], None]) -> None:
     """With a Prefect of its own, which is in the same terminal: it must outlive the run's last word, and no longer."""
     one = home()

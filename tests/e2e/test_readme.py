@@ -53,7 +53,7 @@ class Followed:
 
 
 @pytest.fixture(
-    scope="module", params=[60, pytest.param(500, marks=pytest.mark.soak)], ids=lambda rows: f"{rows} rows"
+    scope="module", params=[24, pytest.param(500, marks=pytest.mark.soak)], ids=lambda rows: f"{rows} rows"
 )
 def followed(request: pytest.FixtureRequest, home: Callable[..., Home]) -> Followed:
     """The first night is of fewer rows than the README's 500: the rest of it is the same."""

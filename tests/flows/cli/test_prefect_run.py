@@ -35,7 +35,8 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.slow
+# two Prefect servers; tests/e2e/test_server.py has a run that joins one
+@pytest.mark.soak
 def test_each_run_that_ends_leaves_the_server_to_the_next(home: Path) -> None:
     runs: list[_Joined] = []
     with contextlib.ExitStack() as stack:

@@ -57,7 +57,8 @@ def bound_by_another(port: int) -> list[str]:
     return [" ".join(way) for way, process in done if process.returncode == 0]
 
 
-@pytest.mark.slow
+# two Prefect servers; that a port is held is tested below without one
+@pytest.mark.soak
 def test_the_port_of_a_killed_server_is_free_for_nobody_and_a_call_in_the_gap_is_answered_by_the_next(
     server: PrefectServer,
 ) -> None:
@@ -112,6 +113,7 @@ rotating.join()
 """
 
 
+@pytest.mark.slow
 def test_two_servers_rotate_one_log_and_lose_no_line(tmp_path: Path) -> None:
     """So many lines that the logs kept hold them all."""
     log, lines = tmp_path / "server.log", 100
@@ -141,6 +143,7 @@ for number in range(2_000):
 """
 
 
+@pytest.mark.slow
 def test_the_log_and_its_older_parts_are_bounded(tmp_path: Path) -> None:
     log = tmp_path / "server.log"
     log.touch(0o600)

@@ -40,6 +40,7 @@ def bucket() -> Iterator[str]:
         server.stop()
 
 
+@pytest.mark.slow
 def test_a_bucket_supports_every_operation_of_a_folder(bucket: str, rows, day, tmp_path: Path) -> None:
     import boto3
 
@@ -68,7 +69,7 @@ def test_a_bucket_supports_every_operation_of_a_folder(bucket: str, rows, day, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("every", [15, pytest.param(1, marks=pytest.mark.soak)])
 def test_what_is_removed_or_flipped_in_a_bucket_is_named(bucket: str, rows, day, every: int) -> None:
     import boto3
 

@@ -69,8 +69,8 @@ def ran(engine: Engine, folder: Path, task: str) -> pa.Table:
     ).rows
 
 
-@pytest.mark.slow  # importing the harness takes its ten seconds
-@pytest.mark.slow
+# importing the harness takes half a minute of CPU, also for the test below
+@pytest.mark.soak
 def test_a_chat_model_through_the_engine(folder: Path, tmp_path: Path) -> None:
     """The embedded teacher adds right; one of the eight trusted answers is planted wrong."""
     ledger = Ledger.open(str(tmp_path / "ledger.sqlite"))
@@ -88,7 +88,7 @@ def test_a_chat_model_through_the_engine(folder: Path, tmp_path: Path) -> None:
     assert sum(answered.column("score").to_pylist()) == 7
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_checkpoint_by_likelihood(folder: Path, tmp_path: Path) -> None:
     model = fresh(["yes yes no"] * 20, tmp_path / "model", seed=3, shape=SHAPE)
     ledger = Ledger.open(str(tmp_path / "ledger.sqlite"))

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import orjson
+import pytest
 
 from tasks.proof.seed import SeedResults, prove
 from tasks.proof.sizes import QUICK
@@ -16,6 +17,8 @@ TINY = dataclasses.replace(
 )
 
 
+# test_lab.py, test_rows.py and test_claims.py have the parts, in this process
+@pytest.mark.soak
 def test_the_base_is_trained_once_and_a_seed_with_a_record_is_kept(tmp_path: Path) -> None:
     record = SeedResults(0, {"CoT": [1, 0]}, {"RFT rows": 3.0}, {"formats": 1.5}, {"CoT": {"rows@1": "abc"}})
     (tmp_path / "seed-0.json").write_bytes(orjson.dumps(dataclasses.asdict(record)))
