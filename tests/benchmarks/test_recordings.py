@@ -80,6 +80,7 @@ def test_a_night_over_recordings_is_counted_by_the_hidden_references(judge: Judg
     assert precision_at(int(played.accepted.sum()), played, share, accepted) == 1.0
 
 
+@pytest.mark.slow
 def test_in_rounds_agreeing_samples_cost_half(judge: Judge) -> None:
     shared = {"judge": judge, "sandbox": None}
     fixed = play(questions(), WORDS, shared)

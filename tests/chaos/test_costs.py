@@ -26,6 +26,7 @@ EVERY = ",".join(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rates", "count"),
     [(MIX, 600), pytest.param(EVERY, 10_000, marks=pytest.mark.soak)],

@@ -44,6 +44,7 @@ def night() -> Iterator[Callable[..., str]]:
         process.wait(30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("points", [5, pytest.param(200, marks=pytest.mark.soak)])
 def test_killed_at_any_point(points: int, night, faults, tmp_path: Path) -> None:
     digest = night(ledger=str(tmp_path / "calm.sqlite"), url=faults.url("none=0", seed=1), count=COUNT)

@@ -29,6 +29,7 @@ def test_an_outage_is_waited_out_and_the_breaker_saves_calls(faults, ledger: Led
     assert set(faults.counts()["good"].values()) == {1}
 
 
+@pytest.mark.slow
 def test_a_dead_url_of_two_is_left_out_and_comes_back(
     fault_port: int, faults, ledger: Ledger, request
 ) -> None:

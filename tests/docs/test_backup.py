@@ -46,6 +46,7 @@ def damage(home: Path) -> dict[str, list[str]]:
     return {table: lines for table, lines in check_tables(store.where).items() if lines}
 
 
+@pytest.mark.slow
 def test_the_copy_is_sound_and_complete(tmp_path: Path) -> None:
     home, to = tmp_path / "home", tmp_path / "backup"
     for number in range(3):
@@ -65,6 +66,7 @@ def test_the_copy_is_sound_and_complete(tmp_path: Path) -> None:
     assert os.stat(to).st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_a_copy_that_is_made_while_versions_are_published_is_sound(tmp_path: Path) -> None:
     home, published = tmp_path / "home", threading.Event()
     publish(home, 0)

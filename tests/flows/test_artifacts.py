@@ -372,6 +372,7 @@ def publish(folder: Path, value: str) -> tuple[Tools, Version]:
     return tools, version
 
 
+@pytest.mark.slow
 def test_the_artifacts_of_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of real versions: its funnel, why rows were dropped, the report, the comparison; and the pages beside them."""
     sent = []
@@ -395,6 +396,7 @@ def test_the_artifacts_of_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert_artifacts_like(*sent)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE)
 def test_the_card_of_an_export(text: str, tmp_path: Path) -> None:
     pages = []
@@ -456,6 +458,7 @@ def test_the_progress_of_a_stage(text: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert_artifacts_like(*sent)
 
 
+@pytest.mark.slow
 def test_the_proof(tmp_path: Path) -> None:
     """Of the machine and the command line; all else are the project's own words and figures."""
     pages = []

@@ -91,6 +91,7 @@ def test_dedup_names_a_size_that_is_none(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_deep_yaml_is_one_line(tmp_path: Path) -> None:
     from flows.config.nightly import load_config
 
@@ -99,6 +100,7 @@ def test_deep_yaml_is_one_line(tmp_path: Path) -> None:
         load_config(tmp_path / "deep.yaml", [])
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_before_prefect_is_started(tmp_path: Path) -> None:
     """A limit on the size of files reads as a full disk; in a process of its own, since it holds for the whole of one."""
     program = (

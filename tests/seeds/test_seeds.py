@@ -20,6 +20,8 @@ from tasks.answers import extract
 from tasks.problems.machinery.family import recognise
 from tasks.taxonomy import SUBDOMAINS, domain_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
 FIELDS = ["id", "question", "solution", "answer", "domain", "subdomain", "language", "license", "program"]

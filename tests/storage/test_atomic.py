@@ -128,6 +128,7 @@ def renames(tree: ast.AST) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_files_are_renamed_and_synced_in_one_module() -> None:
     """All else writes through it, streams too."""
     modules = {

@@ -76,6 +76,7 @@ def test_each_flip_and_removal_is_named(folder: Path) -> None:
     assert DerivedFiles(folder).check() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["before", "torn", "after"])
 def test_a_kill_at_any_write_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     whole, line = derived_files.write_bytes, derived_files._write_line
@@ -170,6 +171,7 @@ def write_many(folder: Path, name: str) -> None:
             DerivedFiles(folder).remove([folder / f"{name}{number % 7}", folder / "shared"])
 
 
+@pytest.mark.slow
 def test_processes_that_write_at_once_raise_no_false_alarm(tmp_path: Path) -> None:
     folder = tmp_path / "shards"
     context = multiprocessing.get_context("spawn")
@@ -182,6 +184,7 @@ def test_processes_that_write_at_once_raise_no_false_alarm(tmp_path: Path) -> No
     assert DerivedFiles(folder).check() == []
 
 
+@pytest.mark.slow
 def test_stage_outputs_encodings_and_indexes_that_are_removed_are_named(tmp_path: Path) -> None:
     """And those that the product itself removes are not: a dropped output, merged segments, the files of an older index."""
     shards = ShardStore(tmp_path)

@@ -43,6 +43,7 @@ def refused(ask: Callable[..., str], *asked: str, **more: object) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_rows_as_json_and_as_a_table(root: str) -> None:
     query = "SELECT count(*) AS n, [1.5::DOUBLE, NULL] AS l, DATE '2026-11-20' AS d FROM \"math-sft\""
     assert json.loads(run_query(root, query, as_json=True)) == [
@@ -97,15 +98,18 @@ def test_refusals_are_one_line(answer: Callable[[str], str], query: str, words: 
     assert words in refused(answer, query)
 
 
+@pytest.mark.slow
 def test_a_refusal_of_the_process_is_the_same_line(root: str, answer: Callable[[str], str]) -> None:
     query = "SELECT nosuch FROM rows"
     assert refused(run_query, root, query) == refused(answer, query)
 
 
+@pytest.mark.slow
 def test_a_query_that_is_nested_too_deeply_ends_its_process_at_most(root: str) -> None:
     refused(run_query, root, DEEP)
 
 
+@pytest.mark.slow
 def test_folders_with_other_names_are_left_alone(tmp_path: Path, rows, day) -> None:
     store = Store(tmp_path / "home")
     store.publish("math-sft", [rows(0, 3)], lineage={}, date=day)
@@ -121,10 +125,12 @@ def test_folders_with_other_names_are_left_alone(tmp_path: Path, rows, day) -> N
 ENDLESS = "SELECT sum(a.range * b.range * c.range) FROM range(1000000) a, range(1000000) b, range(1000000) c"
 
 
+@pytest.mark.slow
 def test_a_query_without_end_is_ended(root: str) -> None:
     assert "not answered within 2 s" in refused(run_query, root, ENDLESS, seconds=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query",
     [

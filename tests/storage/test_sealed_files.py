@@ -40,6 +40,7 @@ def test_all_is_sound(home: Path) -> None:
     assert (home / "reports" / "one.html").read_bytes() == b"second"
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_write_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replace, kills = home_files.write_bytes, 0
     for after in (False, True):

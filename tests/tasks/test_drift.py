@@ -45,6 +45,7 @@ def test_a_night_without_solutions_measures_nothing() -> None:
     assert shifts(night(rng), [], 0.01) == []  # the first night has nothing beside it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.0, 0.01, 0.03])
 def test_false_alarms_stay_at_the_stated_chance(spread: float) -> None:
     """1,500 nights of 100 unchanged models: at most 1 % alarms, within what the count can vary by."""

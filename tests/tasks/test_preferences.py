@@ -94,7 +94,8 @@ def night(store: Store, questions: list[Any], judge: Judge) -> pa.Table:
     return weighed
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.slow
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(NIGHTS)
 def test_no_pair_agrees_by_the_judge(judge: Judge, questions: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -61,6 +61,7 @@ SHAPES = pytest.mark.parametrize(
 FILES = pytest.mark.parametrize("files", ["jsonl", "parquet"])
 
 
+@pytest.mark.slow
 @FILES
 @SHAPES
 def test_an_export_read_as_seeds_gives_the_same_rows(
@@ -92,6 +93,7 @@ def test_an_export_read_as_seeds_gives_the_same_rows(
         assert row["solution"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reasoning", ["field", "inline"])
 @SHAPES
 def test_thinking_comes_back_apart_from_the_solution(
@@ -109,6 +111,7 @@ def test_thinking_comes_back_apart_from_the_solution(
     assert [row["reasoning"] for row in came] == [expected[bare(row)] for row in came]
 
 
+@pytest.mark.slow
 def test_a_critic_s_judgements_give_no_answers(night: nights.Night, tmp_path: Path) -> None:
     folder = tmp_path / "judged"
     judgements.write(night.store, [night.version], folder / "judgements.parquet")

@@ -19,6 +19,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_wrong_type_fails_after_tests_that_pass(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (project / "code.py").write_text('number: int = "one"\n')
     assert checks.run_checks([]) == 1
@@ -34,6 +35,7 @@ def test_a_file_without_format_ends_the_checks(project: Path, capfd: pytest.Capt
     assert "passed" not in out
 
 
+@pytest.mark.slow
 def test_arguments_are_those_of_pytest_alone(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (project / "code.py").write_text('number: int="one"\n')
     assert checks.run_checks(["-n", "0", "-k", "runs"]) == 0

@@ -93,6 +93,7 @@ def test_an_option_overrides_the_file_and_a_missing_one_does_not(tmp_path: Path)
     assert night["answers"] == "offline"
 
 
+@pytest.mark.slow
 def test_arguments_and_flags_set_settings(tmp_path: Path) -> None:
     rebuild = shown(["rebuild", "books", "--what-if", "--set", "thresholds.answer=0.7"], tmp_path)
     assert (rebuild["dataset"], rebuild["what_if"]) == ("books", True)
@@ -110,6 +111,7 @@ def test_two_options_for_one_setting_are_refused(tmp_path: Path) -> None:
     assert str(done.exception) == "--offline and --batch both set answers. Fix: give one of them"
 
 
+@pytest.mark.slow
 def test_the_help_of_all_commands_imports_no_settings_class() -> None:
     program = """
 import sys

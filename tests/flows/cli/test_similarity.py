@@ -142,6 +142,7 @@ def test_near(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "3 questions, flat index, recall 1.000 of exact search" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_several_questions_are_compared_with_one_encoder(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

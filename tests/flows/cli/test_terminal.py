@@ -112,6 +112,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("json_", [(), ("--json",)])
 def test_commands_print_old_rows_visibly(old: Path, json_: tuple[str, ...]) -> None:
     ids = Store(old).read("old", ["id"]).column("id").to_pylist()

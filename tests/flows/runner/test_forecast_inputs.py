@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import prompts
 from flows.config.nightly import Nightly
@@ -153,6 +154,7 @@ def facts(record: dict[str, Any], target: int) -> dict[str, float]:
     }
 
 
+@pytest.mark.slow
 def test_ranges_hold_the_facts_of_fifty_homes() -> None:
     held: dict[str, Counter[str]] = {"first": Counter(), "later": Counter()}
     counted: Counter[str] = Counter()

@@ -85,6 +85,7 @@ def test_a_settings_file_can_be_named(checkout: Path, monkeypatch: pytest.Monkey
         load_settings()
 
 
+@pytest.mark.slow
 def test_the_console_script_names_its_folder_on_stderr_only(tmp_path: Path) -> None:
     (tmp_path / ".mathmill").mkdir()
     done = subprocess.run(

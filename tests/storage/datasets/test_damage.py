@@ -34,6 +34,7 @@ def flipped(data: bytes, bit: int) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.slow
 def test_flips_and_cuts_anywhere_are_found_and_named(store: Store, rows, day) -> None:
     store.publish("d", [rows(0, 40)], lineage={"seeds": "x"}, date=day)
     version = store.publish("d", [rows(40, 60)], lineage={}, date=day)
@@ -140,6 +141,7 @@ def refusal(act: Callable[[], object]) -> str | None:
     return None
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_last_version(small_disk: Path, rows, day) -> None:
     store = Store(small_disk / "home")
     before = store.publish("d", [rows(0, 20)], lineage={}, date=day)

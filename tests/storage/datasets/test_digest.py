@@ -32,6 +32,7 @@ row = st.builds(
 KNOWN = "04337632fd0af418c6c9f73f83b2aa1b2978f635172617003e08e0e58d42ea07"
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(row, max_size=8), st.randoms(use_true_random=False), st.integers(1, 5))
 def test_order_chunks_and_slices_do_not_matter(row_list: list[Row], rng: random.Random, size: int) -> None:
@@ -58,6 +59,7 @@ def test_any_changed_cell_changes_the_digest(row_list: list[Row], data: st.DataO
     assert digest_of_rows(changed).hex() != digest_of_rows(table).hex()
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.lists(row, max_size=8), st.integers(1, 4))
 def test_parquet_keeps_the_digest(row_list: list[Row], size: int) -> None:

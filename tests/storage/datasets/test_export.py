@@ -91,6 +91,7 @@ def assistant_text(row: dict) -> str:
     return f"```python\n{row['solution']}\n```" if row["solution_format"] == "pot" else row["solution"]
 
 
+@pytest.mark.slow
 def test_messages_and_prompt_completion(store: Store, version: Version, tmp_path: Path) -> None:
     rows = store.read(version)
     expected = [(row["id"], row["question"], assistant_text(row)) for row in rows.to_pylist()]
@@ -105,6 +106,7 @@ def test_messages_and_prompt_completion(store: Store, version: Version, tmp_path
     assert lines(tmp_path / "p") == [{"id": i, "prompt": q, "completion": s} for i, q, s in expected]
 
 
+@pytest.mark.slow
 def test_preference_takes_only_what_a_judge_found_bad(store: Store, version: Version, tmp_path: Path) -> None:
     assert export(store, version, tmp_path / "p", "preference", compare=by_text) == 6
     rows = {row["id"]: row for row in store.read(version).to_pylist()}
@@ -122,6 +124,7 @@ def test_preference_takes_only_what_a_judge_found_bad(store: Store, version: Ver
     assert (labels.count(True), labels.count(False)) == (23, 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("files", ["jsonl", "parquet"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_datasets_and_duckdb_read_every_shape(
@@ -163,6 +166,7 @@ def test_datasets_and_duckdb_read_every_shape(
         assert loaded[0]["question"] == first["question"]
 
 
+@pytest.mark.slow
 def test_card(store: Store, version: Version, tmp_path: Path) -> None:
     export(store, version, tmp_path / "e", "messages")
     text = (tmp_path / "e" / "README.md").read_text()
@@ -247,6 +251,7 @@ def test_a_version_with_little_lineage_has_a_card_too(store: Store, rows, day, t
     assert "Cost" not in text
 
 
+@pytest.mark.slow
 def test_datasets_reads_the_data_alone(store: Store, version: Version, tmp_path: Path) -> None:
     import datasets
 
@@ -255,6 +260,7 @@ def test_datasets_reads_the_data_alone(store: Store, version: Version, tmp_path:
     assert loaded.num_rows == 23
 
 
+@pytest.mark.slow
 def test_only_an_empty_folder_is_written_to(store: Store, version: Version, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert export(store, version, tmp_path / "empty") == 23
@@ -263,6 +269,7 @@ def test_only_an_empty_folder_is_written_to(store: Store, version: Version, tmp_
             export(store, version, place)
 
 
+@pytest.mark.slow
 def test_a_failed_export_leaves_nothing(store: Store, version: Version, tmp_path: Path, rows, day) -> None:
     target = tmp_path / "out" / "e"
     target.parent.mkdir()

@@ -55,6 +55,7 @@ def newest_entry(home: Path, table: str) -> Path:
     return sorted((home / table / "_delta_log").glob("*.json"))[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["d", "other", candidates.TABLE, marking.TABLE, tags.TABLE])
 def test_a_removed_table_is_named(store: Store, home: Path, table: str) -> None:
     shutil.rmtree(home / table)
@@ -166,6 +167,7 @@ def everywhere(store: Store, home: Path, flips: int, removals: int) -> dict[str,
     return kinds
 
 
+@pytest.mark.slow
 def test_twenty_flips_and_ten_removals_are_found_and_named(store: Store, home: Path) -> None:
     assert sum(missed for _, missed in everywhere(store, home, 20, 10).values()) == 0
 

@@ -15,6 +15,7 @@ def three(store: Store, rows, day) -> list[str]:
     return [store.publish("d", [rows(n, n + 10)], lineage={}, date=day).name for n in (0, 10, 20)]
 
 
+@pytest.mark.slow
 def test_a_tag_resolves_moves_and_goes_back(store: Store, three: list[str]) -> None:
     one, two, _ = three
     with pytest.raises(VersionNotFound):
@@ -46,6 +47,7 @@ def test_tags_are_apart_by_dataset_and_name(store: Store, rows, day, three: list
         store.promote("d@1999.01.01", "production")
 
 
+@pytest.mark.slow
 def test_promotions_at_once_all_count(store: Store, three: list[str]) -> None:
     threads = [
         threading.Thread(target=store.promote, args=(f"d@{three[0]}", f"t{number}")) for number in range(6)

@@ -118,6 +118,7 @@ PUBLISHER = """
 """
 
 
+@pytest.mark.slow
 def test_two_publishers_race_and_a_reader_sees_whole_versions(start: Start, tmp_path: Path) -> None:
     home = tmp_path / "home"
     publishers = [start(home, PUBLISHER, who) for who in ("a", "b")]
@@ -196,6 +197,7 @@ ENDLESS = """
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment(start: Start, tmp_path: Path, rows, day) -> None:
     """Kills at moments spread over the whole loop: every version there is, is whole and in order."""
     for number in range(5):
@@ -215,6 +217,7 @@ def test_killed_at_any_moment(start: Start, tmp_path: Path, rows, day) -> None:
         assert store.publish("d", [rows(0, 5)], lineage={}, date=day).rows == versions[-1].rows + 5
 
 
+@pytest.mark.slow
 def test_candidates_are_appended_once_by_racing_and_repeated_runs(start: Start, tmp_path: Path) -> None:
     code = """
         for n in range(4):

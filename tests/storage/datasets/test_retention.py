@@ -32,6 +32,7 @@ def overwritten(store: Store, rows, day, versions: int) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_rules_name_what_keeps_a_version(store: Store, rows, day) -> None:
     names = overwritten(store, rows, day, 6)
     store.promote(names[0], "production")
@@ -52,6 +53,7 @@ def test_rules_name_what_keeps_a_version(store: Store, rows, day) -> None:
     )  # production, leased, the newest two; one of them the month's
 
 
+@pytest.mark.slow
 def test_retired_versions_go_after_the_grace_and_shared_files_stay(store: Store, rows, day) -> None:
     first = store.publish("d", [rows(0, 5)], lineage={}, date=day)
     second = store.publish("d", [rows(5, 9)], lineage={}, date=day)  # has the first one's files too
@@ -106,6 +108,7 @@ def test_orphans_are_swept_after_the_grace_and_nothing_else(store: Store, rows, 
     assert (folder(store) / "part-fresh-0-0000.parquet").exists()
 
 
+@pytest.mark.slow
 def test_compaction_keeps_rows_versions_and_idempotence(store: Store, rows, day) -> None:
     versions = [store.publish("d", [rows(n, n + 1)], lineage={}, date=day) for n in range(10)]
     for number in range(10):
@@ -141,6 +144,7 @@ def test_compaction_keeps_rows_versions_and_idempotence(store: Store, rows, day)
     assert store.candidates().to_table().sort_by("id").equals(before)
 
 
+@pytest.mark.slow
 def test_rows_appended_during_a_compaction_stay(store: Store, rows, monkeypatch) -> None:
     for number in range(8):
         store.append_candidates(rows(number, number + 1), run=f"r{number}", stage="mix")

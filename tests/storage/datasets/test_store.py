@@ -62,6 +62,7 @@ def test_the_digest_depends_on_the_rows_alone(tmp_path: Path, rows, day) -> None
     assert pieces.publish("d", [rows(0, 30)], mode="overwrite", lineage={}, date=day).digest == one.digest
 
 
+@pytest.mark.slow
 def test_compaction_changes_neither_digest_nor_versions(store: Store, rows, day) -> None:
     versions = [store.publish("d", [rows(i, i + 3)], lineage={}, date=day) for i in range(0, 9, 3)]
     table = DeltaTable(store.where.url("d"))

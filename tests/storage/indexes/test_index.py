@@ -163,6 +163,7 @@ for step in range(10_000):
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_index_is_as_before_or_as_after(tmp_path: Path) -> None:
     rng = random.Random(1)
     for trial in range(6):

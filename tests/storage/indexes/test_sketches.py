@@ -70,6 +70,7 @@ def test_appending_again(tmp_path: Path) -> None:
     assert (empty.version, empty.versions) == (2, [1])
 
 
+@pytest.mark.slow
 def test_indexes_are_built_once_and_merged_as_the_history_grows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +141,7 @@ def _append_many(folder: str, first: int, count: int, ready: object) -> None:
         indexed(History.open(folder))
 
 
+@pytest.mark.slow
 def test_two_flows_at_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
@@ -180,6 +182,7 @@ def _append_and_die(folder: str, version: int, at: int) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_it_is_as_before_or_as_after(tmp_path: Path) -> None:
     context = multiprocessing.get_context("forkserver")
     seen = set()

@@ -114,6 +114,7 @@ def test_writers_at_once(tmp_path: Path) -> None:
     assert encode.asked == []
 
 
+@pytest.mark.slow
 def test_small_segments_are_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FAN", 5)
     monkeypatch.setattr(module, "SMALL", 40)
@@ -127,6 +128,7 @@ def test_small_segments_are_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert encode.asked == every
 
 
+@pytest.mark.slow
 def test_merging_while_others_read_and_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FAN", 3)
 

@@ -76,6 +76,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url.replace("/postgres?", "/ledger?")
 
 
+@pytest.mark.slow
 def test_what_was_put_comes_back_byte_for_byte(place: str) -> None:
     raw = bytes(range(256)) * 50
     with Ledger.open(place) as ledger:
@@ -110,6 +111,7 @@ def test_two_in_one_commit_are_ordered_too(place: str) -> None:
         assert [len(receipt.earlier) for receipt in receipts] == list(range(50))
 
 
+@pytest.mark.slow
 def test_many_writers_at_once_agree_on_one_order(place: str) -> None:
     def write(number: int) -> list[tuple[int, list[int]]]:
         with Ledger.open(place) as ledger:
@@ -129,6 +131,7 @@ def test_many_writers_at_once_agree_on_one_order(place: str) -> None:
     assert sum(not earlier for _, earlier in written) == 10
 
 
+@pytest.mark.slow
 def test_first_uses_at_once_wait_for_each_other(tmp_path: Path) -> None:
     """Each opens a file that is not there yet: its switch to WAL cannot wait by itself."""
 
@@ -229,6 +232,7 @@ def test_vacuum_gives_space_back(place: str) -> None:
         assert len(ledger.get_many([key_of("k7")])) == 1
 
 
+@pytest.mark.slow
 def test_a_call_is_durable_when_its_future_is_done(tmp_path: Path) -> None:
     """The process dies, as by kill -9, the moment it hears that its call is stored."""
     program = (

@@ -90,6 +90,7 @@ def flips(tmp_path: Path, count: int) -> tuple[int, int]:
     return named, count - named
 
 
+@pytest.mark.slow
 def test_sixty_flips_are_named_or_harm_nothing(tmp_path: Path) -> None:
     named, harmless = flips(tmp_path, 60)
     assert named > harmless
@@ -177,6 +178,7 @@ def test_a_process_of_version_3_that_still_runs_raises_no_false_alarm(tmp_path: 
         assert ledger.verify() == (7, [])
 
 
+@pytest.mark.slow
 def test_a_writer_killed_at_any_moment_leaves_no_false_alarm(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     program = (

@@ -264,6 +264,7 @@ def test_a_chinese_phrase_is_found_in_either_language(language: str) -> None:
     assert extract("我们得到 3。The answer is 7.", language) == Extraction("7", "phrase")
 
 
+@pytest.mark.slow
 def test_a_megabyte_of_marks_comes_back() -> None:
     for mark in ("\\boxed{", "$", "**", '"answer": "', "answer is ", "{", "<think>", "1,"):
         found = extract(mark * (1_000_000 // len(mark)))

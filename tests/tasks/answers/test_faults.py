@@ -101,6 +101,7 @@ _small = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(
     st.one_of(st.tuples(_number, _number), st.tuples(_small, _small), _number.map(lambda text: (text, text)))
 )
@@ -117,6 +118,7 @@ _set = st.lists(st.integers(-5, 5), min_size=2, max_size=4, unique=True).map(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.one_of(st.tuples(_point, _point), st.tuples(_set, _set)))
 def test_the_fast_path_agrees_with_math_verify_on_points_and_lists(pair: tuple[str, str]) -> None:
@@ -145,6 +147,7 @@ _rewritten = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     st.one_of(

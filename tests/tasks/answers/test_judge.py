@@ -33,6 +33,7 @@ def test_the_judge_survives_hostile_answers() -> None:
         assert judge.equal([("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}")]) == ["equal"]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_only_its_own_pair(judge: Judge) -> None:
     # nested integrals hold sympy for minutes; the neighbours in the same batch are judged all the same
     slow = ("\\int_0^{1} \\frac{\\sin(x^{x^x})}{\\ln(x^{99}+\\cos(x^{x}))} dx", "\\frac{\\pi}{7}")
@@ -48,6 +49,7 @@ def test_a_killed_worker_loses_only_its_own_pair(judge: Judge) -> None:
 HARD = ("\\sin(\\frac{\\pi}{6})", "\\frac{1}{2}")  # a pair for which a worker is needed
 
 
+@pytest.mark.slow
 def test_waiting_for_a_processor_changes_no_verdict() -> None:
     """The limit counts processor time: a worker that is held up for many times the limit still judges its pair."""
     with Judge(workers=1, timeout_s=0.5) as judge:
@@ -65,6 +67,7 @@ def test_waiting_for_a_processor_changes_no_verdict() -> None:
         assert child.is_running()
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_stopped_for_good_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "_STOPPED_SECONDS", 1.0)
     with Judge(workers=1) as judge:
@@ -88,7 +91,8 @@ def test_memory_is_bounded(judge: Judge) -> None:
         assert worker._child.rlimit(psutil.RLIMIT_AS) == (1024 << 20, 1024 << 20)
 
 
-@pytest.mark.slow
+# three workers are started, as one is in the test of a worker that is stopped for good
+@pytest.mark.soak
 def test_workers_that_die_are_replaced_and_none_is_left_behind() -> None:
     with Judge(workers=1) as judge:
         first = _workers(judge)[0]

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from tasks.answers import Judge
 from tasks.answers.exact import decide
 
+pytestmark = pytest.mark.slow
+
 PAIRS = Path(__file__).parent / "pairs"
 KINDS = sorted(path.stem for path in PAIRS.glob("*.tsv"))
 

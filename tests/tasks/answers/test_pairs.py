@@ -95,6 +95,7 @@ def test_equal_answers(judge: Judge) -> None:
     assert _wrong(judge, EQUAL, "equal") == []
 
 
+@pytest.mark.slow
 def test_different_answers(judge: Judge) -> None:
     assert _wrong(judge, DIFFERENT, "different") == []
 

@@ -71,6 +71,7 @@ def test_labelled_math_samples(judge: Judge) -> None:
     assert counts[False, "equal"] == 0
 
 
+@pytest.mark.slow
 def test_labelled_samples_of_other_kinds(judge: Judge) -> None:
     # labels by symbolic comparison, by date, and by the exact text of a choice ("C" is wrong where "(C)" was asked)
     algebra = [
@@ -117,6 +118,7 @@ def test_hard_pairs(judge: Judge) -> None:
 _PLAIN = re.compile(r"-?(\d{1,3}(,\d{3})+|\d+)(\.\d{1,5})?|-?\d+/\d+|-?\\frac\{-?\d+\}\{\d+\}")
 
 
+@pytest.mark.slow
 def test_the_fast_path_never_contradicts_math_verify_on_real_numbers() -> None:
     pairs = set()
     for row in rows("samples/zeroeval_math_l5.a.jsonl.gz") + rows("samples/zeroeval_gsm8k.a.jsonl.gz"):

@@ -106,6 +106,7 @@ def test_a_file_that_changes_after_it_was_registered(tmp_path: Path) -> None:
         other.items()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no shared benchmark files in {DATA}")
 def test_all_shared_benchmarks_are_read() -> None:
     paths = sorted((DATA / "benchmarks").iterdir())

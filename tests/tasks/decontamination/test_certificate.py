@@ -245,6 +245,7 @@ def test_beyond_the_budget_there_is_no_verdict(engine: Callable[..., Engine]) ->
         poor.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no shared benchmark files in {DATA}")
 def test_recall_on_real_benchmarks() -> None:
     paths = [

@@ -34,6 +34,7 @@ def rejected(texts: list[str], benchmarks: Benchmarks, *rules: str) -> list[str 
     return column(mark_contaminated(rows, benchmarks=benchmarks, rules=rules), "rejected")
 
 
+@pytest.mark.soak
 def test_mmlu_questions_that_are_math_items_are_all_found() -> None:
     """Of 1,537 MMLU-STEM questions 108 are, letter for letter, items of the MATH halves that are here."""
     benchmarks = Benchmarks.load(
@@ -49,6 +50,7 @@ def test_mmlu_questions_that_are_math_items_are_all_found() -> None:
     assert sum(why is not None for why in exactly) >= sum(verbatim)
 
 
+@pytest.mark.slow
 def test_training_questions_that_are_not_test_questions_are_left_alone() -> None:
     benchmarks = Benchmarks.load([DATA / "gsm8k" / "test.a.jsonl.gz", DATA / "benchmarks" / "svamp.a.jsonl"])
     train = [row["question"] for row in records("gsm8k/train.jsonl.gz")][:2500]
@@ -62,6 +64,7 @@ def test_training_questions_that_are_not_test_questions_are_left_alone() -> None
     ]
 
 
+@pytest.mark.slow
 def test_chinese_and_english_versions_of_one_problem() -> None:
     rows = records("benchmarks/olymmath.a.jsonl")
     english = {row["unique_id"][:-3]: row["problem"] for row in rows if row["unique_id"].endswith("EN")}

@@ -120,6 +120,7 @@ def test_rows_of_one_template_are_no_instruction(tmp_path: Path) -> None:
     assert all(why is not None and " exam#1 " in why for why in reasons(benchmarks, rows))
 
 
+@pytest.mark.slow
 def test_the_certificate_shows_what_was_left_out(tmp_path: Path) -> None:
     benchmarks = registered(tmp_path, [SCENE.format(text) for text in ITEMS_E01])
     certificate = measure(benchmarks, RULES, RuleTools(), a_kind=2)

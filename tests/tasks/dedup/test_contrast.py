@@ -100,6 +100,7 @@ def test_reworded_problems(left: str, right: str) -> None:
     assert stays([left, right], rouge_l=0.6, jaccard=0.6)[0] is True
 
 
+@pytest.mark.slow
 def test_most_pairs_would_go_by_their_words_alone() -> None:
     gone = [stays([left, right], opposites=False) != [True, True] for left, right in DIFFERENT]
     assert sum(gone) > 20
@@ -107,6 +108,7 @@ def test_most_pairs_would_go_by_their_words_alone() -> None:
     assert sum(gone) > 20, "self-instruct's own decisions"
 
 
+@pytest.mark.slow
 def test_duplicates_still_go() -> None:
     gone = [stays([left, right])[1] is False for left, right in SAME]
     without = [stays([left, right], opposites=False)[1] is False for left, right in SAME]

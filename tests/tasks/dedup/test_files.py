@@ -134,6 +134,7 @@ def test_only_the_results_are_left_in_the_folder(tmp_path: Path, capsys: pytest.
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_results_of_other_settings_are_not_overwritten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,6 +39,7 @@ def sequential(texts: list[str], pool: list[str], threshold: float) -> list[bool
     return decisions
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(TEXT, TEXT), max_size=12))
 def test_scores_are_those_of_rouge_score(pairs: list[tuple[str, str]]) -> None:
@@ -54,6 +55,7 @@ def test_scores_on_any_text(texts: list[str]) -> None:
     assert rouge_l(left, right).tolist() == [score(a, b) for a, b in zip(left, right, strict=True)]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(TEXT, max_size=20), st.lists(TEXT, max_size=8), st.sampled_from([0.2, 0.5, 0.7, 0.9]))
 def test_decisions_are_those_of_the_loop(texts: list[str], pool: list[str], threshold: float) -> None:
@@ -66,6 +68,7 @@ def test_decisions_are_those_of_the_loop(texts: list[str], pool: list[str], thre
             assert value == score((pool + texts)[other], text) > threshold
 
 
+@pytest.mark.slow
 def test_every_pair_above_the_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(11)
     words = [f"w{k}" for k in range(60)]
@@ -154,6 +157,7 @@ def test_stored_similarities_of_self_instruct() -> None:
     assert novel([row["instruction"] for row in rows], seeds) == [None] * len(rows)
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize("threshold", ["0.6", "0.7", "0.8", "0.9"])
 def test_stored_decisions_of_gpteacher(threshold: str) -> None:

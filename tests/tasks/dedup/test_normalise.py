@@ -47,6 +47,7 @@ def test_what_differs_stays_different(left: str, right: str) -> None:
     assert canonical([left]) != canonical([right])
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.text(alphabet=st.sampled_from("ab 12.,$\\{}^_()+-×²小，。\n\t½"), max_size=30), max_size=5)

@@ -70,6 +70,7 @@ def duplicates_of(path: Path) -> dict[str, tuple[str, str, float]]:
     return {row["id"]: (row["of"], row["near"], row["score"]) for row in pq.read_table(path).to_pylist()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_duplicates_are_those_of_the_exact_join(tmp_path: Path, language: str) -> None:
     texts = planted(250, language)
@@ -103,6 +104,7 @@ def test_the_best_row_stays(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on", ["threads", "processes"])
 def test_threads_and_processes_find_the_same(tmp_path: Path, on: On) -> None:
     paths = files(tmp_path / "in", planted(150))
@@ -112,6 +114,7 @@ def test_threads_and_processes_find_the_same(tmp_path: Path, on: On) -> None:
     assert len(plain) > 40
 
 
+@pytest.mark.slow
 def test_pairs_are_decided_as_by_the_jaccard_of_a_night(tmp_path: Path) -> None:
     """Other numbers, opposites, signs and a shared instruction: with the guards and without."""
     apples = (
@@ -157,6 +160,7 @@ def test_pairs_are_decided_as_by_the_jaccard_of_a_night(tmp_path: Path) -> None:
     assert not gone["template"] & set(ids[: len(different)])
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_shards_and_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +213,7 @@ def _killed(paths: list[Path], folder: Path, at: int) -> None:
     Collection(paths, folder, settings=SMALL).run()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_continues(tmp_path: Path) -> None:
     paths = files(tmp_path / "in", planted(150))
     whole = duplicates_of(Collection(paths, tmp_path / "whole", settings=SMALL).run())
@@ -226,6 +231,7 @@ def test_a_run_that_was_killed_continues(tmp_path: Path) -> None:
     assert duplicates_of(work.run()) == whole
 
 
+@pytest.mark.slow
 def test_a_folder_is_of_one_run(tmp_path: Path) -> None:
     paths = files(tmp_path / "in", planted(20))
     Collection(paths, tmp_path / "work", settings=SMALL).run()

@@ -149,6 +149,7 @@ def test_a_reply_that_the_cap_of_tokens_cut_off_has_no_fallback_answer(
     assert ours.answers([item] * 2, texts, cut=caps, judge=judge, sandbox=None) == [whole, cut]
 
 
+@pytest.mark.slow
 def test_a_program_that_the_cap_of_tokens_cut_off_is_not_run(judge: Judge, sandbox: Sandbox) -> None:
     texts = ["```python\nx = 4\nprint(x)"] * 2
     ours = module("tasks.evaluation.forms", "program")
@@ -219,6 +220,7 @@ def number(text: str) -> int:
     return int(text.split("What is ")[1].split()[0])
 
 
+@pytest.mark.slow
 def test_gold_answers_score_one_and_wrong_ones_nothing(ask: Any, tmp_path: Path) -> None:
     items = items_of(tmp_path)
     gold = ask(items, lambda text, _: f"\\boxed{{{number(text) + 100}}}")

@@ -190,6 +190,7 @@ def test_programs_count_as_coding(tmp_path: Path) -> None:
     assert (item["form"], item["capability"], item["domain"]) == ("program", "coding", "arithmetic")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "form", "usable"),
     [

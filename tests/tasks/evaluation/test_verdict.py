@@ -40,6 +40,7 @@ def test_the_word(gain: tuple[float, float], word: str) -> None:
         assert verdict["usd_per_point"] is None
 
 
+@pytest.mark.slow
 def test_gains_by_subdomain_and_what_each_source_gave() -> None:
     """A gain in one subdomain that is a loss in the other, and a source that hurts."""
     candidate = trained((0.2, -0.2), 3)

@@ -61,6 +61,7 @@ def run(
         return [c.text for c in engine.run(requests)]
 
 
+@pytest.mark.slow
 def test_a_run_is_answered_by_batches_at_half_the_price(api, ledger: Ledger, tmp_path: Path) -> None:
     server, url = api
     requests = asks(250)

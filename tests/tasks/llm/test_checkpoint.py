@@ -97,6 +97,7 @@ def sampled(folder: Path, count: int, **more: object) -> list[Request]:
     ]
 
 
+@pytest.mark.slow
 def test_samples_are_the_same_in_batches_of_every_size(folder: Path, tmp_path: Path) -> None:
     texts = []
     for batch in (1, 3, 32):

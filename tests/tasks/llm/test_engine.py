@@ -87,6 +87,7 @@ def engine(ledger: Ledger, model: Model) -> Iterator[Engine]:
         yield opened
 
 
+@pytest.mark.slow
 def test_completions_come_in_the_order_of_requests(engine: Engine, model: Model) -> None:
     assert [c.text for c in engine.run(ask(i) for i in range(700))] == [f"re: {i}" for i in range(700)]
     assert model.peak <= 16
@@ -250,6 +251,7 @@ def test_a_run_given_up_sends_no_more(engine: Engine, model: Model) -> None:
     assert [c.text for c in engine.run([ask(900)])] == ["re: 900"]
 
 
+@pytest.mark.slow
 def test_requests_are_drawn_as_they_are_needed(engine: Engine) -> None:
     drawn = 0
 
@@ -324,6 +326,7 @@ def test_check_of_an_embedded_application(engine: Engine) -> None:
     assert engine.check() == ["m"]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_requests(engine: Engine) -> None:
     def grown(count: int, offset: int) -> float:
         for _ in engine.run(ask(f"{offset + i} " + "x" * 500) for i in range(count)):

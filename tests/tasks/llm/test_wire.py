@@ -167,6 +167,7 @@ def test_usage_that_is_missing_or_mad_is_estimated_and_flagged(usage: object) ->
     assert not read(ASK, "k", 200, answer(), ()).completion.usage.estimated
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.one_of(st.binary(max_size=60), st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=5),

@@ -39,6 +39,8 @@ from tasks.problems.machinery.slots import (
 from tasks.seeding import rng_of
 from tasks.taxonomy import SUBDOMAINS
 
+pytestmark = pytest.mark.slow
+
 
 def _beside(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))

@@ -61,6 +61,7 @@ def test_every_arm_of_a_question_must_have_been_scored() -> None:
         claims([SeedResults(0, {"CoT": [1, 0]}, {}, {}, {})])
 
 
+@pytest.mark.slow
 def test_the_page_claims_what_is_shown_and_tells_the_rest(tmp_path: Path) -> None:
     around = RunInfo("./mathmill proof", "abc", "2026-11-21", "a machine", 2.0)
     page = tmp_path / "proof.md"

@@ -41,6 +41,7 @@ def weights(checkpoint: Path) -> list[float]:
     return [float(tensor.double().sum()) for tensor in tensors.values()]
 
 
+@pytest.mark.slow
 def test_an_arm_is_a_version_that_trains_to_the_same_weights(lab: Lab, tmp_path: Path) -> None:
     rows = words(PROBLEMS)
     version = lab.publish("Rows, all", rows)

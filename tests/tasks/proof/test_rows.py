@@ -40,6 +40,7 @@ def test_each_subdomain_is_that_of_its_family() -> None:
     assert set(FAMILIES) <= set(SUBDOMAINS)
 
 
+@pytest.mark.slow
 def test_words_programs_and_answers_agree(judge: Judge, sandbox: Sandbox) -> None:
     problems = draw(rng_of("agree"), 48, EVEN)
     in_words = [extract(row.solution or "", LANGUAGE) for row in words(problems)]

@@ -179,6 +179,7 @@ HOSTILE = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(HOSTILE)
 @example('{"problems": [' + "[" * 5000)
 @example("{" * 300_000)
@@ -202,6 +203,7 @@ def test_any_text_is_parsed_without_an_exception(text: str) -> None:
         code.encode()
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.text(alphabet=st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=80).filter(

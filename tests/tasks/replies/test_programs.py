@@ -112,6 +112,7 @@ def test_what_the_token_limit_cut_off_is_no_program() -> None:
     assert program("x = 3\nprint(x)", cut=True) is None
 
 
+@pytest.mark.slow
 def test_hostile_replies_of_a_megabyte_are_read_within_bounded_work() -> None:
     marks = ["```python\n", "```\n", "`" * 3, "<code>", "</code>", "x = (\n", "def f():\n", "(", "[", "~~~\n", ">>> x\n", "%a\n", "\n\n", "print(", "```python\nx\n```\n"]  # fmt: skip
     code = (
@@ -156,6 +157,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not isolation().ok, reason=f"no isolation here: {isolation().detail}")
 def test_where_a_program_leaves_its_answer() -> None:
     with Sandbox(Limits(wall_s=5.0), workers=2) as box:

@@ -126,6 +126,7 @@ def test_any_reply_is_taken_apart(text: str) -> None:
     assert "<|im_end|>" not in reply.solution
 
 
+@pytest.mark.slow
 def test_hostile_replies_of_a_megabyte_are_read_within_bounded_work() -> None:
     marks = ["<think>", "</think>", "<|im_end|>", "<", "<|", "<\uff5c", "[", "analysis", "<s>", "<think a", "\n###", "\n ", "<reasoning>", "</reasoning>", "<answer>", "<|channel|>a<|message|>", "<|channel|>", "\u25c1think\u25b7", "assistantfinal", "<unk>"]  # fmt: skip
     code = (

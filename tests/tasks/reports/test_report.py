@@ -59,6 +59,7 @@ def figures(**changes: object) -> Figures:
     return collect(**(given | changes))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_page_has_the_figures_of_the_night() -> None:
     page = Report(figures()).html()
     for text in ("math-sft@2026.11.20", "1,234", "$1.50", "limits", "answer … is not …"):
@@ -67,6 +68,7 @@ def test_the_page_has_the_figures_of_the_night() -> None:
     assert page.count('class="row"') == 10
 
 
+@pytest.mark.slow
 def test_the_page_says_how_far_correctness_can_be_trusted() -> None:
     held = {"labelled": 1600, "accuracy": 0.9125, "ece": 0.0312, "bins": [[0.1, 0.0, 600], [0.9, 0.95, 1000]]}
     tried, untried = (
@@ -87,6 +89,7 @@ def test_reasons_are_folded_and_counted() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_every_reason_has_examples_for_why() -> None:
     table = reject(
         to_table([Row(f"q{i}", "en") for i in range(50)]),
@@ -101,6 +104,7 @@ def test_every_reason_has_examples_for_why() -> None:
         assert "./mathmill why ID" in page
 
 
+@pytest.mark.slow
 def test_rows_that_were_set_aside_are_no_losses() -> None:
     why = [
         reason("calibrate", Code.CALIBRATED),
@@ -139,6 +143,7 @@ def test_reasons_that_were_stored_as_text_are_counted_as_unknown() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_page_needs_no_network_and_runs_no_script() -> None:
     page = Report(figures()).html()
     assert not re.search(r"<script|<link|<img|url\(\s*['\"]?http", page)
@@ -150,6 +155,7 @@ def test_the_page_needs_no_network_and_runs_no_script() -> None:
     } <= {"https://matplotlib.org/"}
 
 
+@pytest.mark.slow
 def test_hostile_rows_are_text() -> None:
     row = Row(
         EVIL,
@@ -176,6 +182,7 @@ def test_hostile_rows_are_text() -> None:
     assert rendered.count("<h2>") == Report(figures()).markdown(path="x").count("\n## ")
 
 
+@pytest.mark.slow
 def test_markdown_has_the_same_numbers() -> None:
     text = Report(figures()).markdown(path="/tmp/x.html")
     for part in (
@@ -188,6 +195,7 @@ def test_markdown_has_the_same_numbers() -> None:
         assert part in text
 
 
+@pytest.mark.slow
 def test_an_empty_night_has_a_page_too() -> None:
     empty = to_table([])
     page = Report(
@@ -196,6 +204,7 @@ def test_an_empty_night_has_a_page_too() -> None:
     assert "0 random rows" in page
 
 
+@pytest.mark.slow
 def test_same_figures_same_bytes() -> None:
     assert Report(figures()).html() == Report(figures()).html()
 
@@ -263,6 +272,7 @@ def test_no_space_is_as_wide_as_the_page(length: str) -> None:
     assert 'width="1em"' in mathematics(r"\(a\hspace{1em}b\)")
 
 
+@pytest.mark.slow
 def test_truncated_answers_and_a_shared_model_are_named_only_where_there_are_some() -> None:
     plain = Report(figures()).html()
     assert "token limit" not in plain

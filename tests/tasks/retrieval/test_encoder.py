@@ -28,6 +28,7 @@ def encoder() -> Encoder:
     return Encoder(bf16=False)
 
 
+@pytest.mark.slow
 def test_same_vectors_as_sentence_transformers(encoder: Encoder) -> None:
     vectors = encoder(TEXTS)
     assert vectors.dtype == np.float32
@@ -37,6 +38,7 @@ def test_same_vectors_as_sentence_transformers(encoder: Encoder) -> None:
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_order_and_batching_do_not_matter(encoder: Encoder) -> None:
     vectors = encoder(TEXTS)
     np.testing.assert_allclose(encoder(TEXTS[::-1])[::-1], vectors, atol=1e-5)
@@ -59,6 +61,7 @@ def test_similar_texts_have_near_vectors(encoder: Encoder) -> None:
     assert a @ b > 0.7 > 0.3 > a @ c
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_close(encoder: Encoder) -> None:
     coarse = Encoder(bf16=True)
     assert coarse.identity == "minilm/bf16"

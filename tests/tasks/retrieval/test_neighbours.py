@@ -32,6 +32,7 @@ def index_of(pool: npt.NDArray[np.float32], settings: IndexSettings | None = Non
     return index
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 23, 24, 25, 333, 4100])
 def test_exact_neighbours_are_those_of_brute_force(count: int) -> None:
     pool, queries = unit(1500, 1, 384), unit(count, 2, 384)
@@ -80,6 +81,7 @@ def test_filling_reaches_what_faiss_wants_and_no_further() -> None:
     assert len(_filled(unit(enough + 1, 6, 384))) == enough + 1
 
 
+@pytest.mark.slow
 def test_an_approximate_index_misses_no_more_than_it_says() -> None:
     centres = unit(60, 7)
     noise = np.random.default_rng(8).standard_normal((6000, D), dtype=np.float32) * 0.08

@@ -116,6 +116,7 @@ def test_every_attack_twenty_times():
     suite(20)
 
 
+@pytest.mark.slow
 def test_a_program_that_changes_between_runs_is_found():
     programs = [*NONDETERMINISTIC.values(), *(program for program, _ in DETERMINISTIC.values())]
     with Sandbox(LIMITS, workers=1) as box:
@@ -129,6 +130,7 @@ def test_a_program_that_changes_between_runs_is_found():
     ]
 
 
+@pytest.mark.slow
 def test_the_same_program_gives_the_same_answer_in_another_sandbox():
     programs = [NONDETERMINISTIC[name] for name in ("random", "hash", "order of a set")]
     answers = []

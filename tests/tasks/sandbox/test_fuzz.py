@@ -72,6 +72,7 @@ def fuzz(count: int) -> Counter[str]:
     return Counter(result.verdict for result in results)
 
 
+@pytest.mark.slow
 def test_a_hundred_programs():
     verdicts = fuzz(100)
     assert verdicts["infra"] == 0

@@ -64,6 +64,7 @@ def test_where_user_namespaces_are_off_nothing_runs_and_the_fix_is_named():
     assert "RAN" not in done.stdout
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_the_self_test_passes_unchanged():
     process = Process(Limits())
@@ -73,6 +74,7 @@ def test_the_self_test_passes_unchanged():
         process.kill()
 
 
+@pytest.mark.slow
 @needs_isolation
 @pytest.mark.parametrize(
     ("hole", "hole_name"),
@@ -102,6 +104,7 @@ def test_the_self_test_finds_a_hole(monkeypatch, hole, hole_name):
             shutil.rmtree(copy)
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_no_filter_at_all_is_seen_from_outside(monkeypatch):
     monkeypatch.setattr(syscalls, "outer", lambda: ALLOW_ALL)
@@ -116,6 +119,7 @@ def test_no_filter_at_all_is_seen_from_outside(monkeypatch):
         process.kill()
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_a_dead_isolation_is_replaced_and_its_program_run_again():
     with Sandbox(Limits(wall_s=5), workers=1) as box:
@@ -128,6 +132,7 @@ def test_a_dead_isolation_is_replaced_and_its_program_run_again():
         assert box._worker_threads[0].process is not first
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_when_no_isolation_comes_up_again_the_verdict_is_infra(monkeypatch):
     with Sandbox(Limits(wall_s=5), workers=1) as box:
@@ -141,6 +146,7 @@ def test_when_no_isolation_comes_up_again_the_verdict_is_infra(monkeypatch):
     assert result.answer is None
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_closing_ends_what_runs_and_what_waits():
     with Sandbox(Limits(wall_s=600), workers=1) as box, ThreadPoolExecutor(1) as pool:
@@ -158,6 +164,7 @@ def test_unavailability_keeps_its_fix_between_processes():
     assert (str(copied), copied.isolation) == (str(error), error.isolation)
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_killing_the_parent_ends_every_child():
     code = (
@@ -178,6 +185,7 @@ def test_killing_the_parent_ends_every_child():
     assert alive == []
 
 
+@pytest.mark.slow
 @needs_isolation
 def test_a_group_is_made_where_it_can_be_and_removed():
     if not cgroup.places():

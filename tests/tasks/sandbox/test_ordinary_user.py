@@ -66,6 +66,7 @@ def test_an_ordinary_user_has_the_same_isolation():
     assert f"uid {USER}," in done.stdout
 
 
+@pytest.mark.slow
 def test_root_of_a_container_without_sys_admin_has_the_same_isolation():
     code = (
         "import os; from tasks.sandbox import *\n"

@@ -66,6 +66,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.slow
 def test_answers(box):
     results = box.run([program for program, _ in ANSWERS.values()])
     outcomes = {name: (r.verdict, r.answer) for name, r in zip(ANSWERS, results, strict=True)}
@@ -87,6 +88,7 @@ def test_errors_name_their_line(box):
     assert outcomes == {name: ("error", error, line) for name, (_, error, line) in VERDICTS.items()}
 
 
+@pytest.mark.slow
 def test_results_keep_the_order_of_programs_across_threads(box):
     def many(start):
         return [r.answer for r in box.run([f"print({n})" for n in range(start, start + 20)])]
@@ -116,6 +118,7 @@ def test_limits_must_be_positive():
         Limits(memory_mb=0)
 
 
+@pytest.mark.slow
 def test_a_program_that_waits_is_distinguished_from_one_that_computes(box):
     waiting = "import threading\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()"
     working = "while True: pass"

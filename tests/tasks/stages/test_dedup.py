@@ -213,6 +213,7 @@ def test_a_second_night_keeps_nothing_of_the_first(tmp_path: Path) -> None:
     assert kept(again).num_rows == 0
 
 
+@pytest.mark.slow
 def test_a_history_opened_at_an_earlier_version_gives_the_decisions_of_that_version(tmp_path: Path) -> None:
     texts = different(60)
     nights = {version: questions(*texts[10 * version : 10 * version + 10]) for version in range(1, 5)}

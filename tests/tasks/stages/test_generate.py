@@ -125,6 +125,7 @@ def test_methods_are_found_by_name() -> None:
         module("tasks.methods", "evolve")
 
 
+@pytest.mark.slow
 def test_the_difficulty_that_the_writer_states_stays_with_the_published_rows(
     engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge, tmp_path: Path
 ) -> None:

@@ -240,6 +240,7 @@ def test_shards_are_bounded_and_make_up_the_whole(tmp_path: Path) -> None:
     assert pa.concat_tables(shards).equals(ingest([path]).table)
 
 
+@pytest.mark.slow
 def test_gsm8k_train_whole() -> None:
     path = real("gsm8k/train.jsonl.gz")
     with gzip.open(path, "rt", encoding="utf-8") as file:
@@ -266,6 +267,7 @@ def test_math_boxes_agree_with_the_published_answers() -> None:
     assert same >= 0.97 * len(records)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "rows", "language"),
     [

@@ -59,6 +59,7 @@ def counted(path: Path, count: int) -> None:
         one_line(error)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rows=RECORDS)
 def test_records_of_any_values(tmp_path: Path, rows: list[dict[str, Any]]) -> None:

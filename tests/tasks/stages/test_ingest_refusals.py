@@ -225,6 +225,7 @@ def test_an_unreadable_file(tmp_path: Path) -> None:
         ingest([path])
 
 
+@pytest.mark.slow
 def test_gzip_torn_far_from_its_beginning(tmp_path: Path) -> None:
     lines = b"".join(
         b'{"question": "What is %d?", "answer": "%s"}\n' % (i, os.urandom(20).hex().encode())
@@ -236,6 +237,7 @@ def test_gzip_torn_far_from_its_beginning(tmp_path: Path) -> None:
         list(read_shards(path, 500))
 
 
+@pytest.mark.slow
 def test_a_long_file_never_stands_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "long.jsonl.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:

@@ -106,6 +106,7 @@ def test_rejected_rows_and_nothing_at_all(encode: Encoder) -> None:
     assert semantic(empty, encode=encode, settings=FLAG).num_rows == 0
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.parametrize("count", [40, pytest.param(660, marks=pytest.mark.soak)])
 def test_recall_on_rephrased_gsm8k(count: int, encode: Encoder) -> None:

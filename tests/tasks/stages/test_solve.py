@@ -187,6 +187,7 @@ def in_rounds(
     )
 
 
+@pytest.mark.slow
 def test_in_rounds_a_question_gets_a_third_sample_only_where_two_do_not_agree(
     engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
 ) -> None:
@@ -217,6 +218,7 @@ def test_in_rounds_a_question_gets_a_third_sample_only_where_two_do_not_agree(
     assert all(agreements[problem] == 2 for problem, got in by_question.items() if len(got) == 2)
 
 
+@pytest.mark.slow
 def test_the_samples_of_rounds_are_those_of_a_fixed_number(
     engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
 ) -> None:
@@ -248,6 +250,7 @@ def test_routed_questions_get_the_formats_of_their_text_round_by_round(
         assert row["solution_format"] == expected[row["problem_id"]][row["sample_index"]]
 
 
+@pytest.mark.slow
 def test_samples_that_differ_from_a_trusted_answer_do_not_end_the_sampling(
     engine: Callable[..., Engine], sandbox: Sandbox, judge: Judge
 ) -> None:

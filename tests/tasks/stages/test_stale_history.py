@@ -84,6 +84,7 @@ def test_vectors_of_history(tmp_path: Path) -> None:
     assert (why["code"], dict(why["values"])["other"]) == ("near_in_meaning", "q0")
 
 
+@pytest.mark.slow
 def test_shards_of_files(tmp_path: Path) -> None:
     pq.write_table(rows(DISGUISED, PLAIN).select(["id", "question", "language"]), tmp_path / "in.parquet")
     work = Collection([tmp_path / "in.parquet"], tmp_path / "work", settings=OutOfCore(memory="256MB"))

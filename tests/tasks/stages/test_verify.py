@@ -64,6 +64,7 @@ def test_gold_is_kept_and_planted_errors_are_caught(sandbox: Sandbox, judge: Jud
     assert "no_answer" in str(rejected[6])
 
 
+@pytest.mark.slow
 def test_a_program_whose_answer_changes_has_no_vote(sandbox: Sandbox, judge: Judge) -> None:
     programs = [
         "import random\nprint(random.randrange(10**9))",

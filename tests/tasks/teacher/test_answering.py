@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +49,7 @@ SCHEMAS = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.one_of(PIECES, st.text(max_size=60)), min_size=1, max_size=6).map("\n".join),
     st.sampled_from(["user", "system", "assistant"]),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from tasks.problems.machinery.family import LANGUAGES, LEVELS, families, make
 from tasks.seeding import rng_of
 from tasks.teacher.error_injection import inject_error
@@ -41,6 +43,7 @@ def test_without_a_calculation_the_answer_is_misstated() -> None:
     assert answer in steps[0]
 
 
+@pytest.mark.slow
 def test_every_family_goes_wrong_visibly() -> None:
     shown: Counter[str] = Counter()
     tried: Counter[str] = Counter()

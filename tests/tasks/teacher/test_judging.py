@@ -146,6 +146,7 @@ def test_a_solution_cannot_raise_its_score_by_claims(say: Say, language: str) ->
         assert result.answer_score <= 3
 
 
+@pytest.mark.slow
 def test_misjudgements_and_broken_json_come_at_the_stated_rates(say: Say) -> None:
     misjudging = Character("embedded", dataclasses.replace(STRONG.rates, malformed=0.0))
     trials = high = low = 0

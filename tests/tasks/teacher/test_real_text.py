@@ -24,6 +24,7 @@ def rows() -> list[dict[str, str]]:
         return [json.loads(line) for _, line in zip(range(250), lines, strict=False)]
 
 
+@pytest.mark.slow
 def test_every_job_on_real_questions(rows: list[dict[str, str]]) -> None:
     for row in rows:
         for language in ("en", "zh"):

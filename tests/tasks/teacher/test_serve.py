@@ -32,6 +32,7 @@ def base_url() -> Iterator[str]:
         server.stdout.close()
 
 
+@pytest.mark.slow
 def test_any_openai_client_can_talk_to_it(base_url: str) -> None:
     client = openai.OpenAI(base_url=base_url, api_key="s3cret", max_retries=0)
     assert [model.id for model in client.models.list()] == ["embedded", "embedded-small"]
@@ -108,6 +109,7 @@ def conversations() -> list[tuple[tuple[str, str], ...]]:
     return conversations
 
 
+@pytest.mark.slow
 def test_equal_requests_give_equal_bytes_in_any_process() -> None:
     here = os.path.dirname(__file__)
     digests = set()

@@ -45,6 +45,7 @@ def test_every_family_is_solved_in_words(say: Say) -> None:
     assert {subdomain for subdomain, _ in solved} <= set(SUBDOMAINS)
 
 
+@pytest.mark.slow
 def test_every_family_is_solved_by_a_program_that_runs(say: Say, run_programs: Run) -> None:
     problems = every()[::2] + every()[1::8]  # the programs of both languages are the same
     programs = []
@@ -110,6 +111,7 @@ def test_the_student_is_poor_and_has_weak_spots(say: Say) -> None:
     assert within(wrong, samples, SMALL.weak_rate)
 
 
+@pytest.mark.slow
 def test_program_errors_come_at_the_stated_rates(say: Say) -> None:
     samples = wrong = malformed = 0
     for problem in every(1, "programs"):
@@ -129,6 +131,7 @@ def test_program_errors_come_at_the_stated_rates(say: Say) -> None:
     assert within(malformed, samples, (1 - STRONG.rates.wrong_program) * STRONG.rates.malformed)
 
 
+@pytest.mark.slow
 def test_program_bugs_are_of_every_kind_and_mostly_show(say: Say, run_programs: Run) -> None:
     buggy = Character("embedded", dataclasses.replace(PERFECT, wrong_program=1.0))
     kinds: Counter[str] = Counter()
@@ -197,6 +200,7 @@ PLAIN = {
 }
 
 
+@pytest.mark.slow
 def test_plain_questions(run_programs: Run) -> None:
     results = [worked_text(question, "en") for question in PLAIN]
     works = [worked for worked in results if worked is not None]

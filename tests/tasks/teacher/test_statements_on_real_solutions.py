@@ -56,6 +56,7 @@ def plain(answer: str) -> str:
     return re.sub(r"<<.*?>>", "", answer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "column", "share"),
     [

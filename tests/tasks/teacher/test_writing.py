@@ -126,6 +126,7 @@ def test_duplicates_repeats_and_flaws_come_at_the_stated_rates(say: Say) -> None
         )
 
 
+@pytest.mark.slow
 def test_malformed_json_comes_at_the_stated_rate_but_never_where_json_is_forced() -> None:
     job = PromptRequest("write", "en", subdomain="linear equations", count=3)
     broken = 0

@@ -31,6 +31,7 @@ def generated(completer: Completer, prompt: str, limit: int = LIMIT) -> list[int
     return [token for token in tokens if token not in completer._ends()]
 
 
+@pytest.mark.slow
 def test_greedy_is_what_transformers_generates(completer: Completer) -> None:
     expected = [tuple(generated(completer, prompt)) for prompt in PROMPTS]
     for batch in (1, 2, 64):
@@ -39,6 +40,7 @@ def test_greedy_is_what_transformers_generates(completer: Completer) -> None:
         assert not any(one.ended for (one,) in drawn)
 
 
+@pytest.mark.slow
 def test_rows_that_end_leave_and_the_others_continue(
     completer: Completer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,6 +55,7 @@ def test_rows_that_end_leave_and_the_others_continue(
     assert {True, False} == {pair[0].ended for pair in drawn}
 
 
+@pytest.mark.slow
 def test_samples_follow_the_chances_of_the_model(completer: Completer) -> None:
     count, temperature = 4_000, 0.5
     drawn = completer.complete(

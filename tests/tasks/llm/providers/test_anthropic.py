@@ -139,6 +139,7 @@ def test_the_body_keeps_what_the_request_says() -> None:
     assert ["temperature" in sent for sent in budgets.values()] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_faults_cost_no_answer_and_a_rerun_asks_nothing(ledger: Ledger) -> None:
     api = AnthropicApi(Faults(0.1))
     with serving(api.app) as root:

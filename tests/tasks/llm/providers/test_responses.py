@@ -117,6 +117,7 @@ def test_bodies_are_those_of_the_published_types() -> None:
     TypeAdapter(ResponseCreateParamsNonStreaming).validate_python(sent)
 
 
+@pytest.mark.slow
 def test_faults_cost_no_answer_and_a_rerun_asks_nothing(ledger: Ledger) -> None:
     api = ResponsesApi(Faults(0.1))
     with serving(api.app) as root:

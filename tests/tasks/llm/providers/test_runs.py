@@ -85,6 +85,7 @@ def run(ledger: Ledger, end: Endpoint, requests: list[Request]) -> tuple[list[Co
         return list(engine.run([end.sampling.applied(request) for request in requests])), engine.stats()
 
 
+@pytest.mark.slow
 def test_faults_cost_no_answer_and_a_rerun_asks_nothing(name: str, ledger: Ledger) -> None:
     provider = PROVIDERS[name]
     api = provider.api(Faults(0.1))
