@@ -45,9 +45,9 @@ def whole(home: Callable[..., Home]) -> dict[str, Any]:
     return night
 
 
-def kill_at(home: Home, teacher: Teacher, calls: int) -> None:
+def kill_at(home: Home, teacher: Teacher, calls: int, night: tuple[str, ...] = NIGHT) -> None:
     """Start the night and kill its whole process group once the server has counted so many calls."""
-    process = home.start(*NIGHT)
+    process = home.start(*night)
     wait_for(lambda: teacher.stats()["calls"] >= calls, 240, f"{calls} calls", process)
     end(process, signal.SIGKILL)
 
@@ -68,6 +68,30 @@ def test_killed_and_run_again(
     asked_twice = counted["repeated_requests"]
     assert asked_twice <= IN_FLIGHT
     assert counted["distinct_requests"] == calls
+
+
+@pytest.mark.soak
+def test_a_night_in_rounds_that_is_killed_and_run_with_another_error_asks_for_nothing_twice(
+    home: Callable[..., Home], teacher: Callable[[], Teacher]
+) -> None:
+    def rounds(error: str) -> tuple[str, ...]:
+        return (*NIGHT, "--set", f"solve.adaptive={error}", "--set", "solve.route=0.25")
+
+    whole = home().json(*rounds("0.05"))
+    calls = sum(line["calls"] for line in whole["lineage"]["service"])
+    server = teacher()
+    one = pointed_at(home, server)
+    kill_at(one, server, calls // 2, rounds("0.2"))
+    assert one.json("datasets") == []
+    night = one.json(*rounds("0.05"))
+    assert night["digest"] == whole["digest"]
+    counted = server.stats()
+    assert counted["repeated_requests"] <= IN_FLIGHT
+    lines = [line for line in night["lineage"]["funnel"] if not line["title"].endswith("known answers")]
+    questions = sum(line["kept"] for line in lines if line["stage"] == "similarity")
+    assert sum(line["asked"] for line in lines if line["stage"] == "solve") < 4 * questions
+    one.json("rebuild", "--set", "correctness=0.95")
+    assert server.stats()["calls"] == counted["calls"]
 
 
 # a night as a worker runs it, without a command around it, that is killed at a point of its end
