@@ -1,4 +1,4 @@
-"""The row: a candidate solution to a question, or a question if it has no solution.
+"""The row: a candidate solution to a question, or a question if it has no solution; by its kind also a chat or a document.
 
 It is a slotted dataclass in memory and an explicit pyarrow schema on the disk; the import of this module checks that the two
 agree. Stages work on tables; the dataclass is for code that makes rows one by one, such as a parser of completions.
@@ -8,16 +8,42 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, cast, get_type_hints
+from typing import Any, Final, TypedDict, cast, get_type_hints
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.reasons import TYPE as REASON
 from storage.reasons import Reason, of_record, to_array, untyped
+
+# The values of `kind`; null is a solution or a question.
+CHAT: Final = (
+    "chat"  # a chat of any number of turns: `messages` has them, `question` the texts of the user's turns
+)
+TEXT: Final = "text"  # a document: `question` has its text
+
+
+class ChatMessage(TypedDict):
+    """One turn of a chat. `role` is system, user, assistant or tool.
+
+    `reasoning` is the thinking before an assistant's turn. `tool_calls` are the calls that it makes, as the text of a JSON
+    list of {"id", "type": "function", "function": {"name", "arguments"}}; a turn of a tool has the id of its call and the
+    name of the tool. What a turn lacks is None.
+    """
+
+    role: str
+    content: str | None
+    reasoning: str | None
+    tool_calls: str | None
+    tool_call_id: str | None
+    name: str | None
+
+
+MESSAGES: Final = pa.list_(pa.struct([(name, pa.string()) for name in ChatMessage.__annotations__]))
 
 SCHEMA = pa.schema(
     [
@@ -50,6 +76,8 @@ SCHEMA = pa.schema(
         ("reason", REASON),
         # added later; new columns come last, as in tables that were made before them
         ("reasoning", pa.string()),
+        ("kind", pa.string()),
+        ("messages", MESSAGES),
     ]
 )
 
@@ -64,11 +92,12 @@ WRONG_STEP = "wrong_step"  # the solution's first wrong line according to a crit
 
 @dataclass(slots=True)
 class Row:
-    """One candidate solution to one question.
+    """One candidate solution to one question, or what `kind` says.
 
     `reason` says why the row is not kept (storage/reasons.py) and is None for a kept row; `rejected` is the same as text for
     people. Rows that were stored before reasons had a type have the text only. `reasoning` is the thinking that a model wrote
     before the solution; None where it wrote none, and in rows that were stored before the column existed.
+    `kind` is None, CHAT or TEXT; only a chat has `messages`.
     """
 
     question: str
@@ -99,6 +128,8 @@ class Row:
     rejected: str | None = None
     reason: Reason | None = None
     reasoning: str | None = None
+    kind: str | None = None
+    messages: list[ChatMessage] | None = None
 
     def __post_init__(self) -> None:
         if self.reason is not None and self.rejected is None:
@@ -106,7 +137,17 @@ class Row:
         if not self.problem_id:
             self.problem_id = content_id(self.language, self.question)
         if not self.id:
-            self.id = content_id(self.language, self.question, self.solution or "")
+            self.id = content_id(self.language, self.question, self.solution or "", *self._own_parts())
+
+    def _own_parts(self) -> list[str]:
+        """Return what the id of a row of another kind than a solution or a question is hashed from in addition."""
+        if self.kind is None:
+            return []
+        turns = [[turn[name] for name in _TURN] for turn in self.messages or ()]  # type: ignore[literal-required]
+        return [self.kind, json.dumps(turns, ensure_ascii=False, separators=(",", ":"))]
+
+
+_TURN = tuple(ChatMessage.__annotations__)
 
 
 def content_id(*parts: str) -> str:
@@ -229,8 +270,10 @@ def _check_row_against_schema() -> None:
         hint = hints[name]
         args = [a for a in getattr(hint, "__args__", ()) if a is not type(None)]
         origin = getattr(hint, "__origin__", None)
-        if origin is list:
-            expected: pa.DataType = pa.list_(plain[args[0]])
+        if args == [list[ChatMessage]]:
+            expected: pa.DataType = MESSAGES
+        elif origin is list:
+            expected = pa.list_(plain[args[0]])
         elif args == [Reason]:
             expected = REASON
         elif origin is dict:

@@ -124,7 +124,13 @@ def print_history(history: dict[str, Any]) -> None:
     console.print(
         f"run {row['run']}, stage {row['stage']}, method {row['method']}, model {row['model']}, prompt {row['prompt']}"
     )
-    _block(console, "question", row["question"])
+    if row["messages"]:
+        for number, turn in enumerate(row["messages"], 1):
+            _block(console, f"turn {number}, {turn['role']}", turn["content"])
+            _block(console, f"turn {number}, reasoning", turn["reasoning"])
+            _block(console, f"turn {number}, tool calls", turn["tool_calls"])
+    else:
+        _block(console, row["kind"] or "question", row["question"])
     _block(console, "reasoning", row["reasoning"])
     _block(console, f"solution ({row['solution_format']})", row["solution"])
     _block(console, "answer", row["answer"])

@@ -11,7 +11,8 @@ a cryptographic hash. The BLAKE2b digest of each published file does.
 The canonical row: for each column in name order that is not null in that row, a 64-bit cell (32
 bits of name tag; 32 bits of length, count or value), then the bytes of the cells that have some. A null is left out, so that a
 column that is added later, and is null in old rows, does not change old digests. The digests of versions do not depend on
-`reason` for this cause: it is null in kept rows. A struct counts as its fields, each a column of the name "<struct>.<field>".
+`reason` for this cause: it is null in kept rows. A struct counts as its fields, each a column of the name "<struct>.<field>";
+a list of structs as its length, which of them are null, and one list per field, by name.
 Map entries are sorted by key; floats are float32 or float64 bits, every NaN alike.
 """
 
@@ -64,7 +65,8 @@ class RowsDigest:
 def digest_of_rows(data: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch]) -> RowsDigest:
     """Return the digest of a table, a batch or a stream of batches.
 
-    Columns may be strings, bools, integers, floats, timestamps, dates, lists and maps of those, and structs of all these.
+    Columns may be strings, bools, integers, floats, timestamps, dates, lists and maps of those, structs of all these, and
+    lists of structs of strings, bools and numbers.
     Raises TypeError for other types.
     """
     if isinstance(data, pa.Table):
@@ -198,6 +200,10 @@ def _column(values: pa.Array) -> tuple[list[NDArray[Any]], list[pa.Array]]:
 def _children(values: pa.Array, starts: NDArray[np.int32]) -> list[pa.Array]:
     """Return the children of each row as binary arrays: lengths or values, then text."""
     valid = _valid(values)
+    if pa.types.is_struct(values.type):
+        present = [_fixed(valid.astype("<u4").reshape(-1, 1), starts)]
+        fields = sorted(zip((field.name for field in values.type), values.flatten(), strict=True), key=_name)
+        return present + [part for _, field in fields for part in _children(field, starts)]
     if _is_text(values.type):
         values = _as_binary(values)
         if values.null_count:
@@ -210,6 +216,10 @@ def _children(values: pa.Array, starts: NDArray[np.int32]) -> list[pa.Array]:
         return [_fixed(lengths, starts), text]
     words = np.concatenate([_words(values), valid.astype("<u4").reshape(-1, 1)], axis=1)
     return [_fixed(words, starts)]
+
+
+def _name(field: tuple[str, pa.Array]) -> str:
+    return field[0]
 
 
 def _fixed(words: NDArray[Any], starts: NDArray[np.int32]) -> pa.Array:
@@ -266,6 +276,8 @@ def _plainly(kind: pa.DataType) -> pa.DataType:
         return pa.map_(_plainly(kind.key_type), _plainly(kind.item_type))
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return pa.list_(_plainly(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _plainly(field.type)) for field in kind])
     return kind
 
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from storage.atomic import rename, replacing
 from storage.datasets.card import LINEAGE, card, lineage_text
-from storage.datasets.shapes import COMPARING, FIELD, SHAPES, ComparePairs, Reasoning, shape_of
+from storage.datasets.shapes import COMPARING, FIELD, OF_TOOLS, SHAPES, ComparePairs, Reasoning, shape_of
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import StorageError, explained
@@ -97,9 +97,10 @@ class _JsonLines:
         option = orjson.OPT_APPEND_NEWLINE
         records = batch.to_pylist()
         if "messages" in batch.schema.names:
-            for message in itertools.chain.from_iterable(record["messages"] for record in records):
-                if message.get(FIELD, "") is None:  # a chat template may print a null
-                    del message[FIELD]
+            for message in itertools.chain.from_iterable(record["messages"] or () for record in records):
+                for name in (FIELD, *OF_TOOLS):
+                    if message.get(name, "") is None:  # a chat template may print a null
+                        del message[name]
         self._file.writelines(orjson.dumps(record, option=option) for record in records)
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ _PAGE = 65_536  # bytes: zstd's tables for an input of this size fit the process
 _HEXADECIMAL = ("id", "problem_id", "parent_ids.list.element")
 # Text that hardly repeats gains nothing from a dictionary; building one and discarding it takes a tenth of the write's time.
 # Statistics are left out too, since no reader skips row groups by the alphabetical range of a question.
-_VARIED = (*_HEXADECIMAL, "question", "solution", "answer", "critique")
+_VARIED = (*_HEXADECIMAL, "question", "solution", "answer", "critique", "messages.list.element.content")
 
 
 def write_options(schema: pa.Schema) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _leaves(column: pa.Field) -> list[tuple[str, pa.DataType]]:
         paths = (f"{column.name}.key_value.key", f"{column.name}.key_value.value")
         return list(zip(paths, (kind.key_type, kind.item_type), strict=True))
     if pa.types.is_list(kind):
-        return [(f"{column.name}.list.element", kind.value_type)]
+        return _leaves(pa.field(f"{column.name}.list.element", kind.value_type))
     return [(column.name, kind)]
 
 

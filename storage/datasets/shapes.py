@@ -9,23 +9,27 @@ A shape is a function from a version to a stream of batches.
 Rows of reasoning models have thinking apart from the solution. `Reasoning` says how it is written: as a field of its own
 (`reasoning_content` of a message, as the chat templates of reasoning models read it, or a column of that name), "inline" as
 <think>...</think> before the solution, or not at all. A version without thinking has the same records in all three.
+
+Chats (rows of the kind `chat`) are part of the shape `messages`, where a turn that calls tools has `tool_calls` and one of a
+tool has `tool_call_id` and `name`, and of `parquet`. Documents (the kind `text`) are part of `parquet` alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import duckdb
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.reasons import Code
-from storage.rows import WRONG_STEP
+from storage.rows import WRONG_STEP, ChatMessage
 from storage.sql import connect
 
 _BATCH = 8_192
@@ -34,6 +38,16 @@ RecordBatches = Iterator[pa.RecordBatch]
 Reasoning = Literal["field", "inline", "none"]
 FIELD = "reasoning_content"  # the name of thinking in a message, as chat templates and servers use it
 OPEN, CLOSE = "<think>\n", "\n</think>\n\n"
+OF_TOOLS = ("tool_calls", "tool_call_id", "name")  # fields of a message that chats without tools lack
+_CALLS = pa.list_(
+    pa.struct(
+        [
+            ("id", pa.string()),
+            ("type", pa.string()),
+            ("function", pa.struct([("name", pa.string()), ("arguments", pa.string())])),
+        ]
+    )
+)
 
 
 def assistant_texts(rows: pa.RecordBatch, *, thinking: bool = False) -> pa.Array:
@@ -55,10 +69,44 @@ def assistant_texts(rows: pa.RecordBatch, *, thinking: bool = False) -> pa.Array
 
 
 def has_reasoning(store: Store, version: Version) -> bool:
-    """Return whether any row of the version has thinking."""
+    """Return whether any solution of the version has thinking."""
     return any(
         batch.num_rows for batch in store.batches(version, ["reasoning"], pc.field("reasoning").is_valid())
     )
+
+
+def _chats(store: Store, version: Version) -> RecordBatches:
+    """Yield id and messages of the rows that are chats."""
+    return store.batches(version, ["id", "messages"], pc.field("messages").is_valid())
+
+
+def _fields_of_chats(store: Store, version: Version) -> set[str]:
+    """Return the names of the fields that any turn of the version's chats has."""
+    names: set[str] = set()
+    for batch in _chats(store, version):
+        turns = batch.column("messages").flatten()
+        names |= {
+            field.name
+            for field, values in zip(turns.type, turns.flatten(), strict=True)
+            if values.null_count < len(values)
+        }
+    return names
+
+
+def message_of(turn: ChatMessage, reasoning: Reasoning = "field") -> dict[str, Any]:
+    """Return a turn of a chat as chat templates and servers read it, with the fields that it has.
+
+    The arguments of its tool calls stay the text of a JSON object.
+    """
+    content, thinking = turn["content"] or "", turn["reasoning"]
+    if thinking and reasoning == "inline":
+        content = f"{OPEN}{thinking}{CLOSE}{content}"
+    message: dict[str, Any] = {"role": turn["role"], "content": content}
+    if thinking and reasoning == "field":
+        message[FIELD] = thinking
+    if turn["tool_calls"]:
+        message["tool_calls"] = orjson.loads(turn["tool_calls"])
+    return message | {name: turn[name] for name in ("tool_call_id", "name") if turn[name] is not None}
 
 
 def _solved(store: Store, version: Version, reasoning: Reasoning) -> RecordBatches:
@@ -78,7 +126,35 @@ def _solved(store: Store, version: Version, reasoning: Reasoning) -> RecordBatch
 
 def messages(store: Store, version: Version, reasoning: Reasoning = "field") -> RecordBatches:
     """Yield id and messages: [{role: user, content: question}, {role: assistant, content: solution}], where the second
-    has the further field FIELD if there is thinking and it is written as a field."""
+    has the further field FIELD if there is thinking and it is written as a field; then the chats, with all their turns."""
+    own = _fields_of_chats(store, version)
+    thinks = reasoning == "field" and ("reasoning" in own or has_reasoning(store, version))
+    fields = [("role", pa.string()), ("content", pa.string())]
+    fields += [(FIELD, pa.string())] if thinks else []
+    fields += [(name, _CALLS if name == "tool_calls" else pa.string()) for name in OF_TOOLS if name in own]
+    kind = pa.list_(pa.struct(fields))
+    for batch in _messages_of_solved(store, version, reasoning):
+        yield _with_turns(batch, kind)
+    for batch in _chats(store, version):
+        listed = [
+            [message_of(turn, reasoning) for turn in turns] for turns in batch.column("messages").to_pylist()
+        ]
+        yield pa.RecordBatch.from_arrays([batch.column("id"), pa.array(listed, kind)], ["id", "messages"])
+
+
+def _with_turns(batch: pa.RecordBatch, kind: pa.DataType) -> pa.RecordBatch:
+    """Return the batch with its messages as the type `kind`, whose further fields are null."""
+    turns = batch.column("messages")
+    if turns.type == kind:
+        return batch
+    parts = dict(zip((field.name for field in turns.values.type), turns.values.flatten(), strict=True))
+    arrays = [parts.get(field.name, pa.nulls(len(turns.values), field.type)) for field in kind.value_type]
+    struct = pa.StructArray.from_arrays(arrays, fields=list(kind.value_type))
+    listed = pa.ListArray.from_arrays(turns.offsets, struct)
+    return pa.RecordBatch.from_arrays([batch.column("id"), listed], ["id", "messages"])
+
+
+def _messages_of_solved(store: Store, version: Version, reasoning: Reasoning) -> RecordBatches:
     for batch in _solved(store, version, reasoning):
         count = batch.num_rows
         turns = pa.array(

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.reasons import Code, Reason, reason
-from storage.rows import column, reasons_of, reject
+from storage.rows import TEXT, ChatMessage, column, reasons_of, reject
 from tasks.decontamination.benchmarks import Benchmarks, Items
 from tasks.decontamination.hit import Hit
 from tasks.decontamination.judge import JudgePairs, RuleTools, TextEncoder
@@ -215,14 +215,30 @@ def mark_contaminated(
 
 
 def texts_of(table: pa.Table) -> Iterator[Text]:
-    """Yield question, reasoning and solution of each row of a table of storage.rows.SCHEMA."""
-    texts = [column(table, name) for name in (QUESTION, "reasoning", "solution")]
-    for row, (question, reasoning, solution) in enumerate(zip(*texts, strict=True)):
-        yield Text(row, QUESTION, question or "")
+    """Yield question, reasoning and solution of each row of a table of storage.rows.SCHEMA; of a chat every turn, and of a
+    document its text."""
+    names = (QUESTION, "reasoning", "solution", "kind", "messages")
+    texts = [column(table, name) for name in names]
+    for row, (question, reasoning, solution, kind, messages) in enumerate(zip(*texts, strict=True)):
+        if messages:
+            yield from _turns(row, messages)
+            continue
+        yield Text(row, QUESTION, question or "", asks=kind != TEXT)
         if reasoning:
             yield Text(row, "reasoning", reasoning, asks=False)
         if solution:
             yield Text(row, "solution", solution, asks=False)
+
+
+def _turns(row: int, messages: Sequence[ChatMessage]) -> Iterator[Text]:
+    for number, turn in enumerate(messages, 1):
+        field = f"{turn['role']} turn {number}"
+        if turn["content"]:
+            yield Text(row, field, turn["content"], asks=turn["role"] == "user")
+        if turn["reasoning"]:
+            yield Text(row, f"{field}, reasoning", turn["reasoning"], asks=False)
+        if turn["tool_calls"]:
+            yield Text(row, f"{field}, tool calls", turn["tool_calls"], asks=False)
 
 
 def hits_of(table: pa.Table) -> dict[str, int]:

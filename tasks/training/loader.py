@@ -23,9 +23,10 @@ import pyarrow.dataset as pads
 from storage.counting import counted
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
+from storage.rows import TEXT
 from tasks.seeding import seed_of
 from tasks.training.config import TrainError
-from tasks.training.tokens import COLUMNS, REASONING, SYSTEM, TokenEncoder, Tokens
+from tasks.training.tokens import COLUMNS, KIND, MESSAGES, REASONING, SYSTEM, TokenEncoder, Tokens
 
 OPEN = 8  # row groups read side by side
 SLICE = 4_096  # rows per slice of a row group; OPEN slices are shuffled together
@@ -52,21 +53,34 @@ class Group:
     def names(self) -> list[str]:
         return [*map(str, self.versions), *(os.path.basename(path) for path in self.files)]
 
-    def pieces(self, store: Store) -> list[Piece]:
-        """Return the row groups, each with the expression that selects its rows."""
-        solved = pc.field("solution").is_valid()
-        selection = solved
-        for name, values in self.without.items():
-            selection = selection & ~pc.field(name).isin(list(values))
-        whole = [(store.scan(version), selection) for version in self.versions]
+    def pieces(self, store: Store, *, documents: bool = False) -> list[Piece]:
+        """Return the row groups, each with the expression that selects its rows: solutions, chats and, if `documents`,
+        documents."""
+        whole: list[tuple[pads.Dataset, Mapping[str, tuple[str, ...]]]] = [
+            (store.scan(version), self.without) for version in self.versions
+        ]
         if self.files:
-            whole.append((pads.dataset(list(self.files)), solved))
+            whole.append((pads.dataset(list(self.files)), {}))
         return [
-            (piece, rows)
-            for one, rows in whole
+            (piece, _selection(fragment.physical_schema.names, without, documents))
+            for one, without in whole
             for fragment in one.get_fragments()
             for piece in fragment.split_by_row_group()
         ]
+
+
+def _selection(
+    columns: Sequence[str], without: Mapping[str, tuple[str, ...]], documents: bool
+) -> pc.Expression:
+    """Return the expression that selects the rows of a file with these columns; older files lack some."""
+    rows = pc.field("solution").is_valid()
+    if MESSAGES in columns:
+        rows = rows | pc.field(MESSAGES).is_valid()
+    if KIND in columns and documents:
+        rows = rows | (pc.field(KIND) == TEXT)
+    for name, values in without.items():
+        rows = rows & ~pc.field(name).isin(list(values))
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +114,7 @@ class Stream:
             for window in self._epoch(group, 0):
                 rows += len(window)
                 tokens += int(window.lengths.sum())
-                learned += int((window.lengths - window.prompts).sum())
+                learned += int(window.learned().sum())
                 blocks += len(pack(window.lengths, self.length)) if self.packing else len(window)
         dropped = {reason: count for reason, count in self.encoder.dropped.items() if count}
         if not rows:
@@ -137,7 +151,7 @@ class Stream:
     def _epoch(self, group: Group, epoch: int) -> Iterator[Tokens]:
         """Yield every row of the group once, in random order, in windows."""
         random = np.random.default_rng(seed_of(self.seed, "epoch", epoch, *group.names()))
-        pieces = group.pieces(self.store)
+        pieces = group.pieces(self.store, documents=self.encoder.whole)
         for window in _side_by_side([pieces[i] for i in random.permutation(len(pieces))], self.encoder):
             yield window.take(random.permutation(len(window)))
 
@@ -196,7 +210,8 @@ def _side_by_side(pieces: Sequence[Piece], encoder: TokenEncoder) -> Iterator[To
 
 def _slices(piece: Piece) -> Iterator[Any]:
     fragment, rows = piece
-    names = [*COLUMNS, *(name for name in (SYSTEM, REASONING) if name in fragment.physical_schema.names)]
+    optional = (SYSTEM, REASONING, KIND, MESSAGES)
+    names = [*COLUMNS, *(name for name in optional if name in fragment.physical_schema.names)]
     scanner = fragment.scanner(columns=names, filter=rows, batch_size=SLICE, batch_readahead=1)
     return (batch for batch in scanner.to_batches() if batch.num_rows)
 
@@ -232,6 +247,10 @@ def _block(rows: Tokens, starts: npt.NDArray[np.int64], chosen: Sequence[int]) -
     )
     positions = np.concatenate([np.arange(n) for n in lengths])
     learned = positions >= np.maximum(1, np.repeat(rows.prompts[chosen], lengths))
+    if rows.masked is not None:
+        learned &= ~np.concatenate(
+            [rows.masked[starts[row] : starts[row] + n] for row, n in zip(chosen, lengths, strict=True)]
+        )
     return {
         "input_ids": ids.astype(np.int64),
         "labels": np.where(learned, ids, IGNORED).astype(np.int64),

@@ -173,12 +173,22 @@ def _fresh(config: Train, store: Store, versions: list[Version], out: Path) -> P
 def _texts(store: Store, versions: list[Version]) -> Iterator[str]:
     for version in versions:
         left = VOCABULARY_ROWS
-        for batch in store.batches(version, ["question", "solution"], pc.field("solution").is_valid()):
+        for batch in store.batches(version, ["question", "solution", "kind", "messages"], ~_bare()):
+            rows = batch[:left]
             for name in ("question", "solution"):
-                yield from batch.column(name)[:left].to_pylist()
+                yield from rows.column(name).drop_null().to_pylist()
+            for turns in rows.column("messages").drop_null().to_pylist():
+                yield from (
+                    turn["content"] for turn in turns if turn["role"] == "assistant" and turn["content"]
+                )
             left -= batch.num_rows
             if left <= 0:
                 break
+
+
+def _bare() -> pc.Expression:
+    """Return the expression for questions without a solution, which nothing is learned from."""
+    return pc.field("solution").is_null() & pc.field("kind").is_null()
 
 
 def _stage(job: Job) -> dict[str, Any]:

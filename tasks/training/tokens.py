@@ -2,7 +2,7 @@
 
 The prompt is the checkpoint's own chat template around the question, so that the model is trained on the text that it is
 served. The completion ends with the end-of-sequence token. Prompt and completion are tokenized separately, so no token
-spans the edge of the loss mask.
+spans the edge of the loss mask. In a chat of several turns every turn of the assistant is learned.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.datasets.shapes import CLOSE, OPEN, assistant_texts
+from storage.datasets.shapes import CLOSE, OPEN, assistant_texts, message_of
+from storage.rows import TEXT, ChatMessage
 from tasks.training.config import TrainError
 
 Ints = npt.NDArray[np.int32]
@@ -27,6 +28,7 @@ Weights = npt.NDArray[np.float32]
 COLUMNS = ("question", "solution", "solution_format", "loss_weight")
 SYSTEM = "system"  # an optional column of files that are not datasets: the system message
 REASONING = "reasoning"  # an optional column: the thinking before the solution
+KIND, MESSAGES = "kind", "messages"  # optional columns: what the row is, and the turns of a chat
 
 # for checkpoints without a chat template: the question, a line break, the answer
 PLAIN = (
@@ -42,13 +44,15 @@ class Tokens:
     """The tokens of several rows, concatenated.
 
     `ids` holds the tokens of all rows. The others have one entry per row: `lengths` in tokens, `prompts` (the number of
-    leading tokens that are not learned) and `weights` (the loss weight).
+    leading tokens that are not learned) and `weights` (the loss weight). `masked` has one entry per token: whether it is
+    one of a later turn that the assistant does not write, which is not learned either; None if there are no such turns.
     """
 
     ids: Ints
     lengths: Ints
     prompts: Ints
     weights: Weights
+    masked: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -61,12 +65,20 @@ class Tokens:
     def take(self, order: npt.NDArray[np.int64]) -> Tokens:
         """Return the rows with these numbers, in this order."""
         lengths = self.lengths[order]
+        places = _spread(self.starts()[order], lengths)
         return Tokens(
-            self.ids[_spread(self.starts()[order], lengths)],
+            self.ids[places],
             lengths,
             self.prompts[order],
             self.weights[order],
+            None if self.masked is None else self.masked[places],
         )
+
+    def learned(self) -> npt.NDArray[np.bool_]:
+        """Return whether each token is learned (tokens,). The first of a row is not: nothing comes before it."""
+        positions = np.arange(len(self.ids)) - np.repeat(self.starts(), self.lengths)
+        learned: npt.NDArray[np.bool_] = positions >= np.maximum(1, np.repeat(self.prompts, self.lengths))
+        return learned if self.masked is None else learned & ~self.masked
 
     @staticmethod
     def joined(parts: Sequence[Tokens]) -> Tokens:
@@ -76,6 +88,11 @@ class Tokens:
             np.concatenate([part.lengths for part in parts] or [np.empty(0, np.int32)]),
             np.concatenate([part.prompts for part in parts] or [np.empty(0, np.int32)]),
             np.concatenate([part.weights for part in parts] or [np.empty(0, np.float32)]),
+            np.concatenate(
+                [np.zeros(len(part.ids), np.bool_) if part.masked is None else part.masked for part in parts]
+            )
+            if any(part.masked is not None for part in parts)
+            else None,
         )
 
 
@@ -160,13 +177,34 @@ class TokenEncoder:
         self._prompt_of(None)
         self._special = [token for token in tokenizer.all_special_tokens if token]
         self._end = int(tokenizer.eos_token_id)
+        self._end_text = str(tokenizer.eos_token)
 
     def rows(self, batch: pa.RecordBatch) -> Tokens:
-        """Encode a batch with the columns COLUMNS, in which every row has a solution. Where they are present, the column
-        SYSTEM gives the system message and REASONING the thinking."""
+        """Encode a batch with the columns COLUMNS, in which every row has a solution, is a chat or, if `whole`, is a document.
+
+        Where they are present, the column SYSTEM gives the system message, REASONING the thinking, KIND and MESSAGES the
+        kind of the row and the turns of a chat. Chats come after the other rows.
+        """
         weights = np.ones(batch.num_rows, np.float32)
         if self.weighted:
             weights = pc.fill_null(batch.column("loss_weight"), 1.0).to_numpy(zero_copy_only=False)
+        parts = []
+        if MESSAGES in batch.schema.names and batch.column(MESSAGES).null_count < batch.num_rows:
+            chats = batch.column(MESSAGES).is_valid()
+            listed = batch.column(MESSAGES).filter(chats).to_pylist()
+            parts = [self.chats(listed, weights[chats.to_numpy(zero_copy_only=False)])]
+            batch = batch.filter(pc.invert(chats))
+            weights = weights[~chats.to_numpy(zero_copy_only=False)]
+        if KIND in batch.schema.names and self.whole:
+            documents = pc.fill_null(pc.equal(batch.column(KIND), TEXT), False)
+            if pc.any(documents).as_py():
+                parts.append(self._clean_documents(batch.column("question").filter(documents).to_pylist()))
+                batch = batch.filter(pc.invert(documents))
+                weights = weights[~documents.to_numpy(zero_copy_only=False)]
+        tokens = self._solutions(batch, weights)
+        return Tokens.joined([tokens, *parts]) if parts else tokens
+
+    def _solutions(self, batch: pa.RecordBatch, weights: Weights) -> Tokens:
         systems, reasonings = (
             batch.column(name).to_pylist() if name in batch.schema.names else None
             for name in (SYSTEM, REASONING)
@@ -219,6 +257,91 @@ class TokenEncoder:
             np.array(prompts, np.int32),
             weights[chosen].astype(np.float32),
         )
+
+    def chats(self, chats: Sequence[Sequence[ChatMessage]], weights: Weights) -> Tokens:
+        """Encode chats. Every turn of the assistant is learned, with its end; of a template that shows a turn otherwise once
+        others follow it, only the last turn is.
+
+        `weights` has the shape (chats,). Left out, and counted in `dropped`, are chats without a turn of the assistant, those
+        that the template refuses, those with a special token in a text, and those that are too long.
+        """
+        rows: list[tuple[list[tuple[str, bool]], float]] = []
+        for turns, weight in zip(chats, weights.tolist(), strict=True):
+            if any(self._holds_special(str(text)) for turn in turns for text in turn.values() if text):
+                self.dropped["holds a special token"] += 1
+            elif pieces := self._pieces(turns):
+                rows.append((pieces, weight))
+        if self.whole:
+            return self._documents(["".join(text for text, _ in pieces) for pieces, _ in rows])
+        encoded = iter(self._encoded([text for pieces, _ in rows for text, _ in pieces]))
+        ids: list[list[int]] = []
+        masks, lengths, prompts, kept_weights = [], [], [], []
+        for pieces, weight in rows:
+            parts = [
+                (tokens + [self._end] * (learned and tokens[-1:] != [self._end]), learned)
+                for (_, learned), tokens in zip(pieces, itertools.islice(encoded, len(pieces)), strict=True)
+            ]
+            size = sum(len(tokens) for tokens, _ in parts)
+            if size > self.length:
+                self.dropped["too long"] += 1
+                continue
+            ids += [tokens for tokens, _ in parts]
+            masks += [np.full(len(tokens), not learned) for tokens, learned in parts]
+            lengths.append(size)
+            prompts.append(len(parts[0][0]))
+            kept_weights.append(weight)
+        return Tokens(
+            _flat(ids),
+            np.array(lengths, np.int32),
+            np.array(prompts, np.int32),
+            np.array(kept_weights, np.float32),
+            np.concatenate(masks or [np.zeros(0, np.bool_)]),
+        )
+
+    def _pieces(self, turns: Sequence[ChatMessage]) -> list[tuple[str, bool]]:
+        """Return the text of a chat in pieces, each with whether it is learned; none if it cannot be trained on."""
+        messages = [message_of(turn, "inline" if self.thinking else "none") for turn in turns]
+        if self.whole:
+            return [(f"{message['content']}\n", True) for message in messages if message["content"]]
+        places = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
+        if not places:
+            self.dropped["no turn of the assistant"] += 1
+            return []
+        try:
+            return self._by_turn(messages[: places[-1] + 1], places) or self._last(messages[: places[-1] + 1])
+        except Exception as error:  # a template is a program of the checkpoint, and raises what it likes
+            if not type(error).__module__.startswith("jinja2"):
+                raise
+            self.dropped["refused by the chat template"] += 1
+            return []
+
+    def _by_turn(self, messages: list[dict[str, Any]], places: Sequence[int]) -> list[tuple[str, bool]]:
+        """Return prompt and reply in turn; nothing if the template does not only add to what came before."""
+        pieces: list[tuple[str, bool]] = []
+        before = ""
+        for place in places:
+            prompt = self._shown(messages[:place], ask=True)
+            through = self._shown(messages[: place + 1], ask=False)
+            if not (prompt.startswith(before) and through.startswith(prompt)):
+                return []
+            # what the template writes after the end of the turn belongs to the next prompt
+            reply, end, _ = through[len(prompt) :].partition(self._end_text)
+            pieces += [(prompt[len(before) :], False), (reply + end, True)]
+            before = prompt + reply + end
+        return pieces
+
+    def _last(self, messages: list[dict[str, Any]]) -> list[tuple[str, bool]]:
+        prompt = self._shown(messages[:-1], ask=True)
+        reply = str(messages[-1]["content"])
+        return [(prompt, False), (reply, True)] if reply else []
+
+    def _shown(self, messages: list[dict[str, Any]], *, ask: bool) -> str:
+        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask))
+
+    def _clean_documents(self, texts: list[str]) -> Tokens:
+        clean = [text for text in texts if not self._holds_special(text)]
+        self.dropped["holds a special token"] += len(texts) - len(clean)
+        return self._documents(clean)
 
     def _prompt_of(self, system: str | None) -> Callable[[str], str]:
         if system not in self._render:
