@@ -54,6 +54,9 @@ class Code(StrEnum):
     )
     # ingest, and the items of a benchmark
     UNREADABLE = "unreadable"  # a record of a file cannot become a row or an item; `place`, `why`
+    NOT_CONVERTED = "not_converted"  # import: the user's function failed on the record; `place`, `error`
+    FLAGGED_WRONG = "flagged_wrong"  # import: the file says that the solution is wrong
+    NOT_PREFERRED = "not_preferred"  # import: the worse side of a preference pair
     NO_TRUSTED_ANSWER = "no_trusted_answer"  # an item without an answer to compare with
     # methods that write questions
     MALFORMED_ITEM = "malformed_item"  # an item of a completion that is not a question; `why`
@@ -98,7 +101,7 @@ class Code(StrEnum):
 
 
 FAILURES: Final = frozenset(
-    {Code.CALL_FAILED, Code.PROGRAM_NOT_RUN, Code.CANARIES_MISJUDGED}
+    {Code.CALL_FAILED, Code.PROGRAM_NOT_RUN, Code.CANARIES_MISJUDGED, Code.NOT_CONVERTED}
 )  # codes of failed rows: the stage could not process them
 # codes of rows that were never to be kept: they were solved for the calibration, or to find weaknesses of the student
 SET_ASIDE: Final = frozenset({Code.CALIBRATED, Code.STUDENT_RIGHT})
@@ -112,6 +115,9 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.WRONG_STEP: "{name} {score} is under {threshold}, line {step} is wrong",
     Code.CANARIES_MISJUDGED: "{error}",
     Code.UNREADABLE: "{place}: {why}",
+    Code.NOT_CONVERTED: "{place}: convert: {error}",
+    Code.FLAGGED_WRONG: "the file says that it is wrong",
+    Code.NOT_PREFERRED: "the file prefers another answer",
     Code.NO_TRUSTED_ANSWER: "no trusted answer",
     Code.MALFORMED_ITEM: "{why}",
     Code.MISSING_ITEM: "item missing from the completion",

@@ -27,7 +27,7 @@ CHAT: Final = (
 TEXT: Final = "text"  # a document: `question` has its text
 
 
-class ChatMessage(TypedDict):
+class ChatTurn(TypedDict):
     """One turn of a chat. `role` is system, user, assistant or tool.
 
     `reasoning` is the thinking before an assistant's turn. `tool_calls` are the calls that it makes, as the text of a JSON
@@ -43,7 +43,7 @@ class ChatMessage(TypedDict):
     name: str | None
 
 
-MESSAGES: Final = pa.list_(pa.struct([(name, pa.string()) for name in ChatMessage.__annotations__]))
+MESSAGES: Final = pa.list_(pa.struct([(name, pa.string()) for name in ChatTurn.__annotations__]))
 
 SCHEMA = pa.schema(
     [
@@ -129,7 +129,7 @@ class Row:
     reason: Reason | None = None
     reasoning: str | None = None
     kind: str | None = None
-    messages: list[ChatMessage] | None = None
+    messages: list[ChatTurn] | None = None
 
     def __post_init__(self) -> None:
         if self.reason is not None and self.rejected is None:
@@ -147,7 +147,7 @@ class Row:
         return [self.kind, json.dumps(turns, ensure_ascii=False, separators=(",", ":"))]
 
 
-_TURN = tuple(ChatMessage.__annotations__)
+_TURN = tuple(ChatTurn.__annotations__)
 
 
 def content_id(*parts: str) -> str:
@@ -270,7 +270,7 @@ def _check_row_against_schema() -> None:
         hint = hints[name]
         args = [a for a in getattr(hint, "__args__", ()) if a is not type(None)]
         origin = getattr(hint, "__origin__", None)
-        if args == [list[ChatMessage]]:
+        if args == [list[ChatTurn]]:
             expected: pa.DataType = MESSAGES
         elif origin is list:
             expected = pa.list_(plain[args[0]])

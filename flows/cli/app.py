@@ -19,6 +19,7 @@ from flows.cli import terminal
 from flows.cli import versions as version_commands
 from flows.cli.dedup import dedup
 from flows.cli.evaluate import evaluate
+from flows.cli.import_dataset import import_
 from flows.cli.ledger import ledger
 from flows.cli.nightly import nightly, plan
 from flows.cli.options import ConfigFile, SettingOptions, SettingsCommand
@@ -53,6 +54,7 @@ app.command()(version_commands.diff)
 app.command(cls=SettingsCommand)(evaluate)
 app.command(cls=SettingsCommand)(proof)
 app.command(cls=SettingsCommand)(train)
+app.command("import", cls=SettingsCommand)(import_)
 app.command(cls=SettingsCommand)(version_commands.rebuild)
 app.command(cls=SettingsCommand)(version_commands.maintain)
 app.command()(version_commands.promote)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pyarrow.compute as pc
+
 from flows.runner.artifacts import report, report_path
 from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
 from storage.datasets.versions import Version
 from storage.indexes.sketches import History
+from storage.rows import TEXT
 
 FROM_STORED = ("rebuild", "restore", "migrate")  # flows whose rows were candidates before
-QUESTION = ["id", "problem_id", "language", "question", "rejected"]
+QUESTION = ["id", "problem_id", "language", "question", "rejected", "kind"]
+MOST_ROWS = 131_072  # rows that are appended to the candidates at a time
 
 
 class Finished(Exception):
@@ -40,7 +44,9 @@ def finish(tools: Tools, version: Version) -> None:
     """Append the version's rows to the candidates and its questions to the history, and write its report."""
     run = version.lineage.get("run", str(version))
     if version.lineage.get("flow") not in FROM_STORED:
-        tools.store.append_candidates(tools.store.added(version), run=run, version=version, stage="published")
+        for number, table in enumerate(tools.store.added_in_pieces(version, MOST_ROWS)):
+            part = str(number) if number else ""
+            tools.store.append_candidates(table, run=run, version=version, stage="published", part=part)
     history(tools, version.dataset)
     if not report_path(tools.home, str(version)).exists():
         report(tools, version)
@@ -58,5 +64,8 @@ def history(tools: Tools, dataset: str) -> History:
     known = set(sketches.versions)
     for version in tools.store.versions(dataset):
         if version.table_version not in known:
-            sketches = sketches.append(tools.store.added(version, QUESTION), version.table_version)
+            rows = tools.store.added(version, QUESTION)
+            # a document is no question; the rows of one are many times as long
+            rows = rows.filter(pc.fill_null(pc.not_equal(rows.column("kind"), TEXT), True))
+            sketches = sketches.append(rows, version.table_version)
     return sketches

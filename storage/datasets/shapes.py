@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.reasons import Code
-from storage.rows import WRONG_STEP, ChatMessage
+from storage.rows import WRONG_STEP, ChatTurn
 from storage.sql import connect
 
 _BATCH = 8_192
@@ -93,7 +93,7 @@ def _fields_of_chats(store: Store, version: Version) -> set[str]:
     return names
 
 
-def message_of(turn: ChatMessage, reasoning: Reasoning = "field") -> dict[str, Any]:
+def message_of(turn: ChatTurn, reasoning: Reasoning = "field") -> dict[str, Any]:
     """Return a turn of a chat as chat templates and servers read it, with the fields that it has.
 
     The arguments of its tool calls stay the text of a JSON object.

@@ -211,6 +211,28 @@ class Store:
             filter=~pc.field("id").isin(known.combine_chunks()),
         )
 
+    def added_in_pieces(self, version: Version | str, most: int) -> Iterator[pa.Table]:
+        """Yield the rows that `added` returns, at most `most` at a time, in bounded memory where they were appended."""
+        resolved = self.resolve(version)
+        before = [
+            v
+            for v in tags.versions_of(self.where, resolved.dataset)
+            if v.table_version < resolved.table_version
+        ]
+        files = [path for path in resolved.files if not before or path not in before[-1].files]
+        if before and not set(before[-1].files) <= set(resolved.files):
+            rows = self.added(resolved)
+            yield from (rows.slice(start, most) for start in range(0, rows.num_rows, most))
+            return
+        waiting: list[pa.RecordBatch] = []
+        for batch in self.batches(resolved, size=min(most, 8_192), files=files):
+            waiting.append(batch)
+            if sum(one.num_rows for one in waiting) >= most:
+                yield pa.Table.from_batches(waiting)
+                waiting = []
+        if waiting:
+            yield pa.Table.from_batches(waiting)
+
     def verify(self, version: Version | str) -> None:
         """Read the whole version again and compare it with its digests. Raises Corrupt, which names each damaged file."""
         dataset = version.dataset if isinstance(version, Version) else version.partition("@")[0]

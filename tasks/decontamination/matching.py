@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.reasons import Code, Reason, reason
-from storage.rows import TEXT, ChatMessage, column, reasons_of, reject
+from storage.rows import TEXT, ChatTurn, column, reasons_of, reject
 from tasks.decontamination.benchmarks import Benchmarks, Items
 from tasks.decontamination.hit import Hit
 from tasks.decontamination.judge import JudgePairs, RuleTools, TextEncoder
@@ -230,7 +230,7 @@ def texts_of(table: pa.Table) -> Iterator[Text]:
             yield Text(row, "solution", solution, asks=False)
 
 
-def _turns(row: int, messages: Sequence[ChatMessage]) -> Iterator[Text]:
+def _turns(row: int, messages: Sequence[ChatTurn]) -> Iterator[Text]:
     for number, turn in enumerate(messages, 1):
         field = f"{turn['role']} turn {number}"
         if turn["content"]:

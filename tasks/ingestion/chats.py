@@ -6,6 +6,7 @@ contents are texts or lists of parts. An unknown role is an error: no turn is dr
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,11 @@ TOOL = frozenset(
     ("tool", "function", "ipython", "observation", "environment", "function_call", "function_response", "tool_call",
      "tool_calls", "tool_response", "tool_result", "function_result", "code_interpreter", "interpreter", "python", "execution")
 )  # fmt: skip
+_CALLING = (
+    "function_call",
+    "tool_call",
+    "tool_calls",
+)  # speakers whose turns are calls that the assistant makes
 _FAMILIES = re.compile(
     r"(?:chat)?gpt|claude|llama|qwen|gemini|gemma|deepseek|mistral|mixtral|palm|vicuna|alpaca|phi\b|openai|o[134]\b|yi\b|glm|"
     r"assistant|ai\b|bot\b|model",
@@ -37,6 +43,7 @@ _FAMILIES = re.compile(
 REASONINGS = ("reasoning_content", "reasoning", "thinking", "thought")
 _SPEAKER = ("role", "from", "speaker", "author", "sender", "user_type", "participant", "who", "type", "name")
 _CONTENT = ("content", "value", "text", "message", "utterance", "body", "parts", "contents")
+_CALLS = ("tool_calls", "function_call")
 _DEEPEST = 20  # nested parts of a content, or replies to replies
 
 
@@ -46,11 +53,18 @@ class Odd(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a chat; `role` is user, assistant, system or tool. `reasoning` is thinking in a field of its own."""
+    """One message of a chat; `role` is user, assistant, system or tool. `reasoning` is thinking in a field of its own.
+
+    `calls` are the calls of tools that a turn makes, as the text of a JSON list in the form of chat-completions servers;
+    `call_id` and `name` tell of a tool's turn which call it answers, and which tool it is.
+    """
 
     role: str
     text: str
     reasoning: str = ""
+    calls: str = ""
+    call_id: str = ""
+    name: str = ""
 
 
 def turns_of(value: Any) -> list[Turn] | None:
@@ -125,13 +139,44 @@ def _turn(value: Any) -> list[Turn]:
     role = _role(speaker)
     content = next((named[name] for name in _CONTENT if name in named), None)
     thoughts = (named.get(name) for name in REASONINGS)
-    return [
-        Turn(
-            role,
-            _content(role, content, 0),
-            next((one for one in thoughts if isinstance(one, str) and one.strip()), ""),
+    text = _content(role, content, 0)
+    thinking = next((one for one in thoughts if isinstance(one, str) and one.strip()), "")
+    if role == "tool":
+        if speaker in _CALLING and (calls := _calls(_value(text))):
+            return [Turn("assistant", "", thinking, calls)]
+        return [Turn(role, text, thinking, "", _word(named, "tool_call_id"), _word(named, "name"))]
+    calls = _calls(named.get("tool_calls") or named.get("function_call"))
+    return [Turn(role, text, thinking, calls)]
+
+
+def _calls(value: Any) -> str:
+    """Return calls of tools as the text of a JSON list, from objects in the forms of OpenAI and ShareGPT; "" for others."""
+    listed = _value(value) if isinstance(value, str) else value
+    calls = []
+    for one in listed if isinstance(listed, (list, tuple)) else [listed]:
+        inner = one.get("function") if isinstance(one, Mapping) else None
+        function = inner if isinstance(inner, Mapping) else one
+        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+            return ""
+        given = function.get("arguments", function.get("parameters"))
+        arguments = (
+            given if isinstance(given, str) else json.dumps(given or {}, ensure_ascii=False, default=str)
         )
-    ]
+        call = {"type": "function", "function": {"name": function["name"], "arguments": arguments}}
+        calls.append(({"id": one["id"]} if isinstance(one.get("id"), str) else {}) | call)
+    return json.dumps(calls, ensure_ascii=False) if calls else ""
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _word(named: Mapping[str, Any], name: str) -> str:
+    value = named.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _speaker(value: Mapping[Any, Any]) -> str | None:
@@ -140,7 +185,7 @@ def _speaker(value: Mapping[Any, Any]) -> str | None:
         who = value.get(name)
         if isinstance(who, Mapping):  # the raw export of ChatGPT: {"author": {"role": "user"}}
             who = who.get("role")
-        if isinstance(who, str) and any(part in value for part in _CONTENT):
+        if isinstance(who, str) and any(part in value for part in (*_CONTENT, *_CALLS)):
             return who
     return None
 

@@ -356,6 +356,10 @@ def _question(values: Mapping[str, Any], named: bool, common: SharedEnds) -> str
                 text = asked[0]
             if name == "instruction" and isinstance(values.get("input"), str) and values["input"].strip():
                 text = f"{text}\n\n{values['input']}"
+            elif (
+                name == "instruction" and isinstance(values.get("context"), str) and values["context"].strip()
+            ):
+                text = f"{text}\n\n{values['context']}"  # Dolly
             elif name in ("question", "query"):
                 before = [values[key].strip(BLANK) for key in BEFORE if isinstance(values.get(key), str)]
                 ended = [part if part[-1] in ".?!:。？！：" else f"{part}." for part in before if part]
@@ -386,6 +390,11 @@ def _chat(values: Mapping[str, Any]) -> tuple[str | None, str | None]:
     if empty and not any(isinstance(values.get(name), str) for name in QUESTIONS):
         raise Unfit("a chat of 0 user turns; one question a row")
     return None, None
+
+
+def chat_of(name: str, value: Any) -> list[chats.Turn] | None:
+    """Return the turns that the column of this plain name holds, None where it holds no chat. Raises chats.Odd."""
+    return _turns(name, value)
 
 
 def _turns(name: str, value: Any) -> list[chats.Turn] | None:

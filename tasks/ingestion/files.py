@@ -16,7 +16,8 @@ import pyarrow as pa
 MAX_LINE = (
     16 << 20
 )  # bytes; a longer line of JSON Lines or CSV is skipped, so that it is never held in memory
-KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+TEXT_KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")  # may be compressed
+KINDS = (*TEXT_KINDS, ".parquet", ".arrow")
 # suffix -> first bytes, of each compression that text files may have
 PACKED = {".gz": b"\x1f\x8b", ".bz2": b"BZh", ".xz": b"\xfd7zXZ\x00", ".zst": b"\x28\xb5\x2f\xfd"}
 _NAMES = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "Zstandard"}
@@ -30,7 +31,7 @@ def kind_of(path: Path) -> str | None:
     compression = _compression(path)
     if compression is not None:
         name = name.removesuffix(compression)
-        return next((kind for kind in KINDS[:-1] if name.endswith(kind)), None)
+        return next((kind for kind in TEXT_KINDS if name.endswith(kind)), None)
     return next((kind for kind in KINDS if name.endswith(kind)), None)
 
 

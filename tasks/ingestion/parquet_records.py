@@ -29,7 +29,7 @@ def parquet_records(path: Path, reads: Callable[[str], bool] | None) -> Iterator
                 return
             for batch in file.iter_batches(batch_size=2048, columns=names):
                 batch = batch.select([name for name in names if name in batch.schema.names])
-                for row, error in _rows(_with_dates_as_text(batch)):
+                for row, error in rows_of_batch(batch):
                     number += 1
                     yield Record(f"row {number}", row, error)
     except (pa.ArrowException, OSError, NotImplementedError) as error:
@@ -37,6 +37,11 @@ def parquet_records(path: Path, reads: Callable[[str], bool] | None) -> Iterator
         raise IngestError(
             f"{path}: damaged Parquet after row {number} ({reason}). Fix: write the file again"
         ) from error
+
+
+def rows_of_batch(batch: pa.RecordBatch) -> list[tuple[dict[str, Any] | None, str | None]]:
+    """Return (fields, None) per row, or (None, reason) where a value cannot become a Python value."""
+    return _rows(_with_dates_as_text(batch))
 
 
 def _with_dates_as_text(batch: pa.RecordBatch) -> pa.RecordBatch:

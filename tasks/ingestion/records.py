@@ -1,4 +1,4 @@
-"""Reads files as numbered records in a stream: JSON Lines, JSON, CSV, TSV (each also compressed) and Parquet.
+"""Reads files as numbered records in a stream: JSON Lines, JSON, CSV, TSV (each also compressed), Parquet and Arrow.
 
 This is the one reader of other people's files: seeds, benchmarks and rows to be compared or deduplicated are read by
 it, so that every command reads the same files. A record that cannot be read carries the reason instead of its fields,
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tasks.ingestion.arrow_records import arrow_records
 from tasks.ingestion.csv_records import csv_records
 from tasks.ingestion.files import DAMAGED, damage, fault_of, kind_of, open_text
 from tasks.ingestion.json_records import is_one_value, json_lines, json_values
@@ -23,7 +24,7 @@ NO_RECORDS = "no records. Fix: fill it or leave it out"
 def records(path: Path, reads: Callable[[str], bool] | None = None) -> Iterator[Record]:
     """Yield every record of a file in order.
 
-    Where `reads` is given, only the columns of a Parquet file are read for whose `plain` names it returns true. Blank
+    Where `reads` is given, only the columns of a Parquet or Arrow file are read for whose `plain` names it returns true. Blank
     lines are skipped. Raises IngestError if the file is unreadable or holds no record: a file that is named is meant to
     have content.
     """
@@ -40,8 +41,8 @@ def _records(path: Path, reads: Callable[[str], bool] | None) -> Iterator[Record
     if fault is not None:
         raise IngestError(f"{path}: {fault}")
     kind = kind_of(path)
-    if kind == ".parquet":
-        yield from parquet_records(path, reads)
+    if kind in (".parquet", ".arrow"):
+        yield from (parquet_records if kind == ".parquet" else arrow_records)(path, reads)
         return
     try:
         with open_text(path) as file:

@@ -46,7 +46,7 @@ def dedup(
     live = np.flatnonzero(pc.is_null(table.column("rejected")).to_numpy())
     rows = table.take(pa.array(live))
     quality = quality_of(rows)
-    reasons = _repeated_solutions(rows, quality, settings)
+    reasons = repeated_solutions(rows, quality, settings)
     problem = (
         rows.column("problem_id").combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
     )
@@ -100,7 +100,7 @@ def _has_entry(column: pa.ChunkedArray, key: str, item: str, count: int) -> F64:
     )
 
 
-def _repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) -> list[Reason | None]:
+def repeated_solutions(rows: pa.Table, quality: F64, settings: DedupSettings) -> list[Reason | None]:
     """Compare solutions of one question and one format: equal canonical text, or a Jaccard of at least
     solution_jaccard.
     """

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -198,11 +199,11 @@ def _row(record: Record, file: str, default_license: str | None, common: Habits)
     if record.fields is not None:
         try:
             fields = read(record.fields, common)
-            return _kept(fields, record.place, file, default_license)
+            return kept_row(fields, record.place, file, default_license)
         except Unfit as error:
             why = str(error)
             if not fields.question:
-                fields = replace(fields, question=_any_question(record))
+                fields = replace(fields, question=any_question(record.fields))
     name = content_id(file, record.place)  # rejected rows may have no text at all, and must not share an id
     return Row(
         printable(fields.question).strip(), "", id=name, problem_id=name, source=file, license=default_license,
@@ -210,25 +211,26 @@ def _row(record: Record, file: str, default_license: str | None, common: Habits)
     )  # fmt: skip
 
 
-def _kept(fields: Fields, place: str, file: str, default_license: str | None) -> Row:
-    question, removed = _fit("question", fields.asked, MAX_QUESTION)
+def kept_row(fields: Fields, place: str, file: str, default_license: str | None) -> Row:
+    """Return the row of a record's fields. Raises Unfit if a text of it cannot be stored."""
+    question, removed = fit("question", fields.asked, MAX_QUESTION)
     if not question:
         raise Unfit("the question is empty")
-    solution, more = _fit("solution", fields.solution, MAX_SOLUTION)
+    solution, more = fit("solution", fields.solution, MAX_SOLUTION)
     program = _FENCED.fullmatch(solution)
     if program is not None:  # programs are stored without a fence; exports add it
         solution = program[1]
-    reasoning, further = _fit("reasoning", fields.reasoning, MAX_SOLUTION)
-    answer, _ = _fit("answer", fields.answer, MAX_ANSWER)
-    reference, _ = _fit("reference answer", fields.reference, MAX_ANSWER)
+    reasoning, further = fit("reasoning", fields.reasoning, MAX_SOLUTION)
+    answer, _ = fit("answer", fields.answer, MAX_ANSWER)
+    reference, _ = fit("reference answer", fields.reference, MAX_ANSWER)
     given = (fields.domain, fields.subdomain, fields.source, fields.license)
-    domain, subdomain, source, license = (_fit("description", value, 200)[0] or None for value in given)
+    domain, subdomain, source, license = (fit("description", value, 200)[0] or None for value in given)
     if subdomain in SUBDOMAINS:
         domain = SUBDOMAINS[subdomain][0]
     invisible = removed + more + further
     return Row(
         question,
-        _language(fields.language, question),
+        language_of_text(fields.language, question),
         reasoning=reasoning or None,
         solution=solution or None,
         solution_format=_format(solution, fields.program) if solution else None,
@@ -251,7 +253,8 @@ def _format(solution: str, program: bool) -> str:
     return "pot" if (solution.startswith("```python") if fenced else program) else "cot"
 
 
-def _fit(name: str, text: str | None, longest: int) -> tuple[str, int]:
+def fit(name: str, text: str | None, longest: int) -> tuple[str, int]:
+    """Return a text as it is stored, and how many invisible characters were removed. Raises Unfit with `name` if it is refused."""
     if not text:
         return "", 0
     text, removed = cleaned(text)
@@ -261,7 +264,8 @@ def _fit(name: str, text: str | None, longest: int) -> tuple[str, int]:
     return text, removed
 
 
-def _language(given: str | None, question: str) -> str:
+def language_of_text(given: str | None, question: str) -> str:
+    """Return the language that a record states, or else that of its question. Raises Unfit if it is neither en nor zh."""
     if given is not None and given.strip():
         language = LANGUAGE_NAMES.get(given.strip().lower())
         if language is None:
@@ -273,12 +277,11 @@ def _language(given: str | None, question: str) -> str:
     return language
 
 
-def _any_question(record: Record) -> str:
+def any_question(fields: Mapping[str, Any]) -> str:
     """Return the text of a rejected record's question column, if it has one, so that people recognise the
     record.
     """
-    assert record.fields is not None
-    texts = (record.fields.get(name) for name in QUESTIONS)
+    texts = (fields.get(name) for name in QUESTIONS)
     return next((text for text in texts if isinstance(text, str)), "")
 
 

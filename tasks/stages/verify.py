@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from storage.reasons import Code, Reason, reason, shortened
@@ -93,6 +94,33 @@ def verify(
     )
     tick(rows.num_rows)
     return reject(judged, reasons)
+
+
+def verify_solved(
+    rows: pa.Table,
+    *,
+    sandbox: Sandbox | None,
+    judge: Judge,
+    calibration: Calibration,
+    settings: VerifySettings,
+    tick: Tick,
+) -> pa.Table:
+    """Verify the rows that have a solution, as `verify` does; questions, chats and documents stay as they are."""
+    solved = pc.is_valid(rows.column("solution")).to_numpy(zero_copy_only=False)
+    if not solved.any():
+        tick(rows.num_rows)
+        return rows
+    judged = verify(
+        rows.filter(pa.array(solved)),
+        sandbox=sandbox,
+        judge=judge,
+        calibration=calibration,
+        settings=settings,
+        tick=tick,
+    )
+    tick(int((~solved).sum()))
+    places = np.argsort(np.concatenate([np.flatnonzero(solved), np.flatnonzero(~solved)]))
+    return pa.concat_tables([judged, rows.filter(pa.array(~solved))]).take(pa.array(places))
 
 
 def _execute(

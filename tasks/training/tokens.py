@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.datasets.shapes import CLOSE, OPEN, assistant_texts, message_of
-from storage.rows import TEXT, ChatMessage
+from storage.rows import TEXT, ChatTurn
 from tasks.training.config import TrainError
 
 Ints = npt.NDArray[np.int32]
@@ -258,7 +258,7 @@ class TokenEncoder:
             weights[chosen].astype(np.float32),
         )
 
-    def chats(self, chats: Sequence[Sequence[ChatMessage]], weights: Weights) -> Tokens:
+    def chats(self, chats: Sequence[Sequence[ChatTurn]], weights: Weights) -> Tokens:
         """Encode chats. Every turn of the assistant is learned, with its end; of a template that shows a turn otherwise once
         others follow it, only the last turn is.
 
@@ -298,7 +298,7 @@ class TokenEncoder:
             np.concatenate(masks or [np.zeros(0, np.bool_)]),
         )
 
-    def _pieces(self, turns: Sequence[ChatMessage]) -> list[tuple[str, bool]]:
+    def _pieces(self, turns: Sequence[ChatTurn]) -> list[tuple[str, bool]]:
         """Return the text of a chat in pieces, each with whether it is learned; none if it cannot be trained on."""
         messages = [message_of(turn, "inline" if self.thinking else "none") for turn in turns]
         if self.whole:

@@ -14,7 +14,7 @@ def path_of(name: str) -> Path:
     path = Path(name)
     if path.suffix in (".yaml", ".yml"):
         return path
-    file = HERE / f"{name}.yaml"
+    file = HERE / f"{name.replace('-', '_')}.yaml"
     if not file.exists():
         known = ", ".join(sorted(one.stem for one in HERE.glob("*.yaml")))
         raise TrainError(f"no recipe {name!r}; there are: {known}; or a .yaml file of your own")

@@ -13,15 +13,15 @@ from storage.datasets.digest import digest_in_order, digest_of_rows
 from storage.datasets.export import export
 from storage.datasets.shapes import message_of
 from storage.datasets.store import Store
-from storage.rows import CHAT, MESSAGES, SCHEMA, TEXT, ChatMessage, Row, to_table
+from storage.rows import CHAT, MESSAGES, SCHEMA, TEXT, ChatTurn, Row, to_table
 
 CALL = orjson.dumps(
     [{"id": "c1", "type": "function", "function": {"name": "python", "arguments": '{"code": "2+2"}'}}]
 ).decode()
 
 
-def turn(role: str, content: str | None, **fields: str) -> ChatMessage:
-    message: ChatMessage = {
+def turn(role: str, content: str | None, **fields: str) -> ChatTurn:
+    message: ChatTurn = {
         "role": role,
         "content": content,
         "reasoning": None,
@@ -32,7 +32,7 @@ def turn(role: str, content: str | None, **fields: str) -> ChatMessage:
     return message | fields  # type: ignore[return-value]
 
 
-def chat(*turns: ChatMessage) -> Row:
+def chat(*turns: ChatTurn) -> Row:
     asked = "\n\n".join(str(one["content"]) for one in turns if one["role"] == "user")
     return Row(asked, "en", kind=CHAT, messages=list(turns))
 
@@ -50,7 +50,7 @@ SOLVED = Row("1+1?", "en", solution="2", reasoning="easy")
 
 
 def test_the_fields_of_a_turn_are_those_of_the_column() -> None:
-    assert list(ChatMessage.__annotations__) == [field.name for field in MESSAGES.value_type]
+    assert list(ChatTurn.__annotations__) == [field.name for field in MESSAGES.value_type]
 
 
 def test_ids_tell_kinds_and_turns_apart() -> None:

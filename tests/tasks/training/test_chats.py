@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+import yaml
 
 from storage.datasets.store import Store
-from storage.rows import CHAT, TEXT, ChatMessage, Row, to_table
+from storage.rows import CHAT, TEXT, ChatTurn, Row, to_table
+from tasks.ingestion.records import records
+from tasks.stages.import_dataset import RecordReading, common_of, table_of
+from tasks.training.config import Train
 from tasks.training.loader import IGNORED, Group, Stream
 from tasks.training.models import tokenizer_of
+from tasks.training.recipes import path_of
+from tasks.training.run import train
 from tasks.training.tokens import TokenEncoder, Tokens
 
 from .conftest import sums
 
 
-def _chat(*turns: tuple[str, str]) -> list[ChatMessage]:
-    empty = dict.fromkeys(ChatMessage.__annotations__)
+def _chat(*turns: tuple[str, str]) -> list[ChatTurn]:
+    empty = dict.fromkeys(ChatTurn.__annotations__)
     return [empty | {"role": role, "content": content} for role, content in turns]  # type: ignore[misc]
 
 
@@ -94,3 +102,32 @@ def test_chats_and_documents_are_read_beside_solutions(student: Path, tmp_path: 
         assert sum(int((block["labels"] != IGNORED).sum()) for block in blocks) == measured.learned
         shown = "".join(tokenizer.decode(block["input_ids"].tolist()) for block in blocks)
         assert ("A text on groups." in shown) == whole
+
+
+@pytest.mark.parametrize("recipe", ["mixed", "two-stage"])
+def test_a_recipe_learns_from_an_imported_chat_set(recipe: str, student: Path, tmp_path: Path) -> None:
+    path = tmp_path / "chat.jsonl"
+    turns = [
+        [
+            {"from": "human", "value": f"Hi {n}"},
+            {"from": "gpt", "value": "Hello"},
+            {"from": "human", "value": "Bye?"},
+            {"from": "gpt", "value": "Bye"},
+        ]
+        for n in range(20)
+    ]
+    path.write_text("".join(json.dumps({"conversations": one}) + "\n" for one in turns))
+    every, reading = list(records(path)), RecordReading(license="MIT")
+    store = Store(tmp_path / "home")
+    store.publish("chat", [table_of(every, reading, path.name, common_of(every, reading))], lineage={})
+    store.publish("math-sft", [to_table(sums(20))], lineage={})
+    known = yaml.safe_load(path_of(recipe).read_text())
+    small = {"base": str(student), "batch": 4, "length": 256, "epochs": 1, "precision": "fp32"}
+    config = Train.model_validate(known | small)
+    trained = train(config, store, tmp_path / "run")
+    stages = trained.lineage["stages"]
+    names = [[source["version"].partition("@")[0] for source in stage["data"]] for stage in stages]
+    assert names == ([["math-sft", "chat"]] if recipe == "mixed" else [["math-sft"], ["chat"]])
+    assert sum(stage["metrics"]["epoch_rows"] for stage in stages) == 40
+    assert stages[-1]["metrics"]["left_out"] == {}
+    assert trained.checkpoint.is_dir()

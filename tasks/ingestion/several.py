@@ -1,0 +1,161 @@
+"""Records that hold several solutions of one question: preference pairs, several generations, labelled steps.
+
+Such a record becomes one record per solution, each with the reason why the file does not vouch for it, if it does not.
+Known shapes: `chosen` and `rejected` (texts or messages); a list of generations beside lists of flags (OpenR1-Math); the
+labelled steps of PRM800K, PRMBench and ProcessBench.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+from storage.reasons import Code
+from tasks.ingestion import chats
+from tasks.ingestion.column_names import FLAGS, QUESTIONS, SOLUTIONS, plain
+
+GENERATIONS = ("generations", "responses", "completions", "solutions", "outputs", "samples")
+_COMPLETE = ("is_reasoning_complete", "is_complete", "finished")
+_REASONS = ("finish_reasons", "finish_reason")
+_CUT_OFF = ("length", "max_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """One solution of a record, as a record of its own. `code` and `values` are the reason why it is not kept, if any.
+
+    number: its place among the record's solutions. wrong_step: its first wrong line, counted from 1.
+    """
+
+    fields: Mapping[str, Any]
+    code: Code | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    number: int | None = None
+    wrong_step: int | None = None
+
+
+def singles(record: Mapping[str, Any]) -> list[Single]:
+    """Return the solutions of a record, each as a record; the record itself where it holds one solution or none."""
+    named = {plain(name): value for name, value in record.items()}
+    for read in (_labelled, _corrupted, _first_error, _preference, _generated):
+        if parts := list(read(named)):
+            return parts
+    return [Single(record)]
+
+
+def _labelled(record: Mapping[str, Any]) -> Iterator[Single]:
+    """PRM800K: the steps that a person chose, and the first completion of the step at which the solution went wrong."""
+    question, label = record.get("question"), record.get("label")
+    if not (
+        isinstance(question, Mapping) and isinstance(label, Mapping) and isinstance(label.get("steps"), list)
+    ):
+        return
+    texts: list[str] = []
+    wrong = None
+    for step in label["steps"]:
+        completions = [one for one in step.get("completions") or () if isinstance(one, Mapping)]
+        chosen, person = step.get("chosen_completion"), step.get("human_completion")
+        if isinstance(chosen, int) and 0 <= chosen < len(completions):
+            completion: Any = completions[chosen]
+        else:
+            completion = person if isinstance(person, Mapping) else (completions or [{}])[0]
+        texts.append(str(completion.get("text") or ""))
+        if completion.get("rating") == -1:
+            wrong = len(texts)
+            break
+    fields = {
+        "problem": question.get("problem"),
+        "ground_truth": question.get("ground_truth_answer"),
+        "solution": "\n".join(texts),
+    }
+    if wrong is not None:
+        yield Single(fields, Code.FLAGGED_WRONG, wrong_step=wrong)
+    elif label.get("finish_reason") in (None, "solution"):
+        yield Single(fields)
+    else:  # the labeller gave up, or found the problem to be bad
+        yield Single(fields, Code.UNREADABLE, {"why": f"labelled as {str(label['finish_reason'])[:40]}"})
+
+
+def _corrupted(record: Mapping[str, Any]) -> Iterator[Single]:
+    """PRMBench: a right solution, and the same with steps changed into wrong ones."""
+    right, changed = record.get("original_process"), record.get("modified_process")
+    if not (_texts(right) and _texts(changed)):
+        return
+    question = record.get("original_question") or record.get("question")
+    yield Single(
+        {"question": question, "ground_truth": record.get("ground_truth"), "solution": "\n".join(right)}
+    )
+    steps = [step for step in record.get("error_steps") or () if isinstance(step, int)]
+    other = {"question": record.get("modified_question") or question, "solution": "\n".join(changed)}
+    if steps:
+        yield Single(other, Code.FLAGGED_WRONG, number=1, wrong_step=min(steps))
+    else:
+        yield Single(other, number=1)
+
+
+def _first_error(record: Mapping[str, Any]) -> Iterator[Single]:
+    """ProcessBench: steps, and the place of the first wrong one from 0, or -1."""
+    steps, label = record.get("steps"), record.get("label")
+    if not (_texts(steps) and isinstance(label, int) and not isinstance(label, bool)):
+        return
+    rest = {
+        name: value
+        for name, value in record.items()
+        if name not in ("steps", "label", "final_answer_correct")
+    }
+    fields = rest | {"solution": "\n".join(steps)}
+    if label < 0:
+        yield Single(fields)
+    else:
+        yield Single(fields, Code.FLAGGED_WRONG, wrong_step=label + 1)
+
+
+def _preference(record: Mapping[str, Any]) -> Iterator[Single]:
+    if record.get("chosen") is None or record.get("rejected") is None:
+        return
+    rest = _question_of(record)
+    yield Single(rest | {"chosen": record["chosen"]}, number=0)
+    yield Single(rest | {"chosen": record["rejected"]}, Code.NOT_PREFERRED, number=1)
+
+
+def _generated(record: Mapping[str, Any]) -> Iterator[Single]:
+    name = next((name for name in GENERATIONS if _texts(record.get(name))), None)
+    if name is None or not any(isinstance(record.get(column), str) for column in QUESTIONS):
+        return
+    generations: Sequence[str] = record[name]
+    lists = {column: value for column, value in record.items() if _parallel(value, len(generations))}
+    flags = [value for column, value in lists.items() if column in FLAGS or column.startswith("correctness")]
+    rest = {
+        column: value
+        for column, value in record.items()
+        if column not in lists and column not in chats.COLUMNS and column not in FLAGS
+    }
+    own = {column: value for column, value in rest.items() if column in SOLUTIONS}
+    if any(isinstance(value, str) and value.strip() for value in own.values()):
+        yield Single(rest)  # the solution that the record has beside the generated ones
+    rest = {column: value for column, value in rest.items() if column not in own}
+    for number, text in enumerate(generations):
+        judged = [flag[number] for flag in flags if isinstance(flag[number], bool)]
+        code = None
+        if any(lists[column][number] is False for column in _COMPLETE if column in lists) or any(
+            lists[column][number] in _CUT_OFF for column in _REASONS if column in lists
+        ):
+            code = Code.TRUNCATED
+        elif judged and not any(judged):
+            code = Code.FLAGGED_WRONG
+        yield Single(rest | {"solution": text}, code, number=number)
+
+
+def _question_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record without its solutions, chats and flags."""
+    solved = (*SOLUTIONS, *chats.COLUMNS, *FLAGS, "rejected")
+    return {name: value for name, value in record.items() if name not in solved}
+
+
+def _parallel(value: Any, count: int) -> bool:
+    return isinstance(value, list) and len(value) == count
+
+
+def _texts(value: Any) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
