@@ -14,10 +14,18 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as SettingsSourceError
 
@@ -73,8 +81,8 @@ def _here_or_checkout(name: str) -> Path:
     return here if in_checkout or here.exists() else ROOT / name
 
 
-class Role(BaseModel):
-    """The model that serves a role, its addresses and its prices in USD per million tokens."""
+class OneModel(BaseModel):
+    """One model, its addresses and its prices in USD per million tokens."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), hide_input_in_errors=True)
 
@@ -174,6 +182,50 @@ class Role(BaseModel):
         return urls
 
 
+class WeightedModel(OneModel):
+    """One of several models of a role, which gets calls in proportion to its weight."""
+
+    weight: float = Field(1.0, gt=0, description="share of the calls, relative to the other weights")
+
+
+# what one of several models takes over from the role: where it is reached, unless it states an address of its own, and how it
+# is sampled
+_ADDRESS = ("base_url", "api", "api_key", "headers", "wait_ready", "extra", "reasoning")
+_SAMPLING = ("temperature", "top_p", "max_tokens")
+
+
+class Role(OneModel):
+    """The model that serves a role, or several."""
+
+    models: tuple[WeightedModel, ...] = Field(
+        (),
+        description="several models instead of one, as a JSON list of objects with model, weight and other settings of a role; a call's random seed decides which of them answers it",
+    )
+
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        names = [one.model for one in self.models]
+        if names and "model" in self.model_fields_set:
+            raise ValueError("there is one model (model) and there are several (models): leave one out")
+        if names and self.limit_risk:
+            raise ValueError("limit_risk: token limits are learnt for one model; leave it out beside models")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"models: {', '.join(twice)} more than once; one weight is enough")
+        return self
+
+    def members(self) -> list[tuple[OneModel, float]]:
+        """Return each model of the role with its weight."""
+        if not self.models:
+            return [(self, 1.0)]
+        members: list[tuple[OneModel, float]] = []
+        for one in self.models:
+            taken = _SAMPLING if "base_url" in one.model_fields_set else _SAMPLING + _ADDRESS
+            stated = {name: getattr(self, name) for name in taken if name in self.model_fields_set}
+            own = {name: getattr(one, name) for name in one.model_fields_set - {"weight"}}
+            members.append((OneModel(**stated | own), one.weight))
+        return members
+
+
 class Settings(BaseSettings):
     """Settings of the installation; `load_settings` reads them."""
 
@@ -259,17 +311,37 @@ class Settings(BaseSettings):
         configured: Role | None = getattr(self, name)
         if configured is not None:
             return configured
-        if name == "student" and self.teacher.model == EMBEDDED and not self.teacher.base_url:
+        teacher = self.teacher.members()[0][0]
+        if name == "student" and teacher.model == EMBEDDED and not teacher.base_url:
             return Role(model="embedded-small")
         return self.teacher
 
-    def endpoint(self, name: str) -> Endpoint:
-        """Return the endpoint of a role or checkpoint. Raises SettingsError if its model needs an address that is not set."""
+    def mix(self, name: str) -> list[tuple[Endpoint, float]]:
+        """Return the endpoints of a role or checkpoint, each with its weight. Raises SettingsError as `endpoint` does."""
         role = self.role(name)
         owner = "teacher" if role is self.teacher else name
+        return [
+            (self._endpoint(name, owner, one, mixed=bool(role.models)), weight)
+            for one, weight in role.members()
+        ]
+
+    def endpoint(self, name: str) -> Endpoint:
+        """Return the endpoint of a role or checkpoint, the first if the role has several models. Raises SettingsError if its
+        model needs an address that is not set."""
+        return self.mix(name)[0][0]
+
+    def identity(self, name: str) -> str:
+        """Return what decides the answers of a role or checkpoint: its model and revision, or those of its models and their
+        weights."""
+        members = [(f"{one.model}@{one.revision}", weight) for one, weight in self.mix(name)]
+        if len(members) == 1:
+            return members[0][0]
+        return ", ".join(f"{weight:g} {model}" for model, weight in members)
+
+    def _endpoint(self, name: str, owner: str, role: OneModel, *, mixed: bool) -> Endpoint:
         if not role.base_url and not role.model.startswith((EMBEDDED, IN_PROCESS, CHECKPOINT)):
             raise SettingsError(
-                f"MATHMILL_{owner.upper()}__MODEL is {role.model!r} but no address is set. "
+                f"MATHMILL_{owner.upper()}__{'MODELS' if mixed else 'MODEL'} is {role.model!r} but no address is set. "
                 f"Fix: set MATHMILL_{owner.upper()}__BASE_URL, for example "
                 f"{providers.wire_format(role.api).EXAMPLE}"
             )
@@ -297,6 +369,7 @@ class Settings(BaseSettings):
             prompts=self.overlay(),
             secrets=self._secrets(),
             configured_by=owner,
+            mixed=mixed,
         )
 
     def overlay(self) -> Path | None:
@@ -323,11 +396,11 @@ class Settings(BaseSettings):
         secrets: set[str] = set()
         for name in ROLES:
             role: Role | None = getattr(self, name)
-            if role is not None:
-                secrets.update([role.api_key.get_secret_value()] if role.api_key is not None else ())
-                headers = {value.get_secret_value() for value in role.headers.values()}
+            for one in [role, *role.models] if role is not None else ():
+                secrets.update([one.api_key.get_secret_value()] if one.api_key is not None else ())
+                headers = {value.get_secret_value() for value in one.headers.values()}
                 secrets.update(value for value in headers if not are_words(value))
-                secrets.update(password for url in role.base_url if (password := _password(url)))
+                secrets.update(password for url in one.base_url if (password := _password(url)))
         secrets.update(password for url in (self.ledger or "", self.store) if (password := _password(url)))
         secrets.update(value for name, value in os.environ.items() if _SECRET.search(name.upper()))
         return tuple(sorted(value for value in secrets if len(value.strip()) >= PART))

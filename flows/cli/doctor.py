@@ -23,6 +23,7 @@ from flows.settings import ROLES, env_file, load_settings
 from prompts import names, overlaid
 from storage.counting import counted
 from storage.datasets.store import Store
+from tasks.llm.endpoint import Endpoint
 from tasks.llm.model_files import CHECKPOINT, CONFIG, SMALL_MODEL, located, require
 from tasks.retrieval.encoder import require_encoder
 from tasks.sandbox import isolation
@@ -125,7 +126,16 @@ def _endpoints(home: Path) -> Iterator[Check]:
 
 def _endpoint(tools: Tools, role: str) -> Check:
     tools.engine(role).check()
-    endpoint = tools.settings.endpoint(role)
+    members = tools.settings.mix(role)
+    if len(members) > 1:
+        total = sum(weight for _, weight in members)
+        shares = "; ".join(f"{weight / total:.0%} {_of_model(tools, role, one)}" for one, weight in members)
+        return Check(role, True, shares)
+    return Check(role, True, _of_model(tools, role, members[0][0]))
+
+
+def _of_model(tools: Tools, role: str, endpoint: Endpoint) -> str:
+    """Return what is to be said of a model: its address, what it answers, its price if that is unknown."""
     where = f"at {', '.join(endpoint.base_urls)}" if endpoint.base_urls else "in process"
     settings = tools.settings
     unset = "" if role in settings.model_fields_set else ", not set"
@@ -135,10 +145,12 @@ def _endpoint(tools: Tools, role: str) -> Check:
         require(endpoint.checkpoint, f"{endpoint.setting('MODEL')}={endpoint.model}")
         where = f"in process, {endpoint.checkpoint}"
     answers = (
-        f", {expected(tools, role)}" if endpoint.sampling.reasoning or settings.role(role).limit_risk else ""
+        f", {expected(tools, endpoint)}"
+        if endpoint.sampling.reasoning or settings.role(role).limit_risk
+        else ""
     )
     price = f". {endpoint.unpriced}" if endpoint.unpriced and not unset else ""
-    return Check(role, True, f"{endpoint.model} {where}{answers}{unset}{price}")
+    return f"{endpoint.model} {where}{answers}{unset}{price}"
 
 
 def _prompts() -> Check:

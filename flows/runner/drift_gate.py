@@ -60,7 +60,11 @@ def drift(night: Night) -> Drift:
         for stage in ("verify", CRITIC, "weigh")
     }
     measures = measure(tables["verify"], tables[CRITIC], tables["weigh"])
-    models = {role: tools.settings.endpoint(role).model for role in ROLES}
+    mixes = {role: tools.settings.mix(role) for role in ROLES}
+    models = {
+        role: mix[0][0].model if len(mix) == 1 else [[one.model, weight] for one, weight in mix]
+        for role, mix in mixes.items()
+    }
     key = digest_of(DEFINITION, night.config.model_dump(mode="json", include=set(COMPARABLE)), models)[:12]
     earlier = [
         from_record(record["measures"])

@@ -48,7 +48,7 @@ def inputs_of(
         decontaminate=config.decontaminate,
         scorers=config.score.scorers,
         known=config.verify.known,
-        endpoints={role: settings.endpoint(role) for role in ROLES},
+        endpoints={role: settings.mix(role) for role in ROLES},
         nights=nights,
         calls=calls,
         in_flight=settings.in_flight,

@@ -102,19 +102,21 @@ def _own_limits(prompt: str, endpoint: Endpoint) -> list[int]:
     return []
 
 
-def expected(tools: Tools, role: str) -> str:
-    """Return how a role's answers are limited and how many of them a night should expect to be cut off, for people."""
-    endpoint, risk = tools.settings.endpoint(role), tools.settings.role(role).limit_risk
+def expected(tools: Tools, endpoint: Endpoint) -> str:
+    """Return how the answers of a role's model are limited and how many of them a night should expect to be cut off, for
+    people."""
+    risk = tools.settings.role(endpoint.role).limit_risk
     thinks = "thinks, " if endpoint.sampling.reasoning else ""
     return f"{thinks}{_limit(endpoint, risk)}; {_truncation(tools, endpoint, risk)}"
 
 
 def truncation(tools: Tools, roles: Iterable[str]) -> list[str]:
-    """Return a line for people per role whose model thinks or whose token limits are learnt."""
+    """Return a line for people per role and model that thinks or whose token limits are learnt."""
     return [
-        f"{role} {tools.settings.endpoint(role).model}: {expected(tools, role)}"
+        f"{role} {endpoint.model}: {expected(tools, endpoint)}"
         for role in roles
-        if tools.settings.role(role).limit_risk or tools.settings.endpoint(role).sampling.reasoning
+        for endpoint, _ in tools.settings.mix(role)
+        if tools.settings.role(role).limit_risk or endpoint.sampling.reasoning
     ]
 
 

@@ -145,14 +145,18 @@ def roles(config: Nightly) -> list[str]:
 def borrowed(config: Nightly, settings: Settings) -> str:
     """Return a line for people if roles that this night calls have no model of their own and use the teacher's; empty
     with the embedded teacher, which costs nothing."""
-    teacher = settings.endpoint("teacher")
-    if teacher.model.startswith(EMBEDDED):
-        return ""
+    paid = [one.model for one, _ in settings.mix("teacher") if not one.model.startswith(EMBEDDED)]
     asked = [role for role in roles(config) if role != "teacher"]
-    same = [role for role in asked if settings.endpoint(role).model == teacher.model]
+    models = {role: {one.model for one, _ in settings.mix(role)} for role in asked}
+    by_model = {model: [role for role in asked if model in models[role]] for model in paid}
+    same = {role for found in by_model.values() for role in found}
     if not same:
         return ""
-    text = f"{teacher.model} is the teacher and also the {', the '.join(same)}"
+    text = "; ".join(
+        f"{model} is the teacher and also the {', the '.join(found)}"
+        for model, found in by_model.items()
+        if found
+    )
     if "critic" in same:
         text += "; it judges its own solutions"
     if "student" in same:
@@ -167,8 +171,8 @@ def unpriced(roles_: Iterable[str], settings: Settings) -> str:
     """Return a line for people for each model among the roles whose price is unknown, each once; empty if there is none."""
     lines: dict[tuple[str, str], str] = {}
     for role in roles_:
-        endpoint = settings.endpoint(role)
-        lines.setdefault((endpoint.model, endpoint.setting("MODEL")), endpoint.unpriced)
+        for endpoint, _ in settings.mix(role):
+            lines.setdefault((endpoint.model, endpoint.setting("MODEL")), endpoint.unpriced)
     return "\n".join(line for line in lines.values() if line)
 
 

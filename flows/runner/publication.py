@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from typing import Any
@@ -29,6 +29,7 @@ from storage.rows import column, dropped
 from storage.stage_cache.shards import Ref
 from tasks.code_commit import code
 from tasks.llm.costs import total
+from tasks.llm.endpoint import Endpoint
 from tasks.replies.solutions import removed_in_all
 
 PACKAGES = (
@@ -152,10 +153,9 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
 
 def made_with(tools: Tools) -> dict[str, Any]:
     """Return what every flow records of its environment: the run, the models by role, the code, the packages."""
-    endpoints = {role: tools.settings.endpoint(role) for role in ROLES}
     return {
         "prefect_run": str(flow_run.id or ""),
-        "models": {role: {"model": e.model, "revision": e.revision} for role, e in endpoints.items()},
+        "models": {role: _models(tools.settings.mix(role)) for role in ROLES},
         **replaced_prompts(tools),
         "code": code(),
         "environment": {
@@ -171,17 +171,24 @@ def replaced_prompts(tools: Tools) -> dict[str, Any]:
     return {"prompt_overlay": replaced} if replaced else {}
 
 
+def _models(members: Sequence[tuple[Endpoint, float]]) -> dict[str, Any]:
+    """Return the model of a role as lineages store it. Of several, `models` has each with its weight."""
+    each = [{"model": one.model, "revision": one.revision, "weight": weight} for one, weight in members]
+    names = {name: ", ".join(str(one[name]) for one in each if one[name]) for name in ("model", "revision")}
+    return names | {"models": each} if len(each) > 1 else names
+
+
 def service(night: Night) -> list[dict[str, Any]]:
     """Return what this run paid for and how it was served since its first start, one entry per role and stage. The
     retries are those of this process."""
     tools = night.line.tools
     retries = {
-        (role, tag): sums.retries
-        for role, engine in tools.engines().items()
+        (engine.endpoint.role, engine.endpoint.model, tag): sums.retries
+        for engine in tools.engines().values()
         for tag, sums in engine.stats().by_tag.items()
     }
     return [
-        asdict(line) | {"retries": retries.get((line.role, line.tag), 0)}
+        asdict(line) | {"retries": retries.get((line.role, line.model, line.tag), 0)}
         for line in tools.ledger().served(night.inputs.run)
     ]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import prompts
 from flows.runner.environment import private_folder
@@ -18,8 +19,9 @@ from storage.ledger import Ledger
 from storage.stage_cache.shards import ShardStore
 from tasks.answers import Judge
 from tasks.llm.batch import Batches, BatchLimits
-from tasks.llm.endpoint import EngineLimits
+from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
+from tasks.llm.mix import MixedEngine
 from tasks.llm.model_files import CHECKPOINT
 from tasks.retrieval.encoder import Encoder, StoredEncoder
 from tasks.sandbox import Limits, Sandbox
@@ -49,7 +51,19 @@ class Tools:
         return self._once(role, lambda: self._engine(role))
 
     def _engine(self, role: str) -> Engine:
-        settings, run_limits, endpoint = self.settings, self.limits, self.settings.endpoint(role)
+        members = self.settings.mix(role)
+        if len(members) == 1:
+            return self._engine_of(role, members[0][0], role)
+        return MixedEngine(
+            [
+                (self._engine_of(role, endpoint, f"{role} {quote(endpoint.model, safe='')}"), weight)
+                for endpoint, weight in members
+            ]
+        )
+
+    def _engine_of(self, role: str, endpoint: Endpoint, batches: str) -> Engine:
+        """Return the engine of one model; `batches` names the folder of its batches."""
+        settings, run_limits = self.settings, self.limits
         if learnt := run_limits.learnt.get(role):
             endpoint = replace(endpoint, sampling=replace(endpoint.sampling, learnt=learnt))
         limits = EngineLimits(
@@ -64,7 +78,7 @@ class Tools:
             through = Batches(
                 endpoint,
                 self.ledger(),
-                self.home / "batches" / role,
+                self.home / "batches" / batches,
                 BatchLimits(poll=settings.batch_poll),
                 budget=run_limits.budget,
                 submit=run_limits.answers == "batch",
@@ -106,8 +120,7 @@ class Tools:
     def identity(self, name: str) -> str:
         """Return what decides a stage's result in a tool, for the address of the output: the model behind a role."""
         if is_model(name):
-            endpoint = self.settings.endpoint(name)
-            return f"{endpoint.model}@{endpoint.revision}"
+            return self.settings.identity(name)
         if name == "sandbox":
             return f"sandbox:{self.words_only}:{self.settings.program_seconds}"
         if name == "encoder":
@@ -119,9 +132,17 @@ class Tools:
         return prompts.digest(self.settings.overlay())
 
     def engines(self) -> dict[str, Engine]:
-        """Return the engines that were used, by role; then those of checkpoints that were called by their own names."""
+        """Return the engines that were used, by role (and model, if a role has several); then those of checkpoints that were
+        called by their own names."""
         checkpoints = [name for name in list(self._open) if name not in ROLES and is_model(name)]
-        return {name: self._open[name] for name in [*ROLES, *checkpoints] if name in self._open}
+        used: dict[str, Engine] = {}
+        for name in [*ROLES, *checkpoints]:
+            if name in self._open:
+                members = self._open[name].members
+                used |= {
+                    name if len(members) == 1 else f"{name} {one.endpoint.model}": one for one in members
+                }
+        return used
 
     def close(self) -> None:
         self._stack.close()

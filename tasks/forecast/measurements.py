@@ -64,7 +64,7 @@ class ForecastInputs:
     """What the forecast of a night is computed from.
 
     known: share of the target that is solved to calibrate the votes. usd, tokens, seconds: the limits; None: there is
-    none. in_flight: most calls in flight per role. endpoints: by role. nights: lineages of published nights, oldest
+    none. in_flight: most calls in flight per role. endpoints: by role, each of its models with its weight. nights: lineages of published nights, oldest
     first. calls: those of the ledger. published: rows of the version that the night builds on.
     """
 
@@ -76,7 +76,7 @@ class ForecastInputs:
     decontaminate: DecontaminateSettings
     scorers: Sequence[str]
     known: float
-    endpoints: Mapping[str, Endpoint]
+    endpoints: Mapping[str, Sequence[tuple[Endpoint, float]]]
     nights: Sequence[Mapping[str, Any]]
     calls: Sequence[UsageTotals]
     in_flight: int = 64
@@ -114,7 +114,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
         sampled=_sampled(nights) if inputs.solve.adaptive else None,
         writers=dict(generate.methods),
         prices={
-            tag: _price(tag, inputs)
+            tag: _prices(tag, inputs)
             for tag in (*generate.methods, "solve", "critique", "decontaminate", "probe")
         },
         judged=any("critic" in scorer(name).needs for name in inputs.scorers),
@@ -125,7 +125,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
         batch=inputs.batch,
         **_decontamination(inputs),
     )
-    guessed = any(not plan.prices[tag].calls for tag in ("solve", *generate.methods))
+    guessed = any(not price.calls for tag in ("solve", *generate.methods) for price in plan.prices[tag])
     errors = {name: error_of(name, logs, guessed=guessed) for name, logs in _errors(nights).items()}
     return replace(_paced(plan, nights), errors={} if guessed else errors)
 
@@ -234,20 +234,26 @@ def _sampled(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
     return KeptShare(asked, possible) if possible else KeptShare(GUESSES["sampled"], 100, guessed=True)
 
 
-def _price(tag: str, inputs: ForecastInputs) -> Price:
+def _prices(tag: str, inputs: ForecastInputs) -> list[Price]:
+    """Return what a call of this stage takes, for each model that answers it."""
+    members = inputs.endpoints[ROLE_OF.get(tag, "teacher")]
+    total = sum(weight for _, weight in members)
+    return [_price(tag, endpoint, weight / total, inputs) for endpoint, weight in members]
+
+
+def _price(tag: str, endpoint: Endpoint, share: float, inputs: ForecastInputs) -> Price:
     """Return what a call of this stage takes: measured on this model if it was ever asked, else on any, else guessed.
 
     Answers of other models say nothing about the length of those of a model that thinks.
     """
-    role = ROLE_OF.get(tag, "teacher")
-    endpoint = inputs.endpoints[role]
     of_stage = [group for group in inputs.calls if group.tag == tag and group.completions]
     groups = [group for group in of_stage if group.model == endpoint.model]
     groups = groups or ([] if endpoint.sampling.reasoning else of_stage)
     calls = sum(group.calls for group in groups)
     own: dict[str, Any] = {
-        "role": role,
+        "role": endpoint.role,
         "model": endpoint.model,
+        "share": share,
         "price_in": endpoint.price.prompt,
         "price_out": endpoint.price.completion,
         "batch": endpoint.price.batch,

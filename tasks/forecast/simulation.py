@@ -55,7 +55,8 @@ class Price:
     """What one call of a stage takes on average, measured over `calls` calls (0: guessed).
 
     sd: the standard deviation of the completion tokens. tries: calls paid per completion used. price_in, price_out: USD
-    per million tokens. batched: the endpoint has a Batch API, where calls cost `batch` times as much.
+    per million tokens. batched: the endpoint has a Batch API, where calls cost `batch` times as much. share: the
+    part of the stage's calls that this model answers.
     """
 
     role: str
@@ -70,6 +71,7 @@ class Price:
     price_out: float = 0.0
     batched: bool = False
     batch: float = 0.5
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class NightPlan:
     shares: Mapping[str, KeptShare]
     usable: KeptShare
     writers: Mapping[str, float]
-    prices: Mapping[str, Price]
+    prices: Mapping[str, Sequence[Price]]
     judged: bool = True
     in_flight: int = 64
     overhead: float = 0.01
@@ -185,9 +187,9 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
         calls["probe"] = np.full(DRAWS, float(plan.probes))
     tokens_sent, tokens_received, online, batch, busy = (np.zeros(DRAWS) for _ in range(5))
     stages = []
-    for tag, count in calls.items():
-        price = plan.prices[tag]
-        paid = np.ceil(count) * price.tries
+    parts = [(tag, count, price) for tag, count in calls.items() for price in plan.prices[tag]]
+    for tag, count, price in parts:
+        paid = np.ceil(count) * price.share * price.tries
         unsure = (
             0.5 if not price.calls else 0.04 + price.sd / max(price.completion_tokens, 1) / price.calls**0.5
         )
@@ -214,7 +216,7 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
             }
         )
     wall = plan.start + busy + solutions * plan.overhead * _around(rng, 0.25)
-    guessed = any(not plan.prices[tag].calls for tag in calls)
+    guessed = any(not price.calls for _, _, price in parts)
     errors = {name: plan.errors.get(name) or error_of(name, (), guessed=guessed) for name in MEASURED}
     factors = {name: error.draw(rng) for name, error in errors.items()}
     per_night = factors["calls"] * factors["tokens"]
@@ -227,7 +229,7 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
     cut, ends = _limits(plan, paid_usd, tokens_sent + tokens_received, wall, accepted, short)
     figures = {
         "questions": questions * factors["calls"] * cut,
-        "calls": sum(np.ceil(count) * plan.prices[tag].tries for tag, count in calls.items())
+        "calls": sum(np.ceil(count) * price.share * price.tries for _, count, price in parts)
         * factors["calls"]
         * cut,
         "tokens": (tokens_sent + tokens_received) * cut,
@@ -240,11 +242,11 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
         {name: _triple(values) for name, values in figures.items()},
         stages,
         ends,
-        sum(price.calls for price in plan.prices.values()),
+        sum(price.calls for prices in plan.prices.values() for price in prices),
         guessed=sorted(
             {name for name, measured in plan.shares.items() if measured.guessed}
             | ({"near"} if plan.near is not None and plan.near.guessed else set())
-            | {tag for tag in calls if not plan.prices[tag].calls}
+            | {tag for tag, _, price in parts if not price.calls}
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tasks.llm.endpoint import Endpoint
@@ -12,7 +12,7 @@ from tasks.llm.request import Completion
 
 @dataclass(slots=True)
 class RoleCosts:
-    """Sums over the completions of one role.
+    """Sums over the completions of one role and model, and in `others` those of the role's other models.
 
     `cached` completions were in the ledger already, paid for by an earlier run. `usd` includes them: it is what the rows
     cost, whenever it was paid. `deferred` calls have no answer yet. `truncated` completions were cut off at their token
@@ -30,6 +30,7 @@ class RoleCosts:
     usd: float = 0.0
     truncated: int = 0
     truncated_tokens: int = 0
+    others: dict[str, RoleCosts] = field(default_factory=dict)
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> RoleCosts:
@@ -37,7 +38,10 @@ class RoleCosts:
         return cls(endpoint.role, endpoint.model)
 
     def add(self, done: Completion) -> None:
-        """Add one completion to the sums."""
+        """Add one completion to the sums of its model."""
+        if done.asked and done.asked != self.model:
+            self.others.setdefault(done.asked, RoleCosts(self.role, done.asked)).add(done)
+            return
         self.completions += 1
         self.cached += done.cached
         self.prompt_tokens += done.usage.prompt_tokens
@@ -51,7 +55,10 @@ class RoleCosts:
 
     def facts(self) -> dict[str, Any]:
         """Return the sums as the facts that a stage stores with its output."""
-        return {"bills": [asdict(self)], "deferred": self.deferred}
+        every = [self, *self.others.values()]
+        used = [costs for costs in every if costs.completions] or [self]
+        bills = [{name: value for name, value in asdict(costs).items() if name != "others"} for costs in used]
+        return {"bills": bills, "deferred": sum(costs.deferred for costs in every)}
 
 
 def total(facts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -68,6 +68,7 @@ class Endpoint:
     configured_by: str = (
         ""  # the role whose settings this endpoint uses; roles without settings use those of the teacher
     )
+    mixed: bool = False  # whether it is one of several models of that role
 
     def __post_init__(self) -> None:
         urls = [self.base_urls] if isinstance(self.base_urls, str) else list(self.base_urls or ())
@@ -103,7 +104,8 @@ class Endpoint:
 
     def setting(self, name: str) -> str:
         """The environment variable that sets `name` for this endpoint."""
-        return f"MATHMILL_{(self.configured_by or self.role).upper()}__{name}"
+        role = f"MATHMILL_{(self.configured_by or self.role).upper()}"
+        return f"{name.lower()} of {self.model} in {role}__MODELS" if self.mixed else f"{role}__{name}"
 
     @property
     def checkpoint(self) -> str | None:

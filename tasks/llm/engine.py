@@ -94,6 +94,15 @@ class Engine:
         """
         return [] if self.limits.offline else self._runtime.probe()
 
+    @property
+    def members(self) -> tuple[Engine, ...]:
+        """The engines of the models that answer: this one, or those of a mix (tasks/llm/mix.py)."""
+        return (self,)
+
+    def asked_of(self, completion: Completion) -> Endpoint:
+        """Return the endpoint that a completion of this engine was requested from."""
+        return self.endpoint
+
     def stats(self) -> Stats:
         """Return the counters of the engine so far."""
         return self._runtime.stats()

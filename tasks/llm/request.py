@@ -137,7 +137,8 @@ class Completion:
     nothing now; `cost` is what it cost in USD when it was paid. `id` is the endpoint's name for the completion. `kind`
     is the type of the error, None if there is none, and `detail` is the part of `error` after the colon. `reasoning` is
     the thinking that the endpoint sent apart from the text; thinking inside the text is left there (tasks/replies).
-    `truncated_tokens` are those of an answer before it that was cut off, whose cost is part of `cost`.
+    `truncated_tokens` are those of an answer before it that was cut off, whose cost is part of `cost`. `asked` is the model
+    that the request went to, if the role has several (tasks/llm/mix.py).
     """
 
     key: str
@@ -153,6 +154,7 @@ class Completion:
     detail: str = ""
     reasoning: str = ""
     truncated_tokens: int = 0
+    asked: str = ""
 
     @property
     def failed_by_model(self) -> bool:

@@ -159,7 +159,8 @@ class Figures:
         """Which roles are one model, in one line, or an empty string; without the embedded teacher."""
         models: dict[tuple[str, str], list[str]] = {}
         for role, facts in (self.lineage.get("models") or {}).items():
-            models.setdefault((facts["model"], facts.get("revision") or ""), []).append(role)
+            for one in facts.get("models") or [facts]:  # a role may have several
+                models.setdefault((one["model"], one.get("revision") or ""), []).append(role)
         parts = [
             f"{model} is the {', the '.join(roles)}"
             for (model, _), roles in models.items()

@@ -171,10 +171,10 @@ def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick:
             _rows_of(
                 plan,
                 completion,
-                _prompt(plan, endpoint),
+                _prompt(plan, engine.asked_of(completion)),
                 source=source,
                 license=license,
-                model=endpoint.model,
+                model=engine.asked_of(completion).model,
             )
         )
         tick(plan["count"])

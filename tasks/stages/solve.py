@@ -126,7 +126,8 @@ def solve(
             for index in range(first, end):
                 completion = next(completions)
                 costs.add(completion)
-                row = _row(records[i], kinds[i][index], index, completion, endpoint, removed)
+                asked_of = engine.asked_of(completion)
+                row = _row(records[i], kinds[i][index], index, completion, asked_of, removed)
                 abstained[i] += row.reason is not None and (
                     completion.error is None or completion.failed_by_model
                 )

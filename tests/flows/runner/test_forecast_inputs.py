@@ -256,7 +256,7 @@ def test_a_model_that_thinks_is_priced_by_its_limit_and_not_by_the_answers_of_ot
         )
         others = [UsageTotals("reasoner", "other", "solve", 50, 50, 5_000, 10_000, 0, 0.0, 1.0, 20.0)]
         inputs = inputs_of(Nightly(), settings, nights=[], calls=others)
-        return plan_of(inputs).prices["solve"].completion_tokens
+        return plan_of(inputs).prices["solve"][0].completion_tokens
 
     assert solving() == 200
     assert solving(reasoning=True) == 0.3 * THINKING_TOKENS

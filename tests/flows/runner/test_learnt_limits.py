@@ -113,7 +113,10 @@ def test_the_lineage_holds_the_limits_and_what_they_and_the_prompts_own_lose(too
 
 def test_people_are_told_of_limits_and_of_the_truncation_to_expect(tmp_path: Path) -> None:
     thinker = opened(tmp_path, reasoning=True)
-    assert expected(thinker, "reasoner") == "thinks, 32,768 tokens per answer; truncation not measured yet"
+    assert (
+        expected(thinker, thinker.settings.endpoint("reasoner"))
+        == "thinks, 32,768 tokens per answer; truncation not measured yet"
+    )
     answered(thinker, range(100, 1100))
     (line,) = truncation(thinker, ["teacher", "reasoner"])
     assert (
@@ -121,5 +124,7 @@ def test_people_are_told_of_limits_and_of_the_truncation_to_expect(tmp_path: Pat
     )
     thinker.close()
     learning = opened(tmp_path, limit_risk=0.05)
-    assert "learnt token limits (risk 5.0%); expected truncation 13." in expected(learning, "reasoner")
+    assert "learnt token limits (risk 5.0%); expected truncation 13." in expected(
+        learning, learning.settings.endpoint("reasoner")
+    )
     learning.close()

@@ -29,7 +29,7 @@ PLAN = NightPlan(
     shares=dict.fromkeys(("written", "novel", "solved", "verified", "scored", "judged"), KeptShare(1e6, 1e6)),
     usable=KeptShare(750_000, 1_000_000),
     writers={"self_instruct": 1.0},
-    prices={"self_instruct": price("teacher"), "solve": price("reasoner"), "critique": price("critic")},
+    prices={"self_instruct": [price("teacher")], "solve": [price("reasoner")], "critique": [price("critic")]},
     in_flight=64,
     errors={name: Error(0.0, 1e-9, 100) for name in MEASURED},  # nights that are all alike
 )
@@ -57,7 +57,7 @@ def test_every_range_holds_its_likely_value_and_guesses_widen_it() -> None:
     sure = simulate(PLAN)
     guesses = {name: KeptShare(80, 100, guessed=True) for name in PLAN.shares}
     unsure = simulate(
-        replace(PLAN, shares=guesses, prices=PLAN.prices | {"solve": price("reasoner", calls=0)})
+        replace(PLAN, shares=guesses, prices=PLAN.prices | {"solve": [price("reasoner", calls=0)]})
     )
     for found in (sure, unsure):
         assert all(low <= mid <= high for low, mid, high in found.figures.values())
