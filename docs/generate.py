@@ -272,7 +272,7 @@ def _type(annotation: Any) -> str:
     }
     if annotation in names:
         return names[annotation]
-    return {"SecretStr": "secret"}.get(annotation.__name__, annotation.__name__)
+    return {"SecretStr": "secret", "WeightedModel": "objects"}.get(annotation.__name__, annotation.__name__)
 
 
 def _value(value: Any) -> str:

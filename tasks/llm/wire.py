@@ -49,6 +49,9 @@ def read(request: Request, key: str, status: int, raw: bytes, models: Sequence[s
     """
     if not 200 <= status < 300:
         error = error_of(raw)
+        if ended_at_limit(status, error):
+            usage = Usage(estimate_prompt(request), request.max_tokens, True)
+            return Reading(CallOutcome.ANSWER, Completion(key, "", "length", usage))
         terminal = terminal_failure(status, error)
         reason = str(terminal) if terminal is not None else f"http {status}: {error.message}"
         nothing = Completion(key, None, None, Usage(0, 0), reason, kind=terminal or Failure.HTTP)
@@ -532,9 +535,23 @@ def stated_status(status: int, raw: bytes) -> int:
 LONGEST_ERROR = 65_536  # bytes; longer bodies are not searched for a status
 
 
+def ended_at_limit(status: int, error: ErrorObject) -> bool:
+    """Whether a client error says that the model reached the token limit before it had written anything: an answer that was
+    cut off, which some reasoning models of OpenAI report in this way. The error states no tokens; as many as the limit
+    are assumed."""
+    return status == 400 and _ENDED_AT_LIMIT.search(error.message.lower()) is not None
+
+
+_ENDED_AT_LIMIT = re.compile(r"could not finish the message|(?:max_tokens|output limit) was reached")
+
+
 def is_answer(status: int, raw: bytes) -> bool:
-    """Whether a response is an answer to the request: 2xx, or a client error that it would get every time."""
-    return 200 <= status < 300 or terminal_failure(status, error_of(raw)) is not None
+    """Whether a response is an answer to the request: 2xx, an answer that was cut off, or a client error that it would get
+    every time."""
+    if 200 <= status < 300:
+        return True
+    error = error_of(raw)
+    return ended_at_limit(status, error) or terminal_failure(status, error) is not None
 
 
 _TOO_LONG = re.compile(

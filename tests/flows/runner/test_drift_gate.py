@@ -47,7 +47,7 @@ class Dataset:
         tools = SimpleNamespace(
             shards=self.shards,
             store=SimpleNamespace(versions=lambda dataset: self.versions),
-            settings=SimpleNamespace(endpoint=lambda role: SimpleNamespace(model=self.model)),
+            settings=SimpleNamespace(mix=lambda role: [(SimpleNamespace(model=self.model), 1.0)]),
         )
         config = Nightly.model_validate({"gates": gates})
         return drift(SimpleNamespace(line=SimpleNamespace(tools=tools), config=config, judged=entries))  # type: ignore[arg-type]

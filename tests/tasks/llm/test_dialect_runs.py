@@ -104,6 +104,29 @@ def test_an_answer_gets_what_the_prompt_leaves_and_a_prompt_without_room_fails(
     assert len(server.sent) == sent
 
 
+def test_an_answer_that_did_not_begin_before_its_limit_is_cut_off_and_no_refusal(ledger: Ledger) -> None:
+    def policy(asked: dict[str, Any], _: int) -> Answer:
+        if asked["max_tokens"] < 4000:
+            return refused(
+                "Could not finish the message because max_tokens or model output limit was reached. Please try again with "
+                "higher max_tokens."
+            )
+        return good()
+
+    server = Server(policy)
+    longer, short = questions(20, max_tokens=1000, longer=4000), questions(30, max_tokens=1000)[20:]
+    completions, stats = run(server, ledger, [*longer, *short])
+    assert {(c.text, c.finish_reason, c.error) for c in completions[:20]} == {("10", "stop", None)}
+    # what was lost is charged: the thinking that the error does not state
+    assert {c.truncated_tokens for c in completions[:20]} == {1000}
+    assert {(c.text, c.finish_reason, c.error) for c in completions[20:]} == {("", "length", None)}
+    assert all(c.usage.estimated and c.usage.completion_tokens == 1000 for c in completions[20:])
+    assert (len(server.sent), stats.calls, stats.failed, stats.dialect) == (50, 50, 0, ())
+    again, stats = run(server, ledger, [*longer, *short])
+    assert (len(server.sent), stats.calls) == (50, 0)
+    assert [(c.text, c.finish_reason) for c in again] == [(c.text, c.finish_reason) for c in completions]
+
+
 def events(*pieces: str, finish: str | None = "stop", usage: bool = True, done: bool = True) -> bytes:
     def chunk(**fields: Any) -> bytes:
         return b"data: " + orjson.dumps({"id": "x", "model": "m", **fields}) + b"\n\n"
