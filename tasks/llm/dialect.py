@@ -37,6 +37,7 @@ OWN_FIELDS = frozenset(
         "max_output_tokens",
     ]
 )
+STREAMED = ("chat", "azure", "anthropic", "responses")  # wire formats whose streams are read
 OPTIONAL = ("response_format", "seed", "stop", "top_p", "temperature")
 REFUSED = (400, 404, 415, 422)
 SCHEMA_FAILED = (
@@ -221,9 +222,9 @@ def _less(dialect: Dialect, name: str) -> Dialect:
 
 
 def _stream(dialect: Dialect, complaint: str) -> Dialect | None:
-    if dialect.api != "chat":
-        return None  # only streams of chat completions can be read
-    if dialect.stream and "stream_options" not in dialect.without:
+    if dialect.api not in STREAMED:
+        return None
+    if dialect.stream and dialect.api in ("chat", "azure") and "stream_options" not in dialect.without:
         options = re.search(r"stream_?options|include_?usage", complaint)
         return _less(dialect, "stream_options") if options else None
     if dialect.stream or _STREAM_REFUSED.search(complaint) or not _STREAM_ONLY.search(complaint):

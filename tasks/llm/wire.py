@@ -320,6 +320,7 @@ def _loosely(text: str) -> object:
 def _joined(stream: str) -> object:
     """Join server-sent events into one completion. A stream that was cut off has an error beside what came of it, so that
     it is charged and retried."""
+    events: list[dict[str, Any]] = []
     texts: list[str] = []
     thoughts: list[str] = []
     whole: dict[str, Any] = {}
@@ -337,6 +338,7 @@ def _joined(stream: str) -> object:
             # A line that was cut is the last one; its stream is not answered as if it were whole.
             finish, ended, garbled = None, False, True
             break
+        events.append(event)
         whole |= {name: value for name, value in event.items() if name != "choices" and value is not None}
         choices = event.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
@@ -346,6 +348,8 @@ def _joined(stream: str) -> object:
             if (piece := _content(delta.get("content"))) is not None:
                 texts.append(piece)
         finish = choice.get("finish_reason") or finish
+    if events and (joined := providers.joined(events)) is not None:
+        return joined
     if whole.get("error") and not any(texts) and not any(thoughts):
         return whole
     if not ended and finish is None and not whole.get("error"):

@@ -9,7 +9,7 @@ stored answer alike.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from tasks.llm.dialect import OPTIONAL, Dialect
@@ -70,6 +70,12 @@ class WireFormat(Protocol):
         ...
 
     @property
+    def joined(self) -> Callable[[Sequence[Mapping[str, Any]]], dict[str, Any] | None]:
+        """The function `joined(events) -> dict | None`: the answer that a stream of events makes, None if they are of another
+        format. Of a stream that was cut off, a chat completion with what came and an error beside it."""
+        ...
+
+    @property
     def stated_status(self) -> Callable[[Mapping[str, Any]], int | None]:
         """The function `stated_status(data) -> int | None`: the HTTP status that an error of this format stands for."""
         ...
@@ -109,6 +115,12 @@ def as_chat(data: dict[str, Any]) -> dict[str, Any]:
         return data
     translations = (wire_format(name).as_chat(data) for name in known())
     return next((chat for chat in translations if chat is not None), data)
+
+
+def joined(events: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the answer that a stream of events makes; None if they are of no format but that of chat completions."""
+    answers = (wire_format(name).joined(events) for name in known())
+    return next((answer for answer in answers if answer is not None), None)
 
 
 def ordinary(raw: bytes) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.llm.dialect import Dialect, messages_in
@@ -72,6 +72,8 @@ def body(request: Request, dialect: Dialect) -> bytes:
     if request.response_schema is not None:
         schema = in_stated_order(request.response_schema)
         optional["response_format"] = {"type": "json_schema", "schema": schema}
+    if dialect.stream:
+        fields["stream"] = True
     for name in optional.keys() - dialect.without:
         if name == "response_format":
             stated = fields.get("output_config")
@@ -142,6 +144,48 @@ def usage_with_cache(sent: object, received: object, cached: object, written: ob
         "completion_tokens": received,
         "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
     }
+
+
+def joined(events: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the message of a stream; an error that comes before any text is returned as the answer."""
+    kinds = [event.get("type") for event in events]
+    if "message_start" not in kinds:
+        return (
+            dict(events[-1]) if "error" in kinds[-1:] and isinstance(events[-1].get("error"), dict) else None
+        )
+    start = events[kinds.index("message_start")].get("message")
+    whole = dict(start) if isinstance(start, dict) else {}
+    usage = dict(stated) if isinstance(stated := whole.get("usage"), dict) else {}
+    blocks: dict[Any, dict[str, str]] = {}
+    error: Any = None if "message_stop" in kinds else {"message": "a stream of events that was cut"}
+    for event in events:
+        delta = event.get("delta")
+        delta = delta if isinstance(delta, dict) else {}
+        if event.get("type") == "content_block_start" and isinstance(
+            block := event.get("content_block"), dict
+        ):
+            blocks[str(event.get("index"))] = {
+                name: str(block.get(name) or "") for name in ("type", "text", "thinking")
+            }
+        elif event.get("type") == "content_block_delta" and (begun := blocks.get(str(event.get("index")))):
+            for name in ("text", "thinking"):
+                begun[name] += str(delta.get(name) or "")
+        elif event.get("type") == "message_delta":
+            whole |= {name: value for name, value in delta.items() if value is not None}
+            usage |= {name: value for name, value in _object(event, "usage").items() if value is not None}
+        elif event.get("type") == "error":
+            error = event.get("error")
+    whole |= {"type": "message", "content": list(blocks.values()), "usage": usage}
+    chat_ = as_chat(whole)
+    if chat_ is not None and error is not None:
+        chat_["error"] = error
+        del chat_["usage"]  # the tokens of the answer were not stated at its start
+    return chat_
+
+
+def _object(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = event.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def stated_status(data: Mapping[str, Any]) -> int | None:

@@ -16,6 +16,7 @@ HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azur
 path = chat.path
 body = chat.body
 ordinary = chat.ordinary
+joined = chat.joined
 stated_status = chat.stated_status
 recognised = chat.recognised
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -130,6 +130,10 @@ def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     sent, received = usage.get("inputTokens"), usage.get("outputTokens")
     cached, written = (usage.get(f"cache{name}InputTokens") for name in ("Read", "Write"))
     return usage_with_cache(sent, received, cached, written)
+
+
+def joined(events: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    return None  # no streams are asked for
 
 
 def stated_status(data: Mapping[str, Any]) -> int | None:

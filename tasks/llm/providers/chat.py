@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.llm.dialect import OPTIONAL, Dialect, messages_in
@@ -49,6 +49,10 @@ def ordinary(raw: bytes) -> bool:
 
 def as_chat(data: Mapping[str, Any]) -> dict[str, Any] | None:
     return dict(data) if "choices" in data else None
+
+
+def joined(events: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    return None  # tasks.llm.wire joins them
 
 
 def stated_status(data: Mapping[str, Any]) -> int | None:

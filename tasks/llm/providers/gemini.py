@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -146,6 +146,10 @@ def _usage(usage: Mapping[str, Any]) -> dict[str, Any]:
         "completion_tokens": received,
         "prompt_tokens_details": {"cached_tokens": usage.get("cachedContentTokenCount")},
     }
+
+
+def joined(events: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    return None  # no streams are asked for
 
 
 def stated_status(data: Mapping[str, Any]) -> int | None:

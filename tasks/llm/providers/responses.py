@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tasks.llm.dialect import Dialect, messages_in
@@ -52,6 +52,8 @@ def body(request: Request, dialect: Dialect) -> bytes:
         schema = in_stated_order(request.response_schema)
         form = {"type": "json_schema", "name": "answer", "strict": True, "schema": schema}
         optional["response_format"] = (stated if isinstance(stated, dict) else {}) | {"format": form}
+    if dialect.stream:
+        fields["stream"] = True
     for name in optional.keys() - dialect.without:
         fields["text" if name == "response_format" else name] = optional[name]
     return encode(fields)
@@ -86,6 +88,28 @@ def as_chat(data: Mapping[str, Any]) -> dict[str, Any] | None:
     reason = details.get("reason") if isinstance(details, dict) else None
     finish = "stop" if status == "completed" else reason or "incomplete"
     return shared | {"choices": [{"index": 0, "message": message, "finish_reason": finish}]}
+
+
+_ENDS = ("response.completed", "response.incomplete", "response.failed")
+
+
+def joined(events: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the response that the last event of a stream holds."""
+    kinds = [str(event.get("type")) for event in events]
+    if not any(kind.startswith("response.") for kind in kinds):
+        return None
+    for kind, event in zip(kinds, events, strict=True):
+        if kind in _ENDS and isinstance(whole := event.get("response"), dict):
+            return whole
+    deltas = [(kind, str(event.get("delta", ""))) for kind, event in zip(kinds, events, strict=True)]
+    message = {
+        "role": "assistant",
+        "content": "".join(text for kind, text in deltas if kind == "response.output_text.delta"),
+        "reasoning_content": "".join(text for kind, text in deltas if kind.startswith("response.reasoning") and kind.endswith(".delta")),
+    }  # fmt: skip
+    stated = next((dict(event) for kind, event in zip(kinds, events, strict=True) if kind == "error"), None)
+    error = stated or {"message": "a stream of events that was cut"}
+    return {"choices": [{"index": 0, "message": message, "finish_reason": None}], "error": error}
 
 
 def _parts(item: Mapping[str, Any], field: str) -> Iterator[Mapping[str, Any]]:

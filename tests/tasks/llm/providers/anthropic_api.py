@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.tasks.llm.providers.fakes import KEY, Faults, Model, as_json, fields_of, schema_form
+from tests.tasks.llm.providers.fakes import KEY, Faults, Model, as_json, events, fields_of, schema_form
 
 TYPES = {
     400: "invalid_request_error",
@@ -54,7 +54,9 @@ class AnthropicApi:
         bearer: bool = True,
         *,
         brain: Model | None = None,
+        streams: bool = False,
     ) -> None:
+        self.streams = streams  # whether it refuses every call that is not streamed
         self.faults, self.key, self.bearer, self.brain = faults or Faults(), key, bearer, brain
         self.bodies: list[dict[str, Any]] = []
         self.batches: dict[str, dict[str, Any]] = {}
@@ -121,7 +123,29 @@ class AnthropicApi:
         if fault not in ("429", "529", "500"):
             self.bodies.append(asked)
         tokens = (PROMPT, answer["usage"]["output_tokens"])
+        if asked.get("stream"):
+            return self.faults.answer(fault, self.stream(answer), error, tokens, "text/event-stream")
         return self.faults.answer(fault, orjson.dumps(answer), error, tokens)
+
+    def stream(self, answer: dict[str, Any]) -> bytes:
+        """Return the events of an answer: its texts come in two pieces, and its usage at the start and the end."""
+        usage = answer["usage"]
+        start = answer | {"content": [], "stop_reason": None, "usage": usage | {"output_tokens": 1}}
+        pieces: list[dict[str, Any]] = [{"type": "message_start", "message": start}, {"type": "ping"}]
+        for index, block in enumerate(answer["content"]):
+            name = block["type"] if block["type"] in ("text", "thinking") else None
+            empty = block | ({name: ""} if name else {})
+            pieces.append({"type": "content_block_start", "index": index, "content_block": empty})
+            text = block[name] if name else ""
+            for part in (text[: len(text) // 2], text[len(text) // 2 :]) if name else ():
+                delta = {"type": f"{name}_delta", name: part}
+                pieces.append({"type": "content_block_delta", "index": index, "delta": delta})
+            pieces.append({"type": "content_block_stop", "index": index})
+        delta = {"stop_reason": answer["stop_reason"], "stop_sequence": None}
+        pieces.append(
+            {"type": "message_delta", "delta": delta, "usage": {"output_tokens": usage["output_tokens"]}}
+        )
+        return events(*pieces, {"type": "message_stop"})
 
     async def create(self, request: Request) -> Response:
         _, asked = await fields_of(request)
@@ -180,6 +204,8 @@ class AnthropicApi:
         """Return what the API refuses in a body, in its own words."""
         for name in sorted(asked.keys() - fields):
             return f"{name}: Extra inputs are not permitted"
+        if self.streams and not asked.get("stream"):
+            return "stream: only streaming requests are supported by this gateway"
         if not isinstance(asked.get("max_tokens"), int):
             return "max_tokens: Field required"
         for index, turn in enumerate(asked["messages"]):

@@ -75,6 +75,11 @@ async def fields_of(request: Request) -> tuple[bytes, dict[str, Any]]:
     return raw, orjson.loads(raw)
 
 
+def events(*pieces: dict[str, Any]) -> bytes:
+    """The server-sent events of a stream, each with its type."""
+    return b"".join(b"event: %s\ndata: %s\n\n" % (one["type"].encode(), orjson.dumps(one)) for one in pieces)
+
+
 class Said(NamedTuple):
     """What a model says: the text, its tokens, and whether it was cut off at its limit."""
 

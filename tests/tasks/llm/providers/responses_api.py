@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.tasks.llm.providers.fakes import KEY, Faults, Model, as_json, fields_of, schema_form
+from tests.tasks.llm.providers.fakes import KEY, Faults, Model, as_json, events, fields_of, schema_form
 
 FIELDS = {
     "model", "input", "instructions", "max_output_tokens", "temperature", "top_p", "reasoning", "text", "store",
@@ -37,7 +37,15 @@ class ResponsesApi:
     `long N ...` has an answer of N tokens, and every other the text `answer to QUESTION`, or what `brain` says. Each prompt has 10 tokens.
     """
 
-    def __init__(self, faults: Faults | None = None, key: str = KEY, *, brain: Model | None = None) -> None:
+    def __init__(
+        self,
+        faults: Faults | None = None,
+        key: str = KEY,
+        *,
+        brain: Model | None = None,
+        streams: bool = False,
+    ) -> None:
+        self.streams = streams  # whether it refuses every call that is not streamed
         self.faults, self.key, self.brain = faults or Faults(), key, brain
         self.bodies: list[dict[str, Any]] = []
         self.app = Starlette(
@@ -73,12 +81,31 @@ class ResponsesApi:
             self.bodies.append(asked)
         usage = answer["usage"] or {"input_tokens": 0, "output_tokens": 0}
         tokens = (usage["input_tokens"], usage["output_tokens"])
+        if asked.get("stream"):
+            return self.faults.answer(fault, self.stream(answer), error, tokens, "text/event-stream")
         return self.faults.answer(fault, orjson.dumps(answer), error, tokens)
+
+    def stream(self, answer: dict[str, Any]) -> bytes:
+        """Return the events of an answer; the last one holds all of it."""
+        begun = answer | {"status": "in_progress", "output": [], "usage": None, "error": None}
+        pieces: list[dict[str, Any]] = [{"type": "response.created", "response": begun}]
+        for index, item in enumerate(answer["output"]):
+            for part in item.get("content", ()):
+                text = part.get("text", "")
+                for piece in (text[: len(text) // 2], text[len(text) // 2 :]):
+                    pieces.append(
+                        {"type": "response.output_text.delta", "item_id": item["id"], "output_index": index,
+                         "content_index": 0, "delta": piece, "logprobs": []}
+                    )  # fmt: skip
+        pieces.append({"type": f"response.{answer['status']}", "response": answer})
+        return events(*({**piece, "sequence_number": number} for number, piece in enumerate(pieces)))
 
     def problem(self, asked: dict[str, Any]) -> dict[str, Any] | None:
         """Return the error for a body that the API refuses, in its own words."""
         for name in sorted(asked.keys() - FIELDS):
             return error(400, f"Unknown parameter: '{name}'.", "unknown_parameter", name)
+        if self.streams and not asked.get("stream"):
+            return error(400, "Stream must be set to true", None, "stream")
         if asked["max_output_tokens"] < 16:
             text = "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16."
             return error(400, text, "integer_below_min_value", "max_output_tokens")

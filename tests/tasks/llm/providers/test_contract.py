@@ -110,10 +110,15 @@ def test_a_listed_model_may_carry_the_date_behind_its_alias() -> None:
     assert not is_name("gpt-x-mini-2026-08-01", ["gpt-x"])
 
 
-def test_only_streams_of_chat_completions_are_asked_for() -> None:
+def test_streams_are_asked_for_where_they_can_be_read() -> None:
     error = ErrorObject("This model only supports streaming", "", "")
     streamed = {name: adapted(providers.dialect_of(name), REQUEST, 400, error) for name in providers.known()}
-    assert [name for name, dialect in streamed.items() if dialect is not None and dialect.stream] == ["chat"]
+    assert [name for name, dialect in streamed.items() if dialect is not None and dialect.stream] == [
+        "anthropic",
+        "azure",
+        "chat",
+        "responses",
+    ]
 
 
 @pytest.mark.parametrize("name", providers.known())
