@@ -149,13 +149,13 @@ def borrowed(config: Nightly, settings: Settings) -> str:
     asked = [role for role in roles(config) if role != "teacher"]
     models = {role: {one.model for one, _ in settings.mix(role)} for role in asked}
     by_model = {model: [role for role in asked if model in models[role]] for model in paid}
-    same = {role for found in by_model.values() for role in found}
+    same = {role for others in by_model.values() for role in others}
     if not same:
         return ""
     text = "; ".join(
-        f"{model} is the teacher and also the {', the '.join(found)}"
-        for model, found in by_model.items()
-        if found
+        f"{model} is the teacher and also the {', the '.join(others)}"
+        for model, others in by_model.items()
+        if others
     )
     if "critic" in same:
         text += "; it judges its own solutions"

@@ -91,8 +91,8 @@ class MixedEngine(Engine):
         }
         return Stats(
             **{
-                name: max(found) if name.startswith("latency") else sum(found)
-                for name, found in values.items()
+                name: max(several) if name.startswith("latency") else sum(several)
+                for name, several in values.items()
             },
             by_tag=tags,
             errors=dict(errors),

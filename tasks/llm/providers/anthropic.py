@@ -167,9 +167,9 @@ def joined(events: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
             blocks[str(event.get("index"))] = {
                 name: str(block.get(name) or "") for name in ("type", "text", "thinking")
             }
-        elif event.get("type") == "content_block_delta" and (begun := blocks.get(str(event.get("index")))):
+        elif event.get("type") == "content_block_delta" and (block_ := blocks.get(str(event.get("index")))):
             for name in ("text", "thinking"):
-                begun[name] += str(delta.get(name) or "")
+                block_[name] += str(delta.get(name) or "")
         elif event.get("type") == "message_delta":
             whole |= {name: value for name, value in delta.items() if value is not None}
             usage |= {name: value for name, value in _object(event, "usage").items() if value is not None}
