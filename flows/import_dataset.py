@@ -248,12 +248,11 @@ def publish(
         line.bars.say(f"Every row is in {base} already, or was dropped: nothing was published")
         return base
     stands = standing(line, base, against, DECONTAMINATE)
-    certificate: Certificate | None = None
     if against.benchmarks.files:
         certificate = examine(line.tools, [], against, line.bars.say)[0].over(line.facts())
-    gates = gates_of(config.gates, new=new)
-    if certificate is not None:
-        gates.append(enough_recall(certificate, config.gates.min_recall))
+    else:  # nothing was looked for, so there is no recall to measure
+        certificate = Certificate((), tuple(config.decontaminate.rules), (), (), 0, None, 0)
+    gates = [*gates_of(config.gates, new=new), enough_recall(certificate, config.gates.min_recall)]
     version = store.publish(
         config.dataset,
         (line.kept([ref]) for ref in [*stands, *shards]),
@@ -274,7 +273,7 @@ def lineage(
     base: Version | None,
     inputs: list[dict[str, Any]],
     shards: list[Ref],
-    certificate: Certificate | None,
+    certificate: Certificate,
 ) -> dict[str, Any]:
     """Return the lineage of the version, with the same keys as that of a night."""
     licenses, reasons = Counter[str](), Counter[str]()
@@ -293,7 +292,7 @@ def lineage(
         "parameters": config.model_dump(mode="json"),
         "licenses": dict(sorted(licenses.items())),
         "calibration": {},
-        "decontamination": certificate.to_dict() if certificate else None,
+        "decontamination": certificate.to_dict(),
         "funnel": [funnel_line(entry) for entry in line.funnel],
         "reasons": dict(sorted(reasons.items())),
         "costs": total(line.facts()),

@@ -6,6 +6,7 @@ contents are texts or lists of parts. An unknown role is an error: no turn is dr
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -145,7 +146,8 @@ def _turn(value: Any) -> list[Turn]:
         if speaker in _CALLING and (calls := _calls(_value(text))):
             return [Turn("assistant", "", thinking, calls)]
         return [Turn(role, text, thinking, "", _word(named, "tool_call_id"), _word(named, "name"))]
-    calls = _calls(named.get("tool_calls") or named.get("function_call"))
+    given = named.get("tool_calls") or named.get("function_call")
+    calls = _calls(given) if given else ""
     return [Turn(role, text, thinking, calls)]
 
 
@@ -190,6 +192,7 @@ def _speaker(value: Mapping[Any, Any]) -> str | None:
     return None
 
 
+@functools.lru_cache(maxsize=1024)
 def _role(name: str) -> str:
     role = name.strip().strip("<|>:").lower().replace(" ", "_").replace("-", "_")
     for ours, theirs in (("user", USER), ("assistant", ASSISTANT), ("system", SYSTEM), ("tool", TOOL)):
