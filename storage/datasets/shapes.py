@@ -201,7 +201,16 @@ def _listed(column: pa.Array) -> pa.Array:
 # Codes of reasons that are about the solution. A row that was dropped as a duplicate, by the mix, by decontamination, as cut
 # off, or because a call or the sandbox failed may be right, and so may one whose reason is unknown; such rows are never used
 # as the worse solution.
-WORSE = (Code.DIFFERENT, Code.INCOMPARABLE, Code.UNLIKELY, Code.ALONE, Code.BELOW_THRESHOLD, Code.WRONG_STEP)
+WORSE = (
+    Code.DIFFERENT,
+    Code.INCOMPARABLE,
+    Code.UNLIKELY,
+    Code.ALONE,
+    Code.BELOW_THRESHOLD,
+    Code.WRONG_STEP,
+    Code.FLAGGED_WRONG,
+    Code.NOT_PREFERRED,
+)
 
 _ASSISTANT_TEXT = """CASE WHEN {row}.solution_format = 'pot'
     THEN '```python' || chr(10) || rtrim({row}.solution, chr(10) || ' ') || chr(10) || '```'

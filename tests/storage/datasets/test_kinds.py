@@ -13,6 +13,7 @@ from storage.datasets.digest import digest_in_order, digest_of_rows
 from storage.datasets.export import export
 from storage.datasets.shapes import message_of
 from storage.datasets.store import Store
+from storage.reasons import Code, reason
 from storage.rows import CHAT, MESSAGES, SCHEMA, TEXT, ChatTurn, Row, to_table
 
 CALL = orjson.dumps(
@@ -147,3 +148,20 @@ def test_thinking_of_a_turn_can_be_inline_or_left_out() -> None:
     assert message_of(thinking, "inline")["content"] == "<think>\nI compute.\n</think>\n\n"
     assert message_of(thinking, "none")["content"] == ""
     assert message_of(thinking, "none").keys() == {"role", "content", "tool_calls"}
+
+
+def test_the_worse_sides_of_an_imported_file_become_pairs_where_their_answers_differ(
+    store: Store, day, tmp_path: Path
+) -> None:
+    questions = [f"What is {number} + 1?" for number in range(3)]
+    chosen = [Row(question, "en", solution="right", answer="1") for question in questions]
+    codes = (Code.NOT_PREFERRED, Code.FLAGGED_WRONG, Code.NOT_PREFERRED)
+    worse = [
+        Row(question, "en", solution="worse", answer=answer, reason=reason("import", code))
+        for question, code, answer in zip(questions, codes, ("2", "2", None), strict=True)
+    ]
+    store.publish("math-sft", [to_table(chosen)], lineage={}, date=day)
+    store.append_candidates(to_table(worse), run="r")
+    pairs = exported(store, tmp_path / "e", "preference", compare=lambda some: ["different"] * len(some))
+    assert sorted(str(pair["rejected_reason"]) for pair in pairs) == ["flagged_wrong", "not_preferred"]
+    assert {pair["prompt"] for pair in pairs} == set(questions[:2])
