@@ -18,6 +18,7 @@ from flows.cli import datasets as data_commands
 from flows.cli import terminal
 from flows.cli import versions as version_commands
 from flows.cli.dedup import dedup
+from flows.cli.drift import drift
 from flows.cli.evaluate import evaluate
 from flows.cli.import_dataset import import_
 from flows.cli.ledger import ledger
@@ -51,6 +52,7 @@ app.command()(decontaminate)
 app.command()(dedup)
 app.command()(automations)
 app.command()(version_commands.diff)
+app.command()(drift)
 app.command(cls=SettingsCommand)(evaluate)
 app.command(cls=SettingsCommand)(proof)
 app.command(cls=SettingsCommand)(train)

@@ -49,7 +49,7 @@ class GateSettings(Section, title="Gates"):
         0.01,
         gt=0,
         lt=1,
-        description="chance of a false alarm per night of the comparison with earlier nights (acceptance, agreement, critic, "
-        "length of solutions); a shift publishes nothing. null: not compared",
+        description="chance of a false alarm in 1,000 nights of the comparison with earlier nights (canaries, acceptance, "
+        "agreement, critic, lengths of replies); a shift publishes nothing. null: not compared",
     )
     verdict: bool = Field(False, description="at promotion: a student trained on it did better")

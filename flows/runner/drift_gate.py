@@ -1,78 +1,127 @@
-"""The drift gate: a night whose model outputs differ from earlier nights' publishes nothing and raises an alarm."""
+"""The drift gate: a night whose models have changed publishes nothing and raises an alarm, until the change is accepted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import pyarrow as pa
+
+import prompts
 from flows.runner.events import DRIFT, alarm
 from flows.runner.night import Night
-from flows.settings import ROLES
+from flows.runner.stages import FunnelEntry
 from storage.datasets.gates import Gate
 from storage.stage_cache.shards import digest_of
-from tasks.drift import Mean, Shift, from_record, measure, shifts, to_record
+from tasks.drift.history import NightHistory, Watched
+from tasks.drift.measures import MEASURES, Mean, measure
+from tasks.llm.endpoint import Endpoint
 
 # sections of the configuration under which nights are comparable; others, such as the target, do not move the measures
 COMPARABLE = ("generate", "solve", "verify", "score")
-# of the measures; nights measured by another definition are not compared. 2: samples without an answer are counted
-DEFINITION = 2
+# of the measures; nights measured by another definition are not compared
+DEFINITION = 3
 CRITIC = "critique"  # the scorer whose scores are measured
+LABELLED = "known answers"  # end of the titles of the lines about questions with known answers
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A night's measures, the earlier nights that they were compared with, and the measures outside of their range."""
+    """A night's measures, the state of the tests over the nights, and the measures that raise an alarm."""
 
-    key: str
+    dataset: str
     measures: dict[str, Mean]
-    nights: int
-    shifts: list[Shift]
+    states: list[Watched]
+    accepted: dict[str, Any] | None
+
+    @property
+    def shifts(self) -> list[Watched]:
+        return [state for state in self.states if state.alarm]
 
     def record(self) -> dict[str, Any]:
-        """Return what the version's lineage keeps; later nights compare themselves with it."""
+        """Return what the version's lineage keeps."""
         return {
-            "key": self.key,
-            "measures": to_record(self.measures),
-            "nights": self.nights,
-            "shifts": [str(shift) for shift in self.shifts],
+            "measures": {
+                name: {key: round(value, 6) for key, value in asdict(mean).items()}
+                for name, mean in self.measures.items()
+            },
+            "nights": max((state.nights for state in self.states), default=0),
+            "shifts": [str(state) for state in self.shifts],
+            "evidence": {
+                state.measure: {
+                    "role": state.role,
+                    "model": state.model,
+                    "before": state.before,
+                    "nights": state.nights,
+                    "evidence": round(state.evidence, 4),
+                }
+                for state in self.states
+            },
+            "accepted": self.accepted,
         }
 
     def gate(self) -> Gate:
         """Return the gate that refuses to publish where a measure has shifted."""
-        reason = "; ".join(str(shift) for shift in self.shifts)
+        reason = "; ".join(str(state) for state in self.shifts)
         advice = (
             "Fix: look at the model behind each role and at its replies (./mathmill sql, ./mathmill why). If the change is "
-            "intended, run the same command with --set gates.drift=null: nothing is asked or paid again"
+            f"intended, ./mathmill drift {self.dataset} --accept, then run the same command again: nothing is asked or paid "
+            "again"
         )
         return Gate("gates.drift", lambda written: f"{reason}. {advice}" if reason else None)
 
 
 def drift(night: Night) -> Drift:
-    """Compare the measures of this night with those of the dataset's earlier nights that had the same settings and models.
+    """Store what this night measured, and test whether the models have changed since the dataset's earlier nights that had
+    the same settings, models and prompts.
 
-    Raises the drift alarm where something has shifted and the gate is not off.
+    Raises the drift alarm where something has changed and the gate is not off.
     """
-    tools, chance = night.line.tools, night.config.gates.drift
-    tables = {
-        stage: [
-            tools.shards.read(ref) for entry in night.judged if entry.stage == stage for ref in entry.refs
-        ]
-        for stage in ("verify", CRITIC, "weigh")
+    tools, config = night.line.tools, night.config
+    measured = measure(
+        written=_tables(night, [entry for entry in night.line.funnel if entry.stage == "generate"]),
+        verified=_tables(night, [entry for entry in night.judged if entry.stage == "verify"]),
+        scored=_tables(night, [entry for entry in night.judged if entry.stage == CRITIC]),
+        weighed=_tables(night, [entry for entry in night.judged if entry.stage == "weigh"]),
+        known=_tables(
+            night, [e for e in night.line.funnel if e.stage == CRITIC and e.title.endswith(LABELLED)]
+        ),
+        canaries=[record for fact in night.line.facts() for record in fact.get("canaries", ())],
+    )
+    nights = NightHistory(tools.home, config.dataset)
+    nights.add(f"{night.inputs.seed:016x}", night.inputs.run, measured, _keys(night))
+    chance = config.gates.drift
+    states = nights.watch(chance) if chance else []
+    state = Drift(
+        config.dataset, {name: one.mean for name, one in measured.items()}, states, nights.accepted()
+    )
+    if state.shifts:
+        words = "; ".join(str(shift) for shift in state.shifts)
+        alarm(DRIFT, config.dataset, words, measures=[shift.measure for shift in state.shifts])
+    return state
+
+
+def _tables(night: Night, entries: list[FunnelEntry]) -> list[pa.Table]:
+    return [night.line.tools.shards.read(ref) for entry in entries for ref in entry.refs]
+
+
+def _keys(night: Night) -> dict[str, tuple[str, str]]:
+    """Return the key of each measure, and the model of its role. Canaries depend on the critic and its prompts only."""
+    tools, config = night.line.tools, night.config
+    roles = {measure.role for measure in MEASURES.values()}
+    models = {role: _models(tools.settings.mix(role)) for role in sorted(roles)}
+    texts = {name: prompts.load(*name.rsplit(".", 1)).digest for name in prompts.names()}
+    critic = {name: digest for name, digest in texts.items() if name.startswith(CRITIC)}
+    every = digest_of(DEFINITION, config.model_dump(mode="json", include=set(COMPARABLE)), models, texts)[:12]
+    canaries = digest_of(DEFINITION, models["critic"], critic)[:12]
+    return {
+        name: (canaries if name == "canaries" else every, models[one.role]) for name, one in MEASURES.items()
     }
-    measures = measure(tables["verify"], tables[CRITIC], tables["weigh"])
-    mixes = {role: tools.settings.mix(role) for role in ROLES}
-    models = {
-        role: mix[0][0].model if len(mix) == 1 else [[one.model, weight] for one, weight in mix]
-        for role, mix in mixes.items()
-    }
-    key = digest_of(DEFINITION, night.config.model_dump(mode="json", include=set(COMPARABLE)), models)[:12]
-    earlier = [
-        from_record(record["measures"])
-        for version in tools.store.versions(night.config.dataset)
-        if (record := version.lineage.get("drift") or {}).get("key") == key
-    ]
-    outside = shifts(measures, earlier, chance) if chance else []
-    if outside:
-        words = "; ".join(str(shift) for shift in outside)
-        alarm(DRIFT, night.config.dataset, words, measures=[shift.measure for shift in outside])
-    return Drift(key, measures, len(earlier), outside)
+
+
+def _models(mix: list[tuple[Endpoint, float]]) -> str:
+    """Return the model of a role with its revision, or those of a mix with their weights."""
+    names = [f"{one.model}@{one.revision}" if one.revision else one.model for one, _ in mix]
+    if len(names) == 1:
+        return names[0]
+    return ", ".join(f"{name} ({weight:g})" for name, (_, weight) in zip(names, mix, strict=True))

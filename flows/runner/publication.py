@@ -27,6 +27,7 @@ from storage.datasets.versions import Version, today
 from storage.errors import Conflict
 from storage.rows import column, dropped
 from storage.stage_cache.shards import Ref
+from tasks.canaries.batch import totals as canary_totals
 from tasks.code_commit import code
 from tasks.llm.costs import total
 from tasks.llm.endpoint import Endpoint
@@ -71,7 +72,11 @@ def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage,
                 mode="overwrite" if stands else "append",
                 expected=night.base.table_version if night.base else None,
                 lineage=lineage(night, gated)
-                | {"decontamination": shown.to_dict(), "drift": measured.record()},
+                | {
+                    "decontamination": shown.to_dict(),
+                    "drift": measured.record(),
+                    "canaries": canary_totals(line.facts()),
+                },
                 gates=[
                     *gates_of(config.gates, new=gated.kept),
                     enough_recall(shown, config.gates.min_recall),

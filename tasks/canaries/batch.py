@@ -9,7 +9,7 @@ critic loses a batch with a probability of at most CHANCE squared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import comb
 from typing import Any, TypeVar
@@ -217,3 +217,22 @@ def _both(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
         "bills": [*first.get("bills", ()), *second.get("bills", ())],
         "deferred": first.get("deferred", 0) + second.get("deferred", 0),
     }
+
+
+def totals(facts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the sums over many batches, one record per scorer, role and model. `facts` are those of the shards."""
+    sums: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for record in (record for fact in facts for record in fact.get("canaries", ())):
+        name = (record["scorer"], record["role"], record["model"])
+        start = {"scorer": name[0], "role": name[1], "model": name[2], "batches": 0, "asked": {}, "right": {}}
+        entry = sums.setdefault(name, start | dict.fromkeys(_COUNTS, 0))
+        entry["batches"] += 1
+        for count in _COUNTS:
+            entry[count] += record[count]
+        for by_kind in ("asked", "right"):
+            for kind, number in record[by_kind].items():
+                entry[by_kind][kind] = entry[by_kind].get(kind, 0) + number
+    return [sums[name] for name in sorted(sums)]
+
+
+_COUNTS = ("failed", "calls", "again", "dropped")

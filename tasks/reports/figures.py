@@ -17,7 +17,7 @@ from storage.counting import counted
 from storage.reasons import SET_ASIDE
 from storage.rows import column, reasons_of
 from tasks.decontamination.certificate import Certificate
-from tasks.drift import MEASURES
+from tasks.drift.measures import MEASURES
 from tasks.llm.endpoint import EMBEDDED
 from tasks.points_in_time import spoken
 from tasks.seeding import seeds_of
@@ -115,7 +115,9 @@ class Figures:
     @property
     def other_lineage(self) -> dict[str, Any]:
         """The lineage without the parts that have their own section on the page."""
-        elsewhere = ("decontamination", "service", "engines", "forecast", "removed", "variety")
+        elsewhere = (
+            "decontamination", "service", "engines", "forecast", "removed", "variety", "canaries", "drift"
+        )  # fmt: skip
         return {name: value for name, value in self.lineage.items() if name not in elsewhere}
 
     @property
@@ -212,19 +214,45 @@ class Figures:
     def drift_text(self) -> str:
         """The result of the comparison with earlier nights, in one sentence."""
         drift = self.lineage.get("drift") or {}
+        accepted = drift.get("accepted")
+        note = (
+            f" Nights before {accepted['at'][:10]} are not compared: a change was accepted."
+            if accepted
+            else ""
+        )
         if drift.get("shifts"):
-            return f"Outside of what earlier nights allow: {'; '.join(drift['shifts'])}."
+            return f"Changed beside earlier nights: {'; '.join(drift['shifts'])}."
         if drift.get("nights"):
             nights = f"{drift['nights']:,} earlier night{'s' if drift['nights'] > 1 else ''}"
-            return f"Compared with {nights} of the same settings and models: no measure has shifted."
-        return "No earlier night has the same settings and models: nothing was compared."
+            return f"Compared with {nights} of the same settings and models: no measure has shifted.{note}"
+        return f"No earlier night has the same settings and models: nothing was compared.{note}"
 
     @property
     def drift(self) -> list[dict[str, Any]]:
         """The measures of tasks.drift with their titles, in order; empty if the version has none."""
-        stored: Mapping[str, Mapping[str, Any]] = (self.lineage.get("drift") or {}).get("measures") or {}
+        drift: Mapping[str, Any] = self.lineage.get("drift") or {}
+        stored: Mapping[str, Mapping[str, Any]] = drift.get("measures") or {}
+        evidence = drift.get("evidence") or {}
         return [
-            {"title": measure.title, **stored[name]} for name, measure in MEASURES.items() if name in stored
+            {"title": measure.title, "role": measure.role, "before": None, "evidence": None}
+            | dict(stored[name])
+            | dict(evidence.get(name) or {})
+            for name, measure in MEASURES.items()
+            if name in stored
+        ]
+
+    @property
+    def canaries(self) -> list[dict[str, Any]]:
+        """The judgements of canaries, one entry per scorer and model with `kinds`, the counts by kind, as text."""
+        return [
+            {
+                **record,
+                "kinds": ", ".join(
+                    f"{kind} {record['right'].get(kind, 0)} of {count}"
+                    for kind, count in sorted(record["asked"].items())
+                ),
+            }
+            for record in self.lineage.get("canaries") or ()
         ]
 
 

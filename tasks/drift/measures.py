@@ -1,0 +1,193 @@
+"""Measures what a night shows of the models behind its roles.
+
+At least one of these quantities changes if a model was replaced under the same name, a critic was sabotaged, or an endpoint
+began to truncate a prompt. Each is one value per question (per canary, for the canaries), because the samples of a question are
+not independent, and at most MOST_QUESTIONS of a night count: nights differ by more than the sampling of their
+questions, so that more of them show no more about the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.arrays import Floats
+from tasks.drift.betting import Counts, Quantity
+from tasks.seeding import seeds_of
+
+MOST_QUESTIONS = 200
+STEPS = 20  # a share is counted at the nearest of 0, 1/20, ..., 1
+LENGTHS = 80  # classes of lengths, five per doubling of the characters
+PER_DOUBLING = 5
+_SHARE = Quantity(np.arange(STEPS + 1) / STEPS, 0.05)
+_EXACT = Quantity(_SHARE.values, 0.0)  # canaries are drawn alike in every night
+_KNOWN = Quantity(_SHARE.values, 0.03)
+_LENGTH = Quantity(None, 0.08)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A measured quantity of the model of a role. `title` is for people."""
+
+    title: str
+    role: str
+    quantity: Quantity
+
+
+MEASURES = {
+    "canaries": Measure("share of canaries that are judged rightly", "critic", _EXACT),
+    "known": Measure("share of solutions with a known answer that are judged rightly", "critic", _KNOWN),
+    "acceptance": Measure("share of solutions accepted", "reasoner", _SHARE),
+    "agreement": Measure("share of samples that agree", "reasoner", _SHARE),
+    "critic": Measure("critic's score of solutions", "critic", _SHARE),
+    "length": Measure("length of a solution (log of characters)", "reasoner", _LENGTH),
+    "length_questions": Measure("length of a question (log of characters)", "teacher", _LENGTH),
+    "length_critiques": Measure("length of a critique (log of characters)", "critic", _LENGTH),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The mean of a measure over the questions of one night, with its standard error."""
+
+    mean: float
+    error: float
+    questions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One measure of one night: its mean, and the counts of the classes that the test is run on, (classes,)."""
+
+    mean: Mean
+    counts: Counts
+
+
+def measure(
+    *,
+    written: Sequence[pa.Table],
+    verified: Sequence[pa.Table],
+    scored: Sequence[pa.Table],
+    weighed: Sequence[pa.Table],
+    known: Sequence[pa.Table],
+    canaries: Iterable[Mapping[str, Any]],
+) -> dict[str, Measured]:
+    """Return the measures of one night that have values.
+
+    written: the questions of the teacher. verified: every solution after verification. scored: the rows after the critic.
+    weighed: the rows after the votes were weighed. known: the rows of questions with known answers, after the critic. All
+    of them are tables of storage.rows.SCHEMA. canaries: the records of tasks.canaries.batch.scored.
+    """
+    wrote = _joined(written, ["problem_id", "question", "rejected"])
+    wrote = wrote.filter(pc.is_null(wrote.column("rejected")))
+    solved = _joined(verified, ["problem_id", "solution", "reasoning", "verdicts"])
+    judged = _joined(scored, ["problem_id", "scores", "critique"])
+    labelled = _joined(known, ["problem_id", "scores", "verdicts"])
+    replies = pc.binary_join_element_wise(
+        solved.column("solution").fill_null(""), solved.column("reasoning").fill_null(""), ""
+    )
+    values = {
+        "known": (labelled, _rightly(labelled)),
+        "agreement": (solved, _share(solved.column("verdicts"), "consistent")),
+        "critic": (judged, _numbers(_score(judged))),
+        "length": (solved, _log_length(replies)),
+        "length_questions": (wrote, _log_length(wrote.column("question"))),
+        "length_critiques": (judged, _log_length(judged.column("critique"))),
+    }
+    means = {
+        name: _per_question(table.column("problem_id"), numbers) for name, (table, numbers) in values.items()
+    }
+    means["acceptance"] = _accepted(solved, _joined(weighed, ["problem_id", "rejected"]))
+    measured = {
+        name: Measured(_mean(numbers), counts_of(name, numbers))
+        for name, (_, numbers) in {name: _sampled(*one) for name, one in means.items()}.items()
+    }
+    measured["canaries"] = _canaries(canaries)
+    return {name: measured[name] for name in MEASURES if measured[name].mean.questions > 1}
+
+
+def counts_of(name: str, values: Floats) -> Counts:
+    """Return how many values of a measure are in each of its classes, (classes,)."""
+    if MEASURES[name].quantity.values is None:
+        classes = np.minimum(LENGTHS - 1, PER_DOUBLING * values / np.log(2)).astype(np.int64)
+        return np.bincount(classes, minlength=LENGTHS)
+    return np.bincount(np.rint(values * STEPS).astype(np.int64), minlength=STEPS + 1)
+
+
+def _canaries(records: Iterable[Mapping[str, Any]]) -> Measured:
+    asked = right = 0
+    for record in records:
+        asked, right = asked + sum(record["asked"].values()), right + sum(record["right"].values())
+    values = np.concatenate([np.ones(right), np.zeros(asked - right)])
+    return Measured(_mean(values), counts_of("canaries", values))
+
+
+def _joined(tables: Sequence[pa.Table], columns: list[str]) -> pa.Table:
+    from storage.rows import empty
+
+    return pa.concat_tables([table.select(columns) for table in tables] or [empty().select(columns)])
+
+
+def _score(rows: pa.Table) -> pa.ChunkedArray:
+    return pc.map_lookup(rows.column("scores"), "answer", "first").cast(pa.float64())
+
+
+def _rightly(rows: pa.Table) -> Floats:
+    """Return 1 where the critic called a right answer right or a wrong one wrong, 0 where not, NaN where it was not asked."""
+    truth = pc.map_lookup(rows.column("verdicts"), "equivalent", "first").fill_null("unknown")
+    known = np.asarray(pc.is_in(truth, pa.array(["equal", "different"])).to_numpy(), dtype=bool)
+    score = _numbers(_score(rows))
+    right = (score >= 0.5) == np.asarray(pc.equal(truth, "equal").to_numpy(), dtype=bool)
+    return np.where(known & ~np.isnan(score), right.astype(np.float64), np.nan)
+
+
+def _share(verdicts: pa.ChunkedArray, name: str) -> Floats:
+    """Return the verdict "for/all" as a share, NaN where a row has none."""
+    parts = pc.extract_regex(pc.map_lookup(verdicts, name, "first"), r"^(?P<part>\d+)/(?P<whole>\d+)$")
+    part, whole = (_numbers(pc.struct_field(parts, key).cast(pa.float64())) for key in ("part", "whole"))
+    return np.asarray(part / np.where(whole > 0, whole, np.nan))
+
+
+def _log_length(texts: pa.ChunkedArray) -> Floats:
+    return np.log1p(_numbers(pc.utf8_length(texts).cast(pa.float64())))
+
+
+def _numbers(values: pa.ChunkedArray) -> Floats:
+    return np.asarray(values.fill_null(float("nan")).to_numpy(), dtype=np.float64)
+
+
+def _per_question(ids: pa.ChunkedArray, values: Floats) -> tuple[list[str], Floats]:
+    """Return the questions, and the mean of each one's values that are numbers."""
+    known = ~np.isnan(values)
+    if not known.any():
+        return [], np.zeros(0)
+    names, question = np.unique(ids.to_numpy()[known].astype(str), return_inverse=True)
+    return names.tolist(), np.asarray(np.bincount(question, values[known]) / np.bincount(question))
+
+
+def _accepted(solved: pa.Table, weighed: pa.Table) -> tuple[list[str], Floats]:
+    """Return the questions, and the share of each one's solutions that were kept."""
+    ids, solutions = np.unique(solved.column("problem_id").to_numpy().astype(str), return_counts=True)
+    kept = weighed.filter(pc.is_null(weighed.column("rejected"))).column("problem_id").to_numpy().astype(str)
+    place = np.searchsorted(ids, kept)
+    shares = np.bincount(place, minlength=len(ids)) / solutions if len(ids) else np.zeros(0)
+    return ids.tolist(), np.asarray(shares)
+
+
+def _sampled(names: list[str], values: Floats) -> tuple[list[str], Floats]:
+    """Return at most MOST_QUESTIONS questions with their values, chosen by their ids."""
+    if len(names) <= MOST_QUESTIONS:
+        return names, values
+    chosen = np.sort(np.argsort(seeds_of(("drift",), names), kind="stable")[:MOST_QUESTIONS])
+    return [names[i] for i in chosen], values[chosen]
+
+
+def _mean(values: Floats) -> Mean:
+    if len(values) < 2:
+        return Mean(0.0, 0.0, len(values))
+    return Mean(float(values.mean()), float(values.std(ddof=1) / len(values) ** 0.5), len(values))
