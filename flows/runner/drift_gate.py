@@ -78,14 +78,14 @@ def drift(night: Night) -> Drift:
     Raises the drift alarm where something has changed and the gate is not off.
     """
     tools, config = night.line.tools, night.config
+    labelled = [entry for entry in night.line.funnel if entry.title.endswith(LABELLED)]
     measured = measure(
         written=_tables(night, [entry for entry in night.line.funnel if entry.stage == "generate"]),
         verified=_tables(night, [entry for entry in night.judged if entry.stage == "verify"]),
         scored=_tables(night, [entry for entry in night.judged if entry.stage == CRITIC]),
         weighed=_tables(night, [entry for entry in night.judged if entry.stage == "weigh"]),
-        known=_tables(
-            night, [e for e in night.line.funnel if e.stage == CRITIC and e.title.endswith(LABELLED)]
-        ),
+        answered=_tables(night, [entry for entry in labelled if entry.stage == "verify"]),
+        known=_tables(night, [entry for entry in labelled if entry.stage == CRITIC]),
         canaries=[record for fact in night.line.facts() for record in fact.get("canaries", ())],
     )
     nights = NightHistory(tools.home, config.dataset)

@@ -57,6 +57,8 @@ def inputs_of(
         seconds=_until(config.budget.deadline),
         batch=config.answers == "batch",
         published=published,
+        canaries=config.score.canaries,
+        shard_rows=config.shard_rows,
     )
 
 

@@ -35,7 +35,7 @@ Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Quantity:
+class WatchedQuantity:
     """What is watched. `values`: the values in [0, 1] of the classes that are counted, (classes,); None: the share of the
     reference below the class, half of the class itself included, for quantities whose unit is not bounded. `tolerance`: how far
     the mean of a night may be from that of the reference without a change."""
@@ -51,7 +51,7 @@ class ChangeTest:
     NIGHTS nights of all `tests` that are run together.
     """
 
-    def __init__(self, quantity: Quantity, *, increase: bool, chance: float, tests: int) -> None:
+    def __init__(self, quantity: WatchedQuantity, *, increase: bool, chance: float, tests: int) -> None:
         self._quantity, self._increase = quantity, increase
         self._each = chance / 2 / tests  # one half for the learnt bounds, the other for the sums
         self._reference: Floats | None = None  # the counts of the nights before, until they are enough

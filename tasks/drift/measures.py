@@ -17,17 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.arrays import Floats
-from tasks.drift.betting import Counts, Quantity
+from tasks.drift.betting import Counts, WatchedQuantity
 from tasks.seeding import seeds_of
 
 MOST_QUESTIONS = 200
 STEPS = 20  # a share is counted at the nearest of 0, 1/20, ..., 1
 LENGTHS = 80  # classes of lengths, five per doubling of the characters
 PER_DOUBLING = 5
-_SHARE = Quantity(np.arange(STEPS + 1) / STEPS, 0.05)
-_EXACT = Quantity(_SHARE.values, 0.0)  # canaries are drawn alike in every night
-_KNOWN = Quantity(_SHARE.values, 0.03)
-_LENGTH = Quantity(None, 0.08)
+_SHARE = WatchedQuantity(np.arange(STEPS + 1) / STEPS, 0.05)
+_EXACT = WatchedQuantity(_SHARE.values, 0.0)  # canaries are drawn alike in every night
+_KNOWN = WatchedQuantity(_SHARE.values, 0.03)
+_LENGTH = WatchedQuantity(None, 0.08)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,12 @@ class Measure:
 
     title: str
     role: str
-    quantity: Quantity
+    quantity: WatchedQuantity
 
 
 MEASURES = {
     "canaries": Measure("share of canaries that are judged rightly", "critic", _EXACT),
+    "answers": Measure("share of solutions with a known answer that are right", "reasoner", _KNOWN),
     "known": Measure("share of solutions with a known answer that are judged rightly", "critic", _KNOWN),
     "acceptance": Measure("share of solutions accepted", "reasoner", _SHARE),
     "agreement": Measure("share of samples that agree", "reasoner", _SHARE),
@@ -74,24 +75,27 @@ def measure(
     verified: Sequence[pa.Table],
     scored: Sequence[pa.Table],
     weighed: Sequence[pa.Table],
+    answered: Sequence[pa.Table],
     known: Sequence[pa.Table],
     canaries: Iterable[Mapping[str, Any]],
 ) -> dict[str, Measured]:
     """Return the measures of one night that have values.
 
     written: the questions of the teacher. verified: every solution after verification. scored: the rows after the critic.
-    weighed: the rows after the votes were weighed. known: the rows of questions with known answers, after the critic. All
-    of them are tables of storage.rows.SCHEMA. canaries: the records of tasks.canaries.batch.scored.
+    weighed: the rows after the votes were weighed. answered, known: the rows of questions with known answers, after
+    verification and after the critic. All of them are tables of storage.rows.SCHEMA. canaries: the records of tasks.canaries.batch.scored.
     """
     wrote = _joined(written, ["problem_id", "question", "rejected"])
     wrote = wrote.filter(pc.is_null(wrote.column("rejected")))
     solved = _joined(verified, ["problem_id", "solution", "reasoning", "verdicts"])
     judged = _joined(scored, ["problem_id", "scores", "critique"])
     labelled = _joined(known, ["problem_id", "scores", "verdicts"])
+    checked = _joined(answered, ["problem_id", "verdicts"])
     replies = pc.binary_join_element_wise(
         solved.column("solution").fill_null(""), solved.column("reasoning").fill_null(""), ""
     )
     values = {
+        "answers": (checked, _right(checked)),
         "known": (labelled, _rightly(labelled)),
         "agreement": (solved, _share(solved.column("verdicts"), "consistent")),
         "critic": (judged, _numbers(_score(judged))),
@@ -139,11 +143,16 @@ def _score(rows: pa.Table) -> pa.ChunkedArray:
 
 def _rightly(rows: pa.Table) -> Floats:
     """Return 1 where the critic called a right answer right or a wrong one wrong, 0 where not, NaN where it was not asked."""
+    truth, score = _right(rows), _numbers(_score(rows))
+    return np.where(np.isnan(truth + score), np.nan, ((score >= 0.5) == (truth == 1)).astype(np.float64))
+
+
+def _right(rows: pa.Table) -> Floats:
+    """Return 1 where the answer equals the known one, 0 where it differs, NaN where that is not known."""
     truth = pc.map_lookup(rows.column("verdicts"), "equivalent", "first").fill_null("unknown")
-    known = np.asarray(pc.is_in(truth, pa.array(["equal", "different"])).to_numpy(), dtype=bool)
-    score = _numbers(_score(rows))
-    right = (score >= 0.5) == np.asarray(pc.equal(truth, "equal").to_numpy(), dtype=bool)
-    return np.where(known & ~np.isnan(score), right.astype(np.float64), np.nan)
+    compared = np.asarray(pc.is_in(truth, pa.array(["equal", "different"])).to_numpy(), dtype=bool)
+    equal = np.asarray(pc.equal(truth, "equal").to_numpy(), dtype=bool).astype(np.float64)
+    return np.where(compared, equal, np.nan)
 
 
 def _share(verdicts: pa.ChunkedArray, name: str) -> Floats:

@@ -66,6 +66,7 @@ class ForecastInputs:
     known: share of the target that is solved to calibrate the votes. usd, tokens, seconds: the limits; None: there is
     none. in_flight: most calls in flight per role. endpoints: by role, each of its models with its weight. nights: lineages of published nights, oldest
     first. calls: those of the ledger. published: rows of the version that the night builds on.
+    canaries: those in each batch of the critic, of `shard_rows` questions.
     """
 
     target: int
@@ -85,6 +86,8 @@ class ForecastInputs:
     seconds: float | None = None
     batch: bool = False
     published: int = 0
+    canaries: int = 0
+    shard_rows: int = 256
 
 
 def plan_of(inputs: ForecastInputs) -> NightPlan:
@@ -118,6 +121,8 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
             for tag in (*generate.methods, "solve", "critique", "decontaminate", "probe")
         },
         judged=any("critic" in scorer(name).needs for name in inputs.scorers),
+        canaries=inputs.canaries,
+        shard_rows=inputs.shard_rows,
         in_flight=inputs.in_flight,
         usd=inputs.usd,
         tokens=inputs.tokens,
@@ -203,10 +208,12 @@ def _judged(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
 
 
 def _critiques(night: Mapping[str, Any]) -> int:
-    """Return the completions of the stage critique: those of the critic without those for decontamination."""
+    """Return the completions of the stage critique on rows: those of the critic without those for decontamination and those on
+    canaries."""
+    canaries = sum(record["calls"] for record in night.get("canaries") or ())
     if (night.get("decontamination") or {}).get("sets"):
-        return sum(line["calls"] for line in night["service"] if line["tag"] == "critique")
-    return sum(cost["completions"] for cost in night["costs"] if cost["role"] == "critic")
+        return max(0, sum(line["calls"] for line in night["service"] if line["tag"] == "critique") - canaries)
+    return max(0, sum(cost["completions"] for cost in night["costs"] if cost["role"] == "critic") - canaries)
 
 
 def _usable(nights: Iterable[Mapping[str, Any]]) -> KeptShare:

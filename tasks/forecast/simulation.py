@@ -112,6 +112,7 @@ class NightPlan:
     unchecked: published rows that are compared with benchmarks for the first time.
     near: near pairs per compared row; None if the critic is not asked about any.
     sampled: the share of `samples` that is requested where the votes decide how many; None: all of them.
+    canaries: solutions with a known judgement in each batch of the critic, of `shard_rows` questions.
     overhead: seconds per solution besides waiting for models. start: seconds per run.
     errors: how earlier forecasts of calls, tokens per call and seconds compared with the facts.
     """
@@ -141,6 +142,8 @@ class NightPlan:
     unchecked: float = 0.0
     near: KeptShare | None = None
     sampled: KeptShare | None = None
+    canaries: int = 0
+    shard_rows: int = 256
     errors: Mapping[str, Error] = field(default_factory=dict)
 
 
@@ -170,7 +173,7 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
     share = {name: measured.draw(rng) for name, measured in plan.shares.items()}
     novel = share["written"] * share["novel"]
     per_question = novel * plan.usable.draw(rng) * plan.best
-    questions, orders, short = _waves(plan, per_question)
+    questions, orders, batches, short = _waves(plan, per_question, novel)
     solutions = (questions * novel + plan.known) * plan.samples
     if plan.sampled is not None:
         solutions = solutions * np.maximum(plan.sampled.draw(rng), min(2 / plan.samples, 1.0))
@@ -179,6 +182,7 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
     if plan.judged:
         calls["critique"] = (
             solutions * share["solved"] * share["verified"] * share["scored"] * share["judged"]
+            + batches * plan.canaries
         )
     if plan.near is not None:
         compared = solutions * share["solved"] * share["verified"] * share["scored"] + plan.unchecked
@@ -251,10 +255,13 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
     )
 
 
-def _waves(plan: NightPlan, per_question: Floats) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
-    """Return the questions that the flow would request in all, the calls for them, and whether the waves were used up
-    before the target, each (DRAWS,)."""
+def _waves(
+    plan: NightPlan, per_question: Floats, novel: Floats
+) -> tuple[Floats, Floats, Floats, npt.NDArray[np.bool_]]:
+    """Return the questions that the flow would request in all, the calls for them, the batches of the critic, and whether the
+    waves were used up before the target, each (DRAWS,)."""
     questions, orders, accepted = np.zeros(DRAWS), np.zeros(DRAWS), np.zeros(DRAWS)
+    batches = np.full(DRAWS, np.ceil(plan.known / plan.shard_rows))
     parts = [plan.target * (1 - plan.reserved)] + [float(plan.target)] * (
         plan.waves if plan.reserved else plan.waves - 1
     )
@@ -266,8 +273,9 @@ def _waves(plan: NightPlan, per_question: Floats) -> tuple[Floats, Floats, npt.N
         orders = orders + np.minimum(more, plan.cells) * np.ceil(
             np.maximum(more / plan.cells, 1) / plan.per_call
         )
+        batches = batches + np.ceil(more * novel / plan.shard_rows)
         questions, accepted = questions + more, accepted + more * per_question
-    return questions, orders, accepted < plan.target - 1
+    return questions, orders, batches, accepted < plan.target - 1
 
 
 def _limits(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.drift.betting import FRACTIONS, NIGHTS, ChangeTest, Quantity, growth, upper_bound
+from tasks.drift.betting import FRACTIONS, NIGHTS, ChangeTest, WatchedQuantity, growth, upper_bound
 from tasks.drift.measures import MEASURES
 
 GRID = np.arange(21) / 20
-SHARE = Quantity(GRID, 0.0)
+SHARE = WatchedQuantity(GRID, 0.0)
 
 
 def night(rng: np.random.Generator, share: float, rows: int = 40) -> np.ndarray:
@@ -21,7 +21,7 @@ def night(rng: np.random.Generator, share: float, rows: int = 40) -> np.ndarray:
 
 
 def watch(
-    shares: list[float], seed: int, *, increase: bool = False, quantity: Quantity = SHARE
+    shares: list[float], seed: int, *, increase: bool = False, quantity: WatchedQuantity = SHARE
 ) -> ChangeTest:
     rng = np.random.default_rng(seed)
     test = ChangeTest(quantity, increase=increase, chance=0.01, tests=2 * len(MEASURES))
@@ -74,7 +74,7 @@ def test_a_change_is_seen(drop: float, within: int) -> None:
 
 
 def test_a_change_within_the_tolerance_is_none() -> None:
-    quantity = Quantity(GRID, 0.1)
+    quantity = WatchedQuantity(GRID, 0.1)
     assert not watch([0.6] * 50 + [0.52] * 300, 1, quantity=quantity).alarm
     assert watch([0.6] * 50 + [0.3] * 20, 1, quantity=quantity).alarm
 
@@ -92,7 +92,10 @@ def test_lengths_need_no_unit() -> None:
 
     for shift, alarm in ((0.0, False), (3.0, True)):
         rng = np.random.default_rng(5)
-        tests = [ChangeTest(Quantity(None, 0.08), increase=up, chance=0.01, tests=16) for up in (True, False)]
+        tests = [
+            ChangeTest(WatchedQuantity(None, 0.08), increase=up, chance=0.01, tests=16)
+            for up in (True, False)
+        ]
         for turn in range(30):
             counts = lengths(rng, 40 + (shift if turn >= 20 else 0))
             for test in tests:

@@ -10,7 +10,7 @@ from tasks.drift.measures import LENGTHS, MEASURES, MOST_QUESTIONS, STEPS, Measu
 
 
 def measured(**tables: list[Row]) -> dict[str, Measured]:
-    names = ("written", "verified", "scored", "weighed", "known")
+    names = ("written", "verified", "scored", "weighed", "answered", "known")
     return measure(**{name: [to_table(tables.get(name, []))] for name in names}, canaries=[])
 
 
@@ -58,9 +58,16 @@ def test_the_critic_is_compared_with_known_answers_and_canaries() -> None:
         {"asked": {"injected": 1}, "right": {"injected": 1}},
     ]
     measures = measure(
-        written=[], verified=[], scored=[], weighed=[], known=[to_table(known)], canaries=records
+        written=[],
+        verified=[],
+        scored=[],
+        weighed=[],
+        answered=[to_table(known)],
+        known=[to_table(known)],
+        canaries=records,
     )
     assert measures["known"].mean.mean == pytest.approx((0.5 + 1.0) / 2)
+    assert measures["answers"].mean.mean == pytest.approx((0.5 + 0.0) / 2)
     assert measures["canaries"].mean.mean == pytest.approx(3 / 4)
     assert measures["canaries"].counts[[0, STEPS]].tolist() == [1, 3]
 

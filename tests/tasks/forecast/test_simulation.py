@@ -112,3 +112,14 @@ def test_errors_of_earlier_nights_shift_and_widen_a_range() -> None:
     shifted = simulate(replace(PLAN, errors=PLAN.errors | {"seconds": twice}))
     assert shifted.figures["seconds"][1] > 1.5 * simulate(PLAN).figures["seconds"][1]
     assert shifted.figures["calls"] == simulate(PLAN).figures["calls"]
+
+
+def test_canaries_are_calls_of_the_critic_in_each_batch() -> None:
+    """About 734 questions in three batches of 256 or fewer, two canaries each."""
+    plain, ridden = simulate(PLAN), simulate(replace(PLAN, canaries=2))
+    calls = [
+        next(stage["calls"] for stage in one.stages if stage["stage"] == "critique")
+        for one in (plain, ridden)
+    ]
+    assert 6 <= calls[1] - calls[0] <= 10
+    assert ridden.figures["tokens"][1] > plain.figures["tokens"][1]
