@@ -48,7 +48,7 @@ class Change:
 
 
 CHANGES = (
-    Change("critic wrong by 5 points more", 150, {"canaries": -0.05, "known": -0.05}),
+    Change("critic wrong by 5 points more", 400, {"canaries": -0.05, "known": -0.05}),
     Change("critic wrong by 10 points more", 50, {"canaries": -0.1, "known": -0.1}),
     Change("critic wrong by 20 points more", 15, {"canaries": -0.2, "known": -0.2}),
     Change(

@@ -18,6 +18,7 @@ from flows.runner.rebuild_state import RebuildState
 from storage.datasets.digest import digest_of_rows
 from storage.datasets.versions import Version, today
 from storage.rows import dropped, reject
+from tasks.canaries.batch import totals as canary_totals
 from tasks.llm.costs import total
 from tasks.stages import rejudge
 
@@ -109,6 +110,7 @@ def lineage(state: RebuildState) -> dict[str, Any]:
         "decontamination": state.certificate or None,
         "funnel": pool.lines,
         "costs": total(state.line.facts()),
+        "canaries": canary_totals(state.line.facts()),
         **{name: value for name, value in state.base.lineage.items() if name == TOKEN_LIMITS},
         **made_with(state.line.tools),
     }

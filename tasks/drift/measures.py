@@ -26,7 +26,9 @@ LENGTHS = 80  # classes of lengths, five per doubling of the characters
 PER_DOUBLING = 5
 _SHARE = WatchedQuantity(np.arange(STEPS + 1) / STEPS, 0.05)
 _EXACT = WatchedQuantity(_SHARE.values, 0.0)  # canaries are drawn alike in every night
-_KNOWN = WatchedQuantity(_SHARE.values, 0.03)
+_KNOWN = WatchedQuantity(
+    _SHARE.values, 0.01
+)  # these questions are drawn alike too, but by the quota of the night
 _LENGTH = WatchedQuantity(None, 0.08)
 
 
