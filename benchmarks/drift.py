@@ -29,7 +29,7 @@ CHANCE = 0.01
 NIGHT_ROWS = 1600
 CANARIES, KNOWN, QUESTIONS = 16, 30, 200
 BEFORE = 60  # nights before a change
-MOST = 400  # nights after which a change counts as not seen
+MOST = 400  # nights after the change that are simulated; a change that is not seen in them has no delay
 SHARES = {"acceptance": 0.62, "agreement": 0.78, "critic": 0.8}
 RIGHT = {"canaries": 0.94, "known": 0.9, "answers": 0.85}
 LENGTHS = {"length": 5.6, "length_questions": 4.8, "length_critiques": 4.2}  # mean logarithms of characters
@@ -48,7 +48,7 @@ class Change:
 
 
 CHANGES = (
-    Change("critic wrong by 5 points more", 400, {"canaries": -0.05, "known": -0.05}),
+    Change("critic wrong by 5 points more", 300, {"canaries": -0.05, "known": -0.05}),
     Change("critic wrong by 10 points more", 50, {"canaries": -0.1, "known": -0.1}),
     Change("critic wrong by 20 points more", 15, {"canaries": -0.2, "known": -0.2}),
     Change(
@@ -119,10 +119,12 @@ def false_alarms(homes: int, nights: int) -> tuple[int, int]:
     return ours, peers
 
 
-def delays(change: Change, homes: int) -> tuple[list[int], list[int], int]:
-    """Return the nights until the first alarm after the change, MOST where there is none, by home, for the tests and for the peer, and
+def delays(change: Change, homes: int) -> tuple[list[float], list[float], int]:
+    """Return the nights until the first alarm after the change, infinite where there is none, by home, for the tests and for the peer, and
     in how many homes an alarm came before."""
-    ours, peers, early = [], [], 0
+    ours: list[float] = []
+    peers: list[float] = []
+    early = 0
     for turn in range(homes):
         rng, home = np.random.default_rng(seed_of("drift", change.name, turn)), Home()
         early += any(home.add(night(rng, {}), learning=True)[0] for _ in range(BEFORE))
@@ -131,10 +133,10 @@ def delays(change: Change, homes: int) -> tuple[list[int], list[int], int]:
             for which, alarm in enumerate(home.add(night(rng, change.by), learning=False)):
                 if alarm:
                     first.setdefault(which, number)
-            if 0 in first and (1 in first or number > 4 * change.most):
+            if 0 in first and 1 in first:
                 break
-        ours.append(first.get(0, MOST))
-        peers.append(first.get(1, MOST))
+        ours.append(first.get(0, np.inf))
+        peers.append(first.get(1, np.inf))
     return ours, peers, early
 
 
@@ -159,8 +161,8 @@ def main() -> int:
         mine, theirs, early = delays(change, 2 if given.quick else max(10, homes // 3))
         middle, peer = float(np.median(mine)), float(np.median(theirs))
         print(
-            f"{change.name}: seen after {np.percentile(mine, 10):.0f} to {np.percentile(mine, 90):.0f} nights (10 to 90 %), "
-            f"{sum(number == MOST for number in mine)} of {len(mine)} not seen, {early} alarms before the change",
+            f"{change.name}: seen after {min(mine):.0f} to {max(mine):.0f} nights, {sum(np.isinf(mine))} of "
+            f"{len(mine)} not seen in {MOST} nights, {early} alarms before the change",
             flush=True,
         )
         lines.append(
