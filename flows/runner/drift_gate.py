@@ -109,8 +109,10 @@ def _keys(night: Night) -> dict[str, tuple[str, str]]:
     """Return the key of each measure, and the model of its role. Canaries depend on the critic and its prompts only."""
     tools, config = night.line.tools, night.config
     roles = {measure.role for measure in MEASURES.values()}
-    models = {role: _models(tools.settings.mix(role)) for role in sorted(roles)}
-    texts = {name: prompts.load(*name.rsplit(".", 1)).digest for name in prompts.names()}
+    mixes = {role: tools.settings.mix(role) for role in sorted(roles)}
+    models = {role: _models(mix) for role, mix in mixes.items()}
+    overlay = mixes["critic"][0][0].prompts
+    texts = {name: prompts.load(*name.rsplit(".", 1), overlay).digest for name in prompts.names()}
     critic = {name: digest for name, digest in texts.items() if name.startswith(CRITIC)}
     every = digest_of(DEFINITION, config.model_dump(mode="json", include=set(COMPARABLE)), models, texts)[:12]
     canaries = digest_of(DEFINITION, models["critic"], critic)[:12]

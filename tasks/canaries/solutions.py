@@ -34,6 +34,7 @@ NUMBERS = (Number, Signed, Coefficient)  # slots whose value is an integer that 
 COLUMNS = (
     "id", "language", "question", "solution", "solution_format", "answer", "domain", "subdomain", "verdicts",
     "correctness",
+    "reference_answer",
 )  # fmt: skip
 
 INJECTIONS: Mapping[str, tuple[str, ...]] = {
@@ -76,7 +77,7 @@ class Canary:
 
 @dataclass(frozen=True, slots=True)
 class _Solution:
-    """A question with a solution of known truth; `answer` is its final answer."""
+    """A question with a solution of known truth; `answer` is its final answer, `right` the right one, if it is known."""
 
     question: str
     language: str
@@ -85,6 +86,7 @@ class _Solution:
     answer: str
     domain: str | None
     subdomain: str | None
+    right: str | None
 
 
 def canaries(rows: pa.Table, asked: Sequence[int], count: int, *parts: object) -> list[Canary]:
@@ -103,11 +105,13 @@ def canaries(rows: pa.Table, asked: Sequence[int], count: int, *parts: object) -
         solution = _right(right, like, rng) if kind is CanaryKind.RIGHT else _wrong(right, wrong, like, rng)
         if kind is CanaryKind.INJECTED:
             solution = _injected(solution, rng)
-        hidden.append(Canary(kind, _row(solution, *parts, number)))
+        # a critic that is shown the trusted answers of the other rows is shown one of the canary too
+        reference = solution.right if like["reference_answer"] else None
+        hidden.append(Canary(kind, _row(solution, reference, *parts, number)))
     return hidden
 
 
-def _row(solution: _Solution, *parts: object) -> Row:
+def _row(solution: _Solution, reference: str | None, *parts: object) -> Row:
     name = content_id("canary", *(str(part) for part in parts), solution.question, solution.text)
     return Row(
         solution.question,
@@ -117,6 +121,7 @@ def _row(solution: _Solution, *parts: object) -> Row:
         solution=solution.text,
         solution_format=solution.format,
         answer=solution.answer,
+        reference_answer=reference,
         domain=solution.domain,
         subdomain=solution.subdomain,
         verdicts={"settled": "no"},  # so that the critic is asked about it
@@ -151,6 +156,7 @@ def _like(records: list[dict[str, Any]], like: dict[str, Any], rng: random.Rando
             record["answer"],
             record["domain"],
             record["subdomain"],
+            record["reference_answer"] or (record["answer"] if record["correctness"] >= SURE else None),
         )
 
 
@@ -164,7 +170,7 @@ def _wrong(
     """Return a row that is known to be wrong, or a right one that is changed, in even shares where there are both."""
     if wrong and (not right or rng.random() < 0.5):
         solution = next(_like(wrong, like, rng), None)
-        if solution is not None:
+        if solution is not None and (solution.right or not like["reference_answer"]):
             return solution
     for solution in _like(right, like, rng):
         changed = (
@@ -224,12 +230,11 @@ def _drawn(like: dict[str, Any], rng: random.Random, *, wrong: bool) -> _Solutio
             problem.worked.answer,
             like["domain"],
             problem.subdomain,
+            problem.worked.answer,
         )
         if like["solution_format"] == "pot":
             program = laid_out_program(problem.worked.program, rng.randrange(LAYOUTS))
-            as_program = _Solution(
-                problem.question, language, "pot", program, solution.answer, like["domain"], problem.subdomain
-            )
+            as_program = replace(solution, format="pot", text=program)
             changed = _misread(problem, as_program, rng) if wrong else as_program
             if changed is not None:
                 return changed

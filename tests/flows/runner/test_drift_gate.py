@@ -52,7 +52,9 @@ class Dataset:
         tools = SimpleNamespace(
             shards=self.shards,
             home=self.home,
-            settings=SimpleNamespace(mix=lambda role: [(SimpleNamespace(model=self.model, revision=""), 1.0)]),
+            settings=SimpleNamespace(
+                mix=lambda role: [(SimpleNamespace(model=self.model, revision="", prompts=None), 1.0)]
+            ),
         )
         line = SimpleNamespace(tools=tools, funnel=entries, facts=lambda: [{"canaries": [canaries]}, {}])
         inputs = SimpleNamespace(seed=self.nights, run=f"night-{self.nights}")

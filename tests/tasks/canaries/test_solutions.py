@@ -110,3 +110,16 @@ def test_no_more_canaries_than_rows_that_are_asked_about() -> None:
     rows = judged_rows(4, sure=True)
     assert canaries(to_table(rows), [], 2, "none") == []
     assert len(canaries(to_table(rows), [0], 9, "one")) == 1
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_a_canary_has_a_trusted_answer_where_the_other_rows_have_one(sure: bool) -> None:
+    """A critic that is shown trusted answers must not know a canary by the lack of one."""
+    rows = judged_rows(40, sure=sure)
+    for row in rows:
+        row.reference_answer = row.answer
+    for turn in range(40):
+        for one in canaries(to_table(rows), [0, 1], 2, turn):
+            assert one.row.reference_answer
+            same = same_answer(one.row.answer or "", one.row.reference_answer)
+            assert same == (one.kind is CanaryKind.RIGHT)
