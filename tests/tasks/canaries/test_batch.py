@@ -128,6 +128,7 @@ def test_a_request_for_a_canary_has_the_form_of_the_others(critic: Callable[...,
         assert request.seed > 2**32
 
 
+@pytest.mark.slow
 def test_no_place_in_a_batch_is_likelier_for_a_canary(monkeypatch: pytest.MonkeyPatch) -> None:
     """Places among the rows that the critic is asked about, over many batches of four such rows and one canary."""
     from tasks.canaries import batch as batches
@@ -193,6 +194,7 @@ def test_a_critic_that_misjudges_is_asked_again_and_its_judgements_are_dropped(
     assert sum(ticks) == rows.num_rows
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_asked_again_takes_the_second_judgements(critic: Callable[..., Engine]) -> None:
     """A critic of coin flips fails some batches at first only; then the rows have the scores of the second request."""
     seen = Counter[tuple[int, int]]()

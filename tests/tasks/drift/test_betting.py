@@ -56,6 +56,7 @@ def test_a_bound_is_above_the_mean_and_comes_nearer() -> None:
     assert 0.1 < bounds[-1] < 0.13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.5, 0.94])
 def test_false_alarms_are_rare(share: float) -> None:
     """At the rate of a test with a chance of one half, many would be seen; at 1 % in 1,000 nights none is."""
