@@ -210,10 +210,12 @@ def _judged(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
 def _critiques(night: Mapping[str, Any]) -> int:
     """Return the completions of the stage critique on rows: those of the critic without those for decontamination and those on
     canaries."""
-    canaries = sum(record["calls"] for record in night.get("canaries") or ())
+    canaries = int(sum(record["calls"] for record in night.get("canaries") or ()))
     if (night.get("decontamination") or {}).get("sets"):
-        return max(0, sum(line["calls"] for line in night["service"] if line["tag"] == "critique") - canaries)
-    return max(0, sum(cost["completions"] for cost in night["costs"] if cost["role"] == "critic") - canaries)
+        calls = int(sum(line["calls"] for line in night["service"] if line["tag"] == "critique"))
+    else:
+        calls = int(sum(cost["completions"] for cost in night["costs"] if cost["role"] == "critic"))
+    return max(0, calls - canaries)
 
 
 def _usable(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
