@@ -27,6 +27,15 @@ COMMANDS = {
     },
     "rebuild": {"--what-if": "only count"},
     "maintain": {"--apply": "apply the changes"},
+    "import": {
+        "--dataset": "dataset that gets the new version",
+        "--license": "licence of the records",
+        "--kind": "what a record is",
+        "--map": "column -> field",
+        "--convert": "python file with a function",
+        "--verify": "execute the programs",
+        "--dry-run": "only show ten rows",
+    },
     "evaluate": {
         "--baseline": "another model",
         "--benchmark": "files of benchmark items",
