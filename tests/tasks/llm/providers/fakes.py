@@ -21,7 +21,7 @@ from tasks.teacher.character import STRONG
 from tasks.teacher.wire import ask_of, count_tokens
 
 FAULTS = ("429", "529", "500", "broken", "cut")
-KEY = "sk-canary-0123456789-abcdef"
+KEY = "sk-canary-8213047965-qwfpgj"
 
 
 class Faults:

@@ -97,7 +97,7 @@ def test_a_night_through_faults_publishes_rows_and_its_rerun_asks_nothing(
 
     assert night.published.num_rows >= 10
     assert set(column(night.published, "model")) == {provider.model}
-    assert sum(api.faults.met.values()) >= 3
+    assert sum(api.faults.met.values()) >= 1
     # every answer that began is in the ledger, and is charged as stated, or by its length where nothing was stated
     answers = [item for item in stored if item.call.status == 200]
     assert len(answers) == api.faults.started
