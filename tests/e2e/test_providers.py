@@ -62,7 +62,9 @@ def test_a_night_and_an_evaluation_through_providers(
         other = home(**stated, MATHMILL_LEDGER=str(one.path / "ledger.sqlite"))
         again, evaluated_again = other.json(*NIGHT), figures(other, *EVALUATION)
         assert [api.faults.started for api in apis.values()] == asked
-        printed += [one.run(*words) for words in (("doctor",), ("ledger", "stats"), ("verify",), ("plan", "nightly"))]
+        printed += [
+            one.run(*words) for words in (("doctor",), ("ledger", "stats"), ("verify",), ("plan", "nightly"))
+        ]
 
     assert night["rows"] > 0
     balanced(night["lineage"])
