@@ -181,7 +181,7 @@ def exported(store: Store, version: Any, judge: Judge, folder: Path) -> dict[str
             assert all(one["rejected_reason"] and one["margin"] >= 0 for one in records)
         else:
             pairs[shape] = labelled([(one["prompt"], one["completion"], one["label"]) for one in records])
-    turns = [row for batch in preferences(store, version) for row in batch.to_pylist()]
+    turns = [row for batch in preferences(store, version, reasoning="inline") for row in batch.to_pylist()]
     # what the methods dpo and reward are given
     pairs["dpo and reward"] = [
         (row["prompt"][0]["content"], row["chosen"][0]["content"], row["rejected"][0]["content"])
