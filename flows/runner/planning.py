@@ -63,12 +63,7 @@ class Planner:
 
     def quota(self, questions: int, topics: Sequence[str]) -> Quota:
         """Share `questions` out over the subdomains, in each language of the configuration."""
-        weights = {
-            (language, topic): share / len(topics)
-            for language, share in self.config.generate.languages.items()
-            for topic in topics
-        }
-        return apportion(weights, questions, self.seed + self.wave)
+        return shared_out(self.config.generate.languages, topics, questions, self.seed + self.wave)
 
     def plan_wave(self, missing: Mapping[str, int], usable: Counter[str], pool: Sequence[Ref]) -> list[Plan]:
         """Plan questions for the `missing` rows by domain: an equal quota for each of its subdomains in each language,
@@ -103,6 +98,19 @@ class Planner:
         )
         calls = max(1, self.shard_rows // generate.per_call)
         return Plan(method, self.line.shards("asks", asks, calls, of=pool), quota)
+
+
+def shared_out(languages: Mapping[str, float], topics: Sequence[str], questions: int, turn: int) -> Quota:
+    """Share `questions` out over the languages by their shares, and within each language equally over the topics.
+
+    The languages come first: with fewer questions than topics, every remainder of a language with a small share would be
+    smaller than those of the others, and it would have no question at all.
+    """
+    by_language = apportion({(language, ""): share for language, share in languages.items()}, questions, turn)
+    quota: dict[tuple[str, str], int] = {}
+    for (language, _), count in by_language.items():
+        quota |= apportion({(language, topic): 1.0 for topic in topics}, count, turn)
+    return quota
 
 
 def apportion(weights: dict[tuple[str, str], float], total: int, turn: int) -> dict[tuple[str, str], int]:

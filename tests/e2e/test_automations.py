@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -19,10 +21,18 @@ def automations(api: str) -> dict[str, dict[str, Any]]:
 
 
 def change(method: str, url: str, body: dict[str, bool] | None = None) -> None:
+    """Send a change, again as Prefect's own client does while the server's SQLite database is locked (503)."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
-    with urllib.request.urlopen(request, timeout=30) as reply:
-        assert reply.status == 204
+    for attempt in range(10):
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                assert reply.status == 204
+            return
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or attempt == 9:
+                raise
+            time.sleep(1)
 
 
 def test_run_again_they_are_brought_up_to_date(home: Callable[..., Home], prefect_api: str) -> None:
