@@ -112,7 +112,7 @@ def _keys(night: Night) -> dict[str, tuple[str, str]]:
     mixes = {role: tools.settings.mix(role) for role in sorted(roles)}
     models = {role: _models(mix) for role, mix in mixes.items()}
     overlay = mixes["critic"][0][0].prompts
-    texts = {name: prompts.load(*name.rsplit(".", 1), overlay).digest for name in prompts.names()}
+    texts = {name: prompts.load(*name.rsplit(".", 1), overlay=overlay).digest for name in prompts.names()}
     critic = {name: digest for name, digest in texts.items() if name.startswith(CRITIC)}
     every = digest_of(DEFINITION, config.model_dump(mode="json", include=set(COMPARABLE)), models, texts)[:12]
     canaries = digest_of(DEFINITION, models["critic"], critic)[:12]

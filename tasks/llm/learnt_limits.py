@@ -18,14 +18,16 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from storage.ledger import Stored
 from tasks.llm import wire
 from tasks.llm.request import Message, request_of
 from tasks.seeding import seed_of
+
+if TYPE_CHECKING:
+    from storage.ledger import Stored
 
 EXPLORE = 10
 MOST_CALLS = 5_000  # the newest calls of a model that are read

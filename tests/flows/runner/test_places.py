@@ -59,7 +59,7 @@ def test_a_home_and_settings_that_a_folder_has_are_still_used_and_named(checkout
     Path(".env").write_text("MATHMILL_TEACHER__PRICE_OUT=2\n")
     (checkout / ".env").write_text("MATHMILL_TEACHER__PRICE_IN=1\n")
     found = load_settings()
-    assert (found.teacher.price_in, found.teacher.price_out) == (0.0, 2.0)
+    assert (found.teacher.price_in, found.teacher.price_out) == (None, 2.0)
     assert ".env and .mathmill of the current folder" in of_current_folder()
 
 
@@ -79,7 +79,7 @@ def test_a_settings_file_can_be_named(checkout: Path, monkeypatch: pytest.Monkey
     assert load_settings().teacher.price_in == 0.1
     monkeypatch.setenv("MATHMILL_ENV_FILE", "")
     assert env_file() is None
-    assert load_settings().teacher.price_in == 0.0
+    assert load_settings().teacher.price_in is None
     monkeypatch.setenv("MATHMILL_ENV_FILE", "missing.env")
     with pytest.raises(SettingsError, match=r"MATHMILL_ENV_FILE: missing.env is no file. Fix: "):
         load_settings()
