@@ -239,6 +239,8 @@ def test_the_exported_pairs_of_real_nights_never_agree(
     """Ten nights of different seeds. The sides are judged again by their content: a program by what it prints,
     words by the answer that they end with; nothing that a stage noted is believed."""
     night = nights.night(tmp_path / "home", engine=engine, sandbox=sandbox, judge=judge, seed=seed)
+    if not any(batch.num_rows for batch in preference(night.store, night.version, judge.equal)):
+        pytest.skip("no published question of this night has a wrong solution too")
     pairs = exported(night.store, night.version, judge, tmp_path)
     texts = sorted({text for some in pairs.values() for _, *sides in some for text in sides})
     with Verifier(judge=judge, sandbox=sandbox) as verifier:
