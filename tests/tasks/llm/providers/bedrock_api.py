@@ -136,8 +136,8 @@ class BedrockApi:
 
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         question, most = self.question(asked), asked["inferenceConfig"]["maxTokens"]
-        said = self.brain(self.as_chat(asked)) if self.brain is not None else None
-        question = question if said is None else ""
+        answered = self.brain(self.as_chat(asked)) if self.brain is not None else None
+        question = question if answered is None else ""
         thoughts = min(most, THOUGHTS) if "thinking" in asked.get("additionalModelRequestFields", {}) else 0
         received = min(most - thoughts, ANSWER)
         content: list[dict[str, Any]] = []
@@ -148,8 +148,8 @@ class BedrockApi:
                 {"reasoningContent": {"redactedContent": "ZW5j"}},
             ]
         text, stop = f"answer to {question}", "end_turn"
-        if said is not None:
-            text, received, cut = said
+        if answered is not None:
+            text, received, cut = answered
             stop = "max_tokens" if cut else stop
         elif received < ANSWER:
             text, stop = text[:received], "max_tokens"

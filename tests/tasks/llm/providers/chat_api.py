@@ -71,9 +71,9 @@ class ChatApi:
         if fault not in ("429", "529", "500"):
             self.bodies.append(asked)
         text, received, cut = self.brain(asked)
-        ask, said = ask_of(raw), [(text, "length" if cut else "stop")]
+        ask, answered = ask_of(raw), [(text, "length" if cut else "stop")]
         identity, tokens = digest_of(ask).hex()[:24], (prompt_tokens(ask), received)
         if asked.get("stream"):
-            events = b"".join(stream(ask, identity, said))
+            events = b"".join(stream(ask, identity, answered))
             return self.faults.answer(fault, events, error, tokens, "text/event-stream")
-        return self.faults.answer(fault, reply(ask, identity, said), error, tokens)
+        return self.faults.answer(fault, reply(ask, identity, answered), error, tokens)

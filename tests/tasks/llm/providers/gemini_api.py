@@ -160,8 +160,8 @@ class GeminiApi:
 
     def answer(self, model: str, asked: dict[str, Any]) -> dict[str, Any]:
         config, question = asked.get("generationConfig", {}), self.question(asked)
-        said = self.brain(self.as_chat(asked)) if self.brain is not None else None
-        question = question if said is None else ""
+        answered = self.brain(self.as_chat(asked)) if self.brain is not None else None
+        question = question if answered is None else ""
         usage = {"promptTokenCount": PROMPT, "totalTokenCount": PROMPT}
         response = {"usageMetadata": usage, "modelVersion": model, "responseId": "r1"}
         if "forbidden" in question:
@@ -177,8 +177,8 @@ class GeminiApi:
         finish = next((name for name in ("RECITATION", "OTHER") if name[:5].lower() in question), "STOP")
         finish = "SAFETY" if "unsafe" in question else finish
         text = f"answer to {question}"
-        if said is not None:
-            text, received, cut = said
+        if answered is not None:
+            text, received, cut = answered
             finish = "MAX_TOKENS" if cut else "STOP"
         elif received < ANSWER:
             text, finish = text[:received], "MAX_TOKENS"

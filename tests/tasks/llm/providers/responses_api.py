@@ -87,8 +87,8 @@ class ResponsesApi:
 
     def stream(self, answer: dict[str, Any]) -> bytes:
         """Return the events of an answer; the last one holds all of it."""
-        begun = answer | {"status": "in_progress", "output": [], "usage": None, "error": None}
-        pieces: list[dict[str, Any]] = [{"type": "response.created", "response": begun}]
+        opening = answer | {"status": "in_progress", "output": [], "usage": None, "error": None}
+        pieces: list[dict[str, Any]] = [{"type": "response.created", "response": opening}]
         for index, item in enumerate(answer["output"]):
             for part in item.get("content", ()):
                 text = part.get("text", "")

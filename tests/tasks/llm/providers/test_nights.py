@@ -113,8 +113,8 @@ def test_a_night_through_faults_publishes_rows_and_its_rerun_asks_nothing(
     assert [one.calls for one in after] == [0, 0, 0]
     assert len(kept) == len(stored)
 
-    said = capfd.readouterr()
-    texts = [caplog.text, said.out, said.err, *(str(engine.endpoint) for engine in engines.values())]
+    printed = capfd.readouterr()
+    texts = [caplog.text, printed.out, printed.err, *(str(engine.endpoint) for engine in engines.values())]
     texts += [path.read_bytes().decode("latin-1") for path in tmp_path.rglob("*") if path.is_file()]
     texts += [item.call.raw.decode("latin-1") + item.call.request.decode("latin-1") for item in stored]
     for start in range(len(KEY) - 7):
