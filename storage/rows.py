@@ -43,6 +43,30 @@ class ChatTurn(TypedDict):
     name: str | None
 
 
+class DocumentBlock(TypedDict):
+    """One block of a passage: a paragraph, a formula, a theorem, an exercise, its printed solution, and so on.
+
+    `kind` is one of tasks.documents.document.KINDS; `text` is its Markdown with LaTeX formulas; `label` is what the document
+    calls it ("Exercise 3.2.1"), None where it has no name. `page` counts from 1 and is None in formats without pages. `start`
+    and `end` are the span in bytes of the file that was read (in a container, of its inner file `part`, which is None
+    elsewhere), None where the format has no such offsets.
+    """
+
+    kind: str
+    text: str
+    label: str | None
+    part: str | None
+    page: int | None
+    start: int | None
+    end: int | None
+
+
+BLOCKS: Final = pa.list_(
+    pa.struct(
+        [(name, pa.string()) for name in ("kind", "text", "label", "part")]
+        + [(name, pa.int64()) for name in ("page", "start", "end")]
+    )
+)
 MESSAGES: Final = pa.list_(pa.struct([(name, pa.string()) for name in ChatTurn.__annotations__]))
 
 SCHEMA = pa.schema(
@@ -78,6 +102,7 @@ SCHEMA = pa.schema(
         ("reasoning", pa.string()),
         ("kind", pa.string()),
         ("messages", MESSAGES),
+        ("blocks", BLOCKS),
     ]
 )
 
@@ -97,7 +122,7 @@ class Row:
     `reason` says why the row is not kept (storage/reasons.py) and is None for a kept row; `rejected` is the same as text for
     people. Rows that were stored before reasons had a type have the text only. `reasoning` is the thinking that a model wrote
     before the solution; None where it wrote none, and in rows that were stored before the column existed.
-    `kind` is None, CHAT or TEXT; only a chat has `messages`.
+    `kind` is None, CHAT or TEXT; only a chat has `messages`, and only a passage of a structured document has `blocks`.
     """
 
     question: str
@@ -130,6 +155,7 @@ class Row:
     reasoning: str | None = None
     kind: str | None = None
     messages: list[ChatTurn] | None = None
+    blocks: list[DocumentBlock] | None = None
 
     def __post_init__(self) -> None:
         if self.reason is not None and self.rejected is None:
@@ -272,6 +298,8 @@ def _check_row_against_schema() -> None:
         origin = getattr(hint, "__origin__", None)
         if args == [list[ChatTurn]]:
             expected: pa.DataType = MESSAGES
+        elif args == [list[DocumentBlock]]:
+            expected = BLOCKS
         elif origin is list:
             expected = pa.list_(plain[args[0]])
         elif args == [Reason]:

@@ -28,7 +28,15 @@ _PAGE = 65_536  # bytes: zstd's tables for an input of this size fit the process
 _HEXADECIMAL = ("id", "problem_id", "parent_ids.list.element")
 # Text that hardly repeats gains nothing from a dictionary; building one and discarding it takes a tenth of the write's time.
 # Statistics are left out too, since no reader skips row groups by the alphabetical range of a question.
-_VARIED = (*_HEXADECIMAL, "question", "solution", "answer", "critique", "messages.list.element.content")
+_VARIED = (
+    *_HEXADECIMAL,
+    "question",
+    "solution",
+    "answer",
+    "critique",
+    "messages.list.element.content",
+    "blocks.list.element.text",
+)
 
 
 def write_options(schema: pa.Schema) -> dict[str, Any]:
