@@ -1,6 +1,6 @@
 """Formats: plug-ins that read documents, one module each, looked up by name (tasks.plugins).
 
-A module of this folder is a format if it fulfils the protocol `Reader`; its name is `Document.format`. It may have, beside that,
+A module of this folder is a format if it fulfils the protocol `DocumentReader`; its name is `Document.format`. It may have, beside that,
 
     def sniff(head: bytes, name: str) -> bool              whether a file whose suffix no format has is of this format
     def included(data: bytes, name: str) -> list[str]      the paths that a file includes, as they are written in it
@@ -39,7 +39,7 @@ class ReadOptions:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
-class Reader(Protocol):
+class DocumentReader(Protocol):
     """The contract of a module of this folder."""
 
     suffixes: tuple[str, ...]
@@ -54,9 +54,9 @@ class Reader(Protocol):
         ...
 
 
-def reader(name: str) -> Reader:
+def reader(name: str) -> DocumentReader:
     """Return the format `name`. Raises UnknownName if there is none; a test holds every module to the contract."""
-    return cast(Reader, module(PACKAGE, name))
+    return cast(DocumentReader, module(PACKAGE, name))
 
 
 def format_of(name: str, head: bytes) -> str | None:
