@@ -330,14 +330,6 @@ class Settings(BaseSettings):
         model needs an address that is not set."""
         return self.mix(name)[0][0]
 
-    def identity(self, name: str) -> str:
-        """Return what decides the answers of a role or checkpoint: its model and revision, or those of its models and their
-        weights."""
-        members = [(f"{one.model}@{one.revision}", weight) for one, weight in self.mix(name)]
-        if len(members) == 1:
-            return members[0][0]
-        return ", ".join(f"{weight:g} {model}" for model, weight in members)
-
     def _endpoint(self, name: str, owner: str, role: OneModel, *, mixed: bool) -> Endpoint:
         if not role.base_url and not role.model.startswith((EMBEDDED, IN_PROCESS, CHECKPOINT)):
             raise SettingsError(

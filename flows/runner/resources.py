@@ -21,7 +21,7 @@ from tasks.answers import Judge
 from tasks.llm.batch import Batches, BatchLimits
 from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
-from tasks.llm.mix import MixedEngine
+from tasks.llm.mix import MixedEngine, identity
 from tasks.llm.model_files import CHECKPOINT
 from tasks.retrieval.encoder import Encoder, StoredEncoder
 from tasks.sandbox import Limits, Sandbox
@@ -51,21 +51,28 @@ class Tools:
         return self._once(role, lambda: self._engine(role))
 
     def _engine(self, role: str) -> Engine:
-        members = self.settings.mix(role)
+        members = self._members(role)
         if len(members) == 1:
-            return self._engine_of(role, members[0][0], role)
+            return self._engine_of(members[0][0], role)
         return MixedEngine(
             [
-                (self._engine_of(role, endpoint, f"{role} {quote(endpoint.model, safe='')}"), weight)
+                (self._engine_of(endpoint, f"{role} {quote(endpoint.model, safe='')}"), weight)
                 for endpoint, weight in members
             ]
         )
 
-    def _engine_of(self, role: str, endpoint: Endpoint, batches: str) -> Engine:
+    def _members(self, role: str) -> list[tuple[Endpoint, float]]:
+        """Return the endpoints of a role with their weights, and with the token limits that this run has learnt for it."""
+        members, learnt = self.settings.mix(role), self.limits.learnt.get(role)
+        if not learnt:
+            return members
+        return [
+            (replace(one, sampling=replace(one.sampling, learnt=learnt)), weight) for one, weight in members
+        ]
+
+    def _engine_of(self, endpoint: Endpoint, batches: str) -> Engine:
         """Return the engine of one model; `batches` names the folder of its batches."""
         settings, run_limits = self.settings, self.limits
-        if learnt := run_limits.learnt.get(role):
-            endpoint = replace(endpoint, sampling=replace(endpoint.sampling, learnt=learnt))
         limits = EngineLimits(
             max_in_flight=settings.in_flight,
             deadline=settings.request_seconds,
@@ -118,9 +125,10 @@ class Tools:
         return {"sandbox": self.sandbox, "judge": self.judge, "encoder": self.encoder}[name]()
 
     def identity(self, name: str) -> str:
-        """Return what decides a stage's result in a tool, for the address of the output: the model behind a role."""
+        """Return what decides a stage's result in a tool, for the address of the output: the model behind a role
+        and how it is sampled."""
         if is_model(name):
-            return self.settings.identity(name)
+            return identity(self._members(name))
         if name == "sandbox":
             return f"sandbox:{self.words_only}:{self.settings.program_seconds}"
         if name == "encoder":

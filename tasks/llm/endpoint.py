@@ -120,6 +120,12 @@ class Endpoint:
         return (self.model.removeprefix(IN_PROCESS).removeprefix(CHECKPOINT), *self.accept_models)
 
     @property
+    def identity(self) -> str:
+        """What decides the answers of this endpoint: the model, its revision and the sampling settings."""
+        sampled = self.sampling.identity
+        return f"{self.model}@{self.revision}" + (f" ({sampled})" if sampled else "")
+
+    @property
     def redactor(self) -> Redactor:
         """The redactor of all secrets of this endpoint."""
         return _redactor((*self.own_secrets(), *self.secrets), tuple(self.headers.values()))

@@ -33,6 +33,13 @@ def chosen(weights: Mapping[str, float], request: Request) -> str:
     return max(sorted(weights), key=rank)
 
 
+def identity(members: Sequence[tuple[Endpoint, float]]) -> str:
+    """Return what decides the answers of a role: the identity of its model, or those of its models with their weights."""
+    if len(members) == 1:
+        return members[0][0].identity
+    return ", ".join(f"{weight:g} {one.identity}" for one, weight in members)
+
+
 class MixedEngine(Engine):
     """The engines of several models, which answer the calls of one role.
 

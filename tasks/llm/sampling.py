@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tasks.llm.learnt_limits import LearntLimit, explores, prompt_of
-from tasks.llm.request import Completion, Request
+from tasks.llm.request import Completion, Request, encode
 from tasks.replies.solutions import read
 
 THINKING_TOKENS = 32_768  # token limit of an answer with thinking
@@ -30,6 +30,18 @@ class Sampling:
     extra: Mapping[str, Any] = field(default_factory=dict)
     reasoning: bool = False
     learnt: Mapping[str, LearntLimit] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """What these settings change in the requests of every prompt, as text; empty if they change nothing."""
+        stated: dict[str, Any] = {
+            name: getattr(self, name) for name in ("temperature", "top_p", "max_tokens")
+        }
+        stated |= {"extra": dict(self.extra) or None, "reasoning": self.reasoning or None}
+        stated["learnt"] = {prompt: [one.limit, one.most] for prompt, one in self.learnt.items()} or None
+        return ", ".join(
+            f"{name} {encode(value).decode()}" for name, value in stated.items() if value is not None
+        )
 
     def limit(self, max_tokens: int) -> int:
         """Return the token limit of answers to a prompt that states `max_tokens`."""

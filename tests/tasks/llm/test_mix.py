@@ -24,7 +24,7 @@ from tasks.forecast import forecast
 from tasks.llm.costs import RoleCosts, total
 from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
-from tasks.llm.mix import MixedEngine, chosen
+from tasks.llm.mix import MixedEngine, chosen, identity
 from tasks.llm.request import Request
 from tasks.sandbox import Sandbox
 from tests import nights
@@ -194,7 +194,9 @@ def test_settings_of_a_mix(monkeypatch: pytest.MonkeyPatch) -> None:
     # a key and the fields of one provider are not sent to another
     assert (other.base_urls, other.api_key, other.sampling.extra) == (("http://10.0.0.8/v1",), None, {})
     assert [one.configured_by for one, _ in loaded.mix("critic")] == ["teacher", "teacher"]
-    assert loaded.identity("teacher") == "2 big-1@, 1 other-7b@"
+    assert identity(loaded.mix("teacher")) == (
+        '2 big-1@ (temperature 0.6, extra {"top_k":20}), 1 other-7b@ (temperature 0.6)'
+    )
     assert "price_in of big-1 in MATHMILL_TEACHER__MODELS" in unpriced(["teacher", "reasoner"], loaded)
     assert unpriced(["teacher", "reasoner"], loaded).count("\n") == 0
     assert "sk-0123456789" in loaded.mix("teacher")[1][0].secrets
@@ -205,7 +207,7 @@ def test_one_model_is_what_it_was(tmp_path: Path) -> None:
     listed = settings(
         teacher={"models": [{"model": "big-1", "revision": "r"}], "base_url": ["http://10.0.0.8/v1"]}
     )
-    assert alone.identity("teacher") == listed.identity("teacher") == "big-1@r"
+    assert identity(alone.mix("teacher")) == identity(listed.mix("teacher")) == "big-1@r"
     with Ledger.open(tmp_path / "ledger.sqlite"):
         tools = Tools(Settings(_env_file=None, home=tmp_path))
         engine = tools.engine("teacher")
