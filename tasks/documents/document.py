@@ -55,7 +55,8 @@ class Element:
 @dataclass(slots=True)
 class Document:
     """A document as it was read. `format` is a module of tasks/documents/formats; `license` is what the document itself
-    states, None if it states none; `language` is the one that it states, None if it states none."""
+    states, None if it states none; `language` is the one that it states, None if it states none. `missing` names what it
+    refers to and that was not read: files that are not there, exercises of a problem bank."""
 
     title: str
     format: str
@@ -63,3 +64,4 @@ class Document:
     elements: list[Element] = field(default_factory=list)
     language: str | None = None
     license: str | None = None
+    missing: list[str] = field(default_factory=list)

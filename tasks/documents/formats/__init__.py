@@ -32,8 +32,8 @@ class UnreadableDocument(ForPeople, ValueError):
 class ReadOptions:
     """What a reader is given beside the bytes of the main file.
 
-    files: the other files of a document of several files, by their path with `/` relative to the folder of the main file. A
-    path may begin with `../`, where the user named a folder above.
+    files: the other files of a document of several files, by their path with `/` relative to the folder that the user named,
+    as the `name` of the main file is. `Element.part` is such a path.
     """
 
     files: Mapping[str, bytes] = field(default_factory=dict)

@@ -1,0 +1,637 @@
+"""PreTeXt: XML of textbooks, with exercises, their tasks, hints, answers and solutions marked as such.
+
+Divisions become headings, theorems, definitions, examples and projects elements. The shared introduction of a group of exercises
+is put before the text of each of its exercises; the span is that of the exercise itself. An exercise in tasks is one element with
+(a), (b) and so on, and has one hint, answer or solution per task that has one, which begins with the mark of its task. Problems of
+a WeBWorK server are read as far as they are written in the document; `Document.missing` names those that are elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from tasks.documents.assembly import Assembly, flat, indented, letter, roman, table
+from tasks.documents.document import Document, ElementKind
+from tasks.documents.formats import ReadOptions
+from tasks.documents.macros import Macros
+from tasks.documents.tree import TEXT, Node
+from tasks.documents.xml_includes import Includes, included_paths
+
+suffixes = (".ptx",)
+
+_LEVELS: Final = {
+    "part": 1, "chapter": 1, "appendix": 1, "preface": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraphs": 5,
+}  # fmt: skip
+_SPECIAL: Final = {
+    "exercises": "Exercises", "reading-questions": "Reading Questions", "worksheet": "Worksheet", "handout": "Handout",
+    "glossary": "Glossary", "acknowledgement": "Acknowledgements", "solutions": "Solutions",
+}  # fmt: skip
+_CUT: Final = frozenset(
+    {"references", "index", "index-part", "biography", "colophon", "titlepage", "docinfo"}
+)
+_THEOREMS: Final = frozenset(
+    [
+        "theorem",
+        "lemma",
+        "corollary",
+        "proposition",
+        "algorithm",
+        "claim",
+        "fact",
+        "identity",
+        "axiom",
+        "conjecture",
+        "principle",
+        "heuristic",
+        "hypothesis",
+        "assumption",
+    ]
+)
+_EXAMPLES: Final = frozenset({"example", "question", "problem"})
+_EXERCISES: Final = frozenset({"exercise", "project", "activity", "exploration", "investigation"})
+_PROOFS: Final = frozenset({"proof", "argument", "justification", "reasoning", "explanation", "case"})
+_REMARKS: Final = frozenset(
+    [
+        "remark",
+        "convention",
+        "note",
+        "observation",
+        "warning",
+        "insight",
+        "computation",
+        "technology",
+        "data",
+        "assemblage",
+        "aside",
+        "biographical",
+        "historical",
+        "objectives",
+        "outcomes",
+    ]
+)
+_ATTACHED: Final[dict[str, ElementKind]] = {"hint": "hint", "answer": "answer", "solution": "solution"}
+# they hold blocks, and have no look of their own
+_TRANSPARENT: Final = frozenset(
+    [
+        "book",
+        "article",
+        "pretext",
+        "mathbook",
+        "frontmatter",
+        "backmatter",
+        "mainmatter",
+        "introduction",
+        "conclusion",
+        "statement",
+        "sidebyside",
+        "sbsgroup",
+        "stack",
+        "figure",
+        "table",
+        "listing",
+        "list",
+        "subexercises",
+        "prelude",
+        "postlude",
+        "poem",
+        "webwork",
+        "page",
+        "interactive",
+        "prefigure",
+        "instructions",
+    ]
+)
+_LEFT_OUT: Final = frozenset(
+    [
+        "idx",
+        "notation",
+        "title",
+        "shorttitle",
+        "plaintitle",
+        "subtitle",
+        "creator",
+        "pg-code",
+        "setup",
+        "latex-image",
+        "asymptote",
+        "sageplot",
+        "caption",
+        "description",
+        "shortdescription",
+        "feedback",
+        "slate",
+        "condition",
+        "usage",
+        "macros",
+        "clearpage",
+        "pagebreak",
+        "tags",
+        "video",
+        "audio",
+    ]
+)
+_CHARACTERS: Final = {
+    "nbsp": " ", "ndash": "–", "mdash": "—", "ellipsis": "…", "midpoint": "·", "swungdash": "~", "permille": "‰",
+    "pilcrow": "¶", "section-mark": "§", "minus": "−", "times": "×", "solidus": "/", "obelus": "÷", "plusminus": "±",
+    "copyright": "©", "registered": "®", "trademark": "™", "phonomark": "℗", "copyleft": "🄯", "degree": "°", "prime": "′",
+    "dblprime": "″", "eighthnote": "♪", "flat": "♭", "doubleflat": "𝄫", "sharp": "♯", "doublesharp": "𝄪", "natural": "♮",
+    "lsq": "‘", "rsq": "’", "lq": "“", "rq": "”", "langle": "⟨", "rangle": "⟩", "lbrace": "{", "rbrace": "}",
+    "lbracket": "[", "rbracket": "]", "ad": "AD", "am": "AM", "bc": "BC", "ca": "ca.", "eg": "e.g.", "etal": "et al.",
+    "etc": "etc.", "ie": "i.e.", "nb": "n.b.", "pm": "PM", "ps": "P.S.", "vs": "vs.", "viz": "viz.", "tex": "TeX",
+    "latex": "LaTeX", "pretext": "PreTeXt", "webwork": "WeBWorK",
+}  # fmt: skip
+_MARKS: Final = {
+    "em": "*",
+    "term": "**",
+    "alert": "**",
+    "pubtitle": "*",
+    "foreign": "*",
+    "articletitle": "*",
+    "taxon": "*",
+}
+_ROOTS = re.compile(rb"<(?:pretext|mathbook)[\s>]")
+
+
+def sniff(head: bytes, name: str) -> bool:
+    """Return whether XML is PreTeXt: by its root, or its way to write formulas."""
+    return name.lower().endswith(".xml") and (
+        _ROOTS.search(head) is not None
+        or ((b"<statement>" in head or b"<m>" in head) and b"docbook" not in head.lower())
+    )
+
+
+def included(data: bytes, name: str) -> list[str]:
+    """Return the paths that a file includes."""
+    return included_paths(data)
+
+
+def read(data: bytes, name: str, options: ReadOptions) -> Document:
+    """Read a PreTeXt book, or a file of one. Raises UnreadableDocument if the main file is not well-formed."""
+    book = Includes(data, name, options)
+    reading = _Reading(book.root, name)
+    for path in book.missing:
+        reading.out.missing(path)
+    return reading.document()
+
+
+class _Reading:
+    def __init__(self, root: Node, name: str) -> None:
+        self.root = root
+        self.macros = Macros({"lt": "<", "gt": ">", "amp": "&"})
+        self._lettered = 0  # how many exercises are open: their lists begin with (a)
+        self._depth = 0  # how many numbered lists are open
+        self.out = Assembly("", "pretext")
+        self.labels: dict[str, str] = {}
+        self.numbers: dict[int, int] = {}
+        for node in root.walk():
+            if node.tag == "macros":
+                self.macros.collect(node.words())
+            self._number(node)
+        for node in root.walk():
+            for attribute in ("xml:id", "label"):
+                if attribute in node.attributes:
+                    self.labels[node.attributes[attribute]] = self._label(node) or node.tag
+        titles = (self._title(node) for node in [root, *root.elements()])
+        self.out.document.title = next(filter(None, titles), name.rpartition("/")[2])
+
+    def document(self) -> Document:
+        """Return the document, read from the root."""
+        document = self.out.document
+        document.language = self.root.attributes.get("xml:lang")
+        licenses = [
+            node for node in self.root.walk() if node.tag == "copyright" and node.first("shortlicense")
+        ]
+        document.license = licenses[0].first("shortlicense").words() if licenses else None  # type: ignore[union-attr]
+        self._division(self.root, 1)
+        return document
+
+    def _number(self, node: Node) -> None:
+        """Number the exercises of a division as they are printed, through its groups."""
+        if node.tag not in _SPECIAL:
+            return
+        count = 0
+        for inner in _exercises_of(node):
+            count = (
+                int(inner.attributes["number"]) if inner.attributes.get("number", "").isdigit() else count + 1
+            )
+            self.numbers[id(inner)] = count
+
+    def _label(self, node: Node) -> str | None:
+        title = self._title(node)
+        if node.tag in _LEVELS or node.tag in _SPECIAL:
+            return title or _SPECIAL.get(node.tag)
+        name = node.tag.capitalize()
+        if id(node) in self.numbers:
+            name = f"{name} {self.numbers[id(node)]}"
+        return f"{name} ({title})" if title else name
+
+    # divisions
+
+    def _division(self, node: Node, level: int) -> None:
+        """Add a heading for a division, if it is one, and its content."""
+        last_theorem: int | None = None
+        inner = level
+        if node.tag in _LEVELS or node.tag in _SPECIAL:
+            own = _LEVELS.get(node.tag, level)
+            title = self._title(node) or _SPECIAL.get(node.tag, "")
+            if title:
+                self.out.heading(title, own, node.attributes.get("number"))
+            inner = own + 1
+        for child in node.children:
+            if child.tag in _THEOREMS:
+                last_theorem = self._theorem(child)
+            elif child.tag in _PROOFS:
+                self._add("proof", child, self._blocks(child), of=last_theorem)
+            else:
+                self._top(child, inner)
+
+    def _top(self, node: Node, level: int) -> None:
+        tag = node.tag
+        if tag == TEXT or tag in _CUT or tag in _LEFT_OUT:
+            if tag == "caption":
+                self._add("caption", node, self._inline(node))
+        elif tag in _LEVELS or tag in _SPECIAL or tag in _TRANSPARENT:
+            self._division(node, level)
+        elif tag in ("subexercises", "exercisegroup"):
+            self._group(node)
+        elif tag == "definition":
+            self._add("definition", node, self._blocks(node))
+        elif tag in _EXAMPLES:
+            self._exercise("example", node)
+        elif tag in _EXERCISES:
+            self._exercise("exercise", node)
+        elif tag == "p":
+            self._paragraph(node)
+        elif tag in ("tabular",):
+            self._add("table", node, self._block(node))
+        elif tag in ("program", "pre", "cd", "console", "sage", "code"):
+            self._add("code", node, self._block(node))
+        elif tag in _REMARKS:
+            title = self._title(node)
+            text = self._blocks(node)
+            self._add("text", node, f"**{title}.** {text}" if title else text)
+        else:
+            self._add("text", node, self._block(node))
+
+    def _add(
+        self, kind: ElementKind, node: Node, text: str, *, label: str | None = None, of: int | None = None,
+        end: int | None = None,
+    ) -> int | None:  # fmt: skip
+        named = label if label is not None else self._label(node) if kind in _LABELLED else None
+        return self.out.add(
+            kind,
+            text,
+            label=named,
+            part=node.part,
+            start=node.start,
+            end=node.end if end is None else end,
+            of=of,
+        )
+
+    def _paragraph(self, node: Node) -> None:
+        """Add a paragraph, with its displayed formulas and tables as elements of their own."""
+        run: list[Node] = []
+        children = _punctuated(node.children)
+        for child in [*children, None]:
+            if child is not None and child.tag not in _DISPLAYS and child.tag != "tabular":
+                run.append(child)
+                continue
+            if text := self._joined(run):
+                self.out.add("text", text, part=node.part, start=run[0].start, end=run[-1].end)
+            run = []
+            if child is not None:
+                self._add("table" if child.tag == "tabular" else "formula", child, self._block(child))
+
+    def _theorem(self, node: Node) -> int | None:
+        proofs = [child for child in node.children if child.tag in _PROOFS]
+        rest = [child for child in node.children if child.tag not in _PROOFS]
+        ends = [child.end for child in rest if child.tag != TEXT]
+        place = self._add("theorem", node, self._joined(rest, blocks=True), end=max(ends, default=node.end))
+        for proof in proofs:
+            self._add("proof", proof, self._blocks(proof), of=place, label=self._title(proof) or None)
+        return place
+
+    # exercises
+
+    def _group(self, node: Node) -> None:
+        shared = [child for child in node.children if child.tag in ("introduction", "instructions", "p")]
+        introduction = self._joined(shared, blocks=True)
+        for child in node.elements():
+            if child.tag in _EXERCISES:
+                self._exercise("exercise", child, introduction)
+            elif child.tag in ("exercisegroup", "subexercises"):
+                self._group(child)
+            elif child not in shared:
+                self._top(child, 5)
+
+    def _exercise(self, kind: ElementKind, node: Node, introduction: str = "") -> None:
+        """Add an exercise or an example with what is printed to it."""
+        self._lettered += kind == "exercise"
+        self._with_printed(kind, node, introduction)
+        self._lettered -= kind == "exercise"
+
+    def _with_printed(self, kind: ElementKind, node: Node, introduction: str) -> None:
+        printed: list[tuple[ElementKind, Node, str]] = []
+        own, end = self._statement(node, "", printed, 0)
+        label = self._label(node)
+        if not own:
+            if kind == "exercise":
+                source = [one.attributes.get("source", "") for one in node.walk() if one.tag == "webwork"]
+                self.out.missing(f"{label or 'Exercise'}: its text is elsewhere {' '.join(source)}".rstrip())
+            return
+        place = self._add(kind, node, f"{introduction}\n\n{own}", label=label, end=end)
+        for attached, inner, mark in printed:
+            text = self._blocks(inner)
+            name = f"{label or kind.capitalize()}{mark}"
+            self._add(attached, inner, f"{mark} {text}" if mark and text else text, label=name, of=place)
+
+    def _statement(
+        self, node: Node, mark: str, printed: list[tuple[ElementKind, Node, str]], depth: int
+    ) -> tuple[str, int]:
+        """Return (text of an exercise or a task without what is printed to it, end in bytes), and collect the latter."""
+        texts: list[str] = []
+        end = node.start
+        tasks = 0
+        for child in node.elements():
+            if child.tag in _ATTACHED:
+                printed.append((_ATTACHED[child.tag], child, mark))
+                continue
+            if child.tag == "task":
+                tasks += 1
+                sign = f"({roman(tasks) if depth % 2 else letter(tasks)})"
+                text, last = self._statement(child, mark + sign, printed, depth + 1)
+                texts.append(f"{sign} {indented(text, 4)}")
+            elif child.tag in (
+                "webwork",
+                "statement",
+                "introduction",
+                "conclusion",
+                "webwork-reps",
+                "static",
+            ):
+                text, last = self._statement(child, mark, printed, depth)
+                texts.append(text)
+                last = last if child.tag == "webwork" else child.end
+            elif child.tag == "title":
+                continue
+            else:
+                text, last = self._block(child), child.end
+                texts.append(text)
+            if text:
+                end = max(end, last)
+        return "\n\n".join(text for text in texts if text), end
+
+    # text
+
+    def _title(self, node: Node) -> str:
+        title = node.first("title")
+        return flat(self._inline(title)) if title is not None else ""
+
+    def _blocks(self, node: Node) -> str:
+        return self._joined(node.children, blocks=True)
+
+    def _joined(self, nodes: Sequence[Node], *, blocks: bool = False) -> str:
+        """Return nodes as Markdown. Between `blocks` there are blank lines; text beside blocks is a paragraph."""
+        pieces: list[str] = []
+        for node in _punctuated(nodes):
+            block = node.tag in _BLOCK or (blocks and node.tag not in _INLINE)
+            if node.tag == TEXT:
+                piece = re.sub(r"\s+", " ", node.text)
+            elif block:
+                piece = self._block(node)
+                piece = f"\n\n{piece.strip()}\n\n" if piece.strip() else ""
+            else:
+                piece = self._inline_node(node)
+            if pieces and pieces[-1].endswith(("\n", " ")):
+                piece = piece.lstrip(" ") if pieces[-1].endswith(" ") else piece.lstrip(" \n")
+            if piece:
+                if pieces and piece.startswith("\n"):
+                    pieces[-1] = pieces[-1].rstrip(" \n")
+                pieces.append(piece)
+        return "".join(pieces).strip()
+
+    def _block(self, node: Node) -> str:
+        """Return a node that is no run of text as Markdown."""
+        tag = node.tag
+        if tag == TEXT:
+            return flat(node.text)
+        if tag in _LEFT_OUT and tag != "caption":
+            return ""
+        if tag in _DISPLAYS:
+            return self._display(node)
+        if tag in ("ol", "ul", "dl"):
+            return self._list(node)
+        if tag in ("choices", "matches", "matching", "cardsort"):
+            return self._options(node)
+        if tag == "tabular":
+            return table([[self._inline(cell) for cell in row.all("cell")] for row in node.all("row")])
+        if tag == "image":
+            return _picture(node)
+        if tag == "caption":
+            return f"[{self._inline(node)}]"
+        if tag in ("program", "pre", "cd", "console", "sage", "code", "input", "output"):
+            code = "\n".join("".join(one.text for one in part.walk()) for part in _code_parts(node))
+            return f"```\n{code.strip(chr(10))}\n```" if code.strip() else ""
+        if tag == "blockquote":
+            return "> " + self._blocks(node).replace("\n", "\n> ")
+        if tag in _INLINE:
+            return self._inline_node(node)
+        text = self._blocks(node)
+        title = self._title(node)
+        if tag in _PROOFS and text:
+            return f"*{title or 'Proof'}.* {text}"
+        if title and tag not in _TRANSPARENT and tag not in ("exercise", "task", *_EXAMPLES):
+            return f"**{title}.** {text}"
+        return text
+
+    def _inline(self, node: Node) -> str:
+        return self._joined(node.children)
+
+    def _inline_node(self, node: Node) -> str:
+        tag = node.tag
+        if tag == "m":
+            return f"\\({self._formula(node)}\\)"
+        if tag in _CHARACTERS:
+            return _CHARACTERS[tag]
+        if tag in _LEFT_OUT:
+            return ""
+        if tag in _MARKS:
+            text = self._inline(node)
+            return f"{_MARKS[tag]}{text}{_MARKS[tag]}" if text else ""
+        if tag in ("q", "sq"):
+            return f"“{self._inline(node)}”" if tag == "q" else f"‘{self._inline(node)}’"
+        if tag in ("c", "tag", "tage", "attr"):
+            return f"`{node.words()}`"
+        if tag == "fillin":
+            return "____"
+        if tag == "var":
+            return (
+                "____"
+                if "width" in node.attributes or "form" in node.attributes
+                else node.attributes.get("name", "")
+            )
+        if tag == "xref":
+            return self._reference(node)
+        if tag == "fn":
+            return f" [{self._inline(node)}]"
+        if tag in ("url", "dataurl"):
+            return self._inline(node) or node.attributes.get("visual") or node.attributes.get("href", "")
+        if tag == "line":
+            return self._inline(node) + "  \n"
+        return self._inline(node)
+
+    def _reference(self, node: Node) -> str:
+        """Return the words of a cross-reference: its own, or the labels of what it refers to, or its name."""
+        own = self._inline(node)
+        names = [name for name in re.split(r"[\s,]+", node.attributes.get("ref", "")) if name]
+        style = node.attributes.get("text", "")
+        if own and (style in ("custom", "") or not names):
+            return own
+        text = " and ".join(self.labels.get(name, f"[{name}]") for name in names)
+        return f"{text} {own}".strip()
+
+    def _formula(self, node: Node) -> str:
+        parts: list[str] = []
+        for child in node.children:
+            if child.tag == TEXT:
+                parts.append(child.text)
+            elif child.tag == "fillin":
+                parts.append(r"\underline{\qquad}")
+            elif child.tag == "var":
+                parts.append(child.attributes.get("name", ""))
+            elif child.tag == "xref":
+                parts.append(rf"\text{{{self._reference(child)}}}")
+            elif child.tag == _PUNCTUATION:
+                continue
+            else:
+                parts.append(child.words())
+        return flat(self.macros.expanded("".join(parts)))
+
+    def _display(self, node: Node) -> str:
+        mark = "".join(child.text for child in node.all(_PUNCTUATION))
+        rows = [self._row(child) for child in node.elements() if child.tag in ("mrow", "intertext")]
+        if not rows:
+            return f"\\[{self._formula(node)}{mark}\\]"
+        name = "aligned" if any("&" in row for row in rows) else "gathered"
+        inner = " \\\\\n".join(rows)
+        return f"\\[\\begin{{{name}}}\n{inner}\n\\end{{{name}}}{mark}\\]"
+
+    def _row(self, node: Node) -> str:
+        return rf"\text{{{node.words()}}}" if node.tag == "intertext" else self._formula(node)
+
+    def _list(self, node: Node) -> str:
+        if node.tag == "dl":
+            items = [f"**{self._title(item)}** {indented(self._blocks(item), 2)}" for item in node.all("li")]
+            return "\n".join(f"- {item}" for item in items)
+        style = node.attributes.get("marker") or node.attributes.get("label") or ""
+        lines = []
+        self._depth += node.tag == "ol"
+        if not style and self._lettered + self._depth > 1:
+            style = ("(a)", "i.", "A.", "1.")[(self._lettered > 0) + self._depth - 2 & 3]
+        for number, item in enumerate(node.all("li"), 1):
+            mark = "-" if node.tag == "ul" else _marker(style, number)
+            title = self._title(item)
+            text = self._blocks(item)
+            text = f"**{title}** {text}" if title else text
+            lines.append(f"{mark} {indented(text, len(mark) + 1)}")
+        self._depth -= node.tag == "ol"
+        return "\n".join(lines)
+
+    def _options(self, node: Node) -> str:
+        if node.tag == "choices":
+            texts = [self._blocks(choice.first("statement") or choice) for choice in node.all("choice")]
+            return "\n".join(
+                f"{chr(65 + place)}) {indented(text, 3)}" for place, text in enumerate(texts) if text
+            )
+        premises = [one for one in node.walk() if one.tag == "premise"]
+        responses = [one for one in node.walk() if one.tag == "response"]
+        # in the source each premise stands beside its response, so the responses are sorted
+        left = [f"{number}. {self._blocks(one)}" for number, one in enumerate(premises, 1)]
+        right = [
+            f"{letter(number)}. {text}" for number, text in enumerate(sorted(map(self._blocks, responses)), 1)
+        ]
+        return "\n".join([*left, "", *right])
+
+
+_PUNCTUATION: Final = "#punctuation"  # the tag of what is moved into a formula
+_DISPLAYS: Final = frozenset({"me", "men", "md", "mdn"})
+_LABELLED: Final = frozenset({"theorem", "definition", "example", "exercise"})
+_BLOCK: Final = _DISPLAYS | frozenset(
+    [
+        "p",
+        "ol",
+        "ul",
+        "dl",
+        "tabular",
+        "image",
+        "figure",
+        "table",
+        "listing",
+        "sidebyside",
+        "sbsgroup",
+        "blockquote",
+        "program",
+        "pre",
+        "cd",
+        "console",
+        "sage",
+        "choices",
+        "matches",
+        "matching",
+        "cardsort",
+    ]
+)
+_INLINE: Final = frozenset({
+    "m", "q", "sq", "c", "tag", "tage", "attr", "fillin", "var", "xref", "fn", "url", "dataurl", "line", "init", "abbr", "acro",
+    "email", "h", "see", "u", "delete", "insert", "stale", "icon", "kbd", "quantity", "today", "timeofday", *_MARKS, *_CHARACTERS,
+    *_LEFT_OUT,
+})  # fmt: skip
+
+
+def _punctuated(nodes: Sequence[Node]) -> list[Node]:
+    """Return nodes with the punctuation after a displayed formula moved into it, where it is printed."""
+    moved: list[Node] = []
+    for node in nodes:
+        mark = re.match(r"\s*([.,;:!?]+)(?=\s|$)", node.text) if node.tag == TEXT and moved else None
+        if mark is not None and moved[-1].tag in _DISPLAYS:
+            formula = moved[-1]
+            width = len(node.text[: mark.end()].encode())
+            sign = Node(_PUNCTUATION, node.start, node.start + width, mark[1], node.part)
+            moved[-1] = replace(formula, children=[*formula.children, sign])
+            node = replace(node, text=node.text[mark.end() :], start=node.start + width)
+        moved.append(node)
+    return moved
+
+
+def _exercises_of(node: Node) -> Iterable[Node]:
+    for child in node.elements():
+        if child.tag == "exercise":
+            yield child
+        elif child.tag not in _SPECIAL and child.tag not in _ATTACHED:
+            yield from _exercises_of(child)
+
+
+def _picture(node: Node) -> str:
+    """Return what stands for a picture: its description, for readers who do not see it."""
+    described = node.first("description") or node.first("shortdescription")
+    return f"[Figure: {described.words()}]" if described is not None and described.words() else "[Figure]"
+
+
+def _code_parts(node: Node) -> list[Node]:
+    inner = [child for child in node.elements() if child.tag in ("code", "input", "output")]
+    return inner or [node]
+
+
+def _marker(style: str, number: int) -> str:
+    """Return the mark of an item of a numbered list, from the style that its list states, such as "(a)" or "i."."""
+    match = re.search(r"[1aAiI]", style)
+    if match is None:
+        return f"{number}."
+    kind = match[0]
+    value = {"1": str(number), "a": letter(number), "A": letter(number).upper(), "i": roman(number)}.get(
+        kind, roman(number).upper()
+    )
+    return f"{style[: match.start()]}{value}{style[match.end() :] or '.'}"
