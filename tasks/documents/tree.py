@@ -26,7 +26,7 @@ _COMMENT: Final = ("<!--", "-->")
 
 
 @dataclass(slots=True)
-class Node:
+class TreeNode:
     """An element or, with the tag TEXT, a text. `start` and `end` are the span in bytes, tags included; `part` is the file
     that it is in, None for the main file. Tags and attributes have no namespace prefix, except `xml:`."""
 
@@ -36,21 +36,21 @@ class Node:
     text: str = ""
     part: str | None = None
     attributes: dict[str, str] = field(default_factory=dict)
-    children: list[Node] = field(default_factory=list)
+    children: list[TreeNode] = field(default_factory=list)
 
-    def elements(self) -> Iterator[Node]:
+    def elements(self) -> Iterator[TreeNode]:
         """Yield the child elements, without texts."""
         return (child for child in self.children if child.tag != TEXT)
 
-    def all(self, tag: str) -> list[Node]:
+    def all(self, tag: str) -> list[TreeNode]:
         """Return the child elements with this tag."""
         return [child for child in self.children if child.tag == tag]
 
-    def first(self, *tags: str) -> Node | None:
+    def first(self, *tags: str) -> TreeNode | None:
         """Return the first child element with one of the tags."""
         return next((child for child in self.children if child.tag in tags), None)
 
-    def walk(self) -> Iterator[Node]:
+    def walk(self) -> Iterator[TreeNode]:
         """Yield this node and all below it, in document order."""
         stack = [self]
         while stack:
@@ -63,7 +63,7 @@ class Node:
         return " ".join("".join(node.text for node in self.walk()).split())
 
 
-def xml_tree(data: bytes, name: str, part: str | None = None) -> Node:
+def xml_tree(data: bytes, name: str, part: str | None = None) -> TreeNode:
     """Return the root of an XML document. Raises UnreadableDocument if it is not well-formed or over a limit.
 
     Entities that are declared with markup, with other entities, or at length are refused: they are how small files become
@@ -85,11 +85,11 @@ class _Builder:
     def __init__(self, name: str, part: str | None) -> None:
         self.name = name
         self.part = part
-        self.root = Node("#document", 0, part=part)
+        self.root = TreeNode("#document", 0, part=part)
         self.open = [self.root]
         self.nodes = 0
 
-    def push(self, node: Node) -> None:
+    def push(self, node: TreeNode) -> None:
         if len(self.open) > MAX_DEPTH:
             raise UnreadableDocument(
                 f"{self.name}: elements nested deeper than {MAX_DEPTH}. Fix: leave it out"
@@ -97,7 +97,7 @@ class _Builder:
         self.add(node)
         self.open.append(node)
 
-    def add(self, node: Node) -> None:
+    def add(self, node: TreeNode) -> None:
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise UnreadableDocument(f"{self.name}: more than {MAX_NODES:,} elements. Fix: divide the file")
@@ -109,7 +109,7 @@ class _Builder:
             last.text += text
             last.end = end
         else:
-            self.add(Node(TEXT, start, end, text, self.part))
+            self.add(TreeNode(TEXT, start, end, text, self.part))
 
 
 class _XmlBuilder(_Builder):
@@ -135,7 +135,7 @@ class _XmlBuilder(_Builder):
             if not name.startswith("xmlns")
         }
         start = self.parser.CurrentByteIndex
-        self.push(Node(tag.rpartition(":")[2], start, part=self.part, attributes=plain))
+        self.push(TreeNode(tag.rpartition(":")[2], start, part=self.part, attributes=plain))
 
     def _end(self, _tag: str) -> None:
         node = self.open.pop()
@@ -173,7 +173,7 @@ class _XmlBuilder(_Builder):
         if system is not None:
             start = self.parser.CurrentByteIndex
             end = self.data.find(b";", start) + 1
-            self.add(Node(INCLUDE, start, end, part=self.part, attributes={"href": system}))
+            self.add(TreeNode(INCLUDE, start, end, part=self.part, attributes={"href": system}))
         return 1
 
 
@@ -272,7 +272,7 @@ class _HtmlBuilder(_Builder, html.parser.HTMLParser):
             self._close(*_CLOSES[tag], byte)
         attributes = {name: value or "" for name, value in attrs}
         end = self.source.byte(start + len(self.get_starttag_text() or ""))
-        node = Node(tag, byte, end, attributes=attributes)
+        node = TreeNode(tag, byte, end, attributes=attributes)
         if tag in _VOID or len(self.open) > MAX_DEPTH:
             self.add(node)
         else:
@@ -324,7 +324,7 @@ class _HtmlBuilder(_Builder, html.parser.HTMLParser):
                 return
 
 
-def html_tree(source: SourceText, name: str) -> Node:
+def html_tree(source: SourceText, name: str) -> TreeNode:
     """Return the root of an HTML text, as tolerant as a browser of what is not closed.
 
     What is nested too deep is a child of the deepest element that is allowed. Raises UnreadableDocument over a limit.

@@ -7,7 +7,7 @@ from typing import Final
 
 from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.includes import resolved
-from tasks.documents.tree import INCLUDE, TEXT, Node, without_comments, xml_tree
+from tasks.documents.tree import INCLUDE, TEXT, TreeNode, without_comments, xml_tree
 
 MAX_INCLUDES: Final = 2_000
 MAX_BYTES: Final = 256 << 20  # of all included files, each counted as often as it is included
@@ -37,13 +37,13 @@ class Includes:
         self.root = xml_tree(data, name)
         self._attach(self.root, name, (name,))
 
-    def _attach(self, tree: Node, within: str, chain: tuple[str, ...]) -> None:
+    def _attach(self, tree: TreeNode, within: str, chain: tuple[str, ...]) -> None:
         for parent in list(tree.walk()):
             for place, child in enumerate(parent.children):
                 if child.tag == INCLUDE and "href" in child.attributes:
                     parent.children[place] = self._tree(child, within, chain)
 
-    def _tree(self, reference: Node, within: str, chain: tuple[str, ...]) -> Node:
+    def _tree(self, reference: TreeNode, within: str, chain: tuple[str, ...]) -> TreeNode:
         written = reference.attributes["href"]
         path = resolved(written, within, self._files)
         if path is None or path in chain or len(chain) > MAX_CHAIN:
@@ -58,7 +58,7 @@ class Includes:
             )
         if reference.attributes.get("parse") == "text":
             text = data.decode("utf-8", "replace")
-            return Node(TEXT, reference.start, reference.end, text, reference.part)
+            return TreeNode(TEXT, reference.start, reference.end, text, reference.part)
         try:
             tree = xml_tree(data, path, path)
         except UnreadableDocument as error:

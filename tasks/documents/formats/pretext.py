@@ -17,7 +17,7 @@ from tasks.documents.assembly import Assembly, flat, indented, letter, roman, ta
 from tasks.documents.document import Document, ElementKind
 from tasks.documents.formats import ReadOptions
 from tasks.documents.macros import Macros
-from tasks.documents.tree import TEXT, Node
+from tasks.documents.tree import TEXT, TreeNode
 from tasks.documents.xml_includes import Includes, included_paths
 
 suffixes = (".ptx",)
@@ -178,7 +178,7 @@ def read(data: bytes, name: str, options: ReadOptions) -> Document:
 
 
 class _Reading:
-    def __init__(self, root: Node, name: str) -> None:
+    def __init__(self, root: TreeNode, name: str) -> None:
         self.root = root
         self.macros = Macros({"lt": "<", "gt": ">", "amp": "&"})
         self._lettered = 0  # how many exercises are open: their lists begin with (a)
@@ -208,7 +208,7 @@ class _Reading:
         self._division(self.root, 1)
         return document
 
-    def _number(self, node: Node) -> None:
+    def _number(self, node: TreeNode) -> None:
         """Number the exercises of a division as they are printed, through its groups."""
         if node.tag not in _SPECIAL:
             return
@@ -219,7 +219,7 @@ class _Reading:
             )
             self.numbers[id(inner)] = count
 
-    def _label(self, node: Node) -> str | None:
+    def _label(self, node: TreeNode) -> str | None:
         title = self._title(node)
         if node.tag in _LEVELS or node.tag in _SPECIAL:
             return title or _SPECIAL.get(node.tag)
@@ -230,7 +230,7 @@ class _Reading:
 
     # divisions
 
-    def _division(self, node: Node, level: int) -> None:
+    def _division(self, node: TreeNode, level: int) -> None:
         """Add a heading for a division, if it is one, and its content."""
         last_theorem: int | None = None
         inner = level
@@ -248,7 +248,7 @@ class _Reading:
             else:
                 self._top(child, inner)
 
-    def _top(self, node: Node, level: int) -> None:
+    def _top(self, node: TreeNode, level: int) -> None:
         tag = node.tag
         if tag == TEXT or tag in _CUT or tag in _LEFT_OUT:
             if tag == "caption":
@@ -277,7 +277,7 @@ class _Reading:
             self._add("text", node, self._block(node))
 
     def _add(
-        self, kind: ElementKind, node: Node, text: str, *, label: str | None = None, of: int | None = None,
+        self, kind: ElementKind, node: TreeNode, text: str, *, label: str | None = None, of: int | None = None,
         end: int | None = None,
     ) -> int | None:  # fmt: skip
         named = label if label is not None else self._label(node) if kind in _LABELLED else None
@@ -291,9 +291,9 @@ class _Reading:
             of=of,
         )
 
-    def _paragraph(self, node: Node) -> None:
+    def _paragraph(self, node: TreeNode) -> None:
         """Add a paragraph, with its displayed formulas and tables as elements of their own."""
-        run: list[Node] = []
+        run: list[TreeNode] = []
         children = _punctuated(node.children)
         for child in [*children, None]:
             if child is not None and child.tag not in _DISPLAYS and child.tag != "tabular":
@@ -305,7 +305,7 @@ class _Reading:
             if child is not None:
                 self._add("table" if child.tag == "tabular" else "formula", child, self._block(child))
 
-    def _theorem(self, node: Node) -> int | None:
+    def _theorem(self, node: TreeNode) -> int | None:
         proofs = [child for child in node.children if child.tag in _PROOFS]
         rest = [child for child in node.children if child.tag not in _PROOFS]
         ends = [child.end for child in rest if child.tag != TEXT]
@@ -316,7 +316,7 @@ class _Reading:
 
     # exercises
 
-    def _group(self, node: Node) -> None:
+    def _group(self, node: TreeNode) -> None:
         shared = [child for child in node.children if child.tag in ("introduction", "instructions", "p")]
         introduction = self._joined(shared, blocks=True)
         for child in node.elements():
@@ -327,14 +327,14 @@ class _Reading:
             elif child not in shared:
                 self._top(child, 5)
 
-    def _exercise(self, kind: ElementKind, node: Node, introduction: str = "") -> None:
+    def _exercise(self, kind: ElementKind, node: TreeNode, introduction: str = "") -> None:
         """Add an exercise or an example with what is printed to it."""
         self._lettered += kind == "exercise"
         self._with_printed(kind, node, introduction)
         self._lettered -= kind == "exercise"
 
-    def _with_printed(self, kind: ElementKind, node: Node, introduction: str) -> None:
-        printed: list[tuple[ElementKind, Node, str]] = []
+    def _with_printed(self, kind: ElementKind, node: TreeNode, introduction: str) -> None:
+        printed: list[tuple[ElementKind, TreeNode, str]] = []
         own, end = self._statement(node, "", printed, 0)
         label = self._label(node)
         if not own:
@@ -349,7 +349,7 @@ class _Reading:
             self._add(attached, inner, f"{mark} {text}" if mark and text else text, label=name, of=place)
 
     def _statement(
-        self, node: Node, mark: str, printed: list[tuple[ElementKind, Node, str]], depth: int
+        self, node: TreeNode, mark: str, printed: list[tuple[ElementKind, TreeNode, str]], depth: int
     ) -> tuple[str, int]:
         """Return (text of an exercise or a task without what is printed to it, end in bytes), and collect the latter."""
         texts: list[str] = []
@@ -386,14 +386,14 @@ class _Reading:
 
     # text
 
-    def _title(self, node: Node) -> str:
+    def _title(self, node: TreeNode) -> str:
         title = node.first("title")
         return flat(self._inline(title)) if title is not None else ""
 
-    def _blocks(self, node: Node) -> str:
+    def _blocks(self, node: TreeNode) -> str:
         return self._joined(node.children, blocks=True)
 
-    def _joined(self, nodes: Sequence[Node], *, blocks: bool = False) -> str:
+    def _joined(self, nodes: Sequence[TreeNode], *, blocks: bool = False) -> str:
         """Return nodes as Markdown. Between `blocks` there are blank lines; text beside blocks is a paragraph."""
         pieces: list[str] = []
         for node in _punctuated(nodes):
@@ -413,7 +413,7 @@ class _Reading:
                 pieces.append(piece)
         return "".join(pieces).strip()
 
-    def _block(self, node: Node) -> str:
+    def _block(self, node: TreeNode) -> str:
         """Return a node that is no run of text as Markdown."""
         tag = node.tag
         if tag == TEXT:
@@ -447,10 +447,10 @@ class _Reading:
             return f"**{title}.** {text}"
         return text
 
-    def _inline(self, node: Node) -> str:
+    def _inline(self, node: TreeNode) -> str:
         return self._joined(node.children)
 
-    def _inline_node(self, node: Node) -> str:
+    def _inline_node(self, node: TreeNode) -> str:
         tag = node.tag
         if tag == "m":
             return f"\\({self._formula(node)}\\)"
@@ -483,7 +483,7 @@ class _Reading:
             return self._inline(node) + "  \n"
         return self._inline(node)
 
-    def _reference(self, node: Node) -> str:
+    def _reference(self, node: TreeNode) -> str:
         """Return the words of a cross-reference: its own, or the labels of what it refers to, or its name."""
         own = self._inline(node)
         names = [name for name in re.split(r"[\s,]+", node.attributes.get("ref", "")) if name]
@@ -493,7 +493,7 @@ class _Reading:
         text = " and ".join(self.labels.get(name, f"[{name}]") for name in names)
         return f"{text} {own}".strip()
 
-    def _formula(self, node: Node) -> str:
+    def _formula(self, node: TreeNode) -> str:
         parts: list[str] = []
         for child in node.children:
             if child.tag == TEXT:
@@ -510,7 +510,7 @@ class _Reading:
                 parts.append(child.words())
         return flat(self.macros.expanded("".join(parts)))
 
-    def _display(self, node: Node) -> str:
+    def _display(self, node: TreeNode) -> str:
         mark = "".join(child.text for child in node.all(_PUNCTUATION))
         rows = [self._row(child) for child in node.elements() if child.tag in ("mrow", "intertext")]
         if not rows:
@@ -519,10 +519,10 @@ class _Reading:
         inner = " \\\\\n".join(rows)
         return f"\\[\\begin{{{name}}}\n{inner}\n\\end{{{name}}}{mark}\\]"
 
-    def _row(self, node: Node) -> str:
+    def _row(self, node: TreeNode) -> str:
         return rf"\text{{{node.words()}}}" if node.tag == "intertext" else self._formula(node)
 
-    def _list(self, node: Node) -> str:
+    def _list(self, node: TreeNode) -> str:
         if node.tag == "dl":
             items = [f"**{self._title(item)}** {indented(self._blocks(item), 2)}" for item in node.all("li")]
             return "\n".join(f"- {item}" for item in items)
@@ -540,7 +540,7 @@ class _Reading:
         self._depth -= node.tag == "ol"
         return "\n".join(lines)
 
-    def _options(self, node: Node) -> str:
+    def _options(self, node: TreeNode) -> str:
         if node.tag == "choices":
             texts = [self._blocks(choice.first("statement") or choice) for choice in node.all("choice")]
             return "\n".join(
@@ -591,22 +591,22 @@ _INLINE: Final = frozenset({
 })  # fmt: skip
 
 
-def _punctuated(nodes: Sequence[Node]) -> list[Node]:
+def _punctuated(nodes: Sequence[TreeNode]) -> list[TreeNode]:
     """Return nodes with the punctuation after a displayed formula moved into it, where it is printed."""
-    moved: list[Node] = []
+    moved: list[TreeNode] = []
     for node in nodes:
         mark = re.match(r"\s*([.,;:!?]+)(?=\s|$)", node.text) if node.tag == TEXT and moved else None
         if mark is not None and moved[-1].tag in _DISPLAYS:
             formula = moved[-1]
             width = len(node.text[: mark.end()].encode())
-            sign = Node(_PUNCTUATION, node.start, node.start + width, mark[1], node.part)
+            sign = TreeNode(_PUNCTUATION, node.start, node.start + width, mark[1], node.part)
             moved[-1] = replace(formula, children=[*formula.children, sign])
             node = replace(node, text=node.text[mark.end() :], start=node.start + width)
         moved.append(node)
     return moved
 
 
-def _exercises_of(node: Node) -> Iterable[Node]:
+def _exercises_of(node: TreeNode) -> Iterable[TreeNode]:
     for child in node.elements():
         if child.tag == "exercise":
             yield child
@@ -614,13 +614,13 @@ def _exercises_of(node: Node) -> Iterable[Node]:
             yield from _exercises_of(child)
 
 
-def _picture(node: Node) -> str:
+def _picture(node: TreeNode) -> str:
     """Return what stands for a picture: its description, for readers who do not see it."""
     described = node.first("description") or node.first("shortdescription")
     return f"[Figure: {described.words()}]" if described is not None and described.words() else "[Figure]"
 
 
-def _code_parts(node: Node) -> list[Node]:
+def _code_parts(node: TreeNode) -> list[TreeNode]:
     inner = [child for child in node.elements() if child.tag in ("code", "input", "output")]
     return inner or [node]
 
