@@ -37,7 +37,7 @@ from flows.runner.task_runners import task_runner
 from flows.settings import load_settings
 from storage.counting import counted
 from storage.datasets.versions import Version, today
-from storage.rows import dropped, reasons_of
+from storage.rows import reasons_of
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.decontamination.certificate import Certificate
 from tasks.ingestion.record import IngestError
@@ -234,10 +234,7 @@ def publish(
     Raises IngestError if none is left and there is no base, and Conflict if another process published meanwhile.
     """
     store = line.tools.store
-    for entry in line.funnel:
-        for number, ref in enumerate(entry.refs):
-            rows = dropped(line.tools.shards.read(ref))
-            store.append_candidates(rows, run=run, stage=entry.stage, part=f"{entry.title} {number}")
+    line.store_candidates(run)
     new = sum(ref.kept for ref in shards)
     if not new and base is None:
         raise IngestError(

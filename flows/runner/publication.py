@@ -19,13 +19,13 @@ from flows.runner.gates import gates_of
 from flows.runner.learnt_limits import token_limits
 from flows.runner.night import Night
 from flows.runner.resources import Tools
-from flows.runner.stages import FunnelEntry, Line, Stage, Step
+from flows.runner.stages import FunnelEntry, Stage, Step
 from flows.runner.variety import variety
 from flows.settings import ROLES
 from prompts import overlaid
 from storage.datasets.versions import Version, today
 from storage.errors import Conflict
-from storage.rows import column, dropped
+from storage.rows import column
 from storage.stage_cache.shards import Ref
 from tasks.canaries.batch import totals as canary_totals
 from tasks.code_commit import code
@@ -64,7 +64,7 @@ def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage,
             certify, night.inputs.against.measure(), [taken], title=_counted(certify, attempt)
         )
         shown = certificate(line, gated)
-        record(line, night.inputs.run)
+        line.store_candidates(night.inputs.run, whole=("ingest", "similarity"))
         try:
             version = line.tools.store.publish(
                 config.dataset,
@@ -105,21 +105,6 @@ def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage,
 
 def _counted(stage: Stage, attempt: int) -> str:
     return f"{stage.title}, again ({attempt})" if attempt else stage.title
-
-
-def record(line: Line, run: str) -> None:
-    """Append every row that a stage dropped, and the seeds and questions that were kept, to the candidates, once.
-
-    A row that a middle stage kept is recorded with the stage that dropped it later; flows.runner.after_publication
-    adds the published rows.
-    """
-    for entry in line.funnel:
-        for number, ref in enumerate(entry.refs):
-            table = line.tools.shards.read(ref)
-            rows = table if entry.stage in ("ingest", "similarity") else dropped(table)
-            line.tools.store.append_candidates(
-                rows, run=run, stage=entry.stage, part=f"{entry.title} {number}"
-            )
 
 
 def lineage(night: Night, taken: Ref) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from flows.runner.rebuild_base import INHERITED
 from flows.runner.rebuild_state import RebuildState
 from storage.datasets.digest import digest_of_rows
 from storage.datasets.versions import Version, today
-from storage.rows import dropped, reject
+from storage.rows import reject
 from tasks.canaries.batch import totals as canary_totals
 from tasks.llm.costs import total
 from tasks.stages import rejudge
@@ -27,14 +27,7 @@ def publish(state: RebuildState) -> Version:
     """Publish the rows that are left as a new version. Rows of the base that it drops are stored with the reason."""
     line, store = state.line, state.line.tools.store
     dropped_of_base(state)
-    for entry in line.funnel:
-        for number, ref in enumerate(entry.refs):
-            store.append_candidates(
-                dropped(line.tools.shards.read(ref)),
-                run=state.run,
-                stage=entry.stage,
-                part=f"{entry.title} {number}",
-            )
+    line.store_candidates(state.run)
     version = store.publish(
         state.config.into or state.config.dataset,
         state.tables(state.pool.alive),

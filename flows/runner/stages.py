@@ -24,7 +24,7 @@ from pydantic import BaseModel
 from flows.runner.code_version import code_version
 from flows.runner.progress import Bar, Bars
 from flows.runner.resources import Tools, is_model, tools_of
-from storage.rows import empty, kept
+from storage.rows import dropped, empty, kept
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.plugins import module
 from tasks.settings import Section
@@ -126,6 +126,19 @@ class Line:
     def facts(self) -> list[dict[str, Any]]:
         """Return the facts that each shard of each stage recorded beside its rows."""
         return [ref.facts for entry in self.funnel for ref in entry.refs]
+
+    def store_candidates(self, run: str, *, whole: Sequence[str] = ()) -> None:
+        """Append the rows that each stage dropped to the candidates, once per run, stage and shard; of the stages in `whole`
+        the kept ones too.
+
+        A row that a middle stage kept is stored with the stage that dropped it later; flows.runner.after_publication adds
+        the published rows. A shard is named by its digest, because a stage runs under one title in every wave.
+        """
+        for entry in self.funnel:
+            for ref in entry.refs:
+                table = self.tools.shards.read(ref)
+                rows = table if entry.stage in whole else dropped(table)
+                self.tools.store.append_candidates(rows, run=run, stage=entry.stage, part=ref.digest)
 
     def kept(self, refs: Sequence[Ref], columns: list[str] | None = None) -> pa.Table:
         return _kept(self.tools, refs, columns)

@@ -1,0 +1,32 @@
+"""Every row that a stage dropped reaches the candidates, whatever the titles of the stage's runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from flows.runner.progress import Bars
+from flows.runner.stages import FunnelEntry, Line
+from storage.datasets.store import Store
+from storage.reasons import Code, reason
+from storage.rows import Row, column, to_table
+from storage.stage_cache.shards import Ref, ShardStore
+
+MISSING = reason("self_instruct", Code.MISSING_ITEM)
+
+
+def test_a_stage_that_runs_in_every_wave_under_one_title_loses_no_dropped_row(tmp_path: Path) -> None:
+    store, shards = Store(tmp_path), ShardStore(tmp_path)
+    waves = [
+        to_table([Row(f"kept {wave}", "en"), Row("", "en", id=f"dropped {wave}", reason=MISSING)])
+        for wave in range(3)
+    ]
+    with Bars() as bars:
+        line = Line(cast(Any, SimpleNamespace(store=store, shards=shards)), bars)
+        for wave in waves:
+            ref: Ref = shards.put_content("generate", wave)
+            line.funnel.append(FunnelEntry("generate", "Write questions", cast(Any, None), [ref], 0))
+        for _ in range(2):  # a night that was killed while it stored them stores them again
+            line.store_candidates("night")
+    assert sorted(column(store.dropped("night"), "id")) == ["dropped 0", "dropped 1", "dropped 2"]
