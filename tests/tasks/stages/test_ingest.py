@@ -145,6 +145,7 @@ def test_the_content_of_the_box_is_the_answer(before: str, answer: str, after: s
     assume(
         not re.fullmatch(r"\W*[A-J]\W*", answer)
     )  # the letter of an option is read without its punctuation
+    assume(not re.fullmatch(r"[\s_.\u2026?]+", answer))  # the place for an answer in a template is none
     fields = read(
         {"problem": "P", "solution": f"First \\boxed{{wrong}} here.\n\n{before}\\boxed{{{answer}}}{after}"}
     )
