@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
+import operator
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict, cast, get_type_hints
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -170,32 +173,47 @@ class Row:
         if self.kind is None:
             return []
         turns = [[turn[name] for name in _TURN] for turn in self.messages or ()]  # type: ignore[literal-required]
-        return [self.kind, json.dumps(turns, ensure_ascii=False, separators=(",", ":"))]
+        try:
+            listed = orjson.dumps(turns).decode()
+        except orjson.JSONEncodeError:  # half a UTF-16 pair, which the standard library writes
+            listed = json.dumps(turns, ensure_ascii=False, separators=(",", ":"))
+        return [self.kind, listed]
 
 
 _TURN = tuple(ChatTurn.__annotations__)
+_VALUES = operator.attrgetter(*SCHEMA.names)
 
 
 def content_id(*parts: str) -> str:
     """Return an id of 24 hex digits (96 bits), hashed from the parts, each NFC-normalised and length-prefixed."""
-    digest = hashlib.sha256()
+    hashed: list[bytes] = []
     for part in parts:
-        data = unicodedata.normalize("NFC", part).encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return digest.hexdigest()[:24]
+        normal = part if part.isascii() else unicodedata.normalize("NFC", part)
+        data = normal.encode("utf-8", "surrogatepass")
+        hashed += (len(data).to_bytes(8, "big"), data)
+    return hashlib.sha256(b"".join(hashed)).hexdigest()[:24]
 
 
 def to_table(rows: Iterable[Row]) -> pa.Table:
     """Return rows as a table of SCHEMA, with maps sorted by key, so that equal rows have equal bytes."""
-    items = list(rows)
+    records = [_VALUES(row) for row in rows]
     columns: list[pa.Array] = []
-    for column in SCHEMA:
-        values: list[Any] = [getattr(row, column.name) for row in items]
+    for number, column in enumerate(SCHEMA):
+        values: list[Any] = [record[number] for record in records]
         if pa.types.is_map(column.type):
-            values = [sorted(value.items()) for value in values]
-        columns.append(to_array(values) if column.type == REASON else pa.array(values, type=column.type))
+            columns.append(_maps(values, column.type))
+        else:
+            columns.append(to_array(values) if column.type == REASON else pa.array(values, type=column.type))
     return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def _maps(values: list[dict[str, Any]], kind: pa.MapType) -> pa.Array:
+    """Return dictionaries as an array of maps with sorted keys."""
+    offsets = list(itertools.accumulate(map(len, values), initial=0))
+    pairs = [pair for value in values for pair in sorted(value.items())]
+    keys = pa.array([key for key, _ in pairs], kind.key_type)
+    items = pa.array([item for _, item in pairs], kind.item_type)
+    return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), keys, items, type=kind)
 
 
 def empty() -> pa.Table:

@@ -126,6 +126,8 @@ def _turn(value: Any) -> list[Turn]:
             return [Turn("user", value[0]), Turn("assistant", value[1])]
     if not isinstance(value, Mapping):
         raise Odd("a chat turn is not an object with role and content")
+    if (usual := _usual_turn(value)) is not None:
+        return [usual]
     named = {str(name).strip().lower(): part for name, part in value.items() if part is not None}
     speaker = _speaker(named)
     if speaker is None:
@@ -149,6 +151,17 @@ def _turn(value: Any) -> list[Turn]:
     given = named.get("tool_calls") or named.get("function_call")
     calls = _calls(given) if given else ""
     return [Turn(role, text, thinking, calls)]
+
+
+def _usual_turn(value: Mapping[str, Any]) -> Turn | None:
+    """Return the turn of an object that has nothing but a role and a text, None for all others; most turns are such, and
+    need no search for other names."""
+    if len(value) == 2:
+        for role, content in (("role", "content"), ("from", "value")):
+            if isinstance(text := value.get(content), str) and isinstance(speaker := value.get(role), str):
+                known = _role(speaker)
+                return None if known == "tool" else Turn(known, text)
+    return None
 
 
 def _calls(value: Any) -> str:

@@ -64,6 +64,7 @@ KNOWN = frozenset(
 WRONG_OPTION = re.compile(r"(?:incorrect|wrong|false)_(?:answer|option|choice)_?\d+|distractor_?\d+")
 
 
+@functools.lru_cache(maxsize=1024)
 def plain(name: str) -> str:
     """Return a column's name as the conventions write it: lower case, words joined by underscores."""
     return "_".join(name.strip().lower().replace("-", " ").split())

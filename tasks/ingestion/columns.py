@@ -407,7 +407,15 @@ def _turns(name: str, value: Any) -> list[chats.Turn] | None:
             parsed = literal(value.strip())
             return chats.turns_of(parsed) if isinstance(parsed, list) else None
         return chats.transcript(value) if name in (*CHATS, *QUESTIONS, "chosen", "rejected", "text") else None
-    if name in (*CHATS, "completion", "chosen", "rejected", "response", "output", "generation"):
+    if value is not None and name in (
+        *CHATS,
+        "completion",
+        "chosen",
+        "rejected",
+        "response",
+        "output",
+        "generation",
+    ):
         if (
             isinstance(value, list)
             and value

@@ -16,6 +16,7 @@ from tasks.ingestion.files import MAX_LINE, numbered_lines, open_text
 from tasks.ingestion.record import IngestError, Record, is_unicode, without_nan
 
 MAX_ARRAY = 256 << 20  # bytes; a JSON array must be parsed whole, so a larger one has to become JSON Lines
+_MAY_HOLD_FLOATS = frozenset((dict, list, float))
 _DECODER = json.JSONDecoder(parse_float=Decimal)
 
 
@@ -115,15 +116,24 @@ def _constant(name: str) -> None:
 
 def _needs_care(line: bytes, value: dict[str, Any]) -> bool:
     """Return whether the line may hold what orjson decides silently: a key given twice, a number past 64 bits."""
-    if b"\\u00" in line:  # a key may be spelled with escapes
+    if b"\\u00" in line:  # a key or a quotation mark may be spelled with escapes
         return True
-    for key, item in value.items():
-        if line.count(b'"' + key.encode() + b'"') > 1:
-            return True
-        if isinstance(item, dict) or (isinstance(item, list) and item and isinstance(item[0], dict)):
-            return True
-        if isinstance(item, float) and len(repr(item)) > 15:
-            return True
+    try:
+        kept = orjson.dumps(value)
+    except orjson.JSONEncodeError:  # nested more deeply than it writes
+        return True
+    # a key that was given twice has left its quotation marks in the line, at any depth
+    return line.count(b'"') != kept.count(b'"') or _has_long_float(value)
+
+
+def _has_long_float(value: Any) -> bool:
+    kind = type(value)
+    if kind is float:
+        return len(repr(value)) > 15
+    if kind is dict:
+        return any(_has_long_float(one) for one in value.values() if type(one) in _MAY_HOLD_FLOATS)
+    if kind is list:
+        return any(_has_long_float(one) for one in value if type(one) in _MAY_HOLD_FLOATS)
     return False
 
 

@@ -7,7 +7,8 @@ labelled steps of PRM800K, PRMBench and ProcessBench.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
@@ -37,11 +38,30 @@ class Single:
 
 def singles(record: Mapping[str, Any]) -> list[Single]:
     """Return the solutions of a record, each as a record; the record itself where it holds one solution or none."""
-    named = {plain(name): value for name, value in record.items()}
-    for read in (_labelled, _corrupted, _first_error, _preference, _generated):
-        if parts := list(read(named)):
-            return parts
+    readers = _readers_of(tuple(record))
+    if readers:
+        named = {plain(name): value for name, value in record.items()}
+        for read in readers:
+            if parts := list(read(named)):
+                return parts
     return [Single(record)]
+
+
+@functools.lru_cache(maxsize=256)
+def _readers_of(names: tuple[str, ...]) -> list[Callable[[Mapping[str, Any]], Iterator[Single]]]:
+    """Return the readers of shapes that a record with these columns may have."""
+    there = {plain(name) for name in names}
+    return [
+        read
+        for read, columns in (
+            (_labelled, {"question", "label"}),
+            (_corrupted, {"original_process", "modified_process"}),
+            (_first_error, {"steps", "label"}),
+            (_preference, {"chosen", "rejected"}),
+            *((_generated, {name}) for name in GENERATIONS),
+        )
+        if columns <= there
+    ]
 
 
 def _labelled(record: Mapping[str, Any]) -> Iterator[Single]:

@@ -262,8 +262,8 @@ def _chat_row(
     for number, turn in enumerate(turns, 1):
         name = f"turn {number} ({turn.role})"
         content, _ = fit(name, turn.text, MAX_SOLUTION)
-        thinking, _ = fit(f"{name}, reasoning", turn.reasoning, MAX_SOLUTION)
-        calls, _ = fit(f"{name}, tool calls", turn.calls, MAX_SOLUTION)
+        thinking, _ = fit(f"{name}, reasoning", turn.reasoning, MAX_SOLUTION) if turn.reasoning else ("", 0)
+        calls, _ = fit(f"{name}, tool calls", turn.calls, MAX_SOLUTION) if turn.calls else ("", 0)
         if not content and not calls:
             if turn.role == "system":
                 continue  # a column for system prompts is often empty
@@ -354,7 +354,7 @@ def _listed(named: Mapping[str, Any]) -> list[chats.Turn] | None:
     if isinstance(named.get("chosen"), str):
         return None
     for name in (*chats.COLUMNS, "prompt", "text"):
-        turns = chat_of(name, named.get(name))
+        turns = chat_of(name, named[name]) if name in named else None
         if turns is not None and (turns or name != "prompt"):
             return turns
     alternating = named.get("data")
