@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,14 +147,22 @@ def bound() -> list[Path]:
         Path(interpreter()),
     ]
     candidates = [*libraries, *interpreter_paths, Path("/etc/ld.so.cache"), *map(Path, sites())]
-    existing = sorted({path for path in candidates if path.exists() and not path.is_symlink()})
-    return [path for path in existing if not any(other in path.parents for other in existing)]
+    return _outermost([path for path in candidates if path.exists() and not path.is_symlink()])
 
 
-def _masked(paths: Sequence[Path]) -> list[Path]:
-    """Return the packages of this project that are inside visible paths, to be hidden."""
+def _outermost(paths: Sequence[Path]) -> list[Path]:
+    """Return the paths in order, without those that lie within another."""
+    return [path for path in sorted(set(paths)) if not any(other in path.parents for other in paths)]
+
+
+def _masked(paths: Sequence[Path], shown: Sequence[Path] = ()) -> list[Path]:
+    """Return the packages of this project that are inside visible paths and are not to be `shown`, to be hidden."""
     packages = [PROJECT / name for name in ("flows", "tasks", "prompts", "storage")]
-    return [path for path in packages if path.is_dir() and any(path.is_relative_to(p) for p in paths)]
+    return [
+        path
+        for path in packages
+        if path not in shown and path.is_dir() and any(path.is_relative_to(p) for p in paths)
+    ]
 
 
 def arguments(
@@ -164,15 +172,22 @@ def arguments(
     hash_seed: int = 0,
     filter_fd: int | None = None,
     info_fd: int | None = None,
+    shown: Sequence[Path] = (),
+    environment: Mapping[str, str] | None = None,
+    first: bool = True,
 ) -> list[str]:
     """Return the command line that runs `command` in an isolation of its own.
 
-    The seccomp filter is read from `filter_fd`; bubblewrap writes the pid of process 1 to `info_fd`.
+    The seccomp filter is read from `filter_fd`; bubblewrap writes the pid of process 1 to `info_fd`. `shown` are further
+    paths of the host that are visible, read-only; `environment` has further variables. `first`: whether the command is
+    process 1 of its namespace, which ends neither by a signal that it does not handle nor by its limit of CPU time;
+    otherwise bubblewrap is process 1 and exits as the command does.
     """
-    paths = bound()
+    paths = _outermost([*bound(), *shown])
     around = _as_nobody(paths)
     inside = "/inside" if "bwrap" in around else str(INSIDE)  # where the outer bubblewrap mounts it
-    inner = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--as-pid-1"]
+    inner = ["bwrap", "--unshare-all", "--unshare-user", "--disable-userns"]
+    inner += ["--as-pid-1"] if first else []
     inner += ["--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"]
     inner += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     if filter_fd is not None:
@@ -180,11 +195,12 @@ def arguments(
     if info_fd is not None:
         inner += ["--info-fd", str(info_fd)]
     inner += [*_tmpfs("/tmp", limits.tmp_mb << 20), *_view(paths, inside), *_tmpfs("/dev/shm", 1 << 20)]
-    for path in _masked(paths):
+    for path in _masked(paths, shown):
         inner += ["--tmpfs", str(path), "--remount-ro", str(path)]
     inner += ["--remount-ro", "/", "--chdir", "/tmp", "--clearenv"]
     # the same order of sets every time; no threads that a program did not start
-    for name, value in (("PYTHONHASHSEED", str(hash_seed)), ("OPENBLAS_NUM_THREADS", "1")):
+    variables = {"PYTHONHASHSEED": str(hash_seed), "OPENBLAS_NUM_THREADS": "1", **(environment or {})}
+    for name, value in variables.items():
         inner += ["--setenv", name, value]
     return [*around, *inner, "--", *command]
 

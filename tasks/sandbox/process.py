@@ -10,7 +10,7 @@ import signal
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,57 @@ WORKING = "RD"  # states of a thread (proc(5)) that runs, waits for a processor,
 
 class Broken(RuntimeError):
     """The isolation died, did not answer in time, or sent an invalid frame: a failure of the sandbox, not of the program."""
+
+
+def start(
+    limits: Limits,
+    command: Sequence[str],
+    *,
+    stdin: int,
+    stdout: int,
+    stderr: int,
+    hash_seed: int = 0,
+    shown: Sequence[Path] = (),
+    environment: Mapping[str, str] | None = None,
+    first: bool = True,
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a command in an isolation of its own, with these descriptors; see isolate.arguments for the rest.
+
+    Returns the outermost process, and the descriptor from which the pid that bubblewrap reports is read. Raises
+    SandboxUnavailable if bubblewrap cannot be started.
+    """
+    filter_fd = os.memfd_create("sandbox-filter")
+    os.write(filter_fd, syscalls.outer())
+    os.lseek(filter_fd, 0, os.SEEK_SET)
+    info_in, info_fd = os.pipe()
+    line = isolate.arguments(
+        limits,
+        command,
+        hash_seed=hash_seed,
+        filter_fd=filter_fd,
+        info_fd=info_fd,
+        shown=shown,
+        environment=environment,
+        first=first,
+    )
+    try:
+        process = subprocess.Popen(
+            line,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            bufsize=0,
+            pass_fds=(filter_fd, info_fd),
+            start_new_session=True,
+        )
+    except OSError as error:
+        os.close(info_in)
+        reason = f"bubblewrap could not be started: {error.strerror}"
+        raise SandboxUnavailable(Isolation(False, reason, "apt-get install bubblewrap")) from error
+    finally:
+        os.close(filter_fd)
+        os.close(info_fd)
+    return process, info_in
 
 
 class Process:
@@ -70,29 +121,9 @@ class Process:
 
     def _start(self, seed: int, log: int) -> tuple[subprocess.Popen[bytes], int]:
         """Return the outermost process, and the descriptor from which the pid that bubblewrap reports is read."""
-        filter_fd = os.memfd_create("sandbox-filter")
-        os.write(filter_fd, syscalls.outer())
-        os.lseek(filter_fd, 0, os.SEEK_SET)
-        info_in, info_fd = os.pipe()
         command = [isolate.interpreter(), "-s", "-S", "-P", "-B", "/inside/server.py"]
-        try:
-            process = subprocess.Popen(
-                isolate.arguments(self.limits, command, hash_seed=seed, filter_fd=filter_fd, info_fd=info_fd),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                bufsize=0,
-                pass_fds=(filter_fd, info_fd),
-                start_new_session=True,
-            )
-        except OSError as error:
-            os.close(info_in)
-            reason = f"bubblewrap could not be started: {error.strerror}"
-            raise SandboxUnavailable(Isolation(False, reason, "apt-get install bubblewrap")) from error
-        finally:
-            os.close(filter_fd)
-            os.close(info_fd)
-        return process, info_in
+        pipe = subprocess.PIPE
+        return start(self.limits, command, stdin=pipe, stdout=pipe, stderr=log, hash_seed=seed)
 
     def run(self, program: str, *, trial: bool = False) -> Ended:
         """Run one program to its end. Raises Broken if the isolation fails, after which it cannot be used any more.

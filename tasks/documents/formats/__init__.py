@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Literal, Protocol, cast, get_args
 
 from storage.errors import ForPeople
 from tasks.documents.document import Document
@@ -24,8 +24,33 @@ PACKAGE: Final = "tasks.documents.formats"
 HEAD: Final = 4096  # bytes of a file that `sniff` is given
 
 
+RefusalCode = Literal[
+    "unknown_format",
+    "damaged",  # its parser raised an error, or what it says of itself is not so
+    "crashed",  # its parser, which is written in C, was ended by a signal
+    "encrypted",
+    "no_text_layer",  # a scan, while OCR is off
+    "bomb",  # it unpacks or expands to more than a limit
+    "nesting",  # it is nested too deeply
+    "outside",  # it names a path outside of itself
+    "too_large",  # the bytes of the file
+    "time",
+    "memory",
+    "output",
+]
+REFUSALS: Final[tuple[RefusalCode, ...]] = get_args(RefusalCode)
+
+
 class UnreadableDocument(ForPeople, ValueError):
-    """A document that cannot be read: it is damaged, encrypted, over a limit, or of no known format. One line with the fix."""
+    """A document that cannot be read: it is damaged, encrypted, over a limit, or of no known format. The message is one line
+    that begins with the name of the file and ends with the fix; `code` is for programs."""
+
+    def __init__(self, message: str, code: RefusalCode = "damaged") -> None:
+        self.code: RefusalCode = code
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[UnreadableDocument], tuple[str, RefusalCode]]:
+        return type(self), (str(self), self.code)  # task runners send it between processes
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,147 @@
+"""The process that reads one document: `python -m tasks.documents.reader_process`, started by tasks/documents/reading.py.
+
+Standard input has blocks, each eight bytes of length and the bytes: the request as JSON, the document, and its other files.
+Standard output begins with one byte that says that the program runs, before any byte of the document is looked at; then follow
+blocks again: the reply as JSON ({"value"}, {"refused", "message"} or {"failed"}, with "peak_kb"), and the byte strings of
+the action. The limits are set here, by this program on itself, before it reads the document.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import os
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, BinaryIO, Final
+
+import orjson
+
+from storage.errors import in_one_line
+from tasks.documents.formats import HEAD, ReadOptions, RefusalCode, UnreadableDocument, format_of, reader
+
+_SIZE: Final = struct.Struct(">Q")
+_PDEATHSIG: Final = 1  # prctl(2)
+_FILES: Final = 256  # open files
+
+ActionResult = tuple[Any, list[bytes]]
+
+
+def read(data: bytes, name: str, options: ReadOptions) -> ActionResult:
+    """Return the document as a record."""
+    return dataclasses.asdict(reader(_format(data, name)).read(data, name, options)), []
+
+
+def included(data: bytes, name: str, options: ReadOptions) -> ActionResult:
+    """Return the paths that the file includes."""
+    paths = getattr(reader(_format(data, name)), "included", None)
+    return [] if paths is None else list(paths(data, name)), []
+
+
+def _format(data: bytes, name: str) -> str:
+    format = format_of(name, data[:HEAD])
+    if format is None:
+        raise UnreadableDocument(
+            f"{name}: no known format of documents. Fix: name it with the suffix of its format",
+            code="unknown_format",
+        )
+    return format
+
+
+ACTIONS: Final[Mapping[str, Callable[..., ActionResult]]] = {"read": read, "included": included}
+
+
+def answer(request: Mapping[str, Any], data: bytes, files: Iterable[bytes]) -> ActionResult:
+    """Run the action of a request, and return the reply as JSON and its byte strings."""
+    name = request["name"]
+    try:
+        options = ReadOptions(files=dict(zip(request["files"], files, strict=True)), **request["options"])
+        value, blobs = ACTIONS[request["action"]](data, name, options, **request["arguments"])
+        return {"value": value}, blobs
+    except UnreadableDocument as error:
+        return {"refused": error.code, "message": str(error)}, []
+    except MemoryError:
+        return _refused(name, "memory", "its reader takes more memory than the limit"), []
+    except RecursionError:
+        return _refused(name, "nesting", "it is nested too deeply"), []
+    except ImportError as error:
+        return {"failed": f"{in_one_line(error)}. Fix: uv pip install 'mathmill[documents]'"}, []
+    except Exception as error:  # noqa: BLE001 - a parser may raise anything on a hostile file, and the type names it
+        return _refused(name, "damaged", f"{type(error).__name__}: {in_one_line(error)}"), []
+
+
+def _refused(name: str, code: RefusalCode, why: str) -> dict[str, str]:
+    fix = "Fix: leave it out, or save it anew with the program that made it"
+    return {"refused": code, "message": f"{name}: {why}. {fix}"}
+
+
+def _limit(limits: Mapping[str, Any]) -> None:
+    """Set the limits of this process and of those that it starts."""
+    seconds = max(1, round(limits["cpu_s"]))
+    for kind, most in (
+        (resource.RLIMIT_AS, limits["memory_mb"] << 20),
+        (resource.RLIMIT_FSIZE, limits["output_mb"] << 20),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, _FILES),
+    ):
+        resource.setrlimit(kind, (most, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it, and an endless reply has to end
+
+
+def _blocks(stream: BinaryIO) -> list[bytes]:
+    blocks = []
+    while head := stream.read(_SIZE.size):
+        blocks.append(stream.read(_SIZE.unpack(head)[0]))
+    return blocks
+
+
+def main() -> None:
+    """Read the request, run its action and write the reply."""
+    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # so that output of libraries does not mix with the reply
+    out.write(b"\x01")
+    out.flush()
+    first, data, *files = _blocks(sys.stdin.buffer)
+    request = orjson.loads(first)
+    _limit(request["limits"])
+    header, blobs = answer(request, data, files)
+    header["peak_kb"] = max(
+        resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    try:
+        text = _json(header)
+    except MemoryError:
+        text = _json(_refused(request["name"], "memory", "its text takes more memory than the limit"))
+    for block in (text, *blobs):
+        out.write(_SIZE.pack(len(block)))
+        out.write(block)
+    out.flush()
+    os._exit(0)  # destructors could crash or exceed the limits
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except (
+        TypeError
+    ):  # a lone surrogate, which no reader should let through: shown as a replacement character
+        return orjson.dumps(_encodable(value))
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_encodable(one) for one in value]
+    return (
+        {_encodable(key): _encodable(one) for key, one in value.items()} if isinstance(value, dict) else value
+    )
+
+
+if __name__ == "__main__":
+    main()
