@@ -110,7 +110,7 @@ def nightly(config: Nightly = Nightly()) -> str:
             version = publish(
                 night,
                 taken,
-                again=lambda: judging(night).uniqueness(),
+                again=lambda: judging(night, [taken]).uniqueness(),
                 look=DECONTAMINATE,
                 certify=CERTIFY,
             )
@@ -144,7 +144,7 @@ def calibrated(night: Night, seeds: list[Ref]) -> None:
     questions = night.planner.known(seeds)
     if questions:
         rows = solutions(night, questions, "known answers", blind=True)
-        rows = night.line.through(judging(night).votes(blind=True), rows, "known answers")
+        rows = night.line.through(judging(night, rows).votes(blind=True), rows, "known answers")
         (fitted,) = night.line.run(CALIBRATE, partial(calibrate, base=night.calibration), rows)
         night.fitted = fitted.facts["calibration"]
         night.calibration = Calibration.from_dict(night.fitted)
@@ -222,7 +222,7 @@ def solve_and_judge(
         )
     fresh = line.shards("fresh", line.kept(novel), night.planner.shard_rows, of=novel)
     rows = solutions(night, fresh, title, agree=agree)
-    stages = judging(night)
+    stages = judging(night, rows)
     accepted = line.through([*stages.votes(), *stages.decision(agree=agree)], rows, title)
     night.judged += line.funnel[first:]
     return accepted
@@ -270,9 +270,15 @@ def solving(
     return Step(counting, lambda: partial(call, stopping=rule, blind=blind))
 
 
-def judging(night: Night) -> Judging:
-    """Return the stages that judge solutions, with what the night knows by now."""
-    return Judging(night.config, night.calibration, lambda: night.inputs.against, night.history)
+def judging(night: Night, shards: list[Ref]) -> Judging:
+    """Return the stages that judge the solutions of the shards, with what the night knows by now."""
+    return Judging(
+        night.config,
+        night.calibration,
+        lambda: night.inputs.against,
+        night.history,
+        night.canaries(len(shards)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,12 +286,14 @@ class Judging:
     """The stages that judge solutions, in order. `rebuild` sends stored solutions through the same stages.
 
     history: the questions published so far. against: returns the registered benchmarks, which are read only if needed.
+    canaries: in each shard that a critic is asked about; None: as many as the configuration says.
     """
 
     config: Nightly
     calibration: Calibration
     against: Callable[[], Decontamination]
     history: History | None = None
+    canaries: int | None = None
 
     def votes(self, *, blind: bool = False) -> list[Step]:
         """Return the stages that collect votes on an answer: programs, comparisons, other samples, scores.
@@ -320,6 +328,6 @@ class Judging:
         return Step(DEDUP, lambda: partial(dedup, history=self.history, settings=settings))
 
     def _scoring(self, name: str, thresholds: Mapping[str, float], blind: bool) -> Step:
-        canaries = self.config.score.canaries
+        canaries = self.config.score.canaries if self.canaries is None else self.canaries
         call = partial(score, name=name, thresholds=thresholds, canaries=canaries, blind=blind)
         return Step(SCORE.of_scorer(name), lambda: call)

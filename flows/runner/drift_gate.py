@@ -20,7 +20,7 @@ from tasks.llm.endpoint import Endpoint
 # sections of the configuration under which nights are comparable; others, such as the target, do not move the measures
 COMPARABLE = ("generate", "solve", "verify", "score")
 # of the measures; nights measured by another definition are not compared
-DEFINITION = 3
+DEFINITION = 4
 CRITIC = "critique"  # the scorer whose scores are measured
 LABELLED = "known answers"  # end of the titles of the lines about questions with known answers
 
@@ -87,6 +87,8 @@ def drift(night: Night) -> Drift:
         answered=_tables(night, [entry for entry in labelled if entry.stage == "verify"]),
         known=_tables(night, [entry for entry in labelled if entry.stage == CRITIC]),
         canaries=[record for fact in night.line.facts() for record in fact.get("canaries", ())],
+        discarded=_facts([entry for entry in night.judged if entry.stage == CRITIC], "discarded"),
+        discarded_known=_facts([entry for entry in labelled if entry.stage == CRITIC], "discarded"),
     )
     nights = NightHistory(tools.home, config.dataset)
     nights.add(f"{night.inputs.seed:016x}", night.inputs.run, measured, _keys(night))
@@ -103,6 +105,11 @@ def drift(night: Night) -> Drift:
 
 def _tables(night: Night, entries: list[FunnelEntry]) -> list[pa.Table]:
     return [night.line.tools.shards.read(ref) for entry in entries for ref in entry.refs]
+
+
+def _facts(entries: list[FunnelEntry], name: str) -> list[dict[str, Any]]:
+    """Return the records of this name that the stages stored beside their rows."""
+    return [record for entry in entries for ref in entry.refs for record in ref.facts.get(name, ())]
 
 
 def _keys(night: Night) -> dict[str, tuple[str, str]]:

@@ -58,6 +58,7 @@ def inputs_of(
         batch=config.answers == "batch",
         published=published,
         canaries=config.score.canaries,
+        least_canaries=config.score.least_canaries,
         shard_rows=config.shard_rows,
     )
 

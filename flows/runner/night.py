@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -75,6 +76,16 @@ class Night:
     def owes(self, questions: int) -> int:
         """Return how many solutions `questions` questions become."""
         return questions * self.inputs.solve.samples
+
+    def canaries(self, shards: int) -> int:
+        """Return how many canaries are hidden in each of the next shards that the critic is asked about: more than the
+        configuration says per shard where the night had too few shards to have `least_canaries` by now."""
+        score = self.config.score
+        if not score.canaries:
+            return 0
+        records = (record for fact in self.line.facts() for record in fact.get("canaries", ()))
+        hidden = sum(int(record["calls"]) for record in records)
+        return max(score.canaries, math.ceil((score.least_canaries - hidden) / max(shards, 1)))
 
     def usable(self) -> Counter[str]:
         """Return the accepted rows that the mixture can take, by domain."""

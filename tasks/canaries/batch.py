@@ -5,6 +5,8 @@ chance of as many errors or more is then at most CHANCE (binomial test). Two err
 four of six to nine canaries fail a batch; a single canary never does. The batch is then requested once more with other
 seeds and other canaries, and if that fails too, its judgements are dropped: the rows have failed, they are not wrong. A good
 critic loses a batch with a probability of at most CHANCE squared.
+
+The judgements of all canaries, those of discarded requests included, are evidence for tasks.drift, each counted once.
 """
 
 from __future__ import annotations
@@ -36,24 +38,33 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class CanaryCounts:
-    """How the critic judged the canaries of a batch.
+class CanaryJudgement:
+    """How the critic judged one canary. right: whether it judged it rightly; None where the call failed or is deferred, which says
+    nothing of the critic. model: that was asked."""
 
-    asked: canaries of each kind that it judged. right: those of them that it judged rightly. failed: canaries whose call
-    failed or is deferred, which says nothing of the critic.
-    """
+    kind: CanaryKind
+    model: str
+    right: bool | None
 
-    asked: dict[str, int]
-    right: dict[str, int]
-    failed: int
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One request for a batch: the scores of its rows without those of the canaries, and how the canaries were judged."""
+
+    scores: Scored
+    judgements: list[CanaryJudgement]
 
     @property
     def judged(self) -> int:
-        return sum(self.asked.values())
+        return sum(one.right is not None for one in self.judgements)
 
     @property
     def wrong(self) -> int:
-        return self.judged - sum(self.right.values())
+        return sum(one.right is False for one in self.judgements)
+
+    @property
+    def fails(self) -> bool:
+        return fails(self.wrong, self.judged)
 
 
 def fails(wrong: int, judged: int) -> bool:
@@ -78,52 +89,81 @@ def scored(
     """Return what the scorer `name` says of the rows, with `count` canaries hidden among those that it asks its model about.
 
     score: the scorer's function. verdict: the name of its score that rates a solution. asked: the rows that the model is
-    asked about. The facts have the calls for canaries among the costs, and `canaries`, how the first request judged them.
+    asked about. The facts have the calls for canaries among the costs; `canaries`, how both requests judged them, one record per
+    model that was asked; and `discarded`, the judgements of rows that are not used, which tasks.drift.measures counts.
     """
     batch = content_id(name, *column(rows, "id"))
     hidden = canaries(rows, asked, count, batch)
     if not hidden:
         return score(rows, tick=tick, **tools)
-    mixed, place = _mixed(rows, hidden, asked)
-    scores = score(mixed, tick=_up_to(rows.num_rows, tick), **tools)
-    counts = judged(scores, hidden, place, verdict)
-    facts, calls = scores.facts, len(hidden)
-    again = dropped = 0
-    if fails(counts.wrong, counts.judged):
-        again = 1
-        hidden = canaries(rows, asked, count, batch, RESEEDED)
-        mixed, place = _mixed(rows, hidden, asked)
-        calls += len(hidden)
-        reseeded = {key: Reseeded(tool) if isinstance(tool, Engine) else tool for key, tool in tools.items()}
-        scores = score(mixed, tick=lambda rows: None, **reseeded)
-        facts = _both(facts, scores.facts)
-        second = judged(scores, hidden, place, verdict)
-        if fails(second.wrong, second.judged):
-            scores = _dropped(scores, second)
-            dropped = 1
     critic = next(tool.endpoint for tool in tools.values() if isinstance(tool, Engine))
-    record = {
-        "scorer": name, "role": critic.role, "model": critic.model, "asked": counts.asked, "right": counts.right,
-        "failed": counts.failed, "calls": calls, "again": again, "dropped": dropped,
-    }  # fmt: skip
-    return _without(scores, set(place), facts | {"canaries": [record]})
+
+    def attempt(hidden: list[Canary], tick: Tick, tools: dict[str, Any]) -> _Attempt:
+        mixed, place = _mixed(rows, hidden, asked)
+        scores = score(mixed, tick=tick, **tools)
+        judgements = judged(scores, hidden, place, verdict, critic.model)
+        return _Attempt(_without(scores, set(place)), judgements)
+
+    attempts = [attempt(hidden, _up_to(rows.num_rows, tick), tools)]
+    if attempts[0].fails:
+        reseeded = {key: Reseeded(tool) if isinstance(tool, Engine) else tool for key, tool in tools.items()}
+        again = canaries(rows, asked, count, batch, RESEEDED)
+        attempts.append(attempt(again, lambda rows: None, reseeded))
+    dropped = len(attempts) > 1 and attempts[-1].fails
+    used = _dropped(attempts[-1]) if dropped else attempts[-1].scores
+    records = [
+        {"scorer": name, "role": critic.role, "again": len(attempts) - 1, "dropped": int(dropped), **counts}
+        for counts in _by_model(attempts)
+    ]
+    unused = attempts if dropped else attempts[:-1]
+    discarded = [_discarded(rows, one.scores, verdict) for one in unused]
+    facts = _costs(attempts) | {"canaries": records} | ({"discarded": discarded} if discarded else {})
+    return replace(used, facts=facts)
 
 
-def judged(scores: Scored, hidden: Sequence[Canary], place: Sequence[int], verdict: str) -> CanaryCounts:
-    """Compare the judgements of the canaries, which are at the indexes `place` of the scores, with what is known of them."""
-    asked: dict[str, int] = {}
-    right: dict[str, int] = {}
-    failed = 0
+def judged(
+    scores: Scored, hidden: Sequence[Canary], place: Sequence[int], verdict: str, model: str
+) -> list[CanaryJudgement]:
+    """Compare the judgements of the canaries, which are at the indexes `place` of the scores, with what is known of them.
+    `model`: was asked where the scores do not say which one was."""
+    judgements = []
     for canary, i in zip(hidden, place, strict=True):
         value = scores.scores[verdict][i]
-        if value is None or (scores.failures and scores.failures[i]):
-            failed += 1
-            continue
-        asked[canary.kind] = asked.get(canary.kind, 0) + 1
-        right[canary.kind] = right.get(canary.kind, 0) + (
-            (value >= MIDDLE) == (canary.kind is CanaryKind.RIGHT)
-        )
-    return CanaryCounts(asked, right, failed)
+        right = None
+        if value is not None and not (scores.failures and scores.failures[i]):
+            right = (value >= MIDDLE) == (canary.kind is CanaryKind.RIGHT)
+        asked_of = (scores.models[i] if scores.models else None) or model
+        judgements.append(CanaryJudgement(canary.kind, asked_of, right))
+    return judgements
+
+
+def _by_model(attempts: Sequence[_Attempt]) -> list[dict[str, Any]]:
+    """Return the counts of the canaries of a batch: of each kind how many a model judged, and how many of them rightly; its calls,
+    and those of them that failed."""
+    records: dict[str, dict[str, Any]] = {}
+    for one in (one for attempt in attempts for one in attempt.judgements):
+        start = {"model": one.model, "asked": {}, "right": {}, "failed": 0, "calls": 0}
+        record = records.setdefault(one.model, start)
+        record["calls"] += 1
+        record["failed"] += one.right is None
+        if one.right is not None:
+            for name, number in (("asked", 1), ("right", int(one.right))):
+                record[name][one.kind] = record[name].get(one.kind, 0) + number
+    return [records[model] for model in sorted(records)]
+
+
+def _discarded(rows: pa.Table, scores: Scored, verdict: str) -> dict[str, list[Any]]:
+    """Return the judgements of the rows by column: the question, the score, the characters of the critique, and the verdict
+    `equivalent` of the row, if its trusted answer is known."""
+    critiques = scores.critiques or [None] * rows.num_rows
+    problems, verdicts = column(rows, "problem_id"), column(rows, "verdicts")
+    judged = [i for i, value in enumerate(scores.scores[verdict]) if value is not None]
+    return {
+        "problem_id": [problems[i] for i in judged],
+        "score": [scores.scores[verdict][i] for i in judged],
+        "characters": [len(critiques[i] or "") for i in judged],
+        "equivalent": [dict(verdicts[i] or ()).get("equivalent") for i in judged],
+    }
 
 
 class Reseeded:
@@ -135,6 +175,9 @@ class Reseeded:
     @property
     def endpoint(self) -> Endpoint:
         return self._engine.endpoint
+
+    def asked_of(self, completion: Completion) -> Endpoint:
+        return self._engine.asked_of(completion)
 
     def run(self, requests: Iterable[Request], check: CompletionCheck | None = None) -> Iterator[Completion]:
         """Yield the completions of the requests with other seeds, as Engine.run does."""
@@ -162,7 +205,7 @@ def _mixed(rows: pa.Table, hidden: Sequence[Canary], asked: Sequence[int]) -> tu
     return pa.concat_tables(parts), place
 
 
-def _without(scores: Scored, places: set[int], facts: dict[str, Any]) -> Scored:
+def _without(scores: Scored, places: set[int]) -> Scored:
     """Return the scores of the other rows."""
 
     def ordinary(values: list[T]) -> list[T]:
@@ -173,27 +216,29 @@ def _without(scores: Scored, places: set[int], facts: dict[str, Any]) -> Scored:
         None if scores.critiques is None else ordinary(scores.critiques),
         {name: ordinary(steps) for name, steps in scores.wrong_steps.items()},
         ordinary(scores.failures),
-        facts,
+        ordinary(scores.models),
+        scores.facts,
     )
 
 
-def _dropped(scores: Scored, counts: CanaryCounts) -> Scored:
+def _dropped(attempt: _Attempt) -> Scored:
     """Return the scores without any judgement: each row that had one could not be judged."""
+    scores = attempt.scores
     count = len(next(iter(scores.scores.values())))
     failures: list[Unscored | None] = list(scores.failures) or [None] * count
     error = (
-        f"the critic misjudged {counts.wrong} of {counts.judged} solutions whose judgement is known, twice; "
+        f"the critic misjudged {attempt.wrong} of {attempt.judged} solutions whose judgement is known, twice; "
         "its judgements of this batch are not used"
     )
     for i in range(count):
         if failures[i] is None and any(values[i] is not None for values in scores.scores.values()):
             failures[i] = Unscored(error, code=Code.CANARIES_MISJUDGED)
-    return Scored(
-        {name: [None] * count for name in scores.scores},
-        None if scores.critiques is None else [None] * count,
-        {name: [None] * count for name in scores.wrong_steps},
-        failures,
-        scores.facts,
+    return replace(
+        scores,
+        scores={name: [None] * count for name in scores.scores},
+        critiques=None if scores.critiques is None else [None] * count,
+        wrong_steps={name: [None] * count for name in scores.wrong_steps},
+        failures=failures,
     )
 
 
@@ -210,12 +255,13 @@ def _up_to(most: int, tick: Tick) -> Tick:
     return counting
 
 
-def _both(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts of a batch that was requested twice: the costs of both."""
+def _costs(attempts: Sequence[_Attempt]) -> dict[str, Any]:
+    """Return the facts of a batch: of the last request, with the costs of all."""
+    facts = [attempt.scores.facts for attempt in attempts]
     return {
-        **second,
-        "bills": [*first.get("bills", ()), *second.get("bills", ())],
-        "deferred": first.get("deferred", 0) + second.get("deferred", 0),
+        **facts[-1],
+        "bills": [bill for fact in facts for bill in fact.get("bills", ())],
+        "deferred": sum(fact.get("deferred", 0) for fact in facts),
     }
 
 

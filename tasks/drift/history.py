@@ -7,9 +7,10 @@ files, and nothing else is stored. `accepted.json` names the night with which th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ import orjson
 from storage.counting import counted
 from storage.errors import StorageError, in_one_line
 from storage.sealed_files import HomeFiles
-from tasks.drift.betting import ChangeTest
-from tasks.drift.measures import MEASURES, Measured
+from tasks.drift.betting import ChangeTest, Counts
+from tasks.drift.measures import CLASSES, MEASURES, Measured
 
 ACCEPTED = "accepted"
 MOST_NIGHTS = 2000  # the newest nights that are read
@@ -146,15 +147,9 @@ def watch(nights: Sequence[StoredNight], chance: float) -> list[Watched]:
         if name not in MEASURES:
             continue
         comparable = [night for night in nights if _key(night, name) == newest.key]
-        tests = [
-            ChangeTest(MEASURES[name].quantity, increase=increase, chance=chance, tests=2 * len(MEASURES))
-            for increase in (False, True)
-        ]
-        for night in comparable:
-            for test in tests:
-                test.add(np.array(night.measures[name].counts, dtype=np.int64))
-        most = max(tests, key=lambda test: test.evidence)
-        reference = [night.measures[name] for night in comparable[: min(most.since, len(comparable) - 1)]]
+        most = max(tests_of(name, partial(_counts, comparable), chance), key=lambda test: test.evidence)
+        since = min(most.since, len(comparable) - 1)
+        reference = [night.measures[name] for night in comparable[:since]]
         rows = sum(one.questions for one in reference)
         states.append(
             Watched(
@@ -165,10 +160,33 @@ def watch(nights: Sequence[StoredNight], chance: float) -> list[Watched]:
                 sum(one.mean * one.questions for one in reference) / rows if rows else None,
                 len(comparable) - 1,
                 most.evidence,
-                comparable[min(most.since, len(comparable) - 1)].at if most.alarm else "",
+                comparable[since].at if most.alarm else "",
             )
         )
     return states
+
+
+def tests_of(name: str, counts: Callable[[str], Counts], chance: float) -> list[ChangeTest]:
+    """Return the tests of a measure, for a decrease and for an increase. `counts`: returns the counts of a measure's classes by
+    night, (nights, classes)."""
+    watched = [
+        (quantity, counts(part))
+        for part in MEASURES[name].parts or (name,)
+        if (quantity := MEASURES[part].quantity) is not None
+    ]
+    return [
+        ChangeTest(watched, increase=increase, chance=chance, tests=2 * len(MEASURES))
+        for increase in (False, True)
+    ]
+
+
+def _counts(nights: Sequence[StoredNight], name: str) -> Counts:
+    """Return the counts of a measure by night; zeros for a night without it."""
+    counts = np.zeros((len(nights), CLASSES[name]), dtype=np.int64)
+    for number, night in enumerate(nights):
+        if name in night.measures:
+            counts[number] = night.measures[name].counts
+    return counts
 
 
 def _key(night: StoredNight, name: str) -> str | None:

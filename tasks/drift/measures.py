@@ -21,6 +21,7 @@ from tasks.drift.betting import Counts, WatchedQuantity
 from tasks.seeding import seeds_of
 
 MOST_QUESTIONS = 200
+ANSWER = "answer"  # the critic's score of a solution
 STEPS = 20  # a share is counted at the nearest of 0, 1/20, ..., 1
 LENGTHS = 80  # classes of lengths, five per doubling of the characters
 PER_DOUBLING = 5
@@ -34,14 +35,19 @@ _LENGTH = WatchedQuantity(None, 0.08)
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measured quantity of the model of a role. `title` is for people."""
+    """A measured quantity of the model of a role. `title` is for people. `parts`: the measures whose values this one has, which
+    are tested together; it has then no `quantity` of its own."""
 
     title: str
     role: str
-    quantity: WatchedQuantity
+    quantity: WatchedQuantity | None
+    parts: tuple[str, ...] = ()
 
 
 MEASURES = {
+    "judgements": Measure(
+        "share of judgements with a known truth that are right", "critic", None, ("canaries", "known")
+    ),
     "canaries": Measure("share of canaries that are judged rightly", "critic", _EXACT),
     "answers": Measure("share of solutions with a known answer that are right", "reasoner", _KNOWN),
     "known": Measure("share of solutions with a known answer that are judged rightly", "critic", _KNOWN),
@@ -51,6 +57,11 @@ MEASURES = {
     "length": Measure("length of a solution (log of characters)", "reasoner", _LENGTH),
     "length_questions": Measure("length of a question (log of characters)", "teacher", _LENGTH),
     "length_critiques": Measure("length of a critique (log of characters)", "critic", _LENGTH),
+}
+# the number of classes of each measure that are counted; a measure of lengths has no unit, one of shares has
+CLASSES = {
+    name: LENGTHS if one.quantity is not None and one.quantity.values is None else STEPS + 1
+    for name, one in MEASURES.items()
 }
 
 
@@ -80,30 +91,34 @@ def measure(
     answered: Sequence[pa.Table],
     known: Sequence[pa.Table],
     canaries: Iterable[Mapping[str, Any]],
+    discarded: Iterable[Mapping[str, Any]] = (),
+    discarded_known: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Measured]:
     """Return the measures of one night that have values.
 
     written: the questions of the teacher. verified: every solution after verification. scored: the rows after the critic.
     weighed: the rows after the votes were weighed. answered, known: the rows of questions with known answers, after
     verification and after the critic. All of them are tables of storage.rows.SCHEMA. canaries: the records of tasks.canaries.batch.scored.
+    discarded, discarded_known: its records of judgements that were not used, of questions and of those with known answers. They
+    are evidence like the others: a batch is discarded because its critic misjudges.
     """
     wrote = _joined(written, ["problem_id", "question", "rejected"])
     wrote = wrote.filter(pc.is_null(wrote.column("rejected")))
     solved = _joined(verified, ["problem_id", "solution", "reasoning", "verdicts"])
-    judged = _joined(scored, ["problem_id", "scores", "critique"])
-    labelled = _joined(known, ["problem_id", "scores", "verdicts"])
+    judged = _judgements(_joined(scored, JUDGED), discarded)
+    labelled = _judgements(_joined(known, JUDGED), discarded_known)
     checked = _joined(answered, ["problem_id", "verdicts"])
     replies = pc.binary_join_element_wise(
         solved.column("solution").fill_null(""), solved.column("reasoning").fill_null(""), ""
     )
     values = {
-        "answers": (checked, _right(checked)),
+        "answers": (checked, _right(pc.map_lookup(checked.column("verdicts"), "equivalent", "first"))),
         "known": (labelled, _rightly(labelled)),
         "agreement": (solved, _share(solved.column("verdicts"), "consistent")),
-        "critic": (judged, _numbers(_score(judged))),
-        "length": (solved, _log_length(replies)),
-        "length_questions": (wrote, _log_length(wrote.column("question"))),
-        "length_critiques": (judged, _log_length(judged.column("critique"))),
+        "critic": (judged, _numbers(judged.column("score"))),
+        "length": (solved, _log_length(pc.utf8_length(replies))),
+        "length_questions": (wrote, _log_length(pc.utf8_length(wrote.column("question")))),
+        "length_critiques": (judged, _log_length(judged.column("characters"))),
     }
     means = {
         name: _per_question(table.column("problem_id"), numbers) for name, (table, numbers) in values.items()
@@ -114,15 +129,22 @@ def measure(
         for name, (_, numbers) in {name: _sampled(*one) for name, one in means.items()}.items()
     }
     measured["canaries"] = _canaries(canaries)
+    for name, one in MEASURES.items():
+        if one.parts:
+            measured[name] = _together([measured[part] for part in one.parts])
     return {name: measured[name] for name in MEASURES if measured[name].mean.questions > 1}
 
 
 def counts_of(name: str, values: Floats) -> Counts:
     """Return how many values of a measure are in each of its classes, (classes,)."""
-    if MEASURES[name].quantity.values is None:
-        classes = np.minimum(LENGTHS - 1, PER_DOUBLING * values / np.log(2)).astype(np.int64)
-        return np.bincount(classes, minlength=LENGTHS)
-    return np.bincount(np.rint(values * STEPS).astype(np.int64), minlength=STEPS + 1)
+    return np.bincount(classes_of(name, values), minlength=CLASSES[name])
+
+
+def classes_of(name: str, values: Floats) -> Counts:
+    """Return the class of each value of a measure, of any shape."""
+    if CLASSES[name] == LENGTHS:
+        return np.asarray(np.minimum(LENGTHS - 1, PER_DOUBLING * values / np.log(2)), dtype=np.int64)
+    return np.asarray(np.rint(values * STEPS), dtype=np.int64)
 
 
 def _canaries(records: Iterable[Mapping[str, Any]]) -> Measured:
@@ -133,25 +155,47 @@ def _canaries(records: Iterable[Mapping[str, Any]]) -> Measured:
     return Measured(_mean(values), counts_of("canaries", values))
 
 
+def _together(parts: Sequence[Measured]) -> Measured:
+    """Return the values of several measures of shares as one measure."""
+    counts = np.sum([part.counts for part in parts], axis=0)
+    return Measured(_mean(np.repeat(np.arange(STEPS + 1) / STEPS, counts)), counts)
+
+
+JUDGED = ["problem_id", "scores", "critique", "verdicts"]
+
+
+def _judgements(rows: pa.Table, discarded: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Return the critic's judgements of the rows and the discarded ones: the columns problem_id, score, characters (of the
+    critique) and equivalent."""
+    used = pa.table(
+        {
+            "problem_id": rows.column("problem_id"),
+            "score": pc.map_lookup(rows.column("scores"), ANSWER, "first").cast(pa.float64()),
+            "characters": pc.utf8_length(rows.column("critique")).cast(pa.int64()),
+            "equivalent": pc.map_lookup(rows.column("verdicts"), "equivalent", "first").cast(pa.string()),
+        }
+    )
+    others = [
+        pa.table({name: record[name] for name in used.column_names}, used.schema) for record in discarded
+    ]
+    return pa.concat_tables([used, *others])
+
+
 def _joined(tables: Sequence[pa.Table], columns: list[str]) -> pa.Table:
     from storage.rows import empty
 
     return pa.concat_tables([table.select(columns) for table in tables] or [empty().select(columns)])
 
 
-def _score(rows: pa.Table) -> pa.ChunkedArray:
-    return pc.map_lookup(rows.column("scores"), "answer", "first").cast(pa.float64())
-
-
 def _rightly(rows: pa.Table) -> Floats:
     """Return 1 where the critic called a right answer right or a wrong one wrong, 0 where not, NaN where it was not asked."""
-    truth, score = _right(rows), _numbers(_score(rows))
+    truth, score = _right(rows.column("equivalent")), _numbers(rows.column("score"))
     return np.where(np.isnan(truth + score), np.nan, ((score >= 0.5) == (truth == 1)).astype(np.float64))
 
 
-def _right(rows: pa.Table) -> Floats:
+def _right(equivalent: pa.ChunkedArray) -> Floats:
     """Return 1 where the answer equals the known one, 0 where it differs, NaN where that is not known."""
-    truth = pc.map_lookup(rows.column("verdicts"), "equivalent", "first").fill_null("unknown")
+    truth = equivalent.fill_null("unknown")
     compared = np.asarray(pc.is_in(truth, pa.array(["equal", "different"])).to_numpy(), dtype=bool)
     equal = np.asarray(pc.equal(truth, "equal").to_numpy(), dtype=bool).astype(np.float64)
     return np.where(compared, equal, np.nan)
@@ -164,8 +208,8 @@ def _share(verdicts: pa.ChunkedArray, name: str) -> Floats:
     return np.asarray(part / np.where(whole > 0, whole, np.nan))
 
 
-def _log_length(texts: pa.ChunkedArray) -> Floats:
-    return np.log1p(_numbers(pc.utf8_length(texts).cast(pa.float64())))
+def _log_length(characters: pa.ChunkedArray) -> Floats:
+    return np.log1p(_numbers(characters.cast(pa.float64())))
 
 
 def _numbers(values: pa.ChunkedArray) -> Floats:

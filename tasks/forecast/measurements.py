@@ -66,7 +66,7 @@ class ForecastInputs:
     known: share of the target that is solved to calibrate the votes. usd, tokens, seconds: the limits; None: there is
     none. in_flight: most calls in flight per role. endpoints: by role, each of its models with its weight. nights: lineages of published nights, oldest
     first. calls: those of the ledger. published: rows of the version that the night builds on.
-    canaries: those in each batch of the critic, of `shard_rows` questions.
+    canaries: those in each batch of the critic, of `shard_rows` questions. least_canaries: those in a night, at least.
     """
 
     target: int
@@ -87,6 +87,7 @@ class ForecastInputs:
     batch: bool = False
     published: int = 0
     canaries: int = 0
+    least_canaries: int = 0
     shard_rows: int = 256
 
 
@@ -122,6 +123,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
         },
         judged=any("critic" in scorer(name).needs for name in inputs.scorers),
         canaries=inputs.canaries,
+        least_canaries=inputs.least_canaries,
         shard_rows=inputs.shard_rows,
         in_flight=inputs.in_flight,
         usd=inputs.usd,

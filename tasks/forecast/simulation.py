@@ -112,7 +112,7 @@ class NightPlan:
     unchecked: published rows that are compared with benchmarks for the first time.
     near: near pairs per compared row; None if the critic is not asked about any.
     sampled: the share of `samples` that is requested where the votes decide how many; None: all of them.
-    canaries: solutions with a known judgement in each batch of the critic, of `shard_rows` questions.
+    canaries: solutions with a known judgement in each batch of the critic, of `shard_rows` questions. least_canaries: in the night.
     overhead: seconds per solution besides waiting for models. start: seconds per run.
     errors: how earlier forecasts of calls, tokens per call and seconds compared with the facts.
     """
@@ -143,6 +143,7 @@ class NightPlan:
     near: KeptShare | None = None
     sampled: KeptShare | None = None
     canaries: int = 0
+    least_canaries: int = 0
     shard_rows: int = 256
     errors: Mapping[str, Error] = field(default_factory=dict)
 
@@ -180,10 +181,13 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
     calls = {tag: orders * weight / sum(plan.writers.values()) for tag, weight in plan.writers.items()}
     calls["solve"] = solutions
     if plan.judged:
-        calls["critique"] = (
-            solutions * share["solved"] * share["verified"] * share["scored"] * share["judged"]
-            + batches * plan.canaries
-        )
+        asked = solutions * share["solved"] * share["verified"] * share["scored"] * share["judged"]
+        calls["critique"] = asked
+        if plan.canaries:
+            # a shard has at most as many as solutions that the critic is asked about
+            calls["critique"] = asked + np.minimum(
+                asked, np.maximum(batches * plan.canaries, plan.least_canaries)
+            )
     if plan.near is not None:
         compared = solutions * share["solved"] * share["verified"] * share["scored"] + plan.unchecked
         calls["decontaminate"] = plan.measured * _around(rng, 0.2) + compared * plan.near.draw(rng)

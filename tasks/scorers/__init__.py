@@ -30,13 +30,15 @@ class Scored:
 
     `scores`: 0..1 by the name of the score, None for a row that the scorer has no opinion on. `critiques`: texts for
     readers. `wrong_steps`: by the name of the score that rates a solution, the number of its first wrong line, counted from 1;
-    None where none was found. `failures`: why a row could not be scored. `facts`: counts for the report.
+    None where none was found. `failures`: why a row could not be scored. `models`: the model that was asked about each row,
+    None for a row that no model was asked about; empty where the scorer does not say. `facts`: counts for the report.
     """
 
     scores: dict[str, list[float | None]]
     critiques: list[str | None] | None = None
     wrong_steps: dict[str, list[int | None]] = field(default_factory=dict)
     failures: list[Unscored | None] = field(default_factory=list)
+    models: list[str | None] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
 

@@ -47,12 +47,14 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
     critiques: list[str | None] = [None] * count
     wrong_steps: list[int | None] = [None] * count
     failures: list[Unscored | None] = [None] * count
+    models: list[str | None] = [None] * count
     costs = RoleCosts.of(critic.endpoint)
     chosen = rows_to_ask(rows)
     tick(count - len(chosen))
     requests = _requests(rows.take(pa.array(chosen, pa.int64())), critic.endpoint)
     for i, completion in zip(chosen, critic.run(requests, check_by(critique)), strict=True):
         costs.add(completion)
+        models[i] = critic.asked_of(completion).model
         tick(1)
         if completion.error is not None:
             failures[i] = Unscored(completion.error, completion.kind or Failure.MALFORMED)
@@ -78,7 +80,7 @@ def score(rows: pa.Table, *, critic: Engine, tick: Tick) -> Scored:
         for score, problem in zip(instruction, problems, strict=True)
     ]
     by_name = {"instruction": instruction, "answer": answer, **parts}
-    return Scored(by_name, critiques, {"answer": wrong_steps}, failures, costs.facts())
+    return Scored(by_name, critiques, {"answer": wrong_steps}, failures, models, costs.facts())
 
 
 def rows_to_ask(rows: pa.Table) -> list[int]:

@@ -44,6 +44,13 @@ class ScoreSettings(Section, title="Score"):
         description="solutions with a known judgement that are hidden among those of each shard that a critic is asked about; "
         "0: none",
     )
+    least_canaries: int = Field(
+        16,
+        ge=0,
+        le=1000,
+        description="as many of them in a night at least, so that a night of few shards shows as much of its critic; there are never "
+        "more of them in a shard than solutions that the critic is asked about",
+    )
 
     @field_validator("scorers")
     @classmethod

@@ -106,8 +106,9 @@ def test_a_critic_that_misjudges_canaries_is_an_alarm(tmp_path: Path, events: li
     for _ in range(6):
         if (last := dataset.night("2/2", right=10)).shifts:
             break
-    assert [state.measure for state in last.shifts] == ["canaries"]
-    assert events[-1]["payload"]["measures"] == ["canaries"]
+    assert "judgements" in [state.measure for state in last.shifts]
+    assert {state.measure for state in last.shifts} <= {"judgements", "canaries"}
+    assert "judgements" in events[-1]["payload"]["measures"]
 
 
 def test_the_gate_can_be_switched_off(tmp_path: Path, events: list[dict[str, Any]]) -> None:

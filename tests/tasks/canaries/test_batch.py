@@ -14,9 +14,10 @@ from scipy.stats import binom
 from storage.ledger import Ledger
 from storage.reasons import Code
 from storage.rows import Row, column, reasons_of, to_table
-from tasks.canaries.batch import CHANCE, GOOD_ERROR, fails
+from tasks.canaries.batch import CHANCE, GOOD_ERROR, fails, totals
 from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
+from tasks.llm.mix import MixedEngine
 from tasks.llm.request import request_of
 from tasks.llm.transport import AsgiTransport
 from tasks.scorers import critique
@@ -189,7 +190,13 @@ def test_a_critic_that_misjudges_is_asked_again_and_its_judgements_are_dropped(
     assert not any(column(outcome.rows, "critique"))
     (record,) = outcome.facts["canaries"]
     assert (record["again"], record["dropped"], record["calls"]) == (1, 1, 8)
-    assert sum(record["right"].values()) < sum(record["asked"].values())
+    # the canaries of both requests, and the judgements of the rows in both, are evidence
+    assert sum(record["asked"].values()) == 8
+    assert sum(record["right"].values()) < 4
+    assert [len(one["score"]) for one in outcome.facts["discarded"]] == [len(asked)] * 2
+    problems = column(rows, "problem_id")
+    assert outcome.facts["discarded"][0]["problem_id"] == [problems[i] for i in asked]
+    assert all(characters > 0 for one in outcome.facts["discarded"] for characters in one["characters"])
     assert sum(bill["completions"] for bill in outcome.facts["bills"]) == 2 * (len(asked) + 4)
     assert sum(ticks) == rows.num_rows
 
@@ -206,9 +213,33 @@ def test_a_batch_that_is_asked_again_takes_the_second_judgements(critic: Callabl
         seen[record["again"], record["dropped"]] += 1
         if record["again"] and not record["dropped"]:
             assert balance("critique", outcome).failed == 0
+            assert sum(record["asked"].values()) == record["calls"] == 4
+            assert len(outcome.facts["discarded"]) == 1
             assert any(dict(pairs or ()) for pairs in column(outcome.rows, "scores"))
     assert seen[0, 0]
     assert seen[1, 0]
+
+
+def test_each_model_of_a_mixed_critic_has_its_own_record(tmp_path: Path) -> None:
+    ledger = Ledger.open(str(tmp_path / "mixed.sqlite"))
+    engines = []
+    for misjudge, model in ((0.0, "good"), (1.0, "bad")):
+        character = Character(model, Rates(misjudge=misjudge, malformed=0.0))
+        transport = AsgiTransport(make_app(models=[character]))
+        engines.append(Engine(Endpoint("critic", model), ledger, EngineLimits(), transports=[transport]))
+    mixed = MixedEngine([(engine, 1.0) for engine in engines])
+    outcome = run(batch(), mixed, 12)
+    records = {record["model"]: record for record in outcome.facts["canaries"]}
+    assert sorted(records) == ["bad", "good"]
+    assert all(sum(record["asked"].values()) >= 6 for record in records.values())
+    assert sum(records["bad"]["right"].values()) < sum(records["bad"]["asked"].values()) / 2
+    assert records["good"]["right"] == records["good"]["asked"]
+    calls = sum(record["calls"] for record in records.values())
+    assert calls == 24  # asked again, as too many are misjudged
+    assert [line["model"] for line in totals([outcome.facts])] == ["bad", "good"]
+    for engine in engines:
+        engine.close()
+    ledger.close()
 
 
 def test_calls_that_failed_do_not_count_as_misjudged(tmp_path: Path) -> None:

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from storage.rows import Row, to_table
-from tasks.drift.measures import LENGTHS, MEASURES, MOST_QUESTIONS, STEPS, Measured, counts_of, measure
+from tasks.drift.measures import (
+    CLASSES,
+    LENGTHS,
+    MEASURES,
+    MOST_QUESTIONS,
+    STEPS,
+    Measured,
+    counts_of,
+    measure,
+)
 
 
 def measured(**tables: list[Row]) -> dict[str, Measured]:
@@ -72,6 +81,48 @@ def test_the_critic_is_compared_with_known_answers_and_canaries() -> None:
     assert measures["canaries"].counts[[0, STEPS]].tolist() == [1, 3]
 
 
+def test_discarded_judgements_count_like_the_others_and_once() -> None:
+    """Those of a batch that was requested again, or whose scores were dropped, with the critic's scores and lengths."""
+
+    def row(question: str, score: float | None) -> Row:
+        scores = {} if score is None else {"answer": score}
+        text = None if score is None else "ab"
+        return Row(
+            question, "en", solution="x", scores=scores, critique=text, verdicts={"equivalent": "equal"}
+        )
+
+    known, others = [row("p", 0.9), row("q", None)], [row("r", 0.8), row("s", None)]
+    discarded_known = {
+        "problem_id": [known[0].problem_id, known[1].problem_id, "t"],
+        "score": [0.0, 0.0, 0.0],
+        "characters": [9, 9, 9],
+        "equivalent": ["equal", "equal", None],
+    }
+    discarded = {
+        "problem_id": [others[1].problem_id],
+        "score": [0.4],
+        "characters": [7],
+        "equivalent": [None],
+    }
+    measures = measure(
+        written=[],
+        verified=[],
+        scored=[to_table(others)],
+        weighed=[],
+        answered=[],
+        known=[to_table(known)],
+        canaries=[{"asked": {"right": 4}, "right": {"right": 3}}],
+        discarded=[discarded],
+        discarded_known=[discarded_known],
+    )
+    assert measures["known"].mean.mean == pytest.approx((0.5 + 0.0) / 2)
+    assert measures["known"].mean.questions == 2  # the truth of the third is not known
+    assert measures["critic"].mean.mean == pytest.approx((0.8 + 0.4) / 2)
+    assert measures["length_critiques"].mean.mean == pytest.approx((np.log(3) + np.log(8)) / 2)
+    assert measures["judgements"].mean.questions == 4 + 2
+    assert measures["judgements"].mean.mean == pytest.approx((3 + 0.5) / 6)
+
+
 def test_a_night_without_solutions_measures_nothing() -> None:
     assert measured() == {}
 
@@ -85,7 +136,7 @@ def test_of_a_large_night_a_part_counts_whatever_its_order() -> None:
 
 @pytest.mark.parametrize("name", MEASURES)
 def test_every_value_has_a_class(name: str) -> None:
-    values = np.array([0.0, 0.5, 1.0] if MEASURES[name].quantity.values is not None else [0.0, 5.0, 400.0])
+    values = np.array([0.0, 5.0, 400.0] if name.startswith("length") else [0.0, 0.5, 1.0])
     counts = counts_of(name, values)
     assert counts.sum() == 3
-    assert len(counts) == (STEPS + 1 if MEASURES[name].quantity.values is not None else LENGTHS)
+    assert len(counts) == CLASSES[name] == (LENGTHS if name.startswith("length") else STEPS + 1)

@@ -123,3 +123,7 @@ def test_canaries_are_calls_of_the_critic_in_each_batch() -> None:
     ]
     assert 6 <= calls[1] - calls[0] <= 10
     assert ridden.figures["tokens"][1] > plain.figures["tokens"][1]
+    floor = simulate(replace(PLAN, canaries=2, least_canaries=30))
+    more = next(stage["calls"] for stage in floor.stages if stage["stage"] == "critique") - calls[0]
+    assert 30 <= more <= 32
+    assert simulate(replace(PLAN, least_canaries=30)).figures == plain.figures

@@ -152,6 +152,9 @@ class Asked:
     def endpoint(self) -> Endpoint:
         return self.engine.endpoint
 
+    def asked_of(self, completion: Completion) -> Endpoint:
+        return self.engine.asked_of(completion)
+
     def run(self, requests: Iterable[Request], check: CompletionCheck | None = None) -> Iterator[Completion]:
         listed = list(requests)
         self.texts += [request.messages[-1]["content"] for request in listed]
