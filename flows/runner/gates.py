@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -28,10 +29,12 @@ DEFAULTS = {
 }
 
 
-def gates_of(gates: GateSettings, *, new: int | None = None) -> list[Gate]:
+def gates_of(
+    gates: GateSettings, *, new: int | None = None, dropped: Callable[[], str] | None = None
+) -> list[Gate]:
     """Return the checks that a configuration asks for; the verdict is asked for at promotion only. `new`: how many
-    of the written rows are new, where not all are."""
-    checks = [quality.new_rows(gates.min_rows, new)]
+    of the written rows are new, where not all are. `dropped`: returns why most of the other rows were dropped."""
+    checks = [quality.new_rows(gates.min_rows, new, dropped)]
     if gates.correctness is not None:
         checks.append(quality.mean_correctness(gates.correctness))
     if gates.critic is not None:

@@ -78,7 +78,7 @@ def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage,
                     "canaries": canary_totals(line.facts()),
                 },
                 gates=[
-                    *gates_of(config.gates, new=gated.kept),
+                    *gates_of(config.gates, new=gated.kept, dropped=line.most_dropped),
                     enough_recall(shown, config.gates.min_recall),
                     measured.gate(),
                 ],

@@ -7,6 +7,7 @@ in = kept + rejected + failed, or the run fails.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from functools import partial
@@ -24,7 +25,8 @@ from pydantic import BaseModel
 from flows.runner.code_version import code_version
 from flows.runner.progress import Bar, Bars
 from flows.runner.resources import Tools, is_model, tools_of
-from storage.rows import dropped, empty, kept
+from storage.counting import counted
+from storage.rows import dropped, empty, kept, reasons_of
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.plugins import module
 from tasks.settings import Section
@@ -139,6 +141,22 @@ class Line:
                 table = self.tools.shards.read(ref)
                 rows = table if entry.stage in whole else dropped(table)
                 self.tools.store.append_candidates(rows, run=run, stage=entry.stage, part=ref.digest)
+
+    def most_dropped(self) -> str:
+        """Return the three reasons for which most rows were dropped, with their counts and a fix; "" if none was."""
+        kinds: Counter[str] = Counter()
+        for ref in (ref for entry in self.funnel for ref in entry.refs if ref.rejected + ref.failed):
+            whys = reasons_of(self.tools.shards.read(ref, ["rejected", "reason"]))
+            kinds.update(
+                f"{why.stage}: {why.values.get('why', why.words)}" for why in whys if why is not None
+            )
+        if not kinds:
+            return ""
+        shown = "; ".join(f"{kind} ({counted(count, 'row')})" for kind, count in kinds.most_common(3))
+        return (
+            f"of {counted(kinds.total(), 'dropped row')} most are {shown}. "
+            "Fix: use a stronger model or looser thresholds; `./mathmill sql` shows the view rejected"
+        )
 
     def kept(self, refs: Sequence[Ref], columns: list[str] | None = None) -> pa.Table:
         return _kept(self.tools, refs, columns)

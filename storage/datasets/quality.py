@@ -7,7 +7,7 @@ is published, all its rows when it is promoted (`of_version`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -33,12 +33,16 @@ def of_version(where: Location, version: Version) -> Written:
     return Written(where, version.dataset, version.dataset, SCHEMA, files)
 
 
-def new_rows(least: int, new: int | None = None) -> Gate:
-    """Return a gate for at least `least` new rows. `new` is their number if not all written rows are new."""
+def new_rows(least: int, new: int | None = None, dropped: Callable[[], str] | None = None) -> Gate:
+    """Return a gate for at least `least` new rows. `new` is their number if not all written rows are new; `dropped` returns
+    why most others were dropped, for the reason of a gate that does not pass."""
 
     def check(written: Written) -> str | None:
         count = written.rows if new is None else new
-        return None if count >= least else f"{counted(count, 'new row')}, gates.min_rows asks for {least}"
+        if count >= least:
+            return None
+        why = dropped() if dropped is not None else ""
+        return f"{counted(count, 'new row')}, gates.min_rows asks for {least}" + (f"; {why}" if why else "")
 
     return Gate("gates.min_rows", check)
 

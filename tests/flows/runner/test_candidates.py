@@ -30,3 +30,17 @@ def test_a_stage_that_runs_in_every_wave_under_one_title_loses_no_dropped_row(tm
         for _ in range(2):  # a night that was killed while it stored them stores them again
             line.store_candidates("night")
     assert sorted(column(store.dropped("night"), "id")) == ["dropped 0", "dropped 1", "dropped 2"]
+
+
+def test_the_reasons_of_most_dropped_rows_are_named(tmp_path: Path) -> None:
+    shards = ShardStore(tmp_path)
+    malformed = reason("self_instruct", Code.MALFORMED_ITEM, why="no JSON list")
+    rows = [Row("", "en", id=str(number), reason=malformed if number else MISSING) for number in range(5)]
+    with Bars() as bars:
+        line = Line(cast(Any, SimpleNamespace(shards=shards)), bars)
+        assert line.most_dropped() == ""
+        refs = [shards.put_content("generate", to_table(rows))]
+        line.funnel.append(FunnelEntry("generate", "Write questions", cast(Any, None), refs, 0))
+    assert line.most_dropped().startswith(
+        f"of 5 dropped rows most are self_instruct: no JSON list (4 rows); self_instruct: {MISSING.words} (1 row). Fix: "
+    )
