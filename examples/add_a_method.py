@@ -1,10 +1,12 @@
 """Add a generation method: harder problems, each after one example. This file would work unchanged in tasks/methods/."""
 
+from tasks.methods import Ask, as_written, examples_by_topic, rounds, written_questions
 from tasks.seeding import rng_of, seed_of
-from tasks.stages.generate import Ask, examples_by_topic, rounds
 from tasks.taxonomy import local_name
 
+makes, takes = "questions", "rows"
 prompt = "self_instruct"  # a file of prompts/; a method may bring its own
+read, check = written_questions, as_written  # how completions are read, and compared with what was asked
 
 
 def plan(pool, quota, *, per_call, examples, seed):

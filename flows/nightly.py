@@ -30,6 +30,7 @@ from storage.indexes.sketches import History
 from storage.rows import column
 from storage.stage_cache.shards import Ref
 from tasks.dedup.settings import SimilaritySettings
+from tasks.methods import method
 from tasks.scorers import scorer
 from tasks.stages.calibrate import CalibrateSettings, calibrate
 from tasks.stages.decontaminate import DecontaminateSettings
@@ -82,6 +83,11 @@ def nightly(config: Nightly = Nightly()) -> str:
 
     Returns the name of the published version, such as `math-sft@2026.11.20`.
     """
+    return run_night(config)
+
+
+def run_night(config: Nightly) -> str:
+    """Run a night inside a flow run, and return the name of the version that it publishes. The flow `make` runs one too."""
     settings = load_settings()
     stagger(settings.jitter_s)
     with opened(settings) as tools, Bars() as bars:
@@ -127,7 +133,8 @@ def produce(night: Night) -> None:
     """Produce accepted rows until the target is met or a limit is reached."""
     config = night.config
     seeds = night.ingest(INGEST, seed_files(config), "seeds")
-    calibrated(night, seeds)
+    if any(method(name).makes != "texts" for name in config.generate.methods):
+        calibrated(night, seeds)
     if config.seeds.distill:
         night.accepted += solve_and_judge(night, seeds, "seeds", pool=[])
     # a part of the target is kept for what the student's failures ask for
@@ -151,15 +158,30 @@ def calibrated(night: Night, seeds: list[Ref]) -> None:
 
 
 def write(night: Night, seeds: list[Ref], *, until: int) -> None:
-    """Write waves of new questions until `until` rows are accepted or the waves are used up."""
+    """Write waves of new rows until `until` rows are accepted, the waves or the material of the methods are used up."""
     planner = night.planner
     while planner.wave < night.config.generate.waves and (missing := night.missing(until)):
-        for plan in planner.plan_wave(missing, night.usable(), seeds + night.accepted):
-            written = night.line.run(GENERATE, generating(plan), plan.asks, owes=plan.owes)
+        plans = planner.plan_wave(missing, night.usable(), seeds + night.accepted)
+        for plan in plans:
             title = f"wave {planner.wave + 1}"
-            night.accepted += solve_and_judge(night, written, title, pool=seeds + night.questions)
-            night.questions += written
+            night.accepted += carry_out(night, plan, title, pool=seeds + night.questions)
         planner.wave += 1
+        if not plans:
+            break
+
+
+def carry_out(night: Night, plan: Plan, title: str, *, pool: list[Ref]) -> list[Ref]:
+    """Make the rows of a plan, and return those that pass the stages for what the method makes."""
+    line = night.line
+    written = line.run(GENERATE, generating(plan), plan.asks, owes=plan.owes)
+    stages = judging(night, written)
+    if plan.makes == "texts":
+        return line.through(stages.unlike(), written, title)
+    if plan.makes == "solutions":
+        return line.through([*stages.votes(), *stages.decision()], written, title)
+    accepted = solve_and_judge(night, written, title, pool=pool, own=True)
+    night.questions += written
+    return accepted
 
 
 def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
@@ -195,12 +217,12 @@ def generating(plan: Plan) -> StageCall:
 
 
 def solve_and_judge(
-    night: Night, questions: list[Ref], title: str, *, pool: list[Ref], agree: int = 1
+    night: Night, questions: list[Ref], title: str, *, pool: list[Ref], agree: int = 1, own: bool = False
 ) -> list[Ref]:
     """Solve the new ones of the questions, judge the solutions, and return the accepted rows.
 
     pool: rows that the questions are compared with. agree: how many independent samples must agree at least, whatever
-    the configuration allows.
+    the configuration allows. own: as in tasks.stages.solve.
     """
     line = night.line
     first = len(line.funnel)
@@ -221,7 +243,7 @@ def solve_and_judge(
             reads={"pool": pool},
         )
     fresh = line.shards("fresh", line.kept(novel), night.planner.shard_rows, of=novel)
-    rows = solutions(night, fresh, title, agree=agree)
+    rows = solutions(night, fresh, title, agree=agree, own=own)
     stages = judging(night, rows)
     accepted = line.through([*stages.votes(), *stages.decision(agree=agree)], rows, title)
     night.judged += line.funnel[first:]
@@ -229,12 +251,25 @@ def solve_and_judge(
 
 
 def solutions(
-    night: Night, questions: list[Ref], title: str, *, agree: int = 1, blind: bool = False
+    night: Night,
+    questions: list[Ref],
+    title: str,
+    *,
+    agree: int = 1,
+    blind: bool = False,
+    own: bool = False,
 ) -> list[Ref]:
-    """Return several solutions of each question, in words and programs. `agree`: as in `solve_and_judge`; `blind`: as in
-    `solving`."""
-    settings = night.inputs.solve
-    step = solving(night.config, settings, night.calibration, night.inputs.seed, agree=agree, blind=blind)
+    """Return several solutions of each question, in words and programs. `agree` and `own`: as in `solve_and_judge`; `blind`:
+    as in `solving`."""
+    step = solving(
+        night.config,
+        night.inputs.solve,
+        night.calibration,
+        night.inputs.seed,
+        agree=agree,
+        blind=blind,
+        own=own,
+    )
     title = f"{SOLVE.title}, {title}"
     return night.line.run(step.stage, step.call(), questions, title=title, owes=night.owes)
 
@@ -247,13 +282,14 @@ def solving(
     *,
     agree: int = 1,
     blind: bool = False,
+    own: bool = False,
 ) -> Step:
     """Return the stage that solves questions: with a fixed number of samples, or in rounds with `settings.adaptive`.
 
     agree: how many independent samples must agree at least. blind: whether the trusted answers are hidden from the votes
-    that decide how many samples a question gets.
+    that decide how many samples a question gets. own: as in tasks.stages.solve.
     """
-    call = partial(solve, settings=settings, seed=seed)
+    call = partial(solve, settings=settings, seed=seed, own=own)
     if not settings.adaptive:
         return Step(SOLVE, lambda: call)
     least = max(agree, config.verify.min_agreement)
@@ -318,9 +354,12 @@ class Judging:
         settings = self.config.verify.part(WeighSettings, min_agreement=agreement)
         return [
             Step(WEIGH, lambda: partial(weigh, settings=settings, calibration=self.calibration)),
-            self.uniqueness(),
-            Step(DECONTAMINATE, lambda: self.against().look()),
+            *self.unlike(),
         ]
+
+    def unlike(self) -> list[Step]:
+        """Return the stages that compare rows with other rows and with the benchmarks. Documents pass no others."""
+        return [self.uniqueness(), Step(DECONTAMINATE, lambda: self.against().look())]
 
     def uniqueness(self) -> Step:
         """Return de-duplication, also against the published questions."""

@@ -115,6 +115,7 @@ STATED_DIFFICULTY = (
     "stated_difficulty"  # as stated by the writer of the question, from 1 (routine) to 5 (competition)
 )
 ABSTAINED = "abstained"  # how many completions for the question have no answer; absent if all have one
+SOLUTION_BY = "solution_by"  # of a solution that no model wrote: `source` (printed there) or `procedure` (computed); it is trusted
 WRONG_STEP = "wrong_step"  # the solution's first wrong line according to a critic, counted from 1
 
 

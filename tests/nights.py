@@ -17,10 +17,10 @@ from storage.datasets.versions import Version
 from storage.rows import dropped, kept, to_table
 from tasks.answers import Judge
 from tasks.llm.engine import Engine
-from tasks.methods import self_instruct
+from tasks.methods import Quota, asks_table, self_instruct
 from tasks.sandbox import Sandbox
 from tasks.stages.dedup import dedup
-from tasks.stages.generate import Quota, asks_table, generate
+from tasks.stages.generate import generate
 from tasks.stages.ingest import ingest
 from tasks.stages.score import score
 from tasks.stages.similarity import similarity

@@ -22,6 +22,7 @@ from flows.cli.drift import drift
 from flows.cli.evaluate import evaluate
 from flows.cli.import_dataset import import_
 from flows.cli.ledger import ledger
+from flows.cli.make import make
 from flows.cli.nightly import nightly, plan
 from flows.cli.options import ConfigFile, SettingOptions, SettingsCommand
 from flows.cli.prefect_run import INTERRUPTED, STOPPED
@@ -57,6 +58,7 @@ app.command(cls=SettingsCommand)(evaluate)
 app.command(cls=SettingsCommand)(proof)
 app.command(cls=SettingsCommand)(train)
 app.command("import", cls=SettingsCommand)(import_)
+app.command(cls=SettingsCommand)(make)
 app.command(cls=SettingsCommand)(version_commands.rebuild)
 app.command(cls=SettingsCommand)(version_commands.maintain)
 app.command()(version_commands.promote)

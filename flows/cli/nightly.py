@@ -18,7 +18,8 @@ from storage.counting import counted
 from tasks.points_in_time import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
     from flows.config.nightly import Nightly
     from flows.runner.limits import Stopped
@@ -40,7 +41,7 @@ def _shares(items: list[str]) -> dict[str, float]:
     return shares
 
 
-def _check_feasible(night: Nightly) -> None:
+def check_feasible(night: Nightly) -> None:
     """Raise ConfigError or IngestError for everything that can be known to fail before Prefect is started."""
     from flows.config.loading import ConfigError
     from flows.runner.limits import BATCHED
@@ -80,12 +81,9 @@ def _check_feasible(night: Nightly) -> None:
             )
 
 
-# the options of a night, shared by the run and its forecast
+# the options of a night, shared by the run and its forecast, and those of any run that asks models
 NIGHT = "flows.config.nightly.Nightly"
-OPTIONS = (
-    Shortcut("target"),
-    Shortcut("mix.at_least", "min_share", metavar="DOMAIN=SHARE", parse=_shares),
-    Shortcut("seeds.files", "seeds", metavar="PATH"),
+LIMITS = (
     Shortcut("budget.usd"),
     Shortcut("budget.tokens"),
     Shortcut("budget.deadline", "deadline"),
@@ -93,6 +91,12 @@ OPTIONS = (
         "answers", "offline", value="offline", help="Call no model: completions come from the ledger only."
     ),
     Shortcut("answers", "batch", value="batch", help="Use the Batch API, at half the price."),
+)
+OPTIONS = (
+    Shortcut("target"),
+    Shortcut("mix.at_least", "min_share", metavar="DOMAIN=SHARE", parse=_shares),
+    Shortcut("seeds.files", "seeds", metavar="PATH"),
+    *LIMITS,
 )
 
 plan = typer.Typer(no_args_is_help=True, help="Forecast a run before it is started.")
@@ -103,11 +107,25 @@ def _plan() -> None:
     """Keep `nightly` as a subcommand while it is the only one: Typer would merge a single command into its group."""
 
 
-@configured_by(NIGHT, *OPTIONS, check=_check_feasible)
+@configured_by(NIGHT, *OPTIONS, check=check_feasible)
 def nightly(night: Nightly, json: AsJson = False) -> None:
     """Run one night: from seed problems to a published dataset version.
 
     Exit code 3 if a limit stopped it before it could publish; it then prints the command that continues it.
+    """
+
+    def flow() -> Callable[[Nightly], str]:
+        from flows.nightly import nightly
+
+        return nightly
+
+    run_to_its_end(flow, night, json=json)
+
+
+def run_to_its_end(flow: Callable[[], Callable[[Any], str]], night: Nightly, *, json: bool) -> None:
+    """Run a flow that publishes as a night does, and print the version. `flow` imports it, while Prefect starts.
+
+    Raises Exit with STOPPED if a limit stopped it before it could publish, after it has printed the command that continues it.
     """
     from flows.runner.limits import Stopped
     from flows.runner.run_notes import notes_kept
@@ -115,9 +133,7 @@ def nightly(night: Nightly, json: AsJson = False) -> None:
     with notes_kept():
         try:
             with orchestrated(night.dataset) as run:
-                from flows.nightly import nightly as flow
-
-                name = run(flow, night)
+                name = run(flow(), night)
         except Stopped as stopped:
             _print_stopped(stopped, night, json=json)
             raise typer.Exit(STOPPED) from None
@@ -130,7 +146,7 @@ def nightly(night: Nightly, json: AsJson = False) -> None:
 
 
 @plan.command("nightly", cls=SettingsCommand)
-@configured_by(NIGHT, *OPTIONS, show=False, check=_check_feasible)
+@configured_by(NIGHT, *OPTIONS, show=False, check=check_feasible)
 def plan_nightly(night: Nightly, json: AsJson = False) -> None:
     """Forecast calls, tokens, price (online and batch), duration and accepted rows of a night, each with a range."""
     import orjson

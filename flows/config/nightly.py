@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from flows.config.loading import load_as
-from flows.config.sections import BudgetSettings, GateSettings
+from flows.config.sections import BudgetSettings, GateSettings, MaterialSettings
 from tasks.dedup.settings import SimilaritySettings
 from tasks.settings import Folded, Section
 from tasks.stages.calibrate import CalibrateSettings
@@ -30,6 +30,8 @@ class VotingSettings(CalibrateSettings, VerifySettings, WeighSettings, title="Ve
 class Nightly(Section):
     """One night: what to write, how to judge it, what to publish. A group that is left out or null keeps its defaults."""
 
+    flow: ClassVar[str] = "nightly"  # the name of the flow that it configures
+
     dataset: str = Field(
         "math-sft", pattern=r"^[a-z0-9][a-z0-9._-]*$", description="dataset that gets a new version"
     )
@@ -48,6 +50,9 @@ class Nightly(Section):
     generate: Folded[GenerateSettings] = Field(
         GenerateSettings(),
         description="methods, languages and subdomains of the questions; rounds of generation",
+    )
+    material: Folded[MaterialSettings] = Field(
+        MaterialSettings(), description="versions whose passages and questions the methods work on"
     )
     solve: Folded[SolveSettings] = Field(
         SolveSettings(), description="solutions of each question, and the share of programs"

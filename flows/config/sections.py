@@ -29,6 +29,17 @@ class BudgetSettings(Section, title="Budget"):
         return text
 
 
+class MaterialSettings(Section, title="Material"):
+    """Published rows that the methods of generation work on."""
+
+    versions: list[str] = Field(
+        [],
+        description="versions such as books@2026.11.20, or datasets for their newest; methods on documents take their passages, "
+        "others show their questions as examples",
+    )
+    most: int = Field(10_000, ge=1, description="rows of each version at most, chosen by a hash of their ids")
+
+
 class GateSettings(Section, title="Gates"):
     """The conditions that the rows of a version must meet. An empty setting is no condition."""
 

@@ -57,7 +57,15 @@ class Night:
         base = inputs.base
         per_question = min(config.mix.per_problem, config.solve.samples)
         demand = Demand(config.mix.per_problem, per_question, config.mix.at_least)
-        planner = Planner(config, line, inputs.seed, demand, inputs.remembered, samples=inputs.solve.samples)
+        planner = Planner(
+            config,
+            line,
+            inputs.seed,
+            demand,
+            inputs.remembered,
+            inputs.material,
+            samples=inputs.solve.samples,
+        )
         calibration = Calibration.from_dict(base.lineage.get("calibration", {}) if base else {})
         return cls(config, line, inputs, planner, base, history(tools, config.dataset), calibration)
 

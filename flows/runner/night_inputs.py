@@ -16,6 +16,7 @@ from flows.runner.decontamination import Decontamination, refuse_unknown_kinds
 from flows.runner.forecast_inputs import forecast_of, notice
 from flows.runner.learnt_limits import limits_of_night
 from flows.runner.limits import limits_for
+from flows.runner.material import Material
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
@@ -25,15 +26,16 @@ from storage.datasets.versions import Version
 from storage.rows import to_table
 from storage.stage_cache.shards import digest_of
 from tasks.evaluation.verdict import gains_of
+from tasks.methods import EXAMPLE
 from tasks.plugins import module
 from tasks.sandbox import SandboxUnavailable, isolation
 from tasks.scorers import scorer
 from tasks.seeding import seed_of
-from tasks.stages.generate import EXAMPLE
 from tasks.stages.solve import SolveSettings
 from tasks.taxonomy import SUBDOMAINS, domain_of
 
 SEEDS = ROOT / "seeds"
+RUNS = {"nightly": "night", "make": "make"}  # flow -> the beginning of the names of its runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Inputs:
     solve: SolveSettings
     against: Decontamination
     remembered: pa.Table  # accepted rows of earlier nights, at most generate.remembered, shown as examples
+    material: Material
     gains: dict[str, str]  # subdomain -> better or worse, by the newest verdict
     note: RunNote
 
@@ -53,8 +56,8 @@ class Inputs:
     def gather(cls, config: Nightly, tools: Tools, bars: Bars) -> Inputs:
         """Gather and check what a night needs before its first paid call.
 
-        Raises Finished if this night has published already; ConfigError, UnknownName, BenchmarkError or
-        SandboxUnavailable for a setting, a file or an isolation that cannot be used.
+        Raises Finished if this night has published already; ConfigError, UnknownName, VersionNotFound, BenchmarkError or
+        SandboxUnavailable for a setting, a version, a file or an isolation that cannot be used.
         """
         for package, names in (
             ("tasks.methods", config.generate.methods),
@@ -69,16 +72,26 @@ class Inputs:
         base = latest(tools, config.dataset)
         if base is not None:
             finish(tools, base)
+        material = Material.of(config.material, list(config.generate.methods), tools, base)
         # a night is a function of what it builds on: started again before it has published, it is the same night
         seed = seed_of(config.seed, config.dataset, base.digest if base else "")
-        settings = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "gates"})
+        settings = config.model_dump(
+            mode="json", exclude={"shard_rows", "answers", "budget", "gates", "material"}
+        )
         digests = [file_digest(path) for path in (*seed_files(config), probe_file(config)) if path.is_file()]
         gains = _gains(tools, config.dataset)
         overlay = [one.ref for one in overlaid(tools.settings.overlay())]
-        only_if_any = [*([gains] if gains else []), *([overlay] if overlay else [])]
-        run = f"night-{digest_of(settings, seed, digests, against.benchmarks.digest, *only_if_any)[:12]}"
-        inputs = digest_of(settings, digests, against.benchmarks.digest, *([overlay] if overlay else []))
-        raise_if_published(tools, config.dataset, "nightly", inputs)
+        given = [config.material.most, material.records()] if material.versions else []
+        only_if_any = [
+            *([gains] if gains else []),
+            *([overlay] if overlay else []),
+            *([given] if given else []),
+        ]
+        name = digest_of(settings, seed, digests, against.benchmarks.digest, *only_if_any)[:12]
+        run = f"{RUNS[config.flow]}-{name}"
+        asked = [*([overlay] if overlay else []), *([given] if given else [])]
+        inputs = digest_of(settings, digests, against.benchmarks.digest, *asked)
+        raise_if_published(tools, config.dataset, config.flow, inputs)
         note = RunNote.start(tools.home, run, lambda: forecast_of(config, tools).record(), inputs)
         tools.limits = replace(
             limits_for(config, run, note.since, tools.ledger),
@@ -101,7 +114,7 @@ class Inputs:
             bars.say(judged)
         rows = config.generate.remembered
         remembered = tools.store.sample(base, rows, seed, EXAMPLE) if base else to_table([]).select(EXAMPLE)
-        return cls(run, seed, base, solve, against, remembered, gains, note)
+        return cls(run, seed, base, solve, against, remembered, material, gains, note)
 
 
 def seed_files(config: Nightly) -> list[Path]:

@@ -11,28 +11,30 @@ import pyarrow as pa
 
 from flows.config.nightly import Nightly
 from flows.runner.limits import BATCHED
+from flows.runner.material import Material
 from flows.runner.night_inputs import topics_of
 from flows.runner.stages import Line
 from storage.stage_cache.shards import Ref
 from tasks.demand import ANY, Demand
 from tasks.llm.batch import MOST_REQUESTS
+from tasks.methods import EXAMPLE, Makes, Quota, asks_table
 from tasks.methods import method as generation_method
 from tasks.seeding import seed_of
 from tasks.stages.calibrate import known_questions
-from tasks.stages.generate import EXAMPLE, Quota, asks_table
 from tasks.taxonomy import domain_of
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The calls of one method for a quota of questions, sharded."""
+    """The asks of one method for a quota of rows, sharded. `makes` as in tasks.methods."""
 
     method: str
+    makes: Makes
     asks: list[Ref]
     quota: Quota
 
     def owes(self, asks: int) -> int:
-        """Return how many questions the plan asks for."""
+        """Return how many rows the plan asks for."""
         return sum(self.quota.values())
 
 
@@ -45,6 +47,7 @@ class Planner:
     seed: int
     demand: Demand
     remembered: pa.Table  # examples out of earlier nights
+    material: Material
     samples: int  # solutions per question
     wave: int = 0
 
@@ -67,7 +70,8 @@ class Planner:
 
     def plan_wave(self, missing: Mapping[str, int], usable: Counter[str], pool: Sequence[Ref]) -> list[Plan]:
         """Plan questions for the `missing` rows by domain: an equal quota for each of its subdomains in each language,
-        shared out over the methods by weight. `usable`: accepted rows by domain."""
+        shared out over the methods by weight. `usable`: accepted rows by domain. A method whose documents are used up has
+        no plan."""
         generate = self.config.generate
         total = sum(generate.methods.values())
         plans = []
@@ -80,24 +84,33 @@ class Planner:
             plans.append(self.plan(name, pool, quota))
         for plan in plans:
             self.demand.count_requests(plan.quota)
-        return plans
+        return [plan for plan in plans if plan.quota]
 
-    def plan(self, method: str, pool: Sequence[Ref], quota: Quota) -> Plan:
-        """Plan the calls of one method for a quota, sharded so that a shard asks for about `shard_rows` questions."""
-        generate = self.config.generate
-        asks = asks_table(
-            generation_method(method).plan(
-                pa.concat_tables(
-                    [self.line.kept(pool, [*EXAMPLE, "rejected"]).select(EXAMPLE), self.remembered]
-                ),
-                quota,
-                per_call=generate.per_call,
-                examples=generate.examples,
-                seed=seed_of(self.seed, method, self.wave),
-            )
+    def plan(self, name: str, pool: Sequence[Ref], quota: Quota) -> Plan:
+        """Plan the asks of one method for a quota, sharded so that a shard asks for about `shard_rows` rows.
+
+        The quota of a method that takes documents becomes the number of rows that its asks are for: what they are about is
+        known once they are answered.
+        """
+        generate, method = self.config.generate, generation_method(name)
+        documents = method.takes == "documents"
+        asks = method.plan(
+            self.material.unused(name) if documents else self._examples(pool),
+            quota,
+            per_call=generate.per_call,
+            examples=generate.examples,
+            seed=seed_of(self.seed, name, self.wave),
         )
+        if documents:
+            self.material.used[name].update(parent for ask in asks for parent in ask.parent_ids)
+            quota = {("", ""): sum(ask.count for ask in asks)} if asks else {}
         calls = max(1, self.shard_rows // generate.per_call)
-        return Plan(method, self.line.shards("asks", asks, calls, of=pool), quota)
+        return Plan(name, method.makes, self.line.shards("asks", asks_table(asks), calls, of=pool), quota)
+
+    def _examples(self, pool: Sequence[Ref]) -> pa.Table:
+        """Return the rows that methods take examples from: those of the pool, of earlier nights and of the material."""
+        rows = self.line.kept(pool, [*EXAMPLE, "rejected"]).select(EXAMPLE)
+        return pa.concat_tables([rows, self.remembered, self.material.of_kind("rows")])
 
 
 def shared_out(languages: Mapping[str, float], topics: Sequence[str], questions: int, turn: int) -> Quota:

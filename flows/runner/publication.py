@@ -92,7 +92,7 @@ def publish(night: Night, taken: Ref, *, again: Callable[[], Step], look: Stage,
             night.rebase()
             first = night.base
             if first and (first.lineage.get("flow"), first.lineage.get("run")) == (
-                "nightly",
+                config.flow,
                 night.inputs.run,
             ):
                 finish(line.tools, first)
@@ -112,10 +112,11 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
     line = night.line
     rows = line.kept([taken], ["prompt", "license", "rejected"])
     return {
-        "flow": "nightly",
+        "flow": night.config.flow,
         "run": night.inputs.run,
         "base": str(night.base) if night.base else None,
         "inputs": night.files,
+        **({"material": night.inputs.material.records()} if night.inputs.material.versions else {}),
         "prompts": sorted({ref for ref in column(rows, "prompt") if ref}),
         "parameters": night.config.model_dump(mode="json"),
         "licenses": dict(sorted(Counter(str(name) for name in column(rows, "license")).items())),

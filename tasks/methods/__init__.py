@@ -1,34 +1,222 @@
-"""Methods of generation: plug-ins that plan prompts for new questions, one module each.
+"""Methods of generation: plug-ins that make rows, one module each, found by its name in the setting `generate.methods`.
 
-A module of this folder is a method if it fulfils the protocol `Method`; `self_instruct` is the example to copy. Its name
-is the name to use in the setting `generate.methods`.
+A method plans asks (`Ask`), and each ask becomes rows. Most asks are sent to a model: the method names a prompt and reads the
+completions (`AsksModel`). An ask without a prompt is answered by the method itself (`MakesRows`). A module may do both.
+`makes` says what the rows are, and so which stages they pass:
+
+- `questions`: they are compared with the known ones, solved where they have no trusted solution, and judged;
+- `solutions`: new solutions of questions that exist, which are judged;
+- `texts`: documents, which are de-duplicated and decontaminated.
+
+`takes` says what the method works on: `rows` (seed problems, accepted questions, or the questions of the versions in
+`material.versions`), or `documents` (the passages of these versions). `self_instruct` is the example to copy.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Final, Literal, Protocol, cast
 
+import orjson
 import pyarrow as pa
 
+from storage.reasons import Code
+from storage.rows import column
 from tasks.plugins import module
-from tasks.stages.generate import Ask, Quota
+from tasks.replies.items import problems
+
+PLUGINS: Final = "tasks.methods"
+
+Makes = Literal["questions", "solutions", "texts"]
+Takes = Literal["rows", "documents"]
+
+# (language, subdomain) -> how many questions are requested
+Quota = Mapping[tuple[str, str], int]
+
+UNLABELLED: Final = "unlabelled"
+EXAMPLE: Final = ["id", "problem_id", "question", "language", "subdomain", "parent_ids", "concepts"]
+"""The columns of a pool of rows. A pool of documents has all columns of storage.rows.SCHEMA."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One planned call for `count` rows; `variables` fill in the prompt.
+
+    prompt: name of a file of prompts/, without its language; empty: no model is asked, and the method makes the rows.
+    at_most: whether fewer rows than `count` are as good; otherwise a missing one is a rejected row. inherited: columns that
+    the rows have from the row that is asked about, such as `source` and `license`; what the item states comes before them.
+    """
+
+    method: str
+    prompt: str
+    language: str
+    subdomain: str | None
+    count: int
+    variables: dict[str, Any]
+    parent_ids: list[str]
+    seed: int
+    at_most: bool = False
+    inherited: dict[str, Any] = field(default_factory=dict)
+
+
+ASKS: Final = pa.schema(
+    [
+        ("method", pa.string()),
+        ("prompt", pa.string()),
+        ("language", pa.string()),
+        ("subdomain", pa.string()),
+        ("count", pa.int32()),
+        ("variables", pa.string()),
+        ("parent_ids", pa.list_(pa.string())),
+        ("seed", pa.int64()),
+        ("at_most", pa.bool_()),
+        ("inherited", pa.string()),
+    ]
+)
+_JSON = ("variables", "inherited")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row that an ask gave, or, with a `code`, why it gave none; `values` are those of the code's text.
+
+    question: empty if it is that of the row that is asked about. solution_by: for a solution that no model wrote, `source` (it
+    is printed there) or `procedure` (it is computed); see storage.rows.SOLUTION_BY. difficulty: as stated by the writer, from 1
+    to 5. params: further entries of the column `params`. kind: as in storage.rows.
+    """
+
+    question: str = ""
+    solution: str | None = None
+    solution_format: str | None = None
+    solution_by: str | None = None
+    answer: str | None = None
+    reference_answer: str | None = None
+    reasoning: str | None = None
+    difficulty: int | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    kind: str | None = None
+    code: Code | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 class Method(Protocol):
-    """The contract of a module of this folder."""
+    """What every module of this folder has, in addition to what AsksModel or MakesRows requires."""
+
+    makes: Makes
+    takes: Takes
+
+    def plan(self, pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
+        """Return the asks for the rows of `quota`, without calling a model.
+
+        `pool`: rows to take examples from, or documents; see EXAMPLE. `quota`: (language, subdomain) -> number of rows; a method
+        that takes documents reads the sum only, and plans fewer where the documents are used up. `per_call`: most rows per
+        call. `examples`: most examples per call. `seed`: equal seeds must give equal plans.
+        """
+        ...
+
+
+class AsksModel(Method, Protocol):
+    """A method whose asks are sent to a model."""
 
     prompt: str
     """Name of a file of prompts/, without its language: <prompt>.<language>.md."""
 
-    def plan(self, pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
-        """Return the calls that ask for the questions of `quota`, without calling a model.
+    def read(self, text: str, *, cut: bool) -> list[Item]:
+        """Return the items of a completion, at least one. `cut`: whether the completion ended at the token limit.
 
-        `pool`: rows to take examples from. `quota`: (language, subdomain) -> number of questions. `per_call`: most
-        questions per call. `examples`: most examples per call. `seed`: equal seeds must give equal plans.
+        A completion of which no item is usable is requested once more, with the words of the first item's reason.
         """
+        ...
+
+    def check(self, item: Item, ask: Ask) -> Item:
+        """Return the usable item as the row is to have it, compared with what was asked, or one with a `code`."""
+        ...
+
+
+class MakesRows(Method, Protocol):
+    """A method that answers asks without a model."""
+
+    def make(self, ask: Ask) -> list[Item]:
+        """Return the items of an ask without a prompt, `ask.count` of them."""
         ...
 
 
 def method(name: str) -> Method:
     """Return the method `name`. Raises UnknownName if there is none; a test holds every module to the contract."""
-    return cast(Method, module("tasks.methods", name))
+    return cast(Method, _method(name))
+
+
+def asks_model(name: str) -> AsksModel:
+    """Return the method `name`, which asks a model. Raises as `method`."""
+    return cast(AsksModel, _method(name))
+
+
+def makes_rows(name: str) -> MakesRows:
+    """Return the method `name`, which makes rows without a model. Raises as `method`."""
+    return cast(MakesRows, _method(name))
+
+
+def _method(name: str) -> ModuleType:
+    return module(PLUGINS, name)
+
+
+def written_questions(text: str, *, cut: bool) -> list[Item]:
+    """Return the questions of a completion that is a JSON list of problems: the `read` of methods that request such a list."""
+    return [
+        Item(item.question, difficulty=item.difficulty)
+        if item.question
+        else Item(code=Code.MALFORMED_ITEM, values={"why": item.reason or "malformed item"})
+        for item in problems(text)
+    ]
+
+
+def as_written(item: Item, ask: Ask) -> Item:
+    """Return the item: the `check` of methods that compare it with nothing."""
+    return item
+
+
+def asks_table(asks: list[Ask]) -> pa.Table:
+    """Return the asks as a table of ASKS, so that a plan is sharded and addressed like rows."""
+    records = [
+        {name: getattr(ask, name) for name in ASKS.names if name not in _JSON}
+        | {name: orjson.dumps(getattr(ask, name), option=orjson.OPT_SORT_KEYS).decode() for name in _JSON}
+        for ask in asks
+    ]
+    return pa.Table.from_pylist(records, schema=ASKS)
+
+
+def asks_of(table: pa.Table) -> list[Ask]:
+    """Return the asks of a table of ASKS."""
+    return [
+        Ask(**record | {name: orjson.loads(record[name]) for name in _JSON}) for record in table.to_pylist()
+    ]
+
+
+def rounds(questions: int, per_call: int) -> Iterator[int]:
+    """Split a number of questions into calls: 12 with 5 per call is 5, 5, 2."""
+    for start in range(0, questions, per_call):
+        yield min(per_call, questions - start)
+
+
+def examples_by_topic(pool: pa.Table) -> dict[tuple[str, str | None], list[tuple[str, str]]]:
+    """Return (language, subdomain) -> [(row id, question)] in the order of ids, each question once.
+
+    Under subdomain None are all questions of a language, for topics that have no example yet, and under
+    UNLABELLED those that name no subdomain.
+    """
+    by_topic: dict[tuple[str, str | None], dict[str, str]] = {}
+    names = ("id", "problem_id", "question", "language", "subdomain")
+    columns = [column(pool, name) for name in names]
+    seen: set[str] = set()
+    for row_id, problem_id, question, language, subdomain in sorted(
+        zip(*columns, strict=True), key=lambda row: row[0]
+    ):
+        if problem_id in seen:
+            continue
+        seen.add(problem_id)
+        for topic in {(language, subdomain or UNLABELLED), (language, None)}:
+            by_topic.setdefault(topic, {})[row_id] = question
+    return {topic: list(entries.items()) for topic, entries in by_topic.items()}

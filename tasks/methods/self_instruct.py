@@ -14,11 +14,26 @@ import pyarrow as pa
 
 from storage.rows import column
 from tasks.conditions import conditions
+from tasks.methods import (
+    UNLABELLED,
+    Ask,
+    Makes,
+    Quota,
+    Takes,
+    as_written,
+    examples_by_topic,
+    rounds,
+    written_questions,
+)
 from tasks.seeding import rng_of, seed_of, seeds_of
-from tasks.stages.generate import UNLABELLED, Ask, Quota, examples_by_topic, rounds
 from tasks.taxonomy import local_name
 
 prompt = "self_instruct"
+makes: Makes = "questions"
+takes: Takes = "rows"
+read = written_questions
+check = as_written
+
 AVOIDED = 5  # questions that a call names as not to be written again
 SHOWN = 160  # characters of each of them
 

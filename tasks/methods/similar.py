@@ -8,15 +8,28 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from tasks.methods import (
+    Ask,
+    Makes,
+    Quota,
+    Takes,
+    as_written,
+    examples_by_topic,
+    rounds,
+    written_questions,
+)
 from tasks.seeding import rng_of, seed_of
-from tasks.stages.generate import Ask, Quota, examples_by_topic, rounds
 from tasks.taxonomy import local_name
 
 prompt = "similar"
+makes: Makes = "questions"
+takes: Takes = "rows"
+read = written_questions
+check = as_written
 
 
 def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
-    """Return planned calls that each show a failed question and its neighbours.
+    """Return planned calls that each show a failed question and its neighbours, for the topics that have a failure.
 
     `pool` holds both: a failure is a row without parents, and a neighbour names the failures that it is
     near to in `parent_ids` (see tasks.stages.retrieve.retrieve).
@@ -31,7 +44,9 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
     )
     asks = []
     for (language, subdomain), questions in sorted(quota.items()):
-        failed = failures[(language, subdomain)]
+        failed = failures.get((language, subdomain))
+        if failed is None:
+            continue  # the pool has no failure of this topic
         for index, count in enumerate(rounds(questions, per_call)):
             rng = rng_of(seed, prompt, language, subdomain, index)
             failure_id, question = failed[index % len(failed)]

@@ -1,11 +1,11 @@
-"""The stage `generate`: send the prompts of a method's plan to the teacher, and read the questions item by
-item.
+"""The stage `generate`: send the asks of a method's plan to the teacher, and make rows of what it answers, item by item.
+
+Asks without a prompt are answered by their method, without a model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -15,47 +15,19 @@ from pydantic import Field, field_validator
 import prompts
 from prompts import Prompt
 from storage.reasons import Code, Reason, reason
-from storage.rows import STATED_DIFFICULTY, Row, column, content_id, to_table
+from storage.rows import SOLUTION_BY, STATED_DIFFICULTY, Row, content_id, to_table
 from tasks.conditions import conditions
 from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
-from tasks.llm.pending import check_by
+from tasks.llm.pending import CompletionCheck
 from tasks.llm.request import Completion, Failure, Request
+from tasks.methods import PLUGINS, Ask, AsksModel, Item, asks_model, asks_of, makes_rows
 from tasks.plugins import checked, names
-from tasks.replies.items import Parsed, problems
 from tasks.replies.solutions import Removed, read
 from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
 from tasks.taxonomy import SUBDOMAINS, domain_of
-
-# (language, subdomain) -> how many questions are requested
-Quota = Mapping[tuple[str, str], int]
-
-UNLABELLED = "unlabelled"
-EXAMPLE = [
-    "id",
-    "problem_id",
-    "question",
-    "language",
-    "subdomain",
-    "parent_ids",
-    "concepts",
-]  # the columns of a pool that methods read
-
-ASKS = pa.schema(
-    [
-        ("method", pa.string()),
-        ("prompt", pa.string()),
-        ("language", pa.string()),
-        ("subdomain", pa.string()),
-        ("count", pa.int32()),
-        ("variables", pa.string()),
-        ("parent_ids", pa.list_(pa.string())),
-        ("seed", pa.int64()),
-    ]
-)
-
 
 # the conditions of a call that are stored with its questions; concepts have their own column
 STATED = ("kind", "context", "level", "answer_type")
@@ -94,215 +66,188 @@ class GenerateSettings(Section, title="Generate"):
     @field_validator("methods")
     @classmethod
     def _methods(cls, weights: dict[str, float]) -> dict[str, float]:
-        checked("method", weights, names("tasks.methods"))
+        checked("method", weights, names(PLUGINS))
         if any(weight < 0 for weight in weights.values()) or not sum(weights.values()) > 0:
             raise ValueError("weights of methods are 0 or more, and one at least is above 0")
         return weights
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One planned call for `count` questions; `variables` fill in the prompt."""
-
-    method: str
-    prompt: str
-    language: str
-    subdomain: str
-    count: int
-    variables: dict[str, Any]
-    parent_ids: list[str]
-    seed: int
-
-
-def asks_table(asks: list[Ask]) -> pa.Table:
-    """Return the asks as a table of ASKS, so that a plan is sharded and addressed like rows."""
-    records = [
-        {name: getattr(ask, name) for name in ASKS.names if name != "variables"}
-        | {"variables": orjson.dumps(ask.variables, option=orjson.OPT_SORT_KEYS).decode()}
-        for ask in asks
-    ]
-    return pa.Table.from_pylist(records, schema=ASKS)
-
-
-def rounds(questions: int, per_call: int) -> Iterator[int]:
-    """Split a number of questions into calls: 12 with 5 per call is 5, 5, 2."""
-    for start in range(0, questions, per_call):
-        yield min(per_call, questions - start)
-
-
-def examples_by_topic(pool: pa.Table) -> dict[tuple[str, str | None], list[tuple[str, str]]]:
-    """Return (language, subdomain) -> [(row id, question)] in the order of ids, each question once.
-
-    Under subdomain None are all questions of a language, for topics that have no example yet, and under
-    UNLABELLED those that name no subdomain.
-    """
-    by_topic: dict[tuple[str, str | None], dict[str, str]] = {}
-    names = ("id", "problem_id", "question", "language", "subdomain")
-    columns = [column(pool, name) for name in names]
-    seen: set[str] = set()
-    for row_id, problem_id, question, language, subdomain in sorted(
-        zip(*columns, strict=True), key=lambda row: row[0]
-    ):
-        if problem_id in seen:
-            continue
-        seen.add(problem_id)
-        for topic in {(language, subdomain or UNLABELLED), (language, None)}:
-            by_topic.setdefault(topic, {})[row_id] = question
-    return {topic: list(entries.items()) for topic, entries in by_topic.items()}
-
-
 def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick: Tick) -> Outcome:
-    """Request the questions of a table of ASKS. The outcome has as many rows as the sum of `count`.
+    """Make the rows of a table of tasks.methods.ASKS, all of one method. `source` and `license` are those of rows that do not
+    inherit others.
 
-    An item that is missing or malformed is a rejected row, a call that failed is `count` failed rows.
+    The outcome has as many rows as the sum of `count`, of asks for at most so many as many as there are. An item that is
+    missing or malformed is a rejected row, a call that failed is `count` failed rows.
     """
-    plans = [ask | {"variables": orjson.loads(ask["variables"])} for ask in asks.to_pylist()]
+    plan = asks_of(asks)
     endpoint = engine.endpoint
     costs = RoleCosts.of(endpoint)
     removed = Removed()
     rows: list[Row] = []
+    sent = [ask for ask in plan if ask.prompt]
     completions = engine.run(
-        (_request(plan, _prompt(plan, endpoint), endpoint.model) for plan in plans), check_by(_any_problem)
+        (_request(ask, _prompt(ask, endpoint), endpoint.model) for ask in sent), _check_of(sent)
     )
-    for plan, completion in zip(plans, completions, strict=True):
-        costs.add(completion)
-        removed.add(read(completion.text or ""))
-        rows.extend(
-            _rows_of(
-                plan,
+    asked = 0
+    for ask in plan:
+        if ask.prompt:
+            completion = next(completions)
+            costs.add(completion)
+            removed.add(read(completion.text or ""))
+            asked_of = engine.asked_of(completion)
+            made = _rows_of(
+                ask,
                 completion,
-                _prompt(plan, engine.asked_of(completion)),
+                _prompt(ask, asked_of),
                 source=source,
                 license=license,
-                model=engine.asked_of(completion).model,
+                model=asked_of.model,
             )
-        )
-        tick(plan["count"])
+        else:
+            made = _made_rows(ask, source=source, license=license)
+        rows += made
+        asked += len(made) if ask.at_most else ask.count
+        tick(ask.count)
     return Outcome(
-        to_table(rows),
-        asked=sum(plan["count"] for plan in plans),
-        facts=costs.facts() | removed.facts() | _variety(plans, endpoint),
+        to_table(rows), asked=asked, facts=costs.facts() | removed.facts() | _variety(sent, endpoint)
     )
 
 
-def _variety(plans: list[dict[str, Any]], endpoint: Endpoint) -> dict[str, Any]:
+def _variety(asks: Sequence[Ask], endpoint: Endpoint) -> dict[str, Any]:
     """Return the fact `variety`: the number of calls, and a hash of what each states besides the number of questions and
     those to avoid."""
     stated = []
-    for plan in plans:
-        used = _prompt(plan, endpoint).variables - {"count", "avoid"}
-        variables = {name: value for name, value in plan["variables"].items() if name in used}
+    for ask in asks:
+        used = _prompt(ask, endpoint).variables - {"count", "avoid"}
+        variables = {name: value for name, value in ask.variables.items() if name in used}
         text = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS).decode()
-        stated.append(content_id(plan["language"], plan["subdomain"], text)[:16])
-    return {"variety": {"calls": len(plans), "combinations": sorted(set(stated))}}
+        stated.append(content_id(ask.language, ask.subdomain or "", text)[:16])
+    return {"variety": {"calls": len(asks), "combinations": sorted(set(stated))}}
 
 
-def _any_problem(text: str) -> list[Parsed] | str:
-    """Return the items, or the reason why the completion is unusable, which it is only if no item is usable."""
-    items = problems(text)
-    return (
-        items if any(item.question for item in items) else items[0].reason or "no problem in the completion"
-    )
+def _check_of(asks: Sequence[Ask]) -> CompletionCheck | None:
+    """Return the check that a completion has a usable item, by the reader of the method; None if no model is asked."""
+    if not asks:
+        return None
+    method = asks[0].method
+    reader = asks_model(method)
+
+    def check(completion: Completion) -> str | None:
+        items = _items(reader, completion)
+        why = None if any(item.code is None for item in items) else _reason(items[0], method)
+        return why.words if why else None
+
+    return check
 
 
-def _prompt(plan: dict[str, Any], endpoint: Endpoint) -> Prompt:
-    return prompts.load(plan["prompt"], plan["language"], endpoint.prompts)
+def _items(reader: AsksModel, completion: Completion) -> list[Item]:
+    return reader.read(completion.text or "", cut=completion.finish_reason == "length")
 
 
-def _request(plan: dict[str, Any], prompt: Prompt, model: str) -> Request:
+def _reason(item: Item, method: str) -> Reason | None:
+    return None if item.code is None else reason(method, item.code, **item.values)
+
+
+def _prompt(ask: Ask, endpoint: Endpoint) -> Prompt:
+    return prompts.load(ask.prompt, ask.language, endpoint.prompts)
+
+
+def _request(ask: Ask, prompt: Prompt, model: str) -> Request:
     return Request(
-        messages=prompt.messages(**plan["variables"]),
+        messages=prompt.messages(**ask.variables),
         model=model,
         temperature=prompt.front.temperature,
         top_p=prompt.front.top_p,
         max_tokens=prompt.front.max_tokens,
         longer=prompt.front.longer,
-        seed=plan["seed"],
+        seed=ask.seed,
         response_schema=prompt.response_schema,
-        tag=plan["method"],
+        tag=ask.method,
     )
 
 
+def _made_rows(ask: Ask, *, source: str, license: str) -> list[Row]:
+    """Return the rows of an ask that its method answers."""
+    items = makes_rows(ask.method).make(ask)
+    common = {"source": source, "license": license}
+    return _in_order(ask, items, content_id(*ask.parent_ids, str(ask.seed)), {"seed": ask.seed}, common)
+
+
 def _rows_of(
-    plan: dict[str, Any], completion: Completion, prompt: Prompt, *, source: str, license: str, model: str
+    ask: Ask, completion: Completion, prompt: Prompt, *, source: str, license: str, model: str
 ) -> list[Row]:
-    method, count = plan["method"], plan["count"]
-    kept: list[Row] = []
-    if completion.error is not None:
-        reasons = [
-            reason(method, Code.MALFORMED_ITEM, why=completion.detail)
-            if completion.kind is Failure.REJECTED  # the completion arrived but was not usable
-            else reason(method, Code.CALL_FAILED, error=completion.error, kind=completion.kind)
-        ] * count
+    """Return the rows of the completion that a call gave, or the rows that its failure cost."""
+    reader = asks_model(ask.method)
+    expected = 1 if ask.at_most else ask.count
+    if completion.kind is Failure.REJECTED:  # the completion arrived, and no item of it is usable
+        items = _items(reader, completion)[:1] * expected
+    elif completion.error is not None:
+        values = {"error": completion.error, "kind": str(completion.kind)}
+        items = [Item(code=Code.CALL_FAILED, values=values)] * expected
     else:
-        parsed = problems(completion.text or "")[:count]
-        kept = [
-            _row(
-                plan,
-                item.question,
-                None,
-                source,
-                license,
-                model,
-                completion,
-                prompt,
-                difficulty=item.difficulty,
-            )
-            for item in parsed
-            if item.question
+        items = [
+            item if item.code else reader.check(item, ask) for item in _items(reader, completion)[: ask.count]
         ]
-        reasons = [
-            reason(method, Code.MALFORMED_ITEM, why=item.reason or "malformed item")
-            for item in parsed
-            if not item.question
-        ]
-        reasons += [reason(method, Code.MISSING_ITEM)] * (count - len(parsed))
-    unusable = [
-        _row(
-            plan,
-            "",
-            why,
-            source,
-            license,
-            model,
-            completion,
-            prompt,
-            row_id=content_id(completion.key, method, str(index)),
-        )
-        for index, why in enumerate(reasons)
-    ]
-    return kept + unusable
-
-
-def _row(
-    plan: dict[str, Any],
-    question: str,
-    rejected: Reason | None,
-    source: str,
-    license: str,
-    model: str,
-    completion: Completion,
-    prompt: Prompt,
-    row_id: str = "",
-    difficulty: int | None = None,
-) -> Row:
-    shown = {name: value for name, value in plan["variables"].items() if name in prompt.variables}
+        if not ask.at_most:
+            items += [Item(code=Code.MISSING_ITEM)] * (ask.count - len(items))
+    shown = {name: value for name, value in ask.variables.items() if name in prompt.variables}
     stated = {name: shown[name] for name in STATED if name in shown}
-    more = {"conditions": {"version": conditions().version, **stated}} if stated else {}
+    params = {"completion": completion.key, "seed": ask.seed}
+    if stated:
+        params["conditions"] = {"version": conditions().version, **stated}
+    common = {
+        "source": source,
+        "license": license,
+        "model": model,
+        "prompt": prompt.ref,
+        "concepts": list(shown.get("concepts", ())),
+    }
+    return _in_order(ask, items, completion.key, params, common)
+
+
+def _in_order(
+    ask: Ask, items: Sequence[Item], key: str, params: Mapping[str, Any], common: Mapping[str, Any]
+) -> list[Row]:
+    """Return the rows of the usable items, then those of the others, whose ids are made from `key`."""
+    usable = [_row(ask, item, "", params, common) for item in items if item.code is None]
+    others = [item for item in items if item.code is not None]
+    return usable + [
+        _row(ask, item, content_id(key, ask.method, str(index)), params, common)
+        for index, item in enumerate(others)
+    ]
+
+
+def _row(ask: Ask, item: Item, row_id: str, params: Mapping[str, Any], common: Mapping[str, Any]) -> Row:
+    verdicts = {}
+    if item.difficulty is not None:
+        verdicts[STATED_DIFFICULTY] = str(item.difficulty)
+    if item.solution_by is not None:
+        verdicts[SOLUTION_BY] = item.solution_by
+    stated = {
+        "question": item.question,
+        "solution": item.solution,
+        "solution_format": item.solution_format,
+        "answer": item.answer,
+        "reference_answer": item.reference_answer,
+        "reasoning": item.reasoning,
+        "kind": item.kind,
+    }
+    columns = {
+        "question": "",
+        "language": ask.language,
+        "subdomain": ask.subdomain,
+        "domain": domain_of(ask.subdomain) if ask.subdomain else None,
+        "parent_ids": ask.parent_ids,
+        **common,
+        **ask.inherited,
+        **{name: value for name, value in stated.items() if value},
+    }
     return Row(
-        question=question,
-        language=plan["language"],
+        **columns,
         id=row_id,
-        domain=domain_of(plan["subdomain"]),
-        subdomain=plan["subdomain"],
-        source=source,
-        license=license,
-        method=plan["method"],
-        model=model,
-        prompt=prompt.ref,
-        params=orjson.dumps({"completion": completion.key, "seed": plan["seed"], **more}).decode(),
-        parent_ids=plan["parent_ids"],
-        concepts=list(shown.get("concepts", ())),
-        verdicts={} if difficulty is None else {STATED_DIFFICULTY: str(difficulty)},
-        reason=rejected,
+        method=ask.method,
+        params=orjson.dumps({**params, **item.params}).decode(),
+        verdicts=verdicts,
+        scores=dict(item.scores),
+        reason=_reason(item, ask.method),
     )

@@ -13,11 +13,12 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
 import prompts
 from storage.reasons import Code, reason
-from storage.rows import ABSTAINED, Row, content_id, to_table
+from storage.rows import ABSTAINED, SOLUTION_BY, Row, content_id, to_table
 from tasks.answers import Judge, extract
 from tasks.answers.extraction import with_closed_box
 from tasks.llm.costs import RoleCosts
@@ -93,10 +94,14 @@ def solve(
     tick: Tick,
     stopping: StoppingRule | None = None,
     blind: bool = False,
+    own: bool = False,
     sandbox: Sandbox | None = None,
     judge: Judge | None = None,
 ) -> Outcome:
     """Return `samples` rows per question, or as many as `stopping` asks for, in rounds.
+
+    own: whether a solution that a question comes with is one of its solutions. Its row is then returned as it is, before the
+    others, and a question whose solution no model wrote (verdict SOLUTION_BY) gets no others.
 
     A call that failed is a failed row, a completion without an answer or a program a rejected one. Samples
     of a question stay together, and the verdict ABSTAINED of each says how many of them had no answer or
@@ -104,6 +109,7 @@ def solve(
     counts the votes; `blind` hides the trusted answers from them. A question with a deferred call gets no further round
     in this run: its votes are not complete.
     """
+    solved = pc.is_valid(questions.column("solution")).to_pylist() if own else [False] * questions.num_rows
     records = questions.to_pylist()
     kinds = [
         formats_of(settings, record["question"], record["problem_id"], record["subdomain"])
@@ -115,8 +121,13 @@ def solve(
     removed = Removed()
     samples: list[list[Row]] = [[] for _ in records]
     abstained = [0] * len(records)
-    open_ = list(range(len(records)))
-    asked = 0
+    open_ = [
+        i
+        for i, record in enumerate(records)
+        if not (solved[i] and SOLUTION_BY in dict(record["verdicts"] or ()))
+    ]
+    tick((len(records) - len(open_)) * most)
+    asked = sum(solved)
     for first, end in stopping.rounds(most) if stopping else [(0, most)]:
         completions = engine.run(
             _requests([(records[i], kinds[i]) for i in open_], first, end, endpoint, seed)
@@ -151,8 +162,10 @@ def solve(
         still_open = [i for i, more in zip(complete, again, strict=True) if more]
         tick((len(open_) - len(still_open)) * (most - end))
         open_ = still_open
-    rows = [row for group in samples for row in group]
-    return Outcome(to_table(rows), asked=asked, facts=costs.facts() | removed.facts())
+    rows = to_table(row for group in samples for row in group)
+    if any(solved):
+        rows = pa.concat_tables([questions.filter(pa.array(solved)), rows])
+    return Outcome(rows, asked=asked, facts=costs.facts() | removed.facts())
 
 
 def _requests(
@@ -164,10 +177,11 @@ def _requests(
 
 
 def _count_abstentions(samples: list[Row], abstained: int) -> None:
-    """Write the verdict ABSTAINED of a question's samples."""
+    """Write the verdict ABSTAINED of a question's samples. None of them has SOLUTION_BY: a model wrote them."""
     for row in samples:
-        # it may be left from an earlier night, if the question is one of its rows
+        # they may be left from an earlier night, if the question is one of its rows
         row.verdicts.pop(ABSTAINED, None)
+        row.verdicts.pop(SOLUTION_BY, None)
         if abstained:
             row.verdicts[ABSTAINED] = str(abstained)
 

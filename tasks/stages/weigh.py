@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from storage.reasons import Code, Reason, reason
-from storage.rows import reject, replace
+from storage.rows import SOLUTION_BY, reject, replace
 from tasks.settings import Section, Share
 from tasks.stages.outcome import Tick
 from tasks.voting import Calibration, from_rows
@@ -31,7 +31,7 @@ class WeighSettings(Section, title="Weigh"):
 def weigh(rows: pa.Table, *, calibration: Calibration, settings: WeighSettings, tick: Tick) -> pa.Table:
     """Set `correctness` and `rejected` from the votes that tasks/stages/verify.py stored with the rows.
 
-    A row is kept if it is at least as likely to be right as `settings.min_correctness`. Where no answer is
+    A solution that no model wrote (verdict SOLUTION_BY) is trusted: it needs no votes. Another row is kept if it is at least as likely to be right as `settings.min_correctness`. Where no answer is
     trusted, `settings.min_agreement` samples, the row's own included, must have the same answer as well.
     """
     votes = from_rows(rows)
@@ -40,6 +40,8 @@ def weigh(rows: pa.Table, *, calibration: Calibration, settings: WeighSettings, 
     unlikely = correctness < settings.min_correctness
     alone = (together < settings.min_agreement) & (votes.reference <= 0)
     consistent = pc.map_lookup(rows.column("verdicts"), "consistent", "first").to_pylist()
+    trusted = pc.map_lookup(rows.column("verdicts"), SOLUTION_BY, "first").is_valid().to_numpy()
+    unlikely, alone = unlikely & ~trusted, alone & ~trusted
     reasons: list[Reason | None] = [None] * rows.num_rows
     for i in np.flatnonzero(unlikely | alone):
         same, _, samples = (consistent[i] or "0/0").partition("/")

@@ -4,30 +4,58 @@ from __future__ import annotations
 
 import inspect
 import typing
+from typing import Any
 
 import pytest
 
 from prompts import load
-from tasks.methods import Method, method
+from tasks.methods import (
+    PLUGINS,
+    AsksModel,
+    Makes,
+    MakesRows,
+    Method,
+    Takes,
+    asks_model,
+    makes_rows,
+    method,
+)
 from tasks.plugins import names
 from tasks.scorers import Scored, scorer
-from tasks.stages.generate import LANGUAGES, Ask
+from tasks.stages.generate import LANGUAGES
+
+METHODS = names(PLUGINS)
 
 
-@pytest.mark.parametrize("name", names("tasks.methods"))
-def test_a_method_has_the_signature_of_the_contract(name: str) -> None:
+def check_signature(given: Any, contract: Any) -> None:
+    """Assert that a module's function has the parameters and types of a method of a protocol."""
+    expected = list(inspect.signature(contract).parameters.values())[1:]  # a module has no `self`
+    parameters = inspect.signature(given).parameters.values()
+    assert [(p.name, p.kind, p.default) for p in parameters] == [
+        (p.name, p.kind, p.default) for p in expected
+    ]
+    assert typing.get_type_hints(given) == typing.get_type_hints(contract)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_keeps_the_contract(name: str) -> None:
     plugin = method(name)
-    contract = list(inspect.signature(Method.plan).parameters.values())[1:]  # a module has no `self`
-    given = inspect.signature(plugin.plan).parameters.values()
-    assert [(p.name, p.kind, p.default) for p in given] == [(p.name, p.kind, p.default) for p in contract]
-    assert typing.get_type_hints(plugin.plan) == typing.get_type_hints(Method.plan)
-    assert typing.get_type_hints(plugin.plan)["return"] == list[Ask]
+    assert plugin.makes in typing.get_args(Makes)
+    assert plugin.takes in typing.get_args(Takes)
+    check_signature(plugin.plan, Method.plan)
+    asks, makes = hasattr(plugin, "prompt"), hasattr(plugin, "make")
+    assert asks or makes
+    if asks:
+        check_signature(asks_model(name).read, AsksModel.read)
+        check_signature(asks_model(name).check, AsksModel.check)
+    if makes:
+        check_signature(makes_rows(name).make, MakesRows.make)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("name", names("tasks.methods"))
-def test_a_method_names_a_prompt_in_every_language(name: str, language: str) -> None:
-    assert load(method(name).prompt, language).front.schema_name
+@pytest.mark.parametrize("name", [name for name in METHODS if hasattr(method(name), "prompt")])
+def test_a_method_that_asks_a_model_names_a_prompt_in_every_language(name: str, language: str) -> None:
+    assert load(asks_model(name).prompt, language).body
 
 
 @pytest.mark.parametrize("name", names("tasks.scorers"))

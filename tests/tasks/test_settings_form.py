@@ -8,13 +8,14 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from flows.config.evaluate import Evaluate
+from flows.config.make import Make
 from flows.config.nightly import Nightly, load_config
 from flows.config.rebuild import Rebuild
 from storage.stage_cache.shards import digest_of
 from tasks.settings import UNCHANGED
 from tasks.training.config import Train
 
-FORMS: tuple[type[BaseModel], ...] = (Nightly, Rebuild, Evaluate, Train)
+FORMS: tuple[type[BaseModel], ...] = (Nightly, Make, Rebuild, Evaluate, Train)
 FIRST = ["dataset", "target", "answers", "seeds", "budget"]
 
 
@@ -34,7 +35,7 @@ def properties(form: type[BaseModel]) -> dict[str, Any]:
 
 def test_the_night_has_what_people_change_first_at_the_top() -> None:
     assert list(properties(Nightly))[: len(FIRST)] == FIRST
-    assert len(groups(Nightly)) == 11
+    assert len(groups(Nightly)) == 12
 
 
 @pytest.mark.parametrize("form", FORMS)

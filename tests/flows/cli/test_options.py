@@ -36,6 +36,7 @@ COMMANDS = {
         "--verify": "execute the programs",
         "--dry-run": "only show ten rows",
     },
+    "make": {"--dataset": "dataset that gets a new version", "--target": "number of accepted rows"},
     "evaluate": {
         "--baseline": "another model",
         "--benchmark": "files of benchmark items",

@@ -15,10 +15,10 @@ from storage.rows import STATED_DIFFICULTY, Row, column, kept, to_table
 from tasks.answers import Judge
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Usage
-from tasks.methods import self_instruct, similar
+from tasks.methods import Ask, asks_of, asks_table, examples_by_topic, rounds, self_instruct, similar
 from tasks.plugins import UnknownName, module, names
 from tasks.sandbox import Sandbox
-from tasks.stages.generate import STATED, _rows_of, asks_table, examples_by_topic, generate, rounds
+from tasks.stages.generate import STATED, _rows_of, generate
 from tasks.stages.outcome import balance
 from tests import nights
 
@@ -148,9 +148,8 @@ def test_an_item_that_states_no_difficulty_has_none() -> None:
         "stop",
         Usage(10, 10),
     )
-    plan = {"method": "self_instruct", "prompt": "self_instruct", "language": "en", "subdomain": "limits",
-            "count": 2, "parent_ids": [], "seed": 1, "variables": {}}  # fmt: skip
-    rows = _rows_of(plan, done, load("self_instruct"), source="s", license="l", model="m")
+    ask = Ask("self_instruct", "self_instruct", "en", "limits", 2, {}, [], 1)
+    rows = _rows_of(ask, done, load("self_instruct"), source="s", license="l", model="m")
     assert [row.verdicts for row in rows] == [{}, {STATED_DIFFICULTY: "4"}]
 
 
@@ -211,7 +210,7 @@ def test_a_prompt_that_states_no_conditions_stores_none(
     former = Path(__file__).parents[2] / "data" / "recorded-night" / "prompts"
     teacher = engine("teacher")
     plan = asks_table(self_instruct.plan(pool(), {("en", "probability"): 5}, per_call=5, examples=2, seed=1))
-    ask = plan.to_pylist()[0] | {"variables": orjson.loads(plan.to_pylist()[0]["variables"])}
+    (ask,) = asks_of(plan)
     done = Completion("key", '{"problems": [{"question": "What is 1 + 1?"}]}', "stop", Usage(10, 10))
     row, *_ = _rows_of(
         ask, done, load("self_instruct", "en", former), source="s", license="l", model=teacher.endpoint.model

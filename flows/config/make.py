@@ -1,0 +1,45 @@
+"""The configuration of the flow make: one method of generation, and the settings of a night."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field, field_validator
+
+from flows.config.nightly import Nightly
+from tasks.methods import PLUGINS
+from tasks.plugins import checked, names
+
+
+class Make(Nightly):
+    """One method of generation, alone: what it works on, how its rows are judged, what is published. `generate.methods` and
+    `weakness` are not read; a group that is left out or null keeps its defaults."""
+
+    flow: ClassVar[str] = "make"
+
+    method: str = Field("", description="file of tasks/methods/")
+    dataset: str = Field(
+        "", pattern=r"^([a-z0-9][a-z0-9._-]*)?$", description="dataset that gets a new version"
+    )
+    target: int = Field(
+        0,
+        ge=0,
+        le=10_000_000,
+        description="number of accepted rows to produce; 0: as many as the documents give",
+    )
+
+    @field_validator("method")
+    @classmethod
+    def _method(cls, name: str) -> str:
+        if name:
+            checked("method", [name], names(PLUGINS))
+        return name
+
+    def alone(self) -> Make:
+        """Return the configuration of a night with this method and no other."""
+        return self.model_copy(
+            update={
+                "generate": self.generate.model_copy(update={"methods": {self.method: 1.0}}),
+                "weakness": self.weakness.model_copy(update={"share": 0.0}),
+            }
+        )
