@@ -20,7 +20,7 @@ import pytest
 
 from flows import nightly
 from flows.config.nightly import Nightly
-from flows.config.sections import BudgetSettings, GateSettings
+from flows.config.sections import BudgetSettings, GateSettings, MaterialSettings
 from flows.runner.stages import Stage
 from tasks.settings import Section
 from tasks.stages.score import ScoreSettings
@@ -147,7 +147,7 @@ def test_a_stage_of_the_night_has_a_settings_class_that_is_in_its_configuration(
         assert stage.settings is not None
         assert any(issubclass(section, stage.settings) for section in sections), stage.name
     of_stages = {stage.settings for stage in stages}
-    of_the_run = {BudgetSettings, GateSettings}
+    of_the_run = {BudgetSettings, GateSettings, MaterialSettings}
     for section in sections - of_the_run:
         if issubclass(section, Section):
             parts = [part for part in of_stages if part is not None and issubclass(section, part)]

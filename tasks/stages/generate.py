@@ -95,7 +95,7 @@ def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick:
             costs.add(completion)
             removed.add(read(completion.text or ""))
             asked_of = engine.asked_of(completion)
-            made = _rows_of(
+            new = _rows_of(
                 ask,
                 completion,
                 _prompt(ask, asked_of),
@@ -104,9 +104,9 @@ def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick:
                 model=asked_of.model,
             )
         else:
-            made = _made_rows(ask, source=source, license=license)
-        rows += made
-        asked += len(made) if ask.at_most else ask.count
+            new = _made_rows(ask, source=source, license=license)
+        rows += new
+        asked += len(new) if ask.at_most else ask.count
         tick(ask.count)
     return Outcome(
         to_table(rows), asked=asked, facts=costs.facts() | removed.facts() | _variety(sent, endpoint)
