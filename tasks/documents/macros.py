@@ -125,3 +125,8 @@ def braced(text: str, place: int) -> tuple[str | None, int]:
             if not depth:
                 return text[place + 1 : match.start()], match.end()
     return None, place
+
+
+def without_tex_comments(text: str) -> str:
+    """Return a LaTeX text without its comments; the ends of their lines stay."""
+    return re.sub(r"(?<!\\)((?:\\\\)*)%[^\n]*", r"\1", text)

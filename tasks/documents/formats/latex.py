@@ -1,0 +1,930 @@
+"""LaTeX: books in one file or several, by \\input and \\include.
+
+Environments and macros are recognised by their names, and by the titles that \\newtheorem gives them: theorems, definitions,
+examples, exercises, hints, answers, solutions and proofs. An exercise may also be an item of a list below a heading such as
+"Exercises". A footnote text whose mark stands in an exercise is its solution. Macros of the document are expanded where they are
+simple; others keep the words of their arguments. TeX is not executed, so that numbers are those that are written in the file
+(also in a comment before the exercise) or else the order within the chapter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from pylatexenc.latex2text import LatexNodes2Text, get_default_latex_context_db
+
+from tasks.documents.assembly import NAMES, Assembly, flat, indented, letter, roman, table
+from tasks.documents.document import Document, ElementKind
+from tasks.documents.formats import ReadOptions, UnreadableDocument
+from tasks.documents.includes import resolved
+from tasks.documents.latex_math import displayed, formula, with_whole_formulas
+from tasks.documents.latex_tree import VERBATIM, TexNode, tex_tree
+from tasks.documents.macros import Macros, without_tex_comments
+from tasks.documents.sections import is_cut, kind_below, kind_of_name, number_of
+from tasks.documents.source_text import SourceText
+
+suffixes = (".tex", ".ltx", ".latex")
+MAX_INPUTS: Final = 2_000
+MAX_EXPANSIONS: Final = 50_000  # of the document's macros, in text
+
+_LEVELS: Final = {
+    "part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4, "paragraph": 5, "subparagraph": 6,
+    "chapterpage": 1, "eocesolch": 1,
+}  # fmt: skip
+_DISPLAYS: Final = frozenset(
+    name + star
+    for name in (
+        "equation",
+        "align",
+        "alignat",
+        "flalign",
+        "gather",
+        "multline",
+        "eqnarray",
+        "displaymath",
+        "IEEEeqnarray",
+    )
+    for star in ("", "*")
+)
+_TABLES: Final = frozenset({"tabular", "tabular*", "tabularx", "longtable", "tabulary", "array"})
+_LISTS: Final = frozenset({
+    "enumerate", "itemize", "description", "parts", "subparts", "subsubparts", "compactenum", "compactitem", "tasks", "inparaenum",
+    "enumeratea", "enumeratei",
+})  # fmt: skip
+_PLAIN_LISTS: Final = frozenset({"itemize", "description", "compactitem"})
+_FLOATS: Final = frozenset(
+    {"figure", "figure*", "table", "table*", "wrapfigure", "marginfigure", "sidewaystable", "longtable"}
+)
+_PICTURES: Final = frozenset({"tikzpicture", "pgfpicture", "picture", "asy", "pspicture", "tikzcd", "axis"})
+_SKIPPED: Final = frozenset({
+    "comment", "filecontents", "filecontents*", "thebibliography", "theindex", "titlepage", "tocpage",
+})  # fmt: skip
+_CODE: Final = frozenset(
+    {"verbatim", "verbatim*", "lstlisting", "minted", "Verbatim", "alltt", "Sinput", "Soutput"}
+)
+_INPUTS: Final = frozenset({"input", "include", "subfile", "import", "subimport", "subincludefrom"})
+_SILENT: Final = frozenset({
+    "label", "index", "vspace", "hspace", "vskip", "hskip", "setlength", "addtolength", "newcommand", "renewcommand",
+    "providecommand", "newenvironment", "renewenvironment", "newtheorem", "theoremstyle", "usepackage", "RequirePackage",
+    "documentclass", "pagestyle", "thispagestyle", "bibliography", "bibliographystyle", "cite", "citep", "citet", "citealp", "color",
+    "footfullcite", "footcite", "nocite", "includeonly", "hypersetup", "geometry", "graphicspath", "DeclareMathOperator", "cline",
+    "cmidrule", "setcounter", "addtocounter", "fontsize", "rule", "phantom", "vphantom", "hphantom", "pagecolor", "definecolor",
+    "newcounter", "stepcounter", "refstepcounter", "addcontentsline", "title", "author", "date", "printindex", "tableofcontents",
+    "listoffigures", "maketitle", "chaptersection", "footnotemark", "newtcbtheorem", "declaretheorem", "hyphenation", "nolinkurl",
+    "markboth", "markright", "enlargethispage", "columnbreak", "newlength", "settowidth", "tikzset", "pgfplotsset", "chaptertitle",
+    "setkeys", "setlist", "lstset", "newif", "bibitem", "glossary", "nomenclature", "printbibliography", "tag", "notag",
+    "nonumber", "marginpar", "marginnote", "todo", "looseness", "linespread", "arraystretch", "AtBeginDocument", "makeindex",
+})  # fmt: skip
+_STYLES: Final = {
+    "emph": "*", "textit": "*", "textsl": "*", "term": "**", "textbf": "**", "termsub": "**", "texttt": "`", "defn": "**",
+    "underline": "", "data": "", "key": "**", "keyword": "**",
+}  # fmt: skip
+_SIGNS: Final = {
+    "$": "$", "%": "%", "&": "&", "_": "_", "#": "#", "{": "{", "}": "}", " ": " ", ",": " ", ";": " ", ":": " ", "!": "", "/": "",
+    "\\": "\n", "newline": "\n", "par": "\n\n", "linebreak": "\n", "-": "", "@": "", "quad": " ", "qquad": " ", "enspace": " ",
+    "thinspace": " ", "us": "_", "textbackslash": "\\", "ldots": "…", "dots": "…", "textellipsis": "…", "bigskip": "\n\n",
+    "medskip": "\n\n", "smallskip": "\n\n", "LaTeX": "LaTeX", "TeX": "TeX", "textasciitilde": "~", "textasciicircum": "^",
+    "hfill": " ", "tabularnewline": "\n", "checkmark": "✓", "slash": "/", "pounds": "£",
+}  # fmt: skip
+_SPECIALS: Final = {"~": " ", "``": "“", "''": "”", "--": "–", "---": "—", "!`": "¡", "?`": "¿", "`": "‘"}
+_BARE: Final = frozenset(
+    {"question", "problem", "exercise", "ex", "Exercise", "Problem", "Question", "bonusquestion"}
+)
+_REFERENCES: Final = frozenset({"ref", "eqref", "autoref", "cref", "Cref", "nameref", "vref", "hyperref"})
+_TITLED: Final = frozenset({"qt", "exercisetitle", "tipBoxTitle"})
+_SECTIONS: Final = {"exercisesheader": "Exercises", "reviewexercisesheader": "Review exercises"}
+_REFERENCE = re.compile("\0([^\0]*)\0")
+_THEOREM = re.compile(
+    r"\\(?:newtheorem|newtcbtheorem|spnewtheorem)\*?\s*(?:\[[^\[\]]*\]\s*)?\{([^{}]+)\}\s*(?:\[[^\[\]]*\]\s*)?\{([^{}]*)\}"
+)
+_INPUT = re.compile(r"\\(?:input|include|subfile)\s*(?:\{([^{}\n]{1,300})\}|([\w./-]{1,300}))")
+_IMPORT = re.compile(r"\\(?:sub)?import\*?\s*\{([^{}\n]{0,300})\}\s*\{([^{}\n]{1,300})\}")
+_SECTIONING = re.compile(rb"\\(?:documentclass|chapter|section|part|begin\s*\{(?:document|chapterpage)\})\b")
+_KNOWN_TEXT: Final = get_default_latex_context_db()
+
+
+def included(data: bytes, name: str) -> list[str]:
+    """Return the paths of \\input, \\include, \\subfile and \\import in a file."""
+    text = without_tex_comments(SourceText(data).text)
+    paths = [one or other for one, other in _INPUT.findall(text)]
+    paths += [f"{folder.rstrip('/')}/{file}" if folder else file for folder, file in _IMPORT.findall(text)]
+    return list(dict.fromkeys(paths))
+
+
+def is_part(data: bytes, name: str) -> bool:
+    """Return whether a file is a part of another document though no file includes it: it begins no document, and has no
+    chapter or section of its own."""
+    return _SECTIONING.search(data) is None
+
+
+def read(data: bytes, name: str, options: ReadOptions) -> Document:
+    """Read a LaTeX document, or a file of one. Raises UnreadableDocument if it is nested too deep or over a limit."""
+    return _LatexReading(data, name, options).document()
+
+
+@dataclass(slots=True)
+class _Run:
+    """The text of a paragraph that is being read, and its span."""
+
+    pieces: list[str] = field(default_factory=list)
+    start: int | None = None
+    end: int = 0
+
+
+@dataclass(slots=True)
+class _File:
+    """The file that is being read: its path, None for the main file, and its text."""
+
+    path: str
+    part: str | None
+    source: SourceText
+
+
+@dataclass(slots=True)
+class _Printed:
+    """What is printed to an exercise inside of it."""
+
+    kind: ElementKind
+    node: TexNode
+
+
+class _LatexReading:
+    def __init__(self, data: bytes, name: str, options: ReadOptions) -> None:
+        self.name = name
+        self.options = options
+        self.out = Assembly("", "latex")
+        self.macros = Macros()
+        self.titles: dict[str, str] = {}  # of environments, by \newtheorem
+        self.labels: dict[str, str] = {}
+        self.counts: Counter[str] = Counter()
+        self.run = _Run()
+        self.hint: str | None = None  # a number in a comment, of the next exercise
+        self.below: ElementKind | None = None  # what the heading says that its items are
+        self.cut: int | None = None  # the level of a heading whose text is left out
+        self.marked: int | None = None  # the exercise whose footnote mark has no text yet
+        self.last: dict[str, int] = {}  # the last element of a kind
+        self.last_label = ""
+        self.expansions = 0
+        self.inputs: list[str] = []
+        self.in_exercise = 0
+        self.list_depth = 0
+        source = SourceText(data)
+        for other in [source, *(SourceText(one) for one in options.files.values())]:
+            plain = without_tex_comments(other.text)
+            self.macros.collect(plain)
+            self.titles.update(_THEOREM.findall(plain))
+        self.file = _File(name, None, source)
+
+    def document(self) -> Document:
+        """Return the document, read from the main file."""
+        text = without_tex_comments(self.file.source.text)
+        self._file()
+        document = self.out.document
+        title = re.search(r"\\title\s*(?:\[[^\[\]]*\])?\s*(?=\{)", text)
+        if title:
+            nodes = tex_tree(text[title.end() : title.end() + 2000], self.name, self.macros)
+            document.title = flat(self._inline(nodes[:1]))
+        if not document.title:
+            first = document.headings[0].title if document.headings else ""
+            document.title = first or self.name.rpartition("/")[2]
+        language = re.search(r"\\(?:selectlanguage|setdefaultlanguage|setmainlanguage)\s*\{(\w+)\}", text)
+        document.language = language[1] if language else None
+        for element in document.elements:
+            element.text = _REFERENCE.sub(lambda key: self.labels.get(key[1], f"[{key[1]}]"), element.text)
+        for heading in document.headings:
+            heading.title = _REFERENCE.sub(lambda key: self.labels.get(key[1], ""), heading.title)
+        return document
+
+    def _file(self) -> None:
+        text = self.file.source.text
+        self._walk(tex_tree(text, self.file.path, self.macros))
+        self._flush()
+
+    # blocks
+
+    def _walk(self, nodes: Sequence[TexNode]) -> None:
+        """Read nodes that are no part of an element: headings, paragraphs, environments."""
+        place = 0
+        while place < len(nodes):
+            node = nodes[place]
+            place += 1
+            if (
+                node.kind == "macro"
+                and node.name in _BARE
+                and not node.arguments
+                and self._begins_paragraph()
+            ):
+                end = place
+                while end < len(nodes) and not _ends_bare(nodes[end], node.name):
+                    end += 1
+                body = nodes[place:end]
+                if any(one.kind != "text" or one.text.strip() for one in body):
+                    self._flush()
+                    last = next(one for one in reversed(body) if one.kind != "text" or one.text.strip())
+                    self._element(
+                        "exercise", TexNode("group", node.start, last.end, node.name, children=list(body))
+                    )
+                    place = end
+                    continue
+            self._one(node)
+
+    def _begins_paragraph(self) -> bool:
+        return not "".join(self.run.pieces).strip()
+
+    def _one(self, node: TexNode) -> None:
+        if node.kind == "comment":
+            self._comment(node)
+        elif node.kind == "text":
+            self._text(node)
+        elif node.kind == "group":
+            self._walk(node.children)
+        elif node.kind == "display":
+            self._formula(node, node.text, "")
+        elif node.kind == "environment":
+            self._environment(node)
+        elif node.kind == "verbatim" and node.name in VERBATIM:
+            self._flush()
+            if node.name not in _SKIPPED:
+                self._add("code", f"```\n{node.text.strip(chr(10))}\n```", node)
+        elif node.kind == "macro" and self._macro(node):
+            return
+        else:
+            self._append(self._inline([node]), node)
+
+    def _comment(self, node: TexNode) -> None:
+        number = re.fullmatch(r"\s*\(?(\d{1,3}(?:\.\d{1,3})*)[.)]?\s*", node.text)
+        if number:
+            self.hint = number[1]
+
+    def _text(self, node: TexNode) -> None:
+        place = node.start
+        for part in re.split(r"(\n[ \t\r]*\n\s*)", node.text):
+            if re.fullmatch(r"\n[ \t\r]*\n\s*", part):
+                self._flush()
+            elif part:
+                self._append(_plain(part), TexNode("text", place, place + len(part)))
+            place += len(part)
+
+    def _append(self, text: str, node: TexNode) -> None:
+        if not text:
+            return
+        if text.strip():
+            if self.run.start is None:
+                own = self.file.source.text[node.start : node.end]
+                self.run.start = node.start + len(own) - len(own.lstrip())
+            own = self.file.source.text[node.start : node.end]
+            self.run.end = node.end - (len(own) - len(own.rstrip()))
+        self.run.pieces.append(text)
+
+    def _flush(self) -> None:
+        """End the paragraph."""
+        run, self.run = self.run, _Run()
+        text = _unwrapped("".join(run.pieces))
+        if text and run.start is not None:
+            self._add("text", text, TexNode("text", run.start, run.end))
+
+    def _add(
+        self, kind: ElementKind, text: str, node: TexNode, *, label: str | None = None, of: int | None = None
+    ) -> int | None:  # fmt: skip
+        if self.cut is not None:
+            return None
+        byte = self.file.source.byte
+        place = self.out.add(
+            kind, text, label=label, part=self.file.part, start=byte(node.start), end=byte(node.end), of=of
+        )
+        if place is not None:
+            self.last[kind] = place
+        return place
+
+    def _formula(self, node: TexNode, body: str, name: str) -> None:
+        self._flush()
+        self._add("formula", displayed(body, name, self.macros), node)
+
+    def _heading(self, title: str, level: int) -> None:
+        self._flush()
+        title = flat(title)
+        if self.cut is not None and level <= self.cut:
+            self.cut = None
+        if is_cut(title):
+            self.cut = level
+        if self.cut is not None:
+            return
+        if level <= 1:
+            self.counts.clear()
+        below = kind_below(title)
+        if below is not None or level <= 2 or self.below == "exercise":
+            self.below = below
+        if title:
+            self.out.heading(title, level)
+            self.last_label = f"“{title}”"
+
+    def _macro(self, node: TexNode) -> bool:
+        """Read a macro that is more than text, and return whether it is."""
+        name = node.name
+        if name in _LEVELS and node.arguments:
+            self._heading(self._inline(node.arguments[-1].children), _LEVELS[name])
+        elif name in _SECTIONS:
+            self._heading(_SECTIONS[name], 3)
+        elif name in _INPUTS and (node.arguments or name == "input"):
+            self._input(node)
+        elif name == "label":
+            self._label(node, self.last_label)
+        elif name == "footnotetext" and self.marked is not None and node.arguments:
+            self._flush_around(self.marked, node)
+        elif name == "appendix" or name in (
+            "par",
+            "bigskip",
+            "medskip",
+            "smallskip",
+            "newpage",
+            "clearpage",
+            "cleardoublepage",
+        ):
+            self._flush()
+        elif name == "caption" and node.arguments:
+            self._add("caption", self._inline(node.arguments[-1].children), node)
+        elif self._is_element(node):
+            self._flush()
+            kind = kind_of_name(self.titles.get(name, name))
+            if kind is not None:
+                body = TexNode("group", node.start, node.end, name, children=node.arguments[0].children)
+                self._element(kind, body, inner=node.arguments[0])
+        else:
+            return False
+        return True
+
+    def _is_element(self, node: TexNode) -> bool:
+        """Return whether a macro is an exercise or the like: its name says so, it begins a paragraph, and has a text."""
+        if not node.arguments or not self._begins_paragraph() or node.name in _SILENT or node.name in _STYLES:
+            return False
+        inner = self.file.source.text[node.arguments[0].start : node.arguments[0].end]
+        return kind_of_name(node.name) is not None and len(inner.split()) > 2
+
+    def _flush_around(self, exercise: int, node: TexNode) -> None:
+        """Add a footnote text as the solution of the exercise that has its mark."""
+        run, self.run = self.run, _Run()
+        owner = self.out.document.elements[exercise]
+        body = node.arguments[-1]
+        self.in_exercise += 1
+        text, _ = self._content(body.children)
+        self.in_exercise -= 1
+        self._add("solution", text, body, label=owner.label, of=exercise)
+        self.marked = None
+        self.run = run
+
+    def _input(self, node: TexNode) -> None:
+        written = "/".join(self._words(one) for one in node.arguments).replace("//", "/")
+        if not node.arguments:
+            match = re.compile(r"\s*([\w./-]+)").match(self.file.source.text, node.end)
+            written = match[1] if match else ""
+        path = resolved(written, self.file.path, self.options.files, ".tex")
+        if path is None or path == self.name or path in self.inputs or len(self.inputs) > MAX_INPUTS:
+            if written:
+                self.out.missing(written)
+            return
+        self._flush()
+        self.inputs.append(path)
+        if len(self.inputs) > MAX_INPUTS:
+            raise UnreadableDocument(f"{self.name}: inputs more than {MAX_INPUTS} files. Fix: leave some out")
+        before, self.file = self.file, _File(path, path, SourceText(self.options.files[path]))
+        self._file()
+        self.file = before
+
+    def _words(self, node: TexNode) -> str:
+        return self.file.source.text[node.start : node.end].strip("{} \n")
+
+    def _label(self, node: TexNode, value: str) -> None:
+        if node.arguments:
+            self.labels[self._words(node.arguments[0])] = value
+
+    def _remember(self, node: TexNode, value: str) -> None:
+        """Record what references to the labels in a node are printed as."""
+        text = self.file.source.text[node.start : node.end]
+        for key in re.findall(r"\\label\s*\{([^{}]*)\}", text):
+            if value:
+                self.labels.setdefault(key, value)
+
+    # environments
+
+    def _environment(self, node: TexNode) -> None:
+        name = node.name
+        if name in _DISPLAYS:
+            self._formula(node, node.text, name)
+        elif name in _SKIPPED:
+            self._flush()
+        elif name in _LEVELS:
+            group = next((one for one in node.children if one.kind == "group"), None)
+            if group is not None:
+                self._heading(self._inline(group.children), _LEVELS[name])
+            self._remember(node, self.last_label)
+        elif name in _CODE:
+            self._flush()
+            self._add("code", f"```\n{node.text.strip(chr(10))}\n```", node)
+        elif name in _FLOATS and name != "longtable":
+            self._float(node)
+        elif name in _TABLES:
+            self._flush()
+            self._add("table", self._table(node), node)
+        elif name in _LISTS:
+            self._list_block(node)
+        elif name in ("quote", "quotation", "verse"):
+            self._flush()
+            self._add("text", "> " + self._content(node.children)[0].replace("\n", "\n> "), node)
+        elif name in _PICTURES:
+            self._append("[Figure]", node)
+        elif name == "document":
+            # what stands before it defines macros, and is no text
+            self.run = _Run()
+            self._walk(node.children)
+        elif (kind := self._kind(node)) is not None:
+            self._flush()
+            self._element(kind, node)
+        elif self._is_box(node):
+            self._flush()
+            title, body = self._boxed(node)
+            text = self._content(body)[0]
+            self._add("text", f"**{title}.** {text}" if title and text else text or title, node)
+        else:
+            self._walk(_after_arguments(node))
+
+    def _kind(self, node: TexNode) -> ElementKind | None:
+        """Return what an environment is, None for one that only holds others."""
+        kind = kind_of_name(self.titles.get(node.name, node.name))
+        if kind is None or any(
+            one.kind == "environment" and kind_of_name(self.titles.get(one.name, one.name)) == kind
+            for one in _below(node.children)
+        ):
+            return None
+        holds = node.name.lower().endswith("s") and any(
+            one.kind == "macro" and (one.name == "item" or one.name in _BARE) for one in node.children
+        )
+        return None if holds and kind == "exercise" else kind
+
+    def _is_box(self, node: TexNode) -> bool:
+        first = next((one for one in node.children if one.kind != "text" or one.text.strip()), None)
+        return first is not None and first.kind == "group" and node.children.index(first) == 0
+
+    def _boxed(self, node: TexNode) -> tuple[str, list[TexNode]]:
+        """Return (title, content) of an environment that begins with an argument."""
+        group, *rest = node.children
+        words = self.file.source.text[group.start : group.end]
+        if len(words.split()) > 15 or not any(one.kind != "text" or one.text.strip() for one in rest):
+            return "", [*group.children, *rest]
+        return flat(self._inline(group.children)), rest
+
+    def _element(self, kind: ElementKind, node: TexNode, *, inner: TexNode | None = None) -> None:
+        """Add an exercise, a theorem and the like, with what is printed to it inside."""
+        children = list(node.children)
+        title = flat(self._inline(node.optional.children)) if node.optional is not None else ""
+        statement: TexNode | None = None
+        if node.kind == "environment" and children and children[0].kind == "group":
+            statement = children.pop(0)
+            words = self.file.source.text[statement.start : statement.end]
+            solved = kind == "example" and any(one.kind != "text" or one.text.strip() for one in children)
+            if len(words.split()) < 4 and not words.rstrip("} ").endswith(("?", ".")):
+                title, statement = flat(self._inline(statement.children)), None
+                if children and children[0].kind == "group":
+                    children.pop(0)  # the label, as in {title}{label}
+            elif not solved:
+                children.insert(0, statement)
+                statement = None
+        attached = kind in ("hint", "answer", "solution", "proof")
+        label = self._labelled(kind, node, title) if not attached else None
+        self._remember(node, number_of(label) or title)
+        self.in_exercise += kind in ("exercise", "hint", "answer", "solution")
+        if statement is not None:
+            place = self._add(
+                kind, self._inline_content(statement.children), statement_span(node, statement), label=label
+            )
+            text, printed = self._content(children)
+            begins = [
+                one.start
+                for one in children
+                if one.name != "label" and (one.kind != "text" or one.text.strip())
+            ]
+            rest = TexNode("group", min(begins), _content_end(node, self.file.source.text))
+            self._add("solution", text, rest, label=label, of=place)
+        else:
+            text, printed = self._content(children)
+            span = inner or node
+            ends = [one.end for one in children if one.kind != "text" or one.text.strip()]
+            own = [
+                one.end
+                for one in children
+                if one not in [p.node for p in printed] and (one.kind != "text" or one.text.strip())
+            ]
+            if printed and own and max(own) < max(ends):
+                span = TexNode("group", span.start, max(own))
+            of = self._owner(kind, node, title) if attached else None
+            if attached:
+                label = self._attached_label(kind, node, title, of)
+            place = self._add(kind, text, span, label=label, of=of)
+        if place is not None:
+            for one in printed:
+                text, _ = self._content(one.node.children)
+                self._add(one.kind, text, one.node, label=label, of=place)
+            if kind == "exercise" and "\\footnotemark" in self.file.source.text[node.start : node.end]:
+                self.marked = place
+        self.in_exercise -= kind in ("exercise", "hint", "answer", "solution")
+
+    def _inline_content(self, nodes: Sequence[TexNode]) -> str:
+        return self._content(nodes)[0]
+
+    def _labelled(self, kind: ElementKind, node: TexNode, title: str) -> str:
+        name = self.titles.get(node.name) or NAMES.get(kind, kind.capitalize())
+        if (
+            kind == "theorem"
+            and node.name not in self.titles
+            and node.name.rstrip("*").isalpha()
+            and len(node.name) > 4
+        ):
+            name = node.name.rstrip("*").capitalize()
+        if kind in ("exercise", "example"):
+            self.counts[node.name] += 1
+            number = self.hint if kind == "exercise" and self.hint else str(self.counts[node.name])
+            if kind == "exercise":
+                self.hint = None
+            name = f"{name} {number}"
+        return (
+            f"{name} ({title})"
+            if title and not re.fullmatch(r"[\d.]+", title)
+            else f"{NAMES.get(kind, kind)} {title}"
+            if title
+            else name
+        )
+
+    def _owner(self, kind: ElementKind, node: TexNode, title: str) -> int | None:
+        """Return the element that a hint, an answer, a solution or a proof in the text belongs to, None if it is not known."""
+        if self.hint is not None or number_of(title) or self.below in ("answer", "solution", "hint"):
+            return None  # matched by its number later
+        kinds = ("theorem",) if kind == "proof" else ("exercise", "example")
+        places = [self.last[one] for one in kinds if one in self.last]
+        return max(places, default=None)
+
+    def _attached_label(self, kind: ElementKind, node: TexNode, title: str, of: int | None) -> str | None:
+        number = self.hint or number_of(title)
+        self.hint = None
+        if number is not None and kind != "proof":
+            return f"Exercise {number}"
+        return self.out.document.elements[of].label if of is not None and kind != "proof" else title or None
+
+    def _float(self, node: TexNode) -> None:
+        self._flush()
+        name = "Figure" if "fig" in node.name else "Table"
+        self.counts[name] += 1
+        self._remember(node, str(self.counts[name]))
+        before, self.run = self.run, _Run()
+        for one in _below(node.children):
+            if one.kind == "environment" and one.name in _TABLES:
+                self._add("table", self._table(one), one)
+            elif one.kind == "environment" and one.name in _DISPLAYS:
+                self._add("formula", displayed(one.text, one.name, self.macros), one)
+        pictures = [text for one in _below(node.children) if (text := self._picture(one))]
+        for one in _below(node.children):
+            if one.kind == "macro" and one.name in ("caption", "captionof") and one.arguments:
+                text = "\n\n".join([self._content(one.arguments[-1].children)[0], *pictures])
+                pictures = []
+                self._add("caption", text, node, label=f"{name} {self.counts[name]}")
+        self.run = before
+
+    def _list_block(self, node: TexNode) -> None:
+        """Add a list: a part of a paragraph, or, below a heading of exercises or answers, exercises or answers."""
+        if self.below is None or node.name in _PLAIN_LISTS - {"description"}:
+            if self.run.start is not None:
+                self.run.pieces.append("\n\n")
+            self._append(self._list(node), node)
+            if self.run.start is not None:
+                self.run.pieces.append("\n\n")
+            self._flush()
+            return
+        self._flush()
+        for number, (mark, body, start, end) in enumerate(_items(node), 1):
+            given = number_of(self._inline(mark.children)) if mark is not None else None
+            name = f"Exercise {given or self.hint or number}"
+            self.hint = None
+            self.in_exercise += 1
+            text, printed = self._content(body)
+            self.in_exercise -= 1
+            place = self._add(self.below, text, TexNode("group", start, end), label=name)
+            for one in printed:
+                self._add(one.kind, self._content(one.node.children)[0], one.node, label=name, of=place)
+
+    # text
+
+    def _content(self, nodes: Sequence[TexNode]) -> tuple[str, list[_Printed]]:
+        """Return (Markdown of the content of an element, what is printed to it inside)."""
+        printed: list[_Printed] = []
+        text = self._joined(nodes, printed)
+        return _unwrapped(text), printed
+
+    def _joined(self, nodes: Sequence[TexNode], printed: list[_Printed] | None) -> str:
+        return "".join(self._piece(node, printed) for node in nodes)
+
+    def _inline(self, nodes: Sequence[TexNode]) -> str:
+        return self._joined(nodes, None)
+
+    def _piece(self, node: TexNode, printed: list[_Printed] | None) -> str:
+        match node.kind:
+            case "comment":
+                return ""
+            case "text":
+                return _plain(node.text)
+            case "group":
+                return self._joined(node.children, printed)
+            case "math":
+                return rf"\({formula(node.text, self.macros)}\)" if node.text.strip() else ""
+            case "display":
+                return f"\n\n{displayed(node.text, '', self.macros)}\n\n"
+            case "verbatim":
+                if node.name in VERBATIM:
+                    return (
+                        f"\n\n```\n{node.text.strip(chr(10))}\n```\n\n" if node.name not in _SKIPPED else ""
+                    )
+                return f"`{node.text}`"
+            case "environment":
+                return self._inner_environment(node, printed)
+            case _:
+                return self._inner_macro(node, printed)
+
+    def _inner_environment(self, node: TexNode, printed: list[_Printed] | None) -> str:
+        name = node.name
+        if name in _DISPLAYS:
+            return f"\n\n{displayed(node.text, name, self.macros)}\n\n"
+        if name in _LISTS:
+            return f"\n\n{self._list(node, printed)}\n\n"
+        if name in _TABLES:
+            return f"\n\n{self._table(node)}\n\n"
+        if name in _CODE:
+            return f"\n\n```\n{node.text.strip(chr(10))}\n```\n\n"
+        if name in _SKIPPED:
+            return ""
+        if name in _PICTURES:
+            return " [Figure] "
+        kind = kind_of_name(self.titles.get(name, name))
+        if printed is not None and kind in ("hint", "answer", "solution"):
+            printed.append(_Printed(kind, node))
+            return ""
+        return f"\n\n{self._joined(_after_arguments(node), printed)}\n\n"
+
+    def _inner_macro(self, node: TexNode, printed: list[_Printed] | None) -> str:
+        name = node.name
+        if name in self.macros.known:
+            return self._expanded(node)
+        if name in _SIGNS:
+            return _SIGNS[name]
+        if name in _SILENT:
+            return ""
+        if name in _STYLES and node.arguments:
+            text = self._joined(node.arguments[0].children, printed)
+            bare = text.strip()
+            mark = _STYLES[name]
+            return text.replace(bare, f"{mark}{bare}{mark}", 1) if bare and "\n\n" not in bare else text
+        if name in _TITLED and node.arguments:
+            return f"**{flat(self._inline(node.arguments[0].children)).rstrip('.')}.** "
+        if name == "pageref":
+            return "…"
+        if name in _REFERENCES and node.arguments:
+            return f"\0{self._words(node.arguments[-1])}\0"
+        if name in ("footnote", "footnotetext") and node.arguments:
+            return f" [{flat(self._inline(node.arguments[-1].children))}]"
+        if name == "caption" and node.arguments:
+            return f"\n\n[{flat(self._inline(node.arguments[-1].children))}]\n\n"
+        if name == "href" and len(node.arguments) > 1:
+            return self._inline(node.arguments[1].children)
+        if name in ("url", "path"):
+            return self._words(node.arguments[0]) if node.arguments else ""
+        if name in _LEVELS and node.arguments:
+            return f"\n\n**{flat(self._inline(node.arguments[-1].children))}**\n\n"
+        if name in _INPUTS:
+            return ""
+        if name == "part" or name == "item":
+            return "\n"
+        if name == "ensuremath" and node.arguments:
+            return rf"\({formula(self._words(node.arguments[0]), self.macros)}\)"
+        if (picture := self._picture(node)) is not None:
+            return f" {picture} " if picture else ""
+        kind = kind_of_name(name)
+        if printed is not None and kind in ("hint", "answer", "solution") and node.arguments:
+            printed.append(_Printed(kind, node.arguments[0]))
+            return ""
+        if node.arguments:
+            return self._joined(self._main_argument(node).children, printed)
+        return self._symbol(node)
+
+    def _main_argument(self, node: TexNode) -> TexNode:
+        """Return the argument of an unknown macro that has its text: the one with the most words."""
+        texts = [self._words(one) for one in node.arguments]
+        words = [len(text.split()) if "://" not in text else 0 for text in texts]
+        if len(texts) > 1 and texts[0] and words[0] == 1 and re.search(r"[_/:]|-\w+[_-]", texts[0]):
+            words[0] = 0  # a name of something, such as a link
+        best = max(range(len(words)), key=lambda place: (words[place], -place))
+        return node.arguments[best] if words[best] else TexNode("group", node.start, node.start)
+
+    def _picture(self, node: TexNode) -> str | None:
+        """Return what stands for a picture, with its alternative text; None for another node."""
+        if node.kind == "environment" and node.name in _PICTURES:
+            return "[Figure]"
+        if node.kind != "macro" or not re.search(
+            r"graphics|^figures?|figurefullpath|^image", node.name, re.IGNORECASE
+        ):
+            return None
+        alternative = ""
+        if node.optional is not None and "graphics" not in node.name:
+            alternative = flat(self._inline(node.optional.children))
+        elif node.optional is not None:
+            match = re.search(r"alt\s*=\s*\{([^{}]*)\}", self._words(node.optional))
+            alternative = match[1] if match else ""
+        return f"[Figure: {alternative}]" if alternative else "[Figure]"
+
+    def _expanded(self, node: TexNode) -> str:
+        """Return the text of a macro of the document."""
+        macro = self.macros.known[node.name]
+        text = self.file.source.text
+        after = node.start + 1 + len(node.name)
+        call = self.macros.call(macro, text, after)
+        self.expansions += 1
+        if call is None or self.expansions > MAX_EXPANSIONS or len(call[0]) > 20_000:
+            return ""
+        source = SourceText(call[0].encode("utf-8", "surrogatepass"))
+        before, self.file = self.file, _File(self.file.path, self.file.part, source)
+        try:
+            return self._inline(tex_tree(source.text, self.name, self.macros))
+        finally:
+            self.file = before
+
+    def _symbol(self, node: TexNode) -> str:
+        """Return a macro without arguments, or an accent, as a character; nothing if it has none."""
+        if _KNOWN_TEXT.get_macro_spec(node.name) is None:
+            return ""
+        text = self.file.source.text[node.start : node.end]
+        return str(LatexNodes2Text().latex_to_text(text, tolerant_parsing=True)).strip("\n")
+
+    def _list(self, node: TexNode, printed: list[_Printed] | None = None) -> str:
+        numbered = node.name not in _PLAIN_LISTS
+        self.list_depth += numbered
+        style = self._words(node.optional)[1:-1] if node.optional is not None else ""
+        depth = self.list_depth + (self.in_exercise > 0)
+        lines = []
+        for number, (mark, body, _, _) in enumerate(_items(node), 1):
+            text = _unwrapped(self._joined(body, printed))
+            given = flat(self._inline(mark.children)) if mark is not None else None
+            if given is not None:
+                sign = f"- **{given}**" if node.name == "description" else given
+            else:
+                sign = _sign(style, number, depth) if numbered else "-"
+            if text or sign != "-":
+                lines.append(f"{sign} {indented(text, 4 if numbered else 2)}".strip())
+        self.list_depth -= numbered
+        return "\n".join(lines)
+
+    def _table(self, node: TexNode) -> str:
+        rows: list[list[str]] = [[""]]
+        for one in _after_arguments(node):
+            if one.kind == "macro" and one.name in ("\\", "tabularnewline", "cr"):
+                rows.append([""])
+            elif one.kind == "macro" and one.name in (
+                "hline",
+                "toprule",
+                "midrule",
+                "bottomrule",
+                "cline",
+                "cmidrule",
+                "endhead",
+            ):
+                continue
+            elif one.kind == "macro" and one.name in ("multicolumn", "multirow") and len(one.arguments) >= 3:
+                rows[-1][-1] += self._inline(one.arguments[-1].children)
+                width = self._words(one.arguments[0])
+                if one.name == "multicolumn" and width.isdigit():
+                    rows[-1] += [""] * min(int(width) - 1, 50)
+            elif one.kind == "text" and "&" in one.text:
+                first, *others = one.text.split("&")
+                rows[-1][-1] += _plain(first)
+                rows[-1] += [_plain(other) for other in others]
+            else:
+                rows[-1][-1] += self._piece(one, None)
+        return table([row for row in rows if any(cell.strip() for cell in row)])
+
+
+def statement_span(node: TexNode, statement: TexNode) -> TexNode:
+    """Return the beginning of an environment up to the end of the argument that states the example."""
+    return TexNode("group", node.start, statement.end)
+
+
+def _content_end(node: TexNode, text: str) -> int:
+    closing = text.rfind("\\end", node.start, node.end)
+    return closing if closing > 0 else node.end
+
+
+def _below(nodes: Sequence[TexNode]) -> list[TexNode]:
+    """Return the nodes and all that is in them, in order."""
+    result: list[TexNode] = []
+    stack = list(reversed(nodes))
+    while stack:
+        node = stack.pop()
+        result.append(node)
+        stack += reversed([*node.arguments, *node.children])
+    return result
+
+
+def _after_arguments(node: TexNode) -> list[TexNode]:
+    """Return the content of an environment without the arguments of layout at its beginning, such as {2} or {lcr}."""
+    children = list(node.children)
+    while (
+        children
+        and children[0].kind == "group"
+        and node.name
+        in (
+            "adjustwidth",
+            "minipage",
+            "multicols",
+            "tabularx",
+            "tabular*",
+            "tasks",
+            "parts",
+            "longtable",
+            "wrapfigure",
+            "spacing",
+            "columns",
+            "column",
+            "adjustbox",
+        )
+    ):
+        children.pop(0)
+    return children
+
+
+def _ends_bare(node: TexNode, name: str) -> bool:
+    if node.kind == "macro":
+        return node.name == name or node.name in _LEVELS or node.name in _BARE
+    return False
+
+
+def _items(node: TexNode) -> list[tuple[TexNode | None, list[TexNode], int, int]]:
+    """Return (mark, content, start, end) of each item of a list."""
+    items: list[tuple[TexNode | None, list[TexNode], int, int]] = []
+    for one in node.children:
+        if one.kind == "macro" and one.name in ("item", "part", "subpart", "subsubpart", "task", "question"):
+            items.append((one.optional, [], one.start, one.end))
+        elif items:
+            mark, body, start, end = items[-1]
+            body.append(one)
+            end = one.end if one.kind != "text" or one.text.strip() else end
+            items[-1] = (mark, body, start, end)
+    return items
+
+
+def _sign(style: str, number: int, depth: int) -> str:
+    """Return the mark of an item, from the option of its list, such as (a) or label=\\roman*., or from its depth."""
+    named = re.search(r"\\(alph|Alph|roman|Roman|arabic)\b\s*\*?", style)
+    short = re.search(r"(?<![\\\w])[aAiI1](?!\w)", style) if named is None else None
+    if named is None and short is None:
+        value = (f"{number}.", f"({letter(number)})", f"{roman(number)}.", f"{letter(number).upper()}.")
+        return value[(depth - 1) & 3]
+    match = named or short
+    assert match is not None
+    how = (
+        match[1] if named else {"a": "alph", "A": "Alph", "i": "roman", "I": "Roman", "1": "arabic"}[match[0]]
+    )
+    values = {
+        "alph": letter(number), "Alph": letter(number).upper(), "roman": roman(number), "Roman": roman(number).upper(),
+        "arabic": str(number),
+    }  # fmt: skip
+    before = re.search(r"[(\[]?$", re.sub(r"\\\w+\*?|[{}]|label\s*=", "", style[: match.start()]))
+    after = re.match(r"\s*[).\]:]*", re.sub(r"[{}]", "", style[match.end() :]))
+    return (
+        f"{before[0] if before else ''}{values[how]}{after[0].strip() if after else ''}"
+        if after and after[0].strip()
+        else f"{values[how]}."
+    )
+
+
+def _plain(text: str) -> str:
+    """Return a text without the indentation of its lines: that of the result nests lists."""
+    bare = re.sub(r"\n[ \t]+", "\n", text)
+    return _SPECIALS.get(bare, bare.replace("``", "“").replace("''", "”"))
+
+
+def _unwrapped(text: str) -> str:
+    """Return a text whose lines are joined within paragraphs, except those of lists, tables and formulas."""
+    paragraphs: list[str] = []
+    for paragraph in re.split(r"\n[ \t\r]*(?:\n[ \t\r]*)+", text.strip("\n")):
+        lines = paragraph.split("\n")
+        out = ""
+        for line in lines:
+            kept = re.match(
+                r"\s*(?:[-|>]|\(?\w{1,4}[.)]\s|```|\\\[|\\\]|\\begin|\\end|&)|\s{4}", line
+            ) or out.endswith(("\\\\", "\\["))
+            if not out:
+                out = line.rstrip() if re.match(r"\s{2,}", line) and paragraphs else line.strip()
+            elif kept or ("\\begin{" in out and "\\end{" not in out.rpartition("\\begin{")[2]):
+                out += "\n" + line.rstrip()
+            else:
+                out += " " + line.strip()
+        if out.strip():
+            paragraphs.append(out)
+    return with_whole_formulas("\n\n".join(paragraphs))

@@ -1,0 +1,173 @@
+"""The nodes of a LaTeX file: pylatexenc's, with the arguments of macros that it does not know, and with files that are input.
+
+TeX is not executed. A macro that neither pylatexenc nor the document defines takes the groups that follow it without a space.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from pylatexenc import latexwalker
+from pylatexenc.macrospec import EnvironmentSpec, MacroSpec, VerbatimArgsParser
+
+from tasks.documents.formats import UnreadableDocument
+from tasks.documents.macros import Macros
+
+# environments whose content is no LaTeX
+VERBATIM: Final = (
+    "verbatim",
+    "verbatim*",
+    "lstlisting",
+    "minted",
+    "Verbatim",
+    "comment",
+    "filecontents",
+    "filecontents*",
+)
+_OPTIONAL = re.compile(r"\\([A-Za-z]+)\*?\[")
+_ENVIRONMENT = re.compile(r"\\begin\s*\{([^{}]{1,60})\}\s*\[")
+_KNOWN: Final = latexwalker.get_default_latex_context_db()
+# the arguments of macros that pylatexenc does not know: [ is optional, { is not
+_ARGUMENTS: Final = {
+    "caption": "*[{", "footnotetext": "[{", "footnotemark": "[", "href": "{{", "import": "{{", "subimport": "{{",
+    "multicolumn": "{{{", "multirow": "[{{{", "subfile": "{", "newtheorem": "*{[{[", "declaretheorem": "[{", "captionof": "{{",
+    "cline": "{", "cmidrule": "[{", "setcounter": "{{", "addtocounter": "{{", "chapter": "*[{", "part": "*[{", "parbox": "[{{",
+    "raisebox": "{[[{", "scalebox": "{{", "resizebox": "{{{", "fontsize": "{{", "rule": "[{{", "newenvironment": "*{[[{{",
+    "renewenvironment": "*{[[{{", "newtcbtheorem": "[{{{{", "ensuremath": "{", "url": "{", "nolinkurl": "{", "path": "{",
+    # of classes that textbooks use
+    "termsub": "{{", "indexthis": "{{", "eoce": "{{", "eocesol": "{", "qt": "{", "oiRedirect": "{{",
+}  # fmt: skip
+
+Kind = Literal["text", "comment", "group", "macro", "environment", "math", "display", "verbatim"]
+
+
+@dataclass(slots=True)
+class TexNode:
+    """A node. `text` is that of a text, a comment, a formula without its delimiters, or verbatim content. `start` and `end`
+    are the span in characters of the file; `optional` is the argument in brackets, `arguments` those in braces."""
+
+    kind: Kind
+    start: int
+    end: int
+    name: str = ""
+    text: str = ""
+    optional: TexNode | None = None
+    arguments: list[TexNode] = field(default_factory=list)
+    children: list[TexNode] = field(default_factory=list)
+
+
+def tex_tree(text: str, name: str, macros: Macros) -> list[TexNode]:
+    """Return the nodes of a LaTeX text. Raises UnreadableDocument if it is nested too deep."""
+    try:
+        walker = latexwalker.LatexWalker(text, latex_context=_context(text, macros), tolerant_parsing=True)
+        nodes, _, _ = walker.get_latex_nodes()
+        return _all(nodes, text)
+    except RecursionError as error:
+        raise UnreadableDocument(f"{name}: groups nested too deep. Fix: leave the file out") from error
+
+
+def _context(text: str, macros: Macros) -> Any:
+    context = latexwalker.get_default_latex_context_db()
+    specs = [MacroSpec(name, args_parser=arguments) for name, arguments in _ARGUMENTS.items()]
+    bracketed = set(_OPTIONAL.findall(text))
+    for name in bracketed:
+        if name not in _ARGUMENTS and name not in macros.known and _KNOWN.get_macro_spec(name) is None:
+            specs.append(MacroSpec(name, args_parser="["))
+    for name, macro in macros.known.items():
+        arguments = "{" * macro.arguments
+        specs.append(MacroSpec(name, args_parser=arguments if macro.default is None else f"[{arguments[1:]}"))
+    environments = [
+        EnvironmentSpec(name, args_parser="[")
+        for name in set(_ENVIRONMENT.findall(text))
+        if _KNOWN.get_environment_spec(name) is None
+    ]
+    environments += [
+        EnvironmentSpec(name, args_parser=VerbatimArgsParser(verbatim_arg_type="verbatim-environment"))
+        for name in VERBATIM
+    ]
+    environments.append(EnvironmentSpec("minipage", args_parser="[[[{"))
+    environments.append(EnvironmentSpec("multicols", args_parser="{["))
+    context.add_context_category("document", macros=specs, environments=environments, prepend=True)
+    return context
+
+
+def _all(nodes: Sequence[Any], text: str) -> list[TexNode]:
+    result: list[TexNode] = []
+    for node in nodes:
+        if node is None:
+            continue
+        made = _node(node, text)
+        last = result[-1] if result else None
+        if (
+            made.kind == "group"
+            and last is not None
+            and last.kind == "macro"
+            and last.end == made.start
+            and not _is_known(last.name)
+        ):
+            last.arguments.append(made)
+            last.end = made.end
+        else:
+            result.append(made)
+    return result
+
+
+def _is_known(name: str) -> bool:
+    """Return whether the arguments of a macro are known, so that a group after them is none of them."""
+    return name in _ARGUMENTS or not name.isalpha() or _KNOWN.get_macro_spec(name) is not None
+
+
+def _node(node: Any, text: str) -> TexNode:
+    start, end = node.pos, node.pos + node.len
+    if node.isNodeType(latexwalker.LatexCharsNode):
+        return TexNode("text", start, end, text=node.chars)
+    if node.isNodeType(latexwalker.LatexSpecialsNode):
+        return TexNode("text", start, end, text=node.specials_chars)
+    if node.isNodeType(latexwalker.LatexCommentNode):
+        return TexNode("comment", start, end, text=node.comment)
+    if node.isNodeType(latexwalker.LatexGroupNode):
+        return TexNode("group", start, end, children=_all(node.nodelist, text))
+    if node.isNodeType(latexwalker.LatexMathNode):
+        opening, closing = node.delimiters
+        inner = text[start + len(opening) : end - len(closing) if text[:end].endswith(closing) else end]
+        return TexNode("display" if node.displaytype == "display" else "math", start, end, text=inner)
+    optional, arguments = _arguments(node, text)
+    if node.isNodeType(latexwalker.LatexMacroNode):
+        verbatim = getattr(node.nodeargd, "verbatim_text", None)
+        if verbatim is not None:
+            return TexNode("verbatim", start, end, node.macroname, verbatim)
+        return TexNode(
+            "macro", start, end - len(node.macro_post_space or "") if not arguments and optional is None else end,
+            node.macroname, optional=optional, arguments=arguments,
+        )  # fmt: skip
+    verbatim = getattr(node.nodeargd, "verbatim_text", None)
+    if verbatim is not None:
+        return TexNode("verbatim", start, end, node.environmentname, verbatim)
+    body = node.nodelist[0].pos if node.nodelist else end
+    closing = rf"\end{{{node.environmentname}}}"
+    inner = text[body : end - len(closing) if text[:end].endswith(closing) else end]
+    return TexNode(
+        "environment", start, end, node.environmentname, inner, optional, arguments, _all(node.nodelist, text)
+    )
+
+
+def _arguments(node: Any, text: str) -> tuple[TexNode | None, list[TexNode]]:
+    optional: TexNode | None = None
+    arguments: list[TexNode] = []
+    given = node.nodeargd
+    for spec, argument in zip(
+        getattr(given, "argspec", None) or "", getattr(given, "argnlist", None) or (), strict=False
+    ):
+        if argument is None or spec == "*":
+            continue
+        made = _node(argument, text)
+        if made.kind != "group":
+            made = TexNode("group", made.start, made.end, children=[made])
+        if spec == "[":
+            optional = optional or made
+        else:
+            arguments.append(made)
+    return optional, arguments
