@@ -44,7 +44,7 @@ class Assembly:
         of: int | None = None,
     ) -> int | None:
         """Add an element, and return its index; None if it has no text."""
-        text = text.strip() if kind == "code" else tidy(text)
+        text = text.replace("\r\n", "\n").strip() if kind == "code" else tidy(text)
         if not text:
             return None
         element = Element(kind, text, self._heading, label, part, page, start, end, of)

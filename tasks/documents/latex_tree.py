@@ -66,12 +66,16 @@ def tex_tree(text: str, name: str, macros: Macros) -> list[TexNode]:
         nodes, _, _ = walker.get_latex_nodes()
         return _all(nodes, text)
     except RecursionError as error:
-        raise UnreadableDocument(f"{name}: groups nested too deep. Fix: leave the file out") from error
+        raise UnreadableDocument(
+            f"{name}: groups nested too deep. Fix: leave the file out", "nesting"
+        ) from error
 
 
 def _context(text: str, macros: Macros) -> Any:
     context = latexwalker.get_default_latex_context_db()
     specs = [MacroSpec(name, args_parser=arguments) for name, arguments in _ARGUMENTS.items()]
+    if "\\begin{parts}" in text:  # of the class exam, whose parts are no chapters
+        specs.append(MacroSpec("part", args_parser="["))
     bracketed = set(_OPTIONAL.findall(text))
     for name in bracketed:
         if name not in _ARGUMENTS and name not in macros.known and _KNOWN.get_macro_spec(name) is None:

@@ -92,7 +92,7 @@ class _Builder:
     def push(self, node: TreeNode) -> None:
         if len(self.open) > MAX_DEPTH:
             raise UnreadableDocument(
-                f"{self.name}: elements nested deeper than {MAX_DEPTH}. Fix: leave it out"
+                f"{self.name}: elements nested deeper than {MAX_DEPTH}. Fix: leave it out", "nesting"
             )
         self.add(node)
         self.open.append(node)
@@ -100,7 +100,9 @@ class _Builder:
     def add(self, node: TreeNode) -> None:
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise UnreadableDocument(f"{self.name}: more than {MAX_NODES:,} elements. Fix: divide the file")
+            raise UnreadableDocument(
+                f"{self.name}: more than {MAX_NODES:,} elements. Fix: divide the file", "bomb"
+            )
         self.open[-1].children.append(node)
 
     def write(self, text: str, start: int, end: int) -> None:
@@ -161,7 +163,8 @@ class _XmlBuilder(_Builder):
         if parameter or (value is not None and (len(value) > MAX_ENTITY or "&" in value or "<" in value)):
             raise UnreadableDocument(
                 f"{self.name}: the entity {name[:40]!r} is declared with markup or at length. "
-                "Fix: write out what it stands for"
+                "Fix: write out what it stands for",
+                "bomb",
             )
 
     def _skipped(self, name: str, parameter: bool) -> None:

@@ -54,7 +54,7 @@ class Includes:
         self._bytes += len(data)
         if self._count > MAX_INCLUDES or self._bytes > MAX_BYTES:
             raise UnreadableDocument(
-                f"{within}: includes more than {MAX_INCLUDES} files. Fix: leave some out"
+                f"{within}: includes more than {MAX_INCLUDES} files. Fix: leave some out", "bomb"
             )
         if reference.attributes.get("parse") == "text":
             text = data.decode("utf-8", "replace")

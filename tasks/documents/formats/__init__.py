@@ -4,7 +4,9 @@ A module of this folder is a format if it fulfils the protocol `DocumentReader`;
 
     def sniff(head: bytes, name: str) -> bool              whether a file whose suffix no format has is of this format
     def included(data: bytes, name: str) -> list[str]      the paths that a file includes, as they are written in it
+    def is_part(data: bytes, name: str) -> bool            whether a file is a part of a book though no file includes it
 
+`included` and `is_part` are given hostile text outside of any process with limits, so that they take linear time.
 A format with `included` has documents of several files. The caller finds the files by these paths inside the folder that the
 user named, never outside of it, and gives their bytes in `ReadOptions.files`; a file that another file includes is not read as
 a document of its own. Helpers of formats are modules of tasks/documents, not of this folder.

@@ -101,7 +101,7 @@ _REFERENCE = re.compile("\0([^\0]*)\0")
 _THEOREM = re.compile(
     r"\\(?:newtheorem|newtcbtheorem|spnewtheorem)\*?\s*(?:\[[^\[\]]*\]\s*)?\{([^{}]+)\}\s*(?:\[[^\[\]]*\]\s*)?\{([^{}]*)\}"
 )
-_INPUT = re.compile(r"\\(?:input|include|subfile)\s*(?:\{([^{}\n]{1,300})\}|([\w./-]{1,300}))")
+_INPUT = re.compile(r"\\(?:input|include|subfile)(?![A-Za-z])\s*(?:\{([^{}\n]{1,300})\}|([\w./-]{1,300}))")
 _IMPORT = re.compile(r"\\(?:sub)?import\*?\s*\{([^{}\n]{0,300})\}\s*\{([^{}\n]{1,300})\}")
 _SECTIONING = re.compile(rb"\\(?:documentclass|chapter|section|part|begin\s*\{(?:document|chapterpage)\})\b")
 _KNOWN_TEXT: Final = get_default_latex_context_db()
@@ -165,7 +165,7 @@ class _LatexReading:
         self.hint: str | None = None  # a number in a comment, of the next exercise
         self.below: ElementKind | None = None  # what the heading says that its items are
         self.cut: int | None = None  # the level of a heading whose text is left out
-        self.marked: int | None = None  # the exercise whose footnote mark has no text yet
+        self.marked: list[int] = []  # the exercises whose footnote marks have no text yet
         self.last: dict[str, int] = {}  # the last element of a kind
         self.last_label = ""
         self.expansions = 0
@@ -249,7 +249,7 @@ class _LatexReading:
         elif node.kind == "verbatim" and node.name in VERBATIM:
             self._flush()
             if node.name not in _SKIPPED:
-                self._add("code", f"```\n{node.text.strip(chr(10))}\n```", node)
+                self._add("code", _fenced(node), node)
         elif node.kind == "macro" and self._macro(node):
             return
         else:
@@ -333,8 +333,8 @@ class _LatexReading:
             self._input(node)
         elif name == "label":
             self._label(node, self.last_label)
-        elif name == "footnotetext" and self.marked is not None and node.arguments:
-            self._flush_around(self.marked, node)
+        elif name == "footnotetext" and self.marked and node.arguments:
+            self._footnote(self.marked.pop(0), node)
         elif name == "appendix" or name in (
             "par",
             "bigskip",
@@ -364,7 +364,7 @@ class _LatexReading:
         inner = self.file.source.text[node.arguments[0].start : node.arguments[0].end]
         return kind_of_name(node.name) is not None and len(inner.split()) > 2
 
-    def _flush_around(self, exercise: int, node: TexNode) -> None:
+    def _footnote(self, exercise: int, node: TexNode) -> None:
         """Add a footnote text as the solution of the exercise that has its mark."""
         run, self.run = self.run, _Run()
         owner = self.out.document.elements[exercise]
@@ -373,7 +373,6 @@ class _LatexReading:
         text, _ = self._content(body.children)
         self.in_exercise -= 1
         self._add("solution", text, body, label=owner.label, of=exercise)
-        self.marked = None
         self.run = run
 
     def _input(self, node: TexNode) -> None:
@@ -389,7 +388,9 @@ class _LatexReading:
         self._flush()
         self.inputs.append(path)
         if len(self.inputs) > MAX_INPUTS:
-            raise UnreadableDocument(f"{self.name}: inputs more than {MAX_INPUTS} files. Fix: leave some out")
+            raise UnreadableDocument(
+                f"{self.name}: inputs more than {MAX_INPUTS} files. Fix: leave some out", "bomb"
+            )
         before, self.file = self.file, _File(path, path, SourceText(self.options.files[path]))
         self._file()
         self.file = before
@@ -423,7 +424,7 @@ class _LatexReading:
             self._remember(node, self.last_label)
         elif name in _CODE:
             self._flush()
-            self._add("code", f"```\n{node.text.strip(chr(10))}\n```", node)
+            self._add("code", _fenced(node), node)
         elif name in _FLOATS and name != "longtable":
             self._float(node)
         elif name in _TABLES:
@@ -498,7 +499,7 @@ class _LatexReading:
         self.in_exercise += kind in ("exercise", "hint", "answer", "solution")
         if statement is not None:
             place = self._add(
-                kind, self._inline_content(statement.children), statement_span(node, statement), label=label
+                kind, self._inline_content(statement.children), _statement_span(node, statement), label=label
             )
             text, printed = self._content(children)
             begins = [
@@ -528,7 +529,7 @@ class _LatexReading:
                 text, _ = self._content(one.node.children)
                 self._add(one.kind, text, one.node, label=label, of=place)
             if kind == "exercise" and "\\footnotemark" in self.file.source.text[node.start : node.end]:
-                self.marked = place
+                self.marked.append(place)
         self.in_exercise -= kind in ("exercise", "hint", "answer", "solution")
 
     def _inline_content(self, nodes: Sequence[TexNode]) -> str:
@@ -641,9 +642,7 @@ class _LatexReading:
                 return f"\n\n{displayed(node.text, '', self.macros)}\n\n"
             case "verbatim":
                 if node.name in VERBATIM:
-                    return (
-                        f"\n\n```\n{node.text.strip(chr(10))}\n```\n\n" if node.name not in _SKIPPED else ""
-                    )
+                    return f"\n\n{_fenced(node)}\n\n" if node.name not in _SKIPPED else ""
                 return f"`{node.text}`"
             case "environment":
                 return self._inner_environment(node, printed)
@@ -659,7 +658,7 @@ class _LatexReading:
         if name in _TABLES:
             return f"\n\n{self._table(node)}\n\n"
         if name in _CODE:
-            return f"\n\n```\n{node.text.strip(chr(10))}\n```\n\n"
+            return f"\n\n{_fenced(node)}\n\n"
         if name in _SKIPPED:
             return ""
         if name in _PICTURES:
@@ -810,7 +809,11 @@ class _LatexReading:
         return table([row for row in rows if any(cell.strip() for cell in row)])
 
 
-def statement_span(node: TexNode, statement: TexNode) -> TexNode:
+def _fenced(node: TexNode) -> str:
+    return "```\n" + node.text.strip("\r\n") + "\n```"
+
+
+def _statement_span(node: TexNode, statement: TexNode) -> TexNode:
     """Return the beginning of an environment up to the end of the argument that states the example."""
     return TexNode("group", node.start, statement.end)
 
