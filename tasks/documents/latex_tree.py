@@ -41,7 +41,7 @@ _ARGUMENTS: Final = {
     "termsub": "{{", "indexthis": "{{", "eoce": "{{", "eocesol": "{", "qt": "{", "oiRedirect": "{{",
 }  # fmt: skip
 
-Kind = Literal["text", "comment", "group", "macro", "environment", "math", "display", "verbatim"]
+TexKind = Literal["text", "comment", "group", "macro", "environment", "math", "display", "verbatim"]
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class TexNode:
     """A node. `text` is that of a text, a comment, a formula without its delimiters, or verbatim content. `start` and `end`
     are the span in characters of the file; `optional` is the argument in brackets, `arguments` those in braces."""
 
-    kind: Kind
+    kind: TexKind
     start: int
     end: int
     name: str = ""
@@ -103,19 +103,19 @@ def _all(nodes: Sequence[Any], text: str) -> list[TexNode]:
     for node in nodes:
         if node is None:
             continue
-        made = _node(node, text)
+        converted = _node(node, text)
         last = result[-1] if result else None
         if (
-            made.kind == "group"
+            converted.kind == "group"
             and last is not None
             and last.kind == "macro"
-            and last.end == made.start
+            and last.end == converted.start
             and not _is_known(last.name)
         ):
-            last.arguments.append(made)
-            last.end = made.end
+            last.arguments.append(converted)
+            last.end = converted.end
         else:
-            result.append(made)
+            result.append(converted)
     return result
 
 
@@ -167,11 +167,11 @@ def _arguments(node: Any, text: str) -> tuple[TexNode | None, list[TexNode]]:
     ):
         if argument is None or spec == "*":
             continue
-        made = _node(argument, text)
-        if made.kind != "group":
-            made = TexNode("group", made.start, made.end, children=[made])
+        converted = _node(argument, text)
+        if converted.kind != "group":
+            converted = TexNode("group", converted.start, converted.end, children=[converted])
         if spec == "[":
-            optional = optional or made
+            optional = optional or converted
         else:
-            arguments.append(made)
+            arguments.append(converted)
     return optional, arguments

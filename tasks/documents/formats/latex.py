@@ -915,7 +915,7 @@ def _plain(text: str) -> str:
 def _unwrapped(text: str) -> str:
     """Return a text whose lines are joined within paragraphs, except those of lists, tables and formulas."""
     paragraphs: list[str] = []
-    for paragraph in re.split(r"\n[ \t\r]*(?:\n[ \t\r]*)+", text.strip("\n")):
+    for paragraph in re.split(r"\n(?:[ \t\r]*\n)+", text.strip("\n")):
         lines = paragraph.split("\n")
         out = ""
         for line in lines:
