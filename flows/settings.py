@@ -254,7 +254,7 @@ class Settings(BaseSettings):
     )
     prompts: Path | None = Field(
         None,
-        description="folder of prompts NAME.LANGUAGE.md that replace the project's own of these names; empty: prompts in the home, if there is such a folder",
+        description="folder of prompts NAME.LANGUAGE.md, and of conditions.yaml, that replace the project's own of these names; empty: prompts in the home, if there is such a folder",
     )
     runner: Literal["threads", "processes", "ray", "dask"] = Field(
         "threads", description="what executes task runs"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
@@ -15,7 +17,7 @@ from flows.runner.resources import opened
 from flows.settings import load_settings
 from storage.markdown import code, inline
 from tasks.training.config import Train
-from tasks.training.run import Trained, with_folders
+from tasks.training.run import Trained, replaced_prompts, with_folders
 from tasks.training.run import train as run
 
 
@@ -31,21 +33,25 @@ def train(config: Train = Train(), out: str = "") -> str:
     A run with the same configuration continues an interrupted training, or returns a finished one.
     """
     with opened(load_settings()) as tools:
-        folder = Path(out) if out else tools.home / "models" / name_of(config)
+        overlay = tools.settings.overlay()
+        folder = (
+            Path(out) if out else tools.home / "models" / name_of(config, replaced_prompts(config, overlay))
+        )
         logger = get_run_logger()
 
         def log(line: str) -> None:
             logger.info(line)  # on the run's page
             print(line, file=sys.stderr, flush=True)  # at the terminal, where Prefect shows warnings only
 
-        trained = run(with_folders(config, tools.home), tools.store, folder, log=log)
+        trained = run(with_folders(config, tools.home), tools.store, folder, overlay=overlay, log=log)
         create_markdown_artifact(key="train", markdown=as_markdown(trained), description="Training")
         return str(folder)
 
 
-def name_of(config: Train) -> str:
-    """Return a name for the run's folder. Equal configurations have equal names."""
-    digest = hashlib.sha256(json.dumps(config.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+def name_of(config: Train, replaced: Mapping[str, Any]) -> str:
+    """Return a name for the run's folder. Equal configurations with equal replaced prompts have equal names."""
+    described = config.model_dump(mode="json") | dict(replaced)
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
     return f"{config.method}-{digest[:10]}"
 
 

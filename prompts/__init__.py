@@ -5,7 +5,7 @@ front matter is the system message. Both are Jinja templates in a sandbox. Rows,
 variables only, so that text in them is never executed as a template.
 
 An overlay is a folder of files of the same names. Each of them is used instead of the prompt of this folder, and is checked
-when it is read: its front matter, its schema, and the variables that it uses.
+when it is read: its front matter, its schema, and the variables that it uses. See prompts/overlay.py.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _read(path: Path, name: str, language: str, *, overlaid: bool) -> Prompt:
         if front.schema_name is not None:
             schemas.by_name(front.schema_name)
     except (yaml.YAMLError, ValidationError, schemas.UnknownSchema) as error:
-        raise PromptError(f"{path}: front matter: {_in_short(error)}. Fix: correct it") from error
+        raise PromptError(f"{path}: front matter: {in_short(error)}. Fix: correct it") from error
     body = parts[2].strip()
     try:
         variables = frozenset().union(
@@ -167,41 +167,14 @@ def _read(path: Path, name: str, language: str, *, overlaid: bool) -> Prompt:
     return Prompt(name, language, digest, front, body, variables, overlaid)
 
 
-def _in_short(error: Exception) -> str:
+def in_short(error: Exception) -> str:
+    """Return on one line what is wrong with a file, and with which of its keys where that is known."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return ": ".join([".".join(map(str, first["loc"])), first["msg"]] if first["loc"] else [first["msg"]])
     return " ".join(str(error).split())
 
 
 def names(folder: Path = HERE) -> list[str]:
     """Return the names of all prompts of a folder as `name.language`, sorted."""
     return sorted(path.name.removesuffix(".md") for path in folder.glob("*.*.md"))
-
-
-def overlaid(overlay: Path | None) -> list[Prompt]:
-    """Return the prompts that an overlay replaces, by name.
-
-    Raises PromptError if one of its files cannot be used, or has the name of no prompt.
-    """
-    if overlay is None:
-        return []
-    replaced = names(overlay)
-    if unknown := [name for name in replaced if name not in names()]:
-        raise PromptError(
-            f"{overlay / unknown[0]}.md: there is no prompt of that name. Fix: use one of {', '.join(names())}"
-        )
-    return [_by_full_name(name, overlay) for name in replaced]
-
-
-def _by_full_name(full: str, overlay: Path | None) -> Prompt:
-    name, language = full.rsplit(".", 1)
-    return load(name, language, overlay)
-
-
-def digest(overlay: Path | None) -> str:
-    """Return a hash of all prompts as they are used with this overlay."""
-    total = hashlib.sha256()
-    for name in names():
-        total.update(_by_full_name(name, overlay).ref.encode() + b"\n")
-    return total.hexdigest()[:16]

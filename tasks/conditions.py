@@ -9,29 +9,24 @@ again. The choice depends on the seed and on the number of the call alone, not o
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
-import prompts
+from prompts.conditions import WordPair, load
 from tasks.seeding import rng_of
 from tasks.taxonomy import domain_of
 
-FILE = prompts.HERE / "conditions.yaml"
 LEVELS = {1: (1, 2), 2: (3,), 3: (4, 5)}  # easy, medium and hard on the scale from 1 to 5
 
 T = TypeVar("T")
-WordPair = tuple[str, str]  # English, Chinese
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The content of prompts/conditions.yaml. `version` is its name with the first eight digits of its hash."""
+    """The content of conditions.yaml. `version` is its name with the first eight digits of its hash."""
 
     version: str
     kinds: tuple[WordPair, ...]
@@ -71,20 +66,16 @@ def dealt(values: Sequence[T], index: int, *seed: object) -> T:
 
 
 @functools.cache
-def conditions(path: Path = FILE) -> Conditions:
-    """Return the conditions in a file like prompts/conditions.yaml."""
-    text = path.read_bytes()
-    record = yaml.safe_load(text)
+def conditions(overlay: Path | None = None) -> Conditions:
+    """Return the conditions of prompts/conditions.yaml, or of the file of that name in the user's overlay. Raises
+    prompts.PromptError if the file cannot be used."""
+    lists, version = load(overlay)
     return Conditions(
-        f"{path.stem}@{hashlib.sha256(text).hexdigest()[:8]}",
-        _pairs(record["kinds"]),
-        _pairs(record["stories"]),
-        _pairs([record["bare"]])[0],
-        _pairs(record["contexts"]),
-        {domain: _pairs(forms) for domain, forms in record["answers"].items()},
-        {subdomain: _pairs(points) for subdomain, points in record["concepts"].items()},
+        version,
+        lists.kinds,
+        lists.stories,
+        lists.bare,
+        lists.contexts,
+        lists.answers,
+        lists.concepts,
     )
-
-
-def _pairs(entries: Sequence[Sequence[str]]) -> tuple[WordPair, ...]:
-    return tuple((en, zh) for en, zh in entries)

@@ -20,7 +20,8 @@ from flows.runner.environment import running_server
 from flows.runner.learnt_limits import expected
 from flows.runner.resources import Tools
 from flows.settings import ROLES, env_file, load_settings
-from prompts import names, overlaid
+from prompts import names
+from prompts.overlay import overlaid
 from storage.counting import counted
 from storage.datasets.store import Store
 from tasks.llm.endpoint import Endpoint
@@ -159,7 +160,7 @@ def _prompts() -> Check:
     count = counted(len(names()), "prompt")
     if overlay is None:
         return Check("prompts", True, f"{count}, none replaced")
-    refs = ", ".join(one.ref for one in replaced) or "none"
+    refs = ", ".join(replaced) or "none"
     return Check("prompts", True, f"{count}, replaced by {overlay}: {refs}")
 
 

@@ -23,7 +23,7 @@ from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
 from flows.runner.stages import Line, Stage
 from flows.settings import ROLES, load_settings
-from prompts import overlaid
+from prompts.overlay import overlaid
 from storage.clock import now
 from storage.rows import kept
 from storage.sealed_files import HomeFiles
@@ -55,7 +55,7 @@ class Evaluation:
         items, models = check(config), models_of(config)
         warn_of_unassigned(items, bars)
         plain = config.model_dump(mode="json", exclude={"shard_rows", "answers", "budget", "benchmarks"})
-        overlay = [one.ref for one in overlaid(tools.settings.overlay())]
+        overlay = overlaid(tools.settings.overlay())
         identity = digest_of(
             plain,
             [tools.identity(model) for model in models],

@@ -21,7 +21,7 @@ from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
 from flows.settings import EMBEDDED, ROLES, ROOT, Settings
-from prompts import overlaid
+from prompts.overlay import overlaid
 from storage.datasets.versions import Version
 from storage.rows import to_table
 from storage.stage_cache.shards import digest_of
@@ -80,7 +80,7 @@ class Inputs:
         )
         digests = [file_digest(path) for path in (*seed_files(config), probe_file(config)) if path.is_file()]
         gains = _gains(tools, config.dataset)
-        overlay = [one.ref for one in overlaid(tools.settings.overlay())]
+        overlay = overlaid(tools.settings.overlay())
         given = [config.material.most, material.records()] if material.versions else []
         only_if_any = [
             *([gains] if gains else []),

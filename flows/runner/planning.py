@@ -17,7 +17,7 @@ from flows.runner.stages import Line
 from storage.stage_cache.shards import Ref
 from tasks.demand import ANY, Demand
 from tasks.llm.batch import MOST_REQUESTS
-from tasks.methods import EXAMPLE, Makes, Quota, asks_table
+from tasks.methods import EXAMPLE, Makes, Quota, asks_table, plan_of
 from tasks.methods import method as generation_method
 from tasks.seeding import seed_of
 from tasks.stages.calibrate import known_questions
@@ -94,7 +94,7 @@ class Planner:
         """
         generate, method = self.config.generate, generation_method(name)
         documents = method.takes == "documents"
-        asks = method.plan(
+        asks = plan_of(name, self.line.tools.settings.overlay())(
             self.material.unused(name) if documents else self._examples(pool),
             quota,
             per_call=generate.per_call,

@@ -22,7 +22,7 @@ from flows.runner.resources import Tools
 from flows.runner.stages import FunnelEntry, Stage, Step
 from flows.runner.variety import variety
 from flows.settings import ROLES
-from prompts import overlaid
+from prompts.overlay import overlaid
 from storage.datasets.versions import Version, today
 from storage.errors import Conflict
 from storage.rows import column
@@ -157,8 +157,8 @@ def made_with(tools: Tools) -> dict[str, Any]:
 
 
 def replaced_prompts(tools: Tools) -> dict[str, Any]:
-    """Return the prompts that an overlay replaced, each with the hash of its text; empty if none is."""
-    replaced = [one.ref for one in overlaid(tools.settings.overlay())]
+    """Return the prompts and conditions that an overlay replaced, each with the hash of its text; empty if none is."""
+    replaced = overlaid(tools.settings.overlay())
     return {"prompt_overlay": replaced} if replaced else {}
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import prompts
 from flows.runner.environment import private_folder
 from flows.runner.limits import BATCHED, UNASKED, RunLimits
 from flows.settings import ROLES, Settings, load_settings
+from prompts import overlay
 from storage.datasets.store import Store
 from storage.ledger import Ledger
 from storage.stage_cache.shards import ShardStore
@@ -136,8 +136,8 @@ class Tools:
         return name
 
     def prompts(self) -> str:
-        """Return the digest of all prompts as this process uses them, for the address of what models are asked."""
-        return prompts.digest(self.settings.overlay())
+        """Return the digest of all prompts and conditions as this process uses them, for the address of what models are asked."""
+        return overlay.digest(self.settings.overlay())
 
     def engines(self) -> dict[str, Engine]:
         """Return the engines that were used, by role (and model, if a role has several); then those of checkpoints that were
@@ -181,7 +181,7 @@ _guard = threading.Lock()
 @contextlib.contextmanager
 def opened(settings: Settings) -> Iterator[Tools]:
     """Yield the tools of a flow run. The task runs of this process find them meanwhile."""
-    prompts.overlaid(settings.overlay())  # a prompt that cannot be used stops the run here, not in the middle
+    overlay.overlaid(settings.overlay())  # a file that cannot be used stops the run here, not in the middle
     tools = Tools(settings)
     with _guard:
         _open[str(tools.home)] = tools

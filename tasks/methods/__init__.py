@@ -14,8 +14,11 @@ completions (`AsksModel`). An ask without a prompt is answered by the method its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Literal, Protocol, cast
 
@@ -118,6 +121,23 @@ class Method(Protocol):
         ...
 
 
+class StatesConditions(Method, Protocol):
+    """A method whose asks state conditions (tasks/conditions.py)."""
+
+    def plan(
+        self,
+        pool: pa.Table,
+        quota: Quota,
+        *,
+        per_call: int,
+        examples: int,
+        seed: int,
+        overlay: Path | None = None,
+    ) -> list[Ask]:
+        """Return the asks as `Method.plan` does, with the conditions of `overlay`, the folder of the user's own, if it has some."""
+        ...
+
+
 class AsksModel(Method, Protocol):
     """A method whose asks are sent to a model."""
 
@@ -147,6 +167,14 @@ class MakesRows(Method, Protocol):
 def method(name: str) -> Method:
     """Return the method `name`. Raises UnknownName if there is none; a test holds every module to the contract."""
     return cast(Method, _method(name))
+
+
+def plan_of(name: str, overlay: Path | None) -> Callable[..., list[Ask]]:
+    """Return the function `plan` of the method `name`, with the user's own conditions if it states some. Raises as `method`."""
+    plan = method(name).plan
+    if "overlay" not in inspect.signature(plan).parameters:
+        return plan
+    return partial(cast(StatesConditions, method(name)).plan, overlay=overlay)
 
 
 def asks_model(name: str) -> AsksModel:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -41,7 +42,15 @@ SHOWN = 160  # characters of each of them
 WrittenQuestion = tuple[str, str, frozenset[str]]
 
 
-def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
+def plan(
+    pool: pa.Table,
+    quota: Quota,
+    *,
+    per_call: int,
+    examples: int,
+    seed: int,
+    overlay: Path | None = None,
+) -> list[Ask]:
     """Return one planned call per `per_call` questions, each with its conditions and with examples of its topic that are
     drawn for this call."""
     topics = examples_by_topic(pool)
@@ -53,7 +62,7 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
             rng = rng_of(seed, prompt, language, subdomain, index)
             chosen = _draw_examples(candidates, topics.get((language, UNLABELLED), []), examples, rng)
             band = rng.randint(1, 3)
-            stated = conditions().of_call(language, subdomain, index, band, seed)
+            stated = conditions(overlay).of_call(language, subdomain, index, band, seed)
             shown = {row_id for row_id, _ in chosen}
             near = [one for one in written.get((language, subdomain), ()) if one[0] not in shown]
             asks.append(

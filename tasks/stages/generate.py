@@ -94,14 +94,12 @@ def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick:
             completion = next(completions)
             costs.add(completion)
             removed.add(read(completion.text or ""))
-            asked_of = engine.asked_of(completion)
             new = _rows_of(
                 ask,
                 completion,
-                _prompt(ask, asked_of),
+                engine.asked_of(completion),
                 source=source,
                 license=license,
-                model=asked_of.model,
             )
         else:
             new = _made_rows(ask, source=source, license=license)
@@ -173,11 +171,9 @@ def _made_rows(ask: Ask, *, source: str, license: str) -> list[Row]:
     return _in_order(ask, items, content_id(*ask.parent_ids, str(ask.seed)), {"seed": ask.seed}, common)
 
 
-def _rows_of(
-    ask: Ask, completion: Completion, prompt: Prompt, *, source: str, license: str, model: str
-) -> list[Row]:
+def _rows_of(ask: Ask, completion: Completion, asked: Endpoint, *, source: str, license: str) -> list[Row]:
     """Return the rows of the completion that a call gave, or the rows that its failure cost."""
-    reader = asks_model(ask.method)
+    reader, prompt = asks_model(ask.method), _prompt(ask, asked)
     expected = 1 if ask.at_most else ask.count
     if completion.kind is Failure.REJECTED:  # the completion arrived, and no item of it is usable
         items = _items(reader, completion)[:1] * expected
@@ -194,11 +190,11 @@ def _rows_of(
     stated = {name: shown[name] for name in STATED if name in shown}
     params = {"completion": completion.key, "seed": ask.seed}
     if stated:
-        params["conditions"] = {"version": conditions().version, **stated}
+        params["conditions"] = {"version": conditions(asked.prompts).version, **stated}
     common = {
         "source": source,
         "license": license,
-        "model": model,
+        "model": asked.model,
         "prompt": prompt.ref,
         "concepts": list(shown.get("concepts", ())),
     }

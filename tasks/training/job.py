@@ -28,7 +28,7 @@ class Job:
     """A training stage.
 
     `versions` are those of `stage.data`, in its order. `base` is a checkpoint folder or a hub name. `out` is the stage's
-    folder, in which CHECKPOINT, CURVES and METRICS are written.
+    folder, in which CHECKPOINT, CURVES and METRICS are written. `overlay` is the folder of the user's own prompts.
     """
 
     config: Train
@@ -39,6 +39,7 @@ class Job:
     base: str
     out: Path
     log: Log
+    overlay: Path | None = None
 
     @property
     def seed(self) -> int:

@@ -46,8 +46,9 @@ _ROWS = """
 """
 
 
-def write(store: Store, versions: Sequence[Version], path: Path) -> None:
-    """Write the judgements of the versions as training rows (Parquet). Raises TrainError if no wrong solution is known."""
+def write(store: Store, versions: Sequence[Version], path: Path, overlay: Path | None = None) -> None:
+    """Write the judgements of the versions as training rows (Parquet), in the prompt of the `overlay` where it has one. Raises
+    TrainError if no wrong solution is known."""
     path.parent.mkdir(parents=True, exist_ok=True)
     wrong = 0
     with replacing(path) as beside:
@@ -59,7 +60,9 @@ def write(store: Store, versions: Sequence[Version], path: Path) -> None:
                     ).to_arrow_reader(2_048):
                         rows = batch.to_pylist()
                         wrong += sum(not row["right"] for row in rows)
-                        writer.write_table(pa.Table.from_pylist([_judged(row) for row in rows], JUDGED))
+                        writer.write_table(
+                            pa.Table.from_pylist([_judged(row, overlay) for row in rows], JUDGED)
+                        )
         if not wrong:
             names = ", ".join(map(str, versions))
             raise TrainError(
@@ -67,8 +70,8 @@ def write(store: Store, versions: Sequence[Version], path: Path) -> None:
             )
 
 
-def _judged(row: dict[str, Any]) -> dict[str, Any]:
-    prompt = prompts.load("critique", row["language"])
+def _judged(row: dict[str, Any], overlay: Path | None) -> dict[str, Any]:
+    prompt = prompts.load("critique", row["language"], overlay)
     messages = prompt.messages(question=row["question"], solution=row["solution"])
     words = row["critique"] or PLAIN[row["language"] == "zh"][not row["right"]]
     step = None if row["step"] is None else int(row["step"])
@@ -78,17 +81,21 @@ def _judged(row: dict[str, Any]) -> dict[str, Any]:
     judgement = {
         "critique": words if step is None else words.removeprefix(PREFIX.format(step=step)),
         "first_wrong_step": None if row["right"] else step,
+        "instruction_score": round(10 * question),
         # a critic that judged the question as a whole gave its parts the same score
         **{name: round(10 * (question if row[name] is None else row[name])) for name in PARTS},
         # a critic that was wrong about the answer is not believed about the score
         "answer_score": max(7, round(10 * score)) if row["right"] else min(3, round(10 * score)),
     }
-    keys = schemas.keys_of(str(prompt.front.schema_name), row["language"])
+    # a prompt that names no schema states the form in words; the reader of critiques takes the newest one from all
+    keys = schemas.keys_of(prompt.front.schema_name or schemas.Assessment.__name__, row["language"])
     turns = {turn["role"]: turn["content"] for turn in messages}
     return {
         "system": turns.get("system"),
         "question": turns["user"],
-        "solution": json.dumps({keys[name]: value for name, value in judgement.items()}, ensure_ascii=False),
+        "solution": json.dumps(
+            {key: judgement[name] for name, key in keys.items() if name in judgement}, ensure_ascii=False
+        ),
         "solution_format": "cot",
         "loss_weight": None,
     }

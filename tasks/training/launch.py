@@ -42,6 +42,7 @@ def launch(job: Job) -> None:
                 "home": job.store.home.root,
                 "versions": [str(version) for version in job.versions],
                 "base": job.base,
+                "overlay": None if job.overlay is None else str(job.overlay),
             }
         ),
         encoding="utf-8",
@@ -106,7 +107,17 @@ def worker(place: Path, meeting: Path) -> None:
         raise TrainError(f"{counted(state.num_processes, 'process')} started instead of {config.processes}")
     versions = tuple(store.resolve(name) for name in description["versions"])
     stage = config.stages()[description["number"] - 1]
-    job = Job(config, stage, description["number"], store, versions, description["base"], place.parent, print)
+    job = Job(
+        config,
+        stage,
+        description["number"],
+        store,
+        versions,
+        description["base"],
+        place.parent,
+        print,
+        None if description["overlay"] is None else Path(description["overlay"]),
+    )
     try:
         module(METHODS, config.method).run(job)
     except TrainError as error:

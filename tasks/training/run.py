@@ -23,6 +23,7 @@ from typing import Any
 import pyarrow.compute as pc
 from pydantic import ValidationError
 
+from prompts.overlay import overlaid
 from storage.atomic import replacing, write_text
 from storage.clock import now
 from storage.datasets.store import Store
@@ -38,6 +39,7 @@ from tasks.training.launch import launch
 
 RECORD = "run.json"
 PINNED = "config.json"
+OVERLAY = "prompt_overlay"  # key of the lineage
 VOCABULARY_ROWS = 20_000  # rows per dataset from which the tokenizer of a fresh student is built
 PACKAGES = ("accelerate", "datasets", "peft", "pyarrow", "tokenizers", "torch", "transformers", "trl")
 
@@ -51,8 +53,10 @@ class Trained:
     lineage: dict[str, Any]
 
 
-def train(config: Train, store: Store, out: Path, *, log: Log = lambda text: None) -> Trained:
-    """Train as configured and write the results to the folder `out`.
+def train(
+    config: Train, store: Store, out: Path, *, overlay: Path | None = None, log: Log = lambda text: None
+) -> Trained:
+    """Train as configured and write the results to the folder `out`. `overlay` is the folder of the user's own prompts.
 
     Raises TrainError if a setting, a checkpoint or the data cannot be used, and StorageError if a version does not exist.
     """
@@ -60,11 +64,12 @@ def train(config: Train, store: Store, out: Path, *, log: Log = lambda text: Non
 
     logging.disable_progress_bar()
     out = out.absolute()
+    replaced = replaced_prompts(config, overlay)
     if (out / RECORD).exists():
         done = read(out)
-        _same(done.lineage["config"], config, out)
+        _same(done.lineage, config, replaced, out)
         return done
-    versions = _pinned(config, store, out)
+    versions = _pinned(config, store, replaced, out)
     every = list({str(version): version for stage in versions for version in stage}.values())
     with leases.held(store, every):
         base = config.base
@@ -72,7 +77,7 @@ def train(config: Train, store: Store, out: Path, *, log: Log = lambda text: Non
             base = str(_fresh(config, store, every, out / "base"))
         metrics: list[dict[str, Any]] = []
         for number, (stage, chosen) in enumerate(zip(config.stages(), versions, strict=True), 1):
-            job = Job(config, stage, number, store, chosen, base, out / f"stage-{number}", log)
+            job = Job(config, stage, number, store, chosen, base, out / f"stage-{number}", log, overlay)
             metrics.append(_stage(job))
             base = str(job.out / CHECKPOINT)
     # links, not copies: the disk may have no room for a second copy of the checkpoint
@@ -81,7 +86,7 @@ def train(config: Train, store: Store, out: Path, *, log: Log = lambda text: Non
     from tasks.training.curves import plot
 
     plot(out)
-    lineage = _lineage(config, versions, metrics)
+    lineage = _lineage(config, versions, metrics) | replaced
     _write(out / RECORD, lineage)
     return Trained(out / CHECKPOINT, metrics[-1], lineage)
 
@@ -92,10 +97,24 @@ def read(out: Path) -> Trained:
     return Trained(out / CHECKPOINT, lineage["stages"][-1]["metrics"], lineage)
 
 
-def _same(before: dict[str, Any], config: Train, out: Path) -> None:
-    """Refuse to continue a run of another configuration. A setting that did not exist when the run started counts as its default."""
+def replaced_prompts(config: Train, overlay: Path | None) -> dict[str, Any]:
+    """Return the prompts of the overlay that the method uses, as the lineage stores them; empty if it uses none. Raises
+    PromptError if one of them cannot be used."""
+    name = getattr(module(METHODS, config.method), "PROMPT", "")
+    replaced = [ref for ref in overlaid(overlay) if ref.startswith(f"{name}.")] if name else []
+    return {OVERLAY: replaced} if replaced else {}
+
+
+def _same(before: dict[str, Any], config: Train, replaced: dict[str, Any], out: Path) -> None:
+    """Refuse to continue a run of another configuration or with other prompts. A setting that did not exist when the run
+    started counts as its default."""
+    if before.get(OVERLAY) != replaced.get(OVERLAY):
+        other = ", ".join(before.get(OVERLAY, ())) or "those of the project"
+        raise TrainError(
+            f"{out} holds a run with other prompts ({other}). Fix: another folder, or the prompts of that run"
+        )
     try:
-        same = Train.model_validate(before) == config
+        same = Train.model_validate(before["config"]) == config
     except ValidationError:  # a setting that does not exist any more, or a value that is not allowed any more
         same = False
     if not same:
@@ -104,18 +123,18 @@ def _same(before: dict[str, Any], config: Train, out: Path) -> None:
         )
 
 
-def _pinned(config: Train, store: Store, out: Path) -> list[tuple[Version, ...]]:
+def _pinned(config: Train, store: Store, replaced: dict[str, Any], out: Path) -> list[tuple[Version, ...]]:
     """Return the versions of each stage: those that the first start of this run pinned, or else what the names refer to now."""
     names = [[source.dataset for source in stage.data] for stage in config.stages()]
     record = out / PINNED
     if record.exists():
         before = json.loads(record.read_text(encoding="utf-8"))
-        _same(before["config"], config, out)
+        _same(before, config, replaced, out)
         return [tuple(store.resolve(name) for name in stage) for stage in before["versions"]]
     versions = [tuple(store.resolve(name) for name in stage) for stage in names]
     out.mkdir(parents=True, exist_ok=True)
     pinned = [[str(version) for version in stage] for stage in versions]
-    _write(record, {"config": config.model_dump(mode="json"), "versions": pinned})
+    _write(record, {"config": config.model_dump(mode="json"), "versions": pinned} | replaced)
     return versions
 
 

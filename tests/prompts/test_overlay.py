@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 import prompts
 from flows.runner.resources import Tools
 from flows.settings import Settings, SettingsError
 from prompts import PromptError
+from prompts.overlay import digest, overlaid
+from storage.ledger import Ledger
+from storage.rows import to_table
+from tasks.conditions import conditions
+from tasks.llm.endpoint import Endpoint
+from tasks.llm.engine import Engine
+from tasks.methods import EXAMPLE, asks_table, self_instruct
+from tasks.stages.generate import generate
 
 ROOT = Path(__file__).parents[2]
 FRONT = "---\npurpose: mine\ntemperature: 0.2\n---\n"
@@ -30,15 +40,15 @@ def test_a_prompt_of_the_overlay_is_used_and_the_others_are_not_replaced(overlay
     assert (mine.overlaid, mine.front.temperature) == (True, 0.2)
     assert mine.ref != prompts.load("solve_cot", "en").ref
     assert prompts.load("solve_cot", "zh", overlay) == prompts.load("solve_cot", "zh")
-    assert prompts.overlaid(overlay) == [mine]
-    assert prompts.digest(overlay) != prompts.digest(None)
+    assert overlaid(overlay) == [mine.ref]
+    assert digest(overlay) != digest(None)
 
 
 def test_a_copy_of_a_prompt_has_the_same_version(overlay: Path) -> None:
     for name in prompts.names():
         (overlay / f"{name}.md").write_bytes((prompts.HERE / f"{name}.md").read_bytes())
-    assert prompts.digest(overlay) == prompts.digest(None)
-    assert len(prompts.overlaid(overlay)) == len(prompts.names())
+    assert digest(overlay) == digest(None)
+    assert len(overlaid(overlay)) == len(prompts.names())
 
 
 @pytest.mark.parametrize(
@@ -63,7 +73,7 @@ def test_a_prompt_that_cannot_be_used_is_refused_in_one_line(
 ) -> None:
     (overlay / f"{name}.md").write_text(text)
     with pytest.raises(PromptError, match=message) as raised:
-        prompts.overlaid(overlay)
+        overlaid(overlay)
     assert "Fix: " in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -93,18 +103,112 @@ def test_what_models_are_asked_is_part_of_the_address_of_an_output(overlay: Path
     assert plain.prompts() != replaced.prompts()
 
 
-def test_every_stage_loads_prompts_with_the_overlay() -> None:
-    """A call of prompts.load without the overlay would ask with a prompt that the user has replaced."""
-    bare = []
+def test_everything_loads_prompts_and_conditions_with_the_overlay() -> None:
+    """A call without the overlay would ask with a prompt or conditions that the user has replaced."""
+    bare = set()
+    position = {"prompts.load": 3, "conditions": 1}  # how many arguments a call has that states the overlay
     for package in ("tasks", "flows"):
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if (
                     isinstance(node, ast.Call)
-                    and ast.unparse(node.func) == "prompts.load"
-                    and len(node.args) < 3
+                    and (least := position.get(ast.unparse(node.func)))
+                    and len(node.args) < least
                     and not any(keyword.arg == "overlay" for keyword in node.keywords)
                 ):
-                    bare.append(f"{path.relative_to(ROOT)}:{node.lineno}")
-    # a critic is trained on the project's own prompt
-    assert [place.partition(":")[0] for place in bare] == ["tasks/training/judgements.py"]
+                    bare.add(str(path.relative_to(ROOT)))
+    # the embedded teacher reads what it is asked; which concepts it knows does not depend on the user's file
+    assert bare == {"tasks/teacher/topics.py"}
+
+
+CONDITIONS = prompts.HERE / "conditions.yaml"
+
+
+def own_conditions(**changed: object) -> str:
+    """Return the text of a file of conditions in which some keys are changed; None leaves a key out."""
+    record = yaml.safe_load(CONDITIONS.read_bytes()) | changed
+    stated = {key: value for key, value in record.items() if value is not None}
+    return yaml.safe_dump(stated, allow_unicode=True)
+
+
+def test_conditions_of_the_overlay_are_used_and_have_a_version_of_their_own(overlay: Path) -> None:
+    (overlay / "conditions.yaml").write_text(own_conditions(contexts=[["a mine", "煤矿"]]), encoding="utf-8")
+    mine = conditions(overlay)
+    assert mine.contexts == (("a mine", "煤矿"),)
+    assert mine.kinds == conditions().kinds
+    assert mine.version != conditions().version
+    assert overlaid(overlay) == [mine.version]
+    assert digest(overlay) != digest(None)
+    asks = self_instruct.plan(
+        to_table([]).select(EXAMPLE),
+        {("en", "probability"): 60, ("zh", "limits"): 60},
+        per_call=2,
+        examples=0,
+        seed=1,
+        overlay=overlay,
+    )
+    assert {ask.variables["context"] for ask in asks} == {"a mine", "煤矿", *mine.bare}
+
+
+def test_a_copy_of_the_conditions_has_the_same_version(overlay: Path) -> None:
+    (overlay / "conditions.yaml").write_bytes(CONDITIONS.read_bytes())
+    assert conditions(overlay) == conditions()
+    assert digest(overlay) == digest(None)
+    assert overlaid(overlay) == [conditions().version]
+
+
+def test_conditions_without_stories_are_all_of_pure_mathematics(overlay: Path) -> None:
+    (overlay / "conditions.yaml").write_text(own_conditions(stories=[]), encoding="utf-8")
+    stated = [conditions(overlay).of_call("en", "limits", index, 1, 3) for index in range(30)]
+    assert {one["context"] for one in stated} == {conditions().bare[0]}
+
+
+def without(key: str, name: str) -> dict[str, object]:
+    record = yaml.safe_load(CONDITIONS.read_bytes())[key]
+    return {key: {kept: value for kept, value in record.items() if kept != name}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kinds: [", r"conditions\.yaml: while parsing"),
+        ("- 1", r"conditions\.yaml: Input should be"),
+        ("", r"conditions\.yaml: Input should be"),
+        (own_conditions(kinds=None), r"conditions\.yaml: kinds: Field required"),
+        (own_conditions(kinds=[]), r"conditions\.yaml: kinds: .* at least 1"),
+        (own_conditions(bare=["only English"]), r"conditions\.yaml: bare.*: Field required"),
+        (own_conditions(contexts=[["a farm", "农场"], ["a mine", 7]]), r"conditions\.yaml: contexts\.1\.1: "),
+        (own_conditions(contexts=[["a farm", " "]]), r"conditions\.yaml: contexts\.0\.1: .* at least 1"),
+        (own_conditions(contexts=[["a\nfarm", "农场"]]), r"conditions\.yaml: contexts\.0\.0: "),
+        (own_conditions(contxts=[["a farm", "农场"]]), r"conditions\.yaml: contxts: Extra inputs"),
+        (own_conditions(**without("concepts", "limits")), r"conditions\.yaml: concepts: without limits"),
+        (own_conditions(**without("answers", "algebra")), r"conditions\.yaml: answers: without algebra"),
+        (own_conditions(answers={"alchemy": [["gold", "金"]]}), r"conditions\.yaml: answers: .*'alchemy'"),
+    ],
+)
+def test_conditions_that_cannot_be_used_are_refused_in_one_line(
+    overlay: Path, text: str, message: str
+) -> None:
+    (overlay / "conditions.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(PromptError, match=message) as raised:
+        overlaid(overlay)
+    assert "Fix: " in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_generated_rows_name_the_replaced_conditions(overlay: Path, tmp_path: Path) -> None:
+    (overlay / "conditions.yaml").write_text(own_conditions(contexts=[["a mine", "煤矿"]]), encoding="utf-8")
+    asks = asks_table(
+        self_instruct.plan(
+            to_table([]).select(EXAMPLE), {("en", "probability"): 30}, per_call=3, examples=0, seed=1, overlay=overlay
+        )
+    )  # fmt: skip
+    with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
+        endpoint = Endpoint("teacher", "embedded", prompts=overlay)
+        with Engine(endpoint, ledger) as engine:
+            done = generate(
+                asks, engine=engine, source="generated", license="Apache-2.0", tick=lambda rows: None
+            )
+    stated = [json.loads(params)["conditions"] for params in done.rows.column("params").to_pylist()]
+    assert {one["version"] for one in stated} == {conditions(overlay).version}
+    assert "a mine" in {one["context"] for one in stated}

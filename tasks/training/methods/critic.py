@@ -1,4 +1,4 @@
-"""Train a critic: SFT on judgements in the prompt of the critic (prompts/critique), so that the checkpoint can take that role.
+"""Train a critic: SFT on judgements in the prompt of the critic (prompts/critique, or the user's own), so that the checkpoint can take that role.
 
 Right solutions are published rows; wrong ones are rejected rows whose answer differs from the accepted one
 (storage.datasets.shapes.with_wrong).
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from tasks.training.job import Job
+
+PROMPT = "critique"  # which an overlay may replace
 
 
 def run(job: Job) -> dict[str, Any]:
@@ -24,6 +26,6 @@ def run(job: Job) -> dict[str, Any]:
     path = job.out / "rows" / "judgements.parquet"
     with PartialState().main_process_first():
         if not path.exists():
-            write(job.store, job.versions, path)
+            write(job.store, job.versions, path, job.overlay)
     tokenizer = tokenizer_of(job.base)
     return learn(job, stream_of(job, tokenizer, instead=(str(path),)), tokenizer)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pyarrow as pa
 import pytest
 
-from prompts import load
 from storage.rows import STATED_DIFFICULTY, Row, column, kept, to_table
 from tasks.answers import Judge
+from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Usage
 from tasks.methods import Ask, asks_of, asks_table, examples_by_topic, rounds, self_instruct, similar
@@ -149,7 +150,7 @@ def test_an_item_that_states_no_difficulty_has_none() -> None:
         Usage(10, 10),
     )
     ask = Ask("self_instruct", "self_instruct", "en", "limits", 2, {}, [], 1)
-    rows = _rows_of(ask, done, load("self_instruct"), source="s", license="l", model="m")
+    rows = _rows_of(ask, done, Endpoint("teacher", "m"), source="s", license="l")
     assert [row.verdicts for row in rows] == [{}, {STATED_DIFFICULTY: "4"}]
 
 
@@ -212,8 +213,6 @@ def test_a_prompt_that_states_no_conditions_stores_none(
     plan = asks_table(self_instruct.plan(pool(), {("en", "probability"): 5}, per_call=5, examples=2, seed=1))
     (ask,) = asks_of(plan)
     done = Completion("key", '{"problems": [{"question": "What is 1 + 1?"}]}', "stop", Usage(10, 10))
-    row, *_ = _rows_of(
-        ask, done, load("self_instruct", "en", former), source="s", license="l", model=teacher.endpoint.model
-    )
+    row, *_ = _rows_of(ask, done, replace(teacher.endpoint, prompts=former), source="s", license="l")
     assert row.concepts == []
     assert "conditions" not in orjson.loads(row.params or "")

@@ -13,12 +13,14 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 import prompts
+from flows.train import name_of
 from prompts import schemas
 from storage.datasets.store import Store
 from storage.reasons import Code, reason
 from storage.rows import WRONG_STEP, Row, to_table
 from tasks.answers import Judge
 from tasks.plugins import names
+from tasks.replies.items import critique
 from tasks.training import reward
 from tasks.training.config import METHODS, Train, TrainError
 from tasks.training.curves import points
@@ -26,7 +28,7 @@ from tasks.training.judgements import write
 from tasks.training.recipes import HERE, path_of
 from tasks.training.rejection import calculation, distinct
 from tasks.training.reward import RewardModel, Verifier, Worth
-from tasks.training.run import Trained, train
+from tasks.training.run import Trained, replaced_prompts, train
 
 from .conftest import DATASET, sums
 from .failing import FailingJudge, Faults
@@ -248,6 +250,61 @@ def test_a_critic_learns_the_wrong_step_of_the_verdict_and_never_of_the_words(
     judgements = [json.loads(row["solution"]) for row in pq.read_table(path).to_pylist()]
     learned = {(one["first_wrong_step"], one["critique"]) for one in judgements if one["answer_score"] < 7}
     assert learned == {expected for _, _, expected in noted}
+
+
+MY_CRITIQUE = "---\npurpose: mine\n{front}---\nMark this.\n{{{{ question }}}}\n{{{{ solution }}}}"
+
+
+@pytest.mark.parametrize(
+    ("front", "keys"),
+    [
+        ("", ["critique", "first_wrong_step", "clarity", "solvability", "value", "answer_score"]),
+        ("schema_name: Critique\n", ["instruction_score", "answer_score", "first_wrong_step", "critique"]),
+    ],
+)
+def test_judgements_are_in_the_critique_prompt_of_the_user(
+    judged: Store, tmp_path: Path, front: str, keys: list[str]
+) -> None:
+    overlay = tmp_path / "prompts"
+    overlay.mkdir()
+    (overlay / "critique.en.md").write_text(MY_CRITIQUE.format(front=front))
+    path = tmp_path / "judgements.parquet"
+    write(judged, [judged.resolve(DATASET)], path, overlay)
+    rows = pq.read_table(path).to_pylist()
+    assert {row["question"].splitlines()[0] for row in rows} == {"Mark this."}
+    assert {row["system"] for row in rows} == {None}
+    assert {tuple(json.loads(row["solution"])) for row in rows} == {tuple(keys)}
+    read = [critique(row["solution"]) for row in rows]
+    assert not any(isinstance(one, str) for one in read)
+    plain = tmp_path / "plain.parquet"
+    write(judged, [judged.resolve(DATASET)], plain)
+    as_shipped = [critique(row["solution"]) for row in pq.read_table(plain).to_pylist()]
+    assert [(one.answer_score, one.instruction_score) for one in read] == [  # type: ignore[union-attr]
+        (one.answer_score, one.instruction_score)
+        for one in as_shipped  # type: ignore[union-attr]
+    ]
+
+
+def test_a_critic_is_trained_on_the_prompt_of_the_user_and_its_record_names_it(
+    judged: Store, tmp_path: Path, tiny: Callable[..., Train]
+) -> None:
+    overlay = tmp_path / "prompts"
+    overlay.mkdir()
+    (overlay / "critique.en.md").write_text(MY_CRITIQUE.format(front=""))
+    (overlay / "solve_cot.en.md").write_text("---\npurpose: mine\n---\n{{ question }}")
+    config = tiny(method="critic", length=512, steps=1, batch=1)
+    trained = train(config, judged, tmp_path / "out", overlay=overlay)
+    (ref,) = trained.lineage["prompt_overlay"]
+    assert ref == prompts.load("critique", "en", overlay).ref
+    rows = pq.read_table(tmp_path / "out" / "stage-1" / "rows" / "judgements.parquet").to_pylist()
+    assert {row["question"].splitlines()[0] for row in rows} == {"Mark this."}
+    assert train(config, judged, tmp_path / "out", overlay=overlay).lineage == trained.lineage
+    (tmp_path / "out" / "run.json").unlink()  # it was killed before it ended
+    for other in (None, tmp_path / "none"):
+        with pytest.raises(TrainError, match=r"other prompts \(critique\.en@.*\)\. Fix: "):
+            train(config, judged, tmp_path / "out", overlay=other)
+    assert name_of(config, {"prompt_overlay": [ref]}) != name_of(config, {})
+    assert replaced_prompts(tiny(method="sft"), overlay) == {}
 
 
 def test_a_critic_learns_judgements(judged: Store, tmp_path: Path, tiny: Callable[..., Train]) -> None:
