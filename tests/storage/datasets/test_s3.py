@@ -73,14 +73,14 @@ def test_a_bucket_supports_every_operation_of_a_folder(bucket: str, rows, day, t
 def test_what_is_removed_or_flipped_in_a_bucket_is_named(bucket: str, rows, day, every: int) -> None:
     import boto3
 
-    store, client = Store(f"{bucket}/seals"), boto3.client("s3")
+    store, client = Store(f"{bucket}/seals-{every}"), boto3.client("s3")
     for number in range(2):
         store.publish("d", [rows(10 * number, 10 * number + 10)], lineage={}, date=day)
         store.append_candidates(
             rows(10 * number, 10 * number + 10), run=f"r{number}", version=None, stage="s"
         )
     store.promote("d", "candidate")
-    contents = client.list_objects_v2(Bucket="mill", Prefix="seals/")["Contents"]
+    contents = client.list_objects_v2(Bucket="mill", Prefix=f"seals-{every}/")["Contents"]
     keys = [item["Key"] for item in contents if item["Size"]]
     assert len(keys) > 15
 
@@ -107,7 +107,7 @@ def test_what_is_removed_or_flipped_in_a_bucket_is_named(bucket: str, rows, day,
         client.put_object(Bucket="mill", Key=key, Body=data)
     assert lines() == []
     for key in keys:
-        if key.startswith("seals/tables/_candidates/"):
+        if key.startswith(f"seals-{every}/tables/_candidates/"):
             client.delete_object(Bucket="mill", Key=key)
     assert any("_candidates is missing" in line for line in lines())
 
