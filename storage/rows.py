@@ -208,6 +208,29 @@ def to_table(rows: Iterable[Row]) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
+def from_columns(count: int, **columns: Any) -> pa.Table:
+    """Return a table of SCHEMA with `count` rows out of columns: arrays, or sequences of the schema's type. The other columns
+    are null, or empty lists and maps where a Row has such."""
+    arrays: list[pa.Array] = []
+    for column in SCHEMA:
+        values = columns.pop(column.name, _EMPTY.get(column.name))
+        if values is None:
+            arrays.append(pa.nulls(count, column.type))
+        elif isinstance(values, (pa.Array, pa.ChunkedArray)):
+            arrays.append(values)
+        elif pa.types.is_map(column.type):
+            arrays.append(_maps(list(values) or [{}] * count, column.type))
+        else:
+            arrays.append(pa.array(list(values) or [[]] * count, column.type))
+    if columns:
+        raise TypeError(f"no such column: {', '.join(sorted(columns))}")
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+# the columns that no row has as null
+_EMPTY: Final[dict[str, tuple[()]]] = dict.fromkeys(("parent_ids", "concepts", "verdicts", "scores"), ())
+
+
 def _maps(values: list[dict[str, Any]], kind: pa.MapType) -> pa.Array:
     """Return dictionaries as an array of maps with sorted keys."""
     offsets = list(itertools.accumulate(map(len, values), initial=0))

@@ -99,7 +99,7 @@ def transcript(text: str) -> list[Turn] | None:
         for header, end in zip(headers, ends, strict=True):
             content = _END.sub("", text[header.end() : end]).strip()
             if content:
-                turns.append(Turn(_role(header["role"]), content))
+                turns.append(Turn(role_of(header["role"]), content))
         if turns and turns[0].role in ("user", "system"):
             return turns
     return None
@@ -121,7 +121,7 @@ _END = re.compile(r"(?:<\|im_end\|>|<\|eot_id\|>|<\|endoftext\|>|<end_of_turn>|<
 def _turn(value: Any) -> list[Turn]:
     if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(one, str) for one in value):
         try:
-            return [Turn(_role(value[0]), value[1])]
+            return [Turn(role_of(value[0]), value[1])]
         except Odd:
             return [Turn("user", value[0]), Turn("assistant", value[1])]
     if not isinstance(value, Mapping):
@@ -137,9 +137,9 @@ def _turn(value: Any) -> list[Turn]:
             if isinstance(part, str) and name in USER | ASSISTANT | SYSTEM
         ]
         if pairs and len(pairs) == len(named):  # {"human": "...", "assistant": "..."}
-            return [Turn(_role(name), part) for name, part in pairs]
+            return [Turn(role_of(name), part) for name, part in pairs]
         raise Odd("a chat turn is not an object with role and content")
-    role = _role(speaker)
+    role = role_of(speaker)
     content = next((named[name] for name in _CONTENT if name in named), None)
     thoughts = (named.get(name) for name in REASONINGS)
     text = _content(role, content, 0)
@@ -159,7 +159,7 @@ def _usual_turn(value: Mapping[str, Any]) -> Turn | None:
     if len(value) == 2:
         for role, content in (("role", "content"), ("from", "value")):
             if isinstance(text := value.get(content), str) and isinstance(speaker := value.get(role), str):
-                known = _role(speaker)
+                known = role_of(speaker)
                 return None if known == "tool" else Turn(known, text)
     return None
 
@@ -206,7 +206,8 @@ def _speaker(value: Mapping[Any, Any]) -> str | None:
 
 
 @functools.lru_cache(maxsize=1024)
-def _role(name: str) -> str:
+def role_of(name: str) -> str:
+    """Return the role that a speaker's name stands for: user, assistant, system or tool. Raises Odd for an unknown one."""
     role = name.strip().strip("<|>:").lower().replace(" ", "_").replace("-", "_")
     for ours, theirs in (("user", USER), ("assistant", ASSISTANT), ("system", SYSTEM), ("tool", TOOL)):
         if role in theirs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import chain
@@ -17,6 +18,8 @@ from tasks.ingestion.record import IngestError, Record, is_unicode, without_nan
 
 MAX_ARRAY = 256 << 20  # bytes; a JSON array must be parsed whole, so a larger one has to become JSON Lines
 _MAY_HOLD_FLOATS = frozenset((dict, list, float))
+# what a number that orjson reads as a float looks like; a text may hold the same
+_NUMBER = re.compile(rb"[:,\[]\s*-?(?:\d+[.eE]|\d{16})")
 _DECODER = json.JSONDecoder(parse_float=Decimal)
 
 
@@ -123,7 +126,9 @@ def _needs_care(line: bytes, value: dict[str, Any]) -> bool:
     except orjson.JSONEncodeError:  # nested more deeply than it writes
         return True
     # a key that was given twice has left its quotation marks in the line, at any depth
-    return line.count(b'"') != kept.count(b'"') or _has_long_float(value)
+    if line.count(b'"') != kept.count(b'"'):
+        return True
+    return _NUMBER.search(line) is not None and _has_long_float(value)
 
 
 def _has_long_float(value: Any) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from storage.reasons import Code
 from tasks.ingestion import chats
@@ -51,17 +51,8 @@ def singles(record: Mapping[str, Any]) -> list[Single]:
 def _readers_of(names: tuple[str, ...]) -> list[Callable[[Mapping[str, Any]], Iterator[Single]]]:
     """Return the readers of shapes that a record with these columns may have."""
     there = {plain(name) for name in names}
-    return [
-        read
-        for read, columns in (
-            (_labelled, {"question", "label"}),
-            (_corrupted, {"original_process", "modified_process"}),
-            (_first_error, {"steps", "label"}),
-            (_preference, {"chosen", "rejected"}),
-            *((_generated, {name}) for name in GENERATIONS),
-        )
-        if columns <= there
-    ]
+    readers = [read for read, columns in _COLUMNS.items() if columns <= there]
+    return [*readers, _generated] if there & set(GENERATIONS) else readers
 
 
 def _labelled(record: Mapping[str, Any]) -> Iterator[Single]:
@@ -165,6 +156,16 @@ def _generated(record: Mapping[str, Any]) -> Iterator[Single]:
         elif judged and not any(judged):
             code = Code.FLAGGED_WRONG
         yield Single(rest | {"solution": text}, code, number=number)
+
+
+# the columns that each shape has at least
+_COLUMNS: Final[dict[Callable[[Mapping[str, Any]], Iterator[Single]], frozenset[str]]] = {
+    _labelled: frozenset(("question", "label")),
+    _corrupted: frozenset(("original_process", "modified_process")),
+    _first_error: frozenset(("steps", "label")),
+    _preference: frozenset(("chosen", "rejected")),
+}
+SEVERAL: Final = frozenset().union(*_COLUMNS.values())
 
 
 def _question_of(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import numpy as np
 import orjson
 import pyarrow as pa
 
@@ -23,8 +24,9 @@ from tasks.ingestion import chats
 from tasks.ingestion.column_names import ABOUT, PLAINEST, QUESTIONS, SOLUTIONS, names_question, plain
 from tasks.ingestion.columns import Fields, Habits, Unfit, chat_of, habits, read, solution_and_flag
 from tasks.ingestion.record import IngestError, Record
-from tasks.ingestion.several import Single, singles
+from tasks.ingestion.several import GENERATIONS, SEVERAL, Single, singles
 from tasks.ingestion.solution_texts import final_answer
+from tasks.ingestion.usual_chats import usual_chats
 from tasks.stages.ingest import any_question, fit, kept_row, language_of_text
 from tasks.text.cleaning import BLANK, MAX_SOLUTION, printable
 
@@ -170,7 +172,28 @@ def common_of(beginning: Iterable[Record], reading: RecordReading) -> Habits:
 
 def table_of(records: Sequence[Record], reading: RecordReading, source: str, common: Habits) -> pa.Table:
     """Return the rows of the records, in their order; `source` names the source."""
-    return to_table(row for record in records for row in rows_of(record, reading, source, common))
+    if reading.convert is not None or reading.columns or reading.kind not in ("auto", "chat"):
+        return to_table(row for record in records for row in rows_of(record, reading, source, common))
+    usual, places = usual_chats(
+        records, source=source, license=reading.license, deciding=_DECIDING, exchanges=reading.kind == "chat"
+    )
+    if len(places) == len(records):
+        return usual
+    done = set(places)
+    others = [
+        (place, row)
+        for place, record in enumerate(records)
+        if place not in done
+        for row in rows_of(record, reading, source, common)
+    ]
+    if not places:
+        return to_table(row for _, row in others)
+    order = np.argsort([*places, *(place for place, _ in others)], kind="stable")
+    return pa.concat_tables([usual, to_table(row for _, row in others)]).take(order)
+
+
+# columns that decide what a record is, beside those that tasks.ingestion.column_names knows
+_DECIDING = frozenset((*SYSTEM, *DOCUMENT, *GENERATIONS, *SEVERAL, "data"))
 
 
 def rows_of(record: Record, reading: RecordReading, source: str, common: Habits) -> list[Row]:
