@@ -179,7 +179,8 @@ class Batches:
             except openai.APIError as error:
                 status = error.status_code if isinstance(error, openai.APIStatusError) else 0
                 if 400 <= status < 500 and status != 429:
-                    raise self._stopped(error.message, status) from error
+                    stated = providers.stated_status({"error": error.body})
+                    raise self._stopped(error.message, stated or status) from error
                 # The service is unreachable; its batches continue meanwhile, and this run at the next poll.
                 if time.monotonic() - answered > self._limits.unreachable_after:
                     raise self._stopped(error.message, status) from error

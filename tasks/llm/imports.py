@@ -81,13 +81,13 @@ def take(
         put, known = ledger.import_(path)
         return Taken(put, known, {})
     skipped: Counter[str] = Counter()
-    if "custom_id" in first and ("response" in first or "result" in first):
+    if ("custom_id" in first and ("response" in first or "result" in first)) or _is_gemini(first):
         answers = from_batch(path, _requests(path, requests_file, revision), skipped)
     elif "messages" in first:
         answers = _from_messages(path, defaults or {}, revision)
     else:
         raise ImportProblem(
-            f"{path}, line 1: neither a Batch output (custom_id, response or result), nor messages and completion, "
+            f"{path}, line 1: neither a Batch output (custom_id or key, response or result), nor messages and completion, "
             "nor a ledger export. Fix: give a file of one of these formats"
         )
     sums = put_answers(ledger, answers)
@@ -160,15 +160,15 @@ def from_batch(
     refused: Callable[[Request, int, bytes], None] = lambda request, status, raw: None,
     **bought: Any,
 ) -> Iterator[Answer]:
-    """Yield the answers of a Batch output or error file, of OpenAI or Anthropic.
+    """Yield the answers of a Batch output or error file, of OpenAI, Anthropic or Gemini.
 
     `requests` maps each custom_id to the canonical request and its tag. Lines without an answer (expired, cancelled,
     server errors) are counted in `skipped`, and `refused` is called for those that have a status. `bought` are further
     fields of the answers, such as role and prices.
     """
     for number, line in enumerate(_lines(path), 1):
-        custom_id = str(line.get("custom_id"))
-        answered = _anthropic(line) if "result" in line else _openai(line)
+        custom_id = str(line.get("key" if _is_gemini(line) else "custom_id"))
+        answered = _read_line(line)
         if isinstance(answered, str):
             skipped[answered] += 1
             continue
@@ -188,6 +188,33 @@ def from_batch(
             refused(request, status, raw)
             continue
         yield Answer(canonical, raw, status, request.model, tag=tag, **bought)
+
+
+def _read_line(line: Mapping[str, Any]) -> tuple[int, bytes] | str:
+    """Return the status and body of a line of a Batch output, or why there is none."""
+    if _is_gemini(line):
+        return _gemini(line)
+    return _anthropic(line) if "result" in line else _openai(line)
+
+
+def _is_gemini(line: Mapping[str, Any]) -> bool:
+    return "key" in line and ("response" in line or "error" in line)
+
+
+# codes of google.rpc.Status -> HTTP statuses
+_RPC = {1: 499, 3: 400, 4: 504, 5: 404, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501, 14: 503, 16: 401}
+
+
+def _gemini(line: Mapping[str, Any]) -> tuple[int, bytes] | str:
+    """Return the status and body of a line of Gemini's batch mode, or why there is none."""
+    if isinstance(response := line.get("response"), dict):
+        return 200, orjson.dumps(response)
+    error = line.get("error")
+    if not isinstance(error, dict):
+        return "no response"
+    code = error.get("code")
+    status = code if isinstance(code, int) and code >= 100 else _RPC.get(code or 0, 500)
+    return status, orjson.dumps({"error": error})
 
 
 def _openai(line: Mapping[str, Any]) -> tuple[int, bytes] | str:

@@ -1,5 +1,5 @@
-"""A fake of Gemini's generateContent, from its published reference. test_gemini.py has it checked by Google's own client
-library, which reads every answer by the API's protocol buffers."""
+"""A fake of Gemini's generateContent and batch mode, from their published references. test_gemini.py and
+test_gemini_batches.py have it checked by Google's own client libraries."""
 
 from __future__ import annotations
 
@@ -67,8 +67,23 @@ class GeminiApi:
     def __init__(self, faults: Faults | None = None, key: str = KEY, *, brain: Model | None = None) -> None:
         self.faults, self.key, self.brain = faults or Faults(), key, brain
         self.bodies: list[dict[str, Any]] = []
+        self.batches: dict[str, dict[str, Any]] = {}
+        self.files: dict[str, bytes] = {}
+        self.seen: dict[str, int] = {}  # retrievals of each batch
+        self.upload_headers: dict[str, str] = {}
+        self.looks = 2  # retrievals after which a batch has ended
+        self.lost = 0  # of its requests per hundred, those that end with an internal error
+        self.ends = "SUCCEEDED"  # how batches end
+        self.forget_ids = False  # a batch is created, but its response is lost
+        self.refused = ""  # a field of generationConfig that it does not have
+        self.per_page = 100
         self.app = Starlette(
             routes=[
+                Route("/upload/v1beta/files", self.upload, methods=["POST"]),
+                Route("/session/{id}", self.receive, methods=["POST"]),
+                Route("/v1beta/files/{call}", self.download),
+                Route("/v1beta/batches", self.list_batches),
+                Route("/v1beta/batches/{id}", self.retrieve),
                 Route("/v1beta/models/{call}", self.content, methods=["POST"]),
                 Route("/v1beta/models", self.models),
             ]
@@ -95,6 +110,8 @@ class GeminiApi:
         if (refusal := self.unauthorised(request)) is not None:
             return refusal
         model, _, method = request.path_params["call"].partition(":")
+        if model in MODELS and method == "batchGenerateContent" and "batch" in asked:
+            return self.create(model, asked["batch"])
         if model not in MODELS or method != "generateContent":
             text = f"models/{model} is not found for API version v1beta, or is not supported for {method}."
             return as_json(error(404, text), 404)
@@ -107,6 +124,104 @@ class GeminiApi:
         usage = answer["usageMetadata"]
         tokens = (PROMPT, usage["totalTokenCount"] - PROMPT)
         return self.faults.answer(fault, orjson.dumps(answer), error, tokens)
+
+    async def upload(self, request: Request) -> Response:
+        """Begin an upload: its address holds its own secret."""
+        if (refusal := self.unauthorised(request)) is not None:
+            return refusal
+        assert request.headers["x-goog-upload-protocol"] == "resumable"
+        assert request.headers["x-goog-upload-command"] == "start"
+        name = f"f{len(self.files)}"
+        self.files[name] = b""
+        return as_json(
+            {},
+            200,
+            {"x-goog-upload-url": f"{request.base_url}session/{name}", "x-goog-upload-status": "active"},
+        )
+
+    async def receive(self, request: Request) -> Response:
+        assert request.headers["x-goog-upload-command"] == "upload, finalize"
+        assert int(request.headers["x-goog-upload-offset"]) == 0
+        self.upload_headers = dict(request.headers)
+        name = request.path_params["id"]
+        self.files[name] = await request.body()
+        return as_json({"file": self.about(name)}, 200, {"x-goog-upload-status": "final"})
+
+    def about(self, name: str) -> dict[str, Any]:
+        return {"name": f"files/{name}", "mimeType": "application/jsonl", "sizeBytes": str(len(self.files[name])),
+                "state": "ACTIVE", "source": "GENERATED", "uri": f"files/{name}"}  # fmt: skip
+
+    async def download(self, request: Request) -> Response:
+        if (refusal := self.unauthorised(request)) is not None:
+            return refusal
+        name, _, method = request.path_params["call"].partition(":")
+        assert (method, request.query_params["alt"]) == ("download", "media")
+        return Response(self.files[name], media_type="application/octet-stream")
+
+    def create(self, model: str, batch: dict[str, Any]) -> Response:
+        assert batch["displayName"]
+        source = batch["inputConfig"]
+        name = f"batches/b{len(self.batches)}"
+        file = source["fileName"].removeprefix("files/")
+        about = {
+            "@type": "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatch",
+            "model": f"models/{model}", "name": name, "displayName": batch["displayName"], "inputConfig": source,
+            "createTime": "2026-11-28T10:00:00.123456789Z", "updateTime": "2026-11-28T10:00:00.123456789Z",
+            "batchStats": {"requestCount": str(len(self.files[file].splitlines()))}, "state": "BATCH_STATE_PENDING",
+        }  # fmt: skip
+        self.batches[name] = {"name": name, "metadata": about}
+        if self.forget_ids:
+            return as_json(error(500), 500)
+        return as_json(self.batches[name])
+
+    async def list_batches(self, request: Request) -> Response:
+        if (refusal := self.unauthorised(request)) is not None:
+            return refusal
+        start = int(request.query_params.get("pageToken") or 0)
+        newest = list(reversed(self.batches.values()))
+        listed: dict[str, Any] = {"operations": newest[start : start + self.per_page]}
+        if start + self.per_page < len(newest):
+            listed["nextPageToken"] = str(start + self.per_page)
+        return as_json(listed if newest else {})
+
+    async def retrieve(self, request: Request) -> Response:
+        if (refusal := self.unauthorised(request)) is not None:
+            return refusal
+        batch = self.batches[f"batches/{request.path_params['id']}"]
+        about = batch["metadata"]
+        if not batch.get("done"):
+            looks = self.seen[batch["name"]] = self.seen.get(batch["name"], 0) + 1
+            about["state"] = "BATCH_STATE_RUNNING"
+            if looks >= self.looks:
+                self.finish(batch)
+        return as_json(batch)
+
+    def finish(self, batch: dict[str, Any]) -> None:
+        about = batch["metadata"]
+        batch["done"] = True
+        about |= {"state": f"BATCH_STATE_{self.ends}", "endTime": "2026-11-28T11:00:00Z"}
+        if self.ends != "SUCCEEDED":
+            batch["error"] = {"code": 13, "message": f"the batch has {self.ends.lower()}"}
+            return
+        model, lines = about["model"].removeprefix("models/"), []
+        data = self.files[about["inputConfig"]["fileName"].removeprefix("files/")]
+        for number, line in enumerate(data.splitlines()):
+            item = orjson.loads(line)
+            asked = spelt(item["request"])
+            if number % 100 < self.lost:
+                lines.append({"key": item["key"], "error": {"code": 13, "message": "Internal error"}})
+            elif (problem := self.problem(model, asked)) is not None:
+                lines.append({"key": item["key"], "error": {"code": 3, "message": problem}})
+            else:
+                self.bodies.append(asked)
+                lines.append({"key": item["key"], "response": self.answer(model, asked)})
+        name = f"batch-{batch['name'].rpartition('/')[2]}"
+        self.files[name] = b"".join(orjson.dumps(line) + b"\n" for line in lines)
+        about["output"] = {"responsesFile": f"files/{name}"}
+        batch["response"] = {
+            "@type": "type.googleapis.com/google.ai.generativelanguage.v1main.GenerateContentBatchOutput",
+            **about["output"],
+        }
 
     def problem(self, model: str, asked: dict[str, Any]) -> str | None:
         """Return what the API refuses in a body, in its own words."""
@@ -123,6 +238,8 @@ class GeminiApi:
                 return "* GenerateContentRequest.contents[0].parts: contents.parts must not be empty."
         if len(config.get("stopSequences", ())) > 5:
             return "The number of stop sequences must be at most 5."
+        if self.refused in config:
+            return f"Invalid JSON payload received. Unknown name \"{self.refused}\" at 'generation_config': Cannot find field."
         if not -(2**31) <= config.get("seed", 0) < 2**31:
             return f"Invalid value at 'generation_config.seed' (TYPE_INT32), {config['seed']}"
         if not 0 <= config.get("temperature", 1.0) <= 2:
