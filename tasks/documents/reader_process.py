@@ -15,7 +15,7 @@ import resource
 import signal
 import struct
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
 import orjson
@@ -51,7 +51,42 @@ def _format(data: bytes, name: str) -> str:
     return format
 
 
-ACTIONS: Final[Mapping[str, Callable[..., ActionResult]]] = {"read": read, "included": included}
+def pages(
+    data: bytes, name: str, options: ReadOptions, *, about: Sequence[Mapping[str, Any]], page_s: float
+) -> ActionResult:
+    """Return the main text of each page of the web in `options.files`, or why it was refused. `about` are the other
+    arguments of `main_text` for each page, `page_s` the CPU seconds that a page may take."""
+    from tasks.documents.web.main_text import main_text
+
+    records = []
+    signal.signal(signal.SIGPROF, _late)
+    for body, arguments in zip(options.files.values(), about, strict=True):
+        place = arguments["name"]
+        try:
+            signal.setitimer(signal.ITIMER_PROF, page_s)
+            records.append(dataclasses.asdict(main_text(body, **arguments)))
+        except TooLate:
+            records.append(_refused(place, "time", f"not read within {page_s:g} s of CPU time"))
+        except Exception as error:  # noqa: BLE001 - as for a whole document
+            records.append(_refusal(place, error))
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+    return records, []
+
+
+class TooLate(BaseException):
+    """A page has taken its time. Libraries that catch every Exception do not catch it."""
+
+
+def _late(number: int, frame: object) -> None:
+    raise TooLate
+
+
+ACTIONS: Final[Mapping[str, Callable[..., ActionResult]]] = {
+    "read": read,
+    "included": included,
+    "pages": pages,
+}
 
 
 def answer(request: Mapping[str, Any], data: bytes, files: Iterable[bytes]) -> ActionResult:
@@ -61,16 +96,24 @@ def answer(request: Mapping[str, Any], data: bytes, files: Iterable[bytes]) -> A
         options = ReadOptions(files=dict(zip(request["files"], files, strict=True)), **request["options"])
         value, blobs = ACTIONS[request["action"]](data, name, options, **request["arguments"])
         return {"value": value}, blobs
-    except UnreadableDocument as error:
-        return {"refused": error.code, "message": str(error)}, []
-    except MemoryError:
-        return _refused(name, "memory", "its reader takes more memory than the limit"), []
-    except RecursionError:
-        return _refused(name, "nesting", "it is nested too deeply"), []
     except ImportError as error:
         return {"failed": f"{in_one_line(error)}. Fix: uv pip install 'mathmill[documents]'"}, []
     except Exception as error:  # noqa: BLE001 - a parser may raise anything on a hostile file, and the type names it
-        return _refused(name, "damaged", f"{type(error).__name__}: {in_one_line(error)}"), []
+        return _refusal(name, error), []
+
+
+def _refusal(name: str, error: Exception) -> dict[str, str]:
+    """Return the refusal of a document whose reader raised an error."""
+    match error:
+        case UnreadableDocument():
+            return {"refused": error.code, "message": str(error)}
+        case MemoryError():
+            return _refused(name, "memory", "its reader takes more memory than the limit")
+        case RecursionError():
+            return _refused(name, "nesting", "it is nested too deeply")
+        case ImportError():
+            raise error
+    return _refused(name, "damaged", f"{type(error).__name__}: {in_one_line(error)}")
 
 
 def _refused(name: str, code: RefusalCode, why: str) -> dict[str, str]:

@@ -98,7 +98,7 @@ def included_files(data: bytes, name: str, limits: ReadLimits | None = None) -> 
     """Return the paths that a file includes, as they are written in it. They are hostile text. Raises as read_document."""
     paths = call("included", data, name, None, limits).value
     if not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
-        raise _invalid("the included files are no list of texts")
+        raise invalid_reply("the included files are no list of texts")
     return paths
 
 
@@ -255,33 +255,38 @@ def _reply(ended: _Ended, reply: IO[bytes], errors: IO[bytes], name: str, limits
         )
     header, blobs = _parts(reply)
     if not isinstance(header, dict):
-        raise _invalid("its reply is no object")
+        raise invalid_reply("its reply is no object")
     if "failed" in header:
         raise ReadingFailed(in_one_line(ValueError(f"{name}: {header['failed']}"), 600))
     if "refused" in header:
-        code = next((one for one in REFUSALS if one == header["refused"]), None)
-        if code is None:
-            raise _invalid("it refuses with an unknown code")
-        raise UnreadableDocument(in_one_line(ValueError(str(header.get("message"))), 600), code)
+        raise refusal_of(header)
     peak = header.get("peak_kb")
     return ReaderReply(header.get("value"), tuple(blobs), peak / 1024 if isinstance(peak, int) else 0.0)
+
+
+def refusal_of(record: Mapping[str, Any]) -> UnreadableDocument:
+    """Return the refusal that the child process replied with. Raises ReadingFailed if it has no known code."""
+    code = next((one for one in REFUSALS if one == record["refused"]), None)
+    if code is None:
+        raise invalid_reply("it refuses with an unknown code")
+    return UnreadableDocument(in_one_line(ValueError(str(record.get("message"))), 600), code)
 
 
 def _parts(reply: IO[bytes]) -> tuple[Any, list[bytes]]:
     blocks = list(_blocks(reply))
     if not blocks:
-        raise _invalid("its reply is empty")
+        raise invalid_reply("its reply is empty")
     try:
         return orjson.loads(blocks[0]), blocks[1:]
     except orjson.JSONDecodeError as error:
-        raise _invalid("its reply is no JSON") from error
+        raise invalid_reply("its reply is no JSON") from error
 
 
 def _blocks(reply: IO[bytes]) -> Iterator[bytes]:
     while head := reply.read(_SIZE.size):
         block = reply.read(_SIZE.unpack(head)[0]) if len(head) == _SIZE.size else b""
         if len(head) < _SIZE.size or len(block) < _SIZE.unpack(head)[0]:
-            raise _invalid("its reply is cut off")
+            raise invalid_reply("its reply is cut off")
         yield block
 
 
@@ -289,7 +294,8 @@ def _over(name: str, code: RefusalCode, why: str) -> UnreadableDocument:
     return UnreadableDocument(f"{name}: {why}. Fix: leave it out, divide it, or raise the limit", code)
 
 
-def _invalid(why: str) -> ReadingFailed:
+def invalid_reply(why: str) -> ReadingFailed:
+    """Return the error for a reply of the child process that is not as its program writes it."""
     return ReadingFailed(f"the process that reads documents: {why}. Fix: report this as a fault of mathmill")
 
 
@@ -308,7 +314,7 @@ def document_of(record: Any) -> Document:
             missing=[_text(one) for one in record["missing"]],
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise _invalid(f"the document is not one ({in_one_line(error)})") from error
+        raise invalid_reply(f"the document is not one ({in_one_line(error)})") from error
 
 
 def _heading(record: Mapping[str, Any]) -> Heading:

@@ -1,0 +1,81 @@
+"""Files of pages: WARC, and every file of records (Parquet, JSON Lines, CSV, Arrow) with a column of HTML or text and one of addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from tasks.documents.web.page import MAX_PAGE, Page
+from tasks.documents.web.warc import SUFFIXES, warc_pages
+from tasks.ingestion.column_names import plain
+from tasks.ingestion.files import kind_of
+from tasks.ingestion.record import IngestError, Record
+from tasks.ingestion.records import records
+
+HTML: Final = ("html", "raw_html", "html_content", "page_html", "raw_content_html")
+TEXTS: Final = ("text", "raw_content", "content", "page_content", "body", "markdown", "正文", "内容")
+URLS: Final = ("url", "uri", "source_url", "target_uri", "warc_target_uri", "link", "网址")
+_LICENSES: Final = ("license", "licence")
+_LANGUAGES: Final = ("language", "lang")
+READ: Final = frozenset((*HTML, *TEXTS, *URLS, *_LICENSES, *_LANGUAGES))
+
+
+def is_page_file(path: Path) -> bool:
+    """Return whether a file may hold pages, by its name."""
+    return path.name.lower().endswith(SUFFIXES) or kind_of(path) is not None
+
+
+def pages(path: Path) -> Iterator[Page]:
+    """Yield the pages of a file in order; a record that is no page is yielded with `unfit`.
+
+    Raises IngestError if the file is damaged, or if none of its columns is HTML or text.
+    """
+    if path.name.lower().endswith(SUFFIXES):
+        yield from warc_pages(path)
+        return
+    fits = False
+    for record in records(path, READ.__contains__):
+        page = _page(record)
+        fits = fits or page is not None
+        if page is None and not fits:
+            raise IngestError(
+                f"{path}: {record.place}: no column of pages. Fix: name one of {', '.join((*HTML, *TEXTS))}"
+            )
+        yield page or Page(record.place, "", unfit="without HTML and text")
+
+
+def _page(record: Record) -> Page | None:
+    """Return the page of a record; None if it has none of the columns."""
+    if record.fields is None:
+        return Page(record.place, "", unfit=record.error or "unreadable")
+    fields = {plain(name): value for name, value in record.fields.items()}
+    url = _text(fields, URLS) or ""
+    for names, is_plain in ((HTML, False), (TEXTS, True)):
+        body = next((fields[name] for name in names if isinstance(fields.get(name), (str, bytes))), None)
+        if body:
+            return _with_body(record.place, url, body, is_plain, fields)
+    if fields.keys() & {*HTML, *TEXTS}:
+        return Page(record.place, url, unfit="empty")
+    return None
+
+
+def _with_body(place: str, url: str, body: str | bytes, is_plain: bool, fields: Mapping[str, Any]) -> Page:
+    data = body if isinstance(body, bytes) else body.encode("utf-8", "replace")
+    if len(data) > MAX_PAGE:
+        return Page(place, url, unfit=f"over {MAX_PAGE >> 20} MiB")
+    if not data.strip():
+        return Page(place, url, unfit="empty")
+    return Page(
+        place,
+        url,
+        data,
+        plain=is_plain,
+        encoding="utf-8" if isinstance(body, str) else None,
+        license=_text(fields, _LICENSES),
+        language=_text(fields, _LANGUAGES),
+    )
+
+
+def _text(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    return next((value for name in names if isinstance(value := fields.get(name), str) and value), None)
