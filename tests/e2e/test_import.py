@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from storage.datasets.store import Store
 from storage.rows import reasons_of
-from tests.e2e.processes import Home
+from tests.e2e.processes import Home, end, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -93,3 +94,27 @@ def test_an_import_is_published_once_and_accounts_for_every_record(
     assert [str(each) for each in store.versions("chat")] == [str(version)]
     refused = one.run(*words, "--map", "conversation=messages", code=2).stderr
     assert "the nearest are conversations. Fix: name one of them" in refused
+
+
+@pytest.mark.parametrize("stored", [2, 5], ids=["while it reads", "while it de-duplicates"])
+def test_an_import_that_is_killed_is_continued_and_published_once(
+    home: Callable[..., Home], tmp_path: Path, stored: int
+) -> None:
+    path = tmp_path / "chat.jsonl"
+    path.write_text("".join(json.dumps(chat(number)) + "\n" for number in range(4_000)))
+    words = ("import", str(path), "--dataset", "chat", "--license", "MIT", "--set", "shard_rows=1000")
+    whole, one = home(), home()
+    whole.run(*words)
+    expected = Store(whole.path).resolve("chat")
+    process = one.start(*words)
+    shards = one.path / "shards"
+    wait_for(lambda: len([*shards.glob("*/*.json")]) >= stored, 240, f"{stored} stored shards", process)
+    end(process, signal.SIGKILL)
+    assert one.json("datasets") == []
+    one.run(*words)
+    store = Store(one.path)
+    (version,) = store.versions("chat")
+    assert (version.rows, version.digest) == (expected.rows, expected.digest)
+    assert len(reasons_of(store.dropped(version.lineage["run"]))) == sum(
+        line["rejected"] + line["failed"] for line in expected.lineage["funnel"]
+    )
