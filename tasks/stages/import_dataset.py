@@ -403,7 +403,9 @@ def _needs_turns(turns: Sequence[chats.Turn], fields: Mapping[str, Any]) -> bool
     if "assistant" not in roles and roles:
         return roles.count("user") > 1
     if roles == ["user", "assistant"]:
-        return False
+        # without its reply it would become a question; a chat is refused, with the number of the empty turn
+        replied = any(turn.text.strip(BLANK) or turn.calls for turn in turns if turn.role == "assistant")
+        return not replied and not any(plain(name) in SOLUTIONS for name in fields)
     if _system({plain(name): value for name, value in fields.items()}) is not None:
         return True
     named = {plain(name) for name, value in fields.items() if isinstance(value, str) and value.strip()}

@@ -478,3 +478,9 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     path.write_text("question,answer,question\na,b,c\n")
     with pytest.raises(IngestError, match="two columns of one name"):
         read_file(path)
+
+
+def test_an_exchange_with_an_empty_reply_is_refused_and_not_a_question() -> None:
+    turns = [USER, {"role": "assistant", "content": " "}]
+    assert why(row({"messages": turns})) == "turn 2 (assistant) is empty"
+    assert row({"messages": turns, "solution": "4"}).solution == "4"
