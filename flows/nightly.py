@@ -167,6 +167,7 @@ def write(night: Night, seeds: list[Ref], *, until: int) -> None:
             night.accepted += carry_out(night, plan, title, pool=seeds + night.questions)
         planner.wave += 1
         if not plans:
+            night.ended = "material"
             break
 
 

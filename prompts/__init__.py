@@ -25,7 +25,9 @@ from prompts import schemas
 
 HERE = Path(__file__).parent
 # what a prompt has to show; an overlay may leave out every other variable of the prompt that it replaces
-_ESSENTIAL = frozenset({"question", "solution", "first", "second", "options", "count", "subdomain"})
+_ESSENTIAL = frozenset(
+    {"question", "solution", "first", "second", "options", "count", "subdomain", "passage"}
+)
 
 
 class FrontMatter(BaseModel):

@@ -29,6 +29,11 @@ def _no_wrong_step(value: Any) -> Any:
     return None if isinstance(value, int) and not isinstance(value, bool) and value in (0, -1) else value
 
 
+def _as_text(value: Any) -> Any:
+    # models write a number where the answer is one, and null where there is none
+    return "" if value is None else str(value) if isinstance(value, int | float) else value
+
+
 class ProblemItem(BaseModel):
     """One written problem; `difficulty` from 1 (routine) to 5 (competition), if the writer said."""
 
@@ -66,6 +71,27 @@ class PlannedProblems(BaseModel):
     problems: list[PlannedItem]
 
 
+class QuotedPair(BaseModel):
+    """A question with its solution out of a passage, and the words of the passage that they rest on."""
+
+    model_config = _CLOSED
+
+    quote: str = Field(min_length=1, max_length=LONGEST)
+    question: str = Field(min_length=1, max_length=LONGEST)
+    solution: str = Field(max_length=LONGEST)
+    answer: str = Field(max_length=LONGEST)
+
+    _number_is_text = field_validator("answer", mode="before")(_as_text)
+
+
+class QuotedPairs(BaseModel):
+    """Questions with their solutions out of a passage; empty if it has none."""
+
+    model_config = _CLOSED
+
+    pairs: list[QuotedPair]
+
+
 class Critique(BaseModel):
     """A judgement of a problem and a solution; `first_wrong_step` counts the solution's lines from 1."""
 
@@ -101,7 +127,7 @@ class Assessment(BaseModel):
 
 
 _SCHEMAS: dict[str, type[BaseModel]] = {
-    model.__name__: model for model in (Problems, PlannedProblems, Critique, Assessment)
+    model.__name__: model for model in (Problems, PlannedProblems, QuotedPairs, Critique, Assessment)
 }
 
 # The keys of the newer schemas in Chinese prompts, whose completions name no English word.
@@ -119,8 +145,12 @@ CHINESE = {
     "solvability": "可解",
     "value": "价值",
     "answer_score": "解答分",
+    "pairs": "问答列表",
+    "quote": "摘录",
+    "solution": "解答过程",
+    "answer": "最终答案",
 }
-_TRANSLATED = (PlannedProblems, Assessment)
+_TRANSLATED = (PlannedProblems, QuotedPairs, Assessment)
 
 
 def by_name(name: str) -> type[BaseModel]:
@@ -136,6 +166,7 @@ def by_name(name: str) -> type[BaseModel]:
 _ALTERNATIVES: tuple[tuple[str, ...], ...] = (
     ("PlannedProblems", "Problems"),
     ("Assessment", "Critique"),
+    ("QuotedPairs",),
 )
 
 

@@ -61,6 +61,9 @@ class Code(StrEnum):
     # methods that write questions
     MALFORMED_ITEM = "malformed_item"  # an item of a completion that is not a question; `why`
     MISSING_ITEM = "missing_item"  # the completion has fewer items than were requested
+    # methods on documents
+    NOTHING_TO_ASK = "nothing_to_ask"  # the model finds no question in the passage
+    NOT_QUOTED = "not_quoted"  # the `quote` that the model rests on is not in the passage
     # similarity, dedup, semantic
     EXACT = "exact"  # equal after normalisation to the row `other`, which has another id
     REPEATED = "repeated"  # an exact copy, with the id of the row that is kept
@@ -121,6 +124,8 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NO_TRUSTED_ANSWER: "no trusted answer",
     Code.MALFORMED_ITEM: "{why}",
     Code.MISSING_ITEM: "item missing from the completion",
+    Code.NOTHING_TO_ASK: "no question in the passage",
+    Code.NOT_QUOTED: "the passage does not have the quoted words: {quote}",
     Code.EXACT: "exact of {other}",
     Code.REPEATED: "there already, word for word",
     Code.NEAR: "{measure} {score} with {other}",
@@ -154,7 +159,7 @@ UNSHOWN: Final[Mapping[Code, frozenset[str]]] = {Code.CALL_FAILED: frozenset({"k
 # Values that differ from row to row, and are left out when reasons are counted by kind.
 VARYING: Final = frozenset(
     {"place", "other", "score", "question", "answer", "reference", "correctness", "same", "samples",
-     "overlap", "item", "text", "step"}
+     "overlap", "item", "text", "step", "quote"}
 )  # fmt: skip
 
 

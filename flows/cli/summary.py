@@ -22,6 +22,7 @@ from tasks.reports.figures import Dropped
 ENDED = {
     "target": "the target",
     "waves": "generate.waves",
+    "material": "the last passage of the documents",
     "usd": "--budget-usd",
     "tokens": "--budget-tokens",
     "deadline": "--deadline",

@@ -9,6 +9,15 @@ from pydantic import Field, field_validator
 from flows.config.nightly import Nightly
 from tasks.methods import PLUGINS
 from tasks.plugins import checked, names
+from tasks.settings import Folded, Share
+from tasks.stages.mix import MixSettings
+
+
+class MakeMixSettings(MixSettings, title="Mix"):
+    shares: dict[str, dict[str, Share]] = Field(
+        {},
+        description="largest share of a value of source, domain, format or language, or of reasoning (with, without)",
+    )
 
 
 class Make(Nightly):
@@ -26,6 +35,10 @@ class Make(Nightly):
         ge=0,
         le=10_000_000,
         description="number of accepted rows to produce; 0: as many as the documents give",
+    )
+
+    mix: Folded[MakeMixSettings] = Field(
+        MakeMixSettings(), description="solutions per question, and shares of formats and domains"
     )
 
     @field_validator("method")

@@ -42,9 +42,10 @@ class Material:
         for name in methods:
             if method(name).takes == "documents":
                 if not material.of_kind("documents").num_rows:
-                    named = ", ".join(map(str, versions)) or "no version"
+                    named = " and ".join(map(str, versions))
+                    lack = f"there is none in {named}" if named else "none is named"
                     raise ConfigError(
-                        f"setting material.versions: {name} takes passages of documents, and {named} has none. "
+                        f"setting material.versions: {name} takes passages of documents, and {lack}. "
                         "Fix: name a version that `mathmill documents` or `mathmill import` has made"
                     )
                 material.used[name] = _parents(tools, base, name)

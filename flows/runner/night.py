@@ -46,7 +46,7 @@ class Night:
     # funnel entries of the judged questions, from which drift is measured
     judged: list[FunnelEntry] = field(default_factory=list)
     near_failures: list[str] = field(default_factory=list)  # ids of rows near the student's failures
-    ended: str = ""  # the limit that ended it, or target or waves
+    ended: str = ""  # the limit that ended it, or target, waves or material
     started: float = field(default_factory=time.monotonic)
 
     @classmethod

@@ -147,7 +147,8 @@ class AsksModel(Method, Protocol):
     def read(self, text: str, *, cut: bool) -> list[Item]:
         """Return the items of a completion, at least one. `cut`: whether the completion ended at the token limit.
 
-        A completion of which no item is usable is requested once more, with the words of the first item's reason.
+        A completion of which no item is usable is requested once more, with the words of the first item's reason, unless the
+        model finds nothing to ask.
         """
         ...
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from prompts.schemas import CHINESE, Assessment, Critique, ProblemItem
+from prompts.schemas import CHINESE, Assessment, Critique, ProblemItem, QuotedPair
 from tasks.replies.solutions import solution_of
 from tasks.text.cleaning import without_hidden
 
@@ -42,12 +42,24 @@ class Parsed:
 def problems(text: str) -> list[Parsed]:
     """Return every problem of a completion in order. A bad item becomes a Parsed with a reason; the others are kept."""
     text = _readable(text)
-    start = _items_start(text)
+    start = _items_start(text, "problems", ("plan", "question"))
     if start is None:
         return [Parsed(reason="no JSON list of problems in the completion")]
     return [_problem(item) for item in _items(text, start)] or [
         Parsed(reason="the list of problems is empty")
     ]
+
+
+def pairs(text: str) -> list[QuotedPair | str]:
+    """Return every question-answer pair of a completion in order, or in its place the reason why it is unusable.
+
+    The list is empty if the completion says that there is none.
+    """
+    text = _readable(text)
+    start = _items_start(text, "pairs", ("quote", "question"))
+    if start is None:
+        return ["no JSON list of pairs in the completion"]
+    return [_pair(item) for item in _items(text, start)]
 
 
 _CHINESE_KEY = re.compile(rf'(?<!\\)"({"|".join(CHINESE.values())})"(\s*)[:：]')
@@ -87,14 +99,14 @@ def critique(text: str) -> Critique | Assessment | str:
     return "no JSON critique in the completion"
 
 
-def _items_start(text: str) -> int | None:
-    """Return the position of the first item of the list: after the last `"problems": [` (models repeat the requested form
-    before they fill it in), or after a bare `[`. None if there is no list."""
-    keyed = list(re.finditer(r'"problems"\s*:\s*\[', text))
+def _items_start(text: str, key: str, firsts: tuple[str, ...]) -> int | None:
+    """Return the position of the first item of the list: after the last `"<key>": [` (models repeat the requested form
+    before they fill it in), or after a bare `[`. None if there is no list. `firsts`: first fields of a single item."""
+    keyed = list(re.finditer(rf'"{key}"\s*:\s*\[', text))
     opening = keyed[-1] if keyed else re.search(r'\[\s*(?=["{\]])', text)
     if opening:
         return opening.end()
-    single = re.search(r'\{\s*"(?:plan|question)"', text)
+    single = re.search(rf'\{{\s*"(?:{"|".join(firsts)})"', text)
     return single.start() if single else None
 
 
@@ -156,6 +168,20 @@ def _problem(item: Any) -> Parsed:
     if not re.search(r"\w", question):
         return Parsed(reason="question: has no words")
     return Parsed(question, fitted.difficulty)
+
+
+def _pair(item: Any) -> QuotedPair | str:
+    if item is _Broken:
+        return "item is broken JSON or cut off"
+    if not isinstance(item, dict):
+        return f"item is a JSON {type(item).__name__}, not an object"
+    fitted = _fit(QuotedPair, {"solution": "", "answer": "", **item})
+    if isinstance(fitted, str):
+        return fitted
+    texts = {name: solution_of(getattr(fitted, name)).strip() for name in ("question", "solution")}
+    if not re.search(r"\w", texts["question"]):
+        return "question: has no words"
+    return fitted.model_copy(update=texts)
 
 
 def _fit(model: type[Model], value: Any) -> Model | str:

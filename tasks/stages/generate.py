@@ -31,6 +31,7 @@ from tasks.taxonomy import SUBDOMAINS, domain_of
 
 # the conditions of a call that are stored with its questions; concepts have their own column
 STATED = ("kind", "context", "level", "answer_type")
+USABLE = (None, Code.NOTHING_TO_ASK)  # codes of items that a completion is not requested once more for
 LANGUAGES = ("en", "zh")  # the languages that prompts are written in
 
 
@@ -132,7 +133,7 @@ def _check_of(asks: Sequence[Ask]) -> CompletionCheck | None:
 
     def check(completion: Completion) -> str | None:
         items = _items(reader, completion)
-        why = None if any(item.code is None for item in items) else _reason(items[0], method)
+        why = None if any(item.code in USABLE for item in items) else _reason(items[0], method)
         return why.words if why else None
 
     return check

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from tasks.teacher.character import Character
+from tasks.teacher.extracting import pairs
 from tasks.teacher.forcing import fill_schema
 from tasks.teacher.judging import critique
 from tasks.teacher.likeness import compare
@@ -43,6 +44,8 @@ def answer(job: PromptRequest, character: Character, rng: random.Random, forced:
     """Return the text of the completion."""
     if job.kind in ("write", "similar"):
         return problems(job, character, rng, valid_json=forced.json)
+    if job.kind == "extract":
+        return pairs(job, character, rng, valid_json=forced.json)
     if job.kind == "judge":
         return critique(job, character, rng, valid_json=forced.json)
     if job.kind == "compare":

@@ -17,12 +17,12 @@ from tasks.teacher.topics import concepts_in, count_in, level_in, scale_in, subd
 
 @dataclass(frozen=True, slots=True)
 class PromptRequest:
-    """What a prompt requests. `kind` is write, similar, words, program, judge or compare (whose two problems are the
+    """What a prompt requests. `kind` is write, similar, extract, words, program, judge or compare (whose two problems are the
     examples). Fields that a kind does not use are empty.
 
     `level` is from 1 to 3, `scale` the difficulty from 1 to 5 where the prompt states that. `concepts` are knowledge points by
     their English names. `planned` says that reasons come before the result: a plan and a check with each problem, the working before
-    scores. `chinese_keys` says that keys and words of the answer are Chinese. `reference` is the trusted answer that a critic is shown."""
+    scores. `chinese_keys` says that keys and words of the answer are Chinese. `reference` is the trusted answer that a critic is shown, `passage` the text that pairs are extracted from."""
 
     kind: str
     language: str
@@ -39,6 +39,7 @@ class PromptRequest:
     planned: bool = False
     chinese_keys: bool = False
     reference: str = ""
+    passage: str = ""
 
 
 _JUDGE = re.compile(
@@ -78,7 +79,8 @@ _NO_PROGRAM = re.compile(
 _COMPARE = re.compile(r"\bSAME\b.*\bDIFFERENT\b|回答[^\n]*相同[^\n]*不同", re.DOTALL)
 _PLANNED = re.compile(r'"(?:plan|思路)"')
 _REASONED = re.compile(r'"(?:working|演算)"')
-_CHINESE_KEYS = re.compile(r'"(?:题目列表|评语)"')
+_EXTRACT = re.compile(r'"(?:pairs|问答列表)"\s*:')
+_CHINESE_KEYS = re.compile(r'"(?:题目列表|评语|问答列表)"')
 _CJK = re.compile(r"[\u4e00-\u9fff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _SENTENCE = re.compile(r"(?<=[.!?:：。！？])\s*")
@@ -99,6 +101,14 @@ def read(system: str, user: str) -> PromptRequest:
             language,
             examples=tuple(text for _, text in parts.blocks),
             chinese_keys="SAME" not in words,
+        )
+    if _EXTRACT.search(words) and parts.of("other"):
+        return PromptRequest(
+            "extract",
+            language,
+            count=count_in(words),
+            passage=parts.of("other")[0],
+            chinese_keys=_CHINESE_KEYS.search(words) is not None,
         )
     if not solutions and _JUDGE.search(words):
         unnamed = questions + parts.of("other")

@@ -39,7 +39,7 @@ def problems(job: PromptRequest, character: Character, rng: random.Random, *, va
         }
     text = orjson.dumps(record).decode()
     if malformed and not valid_json:
-        return _broken(text, items, rng)
+        return broken(text, items, rng)
     return f"```json\n{text}\n```" if not valid_json and rng.random() < 0.2 else text
 
 
@@ -175,7 +175,9 @@ def _flawed(question: str, rng: random.Random) -> str:
     return question[: spot.start()] + "___" + question[spot.end() :]
 
 
-def _broken(text: str, items: list[dict[str, object]], rng: random.Random) -> str:
+def broken(text: str, items: list[dict[str, object]], rng: random.Random) -> str:
+    """Return the JSON of items that have a question as a careless model writes it: cut off, as a numbered list, or with a colon
+    missing."""
     drawn = rng.randrange(3)
     if drawn == 0:
         return text[: max(20, int(len(text) * rng.uniform(0.4, 0.95)))]

@@ -6,7 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from storage.datasets.store import Store
+from storage.datasets.versions import Version
+from storage.rows import SOLUTION_BY, to_table
 from tests.e2e.processes import Home
+from tests.tasks.methods.test_textbook_qa import passage
 
 pytestmark = pytest.mark.e2e
 
@@ -51,3 +55,49 @@ def test_what_is_missing_is_one_line_with_its_fix(
     done = home().run(*words, code=2)
     (last,) = [text for text in done.stderr.splitlines() if text.startswith("mathmill:")]
     assert line in last
+
+
+BOOK = ("make", "textbook_qa", "books", "--dataset", "textbook-qa")
+
+
+def with_passages(one: Home, count: int) -> Version:
+    """Publish passages of a book in the home."""
+    rows = [passage(number, language) for number in range(count) for language in ("en", "zh")]
+    return Store(one.path).publish("books", [to_table(rows)], lineage={})
+
+
+def test_a_method_on_documents_uses_each_passage_once_and_says_where_its_rows_come_from(
+    home: Callable[..., Home],
+) -> None:
+    one = home()
+    books = with_passages(one, 6)
+    words = (*BOOK, *QUICK, "--set", "verify.known=0")
+    stopped = one.run(*words, "--budget-tokens", "9000", code=3)
+    assert "Continue   ./mathmill make textbook_qa books" in stopped.stdout
+    assert Store(one.path).datasets() == ["books"]
+    version = one.json(*words)
+    lineage = version["lineage"]
+    assert lineage["material"] == [{"version": str(books), "digest": books.digest, "rows": 12}]
+    assert lineage["ended"]["by"] == "material"
+    assert lineage["ended"]["resumed"]
+    assert any(prompt.startswith("textbook_qa.en@") for prompt in lineage["prompts"])
+    assert lineage["licenses"] == {"CC-BY-4.0": version["rows"]}
+    store = Store(one.path)
+    rows = store.read(store.resolve("textbook-qa")).to_pylist()
+    printed = [row for row in rows if SOLUTION_BY in dict(row["verdicts"])]
+    assert printed
+    assert all(row["model"] is None and row["solution"] for row in printed)
+    answered = [row for row in rows if row["reference_answer"]]
+    assert answered
+    assert all(dict(row["verdicts"])["equivalent"] == "equal" for row in answered)
+    again = one.run(*words)
+    assert "has made rows of every passage" in again.stderr
+    assert len(store.versions("textbook-qa")) == 1
+
+
+def test_a_method_on_documents_needs_documents(home: Callable[..., Home]) -> None:
+    one = home()
+    none = one.run("make", "textbook_qa", "--dataset", "x", code=2).stderr
+    assert (
+        "setting material.versions: textbook_qa takes passages of documents, and none is named. Fix: " in none
+    )

@@ -18,6 +18,7 @@ from prompts.schemas import Assessment, Critique
 from tasks.answers import Judge, extract
 from tasks.decontamination.judge import verdict
 from tasks.evaluation.forms import choice, roles
+from tasks.methods import textbook_qa
 from tasks.replies.items import critique, problems
 from tasks.replies.programs import program
 from tasks.replies.solutions import read
@@ -79,6 +80,16 @@ def of_roles(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return {"answer": roles.answers([item], [text], cut=[cut], judge=judge, sandbox=None)[0]}
 
 
+def of_pairs(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    return [
+        {"code": str(item.code), **item.values}
+        if item.code
+        else {"question": item.question, "quote": item.params["quote"], "answer": item.answer}
+        | ({"ends": item.solution.splitlines()[-1]} if item.solution else {})
+        for item in textbook_qa.read(text, cut=cut)
+    ]
+
+
 def of_comparison(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return verdict(text)
 
@@ -92,6 +103,7 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "solve_choice": of_choice,
     "solve_roles": of_roles,
     "same_problem": of_comparison,
+    "textbook_qa": of_pairs,
 }
 
 

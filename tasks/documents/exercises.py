@@ -1,0 +1,207 @@
+"""The exercises of a passage, each with the solution and the answer that the document prints for it.
+
+A hint, an answer or a solution belongs to the exercise that it names by its label, else to the nearest exercise or worked
+example before it. An exercise of several parts becomes one exercise per part, each with the introduction that the parts share.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from storage.rows import DocumentBlock
+from tasks.ingestion.solution_texts import final_answer, is_worked
+
+# blocks that this module reads; a passage without them is what a document explains
+KINDS: Final = frozenset({"exercise", "hint", "answer", "solution"})
+LONGEST_ANSWER: Final = 200  # characters
+
+
+@dataclass(slots=True)
+class Exercise:
+    """One question that a document asks. `solution` is the worked solution that it prints, `answer` the final answer;
+    None where it prints none. `spans` are those of the blocks it was made of, as in storage.rows.DocumentBlock."""
+
+    question: str
+    label: str | None
+    solution: str | None
+    answer: str | None
+    spans: list[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class _Group:
+    """An exercise or a worked example, and what is printed for it: (part mark or "", text)."""
+
+    block: DocumentBlock
+    solutions: list[tuple[str, str]] = field(default_factory=list)
+    answers: list[tuple[str, str]] = field(default_factory=list)
+    spans: list[dict[str, Any]] = field(default_factory=list)
+
+
+def exercises(blocks: Sequence[DocumentBlock]) -> list[Exercise]:
+    """Return the exercises of a passage in their order, and the worked examples whose solution is a block of its own."""
+    groups: list[_Group] = []
+    for block in blocks:
+        kind = block["kind"]
+        if kind in ("exercise", "example"):
+            groups.append(_Group(block, spans=[span_of(block)]))
+        elif kind in ("answer", "solution") and groups:
+            group, mark = _owner(groups, block["label"])
+            (group.solutions if kind == "solution" else group.answers).append((mark, block["text"]))
+            group.spans.append(span_of(block))
+    return [one for group in groups for one in _exercises_of(group)]
+
+
+def explained(blocks: Sequence[DocumentBlock]) -> list[DocumentBlock]:
+    """Return the blocks of a passage that are neither exercises nor what is printed for them, nor worked examples whose
+    solution is a block of its own."""
+    kept: list[DocumentBlock] = []
+    for number, block in enumerate(blocks):
+        following = blocks[number + 1]["kind"] if number + 1 < len(blocks) else ""
+        if block["kind"] in KINDS or (
+            block["kind"] == "example" and following in ("solution", "answer", "hint")
+        ):
+            continue
+        kept.append(block)
+    return kept
+
+
+def span_of(block: DocumentBlock) -> dict[str, Any]:
+    """Return the place of a block in its document, without what is not known."""
+    names = ("kind", "part", "page", "start", "end")
+    return {name: block[name] for name in names if block[name] is not None}  # type: ignore[literal-required]
+
+
+_MARK: Final = r"\(([a-z]{1,4}|\d{1,2})\)|([a-z]|\d{1,2})[.)]"
+_PART: Final = re.compile(rf"^(?:{_MARK})[ \t]+", re.MULTILINE)
+_LABEL_PART: Final = re.compile(r"\(([a-z]{1,4}|\d{1,2})\)$|(?<=\d)([a-z])$")
+_BLANK_LINE: Final = re.compile(r"^[ \t]*(?:[_…]{2,}[ \t]*)+$\n?", re.MULTILINE)
+_BLANK_LINES: Final = re.compile(r"\n{3,}")
+
+
+def _owner(groups: list[_Group], label: str | None) -> tuple[_Group, str]:
+    """Return the group that a printed answer with this label belongs to, and the mark of its part."""
+    mark = ""
+    if label:
+        part = _LABEL_PART.search(label)
+        whole = label[: part.start()].rstrip() if part else label
+        for group in reversed(groups):
+            if group.block["label"] == label:
+                return group, ""
+            if part and group.block["label"] == whole:
+                return group, part[1] or part[2]
+        mark = (part[1] or part[2]) if part else ""
+    return groups[-1], mark
+
+
+def _exercises_of(group: _Group) -> list[Exercise]:
+    block = group.block
+    text = _tidy(block["text"])
+    if block["kind"] == "example" and not (group.solutions or group.answers):
+        return []  # its solution, if there is one, is in its text
+    introduction, parts = parts_of(text)
+    undivided = [
+        text
+        for mark, text in [*group.solutions, *group.answers]
+        if not mark and not parts_of(text, least=1)[1]
+    ]
+    if not parts or undivided:
+        solution, answer = _printed(group.solutions, group.answers)
+        return [Exercise(text, block["label"], solution, answer, group.spans)] if text else []
+    solutions, answers = _by_part(group.solutions), _by_part(group.answers)
+    return [
+        Exercise(
+            f"{introduction}\n\n{part}".strip(),
+            f"{block['label'] or ''}({mark})",
+            *_printed(solutions.get(mark, []), answers.get(mark, [])),
+            group.spans,
+        )
+        for mark, part in parts
+    ]
+
+
+def _by_part(printed: list[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
+    """Return printed texts by the mark of their part. A text with several parts is divided."""
+    by_mark: dict[str, list[tuple[str, str]]] = {}
+    for mark, text in printed:
+        _, parts = parts_of(text, least=1)
+        for one, part in parts or ([(mark, text)] if mark else []):
+            by_mark.setdefault(one, []).append((one, part))
+    return by_mark
+
+
+def _printed(
+    solutions: list[tuple[str, str]], answers: list[tuple[str, str]]
+) -> tuple[str | None, str | None]:
+    """Return (solution, final answer). A "solution" that is only a value is an answer, and an "answer" that is worked is a
+    solution."""
+    worked = [text for _, text in [*solutions, *answers] if is_worked(text.strip())]
+    values = [text for _, text in [*answers, *solutions] if not is_worked(text.strip())]
+    solution = "\n\n".join(_tidy(text) for text in worked) or None
+    answer = next((value for text in values if (value := _value(text))), None)
+    return solution, answer or (final_answer(solution) if solution else None)
+
+
+def _value(text: str) -> str | None:
+    """Return a printed answer without its full stop and the signs of a formula around it."""
+    stated = final_answer(text) or text.strip()
+    stated = stated.strip().rstrip(".。").strip()
+    for opening, closing in ((r"\(", r"\)"), (r"\[", r"\]"), ("$", "$")):
+        inner = stated[len(opening) : -len(closing)]
+        if (
+            stated.startswith(opening)
+            and stated.endswith(closing)
+            and opening not in inner
+            and closing not in inner
+        ):
+            stated = inner.strip().rstrip(".").strip()
+    return stated if 0 < len(stated) <= LONGEST_ANSWER and parts_of(stated)[1] == [] else None
+
+
+def parts_of(text: str, *, least: int = 2) -> tuple[str, list[tuple[str, str]]]:
+    """Return the text before the parts, and (mark, text) of each part: (a), (b), ... or 1., 2., ..., at the beginning of lines.
+
+    Parts count from the first mark on, in order and without a gap; with fewer than `least` there are none, unless the text
+    begins with one.
+    """
+    matches: list[tuple[str, re.Match[str]]] = []
+    for match in _PART.finditer(text):
+        mark = match[1] or match[2]
+        if not matches or _follows(matches[-1][0], mark):
+            matches.append((mark, match))
+    if not matches or len(matches) < least or (least > 1 and matches[0][0] not in ("a", "1", "i")):
+        return text, []
+    ends = [match.start() for _, match in matches[1:]] + [len(text)]
+    parts = [
+        (mark, _dedented(text[match.end() : end])) for (mark, match), end in zip(matches, ends, strict=True)
+    ]
+    return text[: matches[0][1].start()].strip(), [(mark, part) for mark, part in parts if part]
+
+
+_ROMAN: Final = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
+
+
+def _follows(before: str, mark: str) -> bool:
+    if before.isdigit() and mark.isdigit():
+        return int(mark) == int(before) + 1
+    if before in _ROMAN and mark in _ROMAN and before != "i":
+        return _ROMAN.index(mark) == _ROMAN.index(before) + 1
+    if before == "i" and mark == "ii":
+        return True
+    return len(before) == len(mark) == 1 and ord(mark) == ord(before) + 1
+
+
+def _dedented(text: str) -> str:
+    """Return the text of a part whose further lines are indented below its mark."""
+    first, _, rest = text.partition("\n")
+    lines = rest.splitlines()
+    margin = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
+    return "\n".join([first, *(line[margin:] for line in lines)]).strip()
+
+
+def _tidy(text: str) -> str:
+    """Return the text without the lines that are left blank for an answer."""
+    return _BLANK_LINES.sub("\n\n", _BLANK_LINE.sub("", text)).strip()

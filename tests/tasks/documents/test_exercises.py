@@ -1,0 +1,121 @@
+"""Which exercises a passage has, and what is printed for each of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from storage.rows import DocumentBlock
+from tasks.documents.exercises import exercises, explained, parts_of
+
+
+def block(kind: str, text: str, label: str | None = None, **place: Any) -> DocumentBlock:
+    empty = {"part": None, "page": None, "start": None, "end": None}
+    return DocumentBlock(kind=kind, text=text, label=label, **(empty | place))  # type: ignore[typeddict-item]
+
+
+SOLUTION = "There are 7 choices for the first letter, so the total number is 7 * 6 = 42."
+
+
+def printed(*blocks: DocumentBlock) -> list[tuple[str, str | None, str | None]]:
+    return [(one.question, one.solution, one.answer) for one in exercises(blocks)]
+
+
+def test_a_solution_belongs_to_the_exercise_before_it_or_to_the_one_that_it_names() -> None:
+    blocks = [
+        block("exercise", "How many words?", "Exercise 1", start=1, end=5),
+        block("hint", "Count.", "Exercise 1"),
+        block("exercise", "What is 2 + 2?", "Exercise 2"),
+        block("text", "Between them."),
+        block("answer", "4.", "Exercise 2"),
+        block("solution", SOLUTION, "Exercise 1", start=9, end=20),
+    ]
+    first, second = exercises(blocks)
+    assert (first.question, first.solution, first.answer) == ("How many words?", SOLUTION, None)
+    assert first.spans == [
+        {"kind": "exercise", "start": 1, "end": 5},
+        {"kind": "solution", "start": 9, "end": 20},
+    ]
+    assert (second.question, second.solution, second.answer) == ("What is 2 + 2?", None, "4")
+    assert [one["text"] for one in explained(blocks)] == ["Between them."]
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("120.", "120"),
+        (r"\(\frac{1}{2}\).", r"\frac{1}{2}"),
+        ("$x = 3$", "x = 3"),
+        ("True.", "True"),
+        (r"\(a\) and \(b\)", r"\(a\) and \(b\)"),
+        ("答案是 5。", "5"),
+    ],
+)
+def test_a_solution_that_is_only_a_value_is_an_answer(text: str, answer: str) -> None:
+    assert printed(block("exercise", "q?"), block("solution", text)) == [("q?", None, answer)]
+
+
+def test_a_worked_text_is_a_solution_and_its_marked_answer_is_the_answer() -> None:
+    worked = r"We count the pairs of numbers, of which there are 12, and halve it. \boxed{6}"
+    assert printed(block("exercise", "q?"), block("answer", worked)) == [("q?", worked, "6")]
+    both = printed(block("exercise", "q?"), block("solution", SOLUTION), block("answer", "42"))
+    assert both == [("q?", SOLUTION, "42")]
+
+
+def test_a_worked_example_counts_if_its_solution_is_a_block_of_its_own() -> None:
+    alone = block("example", "For example 2 + 2 = 4.")
+    assert printed(alone, block("text", "So much for that.")) == []
+    assert explained([alone]) == [alone]
+    pair = [block("example", "How many words?"), block("solution", SOLUTION)]
+    assert printed(*pair) == [("How many words?", SOLUTION, None)]
+    assert explained(pair) == []
+
+
+PARTS = "Let S be {1, 2}.\n\n(a) How many subsets has S?\n\n    ____\n\n(b) How many have\n    one element?"
+
+
+def test_parts_become_exercises_with_the_shared_introduction() -> None:
+    first, second = exercises([block("exercise", PARTS, "Exercise 4"), block("answer", "(a) 4\n(b) 2")])
+    assert (first.question, first.answer, first.label) == (
+        "Let S be {1, 2}.\n\nHow many subsets has S?",
+        "4",
+        "Exercise 4(a)",
+    )
+    assert (second.question, second.answer) == ("Let S be {1, 2}.\n\nHow many have\none element?", "2")
+
+
+def test_a_part_may_be_answered_by_a_block_that_names_it() -> None:
+    blocks = [block("exercise", PARTS, "Exercise 4"), block("answer", "2", "Exercise 4(b)")]
+    assert [one.answer for one in exercises(blocks)] == [None, "2"]
+
+
+def test_a_solution_of_all_parts_at_once_keeps_them_together() -> None:
+    (whole,) = exercises([block("exercise", PARTS, "Exercise 4"), block("solution", SOLUTION)])
+    assert whole.question.startswith("Let S be {1, 2}.\n\n(a) How many subsets has S?")
+    assert whole.solution == SOLUTION
+    assert "____" not in whole.question
+
+
+@pytest.mark.parametrize(
+    ("text", "marks"),
+    [
+        ("(a) one\n(b) two", ["a", "b"]),
+        ("1. one\n2. two\n3. three", ["1", "2", "3"]),
+        ("(i) one\n(ii) two\n(iii) three", ["i", "ii", "iii"]),
+        ("a) one\nb) two", ["a", "b"]),
+        ("(a) one", []),
+        ("(b) one\n(c) two", []),
+        ("(a) one\n(c) two", []),
+        ("(a) one\n    (b) not a part of its own\n(b) two", ["a", "b"]),
+        ("We have (a) and (b) in a line.", []),
+        ("1999 was a year.\n2. two", []),
+    ],
+)
+def test_parts_count_from_the_first_mark_without_a_gap(text: str, marks: list[str]) -> None:
+    assert [mark for mark, _ in parts_of(text)[1]] == marks
+
+
+def test_hostile_text_is_read_in_linear_time() -> None:
+    text = "(a) " * 50_000 + "\n" + "____ " * 50_000 + "\n(b) " * 20_000
+    assert len(exercises([block("exercise", text), block("solution", text)])) >= 1

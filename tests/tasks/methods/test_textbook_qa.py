@@ -1,0 +1,152 @@
+"""Pairs out of textbooks: the printed ones first, then those that the model extracts and that quote their passage."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pytest
+
+from storage.reasons import Code
+from storage.rows import SOLUTION_BY, TEXT, Row, kept, reasons_of, to_table
+from tasks.llm.engine import Engine
+from tasks.methods import asks_table, textbook_qa
+from tasks.stages.generate import generate
+from tasks.stages.outcome import balance
+from tests.tasks.documents.test_exercises import block
+
+EXPLANATION = (
+    "A permutation is an arrangement of objects, and the multiplicative principle counts them. "
+    "The total number of words is \\(7\\cdot 6\\cdot 5 \\cdot 4 = 840\\), since no letter is repeated. "
+    "This gives 50 pairs which each add up to 101, so the sum of the first hundred numbers is \\(101\\cdot 50 = 5050\\). "
+    + "The rest of this paragraph only makes the passage as long as real passages are. "
+    * 8
+)
+CHINESE = (
+    "排列是把若干个对象按一定顺序排成一列，用乘法原理可以数出排列的个数。"
+    "从 7 个字母中取 3 个排成一列，共有 \\(7\\times 6\\times 5 = 210\\) 种排法。"
+    "前一百个正整数可以配成五十对，每一对的和都相等，于是总和为 \\(101\\times 50 = 5050\\)。"
+) * 3
+
+
+def passage(number: int = 0, language: str = "en", **columns: Any) -> Row:
+    explanation = EXPLANATION if language == "en" else CHINESE
+    blocks = [
+        block("text", explanation, start=0, end=400, part="a.tex"),
+        block("example", f"How many words of length {number + 2} are there?", start=410, end=430),
+        block(
+            "solution",
+            f"There are 7 choices for each letter, so there are 7^{number + 2} words in all.",
+            start=440,
+            end=470,
+        ),
+        block("exercise", f"What is {number} + 120?", "Exercise 1", page=3),
+        block("answer", f"{number + 120}", "Exercise 1"),
+        block("exercise", f"Find the sum of the first {number + 9} odd numbers.", "Exercise 2"),
+    ]
+    params = {"title": "Counting", "file": "a.tex", "headings": ["Counting", "Words"], "sha256": "0" * 64}
+    return Row(
+        f"# Words {number}\n\n{explanation}",
+        language,
+        kind=TEXT,
+        source="a book",
+        license="CC-BY-4.0",
+        blocks=blocks,
+        params=orjson.dumps(params).decode(),
+        **columns,
+    )
+
+
+def planned(rows: list[Row], questions: int = 10**6, seed: int = 1) -> list[Any]:
+    return textbook_qa.plan(to_table(rows), {("", ""): questions}, per_call=5, examples=0, seed=seed)
+
+
+def made(rows: list[Row], engine: Engine, seed: int = 1) -> pa.Table:
+    outcome = generate(
+        asks_table(planned(rows, seed=seed)), engine=engine, source="s", license="l", tick=lambda rows: None
+    )
+    balance("generate", outcome)
+    return outcome.rows
+
+
+def test_the_printed_exercises_come_first_and_need_no_model() -> None:
+    asks = planned([passage(number) for number in range(3)])
+    assert [ask.prompt for ask in asks] == ["", "", "", "textbook_qa", "textbook_qa", "textbook_qa"]
+    assert [ask.count for ask in asks[:3]] == [3, 3, 3]
+    assert all(ask.at_most for ask in asks[3:])
+    assert "Exercise" not in asks[3].variables["passage"]
+    assert "How many words of length" not in asks[3].variables["passage"]
+
+
+def test_a_plan_stops_at_its_quota_and_its_order_follows_from_the_seed() -> None:
+    rows = [passage(number) for number in range(6)]
+    assert len({ask.parent_ids[0] for ask in planned(rows, questions=6)}) == 2
+    assert planned(rows, questions=9) == planned(rows[::-1], questions=9)
+    orders = {tuple(ask.parent_ids[0] for ask in planned(rows, seed=seed)) for seed in range(5)}
+    assert len(orders) > 1
+
+
+def test_printed_rows_have_the_words_of_the_book_and_their_place_in_it(engine: Callable[..., Engine]) -> None:
+    rows = [row for row in made([passage()], engine("teacher")).to_pylist() if row["model"] is None]
+    example, answered, unsolved = rows
+    assert (example["question"], example["solution_format"]) == (
+        "How many words of length 2 are there?",
+        "cot",
+    )
+    assert example["solution"].endswith("7^2 words in all.")
+    assert dict(example["verdicts"]) == {SOLUTION_BY: "source"}
+    assert (answered["solution"], answered["reference_answer"]) == (None, "120")
+    assert (unsolved["solution"], unsolved["reference_answer"], unsolved["verdicts"]) == (None, None, [])
+    for row in rows:
+        assert (row["source"], row["license"], row["method"]) == ("a book", "CC-BY-4.0", "textbook_qa")
+    params = orjson.loads(example["params"])
+    assert params["document"]["file"] == "a.tex"
+    assert params["spans"] == [
+        {"kind": "example", "start": 410, "end": 430},
+        {"kind": "solution", "start": 440, "end": 470},
+    ]
+    assert orjson.loads(answered["params"])["label"] == "Exercise 1"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_embedded_teacher_extracts_pairs_that_the_passage_supports(
+    language: str, engine: Callable[..., Engine]
+) -> None:
+    table = made([passage(number, language) for number in range(40)], engine("teacher"))
+    codes = Counter(None if why is None else why.code for why in reasons_of(table))
+    pairs = [row for row in kept(table).to_pylist() if row["model"] is not None]
+    assert len(pairs) >= 60
+    explanation = EXPLANATION if language == "en" else CHINESE
+    for row in pairs:
+        params = orjson.loads(row["params"])
+        assert params["quote"] in explanation
+        assert params["spans"] == [{"kind": "text", "part": "a.tex", "start": 0, "end": 400}]
+        assert row["solution"].splitlines()[-1] == rf"\boxed{{{row['answer']}}}"
+        assert row["parent_ids"]
+    right = Counter(row["answer"] in ("840", "210", "5050") for row in pairs)
+    assert right[True] > 0.8 * len(pairs)
+    assert right[False]  # it errs at the rate of its character
+    assert codes[Code.NOT_QUOTED]
+
+
+def test_a_pair_that_misquotes_its_passage_keeps_its_text_and_the_reason() -> None:
+    (ask,) = [ask for ask in planned([passage()]) if ask.prompt]
+    reply = {
+        "quote": "The total number of words is 841",
+        "question": "How many?",
+        "solution": "",
+        "answer": "841",
+    }
+    (item,) = textbook_qa.read(orjson.dumps({"pairs": [reply]}).decode(), cut=False)
+    checked = textbook_qa.check(item, ask)
+    assert (checked.code, checked.values) == (Code.NOT_QUOTED, {"quote": "The total number of words is 841"})
+    assert checked.question == "How many?"
+
+
+def test_a_passage_of_unknown_structure_is_explanation_as_a_whole() -> None:
+    (ask,) = planned([Row(EXPLANATION, "en", kind=TEXT)])
+    assert (ask.prompt, ask.variables["passage"]) == ("textbook_qa", EXPLANATION)
+    assert planned([Row("Too short to ask about.", "en", kind=TEXT)]) == []
