@@ -38,12 +38,12 @@ BETWEEN = "\n\n"  # between the blocks of a passage
 def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
     """Return the asks of as many passages as the quota takes, in an order that follows from the random seed: those that the book
     answers first, then one call per passage."""
-    wanted = sum(quota.values())
+    rows_asked_for = sum(quota.values())
     passages = sorted(pool.to_pylist(), key=lambda row: seed_of(seed, prompt, row["id"]))
     printed: list[Ask] = []
     calls: list[Ask] = []
     for row in passages:
-        if sum(ask.count for ask in [*printed, *calls]) >= wanted:
+        if sum(ask.count for ask in [*printed, *calls]) >= rows_asked_for:
             break
         blocks = row["blocks"] or []
         common = {
