@@ -8,7 +8,6 @@ continues there, and the same import given again publishes nothing.
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -22,27 +21,17 @@ from prefect.context import TagsContext
 
 from flows.config.import_dataset import Import
 from flows.config.loading import ConfigError
-from flows.nightly import DECONTAMINATE, DEDUP, VERIFY
-from flows.runner.after_publication import FROM_STORED, finish, latest
 from flows.runner.code_version import code_version
-from flows.runner.decontamination import Decontamination, enough_recall, examine, standing
+from flows.runner.decontamination import Decontamination
 from flows.runner.events import on_failure
-from flows.runner.gates import gates_of
-from flows.runner.import_duplicates import unique_rows
-from flows.runner.progress import Bar, Bars
-from flows.runner.publication import funnel_line, made_with
-from flows.runner.resources import Tools, opened, tools_of
+from flows.runner.progress import Bar
+from flows.runner.resources import tools_of
+from flows.runner.row_source import RowSource, published
 from flows.runner.stages import Line, Place, Stage
 from flows.runner.task_runners import task_runner
-from flows.settings import load_settings
 from storage.counting import counted
-from storage.datasets.versions import Version, today
-from storage.rows import reasons_of
 from storage.stage_cache.shards import Ref, digest_of
-from tasks.decontamination.certificate import Certificate
-from tasks.ingestion.record import IngestError
 from tasks.ingestion.sources import DataSource, sources
-from tasks.llm.costs import total
 from tasks.sandbox import SandboxUnavailable, isolation
 from tasks.stages.import_dataset import (
     PEEK,
@@ -54,11 +43,9 @@ from tasks.stages.import_dataset import (
     rows_of,
     table_of,
 )
-from tasks.stages.verify import VerifySettings, verify_solved
-from tasks.voting import prior
 
 READ = Stage(STAGE, "Read", Import)
-WORK = "imports"  # folder below the home, with one folder per unfinished import
+FIX = "--map column=field or --convert FILE.py"  # what may help if no row is usable
 SHOWN = 10  # rows of a dry run
 TRIED = 1000  # records per source that a dry run reads
 
@@ -79,26 +66,10 @@ def import_dataset(config: Import = Import()) -> str:
     if config.dry_run:
         return preview(config)
     every, reading = check(config)
-    with opened(load_settings()) as tools, Bars() as bars:
-        against = Decontamination.of(config.decontaminate)
-        run = run_name(config, every, reading, against)
-        if (before := published_by(tools, config.dataset, run)) is not None:
-            finish(tools, before)
-            bars.say(f"{before} is this import already: nothing was published")
-            return str(before)
-        line, base = Line(tools, bars), latest(tools, config.dataset)
-        if base is not None:
-            finish(tools, base)
-        inputs, shards = read(line, every, reading, config)
-        folder = tools.home / WORK / run
-        shards = unique_rows(line, DEDUP, shards, base, config.similarity, folder, near=config.near)
-        if config.verify:
-            call = partial(verify_solved, settings=VerifySettings(), calibration=prior())
-            shards = line.run(VERIFY, call, shards)
-        shards = line.run(DECONTAMINATE, against.look(), shards)
-        version = publish(line, config, run, base, against, inputs, shards)
-        shutil.rmtree(folder, ignore_errors=True)
-        return str(version)
+    against = Decontamination.of(config.decontaminate)
+    run = run_name(config, every, reading, against)
+    source = RowSource("import", run, partial(read, every=every, reading=reading, config=config), FIX)
+    return published(config, source, against, verify=config.verify)
 
 
 def check(config: Import) -> tuple[list[DataSource], RecordReading]:
@@ -144,16 +115,6 @@ def run_name(
     return f"import-{digest_of(plain, named, reading.digest, against.benchmarks.digest)[:12]}"
 
 
-def published_by(tools: Tools, dataset: str, run: str) -> Version | None:
-    """Return the version that this import has published, None if there is none, or if its rows may be gone since."""
-    for version in reversed(tools.store.versions(dataset)):
-        if version.lineage.get("run") == run:
-            return version
-        if version.lineage.get("flow") in FROM_STORED:
-            return None
-    return None
-
-
 def read(
     line: Line, every: list[DataSource], reading: RecordReading, config: Import
 ) -> tuple[list[dict[str, Any]], list[Ref]]:
@@ -178,8 +139,6 @@ def read(
         shards += refs
     line.record(READ, READ.title, shards)
     bar.close(counted(sum(int(ref.facts["records"]) for ref in shards), "record"))
-    if not any(ref.kept for ref in shards):
-        raise IngestError(_nothing_usable(line, shards))
     return inputs, shards
 
 
@@ -209,92 +168,6 @@ def read_source(
         if bar is not None:
             bar.tick(len(chunk))
     return refs
-
-
-def _nothing_usable(line: Line, shards: list[Ref]) -> str:
-    kinds = Counter[str]()
-    for ref in shards:
-        table = line.tools.shards.read(ref, ["rejected", "reason"])
-        kinds.update(why.values.get("why", why.words) for why in reasons_of(table) if why is not None)
-    shown = "; ".join(f"{kind} ({counted(count, 'time')})" for kind, count in kinds.most_common(3))
-    return f"none of {counted(kinds.total(), 'row')} is usable: {shown}. Fix: --map column=field or --convert FILE.py"
-
-
-def publish(
-    line: Line,
-    config: Import,
-    run: str,
-    base: Version | None,
-    against: Decontamination,
-    inputs: list[dict[str, Any]],
-    shards: list[Ref],
-) -> Version:
-    """Store every row that was dropped, and publish the others; the base where none is left.
-
-    Raises IngestError if none is left and there is no base, and Conflict if another process published meanwhile.
-    """
-    store = line.tools.store
-    line.store_candidates(run)
-    new = sum(ref.kept for ref in shards)
-    if not new and base is None:
-        raise IngestError(
-            "no row is left after de-duplication and decontamination. "
-            "Fix: ./mathmill sql 'SELECT rejected, count(*) FROM rejected GROUP BY ALL' shows why"
-        )
-    if not new and base is not None:
-        line.bars.say(f"Every row is in {base} already, or was dropped: nothing was published")
-        return base
-    stands = standing(line, base, against, DECONTAMINATE)
-    if against.benchmarks.files:
-        certificate = examine(line.tools, [], against, line.bars.say)[0].over(line.facts())
-    else:  # nothing was looked for, so there is no recall to measure
-        certificate = Certificate((), tuple(config.decontaminate.rules), (), (), 0, None, 0)
-    gates = [*gates_of(config.gates, new=new), enough_recall(certificate, config.gates.min_recall)]
-    version = store.publish(
-        config.dataset,
-        (line.kept([ref]) for ref in [*stands, *shards]),
-        mode="overwrite" if stands else "append",
-        expected=base.table_version if base else None,
-        lineage=lineage(line, config, run, base, inputs, shards, certificate),
-        gates=gates,
-        date=today(),
-    )
-    finish(line.tools, version)
-    return version
-
-
-def lineage(
-    line: Line,
-    config: Import,
-    run: str,
-    base: Version | None,
-    inputs: list[dict[str, Any]],
-    shards: list[Ref],
-    certificate: Certificate,
-) -> dict[str, Any]:
-    """Return the lineage of the version, with the same keys as that of a night."""
-    licenses, reasons = Counter[str](), Counter[str]()
-    for ref in shards:
-        licenses.update(map(str, line.kept([ref], ["license", "rejected"]).column("license").to_pylist()))
-    for entry in line.funnel:
-        for ref in entry.refs:
-            table = line.tools.shards.read(ref, ["rejected", "reason"])
-            reasons.update(f"{why.stage} {why.code}" for why in reasons_of(table) if why is not None)
-    return {
-        "flow": "import",
-        "run": run,
-        "base": str(base) if base else None,
-        "inputs": inputs,
-        "prompts": [],
-        "parameters": config.model_dump(mode="json"),
-        "licenses": dict(sorted(licenses.items())),
-        "calibration": {},
-        "decontamination": certificate.to_dict(),
-        "funnel": [funnel_line(entry) for entry in line.funnel],
-        "reasons": dict(sorted(reasons.items())),
-        "costs": total(line.facts()),
-        **made_with(line.tools),
-    }
 
 
 def preview(config: Import) -> str:

@@ -58,6 +58,9 @@ class Code(StrEnum):
     FLAGGED_WRONG = "flagged_wrong"  # import: the file says that the solution is wrong
     NOT_PREFERRED = "not_preferred"  # import: the worse side of a preference pair
     NO_TRUSTED_ANSWER = "no_trusted_answer"  # an item without an answer to compare with
+    # documents
+    NOT_READ = "not_read"  # the process that reads documents failed; `place`, `error`
+    OTHER_LANGUAGE = "other_language"  # `language` is none of those that are kept
     # methods that write questions
     MALFORMED_ITEM = "malformed_item"  # an item of a completion that is not a question; `why`
     MISSING_ITEM = "missing_item"  # the completion has fewer items than were requested
@@ -104,7 +107,7 @@ class Code(StrEnum):
 
 
 FAILURES: Final = frozenset(
-    {Code.CALL_FAILED, Code.PROGRAM_NOT_RUN, Code.CANARIES_MISJUDGED, Code.NOT_CONVERTED}
+    {Code.CALL_FAILED, Code.PROGRAM_NOT_RUN, Code.CANARIES_MISJUDGED, Code.NOT_CONVERTED, Code.NOT_READ}
 )  # codes of failed rows: the stage could not process them
 # codes of rows that were never to be kept: they were solved for the calibration, or to find weaknesses of the student
 SET_ASIDE: Final = frozenset({Code.CALIBRATED, Code.STUDENT_RIGHT})
@@ -121,6 +124,8 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NOT_CONVERTED: "{place}: convert: {error}",
     Code.FLAGGED_WRONG: "the file says that it is wrong",
     Code.NOT_PREFERRED: "the file prefers another answer",
+    Code.NOT_READ: "{place}: {error}",
+    Code.OTHER_LANGUAGE: "its language is {language}",
     Code.NO_TRUSTED_ANSWER: "no trusted answer",
     Code.MALFORMED_ITEM: "{why}",
     Code.MISSING_ITEM: "item missing from the completion",

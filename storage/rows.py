@@ -53,6 +53,11 @@ class DocumentBlock(TypedDict):
     calls it ("Exercise 3.2.1"), None where it has no name. `page` counts from 1 and is None in formats without pages. `start`
     and `end` are the span in bytes of the file that was read (in a container, of its inner file `part`, which is None
     elsewhere), None where the format has no such offsets.
+
+    A hint, an answer or a solution belongs to the nearest exercise or example before it in the passage, a proof to the nearest
+    theorem before it: what is printed at the back of a book is moved there, and keeps its own span. An exercise in parts may have
+    several of a kind, one per part, which begins with its mark "(a)"; they are in the order of the parts. The text of an exercise
+    has the introduction that it shares with others, which stands before its span.
     """
 
     kind: str

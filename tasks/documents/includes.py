@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection
+from collections.abc import Container
 
 
-def resolved(written: str, within: str, known: Collection[str], suffix: str = "") -> str | None:
+def resolved(written: str, within: str, known: Container[str], suffix: str = "") -> str | None:
     """Return the one of the known files that an included path names, None if none does.
 
     `known` has paths with `/` relative to the folder that the user named, `within` is the path of the including file. The path

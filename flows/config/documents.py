@@ -1,0 +1,61 @@
+"""The configuration of the flow documents."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from flows.config.sections import GateSettings
+from tasks.dedup.settings import SimilaritySettings
+from tasks.documents.chunks import MAX_TOKENS
+from tasks.documents.quality import LANGUAGES, MIN_LEGIBLE, MIN_WHOLE
+from tasks.settings import Folded, Section
+from tasks.stages.decontaminate import DecontaminateSettings
+
+
+class Documents(Section):
+    """Which documents are read, into chunks of which size, and what they must be like to be published."""
+
+    paths: list[str] = Field(
+        [],
+        description="files, or folders whose documents are read; a file that others include is a part of them",
+    )
+    dataset: str = Field(
+        "", pattern=r"^([a-z0-9][a-z0-9._-]*)?$", description="dataset that gets the new version"
+    )
+    license: str = Field("", description="licence of the documents that state none, such as CC-BY-SA-4.0")
+    max_tokens: int = Field(
+        MAX_TOKENS, ge=64, description="tokens of a chunk; an exercise with its solution may be longer"
+    )
+    tokenizer: str = Field(
+        "",
+        description="name or folder of the tokenizer that counts them; empty: about 3.5 characters per token",
+    )
+    min_legible: float = Field(
+        MIN_LEGIBLE, ge=0, le=1, description="least share of characters of a document that are not garbled"
+    )
+    min_whole: float = Field(
+        MIN_WHOLE, ge=0, le=1, description="least share of formulas of a document whose braces match"
+    )
+    languages: list[str] = Field(
+        list(LANGUAGES), description="languages that are kept: en, zh, another code, or unknown"
+    )
+    near: bool = Field(
+        True,
+        description="drop chunks that are near-duplicates of other ones and of published rows; false: repeated ones alone",
+    )
+    similarity: Folded[SimilaritySettings] = Field(
+        SimilaritySettings(), description="what counts as a near-duplicate"
+    )
+    decontaminate: Folded[DecontaminateSettings] = Field(
+        DecontaminateSettings(), description="benchmarks that no row may come from"
+    )
+    gates: Folded[GateSettings] = Field(
+        GateSettings(), description="what the rows must be like to be published"
+    )
+    shard_documents: int = Field(
+        64, ge=1, le=10_000, description="documents per task run; fewer where they are large"
+    )
+    dry_run: bool = Field(
+        False,
+        description="only show the structure, the quality and ten blocks of each document; publish nothing",
+    )

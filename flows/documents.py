@@ -1,0 +1,214 @@
+"""Documents: books, lecture notes and pages as a version of a dataset, one row of kind `text` per chunk.
+
+From top to bottom: find the documents, read each in a process with limits, repair and judge it, divide it into chunks, then the steps
+of every import (flows/runner/row_source.py): de-duplicate, decontaminate, publish with one commit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.context import TagsContext
+
+from flows.config.documents import Documents
+from flows.config.loading import ConfigError
+from flows.runner.code_version import code_version
+from flows.runner.decontamination import Decontamination
+from flows.runner.events import on_failure
+from flows.runner.progress import Bar
+from flows.runner.resources import tools_of
+from flows.runner.row_source import RowSource, published
+from flows.runner.stages import Line, Place, Stage
+from flows.runner.task_runners import task_runner
+from storage.counting import counted
+from storage.rows import to_table
+from storage.stage_cache.shards import Ref, digest_of
+from tasks.documents.book_files import DocumentFile, documents_of
+from tasks.documents.document import Document
+from tasks.documents.formats import UnreadableDocument
+from tasks.documents.quality import quality_of
+from tasks.documents.reading import ReadingFailed
+from tasks.stages.documents import STAGE, DocumentReading, counter, rows_of
+from tasks.text.cleaning import printable
+
+READ = Stage(STAGE, "Read documents", Documents)
+FIX = "--dry-run shows what is read of each document"
+SHARD_BYTES = 64 << 20  # of the documents of a task run with more than one
+SHOWN = 10  # blocks of a dry run
+
+
+@flow(
+    name="documents",
+    flow_run_name="{config.dataset}",
+    description="Books, lecture notes and pages as a version of a dataset: LaTeX, PreTeXt, HTML, Markdown, PDF and others.",
+    task_runner=task_runner(),
+    on_failure=[on_failure],
+)
+def documents(config: Documents = Documents()) -> str:
+    """Read, divide into chunks, de-duplicate, decontaminate, publish.
+
+    Returns the name of the version that has the rows, which is an earlier one if all of them are published already; with
+    `dry_run` the text of the preview. Raises IngestError or ConfigError if something that is named cannot be used.
+    """
+    if config.dry_run:
+        return preview(config)
+    every, reading = check(config)
+    against = Decontamination.of(config.decontaminate)
+    run = run_name(config, every, reading, against)
+    source = RowSource("documents", run, partial(read, every=every, reading=reading, config=config), FIX)
+    return published(config, source, against, verify=False)
+
+
+def check(config: Documents) -> tuple[list[DocumentFile], DocumentReading]:
+    """Return what is read and how. Raises ConfigError or IngestError for what cannot be used, before anything is read whole."""
+    if not config.paths:
+        raise ConfigError("setting paths: nothing is named. Fix: give files or folders with documents")
+    if not config.license and not config.dry_run:
+        raise ConfigError(
+            "setting license: none is given. Fix: --license, such as CC-BY-SA-4.0; `unknown` if you do not know it"
+        )
+    if not config.dataset and not config.dry_run:
+        raise ConfigError("setting dataset: no name is given. Fix: --dataset NAME, such as textbooks")
+    reading = DocumentReading(
+        license=config.license or "unknown",
+        max_tokens=config.max_tokens,
+        tokenizer=config.tokenizer,
+        min_legible=config.min_legible,
+        min_whole=config.min_whole,
+        languages=tuple(config.languages),
+    )
+    try:
+        counter(config.tokenizer)
+    except (OSError, ValueError, ImportError) as error:
+        raise ConfigError(
+            f"setting tokenizer: {printable(str(error), 150)}. Fix: name a folder with a tokenizer, or leave it empty"
+        ) from error
+    return documents_of(config.paths), reading
+
+
+def run_name(
+    config: Documents, every: list[DocumentFile], reading: DocumentReading, against: Decontamination
+) -> str:
+    """Return a name for the run. Equal documents, settings and benchmarks give an equal name."""
+    plain = config.model_dump(mode="json", exclude={"paths", "shard_documents", "dry_run", "gates"})
+    named = sorted([one.name, one.digest] for one in every)
+    return f"documents-{digest_of(plain, named, reading.digest, against.benchmarks.digest)[:12]}"
+
+
+def read(
+    line: Line, *, every: list[DocumentFile], reading: DocumentReading, config: Documents
+) -> tuple[list[dict[str, Any]], list[Ref]]:
+    """Return the counts of each document, and the rows of all documents in shards, kept or not."""
+    place = Place(str(line.tools.home), line.tools.words_only)
+    bar = line.bars.stage(READ.title, len(every))
+    beside = line.tools.settings.runner == "threads"
+    futures = []
+    with TagsContext(current_tags=set()):
+        for number, some in enumerate(_shards(every, config.shard_documents)):
+            named = read_documents.with_options(task_run_name=f"{READ.title} {number}")
+            futures.append(named.submit(place, some, reading, bar if beside else None))
+    shards = [Ref.from_dict(future.result()) for future in futures]
+    inputs = [counts for ref in shards for counts in ref.facts["documents"]]
+    line.record(READ, READ.title, shards)
+    bar.close(counted(len(every), "document"))
+    return inputs, shards
+
+
+def _shards(every: list[DocumentFile], most: int) -> list[list[DocumentFile]]:
+    shards: list[list[DocumentFile]] = []
+    size = 0
+    for one in every:
+        if not shards or len(shards[-1]) >= most or size + one.size > SHARD_BYTES:
+            shards.append([])
+            size = 0
+        shards[-1].append(one)
+        size += one.size
+    return shards
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, log_prints=False)
+def read_documents(
+    place: Place, some: list[DocumentFile], reading: DocumentReading, bar: Bar | None
+) -> dict[str, Any]:
+    """Read documents into one shard, and return its reference. A shard that an earlier run has finished is not made again.
+
+    A shard in which a document could not be read for a reason that is not in it is stored for this run alone.
+    """
+    tools = tools_of(place.home)
+    named = [[one.name, one.digest] for one in some]
+    address = digest_of(STAGE, code_version(rows_of), named, reading.digest)
+    ref = tools.shards.get(address)
+    if ref is None:
+        rows, facts = [], []
+        for one in some:
+            own = rows_of(one, reading)
+            rows += own
+            kept = sum(row.reason is None for row in own)
+            failed = sum(row.reason is not None and row.reason.failed for row in own)
+            facts.append(
+                {
+                    "file": one.name, "sha256": one.sha256, "records": len(own), "kept": kept,
+                    "rejected": len(own) - kept - failed, "failed": failed,
+                }
+            )  # fmt: skip
+            if bar is not None:
+                bar.tick(1)
+        if any(fact["failed"] for fact in facts):
+            address = digest_of(address, str(uuid4()))  # never found in the cache: another run reads it again
+        ref = tools.shards.put(STAGE, address, to_table(rows), {"documents": facts})
+    elif bar is not None:
+        bar.tick(len(some))
+    return ref.to_dict()
+
+
+def preview(config: Documents) -> str:
+    """Return what is read of each document, as text: headings, kinds of blocks, exercises, quality, SHOWN blocks. Nothing is
+    stored. Raises as `check`."""
+    every, reading = check(config.model_copy(update={"dry_run": True}))
+    lines: list[str] = []
+    for source in every:
+        try:
+            document = source.read(reading.options, reading.limits)
+        except (UnreadableDocument, ReadingFailed) as error:
+            lines.append(f"{source.name}: refused: {printable(str(error), 300)}")
+            continue
+        lines += [f"{source.name}: {_short(document.title)} ({document.format})", *_structure(document)]
+        why = reading.refusal(document)
+        quality = quality_of(document)
+        lines.append(
+            f"  language {quality.language}; {quality.legible:.1%} of characters legible; "
+            f"{quality.whole:.1%} of {counted(quality.formulas, 'formula')} whole"
+            + (f"; rejected: {why.words}" if why else "")
+        )
+        lines += [f"  missing: {_short(one)}" for one in document.missing[:SHOWN]]
+        step = max(1, len(document.elements) // SHOWN)
+        for element in document.elements[::step][:SHOWN]:
+            name = f"{element.kind} {element.label or ''}".strip()
+            lines.append(f"    {_short(name, 30):30}  {_short(element.text)}")
+    return "\n".join(lines)
+
+
+def _structure(document: Document) -> list[str]:
+    kinds = Counter(element.kind for element in document.elements)
+    solved = {element.of for element in document.elements if element.kind in ("answer", "solution")}
+    exercises = [place for place, element in enumerate(document.elements) if element.kind == "exercise"]
+    printed = sum(place in solved for place in exercises)
+    headings = [f"    {'  ' * (heading.level - 1)}{_short(heading.title)}" for heading in document.headings]
+    if len(headings) > 3 * SHOWN:
+        headings = [*headings[: 3 * SHOWN], f"    and {counted(len(headings) - 3 * SHOWN, 'heading')} more"]
+    return [
+        *headings,
+        "  " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()),
+        f"  {counted(len(exercises), 'exercise')}: {printed} with a printed answer or solution, "
+        f"{len(exercises) - printed} without",
+    ]
+
+
+def _short(text: str, most: int = 100) -> str:
+    flat = " ".join(printable(text, 4 * most).split())
+    return flat if len(flat) <= most else f"{flat[: most - 1]}…"

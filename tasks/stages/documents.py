@@ -1,0 +1,152 @@
+"""The stage `documents`: each document becomes rows of kind `text`, one per chunk, with its blocks and their spans."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from storage.reasons import Code, Reason, reason, shortened
+from storage.rows import TEXT, Row, content_id
+from tasks.documents.book_files import DocumentFile
+from tasks.documents.chunks import MAX_TOKENS, Chunk, Count, approximate_tokens, chunks
+from tasks.documents.document import Document
+from tasks.documents.formats import ReadOptions, UnreadableDocument
+from tasks.documents.quality import LANGUAGES, MIN_LEGIBLE, MIN_WHOLE, quality_of, refusal
+from tasks.documents.reading import ReadingFailed, ReadLimits
+from tasks.ingestion.columns import Unfit
+from tasks.stages.import_dataset import MAX_TEXT
+from tasks.stages.ingest import fit
+from tasks.text.cleaning import printable
+
+STAGE: Final = "documents"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentReading:
+    """How documents become rows.
+
+    license: of documents that state none. tokenizer: a name or a folder, as `transformers` loads it; empty: about 3.5
+    characters per token. min_legible, min_whole, languages: see tasks.documents.quality.
+    """
+
+    license: str = "unknown"
+    max_tokens: int = MAX_TOKENS
+    tokenizer: str = ""
+    min_legible: float = MIN_LEGIBLE
+    min_whole: float = MIN_WHOLE
+    languages: tuple[str, ...] = LANGUAGES
+    options: ReadOptions = field(default_factory=ReadOptions)
+    limits: ReadLimits = field(default_factory=ReadLimits)
+
+    @property
+    def digest(self) -> str:
+        """A digest of everything that decides the rows, apart from the documents, the limits and this program."""
+        options = {
+            name: getattr(self.options, name) for name in self.options.__dataclass_fields__ if name != "files"
+        }
+        parts = [
+            self.license, self.max_tokens, self.tokenizer, self.min_legible, self.min_whole, list(self.languages), options,
+        ]  # fmt: skip
+        return hashlib.sha256(orjson.dumps(parts, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def refusal(self, document: Document) -> Reason | None:
+        """Return why a document is not good enough, None if it is."""
+        return refusal(
+            quality_of(document),
+            STAGE,
+            min_legible=self.min_legible,
+            min_whole=self.min_whole,
+            languages=self.languages,
+        )
+
+
+@functools.lru_cache(maxsize=4)
+def counter(tokenizer: str) -> Count:
+    """Return what counts the tokens of a text. Raises OSError or ValueError for a tokenizer that cannot be loaded."""
+    if not tokenizer:
+        return approximate_tokens
+    from transformers import AutoTokenizer
+
+    loaded: Any = AutoTokenizer.from_pretrained(tokenizer)
+    return lambda text: len(loaded.encode(text, add_special_tokens=False))
+
+
+def rows_of(source: DocumentFile, reading: DocumentReading) -> list[Row]:
+    """Return the rows of a document, kept or not; a single one with the reason if it cannot be read."""
+    try:
+        document = source.read(reading.options, reading.limits)
+    except UnreadableDocument as error:
+        return [_unread(source, reading, Code.UNREADABLE, why=_without_fix(error))]
+    except ReadingFailed as error:
+        return [_unread(source, reading, Code.NOT_READ, error=_without_fix(error))]
+    why = reading.refusal(document)
+    language = quality_of(document).language
+    passages = chunks(document, reading.max_tokens, counter(reading.tokenizer))
+    if not passages:
+        return [_unread(source, reading, Code.UNREADABLE, why="no text in it")]
+    return [
+        _row(chunk, number, document, source, reading, language, why)
+        for number, chunk in enumerate(passages, 1)
+    ]
+
+
+def _row(
+    chunk: Chunk,
+    number: int,
+    document: Document,
+    source: DocumentFile,
+    reading: DocumentReading,
+    language: str,
+    why: Reason | None,
+) -> Row:
+    params = {
+        "title": document.title,
+        "path": source.name,
+        "sha256": source.sha256,
+        "headings": list(chunk.headings),
+        "chunk": number,
+    }
+    place = f"chunk {number}"
+    try:
+        text, _ = fit("text", chunk.text, MAX_TEXT)
+    except Unfit as error:
+        return _unread(source, reading, Code.UNREADABLE, number, why=str(error))
+    return Row(
+        text,
+        language,
+        kind=TEXT,
+        blocks=chunk.blocks,
+        source=source.name,
+        license=document.license or reading.license,
+        params=orjson.dumps(params).decode(),
+        verdicts={"ingest": f"{place} of {source.name}"},
+        reason=why,
+    )
+
+
+def _without_fix(error: Exception) -> str:
+    return shortened(printable(str(error).partition(" Fix:")[0], 300), 300)
+
+
+def _unread(
+    source: DocumentFile, reading: DocumentReading, code: Code, number: int = 0, **values: str
+) -> Row:
+    """Return the row of a document or a chunk that cannot be used."""
+    place = f"chunk {number} of {source.name}" if number else source.name
+    name = content_id(
+        source.name, source.digest, str(number)
+    )  # it has no text, and shares its id with no other
+    return Row(
+        "",
+        "",
+        id=name,
+        problem_id=name,
+        kind=TEXT,
+        source=source.name,
+        license=reading.license,
+        reason=reason(STAGE, code, place=place, **values),
+    )
