@@ -1,0 +1,203 @@
+"""Exercises, theorems and the like in formats that do not mark them: by printed labels, headings and numbered items.
+
+"**Theorem 3 (Euler).** ..." and "Solution: ..." begin an element; so does a heading "Exercise 3", and, below a heading such as
+"Exercises" or "Answers to selected problems", each numbered item. What follows belongs to it until the next label or heading; a
+theorem, a definition or an example is over with its paragraph and the formulas and lists behind it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from tasks.documents.assembly import ATTACHED, Assembly
+from tasks.documents.document import Document, ElementKind
+from tasks.documents.sections import kind_below, kind_of_name, number_of
+
+BlockKind = Literal["text", "list", "formula", "table", "code", "caption"]
+
+_NAMES: Final = (
+    "theorem|lemma|proposition|corollary|axiom|claim|conjecture|definition|example|worked example|exercise|problem|question|"
+    "solution|answer|hint|proof|定理|引理|推论|命题|公理|定义|例题?|习题|练习|问题|解答?|答案|提示|证明"
+)
+_LABEL = re.compile(
+    rf"[*_#\s]*(?P<name>{_NAMES})s?\b[*_]*\s*(?:[(（]?(?P<number>\d+(?:\.\d+)*[a-z]?)[)）]?)?\s*[*_]*"
+    r"(?P<title>[(（][^()（）\n]{1,80}[)）])?\s*(?P<end>[.:：。][*_]*|[*_]+|$)[.:：*_]*\s*",
+    re.IGNORECASE,
+)
+_CHINESE_LABEL = re.compile(
+    r"[*_#\s]*[【\[]?(?P<name>定理|引理|推论|命题|公理|定义|例题?|习题|练习|解答?|答案|提示|证明)\s*(?P<number>\d+(?:\.\d+)*)?[】\]]?\s*"
+    r"(?P<title>[(（][^()（）\n]{1,80}[)）])?\s*(?P<end>[.:：。、][*_]*|[*_]+|\s|$)\s*"
+)
+_NUMBERED = re.compile(
+    r"[*_]*[(（]?(?P<number>\d{1,3}(?:\.\d{1,3})*)[.)）、][*_]*\s+|[*_]*(?P<dotted>\d{1,3}(?:\.\d{1,3})+)[*_]*\s+(?=\S)"
+)
+_ENDED = re.compile(r"(?:□|∎|■|\\qed\w*|\\blacksquare|\\square|Q\.\s?E\.\s?D\.?|证毕)[\s*_\\)$]*$")
+_GOES_ON = re.compile(r"[:：,，;]\s*$|\\\]\s*$")
+_LONG: Final = frozenset({"exercise", "hint", "answer", "solution"})
+
+
+class LabelledAssembly:
+    """A document that is put together from headings and blocks in reading order."""
+
+    def __init__(self, title: str, format: str) -> None:
+        self.out = Assembly(title, format)
+        self.below: ElementKind | None = None
+        self._below_level = 0
+        self._open: tuple[ElementKind, str | None] | None = None
+        self._pieces: list[str] = []
+        self._start: int | None = None
+        self._end: int | None = None
+        self._whole = False  # whether the open element ends with the next heading only
+        self._last: dict[str, int] = {}
+
+    def heading(self, title: str, level: int, start: int | None = None, end: int | None = None) -> None:
+        """Begin a chapter or section, or, if the heading is a label such as "Exercise 3", an element."""
+        self.close()
+        label = _label(title)
+        if label is not None and not title[label.end() :].strip() and not _is_plural(title):
+            kind = kind_of_name(label["name"])
+            if kind is not None:
+                self._begin(kind, label, start, end, whole=True)
+                return
+        below = kind_below(title)
+        if below is not None or level <= self._below_level or self.below is None:
+            self.below, self._below_level = below, level
+        self.out.heading(title, level)
+
+    def block(self, kind: BlockKind, text: str, start: int | None, end: int | None) -> None:
+        """Add a paragraph, a list, a formula, a table, code or a caption."""
+        if not text.strip():
+            return
+        label = _label(text) if kind == "text" else None
+        named = kind_of_name(label["name"]) if label is not None else None
+        if label is not None and named is not None and not self._belongs_to_whole(named):
+            self.close()
+            self._begin(named, label, start, end)
+            self._put(text[label.end() :], start, end)
+            return
+        numbered = _NUMBERED.match(text) if kind == "text" and self.below is not None else None
+        if numbered is not None and not self._whole:
+            self.item(numbered["number"] or numbered["dotted"], text[numbered.end() :], start, end)
+            return
+        if self._open is not None and self._goes_on(kind, text):
+            self._put(text, start, end)
+            return
+        self.close()
+        self.out.add("text" if kind == "list" else kind, text, start=start, end=end)
+
+    def item(self, number: str, text: str, start: int | None, end: int | None) -> None:
+        """Add an item of a numbered list: an exercise or an answer below such a heading, and else a part of a text."""
+        if self.below is None or self._whole:
+            self.block("list", f"{number}. {text}", start, end)
+            return
+        self.close()
+        self._open = (self.below, f"Exercise {number}")
+        self._put(text, start, end)
+
+    def element(
+        self, kind: ElementKind, text: str, label: str | None, start: int | None, end: int | None, of: int | None = None
+    ) -> int | None:  # fmt: skip
+        """Add an element that the format marks, and return its index."""
+        self.close()
+        return self._add(kind, text, label, start, end, of)
+
+    def close(self) -> None:
+        """End the open element."""
+        if self._open is None:
+            return
+        kind, label = self._open
+        self._open = None
+        text, self._pieces = "\n\n".join(self._pieces), []
+        self._add(kind, text, label, self._start, self._end)
+        self._start = self._end = None
+        self._whole = False
+
+    def document(self) -> Document:
+        """Return the document."""
+        self.close()
+        document = self.out.document
+        document.title = document.title or (document.headings[0].title if document.headings else "")
+        return document
+
+    def _begin(
+        self, kind: ElementKind, label: re.Match[str], start: int | None, end: int | None, *, whole: bool = False
+    ) -> None:  # fmt: skip
+        name = label["name"].capitalize() if label["name"].isascii() else label["name"]
+        parts = [name, label["number"], label["title"]]
+        self._open = (kind, " ".join(part for part in parts if part))
+        self._start, self._end, self._whole = start, end, whole
+
+    def _put(self, text: str, start: int | None, end: int | None) -> None:
+        if text.strip():
+            self._pieces.append(text)
+        self._start = start if self._start is None else self._start
+        self._end = end if end is not None else self._end
+
+    def _belongs_to_whole(self, kind: ElementKind) -> bool:
+        """Return whether a label inside an element that a heading began is a part of it: a proof in a solution."""
+        return self._whole and self._open is not None and self._open[0] == "solution" and kind not in _LONG
+
+    def _goes_on(self, kind: BlockKind, text: str) -> bool:
+        assert self._open is not None
+        if self._whole or self._open[0] in _LONG:
+            return True
+        last = self._pieces[-1] if self._pieces else ""
+        if not last:
+            return True
+        if _ENDED.search(last):
+            return False
+        return kind in ("list", "formula") or _GOES_ON.search(last) is not None or text[:1].islower()
+
+    def _add(
+        self, kind: ElementKind, text: str, label: str | None, start: int | None, end: int | None, of: int | None = None
+    ) -> int | None:  # fmt: skip
+        if of is None and kind in ATTACHED and (number_of(label) is None or kind == "proof"):
+            kinds = ("theorem",) if kind == "proof" else ("exercise", "example")
+            of = max((self._last[one] for one in kinds if one in self._last), default=None)
+            if of is not None and kind != "proof":
+                label = self.out.document.elements[of].label
+        place = self.out.add(kind, text, label=label, start=start, end=end, of=of)
+        if place is not None:
+            self._last[kind] = place
+        return place
+
+
+def _label(text: str) -> re.Match[str] | None:
+    """Return the label that a text begins with. A word in running text, as in "Theorem 3 shows", is none."""
+    match = _LABEL.match(text) or _CHINESE_LABEL.match(text)
+    if match is None:
+        return None
+    bold = text.lstrip()[:1] in "*_#"
+    return match if match["end"].strip() or bold or not text[match.end() :].strip() else None
+
+
+def _is_plural(title: str) -> bool:
+    return (
+        re.search(
+            r"(?:exercises|problems|questions|solutions|answers|hints|proofs|examples)\b",
+            title,
+            re.IGNORECASE,
+        )
+        is not None
+    )
+
+
+def without_dollars(text: str) -> str:
+    r"""Return Markdown with formulas between $ and $$ as \( \) and \[ \]; a sum of money keeps its sign."""
+    return _DOLLARS.sub(_formula, text)
+
+
+_DOLLARS = re.compile(
+    r"(?P<code>`+)(?:(?!(?P=code)).)*(?P=code)|(?P<escaped>\\\$)"
+    r"|\$\$(?P<displayed>(?:[^$\\]|\\.)+)\$\$|\$(?=[^\s$])(?P<inline>(?:[^$\\\n]|\\.|\n(?!\s*\n))+?)(?<![\s\\])\$(?!\d)",
+    re.DOTALL,
+)
+
+
+def _formula(match: re.Match[str]) -> str:
+    if match["escaped"]:
+        return "$"
+    if match["displayed"] is not None:
+        return rf"\[{match['displayed'].strip()}\]"
+    return rf"\({match['inline'].strip()}\)" if match["inline"] is not None else match[0]
