@@ -25,6 +25,7 @@ class Assembly:
     def __init__(self, title: str, format: str) -> None:
         self.document = Document(title, format)
         self._heading: int | None = None
+        self.part: str | None = None  # of elements that name none
 
     def heading(self, title: str, level: int, number: str | None = None) -> None:
         """Begin a chapter, a section and so on."""
@@ -47,7 +48,7 @@ class Assembly:
         text = text.replace("\r\n", "\n").strip() if kind == "code" else tidy(text)
         if not text:
             return None
-        element = Element(kind, text, self._heading, label, part, page, start, end, of)
+        element = Element(kind, text, self._heading, label, part or self.part, page, start, end, of)
         self.document.elements.append(element)
         return len(self.document.elements) - 1
 
