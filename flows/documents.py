@@ -1,7 +1,7 @@
 """Documents: books, lecture notes and pages as a version of a dataset, one row of kind `text` per chunk.
 
 From top to bottom: find the documents, read each in a process with limits, repair and judge it, divide it into chunks, then the steps
-of every import (flows/runner/row_source.py): de-duplicate, decontaminate, publish with one commit.
+of every import (flows/runner/imported_rows.py): de-duplicate, decontaminate, publish with one commit.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from flows.config.loading import ConfigError
 from flows.runner.code_version import code_version
 from flows.runner.decontamination import Decontamination
 from flows.runner.events import on_failure
+from flows.runner.imported_rows import ImportedRows, published
 from flows.runner.progress import Bar
 from flows.runner.resources import tools_of
-from flows.runner.row_source import RowSource, published
 from flows.runner.stages import Line, Place, Stage
 from flows.runner.task_runners import task_runner
 from storage.counting import counted
@@ -60,7 +60,7 @@ def documents(config: Documents = Documents()) -> str:
     every, reading = check(config)
     against = Decontamination.of(config.decontaminate)
     run = run_name(config, every, reading, against)
-    source = RowSource("documents", run, partial(read, every=every, reading=reading, config=config), FIX)
+    source = ImportedRows("documents", run, partial(read, every=every, reading=reading, config=config), FIX)
     return published(config, source, against, verify=False)
 
 

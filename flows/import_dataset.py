@@ -24,9 +24,9 @@ from flows.config.loading import ConfigError
 from flows.runner.code_version import code_version
 from flows.runner.decontamination import Decontamination
 from flows.runner.events import on_failure
+from flows.runner.imported_rows import ImportedRows, published
 from flows.runner.progress import Bar
 from flows.runner.resources import tools_of
-from flows.runner.row_source import RowSource, published
 from flows.runner.stages import Line, Place, Stage
 from flows.runner.task_runners import task_runner
 from storage.counting import counted
@@ -68,7 +68,7 @@ def import_dataset(config: Import = Import()) -> str:
     every, reading = check(config)
     against = Decontamination.of(config.decontaminate)
     run = run_name(config, every, reading, against)
-    source = RowSource("import", run, partial(read, every=every, reading=reading, config=config), FIX)
+    source = ImportedRows("import", run, partial(read, every=every, reading=reading, config=config), FIX)
     return published(config, source, against, verify=config.verify)
 
 

@@ -57,7 +57,7 @@ class PublishSettings(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RowSource:
+class ImportedRows:
     """Where the rows come from.
 
     flow: the name of the flow in the lineage. run: a name that equal sources, settings and benchmarks share. read: returns the
@@ -70,7 +70,9 @@ class RowSource:
     fix: str
 
 
-def published(config: PublishSettings, source: RowSource, against: Decontamination, *, verify: bool) -> str:
+def published(
+    config: PublishSettings, source: ImportedRows, against: Decontamination, *, verify: bool
+) -> str:
     """Read the rows, and publish those that are new and clean. Returns the name of the version that has them, which is an
     earlier one if all of them are published already. Raises IngestError if no row is usable."""
     with opened(load_settings()) as tools, Bars() as bars:
@@ -108,7 +110,7 @@ def published_by(tools: Tools, dataset: str, run: str) -> Version | None:
 def publish(
     line: Line,
     config: PublishSettings,
-    source: RowSource,
+    source: ImportedRows,
     base: Version | None,
     against: Decontamination,
     inputs: list[dict[str, Any]],
@@ -151,7 +153,7 @@ def publish(
 def lineage(
     line: Line,
     config: PublishSettings,
-    source: RowSource,
+    source: ImportedRows,
     base: Version | None,
     inputs: list[dict[str, Any]],
     shards: list[Ref],
