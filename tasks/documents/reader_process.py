@@ -96,7 +96,7 @@ def answer(request: Mapping[str, Any], data: bytes, files: Iterable[bytes]) -> A
         options = ReadOptions(files=dict(zip(request["files"], files, strict=True)), **request["options"])
         value, blobs = ACTIONS[request["action"]](data, name, options, **request["arguments"])
         return {"value": value}, blobs
-    except ImportError as error:
+    except (ImportError, NameError, SyntaxError) as error:  # of our own code
         return {"failed": f"{in_one_line(error)}. Fix: uv pip install 'mathmill[documents]'"}, []
     except Exception as error:  # noqa: BLE001 - a parser may raise anything on a hostile file, and the type names it
         return _refusal(name, error), []

@@ -1,0 +1,437 @@
+"""Printed lines become a document: running heads and page numbers are cut, lines joined to paragraphs, headings and labels told.
+
+A heading is told by the size of its letters, by bold letters with a number, or by the bookmarks of the file. What a printed label
+begins ("Theorem 2.1", "Solution.", "例 3") ends with its paragraph, the formulas after it and the paragraph that goes on after
+them; a proof ends with its sign where it has one; an item of a list of exercises or solutions ends with the next. Print shows no
+more than that: a second paragraph of an example is a paragraph of its own. Footnotes stand where they are printed, tables come as lines.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Final
+
+from tasks.documents.assembly import Assembly, flat
+from tasks.documents.document import Document, ElementKind
+from tasks.documents.printed_labels import QED, label_of, number_of, section_kind
+from tasks.documents.printed_lines import PrintedLine
+
+_ZONE: Final = (
+    0.2  # part of the height of a page, at its top and bottom, that has running heads and page numbers
+)
+_REPEATED: Final = 3  # pages on which a running head stands
+_PAGE_NUMBER: Final = re.compile(
+    r"[\s\-–—|]*(?:(?:page|第)\s*)?(?:\d{1,4}|[ivxlc]{1,8})(?:\s*页)?(?:\s*(?:of|/)\s*\d{1,4})?[\s\-–—|]*",
+    re.IGNORECASE,
+)
+_FIRST_OR_LAST: Final = re.compile(r"\A\d{1,4}(?=\s)|(?<=\s)\d{1,4}\Z|\A\d{1,4}\Z")
+_NUMBERS: Final = re.compile(r"\d+")
+_HEADING_NUMBER: Final = re.compile(
+    r"(?:(?P<word>chapter|part|appendix|section|第)\s*)?(?P<number>[A-Z]\.\d+(?:\.\d+)*|\d+(?:\.\d+)*|(?<=第)[一二三四五六七八九十百]+|[A-Z](?=\s))"
+    r"(?:\s*[章节])?[.:：]?(?:\s+|\Z)",
+    re.IGNORECASE,
+)
+_CONTENTS: Final = re.compile(r"(?:\.\s?){4,}\s*(?:\d+|[ivxlc]+)\s*\Z")
+_ITEM: Final = re.compile(r"(?:[•●▪◦–*]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\))\s+\S")
+_SENTENCE_END: Final = re.compile(r"[.!?:;。！？：；)）\]]\s*\Z")
+_HYPHEN: Final = re.compile(r"([^\W\d_]{2,})-\Z")
+_WORD: Final = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_BREAK: Final = (
+    "\ue000"  # stands for a hyphen at the end of a line, until all words of the document are known
+)
+_BROKEN: Final = re.compile(rf"([^\W\d_]+){_BREAK}([^\W\d_]+)")
+_OPEN_END: Final = re.compile(
+    r"(?:[=+\-<>]|\\(?:le|ge|cdot|times|in|cup|cap|to|pm))\s*\\\)\Z"
+)  # a formula that goes on
+_SIDE: Final = re.compile(r"\d+(?:[.,]\d+)*!?(?=[\s,.;:)]|\Z)")
+_CJK: Final = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
+MAX_HEADING: Final = 200  # characters
+
+
+@dataclass(slots=True)
+class PrintedPage:
+    """The lines of a page in reading order. height: of the page in points."""
+
+    number: int
+    height: float
+    lines: list[PrintedLine]
+
+
+@dataclass(slots=True)
+class _Paragraph:
+    lines: list[PrintedLine]
+    text: str = ""
+    formula: bool = False
+    level: int = 0  # of a heading
+    number: str | None = None
+
+    @property
+    def first(self) -> PrintedLine:
+        return self.lines[0]
+
+
+def document_of_pages(
+    pages: Iterable[PrintedPage], title: str, format: str, bookmarks: Sequence[tuple[str, int]] = ()
+) -> Document:
+    """Return the document of printed pages. `bookmarks` are (title, level from 1) in the order of the file."""
+    kept = list(pages)
+    _cut_repeated(kept)
+    lines = [line for page in kept for line in page.lines if not _CONTENTS.search(line.text)]
+    if not lines:
+        return Document(title, format)
+    body = _body_size(lines)
+    paragraphs = _paragraphs(lines, body)
+    _mark_headings(paragraphs, body, bookmarks)
+    words = Counter(word for line in lines for word in _WORD.findall(line.text.lower()))
+    for paragraph in paragraphs:
+        paragraph.text = _rejoined(paragraph.text, words)
+    return _Assembler(title, format).document(paragraphs)
+
+
+def _cut_repeated(pages: list[PrintedPage]) -> None:
+    """Remove running heads and feet, which repeat at one height on several pages, and page numbers."""
+    candidates: dict[tuple[str, int], set[int]] = defaultdict(set)
+    places: list[tuple[PrintedPage, PrintedLine, tuple[str, int]]] = []
+    for page in pages:
+        for line in _at_edges(page):
+            key = (_NUMBERS.sub("#", flat(line.text).lower()), round(line.baseline / 4))
+            places.append((page, line, key))
+            for near in (-1, 0, 1):
+                candidates[key[0], key[1] + near].add(page.number)
+    gone = {id(line) for line in _numbered(pages)}
+    for _, line, key in places:
+        if len(candidates[key]) >= _REPEATED or _PAGE_NUMBER.fullmatch(line.text):
+            gone.add(id(line))
+    for page in pages:
+        page.lines = [line for line in page.lines if id(line) not in gone]
+
+
+def _numbered(pages: list[PrintedPage]) -> list[PrintedLine]:
+    """Return the outermost lines that begin or end with the number of their page, which counts with the pages."""
+    outermost = []
+    for page in pages:
+        edges = _at_edges(page)
+        for line in edges[:1] + edges[-1:]:
+            if (
+                min(
+                    (abs(line.baseline - other.baseline) for other in page.lines if other is not line),
+                    default=0.0,
+                )
+                < 1.5 * line.size
+            ):
+                continue  # a line of a paragraph
+            numbers = {int(number) for number in _FIRST_OR_LAST.findall(line.text)}
+            outermost.append((line, {number - page.number for number in numbers}))
+    pages_of = Counter(shift for _, shifts in outermost for shift in shifts)
+    shift, count = max(pages_of.items(), key=lambda item: (item[1], -abs(item[0])), default=(0, 0))
+    return [line for line, shifts in outermost if count > 1 and shift in shifts]
+
+
+def _at_edges(page: PrintedPage) -> list[PrintedLine]:
+    """Return the two highest and the two lowest lines, if they stand in the zones of running heads."""
+    ordered = sorted(page.lines, key=lambda line: -line.baseline)
+    top = [line for line in ordered[:3] if line.baseline > (1 - _ZONE) * page.height]
+    bottom = [line for line in ordered[-3:] if line.baseline < _ZONE * page.height]
+    return top + [line for line in bottom if all(line is not other for other in top)]
+
+
+def _body_size(lines: Sequence[PrintedLine]) -> float:
+    weights: Counter[float] = Counter()
+    for line in lines:
+        weights[round(line.size, 1)] += len(line.text)
+    return max(weights, key=lambda size: (weights[size], size))
+
+
+def _paragraphs(lines: Sequence[PrintedLine], body: float) -> list[_Paragraph]:
+    gaps = [
+        before.baseline - line.baseline
+        for before, line in itertools.pairwise(lines)
+        if before.page == line.page and abs(line.size - body) < 0.06 * body and 0 < before.baseline - line.baseline < 2.5 * body
+    ]  # fmt: skip
+    leading = median(gaps) if gaps else 1.2 * body
+    paragraphs: list[_Paragraph] = []
+    for line in lines:
+        shown = _is_display(line, body)
+        last = paragraphs[-1] if paragraphs else None
+        if last is None or shown or last.formula or _begins(last, line, leading):
+            paragraphs.append(_Paragraph([line], formula=shown))
+        else:
+            last.lines.append(line)
+    for paragraph in paragraphs:
+        paragraph.text = (
+            _display(paragraph.first)
+            if paragraph.formula
+            else _joined([line.text for line in paragraph.lines])
+        )
+    return paragraphs
+
+
+def _is_display(line: PrintedLine, body: float) -> bool:
+    """Return whether a line is a displayed formula: nearly all of it is mathematics, and it does not begin at the edge."""
+    if line.tag is not None and line.share > 0.5:
+        return True
+    return (
+        line.share > 0.8
+        and line.x0 - line.left > 1.2 * body
+        and len(line.latex) > 2
+        and not _ITEM.match(line.text)
+    )
+
+
+def _display(line: PrintedLine) -> str:
+    latex = re.sub(r"[.,;]\Z", "", line.latex)
+    tag = f" \\tag{{{line.tag}}}" if line.tag else ""
+    return f"\\[{latex}{tag}\\]"
+
+
+def _begins(last: _Paragraph, line: PrintedLine, leading: float) -> bool:
+    """Return whether a line begins a paragraph."""
+    before, first = last.lines[-1], last.first
+    if abs(line.size - before.size) > 0.08 * max(line.size, before.size) or (
+        line.bold != before.bold and (line.bold or (len(last.lines) == 1 and before.bold))
+    ):
+        return True
+    indented = line.x0 - line.left > 0.8 * line.size
+    if label_of(line.text, line.lead) is not None and (
+        line.lead or indented or _SENTENCE_END.search(before.text)
+    ):
+        return True
+    same = before.page == line.page and abs(before.left - line.left) < 1 and before.baseline > line.baseline
+    ended = _SENTENCE_END.search(before.text) is not None
+    short = before.x1 < before.right - 0.15 * (before.right - before.left)
+    item = _ITEM.match(first.text) is not None or number_of(first.text) is not None
+    if (
+        (_ITEM.match(line.text) or number_of(line.text))
+        and (ended or short)
+        and line.x0 <= first.x0 + 2.5 * line.size
+    ):
+        return True
+    if not same:
+        return (ended and (short or indented)) or (short and line.text[:1].isupper() and ended)
+    if before.baseline - line.baseline > 1.4 * leading * max(1.0, line.size / max(first.size, 1.0)):
+        return True
+    if indented and line.x0 - before.x0 > 0.8 * line.size:
+        return not (item and len(last.lines) == 1) and (ended or short)
+    return (
+        short
+        and ended
+        and line.text[:1].isupper()
+        and before.x1 < before.right - 0.4 * (before.right - before.left)
+    )
+
+
+def _joined(texts: Sequence[str]) -> str:
+    """Join the lines of a paragraph; a hyphen at the end of a line becomes _BREAK."""
+    whole = ""
+    for text in texts:
+        if not whole:
+            whole = text
+        elif _HYPHEN.search(whole) and text[:1].islower():
+            whole = whole[:-1] + _BREAK + text
+        elif _OPEN_END.search(whole) and (side := _SIDE.match(text)):
+            whole = f"{whole[:-2]} {side[0]}\\){text[side.end() :]}"
+        elif _CJK.match(whole[-1]) and _CJK.match(text[:1]):
+            whole += text
+        elif whole.endswith("\\)") and text.startswith("\\(") and _goes_on(whole, text):
+            whole = f"{whole[:-2]} {text[2:]}"
+        else:
+            whole += " " + text
+    return whole
+
+
+def _goes_on(before: str, after: str) -> bool:
+    """Return whether a formula is broken between two lines: at a sign that needs two sides."""
+    return _OPEN_END.search(before) is not None or re.match(
+        r"\\\((?:[=+<>]|\\(?:le|ge|cdot|times|in|cup|cap|to|pm)\b)", after
+    ) is not None  # fmt: skip
+
+
+def _rejoined(text: str, words: Mapping[str, int]) -> str:
+    """Decide on each hyphen at the end of a line by the other words of the document."""
+
+    def whole(match: re.Match[str]) -> str:
+        head, tail = match[1], match[2]
+        hyphened = words.get(f"{head}-{tail}".lower(), 0)
+        return f"{head}-{tail}" if hyphened > words.get(f"{head}{tail}".lower(), 0) else head + tail
+
+    return _BROKEN.sub(whole, text).replace(_BREAK, "-")
+
+
+def _mark_headings(paragraphs: list[_Paragraph], body: float, bookmarks: Sequence[tuple[str, int]]) -> None:
+    known: dict[str, int] = {_key(title): level for title, level in reversed(bookmarks)}
+    sizes = sorted(
+        {round(one.first.size) for one in paragraphs if _may_be_heading(one) and one.first.size > 1.12 * body}, reverse=True
+    )  # fmt: skip
+    levels: dict[int, int] = {}  # size -> level of the first numbered heading in that size
+    waiting: _Paragraph | None = None  # "Chapter 3", whose title follows
+    for paragraph in paragraphs:
+        if not _may_be_heading(paragraph):
+            waiting = None
+            continue
+        match = _HEADING_NUMBER.match(paragraph.text)
+        number = match["number"] if match else None
+        title = paragraph.text[match.end() :] if match else paragraph.text
+        level = known.get(_key(paragraph.text)) or (known.get(_key(title)) if match else None)
+        large = paragraph.first.size > 1.12 * body
+        if level is None and not large and not (paragraph.first.bold and (number or _alone(paragraph))):
+            waiting = None
+            continue
+        if label_of(paragraph.text, paragraph.first.lead) and not large and level is None:
+            waiting = None
+            continue
+        if waiting is not None and not match:
+            paragraph.number, paragraph.level = waiting.number, waiting.level
+            waiting.level = -1  # joined to its title
+            waiting = None
+            continue
+        if level is None:
+            if number and not (match and match["word"]):
+                level = number.count(".") + 1
+            elif match and match["word"]:
+                level = 1
+            else:
+                size = round(paragraph.first.size)
+                rank = sizes.index(size) + 1 if size in sizes else len(sizes) + 1
+                level = levels.get(size) or min(rank, 5)
+        if number and large:
+            levels.setdefault(round(paragraph.first.size), level)
+        paragraph.level, paragraph.number = level, number
+        waiting = paragraph if match and not title.strip() else None
+        if title.strip():
+            paragraph.text = title
+
+
+def _key(title: str) -> str:
+    return re.sub(r"\W+", "", title).lower()
+
+
+def _may_be_heading(paragraph: _Paragraph) -> bool:
+    text = paragraph.text
+    return (
+        not paragraph.formula
+        and len(paragraph.lines) <= 3
+        and len(text) <= MAX_HEADING
+        and any(character.isalpha() for character in text)
+        and not text.endswith((".", ",", ";", "。", "，"))
+        and paragraph.first.share < 0.5
+    )
+
+
+def _alone(paragraph: _Paragraph) -> bool:
+    return len(paragraph.lines) == 1 and len(paragraph.text) < 80 and paragraph.text[:1].isupper()
+
+
+@dataclass(slots=True)
+class _Open:
+    """An element to which paragraphs are still added."""
+
+    kind: ElementKind
+    label: str | None
+    page: int
+    texts: list[str] = field(default_factory=list)
+    items: bool = False  # an item of a list, which ends with the next
+    formula: bool = False  # its last part is a formula
+
+
+class _Assembler:
+    """Puts paragraphs together to elements."""
+
+    def __init__(self, title: str, format: str) -> None:
+        self._assembly = Assembly(title, format)
+        self._open: _Open | None = None
+        self._list: ElementKind | None = None
+        self._numbered: dict[str, int] = {}
+        self._before: dict[str, int] = {}  # kind -> index of the last element of it
+
+    def document(self, paragraphs: Sequence[_Paragraph]) -> Document:
+        """Return the document of the paragraphs."""
+        for place, paragraph in enumerate(paragraphs):
+            if paragraph.level < 0:
+                continue
+            if paragraph.level:
+                self._close()
+                self._assembly.heading(paragraph.text, paragraph.level, paragraph.number)
+                self._list = section_kind(paragraph.text)
+            elif paragraph.formula:
+                self._formula(paragraph)
+            else:
+                self._text(paragraph, paragraphs[place + 1 :][:200])
+        self._close()
+        return self._assembly.document
+
+    def _formula(self, paragraph: _Paragraph) -> None:
+        if self._open is None:
+            self._assembly.add("formula", paragraph.text, page=paragraph.first.page)
+        else:
+            self._open.texts.append(paragraph.text)
+            self._open.formula = True
+
+    def _text(self, paragraph: _Paragraph, following: Sequence[_Paragraph]) -> None:
+        text, page = paragraph.text, paragraph.first.page
+        label = label_of(text, paragraph.first.lead)
+        if label is not None:
+            self._close()
+            rest = text[label.length :].strip()
+            until_sign = label.kind == "proof" and _signed(text, following)
+            self._open = _Open(label.kind, label.number, page, [rest] if rest else [], items=until_sign)
+        elif self._list is not None and (numbered := number_of(text)) is not None:
+            self._close()
+            number, length = numbered
+            self._open = _Open(self._list, number, page, [text[length:]], items=True)
+        elif self._open is not None and self._continues(text):
+            self._open.texts.append(text)
+            self._open.formula = False
+        else:
+            self._close()
+            self._assembly.add("text", text, page=page)
+        if self._open is not None and QED.search(text):
+            self._open.texts = (
+                [*self._open.texts[:-1], QED.sub("", self._open.texts[-1]).rstrip()]
+                if self._open.texts
+                else []
+            )
+            self._close()
+
+    def _continues(self, text: str) -> bool:
+        assert self._open is not None
+        if self._open.items or not self._open.texts:
+            return True
+        return (self._open.formula and text[:1].islower()) or _ITEM.match(text) is not None
+
+    def _close(self) -> None:
+        """Add the open element to the document."""
+        one, self._open = self._open, None
+        if one is None:
+            return
+        of = None
+        if one.kind in ("solution", "answer", "hint"):
+            of = self._numbered.get(one.label) if one.label else None
+            if of is None and not one.items:
+                of = max(
+                    (self._before[kind] for kind in ("exercise", "example") if kind in self._before),
+                    default=None,
+                )
+        elif one.kind == "proof":
+            of = self._before.get("theorem")
+        index = self._assembly.add(one.kind, "\n\n".join(one.texts), label=one.label, page=one.page, of=of)
+        if index is not None:
+            self._before[one.kind] = index
+            if one.kind == "exercise" and one.label:
+                self._numbered[one.label] = index
+
+
+def _signed(text: str, following: Sequence[_Paragraph]) -> bool:
+    """Return whether the sign at the end of a proof stands before the next label or heading."""
+    if QED.search(text):
+        return True
+    for paragraph in following:
+        if paragraph.level or label_of(paragraph.text, paragraph.first.lead):
+            return False
+        if QED.search(paragraph.text):
+            return True
+    return False

@@ -1,0 +1,434 @@
+"""The lines of a printed page in reading order: columns by the space between them, words by the gaps between glyphs, and the
+formulas in each line between \\( and \\).
+
+Two columns are told from one by a strip without text in the middle of the page; lines that cross it, such as titles, stand before
+what is under them. Three columns, text around figures, and the cells of tables are not told apart: their lines come as they are
+printed from left to right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Final, Literal
+
+from tasks.documents.glyphs import Rule
+from tasks.documents.printed_math import FUNCTIONS, Box, composed, formula, runs_of
+
+_WORD_GAP: Final = 0.15  # in sizes of the font
+_BLANK: Final = 0.22  # the least blank after a comma of a sentence; in a formula it is smaller
+_SAME_LINE: Final = 0.3
+_NEUTRAL = re.compile(r"[\d.,+\-=<>()\[\]{}|/!:;*'%]+")
+_ARITHMETIC = re.compile(r"\d!?\s*[+=<>]\s*[(\d-]")
+_PUNCTUATION: Final = frozenset(".,;:!?'\"")
+_OPERATOR: Final = frozenset("+-=<>/*^|!([{")
+_EQUATION_NUMBER = re.compile(r"\(?\d+(?:\.\d+)*[a-z]?\)?")
+_LONG: Final = 8  # boxes of a run that counts as a line of text
+_LEAST_LINES: Final = 5  # of each of two columns
+
+
+@dataclass(slots=True)
+class PrintedLine:
+    """A line. Places are in points from the lower left corner of the page.
+
+    text: with formulas between \\( and \\). latex: the whole line as a formula. share: the part of its width that is formulas.
+    tag: the number of an equation at its right end. lead: the words at its beginning that are printed in another style than the rest.
+    left, right: the edges of its column.
+    """
+
+    text: str
+    x0: float
+    x1: float
+    y0: float
+    y1: float
+    baseline: float
+    size: float
+    page: int
+    left: float
+    right: float
+    latex: str = ""
+    share: float = 0.0
+    tag: str | None = None
+    lead: str = ""
+    bold: bool = False
+    italic: bool = False
+
+
+def lines_of(boxes: list[Box], rules: Sequence[Rule], page: int) -> list[PrintedLine]:
+    """Return the lines of a page in reading order. `page` counts from 1."""
+    lines: list[PrintedLine] = []
+    for column in columns_of(boxes):
+        x0, x1 = min(box.x0 for box in column), max(box.x1 for box in column)
+        y0, y1 = min(box.y0 for box in column), max(box.y1 for box in column)
+        inside = [
+            rule for rule in rules if x0 - 5 <= rule.x0 and rule.x1 <= x1 + 5 and y0 <= rule.y <= y1 + 5
+        ]
+        printed = [_line(row, page, x0, x1) for row in _rows(composed(column, inside))]
+        lines.extend(line for line in printed if line.text or line.latex)
+    return lines
+
+
+def columns_of(boxes: list[Box]) -> list[list[Box]]:
+    """Return the boxes of a page as parts that are read one after the other."""
+    if not boxes:
+        return []
+    runs = [run for run in runs_of(boxes) if len(run.boxes) >= _LONG]
+    gutter = _gutter([(run.x0, run.x1) for run in runs])
+    if gutter is None:
+        return [boxes]
+    across = sorted(
+        ((run.baseline - 0.35 * run.size, run.baseline + 0.95 * run.size) for run in runs if run.x0 < gutter - 3 and run.x1 > gutter + 3),
+        reverse=True,
+    )  # fmt: skip
+    bands: list[tuple[float, float]] = []
+    for low, high in across:
+        if bands and bands[-1][0] - high < 0.6 * (high - low):
+            bands[-1] = (min(low, bands[-1][0]), bands[-1][1])
+        else:
+            bands.append((low, high))
+    columns: list[list[Box]] = [[] for _ in range(3 * len(bands) + 3)]
+    for box in boxes:
+        middle = (box.y0 + box.y1) / 2
+        number = sum(middle < low for low, _ in bands)  # of the bands above
+        if number < len(bands) and bands[number][0] <= middle <= bands[number][1]:
+            columns[3 * number + 2].append(box)
+        else:
+            columns[3 * number + (box.center > gutter)].append(box)
+    return [column for column in columns if column]
+
+
+def _gutter(runs: Sequence[tuple[float, float]]) -> float | None:
+    """Return the x of the strip between two columns, None if there is one column."""
+    if len(runs) < 2 * _LEAST_LINES:
+        return None
+    left, right = min(x0 for x0, _ in runs), max(x1 for _, x1 in runs)
+    middle = (left + right) / 2
+    best: tuple[int, float] | None = None
+    for step in range(35, 66):
+        x = left + (right - left) * step / 100
+        crossing = sum(x0 < x - 3 and x1 > x + 3 for x0, x1 in runs)
+        if (
+            best is None
+            or crossing < best[0]
+            or (crossing == best[0] and abs(x - middle) < abs(best[1] - middle))
+        ):
+            best = (crossing, x)
+    assert best is not None
+    crossing, x = best
+    before = [x1 - x0 for x0, x1 in runs if x1 <= x + 3]
+    after = [x1 - x0 for x0, x1 in runs if x0 >= x - 3]
+    if min(len(before), len(after)) < _LEAST_LINES or crossing > 0.6 * (len(before) + len(after)):
+        return None
+    wide = 0.25 * (right - left)
+    starts = sorted(x0 for x0, _ in runs if x0 >= x - 3)
+    aligned = sum(abs(start - starts[len(starts) // 4]) < 12 for start in starts)
+    return x if median(before) > wide and median(after) > wide and aligned >= 0.5 * len(starts) else None
+
+
+def _rows(boxes: list[Box]) -> list[list[Box]]:
+    """Return the boxes of a column by lines, from top to bottom."""
+    rows: list[list[Box]] = []
+    for box in sorted(boxes, key=lambda box: (-box.baseline, box.x0)):
+        if rows and abs(rows[-1][0].baseline - box.baseline) < _SAME_LINE * min(box.size, rows[-1][0].size):
+            rows[-1].append(box)
+        else:
+            rows.append([box])
+    rows = [sorted(row, key=lambda box: box.x0) for row in rows]
+    joined: list[list[Box]] = []
+    for number, row in enumerate(rows):
+        around = [
+            other
+            for other in (
+                joined[-1] if joined else None,
+                rows[number + 1] if number + 1 < len(rows) else None,
+            )
+            if other
+        ]
+        host = next((other for other in around if len(row) <= 3 < len(other) and _fits(row, other)), None)
+        if host is None:
+            joined.append(row)
+        else:
+            host.extend(row)
+            host.sort(key=lambda box: box.x0)
+    return joined
+
+
+def _fits(row: list[Box], line: list[Box]) -> bool:
+    """Return whether the few boxes of a row stand in a gap of a line: a raised mark, an operator between tall brackets."""
+    low, high = min(box.y0 for box in line), max(box.y1 for box in line)
+    return all(
+        low - 1 <= (box.y0 + box.y1) / 2 <= high + 1
+        and not any(box.x0 < other.x1 - 1 and other.x0 < box.x1 - 1 for other in line)
+        for box in row
+    )
+
+
+Kind = Literal["math", "word", "neutral", "function"]
+
+
+@dataclass(slots=True)
+class _Token:
+    """A word, a number, a sign, or a box of mathematics. `gap` is the space before it, in sizes of the font."""
+
+    kind: Kind
+    text: str
+    boxes: list[Box] = field(default_factory=list)
+    gap: float = 0.0
+
+    @property
+    def apart(self) -> bool:
+        return self.gap > _WORD_GAP
+
+
+def _line(row: list[Box], page: int, left: float, right: float) -> PrintedLine:
+    size = _size(row)
+    letters = [box for box in row if box.text and box.text.isalpha() and not box.math]
+    italic = sum(box.italic for box in letters) > 0.6 * len(letters)
+    tag, row = _tag(row, size)
+    tokens = _tokens(row, italic)
+    marks = _formulas(tokens)
+    text, inside = _text(tokens, marks)
+    width = sum(box.x1 - box.x0 for box in row) or 1.0
+    return PrintedLine(
+        text, row[0].x0, max(box.x1 for box in row), min(box.y0 for box in row), max(box.y1 for box in row), _baseline(row),
+        size, page, left, right, formula(row), inside / width, tag, _lead(row),
+        bool(letters) and all(box.bold for box in letters), italic,
+    )  # fmt: skip
+
+
+def _size(row: list[Box]) -> float:
+    """Return the size of most boxes, the larger of two."""
+    counts = Counter(box.size for box in row)
+    return max(counts, key=lambda size: (counts[size], size))
+
+
+def _baseline(row: list[Box]) -> float:
+    return median(box.baseline for box in row)
+
+
+def _tag(row: list[Box], size: float) -> tuple[str | None, list[Box]]:
+    """Return the number of an equation that stands at the right end of a line, and the rest of the line."""
+    for number in range(len(row) - 1, 0, -1):
+        if row[number].x0 - row[number - 1].x1 > 1.8 * size:
+            text = "".join(box.text or "" for box in row[number:])
+            if len(text) > 2 and text[0] == "(" and text[-1] == ")" and _EQUATION_NUMBER.fullmatch(text):
+                return text[1:-1], row[:number]
+            return None, row
+    return None, row
+
+
+def _lead(row: list[Box]) -> str:
+    """Return the words at the beginning that are bold or italic where the rest is not."""
+    first = row[0]
+    if not (first.bold or first.italic) or first.math:
+        return ""
+    text, before = "", first
+    for box in row:
+        if box.text is None or ((box.bold, box.italic) != (first.bold, first.italic) and box.text.isalnum()):
+            return text
+        text += (" " if box.x0 - before.x1 > _WORD_GAP * box.size else "") + box.text
+        before = box
+    return text
+
+
+def _tokens(row: list[Box], italic: bool) -> list[_Token]:
+    tokens: list[_Token] = []
+    before: Box | None = None
+    for box in row:
+        gap = (box.x0 - before.x1) / max(box.size, 1.0) if before is not None else 0.0
+        apart = gap > _WORD_GAP
+        scripts = bool(box.upper or box.lower)
+        last = tokens[-1] if tokens else None
+        if box.math or box.text is None or scripts:
+            tokens.append(_Token("math", box.text or box.latex, [box], gap))
+        elif box.text.isalpha():
+            if (
+                last
+                and last.kind == "word"
+                and not apart
+                and before is not None
+                and not (before.upper or before.lower)
+            ):
+                last.text += box.text
+                last.boxes.append(box)
+            else:
+                tokens.append(_Token("word", box.text, [box], gap))
+        elif (
+            last
+            and last.kind == "neutral"
+            and not apart
+            and re.fullmatch(r"\d+(?:[.,]?\d*)", last.text + box.text)
+        ):
+            last.text += box.text
+            last.boxes.append(box)
+        else:
+            tokens.append(_Token("neutral", box.text, [box], gap))
+        before = box
+    tokens = [part for token in tokens for part in _without_stop(token)]
+    for number, token in enumerate(tokens):
+        if token.kind != "word":
+            continue
+        after = tokens[number + 1] if number + 1 < len(tokens) else None
+        previous = tokens[number - 1] if number else None
+        if (
+            len(token.text) == 1
+            and token.boxes[0].italic
+            and not italic
+            and token.text not in "aAI"
+            and token.text.isascii()
+        ):
+            token.kind = "math"
+        elif token.text in FUNCTIONS and not token.boxes[0].italic:
+            beside = (previous, after)
+            if any(
+                other is not None and (other.kind == "math" or other.text in "([=" or other.text.isdigit())
+                for other in beside
+            ):
+                token.kind = "function"
+    # a letter of a formula that goes on as a word is none ("x-axis" keeps its x), and a script on a word is a mark on it
+    for number, token in enumerate(tokens[1:], 1):
+        previous = tokens[number - 1]
+        box = token.boxes[0]
+        if (
+            token.kind == "math"
+            and previous.kind == "word"
+            and not token.apart
+            and len(previous.text) > 1
+            and box.text
+            and not box.math
+        ):
+            token.kind = "word"
+            previous.text += box.text
+    return tokens
+
+
+def _without_stop(token: _Token) -> list[_Token]:
+    """Return a number, and the stop or comma after it as a token of its own."""
+    if token.kind != "neutral" or len(token.text) < 2 or token.text[-1] not in ".,":
+        return [token]
+    return [
+        _Token("neutral", token.text[:-1], token.boxes[:-1], token.gap),
+        _Token("neutral", token.text[-1], token.boxes[-1:]),
+    ]
+
+
+def _formulas(tokens: list[_Token]) -> list[tuple[int, int]]:
+    """Return the parts of a line that are formulas, as (first, after the last) token."""
+    parts: list[tuple[int, int]] = []
+    number = 0
+    while number < len(tokens):
+        end = number
+        while end < len(tokens) and _may_be_formula(tokens[end]):
+            end += 1
+        if end > number:
+            for begin, stop in _items(tokens, number, end):
+                first, last = _trimmed(tokens, begin, stop)
+                if first < last and (
+                    any(token.kind == "math" for token in tokens[first:last])
+                    or _ARITHMETIC.search("".join(token.text for token in tokens[first:last]))
+                ):
+                    parts.append((first, last))
+        number = max(end, number + 1)
+    return parts
+
+
+def _items(tokens: list[_Token], first: int, last: int) -> list[tuple[int, int]]:
+    """Return the parts between commas and stops of the sentence: those outside of brackets that a blank follows."""
+    parts, depth, begin = [], 0, first
+    for number in range(first, last):
+        text = tokens[number].text
+        depth += (text in ("(", "[", "{")) - (text in (")", "]", "}"))
+        after = tokens[number + 1] if number + 1 < last else None
+        if text in ",;." and depth <= 0 and after is not None and after.gap > _BLANK:
+            parts.append((begin, number))
+            begin = number + 1
+    return [*parts, (begin, last)]
+
+
+def _may_be_formula(token: _Token) -> bool:
+    return token.kind in ("math", "function") or (
+        token.kind == "neutral" and _NEUTRAL.fullmatch(token.text) is not None
+    )
+
+
+def _trimmed(tokens: list[_Token], first: int, last: int) -> tuple[int, int]:
+    """Return the part without the punctuation, brackets and numbers at its ends that belong to the sentence."""
+    changed = True
+    while changed and first < last:
+        changed = False
+        head, tail = tokens[first], tokens[last - 1]
+        after = tokens[first + 1] if first + 1 < last else None
+        if head.kind == "neutral" and (
+            head.text in _PUNCTUATION
+            or (head.text in (")", "]", "-")
+            and head.text != "-")
+            or (head.text in "([" and not _closes(tokens, first, last))
+            or (first == 0 and head.text == "(" and last > 2 and tokens[2].text == ")" and last > 3 and tokens[3].apart)
+            or (head.text[0].isdigit() and after is not None and after.apart and after.text not in _OPERATOR and after.kind == "math" and not _relation(after))
+            or (head.text[0].isdigit() and after is not None and after.text in ".)" and (last == first + 2 or tokens[first + 2].apart))
+        ):  # fmt: skip
+            first += (
+                3
+                if head.text == "(" and first == 0 and last > 3 and tokens[2].text == ")" and tokens[3].apart
+                else 1
+            )
+            changed = True
+        elif tail.kind == "neutral" and (
+            (tail.text in _PUNCTUATION and not (tail.text == "!" and not tail.apart) and not (tail.text == "'" and not tail.apart))
+            or tail.text in "(["
+            or (tail.text == "-" and last < len(tokens) and tokens[last].kind == "word" and not tokens[last].apart)
+            or (tail.text in ")]" and not _opens(tokens, first, last))
+            or (tail.text[0].isdigit() and tail.apart and last - 2 >= first and tokens[last - 2].text in _PUNCTUATION)
+        ):  # fmt: skip
+            last -= 1
+            changed = True
+    return first, last
+
+
+def _relation(token: _Token) -> bool:
+    """Return whether a token is a sign between two sides."""
+    latex = token.boxes[0].latex
+    return latex in ("+", "-", "=", "<", ">", "*", "/", "|") or (
+        latex.startswith("\\") and not latex[1:2].isupper()
+    )
+
+
+def _closes(tokens: list[_Token], first: int, last: int) -> bool:
+    """Return whether the bracket at `first` is closed before `last`."""
+    depth = 0
+    for token in tokens[first:last]:
+        depth += (token.text in ("(", "[")) - (token.text in (")", "]"))
+        if depth == 0:
+            return True
+    return False
+
+
+def _opens(tokens: list[_Token], first: int, last: int) -> bool:
+    """Return whether the bracket before `last` is opened at or after `first`."""
+    depth = 0
+    for token in reversed(tokens[first:last]):
+        depth += (token.text in (")", "]")) - (token.text in ("(", "["))
+        if depth == 0:
+            return True
+    return False
+
+
+def _text(tokens: list[_Token], parts: list[tuple[int, int]]) -> tuple[str, float]:
+    """Return the text of a line, and the width of its formulas."""
+    text, width, number = "", 0.0, 0
+    starts = dict(parts)
+    while number < len(tokens):
+        token = tokens[number]
+        text += " " if token.apart and text else ""
+        if number in starts:
+            boxes = [box for one in tokens[number : starts[number]] for box in one.boxes]
+            text += f"\\({formula(boxes)}\\)"
+            width += sum(box.x1 - box.x0 for box in boxes)
+            number = starts[number]
+        else:
+            text += token.text
+            number += 1
+    return text.strip(), width
