@@ -81,7 +81,7 @@ EXTENSION_SYMBOLS: Final = _extension_symbols()
 
 
 @dataclass(frozen=True, slots=True)
-class Font:
+class PrintedFont:
     """What matters of the font of a glyph. `alphabet` is the LaTeX command of its capitals, such as \\mathbb."""
 
     size: float
@@ -103,7 +103,7 @@ class Glyph:
     x1: float
     y1: float
     baseline: float
-    font: Font
+    font: PrintedFont
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def glyphs_of(page: Any, text_page: Any) -> tuple[list[Glyph], bool]:
     """Return the glyphs of a page in the order in which they are drawn, and whether there were more than MAX_GLYPHS."""
     import pypdfium2.raw as raw
 
-    fonts: dict[int, Font] = {}
+    fonts: dict[int, PrintedFont] = {}
     glyphs: list[Glyph] = []
     left, right, bottom, top = (ctypes.c_double() for _ in range(4))
     x, y = ctypes.c_double(), ctypes.c_double()
@@ -161,7 +161,7 @@ def glyphs_of(page: Any, text_page: Any) -> tuple[list[Glyph], bool]:
     return glyphs, False
 
 
-def _font(raw: Any, handle: Any, index: int) -> Font:
+def _font(raw: Any, handle: Any, index: int) -> PrintedFont:
     buffer, flags, matrix = ctypes.create_string_buffer(128), ctypes.c_int(), raw.FS_MATRIX()
     raw.FPDFText_GetFontInfo(handle, index, buffer, 128, flags)
     raw.FPDFText_GetMatrix(handle, index, matrix)
@@ -171,7 +171,7 @@ def _font(raw: Any, handle: Any, index: int) -> Font:
         r"\mathbb" if _BLACKBOARD.search(name) else r"\mathfrak" if _FRAKTUR.search(name)
         else r"\mathcal" if _CALLIGRAPHIC.search(name) else None
     )  # fmt: skip
-    return Font(
+    return PrintedFont(
         size=size,
         math=bool(_MATH_FONT.search(name)),
         bold=bool(_BOLD.search(name)) or raw.FPDFText_GetFontWeight(handle, index) >= _BOLD_WEIGHT,
@@ -182,7 +182,7 @@ def _font(raw: Any, handle: Any, index: int) -> Font:
     )
 
 
-def _character(code: int, font: Font) -> str:
+def _character(code: int, font: PrintedFont) -> str:
     """Return the character of a glyph, without ligatures and width forms; empty if it has none."""
     if font.extension and code in EXTENSION_SYMBOLS:
         return EXTENSION_SYMBOLS[code]
@@ -231,7 +231,7 @@ def squares_of(rules: Sequence[Rule]) -> tuple[list[Glyph], list[Rule]]:
                 and 0.7 < height / width < 1.4
                 and abs(upper.x0 - lower.x0) < 0.6 > abs(upper.x1 - lower.x1)
             ):
-                font = Font(height, math=False, bold=False, italic=False)
+                font = PrintedFont(height, math=False, bold=False, italic=False)
                 squares.append(Glyph("□", upper.x0, lower.y, upper.x1, upper.y, lower.y, font))
                 sides |= {id(upper), id(lower)}
     return squares, [rule for rule in rules if id(rule) not in sides]

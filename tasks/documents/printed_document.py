@@ -1,6 +1,6 @@
-"""Printed lines become a document: running heads and page numbers are cut, lines joined to paragraphs, headings and labels told.
+"""Printed lines become a document: running heads and page numbers are cut, lines are joined to paragraphs, headings and labels recognised.
 
-A heading is told by the size of its letters, by bold letters with a number, or by the bookmarks of the file. What a printed label
+A heading is recognised by the size of its letters, by bold letters with a number, or by the bookmarks of the file. What a printed label
 begins ("Theorem 2.1", "Solution.", "例 3") ends with its paragraph, the formulas after it and the paragraph that goes on after
 them; a proof ends with its sign where it has one; an item of a list of exercises or solutions ends with the next. Print shows no
 more than that: a second paragraph of an example is a paragraph of its own. Footnotes stand where they are printed, tables come as lines.
@@ -12,13 +12,14 @@ import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from tasks.documents.assembly import Assembly, flat
-from tasks.documents.document import Document, ElementKind
-from tasks.documents.printed_labels import QED, label_of, number_of, section_kind
+from tasks.documents.assembly import flat
+from tasks.documents.document import Document
+from tasks.documents.labelled_passages import ITEM, Passage, labelled_document
+from tasks.documents.printed_labels import label_of, number_of
 from tasks.documents.printed_lines import PrintedLine
 
 _ZONE: Final = (
@@ -37,7 +38,6 @@ _HEADING_NUMBER: Final = re.compile(
     re.IGNORECASE,
 )
 _CONTENTS: Final = re.compile(r"(?:\.\s?){4,}\s*(?:\d+|[ivxlc]+)\s*\Z")
-_ITEM: Final = re.compile(r"(?:[•●▪◦–*]|\(?[a-zA-Z0-9]{1,3}[.)]|\([ivx]+\))\s+\S")
 _SENTENCE_END: Final = re.compile(r"[.!?:;。！？：；)）\]]\s*\Z")
 _HYPHEN: Final = re.compile(r"([^\W\d_]{2,})-\Z")
 _WORD: Final = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
@@ -90,7 +90,19 @@ def document_of_pages(
     words = Counter(word for line in lines for word in _WORD.findall(line.text.lower()))
     for paragraph in paragraphs:
         paragraph.text = _rejoined(paragraph.text, words)
-    return _Assembler(title, format).document(paragraphs)
+    passages = [
+        Passage(
+            one.text,
+            level=one.level,
+            number=one.number,
+            formula=one.formula,
+            lead=one.first.lead,
+            page=one.first.page,
+        )
+        for one in paragraphs
+        if one.level >= 0
+    ]
+    return labelled_document(passages, title, format)
 
 
 def _cut_repeated(pages: list[PrintedPage]) -> None:
@@ -179,7 +191,7 @@ def _is_display(line: PrintedLine, body: float) -> bool:
         line.share > 0.8
         and line.x0 - line.left > 1.2 * body
         and len(line.latex) > 2
-        and not _ITEM.match(line.text)
+        and not ITEM.match(line.text)
     )
 
 
@@ -204,9 +216,9 @@ def _begins(last: _Paragraph, line: PrintedLine, leading: float) -> bool:
     same = before.page == line.page and abs(before.left - line.left) < 1 and before.baseline > line.baseline
     ended = _SENTENCE_END.search(before.text) is not None
     short = before.x1 < before.right - 0.15 * (before.right - before.left)
-    item = _ITEM.match(first.text) is not None or number_of(first.text) is not None
+    item = ITEM.match(first.text) is not None or number_of(first.text) is not None
     if (
-        (_ITEM.match(line.text) or number_of(line.text))
+        (ITEM.match(line.text) or number_of(line.text))
         and (ended or short)
         and line.x0 <= first.x0 + 2.5 * line.size
     ):
@@ -324,114 +336,3 @@ def _may_be_heading(paragraph: _Paragraph) -> bool:
 
 def _alone(paragraph: _Paragraph) -> bool:
     return len(paragraph.lines) == 1 and len(paragraph.text) < 80 and paragraph.text[:1].isupper()
-
-
-@dataclass(slots=True)
-class _Open:
-    """An element to which paragraphs are still added."""
-
-    kind: ElementKind
-    label: str | None
-    page: int
-    texts: list[str] = field(default_factory=list)
-    items: bool = False  # an item of a list, which ends with the next
-    formula: bool = False  # its last part is a formula
-
-
-class _Assembler:
-    """Puts paragraphs together to elements."""
-
-    def __init__(self, title: str, format: str) -> None:
-        self._assembly = Assembly(title, format)
-        self._open: _Open | None = None
-        self._list: ElementKind | None = None
-        self._numbered: dict[str, int] = {}
-        self._before: dict[str, int] = {}  # kind -> index of the last element of it
-
-    def document(self, paragraphs: Sequence[_Paragraph]) -> Document:
-        """Return the document of the paragraphs."""
-        for place, paragraph in enumerate(paragraphs):
-            if paragraph.level < 0:
-                continue
-            if paragraph.level:
-                self._close()
-                self._assembly.heading(paragraph.text, paragraph.level, paragraph.number)
-                self._list = section_kind(paragraph.text)
-            elif paragraph.formula:
-                self._formula(paragraph)
-            else:
-                self._text(paragraph, paragraphs[place + 1 :][:200])
-        self._close()
-        return self._assembly.document
-
-    def _formula(self, paragraph: _Paragraph) -> None:
-        if self._open is None:
-            self._assembly.add("formula", paragraph.text, page=paragraph.first.page)
-        else:
-            self._open.texts.append(paragraph.text)
-            self._open.formula = True
-
-    def _text(self, paragraph: _Paragraph, following: Sequence[_Paragraph]) -> None:
-        text, page = paragraph.text, paragraph.first.page
-        label = label_of(text, paragraph.first.lead)
-        if label is not None:
-            self._close()
-            rest = text[label.length :].strip()
-            until_sign = label.kind == "proof" and _signed(text, following)
-            self._open = _Open(label.kind, label.number, page, [rest] if rest else [], items=until_sign)
-        elif self._list is not None and (numbered := number_of(text)) is not None:
-            self._close()
-            number, length = numbered
-            self._open = _Open(self._list, number, page, [text[length:]], items=True)
-        elif self._open is not None and self._continues(text):
-            self._open.texts.append(text)
-            self._open.formula = False
-        else:
-            self._close()
-            self._assembly.add("text", text, page=page)
-        if self._open is not None and QED.search(text):
-            self._open.texts = (
-                [*self._open.texts[:-1], QED.sub("", self._open.texts[-1]).rstrip()]
-                if self._open.texts
-                else []
-            )
-            self._close()
-
-    def _continues(self, text: str) -> bool:
-        assert self._open is not None
-        if self._open.items or not self._open.texts:
-            return True
-        return (self._open.formula and text[:1].islower()) or _ITEM.match(text) is not None
-
-    def _close(self) -> None:
-        """Add the open element to the document."""
-        one, self._open = self._open, None
-        if one is None:
-            return
-        of = None
-        if one.kind in ("solution", "answer", "hint"):
-            of = self._numbered.get(one.label) if one.label else None
-            if of is None and not one.items:
-                of = max(
-                    (self._before[kind] for kind in ("exercise", "example") if kind in self._before),
-                    default=None,
-                )
-        elif one.kind == "proof":
-            of = self._before.get("theorem")
-        index = self._assembly.add(one.kind, "\n\n".join(one.texts), label=one.label, page=one.page, of=of)
-        if index is not None:
-            self._before[one.kind] = index
-            if one.kind == "exercise" and one.label:
-                self._numbered[one.label] = index
-
-
-def _signed(text: str, following: Sequence[_Paragraph]) -> bool:
-    """Return whether the sign at the end of a proof stands before the next label or heading."""
-    if QED.search(text):
-        return True
-    for paragraph in following:
-        if paragraph.level or label_of(paragraph.text, paragraph.first.lead):
-            return False
-        if QED.search(paragraph.text):
-            return True
-    return False

@@ -43,7 +43,7 @@ class Label:
 def label_of(text: str, lead: str = "") -> Label | None:
     """Return the label with which a paragraph begins, None if it begins with none.
 
-    `lead` are the first words that are printed in another style; without it a label is told by a stop after it, by a title in
+    `lead` are the first words that are printed in another style; without it a label is recognised by a stop after it, by a title in
     brackets, or by a capital letter after its number, so that "Theorem 3 shows" is none.
     """
     match = _LABEL.match(text)

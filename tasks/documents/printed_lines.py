@@ -1,8 +1,8 @@
 """The lines of a printed page in reading order: columns by the space between them, words by the gaps between glyphs, and the
 formulas in each line between \\( and \\).
 
-Two columns are told from one by a strip without text in the middle of the page; lines that cross it, such as titles, stand before
-what is under them. Three columns, text around figures, and the cells of tables are not told apart: their lines come as they are
+Two columns are recognised by a strip without text in the middle of the page; lines that cross it, such as titles, stand before
+what is under them. Three columns, text around figures, and the cells of tables are not distinguished: their lines come as they are
 printed from left to right.
 """
 
@@ -166,14 +166,14 @@ def _fits(row: list[Box], line: list[Box]) -> bool:
     )
 
 
-Kind = Literal["math", "word", "neutral", "function"]
+TokenKind = Literal["math", "word", "neutral", "function"]
 
 
 @dataclass(slots=True)
 class _Token:
     """A word, a number, a sign, or a box of mathematics. `gap` is the space before it, in sizes of the font."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     boxes: list[Box] = field(default_factory=list)
     gap: float = 0.0

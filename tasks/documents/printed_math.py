@@ -120,7 +120,7 @@ class Box:
 
 
 @dataclass(slots=True)
-class Run:
+class BoxRun:
     """Boxes of one size that stand on one baseline beside each other, in order."""
 
     boxes: list[Box]
@@ -439,10 +439,10 @@ def _limits(boxes: list[Box]) -> list[Box]:
     return [box for box in boxes if id(box) not in gone]
 
 
-def runs_of(boxes: list[Box], reach: float = 0.7) -> list[Run]:
+def runs_of(boxes: list[Box], reach: float = 0.7) -> list[BoxRun]:
     """Return the boxes as runs, in order of their left edges. `reach` is the largest gap in a run, in sizes of the font."""
-    runs: list[Run] = []
-    by_baseline: list[list[Run]] = []
+    runs: list[BoxRun] = []
+    by_baseline: list[list[BoxRun]] = []
     levels: list[float] = []
     for box in sorted(boxes, key=lambda box: box.x0):
         place = bisect.bisect_left(levels, box.baseline - 0.1 * box.size)
@@ -457,7 +457,7 @@ def runs_of(boxes: list[Box], reach: float = 0.7) -> list[Run]:
                 break
             place += 1
         if not joined:
-            run = Run([box], box.size)
+            run = BoxRun([box], box.size)
             runs.append(run)
             at = bisect.bisect_left(levels, box.baseline)
             if at < len(levels) and levels[at] == box.baseline:

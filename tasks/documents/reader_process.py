@@ -13,9 +13,11 @@ import dataclasses
 import os
 import resource
 import signal
+import socket
 import struct
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import orjson
@@ -39,6 +41,28 @@ def included(data: bytes, name: str, options: ReadOptions) -> ActionResult:
     """Return the paths that the file includes."""
     paths = getattr(reader(_format(data, name)), "included", None)
     return [] if paths is None else list(paths(data, name)), []
+
+
+def view(data: bytes, name: str, options: ReadOptions) -> ActionResult:
+    """Return what this process can reach, so that a self-test can compare it with what it should."""
+    paths = (
+        "/etc/passwd",
+        "/proc/self",
+        "/home",
+        str(Path(__file__).parents[2] / "flows"),
+        str(Path(__file__).parents[2] / ".git"),
+    )
+    seen: list[str] = [path for path in paths if os.path.exists(path)]
+    variables = sorted(
+        set(os.environ)
+        - {"PYTHONPATH", "PYTHONHASHSEED", "OPENBLAS_NUM_THREADS", "OMP_THREAD_LIMIT", "LANG", "PATH", "PWD"}
+    )
+    try:
+        socket.socket().close()
+        network = True
+    except OSError:
+        network = False
+    return {"paths": seen, "environment": variables, "network": network}, []
 
 
 def _format(data: bytes, name: str) -> str:
@@ -86,6 +110,7 @@ ACTIONS: Final[Mapping[str, Callable[..., ActionResult]]] = {
     "read": read,
     "included": included,
     "pages": pages,
+    "view": view,
 }
 
 
