@@ -99,6 +99,10 @@ class OneModel(BaseModel):
         description=f"wire format of the calls: {', '.join(providers.known())}; chat is chat-completions",
     )
     api_key: SecretStr | None = Field(None, description="API key that is sent with every call")
+    region: str = Field(
+        "",
+        description="AWS region, such as us-east-1: calls of the wire format bedrock are signed for it with the AWS credentials of this machine, instead of an API key",
+    )
     headers: dict[str, SecretStr] = Field({}, description="further HTTP headers of every call, as JSON")
     accept_models: tuple[str, ...] = Field(
         (), description="names besides the model's own that responses may carry"
@@ -190,7 +194,7 @@ class WeightedModel(OneModel):
 
 # what one of several models takes over from the role: where it is reached, unless it states an address of its own, and how it
 # is sampled
-_ADDRESS = ("base_url", "api", "api_key", "headers", "wait_ready", "extra", "reasoning")
+_ADDRESS = ("base_url", "api", "api_key", "region", "headers", "wait_ready", "extra", "reasoning")
 _SAMPLING = ("temperature", "top_p", "max_tokens")
 
 
@@ -344,6 +348,7 @@ class Settings(BaseSettings):
             base_urls=list(role.base_url) or None,
             api=role.api,
             api_key=role.api_key,
+            region=role.region,
             price_in=role.price_in,
             price_out=role.price_out,
             price_cached=role.price_cached,

@@ -39,7 +39,8 @@ class Endpoint:
     tokens; None: as published (tasks/llm/prices.py), and 0 if none is published. `revision` is part of every completion key:
     change it when the weights behind the name change. `accept_models` are further model names that answers may carry, for
     gateways that rename models. `wait_ready` is how many seconds to wait for a server that still loads its weights.
-    `sampling` are the role's own sampling settings, `prompts` the folder of prompts that replace the project's own. `secrets` are further texts that must not be stored if they are echoed, such as the keys of other endpoints. `python`
+    `sampling` are the role's own sampling settings, `prompts` the folder of prompts that replace the project's own. `region` is the AWS region for which calls of the format "bedrock" are signed; empty: they are
+    not. `secrets` are further texts that must not be stored if they are echoed, such as the keys of other endpoints. `python`
     and `options` configure the worker that runs a `vllm:` model. `folder` is where a `hf:` model lies, if not in the folder
     of its name; `threads` and `batch` are its CPU threads (0: torch's own choice) and the most sequences decoded at once.
     """
@@ -65,6 +66,7 @@ class Endpoint:
     sampling: Sampling = field(default_factory=Sampling)
     prompts: Path | None = None
     secrets: Sequence[str] = field(default=(), repr=False)
+    region: str = ""
     configured_by: str = (
         ""  # the role whose settings this endpoint uses; roles without settings use those of the teacher
     )
@@ -83,6 +85,15 @@ class Endpoint:
             raise EndpointError(
                 f"{self.setting('API')} is {self.api!r} but no address is set. Fix: set {self.setting('BASE_URL')}, for "
                 f"example {providers.wire_format(self.api).EXAMPLE}"
+            )
+        if self.region and self.api != "bedrock":
+            raise EndpointError(
+                f"{self.setting('REGION')} is set, and only calls of the wire format bedrock are signed. Fix: set "
+                f"{self.setting('API')}=bedrock, or leave the region out"
+            )
+        if self.region and self.api_key is not None:
+            raise EndpointError(
+                f"{self.setting('REGION')} asks for signed calls, which take no {self.setting('API_KEY')}. Fix: leave one out"
             )
         for url in urls:
             parts = urlsplit(url)
@@ -183,10 +194,13 @@ class Endpoint:
 
     def stopped_by(self, host: str, status: int, reason: str) -> EndpointError | None:
         """Return the error that stops a run, for a status that no retry can change; None for the others."""
+        key = f"set {self.setting('API_KEY')} to a key that may use {self.model}"
+        if self.region:
+            key = f"use AWS credentials that may use {self.model}, and correct {self.setting('REGION')}"
         fixes = {
-            401: f"set {self.setting('API_KEY')} to a key that may use {self.model}",
+            401: key,
             402: f"top up the account of {self.setting('API_KEY')}",
-            403: f"set {self.setting('API_KEY')} to a key that may use {self.model}",
+            403: key,
             404: f"correct {self.setting('MODEL')} ({self.model}) or {self.setting('BASE_URL')}: no such model or path",
             405: f"correct {self.setting('BASE_URL')} (it usually ends in /v1) or {self.setting('API')}: not an address of such calls",
             429: f"raise the quota, which is used up, with the provider, or set {self.setting('API_KEY')} to another key",

@@ -264,6 +264,13 @@ def transport_name(endpoint: Endpoint) -> str:
 
 
 def _transports(endpoint: Endpoint, limits: EngineLimits) -> list[Transport]:
+    if endpoint.base_urls and endpoint.region:
+        from tasks.llm.aws_signing import SignedTransport  # takes a library of an extra
+
+        return [
+            SignedTransport(url, endpoint, connect=limits.connect, most_bytes=limits.most_bytes)
+            for url in endpoint.base_urls
+        ]
     if endpoint.base_urls:
         return [
             HttpTransport(url, connect=limits.connect, most_bytes=limits.most_bytes)

@@ -53,9 +53,18 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """HTTP by aiohttp, with one connection pool per base URL."""
+    """HTTP by aiohttp, with one connection pool per base URL. `as_written` sends URLs with exactly the escapes that they have;
+    otherwise those that are not needed are removed."""
 
-    def __init__(self, base_url: str, *, connect: float = 10.0, most_bytes: int = 32 * 1024 * 1024) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        connect: float = 10.0,
+        most_bytes: int = 32 * 1024 * 1024,
+        as_written: bool = False,
+    ) -> None:
+        self._as_written = as_written
         self._base_url = base_url.rstrip("/")
         self._connect = connect
         self._most_bytes = most_bytes
@@ -127,7 +136,7 @@ class HttpTransport:
     def _url(self, path: str) -> URL:
         url = self._urls.get(path)
         if url is None:
-            url = self._urls[path] = URL(joined(self._base_url, path))
+            url = self._urls[path] = URL(joined(self._base_url, path), encoded=self._as_written)
         return url
 
     def _pool(self) -> aiohttp.ClientSession:

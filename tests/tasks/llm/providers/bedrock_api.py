@@ -1,9 +1,16 @@
-"""A fake of Amazon Bedrock's Converse with API keys, from its published reference. test_bedrock.py has it checked by boto3,
-AWS's own client library."""
+"""A fake of Amazon Bedrock's Converse with API keys or signed requests, from its published reference and that of Signature
+Version 4. test_bedrock.py and test_bedrock_signing.py have it checked by boto3, AWS's own client library."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, quote
 
 import orjson
 from starlette.applications import Starlette
@@ -35,6 +42,79 @@ PROFILE = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.claude-1"
 MODELS = ("claude-1", "titan-1", PROFILE)
 
 
+@dataclass(frozen=True)
+class AwsKey:
+    """A key of AWS that requests are signed with; `token` belongs to temporary ones."""
+
+    id: str
+    secret: str
+    token: str = ""
+    region: str = "us-east-1"
+    service: str = "bedrock"
+
+
+def canonical_request(
+    method: str, path: str, query: str, headers: Mapping[str, str], signed: str, body: bytes
+) -> str:
+    """Return the canonical request of Signature Version 4 for a path as it was sent, with its escapes."""
+    queries = sorted((quote(k, safe="~"), quote(v, safe="~")) for k, v in parse_qsl(query, True))
+    lines = [f"{name}:{' '.join(headers[name].split())}" for name in signed.split(";")]
+    return "\n".join(
+        [
+            method,
+            quote(path, safe="/~"),
+            "&".join(f"{k}={v}" for k, v in queries),
+            *lines,
+            "",
+            signed,
+            hashlib.sha256(body).hexdigest(),
+        ]
+    )
+
+
+def signature(key: AwsKey, moment: str, canonical: str) -> str:
+    """Return the signature of a canonical request at a moment such as 20150830T123600Z."""
+    scope = f"{moment[:8]}/{key.region}/{key.service}/aws4_request"
+    text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    derived = f"AWS4{key.secret}".encode()
+    for part in (moment[:8], key.region, key.service, "aws4_request"):
+        derived = hmac.new(derived, part.encode(), hashlib.sha256).digest()
+    return hmac.new(derived, text.encode(), hashlib.sha256).hexdigest()
+
+
+_AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=(?P<scope>[^,]+), SignedHeaders=(?P<signed>[^,]+), Signature=(?P<signature>[0-9a-f]{64})"
+)
+
+
+def refusal_of_signature(key: AwsKey, request: Request, body: bytes) -> str | None:
+    """Return why a request is not signed with the key, in AWS's words, or None if it is."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    match = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
+    if match is None:
+        return "Missing Authentication Token"
+    moment = headers["x-amz-date"]
+    if match["scope"] != f"{key.id}/{moment[:8]}/{key.region}/{key.service}/aws4_request":
+        return "Credential should be scoped to a valid region."
+    if headers.get("x-amz-security-token", "") != key.token:
+        return "The security token included in the request is invalid."
+    sent_at = datetime.strptime(moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    if abs(datetime.now(UTC) - sent_at) > timedelta(minutes=5):
+        return "Signature expired"
+    needed = {"host", "x-amz-date", *(["x-amz-security-token"] if key.token else [])}
+    if not needed <= set(match["signed"].split(";")):
+        return "The request is not signed over its host and date."
+    path = request.scope["raw_path"].decode()
+    query = request.scope["query_string"].decode()
+    canonical = canonical_request(request.method, path, query, headers, match["signed"], body)
+    if signature(key, moment, canonical) != match["signature"]:
+        return (
+            "The request signature we calculated does not match the signature you provided. The Canonical String for this "
+            f"request should have been '{canonical}'"
+        )
+    return None
+
+
 def error(status: int, message: str = "no") -> dict[str, Any]:
     return {"message": message}
 
@@ -51,8 +131,17 @@ class BedrockApi:
     answer together have as many tokens as maxTokens allows.
     """
 
-    def __init__(self, faults: Faults | None = None, key: str = KEY, *, brain: Model | None = None) -> None:
+    def __init__(
+        self,
+        faults: Faults | None = None,
+        key: str = KEY,
+        *,
+        brain: Model | None = None,
+        signed_with: AwsKey | None = None,
+    ) -> None:
         self.faults, self.key, self.brain = faults or Faults(), key, brain
+        self.signed_with = signed_with  # then it takes signed requests only
+        self.tokens: list[str] = []  # the session tokens that came
         self.bodies: list[dict[str, Any]] = []
         self.app = Starlette(
             routes=[Route("/model/{model:path}/converse", self.converse, methods=["POST"])],
@@ -66,7 +155,11 @@ class BedrockApi:
     async def converse(self, request: Request) -> Response:
         raw, asked = await fields_of(request)
         given = request.headers.get("authorization", "")
-        if given != f"Bearer {self.key}":
+        if self.signed_with is not None:
+            self.tokens.append(request.headers.get("x-amz-security-token", ""))
+            if (problem := refusal_of_signature(self.signed_with, request, raw)) is not None:
+                return refused(403, problem)
+        elif given != f"Bearer {self.key}":
             text = f"Authentication failed: Please make sure your API Key is valid. ({given})"
             return as_json({"Message": text}, 403, {"x-amzn-errortype": KINDS[403]})
         model = request.path_params["model"]
