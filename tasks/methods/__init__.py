@@ -87,7 +87,7 @@ class Item:
 
     question: empty if it is that of the row that is asked about. solution_by: for a solution that no model wrote, `source` (it
     is printed there) or `procedure` (it is computed); see storage.rows.SOLUTION_BY. difficulty: as stated by the writer, from 1
-    to 5. params: further entries of the column `params`. kind: as in storage.rows.
+    to 5. concepts: knowledge points, where the method knows them better than the ask. params: further entries of the column `params`. kind: as in storage.rows.
     """
 
     question: str = ""
@@ -98,6 +98,7 @@ class Item:
     reference_answer: str | None = None
     reasoning: str | None = None
     difficulty: int | None = None
+    concepts: tuple[str, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     kind: str | None = None

@@ -228,6 +228,7 @@ def _row(ask: Ask, item: Item, row_id: str, params: Mapping[str, Any], common: M
         "reference_answer": item.reference_answer,
         "reasoning": item.reasoning,
         "kind": item.kind,
+        "concepts": list(item.concepts),
     }
     columns = {
         "question": "",
