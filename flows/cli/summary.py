@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,10 @@ def print_summary(name: str) -> None:
         soft_wrap=True,
     )
     if ended:
-        short = version.added < ended["target"] <= ended["accepted"]
         console.print(
             f"Ended by   {ENDED[ended['by']]}: {version.added:,} of {counted(ended['target'], 'row')} requested"
-            f"{'; another run published the rest in the meantime' if short else ''}"
+            f"{_why_fewer(version, ended)}",
+            soft_wrap=True,
         )
     refused = sum(line["rejected"] for line in version.lineage["funnel"] if line["stage"] == "ingest")
     if refused:
@@ -116,6 +117,16 @@ def as_json(name: str) -> str:
         "lineage": version.lineage,
     }
     return orjson.dumps(record, option=orjson.OPT_INDENT_2).decode()
+
+
+def _why_fewer(version: Version, ended: Mapping[str, Any]) -> str:
+    """Return why a run that accepted enough rows published fewer than its target, "" if it did not."""
+    if not version.added < ended["target"] <= ended["accepted"]:
+        return ""
+    mixed = [line["kept"] for line in version.lineage["funnel"] if line["stage"] == "mix"]
+    if mixed and mixed[-1] < ended["target"]:
+        return f"; the shares of the mix left {mixed[-1]:,} of {ended['accepted']:,} accepted"
+    return "; another run published the rest in the meantime"
 
 
 def _find(name: str) -> tuple[Version, str, list[Dropped]]:

@@ -81,7 +81,7 @@ class Nightly(Section):
         GateSettings(), description="what the rows must be like to be published"
     )
     seed: int = Field(0, description="same seed, same inputs, same rows")
-    shard_rows: int = Field(256, ge=1, le=100_000, description="questions a task run")
+    shard_rows: int = Field(256, ge=1, le=100_000, description="questions per task run")
 
 
 def load_config(file: Path | None, sets: list[str], **overrides: Any) -> Nightly:

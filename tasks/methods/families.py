@@ -43,17 +43,16 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
 
 
 def make(ask: Ask) -> list[Item]:
-    """Return `ask.count` problems of the families of the subdomain; every other one is solved by a program."""
+    """Return `ask.count` problems of the families of the subdomain, half of them solved by a program."""
     every = of_subdomain(str(ask.subdomain))
-    return [_item(every, ask.language, number, rng_of(ask.seed, NAME, number)) for number in range(ask.count)]
+    return [_item(every, ask.language, rng_of(ask.seed, NAME, number)) for number in range(ask.count)]
 
 
-def _item(every: list[Family], language: str, number: int, rng: random.Random) -> Item:
-    family, level = rng.choice(every), rng.choice(LEVELS)
+def _item(every: list[Family], language: str, rng: random.Random) -> Item:
+    family, level, program = rng.choice(every), rng.choice(LEVELS), rng.random() < 0.5
     problem = draw(family, rng, level, language)
     answer = problem.worked.answer
     closing = f"{CLOSING[language]}$\\boxed{{{answer}}}${'。' if language == 'zh' else '.'}"
-    program = number % 2 == 1
     return Item(
         problem.question,
         solution=problem.worked.program if program else "\n".join([*problem.worked.steps, closing]),

@@ -1,0 +1,25 @@
+"""What the summary says of a run that published fewer rows than it was to."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from flows.cli.summary import _why_fewer
+
+
+@pytest.mark.parametrize(
+    ("added", "mixed", "accepted", "words"),
+    [
+        (40, 40, 41, ""),
+        (12, 12, 30, ""),  # too few were accepted: what ended the run says so
+        (1, 1, 41, "; the shares of the mix left 1 of 41 accepted"),
+        (30, 40, 41, "; another run published the rest in the meantime"),
+    ],
+)
+def test_why_fewer_rows_were_published(added: int, mixed: int, accepted: int, words: str) -> None:
+    funnel = [{"stage": "mix", "kept": mixed}, {"stage": "certify", "kept": mixed}]
+    version = cast(Any, SimpleNamespace(added=added, lineage={"funnel": funnel}))
+    assert _why_fewer(version, {"target": 40, "accepted": accepted}) == words
