@@ -99,7 +99,8 @@ def with_whole_formulas(text: str) -> str:
         while _open(whole) > 0 and after + 1 < len(pieces) and _joins(pieces[after]):
             words = pieces[after]
             if re.fullmatch(r"[\d\s,.]*", words) is None:
-                words = rf"\text{{{words}}}"
+                escaped = words.replace("_", r"\_")
+                words = rf"\text{{{escaped}}}"
             whole += words + pieces[after + 1]
             after += 2
         if _open(whole) != 0:
@@ -110,7 +111,7 @@ def with_whole_formulas(text: str) -> str:
 
 
 def _joins(text: str) -> bool:
-    return len(text) <= _MOST_WORDS and "\n" not in text and not re.search(r"[\\*`_{}$]|\. [A-Z]", text)
+    return len(text) <= _MOST_WORDS and "\n" not in text and not re.search(r"[\\*`{}$]|\. [A-Z]", text)
 
 
 def _open(formula: str) -> int:
