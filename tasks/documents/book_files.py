@@ -124,12 +124,12 @@ def _documents(root: Path, readable: Sequence[str], known: Container[str]) -> li
     parts = {one for name in readable for one in _closure(name, inside, root, known) if one != name}
     behind: dict[str, list[str]] = defaultdict(list)
     mains = [name for name in readable if name not in parts]
-    for folder, names in _by_folder(mains).items():
+    for names in _by_folder(mains).values():
         pieces = [name for name in names if _is_part(root, name) or _ANSWERS.search(posixpath.basename(name))]
         wholes = [name for name in names if name not in pieces]
         for piece in pieces:
             owners = wholes if len(wholes) == 1 else [one for one in wholes if _shares_name(piece, one)]
-            if len(owners) == 1 and (folder or len(wholes) == 1):
+            if len(owners) == 1:
                 behind[owners[0]].append(piece)
     taken = {piece for pieces in behind.values() for piece in pieces}
     result = []
