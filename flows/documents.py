@@ -30,7 +30,7 @@ from storage.rows import to_table
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.documents.book_files import DocumentFile, documents_of
 from tasks.documents.document import Document
-from tasks.documents.formats import UnreadableDocument
+from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.quality import quality_of
 from tasks.documents.reading import ReadingFailed
 from tasks.stages.documents import STAGE, DocumentReading, counter, rows_of
@@ -81,6 +81,7 @@ def check(config: Documents) -> tuple[list[DocumentFile], DocumentReading]:
         min_legible=config.min_legible,
         min_whole=config.min_whole,
         languages=tuple(config.languages),
+        options=ReadOptions(ocr=config.ocr),
     )
     try:
         counter(config.tokenizer)

@@ -7,6 +7,7 @@ from pydantic import Field
 from flows.config.sections import GateSettings
 from tasks.dedup.settings import SimilaritySettings
 from tasks.documents.chunks import MAX_TOKENS
+from tasks.documents.formats import OcrEngine
 from tasks.documents.quality import LANGUAGES, MIN_LEGIBLE, MIN_WHOLE
 from tasks.settings import Folded, Section
 from tasks.stages.decontaminate import DecontaminateSettings
@@ -38,6 +39,10 @@ class Documents(Section):
     )
     languages: list[str] = Field(
         list(LANGUAGES), description="languages that are kept: en, zh, another code, or unknown"
+    )
+    ocr: OcrEngine = Field(
+        "tesseract",
+        description="what reads scanned pages and images: off, or tesseract, which has to be installed",
     )
     near: bool = Field(
         True,

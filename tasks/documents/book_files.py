@@ -21,7 +21,8 @@ from tasks.documents.document import Document
 from tasks.documents.formats import HEAD, ReadOptions, format_of, reader
 from tasks.documents.includes import resolved
 from tasks.documents.matching import joined, match_printed
-from tasks.documents.reading import ReadLimits, read_document
+from tasks.documents.reading import ReadLimits
+from tasks.documents.scans import read_with_ocr
 from tasks.ingestion.record import IngestError
 
 MAX_SOURCE: Final = 64 << 20  # bytes of a file in which others may be included
@@ -58,7 +59,7 @@ class DocumentFile:
         files = {name: (self.root / name).read_bytes() for name in self.files if name != path}
         data = (self.root / path).read_bytes()
         given = {name: getattr(options, name) for name in options.__dataclass_fields__}
-        return read_document(data, path, ReadOptions(**given | {"files": files}), limits)
+        return read_with_ocr(data, path, ReadOptions(**given | {"files": files}), limits)
 
 
 def documents_of(paths: Sequence[str]) -> list[DocumentFile]:

@@ -49,6 +49,7 @@ _OPEN_END: Final = re.compile(
     r"(?:[=+\-<>]|\\(?:le|ge|cdot|times|in|cup|cap|to|pm))\s*\\\)\Z"
 )  # a formula that goes on
 _SIDE: Final = re.compile(r"\d+(?:[.,]\d+)*!?(?=[\s,.;:)]|\Z)")
+_WORDS: Final = re.compile(r"[^\W\d_]{3}|[\u2e80-\u9fff]{2}")  # without which a line is no heading
 _CJK: Final = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 MAX_HEADING: Final = 200  # characters
 
@@ -328,7 +329,9 @@ def _may_be_heading(paragraph: _Paragraph) -> bool:
         not paragraph.formula
         and len(paragraph.lines) <= 3
         and len(text) <= MAX_HEADING
-        and any(character.isalpha() for character in text)
+        and _WORDS.search(text) is not None
+        and sum(character.isalpha() for character in text)
+        >= 0.5 * sum(not character.isspace() for character in text)
         and not text.endswith((".", ",", ";", "。", "，"))
         and paragraph.first.share < 0.5
     )

@@ -23,7 +23,10 @@ from typing import Any, BinaryIO, Final
 import orjson
 
 from storage.errors import in_one_line
+from tasks.documents import ocr
 from tasks.documents.formats import HEAD, ReadOptions, RefusalCode, UnreadableDocument, format_of, reader
+from tasks.documents.printed_document import PrintedPage, document_of_pages
+from tasks.documents.printed_lines import PrintedLine
 
 _SIZE: Final = struct.Struct(">Q")
 _PDEATHSIG: Final = 1  # prctl(2)
@@ -37,10 +40,34 @@ def read(data: bytes, name: str, options: ReadOptions) -> ActionResult:
     return dataclasses.asdict(reader(_format(data, name)).read(data, name, options)), []
 
 
-def included(data: bytes, name: str, options: ReadOptions) -> ActionResult:
-    """Return the paths that the file includes."""
-    paths = getattr(reader(_format(data, name)), "included", None)
-    return [] if paths is None else list(paths(data, name)), []
+def page_count(data: bytes, name: str, options: ReadOptions) -> ActionResult:
+    """Return the number of pages of a scan."""
+    return ocr.page_count(data, name), []
+
+
+def recognise(
+    data: bytes, name: str, options: ReadOptions, *, first: int, last: int, languages: Sequence[str], dpi: int
+) -> ActionResult:
+    """Return the pages of a scan as records of PrintedPage, read by tesseract."""
+    chosen = languages or ocr.installed_languages()
+    records = []
+    for number, image in ocr.images_of(data, name, first, last, dpi):
+        height, lines = ocr.recognised(image, number, chosen, dpi, name)
+        records.append(dataclasses.asdict(PrintedPage(number, height, lines)))
+    return records, []
+
+
+def printed(data: bytes, name: str, options: ReadOptions) -> ActionResult:
+    """Return the document of records of PrintedPage."""
+    scan = [
+        PrintedPage(page["number"], page["height"], [PrintedLine(**line) for line in page["lines"]])
+        for page in orjson.loads(data)
+    ]
+    if not any(page.lines for page in scan):
+        raise UnreadableDocument(
+            f"{name}: no text on its {len(scan)} pages. Fix: leave it out", "no_text_layer"
+        )
+    return dataclasses.asdict(document_of_pages(scan, name.rpartition("/")[2], "pdf")), []
 
 
 def view(data: bytes, name: str, options: ReadOptions) -> ActionResult:
@@ -108,8 +135,10 @@ def _late(number: int, frame: object) -> None:
 
 ACTIONS: Final[Mapping[str, Callable[..., ActionResult]]] = {
     "read": read,
-    "included": included,
     "pages": pages,
+    "page_count": page_count,
+    "recognise": recognise,
+    "printed": printed,
     "view": view,
 }
 
@@ -121,6 +150,8 @@ def answer(request: Mapping[str, Any], data: bytes, files: Iterable[bytes]) -> A
         options = ReadOptions(files=dict(zip(request["files"], files, strict=True)), **request["options"])
         value, blobs = ACTIONS[request["action"]](data, name, options, **request["arguments"])
         return {"value": value}, blobs
+    except ocr.OcrMissing as error:
+        return {"failed": in_one_line(error)}, []
     except (ImportError, NameError, SyntaxError) as error:  # of our own code
         return {"failed": f"{in_one_line(error)}. Fix: uv pip install 'mathmill[documents]'"}, []
     except Exception as error:  # noqa: BLE001 - a parser may raise anything on a hostile file, and the type names it

@@ -94,14 +94,6 @@ def read_document(
     return document_of(call("read", data, name, options, limits).value)
 
 
-def included_files(data: bytes, name: str, limits: ReadLimits | None = None) -> list[str]:
-    """Return the paths that a file includes, as they are written in it. They are hostile text. Raises as read_document."""
-    paths = call("included", data, name, None, limits).value
-    if not (isinstance(paths, list) and all(isinstance(path, str) for path in paths)):
-        raise invalid_reply("the included files are no list of texts")
-    return paths
-
-
 def call(
     action: str,
     data: bytes,

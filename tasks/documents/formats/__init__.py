@@ -40,6 +40,7 @@ RefusalCode = Literal[
     "memory",
     "output",
 ]
+OcrEngine = Literal["off", "tesseract"]
 REFUSALS: Final[tuple[RefusalCode, ...]] = get_args(RefusalCode)
 
 
@@ -61,9 +62,11 @@ class ReadOptions:
 
     files: the other files of a document of several files, by their path with `/` relative to the folder that the user named,
     as the `name` of the main file is. `Element.part` is such a path.
+    ocr: what reads pages without a text layer.
     """
 
     files: Mapping[str, bytes] = field(default_factory=dict)
+    ocr: OcrEngine = "off"
 
 
 class DocumentReader(Protocol):

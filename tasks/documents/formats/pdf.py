@@ -38,7 +38,7 @@ def read(data: bytes, name: str, options: ReadOptions) -> Document:
         pages = list(_pages(pdf, name, glyphs))
         if not any(page.lines for page in pages) or glyphs[0] < LEAST_GLYPHS * min(len(pages), 50):
             raise UnreadableDocument(
-                f"{name}: {len(pages)} pages without a text layer. Fix: read it with --ocr tesseract or --ocr endpoint",
+                f"{name}: {len(pages)} pages without a text layer. Fix: read it with --ocr tesseract",
                 "no_text_layer",
             )
         return document_of_pages(pages, _title(pdf, name), "pdf", _bookmarks(pdf))

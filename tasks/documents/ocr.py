@@ -1,0 +1,219 @@
+"""OCR of scanned pages with tesseract: the page is rendered, straightened and read, and its lines become those of a printed page.
+
+This module runs in the process that reads documents. tesseract is Debian's; it is given one page at a time on its standard input and
+writes hOCR, which states the place and the size of each line. Formulas are not read: they stay in the text as tesseract spells
+them, without fractions and raised numbers, and with wrong signs ("k < n" for k ≤ n).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from statistics import median
+from typing import Any, Final
+
+from tasks.documents.formats import RefusalCode, UnreadableDocument
+from tasks.documents.formats.image import suffixes as IMAGES
+from tasks.documents.formats.pdf import opened
+from tasks.documents.printed_lines import PrintedLine
+
+TESSERACT: Final = "/usr/bin/tesseract"
+LANGUAGES: Final = ("eng", "chi_sim", "equ")  # that are used where they are installed
+MAX_PIXELS: Final = 60_000_000  # of one page
+MAX_FRAMES: Final = 5_000
+PAGE_SECONDS: Final = 240.0
+_STEEPEST: Final = 3.0  # degrees by which a page is straightened at most
+_PROBE: Final = 900  # pixels of the longer side of the page on which the angle is measured
+_SAME_SIZE: Final = 0.2
+_TITLE: Final = re.compile(r"bbox (-?\d+) (-?\d+) (-?\d+) (-?\d+)(?:.*?x_size (\d+(?:\.\d+)?))?", re.DOTALL)
+_CJK: Final = re.compile(r"(?<=[\u2e80-\u9fff\uff00-\uffef]) (?=[\u2e80-\u9fff\uff00-\uffef])")
+
+
+class OcrMissing(RuntimeError):
+    """tesseract or its languages are not installed."""
+
+
+def page_count(data: bytes, name: str) -> int:
+    """Return the number of pages of a PDF or an image. Raises UnreadableDocument."""
+    if not name.lower().endswith(IMAGES):
+        with opened(data, name) as pdf:
+            return len(pdf)
+    return min(int(getattr(_image(data, name), "n_frames", 1)), MAX_FRAMES)
+
+
+def images_of(data: bytes, name: str, first: int, last: int, dpi: int) -> Iterator[tuple[int, Any]]:
+    """Yield (number from 1, image in grey levels) of the pages from `first` to `last`. Raises UnreadableDocument."""
+    if name.lower().endswith(IMAGES):
+        image = _image(data, name)
+        for number in range(first, last + 1):
+            image.seek(number - 1)
+            if image.width * image.height > MAX_PIXELS:
+                raise _too_large(name, number)
+            yield number, image.convert("L")
+        return
+    with opened(data, name) as pdf:
+        for number in range(first, last + 1):
+            page = pdf[number - 1]
+            width, height = page.get_size()
+            scale = dpi / 72
+            if width * height * scale**2 > MAX_PIXELS:
+                raise _too_large(name, number)
+            yield number, page.render(scale=scale, grayscale=True).to_pil().convert("L")
+            page.close()
+
+
+def _image(data: bytes, name: str) -> Any:
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    try:
+        return Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "TIFF"))
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        code: RefusalCode = "bomb" if isinstance(error, Image.DecompressionBombError) else "damaged"
+        raise UnreadableDocument(
+            f"{name}: no image that can be read ({error}). Fix: save it anew", code
+        ) from error
+
+
+def _too_large(name: str, number: int) -> UnreadableDocument:
+    return UnreadableDocument(
+        f"{name}: page {number} has more than {MAX_PIXELS // 1_000_000} million pixels. Fix: make it smaller",
+        "bomb",
+    )
+
+
+def png(image: Any) -> bytes:
+    """Return an image as PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def straightened(image: Any) -> Any:
+    """Return an image turned so that its lines of text are level; the angle is at most _STEEPEST degrees."""
+    angle = skew_of(image)
+    if abs(angle) < 0.05:
+        return image
+    return image.rotate(angle, resample=3, expand=False, fillcolor=255)  # bicubic
+
+
+def skew_of(image: Any) -> float:
+    """Return the angle in degrees, counter-clockwise, by which to turn an image so that its lines are level.
+
+    The rows of a level page are either text or blank, so the variance of their darkness is greatest there.
+    """
+    import numpy as np
+
+    small = image.copy()
+    small.thumbnail((_PROBE, _PROBE))
+
+    def sharpness(angle: float) -> float:
+        turned = np.asarray(small.rotate(angle, resample=2, fillcolor=255), dtype=np.float32)
+        return float(np.diff((255 - turned).sum(axis=1)).var())
+
+    best = 0.0
+    for step, reach in ((0.5, _STEEPEST), (0.1, 0.5), (0.05, 0.1)):
+        count = round(reach / step)
+        best = max(
+            (best + step * number for number in range(-count, count + 1)),
+            key=lambda angle: (sharpness(angle), -abs(angle)),
+        )
+    return max(-_STEEPEST, min(_STEEPEST, best))
+
+
+def installed_languages() -> list[str]:
+    """Return the languages of LANGUAGES that are installed. Raises OcrMissing if tesseract is not there."""
+    try:
+        done = subprocess.run([TESSERACT, "--list-langs"], capture_output=True, timeout=60, check=False)
+    except OSError as error:
+        raise OcrMissing(
+            "tesseract is not installed. Fix: apt-get install tesseract-ocr tesseract-ocr-chi-sim"
+        ) from error
+    present = set(done.stdout.decode("ascii", "replace").split())
+    return [language for language in LANGUAGES if language in present]
+
+
+def recognised(
+    image: Any, number: int, languages: Sequence[str], dpi: int, name: str
+) -> tuple[float, list[PrintedLine]]:
+    """Return the height in points of a page and its lines in reading order. Raises UnreadableDocument, OcrMissing."""
+    level = straightened(image)
+    command = [
+        TESSERACT,
+        "-",
+        "-",
+        "-l",
+        "+".join(languages),
+        "--psm",
+        "3",
+        "--dpi",
+        str(dpi),
+        "-c",
+        "tessedit_create_hocr=1",
+    ]
+    try:
+        done = subprocess.run(
+            command, input=png(level), capture_output=True, timeout=PAGE_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnreadableDocument(
+            f"{name}: page {number} is not read within {PAGE_SECONDS:g} s. Fix: leave it out", "time"
+        ) from error
+    if done.returncode:
+        why = " ".join(done.stderr.decode("utf-8", "replace").split())[:200]
+        if b"loading" in done.stderr or b"tessdata" in done.stderr:
+            raise OcrMissing(f"tesseract: {why}. Fix: apt-get install tesseract-ocr tesseract-ocr-chi-sim")
+        raise UnreadableDocument(
+            f"{name}: tesseract fails on page {number} ({why}). Fix: leave it out", "crashed"
+        )
+    return level.height * 72 / dpi, _lines(done.stdout, number, level.height, 72 / dpi)
+
+
+def _lines(hocr: bytes, page: int, height: int, scale: float) -> list[PrintedLine]:
+    from lxml import etree
+
+    root = etree.fromstring(
+        hocr, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, recover=True)
+    )
+    lines: list[PrintedLine] = []
+    for area in root.iter("{*}div"):
+        if area.get("class") != "ocr_carea" or (place := _place(area)) is None:
+            continue
+        left, right = place[0] * scale, place[2] * scale
+        for line in area.iter("{*}span"):
+            if (
+                line.get("class") not in ("ocr_line", "ocr_header", "ocr_caption", "ocr_textfloat")
+                or (box := _place(line)) is None
+            ):
+                continue
+            words = [
+                "".join(word.itertext()).strip()
+                for word in line.iter("{*}span")
+                if word.get("class") == "ocrx_word"
+            ]
+            text = _CJK.sub("", " ".join(word for word in words if word))
+            if not text or not any(character.isalnum() for character in text):
+                continue
+            x0, y0, x1, y1, size = box
+            lines.append(
+                PrintedLine(
+                    text, x0 * scale, x1 * scale, (height - y1) * scale, (height - y0) * scale,
+                    (height - y1) * scale, (size or y1 - y0) * scale, page, left, right,
+                )
+            )  # fmt: skip
+    usual = median(line.size for line in lines) if lines else 0.0
+    for line in lines:
+        if abs(line.size - usual) < _SAME_SIZE * usual:
+            line.size = usual  # tesseract measures it anew on each line
+    return lines
+
+
+def _place(element: Any) -> tuple[int, int, int, int, float] | None:
+    match = _TITLE.match(element.get("title") or "")
+    return (
+        None
+        if match is None
+        else (int(match[1]), int(match[2]), int(match[3]), int(match[4]), float(match[5] or 0))
+    )

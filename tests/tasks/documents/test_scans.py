@@ -1,0 +1,170 @@
+"""Scanned pages: a typeset chapter is printed to images, blurred and turned by one degree, and read back by tesseract."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pypdfium2
+import pytest
+from PIL import Image, ImageDraw, ImageFilter
+
+from tasks.documents import ocr
+from tasks.documents.formats import ReadOptions, UnreadableDocument, reader
+from tasks.documents.reading import ReadingFailed, ReadLimits
+from tasks.documents.scans import pages_in, read_scan, read_with_ocr
+from tests.tasks.documents.typesetting import compared, pdflatex, texts_of, typeset_elements
+
+DATA = Path(__file__).parents[2] / "data" / "documents"
+BOOK = Path(__file__).parents[4] / "shared" / "data" / "textbooks" / "discrete_math_open_intro"
+needs_tesseract = pytest.mark.skipif(
+    not Path(ocr.TESSERACT).exists(), reason="tesseract is missing: apt-get install tesseract-ocr"
+)
+
+
+def scanned(data: bytes, turned: float = 1.0, blurred: float = 0.8, pages: int = 20) -> list[Image.Image]:
+    pdf = pypdfium2.PdfDocument(data)
+    images = []
+    for number in range(min(pages, len(pdf))):
+        image = pdf[number].render(scale=200 / 72, grayscale=True).to_pil().convert("L")
+        image = image.rotate(turned, resample=Image.Resampling.BICUBIC, fillcolor=255)
+        images.append(image.filter(ImageFilter.GaussianBlur(blurred)))
+    return images
+
+
+def file_of(images: list[Image.Image], kind: str) -> bytes:
+    buffer = io.BytesIO()
+    first, *others = [image.copy() for image in images]  # an image keeps the settings of its last saving
+    several = {"save_all": True, "append_images": others} if others else {}
+    first.save(buffer, kind, resolution=200, **several)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def chapter() -> list[Image.Image]:
+    return scanned((DATA / "chapter.pdf").read_bytes())
+
+
+@needs_tesseract
+def test_a_scan_is_read_with_its_structure(chapter: list[Image.Image]) -> None:
+    document = read_with_ocr(file_of(chapter, "PDF"), "scan.pdf", ReadOptions(ocr="tesseract"), ReadLimits())
+    text = " ".join(" ".join(texts_of(document)).split())
+    assert "An efficient way of counting is to find the different ways in which a whole is divided." in text
+    assert "for which the two are bound together." in text
+    labels = {(element.kind, element.label) for element in document.elements}
+    assert {
+        ("definition", "1.1"),
+        ("theorem", "1.2"),
+        ("example", "1.3"),
+        ("exercise", "1.4"),
+        ("solution", "1"),
+    } <= labels
+    assert {"Sums and products", "Estimates", "Exercises", "Solutions"} <= {
+        one.title for one in document.headings
+    }
+    assert {element.page for element in document.elements} == {1, 2, 3}
+
+
+@needs_tesseract
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])
+def test_an_image_is_read(chapter: list[Image.Image], kind: str) -> None:
+    several = chapter[:2] if kind == "TIFF" else chapter[:1]
+    name = f"page.{'jpg' if kind == 'JPEG' else kind.lower()}"
+    assert pages_in(file_of(several, kind), name) == len(several)
+    document = read_scan(file_of(several, kind), name, languages=["eng"], dpi=200)
+    assert "multiplication principle" in " ".join(texts_of(document))
+
+
+@needs_tesseract
+@pytest.mark.skipif(not BOOK.exists(), reason="the textbooks of ../shared/data are not here")
+def test_a_scan_of_a_real_book(tmp_path: Path) -> None:
+    files = {str(path.relative_to(BOOK)): path.read_bytes() for path in BOOK.rglob("*.ptx")}
+    name = "sec_counting-combperm.ptx"
+    book = reader("pretext").read(files[name], name, ReadOptions(files))
+    elements = [
+        one
+        for one in book.elements
+        if one.kind in ("text", "exercise", "example") and not re.search(r"\\|\|", one.text)
+    ]
+    head = "\\documentclass[11pt]{article}\n\\usepackage[margin=1in]{geometry}\n"
+    data = file_of(scanned(pdflatex(typeset_elements(elements, head), tmp_path), pages=3), "PDF")
+    document = read_scan(data, "scan.pdf", languages=["eng"])
+    plain = " ".join(re.sub(r"[*`]|(?m:^\s*-\s)", "", one.text) for one in elements)
+    words = set(re.findall(r"[a-z]{4,}", plain.lower()))
+    read = re.findall(r"[a-z]{4,}", " ".join(texts_of(document)).lower())
+    assert len(read) > 500
+    assert sum(word in words for word in read) > 0.95 * len(read)
+    assert compared([plain], document).characters > 5_000
+
+
+@needs_tesseract
+def test_chinese_is_read_where_its_language_is_installed() -> None:
+    font = Path("/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf")
+    if "chi_sim" not in ocr.installed_languages() or not font.exists():
+        pytest.skip("tesseract-ocr-chi-sim or a Chinese font is missing")
+    from PIL import ImageFont
+
+    image = Image.new("L", (1600, 700), 255)
+    draw, letters = ImageDraw.Draw(image), ImageFont.truetype(str(font), 48)
+    for place, line in enumerate(
+        ("例 3 求下列函数的定义域和值域。", "解：函数的定义域是全体实数，", "所以它的值域也是全体实数。")
+    ):
+        draw.text((100, 100 + 120 * place), line, font=letters, fill=0)
+    document = read_scan(file_of([image], "PNG"), "page.png", dpi=300)
+    assert "函数的定义域" in "".join(texts_of(document))
+    assert {"example", "solution"} <= {element.kind for element in document.elements}
+
+
+@pytest.mark.parametrize("angle", [-2.5, -1.0, 0.0, 0.6, 2.0])
+def test_a_page_is_straightened(angle: float) -> None:
+    (page,) = scanned((DATA / "chapter.pdf").read_bytes(), turned=angle, pages=1)
+    assert ocr.skew_of(page) == pytest.approx(-angle, abs=0.15)
+
+
+def test_without_ocr_a_scan_is_refused(chapter: list[Image.Image]) -> None:
+    for kind, name in (("PDF", "scan.pdf"), ("PNG", "scan.png")):
+        with pytest.raises(UnreadableDocument, match="--ocr tesseract") as refused:
+            read_with_ocr(file_of(chapter[:1], kind), name, ReadOptions(), ReadLimits())
+        assert refused.value.code == "no_text_layer"
+
+
+@needs_tesseract
+def test_a_missing_language_is_our_failure_with_its_fix(chapter: list[Image.Image]) -> None:
+    with pytest.raises(ReadingFailed, match="Fix: apt-get install tesseract-ocr"):
+        read_scan(file_of(chapter[:1], "PNG"), "page.png", languages=["xyz"])
+
+
+def test_missing_tesseract_is_said_with_its_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr, "TESSERACT", "/nonexistent/tesseract")
+    with pytest.raises(ocr.OcrMissing, match="Fix: apt-get install tesseract-ocr"):
+        ocr.installed_languages()
+
+
+@needs_tesseract
+def test_a_blank_page_has_no_text() -> None:
+    with pytest.raises(UnreadableDocument, match="no text on its 1 pages") as refused:
+        read_scan(file_of([Image.new("L", (800, 800), 255)], "PNG"), "blank.png", languages=["eng"])
+    assert refused.value.code == "no_text_layer"
+
+
+def test_hostile_images_are_refused() -> None:
+    header = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x01\x86\xa0\x00\x01\x86\xa0\x08\x00\x00\x00\x00"
+    for name, data, codes in (
+        ("bomb.png", header + bytes(4), ("bomb", "damaged")),
+        ("noise.jpg", bytes(range(256)) * 10, ("damaged",)),
+        ("empty.tif", b"", ("damaged",)),
+    ):
+        with pytest.raises(UnreadableDocument) as refused:
+            read_scan(data, name, languages=["eng"])
+        assert refused.value.code in codes
+
+
+def test_a_page_of_a_billion_points_is_refused() -> None:
+    pdf = pypdfium2.PdfDocument.new()
+    pdf.new_page(14_400, 14_400)
+    buffer = io.BytesIO()
+    pdf.save(buffer)
+    with pytest.raises(UnreadableDocument, match="million pixels") as refused:
+        read_scan(buffer.getvalue(), "poster.pdf", languages=["eng"])
+    assert refused.value.code == "bomb"
