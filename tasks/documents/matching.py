@@ -17,6 +17,9 @@ from tasks.documents.sections import kind_below, number_of
 
 PRINTED = ("hint", "answer", "solution")
 _ODD = re.compile(r"\bodd\b|_odd|odd_", re.IGNORECASE)
+_MARK = re.compile(r"(?:(?<=\s)|\A)\(([a-z])\)(?=\s)")
+_MENTIONED = re.compile(r"(?:parts?|and|or|in|of|from|to|see|by)\s$", re.IGNORECASE)
+_SECOND = re.compile(r"^\s*\(b\)\s", re.MULTILINE)
 
 
 def joined(document: Document, others: Iterable[tuple[str, Document]]) -> Document:
@@ -69,6 +72,21 @@ def match_printed(document: Document) -> None:
         after[element.kind] = place
         if "(" not in (element.label or ""):  # a part of an exercise leaves room for the next
             taken.add((element.kind, place))
+    for element in elements:
+        if element.kind in PRINTED and element.of is not None and _SECOND.search(elements[element.of].text):
+            element.text = parts_on_lines(element.text)
+
+
+def parts_on_lines(text: str) -> str:
+    """Return a text that begins with (a) and goes on with (b), (c) and so on, with each of them at the beginning of a line."""
+    starts: list[int] = []
+    for match in _MARK.finditer(text):
+        if ord(match[1]) - ord("a") == len(starts) and not _MENTIONED.search(text[: match.start()][-12:]):
+            starts.append(match.start())
+    if len(starts) < 2 or starts[0] != 0:
+        return text
+    parts = [text[start:end].strip() for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    return "\n".join(re.sub(r"\A(\([a-z]\))\s+", r"\1 ", part) for part in parts)
 
 
 def _nearest(document: Document, element: Element, places: Sequence[int], after: int) -> int:

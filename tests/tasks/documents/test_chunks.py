@@ -94,6 +94,23 @@ def test_odd_solutions_without_numbers_are_of_every_other_exercise() -> None:
     assert [one.of for one in whole.elements[5:]] == [0, 2, 4]
 
 
+def test_a_solution_in_parts_has_each_part_on_a_line_as_its_exercise_has() -> None:
+    document = Document(
+        "B",
+        "latex",
+        [],
+        [
+            Element("exercise", "Find\n\n(a) one\n(b) two\n(c) three", None, "Exercise 1"),
+            Element("solution", "(a) Yes. (b)\n\n[Figure] as in part (c) below. (c) By (b), no.", None, of=0),
+            Element("exercise", "Is (a) or (b) right?", None, "Exercise 2"),
+            Element("solution", "(a) is. (b) is not.", None, of=2),
+        ],
+    )
+    match_printed(document)
+    assert document.elements[1].text == "(a) Yes.\n(b) [Figure] as in part (c) below.\n(c) By (b), no."
+    assert document.elements[3].text == "(a) is. (b) is not."
+
+
 def test_cleaning_repairs_texts_and_cuts_lists_of_pages() -> None:
     headings = [Heading("Contents", 1), Heading("Part", 2), Heading("Text", 1), Heading("Bibliography", 1)]
     listing = "\n".join(f"Word {n}, {n}, {n + 3}" for n in range(9))
