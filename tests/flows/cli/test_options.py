@@ -36,6 +36,13 @@ COMMANDS = {
         "--verify": "execute the programs",
         "--dry-run": "only show ten rows",
     },
+    "documents": {
+        "--dataset": "dataset that gets the new version",
+        "--license": "licence of the documents",
+        "--max-tokens": "tokens of a chunk",
+        "--tokenizer": "name or folder of the tokenizer",
+        "--dry-run": "only show the structure",
+    },
     "make": {"--dataset": "dataset that gets a new version", "--target": "number of accepted rows"},
     "evaluate": {
         "--baseline": "another model",
