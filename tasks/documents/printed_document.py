@@ -142,7 +142,13 @@ def _numbered(pages: list[PrintedPage]) -> list[PrintedLine]:
             outermost.append((line, {number - page.number for number in numbers}))
     pages_of = Counter(shift for _, shifts in outermost for shift in shifts)
     shift, count = max(pages_of.items(), key=lambda item: (item[1], -abs(item[0])), default=(0, 0))
-    return [line for line, shifts in outermost if count > 1 and shift in shifts]
+    if count < 2:
+        return []
+    numbered = [line for line, shifts in outermost if shift in shifts]
+    bare = {
+        line.page for line in numbered if _PAGE_NUMBER.fullmatch(line.text)
+    }  # the page has its number, "2 Changes" is none
+    return [line for line in numbered if line.page not in bare or _PAGE_NUMBER.fullmatch(line.text)]
 
 
 def _at_edges(page: PrintedPage) -> list[PrintedLine]:

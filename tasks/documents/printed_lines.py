@@ -20,12 +20,15 @@ from tasks.documents.printed_math import FUNCTIONS, Box, composed, formula, runs
 
 _WORD_GAP: Final = 0.15  # in sizes of the font
 _BLANK: Final = 0.22  # the least blank after a comma of a sentence; in a formula it is smaller
-_SAME_LINE: Final = 0.3
+_SAME_LINE: Final = (
+    0.25  # difference of baselines in a line, in sizes of its largest letter; the E of TeX is lowered by 0.22
+)
 _NEUTRAL = re.compile(r"[\d.,+\-=<>()\[\]{}|/!:;*'%]+")
 _ARITHMETIC = re.compile(r"\d!?\s*[+=<>]\s*[(\d-]")
 _PUNCTUATION: Final = frozenset(".,;:!?'\"")
 _OPERATOR: Final = frozenset("+-=<>/*^|!([{")
 _EQUATION_NUMBER = re.compile(r"\(?\d+(?:\.\d+)*[a-z]?\)?")
+_LEAN: Final = 0.2  # by which letters beside each other may overlap, in sizes of the font
 _LONG: Final = 8  # boxes of a run that counts as a line of text
 _LEAST_LINES: Final = 5  # of each of two columns
 
@@ -131,11 +134,15 @@ def _gutter(runs: Sequence[tuple[float, float]]) -> float | None:
 def _rows(boxes: list[Box]) -> list[list[Box]]:
     """Return the boxes of a column by lines, from top to bottom."""
     rows: list[list[Box]] = []
+    largest: list[Box] = []  # of each row
     for box in sorted(boxes, key=lambda box: (-box.baseline, box.x0)):
-        if rows and abs(rows[-1][0].baseline - box.baseline) < _SAME_LINE * min(box.size, rows[-1][0].size):
+        if rows and abs(largest[-1].baseline - box.baseline) < _SAME_LINE * max(box.size, largest[-1].size):
             rows[-1].append(box)
+            if box.size > largest[-1].size:
+                largest[-1] = box
         else:
             rows.append([box])
+            largest.append(box)
     rows = [sorted(row, key=lambda box: box.x0) for row in rows]
     joined: list[list[Box]] = []
     for number, row in enumerate(rows):
@@ -161,7 +168,9 @@ def _fits(row: list[Box], line: list[Box]) -> bool:
     low, high = min(box.y0 for box in line), max(box.y1 for box in line)
     return all(
         low - 1 <= (box.y0 + box.y1) / 2 <= high + 1
-        and not any(box.x0 < other.x1 - 1 and other.x0 < box.x1 - 1 for other in line)
+        and not any(
+            box.x0 < other.x1 - _LEAN * box.size and other.x0 < box.x1 - _LEAN * box.size for other in line
+        )
         for box in row
     )
 
