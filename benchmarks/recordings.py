@@ -200,6 +200,7 @@ def play(
     `endpoint` is asked: the recordings, or the embedded teacher. One of KNOWN questions keeps its reference, to calibrate the
     votes as in each night.
     """
+    settings = settings.model_copy(update={"canaries": 0})  # their questions were not recorded
     config = config or Nightly(score=ScoreSettings(scorers=["heuristics"]))
     known = [q for q in recorded if seed_of(SEED, "known", q.problem_id) % KNOWN == 0]
     ids = {q.problem_id for q in known}
@@ -222,7 +223,7 @@ def play(
                 solving(config, settings, calibration, SEED, blind=True),
                 *Judging(config, calibration, _no_benchmarks).votes(blind=True),
             ]
-            labelled = _through(steps, _table(known, shown=True), given)[-1]
+            labelled = _through(steps, table_of(known, shown=True), given)[-1]
             facts = calibrate(labelled, base=calibration, tick=_ignore).facts["calibration"]
             calibration = Calibration.from_dict(facts)
         before = engine.stats()
@@ -232,7 +233,7 @@ def play(
             *judging.votes(),
             *judging.decision()[:-1],
         ]
-        parts = _through(steps, _table(hidden, shown=False), given)
+        parts = _through(steps, table_of(hidden, shown=False), given)
         after = engine.stats()
     rows = pa.concat_tables(parts)
     references = {q.problem_id: q.reference for q in hidden}
@@ -249,7 +250,8 @@ def _no_benchmarks() -> Any:
     raise RuntimeError("the questions are benchmark items, and no step that compares with them is run")
 
 
-def _table(questions: Sequence[Recorded], *, shown: bool) -> pa.Table:
+def table_of(questions: Sequence[Recorded], *, shown: bool) -> pa.Table:
+    """Return the questions as rows, with their trusted answers or without."""
     return to_table(
         Row(q.question, "en", reference_answer=q.reference if shown else None, source="recorded")
         for q in questions

@@ -132,7 +132,7 @@ def run_night(config: Nightly) -> str:
 def produce(night: Night) -> None:
     """Produce accepted rows until the target is met or a limit is reached."""
     config = night.config
-    seeds = night.ingest(INGEST, seed_files(config), "seeds")
+    night.seeds = seeds = night.ingest(INGEST, seed_files(config), "seeds")
     if any(method(name).makes != "texts" for name in config.generate.methods):
         calibrated(night, seeds)
     if config.seeds.distill:
@@ -151,6 +151,7 @@ def calibrated(night: Night, seeds: list[Ref]) -> None:
     questions = night.planner.known(seeds)
     if questions:
         rows = solutions(night, questions, "known answers", blind=True)
+        night.learn_error(rows)
         rows = night.line.through(judging(night, rows).votes(blind=True), rows, "known answers")
         (fitted,) = night.line.run(CALIBRATE, partial(calibrate, base=night.calibration), rows)
         night.fitted = fitted.facts["calibration"]
@@ -262,17 +263,20 @@ def solutions(
 ) -> list[Ref]:
     """Return several solutions of each question, in words and programs. `agree` and `own`: as in `solve_and_judge`; `blind`:
     as in `solving`."""
+    settings = night.inputs.solve
     step = solving(
         night.config,
-        night.inputs.solve,
+        settings,
         night.calibration,
         night.inputs.seed,
         agree=agree,
         blind=blind,
         own=own,
+        error=night.reasoner_error,
     )
     title = f"{SOLVE.title}, {title}"
-    return night.line.run(step.stage, step.call(), questions, title=title, owes=night.owes)
+    reads = {"known": night.seeds} if settings.canaries and not blind else {}
+    return night.line.run(step.stage, step.call(), questions, title=title, reads=reads, owes=night.owes)
 
 
 def solving(
@@ -284,15 +288,20 @@ def solving(
     agree: int = 1,
     blind: bool = False,
     own: bool = False,
+    error: float | None = None,
 ) -> Step:
     """Return the stage that solves questions: with a fixed number of samples, or in rounds with `settings.adaptive`.
 
     agree: how many independent samples must agree at least. blind: whether the trusted answers are hidden from the votes
     that decide how many samples a question gets. own: as in tasks.stages.solve.
+    error: of the reasoner, by which its canaries are judged.
     """
-    call = partial(solve, settings=settings, seed=seed, own=own)
+    judging = replace(SOLVE, needs={**SOLVE.needs, **VERIFY.needs})  # answers are compared while it samples
+    call = partial(solve, settings=settings, seed=seed, blind=blind, own=own)
+    if settings.canaries:
+        call = partial(call, error=error)
     if not settings.adaptive:
-        return Step(SOLVE, lambda: call)
+        return Step(judging if settings.canaries else SOLVE, lambda: call)
     least = max(agree, config.verify.min_agreement)
     rule = StoppingRule(
         settings.adaptive,
@@ -303,8 +312,7 @@ def solving(
         least=0.0 if blind else config.verify.min_correctness,
         critic=any("critic" in scorer(name).needs for name in config.score.scorers),
     )
-    counting = replace(SOLVE, needs={**SOLVE.needs, **VERIFY.needs})  # votes are counted after each round
-    return Step(counting, lambda: partial(call, stopping=rule, blind=blind))
+    return Step(judging, lambda: partial(call, stopping=rule))
 
 
 def judging(night: Night, shards: list[Ref]) -> Judging:

@@ -78,6 +78,9 @@ class Code(StrEnum):
     NO_ANSWER = "no_answer"
     TRUNCATED = "truncated"  # cut off at the token limit
     UNFINISHED_THINKING = "unfinished_thinking"
+    CANARIES_WRONG = (
+        "canaries_wrong"  # the reasoner failed the known questions of the batch; `error` has the counts
+    )
     # verify
     PROGRAM_NOT_RUN = "program_not_run"  # the sandbox could not run it; `error`
     PROGRAM_FAILED = "program_failed"  # `verdict` of the sandbox, and `error` (may be empty)
@@ -107,7 +110,14 @@ class Code(StrEnum):
 
 
 FAILURES: Final = frozenset(
-    {Code.CALL_FAILED, Code.PROGRAM_NOT_RUN, Code.CANARIES_MISJUDGED, Code.NOT_CONVERTED, Code.NOT_READ}
+    {
+        Code.CALL_FAILED,
+        Code.PROGRAM_NOT_RUN,
+        Code.CANARIES_MISJUDGED,
+        Code.CANARIES_WRONG,
+        Code.NOT_CONVERTED,
+        Code.NOT_READ,
+    }
 )  # codes of failed rows: the stage could not process them
 # codes of rows that were never to be kept: they were solved for the calibration, or to find weaknesses of the student
 SET_ASIDE: Final = frozenset({Code.CALIBRATED, Code.STUDENT_RIGHT})
@@ -140,6 +150,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NO_ANSWER: "no final answer in the completion",
     Code.TRUNCATED: "cut off at the token limit",
     Code.UNFINISHED_THINKING: "the thinking never ended",
+    Code.CANARIES_WRONG: "{error}",
     Code.PROGRAM_NOT_RUN: "program not run: {error}",
     Code.PROGRAM_FAILED: "program: {verdict}[: {error}]",
     Code.PROGRAM_CHANGING: "program: its answer changes from run to run",

@@ -152,7 +152,7 @@ def plan_nightly(night: Nightly, json: AsJson = False) -> None:
     import orjson
 
     from flows.cli.rendering import print_forecast
-    from flows.runner.forecast_inputs import forecast_of, notice
+    from flows.runner.forecast_inputs import canary_notice, forecast_of, notice
     from flows.runner.learnt_limits import truncation
     from flows.runner.night_inputs import borrowed, roles, unpriced
     from flows.runner.resources import opened
@@ -167,7 +167,8 @@ def plan_nightly(night: Nightly, json: AsJson = False) -> None:
         terminal.echo_json(orjson.dumps(estimate.record(), option=orjson.OPT_INDENT_2).decode())
     else:
         print_forecast(estimate, night)
-        for line in (*answers, shared, unknown, notice(estimate.record())):
+        record = estimate.record()
+        for line in (*answers, shared, unknown, notice(record), canary_notice(record)):
             if line:
                 typer.echo(f"\n{line}")
 

@@ -13,6 +13,7 @@ from flows.runner.night import Night
 from flows.runner.stages import FunnelEntry
 from storage.datasets.gates import Gate
 from storage.stage_cache.shards import digest_of
+from tasks.canaries.batch import records
 from tasks.drift.history import NightHistory, Watched
 from tasks.drift.measures import MEASURES, Mean, measure
 from tasks.llm.endpoint import Endpoint
@@ -77,7 +78,7 @@ def drift(night: Night) -> Drift:
 
     Raises the drift alarm where something has changed and the gate is not off.
     """
-    tools, config = night.line.tools, night.config
+    tools, config, facts = night.line.tools, night.config, night.line.facts()
     labelled = [entry for entry in night.line.funnel if entry.title.endswith(LABELLED)]
     measured = measure(
         written=_tables(night, [entry for entry in night.line.funnel if entry.stage == "generate"]),
@@ -86,9 +87,10 @@ def drift(night: Night) -> Drift:
         weighed=_tables(night, [entry for entry in night.judged if entry.stage == "weigh"]),
         answered=_tables(night, [entry for entry in labelled if entry.stage == "verify"]),
         known=_tables(night, [entry for entry in labelled if entry.stage == CRITIC]),
-        canaries=[record for fact in night.line.facts() for record in fact.get("canaries", ())],
-        discarded=_facts([entry for entry in night.judged if entry.stage == CRITIC], "discarded"),
-        discarded_known=_facts([entry for entry in labelled if entry.stage == CRITIC], "discarded"),
+        canaries=[record for record in records(facts, "canaries") if record["role"] == "critic"],
+        canary_answers=records(facts, "answered"),
+        discarded=records(_facts(night.judged), "discarded"),
+        discarded_known=records(_facts(labelled), "discarded"),
     )
     nights = NightHistory(tools.home, config.dataset)
     nights.add(f"{night.inputs.seed:016x}", night.inputs.run, measured, _keys(night))
@@ -107,9 +109,8 @@ def _tables(night: Night, entries: list[FunnelEntry]) -> list[pa.Table]:
     return [night.line.tools.shards.read(ref) for entry in entries for ref in entry.refs]
 
 
-def _facts(entries: list[FunnelEntry], name: str) -> list[dict[str, Any]]:
-    """Return the records of this name that the stages stored beside their rows."""
-    return [record for entry in entries for ref in entry.refs for record in ref.facts.get(name, ())]
+def _facts(entries: list[FunnelEntry]) -> list[dict[str, Any]]:
+    return [ref.facts for entry in entries for ref in entry.refs]
 
 
 def _keys(night: Night) -> dict[str, tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -79,6 +80,25 @@ def notice(record: Mapping[str, Any]) -> str:
     return (
         f"Decontamination asks the critic about {counted(round(calls), 'near pair')}, for the registered benchmarks "
         "(most of them once, to measure the rules); decontaminate.ask=false asks nothing"
+    )
+
+
+def canary_notice(record: Mapping[str, Any]) -> str:
+    """Return a line about the calls for canaries in the record of a forecast; empty if there are none."""
+    stages = [line for line in record.get("stages", ()) if line.get("canaries", 0) >= 0.5]
+    if not stages:
+        return ""
+    calls: Counter[str] = Counter()
+    tokens = 0.0
+    for line in stages:
+        calls[line["role"]] += line["canaries"]
+        tokens += (
+            (line["prompt_tokens"] + line["completion_tokens"]) * line["canaries"] / max(line["calls"], 1)
+        )
+    by_role = " and ".join(f"{round(number):,} of the {role}" for role, number in sorted(calls.items()))
+    return (
+        f"Canaries: of these calls {by_role} are for solutions and questions that are known, about {tokens:,.0f} tokens; "
+        "score.canaries=0 and solve.canaries=0 ask nothing"
     )
 
 

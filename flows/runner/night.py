@@ -22,6 +22,7 @@ from storage.counting import be, counted
 from storage.datasets.versions import Version
 from storage.indexes.sketches import History
 from storage.stage_cache.shards import Ref
+from tasks.canaries.batch import records
 from tasks.demand import Demand
 from tasks.retrieval.published import Published
 from tasks.stages.ingest import ingest
@@ -41,6 +42,8 @@ class Night:
     calibration: Calibration  # what votes are worth: the base's, until this night's own is fitted
     fitted: dict[str, Any] = field(default_factory=dict)  # this night's calibration, and how well it held
     files: list[dict[str, Any]] = field(default_factory=list)  # ingested files with their digests and counts
+    seeds: list[Ref] = field(default_factory=list)  # of which those with an answer may be canaries
+    reasoner_error: float | None = None  # share of the questions with known answers that it gets wrong
     accepted: list[Ref] = field(default_factory=list)  # rows that passed every stage
     questions: list[Ref] = field(default_factory=list)  # every question written so far
     # funnel entries of the judged questions, from which drift is measured
@@ -91,9 +94,16 @@ class Night:
         score = self.config.score
         if not score.canaries:
             return 0
-        records = (record for fact in self.line.facts() for record in fact.get("canaries", ()))
-        hidden = sum(int(record["calls"]) for record in records)
+        asked = records(self.line.facts(), "canaries")
+        hidden = sum(int(record["calls"]) for record in asked if record["role"] == "critic")
         return max(score.canaries, math.ceil((score.least_canaries - hidden) / max(shards, 1)))
+
+    def learn_error(self, solved: list[Ref]) -> None:
+        """Estimate the share of questions that the reasoner gets wrong from those with known answers: one more wrong and one more
+        right than there were, so that few questions claim little."""
+        counts = [ref.facts["known"] for ref in solved if "known" in ref.facts]
+        missed, all_ = (sum(count[i] for count in counts) for i in (0, 1))
+        self.reasoner_error = (missed + 1) / (all_ + 2) if all_ else None
 
     def usable(self) -> Counter[str]:
         """Return the accepted rows that the mixture can take, by domain."""

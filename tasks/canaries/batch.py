@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from storage.reasons import Code
-from storage.rows import column, content_id, to_table
+from storage.rows import Row, column, content_id, to_table
 from tasks.canaries.solutions import Canary, CanaryKind, canaries
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
@@ -67,11 +67,10 @@ class _Attempt:
         return fails(self.wrong, self.judged)
 
 
-def fails(wrong: int, judged: int) -> bool:
-    """Return whether a good critic would misjudge `wrong` or more of `judged` canaries with a probability of at most CHANCE."""
-    tail = sum(
-        comb(judged, k) * GOOD_ERROR**k * (1 - GOOD_ERROR) ** (judged - k) for k in range(wrong, judged + 1)
-    )
+def fails(wrong: int, judged: int, error: float = GOOD_ERROR) -> bool:
+    """Return whether a model with this share of errors would get `wrong` or more of `judged` canaries wrong with a probability of at
+    most CHANCE."""
+    tail = sum(comb(judged, k) * error**k * (1 - error) ** (judged - k) for k in range(wrong, judged + 1))
     return wrong > 0 and tail <= CHANCE * (1 + 1e-9)
 
 
@@ -99,25 +98,29 @@ def scored(
     critic = next(tool.endpoint for tool in tools.values() if isinstance(tool, Engine))
 
     def attempt(hidden: list[Canary], tick: Tick, tools: dict[str, Any]) -> _Attempt:
-        mixed, place = _mixed(rows, hidden, asked)
+        mixed, place = placed(rows, [canary.row for canary in hidden], asked)
         scores = score(mixed, tick=tick, **tools)
         judgements = judged(scores, hidden, place, verdict, critic.model)
         return _Attempt(_without(scores, set(place)), judgements)
 
-    attempts = [attempt(hidden, _up_to(rows.num_rows, tick), tools)]
+    attempts = [attempt(hidden, up_to(rows.num_rows, tick), tools)]
     if attempts[0].fails:
         reseeded = {key: Reseeded(tool) if isinstance(tool, Engine) else tool for key, tool in tools.items()}
         again = canaries(rows, asked, count, batch, RESEEDED)
         attempts.append(attempt(again, lambda rows: None, reseeded))
     dropped = len(attempts) > 1 and attempts[-1].fails
     used = _dropped(attempts[-1]) if dropped else attempts[-1].scores
-    records = [
+    counted = [
         {"scorer": name, "role": critic.role, "again": len(attempts) - 1, "dropped": int(dropped), **counts}
         for counts in _by_model(attempts)
     ]
     unused = attempts if dropped else attempts[:-1]
     discarded = [_discarded(rows, one.scores, verdict) for one in unused]
-    facts = _costs(attempts) | {"canaries": records} | ({"discarded": discarded} if discarded else {})
+    facts = (
+        costs_of([one.scores.facts for one in attempts])
+        | {"canaries": counted}
+        | ({"discarded": discarded} if discarded else {})
+    )
     return replace(used, facts=facts)
 
 
@@ -186,19 +189,19 @@ class Reseeded:
         )
 
 
-def _mixed(rows: pa.Table, hidden: Sequence[Canary], asked: Sequence[int]) -> tuple[pa.Table, list[int]]:
-    """Return the rows with the canaries among them, and the indexes of the canaries.
+def placed(rows: pa.Table, hidden: Sequence[Row], among: Sequence[int]) -> tuple[pa.Table, list[int]]:
+    """Return the rows with the hidden ones among them, and the indexes of these.
 
-    Each canary stands before an asked row, or after the last one, and each place among these rows is as likely.
+    Each stands before a row of `among`, or after the last row, and each of these places is as likely.
     """
-    starts = [*asked, rows.num_rows]
-    rng = rng_of("canary places", *(canary.row.id for canary in hidden))
+    starts = [*among, rows.num_rows]
+    rng = rng_of("canary places", *(row.id for row in hidden))
     before = sorted((starts[rng.randrange(len(starts))], number) for number in range(len(hidden)))
     parts: list[pa.Table] = []
     place = [0] * len(hidden)
     end = 0
     for so_far, (start, number) in enumerate(before):
-        parts += [rows.slice(end, start - end), to_table([hidden[number].row])]
+        parts += [rows.slice(end, start - end), to_table([hidden[number]])]
         place[number] = start + so_far
         end = start
     parts.append(rows.slice(end))
@@ -242,7 +245,7 @@ def _dropped(attempt: _Attempt) -> Scored:
     )
 
 
-def _up_to(most: int, tick: Tick) -> Tick:
+def up_to(most: int, tick: Tick) -> Tick:
     """Return a tick that counts no more than `most` rows, since canaries are not rows of the shard."""
     left = most
 
@@ -255,9 +258,8 @@ def _up_to(most: int, tick: Tick) -> Tick:
     return counting
 
 
-def _costs(attempts: Sequence[_Attempt]) -> dict[str, Any]:
-    """Return the facts of a batch: of the last request, with the costs of all."""
-    facts = [attempt.scores.facts for attempt in attempts]
+def costs_of(facts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the facts of a batch that was requested once or twice: of the last request, with the costs of all."""
     return {
         **facts[-1],
         "bills": [bill for fact in facts for bill in fact.get("bills", ())],
@@ -265,10 +267,15 @@ def _costs(attempts: Sequence[_Attempt]) -> dict[str, Any]:
     }
 
 
+def records(facts: Iterable[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return the records of this name that shards stored beside their rows. `facts` are those of the shards."""
+    return [record for fact in facts for record in fact.get(name, ())]
+
+
 def totals(facts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the sums over many batches, one record per scorer, role and model. `facts` are those of the shards."""
     sums: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for record in (record for fact in facts for record in fact.get("canaries", ())):
+    for record in records(facts, "canaries"):
         name = (record["scorer"], record["role"], record["model"])
         start = {"scorer": name[0], "role": name[1], "model": name[2], "batches": 0, "asked": {}, "right": {}}
         entry = sums.setdefault(name, start | dict.fromkeys(_COUNTS, 0))

@@ -91,6 +91,7 @@ def measure(
     answered: Sequence[pa.Table],
     known: Sequence[pa.Table],
     canaries: Iterable[Mapping[str, Any]],
+    canary_answers: Iterable[Mapping[str, Any]] = (),
     discarded: Iterable[Mapping[str, Any]] = (),
     discarded_known: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Measured]:
@@ -99,6 +100,7 @@ def measure(
     written: the questions of the teacher. verified: every solution after verification. scored: the rows after the critic.
     weighed: the rows after the votes were weighed. answered, known: the rows of questions with known answers, after
     verification and after the critic. All of them are tables of storage.rows.SCHEMA. canaries: the records of tasks.canaries.batch.scored.
+    canary_answers: the records of the samples of canaries, of tasks.canaries.questions.with_canaries.
     discarded, discarded_known: its records of judgements that were not used, of questions and of those with known answers. They
     are evidence like the others: a batch is discarded because its critic misjudges.
     """
@@ -107,12 +109,12 @@ def measure(
     solved = _joined(verified, ["problem_id", "solution", "reasoning", "verdicts"])
     judged = _judgements(_joined(scored, JUDGED), discarded)
     labelled = _judgements(_joined(known, JUDGED), discarded_known)
-    checked = _joined(answered, ["problem_id", "verdicts"])
+    checked = _answers(_joined(answered, ["problem_id", "verdicts"]), canary_answers)
     replies = pc.binary_join_element_wise(
         solved.column("solution").fill_null(""), solved.column("reasoning").fill_null(""), ""
     )
     values = {
-        "answers": (checked, _right(pc.map_lookup(checked.column("verdicts"), "equivalent", "first"))),
+        "answers": (checked, _numbers(checked.column("right"))),
         "known": (labelled, _rightly(labelled)),
         "agreement": (solved, _share(solved.column("verdicts"), "consistent")),
         "critic": (judged, _numbers(judged.column("score"))),
@@ -179,6 +181,20 @@ def _judgements(rows: pa.Table, discarded: Iterable[Mapping[str, Any]]) -> pa.Ta
         pa.table({name: record[name] for name in used.column_names}, used.schema) for record in discarded
     ]
     return pa.concat_tables([used, *others])
+
+
+def _answers(rows: pa.Table, canaries: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Return the questions with known answers of the rows and of the canaries: the columns problem_id and right, 1 or 0 or null."""
+    right = _right(pc.map_lookup(rows.column("verdicts"), "equivalent", "first"))
+    known = pa.table({"problem_id": rows.column("problem_id"), "right": pa.array(right, from_pandas=True)})
+    others = [
+        pa.table(
+            {"problem_id": record["problem_id"], "right": [float(one) for one in record["right"]]},
+            known.schema,
+        )
+        for record in canaries
+    ]
+    return pa.concat_tables([known, *others])
 
 
 def _joined(tables: Sequence[pa.Table], columns: list[str]) -> pa.Table:

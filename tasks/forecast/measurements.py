@@ -124,6 +124,7 @@ def plan_of(inputs: ForecastInputs) -> NightPlan:
         judged=any("critic" in scorer(name).needs for name in inputs.scorers),
         canaries=inputs.canaries,
         least_canaries=inputs.least_canaries,
+        known_questions=inputs.solve.canaries,
         shard_rows=inputs.shard_rows,
         in_flight=inputs.in_flight,
         usd=inputs.usd,
@@ -212,7 +213,8 @@ def _judged(nights: Iterable[Mapping[str, Any]]) -> KeptShare:
 def _critiques(night: Mapping[str, Any]) -> int:
     """Return the completions of the stage critique on rows: those of the critic without those for decontamination and those on
     canaries."""
-    canaries = int(sum(record["calls"] for record in night.get("canaries") or ()))
+    records = [record for record in night.get("canaries") or () if record["role"] == "critic"]
+    canaries = int(sum(record["calls"] for record in records))
     if (night.get("decontamination") or {}).get("sets"):
         calls = int(sum(line["calls"] for line in night["service"] if line["tag"] == "critique"))
     else:

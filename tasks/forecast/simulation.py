@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.arrays import Floats
+from tasks.canaries.questions import EVERY
 from tasks.demand import FIRST_GUESS, MARGIN
 
 DRAWS = 2000
@@ -113,6 +114,7 @@ class NightPlan:
     near: near pairs per compared row; None if the critic is not asked about any.
     sampled: the share of `samples` that is requested where the votes decide how many; None: all of them.
     canaries: solutions with a known judgement in each batch of the critic, of `shard_rows` questions. least_canaries: in the night.
+    known_questions: with known answers in each shard of `shard_rows` questions that are solved, one per EVERY questions at most.
     overhead: seconds per solution besides waiting for models. start: seconds per run.
     errors: how earlier forecasts of calls, tokens per call and seconds compared with the facts.
     """
@@ -144,6 +146,7 @@ class NightPlan:
     sampled: KeptShare | None = None
     canaries: int = 0
     least_canaries: int = 0
+    known_questions: int = 0
     shard_rows: int = 256
     errors: Mapping[str, Error] = field(default_factory=dict)
 
@@ -179,15 +182,17 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
     if plan.sampled is not None:
         solutions = solutions * np.maximum(plan.sampled.draw(rng), min(2 / plan.samples, 1.0))
     calls = {tag: orders * weight / sum(plan.writers.values()) for tag, weight in plan.writers.items()}
-    calls["solve"] = solutions
+    hidden = {
+        "solve": np.minimum(batches * plan.known_questions, np.ceil(questions * novel / EVERY) + plan.waves)
+        * (solutions / np.maximum(questions * novel + plan.known, 1))
+    }
+    calls["solve"] = solutions + hidden["solve"]
     if plan.judged:
         asked = solutions * share["solved"] * share["verified"] * share["scored"] * share["judged"]
-        calls["critique"] = asked
-        if plan.canaries:
-            # a shard has at most as many as solutions that the critic is asked about
-            calls["critique"] = asked + np.minimum(
-                asked, np.maximum(batches * plan.canaries, plan.least_canaries)
-            )
+        # a shard has at most as many as solutions that the critic is asked about
+        most = np.maximum(batches * plan.canaries, plan.least_canaries if plan.canaries else 0)
+        hidden["critique"] = np.minimum(asked, most)
+        calls["critique"] = asked + hidden["critique"]
     if plan.near is not None:
         compared = solutions * share["solved"] * share["verified"] * share["scored"] + plan.unchecked
         calls["decontaminate"] = plan.measured * _around(rng, 0.2) + compared * plan.near.draw(rng)
@@ -217,6 +222,7 @@ def simulate(plan: NightPlan, *, seed: int = 0) -> Forecast:
                 "model": price.model,
                 "stage": tag,
                 "calls": float(np.median(paid)),
+                "canaries": float(np.median(hidden[tag] * price.share)) if tag in hidden else 0.0,
                 "prompt_tokens": float(np.median(tokens_in)),
                 "completion_tokens": float(np.median(tokens_out)),
                 "usd": float(np.median(usd)),

@@ -18,9 +18,10 @@ from pydantic import Field, field_validator
 
 import prompts
 from storage.reasons import Code, reason
-from storage.rows import ABSTAINED, SOLUTION_BY, Row, content_id, to_table
+from storage.rows import ABSTAINED, SOLUTION_BY, Row, column, content_id, to_table
 from tasks.answers import Judge, extract
 from tasks.answers.extraction import with_closed_box
+from tasks.canaries.questions import judged_samples, with_canaries, wrong
 from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
@@ -62,6 +63,13 @@ class SolveSettings(Section, title="Solve"):
         description="request two solutions first, and more only while the answer is wrong with more than this "
         "probability, 0.05 or more; 0: request all of them",
     )
+    canaries: int = Field(
+        2,
+        ge=0,
+        le=50,
+        description="questions with a known answer that are hidden among those of each shard, one per 20 questions at most; "
+        "0: none",
+    )
     without_sandbox: Literal["refuse", "words only"] = Field(
         "refuse", description="what to do where programs cannot be isolated"
     )
@@ -97,11 +105,69 @@ def solve(
     own: bool = False,
     sandbox: Sandbox | None = None,
     judge: Judge | None = None,
+    known: pa.Table | None = None,
+    error: float | None = None,
 ) -> Outcome:
     """Return `samples` rows per question, or as many as `stopping` asks for, in rounds.
 
     own: whether a solution that a question comes with is one of its solutions. Its row is then returned as it is, before the
     others, and a question whose solution no model wrote (verdict SOLUTION_BY) gets no others.
+    With `settings.canaries`, questions with known answers are hidden among these (tasks/canaries/questions.py), taken from the rows
+    `known` and the problem families; `error` is the share of the night's known questions that the reasoner gets wrong.
+    Of a `blind` table, whose answers are all known, the fact `known` has the numbers of wrong ones and of all.
+    """
+
+    def sampled(questions: pa.Table, engine: Engine, tick: Tick) -> Outcome:
+        return _sampled(
+            questions,
+            engine=engine,
+            settings=settings,
+            seed=seed,
+            tick=tick,
+            stopping=stopping,
+            blind=blind,
+            own=own,
+            sandbox=sandbox,
+            judge=judge,
+        )
+
+    if judge is None or not settings.canaries:
+        return sampled(questions, engine, tick)
+    if blind:
+        outcome = sampled(questions, engine, tick)
+        return replace(
+            outcome, facts=outcome.facts | {"known": wrong(judged_samples(outcome.rows, sandbox, judge))}
+        )
+    return with_canaries(
+        questions,
+        sampled,
+        stage=STAGE,
+        engine=engine,
+        known=known,
+        asked=_to_ask(questions, own),
+        count=settings.canaries,
+        samples=settings.samples,
+        error=error,
+        sandbox=sandbox,
+        judge=judge,
+        tick=tick,
+    )
+
+
+def _sampled(
+    questions: pa.Table,
+    *,
+    engine: Engine,
+    settings: SolveSettings,
+    seed: int,
+    tick: Tick,
+    stopping: StoppingRule | None,
+    blind: bool,
+    own: bool,
+    sandbox: Sandbox | None,
+    judge: Judge | None,
+) -> Outcome:
+    """Return the samples of the questions, as `solve` does without canaries.
 
     A call that failed is a failed row, a completion without an answer or a program a rejected one. Samples
     of a question stay together, and the verdict ABSTAINED of each says how many of them had no answer or
@@ -121,11 +187,7 @@ def solve(
     removed = Removed()
     samples: list[list[Row]] = [[] for _ in records]
     abstained = [0] * len(records)
-    open_ = [
-        i
-        for i, record in enumerate(records)
-        if not (solved[i] and SOLUTION_BY in dict(record["verdicts"] or ()))
-    ]
+    open_ = _to_ask(questions, own)
     tick((len(records) - len(open_)) * most)
     asked = sum(solved)
     for first, end in stopping.rounds(most) if stopping else [(0, most)]:
@@ -166,6 +228,16 @@ def solve(
     if any(solved):
         rows = pa.concat_tables([questions.filter(pa.array(solved)), rows])
     return Outcome(rows, asked=asked, facts=costs.facts() | removed.facts())
+
+
+def _to_ask(questions: pa.Table, own: bool) -> list[int]:
+    """Return the questions that a model is asked: those that come with no solution of their own that no model wrote."""
+    solved = pc.is_valid(questions.column("solution")).to_pylist()
+    return [
+        i
+        for i, verdicts in enumerate(column(questions, "verdicts"))
+        if not (own and solved[i] and SOLUTION_BY in dict(verdicts or ()))
+    ]
 
 
 def _requests(

@@ -48,7 +48,9 @@ class Dataset:
             FunnelEntry(stage, stage, Balance(100, 100, 0, 0), [ref], 0)
             for stage in ("generate", "verify", "critique", "weigh", "similarity")
         ]
-        canaries = {"asked": {"right": 10, "wrong": 10}, "right": {"right": right // 2, "wrong": right // 2}}
+        judged = {"right": right // 2, "wrong": right // 2}
+        canaries = {"role": "critic", "asked": {"right": 10, "wrong": 10}, "right": judged}
+        solved = {"role": "reasoner", "asked": {"cot": 9}, "right": {"cot": 0}}  # says nothing of the critic
         tools = SimpleNamespace(
             shards=self.shards,
             home=self.home,
@@ -56,7 +58,9 @@ class Dataset:
                 mix=lambda role: [(SimpleNamespace(model=self.model, revision="", prompts=None), 1.0)]
             ),
         )
-        line = SimpleNamespace(tools=tools, funnel=entries, facts=lambda: [{"canaries": [canaries]}, {}])
+        line = SimpleNamespace(
+            tools=tools, funnel=entries, facts=lambda: [{"canaries": [canaries, solved]}, {}]
+        )
         inputs = SimpleNamespace(seed=self.nights, run=f"night-{self.nights}")
         config = Nightly.model_validate({"gates": gates})
         return drift(SimpleNamespace(line=line, config=config, judged=entries, inputs=inputs))  # type: ignore[arg-type]

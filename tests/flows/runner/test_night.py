@@ -12,7 +12,10 @@ from flows.runner.night import Night
 
 def canaries(shards: int, *, so_far: list[int], **score: int) -> int:
     config = Nightly.model_validate({"score": score})
-    facts: list[dict[str, object]] = [{"canaries": [{"calls": calls}]} for calls in so_far]
+    roles = ("critic", "reasoner")
+    facts: list[dict[str, object]] = [
+        {"canaries": [{"calls": calls, "role": role} for role in roles]} for calls in so_far
+    ]
     line = SimpleNamespace(facts=lambda: [*facts, {}])
     return Night.canaries(SimpleNamespace(config=config, line=line), shards)  # type: ignore[arg-type]
 

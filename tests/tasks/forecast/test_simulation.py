@@ -127,3 +127,14 @@ def test_canaries_are_calls_of_the_critic_in_each_batch() -> None:
     more = next(stage["calls"] for stage in floor.stages if stage["stage"] == "critique") - calls[0]
     assert 30 <= more <= 32
     assert simulate(replace(PLAN, least_canaries=30)).figures == plain.figures
+
+
+def test_canaries_of_the_reasoner_are_calls_in_each_batch() -> None:
+    """About 734 questions in three batches, two canaries of four samples each."""
+    plain, ridden = simulate(PLAN), simulate(replace(PLAN, known_questions=2))
+    before, after = (
+        next(stage for stage in one.stages if stage["stage"] == "solve") for one in (plain, ridden)
+    )
+    assert before["canaries"] == 0
+    assert after["calls"] - before["calls"] == pytest.approx(after["canaries"], abs=4)
+    assert 3 * 2 * PLAN.samples <= after["canaries"] <= 5 * 2 * PLAN.samples

@@ -177,7 +177,7 @@ def in_rounds(
     return solve(
         table,
         engine=engine,
-        settings=SolveSettings(samples=samples, adaptive=0.05, route=route),
+        settings=SolveSettings(samples=samples, adaptive=0.05, route=route, canaries=0),
         seed=3,
         tick=lambda n: None,
         stopping=StoppingRule(0.05, 2, 2, prior()),
