@@ -1,11 +1,13 @@
 """Decides after each round of samples which questions need more of them: a sequential rule with a stated error.
 
-A question needs no further sample in two cases:
+A question needs no further sample in three cases:
 
 - Enough samples share an answer whose calibrated probability of being right is at least 1 - `error`. The probability is
   that of the answer given all samples seen so far, so however often it is looked at, at most a share `error` of the answers
   on which sampling ends early is expected to be wrong, if the calibration holds (tests/tasks/voting/test_sequential.py). A
   fixed number of samples has no such bound.
+- The samples that are left cannot keep its rows from being accepted: these stay likely enough even if all of them give one and the
+  same other answer, or none. No error is added, as far as the stage weigh does not lower the probabilities of the whole shard.
 - The samples that are left cannot bring any answer to acceptance: to the number of samples that must agree, or to the
   least probability, even if all of them give the answer that leads now and, where a critic is asked later, it is certain of
   it (curtailment, Alling 1963). No error is added: such a question has no row that could be kept.
@@ -74,16 +76,30 @@ class StoppingRule:
         trusted = np.zeros(questions, dtype=bool)
         trusted[place[votes.reference != 0]] = True
         likely = self.calibration.probability(votes) >= 1 - self.error
-        decided = np.zeros(questions, dtype=bool)
-        decided[place[likely & votes.readable & (together >= self.rows) & (votes.reference >= 0)]] = True
         hopeless = ~trusted & (most + left < self.agree)
         if self.least:
             of_place = np.broadcast_to(np.asarray(programs, dtype=np.float64), questions)[place]
+            likely |= self._worst(votes, left, of_place) >= self.least
             reachable = np.ones(questions, dtype=bool)  # where nothing was answered yet, a new answer may be
             reachable[place[votes.readable]] = False
             reachable[place[votes.readable & (self._best(votes, left, of_place) >= self.least)]] = True
             hopeless |= ~trusted & ~reachable
+        decided = np.zeros(questions, dtype=bool)
+        decided[place[likely & votes.readable & (together >= self.rows) & (votes.reference >= 0)]] = True
         return np.asarray(~decided & ~hopeless & (left > 0), dtype=np.bool_)
+
+    def _worst(self, votes: Votes, left: int, programs: Floats) -> Floats:
+        """Return the smallest probability that each row can fall to without a critic, (n,); 0 where too few samples agree: all
+        samples that are left, `programs` (n,) of them programs, give the most frequent other answer, or none has an answer."""
+        opposed = replace(
+            votes,
+            programs_against=votes.programs_against + programs,
+            worked_against=votes.worked_against + left - programs,
+            rival=votes.rival + left,
+        )
+        silent = replace(votes, abstained=votes.abstained + left)
+        least = np.minimum(self.calibration.probability(opposed), self.calibration.probability(silent))
+        return np.where(votes.readable & (votes.agree + 1 >= self.agree), least, 0.0)
 
     def _best(self, votes: Votes, left: int, programs: Floats) -> Floats:
         """Return the largest probability that each row can reach, (n,): all samples that are left, `programs` (n,) of them

@@ -69,6 +69,45 @@ def test_a_question_is_given_up_when_no_answer_can_become_likely_enough() -> Non
     assert trusted == [True]
 
 
+def test_an_answer_that_no_further_sample_can_make_unlikely_is_decided() -> None:
+    three: Samples = [(0, False)] * 3
+    two_of_three: Samples = [(0, False), (0, False), (1, False)]
+
+    def left_open(least: float, agree: int = 2) -> list[bool]:
+        strict = StoppingRule(0.0001, 2, agree, prior(), least, critic=False)
+        return undecided(three, two_of_three, rule=strict, left=1)
+
+    assert left_open(0.7) == [False, True]
+    assert left_open(0.0) == [True, True]  # where every sample counts, those of known questions
+    assert left_open(0.7, agree=4) == [True, False]
+
+
+@pytest.mark.parametrize("seed", [7, 8])
+def test_deciding_early_never_accepts_what_all_samples_would_not(seed: int) -> None:
+    """Whatever the last samples are, without a critic: a row that decided its question is likely enough at the end."""
+    rng = np.random.default_rng(seed)
+    samples, least = 6, 0.7
+    answers = rng.choice([-1, 0, 1, 2], (3000, samples), p=[0.1, 0.7, 0.1, 0.1])
+    calibration = _calibrated(np.random.default_rng(seed), 4)
+    rule_ = StoppingRule(0.001, 2, 2, calibration, least, critic=False)
+    programs = np.arange(samples) % 2 == 1
+    final_place = np.repeat(np.arange(len(answers)), samples)
+    final = collect(final_place, answers.ravel(), program=np.tile(programs, len(answers)))
+    kept = (calibration.probability(final) >= least) & (final.agree + 1 >= 2) & final.readable
+    decided = 0
+    for seen in range(2, samples):
+        place = np.repeat(np.arange(len(answers)), seen)
+        votes = collect(place, answers[:, :seen].ravel(), program=np.tile(programs[:seen], len(answers)))
+        left = samples - seen
+        stopped = ~rule_.undecided(votes, place, len(answers), left, int(programs[seen:].sum()))
+        leading = votes.readable & (votes.agree + 1 >= 2) & (calibration.probability(votes) >= least)
+        rows = np.flatnonzero(stopped[place] & leading)
+        decided += len(rows)
+        of_final = place[rows] * samples + rows % seen
+        assert kept[of_final].all()
+    assert decided > 1000
+
+
 @pytest.mark.parametrize(("critic", "least"), [(False, 0.7), (True, 0.97)])
 def test_giving_up_never_loses_an_acceptable_answer(critic: bool, least: float) -> None:
     """Whatever the last samples and the critic say, a question that was given up has no row that would be kept."""
@@ -83,7 +122,8 @@ def test_giving_up_never_loses_an_acceptable_answer(critic: bool, least: float) 
         votes = collect(place, answers[:, :seen].ravel(), program=np.tile(programs[:seen], len(answers)))
         stopped = ~rule_.undecided(votes, place, len(answers), samples - seen, int(programs[seen:].sum()))
         likely = rule_.calibration.probability(votes) >= 1 - rule_.error
-        stopped[place[likely]] = False  # decided, not given up
+        accepted = votes.readable & (votes.agree + 1 >= 2) & (rule_.calibration.probability(votes) >= least)
+        stopped[place[likely | accepted]] = False  # decided, not given up
         final_place = np.repeat(np.arange(len(answers)), samples)
         final = collect(
             final_place,
