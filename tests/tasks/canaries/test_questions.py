@@ -11,7 +11,7 @@ import pytest
 
 from storage.ledger import Ledger
 from storage.reasons import Code
-from storage.rows import Row, column, reasons_of, to_table
+from storage.rows import SOLUTION_BY, Row, column, reasons_of, to_table
 from tasks.answers import Judge
 from tasks.canaries.batch import totals
 from tasks.canaries.questions import EVERY, KnownSample, canary_questions, wrong
@@ -254,3 +254,25 @@ def test_the_known_questions_of_a_night_show_how_many_the_reasoner_gets_wrong(
 
     assert missed(reasoner(0.0, "right")) == [0, 12]
     assert missed(reasoner(1.0, "wrong"))[0] >= 10
+
+
+def test_questions_that_come_with_a_solution_are_not_lost_with_the_batch(
+    reasoner: Callable[..., Engine], tools: tuple[Judge, Sandbox]
+) -> None:
+    """No model is asked about them, so that they get no canaries and stay where the reasoner fails the others."""
+    judge, sandbox = tools
+    rows = asked_questions(2 * EVERY + 3)
+    for row in rows[:3]:
+        row.solution, row.answer, row.verdicts = r"\boxed{5}", "5", {SOLUTION_BY: "source"}
+
+    def solved(rows: list[Row], engine: Engine) -> Outcome:
+        return solve(
+            to_table(rows), engine=engine, settings=SolveSettings(), seed=7, tick=lambda rows: None, own=True,
+            judge=judge, sandbox=sandbox, error=0.1,
+        )  # fmt: skip
+
+    assert "canaries" not in solved(rows[:3], reasoner(name="none")).facts
+    outcome = solved(rows, reasoner(1.0))
+    counts = balance("solve", outcome)
+    assert (counts.kept, counts.failed) == (3, 4 * 2 * EVERY)
+    assert column(outcome.rows, "id")[:3] == [row.id for row in rows[:3]]
