@@ -23,6 +23,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.counting import counted
 from storage.reasons import Code, reason
 from storage.rows import Row, column, content_id, reasons_of, reject
 from tasks.answers import Judge
@@ -222,7 +223,7 @@ def _dropped(rows: pa.Table, questions: pa.Table, stage: str, judged: Sequence[K
     """Return the rows, of which those that are none of the questions with a solution of their own have failed."""
     missed, all_ = wrong(judged)
     error = (
-        f"the reasoner failed {missed} of {all_} questions whose answer is known, twice; "
+        f"the reasoner failed {missed} of {counted(all_, 'question')} whose answer is known, twice; "
         "its solutions of this batch are not used"
     )
     why = reason(stage, Code.CANARIES_WRONG, error=error)
