@@ -20,7 +20,7 @@ from flows.runner.resources import Tools, opened
 from flows.runner.run_notes import ended
 from flows.runner.task_runners import task_runner
 from flows.settings import load_settings
-from tasks.methods import method
+from tasks.methods import method, plan_of
 
 ALL = 10_000_000  # rows: more than the documents give
 
@@ -77,7 +77,7 @@ def night_of(config: Make, tools: Tools) -> Make | str:
     if base is not None:
         finish(tools, base)
     passages = Material.of(config.material, [name], tools, base).unused(name)
-    plan = method(name).plan(
+    plan = plan_of(name, tools.settings.overlay(), config.generate.settings.get(name))(
         passages,
         {("", ""): ALL},
         per_call=config.generate.per_call,

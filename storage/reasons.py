@@ -66,6 +66,8 @@ class Code(StrEnum):
     MISSING_ITEM = "missing_item"  # the completion has fewer items than were requested
     # methods on documents
     NOTHING_TO_ASK = "nothing_to_ask"  # the model finds no question in the passage
+    NO_PARTS = "no_parts"  # the completion does not have the parts that were requested
+    NO_END = "no_end"  # the completion does not have the mark of its end
     NOT_QUOTED = "not_quoted"  # the `quote` that the model rests on is not in the passage
     # similarity, dedup, semantic
     EXACT = "exact"  # equal after normalisation to the row `other`, which has another id
@@ -140,6 +142,8 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.MALFORMED_ITEM: "{why}",
     Code.MISSING_ITEM: "item missing from the completion",
     Code.NOTHING_TO_ASK: "no question in the passage",
+    Code.NO_PARTS: "the parts of the text are not marked as requested",
+    Code.NO_END: "no mark of the end",
     Code.NOT_QUOTED: "the passage does not have the quoted words: {quote}",
     Code.EXACT: "exact of {other}",
     Code.REPEATED: "there already, word for word",

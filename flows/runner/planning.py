@@ -94,7 +94,7 @@ class Planner:
         """
         generate, method = self.config.generate, generation_method(name)
         documents = method.takes == "documents"
-        asks = plan_of(name, self.line.tools.settings.overlay())(
+        asks = plan_of(name, self.line.tools.settings.overlay(), generate.settings.get(name))(
             self.material.unused(name) if documents else self._examples(pool),
             quota,
             per_call=generate.per_call,

@@ -24,11 +24,13 @@ from typing import Any, Final, Literal, Protocol, cast
 
 import orjson
 import pyarrow as pa
+from pydantic import ValidationError
 
 from storage.reasons import Code
 from storage.rows import column
 from tasks.plugins import module
 from tasks.replies.items import problems
+from tasks.settings import Section
 
 PLUGINS: Final = "tasks.methods"
 
@@ -139,6 +141,25 @@ class StatesConditions(Method, Protocol):
         ...
 
 
+class HasSettings(Method, Protocol):
+    """A method with settings of its own, which a user gives as `generate.settings.<method>`."""
+
+    Settings: type[Section]
+
+    def plan(
+        self,
+        pool: pa.Table,
+        quota: Quota,
+        *,
+        per_call: int,
+        examples: int,
+        seed: int,
+        settings: Section | None = None,
+    ) -> list[Ask]:
+        """Return the asks as `Method.plan` does. `settings`: of the class `Settings`; None: its defaults."""
+        ...
+
+
 class AsksModel(Method, Protocol):
     """A method whose asks are sent to a model."""
 
@@ -171,12 +192,32 @@ def method(name: str) -> Method:
     return cast(Method, _method(name))
 
 
-def plan_of(name: str, overlay: Path | None) -> Callable[..., list[Ask]]:
-    """Return the function `plan` of the method `name`, with the user's own conditions if it states some. Raises as `method`."""
+def plan_of(
+    name: str, overlay: Path | None, settings: Mapping[str, Any] | None = None
+) -> Callable[..., list[Ask]]:
+    """Return the function `plan` of the method `name`, with the user's own conditions if it states some, and with the method's
+    own settings if it has some. Raises as `method`."""
     plan = method(name).plan
-    if "overlay" not in inspect.signature(plan).parameters:
-        return plan
-    return partial(cast(StatesConditions, method(name)).plan, overlay=overlay)
+    if "overlay" in inspect.signature(plan).parameters:
+        return partial(cast(StatesConditions, method(name)).plan, overlay=overlay)
+    if hasattr(method(name), "Settings"):
+        return partial(cast(HasSettings, method(name)).plan, settings=settings_of(name, settings or {}))
+    return plan
+
+
+def settings_of(name: str, given: Mapping[str, Any]) -> Section:
+    """Return the settings of the method `name`. Raises ValueError for a setting that it does not have, and as `method`."""
+    plugin = method(name)
+    if not hasattr(plugin, "Settings"):
+        if given:
+            raise ValueError(f"{name} has no settings of its own")
+        return Section()
+    try:
+        return cast(HasSettings, plugin).Settings.model_validate(dict(given))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join([name, *map(str, first["loc"])])
+        raise ValueError(f"{where}: {first['msg'].lower()}") from None
 
 
 def asks_model(name: str) -> AsksModel:

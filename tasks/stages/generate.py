@@ -22,7 +22,7 @@ from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.pending import CompletionCheck
 from tasks.llm.request import Completion, Failure, Request
-from tasks.methods import PLUGINS, Ask, AsksModel, Item, asks_model, asks_of, makes_rows
+from tasks.methods import PLUGINS, Ask, AsksModel, Item, asks_model, asks_of, makes_rows, settings_of
 from tasks.plugins import checked, names
 from tasks.replies.solutions import Removed, read
 from tasks.settings import Section, Share
@@ -39,6 +39,9 @@ class GenerateSettings(Section, title="Generate"):
     methods: dict[str, float] = Field(
         {"self_instruct": 1.0}, description="files of tasks/methods/ and their weights"
     )
+    settings: dict[str, dict[str, Any]] = Field(
+        {}, description="method -> its own settings, such as refine: {thinking: true}"
+    )
     languages: dict[str, Share] = Field(
         {"en": 0.75, "zh": 0.25}, description="share of the questions by language"
     )
@@ -49,6 +52,14 @@ class GenerateSettings(Section, title="Generate"):
         2_000, ge=0, description="rows of the last version, at most, that may be shown as examples"
     )
     waves: int = Field(4, ge=1, le=50, description="rounds of generation at most, until the target is met")
+
+    @field_validator("settings")
+    @classmethod
+    def _settings(cls, given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        checked("method", given, names(PLUGINS))
+        for name, own in given.items():
+            settings_of(name, own)
+        return given
 
     @field_validator("languages")
     @classmethod

@@ -15,6 +15,7 @@ from tasks.teacher.forcing import fill_schema
 from tasks.teacher.judging import critique
 from tasks.teacher.likeness import compare
 from tasks.teacher.reading import PromptRequest, read
+from tasks.teacher.refining import refined
 from tasks.teacher.solving import in_program, in_words
 from tasks.teacher.writing import problems
 
@@ -50,6 +51,8 @@ def answer(job: PromptRequest, character: Character, rng: random.Random, forced:
         return critique(job, character, rng, valid_json=forced.json)
     if job.kind == "compare":
         text = compare(job)
+    elif job.kind in ("refine", "think"):
+        text = refined(job, character, rng)
     else:
         text = in_program(job, character, rng) if job.kind == "program" else in_words(job, character, rng)
     if not forced.json:

@@ -17,12 +17,13 @@ from tasks.teacher.topics import concepts_in, count_in, level_in, scale_in, subd
 
 @dataclass(frozen=True, slots=True)
 class PromptRequest:
-    """What a prompt requests. `kind` is write, similar, extract, words, program, judge or compare (whose two problems are the
+    """What a prompt requests. `kind` is write, similar, extract, refine, think, words, program, judge or compare (whose two problems are the
     examples). Fields that a kind does not use are empty.
 
     `level` is from 1 to 3, `scale` the difficulty from 1 to 5 where the prompt states that. `concepts` are knowledge points by
     their English names. `planned` says that reasons come before the result: a plan and a check with each problem, the working before
-    scores. `chinese_keys` says that keys and words of the answer are Chinese. `reference` is the trusted answer that a critic is shown, `passage` the text that pairs are extracted from."""
+    scores. `chinese_keys` says that keys and words of the answer are Chinese. `reference` is the trusted answer that a critic is shown, `passage` the text that pairs are extracted
+    from, or that is rewritten for an `audience`."""
 
     kind: str
     language: str
@@ -40,6 +41,7 @@ class PromptRequest:
     chinese_keys: bool = False
     reference: str = ""
     passage: str = ""
+    audience: str = ""
 
 
 _JUDGE = re.compile(
@@ -79,6 +81,12 @@ _NO_PROGRAM = re.compile(
 _COMPARE = re.compile(r"\bSAME\b.*\bDIFFERENT\b|回答[^\n]*相同[^\n]*不同", re.DOTALL)
 _PLANNED = re.compile(r'"(?:plan|思路)"')
 _REASONED = re.compile(r'"(?:working|演算)"')
+_REFINE = re.compile(r"==(?:Main Body|正文)==")
+_THINK = re.compile(r"==(?:Thinking|思考)==")
+_AUDIENCES = (
+    ("school", re.compile(r"\bschool students\b|中学生")),
+    ("graduate", re.compile(r"(?<!under)graduate students\b|研究生")),
+)
 _EXTRACT = re.compile(r'"(?:pairs|问答列表)"\s*:')
 _CHINESE_KEYS = re.compile(r'"(?:题目列表|评语|问答列表)"')
 _CJK = re.compile(r"[\u4e00-\u9fff]")
@@ -109,6 +117,13 @@ def read(system: str, user: str) -> PromptRequest:
             count=count_in(words),
             passage=parts.of("other")[0],
             chinese_keys=_CHINESE_KEYS.search(words) is not None,
+        )
+    if (_REFINE.search(words) or _THINK.search(words)) and parts.of("other"):
+        return PromptRequest(
+            "refine" if _REFINE.search(words) else "think",
+            language,
+            passage=parts.of("other")[0],
+            audience=next((name for name, pattern in _AUDIENCES if pattern.search(words)), "undergraduate"),
         )
     if not solutions and _JUDGE.search(words):
         unnamed = questions + parts.of("other")

@@ -18,7 +18,7 @@ from prompts.schemas import Assessment, Critique
 from tasks.answers import Judge, extract
 from tasks.decontamination.judge import verdict
 from tasks.evaluation.forms import choice, roles
-from tasks.methods import textbook_qa
+from tasks.methods import refine, textbook_qa
 from tasks.replies.items import critique, problems
 from tasks.replies.programs import program
 from tasks.replies.solutions import read
@@ -90,6 +90,13 @@ def of_pairs(text: str, language: str, cut: bool, judge: Judge) -> Any:
     ]
 
 
+def of_article(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    return [
+        {"code": str(item.code)} if item.code else {"text": item.question}
+        for item in refine.read(text, cut=cut)
+    ]
+
+
 def of_comparison(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return verdict(text)
 
@@ -104,6 +111,8 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "solve_roles": of_roles,
     "same_problem": of_comparison,
     "textbook_qa": of_pairs,
+    "refine": of_article,
+    "refine_thinking": of_article,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,6 +12,7 @@ from prompts import load
 from tasks.methods import (
     PLUGINS,
     AsksModel,
+    HasSettings,
     Makes,
     MakesRows,
     Method,
@@ -23,6 +24,7 @@ from tasks.methods import (
 )
 from tasks.plugins import names
 from tasks.scorers import Scored, scorer
+from tasks.settings import Section
 from tasks.stages.generate import LANGUAGES
 
 METHODS = names(PLUGINS)
@@ -44,7 +46,10 @@ def test_a_method_keeps_the_contract(name: str) -> None:
     assert plugin.makes in typing.get_args(Makes)
     assert plugin.takes in typing.get_args(Takes)
     states_conditions = "overlay" in inspect.signature(plugin.plan).parameters
-    check_signature(plugin.plan, StatesConditions.plan if states_conditions else Method.plan)
+    settings = hasattr(plugin, "Settings")
+    contract = StatesConditions if states_conditions else HasSettings if settings else Method
+    check_signature(plugin.plan, contract.plan)
+    assert not settings or issubclass(cast(HasSettings, plugin).Settings, Section)
     asks, makes = hasattr(plugin, "prompt"), hasattr(plugin, "make")
     assert asks or makes
     if asks:
