@@ -144,7 +144,7 @@ class StatesConditions(Method, Protocol):
 class HasSettings(Method, Protocol):
     """A method with settings of its own, which a user gives as `generate.settings.<method>`."""
 
-    Settings: type[Section]
+    own_settings: type[Section]
 
     def plan(
         self,
@@ -156,7 +156,7 @@ class HasSettings(Method, Protocol):
         seed: int,
         settings: Section | None = None,
     ) -> list[Ask]:
-        """Return the asks as `Method.plan` does. `settings`: of the class `Settings`; None: its defaults."""
+        """Return the asks as `Method.plan` does. `settings`: of the class `own_settings`; None: its defaults."""
         ...
 
 
@@ -200,7 +200,7 @@ def plan_of(
     plan = method(name).plan
     if "overlay" in inspect.signature(plan).parameters:
         return partial(cast(StatesConditions, method(name)).plan, overlay=overlay)
-    if hasattr(method(name), "Settings"):
+    if hasattr(method(name), "own_settings"):
         return partial(cast(HasSettings, method(name)).plan, settings=settings_of(name, settings or {}))
     return plan
 
@@ -208,12 +208,12 @@ def plan_of(
 def settings_of(name: str, given: Mapping[str, Any]) -> Section:
     """Return the settings of the method `name`. Raises ValueError for a setting that it does not have, and as `method`."""
     plugin = method(name)
-    if not hasattr(plugin, "Settings"):
+    if not hasattr(plugin, "own_settings"):
         if given:
             raise ValueError(f"{name} has no settings of its own")
         return Section()
     try:
-        return cast(HasSettings, plugin).Settings.model_validate(dict(given))
+        return cast(HasSettings, plugin).own_settings.model_validate(dict(given))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join([name, *map(str, first["loc"])])

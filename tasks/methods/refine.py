@@ -65,7 +65,7 @@ class RefineSettings(Section):
     )
 
 
-Settings = RefineSettings
+own_settings = RefineSettings
 
 
 def plan(

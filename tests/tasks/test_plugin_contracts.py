@@ -46,10 +46,10 @@ def test_a_method_keeps_the_contract(name: str) -> None:
     assert plugin.makes in typing.get_args(Makes)
     assert plugin.takes in typing.get_args(Takes)
     states_conditions = "overlay" in inspect.signature(plugin.plan).parameters
-    settings = hasattr(plugin, "Settings")
+    settings = hasattr(plugin, "own_settings")
     contract = StatesConditions if states_conditions else HasSettings if settings else Method
     check_signature(plugin.plan, contract.plan)
-    assert not settings or issubclass(cast(HasSettings, plugin).Settings, Section)
+    assert not settings or issubclass(cast(HasSettings, plugin).own_settings, Section)
     asks, makes = hasattr(plugin, "prompt"), hasattr(plugin, "make")
     assert asks or makes
     if asks:
