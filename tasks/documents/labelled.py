@@ -49,7 +49,7 @@ class LabelledAssembly:
         self._start: int | None = None
         self._end: int | None = None
         self._whole = False  # whether the open element ends with the next heading only
-        self._last: dict[str, int] = {}
+        self.last: dict[str, int] = {}  # the last element of each kind
 
     def heading(self, title: str, level: int, start: int | None = None, end: int | None = None) -> None:
         """Begin a chapter or section, or, if the heading is a label such as "Exercise 3", an element."""
@@ -154,12 +154,12 @@ class LabelledAssembly:
     ) -> int | None:  # fmt: skip
         if of is None and kind in ATTACHED and (number_of(label) is None or kind == "proof"):
             kinds = ("theorem",) if kind == "proof" else ("exercise", "example")
-            of = max((self._last[one] for one in kinds if one in self._last), default=None)
+            of = max((self.last[one] for one in kinds if one in self.last), default=None)
             if of is not None and kind != "proof":
                 label = self.out.document.elements[of].label
         place = self.out.add(kind, text, label=label, start=start, end=end, of=of)
         if place is not None:
-            self._last[kind] = place
+            self.last[kind] = place
         return place
 
 

@@ -17,10 +17,11 @@ from typing import Final
 
 from pylatexenc.latex2text import LatexNodes2Text, get_default_latex_context_db
 
-from tasks.documents.assembly import NAMES, Assembly, flat, indented, letter, roman, table
+from tasks.documents.assembly import NAMES, flat, indented, letter, roman, table
 from tasks.documents.document import Document, ElementKind
 from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.includes import resolved
+from tasks.documents.labelled import LabelledAssembly
 from tasks.documents.latex_math import displayed, formula, with_whole_formulas
 from tasks.documents.latex_tree import VERBATIM, TexNode, tex_tree
 from tasks.documents.macros import Macros, without_tex_comments
@@ -156,7 +157,8 @@ class _LatexReading:
     def __init__(self, data: bytes, name: str, options: ReadOptions) -> None:
         self.name = name
         self.options = options
-        self.out = Assembly("", "latex")
+        self.labelled = LabelledAssembly("", "latex")
+        self.out = self.labelled.out
         self.macros = Macros()
         self.titles: dict[str, str] = {}  # of environments, by \newtheorem
         self.labels: dict[str, str] = {}
@@ -166,7 +168,7 @@ class _LatexReading:
         self.below: ElementKind | None = None  # what the heading says that its items are
         self.cut: int | None = None  # the level of a heading whose text is left out
         self.marked: list[int] = []  # the exercises whose footnote marks have no text yet
-        self.last: dict[str, int] = {}  # the last element of a kind
+        self.last = self.labelled.last
         self.last_label = ""
         self.expansions = 0
         self.inputs: list[str] = []
@@ -201,8 +203,10 @@ class _LatexReading:
 
     def _file(self) -> None:
         text = self.file.source.text
+        self.out.part = self.file.part
         self._walk(tex_tree(text, self.file.path, self.macros))
         self._flush()
+        self.labelled.close()
 
     # blocks
 
@@ -292,10 +296,12 @@ class _LatexReading:
     ) -> int | None:  # fmt: skip
         if self.cut is not None:
             return None
-        byte = self.file.source.byte
-        place = self.out.add(
-            kind, text, label=label, part=self.file.part, start=byte(node.start), end=byte(node.end), of=of
-        )
+        start, end = self.file.source.byte(node.start), self.file.source.byte(node.end)
+        if kind in ("text", "formula") and label is None:
+            self.labelled.block("text" if kind == "text" else "formula", text, start, end)
+            return None
+        self.labelled.close()
+        place = self.out.add(kind, text, label=label, start=start, end=end, of=of)
         if place is not None:
             self.last[kind] = place
         return place
@@ -304,7 +310,7 @@ class _LatexReading:
         self._flush()
         self._add("formula", displayed(body, name, self.macros), node)
 
-    def _heading(self, title: str, level: int) -> None:
+    def _heading(self, title: str, level: int, at: TexNode) -> None:
         self._flush()
         title = flat(title)
         if self.cut is not None and level <= self.cut:
@@ -319,16 +325,18 @@ class _LatexReading:
         if below is not None or level <= 2 or self.below == "exercise":
             self.below = below
         if title:
-            self.out.heading(title, level)
+            self.labelled.heading(
+                title, level, self.file.source.byte(at.start), self.file.source.byte(at.end)
+            )
             self.last_label = f"“{title}”"
 
     def _macro(self, node: TexNode) -> bool:
         """Read a macro that is more than text, and return whether it is."""
         name = node.name
         if name in _LEVELS and node.arguments:
-            self._heading(self._inline(node.arguments[-1].children), _LEVELS[name])
+            self._heading(self._inline(node.arguments[-1].children), _LEVELS[name], node)
         elif name in _SECTIONS:
-            self._heading(_SECTIONS[name], 3)
+            self._heading(_SECTIONS[name], 3, node)
         elif name in _INPUTS and (node.arguments or name == "input"):
             self._input(node)
         elif name == "label":
@@ -392,8 +400,10 @@ class _LatexReading:
                 f"{self.name}: inputs more than {MAX_INPUTS} files. Fix: leave some out", "bomb"
             )
         before, self.file = self.file, _File(path, path, SourceText(self.options.files[path]))
+        self.labelled.close()
         self._file()
         self.file = before
+        self.out.part = before.part
 
     def _words(self, node: TexNode) -> str:
         return self.file.source.text[node.start : node.end].strip("{} \n")
@@ -420,7 +430,7 @@ class _LatexReading:
         elif name in _LEVELS:
             group = next((one for one in node.children if one.kind == "group"), None)
             if group is not None:
-                self._heading(self._inline(group.children), _LEVELS[name])
+                self._heading(self._inline(group.children), _LEVELS[name], node)
             self._remember(node, self.last_label)
         elif name in _CODE:
             self._flush()

@@ -166,3 +166,44 @@ def test_macros_that_grow_and_files_that_input_themselves_end() -> None:
 def test_groups_that_nest_without_end_are_refused() -> None:
     with pytest.raises(UnreadableDocument, match="nested too deep"):
         read(b"{" * 50_000, "deep.tex", ReadOptions())
+
+
+def test_labels_in_bold_and_headings_are_exercises_without_an_environment() -> None:
+    data = rb"""\section{Limits}
+\textbf{Example 2.} Find the limit of $1/n$.
+
+\textbf{Solution.} It is $0$:
+\[ 1/n \to 0. \]
+
+\subsection*{Problem 3}
+Show that $n$ grows.
+
+More of it.
+\paragraph{Solution.} It does.
+
+\begin{exercise} And $n^2$? \end{exercise}
+\noindent\textit{Answer:} So does it.
+
+\section*{Exercises}
+\begin{enumerate}\item First. \item Second. \end{enumerate}
+\section*{Answers}
+1. Yes.
+
+2. No.
+"""
+    document = read(data, "notes.tex", ReadOptions())
+    match_printed(document)
+    assert [(e.kind, e.text, e.of) for e in document.elements] == [
+        ("example", "Find the limit of \\(1/n\\).", None),
+        ("solution", "It is \\(0\\):\n\n\\[1/n \\to 0.\\]", 0),
+        ("exercise", "Show that \\(n\\) grows.\n\nMore of it.", None),
+        ("solution", "It does.", 2),
+        ("exercise", "And \\(n^2\\)?", None),
+        ("answer", "So does it.", 4),
+        ("exercise", "First.", None),
+        ("exercise", "Second.", None),
+        ("answer", "Yes.", 6),
+        ("answer", "No.", 7),
+    ]
+    for element in document.elements:
+        assert element.text.split()[0].encode() in data[element.start : element.end]
