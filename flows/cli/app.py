@@ -13,6 +13,7 @@ from importlib import metadata
 from typing import Annotated
 
 import typer
+from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from flows.cli import datasets as data_commands
 from flows.cli import terminal
@@ -212,10 +213,19 @@ def _exit(status: list[int]) -> None:
 def _run() -> None:
     """Run the command. An error that the user can fix is printed as one line, with exit code 2."""
     try:
-        app()
+        # typer would print wrong options itself, in a box and without the fix; then it returns the code of typer.Exit instead
+        status = app(standalone_mode=False)
     except KeyboardInterrupt:
         terminal.echo(f"\nmathmill: {STOPPED}", err=True)
         raise SystemExit(INTERRUPTED) from None
+    except NoArgsIsHelpError as error:
+        error.show()
+        raise SystemExit(2) from None
+    except ClickException as error:
+        terminal.echo(f"mathmill: {_wrong_words(error)}", err=True)
+        raise SystemExit(2) from None
+    except typer.Abort:
+        raise SystemExit(1) from None
     except Exception as error:
         from flows.cli.terminal import in_one_line
 
@@ -224,3 +234,14 @@ def _run() -> None:
             raise
         terminal.echo(f"mathmill: {line}", err=True)
         raise SystemExit(2) from None
+    if status:
+        raise SystemExit(status)
+
+
+def _wrong_words(error: ClickException) -> str:
+    """Return what is wrong with the words of a command line, and where its options are listed, on one line."""
+    context = getattr(error, "ctx", None)
+    _, _, command = (context.command_path if context is not None else "").partition(" ")
+    text = " ".join(error.format_message().split()).rstrip(".")
+    help_ = " ".join(word for word in ("./mathmill", command, "--help") if word)
+    return f"{text}{'' if text.endswith('?') else '.'} Fix: see {help_}"

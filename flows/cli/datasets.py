@@ -166,6 +166,7 @@ def export(
     """Write the rows of a version to files for training, with a dataset card."""
     from flows.settings import load_settings
     from storage.datasets.export import export as write
+    from storage.datasets.shapes import has_thinking
     from tasks.answers import Judge
 
     store = _store()
@@ -180,6 +181,8 @@ def export(
             reasoning=reasoning.value,
         )
     typer.echo(f"{version}: {counted(rows, 'row')} as {format.value} in {directory}")
+    if reasoning is Thinking.inline and not has_thinking(store, version):
+        typer.echo(f"No row of {version} has thinking, so --reasoning inline changes nothing", err=True)
 
 
 def _store() -> Store:

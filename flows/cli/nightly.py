@@ -168,9 +168,33 @@ def plan_nightly(night: Nightly, json: AsJson = False) -> None:
     else:
         print_forecast(estimate, night)
         record = estimate.record()
-        for line in (*answers, shared, unknown, notice(record), canary_notice(record)):
+        for line in (
+            *answers,
+            shared,
+            unknown,
+            notice(record),
+            canary_notice(record),
+            *unusable_seeds(night),
+        ):
             if line:
                 typer.echo(f"\n{line}")
+
+
+def unusable_seeds(night: Nightly) -> list[str]:
+    """Return a line for people per seed file that has unusable records, with the reason of the first. Raises IngestError for
+    a file without a usable one."""
+    from storage.rows import column
+    from tasks.stages.ingest import read_shards
+
+    lines = []
+    for path in night.seeds.files:
+        reasons = [reason for shard in read_shards(Path(path)) for reason in column(shard, "rejected")]
+        if unusable := [reason for reason in reasons if reason]:
+            lines.append(
+                f"{path}: {len(unusable):,} of {counted(len(reasons), 'record')} cannot be used, for example: {unusable[0]}. "
+                "Fix: correct them, or go on without them"
+            )
+    return lines
 
 
 def continuing_command(stopped: Stopped, night: Nightly, arguments: Sequence[str]) -> str:

@@ -109,6 +109,11 @@ def message_of(turn: ChatTurn, reasoning: Reasoning = "field") -> dict[str, Any]
     return message | {name: turn[name] for name in ("tool_call_id", "name") if turn[name] is not None}
 
 
+def has_thinking(store: Store, version: Version) -> bool:
+    """Return whether any solution or chat of the version has thinking."""
+    return has_reasoning(store, version) or "reasoning" in _fields_of_chats(store, version)
+
+
 def _solved(store: Store, version: Version, reasoning: Reasoning) -> RecordBatches:
     """Yield id, question, and solution as a message of an assistant; with "field" also the column FIELD, if any row has
     thinking."""

@@ -207,10 +207,20 @@ _IT_IS = re.compile(
     re.IGNORECASE,
 )
 _BARE_COMMAND = re.compile(r"\\[a-zA-Z]+")
+# a sentence that says what the value before it is, and states no value itself: its numbers describe
+_DESCRIBES = re.compile(
+    r"\W*(?:this|that|it|which)\s+(?:is|was|represents?|means)\s+"
+    r"(?:how\s+(?:many|much|long|far|often)|the\s+(?:total\s+|exact\s+|final\s+|minimum\s+|maximum\s+|least\s+|greatest\s+)?"
+    r"(?:number|amount|quantity|count|cost|price|time|distance|sum))\s+(?!of\s+\W*\d)[a-z](?:[^=:,;]|(?<=\d),(?=\d))*"
+    r"\d%?\s*[a-z][^=:,;\d]*"
+    r"|\W*这(?:就|便)?是[^=：:，,；;]*\d[^=：:，,；;\d]*(?:数量|总数|个数|数目|次数|人数|天数|费用|时间)\W*",
+    re.IGNORECASE,
+)
 
 
 def last_value(text: str) -> str | None:
-    """Return the value of the last sentence that has one; a short text is the answer itself."""
+    """Return the value of the last sentence that has one, before those that only describe it; a short text is the answer
+    itself."""
     text = text.strip()
     if len(text) <= 80 and "\n" not in text and "=" not in text and _length_in_words(text) <= 6:
         return _short(text)
@@ -225,11 +235,14 @@ def last_value(text: str) -> str | None:
     ):
         return _arrived_at(line)  # a formula on a separate line, without dollar signs
     tail = text[-_MAX_SENTENCE:]
+    of_description = None
     for sentence in reversed(_sentences(tail)):
         value = _of_sentence(sentence)
-        if value:
+        if value and _DESCRIBES.fullmatch(sentence):
+            of_description = of_description or value
+        elif value:
             return value
-    return None
+    return of_description
 
 
 def _length_in_words(text: str) -> int:

@@ -212,6 +212,9 @@ _BEGINS = re.compile(
 )
 
 
+_DEFINES = re.compile(r"(?:def +)?([A-Za-z_]\w*) *(?:=(?!=)|\()")
+
+
 def _unfenced(text: str) -> str | None:
     """Return the program of a reply without blocks: the whole reply, or consecutive lines of it with prose around them."""
     plain = _plain(text)
@@ -227,7 +230,10 @@ def _unfenced(text: str) -> str | None:
         for end in ends[:TRIES]:
             candidate = _plain("\n".join(lines[start:end]))
             if _answers(candidate):
-                return candidate
+                # lines before it that define what it uses are its own, with an error of syntax: it is kept whole
+                before = lines[starts[0] : start]
+                own = {name for line in before if (match := _DEFINES.match(line)) for name in match.groups()}
+                return "\n".join(lines[starts[0] : end]) if _uses(candidate)[0] & own else candidate
     return None
 
 

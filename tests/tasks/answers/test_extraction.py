@@ -308,3 +308,29 @@ def test_the_blank_of_a_repeated_template_is_no_answer(blank: str) -> None:
     template = f'{{"reasoning": "{blank}", "answer": "{blank}"}}'
     assert extract(f'{{"reasoning": "3 and 4 are 7", "answer": "7"}}\nShow it as in:\n{template}') is None
     assert extract(f"\\boxed{{{blank}}}") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("80 * 5 = 400 trucks. This is the number needed to transport 80 flagstones.", "400"),
+        (
+            "2000 / 5 = 400 trucks.\nThat is how many trucks she needs for 1,000 flagstones and 3 gates.",
+            "400",
+        ),
+        ("So they pay 12 * 3 = 36 dollars. That is the total cost for 3 shirts.", "36"),
+        ("一共需要 400 辆车。这是运输80块石板所需的数量。", "400"),
+        # these state the value themselves
+        ("We add 12 and 30. That is the total cost of $42.", "$42"),
+        ("We add 12 and 30. This is the number 42.", "42"),
+        ("We add 12 and 30 apples. This is the number of apples: 42.", "42"),
+        ("We add 12 and 30 apples. This is the number of apples for 5 days, which is 42 apples.", "42"),
+        ("We add 12 and 30 apples. This is 42 apples.", "42"),
+        # nothing else states one
+        ("This is the number of trucks needed to transport 80 flagstones in a single day.", "80"),
+    ],
+)
+def test_a_sentence_that_describes_the_answer_before_it_is_not_the_answer(text: str, answer: str) -> None:
+    found = extract(text, "zh" if "这" in text else "en")
+    assert found is not None
+    assert found.answer == answer

@@ -164,3 +164,19 @@ def test_where_a_program_leaves_its_answer() -> None:
         results = box.run([code for code, _ in ANSWERS.values()])
     found = {name: result.answer or result.error for name, result in zip(ANSWERS, results, strict=True)}
     assert found == {name: answer for name, (_, answer) in ANSWERS.items()}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = 3\nb = (4\nprint(a*b)\n",
+        "def area(r)\n    return 3 * r ** 2\nprint(area(2))\n",
+        "x = 12\ny = 5 x\n\nprint(x + y)\n",
+    ],
+)
+def test_a_program_with_an_error_of_syntax_is_kept_whole(text: str) -> None:
+    assert program(text) == text
+
+
+def test_prose_before_a_program_that_needs_nothing_of_it_is_left_out() -> None:
+    assert program("total = 5 apples and more\nprint(2 + 3)\n") == "print(2 + 3)\n"
