@@ -27,6 +27,7 @@ _LISTED = re.compile(
 )
 _SHARE: Final = 0.7  # of the lines of a table of contents or an index
 _LEAST: Final = 4  # lines
+_END: Final = 100  # characters at the end of a line that are looked at
 
 
 def cleaned(document: Document) -> Document:
@@ -73,4 +74,6 @@ def _cut_headings(document: Document) -> set[int | None]:
 def _is_listing(text: str) -> bool:
     """Return whether a text is a table of contents or an index: most of its lines end in page numbers."""
     lines = [line for line in text.splitlines() if line.strip()]
-    return len(lines) >= _LEAST and sum(bool(_LISTED.search(line)) for line in lines) >= _SHARE * len(lines)
+    return len(lines) >= _LEAST and sum(bool(_LISTED.search(line[-_END:])) for line in lines) >= _SHARE * len(
+        lines
+    )

@@ -14,7 +14,7 @@ MIN_LEGIBLE: Final = 0.98
 MIN_WHOLE: Final = 0.9
 LANGUAGES: Final = ("en", "zh")
 
-_FORMULA = re.compile(r"\\\((.*?)\\\)|\\\[(.*?)\\\]", re.DOTALL)
+_DELIMITER = re.compile(r"\\\\|\\[()\[\]]")
 _TOKEN = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}|\\(?:left|right)(?![A-Za-z])|\\.|[{}]", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]+")
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -47,10 +47,10 @@ class DocumentQuality:
 def quality_of(document: Document) -> DocumentQuality:
     """Return the quality of a document."""
     text = "\n".join(element.text for element in document.elements)
-    formulas = [inline or displayed for inline, displayed in _FORMULA.findall(text)]
+    formulas, words = divided(text)
     balanced = sum(map(is_whole, formulas))
     return DocumentQuality(
-        legible(text), balanced / len(formulas) if formulas else 1.0, len(formulas), language_in(text)
+        legible(text), balanced / len(formulas) if formulas else 1.0, len(formulas), language_in(words)
     )
 
 
@@ -72,6 +72,23 @@ def refusal(
     if quality.language not in languages:
         return reason(stage, Code.OTHER_LANGUAGE, language=quality.language)
     return None
+
+
+def divided(text: str) -> tuple[list[str], str]:
+    r"""Return (formulas, text without them), in linear time. A formula is between \( and \) or \[ and \], on one level."""
+    formulas: list[str] = []
+    words: list[str] = []
+    place, begin, closing = 0, 0, ""
+    for match in _DELIMITER.finditer(text):
+        sign = match[0]
+        if not closing and sign in ("\\(", "\\["):
+            words.append(text[place : match.start()])
+            begin, closing = match.end(), "\\)" if sign == "\\(" else "\\]"
+        elif closing and sign == closing:
+            formulas.append(text[begin : match.start()])
+            place, closing = match.end(), ""
+    words.append(text[begin if closing else place :])
+    return formulas, " ".join(words)
 
 
 def legible(text: str) -> float:
@@ -101,21 +118,20 @@ def is_whole(formula: str) -> bool:
 
 def language_in(text: str) -> str:
     """Return the language of a text by its letters and its most common words: a code, or "unknown"."""
-    plain = _FORMULA.sub(" ", text)
-    letters = sum(map(len, _WORD.findall(plain)))
+    letters = sum(map(len, _WORD.findall(text)))
     if not letters:
         return "unknown"
-    if len(_KANA_HANGUL.findall(plain)) > 0.1 * letters:
-        return "ja" if re.search(r"[\u3040-\u30ff]", plain) else "ko"
-    if len(_HAN.findall(plain)) > 0.2 * letters:
+    if len(_KANA_HANGUL.findall(text)) > 0.1 * letters:
+        return "ja" if re.search(r"[\u3040-\u30ff]", text) else "ko"
+    if len(_HAN.findall(text)) > 0.2 * letters:
         return "zh"
-    words = [word.lower() for word in _WORD.findall(plain)]
+    words = [word.lower() for word in _WORD.findall(text)]
     shares = {code: sum(word in common for word in words) / len(words) for code, common in _SETS.items()}
     best = max(shares, key=lambda code: shares[code])
     if shares[best] >= 0.06:
         return best
     # short texts and lists of exercises have few such words: letters of English are taken for English
-    return "en" if len(words) < 200 and plain.isascii() else "unknown"
+    return "en" if len(words) < 200 and text.isascii() else "unknown"
 
 
 _SETS: Final = {code: frozenset(words) for code, words in _COMMON.items()}

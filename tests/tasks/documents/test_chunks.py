@@ -8,7 +8,7 @@ from tasks.documents.chunks import approximate_tokens, chunks
 from tasks.documents.cleaning import cleaned, repaired
 from tasks.documents.document import Document, Element, Heading
 from tasks.documents.matching import joined, match_printed
-from tasks.documents.quality import is_whole, language_in, legible, quality_of, refusal
+from tasks.documents.quality import divided, is_whole, language_in, legible, quality_of, refusal
 
 
 def book() -> Document:
@@ -154,6 +154,13 @@ def test_the_quality_of_a_document_has_reasons() -> None:
         ("below_threshold", "whole formulas"),
         ("other_language", "de"),
     ]
+
+
+def test_formulas_are_found_in_linear_time() -> None:
+    assert divided(r"a \(x\) b \[y \\[2pt] z\] c \( open") == (["x", r"y \\[2pt] z"], "a   b   c   open")
+    assert divided("\\(" * 200_000)[0] == []
+    hostile = Document("T", "pdf", [], [Element("text", "\n".join(["." * 100_000] * 5), None)])
+    assert len(cleaned(hostile).elements) == 1
 
 
 def test_parts_of_the_quality() -> None:
