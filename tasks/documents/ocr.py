@@ -87,7 +87,7 @@ def _too_large(name: str, number: int) -> UnreadableDocument:
 def png(image: Any) -> bytes:
     """Return an image as PNG."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG")
+    image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 

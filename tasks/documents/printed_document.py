@@ -116,7 +116,7 @@ def _cut_repeated(pages: list[PrintedPage]) -> None:
             places.append((page, line, key))
             for near in (-1, 0, 1):
                 candidates[key[0], key[1] + near].add(page.number)
-    gone = {id(line) for line in _numbered(pages)}
+    gone = {id(line) for line in [*_numbered(pages), *_titles_in_capitals(pages)]}
     for _, line, key in places:
         if len(candidates[key]) >= _REPEATED or _PAGE_NUMBER.fullmatch(line.text):
             gone.add(id(line))
@@ -149,6 +149,21 @@ def _numbered(pages: list[PrintedPage]) -> list[PrintedLine]:
         line.page for line in numbered if _PAGE_NUMBER.fullmatch(line.text)
     }  # the page has its number, "2 Changes" is none
     return [line for line in numbered if line.page not in bare or _PAGE_NUMBER.fullmatch(line.text)]
+
+
+def _titles_in_capitals(pages: list[PrintedPage]) -> list[PrintedLine]:
+    """Return the highest lines that repeat, in capitals, a line of the document, as the running heads of LaTeX repeat a title."""
+    lines = {_letters(line.text).lower() for page in pages for line in page.lines if not line.text.isupper()}
+    heads = [line for page in pages for line in _at_edges(page)[:1] if line.text.isupper()]
+    return [
+        line
+        for line in heads
+        if (title := _letters(line.text).lower().removeprefix("chapter")) and title in lines
+    ]
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W\d_]+", "", text)
 
 
 def _at_edges(page: PrintedPage) -> list[PrintedLine]:

@@ -64,6 +64,7 @@ def test_a_scan_is_read_with_its_structure(chapter: list[Image.Image]) -> None:
         one.title for one in document.headings
     }
     assert {element.page for element in document.elements} == {1, 2, 3}
+    assert not re.search(r"CHAPTER|ESTIMATES", text)
 
 
 @needs_tesseract
