@@ -12,7 +12,7 @@ import pytest
 
 import prompts
 from flows.config.nightly import Nightly
-from flows.runner.forecast_inputs import inputs_of, notice
+from flows.runner.forecast_inputs import canary_notice, inputs_of, notice
 from flows.settings import Settings
 from storage.ledger import UsageTotals
 from tasks.decontamination.benchmarks import Benchmarks
@@ -261,3 +261,27 @@ def test_a_model_that_thinks_is_priced_by_its_limit_and_not_by_the_answers_of_ot
     assert solving() == 200
     assert solving(reasoning=True) == 0.3 * THINKING_TOKENS
     assert solving(reasoning=True, max_tokens=10_000) == 3_000
+
+
+def test_the_calls_for_canaries_are_stated() -> None:
+    stages = [
+        {
+            "role": "critic",
+            "canaries": 16.0,
+            "calls": 160.0,
+            "prompt_tokens": 1000.0,
+            "completion_tokens": 600.0,
+        },
+        {
+            "role": "reasoner",
+            "canaries": 24.0,
+            "calls": 600.0,
+            "prompt_tokens": 900.0,
+            "completion_tokens": 0.0,
+        },
+        {"role": "teacher", "canaries": 0.0, "calls": 20.0, "prompt_tokens": 9.0, "completion_tokens": 9.0},
+    ]
+    text = canary_notice({"stages": stages})
+    assert "16 of the critic and 24 of the reasoner" in text
+    assert "about 196 tokens" in text
+    assert canary_notice({"stages": stages[2:]}) == canary_notice({}) == ""
