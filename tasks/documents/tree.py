@@ -333,7 +333,8 @@ def html_tree(source: SourceText, name: str) -> TreeNode:
     What is nested too deep is a child of the deepest element that is allowed. Raises UnreadableDocument over a limit.
     """
     builder = _HtmlBuilder(source, name)
-    builder.feed(source.text)
+    # html.parser raises errors for marked sections, such as those of Word; browsers read them as comments
+    builder.feed(source.text.replace("<![", "<!-"))
     builder.close()
     end = source.byte(len(source.text))
     for node in builder.open:

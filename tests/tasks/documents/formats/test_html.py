@@ -68,6 +68,8 @@ def test_pages_that_nest_without_end_or_are_no_html_are_read() -> None:
     deep = read(b"<div>" * 20_000 + b"Deep text." + b"</div>" * 20_000, "deep.html", ReadOptions())
     assert [element.text for element in deep.elements] == ["Deep text."]
     assert read(b"<p>a<![CDATA[ <!bad <b", "x.html", ReadOptions()).elements
+    marked = read(b"<p>a<![OCTYPE x]>b<![endif]-->c", "x.html", ReadOptions())
+    assert [element.text for element in marked.elements] == ["abc"]
     assert format_of("page", b"  <!DOCTYPE html>\n<html>") == "html"
     assert format_of("page", b"<svg>") is None
 
