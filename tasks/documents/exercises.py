@@ -78,6 +78,9 @@ def span_of(block: DocumentBlock) -> dict[str, Any]:
 _MARK: Final = r"\(([a-z]{1,4}|\d{1,2})\)|([a-z]|\d{1,2})[.)]"
 _PART: Final = re.compile(rf"^(?:{_MARK})[ \t]+", re.MULTILINE)
 _LABEL_PART: Final = re.compile(r"\(([a-z]{1,4}|\d{1,2})\)$|(?<=\d)([a-z])$")
+_RELATIONS: Final = re.compile(
+    r"[,;，；]|\\(?:text|mathrm|quad|begin)|\b(?:and|or)\b"
+)  # several equations, not one chain
 _BLANK_LINE: Final = re.compile(r"^[ \t]*(?:[_…]{2,}[ \t]*)+$\n?", re.MULTILINE)
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 
@@ -141,12 +144,14 @@ def _printed(
     worked = [text for _, text in [*solutions, *answers] if is_worked(text.strip())]
     values = [text for _, text in [*answers, *solutions] if not is_worked(text.strip())]
     solution = "\n\n".join(_tidy(text) for text in worked) or None
-    answer = next((value for text in values if (value := _value(text))), None)
-    return solution, answer or (final_answer(solution) if solution else None)
+    answer = next((value for text in values if (value := printed_value(text))), None)
+    stated = final_answer(solution) if solution else None
+    return solution, answer or (printed_value(stated) if stated else None)
 
 
-def _value(text: str) -> str | None:
-    """Return a printed answer without its full stop and the signs of a formula around it."""
+def printed_value(text: str) -> str | None:
+    """Return a printed answer without its full stop and the signs of a formula around it, of a calculation its result; None if it
+    is no single value."""
     stated = final_answer(text) or text.strip()
     stated = stated.strip().rstrip(".。").strip()
     for opening, closing in ((r"\(", r"\)"), (r"\[", r"\]"), ("$", "$")):
@@ -158,6 +163,8 @@ def _value(text: str) -> str | None:
             and closing not in inner
         ):
             stated = inner.strip().rstrip(".").strip()
+    if stated.count("=") > 1 and not _RELATIONS.search(stated):  # a calculation: its result is the answer
+        stated = stated.rpartition("=")[2].strip()
     return stated if 0 < len(stated) <= LONGEST_ANSWER and parts_of(stated)[1] == [] else None
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 from storage.reasons import Code, shortened
 from tasks.answers import extract
 from tasks.answers.extraction import with_closed_box
-from tasks.documents.exercises import exercises, explained, span_of
+from tasks.documents.exercises import exercises, explained, printed_value, span_of
 from tasks.documents.quotations import find_quotation
 from tasks.ingestion.solution_texts import final_answer
 from tasks.methods import Ask, Item, Makes, Quota, Takes
@@ -79,7 +79,7 @@ def _printed(entry: dict[str, Any], document: dict[str, Any]) -> Item:
         solution=solution,
         solution_format="cot" if solution else None,
         solution_by="source" if solution else None,
-        answer=stated,
+        answer=printed_value(stated) if stated else None,
         reference_answer=reference,
         params={"document": document, "label": entry["label"], "spans": entry["spans"]},
     )

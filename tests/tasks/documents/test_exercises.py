@@ -50,6 +50,8 @@ def test_a_solution_belongs_to_the_exercise_before_it_or_to_the_one_that_it_name
         ("True.", "True"),
         (r"\(a\) and \(b\)", r"\(a\) and \(b\)"),
         ("答案是 5。", "5"),
+        (r"\(8! = 8 \cdot 7 \cdots 1 = 40320\)", "40320"),
+        (r"\(x = 3\), \(y = 5\)", r"\(x = 3\), \(y = 5\)"),
     ],
 )
 def test_a_solution_that_is_only_a_value_is_an_answer(text: str, answer: str) -> None:

@@ -132,6 +132,15 @@ def test_the_embedded_teacher_extracts_pairs_that_the_passage_supports(
     assert codes[Code.NOT_QUOTED]
 
 
+def test_the_result_of_a_printed_calculation_is_its_answer() -> None:
+    solution = "We count them one after the other, so the answer must be \\(3! = 3 \\cdot 2 \\cdot 1 = 6\\)."
+    row = passage()
+    row.blocks = [block("exercise", "How many bijections are there?"), block("solution", solution)]
+    (ask,) = [ask for ask in planned([row]) if not ask.prompt]
+    (item,) = textbook_qa.make(ask)
+    assert (item.solution, item.answer, item.reference_answer) == (solution, "6", "6")
+
+
 def test_a_pair_that_misquotes_its_passage_keeps_its_text_and_the_reason() -> None:
     (ask,) = [ask for ask in planned([passage()]) if ask.prompt]
     reply = {
