@@ -61,6 +61,19 @@ class Code(StrEnum):
     # documents
     NOT_READ = "not_read"  # the process that reads documents failed; `place`, `error`
     OTHER_LANGUAGE = "other_language"  # `language` is none of those that are kept
+    # pages of the web
+    NO_PAGE = "no_page"  # a record of a file of pages that is none; `place`, `why`
+    TOO_SHORT = "too_short"  # `score` characters of main text, fewer than `threshold`
+    BOILERPLATE = "boilerplate"  # the main text is the share `score` of what is visible, below `threshold`
+    REPEATED_LINES = (
+        "repeated_lines"  # share `score` of the text in lines that stand before, over `threshold`
+    )
+    REPEATED_PHRASES = "repeated_phrases"  # the same with phrases of `length` words
+    UNWANTED_WORDS = "unwanted_words"  # share `score` of the words in the list `name`, over `threshold`
+    RARE_TEMPLATE = (
+        "rare_template"  # share `score` of the pages of `host` are built like it, below `threshold`
+    )
+    NOT_MATHEMATICS = "not_mathematics"  # the classifier's `score` is below its `threshold`
     # methods that write questions
     MALFORMED_ITEM = "malformed_item"  # an item of a completion that is not a question; `why`
     MISSING_ITEM = "missing_item"  # the completion has fewer items than were requested
@@ -139,6 +152,14 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NOT_READ: "{place}: {error}",
     Code.OTHER_LANGUAGE: "its language is {language}",
     Code.NO_TRUSTED_ANSWER: "no trusted answer",
+    Code.NO_PAGE: "{place}: {why}",
+    Code.TOO_SHORT: "{score} characters, fewer than {threshold}",
+    Code.BOILERPLATE: "main text is {score} of the page, under {threshold}",
+    Code.REPEATED_LINES: "repeated lines {score}, over {threshold}",
+    Code.REPEATED_PHRASES: "repeated phrases of {length} words {score}, over {threshold}",
+    Code.UNWANTED_WORDS: "unwanted words ({name}) {score}, over {threshold}",
+    Code.RARE_TEMPLATE: "format of {score} of the pages of {host}, under {threshold}",
+    Code.NOT_MATHEMATICS: "mathematics {score} is under {threshold}",
     Code.MALFORMED_ITEM: "{why}",
     Code.MISSING_ITEM: "item missing from the completion",
     Code.NOTHING_TO_ASK: "no question in the passage",
@@ -178,7 +199,7 @@ UNSHOWN: Final[Mapping[Code, frozenset[str]]] = {Code.CALL_FAILED: frozenset({"k
 
 # Values that differ from row to row, and are left out when reasons are counted by kind.
 VARYING: Final = frozenset(
-    {"place", "other", "score", "question", "answer", "reference", "correctness", "same", "samples",
+    {"place", "host", "other", "score", "question", "answer", "reference", "correctness", "same", "samples",
      "overlap", "item", "text", "step", "quote"}
 )  # fmt: skip
 

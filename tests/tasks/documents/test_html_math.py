@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from lxml import html
 
-from tasks.documents.html_math import DEEPEST, math_as_latex, mathml_as_latex, scripts_as_latex
+from tasks.documents.html_math import math_as_latex, scripts_as_latex
 
 
 def text_of(page: str) -> str:
@@ -81,9 +81,3 @@ def test_a_formula_is_counted_once() -> None:
         create_parent="p",
     )
     assert math_as_latex(tree) == 2
-
-
-def test_a_deep_formula_ends_as_its_text() -> None:
-    depth = 2 * DEEPEST
-    deep = html.fragment_fromstring(f"<math>{'<mrow>' * depth}<mi>x</mi>{'</mrow>' * depth}</math>")
-    assert mathml_as_latex(deep) == "x"
