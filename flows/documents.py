@@ -1,12 +1,14 @@
 """Documents: books, lecture notes and pages as a version of a dataset, one row of kind `text` per chunk.
 
 From top to bottom: find the documents, read each in a process with limits, repair and judge it, divide it into chunks, then the steps
-of every import (flows/runner/imported_rows.py): de-duplicate, decontaminate, publish with one commit.
+of every import (flows/runner/imported_rows.py): de-duplicate, decontaminate, publish with one commit. Files of pages of the web
+are read by flows/runner/page_files.py, a batch of pages per process.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -21,6 +23,15 @@ from flows.runner.code_version import code_version
 from flows.runner.decontamination import Decontamination
 from flows.runner.events import on_failure
 from flows.runner.imported_rows import ImportedRows, published
+from flows.runner.page_files import (
+    PageFile,
+    PageJudging,
+    check_positives,
+    judged,
+    page_files,
+    preview_of_pages,
+    read_page_files,
+)
 from flows.runner.progress import Bar
 from flows.runner.resources import tools_of
 from flows.runner.stages import Line, Place, Stage
@@ -42,6 +53,16 @@ SHARD_BYTES = 64 << 20  # of the documents of a task run with more than one
 SHOWN = 10  # blocks of a dry run
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is read and how: documents in files of their own, and files of pages of the web."""
+
+    documents: list[DocumentFile]
+    pages: list[PageFile]
+    reading: DocumentReading
+    judging: PageJudging
+
+
 @flow(
     name="documents",
     flow_run_name="{config.dataset}",
@@ -57,14 +78,15 @@ def documents(config: Documents = Documents()) -> str:
     """
     if config.dry_run:
         return preview(config)
-    every, reading = check(config)
+    sources = check(config)
     against = Decontamination.of(config.decontaminate)
-    run = run_name(config, every, reading, against)
-    source = ImportedRows("documents", run, partial(read, every=every, reading=reading, config=config), FIX)
+    facts: dict[str, Any] = {}
+    reader = partial(read, sources=sources, config=config, facts=facts)
+    source = ImportedRows("documents", run_name(config, sources, against), reader, FIX, facts)
     return published(config, source, against, verify=False)
 
 
-def check(config: Documents) -> tuple[list[DocumentFile], DocumentReading]:
+def check(config: Documents) -> Sources:
     """Return what is read and how. Raises ConfigError or IngestError for what cannot be used, before anything is read whole."""
     if not config.paths:
         raise ConfigError("setting paths: nothing is named. Fix: give files or folders with documents")
@@ -89,22 +111,42 @@ def check(config: Documents) -> tuple[list[DocumentFile], DocumentReading]:
         raise ConfigError(
             f"setting tokenizer: {printable(str(error), 150)}. Fix: name a folder with a tokenizer, or leave it empty"
         ) from error
-    return documents_of(config.paths), reading
+    pages, others = page_files(config.paths)
+    return Sources(documents_of(others), pages, reading, PageJudging(config.screens, config.recall))
 
 
-def run_name(
-    config: Documents, every: list[DocumentFile], reading: DocumentReading, against: Decontamination
-) -> str:
+def run_name(config: Documents, sources: Sources, against: Decontamination) -> str:
     """Return a name for the run. Equal documents, settings and benchmarks give an equal name."""
-    plain = config.model_dump(mode="json", exclude={"paths", "shard_documents", "dry_run", "gates"})
+    plain = config.model_dump(
+        mode="json",
+        exclude={"paths", "shard_documents", "shard_pages", "dry_run", "gates", "screens", "recall"},
+    )
+    every: list[DocumentFile | PageFile] = [*sources.documents, *sources.pages]
     named = sorted([one.name, one.digest] for one in every)
-    return f"documents-{digest_of(plain, named, reading.digest, against.benchmarks.digest)[:12]}"
+    judging = [sources.judging.digest] if sources.pages else []
+    return f"documents-{digest_of(plain, named, sources.reading.digest, against.benchmarks.digest, *judging)[:12]}"
 
 
 def read(
-    line: Line, *, every: list[DocumentFile], reading: DocumentReading, config: Documents
+    line: Line, *, sources: Sources, config: Documents, facts: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], list[Ref]]:
+    """Return the counts of each document and file of pages, and their rows in shards, kept or not. `facts` is filled with what the
+    lineage says of the pages."""
+    inputs, shards = read_files(line, sources, config) if sources.documents else ([], [])
+    if sources.pages:
+        check_positives(line.tools, sources.judging.recall)
+        counts, pages = read_page_files(
+            line, READ, sources.pages, sources.reading, sources.judging.screens, config.shard_pages
+        )
+        about, pages = judged(line, pages, sources.judging)
+        facts["pages"] = about
+        inputs, shards = inputs + counts, shards + pages
+    return inputs, shards
+
+
+def read_files(line: Line, sources: Sources, config: Documents) -> tuple[list[dict[str, Any]], list[Ref]]:
     """Return the counts of each document, and the rows of all documents in shards, kept or not."""
+    every, reading = sources.documents, sources.reading
     place = Place(str(line.tools.home), line.tools.words_only)
     bar = line.bars.stage(READ.title, len(every))
     beside = line.tools.settings.runner == "threads"
@@ -170,9 +212,12 @@ def read_documents(
 def preview(config: Documents) -> str:
     """Return what is read of each document, as text: headings, kinds of blocks, exercises, quality, SHOWN blocks. Nothing is
     stored. Raises as `check`."""
-    every, reading = check(config.model_copy(update={"dry_run": True}))
+    sources = check(config.model_copy(update={"dry_run": True}))
+    reading = sources.reading
     lines: list[str] = []
-    for source in every:
+    for file in sources.pages:
+        lines += preview_of_pages(file, reading, sources.judging.screens)
+    for source in sources.documents:
         try:
             document = source.read(reading.options, reading.limits)
         except (UnreadableDocument, ReadingFailed) as error:

@@ -9,6 +9,8 @@ from tasks.dedup.settings import SimilaritySettings
 from tasks.documents.chunks import MAX_TOKENS
 from tasks.documents.formats import OcrEngine
 from tasks.documents.quality import LANGUAGES, MIN_LEGIBLE, MIN_WHOLE
+from tasks.documents.web.recall import RecallSettings
+from tasks.documents.web.screens import ScreenSettings
 from tasks.settings import Folded, Section
 from tasks.stages.decontaminate import DecontaminateSettings
 
@@ -18,7 +20,7 @@ class Documents(Section):
 
     paths: list[str] = Field(
         [],
-        description="files, or folders whose documents are read; a file that others include is a part of them",
+        description="files, or folders whose documents are read; a file that others include is a part of them; WARC files and tables of pages (Parquet, JSON Lines) are read page by page",
     )
     dataset: str = Field(
         "", pattern=r"^([a-z0-9][a-z0-9._-]*)?$", description="dataset that gets the new version"
@@ -44,6 +46,12 @@ class Documents(Section):
         "tesseract",
         description="what reads scanned pages and images: off, or tesseract, which has to be installed",
     )
+    screens: Folded[ScreenSettings] = Field(
+        ScreenSettings(), description="what pages of the web must be like; other documents are not screened"
+    )
+    recall: Folded[RecallSettings] = Field(
+        RecallSettings(), description="how pages of mathematics are told from other pages"
+    )
     near: bool = Field(
         True,
         description="drop chunks that are near-duplicates of other ones and of published rows; false: repeated ones alone",
@@ -60,6 +68,7 @@ class Documents(Section):
     shard_documents: int = Field(
         64, ge=1, le=10_000, description="documents per task run; fewer where they are large"
     )
+    shard_pages: int = Field(2_048, ge=1, le=100_000, description="pages of the web per shard")
     dry_run: bool = Field(
         False,
         description="only show the structure, the quality and ten blocks of each document; publish nothing",

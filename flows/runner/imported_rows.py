@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
@@ -61,13 +61,15 @@ class ImportedRows:
     """Where the rows come from.
 
     flow: the name of the flow in the lineage. run: a name that equal sources, settings and benchmarks share. read: returns the
-    counts of each source for the lineage, and the rows in shards, kept or not. fix: what may help if no row is usable.
+    counts of each source for the lineage, and the rows in shards, kept or not. fix: what may help if no row is usable. facts:
+    what reading adds to the lineage; `read` fills it in.
     """
 
     flow: str
     run: str
     read: Callable[[Line], tuple[list[dict[str, Any]], list[Ref]]]
     fix: str
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def published(
@@ -180,6 +182,7 @@ def lineage(
         "funnel": [funnel_line(entry) for entry in line.funnel],
         "reasons": dict(sorted(reasons.items())),
         "costs": total(line.facts()),
+        **source.facts,
         **made_with(line.tools),
     }
 

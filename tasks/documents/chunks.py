@@ -55,9 +55,13 @@ def approximate_tokens(text: str) -> int:
 
 
 def chunks(
-    document: Document, max_tokens: int = MAX_TOKENS, count: Count = approximate_tokens
+    document: Document,
+    max_tokens: int = MAX_TOKENS,
+    count: Count = approximate_tokens,
+    *,
+    section: int = SECTION,
 ) -> list[Chunk]:
-    """Return the document as chunks, in its order."""
+    """Return the document as chunks, in its order. Headings of the level `section` or above end a chunk; 0: none does."""
     result: list[Chunk] = []
     units: list[list[Element]] = []
     size = 0
@@ -69,14 +73,14 @@ def chunks(
         units.clear()
         size = 0
 
-    section: tuple[int, ...] | None = None
+    current: tuple[int, ...] | None = None
     for unit in _units(document):
-        own = _section(document, unit[0].heading)
+        own = _section(document, unit[0].heading, section)
         for part in _divided(unit, max_tokens, count):
             tokens = sum(count(markdown(element)) for element in part)
-            if own != section or size + tokens > max_tokens:
+            if own != current or size + tokens > max_tokens:
                 end()
-                section = own
+                current = own
             units.append(part)
             size += tokens
     end()
@@ -111,15 +115,15 @@ def _units(document: Document) -> list[list[Element]]:
     return units
 
 
-def _section(document: Document, heading: int | None) -> tuple[int, ...]:
-    """Return the places of the headings of chapter and section that a heading is in."""
+def _section(document: Document, heading: int | None, deepest: int) -> tuple[int, ...]:
+    """Return the places of the headings, down to the level `deepest`, that a heading is in."""
     places: list[int] = []
     level: int | None = None
     while heading is not None and heading >= 0:
         one = document.headings[heading]
         if level is None or one.level < level:
             level = one.level
-            if level <= SECTION:
+            if level <= deepest:
                 places.append(heading)
         if level <= 1:
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import orjson
 from storage.reasons import Code, Reason, reason, shortened
 from storage.rows import TEXT, Row, content_id
 from tasks.documents.book_files import DocumentFile
-from tasks.documents.chunks import MAX_TOKENS, Chunk, Count, approximate_tokens, chunks
+from tasks.documents.chunks import MAX_TOKENS, SECTION, Chunk, Count, approximate_tokens, chunks
 from tasks.documents.document import Document
 from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.quality import LANGUAGES, MIN_LEGIBLE, MIN_WHOLE, quality_of, refusal
@@ -77,19 +78,45 @@ def counter(tokenizer: str) -> Count:
 
 def rows_of(source: DocumentFile, reading: DocumentReading) -> list[Row]:
     """Return the rows of a document, kept or not; a single one with the reason if it cannot be read."""
+    params = {"path": source.name, "sha256": source.sha256}
+    origin = Origin(source.name, source.name, source.digest, params, reading.license)
     try:
         document = source.read(reading.options, reading.limits)
     except UnreadableDocument as error:
-        return [_unread(source, reading, Code.UNREADABLE, why=_without_fix(error))]
+        return [unread(origin, Code.UNREADABLE, place=source.name, why=without_fix(error))]
     except ReadingFailed as error:
-        return [_unread(source, reading, Code.NOT_READ, error=_without_fix(error))]
-    why = reading.refusal(document)
+        return [unread(origin, Code.NOT_READ, place=source.name, error=without_fix(error))]
+    return passages_of(document, origin, reading, reading.refusal(document))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a document comes from. source: the column `source` of its rows. name: as reasons and people see it. digest: differs
+    between documents of one name. params: entries of the column `params`. license: of a document that states none."""
+
+    source: str
+    name: str
+    digest: str
+    params: Mapping[str, Any]
+    license: str
+
+
+def passages_of(
+    document: Document,
+    origin: Origin,
+    reading: DocumentReading,
+    why: Reason | None,
+    *,
+    section: int = SECTION,
+) -> list[Row]:
+    """Return the rows of a document, one per chunk, all with the reason `why`; a single one if it has no text. `section`: see
+    tasks.documents.chunks."""
     language = quality_of(document).language
-    passages = chunks(document, reading.max_tokens, counter(reading.tokenizer))
+    passages = chunks(document, reading.max_tokens, counter(reading.tokenizer), section=section)
     if not passages:
-        return [_unread(source, reading, Code.UNREADABLE, why="no text in it")]
+        return [unread(origin, Code.UNREADABLE, place=origin.name, why="no text in it")]
     return [
-        _row(chunk, number, document, source, reading, language, why)
+        _row(chunk, number, document, origin, reading, language, why)
         for number, chunk in enumerate(passages, 1)
     ]
 
@@ -98,47 +125,44 @@ def _row(
     chunk: Chunk,
     number: int,
     document: Document,
-    source: DocumentFile,
+    origin: Origin,
     reading: DocumentReading,
     language: str,
     why: Reason | None,
 ) -> Row:
     params = {
         "title": document.title,
-        "path": source.name,
-        "sha256": source.sha256,
+        **origin.params,
         "headings": list(chunk.headings),
         "chunk": number,
     }
-    place = f"chunk {number}"
+    place = f"chunk {number} of {origin.name}"
     try:
         text, _ = fit("text", chunk.text, MAX_TEXT)
     except Unfit as error:
-        return _unread(source, reading, Code.UNREADABLE, number, why=str(error))
+        return unread(origin, Code.UNREADABLE, number, place=place, why=str(error))
     return Row(
         text,
         language,
         kind=TEXT,
         blocks=chunk.blocks,
-        source=source.name,
-        license=document.license or reading.license,
+        source=origin.source,
+        license=document.license or origin.license,
         params=orjson.dumps(params).decode(),
-        verdicts={"ingest": f"{place} of {source.name}"},
+        verdicts={"ingest": place},
         reason=why,
     )
 
 
-def _without_fix(error: Exception) -> str:
+def without_fix(error: Exception) -> str:
+    """Return the message of an error as a value of a reason."""
     return shortened(printable(str(error).partition(" Fix:")[0], 300), 300)
 
 
-def _unread(
-    source: DocumentFile, reading: DocumentReading, code: Code, number: int = 0, **values: str
-) -> Row:
-    """Return the row of a document or a chunk that cannot be used."""
-    place = f"chunk {number} of {source.name}" if number else source.name
+def unread(origin: Origin, code: Code, number: int = 0, **values: str) -> Row:
+    """Return the row of a document, or of its chunk `number`, that cannot be used."""
     name = content_id(
-        source.name, source.digest, str(number)
+        origin.name, origin.digest, str(number)
     )  # it has no text, and shares its id with no other
     return Row(
         "",
@@ -146,7 +170,7 @@ def _unread(
         id=name,
         problem_id=name,
         kind=TEXT,
-        source=source.name,
-        license=reading.license,
-        reason=reason(STAGE, code, place=place, **values),
+        source=origin.source,
+        license=origin.license,
+        reason=reason(STAGE, code, **values),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from storage.datasets.store import Store
 from storage.rows import reasons_of
 from tests.e2e.processes import Home
+from tests.tasks.documents.web.warcs import written
 
 pytestmark = pytest.mark.e2e
 
@@ -88,3 +90,55 @@ def test_a_book_is_published_once_and_accounts_for_every_document(
     ]
     one.run(*words)
     assert [str(each) for each in store.versions("books")] == [str(version)]
+
+
+def test_pages_of_a_warc_are_screened_recalled_and_published_once(
+    home: Callable[..., Home], tmp_path: Path
+) -> None:
+    def page(text: str, number: int, style: str = "article") -> bytes:
+        return f"<html><body><nav>Home</nav><main class={style}><h1>Page {number}</h1><p>{text}</p></main></body></html>".encode()
+
+    def mathematics(n: int) -> str:
+        return (
+            f"Let x be a root of the equation <math><mi>x</mi><mo>=</mo><mn>{n}</mn></math> and let p be the {n}th prime. We prove "
+            f"that the sum of the integers up to {n} is a product of integers divided by two, by induction on the integer {n}; "
+            "hence the theorem holds for every polynomial with integer coefficients."
+        )
+
+    def everyday(n: int) -> str:
+        return (
+            f"On day {n} of our holiday we walked along the beach, had lunch with {n} friends from the village, watched the football match "
+            "on television and bought postcards; the weather was sunny, and the children played in the garden until the evening."
+        )
+
+    one = home()
+    responses = [
+        (f"https://math{n % 7}.org/{n}", "text/html", page(mathematics(n), n)) for n in range(100, 112)
+    ]
+    responses += [(f"https://blog.com/{n}", "text/html", page(everyday(n), n)) for n in range(300, 400)]
+    responses += [("https://blog.com/login", "text/html", page(everyday(7), 7, "login"))]
+    responses += [
+        ("https://a.org/x.png", "image/png", b"PNG"),
+        ("https://a.org/deep", "text/html", b"<div>" * 10_000),
+    ]
+    warc = written(tmp_path / "pages.warc.gz", responses)
+    positives = tmp_path / "positives.jsonl"
+    positives.write_text("".join(json.dumps({"text": mathematics(n)}) + "\n" for n in range(500, 600)))
+    words = ("documents", str(warc), "--dataset", "web", "--license", "unknown", "--set", "near=false",
+             "--set", f"recall.positives=[{positives}]", "--set", "shard_pages=40")  # fmt: skip
+    assert "of the first 115 pages, 113 rows kept" in one.run(*words, "--dry-run").stdout
+    one.run(*words)
+    store = Store(one.path)
+    version = store.resolve("web")
+    rows = store.read(version).to_pylist()
+    assert len(rows) == 12
+    assert all("\\(x = 1" in row["question"] and dict(row["scores"])["mathematics"] > 0 for row in rows)
+    assert {row["source"] for row in rows} == {url for url, _, _ in responses[:12]}
+    codes = Counter(why.code for why in reasons_of(store.dropped(version.lineage["run"])) if why)
+    assert codes == {"not_mathematics": 100, "no_page": 1, "unreadable": 1, "rare_template": 1}
+    assert version.lineage["pages"]["recall"]["recall"] >= 0.95
+    assert version.lineage["inputs"][0]["records"] == 115
+    for line in version.lineage["funnel"]:
+        assert line["asked"] == line["kept"] + line["rejected"] + line["failed"]
+    one.run(*words)
+    assert [str(each) for each in store.versions("web")] == [str(version)]

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tasks.documents.web.page import MAX_PAGE, Page
+from tasks.documents.web.reading import read_pages
 from tasks.documents.web.warc import SUFFIXES, warc_pages
-from tasks.ingestion.column_names import plain
+from tasks.ingestion.column_names import QUESTIONS, SOLUTIONS, plain
 from tasks.ingestion.files import kind_of
 from tasks.ingestion.record import IngestError, Record
 from tasks.ingestion.records import records
@@ -23,7 +24,12 @@ READ: Final = frozenset((*HTML, *TEXTS, *URLS, *_LICENSES, *_LANGUAGES))
 
 def is_page_file(path: Path) -> bool:
     """Return whether a file may hold pages, by its name."""
-    return path.name.lower().endswith(SUFFIXES) or kind_of(path) is not None
+    return is_warc(path) or kind_of(path) is not None
+
+
+def is_warc(path: Path) -> bool:
+    """Return whether a file is a WARC file, by its name."""
+    return path.name.lower().endswith(SUFFIXES)
 
 
 def pages(path: Path) -> Iterator[Page]:
@@ -31,7 +37,7 @@ def pages(path: Path) -> Iterator[Page]:
 
     Raises IngestError if the file is damaged, or if none of its columns is HTML or text.
     """
-    if path.name.lower().endswith(SUFFIXES):
+    if is_warc(path):
         yield from warc_pages(path)
         return
     fits = False
@@ -79,3 +85,25 @@ def _with_body(place: str, url: str, body: str | bytes, is_plain: bool, fields: 
 
 def _text(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     return next((value for name in names if isinstance(value := fields.get(name), str) and value), None)
+
+
+def texts_of_file(path: Path) -> Iterator[str]:
+    """Yield the texts of a file of pages, or of a file of questions and solutions, one per record that has one.
+
+    Raises IngestError if the file is damaged or has no such column.
+    """
+    if is_warc(path) or _has_pages(path):
+        for text in read_pages(pages(path)):
+            if text.document is not None:
+                yield "\n".join(element.text for element in text.document.elements)
+        return
+    names = (*QUESTIONS, *SOLUTIONS)
+    for record in records(path, names.__contains__):
+        fields = {plain(name): value for name, value in (record.fields or {}).items()}
+        if texts := [value for name in names if isinstance(value := fields.get(name), str) and value]:
+            yield "\n\n".join(texts)
+
+
+def _has_pages(path: Path) -> bool:
+    first = next(records(path))
+    return any(plain(name) in (*HTML, *TEXTS) for name in first.fields or ())

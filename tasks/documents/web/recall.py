@@ -12,6 +12,7 @@ What is stored is an array and JSON, never a pickle. Recalled pages do not becom
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import re
 from collections import Counter
@@ -58,7 +59,7 @@ class RecallSettings(Section, title="Recall of mathematics"):
         description="pages that are drawn as negatives, at most; memory holds 5 kB of each",
     )
     rounds: int = Field(
-        1,
+        3,
         ge=1,
         le=10,
         description="trainings; in each the pages that the last one recalled are no negatives any more",
@@ -100,6 +101,12 @@ class Classifier:
             return np.zeros(0)
         margins = _vectors(texts) @ self.weights.astype(np.float64) + self.bias
         return np.asarray(1.0 / (1.0 + np.exp(-np.clip(margins, -50.0, 50.0))))
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the weights, the bias and the threshold."""
+        numbers = np.array([self.bias, self.threshold])
+        return hashlib.sha256(self.weights.tobytes() + numbers.tobytes()).hexdigest()
 
     def to_bytes(self) -> bytes:
         """Return the classifier as the bytes of an .npz file: the weights that are not 0, and JSON."""
