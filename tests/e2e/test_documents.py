@@ -123,7 +123,9 @@ def test_pages_of_a_warc_are_screened_recalled_and_published_once(
     ]
     warc = written(tmp_path / "pages.warc.gz", responses)
     positives = tmp_path / "positives.jsonl"
-    positives.write_text("".join(json.dumps({"text": mathematics(n)}) + "\n" for n in range(500, 600)))
+    positives.write_text(
+        "".join(json.dumps({"html": page(mathematics(n), n).decode()}) + "\n" for n in range(500, 600))
+    )
     words = ("documents", str(warc), "--dataset", "web", "--license", "unknown", "--set", "near=false",
              "--set", f"recall.positives=[{positives}]", "--set", "shard_pages=40")  # fmt: skip
     assert "of the first 115 pages, 113 rows kept" in one.run(*words, "--dry-run").stdout

@@ -113,6 +113,7 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "textbook_qa": of_pairs,
     "refine": of_article,
     "refine_thinking": of_article,
+    "web_qa": of_pairs,
 }
 
 
