@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from tasks.documents.chunks import chunks
+from tasks.documents.cleaning import cleaned
 from tasks.documents.web.page import MAX_PAGE, Page
 from tasks.documents.web.reading import read_pages
 from tasks.documents.web.warc import SUFFIXES, warc_pages
@@ -95,7 +97,8 @@ def texts_of_file(path: Path) -> Iterator[str]:
     if is_warc(path) or _has_pages(path):
         for text in read_pages(pages(path)):
             if text.document is not None:
-                yield "\n".join(element.text for element in text.document.elements)
+                # as the rows of pages have it, so that no form of writing tells them apart
+                yield "\n\n".join(chunk.text for chunk in chunks(cleaned(text.document), section=0))
         return
     names = (*QUESTIONS, *SOLUTIONS)
     for record in records(path, names.__contains__):
