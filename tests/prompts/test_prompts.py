@@ -66,7 +66,16 @@ def test_a_forgotten_variable_is_an_error(name: str, language: str) -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(
     "name",
-    ["critique", "same_problem", "similar", "self_instruct", "textbook_qa", "refine", "refine_thinking", "web_qa"],
+    [
+        "critique",
+        "same_problem",
+        "similar",
+        "self_instruct",
+        "textbook_qa",
+        "refine",
+        "refine_thinking",
+        "web_qa",
+    ],
 )
 def test_every_line_from_outside_is_marked_as_quoted(name: str, language: str) -> None:
     user = prompts.load(name, language).messages(**VARIABLES[name])[1]["content"]
