@@ -247,7 +247,7 @@ def _classifier(
         return Classifier.from_bytes(path.read_bytes()), orjson.loads(about.read_bytes())
     negatives = sampled((page for ref in shards for page in page_texts(line.kept([ref]))), settings.negatives)
     classifier, report = trained(positives, negatives, settings)
-    line.bars.say(_said(report))
+    line.bars.say(_report_line(report))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, classifier.to_bytes())
     facts = dataclasses.asdict(report) | {"classifier": classifier.digest}
@@ -255,7 +255,7 @@ def _classifier(
     return classifier, orjson.loads(orjson.dumps(facts))
 
 
-def _said(report: RecallReport) -> str:
+def _report_line(report: RecallReport) -> str:
     return (
         f"Recall of mathematics: {report.recall:.1%} of {report.held_out_positives} held-out positives at a threshold of "
         f"{report.threshold:.4f}, precision at least {report.precision:.1%}"
