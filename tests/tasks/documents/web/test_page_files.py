@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.documents.web.page import Page
-from tasks.documents.web.page_files import pages
+from tasks.documents.web.page_files import pages, texts_of_file
 from tasks.ingestion.record import IngestError
 
 
@@ -52,3 +52,15 @@ def test_a_file_without_such_columns_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"question": "1 + 1"}\n')
     with pytest.raises(IngestError, match=r"line 1: no column of pages\. Fix: name one of html"):
         list(pages(tmp_path / "a.jsonl"))
+
+
+def test_positives_are_texts_of_pages_or_questions_with_solutions(tmp_path: Path) -> None:
+    solved = tmp_path / "solved.jsonl"
+    solved.write_text(json.dumps({"problem": "1 + 1?", "solution": "It is 2."}) + "\n")
+    assert list(texts_of_file(solved)) == ["1 + 1?\n\nIt is 2."]
+    paragraph = "The sum of two even numbers is even, because each of them is two times an integer."
+    stored = tmp_path / "pages.jsonl"
+    stored.write_text(
+        json.dumps({"html": f"<html><body><main><h1>Sums</h1><p>{paragraph}</p></main></body></html>"}) + "\n"
+    )
+    assert list(texts_of_file(stored)) == [f"# Sums\n\n{paragraph}"]

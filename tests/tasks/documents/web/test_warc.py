@@ -115,3 +115,17 @@ def test_a_record_without_an_address_or_headers_loses_no_other(tmp_path: Path) -
     every = list(pages(path))
     assert [page.body for page in every if page.unfit is None][::2] == [b"<p>x</p>", b"<p>y</p>"]
     assert [page.unfit for page in every[1:3]] == ["no response of HTTP"] * 2
+
+
+def test_a_large_file_is_read_in_memory_that_does_not_grow_with_it(tmp_path: Path) -> None:
+    body, picture = b"<p>" + b"x" * 20_000, bytes(2 << 20)
+    responses = (
+        (f"https://a.org/{n}", "text/html", body) if n % 2 else (f"https://a.org/{n}", "image/png", picture)
+        for n in range(60)
+    )
+    path = written(tmp_path / "a.warc", responses)
+    assert path.stat().st_size > 60 << 20
+    tracemalloc.start()
+    assert sum(page.unfit is None for page in pages(path)) == 30
+    assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    tracemalloc.stop()
