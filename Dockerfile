@@ -1,5 +1,5 @@
 FROM python:3.11-slim-bookworm
-RUN apt-get update && apt-get install -y --no-install-recommends bubblewrap git && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends bubblewrap git tesseract-ocr tesseract-ocr-chi-sim && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/mathmill
 COPY . .
 # with the extra `train`: the flows evaluate, verdict and train run in it too

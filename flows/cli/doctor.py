@@ -58,6 +58,7 @@ def check() -> list[Check]:
             "encoder", lambda: _encoder(settings.encoder), "unset MATHMILL_ENCODER, or name another one"
         ),
         _small_model(home),
+        _scans(),
         _guarded("tables", lambda: _tables(settings.tables), "check MATHMILL_STORE"),
     ]
 
@@ -170,6 +171,16 @@ def _small_model(home: Path) -> Check:
     folder = Path(located(model, home))
     there = (folder / CONFIG).is_file()
     return Check(model, True, str(folder) if there else "not set up; ./mathmill setup smollm does that")
+
+
+def _scans() -> Check:
+    """Return whether scanned documents can be read. Nobody has to read some, so its absence is no failure."""
+    from tasks.documents.ocr import OcrMissing, installed_languages
+
+    try:
+        return Check("scans", True, f"tesseract: {', '.join(installed_languages()) or 'no language'}")
+    except OcrMissing as missing:
+        return Check("scans", True, str(missing))
 
 
 def _encoder(name: str) -> Check:

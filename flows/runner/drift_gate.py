@@ -11,6 +11,7 @@ import prompts
 from flows.runner.events import DRIFT, alarm
 from flows.runner.night import Night
 from flows.runner.stages import FunnelEntry
+from prompts import conditions
 from storage.datasets.gates import Gate
 from storage.stage_cache.shards import digest_of
 from tasks.canaries.batch import records
@@ -122,7 +123,9 @@ def _keys(night: Night) -> dict[str, tuple[str, str]]:
     overlay = mixes["critic"][0][0].prompts
     texts = {name: prompts.load(*name.rsplit(".", 1), overlay=overlay).digest for name in prompts.names()}
     critic = {name: digest for name, digest in texts.items() if name.startswith(CRITIC)}
-    every = digest_of(DEFINITION, config.model_dump(mode="json", include=set(COMPARABLE)), models, texts)[:12]
+    stated = [conditions.load(overlay)[1]] if conditions.replaced(overlay) else []
+    compared = config.model_dump(mode="json", include=set(COMPARABLE))
+    every = digest_of(DEFINITION, compared, models, texts, *stated)[:12]
     canaries = digest_of(DEFINITION, models["critic"], critic)[:12]
     return {
         name: (canaries if name == "canaries" else every, models[one.role]) for name, one in MEASURES.items()

@@ -153,7 +153,7 @@ def answer(request: Mapping[str, Any], data: bytes, files: Iterable[bytes]) -> A
     except ocr.OcrMissing as error:
         return {"failed": in_one_line(error)}, []
     except (ImportError, NameError, SyntaxError) as error:  # of our own code
-        return {"failed": f"{in_one_line(error)}. Fix: uv pip install 'mathmill[documents]'"}, []
+        return {"failed": f"{in_one_line(error)}. Fix: pip install -c constraints.txt -e ."}, []
     except Exception as error:  # noqa: BLE001 - a parser may raise anything on a hostile file, and the type names it
         return _refusal(name, error), []
 

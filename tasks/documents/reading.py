@@ -243,7 +243,7 @@ def _reply(ended: _Ended, reply: IO[bytes], errors: IO[bytes], name: str, limits
         lines = errors.read(1 << 16).decode("utf-8", "replace").strip().splitlines() or ["without a message"]
         raise ReadingFailed(
             f"{name}: the process that reads documents ended with exit code {ended.code} "
-            f"({in_one_line(ValueError(lines[-1]))}). Fix: ./mathmill doctor; uv pip install 'mathmill[documents]'"
+            f"({in_one_line(ValueError(lines[-1]))}). Fix: ./mathmill doctor; pip install -c constraints.txt -e ."
         )
     header, blobs = _parts(reply)
     if not isinstance(header, dict):
