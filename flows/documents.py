@@ -105,14 +105,19 @@ def check(config: Documents) -> Sources:
         languages=tuple(config.languages),
         options=ReadOptions(ocr=config.ocr),
     )
+    check_tokenizer(config.tokenizer)
+    pages, others = page_files(config.paths)
+    return Sources(documents_of(others), pages, reading, PageJudging(config.screens, config.recall))
+
+
+def check_tokenizer(name: str) -> None:
+    """Raise ConfigError for a tokenizer that cannot be loaded."""
     try:
-        counter(config.tokenizer)
+        counter(name)
     except (OSError, ValueError, ImportError) as error:
         raise ConfigError(
             f"setting tokenizer: {printable(str(error), 150)}. Fix: name a folder with a tokenizer, or leave it empty"
         ) from error
-    pages, others = page_files(config.paths)
-    return Sources(documents_of(others), pages, reading, PageJudging(config.screens, config.recall))
 
 
 def run_name(config: Documents, sources: Sources, against: Decontamination) -> str:

@@ -61,6 +61,8 @@ class Code(StrEnum):
     # documents
     NOT_READ = "not_read"  # the process that reads documents failed; `place`, `error`
     OTHER_LANGUAGE = "other_language"  # `language` is none of those that are kept
+    # corpus
+    EMPTIED = "emptied"  # every line of it stands in `threshold` documents or more
     # pages of the web
     NO_PAGE = "no_page"  # a record of a file of pages that is none; `place`, `why`
     TOO_SHORT = "too_short"  # `score` characters of main text, fewer than `threshold`
@@ -152,6 +154,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NOT_READ: "{place}: {error}",
     Code.OTHER_LANGUAGE: "its language is {language}",
     Code.NO_TRUSTED_ANSWER: "no trusted answer",
+    Code.EMPTIED: "every line of it stands in {threshold} documents or more",
     Code.NO_PAGE: "{place}: {why}",
     Code.TOO_SHORT: "{score} characters, fewer than {threshold}",
     Code.BOILERPLATE: "main text is {score} of the page, under {threshold}",

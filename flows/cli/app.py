@@ -18,6 +18,7 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError
 from flows.cli import datasets as data_commands
 from flows.cli import terminal
 from flows.cli import versions as version_commands
+from flows.cli.corpus import corpus
 from flows.cli.dedup import dedup
 from flows.cli.documents import documents
 from flows.cli.drift import drift
@@ -61,6 +62,7 @@ app.command(cls=SettingsCommand)(proof)
 app.command(cls=SettingsCommand)(train)
 app.command("import", cls=SettingsCommand)(import_)
 app.command(cls=SettingsCommand)(documents)
+app.command(cls=SettingsCommand)(corpus)
 app.command(cls=SettingsCommand)(make)
 app.command(cls=SettingsCommand)(version_commands.rebuild)
 app.command(cls=SettingsCommand)(version_commands.maintain)

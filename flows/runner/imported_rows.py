@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
+
+import pyarrow as pa
 
 from flows.config.sections import GateSettings
 from flows.nightly import DECONTAMINATE, DEDUP, VERIFY
@@ -40,7 +42,7 @@ WORK = "imports"  # folder below the home, with one folder per unfinished run
 
 
 class PublishSettings(Protocol):
-    """The settings of the steps that follow reading; the configurations of both flows have them."""
+    """The settings of the steps that follow reading; the configurations of the flows that publish have them."""
 
     @property
     def dataset(self) -> str: ...
@@ -62,7 +64,7 @@ class ImportedRows:
 
     flow: the name of the flow in the lineage. run: a name that equal sources, settings and benchmarks share. read: returns the
     counts of each source for the lineage, and the rows in shards, kept or not. fix: what may help if no row is usable. facts:
-    what reading adds to the lineage; `read` fills it in.
+    what reading adds to the lineage; `read` fills it in. totals: what the published rows add to it; it is given their tables.
     """
 
     flow: str
@@ -70,6 +72,7 @@ class ImportedRows:
     read: Callable[[Line], tuple[list[dict[str, Any]], list[Ref]]]
     fix: str
     facts: dict[str, Any] = field(default_factory=dict)
+    totals: Callable[[Iterable[pa.Table]], dict[str, Any]] = lambda tables: {}
 
 
 def published(
@@ -183,6 +186,7 @@ def lineage(
         "reasons": dict(sorted(reasons.items())),
         "costs": total(line.facts()),
         **source.facts,
+        **source.totals(line.kept([ref], ["params", "rejected"]) for ref in shards),
         **made_with(line.tools),
     }
 

@@ -46,7 +46,11 @@ class DocumentQuality:
 
 def quality_of(document: Document) -> DocumentQuality:
     """Return the quality of a document."""
-    text = "\n".join(element.text for element in document.elements)
+    return quality_of_text("\n".join(element.text for element in document.elements))
+
+
+def quality_of_text(text: str) -> DocumentQuality:
+    r"""Return the quality of a text whose formulas stand between \( and \) or \[ and \]."""
     formulas, words = divided(text)
     balanced = sum(map(is_whole, formulas))
     return DocumentQuality(

@@ -43,6 +43,10 @@ COMMANDS = {
         "--tokenizer": "name or folder of the tokenizer",
         "--dry-run": "only show the structure",
     },
+    "corpus": {
+        "--dataset": "dataset that gets the new version",
+        "--tokenizer": "name or folder of the tokenizer",
+    },
     "make": {"--dataset": "dataset that gets a new version", "--target": "number of accepted rows"},
     "evaluate": {
         "--baseline": "another model",
