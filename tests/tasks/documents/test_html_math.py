@@ -20,19 +20,19 @@ def text_of(page: str) -> str:
     [
         (
             "so <math><mi>x</mi><mo>=</mo><mfrac><mrow><mo>−</mo><mi>b</mi></mrow><mn>2</mn></mfrac></math>.",
-            r"so \(x = \frac{- b}{2}\).",
+            r"so \(x = \frac{-b}{2}\).",
         ),
         (
             '<math display="block"><munderover><mo>∑</mo><mrow><mi>i</mi><mo>=</mo><mn>1</mn></mrow><mi>n</mi></munderover>'
             "<mi>α</mi></math>",
-            r"\[\sum_{i = 1}^{n} \alpha\]",
+            r"\[\sum_{i = 1}^{n}\alpha\]",
         ),
         ("<math><mover><mi>v</mi><mo>→</mo></mover></math>", r"\(\vec{v}\)"),
-        ("<math><mi>sin</mi><mo>\u2061</mo><mi>θ</mi><mo>≤</mo><mn>1</mn></math>", r"\(\sin \theta \leq 1\)"),
+        ("<math><mi>sin</mi><mo>\u2061</mo><mi>θ</mi><mo>≤</mo><mn>1</mn></math>", r"\(\sin\theta \le 1\)"),
         (
             "<math><mtable><mtr><mtd><mn>1</mn></mtd><mtd><mn>2</mn></mtd></mtr><mtr><mtd><mn>3</mn></mtd><mtd><mn>4</mn>"
             "</mtd></mtr></mtable></math>",
-            r"\(\begin{matrix} 1 & 2 \\ 3 & 4 \end{matrix}\)",
+            r"\(\begin{matrix}1 & 2 \\ 3 & 4\end{matrix}\)",
         ),
         ('<math alttext="{\\displaystyle a&lt;b}"><mi>a</mi></math>', r"\(a<b\)"),
         (
