@@ -130,6 +130,7 @@ class Engine:
         refill = min(CHUNK, max(1, spread // 4))  # fewer are not worth a query of the ledger
         wake = threading.Event()
         window: deque[WaitingRequest] = deque()
+        unsent: list[Request] = []
         more = True
         try:
             while more or window:
@@ -143,13 +144,19 @@ class Engine:
                 wake.clear()
                 ready = []
                 while window and window[0].completion is not None:
-                    ready.append(window.popleft().completion)
+                    slot = window.popleft()
+                    ready.append(slot.completion)
+                    if slot.unsent is not None:
+                        unsent.append(slot.unsent)
                 if ready:
                     yield [completion for completion in ready if completion is not None]
                 elif window and window[0].failure is not None:
                     raise window[0].failure
                 elif window:
                     self._wait(wake)
+            if unsent and self._through is not None:
+                # follow-ups of a run that sends nothing itself: they are written to files, for which this raises
+                deque(self._through(unsent), maxlen=0)
         finally:
             for slot in window:
                 slot.abandoned = True
@@ -281,6 +288,12 @@ class Engine:
     def _follow_up(self, slot: WaitingRequest, completion: Completion) -> Request | None:
         """Return the request to send after a completion, or None if the slot has its completion."""
         request = slot.request
+        if completion.kind is Failure.DEFERRED:
+            # the next run sends the follow-up, so its answer and not the unusable one before it is what the slot waits for
+            slot.completion = completion
+            return None
+        if completion.kind is Failure.OFFLINE and slot.fallback is not None:
+            slot.unsent = request
         if completion.error is not None:
             slot.completion = slot.fallback or completion
             return None

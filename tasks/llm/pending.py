@@ -37,6 +37,7 @@ class WaitingRequest:
         "reasked",
         "request",
         "truncated",
+        "unsent",
         "wake",
     )  # fmt: skip
 
@@ -51,6 +52,7 @@ class WaitingRequest:
         self.fallback: Completion | None = None
         self.truncated: Completion | None = None  # cut off, and requested again with a larger token limit
         self.reasked = False
+        self.unsent: Request | None = None  # a follow-up that this run may not send
         self.abandoned = False
 
     def ask(self, request: Request, revision: str) -> None:

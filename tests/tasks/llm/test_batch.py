@@ -8,15 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from pydantic import SecretStr
 
 from storage.ledger import Ledger
-from tasks.llm.batch import Batches, BatchLimits
+from tasks.llm.batch import AnswersAwaited, Batches, BatchLimits
 from tasks.llm.budget import Budget, BudgetExceeded
 from tasks.llm.endpoint import Endpoint, EndpointError, EngineLimits
 from tasks.llm.engine import Engine
 from tasks.llm.imports import take
+from tasks.llm.pending import check_by
 from tasks.llm.request import Request
 from tests.tasks.llm.batch_api import BatchApi, serving
 
@@ -222,3 +224,41 @@ def test_an_output_made_offline_is_imported(api, ledger: Ledger, tmp_path: Path)
     assert (taken.put, taken.known) == (5, 0)
     with Engine(endpoint(url), ledger, EngineLimits(offline=True)) as engine:
         assert [c.text for c in engine.run(asks(5))] == [f"re: q{i}" for i in range(5)]
+
+
+def test_follow_ups_of_a_run_by_files_are_written_to_files_too(ledger: Ledger, tmp_path: Path) -> None:
+    """A run whose answers come by files ends as one that asks itself: what cannot be used is asked once more."""
+    folder, one = tmp_path / "b", endpoint("http://127.0.0.1:9")
+    check = check_by(lambda text: {} if text.startswith("yes") else "no yes")
+
+    def completions() -> list[str | None]:
+        batches = Batches(one, ledger, folder, QUICK, submit=False)
+        with Engine(one, ledger, EngineLimits(offline=True), through=batches.through) as engine:
+            return [completion.text for completion in engine.run(asks(3), check)]
+
+    def answer(texts: list[str]) -> int:
+        (path,) = [
+            path
+            for path in folder.glob("batch-*.jsonl")
+            if path.suffixes == [".jsonl"] and not path.with_suffix(".output.jsonl").exists()
+        ]
+        lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+        bodies = [
+            {"model": "m", "choices": [{"message": {"content": text}, "finish_reason": "stop"}]}
+            for text in texts
+        ]
+        path.with_suffix(".output.jsonl").write_bytes(
+            b"\n".join(
+                orjson.dumps({"custom_id": line["custom_id"], "response": {"status_code": 200, "body": body}})
+                for line, body in zip(lines, bodies, strict=True)
+            )
+        )
+        return len(lines)
+
+    with pytest.raises(AnswersAwaited, match="3 requests"):
+        completions()
+    assert answer(["yes 0", "no", "no"]) == 3
+    with pytest.raises(AnswersAwaited, match="2 requests"):
+        completions()
+    assert answer(["yes 1", "yes 2"]) == 2
+    assert completions() == ["yes 0", "yes 1", "yes 2"]

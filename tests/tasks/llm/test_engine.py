@@ -18,6 +18,7 @@ from storage.ledger import Call, Ledger, LedgerError
 from tasks.llm.budget import Budget, BudgetExceeded
 from tasks.llm.endpoint import Endpoint, EngineLimits
 from tasks.llm.engine import Engine
+from tasks.llm.pending import check_by
 from tasks.llm.request import Completion, Request
 from tasks.llm.transport import AsgiTransport
 
@@ -28,6 +29,7 @@ class Model:
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
         self.schemas = 0
+        self.refuses_follow_ups = False
         self.in_flight = self.peak = 0
         self.lock = threading.Lock()
 
@@ -55,7 +57,7 @@ class Model:
         await send(
             {
                 "type": "http.response.start",
-                "status": 200,
+                "status": 503 if self.refuses_follow_ups and len(request.get("messages", ())) > 1 else 200,
                 "headers": [(b"content-type", b"application/json")],
             }
         )
@@ -191,6 +193,21 @@ def test_the_budget_ends_the_run_and_the_next_one_continues(ledger: Ledger, mode
     with Engine(ENDPOINT, ledger, transports=[AsgiTransport(model)]) as engine:
         assert len(list(engine.run(ask(i) for i in range(500)))) == 500
     assert max(model.asked.values()) == 1
+
+
+def test_a_follow_up_that_was_not_answered_is_sent_by_the_next_run(ledger: Ledger, model: Model) -> None:
+    """The unusable answer before it is not taken for the last word: a run that is continued ends as one without a break."""
+    check = check_by(lambda text: {} if text == "yes" else "no yes")
+    model.refuses_follow_ups = True
+    limits = EngineLimits(backoff=0.01, deadline=0.1)
+    with Engine(ENDPOINT, ledger, limits, transports=[AsgiTransport(model)]) as engine:
+        (completion,) = engine.run([ask(1)], check)
+    assert completion.deferred
+    model.refuses_follow_ups = False
+    with Engine(ENDPOINT, ledger, transports=[AsgiTransport(model)]) as engine:
+        (completion,) = engine.run([ask(1)], check)
+    assert (completion.text, completion.error) == ("yes", None)
+    assert model.asked["1"] == 1
 
 
 def test_a_budget_is_shared_by_engines(ledger: Ledger, model: Model) -> None:
