@@ -148,15 +148,17 @@ class Engine:
                     ready.append(slot.completion)
                     if slot.unsent is not None:
                         unsent.append(slot.unsent)
+                if unsent and not window and self._through is not None:
+                    # Follow-ups of a run that sends nothing itself are written to files, for which this raises. It comes before
+                    # the last completions, since a caller that has all of these asks for no more.
+                    deque(self._through(unsent), maxlen=0)
+                    unsent.clear()
                 if ready:
                     yield [completion for completion in ready if completion is not None]
                 elif window and window[0].failure is not None:
                     raise window[0].failure
                 elif window:
                     self._wait(wake)
-            if unsent and self._through is not None:
-                # follow-ups of a run that sends nothing itself: they are written to files, for which this raises
-                deque(self._through(unsent), maxlen=0)
         finally:
             for slot in window:
                 slot.abandoned = True
