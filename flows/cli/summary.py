@@ -30,6 +30,7 @@ ENDED = {
     "files": "batch files that wait for answers",
     "offline": "--offline",
 }
+TEXT_FLOWS = ("documents", "corpus")  # whose versions have rows of kind `text` only
 
 
 def print_summary(name: str) -> None:
@@ -75,13 +76,22 @@ def print_summary(name: str) -> None:
     console.print(f"Report     [link={Path(report).as_uri()}]{escape(report)}[/link]", soft_wrap=True)
     console.print()
     console.print("Next")
-    console.print(f"  look      ./mathmill show {version}", soft_wrap=True)
-    console.print(
-        f"  query     ./mathmill sql 'SELECT subdomain, count(*) FROM \"{version.dataset}\" GROUP BY ALL'",
-        soft_wrap=True,
-    )
-    console.print(f"  train     ./mathmill export {version} DIR --format messages", soft_wrap=True)
-    console.print("  schedule  ./mathmill up")
+    for name, command in _next_steps(version):
+        console.print(f"  {name:10}{command}", soft_wrap=True)
+
+
+def _next_steps(version: Version) -> list[tuple[str, str]]:
+    """Return (what for, command) of what can be done with a version now. Texts are trained on by `cpt` only."""
+    look = ("look", f"./mathmill show {version}")
+    if version.lineage.get("flow") in TEXT_FLOWS:
+        return [
+            look,
+            ("use", f"./mathmill make textbook_qa {version} --dataset {version.dataset}-qa"),
+            ("train", f"./mathmill train {version} --method cpt"),
+        ]
+    query = f"./mathmill sql 'SELECT subdomain, count(*) FROM \"{version.dataset}\" GROUP BY ALL'"
+    export = f"./mathmill export {version} DIR --format messages"
+    return [look, ("query", query), ("train", export), ("schedule", "./mathmill up")]
 
 
 def _benchmarks(version: Version) -> str:

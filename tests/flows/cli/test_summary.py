@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from flows.cli.summary import _why_fewer
+from flows.cli.summary import _next_steps, _why_fewer
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,17 @@ def test_why_fewer_rows_were_published(added: int, mixed: int, accepted: int, wo
     funnel = [{"stage": "mix", "kept": mixed}, {"stage": "certify", "kept": mixed}]
     version = cast(Any, SimpleNamespace(added=added, lineage={"funnel": funnel}))
     assert _why_fewer(version, {"target": 40, "accepted": accepted}) == words
+
+
+def test_a_version_of_texts_is_not_exported_as_chats() -> None:
+    class Named(SimpleNamespace):
+        def __str__(self) -> str:
+            return f"{self.dataset}@1"
+
+    books = cast(Any, Named(dataset="books", lineage={"flow": "documents"}))
+    assert _next_steps(books)[1:] == [
+        ("use", "./mathmill make textbook_qa books@1 --dataset books-qa"),
+        ("train", "./mathmill train books@1 --method cpt"),
+    ]
+    night = cast(Any, Named(dataset="math", lineage={"flow": "nightly"}))
+    assert [name for name, _ in _next_steps(night)] == ["look", "query", "train", "schedule"]
