@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows.cli import terminal
 from flows.cli.options import AsJson, Shortcut, configured_by
 from flows.cli.prefect_run import orchestrated
 
@@ -31,9 +30,6 @@ def corpus(config: Corpus, json: AsJson = False) -> None:
     check(config)  # the flow checks again; here an error shows before Prefect is started
     with orchestrated(config.dataset) as run:
         name = run(flow, config)
-    from flows.cli.summary import as_json, print_summary
+    from flows.cli.summary import print_published
 
-    if json:
-        terminal.echo_json(as_json(name))
-    else:
-        print_summary(name)
+    print_published(name, json=json)

@@ -37,9 +37,6 @@ def documents(config: Documents, json: AsJson = False) -> None:
     check(config)  # the flow checks again; here an error shows before Prefect is started
     with orchestrated(config.dataset) as run:
         name = run(flow, config)
-    from flows.cli.summary import as_json, print_summary
+    from flows.cli.summary import print_published
 
-    if json:
-        terminal.echo_json(as_json(name))
-    else:
-        print_summary(name)
+    print_published(name, json=json)

@@ -51,9 +51,6 @@ def import_(config: Import, json: AsJson = False) -> None:
     check(config)  # the flow checks again; here an error shows before Prefect is started
     with orchestrated(config.dataset) as run:
         name = run(import_dataset, config)
-    from flows.cli.summary import as_json, print_summary
+    from flows.cli.summary import print_published
 
-    if json:
-        terminal.echo_json(as_json(name))
-    else:
-        print_summary(name)
+    print_published(name, json=json)

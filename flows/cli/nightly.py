@@ -137,12 +137,9 @@ def run_to_its_end(flow: Callable[[], Callable[[Any], str]], night: Nightly, *, 
         except Stopped as stopped:
             _print_stopped(stopped, night, json=json)
             raise typer.Exit(STOPPED) from None
-        from flows.cli.summary import as_json, print_summary
+        from flows.cli.summary import print_published
 
-        if json:
-            terminal.echo_json(as_json(name))
-        else:
-            print_summary(name)
+        print_published(name, json=json)
 
 
 @plan.command("nightly", cls=SettingsCommand)

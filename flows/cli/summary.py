@@ -33,6 +33,14 @@ ENDED = {
 TEXT_FLOWS = ("documents", "corpus")  # whose versions have rows of kind `text` only
 
 
+def print_published(name: str, *, json: bool) -> None:
+    """Print a published version at the terminal, as JSON if that was asked for."""
+    if json:
+        terminal.echo_json(as_json(name))
+    else:
+        print_summary(name)
+
+
 def print_summary(name: str) -> None:
     """Print the summary of a published version at the terminal."""
     version, report, dropped = _find(name)

@@ -160,14 +160,14 @@ READ = [
 @pytest.mark.parametrize(("text", "answer"), READ)
 def test_the_answer_of_a_text(text: str, answer: str) -> None:
     language = "zh" if any("\u4e00" <= char <= "\u9fff" for char in text) else "en"
-    found = extract(text, language)
-    assert found is not None
-    assert found.answer == answer
+    extracted = extract(text, language)
+    assert extracted is not None
+    assert extracted.answer == answer
 
 
 def test_money_is_no_formula() -> None:
-    found = extract("Base fee = $5, rate = $2.")
-    assert found is None or "rate" not in found.answer or "$5" in found.answer
+    extracted = extract("Base fee = $5, rate = $2.")
+    assert extracted is None or "rate" not in extracted.answer or "$5" in extracted.answer
     last = extract("She pays $5 for each, and he pays $7 in all for his things.\nHe keeps the rest.")
     assert last is not None
     assert last.answer == "$7"
@@ -183,8 +183,8 @@ def test_a_heading_is_never_an_answer_nor_a_trusted_reference() -> None:
         "Part 3: Solve",
         "2. Find y",
     ):
-        found = extract(f"First.\n\n#### {title}\n\nThis follows from what was said.")
-        assert found is None or not found.marked
+        extracted = extract(f"First.\n\n#### {title}\n\nThis follows from what was said.")
+        assert extracted is None or not extracted.marked
         assert read({"question": "What is it?", "solution": f"#### {title}\n\nIt follows."}).reference is None
 
 
@@ -236,8 +236,8 @@ def test_nothing_is_found_where_there_is_nothing(text: str) -> None:
 
 
 def test_a_box_that_was_cut_off_is_no_box() -> None:
-    found = extract(NOTHING[4])
-    assert found is None or found.kind == "last"
+    extracted = extract(NOTHING[4])
+    assert extracted is None or extracted.kind == "last"
 
 
 @pytest.mark.parametrize(
@@ -267,8 +267,8 @@ def test_a_chinese_phrase_is_found_in_either_language(language: str) -> None:
 @pytest.mark.slow
 def test_a_megabyte_of_marks_comes_back() -> None:
     for mark in ("\\boxed{", "$", "**", '"answer": "', "answer is ", "{", "<think>", "1,"):
-        found = extract(mark * (1_000_000 // len(mark)))
-        assert found is None or len(found.answer) <= 2000
+        extracted = extract(mark * (1_000_000 // len(mark)))
+        assert extracted is None or len(extracted.answer) <= 2000
 
 
 _MARKS = [
@@ -298,8 +298,8 @@ _MARKS = [
 @given(st.lists(st.one_of(st.sampled_from(_MARKS), st.text(max_size=3)), max_size=30).map("".join))
 def test_any_text_gives_an_answer_of_it_or_none(text: str) -> None:
     for language in ("en", "zh"):
-        found = extract(text, language)
-        assert found is None or (found.answer.strip() and found == extract(text, language))
+        extracted = extract(text, language)
+        assert extracted is None or (extracted.answer.strip() and extracted == extract(text, language))
 
 
 @pytest.mark.parametrize("blank", ["___", "...", "\u2026", "?", "_ _"])
@@ -331,6 +331,6 @@ def test_the_blank_of_a_repeated_template_is_no_answer(blank: str) -> None:
     ],
 )
 def test_a_sentence_that_describes_the_answer_before_it_is_not_the_answer(text: str, answer: str) -> None:
-    found = extract(text, "zh" if "这" in text else "en")
-    assert found is not None
-    assert found.answer == answer
+    extracted = extract(text, "zh" if "这" in text else "en")
+    assert extracted is not None
+    assert extracted.answer == answer
