@@ -30,7 +30,7 @@ from storage.indexes.sketches import History
 from storage.rows import column
 from storage.stage_cache.shards import Ref
 from tasks.dedup.settings import SimilaritySettings
-from tasks.methods import method
+from tasks.methods import converses, method
 from tasks.scorers import scorer
 from tasks.stages.calibrate import CalibrateSettings, calibrate
 from tasks.stages.decontaminate import DecontaminateSettings
@@ -175,7 +175,7 @@ def write(night: Night, seeds: list[Ref], *, until: int) -> None:
 def carry_out(night: Night, plan: Plan, title: str, *, pool: list[Ref]) -> list[Ref]:
     """Make the rows of a plan, and return those that pass the stages for what the method makes."""
     line = night.line
-    written = line.run(GENERATE, generating(plan), plan.asks, owes=plan.owes)
+    written = line.run(writing(plan.method), generating(plan), plan.asks, owes=plan.owes)
     stages = judging(night, written)
     if plan.makes == "texts":
         return line.through(stages.unlike(), written, title)
@@ -205,12 +205,24 @@ def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
     needed = night.planner.demand.questions(rows, night.usable())
     quota = budget(failures, rates(line.rows(probed)), needed, night.inputs.gains)
     plan = night.planner.plan("similar", around, quota)
-    written = line.run(GENERATE, generating(plan), plan.asks, title="Write for weaknesses", owes=plan.owes)
+    written = line.run(
+        writing(plan.method), generating(plan), plan.asks, title="Write for weaknesses", owes=plan.owes
+    )
     for_failures = solve_and_judge(night, written, "weakness", pool=seeds + night.questions, agree=2)
     night.near_failures += column(line.kept(for_failures, ["id", "rejected"]), "id")
     night.accepted += for_failures
     night.questions += written
     night.planner.demand.count_requests(quota)
+
+
+def writing(name: str) -> Stage:
+    """Return the stage generate, with what the method `name` needs besides its model if it holds conversations."""
+    method = converses(name)
+    return (
+        GENERATE
+        if method is None
+        else replace(GENERATE, needs={**GENERATE.needs, **{n: n for n in method.needs}})
+    )
 
 
 def generating(plan: Plan) -> StageCall:

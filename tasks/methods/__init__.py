@@ -1,7 +1,8 @@
 """Methods of generation: plug-ins that make rows, one module each, found by its name in the setting `generate.methods`.
 
 A method plans asks (`Ask`), and each ask becomes rows. Most asks are sent to a model: the method names a prompt and reads the
-completions (`AsksModel`). An ask without a prompt is answered by the method itself (`MakesRows`). A module may do both.
+completions (`AsksModel`). Where an ask takes several calls, with programs executed in between, the method holds a conversation
+(`Converses`). An ask without a prompt is answered by the method itself (`MakesRows`). A module may do that beside one of the others.
 `makes` says what the rows are, and so which stages they pass:
 
 - `questions`: they are compared with the known ones, solved where they have no trusted solution, and judged;
@@ -28,6 +29,8 @@ from pydantic import ValidationError
 
 from storage.reasons import Code
 from storage.rows import column
+from tasks.conversations import Conversation
+from tasks.llm.endpoint import Endpoint
 from tasks.plugins import module
 from tasks.replies.items import problems
 from tasks.settings import Section
@@ -41,8 +44,13 @@ Takes = Literal["rows", "documents"]
 Quota = Mapping[tuple[str, str], int]
 
 UNLABELLED: Final = "unlabelled"
-EXAMPLE: Final = ["id", "problem_id", "question", "language", "subdomain", "parent_ids", "concepts"]
+EXAMPLE: Final = [
+    "id", "problem_id", "question", "language", "subdomain", "parent_ids", "concepts", "domain", "source", "license",
+    "reference_answer",
+]  # fmt: skip
 """The columns of a pool of rows. A pool of documents has all columns of storage.rows.SCHEMA."""
+INHERITED: Final = ("question", "domain", "source", "license", "reference_answer")
+"""The columns that a new solution has from the row of a pool whose question it solves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +117,7 @@ class Item:
 
 
 class Method(Protocol):
-    """What every module of this folder has, in addition to what AsksModel or MakesRows requires."""
+    """What every module of this folder has, in addition to what AsksModel, Converses or MakesRows requires."""
 
     makes: Makes
     takes: Takes
@@ -179,6 +187,23 @@ class AsksModel(Method, Protocol):
         ...
 
 
+class Converses(Method, Protocol):
+    """A method whose asks are conversations of several calls (tasks/conversations.py), one conversation per ask."""
+
+    prompt: str
+    """Name of a file of prompts/, without its language, that the conversation begins with."""
+    needs: tuple[str, ...]
+    """What the conversations need besides the model that they are held with: "sandbox", "judge", or a role such as "student"."""
+
+    def converse(self, ask: Ask, endpoints: Mapping[str, Endpoint]) -> Conversation[list[Item]]:
+        """Return the conversation of an ask, whose result are its items, at least one.
+
+        endpoints: by role, those of the models that it may call: `tasks.conversations.WRITER` and the roles in `needs`. The
+        conversation may depend on nothing but the ask, the prompts, and what it is sent.
+        """
+        ...
+
+
 class MakesRows(Method, Protocol):
     """A method that answers asks without a model."""
 
@@ -223,6 +248,12 @@ def settings_of(name: str, given: Mapping[str, Any]) -> Section:
 def asks_model(name: str) -> AsksModel:
     """Return the method `name`, which asks a model. Raises as `method`."""
     return cast(AsksModel, _method(name))
+
+
+def converses(name: str) -> Converses | None:
+    """Return the method `name` if its asks are conversations, else None. Raises as `method`."""
+    plugin = _method(name)
+    return cast(Converses, plugin) if hasattr(plugin, "converse") else None
 
 
 def makes_rows(name: str) -> MakesRows:

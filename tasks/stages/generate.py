@@ -1,6 +1,7 @@
 """The stage `generate`: send the asks of a method's plan to the teacher, and make rows of what it answers, item by item.
 
-Asks without a prompt are answered by their method, without a model.
+Asks of a method that holds conversations take several calls each, all conversations of a shard in step. Asks without a prompt are
+answered by their method, without a model.
 """
 
 from __future__ import annotations
@@ -16,15 +17,29 @@ import prompts
 from prompts import Prompt
 from storage.reasons import Code, Reason, reason
 from storage.rows import SOLUTION_BY, STATED_DIFFICULTY, Row, content_id, to_table
+from tasks.answers import Judge
 from tasks.conditions import conditions
+from tasks.conversations import WRITER, Held, converse, request_of_prompt
 from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.pending import CompletionCheck
 from tasks.llm.request import Completion, Failure, Request
-from tasks.methods import PLUGINS, Ask, AsksModel, Item, asks_model, asks_of, makes_rows, settings_of
+from tasks.methods import (
+    PLUGINS,
+    Ask,
+    AsksModel,
+    Converses,
+    Item,
+    asks_model,
+    asks_of,
+    converses,
+    makes_rows,
+    settings_of,
+)
 from tasks.plugins import checked, names
 from tasks.replies.solutions import Removed, read
+from tasks.sandbox import Sandbox
 from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
 from tasks.taxonomy import SUBDOMAINS, domain_of
@@ -84,15 +99,28 @@ class GenerateSettings(Section, title="Generate"):
         return weights
 
 
-def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick: Tick) -> Outcome:
+def generate(
+    asks: pa.Table,
+    *,
+    engine: Engine,
+    source: str,
+    license: str,
+    tick: Tick,
+    sandbox: Sandbox | None = None,
+    judge: Judge | None = None,
+    student: Engine | None = None,
+) -> Outcome:
     """Make the rows of a table of tasks.methods.ASKS, all of one method. `source` and `license` are those of rows that do not
-    inherit others.
+    inherit others. `sandbox`, `judge` and `student` are what a method that holds conversations may need.
 
     The outcome has as many rows as the sum of `count`, of asks for at most so many as many as there are. An item that is
     missing or malformed is a rejected row, a call that failed is `count` failed rows.
     """
     plan = asks_of(asks)
     endpoint = engine.endpoint
+    if plan and converses(plan[0].method) is not None:
+        engines = {WRITER: engine} | ({"student": student} if student is not None else {})
+        return _conversed(plan, engines, sandbox, judge, source=source, license=license, tick=tick)
     costs = RoleCosts.of(endpoint)
     removed = Removed()
     rows: list[Row] = []
@@ -121,6 +149,79 @@ def generate(asks: pa.Table, *, engine: Engine, source: str, license: str, tick:
     return Outcome(
         to_table(rows), asked=asked, facts=costs.facts() | removed.facts() | _variety(sent, endpoint)
     )
+
+
+def _conversed(
+    plan: list[Ask],
+    engines: Mapping[str, Engine],
+    sandbox: Sandbox | None,
+    judge: Judge | None,
+    *,
+    source: str,
+    license: str,
+    tick: Tick,
+) -> Outcome:
+    """Make the rows of asks that are conversations."""
+    endpoints = {role: one.endpoint for role, one in engines.items()}
+    costs = {role: RoleCosts.of(one) for role, one in endpoints.items()}
+    removed = Removed()
+
+    def seen(role: str, completion: Completion) -> None:
+        costs[role].add(completion)
+        removed.add(read(completion.text or ""))
+
+    sent = [ask for ask in plan if ask.prompt]
+    held = iter(
+        converse(
+            [_conversing(ask).converse(ask, endpoints) for ask in sent],
+            engines,
+            sandbox=sandbox,
+            judge=judge,
+            seen=seen,
+        )
+    )
+    rows: list[Row] = []
+    asked = 0
+    for ask in plan:
+        if ask.prompt:
+            new = _rows_of_conversation(ask, next(held), engines[WRITER], source=source, license=license)
+        else:
+            new = _made_rows(ask, source=source, license=license)
+        rows += new
+        asked += len(new) if ask.at_most else ask.count
+        tick(ask.count)
+    facts = [one.facts() for one in costs.values()]
+    both = {
+        "bills": [bill for one in facts for bill in one["bills"]],
+        "deferred": sum(one["deferred"] for one in facts),
+    }
+    variety = _variety(sent, endpoints[WRITER])
+    return Outcome(to_table(rows), asked=asked, facts=both | removed.facts() | variety)
+
+
+def _conversing(ask: Ask) -> Converses:
+    method = converses(ask.method)
+    assert method is not None, f"{ask.method} holds no conversations"
+    return method
+
+
+def _rows_of_conversation(
+    ask: Ask, held: Held[list[Item]], engine: Engine, *, source: str, license: str
+) -> list[Row]:
+    """Return the rows of a conversation, or those that its interruption cost."""
+    if held.result is None:
+        assert held.code is not None, "a conversation without a result was interrupted"
+        items = [Item(code=held.code, values=held.values)] * (1 if ask.at_most else ask.count)
+    else:
+        items = held.result[: ask.count]
+        if not ask.at_most:
+            items += [Item(code=Code.MISSING_ITEM)] * (ask.count - len(items))
+    asked = engine.endpoint if held.last is None else engine.asked_of(held.last)
+    key = content_id(*ask.parent_ids, str(ask.seed)) if held.last is None else held.last.key
+    params = {"completion": key, "seed": ask.seed, "calls": held.calls}
+    prompt = _prompt(ask, asked)
+    common = {"source": source, "license": license, "model": asked.model, "prompt": prompt.ref}
+    return _in_order(ask, items, key, params, common)
 
 
 def _variety(asks: Sequence[Ask], endpoint: Endpoint) -> dict[str, Any]:
@@ -163,17 +264,7 @@ def _prompt(ask: Ask, endpoint: Endpoint) -> Prompt:
 
 
 def _request(ask: Ask, prompt: Prompt, model: str) -> Request:
-    return Request(
-        messages=prompt.messages(**ask.variables),
-        model=model,
-        temperature=prompt.front.temperature,
-        top_p=prompt.front.top_p,
-        max_tokens=prompt.front.max_tokens,
-        longer=prompt.front.longer,
-        seed=ask.seed,
-        response_schema=prompt.response_schema,
-        tag=ask.method,
-    )
+    return request_of_prompt(prompt, ask.variables, model=model, seed=ask.seed, tag=ask.method)
 
 
 def _made_rows(ask: Ask, *, source: str, license: str) -> list[Row]:

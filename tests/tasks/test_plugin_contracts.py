@@ -12,6 +12,7 @@ from prompts import load
 from tasks.methods import (
     PLUGINS,
     AsksModel,
+    Converses,
     HasSettings,
     Makes,
     MakesRows,
@@ -19,6 +20,7 @@ from tasks.methods import (
     StatesConditions,
     Takes,
     asks_model,
+    converses,
     makes_rows,
     method,
 )
@@ -52,7 +54,10 @@ def test_a_method_keeps_the_contract(name: str) -> None:
     assert not settings or issubclass(cast(HasSettings, plugin).own_settings, Section)
     asks, makes = hasattr(plugin, "prompt"), hasattr(plugin, "make")
     assert asks or makes
-    if asks:
+    if (conversing := converses(name)) is not None:
+        check_signature(conversing.converse, Converses.converse)
+        assert set(conversing.needs) <= {"sandbox", "judge", "student"}
+    elif asks:
         check_signature(asks_model(name).read, AsksModel.read)
         check_signature(asks_model(name).check, AsksModel.check)
     if makes:

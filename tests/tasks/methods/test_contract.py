@@ -1,4 +1,4 @@
-"""The three kinds of methods: what they ask a model for, what they make themselves, and what becomes of their rows."""
+"""The kinds of methods: what they ask a model for, in one call or several, what they make themselves, and what becomes of it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tasks.answers import Judge
 from tasks.llm.engine import Engine
 from tasks.methods import Ask, asks_of, asks_table
 from tasks.plugins import names
+from tasks.sandbox import Sandbox
 from tasks.stages.generate import generate
 from tasks.stages.outcome import Balance, balance
 from tasks.stages.solve import SolveSettings, solve
@@ -43,10 +44,34 @@ def make(ask):
 """
 
 
+CONVERSING = """
+from tasks.conversations import WRITER, completions, executions, request_of_prompt
+from tasks.methods import Item
+from prompts import load
+
+makes, takes = "solutions", "rows"
+prompt = "solve_pot"
+needs = ("sandbox",)
+
+def plan(pool, quota, *, per_call, examples, seed):
+    return []
+
+def converse(ask, endpoints):
+    template = load(prompt, ask.language)
+    asking = {"model": endpoints[WRITER].model, "seed": ask.seed, "tag": ask.method}
+    (first,) = yield from completions([request_of_prompt(template, ask.variables, **asking)])
+    (result,) = yield from executions(["print(6 * 7)"])
+    turns = [{"role": "assistant", "content": first.text}, {"role": "user", "content": result.stdout + ask.variables["question"]}]
+    (second,) = yield from completions([request_of_prompt(template, ask.variables, turns=turns, **asking)])
+    return [Item(solution=second.text, solution_format="cot", answer=result.answer)]
+"""
+
+
 @pytest.fixture
 def own_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A method of a user's own, in another folder."""
     (tmp_path / "own_method.py").write_text(METHOD)
+    (tmp_path / "own_turns.py").write_text(CONVERSING)
     monkeypatch.setattr(tasks.methods, "__path__", [*tasks.methods.__path__, str(tmp_path)])
     names.cache_clear()
     yield "own_method"
@@ -106,6 +131,61 @@ def test_a_call_that_failed_costs_an_open_ask_one_row(own_method: str, engine: C
 
 
 QUESTION = "Solve for x: 3x + 4 = 19."
+
+
+def test_a_method_may_take_several_calls_for_an_ask_with_programs_in_between(
+    own_method: str, engine: Callable[..., Engine], sandbox: Sandbox
+) -> None:
+    inherited = {"question": QUESTION, "license": "CC0", "source": "a book", "reference_answer": "5"}
+    one = Ask(
+        "own_turns", "solve_pot", "en", None, 1, {"question": QUESTION}, ["parent"], 7, inherited=inherited
+    )
+    two = Ask(
+        "own_turns", "solve_pot", "en", None, 2, {"question": QUESTION}, ["parent"], 8, inherited=inherited
+    )
+    teacher = engine("teacher")
+    outcome = generate(
+        asks_table([one, two]), engine=teacher, source="s", license="l", tick=no_tick, sandbox=sandbox
+    )
+    assert balance("generate", outcome) == Balance(3, 2, 1, 0)
+    first, *_ = kept(outcome.rows).to_pylist()
+    assert (first["question"], first["license"], first["reference_answer"]) == (QUESTION, "CC0", "5")
+    assert (first["answer"], first["model"], first["solution_format"]) == ("42", "embedded", "cot")
+    assert first["prompt"].startswith("solve_pot.en@")
+    assert orjson.loads(first["params"])["calls"] == 2
+    (bills,) = outcome.facts["bills"]
+    assert (bills["completions"], outcome.facts["deferred"]) == (4, 0)
+    assert [why.code for why in reasons_of(outcome.rows) if why] == [Code.MISSING_ITEM]
+
+
+def test_what_interrupts_a_conversation_costs_the_rows_of_its_ask(
+    own_method: str, engine: Callable[..., Engine], sandbox: Sandbox
+) -> None:
+    asks = [
+        Ask(
+            "own_turns",
+            "solve_pot",
+            "en",
+            None,
+            count,
+            {"question": QUESTION},
+            ["parent"],
+            count,
+            at_most=open_,
+        )
+        for count, open_ in ((2, False), (5, True))
+    ]
+    for teacher, box, code in (
+        (engine("teacher", offline=True), sandbox, Code.CALL_FAILED),
+        (engine("teacher"), None, Code.PROGRAM_NOT_RUN),
+    ):
+        outcome = generate(
+            asks_table(asks), engine=teacher, source="s", license="l", tick=no_tick, sandbox=box
+        )
+        assert balance("generate", outcome) == Balance(3, 0, 0, 3)
+        assert {why.code for why in reasons_of(outcome.rows) if why} == {code}
+        assert len(set(column(outcome.rows, "id"))) == 3
+        assert bool(outcome.facts["deferred"]) == (code is Code.CALL_FAILED)
 
 
 def test_a_solution_that_a_question_comes_with_is_one_of_its_samples(engine: Callable[..., Engine]) -> None:
