@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from prompts.schemas.quoted_pairs import QuotedPair
 from storage.reasons import Code, shortened
 from tasks.answers import extract
 from tasks.answers.extraction import with_closed_box
@@ -22,7 +23,7 @@ from tasks.documents.exercises import exercises, explained, printed_value, span_
 from tasks.documents.quotations import find_quotation
 from tasks.ingestion.solution_texts import final_answer
 from tasks.methods import Ask, Item, Makes, Quota, Takes
-from tasks.replies.items import pairs
+from tasks.replies.items import listed
 from tasks.seeding import seed_of
 
 prompt = "textbook_qa"
@@ -88,7 +89,7 @@ def _printed(entry: dict[str, Any], document: dict[str, Any]) -> Item:
 def read(text: str, *, cut: bool) -> list[Item]:
     """Return the pairs of a completion, each with its quotation in `params`."""
     items = []
-    for pair in pairs(text):
+    for pair in listed(text, "pairs", QuotedPair, firsts=("quote", "question")):
         if isinstance(pair, str):
             items.append(Item(code=Code.MALFORMED_ITEM, values={"why": pair}))
             continue

@@ -9,15 +9,19 @@ of range, empty questions, lone surrogates and control characters.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from annotated_types import MinLen
 from pydantic import BaseModel, ValidationError
 
-from prompts.schemas import CHINESE, Assessment, Critique, ProblemItem, QuotedPair
+from prompts.schemas import chinese_keys
+from prompts.schemas.critique import Assessment, Critique
+from prompts.schemas.problems import ProblemItem
 from tasks.replies.solutions import solution_of
 from tasks.text.cleaning import without_hidden
 
@@ -50,28 +54,49 @@ def problems(text: str) -> list[Parsed]:
     ]
 
 
-def pairs(text: str) -> list[QuotedPair | str]:
-    """Return every question-answer pair of a completion in order, or in its place the reason why it is unusable.
+def listed(text: str, key: str, model: type[Model], *, firsts: Sequence[str]) -> list[Model | str]:
+    """Return every item of the list `key` of a completion in order, or in its place the reason why it is unusable.
 
-    The list is empty if the completion says that there is none.
+    The list is empty if the completion says that there is none. firsts: fields that stand first in an item; a completion that is one
+    item, without the list, is read too. Texts that may be empty may be missing.
     """
     text = _readable(text)
-    start = _items_start(text, "pairs", ("quote", "question"))
+    start = _items_start(text, key, firsts)
     if start is None:
-        return ["no JSON list of pairs in the completion"]
-    return [_pair(item) for item in _items(text, start)]
+        return [f"no JSON list of {key} in the completion"]
+    return [_item(item, model) for item in _items(text, start)]
 
 
-_CHINESE_KEY = re.compile(rf'(?<!\\)"({"|".join(CHINESE.values())})"(\s*)[:：]')
-_ENGLISH = {chinese: english for english, chinese in CHINESE.items()}
+def single(text: str, model: type[Model], *, key: str) -> Model | str:
+    """Return the last JSON object of a completion that has the field `key`, or the reason why there is no usable one."""
+    text = _readable(text)
+    objects = [value for value in _objects(text) if isinstance(value, dict) and key in value]
+    if objects:
+        return _item(objects[-1], model)
+    return (
+        "the JSON of the completion is broken or cut off"
+        if f'"{key}"' in text
+        else f"no JSON object with {key} in the completion"
+    )
+
+
+@functools.cache
+def _chinese_key() -> re.Pattern[str]:
+    return re.compile(rf'(?<!\\)"({"|".join(map(re.escape, chinese_keys().values()))})"(\s*)[:：]')
+
+
+@functools.cache
+def _english() -> dict[str, str]:
+    return {chinese: english for english, chinese in chinese_keys().items()}
 
 
 def _readable(text: str) -> str:
     """Return the reply without its thinking, with LaTeX that JSON can read, and with the keys of the schemas in English."""
     text = _double_latex_backslashes(_without_thinking(text)[:LONGEST])
-    return _CHINESE_KEY.sub(lambda match: f'"{_ENGLISH[match[1]]}"{match[2]}:', text)
+    return _chinese_key().sub(lambda match: f'"{_english()[match[1]]}"{match[2]}:', text)
 
 
+_WRITTEN = ("question", "solution")  # fields that may repeat the thinking before them
 _JSON_AT_ONCE = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
 
 
@@ -99,7 +124,7 @@ def critique(text: str) -> Critique | Assessment | str:
     return "no JSON critique in the completion"
 
 
-def _items_start(text: str, key: str, firsts: tuple[str, ...]) -> int | None:
+def _items_start(text: str, key: str, firsts: Sequence[str]) -> int | None:
     """Return the position of the first item of the list: after the last `"<key>": [` (models repeat the requested form
     before they fill it in), or after a bare `[`. None if there is no list. `firsts`: first fields of a single item."""
     keyed = list(re.finditer(rf'"{key}"\s*:\s*\[', text))
@@ -170,16 +195,23 @@ def _problem(item: Any) -> Parsed:
     return Parsed(question, fitted.difficulty)
 
 
-def _pair(item: Any) -> QuotedPair | str:
+def _item(item: Any, model: type[Model]) -> Model | str:
     if item is _Broken:
         return "item is broken JSON or cut off"
     if not isinstance(item, dict):
         return f"item is a JSON {type(item).__name__}, not an object"
-    fitted = _fit(QuotedPair, {"solution": "", "answer": "", **item})
+    empty = {
+        name: ""
+        for name, field in model.model_fields.items()
+        if field.annotation is str and not any(isinstance(limit, MinLen) for limit in field.metadata)
+    }
+    fitted = _fit(model, empty | item)
     if isinstance(fitted, str):
         return fitted
-    texts = {name: solution_of(getattr(fitted, name)).strip() for name in ("question", "solution")}
-    if not re.search(r"\w", texts["question"]):
+    texts = {
+        name: solution_of(text).strip() for name, text in fitted if name in _WRITTEN and isinstance(text, str)
+    }
+    if not re.search(r"\w", texts.get("question", "words")):
         return "question: has no words"
     return fitted.model_copy(update=texts)
 

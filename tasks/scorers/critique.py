@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import prompts
-from prompts.schemas import Assessment
+from prompts.schemas.critique import Assessment
 from storage.rows import column
 from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import Endpoint

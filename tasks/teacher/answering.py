@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +11,11 @@ from typing import Any
 import orjson
 
 from tasks.teacher.character import Character
-from tasks.teacher.extracting import pairs
 from tasks.teacher.forcing import fill_schema
+from tasks.teacher.jobs import Prompted, job, recognised
 from tasks.teacher.judging import critique
-from tasks.teacher.likeness import compare
-from tasks.teacher.reading import PromptRequest, read
-from tasks.teacher.refining import refined
+from tasks.teacher.quoting import quoted
+from tasks.teacher.reading import PromptRequest, language_of_prompt, read
 from tasks.teacher.solving import in_program, in_words
 from tasks.teacher.writing import problems
 
@@ -32,29 +32,56 @@ FREE = Forced()
 AGAIN = "That answer cannot be used"
 
 
-def job_of(messages: Sequence[tuple[str, str]]) -> PromptRequest:
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A request for a job of tasks/teacher/jobs: its name, and what its `read` made of the prompt."""
+
+    name: str
+    language: str
+    requested: Any
+
+
+def job_of(messages: Sequence[tuple[str, str]]) -> PromptRequest | JobRequest:
     """Return the job that a conversation of (role, text) pairs requests: that of its last user message, with its system
     message. A re-ask requests the same job again."""
+    return _job_of(tuple(messages))
+
+
+@functools.lru_cache(maxsize=1024)  # the samples of one question follow each other
+def _job_of(messages: tuple[tuple[str, str], ...]) -> PromptRequest | JobRequest:
     system = "\n".join(text for role, text in messages if role in ("system", "developer"))
     tasks = [text for role, text in messages if role == "user" and not text.startswith(AGAIN)]
     user = tasks[-1] if tasks else ""
+    parts = quoted(user)
+    language = language_of_prompt(user, parts)
+    its_job = recognised(Prompted(system, parts.rest, parts, language, messages))
+    if its_job is not None:
+        return JobRequest(its_job[0], language, its_job[1])
     return read(system, user)
 
 
-def answer(job: PromptRequest, character: Character, rng: random.Random, forced: Forced = FREE) -> str:
+def answer(
+    request: PromptRequest | JobRequest, character: Character, rng: random.Random, forced: Forced = FREE
+) -> str:
     """Return the text of the completion."""
-    if job.kind in ("write", "similar"):
-        return problems(job, character, rng, valid_json=forced.json)
-    if job.kind == "extract":
-        return pairs(job, character, rng, valid_json=forced.json)
-    if job.kind == "judge":
-        return critique(job, character, rng, valid_json=forced.json)
-    if job.kind == "compare":
-        text = compare(job)
-    elif job.kind in ("refine", "think"):
-        text = refined(job, character, rng)
-    else:
-        text = in_program(job, character, rng) if job.kind == "program" else in_words(job, character, rng)
+    if isinstance(request, JobRequest):
+        plugin = job(request.name)
+        text = plugin.answer(request.requested, request.language, character, rng, valid_json=forced.json)
+        return text if plugin.writes_json else _forced(text, forced)
+    if request.kind in ("write", "similar"):
+        return problems(request, character, rng, valid_json=forced.json)
+    if request.kind == "judge":
+        return critique(request, character, rng, valid_json=forced.json)
+    return _forced(
+        in_program(request, character, rng)
+        if request.kind == "program"
+        else in_words(request, character, rng),
+        forced,
+    )
+
+
+def _forced(text: str, forced: Forced) -> str:
+    """Return a text as the reply that `response_format` requires."""
     if not forced.json:
         return text
     if forced.schema is None:

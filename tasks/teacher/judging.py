@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from prompts.schemas import CHINESE
+from prompts.schemas import chinese_keys
 from tasks.answers import Extraction, extract
 from tasks.problems.machinery.family import Worked
 from tasks.replies.programs import program
@@ -59,7 +59,7 @@ def critique(job: PromptRequest, character: Character, rng: random.Random, *, va
             "answer_score": answer,
         }
     if job.chinese_keys:
-        record = {CHINESE[key]: value for key, value in record.items()}
+        record = {chinese_keys()[key]: value for key, value in record.items()}
     text = orjson.dumps(record).decode()
     if not valid_json and rng.random() < character.rates.malformed:
         return text[: len(text) // 2] if rng.random() < 0.5 else finding.words

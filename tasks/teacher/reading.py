@@ -17,13 +17,12 @@ from tasks.teacher.topics import concepts_in, count_in, level_in, scale_in, subd
 
 @dataclass(frozen=True, slots=True)
 class PromptRequest:
-    """What a prompt requests. `kind` is write, similar, extract, refine, think, words, program, judge or compare (whose two problems are the
-    examples). Fields that a kind does not use are empty.
+    """What a prompt requests. `kind` is write, similar, words, program or judge; other jobs are in tasks/teacher/jobs. Fields that
+    a kind does not use are empty.
 
     `level` is from 1 to 3, `scale` the difficulty from 1 to 5 where the prompt states that. `concepts` are knowledge points by
     their English names. `planned` says that reasons come before the result: a plan and a check with each problem, the working before
-    scores. `chinese_keys` says that keys and words of the answer are Chinese. `reference` is the trusted answer that a critic is shown, `passage` the text that pairs are extracted
-    from, or that is rewritten for an `audience`."""
+    scores. `chinese_keys` says that keys and words of the answer are Chinese. `reference` is the trusted answer that a critic is shown."""
 
     kind: str
     language: str
@@ -40,8 +39,6 @@ class PromptRequest:
     planned: bool = False
     chinese_keys: bool = False
     reference: str = ""
-    passage: str = ""
-    audience: str = ""
 
 
 _JUDGE = re.compile(
@@ -78,17 +75,9 @@ _NO_PROGRAM = re.compile(
     r"|(?:不要|无需|不用|不得|不必|禁止|勿|而不是|不写)[^。，\n]{0,12}?(?:代码|程序|编程|Python)",
     re.IGNORECASE,
 )
-_COMPARE = re.compile(r"\bSAME\b.*\bDIFFERENT\b|回答[^\n]*相同[^\n]*不同", re.DOTALL)
 _PLANNED = re.compile(r'"(?:plan|思路)"')
 _REASONED = re.compile(r'"(?:working|演算)"')
-_REFINE = re.compile(r"==(?:Main Body|正文)==")
-_THINK = re.compile(r"==(?:Thinking|思考)==")
-_AUDIENCES = (
-    ("school", re.compile(r"\bschool students\b|中学生")),
-    ("graduate", re.compile(r"(?<!under)graduate students\b|研究生")),
-)
-_EXTRACT = re.compile(r'"(?:pairs|问答列表)"\s*:')
-_CHINESE_KEYS = re.compile(r'"(?:题目列表|评语|问答列表)"')
+_CHINESE_KEYS = re.compile(r'"(?:题目列表|评语)"')
 _CJK = re.compile(r"[\u4e00-\u9fff]")
 _LATIN_WORD = re.compile(r"[A-Za-z]{2,}")
 _SENTENCE = re.compile(r"(?<=[.!?:：。！？])\s*")
@@ -96,35 +85,12 @@ MOST_TRIED = 40  # maximum number of spans of a prompt that are tried as a known
 SHOWN = 4000  # maximum length of a text that is tried as a known problem
 
 
-@functools.lru_cache(maxsize=1024)  # the samples of one question follow each other
 def read(system: str, user: str) -> PromptRequest:
     """Return the job that the system message and the last user message of a conversation request."""
     parts = quoted(user)
     words = parts.rest
-    language = language_of(words) if words.strip() else language_of(user)
+    language = language_of_prompt(user, parts)
     questions, solutions, examples = parts.of("question"), parts.of("solution"), parts.of("example")
-    if _COMPARE.search(words) and len(parts.blocks) == 2:
-        return PromptRequest(
-            "compare",
-            language,
-            examples=tuple(text for _, text in parts.blocks),
-            chinese_keys="SAME" not in words,
-        )
-    if _EXTRACT.search(words) and parts.of("other"):
-        return PromptRequest(
-            "extract",
-            language,
-            count=count_in(words),
-            passage=parts.of("other")[0],
-            chinese_keys=_CHINESE_KEYS.search(words) is not None,
-        )
-    if (_REFINE.search(words) or _THINK.search(words)) and parts.of("other"):
-        return PromptRequest(
-            "refine" if _REFINE.search(words) else "think",
-            language,
-            passage=parts.of("other")[0],
-            audience=next((name for name, pattern in _AUDIENCES if pattern.search(words)), "undergraduate"),
-        )
     if not solutions and _JUDGE.search(words):
         unnamed = questions + parts.of("other")
         questions, solutions = (unnamed[:1], unnamed[1:]) if len(unnamed) > 1 else (questions, [])
@@ -172,6 +138,11 @@ def read(system: str, user: str) -> PromptRequest:
         problem,
         subdomain=problem.subdomain if problem else None,
     )
+
+
+def language_of_prompt(user: str, parts: Quoted) -> str:
+    """Return the language of a prompt's own words, or of the whole message if it has none."""
+    return language_of(parts.rest if parts.rest.strip() else user)
 
 
 def language_of(text: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import re
+from typing import Any
 
 import orjson
 
-from prompts.schemas import CHINESE
+from prompts.schemas import chinese_keys
 from tasks.problems.machinery.family import Family, Problem, families, make
 from tasks.problems.machinery.notation import Unworkable
 from tasks.teacher.character import Character
@@ -35,7 +36,9 @@ def problems(job: PromptRequest, character: Character, rng: random.Random, *, va
     record: dict[str, object] = {"problems": items}
     if job.chinese_keys:
         record = {
-            CHINESE["problems"]: [{CHINESE[key]: value for key, value in item.items()} for item in items]
+            chinese_keys()["problems"]: [
+                {chinese_keys()[key]: value for key, value in item.items()} for item in items
+            ]
         }
     text = orjson.dumps(record).decode()
     if malformed and not valid_json:
@@ -175,12 +178,13 @@ def _flawed(question: str, rng: random.Random) -> str:
     return question[: spot.start()] + "___" + question[spot.end() :]
 
 
-def broken(text: str, items: list[dict[str, object]], rng: random.Random) -> str:
-    """Return the JSON of items that have a question as a careless model writes it: cut off, as a numbered list, or with a colon
-    missing."""
+def broken(text: str, items: list[dict[str, Any]], rng: random.Random) -> str:
+    """Return the JSON of items as a careless model writes it: cut off, as a numbered list of their questions (or first fields), or
+    with a colon missing."""
+    key = "question" if all("question" in item for item in items) else next(iter(items[0]))
     drawn = rng.randrange(3)
     if drawn == 0:
         return text[: max(20, int(len(text) * rng.uniform(0.4, 0.95)))]
     if drawn == 1:
-        return "\n".join(f"{index}. {item['question']}" for index, item in enumerate(items, 1))
-    return text.replace('"question":', '"question" ', 1)
+        return "\n".join(f"{index}. {item[key]}" for index, item in enumerate(items, 1))
+    return text.replace(f'"{key}":', f'"{key}" ', 1)

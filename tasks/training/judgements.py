@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import prompts
-from prompts import schemas
+from prompts.schemas import keys_of
+from prompts.schemas.critique import Assessment
 from storage.atomic import replacing
 from storage.datasets.shapes import with_wrong
 from storage.datasets.store import Store
@@ -88,7 +89,7 @@ def _judged(row: dict[str, Any], overlay: Path | None) -> dict[str, Any]:
         "answer_score": max(7, round(10 * score)) if row["right"] else min(3, round(10 * score)),
     }
     # a prompt that names no schema states the form in words; the reader of critiques takes the newest one from all
-    keys = schemas.keys_of(prompt.front.schema_name or schemas.Assessment.__name__, row["language"])
+    keys = keys_of(prompt.front.schema_name or Assessment.__name__, row["language"])
     turns = {turn["role"]: turn["content"] for turn in messages}
     return {
         "system": turns.get("system"),

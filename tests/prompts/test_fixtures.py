@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import prompts
-from prompts.schemas import Assessment, Critique
+from prompts.schemas.critique import Assessment, Critique
 from tasks.answers import Judge, extract
 from tasks.decontamination.judge import verdict
 from tasks.evaluation.forms import choice, roles

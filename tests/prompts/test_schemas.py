@@ -5,16 +5,10 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from prompts.schemas import (
-    CHINESE,
-    Assessment,
-    Critique,
-    ProblemItem,
-    UnknownSchema,
-    by_name,
-    json_schema,
-    keys_of,
-)
+from prompts import schemas
+from prompts.schemas import UnknownSchema, by_name, chinese_keys, json_schema, keys_of
+from prompts.schemas.critique import Assessment, Critique
+from prompts.schemas.problems import ProblemItem
 
 GOOD = {"instruction_score": 8, "answer_score": 2.5, "first_wrong_step": 3, "critique": "Line 3."}
 
@@ -76,7 +70,7 @@ def test_chinese_prompts_name_no_english_key() -> None:
         schema = json_schema(name, "zh")
         assert schema is not None
         for part in (schema, *schema.get("$defs", {}).values()):
-            assert set(part["properties"]) <= set(CHINESE.values())
+            assert set(part["properties"]) <= set(chinese_keys().values())
         assert all(key.isascii() for key in json_schema(name, "en")["properties"])  # type: ignore[index]
     # completions of the former prompts are read as they were asked for
     assert json_schema("Critique", "zh") == json_schema("Critique", "en")
@@ -96,3 +90,12 @@ def test_a_question_is_no_better_than_it_is_clear_and_solvable() -> None:
         {"critique": "x", "clarity": 9, "solvability": 2, "value": 10, "answer_score": 0}
     )
     assert judged.instruction_score == 2
+
+
+def test_every_field_has_one_key_in_chinese_and_no_two_share_one() -> None:
+    modules = schemas._modules()
+    for module in modules:
+        for field, key in module.chinese.items():
+            assert chinese_keys()[field] == key, f"{module.__name__} names {field} otherwise"
+        assert json_schema(module.schemas[0].__name__, "zh")
+    assert len(set(chinese_keys().values())) == len(chinese_keys())

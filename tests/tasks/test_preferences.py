@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prompts.schemas import Assessment
+from prompts.schemas.critique import Assessment
 from storage.datasets.export import export
 from storage.datasets.shapes import preference, unpaired_preference, with_wrong
 from storage.datasets.store import Store

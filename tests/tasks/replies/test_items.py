@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from prompts.schemas import Critique
+from prompts.schemas.critique import Critique
 from tasks.replies.items import TRIES, critique, problems
 from tasks.replies.programs import program
 from tasks.text.cleaning import cleaned

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 import prompts
-from prompts.schemas import Assessment
+from prompts.schemas.critique import Assessment
 from tasks.problems.machinery.family import LANGUAGES, Problem, families, make
 from tasks.replies.items import critique
 from tasks.seeding import rng_of

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM
 
 import prompts
 from flows.train import name_of
-from prompts import schemas
+from prompts.schemas.critique import Assessment
 from storage.datasets.store import Store
 from storage.reasons import Code, reason
 from storage.rows import WRONG_STEP, Row, to_table
@@ -210,7 +210,7 @@ def test_judgements_are_what_the_critique_prompt_asks_for(judged: Store, tmp_pat
     write(judged, [judged.resolve(DATASET)], path)
     rows = pq.read_table(path).to_pylist()
     assert len(rows) == 120
-    replies = [schemas.Assessment.model_validate(json.loads(row["solution"])) for row in rows]
+    replies = [Assessment.model_validate(json.loads(row["solution"])) for row in rows]
     wrong = ["boxed{9" in row["question"] and len(row["question"]) > 0 for row in rows]
     scores = [(one.answer_score >= 7) for one in replies]
     assert sum(scores) == 60

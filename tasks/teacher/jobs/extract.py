@@ -10,17 +10,17 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
-import orjson
-
-from prompts.schemas import CHINESE
 from tasks.problems.machinery.family import Worked
 from tasks.teacher.character import Character
 from tasks.teacher.equations import worked_text
 from tasks.teacher.error_injection import inject_error
-from tasks.teacher.reading import PromptRequest, known
+from tasks.teacher.jobs import Prompted, in_chinese, names_key, written
+from tasks.teacher.reading import known
 from tasks.teacher.statements import statements
-from tasks.teacher.writing import broken
+from tasks.teacher.topics import count_in
 
 LONGEST_QUOTE = 300  # characters
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\n\s*\n")
@@ -31,11 +31,33 @@ _ASKS = {
 }
 
 
-def pairs(job: PromptRequest, character: Character, rng: random.Random, *, valid_json: bool) -> str:
-    """Return the answer to a request for pairs: JSON, with an empty list if the passage has nothing that the teacher can work."""
-    items: list[dict[str, object]] = []
-    for sentence, question, worked in _worked(job, rng):
-        if len(items) == job.count:
+@dataclass(frozen=True, slots=True)
+class PairsRequest:
+    """A request for at most `count` pairs out of a passage, with Chinese keys or with English ones."""
+
+    passage: str
+    count: int
+    chinese_keys: bool
+
+
+writes_json = True
+
+
+def read(prompted: Prompted) -> PairsRequest | None:
+    """Return the passage and the number of pairs if the prompt requires a list of pairs."""
+    passages = prompted.parts.of("other")
+    if not passages or not names_key(prompted.words, "pairs"):
+        return None
+    return PairsRequest(passages[0], count_in(prompted.words), in_chinese("pairs", prompted.words))
+
+
+def answer(
+    requested: PairsRequest, language: str, character: Character, rng: random.Random, *, valid_json: bool
+) -> str:
+    """Return JSON, with an empty list if the passage has nothing that the teacher can work."""
+    items: list[dict[str, Any]] = []
+    for sentence, question, worked in _worked(requested.passage, language, rng):
+        if len(items) == requested.count:
             break
         steps, answer = worked.steps, worked.answer
         if rng.random() < character.wrong_rate(None, program=False):
@@ -43,20 +65,16 @@ def pairs(job: PromptRequest, character: Character, rng: random.Random, *, valid
         quote = _misquoted(sentence, rng) if rng.random() < character.rates.flawed else sentence
         solution = "\n".join([*steps, rf"\boxed{{{answer}}}"])
         items.append({"quote": quote, "question": question, "solution": solution, "answer": answer})
-    record: dict[str, object] = {"pairs": items}
-    if job.chinese_keys:
-        record = {CHINESE["pairs"]: [{CHINESE[key]: value for key, value in item.items()} for item in items]}
-    text = orjson.dumps(record).decode()
-    if not valid_json and rng.random() < character.rates.malformed:
-        return broken(text, items, rng)
-    return f"```json\n{text}\n```" if not valid_json and rng.random() < 0.2 else text
+    return written(
+        {"pairs": items}, items, character, rng, valid_json=valid_json, chinese=requested.chinese_keys
+    )
 
 
-def _worked(job: PromptRequest, rng: random.Random) -> Iterator[tuple[str, str, Worked]]:
+def _worked(passage: str, language: str, rng: random.Random) -> Iterator[tuple[str, str, Worked]]:
     """Yield (sentence, question, worked answer) for each sentence that holds a known problem, or states a calculation that is
     true."""
     asked: set[str] = set()
-    for sentence in _sentences(job.passage):
+    for sentence in _sentences(passage):
         problem = known(sentence)
         if problem is not None and sentence not in asked:
             asked.add(sentence)
@@ -67,8 +85,8 @@ def _worked(job: PromptRequest, rng: random.Random) -> Iterator[tuple[str, str, 
             left = statement.left_text.strip()
             if not statement.true or not _OPERATION.search(left) or left in asked:
                 continue
-            question = rng.choice(_ASKS[job.language]).format(left)
-            worked = worked_text(question, job.language)
+            question = rng.choice(_ASKS[language]).format(left)
+            worked = worked_text(question, language)
             if worked is not None:
                 asked.add(left)
                 yield sentence, question, worked

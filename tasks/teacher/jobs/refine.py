@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import dataclass
 
 from tasks.teacher.character import Character
-from tasks.teacher.reading import PromptRequest
+from tasks.teacher.jobs import Prompted
 from tasks.teacher.statements import statements
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[ \t]+(?=[A-Z\\])|(?<=[。！？])")
 _TERM = re.compile(r"\*\*([^*\n]{2,60})\*\*")
 _HOLDS_DATA = re.compile(r"\d|\\\(|\\\[|\$")
+_ARTICLE = re.compile(r"==(?:Main Body|正文)==")
+_THOUGHTS = re.compile(r"==(?:Thinking|思考)==")
+_AUDIENCES = (
+    ("school", re.compile(r"\bschool students\b|中学生")),
+    ("graduate", re.compile(r"(?<!under)graduate students\b|研究生")),
+)
 _DISPLAY = re.compile(r"\\\[|\|")
 # other words, outside of formulas, of which none holds a number or a name
 _WORDS = {
@@ -55,17 +62,47 @@ _WHY = {
 }
 
 
-def refined(job: PromptRequest, character: Character, rng: random.Random) -> str:
+@dataclass(frozen=True, slots=True)
+class ArticleRequest:
+    """A request for an article on a passage for an `audience`, or for the passage's thoughts (`thinking`)."""
+
+    passage: str
+    audience: str
+    thinking: bool
+
+
+writes_json = False
+
+
+def read(prompted: Prompted) -> ArticleRequest | None:
+    """Return the passage if the prompt requires the marks of an article or of thoughts."""
+    passages, words = prompted.parts.of("other"), prompted.words
+    article = _ARTICLE.search(words) is not None
+    if not passages or not (article or _THOUGHTS.search(words)):
+        return None
+    audience = next((name for name, pattern in _AUDIENCES if pattern.search(words)), "undergraduate")
+    return ArticleRequest(passages[0], audience, thinking=not article)
+
+
+def answer(
+    requested: ArticleRequest, language: str, character: Character, rng: random.Random, *, valid_json: bool
+) -> str:
     """Return the parts that the prompt asks for, each behind its mark."""
-    language = job.language
     marks = {
         "en": ("==Background Knowledge==", "==Main Body==", "==Thinking==", "==End=="),
         "zh": ("==背景知识==", "==正文==", "==思考==", "==结束=="),
     }[language]
-    if job.kind == "think":
-        parts = [marks[2], _thoughts(job.passage, language, rng)]
+    passage = requested.passage
+    if requested.thinking:
+        parts = [marks[2], _thoughts(passage, language, rng)]
     else:
-        parts = [marks[0], _background(job.passage, language), marks[1], _body(job, character, rng)]
+        opening = _OPENINGS[language][requested.audience]
+        parts = [
+            marks[0],
+            _background(passage, language),
+            marks[1],
+            _body(passage, opening, language, character, rng),
+        ]
     if rng.random() < character.rates.malformed:
         return "\n".join(parts) if rng.random() < 0.5 else "\n\n".join(parts[1::2])
     return "\n".join([*parts, marks[3]])
@@ -78,9 +115,9 @@ def _background(passage: str, language: str) -> str:
     return _KNOWN[language].format(("、" if language == "zh" else ", ").join(terms))
 
 
-def _body(job: PromptRequest, character: Character, rng: random.Random) -> str:
-    paragraphs = [_OPENINGS[job.language][job.audience]]
-    for paragraph in re.split(r"\n[ \t]*\n", job.passage):
+def _body(passage: str, opening: str, language: str, character: Character, rng: random.Random) -> str:
+    paragraphs = [opening]
+    for paragraph in re.split(r"\n[ \t]*\n", passage):
         text = paragraph.strip()
         if not text or text.startswith("#"):
             continue
@@ -89,11 +126,11 @@ def _body(job: PromptRequest, character: Character, rng: random.Random) -> str:
             continue
         sentences = [one for one in _SENTENCE_END.split(text) if one.strip()]
         kept = [
-            _reworded(one, job.language)
+            _reworded(one, language)
             for one in sentences
             if not (_HOLDS_DATA.search(one) and rng.random() < character.rates.flawed)
         ]
-        paragraphs.append(("" if job.language == "zh" else " ").join(kept))
+        paragraphs.append(("" if language == "zh" else " ").join(kept))
     return "\n\n".join(part for part in paragraphs if part)
 
 
