@@ -76,7 +76,8 @@ def night_of(config: Make, tools: Tools) -> Make | str:
     base = latest(tools, config.dataset)
     if base is not None:
         finish(tools, base)
-    passages = Material.of(config.material, [name], tools, base).unused(name)
+    material = Material.of(config.material, [name], tools, base)
+    passages = material.unused(name, material.of_kind("documents"))
     plan = plan_of(name, tools.settings.overlay(), config.generate.settings.get(name))(
         passages,
         {("", ""): ALL},

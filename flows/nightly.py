@@ -30,7 +30,7 @@ from storage.indexes.sketches import History
 from storage.rows import column
 from storage.stage_cache.shards import Ref
 from tasks.dedup.settings import SimilaritySettings
-from tasks.methods import converses, method
+from tasks.methods import converses, method, role_of
 from tasks.scorers import scorer
 from tasks.stages.calibrate import CalibrateSettings, calibrate
 from tasks.stages.decontaminate import DecontaminateSettings
@@ -216,13 +216,11 @@ def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
 
 
 def writing(name: str) -> Stage:
-    """Return the stage generate, with what the method `name` needs besides its model if it holds conversations."""
+    """Return the stage generate, with the model that the method `name` asks, and with what it needs besides if it holds
+    conversations."""
     method = converses(name)
-    return (
-        GENERATE
-        if method is None
-        else replace(GENERATE, needs={**GENERATE.needs, **{n: n for n in method.needs}})
-    )
+    needed = () if method is None else method.needs
+    return replace(GENERATE, needs={"engine": role_of(name), **{tool: tool for tool in needed}})
 
 
 def generating(plan: Plan) -> StageCall:

@@ -84,6 +84,14 @@ class Code(StrEnum):
     NO_PARTS = "no_parts"  # the completion does not have the parts that were requested
     NO_END = "no_end"  # the completion does not have the mark of its end
     NOT_QUOTED = "not_quoted"  # the `quote` that the model rests on is not in the passage
+    # methods that make rows of rows
+    UNCHANGED = "unchanged"  # its text is that of the question that it was made from
+    ONLY_REWORDED = "only_reworded"  # it is that question in other words, and another one was requested
+    NUMBER_CHANGED = "number_changed"  # it has the number `text` that the question has not, or the other way round
+    UNIT_CHANGED = "unit_changed"  # the number `text` has another unit
+    NUMBER_LEFT_OUT = "number_left_out"  # the number `text` of a question that it was made from is not in it
+    NUMBER_SHOWN = "number_shown"  # the number `text`, which was to be hidden, is still in it
+    NOT_STATED = "not_stated"  # it does not state `text`, which was to be given
     # similarity, dedup, semantic
     EXACT = "exact"  # equal after normalisation to the row `other`, which has another id
     REPEATED = "repeated"  # an exact copy, with the id of the row that is kept
@@ -169,6 +177,13 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NO_PARTS: "the parts of the text are not marked as requested",
     Code.NO_END: "no mark of the end",
     Code.NOT_QUOTED: "the passage does not have the quoted words: {quote}",
+    Code.UNCHANGED: "the text of the question that it was made from",
+    Code.ONLY_REWORDED: "only another wording of the question that it was made from",
+    Code.NUMBER_CHANGED: "the number {text} is changed, left out or added",
+    Code.UNIT_CHANGED: "the number {text} has another unit",
+    Code.NUMBER_LEFT_OUT: "the number {text} is left out",
+    Code.NUMBER_SHOWN: "the number {text} is not hidden",
+    Code.NOT_STATED: "{text} is not stated",
     Code.EXACT: "exact of {other}",
     Code.REPEATED: "there already, word for word",
     Code.NEAR: "{measure} {score} with {other}",

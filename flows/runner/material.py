@@ -15,12 +15,13 @@ from flows.config.sections import MaterialSettings
 from flows.runner.resources import Tools
 from storage.datasets.versions import Version
 from storage.rows import SCHEMA, TEXT, column, empty, failed
-from tasks.methods import EXAMPLE, Takes, method
+from tasks.methods import Takes, method, uses_up
 
 
 @dataclass(slots=True)
 class Material:
-    """`rows` are those of the versions (storage.rows.SCHEMA). `used`: by method, the passages that rows were made of before."""
+    """`rows` are those of the versions (storage.rows.SCHEMA). `used`: by method, the ids of the rows and passages that it has made rows
+    of before."""
 
     versions: list[Version]
     rows: pa.Table
@@ -33,7 +34,8 @@ class Material:
         """Read the versions. Raises VersionNotFound for one that does not exist, and ConfigError if a method that takes
         documents is given none.
 
-        A passage of which a method has made rows for `base`, or for a version before it, is not given to that method again.
+        A passage or a problem of which a method has made rows for `base`, or for a version before it, is not given to that method
+        again.
         """
         store = tools.store
         versions = [store.resolve(name) for name in settings.versions]
@@ -48,21 +50,24 @@ class Material:
                         f"setting material.versions: {name} takes passages of documents, and {lack}. "
                         "Fix: name a version that `mathmill documents` or `mathmill import` has made"
                     )
+            if uses_up(name):
                 material.used[name] = _parents(tools, base, name)
         return material
 
     def of_kind(self, takes: Takes) -> pa.Table:
-        """Return the passages of documents (SCHEMA), or the questions (EXAMPLE)."""
+        """Return the passages of documents, or the questions (SCHEMA)."""
         kind = self.rows.column("kind")
         if takes == "documents":
             return self.rows.filter(pc.fill_null(pc.equal(kind, TEXT), False))
-        return self.rows.filter(pc.is_null(kind)).select(EXAMPLE)
+        return self.rows.filter(pc.is_null(kind))
 
-    def unused(self, name: str) -> pa.Table:
-        """Return the passages that the method has not been given yet."""
-        passages = self.of_kind("documents")
-        used = pa.array(sorted(self.used[name]), pa.string())
-        return passages.filter(pc.invert(pc.is_in(passages.column("id"), value_set=used)))
+    def unused(self, name: str, rows: pa.Table) -> pa.Table:
+        """Return the rows of the problems, or the passages, that the method has not been given yet; all rows if it uses none up."""
+        if not self.used[name]:
+            return rows
+        used = pc.is_in(rows.column("id"), value_set=pa.array(sorted(self.used[name]), pa.string()))
+        problems = pc.unique(rows.column("problem_id").filter(used))
+        return rows.filter(pc.invert(pc.is_in(rows.column("problem_id"), value_set=problems)))
 
     def records(self) -> list[dict[str, Any]]:
         """Return the versions as lineages store them."""

@@ -26,7 +26,7 @@ from storage.datasets.versions import Version
 from storage.rows import to_table
 from storage.stage_cache.shards import digest_of
 from tasks.evaluation.verdict import gains_of
-from tasks.methods import EXAMPLE
+from tasks.methods import columns_of, role_of
 from tasks.plugins import module
 from tasks.sandbox import SandboxUnavailable, isolation
 from tasks.scorers import scorer
@@ -113,7 +113,8 @@ class Inputs:
         if judged := notice(note.forecast):
             bars.say(judged)
         rows = config.generate.remembered
-        remembered = tools.store.sample(base, rows, seed, EXAMPLE) if base else to_table([]).select(EXAMPLE)
+        columns = columns_of(config.generate.methods)
+        remembered = tools.store.sample(base, rows, seed, columns) if base else to_table([]).select(columns)
         return cls(run, seed, base, solve, against, remembered, material, gains, note)
 
 
@@ -148,6 +149,7 @@ def topics_of(config: Nightly) -> list[str]:
 def roles(config: Nightly) -> list[str]:
     """Return the roles that this configuration calls, the teacher first, since others use its address."""
     needed = {"teacher", "reasoner"} | ({"student"} if config.weakness.share else set())
+    needed |= {role_of(name) for name in config.generate.methods}
     for name in config.score.scorers:
         needed |= set(scorer(name).needs)
     if config.decontaminate.ask and config.decontaminate.benchmarks:

@@ -17,7 +17,7 @@ from flows.runner.stages import Line
 from storage.stage_cache.shards import Ref
 from tasks.demand import ANY, Demand
 from tasks.llm.batch import MOST_REQUESTS
-from tasks.methods import EXAMPLE, Makes, Quota, asks_table, plan_of
+from tasks.methods import Makes, Quota, asks_table, columns_of, plan_of, uses_up
 from tasks.methods import method as generation_method
 from tasks.seeding import seed_of
 from tasks.stages.calibrate import known_questions
@@ -89,28 +89,34 @@ class Planner:
     def plan(self, name: str, pool: Sequence[Ref], quota: Quota) -> Plan:
         """Plan the asks of one method for a quota, sharded so that a shard asks for about `shard_rows` rows.
 
-        The quota of a method that takes documents becomes the number of rows that its asks are for: what they are about is
-        known once they are answered.
+        The quota of a method that uses up passages or problems becomes the number of rows that its asks are for. That of documents
+        has no topics: what they are about is known once they are answered.
         """
         generate, method = self.config.generate, generation_method(name)
         documents = method.takes == "documents"
+        rows = self.material.of_kind("documents") if documents else self._rows(pool, columns_of([name]))
         asks = plan_of(name, self.line.tools.settings.overlay(), generate.settings.get(name))(
-            self.material.unused(name) if documents else self._examples(pool),
+            self.material.unused(name, rows),
             quota,
             per_call=generate.per_call,
             examples=generate.examples,
             seed=seed_of(self.seed, name, self.wave),
         )
-        if documents:
+        if uses_up(name):
             self.material.used[name].update(parent for ask in asks for parent in ask.parent_ids)
-            quota = {("", ""): sum(ask.count for ask in asks)} if asks else {}
+            asked: Counter[tuple[str, str]] = Counter()
+            for ask in asks:
+                asked[("", "") if documents else (ask.language, ask.subdomain or "")] += ask.count
+            quota = asked
         calls = max(1, self.shard_rows // generate.per_call)
         return Plan(name, method.makes, self.line.shards("asks", asks_table(asks), calls, of=pool), quota)
 
-    def _examples(self, pool: Sequence[Ref]) -> pa.Table:
-        """Return the rows that methods take examples from: those of the pool, of earlier nights and of the material."""
-        rows = self.line.kept(pool, [*EXAMPLE, "rejected"]).select(EXAMPLE)
-        return pa.concat_tables([rows, self.remembered, self.material.of_kind("rows")])
+    def _rows(self, pool: Sequence[Ref], columns: list[str]) -> pa.Table:
+        """Return the rows that a method works on: those of the pool, of earlier nights and of the material."""
+        rows = self.line.kept(pool, [*columns, "rejected"]).select(columns)
+        return pa.concat_tables(
+            [rows, self.remembered.select(columns), self.material.of_kind("rows").select(columns)]
+        )
 
 
 def shared_out(languages: Mapping[str, float], topics: Sequence[str], questions: int, turn: int) -> Quota:

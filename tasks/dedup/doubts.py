@@ -74,7 +74,7 @@ class Doubts:
 
     def duplicates(self, other: Questions, left: I64, right: I64, similar: ScorePairs) -> Bools:
         """Return the mask of the pairs (row left[k] of `own`, row right[k] of `other`) that pass the
-        guards.
+        guards. A question is no duplicate of the one that it was derived from.
 
         All pairs pass if the settings switch guards off.
         """
@@ -82,7 +82,8 @@ class Doubts:
             return np.ones(len(left), dtype=bool)
         left_texts = self.own.texts.take(pa.array(left)).to_pylist()
         right_texts = other.texts.take(pa.array(right)).to_pylist()
-        return Guards(self.settings, self.shared).duplicates(left_texts, right_texts, similar)
+        derived = self.own.derived_from(left, other, right) | other.derived_from(right, self.own, left)
+        return ~derived & Guards(self.settings, self.shared).duplicates(left_texts, right_texts, similar)
 
     @functools.cached_property
     def shared(self) -> Shared:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.indexes.sketches import Arrays
+from storage.rows import DERIVED_FROM, content_id
 from tasks.dedup.bands import Bands
 from tasks.dedup.candidates import NearIndex
 from tasks.dedup.normalise import as_array, canonical_array, plain_array, template_array
@@ -23,6 +24,7 @@ from tasks.dedup.settings import DedupSettings
 from tasks.dedup.tokens import (
     I64,
     U64,
+    Bools,
     Ragged,
     number_multisets,
     rouge_tokens,
@@ -35,24 +37,52 @@ from tasks.dedup.tokens import (
 
 @dataclass(frozen=True)
 class Questions:
-    """Distinct questions as columns; `ids` name them in reasons. Derived columns are computed once."""
+    """Distinct questions as columns; `ids` name them in reasons. Derived columns are computed once.
+
+    parents: per question the problem ids that it was derived from (storage.rows.DERIVED_FROM), null where there are none; None if
+    that is not known.
+    """
 
     ids: pa.Array
     texts: pa.Array
     languages: pa.Array
+    parents: pa.Array | None = None
 
     @classmethod
     def of(cls, table: pa.Table) -> Questions:
-        """Build them from columns id, question, language (such as a table of rows)."""
+        """Build them from columns id, question, language and, if there are any, verdicts (such as a table of rows)."""
         languages = pc.fill_null(table.column("language"), "en")
-        return cls(as_array(table.column("id")), as_array(table.column("question")), as_array(languages))
+        parents = None
+        if "verdicts" in table.column_names:
+            derived = pc.map_lookup(table.column("verdicts"), DERIVED_FROM, "first")
+            parents = derived.combine_chunks() if derived.null_count < len(derived) else None
+        return cls(
+            as_array(table.column("id")), as_array(table.column("question")), as_array(languages), parents
+        )
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, rows: I64) -> Questions:
         indices = pa.array(rows)
-        return Questions(self.ids.take(indices), self.texts.take(indices), self.languages.take(indices))
+        return Questions(
+            self.ids.take(indices),
+            self.texts.take(indices),
+            self.languages.take(indices),
+            None if self.parents is None else self.parents.take(indices),
+        )
+
+    def derived_from(self, rows: I64, other: Questions, others: I64) -> Bools:
+        """Return for each k whether question rows[k] was derived from question others[k] of `other`."""
+        derived: Bools = np.zeros(len(rows), dtype=bool)
+        if self.parents is None:
+            return derived
+        named = self.parents.take(pa.array(rows))
+        for k in np.flatnonzero(named.is_valid().to_numpy(zero_copy_only=False)).tolist():
+            row = int(others[k])
+            problem = content_id(other.languages[row].as_py(), other.texts[row].as_py())
+            derived[k] = problem in named[k].as_py().split(" ")
+        return derived
 
     @functools.cached_property
     def canonical(self) -> pa.Array:

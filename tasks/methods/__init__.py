@@ -10,13 +10,14 @@ completions (`AsksModel`). Where an ask takes several calls, with programs execu
 - `texts`: documents, which are de-duplicated and decontaminated.
 
 `takes` says what the method works on: `rows` (seed problems, accepted questions, or the questions of the versions in
-`material.versions`), or `documents` (the passages of these versions). `self_instruct` is the example to copy.
+`material.versions`), or `documents` (the passages of these versions). `self_instruct` is the example to copy. A method that makes
+its rows out of single rows, and not only shows them as examples, says so (`MakesRowsOfRows`): `rephrase` is the example to copy.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -48,7 +49,7 @@ EXAMPLE: Final = [
     "id", "problem_id", "question", "language", "subdomain", "parent_ids", "concepts", "domain", "source", "license",
     "reference_answer",
 ]  # fmt: skip
-"""The columns of a pool of rows. A pool of documents has all columns of storage.rows.SCHEMA."""
+"""The columns of a pool of rows, beside those that a method needs. A pool of documents has all columns of storage.rows.SCHEMA."""
 INHERITED: Final = ("question", "domain", "source", "license", "reference_answer")
 """The columns that a new solution has from the row of a pool whose question it solves."""
 
@@ -98,6 +99,8 @@ class Item:
     question: empty if it is that of the row that is asked about. solution_by: for a solution that no model wrote, `source` (it
     is printed there) or `procedure` (it is computed); see storage.rows.SOLUTION_BY. difficulty: as stated by the writer, from 1
     to 5. concepts: knowledge points, where the method knows them better than the ask. params: further entries of the column `params`. kind: as in storage.rows.
+    derived_from: problem ids of the questions that most of its words are from, so that it is no near duplicate of them; see
+    storage.rows.DERIVED_FROM.
     """
 
     question: str = ""
@@ -112,6 +115,7 @@ class Item:
     scores: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     kind: str | None = None
+    derived_from: tuple[str, ...] = ()
     code: Code | None = None
     values: Mapping[str, str] = field(default_factory=dict)
 
@@ -168,8 +172,16 @@ class HasSettings(Method, Protocol):
         ...
 
 
+class MakesRowsOfRows(Method, Protocol):
+    """A method that makes its rows out of rows of the pool. A problem is given to it once per dataset, and it plans fewer rows than its
+    quota where the pool has no more."""
+
+    columns: tuple[str, ...]
+    """Columns of storage.rows.SCHEMA that the pool has for it, in addition to EXAMPLE."""
+
+
 class AsksModel(Method, Protocol):
-    """A method whose asks are sent to a model."""
+    """A method whose asks are sent to a model: to the teacher, or to the one of its attribute `role`."""
 
     prompt: str
     """Name of a file of prompts/, without its language: <prompt>.<language>.md."""
@@ -243,6 +255,22 @@ def settings_of(name: str, given: Mapping[str, Any]) -> Section:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join([name, *map(str, first["loc"])])
         raise ValueError(f"{where}: {first['msg'].lower()}") from None
+
+
+def columns_of(given: Iterable[str]) -> list[str]:
+    """Return the columns that a pool of rows has for these methods: EXAMPLE, then what they need besides. Raises as `method`."""
+    needed = (column for name in sorted(given) for column in getattr(_method(name), "columns", ()))
+    return list(dict.fromkeys([*EXAMPLE, *needed]))
+
+
+def uses_up(name: str) -> bool:
+    """Return whether a passage or a problem is given to the method once per dataset. Raises as `method`."""
+    return method(name).takes == "documents" or hasattr(_method(name), "columns")
+
+
+def role_of(name: str) -> str:
+    """Return the role of the model that the method asks. Raises as `method`."""
+    return str(getattr(_method(name), "role", "teacher"))
 
 
 def asks_model(name: str) -> AsksModel:

@@ -16,8 +16,12 @@ from pydantic import Field, field_validator
 import prompts
 from prompts import Prompt
 from storage.reasons import Code, Reason, reason
+<<<<<<< HEAD
 from storage.rows import SOLUTION_BY, STATED_DIFFICULTY, Row, content_id, to_table
 from tasks.answers import Judge
+=======
+from storage.rows import DERIVED_FROM, SOLUTION_BY, STATED_DIFFICULTY, Row, content_id, to_table
+>>>>>>> d502202 (Let a method make its rows out of rows of the pool)
 from tasks.conditions import conditions
 from tasks.conversations import WRITER, Held, converse, request_of_prompt
 from tasks.llm.costs import RoleCosts
@@ -322,6 +326,8 @@ def _row(ask: Ask, item: Item, row_id: str, params: Mapping[str, Any], common: M
         verdicts[STATED_DIFFICULTY] = str(item.difficulty)
     if item.solution_by is not None:
         verdicts[SOLUTION_BY] = item.solution_by
+    if item.derived_from:
+        verdicts[DERIVED_FROM] = " ".join(item.derived_from)
     stated = {
         "question": item.question,
         "solution": item.solution,

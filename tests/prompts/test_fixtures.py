@@ -104,6 +104,7 @@ def of_comparison(text: str, language: str, cut: bool, judge: Judge) -> Any:
 READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "self_instruct": of_problems,
     "similar": of_problems,
+    "rephrase": of_problems,
     "critique": of_critique,
     "solve_cot": of_words,
     "solve_pot": of_program,
