@@ -87,7 +87,9 @@ class Code(StrEnum):
     # methods that make rows of rows
     UNCHANGED = "unchanged"  # its text is that of the question that it was made from
     ONLY_REWORDED = "only_reworded"  # it is that question in other words, and another one was requested
-    NUMBER_CHANGED = "number_changed"  # it has the number `text` that the question has not, or the other way round
+    NUMBER_CHANGED = (
+        "number_changed"  # it has the number `text` that the question has not, or the other way round
+    )
     UNIT_CHANGED = "unit_changed"  # the number `text` has another unit
     NUMBER_LEFT_OUT = "number_left_out"  # the number `text` of a question that it was made from is not in it
     NUMBER_SHOWN = "number_shown"  # the number `text`, which was to be hidden, is still in it

@@ -42,14 +42,13 @@ class Material:
         tables = [store.sample(one, settings.most, 0, SCHEMA.names) for one in versions]
         material = cls(versions, pa.concat_tables([empty(), *tables]))
         for name in methods:
-            if method(name).takes == "documents":
-                if not material.of_kind("documents").num_rows:
-                    named = " and ".join(map(str, versions))
-                    lack = f"there is none in {named}" if named else "none is named"
-                    raise ConfigError(
-                        f"setting material.versions: {name} takes passages of documents, and {lack}. "
-                        "Fix: name a version that `mathmill documents` or `mathmill import` has made"
-                    )
+            if method(name).takes == "documents" and not material.of_kind("documents").num_rows:
+                named = " and ".join(map(str, versions))
+                lack = f"there is none in {named}" if named else "none is named"
+                raise ConfigError(
+                    f"setting material.versions: {name} takes passages of documents, and {lack}. "
+                    "Fix: name a version that `mathmill documents` or `mathmill import` has made"
+                )
             if uses_up(name):
                 material.used[name] = _parents(tools, base, name)
         return material

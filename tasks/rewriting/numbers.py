@@ -19,9 +19,7 @@ from tasks.seeding import seed_of
 
 LONGEST = 8000  # characters of a question that are read
 
-_SMALL = (
-    "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
-)
+_SMALL = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
 _TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
 _LARGE = "hundred|thousand|million|billion"
 _WORD = rf"(?:(?:{_TENS})(?:[- ](?:one|{_SMALL}))?|{_SMALL}|one(?= (?:{_LARGE})))"
@@ -36,7 +34,7 @@ _OTHER = {
 _DIGITS = r"(?<![A-Za-z_.\d])(?:[1-9]\d{0,2}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?(?!\d)"
 _PATTERN = re.compile(
     rf"(?P<digits>{_DIGITS})(?P<scale>\s?[万亿])?|(?P<words>{_ENGLISH})|\b(?P<other>{'|'.join(sorted(_OTHER, key=len, reverse=True))})\b"
-    r"|(?P<half>一半|半)|(?P<chinese>[零〇一二两三四五六七八九十百千万亿]+)(?=(?P<after>.?))",
+    r"|(?P<half>一半|半(?![径圆球轴]))|(?P<chinese>[零〇一二两三四五六七八九十百千万亿]+)(?=(?P<after>.?))",
     re.IGNORECASE,
 )
 _CHINESE_DIGIT = re.compile("[一二两三四五六七八九十]")
@@ -85,7 +83,11 @@ def _value(match: re.Match[str]) -> tuple[Fraction | None, int]:
     end = match.end("chinese")
     if run.endswith("千") and after and after in _AFTER_THOUSAND:
         run, end = run[:-1], end - 1
-    if not _CHINESE_DIGIT.search(run) or len(run) > 16 or (run[-1] == "一" and after and after in _NO_NUMBER_AFTER):
+    if (
+        not _CHINESE_DIGIT.search(run)
+        or len(run) > 16
+        or (run[-1] == "一" and after and after in _NO_NUMBER_AFTER)
+    ):
         return None, end
     return Fraction(chinese_integer(run)), end
 
@@ -210,7 +212,8 @@ UNKNOWNS: Sequence[str] = ("x", "y", "z", "k", "n", "w", "u", "v")
 def free_letter(question: str) -> str | None:
     """Return a letter that the question does not use as a variable, None if it uses all of UNKNOWNS."""
     return next(
-        (letter for letter in UNKNOWNS if not re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", question)), None
+        (letter for letter in UNKNOWNS if not re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", question)),
+        None,
     )
 
 
@@ -237,4 +240,3 @@ def stated(answer: str) -> str:
     """Return an answer as it is written in a sentence: between dollars if it is LaTeX."""
     text = answer.strip()
     return f"${text}$" if re.search(r"[\\^_]", text) and "$" not in text else text
-

@@ -16,12 +16,8 @@ from pydantic import Field, field_validator
 import prompts
 from prompts import Prompt
 from storage.reasons import Code, Reason, reason
-<<<<<<< HEAD
-from storage.rows import SOLUTION_BY, STATED_DIFFICULTY, Row, content_id, to_table
-from tasks.answers import Judge
-=======
 from storage.rows import DERIVED_FROM, SOLUTION_BY, STATED_DIFFICULTY, Row, content_id, to_table
->>>>>>> d502202 (Let a method make its rows out of rows of the pool)
+from tasks.answers import Judge
 from tasks.conditions import conditions
 from tasks.conversations import WRITER, Held, converse, request_of_prompt
 from tasks.llm.costs import RoleCosts

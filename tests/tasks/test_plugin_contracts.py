@@ -8,7 +8,9 @@ from typing import Any, cast
 
 import pytest
 
+from flows.settings import ROLES
 from prompts import load
+from storage.rows import SCHEMA
 from tasks.methods import (
     PLUGINS,
     AsksModel,
@@ -20,9 +22,11 @@ from tasks.methods import (
     StatesConditions,
     Takes,
     asks_model,
+    columns_of,
     converses,
     makes_rows,
     method,
+    role_of,
 )
 from tasks.plugins import names
 from tasks.scorers import Scored, scorer
@@ -52,6 +56,8 @@ def test_a_method_keeps_the_contract(name: str) -> None:
     contract = StatesConditions if states_conditions else HasSettings if settings else Method
     check_signature(plugin.plan, contract.plan)
     assert not settings or issubclass(cast(HasSettings, plugin).own_settings, Section)
+    assert set(columns_of([name])) <= set(SCHEMA.names)
+    assert role_of(name) in ROLES
     asks, makes = hasattr(plugin, "prompt"), hasattr(plugin, "make")
     assert asks or makes
     if (conversing := converses(name)) is not None:

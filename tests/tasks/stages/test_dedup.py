@@ -8,7 +8,7 @@ import pytest
 
 from storage.indexes.sketches import History
 from storage.reasons import Code
-from storage.rows import Row, column, dropped, kept, reasons_of, to_table
+from storage.rows import DERIVED_FROM, Row, column, dropped, kept, reasons_of, to_table
 from tasks.dedup.settings import DedupSettings
 from tasks.stages.dedup import dedup
 from tasks.stages.similarity import similarity
@@ -316,3 +316,30 @@ def test_no_duplicate_names_itself(seed: int) -> None:
     judged = dedup(to_table(rows), beside=to_table(rows[:3]))
     for row, why in zip(column(judged, "id"), reasons_of(judged), strict=True):
         assert why is None or why.values.get("other") != row
+
+
+def test_a_question_is_no_near_duplicate_of_the_one_that_it_was_derived_from(tmp_path: Path) -> None:
+    story = f"{' '.join(WORDS[:20])}. {APPLES}"
+    parent = Row(story.format(17, 25), "en")
+    text = story.format(17, "x") + " He has 42. What is x?"
+
+    def judged(*parents: str) -> list[str | None]:
+        verdicts = {DERIVED_FROM: " ".join(parents)} if parents else {}
+        child = Row(text, "en", verdicts=verdicts)
+        history = History.open(tmp_path / "history").append(to_table([parent]), 1)
+        tables = [
+            similarity(to_table([child]), pool=to_table([parent])),
+            dedup(to_table([child]), history=history),
+            # among rows of one table, whichever of them comes first
+            similarity(to_table([parent, child])),
+            similarity(to_table([child, parent])),
+        ]
+        return [why and why.code for table in tables for why in reasons_of(table)]
+
+    assert judged().count(Code.NEAR) == 4
+    assert judged("another").count(Code.NEAR) == 4
+    assert judged("another", parent.problem_id) == [None] * 6
+    exact = Row(parent.question, "en", id="copy", verdicts={DERIVED_FROM: parent.problem_id})
+    (why,) = reasons_of(similarity(to_table([exact]), pool=to_table([parent])))
+    assert why is not None
+    assert why.code == Code.EXACT
