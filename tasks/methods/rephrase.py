@@ -10,18 +10,19 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from prompts.schemas.rewording import Rewording
 from storage.reasons import Code
 from tasks.dedup.normalise import canonical
-from tasks.methods import Ask, Item, Makes, Quota, Takes, written_questions
+from tasks.methods import Ask, Item, Makes, Quota, Takes
 from tasks.rewriting.numbers import changed_number, changed_unit
 from tasks.rewriting.parents import inherited, parents
+from tasks.rewriting.replies import written_question
 from tasks.seeding import seed_of
 
 prompt = "rephrase"
 makes: Makes = "questions"
 takes: Takes = "rows"
 columns: tuple[str, ...] = ()
-read = written_questions
 
 
 def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
@@ -40,6 +41,11 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
         )
         for row in parents(pool, quota, seed, prompt)
     ]
+
+
+def read(text: str, *, cut: bool) -> list[Item]:
+    """Return the rewording of a completion as one item."""
+    return written_question(text, Rewording, "rewording")
 
 
 def check(item: Item, ask: Ask) -> Item:

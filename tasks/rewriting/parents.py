@@ -56,4 +56,5 @@ def inherited(row: Parent, *names: str) -> dict[str, Any]:
 
 def answer_of(row: Parent) -> str | None:
     """Return the answer of a row: the trusted one, or else that of its solution."""
-    return row["reference_answer"] or row["answer"]
+    answer: str | None = row["reference_answer"] or row["answer"]
+    return answer

@@ -7,6 +7,7 @@ left out), `completion` is its text, and `parsed` what the reader of that prompt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from prompts.schemas.critique import Assessment, Critique
 from tasks.answers import Judge, extract
 from tasks.decontamination.judge import verdict
 from tasks.evaluation.forms import choice, roles
-from tasks.methods import refine, textbook_qa
+from tasks.methods import asks_model, refine, textbook_qa
 from tasks.replies.items import critique, problems
 from tasks.replies.programs import program
 from tasks.replies.solutions import read
@@ -97,6 +98,13 @@ def of_article(text: str, language: str, cut: bool, judge: Judge) -> Any:
     ]
 
 
+def of_question(text: str, language: str, cut: bool, judge: Judge, method: str = "") -> Any:
+    (item,) = asks_model(method).read(text, cut=cut)
+    if item.code:
+        return [{"code": str(item.code), **item.values}]
+    return [{"question": item.question} | ({"difficulty": item.difficulty} if item.difficulty else {})]
+
+
 def of_comparison(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return verdict(text)
 
@@ -104,7 +112,7 @@ def of_comparison(text: str, language: str, cut: bool, judge: Judge) -> Any:
 READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "self_instruct": of_problems,
     "similar": of_problems,
-    "rephrase": of_problems,
+    "rephrase": partial(of_question, method="rephrase"),
     "critique": of_critique,
     "solve_cot": of_words,
     "solve_pot": of_program,

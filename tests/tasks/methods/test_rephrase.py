@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import orjson
 import pyarrow as pa
 import pytest
 
 import prompts
 from storage.reasons import Code
-from storage.rows import Row, to_table
-from tasks.methods import EXAMPLE, Ask, columns_of, rephrase, uses_up
+from storage.rows import Row, kept, reasons_of, to_table
+from tasks.llm.engine import Engine
+from tasks.methods import EXAMPLE, Ask, asks_table, columns_of, rephrase, uses_up
+from tasks.problems.machinery.family import families
+from tasks.problems.machinery.family import make as draw
+from tasks.seeding import rng_of
+from tasks.stages.generate import generate
+from tasks.stages.outcome import balance
+from tasks.teacher.reading import known
 
 QUESTION = (
     "Nadia's jar holds 64 coins. She drops in 9 more every day for two weeks. How many coins are in it then?"
@@ -76,7 +85,7 @@ def test_a_row_has_the_source_and_the_trusted_answer_of_its_parent() -> None:
 )
 def test_a_rewording_keeps_numbers_and_units(text: str, code: Code | None) -> None:
     (ask,) = plan(pool(Row(QUESTION, "en", subdomain="rates and units")), {TOPIC: 1})
-    reply = orjson.dumps({"problems": [{"question": text, "sound": True, "difficulty": 2}]}).decode()
+    reply = orjson.dumps({"plan": "p", "rewording": text, "check": "c", "sound": True}).decode()
     (item,) = rephrase.read(reply, cut=False)
     assert rephrase.check(item, ask).code == code
 
@@ -94,3 +103,35 @@ def test_a_problem_is_given_to_it_once() -> None:
     assert uses_up("refine")
     assert not uses_up("self_instruct")
     assert columns_of(["self_instruct"]) == EXAMPLE
+
+
+def test_the_embedded_teacher_rewords_problems_and_errs_at_its_rates(engine: Callable[..., Engine]) -> None:
+    every = list(families().values())
+    rows = [
+        Row(
+            (problem := draw(family, rng_of("rephrase", family.name, language), 2, language)).question,
+            language,
+            reference_answer=problem.worked.answer,
+            source="s",
+            license="CC0",
+            subdomain=family.subdomain,
+        )
+        for family in every
+        for language in ("en", "zh")
+    ]
+    quota = {(language, family.subdomain): 10 for family in every for language in ("en", "zh")}
+    asks = plan(pool(*rows), quota)
+    assert len(asks) == len(rows)
+    outcome = generate(asks_table(asks), engine=engine("teacher"), source="x", license="x", tick=lambda n: None)
+    counts = balance("generate", outcome)
+    assert counts.kept > 0.75 * counts.asked
+    assert {why.code for why in reasons_of(outcome.rows) if why} >= {Code.UNCHANGED, Code.MALFORMED_ITEM}
+    by_id = {one.id: one for one in rows}
+    same = 0
+    for new in kept(outcome.rows).to_pylist():
+        parent = by_id[new["parent_ids"][0]]
+        assert new["question"] != parent.question
+        assert (new["reference_answer"], new["license"]) == (parent.reference_answer, "CC0")
+        problem = known(new["question"])
+        same += problem is not None and problem.worked.answer == parent.reference_answer
+    assert same > 0.8 * counts.kept  # it is the same problem, by what a family reads out of the new words

@@ -1,0 +1,25 @@
+"""Replies of one question: a problem that is harder than the one that it was made from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from prompts.reply_fields import CLOSED, LONGEST
+
+
+class EvolvedProblem(BaseModel):
+    """A problem that is harder than the one that it was made from, with the plan before it and the check after it; `sound` is false if the check failed."""
+
+    model_config = CLOSED
+
+    plan: str = Field(max_length=LONGEST)
+    evolved: str = Field(min_length=1, max_length=LONGEST)
+    check: str = Field(max_length=LONGEST)
+    sound: bool = True
+    difficulty: Annotated[int, Field(strict=True, ge=1, le=5)] | None = None
+
+
+schemas = (EvolvedProblem,)
+chinese = {"plan": "思路", "evolved": "加难后的题目", "check": "检验", "sound": "可用", "difficulty": "难度"}

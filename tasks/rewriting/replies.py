@@ -1,0 +1,29 @@
+"""Reads a reply that is one question with the plan before it and the writer's check after it."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import BaseModel
+
+from storage.reasons import Code
+from tasks.methods import Item
+from tasks.replies.items import single
+from tasks.replies.solutions import solution_of
+
+
+def written_question(text: str, model: type[BaseModel], key: str) -> list[Item]:
+    """Return the question in the field `key` of a reply of the schema `model` as one item, or the reason why it has none.
+
+    The schema has the fields `sound` and `difficulty` besides.
+    """
+    reply = single(text, model, key=key)
+    if isinstance(reply, str):
+        return [Item(code=Code.MALFORMED_ITEM, values={"why": reply})]
+    fields = reply.model_dump()
+    question = solution_of(fields[key]).strip()
+    if not fields["sound"]:
+        return [Item(code=Code.MALFORMED_ITEM, values={"why": "the writer's own check failed"})]
+    if not re.search(r"\w", question):
+        return [Item(code=Code.MALFORMED_ITEM, values={"why": f"{key}: has no words"})]
+    return [Item(question, difficulty=fields["difficulty"])]
