@@ -22,4 +22,10 @@ class Rewording(BaseModel):
 
 
 schemas = (Rewording,)
-chinese = {"plan": "思路", "rewording": "改写后的题目", "check": "检验", "sound": "可用", "difficulty": "难度"}
+chinese = {
+    "plan": "思路",
+    "rewording": "改写后的题目",
+    "check": "检验",
+    "sound": "可用",
+    "difficulty": "难度",
+}

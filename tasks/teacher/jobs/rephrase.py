@@ -16,7 +16,10 @@ from tasks.teacher.reading import known
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z\\$])|(?<=[。！？])")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?![\w.]*\d)")
-_GIVEN = {"en": ("{} Here is what is known: {}", "{} To find it, use the following. {}"), "zh": ("{}已知：{}", "{}条件如下：{}")}
+_GIVEN = {
+    "en": ("{} Here is what is known: {}", "{} To find it, use the following. {}"),
+    "zh": ("{}已知：{}", "{}条件如下：{}"),
+}
 _ALONE = {"en": "Here is a task. {}", "zh": "有这样一个问题：{}"}
 
 
@@ -51,9 +54,13 @@ def answer(
         text = f"{text[: spot.start()]}{int(spot[0][:12]) + rng.randint(1, 3)}{text[spot.end() :]}"
     zh = language == "zh"
     record = {
-        "plan": "数和所求不变，换一种说法。" if zh else "The numbers and what is asked stay; the sentences change.",
+        "plan": "数和所求不变，换一种说法。"
+        if zh
+        else "The numbers and what is asked stay; the sentences change.",
         "rewording": text,
-        "check": "与原题的数、单位和所求一致。" if zh else "It has the numbers, units and question of the other one.",
+        "check": "与原题的数、单位和所求一致。"
+        if zh
+        else "It has the numbers, units and question of the other one.",
         "sound": True,
         "difficulty": rng.randint(1, 3),
     }
