@@ -44,7 +44,7 @@ _SCALES = {"万": 10**4, "亿": 10**8}
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class StatedNumber:
     """A number at text[start:end]. `spelled`: written in words. `unit`: the unit behind it, None where there is none."""
 
     start: int
@@ -54,14 +54,14 @@ class Number:
     unit: Unit | None
 
 
-def numbers_in(text: str) -> list[Number]:
+def numbers_in(text: str) -> list[StatedNumber]:
     """Return the numbers of a question from left to right."""
     numbers = []
     for match in _PATTERN.finditer(text[:LONGEST]):
         value, end = _value(match)
         if value is not None:
             spelled = match["digits"] is None
-            numbers.append(Number(match.start(), end, value, spelled, _unit(text, match.start(), end)))
+            numbers.append(StatedNumber(match.start(), end, value, spelled, _unit(text, match.start(), end)))
     return numbers
 
 
@@ -180,7 +180,7 @@ _ORDINAL = re.compile(r"\s?(?:st|nd|rd|th)\b|:\d")  # 3rd, 12:30
 _NAMED_BEFORE = re.compile(r"(?:\b(?:problem|exercise|example|figure|step|no\.?)|第|\d:)\s*$", re.IGNORECASE)
 
 
-def hideable(question: str) -> list[Number]:
+def hideable(question: str) -> list[StatedNumber]:
     """Return the numbers of a question that can be replaced by a letter: in digits, other than 0 and 1, no exponent and no factor of a
     letter; those that occur once come alone if there are any."""
     numbers = numbers_in(question)
@@ -200,7 +200,7 @@ def hideable(question: str) -> list[Number]:
     return once or candidates
 
 
-def _adjoins(question: str, number: Number) -> bool:
+def _adjoins(question: str, number: StatedNumber) -> bool:
     """Return whether a letter, a bracket or a command stands directly behind the number, so that a letter would be its factor."""
     behind = question[number.end : number.end + 1]
     return (behind.isascii() and behind.isalpha()) or behind in ("(", "\\", "!", "^")
@@ -218,7 +218,7 @@ def free_letter(question: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
+class MaskedQuestion:
     """A question in which a letter stands in place of the number `value`, written in digits."""
 
     question: str
@@ -226,14 +226,14 @@ class Hidden:
     value: str
 
 
-def hidden(question: str, *seed: object) -> Hidden | None:
+def hidden(question: str, *seed: object) -> MaskedQuestion | None:
     """Return the question with one of its numbers hidden, chosen by a hash of `seed`; None if no number can be."""
     numbers, letter = hideable(question), free_letter(question)
     if not numbers or letter is None:
         return None
     number = numbers[seed_of(*seed, "hidden") % len(numbers)]
     masked = question[: number.start] + letter + question[number.end :]
-    return Hidden(masked, letter, spelled(number.value))
+    return MaskedQuestion(masked, letter, spelled(number.value))
 
 
 def stated(answer: str) -> str:
