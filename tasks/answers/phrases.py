@@ -28,7 +28,7 @@ _ANNOUNCES = {
 }
 _BLANK = re.compile(r"\s*(?:入|写)?\s*[:\uff1a]?\s*")  # 故填36 fills a blank
 _SENTENCE_END = re.compile(
-    r"\n|[。!\uff01]|[;\uff1b](?!\s*[-−\d$\\])|\.(?=\s|$|\*\*)|,?\s(?:because|since|which|as shown|so that)\s|,?因为"
+    r"\n|[。\uff01]|!(?!\s?[=+*/^-])|[;\uff1b](?!\s*[-−\d$\\])|\.(?=\s|$|\*\*)|,?\s(?:because|since|which|as shown|so that)\s|,?因为"
 )
 # Pandoc's rule for dollars: no blank inside, no digit behind. So "$5, rate = $2" is money. Models also write
 # blanks on both sides; then only what has a command, a relation or a power is a formula.

@@ -83,6 +83,17 @@ _SLASHED = re.compile(
     r"(?<![\w/.,)^}\]])(?<!\d )(?<!\^\{)(\d{1,40})/(\d{1,40})\s+(?=\\(?:pi|sqrt|theta|alpha|ln|log|sin|cos|tan|frac)(?![a-zA-Z])|[a-zA-Z](?![a-zA-Z])|[a-z]{2,4}\^|\((?![A-J]\)))"
 )
 
+# 7th, 21^{\text{st}}: the position is the answer
+_ORDINAL = re.compile(
+    r"(?:the\s+)?(\d{0,11}(?:(?<!1)1(?=\W*[a-zA-Z{\\]*st)|(?<!1)2(?=\W*[a-zA-Z{\\]*nd)|(?<!1)3(?=\W*[a-zA-Z{\\]*rd)|\d(?=\W*[a-zA-Z{\\]*th)))"
+    r"\s*(?:\^\s*)?\{?\s*(?:\\(?:text|mathrm|textrm|textsuperscript|mbox)\s*\{)?\s*(?:st|nd|rd|th)\s*\}{0,2}",
+    re.IGNORECASE,
+)
+# [1, 2; 3, 4] is a matrix as MATLAB writes it; [1; 2] may be an interval
+_ROWS = re.compile(
+    r"\[([^\[\];,]{1,40}(?:,[^\[\];,]{1,40}){1,9}(?:;[^\[\];,]{1,40}(?:,[^\[\];,]{1,40}){1,9}){1,9})\]"
+)
+
 ALL_REALS, EMPTY_SET = r"(-\infty,\infty)", r"\emptyset"
 _ALL_REALS = re.compile(
     r"(?:[a-zA-Z]\s*(?:\\in(?![a-zA-Z])|is|can be|belongs to)\s*)?(?:\{?\\text\s*\{)?\s*(?:(?:the\s+)?set\s+of\s+)?"
@@ -145,11 +156,24 @@ def canonical(text: str) -> str:
     text = _INLINE.sub(r"\1", text)
     text = _arrived(_unwrap(_without_lead(" ".join(text.split()))))
     text = _CASES.sub(lambda match: match.group(1).replace("\\\\", ", "), text)
+    if (ordinal := _ORDINAL.fullmatch(text)) is not None:
+        return ordinal.group(1)
+    text = _matrix(text)
     builder = _BUILDER.fullmatch(text)
     text = respelled(builder.group(1).strip() if builder and _CONDITION.search(builder.group(1)) else text)
     if text.endswith(("}", "Z", ")")) or "integer" in text or "整数" in text:
         text = _parameter(text)
     return _sets(_SLASHED.sub(r"\\frac{\1}{\2} ", text) if "/" in text else text)
+
+
+def _matrix(text: str) -> str:
+    """Return a matrix whose rows stand between semicolons as LaTeX; any other text unchanged."""
+    match = _ROWS.fullmatch(text) if ";" in text else None
+    rows = [row.split(",") for row in match[1].split(";")] if match is not None else []
+    if not rows or len({len(row) for row in rows}) > 1:
+        return text
+    inner = r"\\".join("&".join(entry.strip() for entry in row) for row in rows)
+    return rf"\begin{{pmatrix}}{inner}\end{{pmatrix}}"
 
 
 _PARAMETER = re.compile(

@@ -58,6 +58,10 @@ def read_time(text: str) -> Time | None:
         marked = bool(half) or "clock" in (match["clock"] or "").lower()
         if not marked and (match["clock"] or ":" not in plain):
             return None
+        # a zero in front is of the clock of 24 hours
+        half = half or (
+            "a" if match["hour"] != "00" and len(match["hour"].lstrip("0")) == 1 < len(match["hour"]) else ""
+        )
         return _time(int(match["hour"]), int(match["minute"] or 0), int(match["second"] or 0), half, marked)
     match = _CHINESE.fullmatch(plain)
     if match is None or (match["mark"] in (":", "时") and not match["part"] and not match["minute"]):

@@ -122,6 +122,11 @@ _FINAL_CHANNEL = "assistantfinal"
 _INVENTED = re.compile(
     r"\n[ \t]*(?:\*\*)?(?:(?:Human|User|用户|人类)[ \t]*[:：]|###[ \t]*(?:Human|User|Instruction|Question|Input|问题|指令)\b[ \t]*:?)"
 )
+# and so does a next example, as base models write it, where an answer stands before it; otherwise it may repeat the question
+_NEXT_EXAMPLE = re.compile(
+    r"\n[ \t]*(?:\*\*)?(?:Question|Problem|Exercise|Q|题目|问题|问)[ \t]*(?:\*\*)?[ \t]*[:：]"
+)
+_ANSWERED = re.compile(r"\\boxed\b|\banswers?\b[^.\n]{0,40}?(?:\bis\b|[:=])|####|答案|答[:：]", re.IGNORECASE)
 _WORD = re.compile(r"\S")
 _HINTS = ("<", "[", "◁", "]~")
 
@@ -166,14 +171,22 @@ def _read_text(text: str) -> Reply:
             removed["control_tokens"] = 1
         if ended == "run on":
             removed["run_on"] = 1
-    invented = _INVENTED.search(text)
-    if invented and text[: invented.start()].strip():
-        text, ended = text[: invented.start()], "run on"
+    invented = _invented_turn(text)
+    if invented is not None and text[:invented].strip():
+        text, ended = text[:invented], "run on"
         removed["run_on"] = 1
     if thinking:
         removed["thinking"] = 1
     thought_text = "\n".join(part for thought in thinking if (part := thought.strip())) if thinking else None
     return Reply(_without_blank_lines(text), thought_text, unfinished, bool(ended), removed)
+
+
+def _invented_turn(text: str) -> int | None:
+    """Return where the model begins the next turn or example of a conversation that it invents; None if it does not."""
+    turn, answered = _INVENTED.search(text), _ANSWERED.search(text)
+    example = _NEXT_EXAMPLE.search(text, answered.end()) if answered is not None else None
+    starts = [match.start() for match in (turn, example) if match is not None]
+    return min(starts, default=None)
 
 
 _BLANK_LINES = re.compile(r"\A(?:[ \t]*\n)+")

@@ -38,6 +38,7 @@ FOUND = [
     ('{"answer": "24 * $12.00 = $288.00 in total for all"}', "$288.00", "json"),
     # phrases
     ("Thus the final answer is 12.", "12", "phrase"),
+    ("The answer is 5! = 120.", "5! = 120", "phrase"),
     ("The answer is 5 apples because 2 + 3 = 5.", "5 apples", "phrase"),
     ("The answer to the question is: $x^2 + 1$.", "x^2 + 1", "phrase"),
     ("**Answer:** 3.5\n", "3.5", "phrase"),
