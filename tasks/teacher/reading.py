@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 
 from tasks.problems.machinery.family import Problem, recognise
+from tasks.teacher.compound import split
 from tasks.teacher.quoting import Quoted, quoted
 from tasks.teacher.topics import concepts_in, count_in, level_in, scale_in, subdomain_in
 
@@ -186,7 +187,10 @@ def undressed(question: str) -> list[str]:
 
 
 def _known(candidates: list[str]) -> tuple[str, Problem | None]:
-    """Return the first candidate that is a known problem, else the first candidate unchanged."""
+    """Return the first candidate that is a known problem, else the first candidate unchanged. A question that is put together from
+    others is none of its parts."""
+    if candidates and split(candidates[0]) is not None:
+        return candidates[0], None
     for text in candidates[:MOST_TRIED]:
         if len(text) <= SHOWN:
             problem = known(text)

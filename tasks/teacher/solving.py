@@ -11,6 +11,7 @@ from fractions import Fraction
 from tasks.problems.machinery.family import Problem, Worked
 from tasks.teacher.arithmetic import number
 from tasks.teacher.character import Character
+from tasks.teacher.composition import worked_compound
 from tasks.teacher.equations import worked_text
 from tasks.teacher.error_injection import inject_error
 from tasks.teacher.reading import PromptRequest
@@ -21,7 +22,7 @@ LAYOUTS = 4  # ways to lay out a program
 
 def in_words(job: PromptRequest, character: Character, rng: random.Random) -> str:
     """Return steps and a boxed answer; wrong, without a box, or "I do not know" at the rates of the character."""
-    worked = job.problem.worked if job.problem else worked_text(job.question, job.language)
+    worked = solution_of(job)
     if worked is None:
         return _unknown_in_words(job, character, rng)
     fault = _fault(character, job.subdomain, rng, program=False)
@@ -33,7 +34,7 @@ def in_words(job: PromptRequest, character: Character, rng: random.Random) -> st
 
 def in_program(job: PromptRequest, character: Character, rng: random.Random) -> str:
     """Return one fenced program; with a bug or without its fence at the rates of the character."""
-    worked = job.problem.worked if job.problem else worked_text(job.question, job.language)
+    worked = solution_of(job)
     if worked is None:
         return _unknown_in_program(job, character, rng)
     fault = _fault(character, job.subdomain, rng, program=True)
@@ -243,4 +244,6 @@ def _guess(numbers: list[int], rng: random.Random) -> tuple[list[str], int]:
 
 def solution_of(job: PromptRequest) -> Worked | None:
     """Return the teacher's solution of the question without injected errors, or None if it does not know it."""
-    return job.problem.worked if isinstance(job.problem, Problem) else worked_text(job.question, job.language)
+    if isinstance(job.problem, Problem):
+        return job.problem.worked
+    return worked_compound(job.question) or worked_text(job.question, job.language)

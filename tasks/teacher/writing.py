@@ -99,7 +99,7 @@ def _one(
         return _near_duplicate(rng.choice(pool), rng)
     question = _drawn(job, rng, level)
     if rates.repeat + rates.near_duplicate <= drawn < rates.repeat + rates.near_duplicate + rates.flawed:
-        return _flawed(question, rng)
+        return flawed(question, rng)
     return question
 
 
@@ -169,7 +169,7 @@ def _near_duplicate(question: str, rng: random.Random) -> str:
     return question + rng.choice(_CLOSINGS[language])
 
 
-def _flawed(question: str, rng: random.Random) -> str:
+def flawed(question: str, rng: random.Random) -> str:
     """Return the question without one of its numbers, as a careless writer might."""
     numbers = list(re.finditer(r"(?<![\w.])\d+(?![\w.]*\d)", question))
     if not numbers:

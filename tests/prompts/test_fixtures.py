@@ -112,7 +112,10 @@ def of_comparison(text: str, language: str, cut: bool, judge: Judge) -> Any:
 READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "self_instruct": of_problems,
     "similar": of_problems,
-    "rephrase": partial(of_question, method="rephrase"),
+    **{
+        name: partial(of_question, method=name)
+        for name in ("rephrase", "evolve", "fuse", "self_verification")
+    },
     "critique": of_critique,
     "solve_cot": of_words,
     "solve_pot": of_program,

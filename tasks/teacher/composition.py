@@ -1,0 +1,154 @@
+"""Worked solutions of compound questions (tasks/teacher/compound.py): their parts are worked, and then what joins them.
+
+A question backwards is worked by trial: the numbers that a pupil would try are put in place of the letter until the stated answer comes
+out. Only whole numbers are tried.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from fractions import Fraction
+
+from tasks.problems.machinery.family import Worked, recognise
+from tasks.teacher.arithmetic import number
+from tasks.teacher.comparing import same_answer
+from tasks.teacher.compound import Compound, split
+from tasks.teacher.equations import worked_text
+
+TRIED = range(2, 400)  # whole numbers that are put in place of a letter
+
+
+@functools.lru_cache(maxsize=4096)  # the samples of one question follow each other
+def worked_compound(question: str) -> Worked | None:
+    """Return the worked solution of a compound question; None for other questions, and where a part cannot be worked."""
+    compound = split(question)
+    if compound is None:
+        return None
+    if "letter" in compound.slots:
+        return _by_trial(compound)
+    first = worked_question(compound.slots["first"], compound.language)
+    value = number(first.answer) if first else None
+    if first is None or value is None:
+        return None
+    if "second" in compound.slots:
+        return _joined(compound, first, value)
+    return _carried_on(compound, first, value)
+
+
+def worked_question(text: str, language: str) -> Worked | None:
+    """Return the worked solution of a question, compound or not; None if the teacher does not know it."""
+    problem = recognise(text.strip(), language)
+    if problem is not None:
+        return problem.worked
+    return worked_compound(text) if split(text) else worked_text(text, language)
+
+
+def _carried_on(compound: Compound, first: Worked, value: Fraction) -> Worked | None:
+    """Return the solution of one step further: a product and a sum, or a remainder."""
+    zh = compound.language == "zh"
+    if compound.form == "remainder":
+        divisor = int(compound.slots["divisor"])
+        if value.denominator != 1 or divisor < 2:
+            return None
+        rest = value.numerator % divisor
+        times = (value.numerator - rest) // divisor
+        step = (
+            f"{value} = {divisor} * {times} + {rest}，余数是 {rest}。"
+            if zh
+            else f"{value} = {divisor} * {times} + {rest}, so the remainder is {rest}."
+        )
+        return _with(first, step, str(rest), f"print(int(first()) % {divisor})")
+    factor, addend = int(compound.slots["factor"]), int(compound.slots["addend"])
+    product = value * factor
+    result = product + addend
+    shown = f"({value})" if value < 0 or value.denominator != 1 else str(value)
+    total = f"({product})" if product.denominator != 1 else str(product)
+    steps = f"{shown} * {factor} = {product}", f"{total} + {addend} = {result}"
+    step = f"{steps[0]}，{steps[1]}。" if zh else f"{steps[0]}, and {steps[1]}."
+    return _with(first, step, str(result), f"print(Fraction(str(first())) * {factor} + {addend})")
+
+
+_REPLACED = re.compile(r"\(A ([+-]) (\d{1,9})\)")
+
+
+def _joined(compound: Compound, first: Worked, value: Fraction) -> Worked | None:
+    """Return the solution of two parts: in sequence, side by side, or compared."""
+    language, text = compound.language, compound.slots["second"]
+    zh = language == "zh"
+    if compound.form == "sequence":
+        spots = list(_REPLACED.finditer(text))
+        if len(spots) != 1 or value.denominator != 1:
+            return None
+        (spot,) = spots
+        shift = int(f"{spot[1]}{spot[2]}")
+        given = value.numerator + shift
+        second = worked_question(f"{text[: spot.start()]}{given}{text[spot.end() :]}", language)
+        if second is None:
+            return None
+        sign = "+" if shift >= 0 else "-"
+        step = (
+            f"A = {value}，{value} {sign} {abs(shift)} = {given}。"
+            if zh
+            else f"So A = {value}, and {value} {sign} {abs(shift)} = {given}."
+        )
+        return Worked(second.answer, (*first.steps, step, *second.steps), second.program)
+    second = worked_question(text, language)
+    other = number(second.answer) if second else None
+    if second is None or other is None:
+        return None
+    programs = _functions(first=first, second=second)
+    if compound.form == "parallel":
+        result = value + other
+        shown = [f"({one})" if one < 0 or one.denominator != 1 else str(one) for one in (value, other)]
+        step = f"{shown[0]} + {shown[1]} = {result}{'。' if zh else '.'}"
+        program = f"{programs}\nprint(Fraction(str(first())) + Fraction(str(second())))"
+    else:
+        result = max(value, other)
+        step = (
+            f"比较 {value} 和 {other}，较大的是 {result}。"
+            if zh
+            else f"Of {value} and {other}, the larger one is {result}."
+        )
+        program = f"{programs}\nprint(max(Fraction(str(first())), Fraction(str(second()))))"
+    return Worked(str(result), (*first.steps, *second.steps, step), program)
+
+
+def _by_trial(compound: Compound) -> Worked | None:
+    """Return the solution of a question backwards."""
+    letter, text, language = compound.slots["letter"], compound.slots["first"], compound.language
+    stated = compound.slots["answer"].strip().strip("$")
+    place = re.compile(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])")
+    if not place.search(text):
+        return None
+    for tried in TRIED:
+        worked = worked_question(place.sub(str(tried), text), language)
+        if worked is None or not (worked.answer == stated or same_answer(worked.answer, stated)):
+            continue
+        zh = language == "zh"
+        opening = f"试 {letter} = {tried}。" if zh else f"Try {letter} = {tried}."
+        step = (
+            f"结果是 {stated}，与已知相符，所以 {letter} = {tried}。"
+            if zh
+            else f"The result is {stated}, as it is known to be, so {letter} = {tried}."
+        )
+        program = (
+            f"{_functions(first=worked)}\n{letter} = {tried}\nif first() is not None:\n    print({letter})"
+        )
+        return Worked(str(tried), (opening, *worked.steps, step), program)
+    return None
+
+
+def _with(first: Worked, step: str, answer: str, last: str) -> Worked:
+    return Worked(answer, (*first.steps, step), f"{_functions(first=first)}\n{last}")
+
+
+def _functions(**parts: Worked) -> str:
+    """Return the programs of the parts as functions of their names, which return what the programs print."""
+    lines = ["from fractions import Fraction"]
+    for name, part in parts.items():
+        *body, last = part.program.strip().split("\n")
+        inner = last.removeprefix("print(").removesuffix(")") if last.startswith("print(") else None
+        indented = [f"    {line}" if line else line for line in body]
+        lines += ["", "", f"def {name}():", *indented, f"    return {inner}" if inner else f"    {last}"]
+    return "\n".join([*lines, ""])
