@@ -311,7 +311,7 @@ def solving(
     if settings.canaries:
         call = partial(call, error=error)
     if not settings.adaptive:
-        return Step(judging if settings.canaries else SOLVE, lambda: call)
+        return Step(judging if settings.canaries or settings.tir_share else SOLVE, lambda: call)
     least = max(agree, config.verify.min_agreement)
     rule = StoppingRule(
         settings.adaptive,

@@ -105,6 +105,7 @@ class Code(StrEnum):
     NO_ANSWER = "no_answer"
     TRUNCATED = "truncated"  # cut off at the token limit
     UNFINISHED_THINKING = "unfinished_thinking"
+    TOO_MANY_PROGRAMS = "too_many_programs"  # no answer after the `most` programs of an interleaved solution
     CANARIES_WRONG = (
         "canaries_wrong"  # the reasoner failed the known questions of the batch; `error` has the counts
     )
@@ -112,6 +113,9 @@ class Code(StrEnum):
     PROGRAM_NOT_RUN = "program_not_run"  # the sandbox could not run it; `error`
     PROGRAM_FAILED = "program_failed"  # `verdict` of the sandbox, and `error` (may be empty)
     PROGRAM_CHANGING = "program_changing"  # two executions print different answers
+    OUTPUT_DIFFERENT = (
+        "output_different"  # program `step` of an interleaved solution prints `answer`, not `reference`
+    )
     DIFFERENT = "different"  # the judge finds `answer` different from the trusted answer `reference`
     INCOMPARABLE = "incomparable"  # the judge cannot compare `answer` with the trusted answer
     # weigh
@@ -195,10 +199,12 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NO_ANSWER: "no final answer in the completion",
     Code.TRUNCATED: "cut off at the token limit",
     Code.UNFINISHED_THINKING: "the thinking never ended",
+    Code.TOO_MANY_PROGRAMS: "no final answer after {most} programs",
     Code.CANARIES_WRONG: "{error}",
     Code.PROGRAM_NOT_RUN: "program not run: {error}",
     Code.PROGRAM_FAILED: "program: {verdict}[: {error}]",
     Code.PROGRAM_CHANGING: "program: its answer changes from run to run",
+    Code.OUTPUT_DIFFERENT: "program {step} prints {answer}, not {reference}",
     Code.DIFFERENT: "answer {answer} is not {reference}",
     Code.INCOMPARABLE: "answer {answer} cannot be compared",
     Code.UNLIKELY: "correctness {correctness} is under {threshold}; {same}/{samples} samples agree",

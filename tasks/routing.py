@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 
+from storage.interleaved import TIR
 from tasks.seeding import rng_of
 
 # how much solutions of a subdomain are computation: enumeration, long arithmetic and exact algebra on one side,
@@ -59,6 +60,14 @@ def formats(samples: int, pot_share: float) -> list[str]:
     """Return the format of each of `samples` solutions: `pot_share` of them programs, spread evenly (4 at 0.5: cot pot cot
     pot)."""
     return ["pot" if int((i + 1) * pot_share) > int(i * pot_share) else "cot" for i in range(samples)]
+
+
+def with_interleaved(kinds: list[str], share: float) -> list[str]:
+    """Return the formats with a share of them interleaved (`tir`), at even distances; the others keep their order and their
+    proportions."""
+    marks = formats(len(kinds), share)
+    others = iter(kinds)
+    return [TIR if mark == "pot" else next(others) for mark in marks] if share else kinds
 
 
 def routed(

@@ -10,13 +10,16 @@ Rows of reasoning models have thinking apart from the solution. `Reasoning` says
 (`reasoning_content` of a message, as the chat templates of reasoning models read it, or a column of that name), "inline" as
 <think>...</think> before the solution, or not at all. A version without thinking has the same records in all three.
 
+An interleaved solution (format `tir`) is a chat in the shape `messages`: each program is a call of the tool `python`, what it prints the
+turn of this tool, and the record has the tool's schema in `tools`. The other shapes have its text.
+
 Chats (rows of the kind `chat`) are part of the shape `messages`, where a turn that calls tools has `tool_calls` and one of a
 tool has `tool_call_id` and `name`, and of `parquet`. Documents (the kind `text`) are part of `parquet` alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
@@ -28,6 +31,7 @@ import pyarrow.compute as pc
 
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
+from storage.interleaved import TIR, parts_of
 from storage.reasons import Code
 from storage.rows import WRONG_STEP, ChatTurn
 from storage.sql import connect
@@ -39,15 +43,26 @@ Reasoning = Literal["field", "inline", "none"]
 FIELD = "reasoning_content"  # the name of thinking in a message, as chat templates and servers use it
 OPEN, CLOSE = "<think>\n", "\n</think>\n\n"
 OF_TOOLS = ("tool_calls", "tool_call_id", "name")  # fields of a message that chats without tools lack
-_CALLS = pa.list_(
-    pa.struct(
-        [
-            ("id", pa.string()),
-            ("type", pa.string()),
-            ("function", pa.struct([("name", pa.string()), ("arguments", pa.string())])),
-        ]
-    )
-)
+PYTHON = "python"  # the tool that interleaved solutions call
+_CODE = pa.struct([("code", pa.string())])
+_PYTHON_TOOL = {
+    "type": "function",
+    "function": {
+        "name": PYTHON,
+        "description": "Executes a Python program and returns what it prints.",
+        "parameters": {
+            "type": "object",
+            "properties": {"code": {"type": "string", "description": "The program."}},
+            "required": ["code"],
+        },
+    },
+}
+_TOOLS = pa.array([[_PYTHON_TOOL]]).type
+
+
+def _calls_type(arguments: pa.DataType) -> pa.DataType:
+    function = pa.struct([("name", pa.string()), ("arguments", arguments)])
+    return pa.list_(pa.struct([("id", pa.string()), ("type", pa.string()), ("function", function)]))
 
 
 def assistant_texts(rows: pa.RecordBatch, *, thinking: bool = False) -> pa.Array:
@@ -114,12 +129,17 @@ def has_thinking(store: Store, version: Version) -> bool:
     return has_reasoning(store, version) or "reasoning" in _fields_of_chats(store, version)
 
 
-def _solved(store: Store, version: Version, reasoning: Reasoning) -> RecordBatches:
+def _solved(
+    store: Store, version: Version, reasoning: Reasoning, *, interleaved: bool = True
+) -> RecordBatches:
     """Yield id, question, and solution as a message of an assistant; with "field" also the column FIELD, if any row has
-    thinking."""
+    thinking. Unless `interleaved`, solutions of the format TIR are left out."""
     columns = ["id", "question", "solution", "solution_format", "reasoning"]
     field = reasoning == "field" and has_reasoning(store, version)
-    for batch in store.batches(version, columns, pc.field("solution").is_valid()):
+    wanted = pc.field("solution").is_valid()
+    if not interleaved:
+        wanted &= ~pc.coalesce(pc.field("solution_format") == TIR, False)
+    for batch in store.batches(version, columns, wanted):
         texts = assistant_texts(batch, thinking=reasoning == "inline")
         arrays = [batch.column("id"), batch.column("question"), texts]
         names = ["id", "question", "solution"]
@@ -131,20 +151,94 @@ def _solved(store: Store, version: Version, reasoning: Reasoning) -> RecordBatch
 
 def messages(store: Store, version: Version, reasoning: Reasoning = "field") -> RecordBatches:
     """Yield id and messages: [{role: user, content: question}, {role: assistant, content: solution}], where the second
-    has the further field FIELD if there is thinking and it is written as a field; then the chats, with all their turns."""
+    has the further field FIELD if there is thinking and it is written as a field; then the interleaved solutions, as calls of a
+    tool; then the chats, with all their turns.
+
+    If there are interleaved solutions, the records have `tools`, null for the others. The arguments of their calls are objects, as
+    TRL documents them, unless a chat calls tools: the arguments of chats are the text of a JSON object, and then all are.
+    """
     own = _fields_of_chats(store, version)
+    mixed = any(batch.num_rows for batch in _interleaved_rows(store, version, ["id"]))
+    objects = "tool_calls" not in own
     thinks = reasoning == "field" and ("reasoning" in own or has_reasoning(store, version))
     fields = [("role", pa.string()), ("content", pa.string())]
     fields += [(FIELD, pa.string())] if thinks else []
-    fields += [(name, _CALLS if name == "tool_calls" else pa.string()) for name in OF_TOOLS if name in own]
+    calls = _calls_type(_CODE if objects else pa.string())
+    fields += [
+        (name, calls if name == "tool_calls" else pa.string()) for name in OF_TOOLS if mixed or name in own
+    ]
     kind = pa.list_(pa.struct(fields))
+
+    def records(ids: pa.Array, turns: pa.Array, *, tools: bool = False) -> pa.RecordBatch:
+        arrays, names = [ids, turns], ["id", "messages"]
+        if mixed:
+            arrays.append(pa.array([[_PYTHON_TOOL] if tools else None] * len(ids), _TOOLS))
+            names.append("tools")
+        return pa.RecordBatch.from_arrays(arrays, names)
+
     for batch in _messages_of_solved(store, version, reasoning):
-        yield _with_turns(batch, kind)
+        yield records(batch.column("id"), _with_turns(batch, kind).column("messages"))
+    for batch in _interleaved_rows(store, version, ["id", "question", "solution", "reasoning"]):
+        listed = [_interleaved_messages(row, reasoning, objects) for row in batch.to_pylist()]
+        yield records(batch.column("id"), pa.array(listed, kind), tools=True)
     for batch in _chats(store, version):
         listed = [
             [message_of(turn, reasoning) for turn in turns] for turns in batch.column("messages").to_pylist()
         ]
-        yield pa.RecordBatch.from_arrays([batch.column("id"), pa.array(listed, kind)], ["id", "messages"])
+        yield records(batch.column("id"), pa.array(listed, kind))
+
+
+def _interleaved_rows(store: Store, version: Version, columns: list[str]) -> RecordBatches:
+    return store.batches(version, columns, pc.field("solution_format") == TIR)
+
+
+def _interleaved_messages(row: dict[str, Any], reasoning: Reasoning, objects: bool) -> list[dict[str, Any]]:
+    """Return the messages of an interleaved solution. The thinking, if there is any, is that of the first of the assistant's.
+
+    Ids of calls have nine characters, which is what some chat templates demand.
+    """
+    messages = [message_of(turn, reasoning) for turn in interleaved_turns(row)]
+    for message in messages:
+        for call in message.get("tool_calls", ()):
+            if objects:
+                call["function"]["arguments"] = orjson.loads(call["function"]["arguments"])
+    return messages
+
+
+def interleaved_turns(row: Mapping[str, Any]) -> list[ChatTurn]:
+    """Return an interleaved solution as the turns of a chat; reads question, solution and reasoning."""
+    turns = [_turn("user", row["question"])]
+    words, calls = "", 0
+    for part in parts_of(row["solution"]):
+        if part.kind == "words":
+            words = f"{words}\n\n{part.text}" if words else part.text
+            continue
+        if part.kind == "program":
+            calls += 1
+            function = {"name": PYTHON, "arguments": orjson.dumps({"code": part.text}).decode()}
+            call = {"id": f"program{calls:02d}", "type": "function", "function": function}
+            turns.append(_turn("assistant", words, tool_calls=orjson.dumps([call]).decode()))
+        else:
+            turns.append(_turn("tool", part.text, tool_call_id=f"program{calls:02d}", name=PYTHON))
+        words = ""
+    if words:
+        turns.append(_turn("assistant", words))
+    first = next((turn for turn in turns if turn["role"] == "assistant"), None)
+    if first is not None:
+        first["reasoning"] = row["reasoning"]
+    return turns
+
+
+def _turn(role: str, content: str, **fields: str) -> ChatTurn:
+    turn: ChatTurn = {
+        "role": role,
+        "content": content,
+        "reasoning": None,
+        "tool_calls": fields.get("tool_calls"),
+        "tool_call_id": fields.get("tool_call_id"),
+        "name": fields.get("name"),
+    }
+    return turn
 
 
 def _with_turns(batch: pa.RecordBatch, kind: pa.DataType) -> pa.RecordBatch:
@@ -160,7 +254,7 @@ def _with_turns(batch: pa.RecordBatch, kind: pa.DataType) -> pa.RecordBatch:
 
 
 def _messages_of_solved(store: Store, version: Version, reasoning: Reasoning) -> RecordBatches:
-    for batch in _solved(store, version, reasoning):
+    for batch in _solved(store, version, reasoning, interleaved=False):
         count = batch.num_rows
         turns = pa.array(
             np.arange(2 * count).reshape(2, count).T.reshape(-1)

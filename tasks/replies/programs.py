@@ -29,6 +29,18 @@ ANSWERS = ("ans", "answer", "result", "final_answer", "final_result")
 warnings.filterwarnings("ignore", category=Warning, module=re.escape(FILE))
 
 
+# names that can make an answer differ between executions
+_CHANGING = re.compile(
+    r"\b(?:random|default_rng|shuffle|sample|choice|secrets|uuid\w*|urandom|time\w*|date\w*|hash|id|set|frozenset)\b"
+    r"|\{[^:{}]*,[^:{}]*\}"
+)
+
+
+def may_change(code: str) -> bool:
+    """Return whether the answer of a program may differ between executions, so that it is to be executed twice."""
+    return _CHANGING.search(code) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One block of code. `named`: its fence or tag says that it is Python. `closed`: a fence or tag ends it."""

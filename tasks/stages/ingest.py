@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from storage.counting import counted
+from storage.interleaved import TIR, is_interleaved, parts_of, written
 from storage.reasons import Code, reason
 from storage.rows import Row, content_id, empty, reasons_of, to_table
 from tasks.ingestion.column_names import QUESTIONS, is_known, names_question
@@ -217,7 +218,10 @@ def kept_row(fields: Fields, place: str, file: str, default_license: str | None)
     if not question:
         raise Unfit("the question is empty")
     solution, more = fit("solution", fields.solution, MAX_SOLUTION)
-    program = _FENCED.fullmatch(solution)
+    interleaved = is_interleaved(solution)
+    program = None if interleaved else _FENCED.fullmatch(solution)
+    if interleaved:
+        solution = written(parts_of(solution))
     if program is not None:  # programs are stored without a fence; exports add it
         solution = program[1]
     reasoning, further = fit("reasoning", fields.reasoning, MAX_SOLUTION)
@@ -233,7 +237,7 @@ def kept_row(fields: Fields, place: str, file: str, default_license: str | None)
         language_of_text(fields.language, question),
         reasoning=reasoning or None,
         solution=solution or None,
-        solution_format=_format(solution, fields.program) if solution else None,
+        solution_format=(TIR if interleaved else _format(solution, fields.program)) if solution else None,
         answer=answer or None,
         reference_answer=reference or None,
         domain=domain,

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
+from storage.interleaved import TIR
 from storage.reasons import Code, reason
 from storage.rows import column, reject, replace
 from tasks.plugins import checked
@@ -24,7 +25,7 @@ COLUMNS = {"source": "source", "domain": "domain", "format": "solution_format", 
 REASONING = "reasoning"  # the dimension of rows with and without thinking before the solution
 WITH, WITHOUT = "with", "without"
 
-FORMATS = ("cot", "pot")  # values of the column solution_format
+FORMATS = ("cot", "pot", TIR)  # values of the column solution_format
 
 
 class MixSettings(Section, title="Mix"):

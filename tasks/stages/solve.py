@@ -1,4 +1,4 @@
-"""The stage `solve`: k samples per question, some in words (CoT), some as programs (PoT).
+"""The stage `solve`: k samples per question, some in words (CoT), some as programs (PoT), some interleaved (TIR).
 
 CoT and PoT complement each other (MAmmoTH, arXiv:2309.05653): CoT reasons in words, PoT computes in a program. `pot_share`
 decides which samples are programs, so that every question has both formats; `route` lets the share follow the question.
@@ -17,18 +17,21 @@ import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
 import prompts
+from storage.interleaved import EXECUTED, TIR
 from storage.reasons import Code, reason
 from storage.rows import ABSTAINED, SOLUTION_BY, Row, column, content_id, to_table
 from tasks.answers import Judge, extract
 from tasks.answers.extraction import with_closed_box
 from tasks.canaries.questions import judged_samples, with_canaries, wrong
+from tasks.conversations import WRITER, Held, converse
+from tasks.interleaving import Interleaving, interleaved
 from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
 from tasks.replies.programs import program
 from tasks.replies.solutions import Removed, read
-from tasks.routing import routed
+from tasks.routing import routed, with_interleaved
 from tasks.sandbox import Sandbox
 from tasks.seeding import seed_of
 from tasks.settings import Section, Share
@@ -51,6 +54,10 @@ LEAST_ERROR = 0.05  # of adaptive sampling; in simulation, less was not kept (do
 class SolveSettings(Section, title="Solve"):
     samples: int = Field(4, ge=1, le=64, description="solutions of each question")
     pot_share: Share = Field(0.5, description="share of them that are programs")
+    tir_share: Share = Field(
+        0.0,
+        description="share of all solutions that are interleaved: words, a program, what it prints, words; several calls each",
+    )
     route: Share = Field(
         0.0,
         description="how far the share of programs of a question may be from pot_share: more programs where its text and subdomain "
@@ -83,8 +90,9 @@ class SolveSettings(Section, title="Solve"):
 
 
 def formats_of(settings: SolveSettings, question: str, problem_id: str, subdomain: str | None) -> list[str]:
-    """Return the format of each sample of a question, `cot` or `pot`; see tasks/routing.py."""
-    return routed(settings.samples, settings.pot_share, settings.route, question, problem_id, subdomain)
+    """Return the format of each sample of a question, `cot`, `pot` or `tir`; see tasks/routing.py."""
+    kinds = routed(settings.samples, settings.pot_share, settings.route, question, problem_id, subdomain)
+    return with_interleaved(kinds, settings.tir_share)
 
 
 def strategy(problem_id: str, kinds: Sequence[str], index: int) -> str:
@@ -191,20 +199,29 @@ def _sampled(
     tick((len(records) - len(open_)) * most)
     asked = sum(solved)
     for first, end in stopping.rounds(most) if stopping else [(0, most)]:
+        interleavings = _interleaved(records, kinds, open_, first, end, engine, sandbox, seed, costs)
         completions = engine.run(
             _requests([(records[i], kinds[i]) for i in open_], first, end, endpoint, seed)
         )
         deferred = set()
         for i in open_:
             for index in range(first, end):
-                completion = next(completions)
-                costs.add(completion)
-                asked_of = engine.asked_of(completion)
-                row = _row(records[i], kinds[i][index], index, completion, asked_of, removed)
-                abstained[i] += row.reason is not None and (
-                    completion.error is None or completion.failed_by_model
-                )
-                if completion.deferred:
+                if kinds[i][index] == TIR:
+                    held = interleavings[i, index]
+                    asked_of = engine.endpoint if held.last is None else engine.asked_of(held.last)
+                    row = _row_of_interleaving(records[i], index, held, asked_of)
+                    abstained[i] += row.reason is not None and held.result is not None
+                    later = held.deferred
+                else:
+                    completion = next(completions)
+                    costs.add(completion)
+                    asked_of = engine.asked_of(completion)
+                    row = _row(records[i], kinds[i][index], index, completion, asked_of, removed)
+                    abstained[i] += row.reason is not None and (
+                        completion.error is None or completion.failed_by_model
+                    )
+                    later = completion.deferred
+                if later:
                     deferred.add(i)
                 samples[i].append(row)
                 tick(1)
@@ -245,7 +262,70 @@ def _requests(
 ) -> Iterator[Request]:
     for record, kinds in asked:
         for index in range(first, end):
-            yield _request(record, kinds, index, endpoint, seed)
+            if kinds[index] != TIR:
+                yield _request(record, kinds, index, endpoint, seed)
+
+
+def _interleaved(
+    records: list[dict[str, Any]],
+    kinds: list[list[str]],
+    open_: list[int],
+    first: int,
+    end: int,
+    engine: Engine,
+    sandbox: Sandbox | None,
+    seed: int,
+    costs: RoleCosts,
+) -> dict[tuple[int, int], Held[Interleaving]]:
+    """Return what became of the interleaved samples `first` to `end` of the open questions, by question and sample."""
+    places = [(i, index) for i in open_ for index in range(first, end) if kinds[i][index] == TIR]
+    endpoint = engine.endpoint
+    conversations = []
+    for i, index in places:
+        prompt = prompts.load(f"solve_{TIR}", records[i]["language"], endpoint.prompts)
+        conversations.append(
+            interleaved(
+                prompt,
+                {"question": records[i]["question"]},
+                model=endpoint.model,
+                seed=seed_of(seed, STAGE, records[i]["problem_id"], index),
+                tag=STAGE,
+                sample_index=index,
+            )
+        )
+    held = converse(
+        conversations, {WRITER: engine}, sandbox=sandbox, seen=lambda role, completion: costs.add(completion)
+    )
+    return dict(zip(places, held, strict=True))
+
+
+def _row_of_interleaving(
+    record: dict[str, Any], index: int, held: Held[Interleaving], endpoint: Endpoint
+) -> Row:
+    """Return the row of an interleaved sample; a failure of ours is a failed row."""
+    done = held.result or Interleaving(code=held.code, values=held.values)
+    temperature = endpoint.sampling.temperature
+    prompt = prompts.load(f"solve_{TIR}", record["language"], endpoint.prompts)
+    key = held.last.key if held.last is not None else content_id(record["id"], TIR, str(index))
+    return _sample(
+        record,
+        endpoint,
+        solution=done.solution or None,
+        solution_format=TIR,
+        id=content_id(record["language"], record["question"], done.solution or key),
+        reasoning=done.reasoning,
+        answer=done.answer,
+        prompt=prompt.ref,
+        params=orjson.dumps(
+            {
+                "completion": key,
+                "completions": list(done.completions),
+                "temperature": prompt.front.temperature if temperature is None else temperature,
+            }
+        ).decode(),
+        sample_index=index,
+        reason=None if done.code is None else reason(STAGE, done.code, **done.values),
+    )
 
 
 def _count_abstentions(samples: list[Row], abstained: int) -> None:
@@ -283,7 +363,7 @@ def _undecided(
     if blind:
         votes = replace(votes, reference=np.zeros(len(votes)))
     question = [i for i, _ in usable]
-    programs = [kinds.count("pot") for kinds in left]
+    programs = [sum(kind in EXECUTED for kind in kinds) for kinds in left]
     undecided = stopping.undecided(votes, question, len(samples), len(left[0]) if left else 0, programs)
     return [bool(more) for more in undecided]
 
@@ -349,15 +429,27 @@ def _row(
             answer = extraction.answer
     prompt = prompts.load(f"solve_{kind}", record["language"], endpoint.prompts)
     temperature = prompt.front.temperature if sampling.temperature is None else sampling.temperature
-    return Row(
-        question=record["question"],
-        language=record["language"],
+    return _sample(
+        record,
+        endpoint,
         id=content_id(record["language"], record["question"], text or completion.key),
-        problem_id=record["problem_id"],
         reasoning=reply.thinking,
         solution=text or None,
         solution_format=kind,
         answer=answer,
+        prompt=prompt.ref,
+        params=orjson.dumps({"completion": completion.key, "temperature": temperature}).decode(),
+        sample_index=index,
+        reason=rejected,
+    )
+
+
+def _sample(record: dict[str, Any], endpoint: Endpoint, **columns: Any) -> Row:
+    """Return the row of a sample, with what it has from its question."""
+    return Row(
+        question=record["question"],
+        language=record["language"],
+        problem_id=record["problem_id"],
         reference_answer=record["reference_answer"],
         domain=record["domain"],
         subdomain=record["subdomain"],
@@ -365,12 +457,9 @@ def _row(
         license=record["license"],
         method=record["method"],
         model=endpoint.model,
-        prompt=prompt.ref,
-        params=orjson.dumps({"completion": completion.key, "temperature": temperature}).decode(),
-        sample_index=index,
         parent_ids=[record["id"]],
         concepts=record["concepts"],
         verdicts=dict(record["verdicts"] or ()),
         difficulty=record["difficulty"],
-        reason=rejected,
+        **columns,
     )

@@ -13,7 +13,6 @@ cannot be compared neither agree nor disagree.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,22 +21,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from storage.interleaved import EXECUTED, TIR, InterleavedPart, parts_of
 from storage.reasons import Code, Reason, reason, shortened
 from storage.rows import ABSTAINED, column, reject, replace
 from tasks.answers import Judge, extract, group_all
 from tasks.answers.choices import Choice, are_letters, as_letters
 from tasks.ingestion.options import written_in
+from tasks.ingestion.solution_texts import TRUSTED
+from tasks.interleaving import executed, output_of
+from tasks.replies.programs import may_change
 from tasks.sandbox import Result, Sandbox
 from tasks.settings import Section
 from tasks.stages.outcome import Tick
 from tasks.voting import Calibration, Votes, collect, disputed, to_verdicts
 
 STAGE = "verify"
-# names that can make an answer differ between executions; a program that uses one of them is executed twice
-_CHANGING = re.compile(
-    r"\b(?:random|default_rng|shuffle|sample|choice|secrets|uuid\w*|urandom|time\w*|date\w*|hash|id|set|frozenset)\b"
-    r"|\{[^:{}]*,[^:{}]*\}"
-)
 _VOTE = {"equal": 1.0, "different": -1.0}
 
 
@@ -63,7 +61,7 @@ def verify(
     need no critic. If `blind`, trusted answers are compared but neither vote nor reject. Without a sandbox no
     program is run, and every row with a program has failed.
     """
-    answers, verdicts, reasons = _execute(rows, sandbox)
+    answers, verdicts, reasons = _execute(rows, sandbox, judge)
     references = column(rows, "reference_answer")
     unread, compared = _choose(rows, answers, references, judge)
     reference = _compare(references, answers, verdicts, reasons, judge, unread, compared)
@@ -124,14 +122,17 @@ def verify_solved(
 
 
 def _execute(
-    rows: pa.Table, sandbox: Sandbox | None
+    rows: pa.Table, sandbox: Sandbox | None, judge: Judge
 ) -> tuple[list[str | None], list[dict[str, str]], list[Reason | None]]:
+    """Return the answers, verdicts and reasons after the programs were executed, those of interleaved solutions too."""
     answers: list[str | None] = column(rows, "answer")
     verdicts = [dict(pairs or ()) for pairs in column(rows, "verdicts")]
     reasons: list[Reason | None] = [None] * rows.num_rows
-    programs = [i for i, kind in enumerate(column(rows, "solution_format")) if kind == "pot"]
+    formats = column(rows, "solution_format")
+    programs = [i for i, kind in enumerate(formats) if kind == "pot"]
+    mixed = [i for i, kind in enumerate(formats) if kind == TIR]
     if sandbox is None:
-        for i in programs:
+        for i in programs + mixed:
             reasons[i] = reason(STAGE, Code.PROGRAM_NOT_RUN, error="no sandbox")
         return answers, verdicts, reasons
     solutions, languages = column(rows, "solution"), column(rows, "language")
@@ -147,12 +148,106 @@ def _execute(
             reasons[i] = reason(STAGE, Code.PROGRAM_CHANGING)
         else:
             answers[i] = _printed(result.answer, languages[i])
+    for i, one in zip(mixed, _executed_again([solutions[i] for i in mixed], sandbox, judge), strict=True):
+        verdicts[i] |= {"executed": one.executed, "programs": str(one.programs)}
+        reasons[i] = one.reason
+        if one.reason is None and answers[i] is None:
+            answers[i] = _answer_of(one.words, one.printed, languages[i])
     return answers, verdicts, reasons
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Executed:
+    """An interleaved solution after its programs were executed. `words` follow its last program, which printed `printed`."""
+
+    executed: str
+    programs: int
+    reason: Reason | None
+    words: str = ""
+    printed: str = ""
+
+
+def _executed_again(solutions: Sequence[str], sandbox: Sandbox, judge: Judge) -> list[_Executed]:
+    """Execute the programs of interleaved solutions, and compare what they print with what stands there."""
+    read = [parts_of(solution) for solution in solutions]
+    runs = executed([[part.text for part in parts if part.kind == "program"] for parts in read], sandbox)
+    pairs: list[tuple[str, str]] = []  # what is printed, and what stands there where that is another text
+    places: list[tuple[int, int]] = []  # the solution of each pair, and the number of its program
+    for i, (parts, results) in enumerate(zip(read, runs, strict=True)):
+        stated = _stated_outputs(parts)
+        for number, (result, text) in enumerate(zip(results, stated, strict=False)):
+            shown = output_of(result)
+            if text is not None and shown.split() != text.split():
+                pairs.append((shown, text))
+                places.append((i, number))
+    values = [number for number, pair in enumerate(pairs) if _one_value(pair)]
+    judgements = dict(zip(values, judge.equal([pairs[number] for number in values]), strict=True))
+    different = {
+        place: pair
+        for number, (place, pair) in enumerate(zip(places, pairs, strict=True))
+        if judgements.get(number) != "equal"
+    }
+    return [
+        _judged(parts, results, {n: pair for (at, n), pair in different.items() if at == i})
+        for i, (parts, results) in enumerate(zip(read, runs, strict=True))
+    ]
+
+
+def _stated_outputs(parts: Sequence[InterleavedPart]) -> list[str | None]:
+    """Return for each program what stands in the block of its output, None where it has none."""
+    following = [*parts[1:], InterleavedPart("words", "")]
+    return [
+        after.text if after.kind == "output" else None
+        for part, after in zip(parts, following, strict=True)
+        if part.kind == "program"
+    ]
+
+
+def _one_value(pair: tuple[str, str]) -> bool:
+    return all(0 < len(text) <= 200 and "\n" not in text.strip() for text in pair)
+
+
+def _judged(
+    parts: Sequence[InterleavedPart], results: Sequence[Result], different: Mapping[int, tuple[str, str]]
+) -> _Executed:
+    """Return the solution with the reason why it cannot be kept, if there is one: no program, one that could not be run, whose output
+    changes or is another than what stands there, or a last one that failed. An earlier one may fail: the solution corrects it."""
+    if not results:
+        return _Executed("no_program", 0, reason(STAGE, Code.NO_PROGRAM))
+    last = results[-1]
+    if last.verdict == "infra":
+        return _Executed(
+            last.verdict, len(results), reason(STAGE, Code.PROGRAM_NOT_RUN, error=last.error or "")
+        )
+    why = None
+    if any(result.deterministic is False for result in results):
+        return _Executed("changing", len(results), reason(STAGE, Code.PROGRAM_CHANGING))
+    if different:
+        number, (shown, text) = min(different.items())
+        why = reason(
+            STAGE,
+            Code.OUTPUT_DIFFERENT,
+            step=number + 1,
+            answer=shortened(shown),
+            reference=shortened(text),
+        )
+    elif last.verdict != "ok":
+        why = reason(STAGE, Code.PROGRAM_FAILED, verdict=last.verdict, error=last.error or "")
+    words = parts[-1].text if parts[-1].kind == "words" else ""
+    return _Executed(last.verdict, len(results), why, words, output_of(last))
+
+
+def _answer_of(words: str, printed: str, language: str) -> str | None:
+    """Return the answer that the last words mark as such, or else the one that the last program printed."""
+    extraction = extract(words, language) if words else None
+    if extraction is not None and extraction.kind in TRUSTED:
+        return extraction.answer
+    return _printed(printed, language) or None
 
 
 def _results(programs: Sequence[str], sandbox: Sandbox) -> list[Result]:
     """Return one result per program; `deterministic` is known for those whose answer could change."""
-    run_twice = [bool(_CHANGING.search(program)) for program in programs]
+    run_twice = [may_change(program) for program in programs]
     runs = {
         again: iter(
             sandbox.run([p for p, t in zip(programs, run_twice, strict=True) if t == again], twice=again)
@@ -168,11 +263,7 @@ def _printed(output: str, language: str) -> str:
     of its output.
     """
     extraction = extract(output, language)
-    return (
-        extraction.answer
-        if extraction and extraction.kind in ("boxed", "hash", "tag", "json", "phrase")
-        else output.strip()
-    )
+    return extraction.answer if extraction and extraction.kind in TRUSTED else output.strip()
 
 
 def _choose(
@@ -274,7 +365,7 @@ def _votes(
     return collect(
         questions,
         classes,
-        program=[kind == "pot" for kind in column(rows, "solution_format")],
+        program=[kind in EXECUTED for kind in column(rows, "solution_format")],
         incomparable=incomparable,
         failed=failed,
         unanswered=[int(dict(pairs or ()).get(ABSTAINED, 0)) for pairs in column(rows, "verdicts")],

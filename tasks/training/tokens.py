@@ -2,7 +2,9 @@
 
 The prompt is the checkpoint's own chat template around the question, so that the model is trained on the text that it is
 served. The completion ends with the end-of-sequence token. Prompt and completion are tokenized separately, so no token
-spans the edge of the loss mask. In a chat of several turns every turn of the assistant is learned.
+spans the edge of the loss mask. In a chat of several turns every turn of the assistant is learned. What programs print inside an
+interleaved solution is not learned: a block of output is masked below the fence that opens it, which the model writes to hand a
+program over.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.datasets.shapes import CLOSE, OPEN, assistant_texts, message_of
+from storage.interleaved import HANDOVER, output_spans
 from storage.rows import TEXT, ChatTurn
 from tasks.training.config import TrainError
 
@@ -45,7 +48,8 @@ class Tokens:
 
     `ids` holds the tokens of all rows. The others have one entry per row: `lengths` in tokens, `prompts` (the number of
     leading tokens that are not learned) and `weights` (the loss weight). `masked` has one entry per token: whether it is
-    one of a later turn that the assistant does not write, which is not learned either; None if there are no such turns.
+    one of a later turn, or of a program's output, that the assistant does not write, which is not learned either; None if there
+    are none.
     """
 
     ids: Ints
@@ -234,28 +238,37 @@ class TokenEncoder:
             return self._documents([f"{questions[i]}\n{text}" for i, text in zip(kept, texts, strict=True)])
         prompt_texts = [self._prompt_of(systems[i])(questions[i]) for i in kept]
         prompt_ids = self._encoded(prompt_texts)
-        solution_ids = self._encoded(
-            [
-                completion_text(prompt, reasonings[i], solutions[i])
-                for i, prompt in zip(kept, prompt_texts, strict=True)
-            ]
-        )
-        pieces: list[list[int]] = []
+        completions = [
+            _learned_pieces(completion_text(prompt, reasonings[i], solutions[i]))
+            for i, prompt in zip(kept, prompt_texts, strict=True)
+        ]
+        encoded = iter(self._encoded([text for pieces in completions for text, _ in pieces]))
+        ids: list[list[int]] = []
+        masks: list[npt.NDArray[np.bool_]] = []
         prompts, lengths, chosen = [], [], []
-        for i, prompt, answer in zip(kept, prompt_ids, solution_ids, strict=True):
-            size = len(prompt) + len(answer) + 1
+        for i, prompt, pieces in zip(kept, prompt_ids, completions, strict=True):
+            parts = list(itertools.islice(encoded, len(pieces)))
+            size = len(prompt) + sum(map(len, parts)) + 1
             if size > self.length:
                 self.dropped["too long"] += 1
                 continue
-            pieces += (prompt, answer, [self._end])
+            ids += (prompt, *parts, [self._end])
+            if len(pieces) > 1:
+                shown = [
+                    np.full(len(part), not learned) for part, (_, learned) in zip(parts, pieces, strict=True)
+                ]
+                masks.append(np.concatenate([np.zeros(len(prompt), np.bool_), *shown, np.zeros(1, np.bool_)]))
+            else:
+                masks.append(np.zeros(size, np.bool_))
             prompts.append(len(prompt))
             lengths.append(size)
             chosen.append(i)
         return Tokens(
-            _flat(pieces),
+            _flat(ids),
             np.array(lengths, np.int32),
             np.array(prompts, np.int32),
             weights[chosen].astype(np.float32),
+            np.concatenate(masks) if any(len(pieces) > 1 for pieces in completions) and masks else None,
         )
 
     def chats(self, chats: Sequence[Sequence[ChatTurn]], weights: Weights) -> Tokens:
@@ -364,6 +377,16 @@ class TokenEncoder:
             ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
             return ids
         return [one.ids for one in backend.encode_batch_fast(texts, add_special_tokens=False)]
+
+
+def _learned_pieces(text: str) -> list[tuple[str, bool]]:
+    """Return a completion in pieces, each with whether it is learned: all of it but what programs print."""
+    pieces: list[tuple[str, bool]] = []
+    at = 0
+    for start, end in output_spans(text) if HANDOVER in text else ():
+        pieces += [(text[at:start], True), (text[start:end], False)]
+        at = end
+    return [*pieces, (text[at:], True)]
 
 
 def _flat(pieces: list[list[int]]) -> Ints:
