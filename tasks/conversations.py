@@ -78,6 +78,62 @@ def comparisons(pairs: Sequence[tuple[str, str]]) -> Conversation[list[str]]:
     return (yield Comparisons(pairs)) if pairs else []
 
 
+def together(conversations: Sequence[Conversation[T]]) -> Conversation[list[T]]:
+    """Return the results of several conversations that advance in step inside one, to be used with `yield from`."""
+    results: dict[int, T] = {}
+    needs: dict[int, Need] = {}
+
+    def advance(number: int, sent: list[Any] | None) -> None:
+        try:
+            needs[number] = next(conversations[number]) if sent is None else conversations[number].send(sent)
+        except StopIteration as stop:
+            results[number] = stop.value
+            needs.pop(number, None)
+
+    for number in range(len(conversations)):
+        advance(number, None)
+    while needs:
+        alike: dict[tuple[object, ...], list[tuple[int, Need]]] = {}
+        for number, need in needs.items():
+            alike.setdefault(_kind_of(need), []).append((number, need))
+        for group in alike.values():
+            answers = iter((yield _joined([need for _, need in group])))
+            for number, need in group:
+                advance(number, [next(answers) for _ in _inside(need)])
+    return [results[number] for number in range(len(conversations))]
+
+
+def _kind_of(need: Need) -> tuple[object, ...]:
+    match need:
+        case Calls(role=role):
+            return Calls, role
+        case Programs(twice=twice):
+            return Programs, twice
+        case _:
+            return (Comparisons,)
+
+
+def _inside(need: Need) -> Sequence[Any]:
+    match need:
+        case Calls(requests=requests):
+            return requests
+        case Programs(programs=programs):
+            return programs
+        case _:
+            return need.pairs
+
+
+def _joined(needs: Sequence[Need]) -> Need:
+    every = [one for need in needs for one in _inside(need)]
+    match needs[0]:
+        case Calls(role=role):
+            return Calls(every, role)
+        case Programs(twice=twice):
+            return Programs(every, twice)
+        case _:
+            return Comparisons(every)
+
+
 @dataclass(slots=True)
 class Held(Generic[T]):
     """What became of a conversation.

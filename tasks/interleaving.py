@@ -10,6 +10,7 @@ output is hidden, since no process of the sandbox outlives a program. One that w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -21,7 +22,7 @@ from tasks.answers import extract
 from tasks.answers.extraction import with_closed_box
 from tasks.conversations import Conversation, completions, executions, request_of_prompt
 from tasks.llm.request import Completion
-from tasks.replies.programs import may_change
+from tasks.replies.programs import ends_in_value, may_change, program
 from tasks.replies.solutions import read
 from tasks.sandbox import Result, Sandbox, Status
 
@@ -115,7 +116,7 @@ def interleaved(
         if result.deterministic is False:
             return ended(Code.PROGRAM_CHANGING)
         ran.append((text, result))
-        parts.append(InterleavedPart("output", output_of(result)))
+        parts.append(InterleavedPart("output", output_of(text, result)))
         turns += [
             {"role": "assistant", "content": written(turn)},
             {"role": "user", "content": written(parts[-1:])},
@@ -142,15 +143,27 @@ def turn_of(completion: Completion) -> tuple[str | None, list[InterleavedPart], 
     cut = completion.finish_reason == "length" and not reply.ended
     parts = [part for part in parts_of(reply.solution) if part.kind != "output"]
     first = next((place for place, part in enumerate(parts) if part.kind == "program"), None)
+    if first is None and (unnamed := _unnamed(reply.solution, cut)) is not None:
+        return reply.thinking, unnamed, None
     if first is None:
         lack = Code.UNFINISHED_THINKING if not parts and (reply.unfinished or reply.thinking) else None
         return reply.thinking, parts, Code.TRUNCATED if cut and lack is None else lack
-    program = parts[first]
-    if not program.text.strip():
+    block = parts[first]
+    if not block.text.strip():
         return reply.thinking, parts[:first], Code.NO_PROGRAM
-    if cut and not program.closed:
+    if cut and not block.closed:
         return reply.thinking, parts[:first], Code.TRUNCATED
-    return reply.thinking, [*parts[:first], InterleavedPart("program", program.text.rstrip())], None
+    return reply.thinking, [*parts[:first], InterleavedPart("program", block.text.rstrip())], None
+
+
+def _unnamed(text: str, cut: bool) -> list[InterleavedPart] | None:
+    """Return the words and the program of a turn whose program stands in a block of another kind; None if it has none, or states
+    an answer."""
+    code = None if "\\boxed" in text else program(text, cut=cut, unfenced=False)
+    if code is None:
+        return None
+    words = re.split(r"^[ \t]*(?:`{3}|~{3}|<|\[)", text, maxsplit=1, flags=re.MULTILINE)[0].strip()
+    return [InterleavedPart("words", words)] * bool(words) + [InterleavedPart("program", code.rstrip())]
 
 
 def program_of(text: str, ran: Sequence[tuple[str, Result]]) -> str:
@@ -159,14 +172,16 @@ def program_of(text: str, ran: Sequence[tuple[str, Result]]) -> str:
     return f"{_EARLIER.format(earlier=earlier)}{text}" if earlier else text
 
 
-def output_of(result: Result) -> str:
-    """Return what a program shows: what it prints, or else the answer that it leaves, and the error that ended it."""
+def output_of(text: str, result: Result) -> str:
+    """Return what the program `text` shows: what it prints, or else the value of its last line, and the error that ended it."""
     if result.verdict in _STOPPED:
         return _STOPPED[result.verdict]
-    text = result.stdout.strip("\n") or result.answer or ""
+    shown = result.stdout.strip("\n")
+    if not shown and result.answer and ends_in_value(text):
+        shown = result.answer
     if result.verdict == "error":
-        text = f"{text}\n{result.error}" if text else result.error or "Error"
-    return text if len(text) <= MOST_OUTPUT else f"…{text[-MOST_OUTPUT:]}"
+        shown = f"{shown}\n{result.error}" if shown else result.error or "Error"
+    return shown if len(shown) <= MOST_OUTPUT else f"…{shown[-MOST_OUTPUT:]}"
 
 
 def executed(solutions: Sequence[Sequence[str]], sandbox: Sandbox) -> list[list[Result]]:

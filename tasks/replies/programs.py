@@ -41,6 +41,12 @@ def may_change(code: str) -> bool:
     return _CHANGING.search(code) is not None
 
 
+def ends_in_value(code: str) -> bool:
+    """Return whether the last statement of a program is an expression, whose value a notebook shows."""
+    tree = _parsed(code)
+    return tree is not None and bool(tree.body) and isinstance(tree.body[-1], ast.Expr)
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """One block of code. `named`: its fence or tag says that it is Python. `closed`: a fence or tag ends it."""

@@ -149,7 +149,7 @@ def _execute(
         else:
             answers[i] = _printed(result.answer, languages[i])
     for i, one in zip(mixed, _executed_again([solutions[i] for i in mixed], sandbox, judge), strict=True):
-        verdicts[i] |= {"executed": one.executed, "programs": str(one.programs)}
+        verdicts[i]["executed"] = one.executed
         reasons[i] = one.reason
         if one.reason is None and answers[i] is None:
             answers[i] = _answer_of(one.words, one.printed, languages[i])
@@ -161,24 +161,33 @@ class _Executed:
     """An interleaved solution after its programs were executed. `words` follow its last program, which printed `printed`."""
 
     executed: str
-    programs: int
     reason: Reason | None
     words: str = ""
     printed: str = ""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Shown:
+    """The result of a program of an interleaved solution, and its output as it is shown there."""
+
+    result: Result
+    output: str
+
+
 def _executed_again(solutions: Sequence[str], sandbox: Sandbox, judge: Judge) -> list[_Executed]:
     """Execute the programs of interleaved solutions, and compare what they print with what stands there."""
     read = [parts_of(solution) for solution in solutions]
-    runs = executed([[part.text for part in parts if part.kind == "program"] for parts in read], sandbox)
+    programs = [[part.text for part in parts if part.kind == "program"] for parts in read]
+    shown = [
+        [_Shown(result, output_of(program, result)) for program, result in zip(texts, results, strict=False)]
+        for texts, results in zip(programs, executed(programs, sandbox), strict=True)
+    ]
     pairs: list[tuple[str, str]] = []  # what is printed, and what stands there where that is another text
     places: list[tuple[int, int]] = []  # the solution of each pair, and the number of its program
-    for i, (parts, results) in enumerate(zip(read, runs, strict=True)):
-        stated = _stated_outputs(parts)
-        for number, (result, text) in enumerate(zip(results, stated, strict=False)):
-            shown = output_of(result)
-            if text is not None and shown.split() != text.split():
-                pairs.append((shown, text))
+    for i, (parts, results) in enumerate(zip(read, shown, strict=True)):
+        for number, (one, text) in enumerate(zip(results, _stated_outputs(parts), strict=False)):
+            if text is not None and one.output.split() != text.split():
+                pairs.append((one.output, text))
                 places.append((i, number))
     values = [number for number, pair in enumerate(pairs) if _one_value(pair)]
     judgements = dict(zip(values, judge.equal([pairs[number] for number in values]), strict=True))
@@ -189,7 +198,7 @@ def _executed_again(solutions: Sequence[str], sandbox: Sandbox, judge: Judge) ->
     }
     return [
         _judged(parts, results, {n: pair for (at, n), pair in different.items() if at == i})
-        for i, (parts, results) in enumerate(zip(read, runs, strict=True))
+        for i, (parts, results) in enumerate(zip(read, shown, strict=True))
     ]
 
 
@@ -208,33 +217,31 @@ def _one_value(pair: tuple[str, str]) -> bool:
 
 
 def _judged(
-    parts: Sequence[InterleavedPart], results: Sequence[Result], different: Mapping[int, tuple[str, str]]
+    parts: Sequence[InterleavedPart], shown: Sequence[_Shown], different: Mapping[int, tuple[str, str]]
 ) -> _Executed:
     """Return the solution with the reason why it cannot be kept, if there is one: no program, one that could not be run, whose output
     changes or is another than what stands there, or a last one that failed. An earlier one may fail: the solution corrects it."""
-    if not results:
-        return _Executed("no_program", 0, reason(STAGE, Code.NO_PROGRAM))
-    last = results[-1]
+    if not shown:
+        return _Executed("no_program", reason(STAGE, Code.NO_PROGRAM))
+    last = shown[-1].result
     if last.verdict == "infra":
-        return _Executed(
-            last.verdict, len(results), reason(STAGE, Code.PROGRAM_NOT_RUN, error=last.error or "")
-        )
+        return _Executed(last.verdict, reason(STAGE, Code.PROGRAM_NOT_RUN, error=last.error or ""))
     why = None
-    if any(result.deterministic is False for result in results):
-        return _Executed("changing", len(results), reason(STAGE, Code.PROGRAM_CHANGING))
+    if any(one.result.deterministic is False for one in shown):
+        return _Executed("changing", reason(STAGE, Code.PROGRAM_CHANGING))
     if different:
-        number, (shown, text) = min(different.items())
+        number, (output, text) = min(different.items())
         why = reason(
             STAGE,
             Code.OUTPUT_DIFFERENT,
             step=number + 1,
-            answer=shortened(shown),
+            answer=shortened(output),
             reference=shortened(text),
         )
     elif last.verdict != "ok":
         why = reason(STAGE, Code.PROGRAM_FAILED, verdict=last.verdict, error=last.error or "")
     words = parts[-1].text if parts[-1].kind == "words" else ""
-    return _Executed(last.verdict, len(results), why, words, output_of(last))
+    return _Executed(last.verdict, why, words, shown[-1].output)
 
 
 def _answer_of(words: str, printed: str, language: str) -> str | None:

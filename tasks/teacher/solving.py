@@ -25,7 +25,7 @@ def in_words(job: PromptRequest, character: Character, rng: random.Random) -> st
     worked = solution_of(job)
     if worked is None:
         return _unknown_in_words(job, character, rng)
-    fault = _fault(character, job.subdomain, rng, program=False)
+    fault = fault_of(character, job.subdomain, rng, program=False)
     steps, answer = worked.steps, worked.answer
     if fault == "wrong":
         steps, answer = inject_error(steps, answer, rng)
@@ -37,14 +37,15 @@ def in_program(job: PromptRequest, character: Character, rng: random.Random) -> 
     worked = solution_of(job)
     if worked is None:
         return _unknown_in_program(job, character, rng)
-    fault = _fault(character, job.subdomain, rng, program=True)
+    fault = fault_of(character, job.subdomain, rng, program=True)
     code = laid_out_program(worked.program, rng.randrange(LAYOUTS))
     if fault == "wrong":
-        code = _bug(code, rng)
+        code = with_bug(code, rng)
     return _fenced(code, job.language, rng, closed=fault != "malformed")
 
 
-def _fault(character: Character, subdomain: str | None, rng: random.Random, *, program: bool) -> str | None:
+def fault_of(character: Character, subdomain: str | None, rng: random.Random, *, program: bool) -> str | None:
+    """Return "wrong", "malformed" or None, at the rates of the character."""
     drawn = rng.random()
     wrong = character.wrong_rate(subdomain, program=program)
     if drawn < wrong:
@@ -145,7 +146,7 @@ def _fenced(code: str, language: str, rng: random.Random, *, closed: bool) -> st
 _LITERAL = re.compile(r"(?<![\w.'\"])\d+(?![\w.'\"])")
 
 
-def _bug(code: str, rng: random.Random) -> str:
+def with_bug(code: str, rng: random.Random) -> str:
     """Return the program with one bug: mostly a wrong number, rarely an exception, no print, or an endless loop."""
     drawn = rng.random()
     if drawn < 0.08:

@@ -19,6 +19,8 @@ from prompts.schemas.critique import Assessment, Critique
 from tasks.answers import Judge, extract
 from tasks.decontamination.judge import verdict
 from tasks.evaluation.forms import choice, roles
+from tasks.interleaving import turn_of
+from tasks.llm.request import Completion, Usage
 from tasks.methods import asks_model, refine, textbook_qa
 from tasks.replies.items import critique, problems
 from tasks.replies.programs import program
@@ -71,6 +73,20 @@ def of_program(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return {"ends": lines[-1], "lines": len(lines)}
 
 
+def of_turn(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    usage = Usage(0, 0)
+    completion = Completion("key", text, "length" if cut else "stop", usage)
+    thinking, parts, lack = turn_of(completion)
+    words = next((part.text for part in parts if part.kind == "words"), None)
+    code = next((part.text for part in parts if part.kind == "program"), None)
+    return {
+        "begins": words.splitlines()[0] if words else None,
+        "program": code.splitlines()[-1] if code else None,
+        "lack": lack and str(lack),
+        "thinking": thinking is not None,
+    }
+
+
 def of_choice(text: str, language: str, cut: bool, judge: Judge) -> Any:
     item = {"question": "What is 17 + 25?", "language": language, "options": OPTIONS, "reference": "B"}
     return {"answer": choice.answers([item], [text], cut=[cut], judge=judge, sandbox=None)[0]}
@@ -119,6 +135,7 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "critique": of_critique,
     "solve_cot": of_words,
     "solve_pot": of_program,
+    "solve_tir": of_turn,
     "solve_choice": of_choice,
     "solve_roles": of_roles,
     "same_problem": of_comparison,

@@ -27,6 +27,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "similar": {"subdomain": "limits", "question": HOSTILE, "examples": EXAMPLES, "count": 3},
     "solve_cot": {"question": HOSTILE, "strategy": "define"},
     "solve_pot": {"question": HOSTILE},
+    "solve_tir": {"question": HOSTILE},
     "solve_choice": {"question": HOSTILE, "options": [HOSTILE, "4"]},
     "solve_roles": {"question": HOSTILE},
     "critique": {"question": HOSTILE, "solution": HOSTILE + "\n\n\\boxed{4}", "reference": "4"},
