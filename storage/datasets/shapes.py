@@ -136,10 +136,10 @@ def _solved(
     thinking. Unless `interleaved`, solutions of the format TIR are left out."""
     columns = ["id", "question", "solution", "solution_format", "reasoning"]
     field = reasoning == "field" and has_reasoning(store, version)
-    wanted = pc.field("solution").is_valid()
+    solved = pc.field("solution").is_valid()
     if not interleaved:
-        wanted &= ~pc.coalesce(pc.field("solution_format") == TIR, False)
-    for batch in store.batches(version, columns, wanted):
+        solved &= ~pc.coalesce(pc.field("solution_format") == TIR, False)
+    for batch in store.batches(version, columns, solved):
         texts = assistant_texts(batch, thinking=reasoning == "inline")
         arrays = [batch.column("id"), batch.column("question"), texts]
         names = ["id", "question", "solution"]

@@ -24,6 +24,8 @@ from tasks.settings import Section
 prompt = "solve_tir"
 makes: Makes = "solutions"
 takes: Takes = "rows"
+columns = ()
+role = "reasoner"
 needs = ("sandbox",)
 
 NAME = "interleaved"
