@@ -32,7 +32,7 @@ from storage.stage_cache.shards import Ref
 from tasks.dedup.settings import SimilaritySettings
 from tasks.methods import converses, method, role_of
 from tasks.scorers import scorer
-from tasks.stages.calibrate import CalibrateSettings, calibrate
+from tasks.stages.calibrate import CalibrateSettings, calibrate, shortfall
 from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.dedup import dedup
 from tasks.stages.generate import GenerateSettings, generate
@@ -147,15 +147,26 @@ def produce(night: Night) -> None:
 
 
 def calibrated(night: Night, seeds: list[Ref]) -> None:
-    """Fit the weights of the votes to questions whose answers are known."""
+    """Fit the weights of the votes to questions whose answers are known, and say where too few of their solutions could be used."""
     questions = night.planner.known(seeds)
+    if not questions and not night.config.verify.known:
+        return
+    night.fitted = night.calibration.to_dict() | {"labelled": 0, "asked": 0, "failed": 0, "dropped": 0}
     if questions:
+        first = len(night.line.funnel)
         rows = solutions(night, questions, "known answers", blind=True)
         night.learn_error(rows)
         rows = night.line.through(judging(night, rows).votes(blind=True), rows, "known answers")
+        balances = [entry.balance for entry in night.line.funnel[first:]]
         (fitted,) = night.line.run(CALIBRATE, partial(calibrate, base=night.calibration), rows)
-        night.fitted = fitted.facts["calibration"]
+        night.fitted = fitted.facts["calibration"] | {
+            "asked": balances[0].asked,
+            "failed": sum(balance.failed for balance in balances),
+            "dropped": sum(balance.rejected for balance in balances),
+        }
         night.calibration = Calibration.from_dict(night.fitted)
+    if missing := shortfall(night.fitted):
+        night.line.bars.say(missing)
 
 
 def write(night: Night, seeds: list[Ref], *, until: int) -> None:

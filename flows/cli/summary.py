@@ -19,6 +19,7 @@ from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from tasks.decontamination.certificate import Certificate
 from tasks.reports.figures import Dropped
+from tasks.stages.calibrate import shortfall
 
 ENDED = {
     "target": "the target",
@@ -80,6 +81,8 @@ def print_summary(name: str) -> None:
             "./mathmill sql \"SELECT source, rejected FROM rejected WHERE stage = 'ingest'\"",
             soft_wrap=True,
         )
+    if missing := shortfall(version.lineage.get("calibration") or {}):
+        console.print(f"Votes      {escape(missing)}", soft_wrap=True)
     console.print(f"Benchmarks {_benchmarks(version)}", soft_wrap=True)
     console.print(f"Report     [link={Path(report).as_uri()}]{escape(report)}[/link]", soft_wrap=True)
     console.print()

@@ -21,6 +21,7 @@ from tasks.drift.measures import MEASURES
 from tasks.llm.endpoint import EMBEDDED
 from tasks.points_in_time import spoken
 from tasks.seeding import seeds_of
+from tasks.stages.calibrate import shortfall
 
 SAMPLES = 10
 EXAMPLES = 2  # ids per reason, for `mathmill why`
@@ -198,6 +199,8 @@ class Figures:
             f"On {counted(figures['labelled'], 'solution')} of questions with known answers, each question left out of the fit that "
             f"judged it: accuracy {figures['accuracy']:.3f}, expected calibration error {figures['ece']:.3f}."
         )
+        if figures.get("failed"):
+            text += f" Of the {figures['asked']:,} that were requested, {figures['failed']:,} failed."
         if figures.get("majority") is not None:
             text += f" A majority vote on the same solutions reaches {figures['majority']:.3f}."
         if figures.get("sure_rows"):
@@ -209,6 +212,11 @@ class Figures:
                 "here are not noticed."
             )
         return text
+
+    @property
+    def calibration_shortfall(self) -> str:
+        """Why the votes were calibrated on too few solutions, in sentences; empty if they were not."""
+        return shortfall(self.lineage.get("calibration") or {})
 
     @property
     def drift_text(self) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from storage.counting import counted
 from storage.reasons import Code, reason
 from storage.rows import Row, column, reject, to_table
 from tasks.problems.machinery.family import LEVELS, make, of_subdomain
@@ -23,10 +25,12 @@ from tasks.settings import Section, Share
 from tasks.stages.outcome import Outcome, Tick
 from tasks.taxonomy import domain_of
 from tasks.voting import Calibration, fit_and_check, from_rows, majority, reliability
+from tasks.voting.calibration import PRIOR_ROWS
 
 STAGE = "calibrate"
 FOLDS = 5
 SURE = 0.95
+LEAST_USED = 0.5  # share of the requested solutions; where fewer were used, `shortfall` says so
 
 
 class CalibrateSettings(Section, title="Calibrate"):
@@ -98,3 +102,50 @@ def calibrate(rows: pa.Table, *, base: Calibration, tick: Tick) -> Outcome:
     tick(rows.num_rows)
     used = reason(STAGE, Code.CALIBRATED)
     return Outcome(reject(rows, [used] * rows.num_rows), rows.num_rows, {"calibration": record})
+
+
+def shortfall(record: Mapping[str, Any]) -> str:
+    """Return in sentences that less than LEAST_USED of the solutions requested for the calibration were used, what became of the
+    others, what the votes rest on, and the fix. Returns "" where enough were used.
+
+    record: a calibration as a version's lineage stores it, with the numbers of solutions that were requested (`asked`), of which
+    so many `failed` and so many were `dropped`. An older version's has none of these numbers, nor has that of a run that was
+    not to calibrate.
+    """
+    if "asked" not in record:
+        return ""
+    asked, used, failed, dropped = (
+        int(record.get(name, 0)) for name in ("asked", "labelled", "failed", "dropped")
+    )
+    if asked and used >= LEAST_USED * asked:
+        return ""
+    earlier = int(record["rows"]) - used
+    basis = (
+        f"the calibration of earlier nights, on {counted(earlier, 'solution')}"
+        if earlier
+        else "the weights that mathmill starts with"
+    )
+    if not asked:
+        return (
+            f"No question with a known answer was asked, so that the votes rest on {basis}. "
+            "Fix: seeds with answers, subdomains that have a problem family, or a larger target"
+        )
+    if used:
+        basis = f"{'this one' if used == 1 else f'these {used:,}'} and on {basis}" + (
+            "" if earlier else f", which count as {PRIOR_ROWS}"
+        )
+    fates = (
+        (failed, "failed"),
+        (dropped, "gave no usable answer or program"),
+        (asked - failed - dropped - used, "could not be compared with the known answer"),
+    )
+    lost = ", ".join(f"{count:,} {fate}" for count, fate in fates if count)
+    fix = (
+        "correct what made the calls, the sandbox or the judge fail, which the report lists by stage; the next night calibrates again"
+        if failed >= asked - failed - used
+        else "a reasoner whose solutions end with an answer, a larger max_tokens, or a larger verify.known"
+    )
+    return (
+        f"The votes were calibrated on {used:,} of {counted(asked, 'solution')} that were requested for questions with known answers: "
+        f"{lost}. They rest on {basis}. Fix: {fix}"
+    )

@@ -206,3 +206,29 @@ def test_an_endpoint_that_cannot_be_used_stops_the_night_in_a_line(
             night = one.json(*NIGHT, MATHMILL_TEACHER__ACCEPT_MODELS='["gpt-4o-mini"]')
             assert {body: habits.paid[body] for body in before} == before  # what was paid for is used
             assert night["rows"] > 0
+
+
+def test_a_night_without_its_known_answers_says_what_the_votes_rest_on(home: Callable[..., Home]) -> None:
+    """The solutions that calibrate the votes are requested first; all of their calls fail."""
+    asked_before = 0
+
+    def refuse(asked: Body) -> Answer | None:
+        nonlocal asked_before
+        asked_before += 1
+        if asked_before > 4:
+            return None
+        return error("This model's maximum context length is 8 tokens", code="context_length_exceeded")
+
+    with serving(Habits(refuse)) as url:
+        one = pointed_at(home, url)
+        done = one.run(*NIGHT)
+    text = "calibrated on 0 of 4 solutions that were requested for questions with known answers: 4 failed"
+    assert text in done.stdout
+    assert text in done.stderr
+    shown = one.json("show", "math-sft")
+    calibration = shown["lineage"]["calibration"]
+    assert {name: calibration[name] for name in ("asked", "failed", "dropped", "labelled", "rows")} == {
+        "asked": 4, "failed": 4, "dropped": 0, "labelled": 0, "rows": 0,
+    }  # fmt: skip
+    (report,) = (one.path / "reports").glob("math-sft@*[0-9].html")
+    assert text in report.read_text()

@@ -81,6 +81,24 @@ def test_the_page_says_how_far_correctness_can_be_trusted() -> None:
     assert "How far" not in Report(untried).html() + Report(untried).markdown(path="x")
 
 
+@pytest.mark.slow
+def test_the_page_says_that_too_few_solutions_calibrated_the_votes() -> None:
+    counts = {"asked": 48, "failed": 40, "dropped": 8}
+    none = {"weights": {}, "rows": 0, "labelled": 0, **counts}
+    some = (
+        none
+        | {"labelled": 40, "rows": 40, "failed": 8, "dropped": 0}
+        | {"accuracy": 0.9, "ece": 0.1, "bins": [[0.9, 0.9, 40]]}
+    )
+    for report in (Report(figures(lineage={"calibration": record})) for record in (none,)):
+        for text in (report.html(), report.markdown(path="x")):
+            for part in ("How far", "0 of 48 solutions", "40 failed, 8 gave", "Fix: "):
+                assert part in text
+    text = Report(figures(lineage={"calibration": some})).markdown(path="x")
+    assert "Of the 48 that were requested, 8 failed." in text
+    assert "Fix: " not in text
+
+
 def test_reasons_are_folded_and_counted() -> None:
     a, b, c = (Row(name, "en").id for name in "abc")
     assert figures().reasons == [
