@@ -168,6 +168,8 @@ def _parsed(code: str) -> ast.Module | None:
 
 
 _MAGIC = re.compile(r"^[ \t]*(?:%{1,2}[A-Za-z]|![A-Za-z]|\?\w|pip3? install\b|\w+\?{1,2}\s*$)")
+# what word processors and Chinese keyboards write in place of the characters of Python
+_TYPED = str.maketrans("\u00a0\u3000“”‘’（），：；＝＋－＊／［］｛｝", "  \"\"''(),:;=+-*/[]{}")
 _NUMBERED = re.compile(r"\s*In ?\[\d+\]:")  # Python reads such a prompt as an annotation
 _PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.|In ?\[\d*\]:|\.\.\.:)(?: |$)")
 
@@ -184,7 +186,10 @@ def _plain(code: str) -> str:
     elif prompted:
         lines = [_PROMPT.sub("", line, count=1) for line in lines]
     plain = textwrap.dedent("\n".join(line for line in lines if not _MAGIC.match(line)))
-    return plain if _parsed(plain) is not None or prompted else code
+    for text in (plain, plain.translate(_TYPED)):
+        if _parsed(text) is not None:
+            return text
+    return plain if prompted else code
 
 
 def _whole(code: str) -> bool:

@@ -226,7 +226,10 @@ def run(text: str, space: dict[str, Any], raw: Output, flush: Callable[[], None]
         value = shown if answers.text(shown) is not None else None
         chosen = value is not None or target in NAMES
         if value is None:
-            value = next((space[name] for name in NAMES if space.get(name) is not None), None)
+            given = (space.get(name) for name in NAMES)
+            value = next(
+                (one for one in given if one is not None and type(one) is not types.FunctionType), None
+            )
         if value is None and not exited and not raw.written:
             call = entry_point(space)
             value = call() if call is not None else space.get(target or "")

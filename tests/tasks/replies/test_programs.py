@@ -50,6 +50,10 @@ FOUND = [
     ("def solution():\n    return 12", "def solution():\n    return 12\n"),
     ("Here is the program:\n\nx = 12\nprint(x)", "x = 12\nprint(x)\n"),
     ("import math\nprint(math.comb(5, 2))\n\nThis prints 10, the number of pairs.", "import math\nprint(math.comb(5, 2))\n"),
+    # characters of word processors and Chinese keyboards, replaced only where the program is none otherwise
+    ("```python\nx\u00a0= 12\nprint（x）\n```", "x = 12\nprint(x)\n"),
+    ("```python\nprint(“12”)\n```", 'print("12")\n'),
+    ("```python\nprint('答案：12，对')\n```", "print('答案：12，对')\n"),
     # notebooks
     ("```python\n%matplotlib inline\nprint(1)\n```", "print(1)\n"),
     ("```python\n!pip install sympy\nimport sympy\nprint(1)\n```", "import sympy\nprint(1)\n"),

@@ -26,6 +26,10 @@ ANSWERS = {
     "ans": ("ans = 6 * 7", "42"),
     "answer": ("answer = [1, 2.5, 'x']", "[1, 2.5, x]"),
     "solution()": ("def solution():\n    return 42.0", "42.0"),
+    "answer() behind a helper": (
+        "def double(x):\n    return 2 * x\n\ndef answer():\n    return double(21)",
+        "42",
+    ),
     "solution() that prints": ("def solution():\n    print(42)", "42"),
     "a final assignment outranks what was printed": ("print('debug')\nans = 42", "42"),
     "what is printed outranks an earlier assignment": ("answer = [42]\nprint(answer[0])", "42"),
