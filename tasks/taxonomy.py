@@ -1,4 +1,4 @@
-"""The fixed list of subdomains: canonical English name -> (domain, Chinese name)."""
+"""The fixed lists of subdomains: canonical English name -> (domain, Chinese name)."""
 
 from __future__ import annotations
 
@@ -34,16 +34,25 @@ SUBDOMAINS: dict[str, tuple[str, str]] = {
     "descriptive statistics": ("statistics", "统计"),
 }
 
-DOMAINS = tuple(dict.fromkeys(domain for domain, _ in SUBDOMAINS.values()))
+# Subdomains whose rows procedures make. No quota of a night names them: a method of such rows states them in `subdomains`
+# (tasks.methods.FixedSubdomains).
+PROCEDURAL: dict[str, tuple[str, str]] = {
+    "deduction": ("logic", "演绎推理"),
+    "logic puzzles": ("logic", "逻辑谜题"),
+}
+
+_ALL = SUBDOMAINS | PROCEDURAL
+
+DOMAINS = tuple(dict.fromkeys(domain for domain, _ in _ALL.values()))
 
 
 def domain_of(subdomain: str) -> str | None:
-    """Return the domain of a canonical subdomain, None if it is not in SUBDOMAINS."""
-    entry = SUBDOMAINS.get(subdomain)
+    """Return the domain of a canonical subdomain, None if it is in neither list."""
+    entry = _ALL.get(subdomain)
     return entry[0] if entry else None
 
 
 def local_name(subdomain: str, language: str) -> str:
     """Return the name of the subdomain in a prompt in `language`."""
-    entry = SUBDOMAINS.get(subdomain)
+    entry = _ALL.get(subdomain)
     return entry[1] if entry and language == "zh" else subdomain

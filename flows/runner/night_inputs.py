@@ -26,7 +26,7 @@ from storage.datasets.versions import Version
 from storage.rows import to_table
 from storage.stage_cache.shards import digest_of
 from tasks.evaluation.verdict import gains_of
-from tasks.methods import columns_of, role_of
+from tasks.methods import columns_of, role_of, subdomains_of
 from tasks.plugins import module
 from tasks.sandbox import SandboxUnavailable, isolation
 from tasks.scorers import scorer
@@ -138,8 +138,9 @@ def file_digest(path: Path) -> str:
 def topics_of(config: Nightly) -> list[str]:
     """Return the subdomains to write for. Raises ConfigError if a domain with a least share has none among them."""
     topics = config.generate.subdomains or list(SUBDOMAINS)
+    fixed = [topic for name in config.generate.methods for topic in subdomains_of(name)]
     for domain in config.mix.at_least:
-        if not any(domain_of(topic) == domain for topic in topics):
+        if not any(domain_of(topic) == domain for topic in [*topics, *fixed]):
             raise ConfigError(
                 f"setting mix.at_least: generate.subdomains has none of {domain}. Fix: add one of its subdomains"
             )

@@ -17,7 +17,7 @@ from flows.runner.stages import Line
 from storage.stage_cache.shards import Ref
 from tasks.demand import ANY, Demand
 from tasks.llm.batch import MOST_REQUESTS
-from tasks.methods import Makes, Quota, asks_table, columns_of, plan_of, uses_up
+from tasks.methods import Makes, Quota, asks_table, columns_of, plan_of, subdomains_of, uses_up
 from tasks.methods import method as generation_method
 from tasks.seeding import seed_of
 from tasks.stages.calibrate import known_questions
@@ -78,7 +78,8 @@ class Planner:
         for name, weight in sorted(generate.methods.items()):
             quota: Counter[tuple[str, str]] = Counter()
             for domain, rows in missing.items():
-                topics = [t for t in topics_of(self.config) if domain in (ANY, domain_of(t))]
+                topics = subdomains_of(name) or topics_of(self.config)
+                topics = [topic for topic in topics if domain in (ANY, domain_of(topic))]
                 questions = self.demand.questions(rows, usable, domain)
                 quota.update(self.quota(round(questions * weight / total), topics))
             plans.append(self.plan(name, pool, quota))

@@ -181,6 +181,12 @@ class MakesRowsOfRows(Method, Protocol):
     """Columns of storage.rows.SCHEMA that the pool has for it, in addition to EXAMPLE."""
 
 
+class FixedSubdomains(Method, Protocol):
+    """A method whose rows are of subdomains of its own, whatever the night's other methods write for. Its quota names these."""
+
+    subdomains: tuple[str, ...]
+
+
 class AsksModel(Method, Protocol):
     """A method whose asks are sent to a model: to the teacher, or to the one of its attribute `role`."""
 
@@ -241,6 +247,11 @@ def plan_of(
     if hasattr(method(name), "own_settings"):
         return partial(cast(HasSettings, method(name)).plan, settings=settings_of(name, settings or {}))
     return plan
+
+
+def subdomains_of(name: str) -> tuple[str, ...]:
+    """Return the subdomains that all rows of the method `name` are of, none if it writes for any. Raises as `method`."""
+    return cast(FixedSubdomains, method(name)).subdomains if hasattr(method(name), "subdomains") else ()
 
 
 def settings_of(name: str, given: Mapping[str, Any]) -> Section:
