@@ -35,14 +35,14 @@ INDIVIDUALS: Final = Words(
 )  # fmt: skip
 
 
-class Statement(NamedTuple):
+class Predication(NamedTuple):
     """That an individual, or anything (THING), has a predicate, or that it does not."""
 
     predicate: int
     individual: int
     holds: bool
 
-    def negated(self) -> Statement:
+    def negated(self) -> Predication:
         """Return the opposite."""
         return self._replace(holds=not self.holds)
 
@@ -51,11 +51,11 @@ class Statement(NamedTuple):
 class Fact:
     """A fact: all `conditions` together imply `statements`, of which one holds (`or`) or all do (`and`)."""
 
-    conditions: tuple[Statement, ...]
-    statements: tuple[Statement, ...]
+    conditions: tuple[Predication, ...]
+    statements: tuple[Predication, ...]
     joined: Literal["and", "or"] = "and"
 
-    def clauses(self, individuals: Iterable[int]) -> list[tuple[Statement, ...]]:
+    def clauses(self, individuals: Iterable[int]) -> list[tuple[Predication, ...]]:
         """Return the fact as clauses, of which each has a statement that holds, for each individual that it is about."""
         general = any(one.individual == THING for one in (*self.conditions, *self.statements))
         clauses = []
@@ -65,23 +65,23 @@ class Fact:
             clauses += [(*without, *ends)] if self.joined == "or" else [(*without, end) for end in ends]
         return clauses
 
-    def about(self, individuals: Iterable[int]) -> set[Statement]:
+    def about(self, individuals: Iterable[int]) -> set[Predication]:
         """Return the statements that the fact consists of, for each individual that it is about."""
         return {one for clause in self.clauses(individuals) for one in clause}
 
     @staticmethod
-    def _of(statements: Sequence[Statement], individual: int) -> list[Statement]:
+    def _of(statements: Sequence[Predication], individual: int) -> list[Predication]:
         return [one._replace(individual=individual) if one.individual == THING else one for one in statements]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ProofStep:
     """A step of a proof: by a rule of RULES `shows` follows from facts and from what other steps show."""
 
     rule: str
-    shows: Statement
+    shows: Predication
     facts: tuple[Fact, ...]
-    premises: tuple[Step, ...] = ()
+    premises: tuple[ProofStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,9 @@ class Theory:
 
     facts: tuple[Fact, ...]
     individuals: tuple[int, ...]
-    hypothesis: Statement
+    hypothesis: Predication
     label: Literal["proved", "disproved", "unknown"]
-    proof: Step | None
+    proof: ProofStep | None
     depth: int
 
 
@@ -215,13 +215,13 @@ class _Growing:
         theory = Theory(tuple(facts), individuals, hypothesis, label, None if label == "unknown" else proof, depth)  # fmt: skip
         return theory if solve(theory) == label else None
 
-    def _statement(self, individual: int | None) -> Statement:
+    def _statement(self, individual: int | None) -> Predication:
         """Return a statement that is used nowhere yet, about an individual or any."""
         place = next(n for n, (_, one) in enumerate(self.fresh) if individual in (None, one))
         predicate, one = self.fresh.pop(place)
-        return Statement(predicate, one, self.rng.random() < 0.7)
+        return Predication(predicate, one, self.rng.random() < 0.7)
 
-    def _fact(self, conditions: Sequence[Statement], statements: Sequence[Statement], joined: Literal["and", "or"] = "and") -> Fact:  # fmt: skip
+    def _fact(self, conditions: Sequence[Predication], statements: Sequence[Predication], joined: Literal["and", "or"] = "and") -> Fact:  # fmt: skip
         """Give a fact; an implication about one individual is often stated of anything."""
         about = {one.individual for one in (*conditions, *statements)}
         if conditions and len(about) == 1 and self.rng.random() < 0.6:
@@ -231,18 +231,18 @@ class _Growing:
         self.facts.append(fact)
         return fact
 
-    def _near(self, statement: Statement) -> Statement:
+    def _near(self, statement: Predication) -> Predication:
         """Return a new statement, mostly about the same individual."""
         same = self.rng.random() < 0.7 and any(one == statement.individual for _, one in self.fresh)
         return self._statement(statement.individual if same else None)
 
-    def _proof(self, shows: Statement, depth: int) -> Step:
+    def _proof(self, shows: Predication, depth: int) -> ProofStep:
         if depth == 0:
-            return Step("given", shows, (self._fact((), (shows,)),))
+            return ProofStep("given", shows, (self._fact((), (shows,)),))
         rule = self.rng.choice([one for one in RULES if depth == 1 or one not in ("part", "cases")])
         if rule == "part":
             others = [shows, self._near(shows)]
-            return Step(rule, shows, (self._fact((), self.rng.sample(others, 2)),))
+            return ProofStep(rule, shows, (self._fact((), self.rng.sample(others, 2)),))
         if rule == "cases":
             one, other = self._near(shows), self._near(shows)
             facts = (
@@ -250,7 +250,7 @@ class _Growing:
                 self._fact((one,), (shows,)),
                 self._fact((other,), (shows,)),
             )
-            return Step(rule, shows, facts)
+            return ProofStep(rule, shows, facts)
         if rule == "implication":
             conditions = [self._near(shows)] + ([self._near(shows)] if self.rng.random() < 0.4 else [])
             fact = self._fact(conditions, (shows,))
@@ -258,15 +258,15 @@ class _Growing:
             premises = [
                 self._proof(one, one_depth) for one, one_depth in zip(conditions, depths, strict=False)
             ]
-            return Step(rule, shows, (fact,), tuple(premises))
+            return ProofStep(rule, shows, (fact,), tuple(premises))
         other = self._near(shows)
         if rule == "contraposition":
             fact = self._fact((shows.negated(),), (other,))
         else:
             fact = self._fact((), self.rng.sample((shows, other), 2), "or")
-        return Step(rule, shows, (fact,), (self._proof(other.negated(), depth - 1),))
+        return ProofStep(rule, shows, (fact,), (self._proof(other.negated(), depth - 1),))
 
-    def _unneeded(self, used: Sequence[Statement]) -> Fact:
+    def _unneeded(self, used: Sequence[Predication]) -> Fact:
         """Return a fact in which a statement of the proof, or its opposite, meets new ones."""
         one = self.rng.choice([statement for statement in used if statement.individual != THING] or [self._statement(None)])  # fmt: skip
         one = one.negated() if self.rng.random() < 0.5 else one
@@ -326,14 +326,14 @@ class _Writer:
         self.words = STEPS[language]
         self.lines: list[str] = []
 
-    def says(self, statement: Statement) -> str:
+    def says(self, statement: Predication) -> str:
         predicate = PREDICATES.show(statement.predicate, self.language)
         one = INDIVIDUALS.show(statement.individual, self.language)
         if self.language == "zh":
             return f"{one}{'是' if statement.holds else '不是'}{predicate}的"
         return f"{one} is {'' if statement.holds else 'not '}{predicate}"
 
-    def property(self, statement: Statement) -> str:
+    def property(self, statement: Predication) -> str:
         predicate = PREDICATES.show(statement.predicate, self.language)
         if self.language == "zh":
             return f"{'是' if statement.holds else '不是'}{predicate}的"
@@ -367,7 +367,7 @@ class _Writer:
         a, b = map(self.says, fact.statements)
         return rng.choice(templates[fact.joined]).format(a=a, b=b)
 
-    def step(self, step: Step) -> str:
+    def step(self, step: ProofStep) -> str:
         """Write the lines of a step and of what it rests on; return where its result is found."""
         if step.rule == "given":
             return self.words["fact"].format(k=self._numbers(step)[0])
@@ -390,14 +390,14 @@ class _Writer:
         self.lines.append(f"{len(self.lines) + 1}. {capital(text)}")
         return self.words["step"].format(i=len(self.lines))
 
-    def _numbers(self, step: Step) -> list[int]:
+    def _numbers(self, step: ProofStep) -> list[int]:
         return [self.theory.facts.index(fact) + 1 for fact in step.facts]
 
     def model(self, value: bool) -> str:
         """Write a case in which all facts hold and the hypothesis has this value, with as few true statements as possible."""
         shown = models(program_of(self.theory, value), 0)[-1]
         true = [
-            self.says(Statement(predicate, individual, True))
+            self.says(Predication(predicate, individual, True))
             for predicate in range(len(PREDICATES))
             for individual in self.theory.individuals
             if f"h({predicate},{individual})" in shown

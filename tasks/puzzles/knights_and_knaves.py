@@ -23,7 +23,7 @@ Kinds = dict[int, bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Saying:
     """What a person says. `kind` is a key of CLAIMS; `people` are those whom it names; `number` is that of `count`."""
 
     kind: str
@@ -130,7 +130,7 @@ class Village:
     """People by their number in NAMES, and the claims that they make: (speaker, claim). Speakers are places in `names`."""
 
     names: tuple[int, ...]
-    claims: tuple[tuple[int, Claim], ...]
+    claims: tuple[tuple[int, Saying], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Inference:
     that is refuted has no claim, and the steps that lead to the contradiction in `inside`; `shows` is its opposite."""
 
     speaker: int
-    claim: Claim | None
+    claim: Saying | None
     known: tuple[tuple[int, bool], ...]
     shows: tuple[tuple[int, bool], ...]
     inside: tuple[Inference, ...] = ()
@@ -163,14 +163,14 @@ def draw(rng: random.Random, people: int) -> tuple[Village, list[Inference], Kin
     raise ValueError(f"no puzzle with {people} people in {ATTEMPTS} draws")
 
 
-def _claim(rng: random.Random, speaker: int, people: int) -> Claim:
+def _claim(rng: random.Random, speaker: int, people: int) -> Saying:
     kind = rng.choice(list(CLAIMS["en"]))
     if kind == "count":
-        return Claim(kind, tuple(range(people)), rng.randint(0, people))
+        return Saying(kind, tuple(range(people)), rng.randint(0, people))
     one, other = rng.sample(range(people), 2)
     if kind in ("knight", "knave"):
-        return Claim(kind, (one if one != speaker else other,))
-    return Claim(kind, (one, other))
+        return Saying(kind, (one if one != speaker else other,))
+    return Saying(kind, (one, other))
 
 
 def solve(village: Village) -> list[Kinds]:
@@ -227,7 +227,7 @@ def _consequences(village: Village, kinds: Kinds) -> Iterator[Inference]:
                 return
 
 
-def possible(speaker: int, claim: Claim, known: Mapping[int, bool]) -> list[Kinds]:
+def possible(speaker: int, claim: Saying, known: Mapping[int, bool]) -> list[Kinds]:
     """Return the kinds of the speaker and of those whom the claim names that agree with `known` and with the claim."""
     about = tuple(dict.fromkeys((speaker, *claim.people)))
     cases = [
@@ -316,7 +316,7 @@ class _Writer:
             good=self.good, goods=self.goods, bad=self.bad, bads=self.bads, Goods=self.goods.capitalize(), **more
         )  # fmt: skip
 
-    def claim(self, claim: Claim, template: str) -> str:
+    def claim(self, claim: Saying, template: str) -> str:
         x, y = (*claim.people, claim.people[0])[:2]
         one = claim.number == 1
         return self.words(

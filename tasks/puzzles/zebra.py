@@ -19,9 +19,9 @@ from tasks.puzzles.models import exactly_one_of, models
 from tasks.puzzles.puzzle import Puzzle, drawn, listed
 
 # (attribute, value): places in ATTRIBUTES and in the values of that attribute
-Value = tuple[int, int]
+AttributeValue = tuple[int, int]
 # value -> the houses that it may be in, as bits: 1 << house
-Places = dict[Value, int]
+Places = dict[AttributeValue, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Clue:
     """A clue of a kind of CLUES about one or two values, or about one and the houses of `numbers`, counted from 0."""
 
     kind: str
-    values: tuple[Value, ...]
+    values: tuple[AttributeValue, ...]
     numbers: tuple[int, ...] = ()
 
     def holds(self, houses: Sequence[int]) -> bool:
@@ -171,29 +171,29 @@ class Grid:
     houses: int
     values: Mapping[int, tuple[int, ...]]
     clues: tuple[Clue, ...]
-    solution: Mapping[Value, int]
+    solution: Mapping[AttributeValue, int]
 
-    def all_values(self) -> list[Value]:
+    def all_values(self) -> list[AttributeValue]:
         """Return all values, attribute by attribute."""
         return [(attribute, value) for attribute, values in self.values.items() for value in values]
 
 
-class Rule(NamedTuple):
+class Ground(NamedTuple):
     """What an elimination rests on: a clue, that no other value of the attribute is where `value` is (`taken`), or that no other
     can be in a house where `value` may be (`only`)."""
 
     kind: Literal["clue", "taken", "only"]
     clue: int = 0
-    value: Value = (0, 0)
+    value: AttributeValue = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Elimination:
     """One step: by `rule` and the places in `known`, the values in `left` can be nowhere else than there."""
 
-    rule: Rule
-    known: Mapping[Value, int]
-    left: Mapping[Value, int]
+    rule: Ground
+    known: Mapping[AttributeValue, int]
+    left: Mapping[AttributeValue, int]
 
 
 def draw(rng: random.Random, houses: int, attributes: int) -> tuple[Grid, list[Elimination]]:
@@ -276,7 +276,7 @@ def deduce(grid: Grid) -> list[Elimination]:
     return _replayed(grid, rules)[0]
 
 
-def _replayed(grid: Grid, rules: Sequence[Rule]) -> tuple[list[Elimination], Places]:
+def _replayed(grid: Grid, rules: Sequence[Ground]) -> tuple[list[Elimination], Places]:
     """Apply the rules in order; return the steps that removed something and where the values may be afterwards."""
     places = _everywhere(grid)
     steps = []
@@ -288,12 +288,12 @@ def _replayed(grid: Grid, rules: Sequence[Rule]) -> tuple[list[Elimination], Pla
     return steps, places
 
 
-def _propagate(grid: Grid, clues: Sequence[Clue], places: Places) -> list[Rule]:
+def _propagate(grid: Grid, clues: Sequence[Clue], places: Places) -> list[Ground]:
     """Remove houses from `places` until no rule removes any; return the rules that did, in order."""
-    every = [Rule("clue", number) for number in range(len(clues))]
-    every += [Rule("taken", value=value) for value in grid.all_values()]
-    every += [Rule("only", value=value) for value in grid.all_values()]
-    used: list[Rule] = []
+    every = [Ground("clue", number) for number in range(len(clues))]
+    every += [Ground("taken", value=value) for value in grid.all_values()]
+    every += [Ground("only", value=value) for value in grid.all_values()]
+    used: list[Ground] = []
     progress = True
     while progress:
         before = len(used)
@@ -306,7 +306,7 @@ def _propagate(grid: Grid, clues: Sequence[Clue], places: Places) -> list[Rule]:
     return used
 
 
-def _applied(grid: Grid, clues: Sequence[Clue], rule: Rule, places: Places) -> tuple[Places, Places]:
+def _applied(grid: Grid, clues: Sequence[Clue], rule: Ground, places: Places) -> tuple[Places, Places]:
     """Return (what the rule rests on, where the values may be by it), the latter for values that it removes houses of."""
     if rule.kind != "clue" and (places[rule.value].bit_count() == 1) != (rule.kind == "taken"):
         return {}, {}
@@ -343,7 +343,7 @@ def _by_clue(kind: str, numbers: tuple[int, ...], places: tuple[int, ...]) -> tu
     return tuple(left)
 
 
-def solve(grid: Grid) -> list[dict[Value, int]]:
+def solve(grid: Grid) -> list[dict[AttributeValue, int]]:
     """Return up to two solutions of the clues, by the solver."""
     houses = range(grid.houses)
     rules = []
@@ -414,7 +414,7 @@ def _asked(grid: Grid, rng: random.Random, language: str) -> tuple[str, str]:
     return kind.asks[language].format(who=person), kind.values.show(other[1], language)
 
 
-def who(value: Value, language: str) -> str:
+def who(value: AttributeValue, language: str) -> str:
     """Return the person with a value as the subject of a sentence."""
     attribute = ATTRIBUTES[value[0]]
     return attribute.who[language].format(v=attribute.values.show(value[1], language))
@@ -434,7 +434,7 @@ def _clue_words(clue: Clue, template: str, language: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _place_words(value: Value, bits: int, language: str) -> str:
+def _place_words(value: AttributeValue, bits: int, language: str) -> str:
     """Return where a person may be: `Alice is in house 2`, `the person who drinks tea is in house 1, 2 or 3`."""
     numbers = [str(house + 1) for house in houses_of(bits)]
     or_, comma = ("或", "、") if language == "zh" else (" or ", ", ")

@@ -14,9 +14,9 @@ from tasks.puzzles.zebra import (
     CLUES,
     IN_HOUSE,
     WHERE,
+    AttributeValue,
     Elimination,
     Grid,
-    Value,
     _everywhere,
     _propagate,
     _solved,
@@ -62,7 +62,7 @@ WORDINGS = {
     for language, forms in CLUES.items()
 }
 
-Read = tuple[str, Value, Value, int, int]  # wording, values x and y, numbers n and m
+Read = tuple[str, AttributeValue, AttributeValue, int, int]  # wording, values x and y, numbers n and m
 
 
 def test_every_wording_has_a_meaning() -> None:
@@ -75,7 +75,7 @@ class Reading:
     def __init__(self, question: str, language: str) -> None:
         self.language = language
         lines = question.split("\n")
-        self.lists: dict[int, list[Value]] = {}
+        self.lists: dict[int, list[AttributeValue]] = {}
         self.clues: list[Read] = []
         colon, comma = ("：", "、") if language == "zh" else (": ", ", ")
         for line in lines:
@@ -111,13 +111,13 @@ class Reading:
         )
         return template, x, y, int(values.get("n", 0)), int(values.get("m", 0))
 
-    def solutions(self) -> Iterator[dict[Value, int]]:
+    def solutions(self) -> Iterator[dict[AttributeValue, int]]:
         """Yield all solutions: an order of the houses per attribute, attribute by attribute, as long as no clue is broken."""
         within: dict[frozenset[int], list[Read]] = {}
         for clue in self.clues:
             within.setdefault(frozenset((clue[1][0], clue[2][0])), []).append(clue)
 
-        def kept(clues: list[Read], places: dict[Value, int]) -> bool:
+        def kept(clues: list[Read], places: dict[AttributeValue, int]) -> bool:
             return all(MEANINGS[template](places[x], places[y], n, m) for template, x, y, n, m in clues)
 
         orders = {
@@ -132,7 +132,7 @@ class Reading:
         }
         attributes = sorted(self.lists, key=lambda attribute: len(orders[attribute]))
 
-        def extended(places: dict[Value, int], depth: int) -> Iterator[dict[Value, int]]:
+        def extended(places: dict[AttributeValue, int], depth: int) -> Iterator[dict[AttributeValue, int]]:
             if depth == len(attributes):
                 yield places
                 return
@@ -144,7 +144,7 @@ class Reading:
 
         yield from extended({}, 0)
 
-    def answer(self, places: dict[Value, int]) -> str:
+    def answer(self, places: dict[AttributeValue, int]) -> str:
         """Return the answer to what is asked."""
         houses = {IN_HOUSE[self.language].format(n=house): house for house in range(1, self.houses + 1)}
         slots = {"who": any_of([*self.people, *houses])}
