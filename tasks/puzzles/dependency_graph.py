@@ -18,7 +18,7 @@ LARGEST: Final = 5_000  # value of a quantity
 ATTEMPTS: Final = 1_000  # draws until one has the depth that was asked for
 
 # (place, thing): a quantity; (place, ""): the total of a place; ("", thing): the total of a kind. Indexes into a theme's lists.
-Quantity = tuple[int | None, int | None]
+Countable = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class Definition:
 
     kind: str
     number: int
-    of: tuple[Quantity, ...]
+    of: tuple[Countable, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,18 +186,18 @@ class Graph:
     """The quantities that sentences define, in an order in which each comes after what it depends on, with their values."""
 
     theme: int
-    definitions: Mapping[Quantity, Definition]
-    values: Mapping[Quantity, int]
-    asked: Quantity
+    definitions: Mapping[Countable, Definition]
+    values: Mapping[Countable, int]
+    asked: Countable
     depth: int
     unneeded: int
 
-    def parts(self, node: Quantity) -> list[Quantity]:
+    def parts(self, node: Countable) -> list[Countable]:
         """Return what a quantity or a total is computed from."""
         return list(self.definitions[node].of) if node in self.definitions else parts(node, self.definitions)
 
 
-def parts(node: Quantity, defined: Mapping[Quantity, Definition]) -> list[Quantity]:
+def parts(node: Countable, defined: Mapping[Countable, Definition]) -> list[Countable]:
     """Return the quantities that a total consists of."""
     place, thing = node
     return [one for one in defined if place in (None, one[0]) and thing in (None, one[1])]
@@ -224,12 +224,12 @@ class _Drawing:
         width = rng.randint(max(2, -(-room // 8)), max(4, -(-room // 6)))
         height = rng.randint(max(3, -(-room // width)), 8)
         rows, columns = rng.sample(range(8), height), rng.sample(range(8), min(width, 8))
-        self.free: list[Quantity] = [(place, thing) for place in rows for thing in columns]
+        self.free: list[Countable] = [(place, thing) for place in rows for thing in columns]
         rng.shuffle(self.free)
-        self.definitions: dict[Quantity, Definition] = {}
-        self.values: dict[Quantity, int] = {}
-        self.depths: dict[Quantity, int] = {}
-        self.closed: list[Quantity] = []  # totals that are used: nothing may be added to them
+        self.definitions: dict[Countable, Definition] = {}
+        self.values: dict[Countable, int] = {}
+        self.depths: dict[Countable, int] = {}
+        self.closed: list[Countable] = []  # totals that are used: nothing may be added to them
 
     def graph(self, depth: int, unneeded: int) -> Graph | None:
         end = self._given()
@@ -254,7 +254,7 @@ class _Drawing:
         unused = sum(node not in needed for node in self.definitions)
         return Graph(self.theme, self.definitions, self.values, end, depth, unused)
 
-    def _place(self) -> Quantity | None:
+    def _place(self) -> Countable | None:
         """Return a quantity that is not defined yet and belongs to no total in use."""
         for node in self.free:
             if not any(place in (None, node[0]) and thing in (None, node[1]) for place, thing in self.closed):
@@ -262,20 +262,20 @@ class _Drawing:
                 return node
         return None
 
-    def _define(self, node: Quantity, definition: Definition, value: int) -> Quantity:
+    def _define(self, node: Countable, definition: Definition, value: int) -> Countable:
         self.definitions[node] = definition
         self.values[node] = value
         self.depths[node] = 1 + max((self.depths[one] for one in definition.of), default=-1)
         return node
 
-    def _given(self) -> Quantity | None:
+    def _given(self) -> Countable | None:
         node, number = self._place(), self.rng.randint(2, 60)
         return None if node is None else self._define(node, Definition("given", number, ()), number)
 
-    def _longer(self, end: Quantity, depth: int) -> Quantity | None:
+    def _longer(self, end: Countable, depth: int) -> Countable | None:
         """Return what is one computation further: a total that contains `end`, or a quantity that is computed from it."""
         place, thing = end
-        totals: list[Quantity] = (
+        totals: list[Countable] = (
             [(place, None), (None, thing)] if place is not None and thing is not None else []
         )
         usable = [
@@ -292,7 +292,7 @@ class _Drawing:
             return total if self.values[total] <= LARGEST else None
         return self._computed(end)
 
-    def _computed(self, source: Quantity) -> Quantity | None:
+    def _computed(self, source: Countable) -> Countable | None:
         """Define a quantity by one computation with `source`, or return None if nothing fits."""
         value = self.values[source]
         kinds = ["more", "times", "sum", "fewer", "part", "difference"]
@@ -324,15 +324,15 @@ class _Drawing:
                 return None if node is None else self._define(node, definition, result)
         return None
 
-    def _other(self, source: Quantity) -> Quantity | None:
+    def _other(self, source: Countable) -> Countable | None:
         """Return a second operand that is not deeper than `source`: one that is there, or a new given one."""
         there = [node for node in self.values if node != source and self.depths[node] <= self.depths[source]]
         if there and self.rng.random() < 0.5:
             return self.rng.choice(there)
         return self._given()
 
-    def _needed(self, asked: Quantity) -> set[Quantity]:
-        needed, open_ = set[Quantity](), [asked]
+    def _needed(self, asked: Countable) -> set[Countable]:
+        needed, open_ = set[Countable](), [asked]
         while open_:
             node = open_.pop()
             if node not in needed:
@@ -374,7 +374,7 @@ def write(graph: Graph, rng: random.Random, language: str) -> Puzzle:
     )
 
 
-def phrase(graph: Graph, node: Quantity, language: str) -> str:
+def phrase(graph: Graph, node: Countable, language: str) -> str:
     """Return the name of a quantity or a total in a sentence."""
     theme, (place, thing) = THEMES[graph.theme], node
     kind = "quantity" if None not in node else "place" if thing is None else "thing"
@@ -386,7 +386,9 @@ def phrase(graph: Graph, node: Quantity, language: str) -> str:
     )
 
 
-def _sentence(graph: Graph, node: Quantity, definition: Definition, rng: random.Random, language: str) -> str:
+def _sentence(
+    graph: Graph, node: Countable, definition: Definition, rng: random.Random, language: str
+) -> str:
     theme, (place, thing) = THEMES[graph.theme], node
     others = dict(zip("xy", (phrase(graph, one, language) for one in definition.of), strict=False))
     number = definition.number
@@ -403,7 +405,7 @@ def _sentence(graph: Graph, node: Quantity, definition: Definition, rng: random.
     return text.replace("one half of", "half of").replace("的2分之一", "的一半")
 
 
-def _computation(graph: Graph, node: Quantity, shown: Mapping[Quantity, str]) -> str:
+def _computation(graph: Graph, node: Countable, shown: Mapping[Countable, str]) -> str:
     """Return the right-hand side of a quantity, with `shown` for what it is computed from."""
     definition = graph.definitions.get(node)
     operands = [shown[one] for one in graph.parts(node)]
@@ -420,10 +422,10 @@ def _computation(graph: Graph, node: Quantity, shown: Mapping[Quantity, str]) ->
     }[definition.kind]
 
 
-def _order(graph: Graph) -> list[Quantity]:
+def _order(graph: Graph) -> list[Countable]:
     """Return what the asked quantity needs, each after what it is computed from."""
-    order: list[Quantity] = []
-    open_: list[tuple[Quantity, bool]] = [(graph.asked, False)]
+    order: list[Countable] = []
+    open_: list[tuple[Countable, bool]] = [(graph.asked, False)]
     while open_:
         node, ready = open_.pop()
         if node in order:
