@@ -36,6 +36,8 @@ from flows.runner.progress import Bar
 from flows.runner.resources import tools_of
 from flows.runner.stages import Line, Place, Stage
 from flows.runner.task_runners import task_runner
+from flows.runner.transcription import calls_limited, check_sees, expected_calls, transcribed, written_by
+from flows.settings import OCR, load_settings
 from storage.counting import counted
 from storage.rows import to_table
 from storage.stage_cache.shards import Ref, digest_of
@@ -44,6 +46,7 @@ from tasks.documents.document import Document
 from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.quality import quality_of
 from tasks.documents.reading import ReadingFailed
+from tasks.documents.transcribing import Transcriber
 from tasks.stages.documents import STAGE, DocumentReading, counter, rows_of
 from tasks.text.cleaning import printable
 
@@ -106,6 +109,8 @@ def check(config: Documents) -> Sources:
         options=ReadOptions(ocr=config.ocr),
     )
     check_tokenizer(config.tokenizer)
+    if config.ocr == "endpoint":
+        check_sees(load_settings())
     pages, others = page_files(config.paths)
     return Sources(documents_of(others), pages, reading, PageJudging(config.screens, config.recall))
 
@@ -124,11 +129,24 @@ def run_name(config: Documents, sources: Sources, against: Decontamination) -> s
     """Return a name for the run. Equal documents, settings and benchmarks give an equal name."""
     plain = config.model_dump(
         mode="json",
-        exclude={"paths", "shard_documents", "shard_pages", "dry_run", "gates", "screens", "recall"},
+        exclude={
+            "paths",
+            "shard_documents",
+            "shard_pages",
+            "dry_run",
+            "gates",
+            "screens",
+            "recall",
+            "answers",
+            "budget",
+        },
     )
     every: list[DocumentFile | PageFile] = [*sources.documents, *sources.pages]
     named = sorted([one.name, one.digest] for one in every)
     judging = [sources.judging.digest] if sources.pages else []
+    if config.ocr == "endpoint":
+        settings = load_settings()
+        judging.append(digest_of(*written_by(settings.mix(OCR), config.languages)))
     return f"documents-{digest_of(plain, named, sources.reading.digest, against.benchmarks.digest, *judging)[:12]}"
 
 
@@ -137,7 +155,15 @@ def read(
 ) -> tuple[list[dict[str, Any]], list[Ref]]:
     """Return the counts of each document and file of pages, and their rows in shards, kept or not. `facts` is filled with what the
     lineage says of the pages."""
-    inputs, shards = read_files(line, sources, config) if sources.documents else ([], [])
+    inputs, shards = list[dict[str, Any]](), list[Ref]()
+    if sources.documents and config.ocr == "endpoint":
+        with calls_limited(
+            line.tools, config, f"read-{digest_of([one.digest for one in sources.documents])[:12]}"
+        ):
+            inputs, shards = read_files(line, sources, config)
+        facts |= transcribed(line, config)
+    elif sources.documents:
+        inputs, shards = read_files(line, sources, config)
     if sources.pages:
         check_positives(line.tools, sources.judging.recall)
         counts, pages = read_page_files(
@@ -189,12 +215,16 @@ def read_documents(
     """
     tools = tools_of(place.home)
     named = [[one.name, one.digest] for one in some]
-    address = digest_of(STAGE, code_version(rows_of), named, reading.digest)
+    asks = reading.options.ocr == "endpoint"
+    written = written_by(tools.settings.mix(OCR), list(reading.languages)) if asks else ()
+    asked = [code_version(Transcriber.pages), *written] if asks else []
+    address = digest_of(STAGE, code_version(rows_of), named, reading.digest, *asked)
     ref = tools.shards.get(address)
     if ref is None:
+        transcriber = Transcriber(lambda: tools.engine(OCR), reading.languages) if asks else None
         rows, facts = [], []
         for one in some:
-            own = rows_of(one, reading)
+            own = rows_of(one, reading, transcriber)
             rows += own
             kept = sum(row.reason is None for row in own)
             failed = sum(row.reason is not None and row.reason.failed for row in own)
@@ -208,7 +238,8 @@ def read_documents(
                 bar.tick(1)
         if any(fact["failed"] for fact in facts):
             address = digest_of(address, str(uuid4()))  # never found in the cache: another run reads it again
-        ref = tools.shards.put(STAGE, address, to_table(rows), {"documents": facts})
+        costs = transcriber.costs.facts() if transcriber is not None and transcriber.costs is not None else {}
+        ref = tools.shards.put(STAGE, address, to_table(rows), {"documents": facts, **costs})
     elif bar is not None:
         bar.tick(len(some))
     return ref.to_dict()
@@ -226,6 +257,13 @@ def preview(config: Documents) -> str:
         try:
             document = source.read(reading.options, reading.limits)
         except (UnreadableDocument, ReadingFailed) as error:
+            if (
+                config.ocr == "endpoint"
+                and isinstance(error, UnreadableDocument)
+                and error.code == "no_text_layer"
+            ):
+                lines.append(f"{source.name}: {expected_calls(source, reading)}")
+                continue
             lines.append(f"{source.name}: refused: {printable(str(error), 300)}")
             continue
         lines += [f"{source.name}: {_short(document.title)} ({document.format})", *_structure(document)]

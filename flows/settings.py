@@ -39,7 +39,9 @@ from tasks.llm.sampling import THINKING_TOKENS, Sampling
 
 ROOT = Path(__file__).resolve().parent.parent  # the checkout
 ENV_FILE = "MATHMILL_ENV_FILE"  # names the settings file that is read instead of `.env`; empty: none is read
-ROLES = ("teacher", "reasoner", "critic", "student")
+OCR = "ocr"
+NIGHT_ROLES = ("teacher", "reasoner", "critic", "student")  # that nights and rebuilds may call
+ROLES = (*NIGHT_ROLES, OCR)
 EMBEDDED = "embedded"
 
 
@@ -249,6 +251,7 @@ class Settings(BaseSettings):
     reasoner: Role | None = None  # unset: the teacher's
     critic: Role | None = None  # unset: the teacher's
     student: Role | None = None  # unset: embedded-small beside an embedded teacher, else the teacher's
+    ocr: Role | None = None  # unset: the teacher's; a vision model that `mathmill documents` sends pages to
     encoder: str = Field(
         "minilm", description="encoder of questions: minilm, or a name or folder of sentence-transformers"
     )

@@ -234,8 +234,10 @@ def _run() -> None:
         line = in_one_line(error)
         if line is None:
             raise
+        from tasks.llm.budget import BudgetExceeded
+
         terminal.echo(f"mathmill: {line}", err=True)
-        raise SystemExit(2) from None
+        raise SystemExit(3 if isinstance(error, BudgetExceeded) else 2) from None
     if status:
         raise SystemExit(status)
 

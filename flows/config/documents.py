@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from flows.config.sections import GateSettings
+from flows.config.sections import BudgetSettings, GateSettings
 from tasks.dedup.settings import SimilaritySettings
 from tasks.documents.chunks import MAX_TOKENS
 from tasks.documents.formats import OcrEngine
@@ -44,7 +46,13 @@ class Documents(Section):
     )
     ocr: OcrEngine = Field(
         "tesseract",
-        description="what reads scanned pages and images: off, or tesseract, which has to be installed",
+        description="what reads scanned pages and images: off; tesseract, which has to be installed; or endpoint: the vision model of the role ocr, one call per page",
+    )
+    answers: Literal["online", "offline"] = Field(
+        "online", description="calls of the role ocr are made; offline: from the ledger only"
+    )
+    budget: Folded[BudgetSettings] = Field(
+        BudgetSettings(), description="most USD and tokens of the role ocr, and the deadline"
     )
     screens: Folded[ScreenSettings] = Field(
         ScreenSettings(), description="what pages of the web must be like; other documents are not screened"

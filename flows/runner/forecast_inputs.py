@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.config.nightly import Nightly
 from flows.runner.resources import Tools
-from flows.settings import ROLES, Settings
+from flows.settings import NIGHT_ROLES, Settings
 from storage.counting import counted
 from storage.ledger import UsageTotals
 from tasks.forecast import Forecast, ForecastInputs, forecast
@@ -49,7 +49,7 @@ def inputs_of(
         decontaminate=config.decontaminate,
         scorers=config.score.scorers,
         known=config.verify.known,
-        endpoints={role: settings.mix(role) for role in ROLES},
+        endpoints={role: settings.mix(role) for role in NIGHT_ROLES},
         nights=nights,
         calls=calls,
         in_flight=settings.in_flight,

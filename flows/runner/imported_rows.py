@@ -81,7 +81,8 @@ def published(
     """Read the rows, and publish those that are new and clean. Returns the name of the version that has them, which is an
     earlier one if all of them are published already. Raises IngestError if no row is usable."""
     with opened(load_settings()) as tools, Bars() as bars:
-        if (before := published_by(tools, config.dataset, source.run)) is not None:
+        before = published_by(tools, config.dataset, source.run)
+        if before is not None and not any(one.get("failed") for one in before.lineage.get("inputs", ())):
             finish(tools, before)
             bars.say(f"{before} is this import already: nothing was published")
             return str(before)

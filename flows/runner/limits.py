@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from flows.config.loading import ConfigError
 from flows.config.sections import BudgetSettings as Caps
 from storage.ledger import Ledger
 from tasks.llm.batch import AnswersAwaited
@@ -69,6 +70,15 @@ def limits_for(config: AsksModels, run: str, since: float, ledger: Callable[[], 
         deadline = moment(limits.deadline, now).timestamp() if limits.deadline else None
         budget = Budget(limits.usd, limits.tokens, deadline, spent=ledger().spent(run, since))
     return RunLimits(run, config.answers, budget)
+
+
+def refuse_elsewhere(runner: str, limits: RunLimits) -> None:
+    """Raise ConfigError if the limits are kept in this process and the task runs would be in others."""
+    if runner != "threads" and (limits.budget or limits.answers != "online" or limits.learnt):
+        raise ConfigError(
+            f"MATHMILL_RUNNER is {runner}, but a budget, answers other than online, and learnt token "
+            "limits are kept in one process. Fix: MATHMILL_RUNNER=threads, or leave them out"
+        )
 
 
 HOW_TO_GO_ON = {

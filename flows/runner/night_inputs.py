@@ -15,12 +15,12 @@ from flows.runner.after_publication import finish, latest, raise_if_published
 from flows.runner.decontamination import Decontamination, refuse_unknown_kinds
 from flows.runner.forecast_inputs import forecast_of, notice
 from flows.runner.learnt_limits import limits_of_night
-from flows.runner.limits import limits_for
+from flows.runner.limits import limits_for, refuse_elsewhere
 from flows.runner.material import Material
 from flows.runner.progress import Bars
 from flows.runner.resources import Tools
 from flows.runner.run_notes import RunNote
-from flows.settings import EMBEDDED, ROLES, ROOT, Settings
+from flows.settings import EMBEDDED, NIGHT_ROLES, ROOT, Settings
 from prompts.overlay import overlaid
 from storage.datasets.versions import Version
 from storage.rows import to_table
@@ -97,13 +97,7 @@ class Inputs:
             limits_for(config, run, note.since, tools.ledger),
             learnt=limits_of_night(tools, roles(config), seed),
         )
-        if tools.settings.runner != "threads" and (
-            tools.limits.budget or tools.limits.answers != "online" or tools.limits.learnt
-        ):
-            raise ConfigError(
-                f"MATHMILL_RUNNER is {tools.settings.runner}, but a budget, answers other than online, and learnt token "
-                "limits are kept in one process. Fix: MATHMILL_RUNNER=threads, or leave them out"
-            )
+        refuse_elsewhere(tools.settings.runner, tools.limits)
         for role in roles(config):
             tools.engine(role).check()
         if shared := borrowed(config, tools.settings):
@@ -155,7 +149,7 @@ def roles(config: Nightly) -> list[str]:
         needed |= set(scorer(name).needs)
     if config.decontaminate.ask and config.decontaminate.benchmarks:
         needed.add("critic")
-    return [role for role in ROLES if role in needed]
+    return [role for role in NIGHT_ROLES if role in needed]
 
 
 def borrowed(config: Nightly, settings: Settings) -> str:

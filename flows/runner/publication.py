@@ -21,7 +21,7 @@ from flows.runner.night import Night
 from flows.runner.resources import Tools
 from flows.runner.stages import FunnelEntry, Stage, Step
 from flows.runner.variety import variety
-from flows.settings import ROLES
+from flows.settings import NIGHT_ROLES
 from prompts.overlay import overlaid
 from storage.datasets.versions import Version, today
 from storage.errors import Conflict
@@ -146,7 +146,7 @@ def made_with(tools: Tools) -> dict[str, Any]:
     """Return what every flow records of its environment: the run, the models by role, the code, the packages."""
     return {
         "prefect_run": str(flow_run.id or ""),
-        "models": {role: _models(tools.settings.mix(role)) for role in ROLES},
+        "models": {role: _models(tools.settings.mix(role)) for role in NIGHT_ROLES},
         **replaced_prompts(tools),
         "code": code(),
         "environment": {

@@ -22,7 +22,7 @@ from tasks.documents.formats import HEAD, ReadOptions, format_of, reader
 from tasks.documents.includes import resolved
 from tasks.documents.matching import joined, match_printed
 from tasks.documents.reading import ReadLimits
-from tasks.documents.scans import read_with_ocr
+from tasks.documents.scans import TranscribesPages, read_with_ocr
 from tasks.ingestion.record import IngestError
 
 MAX_SOURCE: Final = 64 << 20  # bytes of a file in which others may be included
@@ -47,19 +47,24 @@ class DocumentFile:
     files: tuple[str, ...] = ()
     behind: tuple[str, ...] = ()
 
-    def read(self, options: ReadOptions, limits: ReadLimits) -> Document:
-        """Return the cleaned document with its printed solutions matched. Raises UnreadableDocument and ReadingFailed."""
-        document = self._read(self.name, options, limits)
-        others = [(path, self._read(path, options, limits)) for path in self.behind]
+    def read(
+        self, options: ReadOptions, limits: ReadLimits, transcriber: TranscribesPages | None = None
+    ) -> Document:
+        """Return the cleaned document with its printed solutions matched. `transcriber`: see tasks.documents.scans. Raises
+        UnreadableDocument and ReadingFailed."""
+        document = self._read(self.name, options, limits, transcriber)
+        others = [(path, self._read(path, options, limits, transcriber)) for path in self.behind]
         document = joined(document, others)
         match_printed(document)
         return cleaned(document)
 
-    def _read(self, path: str, options: ReadOptions, limits: ReadLimits) -> Document:
+    def _read(
+        self, path: str, options: ReadOptions, limits: ReadLimits, transcriber: TranscribesPages | None
+    ) -> Document:
         files = {name: (self.root / name).read_bytes() for name in self.files if name != path}
         data = (self.root / path).read_bytes()
         given = {name: getattr(options, name) for name in options.__dataclass_fields__}
-        return read_with_ocr(data, path, ReadOptions(**given | {"files": files}), limits)
+        return read_with_ocr(data, path, ReadOptions(**given | {"files": files}), limits, transcriber)
 
 
 def documents_of(paths: Sequence[str]) -> list[DocumentFile]:

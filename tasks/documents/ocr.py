@@ -84,10 +84,10 @@ def _too_large(name: str, number: int) -> UnreadableDocument:
     )
 
 
-def png(image: Any) -> bytes:
-    """Return an image as PNG."""
+def png(image: Any, level: int = 1) -> bytes:
+    """Return an image as PNG, compressed at a level from 0 to 9."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
+    image.save(buffer, "PNG", compress_level=level)
     return buffer.getvalue()
 
 

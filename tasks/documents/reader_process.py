@@ -25,6 +25,7 @@ import orjson
 from storage.errors import in_one_line
 from tasks.documents import ocr
 from tasks.documents.formats import HEAD, ReadOptions, RefusalCode, UnreadableDocument, format_of, reader
+from tasks.documents.formats.image import suffixes as IMAGES
 from tasks.documents.printed_document import PrintedPage, document_of_pages
 from tasks.documents.printed_lines import PrintedLine
 
@@ -57,6 +58,29 @@ def recognise(
     return records, []
 
 
+def page_images(
+    data: bytes, name: str, options: ReadOptions, *, first: int, last: int, dpi: int, longest: int
+) -> ActionResult:
+    """Return the pages of a scan from `first` to `last` as PNG files in grey levels, straightened, of at most `longest` pixels
+    on their longer side."""
+    images = []
+    for _, image in ocr.images_of(data, name, first, last, dpi):
+        image.thumbnail((longest, longest))
+        images.append(ocr.png(ocr.straightened(image), level=9))
+    return len(images), images
+
+
+def transcribed(data: bytes, name: str, options: ReadOptions) -> ActionResult:
+    """Return the document of the transcripts of its pages, a JSON list of texts."""
+    from tasks.documents.transcripts import document_of_transcripts
+
+    pages = orjson.loads(data)
+    if not any(page.strip() for page in pages):
+        raise _textless(name, len(pages))
+    format = "pdf" if not name.lower().endswith(IMAGES) else "image"
+    return dataclasses.asdict(document_of_transcripts(pages, name.rpartition("/")[2], format)), []
+
+
 def printed(data: bytes, name: str, options: ReadOptions) -> ActionResult:
     """Return the document of records of PrintedPage."""
     scan = [
@@ -64,10 +88,12 @@ def printed(data: bytes, name: str, options: ReadOptions) -> ActionResult:
         for page in orjson.loads(data)
     ]
     if not any(page.lines for page in scan):
-        raise UnreadableDocument(
-            f"{name}: no text on its {len(scan)} pages. Fix: leave it out", "no_text_layer"
-        )
+        raise _textless(name, len(scan))
     return dataclasses.asdict(document_of_pages(scan, name.rpartition("/")[2], "pdf")), []
+
+
+def _textless(name: str, pages: int) -> UnreadableDocument:
+    return UnreadableDocument(f"{name}: no text on its {pages} pages. Fix: leave it out", "no_text_layer")
 
 
 def view(data: bytes, name: str, options: ReadOptions) -> ActionResult:
@@ -138,6 +164,8 @@ ACTIONS: Final[Mapping[str, Callable[..., ActionResult]]] = {
     "pages": pages,
     "page_count": page_count,
     "recognise": recognise,
+    "page_images": page_images,
+    "transcribed": transcribed,
     "printed": printed,
     "view": view,
 }

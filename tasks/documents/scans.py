@@ -1,13 +1,14 @@
 """Scanned documents and images: their pages are read by OCR in groups, each in a process of its own, and put together.
 
-Nothing leaves the machine. A vision model behind an endpoint cannot be used for this yet.
+With `tesseract` nothing leaves the machine. With `endpoint` the images of the pages are made in that process, a model transcribes them,
+and the process makes the document of what it wrote.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -18,16 +19,59 @@ from tasks.documents.reading import ReadLimits, call, document_of, invalid_reply
 DPI: Final = 300
 FOREIGN: Final = 0.1  # share of the letters of a page that may be mistakes for letters of the other language
 GROUP: Final = 4  # pages that one process reads
+IMAGE_DPI: Final = 200  # of the images that a model is sent
+LONGEST_SIDE: Final = 2_400  # pixels of such an image
 
 
-def read_with_ocr(data: bytes, name: str, options: ReadOptions, limits: ReadLimits) -> Document:
-    """Return the document of a file; one without a text layer is read as `options.ocr` says. Raises as read_document."""
+class TranscribesPages(Protocol):
+    """What reads the images of pages (tasks/documents/transcribing.py)."""
+
+    def pages(self, name: str, images: Iterable[bytes]) -> list[str]:
+        """Return the Markdown of each page of the document `name`, whose images are PNG files. Raises ReadingFailed."""
+        ...
+
+
+def read_with_ocr(
+    data: bytes,
+    name: str,
+    options: ReadOptions,
+    limits: ReadLimits,
+    transcriber: TranscribesPages | None = None,
+) -> Document:
+    """Return the document of a file; one without a text layer is read as `options.ocr` says. Raises as read_document.
+
+    transcriber: what the engine `endpoint` asks; without one, such a file is refused as if OCR were off.
+    """
     try:
         return read_document(data, name, options, limits)
     except UnreadableDocument as error:
-        if error.code != "no_text_layer" or options.ocr == "off":
+        if (
+            error.code != "no_text_layer"
+            or options.ocr == "off"
+            or (options.ocr == "endpoint" and not transcriber)
+        ):
             raise
+    if options.ocr == "endpoint" and transcriber is not None:
+        return read_transcribed(data, name, transcriber, limits)
     return read_scan(data, name, limits=limits)
+
+
+def read_transcribed(
+    data: bytes, name: str, transcriber: TranscribesPages, limits: ReadLimits | None = None
+) -> Document:
+    """Return the document of a scanned PDF or an image, whose pages `transcriber` reads. Raises as read_scan."""
+    texts = transcriber.pages(name, page_images(data, name, limits))
+    return document_of(call("transcribed", orjson.dumps(texts), name, None, limits).value)
+
+
+def page_images(data: bytes, name: str, limits: ReadLimits | None = None) -> Iterator[bytes]:
+    """Yield the pages of a PDF or an image as PNG files in grey levels, straightened. Raises as read_scan."""
+    for first, last in _groups(pages_in(data, name, limits)):
+        arguments = {"first": first, "last": last, "dpi": IMAGE_DPI, "longest": LONGEST_SIDE}
+        images = call("page_images", data, name, None, limits, **arguments).blobs
+        if len(images) != last - first + 1:
+            raise invalid_reply("it gave another number of pages than was asked for")
+        yield from images
 
 
 def read_scan(
@@ -57,10 +101,14 @@ def read_scan(
 
     if not chosen:
         chosen = _languages(read((1, 1)))
-    groups = [(first, min(first + GROUP - 1, count)) for first in range(1, count + 1, GROUP)]
     with ThreadPoolExecutor(workers, thread_name_prefix="ocr") as threads:
-        pages = [page for group in threads.map(read, groups) for page in group]
+        pages = [page for group in threads.map(read, _groups(count)) for page in group]
     return document_of(call("printed", orjson.dumps(pages), name, None, limits).value)
+
+
+def _groups(count: int) -> list[tuple[int, int]]:
+    """Return (first, last) page of each process, from 1."""
+    return [(first, min(first + GROUP - 1, count)) for first in range(1, count + 1, GROUP)]
 
 
 def _languages(pages: list[dict[str, Any]]) -> list[str]:

@@ -149,7 +149,13 @@ def messages_in(messages: Sequence[Message], dialect: Dialect) -> list[Message]:
     system = "\n\n".join(texts)
     for index, message in enumerate(rest):
         if message.get("role") == "user":
-            rest[index] = {**message, "content": f"{system}\n\n{message.get('content')}"}
+            content = message.get("content")
+            joined = (
+                [{"type": "text", "text": system}, *content]
+                if isinstance(content, list)
+                else f"{system}\n\n{content}"
+            )
+            rest[index] = {**message, "content": joined}
             return rest
     return [{"role": "user", "content": system}, *rest]
 

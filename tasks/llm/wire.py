@@ -6,6 +6,8 @@ No function raises because of what an endpoint sent: every answer has one of the
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -459,8 +461,28 @@ def estimate_prompt(request: Request) -> int:
     total = 0
     for message in request.messages:
         content = message.get("content")
-        total += 4 + estimate(content if isinstance(content, str) else str(content))
+        parts = content if isinstance(content, list) else [content]
+        total += 4 + sum(map(_estimate_part, parts))
     return total
+
+
+def _estimate_part(part: object) -> int:
+    if not (isinstance(part, dict) and part.get("type") == "image_url"):
+        text = part.get("text") if isinstance(part, dict) else part
+        return estimate(text if isinstance(text, str) else str(part))
+    image = part.get("image_url")
+    return estimate_image(str(image.get("url") if isinstance(image, dict) else image))
+
+
+def estimate_image(url: str) -> int:
+    """Estimate the tokens of an image, a PNG in a data URL: one per 28 by 28 pixels, as Qwen-VL counts, the most of the usual
+    models. Of any other image the size is not known, and it counts as 1,568."""
+    with contextlib.suppress(ValueError):
+        head = base64.b64decode(url.partition(";base64,")[2][:32])
+        if head.startswith(b"\x89PNG"):
+            width, height = (int.from_bytes(head[place : place + 4], "big") for place in (16, 20))
+            return -(-min(width, 1 << 14) // 28) * -(-min(height, 1 << 14) // 28)
+    return 1_568
 
 
 def error_of(raw: bytes) -> ErrorObject:

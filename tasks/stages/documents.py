@@ -18,6 +18,7 @@ from tasks.documents.document import Document
 from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.quality import LANGUAGES, MIN_LEGIBLE, MIN_WHOLE, quality_of, refusal
 from tasks.documents.reading import ReadingFailed, ReadLimits
+from tasks.documents.scans import TranscribesPages
 from tasks.ingestion.columns import Unfit
 from tasks.stages.import_dataset import MAX_TEXT
 from tasks.stages.ingest import fit
@@ -76,12 +77,15 @@ def counter(tokenizer: str) -> Count:
     return lambda text: len(loaded.encode(text, add_special_tokens=False))
 
 
-def rows_of(source: DocumentFile, reading: DocumentReading) -> list[Row]:
-    """Return the rows of a document, kept or not; a single one with the reason if it cannot be read."""
+def rows_of(
+    source: DocumentFile, reading: DocumentReading, transcriber: TranscribesPages | None = None
+) -> list[Row]:
+    """Return the rows of a document, kept or not; a single one with the reason if it cannot be read. `transcriber`: see
+    tasks.documents.scans."""
     params = {"path": source.name, "sha256": source.sha256}
     origin = Origin(source.name, source.name, source.digest, params, reading.license)
     try:
-        document = source.read(reading.options, reading.limits)
+        document = source.read(reading.options, reading.limits, transcriber)
     except UnreadableDocument as error:
         return [unread(origin, Code.UNREADABLE, place=source.name, why=without_fix(error))]
     except ReadingFailed as error:

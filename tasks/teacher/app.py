@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tasks.seeding import rng_of
 from tasks.teacher.answering import answer, job_of
 from tasks.teacher.character import SMALL, STRONG, Character
+from tasks.teacher.transcribing import transcription
 from tasks.teacher.wire import ChatRequest, HttpError, ask_of, count_tokens, cut, prompt_tokens, reply, stream
 
 RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -93,7 +94,10 @@ def make_app(
             raise HttpError(429, "the server is busy; try again", code="rate_limit_exceeded")
         if latency:
             await asyncio.sleep(latency)
-        choices = complete(ask, character)
+        # reading an image takes seconds, and other calls are answered meanwhile
+        choices = (
+            await asyncio.to_thread(complete, ask, character) if ask.images else complete(ask, character)
+        )
         served.add(ask, digest, choices)
         identity = digest.hex()[:24]
         if ask.stream:
@@ -162,6 +166,9 @@ def complete(ask: ChatRequest, character: Character) -> list[tuple[str, str]]:
     The random numbers of a choice depend only on the request and the index of the choice; at temperature 0 not even on
     seed and index, as in greedy decoding.
     """
+    if ask.images:
+        text = transcription("\n".join(text for role, text in ask.messages if role == "user"), ask.images)
+        return [cut(text, ask.stop, ask.max_tokens)] * ask.n
     job = job_of(ask.messages)
     words = _canonical([list(message) for message in ask.messages])
     choices = []
@@ -183,6 +190,7 @@ def digest_of(ask: ChatRequest) -> bytes:
         ask.max_tokens,
         list(ask.stop),
         [ask.forced.json, ask.forced.schema],
+        *([list(ask.images)] if ask.images else []),
     ]
     return hashlib.sha256(_canonical(fields).encode()).digest()[:16]
 

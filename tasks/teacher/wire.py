@@ -12,7 +12,8 @@ import orjson
 from tasks.teacher.answering import Forced
 
 MOST_CHOICES = 128
-LARGEST_BODY = 4 * 2**20  # bytes
+LARGEST_BODY = 16 * 2**20  # bytes
+IMAGE_TOKENS = 1024  # prompt tokens of an image
 
 # a token is a Chinese character, a run of up to six letters or digits, or one sign; spaces belong to what follows
 _TOKEN = re.compile(r"\s*(?:[\u3400-\u9fff]|[^\W_]{1,6}|[^\s])|\s+")
@@ -44,6 +45,7 @@ class ChatRequest:
 
     model: str
     messages: tuple[tuple[str, str], ...]
+    images: tuple[str, ...] = ()  # URLs, of all messages
     n: int = 1
     seed: int | None = None
     temperature: float = 1.0
@@ -75,9 +77,11 @@ def ask_of(body: bytes) -> ChatRequest:
     options = data.get("stream_options") or {}
     if not isinstance(options, dict):
         raise HttpError(400, "stream_options must be an object", param="stream_options")
+    messages, images = _messages(data.get("messages"))
     return ChatRequest(
         model=data["model"],
-        messages=_messages(data.get("messages")),
+        messages=messages,
+        images=images,
         n=_integer(data, "n", 1, MOST_CHOICES) or 1,
         seed=_integer(data, "seed", -(2**63), 2**64),
         temperature=_number(data, "temperature", 0, 2, 1.0),
@@ -89,10 +93,11 @@ def ask_of(body: bytes) -> ChatRequest:
     )
 
 
-def _messages(value: Any) -> tuple[tuple[str, str], ...]:
+def _messages(value: Any) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Return (role, text) of each message, and the URLs of the images in them."""
     if not isinstance(value, list) or not value:
         raise HttpError(400, "messages must be a list of at least one message", param="messages")
-    pairs = []
+    pairs, images = [], list[str]()
     for index, message in enumerate(value):
         where = f"messages[{index}]"
         if not isinstance(message, dict) or message.get("role") not in (
@@ -104,13 +109,25 @@ def _messages(value: Any) -> tuple[tuple[str, str], ...]:
             raise HttpError(400, f"{where} needs a role of system, developer, user or assistant", param=where)
         content = message.get("content")
         if isinstance(content, list):
+            shown = [_image(part) for part in content]
+            images += [url for url in shown if url is not None]
+            content = [part for part, url in zip(content, shown, strict=True) if url is None]
             if not all(isinstance(part, dict) and isinstance(part.get("text"), str) for part in content):
-                raise HttpError(400, f"{where}: only parts of type text are read", param=f"{where}.content")
+                raise HttpError(
+                    400, f"{where}: only parts of type text and image_url are read", param=f"{where}.content"
+                )
             content = "".join(part["text"] for part in content)
         if not isinstance(content, str):
             raise HttpError(400, f"{where}.content must be a string", param=f"{where}.content")
         pairs.append((message["role"], content))
-    return tuple(pairs)
+    return tuple(pairs), tuple(images)
+
+
+def _image(part: Any) -> str | None:
+    """Return the URL of a part of type image_url, None for any other part."""
+    image = part.get("image_url") if isinstance(part, dict) and part.get("type") == "image_url" else None
+    url = image.get("url") if isinstance(image, dict) else None
+    return url if isinstance(url, str) else None
 
 
 def _integer(data: dict[str, Any], name: str, low: int, high: int) -> int | None:
@@ -165,8 +182,8 @@ def count_tokens(text: str) -> int:
 
 
 def prompt_tokens(ask: ChatRequest) -> int:
-    """Return the prompt tokens: those of the texts, and four per message as in chat templates."""
-    return sum(4 + count_tokens(text) for _, text in ask.messages)
+    """Return the prompt tokens: those of the texts and images, and four per message as in chat templates."""
+    return sum(4 + count_tokens(text) for _, text in ask.messages) + IMAGE_TOKENS * len(ask.images)
 
 
 def cut(text: str, stop: tuple[str, ...], max_tokens: int | None) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from storage.datasets.store import Store
 from storage.rows import reasons_of
-from tests.e2e.processes import Home
+from tests.e2e.processes import Home, Teacher
+from tests.tasks.documents.test_scans import DATA, file_of, needs_tesseract, scanned
 from tests.tasks.documents.web.warcs import written
 
 pytestmark = pytest.mark.e2e
@@ -144,3 +146,33 @@ def test_pages_of_a_warc_are_screened_recalled_and_published_once(
         assert line["asked"] == line["kept"] + line["rejected"] + line["failed"]
     one.run(*words)
     assert [str(each) for each in store.versions("web")] == [str(version)]
+
+
+@needs_tesseract
+def test_a_scan_is_transcribed_by_the_role_ocr_within_its_budget_and_paid_for_once(
+    home: Callable[..., Home], teacher: Callable[..., Teacher], tmp_path: Path
+) -> None:
+    model = teacher()
+    one = home(MATHMILL_OCR__MODEL="embedded", MATHMILL_OCR__BASE_URL=model.url, MATHMILL_OCR__PRICE_IN="10",
+               MATHMILL_OCR__PRICE_OUT="10")  # fmt: skip
+    scan = tmp_path / "scan.pdf"
+    scan.write_bytes(file_of(scanned((DATA / "chapter.pdf").read_bytes(), pages=2), "PDF"))
+    words = ("documents", str(scan), "--license", "CC0", "--set", "ocr=endpoint", "--dataset")
+    assert "2 calls of embedded, about" in one.run(*words, "scans", "--dry-run").stdout
+    stopped = one.run(*words, "scans", "--set", "budget.tokens=2000", code=3)
+    assert "budget.tokens" in stopped.stderr
+    assert model.stats()["calls"] == 0
+    assert "Transcribed 2 pages by embedded" in one.run(*words, "scans").stderr
+    assert model.stats()["calls"] == 2
+    version = Store(one.path).resolve("scans")
+    (costs,) = version.lineage["costs"]
+    assert (costs["role"], costs["completions"], costs["cached"]) == ("ocr", 2, 0)
+    assert costs["usd"] > 0.01
+    assert version.lineage["transcribed"]["pages"] == 2
+    assert version.lineage["prompts"][0].startswith("ocr.en@")
+    rows = Store(one.path).read(version).to_pylist()
+    assert any("An efficient way of counting" in row["question"] for row in rows)
+    shutil.rmtree(one.path / "shards")
+    one.run(*words, "again")
+    assert Store(one.path).resolve("again").digest == version.digest
+    assert model.stats()["calls"] == 2

@@ -18,6 +18,7 @@ import prompts
 from prompts.schemas.critique import Assessment, Critique
 from tasks.answers import Judge, extract
 from tasks.decontamination.judge import verdict
+from tasks.documents import transcripts
 from tasks.evaluation.forms import choice, roles
 from tasks.interleaving import turn_of
 from tasks.llm.request import Completion, Usage
@@ -121,6 +122,11 @@ def of_question(text: str, language: str, cut: bool, judge: Judge, method: str =
     return [{"question": item.question} | ({"difficulty": item.difficulty} if item.difficulty else {})]
 
 
+def of_page(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    page = transcripts.read(text, cut=cut)
+    return {"fault": page.fault} if page.fault else {"text": page.text}
+
+
 def of_comparison(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return verdict(text)
 
@@ -143,6 +149,7 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "refine": of_article,
     "refine_thinking": of_article,
     "web_qa": of_pairs,
+    "ocr": of_page,
 }
 
 

@@ -40,7 +40,7 @@ RefusalCode = Literal[
     "memory",
     "output",
 ]
-OcrEngine = Literal["off", "tesseract"]
+OcrEngine = Literal["off", "tesseract", "endpoint"]
 REFUSALS: Final[tuple[RefusalCode, ...]] = get_args(RefusalCode)
 
 
