@@ -322,7 +322,8 @@ def solving(
     if settings.canaries:
         call = partial(call, error=error)
     if not settings.adaptive:
-        return Step(judging if settings.canaries or settings.tir_share else SOLVE, lambda: call)
+        executes = settings.tir_share or settings.split != "off"
+        return Step(judging if settings.canaries or executes else SOLVE, lambda: call)
     least = max(agree, config.verify.min_agreement)
     rule = StoppingRule(
         settings.adaptive,

@@ -199,9 +199,9 @@ def _solve_settings(config: Nightly, tools: Tools) -> SolveSettings:
     """
     settings = config.solve
     sandbox = isolation()
-    if settings.pot_share == settings.tir_share == 0 or sandbox.ok:
+    if (settings.pot_share == settings.tir_share == 0 and settings.split == "off") or sandbox.ok:
         return settings
     if config.solve.without_sandbox == "refuse":
         raise SandboxUnavailable(sandbox)
     tools.words_only = True
-    return settings.model_copy(update={"pot_share": 0.0, "tir_share": 0.0})
+    return settings.model_copy(update={"pot_share": 0.0, "tir_share": 0.0, "split": "off"})

@@ -23,7 +23,7 @@ from storage.rows import ABSTAINED, SOLUTION_BY, Row, column, content_id, to_tab
 from tasks.answers import Judge, extract
 from tasks.answers.extraction import with_closed_box
 from tasks.canaries.questions import judged_samples, with_canaries, wrong
-from tasks.conversations import WRITER, Held, converse
+from tasks.conversations import WRITER, Held, converse, request_of_prompt
 from tasks.interleaving import Interleaving, interleaved
 from tasks.llm.costs import RoleCosts
 from tasks.llm.endpoint import Endpoint
@@ -35,6 +35,7 @@ from tasks.routing import routed, with_interleaved
 from tasks.sandbox import Sandbox
 from tasks.seeding import seed_of
 from tasks.settings import Section, Share
+from tasks.splitting import PROMPT, MarkedPart, by_model, by_rule, formats_of_split, is_unsure
 from tasks.stages.outcome import Outcome, Tick
 from tasks.stages.verify import VerifySettings, verify
 from tasks.voting import StoppingRule, from_rows
@@ -63,6 +64,11 @@ class SolveSettings(Section, title="Solve"):
         description="how far the share of programs of a question may be from pot_share: more programs where its text and subdomain "
         "expect computation, fewer where they expect an argument; 0: all questions have the same",
     )
+    split: Literal["off", "rule", "rule, then model"] = Field(
+        "off",
+        description="decide the formats of a question by which of its parts are logic and which are computation, marked by a rule, or "
+        "by a call of the reasoner where the rule is unsure; where something is marked, pot_share, tir_share and route are not read",
+    )
     adaptive: float = Field(
         0.0,
         ge=0,
@@ -89,8 +95,17 @@ class SolveSettings(Section, title="Solve"):
         return error
 
 
-def formats_of(settings: SolveSettings, question: str, problem_id: str, subdomain: str | None) -> list[str]:
-    """Return the format of each sample of a question, `cot`, `pot` or `tir`; see tasks/routing.py."""
+def formats_of(
+    settings: SolveSettings,
+    question: str,
+    problem_id: str,
+    subdomain: str | None,
+    marks: Sequence[MarkedPart] = (),
+) -> list[str]:
+    """Return the format of each sample of a question, `cot`, `pot` or `tir`; see tasks/routing.py, and for a question with marked
+    parts tasks/splitting.py."""
+    if split := formats_of_split(marks, settings.samples, problem_id):
+        return split
     kinds = routed(settings.samples, settings.pot_share, settings.route, question, problem_id, subdomain)
     return with_interleaved(kinds, settings.tir_share)
 
@@ -185,17 +200,24 @@ def _sampled(
     """
     solved = pc.is_valid(questions.column("solution")).to_pylist() if own else [False] * questions.num_rows
     records = questions.to_pylist()
-    kinds = [
-        formats_of(settings, record["question"], record["problem_id"], record["subdomain"])
-        for record in records
-    ]
     most = settings.samples
     endpoint = engine.endpoint
     costs = RoleCosts.of(endpoint)
+    open_ = _to_ask(questions, own)
+    marks = _split([records[i] for i in open_], engine, settings, seed, costs)
+    kinds = [
+        formats_of(
+            settings,
+            record["question"],
+            record["problem_id"],
+            record["subdomain"],
+            marks.get(record["id"], ()),
+        )
+        for record in records
+    ]
     removed = Removed()
     samples: list[list[Row]] = [[] for _ in records]
     abstained = [0] * len(records)
-    open_ = _to_ask(questions, own)
     tick((len(records) - len(open_)) * most)
     asked = sum(solved)
     for first, end in stopping.rounds(most) if stopping else [(0, most)]:
@@ -223,6 +245,8 @@ def _sampled(
                     later = completion.deferred
                 if later:
                     deferred.add(i)
+                if marked := marks.get(records[i]["id"]):
+                    row.params = _with_marks(row.params, marked)
                 samples[i].append(row)
                 tick(1)
             _count_abstentions(samples[i], abstained[i])
@@ -264,6 +288,43 @@ def _requests(
         for index in range(first, end):
             if kinds[index] != TIR:
                 yield _request(record, kinds, index, endpoint, seed)
+
+
+def _split(
+    records: Sequence[dict[str, Any]], engine: Engine, settings: SolveSettings, seed: int, costs: RoleCosts
+) -> dict[str, list[MarkedPart]]:
+    """Return the marked parts of the questions by id, if the settings ask for them. Where the model gives no usable marks, those of
+    the rule count."""
+    if settings.split == "off":
+        return {}
+    marks = {record["id"]: by_rule(record["question"]) for record in records}
+    if settings.split == "rule":
+        return marks
+    unsure = [record for record in records if is_unsure(marks[record["id"]])]
+    requests = []
+    for record in unsure:
+        prompt = prompts.load(PROMPT, record["language"], engine.endpoint.prompts)
+        requests.append(
+            request_of_prompt(
+                prompt,
+                {"question": record["question"]},
+                model=engine.endpoint.model,
+                seed=seed_of(seed, PROMPT, record["problem_id"]),
+                tag=STAGE,
+            )
+        )
+    for record, completion in zip(unsure, engine.run(requests), strict=True):
+        costs.add(completion)
+        read_marks = by_model(completion.text or "", record["question"])
+        if completion.error is None and not isinstance(read_marks, str):
+            marks[record["id"]] = read_marks
+    return marks
+
+
+def _with_marks(params: str | None, marks: Sequence[MarkedPart]) -> str:
+    """Return the params of a sample with the marked parts of its question."""
+    split = [[mark.start, mark.end, mark.kind] for mark in marks]
+    return orjson.dumps({**orjson.loads(params or "{}"), "split": split}).decode()
 
 
 def _interleaved(

@@ -26,6 +26,7 @@ from tasks.methods import asks_model, refine, textbook_qa
 from tasks.replies.items import critique, problems
 from tasks.replies.programs import program
 from tasks.replies.solutions import read
+from tasks.splitting import by_model
 
 HERE = Path(__file__).parent
 LEAST = 5  # fixtures of each prompt file
@@ -88,6 +89,17 @@ def of_turn(text: str, language: str, cut: bool, judge: Judge) -> Any:
     }
 
 
+SPLIT = {
+    "en": "Ann is twice as old as Bo. Bo is 7 years old. What is 17 * 24 + 5?",
+    "zh": "小明的年龄是小红的 2 倍。求 17 × 24 + 5 的值。",
+}
+
+
+def of_split(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    marks = by_model(text, SPLIT[language])
+    return marks if isinstance(marks, str) else [[mark.start, mark.end, mark.kind] for mark in marks]
+
+
 def of_choice(text: str, language: str, cut: bool, judge: Judge) -> Any:
     item = {"question": "What is 17 + 25?", "language": language, "options": OPTIONS, "reference": "B"}
     return {"answer": choice.answers([item], [text], cut=[cut], judge=judge, sandbox=None)[0]}
@@ -142,6 +154,7 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "solve_cot": of_words,
     "solve_pot": of_program,
     "solve_tir": of_turn,
+    "split": of_split,
     "solve_choice": of_choice,
     "solve_roles": of_roles,
     "same_problem": of_comparison,

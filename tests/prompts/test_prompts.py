@@ -28,6 +28,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "solve_cot": {"question": HOSTILE, "strategy": "define"},
     "solve_pot": {"question": HOSTILE},
     "solve_tir": {"question": HOSTILE},
+    "split": {"question": HOSTILE},
     "solve_choice": {"question": HOSTILE, "options": [HOSTILE, "4"]},
     "solve_roles": {"question": HOSTILE},
     "critique": {"question": HOSTILE, "solution": HOSTILE + "\n\n\\boxed{4}", "reference": "4"},
