@@ -95,8 +95,8 @@ class Code(StrEnum):
     NUMBER_SHOWN = "number_shown"  # the number `text`, which was to be hidden, is still in it
     NOT_STATED = "not_stated"  # it does not state `text`, which was to be given
     # similarity, dedup, semantic
-    EXACT = "exact"  # equal after normalisation to the row `other`, which has another id
-    REPEATED = "repeated"  # an exact copy, with the id of the row that is kept
+    EXACT = "exact"  # equal after normalisation to the row `other`, which has another id; in `version` if it is published
+    REPEATED = "repeated"  # an exact copy, with the id of the row that is kept, which is in `version` if it is published
     NEAR = "near"  # `score` is the `measure` (jaccard, lcs) with the row `other`
     TEMPLATE = "template"  # there are already `most` questions that differ only in their numbers
     NEAR_IN_MEANING = "near_in_meaning"  # `score` is the cosine with the row `other`, which has `question`
@@ -154,7 +154,7 @@ FAILURES: Final = frozenset(
 SET_ASIDE: Final = frozenset({Code.CALIBRATED, Code.STUDENT_RIGHT})
 
 # The text for people of each code. A name in braces is a value that a reason of that code must have; a part in brackets is
-# left out if its value is empty.
+# left out if its value is empty or absent.
 TEXTS: Final[Mapping[Code, str]] = {
     Code.UNKNOWN: "unknown",
     Code.CALL_FAILED: "{error}",
@@ -190,8 +190,8 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.NUMBER_LEFT_OUT: "the number {text} is left out",
     Code.NUMBER_SHOWN: "the number {text} is not hidden",
     Code.NOT_STATED: "{text} is not stated",
-    Code.EXACT: "exact of {other}",
-    Code.REPEATED: "there already, word for word",
+    Code.EXACT: "exact of {other}[ in {version}]",
+    Code.REPEATED: "there already, word for word[, in {version}]",
     Code.NEAR: "{measure} {score} with {other}",
     Code.TEMPLATE: "template: {most} questions that differ only in numbers are there",
     Code.NEAR_IN_MEANING: "{score} near {other}: {question}",
@@ -286,10 +286,9 @@ def _clause(text: str, values: Mapping[str, str]) -> str:
 
 def reason(stage: str, code: Code, **values: object) -> Reason:
     """Return a reason. Raises ValueError if `values` are not those that the text of the code requires."""
-    if values.keys() - UNSHOWN.get(code, frozenset()) != _placeholders(code):
-        raise ValueError(
-            f"a reason {code} has the values {sorted(_placeholders(code))}, not {sorted(values)}"
-        )
+    every, required = _placeholders(TEXTS[code]), _placeholders(_CLAUSE.sub("", TEXTS[code]))
+    if not required <= values.keys() <= every | UNSHOWN.get(code, frozenset()):
+        raise ValueError(f"a reason {code} has the values {sorted(every)}, not {sorted(values)}")
     return Reason(stage, code, code in FAILURES, {name: str(value) for name, value in values.items()})
 
 
@@ -338,5 +337,5 @@ def _record(why: Reason) -> dict[str, Any]:
 
 
 @functools.cache
-def _placeholders(code: Code) -> frozenset[str]:
-    return frozenset(name for _, name, _, _ in string.Formatter().parse(TEXTS[code]) if name)
+def _placeholders(text: str) -> frozenset[str]:
+    return frozenset(name for _, name, _, _ in string.Formatter().parse(text) if name)

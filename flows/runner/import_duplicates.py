@@ -47,7 +47,8 @@ def unique_rows(
 ) -> list[Ref]:
     """Return the kept rows of the shards, with a reason on those that are duplicates.
 
-    A row that is repeated word for word, here or in the base, is dropped, and so is one whose question is published. Of several
+    A row that is repeated word for word, here or in the base, is dropped, and so is one whose question is published; the reason names
+    the base, and the published row. Of several
     near-duplicate questions the one with the smallest id stays, with all its rows. Solutions of one question are compared within
     a shard. `folder` holds the work of the join, which a run that was killed continues.
     """
@@ -86,7 +87,7 @@ def _marked(
     starts = np.cumsum([0, *(ref.kept for ref in shards)])
     published = list(tools.store.batches(base, ["id", "problem_id"], size=65_536)) if base else []
     base_ids, base_problems = _ids(published)
-    repeated = ~_first(ids) | np.isin(ids, base_ids)
+    repeated, published_before = ~_first(ids), np.isin(ids, base_ids)
     known = np.isin(problems, base_problems)
     dropped: dict[bytes, Reason] = {}
     if near:
@@ -101,12 +102,16 @@ def _marked(
         table = _kept(line, ref)
         own = slice(starts[number], starts[number + 1])
         reasons: list[Reason | None] = [
-            reason(stage.name, Code.REPEATED)
+            reason(stage.name, Code.REPEATED, version=base)
+            if before
+            else reason(stage.name, Code.REPEATED)
             if again
-            else reason(stage.name, Code.EXACT, other=_name(base_ids, base_problems, problem))
+            else reason(stage.name, Code.EXACT, other=_name(base_ids, base_problems, problem), version=base)
             if there
             else dropped.get(bytes(problem))
-            for again, there, problem in zip(repeated[own], known[own], problems[own], strict=True)
+            for before, again, there, problem in zip(
+                published_before[own], repeated[own], known[own], problems[own], strict=True
+            )
         ]
         live = np.flatnonzero([why is None for why in reasons])
         rows = table.take(pa.array(live))

@@ -9,7 +9,6 @@ absent.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,12 +20,14 @@ import pyarrow.parquet as pq
 
 from storage.atomic import rename, replacing
 from storage.datasets.card import LINEAGE, card, lineage_text
-from storage.datasets.shapes import COMPARING, FIELD, OF_TOOLS, SHAPES, ComparePairs, Reasoning, shape_of
+from storage.datasets.shapes import COMPARING, SHAPES, ComparePairs, shape_of
 from storage.datasets.store import Store
+from storage.datasets.turns import Reasoning, without_absent
 from storage.datasets.versions import Version
 from storage.errors import StorageError, explained
 
 ROWS_PER_SHARD = 100_000
+CONVERSATIONS = ("messages", "prompt", "completion", "chosen", "rejected")  # columns that may hold messages
 
 
 def export(
@@ -44,7 +45,7 @@ def export(
 
     Args:
         compare: the judge of answers (tasks.answers.Judge.equal), for the shapes of COMPARING.
-        reasoning: how the thinking of reasoning models is written (storage.datasets.shapes.Reasoning).
+        reasoning: how the thinking of reasoning models is written (storage.datasets.turns.Reasoning).
         files: JSON lines or Parquet; default Parquet for the shape "parquet", else JSON lines.
 
     Returns:
@@ -96,11 +97,10 @@ class _JsonLines:
     def write(self, batch: pa.RecordBatch) -> None:
         option = orjson.OPT_APPEND_NEWLINE
         records = batch.to_pylist()
-        if "messages" in batch.schema.names:
-            for message in itertools.chain.from_iterable(record["messages"] or () for record in records):
-                for name in (FIELD, *OF_TOOLS):
-                    if message.get(name, "") is None:  # a chat template may print a null
-                        del message[name]
+        for name in [field.name for field in batch.schema if field.name in CONVERSATIONS]:
+            for record in records:
+                if isinstance(record[name], list):
+                    without_absent(record[name])
         self._file.writelines(orjson.dumps(record, option=option) for record in records)
 
     def close(self) -> None:

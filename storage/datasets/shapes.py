@@ -14,14 +14,16 @@ An interleaved solution (format `tir`) is a chat in the shape `messages`: each p
 turn of this tool, and the record has the tool's schema in `tools`. The other shapes have its text.
 
 Chats (rows of the kind `chat`) are part of the shape `messages`, where a turn that calls tools has `tool_calls` and one of a
-tool has `tool_call_id` and `name`, and of `parquet`. Documents (the kind `text`) are part of `parquet` alone.
+tool has `tool_call_id` and `name`, and of `parquet`. A chat that an imported file prefers to another one is part of the preference
+shapes (storage/datasets/chat_pairs.py): then prompts and completions of all their records are lists of messages, TRL's conversational
+form, since one column has one type. Documents (the kind `text`) are part of `parquet` alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, get_args
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -29,7 +31,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.datasets.chat_pairs import chat_pairs
 from storage.datasets.store import Store
+from storage.datasets.turns import CLOSE, FIELD, OF_TOOLS, OPEN, Reasoning, conversation, message_of, one_turn
 from storage.datasets.versions import Version
 from storage.interleaved import TIR, parts_of
 from storage.reasons import Code
@@ -39,10 +43,6 @@ from storage.sql import connect
 _BATCH = 8_192
 
 RecordBatches = Iterator[pa.RecordBatch]
-Reasoning = Literal["field", "inline", "none"]
-FIELD = "reasoning_content"  # the name of thinking in a message, as chat templates and servers use it
-OPEN, CLOSE = "<think>\n", "\n</think>\n\n"
-OF_TOOLS = ("tool_calls", "tool_call_id", "name")  # fields of a message that chats without tools lack
 PYTHON = "python"  # the tool that interleaved solutions call
 _CODE = pa.struct([("code", pa.string())])
 _PYTHON_TOOL = {
@@ -58,11 +58,6 @@ _PYTHON_TOOL = {
     },
 }
 _TOOLS = pa.array([[_PYTHON_TOOL]]).type
-
-
-def _calls_type(arguments: pa.DataType) -> pa.DataType:
-    function = pa.struct([("name", pa.string()), ("arguments", arguments)])
-    return pa.list_(pa.struct([("id", pa.string()), ("type", pa.string()), ("function", function)]))
 
 
 def assistant_texts(rows: pa.RecordBatch, *, thinking: bool = False) -> pa.Array:
@@ -108,22 +103,6 @@ def _fields_of_chats(store: Store, version: Version) -> set[str]:
     return names
 
 
-def message_of(turn: ChatTurn, reasoning: Reasoning = "field") -> dict[str, Any]:
-    """Return a turn of a chat as chat templates and servers read it, with the fields that it has.
-
-    The arguments of its tool calls stay the text of a JSON object.
-    """
-    content, thinking = turn["content"] or "", turn["reasoning"]
-    if thinking and reasoning == "inline":
-        content = f"{OPEN}{thinking}{CLOSE}{content}"
-    message: dict[str, Any] = {"role": turn["role"], "content": content}
-    if thinking and reasoning == "field":
-        message[FIELD] = thinking
-    if turn["tool_calls"]:
-        message["tool_calls"] = orjson.loads(turn["tool_calls"])
-    return message | {name: turn[name] for name in ("tool_call_id", "name") if turn[name] is not None}
-
-
 def has_thinking(store: Store, version: Version) -> bool:
     """Return whether any solution or chat of the version has thinking."""
     return has_reasoning(store, version) or "reasoning" in _fields_of_chats(store, version)
@@ -161,13 +140,8 @@ def messages(store: Store, version: Version, reasoning: Reasoning = "field") -> 
     mixed = any(batch.num_rows for batch in _interleaved_rows(store, version, ["id"]))
     objects = "tool_calls" not in own
     thinks = reasoning == "field" and ("reasoning" in own or has_reasoning(store, version))
-    fields = [("role", pa.string()), ("content", pa.string())]
-    fields += [(FIELD, pa.string())] if thinks else []
-    calls = _calls_type(_CODE if objects else pa.string())
-    fields += [
-        (name, calls if name == "tool_calls" else pa.string()) for name in OF_TOOLS if mixed or name in own
-    ]
-    kind = pa.list_(pa.struct(fields))
+    arguments = _CODE if objects else pa.string()
+    kind = conversation(thinks=thinks, of_tools=OF_TOOLS if mixed else own, arguments=arguments)
 
     def records(ids: pa.Array, turns: pa.Array, *, tools: bool = False) -> pa.RecordBatch:
         arrays, names = [ids, turns], ["id", "messages"]
@@ -367,24 +341,91 @@ ComparePairs = Callable[[Sequence[tuple[str, str]]], Sequence[str]]
 def preference(
     store: Store, version: Version, compare: ComparePairs, reasoning: Reasoning = "field"
 ) -> RecordBatches:
-    """Yield preference pairs: a published solution and a wrong one (see `with_wrong`) to the same question.
+    """Yield preference pairs: a published solution and a wrong one (see `with_wrong`) to the same question, then the pairs of chats.
 
     The columns are id, prompt, chosen, rejected, rejected_reason (a code of storage/reasons.py), margin (the difference of
     the correctnesses, 0 if one is unknown), chosen_correctness and rejected_correctness; if there is thinking and it is
-    written as a field, also chosen_reasoning and rejected_reasoning. Rows whose question has no wrong solution are left out.
+    written as a field, also chosen_reasoning and rejected_reasoning, or the field FIELD of the messages where there are chats.
+    Rows whose question has no wrong solution are left out.
     """
-    yield from _query(store, version, compare, reasoning, _PAIRS, ("chosen_reasoning", "rejected_reasoning"))
+    fields = ("chosen_reasoning", "rejected_reasoning")
+    kind = _conversation_of_pairs(store, version, reasoning)
+    for batch in _query(store, version, compare, reasoning, _PAIRS, fields):
+        yield batch if kind is None else _as_conversations(batch, kind, ("chosen", "rejected"), fields)
+    if kind is None:
+        return
+    for pair in chat_pairs(store, version):
+        prompt, chosen, rejected = pair.messages(reasoning)
+        yield _record(
+            kind,
+            {
+                "id": pair.id,
+                "prompt": prompt,
+                "chosen": chosen,
+                "rejected": rejected,
+                "rejected_reason": pair.code,
+            }
+            | {"margin": 0.0, "chosen_correctness": None, "rejected_correctness": None},
+        )
 
 
 def unpaired_preference(
     store: Store, version: Version, compare: ComparePairs, reasoning: Reasoning = "field"
 ) -> RecordBatches:
-    """Yield every published solution (label true) and every wrong one (see `with_wrong`) to the same questions (false).
+    """Yield every published solution (label true) and every wrong one (see `with_wrong`) to the same questions (false), then both
+    sides of the pairs of chats.
 
     The columns are id, prompt, completion, label, rejected_reason and correctness; if there is thinking and it is written
-    as a field, also FIELD.
+    as a field, also FIELD, which is a field of the messages where there are chats.
     """
-    yield from _query(store, version, compare, reasoning, _LABELLED, (FIELD, FIELD))
+    kind = _conversation_of_pairs(store, version, reasoning)
+    for batch in _query(store, version, compare, reasoning, _LABELLED, (FIELD, FIELD)):
+        yield batch if kind is None else _as_conversations(batch, kind, ("completion",), (FIELD,))
+    if kind is None:
+        return
+    for pair in chat_pairs(store, version):
+        prompt, chosen, rejected = pair.messages(reasoning)
+        for row, completion, code in ((pair.id, chosen, None), (pair.worse_id, rejected, pair.code)):
+            yield _record(
+                kind,
+                {"id": row, "prompt": prompt, "completion": completion, "label": code is None}
+                | {"rejected_reason": code, "correctness": None},
+            )
+
+
+def _conversation_of_pairs(store: Store, version: Version, reasoning: Reasoning) -> pa.DataType | None:
+    """Return the type of the conversations in the preference shapes, None if the version has no pair of chats."""
+    own: set[str] = set()
+    none = True
+    for pair in chat_pairs(store, version):
+        none = False
+        own |= {name for turn in pair.turns() for name, value in turn.items() if value is not None}
+    if none:
+        return None
+    thinks = reasoning == "field" and ("reasoning" in own or has_reasoning(store, version))
+    return conversation(thinks=thinks, of_tools=own)
+
+
+def _as_conversations(
+    batch: pa.RecordBatch, kind: pa.DataType, completions: Sequence[str], thoughts: Sequence[str]
+) -> pa.RecordBatch:
+    """Return a batch whose prompts and completions are texts with conversations in their place. `thoughts` are the columns with the
+    thinking of the completions, which become a field of their messages."""
+    columns = {"prompt": one_turn("user", batch.column("prompt"), kind)}
+    for name, thinking in zip(completions, thoughts, strict=True):
+        thought = batch.column(thinking) if thinking in batch.schema.names else None
+        columns[name] = one_turn("assistant", batch.column(name), kind, thought)
+    kept = [name for name in batch.schema.names if name not in thoughts]
+    return pa.RecordBatch.from_arrays([columns.get(name, batch.column(name)) for name in kept], kept)
+
+
+def _record(kind: pa.DataType, values: dict[str, Any]) -> pa.RecordBatch:
+    """Return a record of a pair of chats, with the types that the others have."""
+    types = {"prompt": kind, "chosen": kind, "rejected": kind, "completion": kind}
+    types |= {"id": pa.string(), "rejected_reason": pa.string(), "label": pa.bool_()}
+    return pa.RecordBatch.from_arrays(
+        [pa.array([value], types.get(name, pa.float32())) for name, value in values.items()], list(values)
+    )
 
 
 @contextmanager
@@ -452,7 +493,6 @@ COMPARING: dict[str, Callable[[Store, Version, ComparePairs, Reasoning], RecordB
     "preference": preference,
     "unpaired-preference": unpaired_preference,
 }
-REASONINGS: tuple[Reasoning, ...] = get_args(Reasoning)
 
 
 def shape_of(

@@ -372,8 +372,8 @@ def _listed(named: Mapping[str, Any]) -> list[chats.Turn] | None:
     for name in ("chosen", "completion"):
         reply = chat_of(name, named.get(name))
         if reply:
-            prompt = chat_of("prompt", named.get("prompt"))
-            return reply if chats.asked(reply) or not prompt else [*prompt, *reply]
+            whole = chats.asked(reply) and reply[0].role != "assistant"
+            return reply if whole else [*_prompt(named.get("prompt")), *reply]
     if isinstance(named.get("chosen"), str):
         return None
     for name in (*chats.COLUMNS, "prompt", "text"):
@@ -388,6 +388,14 @@ def _listed(named: Mapping[str, Any]) -> list[chats.Turn] | None:
     ):
         return chats.turns_of(alternating)
     return None
+
+
+def _prompt(value: Any) -> list[chats.Turn]:
+    """Return the turns before a reply; a text that is no chat is a question."""
+    turns = chat_of("prompt", value)
+    if turns is None and isinstance(value, str) and value.strip(BLANK):
+        return [chats.Turn("user", value)]
+    return turns or []
 
 
 def _as_turns(fields: Fields) -> list[chats.Turn]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from storage.atomic import replacing
 from storage.datasets import shapes
 from storage.datasets.store import Store
+from storage.datasets.turns import OF_TOOLS, Reasoning, one_turn
 from storage.datasets.versions import Version
 from tasks.answers import Judge
 from tasks.training.config import TrainError
@@ -70,7 +71,7 @@ def preference_pairs(job: Job, tokenizer: Any) -> Any:
     reasoning = job.config.reasoning
     if (
         reasoning == "inline"
-        and any(shapes.has_reasoning(job.store, version) for version in job.versions)
+        and any(shapes.has_thinking(job.store, version) for version in job.versions)
         and not keeps_thinking(tokenizer)
     ):
         raise TrainError(
@@ -92,18 +93,21 @@ def _write(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> 
             writer.write_batch(batch)
 
 
-def preferences(store: Store, version: Version, *, reasoning: shapes.Reasoning) -> Iterator[pa.RecordBatch]:
-    """Yield prompt, chosen and rejected as turns: a published solution and a wrong one (storage.datasets.shapes.preference)."""
+def preferences(store: Store, version: Version, *, reasoning: Reasoning) -> Iterator[pa.RecordBatch]:
+    """Yield prompt, chosen and rejected as turns: a published solution and a wrong one, or two chats of which the file preferred one
+    (storage.datasets.shapes.preference). Raises TrainError if a chat calls tools, whose turns have more than a role and a text."""
     with Judge() as judge:
         for batch in shapes.preference(store, version, judge.equal, reasoning):
-            yield pa.RecordBatch.from_arrays(
-                [
-                    turns("user", batch.column("prompt")),
-                    turns("assistant", batch.column("chosen")),
-                    turns("assistant", batch.column("rejected")),
-                ],
-                schema=PREFERENCE,
-            )
+            sides = [batch.column(name) for name in PREFERENCE.names]
+            if not pa.types.is_list(sides[0].type):
+                roles = ("user", "assistant", "assistant")
+                sides = [one_turn(role, side, TURNS) for role, side in zip(roles, sides, strict=True)]
+            elif set(OF_TOOLS) & {field.name for field in sides[0].type.value_type}:
+                raise TrainError(
+                    f"{version}: preferred chats that call tools, which this method does not learn. Fix: a version without them, "
+                    "such as one of ./mathmill rebuild --without"
+                )
+            yield pa.RecordBatch.from_arrays([side.cast(TURNS) for side in sides], schema=PREFERENCE)
 
 
 def problems(store: Store, version: Version) -> Iterator[pa.RecordBatch]:
@@ -119,13 +123,10 @@ def problems(store: Store, version: Version) -> Iterator[pa.RecordBatch]:
     with connect(store) as connection:
         for batch in connection.sql(query).to_arrow_reader(8_192):
             yield pa.RecordBatch.from_arrays(
-                [turns("user", batch.column("question")), batch.column("answer"), batch.column("language")],
+                [
+                    one_turn("user", batch.column("question"), TURNS),
+                    batch.column("answer"),
+                    batch.column("language"),
+                ],
                 schema=PROBLEM,
             )
-
-
-def turns(role: str, contents: pa.Array) -> pa.Array:
-    """Return each text as a conversation of one turn."""
-    roles = pa.array([role] * len(contents), pa.string())
-    turn = pa.StructArray.from_arrays([roles, contents.cast(pa.string())], ["role", "content"])
-    return pa.ListArray.from_arrays(pa.array(range(len(contents) + 1), pa.int32()), turn)

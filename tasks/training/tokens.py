@@ -20,7 +20,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.datasets.shapes import CLOSE, OPEN, assistant_texts, message_of
+from storage.datasets.shapes import assistant_texts
+from storage.datasets.turns import CLOSE, OPEN, message_of
 from storage.interleaved import HANDOVER, output_spans
 from storage.rows import TEXT, ChatTurn
 from tasks.training.config import TrainError

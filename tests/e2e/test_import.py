@@ -92,6 +92,8 @@ def test_an_import_is_published_once_and_accounts_for_every_record(
     other.write_bytes(path.read_bytes())
     one.run("import", str(other), *words[2:])
     assert [str(each) for each in store.versions("chat")] == [str(version)]
+    texts = [row["rejected"] for row in one.sql("SELECT rejected FROM rejected WHERE code = 'repeated'")]
+    assert texts.count(f"dedup: there already, word for word, in {version}") == 41
     refused = one.run(*words, "--map", "conversation=messages", code=2).stderr
     assert "the nearest are conversations. Fix: name one of them" in refused
 

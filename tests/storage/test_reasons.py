@@ -56,6 +56,15 @@ def test_an_empty_clause_is_left_out() -> None:
     assert reason("verify", Code.PROGRAM_FAILED, **ran, error="5 s").text == "verify: program: timeout: 5 s"
 
 
+def test_a_published_row_is_named_with_its_version() -> None:
+    assert reason("dedup", Code.EXACT, other="ab").text == "dedup: exact of ab"
+    assert reason("dedup", Code.EXACT, other="ab", version="m@1").text == "dedup: exact of ab in m@1"
+    assert reason("dedup", Code.REPEATED).text == "dedup: there already, word for word"
+    assert reason("dedup", Code.REPEATED, version="m@1").text == "dedup: there already, word for word, in m@1"
+    with pytest.raises(ValueError, match="has the values"):
+        reason("dedup", Code.EXACT, version="m@1")
+
+
 def test_a_row_that_was_stored_with_text_alone_has_an_unknown_reason() -> None:
     table = to_table([Row("q", "en", rejected="verify: failed: x"), Row("r", "en")])
     (why, kept) = reasons_of(table)

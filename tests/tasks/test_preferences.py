@@ -22,12 +22,16 @@ from storage.datasets.store import Store
 from storage.reasons import Code, Reason, reason
 from storage.rows import WRONG_STEP, Row, column, dropped, kept, reject, replace, to_table
 from tasks.answers import Judge
+from tasks.ingestion.columns import habits
+from tasks.ingestion.record import Record
 from tasks.llm.engine import Engine
 from tasks.replies.items import critique
 from tasks.sandbox import Sandbox
+from tasks.stages.import_dataset import RecordReading, table_of
 from tasks.stages.verify import VerifySettings, verify
 from tasks.stages.weigh import WeighSettings, weigh
 from tasks.training import judgements
+from tasks.training.config import TrainError
 from tasks.training.mapped import preferences
 from tasks.training.reward import Verifier
 from tasks.voting import prior
@@ -291,3 +295,100 @@ def test_a_wrong_step_is_evidence_where_the_answers_do_not_agree(
         if not one["label"]
     ]
     assert labels == (["other"] if taught else [])
+
+
+SHARED = [
+    {"role": "user", "content": "Name a prime."},
+    {"role": "assistant", "content": "2"},
+    {"role": "user", "content": "And a larger one?"},
+]
+
+
+def said(content: str, **more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": content, **more}
+
+
+def imported(store: Store, *records: dict[str, Any]) -> Any:
+    """Publish what an import keeps of records with a chosen and a rejected side, and store what it drops."""
+    table = table_of(
+        [Record(f"line {number}", record) for number, record in enumerate(records, 1)],
+        RecordReading(license="MIT"),
+        "pairs.jsonl",
+        habits(records),
+    )
+    store.append_candidates(dropped(table), run="import")
+    return store.publish("math", [kept(table)], lineage={})
+
+
+def exported_records(
+    store: Store, version: Any, folder: Path, shape: str, judge: Judge
+) -> list[dict[str, Any]]:
+    export(store, version, folder, shape, compare=judge.equal)
+    return [json.loads(line) for path in (folder / "data").iterdir() for line in path.open()]
+
+
+def test_preferred_chats_of_several_turns_leave_as_conversations(judge: Judge, tmp_path: Path) -> None:
+    """What both sides begin with is the prompt, in TRL's form; pairs of solutions have the same types beside them."""
+    from trl.data_utils import is_conversational
+
+    store = Store(tmp_path / "home")
+    longer = [said("Which size?"), {"role": "user", "content": "Two digits."}, said("97")]
+    version = imported(
+        store,
+        {"chosen": [*SHARED, said("97", reasoning_content="97 has no divisor.")], "rejected": [*SHARED, said("91")]},
+        {"prompt": [{"role": "system", "content": "Be short."}, *SHARED], "chosen": [said("7")], "rejected": longer},
+        {"prompt": "What is 3 + 4?", "chosen": "It is \\boxed{7}.", "rejected": "It is \\boxed{8}."},
+        # the sides part at a question, so that they answer different ones
+        {"chosen": [*SHARED, said("5")], "rejected": [*SHARED[:2], {"role": "user", "content": "Why?"}, said("So.")]},
+    )  # fmt: skip
+    pairs = exported_records(store, version, tmp_path / "p", "preference", judge)
+    by_prompt = {(pair["prompt"][0]["content"], pair["chosen"][0]["content"]): pair for pair in pairs}
+    assert by_prompt.keys() == {
+        ("Name a prime.", "97"), ("Be short.", "7"), ("What is 3 + 4?", "It is \\boxed{7}."),
+    }  # fmt: skip
+    first = by_prompt["Name a prime.", "97"]
+    assert first["prompt"] == SHARED
+    assert first["chosen"] == [said("97", reasoning_content="97 has no divisor.")]
+    assert first["rejected"] == [said("91")]
+    assert first["rejected_reason"] == "not_preferred"
+    assert by_prompt["Be short.", "7"]["rejected"] == longer
+    assert by_prompt["What is 3 + 4?", "It is \\boxed{7}."]["rejected"] == [said("It is \\boxed{8}.")]
+    assert all(is_conversational(pair) for pair in pairs)
+    labelled = exported_records(store, version, tmp_path / "u", "unpaired-preference", judge)
+    chats = {(one["completion"][0]["content"], one["label"]) for one in labelled if len(one["prompt"]) > 1}
+    assert chats == {("97", True), ("91", False), ("7", True), ("Which size?", False)}
+    assert all(is_conversational(one) for one in labelled)
+    # what the methods dpo and reward are given
+    given = [row for batch in preferences(store, version, reasoning="inline") for row in batch.to_pylist()]
+    assert sorted(len(row["prompt"]) for row in given) == [1, 3, 4]
+    assert "<think>\n97 has no divisor.\n</think>\n\n97" in [row["chosen"][-1]["content"] for row in given]
+
+
+def test_pairs_of_chats_that_call_tools_are_exported_and_not_trained_on(judge: Judge, tmp_path: Path) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    store = Store(tmp_path / "home")
+    calling = [
+        *SHARED,
+        said("", tool_calls=[call]),
+        {"role": "tool", "content": "97", "tool_call_id": "1"},
+        said("97"),
+    ]
+    version = imported(store, {"chosen": calling, "rejected": [*SHARED, said("91")]})
+    (pair,) = exported_records(store, version, tmp_path / "p", "preference", judge)
+    assert pair["chosen"][0]["tool_calls"] == [call]
+    assert pair["rejected"] == [said("91")]
+    with pytest.raises(TrainError, match="call tools.*Fix: "):
+        list(preferences(store, version, reasoning="inline"))
+
+
+def test_a_chat_is_paired_with_that_of_its_own_record(judge: Judge, tmp_path: Path) -> None:
+    """Records may begin alike; nothing says that one of the other record is worse."""
+    store = Store(tmp_path / "home")
+    records = [
+        {"chosen": [*SHARED, said(good)], "rejected": [*SHARED, said(bad)]}
+        for good, bad in (("97", "91"), ("11", "21"), ("13", "33"))
+    ]
+    version = imported(store, *records)
+    pairs = exported_records(store, version, tmp_path / "p", "preference", judge)
+    sides = {(pair["chosen"][0]["content"], pair["rejected"][0]["content"]) for pair in pairs}
+    assert sides == {("97", "91"), ("11", "21"), ("13", "33")}

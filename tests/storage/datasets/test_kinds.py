@@ -11,8 +11,8 @@ import pytest
 
 from storage.datasets.digest import digest_in_order, digest_of_rows
 from storage.datasets.export import export
-from storage.datasets.shapes import message_of
 from storage.datasets.store import Store
+from storage.datasets.turns import message_of
 from storage.reasons import Code, reason
 from storage.rows import CHAT, MESSAGES, SCHEMA, TEXT, ChatTurn, Row, to_table
 
