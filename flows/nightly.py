@@ -32,6 +32,7 @@ from storage.stage_cache.shards import Ref
 from tasks.dedup.settings import SimilaritySettings
 from tasks.methods import converses, method, role_of
 from tasks.scorers import scorer
+from tasks.selection import selector
 from tasks.stages.calibrate import CalibrateSettings, calibrate, shortfall
 from tasks.stages.decontaminate import DecontaminateSettings
 from tasks.stages.dedup import dedup
@@ -41,6 +42,7 @@ from tasks.stages.mix import MixSettings, mix
 from tasks.stages.probe import budget, probe, rates
 from tasks.stages.retrieve import WeaknessSettings, near_ids, retrieve
 from tasks.stages.score import ScoreSettings, score
+from tasks.stages.select import SelectSettings, select
 from tasks.stages.semantic import semantic
 from tasks.stages.similarity import similarity
 from tasks.stages.solve import SolveSettings, solve
@@ -61,6 +63,7 @@ CALIBRATE = Stage("calibrate", "Calibrate the votes (publishes none)", Calibrate
 WEIGH = Stage("weigh", "Weigh the votes", WeighSettings)
 DEDUP = Stage("dedup", "De-duplicate", SimilaritySettings, whole=True)
 DECONTAMINATE = Stage("decontaminate", "Decontaminate", DecontaminateSettings, needs=READERS)
+SELECT = Stage("select", "Select", SelectSettings)  # stands for one stage per selector, with what it needs
 PROBE = Stage("probe", "Probe the student", WeaknessSettings, needs={"student": "student", "judge": "judge"})
 RETRIEVE = Stage("retrieve", "Retrieve near failures", WeaknessSettings, needs=ENCODER, whole=True)
 MIX = Stage("mix", "Mix", MixSettings, whole=True)
@@ -101,6 +104,10 @@ def run_night(config: Nightly) -> str:
                 produce(night)
             except LIMITS as limit:
                 night.stop(limit)  # what is accepted is published if it is enough; else the run ends here
+            try:
+                night.accepted = selected(night, night.accepted, "all waves", whole=True)
+            except LIMITS as limit:
+                night.stop(limit, publish=False)  # nothing is published that was not selected
         (taken,) = night.line.run(
             MIX,
             partial(
@@ -136,7 +143,8 @@ def produce(night: Night) -> None:
     if any(method(name).makes != "texts" for name in config.generate.methods):
         calibrated(night, seeds)
     if config.seeds.distill:
-        night.accepted += solve_and_judge(night, seeds, "seeds", pool=[])
+        rows = solve_and_judge(night, seeds, "seeds", pool=[])
+        night.accepted += selected(night, rows, "seeds")
     # a part of the target is kept for what the student's failures ask for
     reserved = round(config.target * config.weakness.share)
     write(night, seeds, until=config.target - reserved)
@@ -176,7 +184,8 @@ def write(night: Night, seeds: list[Ref], *, until: int) -> None:
         plans = planner.plan_wave(missing, night.usable(), seeds + night.accepted)
         for plan in plans:
             title = f"wave {planner.wave + 1}"
-            night.accepted += carry_out(night, plan, title, pool=seeds + night.questions)
+            rows = carry_out(night, plan, title, pool=seeds + night.questions)
+            night.accepted += selected(night, rows, title)
         planner.wave += 1
         if not plans:
             night.ended = "material"
@@ -220,9 +229,10 @@ def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:
         writing(plan.method), generating(plan), plan.asks, title="Write for weaknesses", owes=plan.owes
     )
     for_failures = solve_and_judge(night, written, "weakness", pool=seeds + night.questions, agree=2)
+    night.questions += written
+    for_failures = selected(night, for_failures, "weakness")
     night.near_failures += column(line.kept(for_failures, ["id", "rejected"]), "id")
     night.accepted += for_failures
-    night.questions += written
     night.planner.demand.count_requests(quota)
 
 
@@ -232,6 +242,22 @@ def writing(name: str) -> Stage:
     method = converses(name)
     needed = () if method is None else method.needs
     return replace(GENERATE, needs={"engine": role_of(name), **{tool: tool for tool in needed}})
+
+
+def selected(night: Night, shards: list[Ref], title: str, *, whole: bool = False) -> list[Ref]:
+    """Return the accepted rows that the selectors take: of each wave, those that look at rows one by one; with `whole`, those
+    that compare rows with each other, after the last wave."""
+    for name in night.config.select.names(whole=whole):
+        settings = night.config.select.by[name]
+        stage = SELECT.of_selector(name, settings)
+        shards = night.line.run(
+            stage,
+            partial(select, name=name, settings=settings, seed=night.inputs.seed),
+            shards,
+            title=f"{stage.title}, {title}",
+            reads={"parents": night.ancestors()} if selector(name).parents else {},
+        )
+    return shards
 
 
 def generating(plan: Plan) -> StageCall:

@@ -24,7 +24,7 @@ from prefect.runtime import flow_run
 from flows.config.loading import ConfigError
 from flows.config.nightly import Nightly
 from flows.config.rebuild import Rebuild
-from flows.nightly import DECONTAMINATE, DEDUP, MIX, VERIFY, WEIGH, Judging
+from flows.nightly import DECONTAMINATE, DEDUP, MIX, SELECT, VERIFY, WEIGH, Judging
 from flows.runner.after_publication import Finished, finish, raise_if_published
 from flows.runner.decontamination import CERTIFY, Decontamination, examine
 from flows.runner.events import on_failure
@@ -51,6 +51,8 @@ from tasks.stages.mix import mix
 from tasks.voting import Calibration
 
 MOST_RACES = 10  # attempts to publish while other runs publish to the same dataset
+# what selectors and the last comparison with the benchmarks dropped is dropped again where decontamination decides
+AFTERWARDS = {SELECT.name: DECONTAMINATE.name, CERTIFY.name: DECONTAMINATE.name}
 COMPARED = ["id", "problem_id", "question", "language"]  # what de-duplication reads of the rows beside
 
 
@@ -105,7 +107,7 @@ def check(config: Rebuild, store: Store) -> tuple[Version, Nightly]:
     Raises StorageError or ConfigError for everything that can be known to fail before Prefect is started.
     """
     base, rules = base_of(config, store)
-    stages = [*order(judging(base, rules)), CERTIFY.name]
+    stages = [*order(judging(base, rules)), *AFTERWARDS]
     refuse_unknown_values(config, base, store, stages)
     return base, rules
 
@@ -123,8 +125,7 @@ def gather(config: Rebuild, tools: Tools, bars: Bars) -> RebuildState:
     stages = judging(base, rules)
     bar = bars.stage("Gather candidates", candidates.count_rows())
     occurrences = candidates.to_table(columns=list(rejudge.COLUMNS))
-    # what the last comparison with the benchmarks dropped was decided by decontamination
-    pool = rejudge.gather(occurrences, runs, order(stages), {CERTIFY.name: DECONTAMINATE.name}, past)
+    pool = rejudge.gather(occurrences, runs, order(stages), AFTERWARDS, past)
     bar.close(f"{counted(len(pool.alive), 'solution')} of {counted(len(runs), 'run')}")
     head = store.head(config.into or config.dataset)
     certificate = base.lineage.get("decontamination") or {}

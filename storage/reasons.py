@@ -128,6 +128,14 @@ class Code(StrEnum):
     CONTAMINATED = (
         "contaminated"  # `rule` found the benchmark item `item` with `overlap` in `field` ("": question)
     )
+    # select
+    OUTSIDE_BAND = "outside_band"  # the `score` of `name` is not between `least` and `most`
+    OVER_LEVEL = "over_level"  # `most` questions whose `name` is `value` were taken before
+    MODEL_RIGHT = "model_right"  # the model `name` answers it right
+    NOT_HARDER = "not_harder"  # the student's pass rate `score` is not below `threshold`, after its parent's
+    NOT_DRAWN = "not_drawn"  # other questions of the class `value` were drawn
+    COVERED = "covered"  # the chosen question `other` has the cosine `score` with it
+    INCONSISTENT = "inconsistent"  # its form is not uniform, by the screen `name`
     # mix
     OVER_QUESTION = "over_question"  # `most` solutions of its question were taken before
     OVER_SHARE = "over_share"  # the `share` of `value` in `dimension` is reached
@@ -212,6 +220,13 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.STUDENT_RIGHT: "the student is right",
     Code.CALIBRATED: "its answer was known: it was solved to calibrate",
     Code.CONTAMINATED: "{rule} {item} overlap {overlap}[ in {field}]",
+    Code.OUTSIDE_BAND: "{name} {score} is not from {least} to {most}",
+    Code.OVER_LEVEL: "more than {most} questions of {name} {value}",
+    Code.MODEL_RIGHT: "the {name} is right",
+    Code.NOT_HARDER: "pass rate {score} is not under {threshold}, the parent's",
+    Code.NOT_DRAWN: "not drawn among the questions of {value}",
+    Code.COVERED: "covered by {other}, cosine {score}",
+    Code.INCONSISTENT: "form: {name}",
     Code.OVER_QUESTION: "more than {most} solutions of its question",
     Code.OVER_SHARE: "over the share of {dimension} {value} ({share})",
     Code.OVER_TARGET: "over the target of {target}",

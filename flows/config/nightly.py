@@ -18,6 +18,7 @@ from tasks.stages.ingest import SeedSettings
 from tasks.stages.mix import MixSettings
 from tasks.stages.retrieve import WeaknessSettings
 from tasks.stages.score import ScoreSettings
+from tasks.stages.select import SelectSettings
 from tasks.stages.solve import SolveSettings
 from tasks.stages.verify import VerifySettings
 from tasks.stages.weigh import WeighSettings
@@ -69,6 +70,9 @@ class Nightly(Section):
     decontaminate: Folded[DecontaminateSettings] = Field(
         DecontaminateSettings(),
         description="benchmarks that no row may come from, and the rules that find them",
+    )
+    select: Folded[SelectSettings] = Field(
+        SelectSettings(), description="selectors that choose among the accepted rows"
     )
     weakness: Folded[WeaknessSettings] = Field(
         WeaknessSettings(),

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from flows.config.nightly import Nightly
 from flows.runner.after_publication import history, latest
 from flows.runner.artifacts import report_stopped
@@ -25,6 +28,7 @@ from storage.stage_cache.shards import Ref
 from tasks.canaries.batch import records
 from tasks.demand import Demand
 from tasks.retrieval.published import Published
+from tasks.selection import ANCESTOR
 from tasks.stages.ingest import ingest
 from tasks.voting import Calibration
 
@@ -118,9 +122,9 @@ class Night:
         """Return the rows by domain that are missing to have `until`; empty when there are enough."""
         return self.planner.demand.missing(self.usable(), until)
 
-    def stop(self, limit: BaseException) -> None:
-        """End at a limit: return if enough is accepted to be published, or raise Stopped."""
-        self._end(limit_of(limit), str(limit), limit)
+    def stop(self, limit: BaseException, *, publish: bool = True) -> None:
+        """End at a limit: return if enough is accepted to be published and it may be (`publish`), or raise Stopped."""
+        self._end(limit_of(limit), str(limit), limit, publish=publish)
 
     def finish(self) -> None:
         """End after the last wave. An offline night without some of its answers has met a limit too."""
@@ -132,10 +136,10 @@ class Night:
             )
         self.ended = self.ended or ("waves" if self.missing(self.config.target) else "target")
 
-    def _end(self, by: str, why: str, cause: BaseException | None = None) -> None:
+    def _end(self, by: str, why: str, cause: BaseException | None = None, *, publish: bool = True) -> None:
         self.ended = by
         worth, target = self.worth(), self.config.target
-        if worth and worth >= self.config.gates.share_at_limit * target:
+        if publish and worth and worth >= self.config.gates.share_at_limit * target:
             return
         note = self.inputs.note
         note.stopped()
@@ -143,6 +147,17 @@ class Night:
         stopped = Stopped(by, why, SpentWhenStopped(spent.usd, spent.tokens, spent.estimated, worth, target))
         report_stopped(self.config.dataset, stopped)
         raise stopped from cause
+
+    def ancestors(self) -> list[Ref]:
+        """Return the rows that this night's rows may be made from, with the columns ANCESTOR: its seeds, questions and accepted
+        rows, the material, and published rows that a question names as a parent."""
+        line = self.line
+        own = line.kept([*self.seeds, *self.questions, *self.accepted], [*ANCESTOR, "rejected"])
+        tables = [own.select(ANCESTOR), self.inputs.material.rows.select(ANCESTOR)]
+        if self.base is not None:
+            named = pc.unique(pc.list_flatten(own.column("parent_ids")))
+            tables.append(line.tools.store.read(self.base, ANCESTOR, pc.field("id").isin(named)))
+        return [line.put("ancestors", pa.concat_tables(tables))]
 
     def ingest(self, stage: Stage, files: list[Path], title: str) -> list[Ref]:
         """Return the rows of the files, sharded. Rejected ones stay in the shards with their line and reason."""

@@ -26,11 +26,13 @@ from storage.datasets.versions import Version
 from storage.rows import to_table
 from storage.stage_cache.shards import digest_of
 from tasks.evaluation.verdict import gains_of
+from tasks.llm.model_files import CHECKPOINT
 from tasks.methods import columns_of, role_of, subdomains_of
 from tasks.plugins import module
 from tasks.sandbox import SandboxUnavailable, isolation
 from tasks.scorers import scorer
 from tasks.seeding import seed_of
+from tasks.selection import selector, settings_of
 from tasks.stages.solve import SolveSettings
 from tasks.taxonomy import SUBDOMAINS, domain_of
 
@@ -98,7 +100,7 @@ class Inputs:
             learnt=limits_of_night(tools, roles(config), seed),
         )
         refuse_elsewhere(tools.settings.runner, tools.limits)
-        for role in roles(config):
+        for role in (*roles(config), *checkpoints(config)):
             tools.engine(role).check()
         if shared := borrowed(config, tools.settings):
             bars.say(shared)
@@ -147,9 +149,21 @@ def roles(config: Nightly) -> list[str]:
     needed |= {role_of(name) for name in config.generate.methods}
     for name in config.score.scorers:
         needed |= set(scorer(name).needs)
+    for name, given in config.select.by.items():
+        needed |= set(selector(name).needs(settings_of(name, given)).values())
     if config.decontaminate.ask and config.decontaminate.benchmarks:
         needed.add("critic")
     return [role for role in NIGHT_ROLES if role in needed]
+
+
+def checkpoints(config: Nightly) -> list[str]:
+    """Return the checkpoints that the selectors of this configuration call by their own names, `hf:...`."""
+    needed = {
+        tool
+        for name, given in config.select.by.items()
+        for tool in selector(name).needs(settings_of(name, given)).values()
+    }
+    return sorted(tool for tool in needed if tool.startswith(CHECKPOINT))
 
 
 def borrowed(config: Nightly, settings: Settings) -> str:

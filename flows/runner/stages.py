@@ -29,6 +29,7 @@ from storage.counting import counted
 from storage.rows import dropped, empty, kept, reasons_of
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.plugins import module
+from tasks.selection import selector, settings_of
 from tasks.settings import Section
 from tasks.stages.outcome import Balance, Outcome, Tick, balance, same_rows
 from tasks.stages.score import PLUGINS
@@ -59,6 +60,12 @@ class Stage:
         """Return the stage of a scorer, a plug-in of tasks/scorers/. It needs the tools that the plug-in names."""
         needs = {need: need for need in module(PLUGINS, name).needs}
         return replace(self, name=name, title=f"{self.title} by {name}", needs=needs)
+
+    def of_selector(self, name: str, given: Mapping[str, Any]) -> Stage:
+        """Return the stage of a selector, a plug-in of tasks/selection/, with its settings. It has the id of this stage."""
+        plugin = selector(name)
+        needs = plugin.needs(settings_of(name, given))
+        return replace(self, title=f"{self.title} by {name}", needs=needs, whole=plugin.whole)
 
 
 @dataclass(frozen=True, slots=True)

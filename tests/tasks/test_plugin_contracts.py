@@ -30,6 +30,8 @@ from tasks.methods import (
 )
 from tasks.plugins import names
 from tasks.scorers import Scored, scorer
+from tasks.selection import Selection, selector
+from tasks.selection import settings_of as selector_settings
 from tasks.settings import Section
 from tasks.stages.generate import LANGUAGES
 
@@ -92,3 +94,21 @@ def test_a_scorer_names_its_scores(name: str) -> None:
     assert isinstance(listed, tuple)
     assert listed
     assert all(isinstance(score, str) for score in listed)
+
+
+REQUIRED = {"naturalness": {"model": "hf:smollm2"}}  # settings of selectors that have no default
+
+
+@pytest.mark.parametrize("name", names("tasks.selection"))
+def test_a_selector_keeps_the_contract(name: str) -> None:
+    plugin = selector(name)
+    settings = selector_settings(name, REQUIRED.get(name, {}))
+    assert isinstance(settings, plugin.own_settings)
+    assert isinstance(plugin.whole, bool)
+    assert not (plugin.whole and plugin.parents)
+    rows, *keywords = inspect.signature(plugin.select).parameters.values()
+    assert rows.name == "rows"
+    assert all(keyword.kind is keyword.KEYWORD_ONLY for keyword in keywords)
+    tools = {*plugin.needs(settings), *(["parents"] if plugin.parents else [])}
+    assert {keyword.name for keyword in keywords} == {"settings", "seed", "tick", *tools}
+    assert typing.get_type_hints(plugin.select)["return"] is Selection

@@ -1,0 +1,116 @@
+"""Draw questions evenly from the classes of mathematics, and in each class those with longer reasoning first (s1,
+arXiv:2501.19393).
+
+The classes are the 63 of the Mathematics Subject Classification (subjects.yaml). A question has the class whose description is
+nearest to it by the encoder, or the one that the teacher names. As in s1, one class after the other is drawn at random, each
+equally likely, and then one of its questions, whose chance halves with each place in the order of length.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import yaml
+from pydantic import Field
+
+from storage.indexes.vectors import Encode
+from storage.reasons import Code, Reason, reason
+from storage.rows import column
+from tasks.seeding import rng_of
+from tasks.selection import Selection
+from tasks.settings import Section, Share
+from tasks.stages.outcome import Tick
+
+STAGE = "select"
+NAME = "subject"  # the verdict with the class of a row
+CLASSES = Path(__file__).with_name("subjects.yaml")
+_BLOCK = 8192  # questions that are compared with the classes at once
+
+whole = True
+parents = False
+
+
+class SubjectsSettings(Section, title="Subjects"):
+    by: Literal["encoder"] = Field(
+        "encoder", description="what finds the class of a question: the nearest description by the encoder"
+    )
+    keep: Share = Field(0.8, description="share of the questions that is drawn")
+    rows: int | None = Field(None, ge=1, description="number of questions that is drawn, instead of a share")
+
+
+own_settings = SubjectsSettings
+
+
+def needs(settings: SubjectsSettings) -> Mapping[str, str]:
+    return {"encode": "encoder"}
+
+
+def select(rows: pa.Table, *, settings: SubjectsSettings, seed: int, tick: Tick, encode: Encode) -> Selection:
+    """Keep all rows of the questions that are drawn. The verdict `subject` of every row is its class, such as `11 Number theory`."""
+    problems, questions = column(rows, "problem_id"), column(rows, "question")
+    texts = dict(zip(problems, questions, strict=True))
+    ids = sorted(texts)
+    class_of = dict(zip(ids, nearest_classes([texts[one] for one in ids], encode), strict=True))
+    lengths: Counter[str] = Counter()
+    for problem, thinking, solution in zip(
+        problems, column(rows, "reasoning"), column(rows, "solution"), strict=True
+    ):
+        lengths[problem] = max(lengths[problem], len(thinking or "") + len(solution))
+    by_class: dict[str, list[str]] = {}
+    for one in sorted(ids, key=lambda one: (-lengths[one], one)):
+        by_class.setdefault(class_of[one], []).append(one)
+    count = min(len(ids), settings.rows or round(settings.keep * len(ids)))
+    drawn = draw(by_class, count, seed)
+    tick(rows.num_rows)
+    names = classes()
+    titles = {one: f"{code} {names[code]['en']}" for one, code in class_of.items()}
+    reasons: list[Reason | None] = [
+        None if problem in drawn else reason(STAGE, Code.NOT_DRAWN, value=titles[problem])
+        for problem in problems
+    ]
+    facts = {"subjects": dict(sorted(Counter(titles[one] for one in ids).items()))}
+    return Selection(reasons, verdicts={NAME: [titles[problem] for problem in problems]}, facts=facts)
+
+
+@functools.cache
+def classes() -> Mapping[str, Mapping[str, str]]:
+    """Return the classes by their two digits, each with its name in English (`en`) and Chinese (`zh`) and typical words (`about`)."""
+    loaded: Mapping[str, Mapping[str, str]] = yaml.safe_load(CLASSES.read_text(encoding="utf-8"))
+    return loaded
+
+
+def nearest_classes(questions: list[str], encode: Encode) -> list[str]:
+    """Return the two digits of the class nearest to each question, by cosine; of equally near ones the first."""
+    codes = list(classes())
+    if not questions:
+        return []
+    described = encode([f"{classes()[code]['en']}: {classes()[code]['about']}" for code in codes])
+    vectors = encode(questions)
+    nearest = [
+        np.argmax(vectors[start : start + _BLOCK] @ described.T, axis=1)
+        for start in range(0, len(vectors), _BLOCK)
+    ]
+    return [codes[i] for i in np.concatenate(nearest).tolist()]
+
+
+def draw(by_class: Mapping[str, list[str]], count: int, seed: int) -> set[str]:
+    """Return `count` questions, or all of them if there are fewer. `by_class` has the questions of each class, those with the
+    longest reasoning first."""
+    rng = rng_of(seed, STAGE, "subjects")
+    left = {name: list(questions) for name, questions in sorted(by_class.items()) if questions}
+    drawn: set[str] = set()
+    while left and len(drawn) < count:
+        name = rng.choice(list(left))
+        place = 0
+        while place + 1 < len(left[name]) and rng.random() < 0.5:
+            place += 1
+        drawn.add(left[name].pop(place))
+        if not left[name]:
+            del left[name]
+    return drawn
