@@ -93,6 +93,9 @@ class Code(StrEnum):
     UNIT_CHANGED = "unit_changed"  # the number `text` has another unit
     NUMBER_LEFT_OUT = "number_left_out"  # the number `text` of a question that it was made from is not in it
     NUMBER_SHOWN = "number_shown"  # the number `text`, which was to be hidden, is still in it
+    TOO_FEW_OPTIONS = (
+        "too_few_options"  # `same` wrong options are distinct and comparable, of `most` that it needs
+    )
     NOT_STATED = "not_stated"  # it does not state `text`, which was to be given
     # similarity, dedup, semantic
     EXACT = "exact"  # equal after normalisation to the row `other`, which has another id; in `version` if it is published
@@ -197,6 +200,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.UNIT_CHANGED: "the number {text} has another unit",
     Code.NUMBER_LEFT_OUT: "the number {text} is left out",
     Code.NUMBER_SHOWN: "the number {text} is not hidden",
+    Code.TOO_FEW_OPTIONS: "{same} of {most} wrong options are usable",
     Code.NOT_STATED: "{text} is not stated",
     Code.EXACT: "exact of {other}[ in {version}]",
     Code.REPEATED: "there already, word for word[, in {version}]",

@@ -24,7 +24,7 @@ from tasks.stages.calibrate import shortfall
 ENDED = {
     "target": "the target",
     "waves": "generate.waves",
-    "material": "the last passage of the documents",
+    "material": "the last passage or problem of the material",
     "usd": "--budget-usd",
     "tokens": "--budget-tokens",
     "deadline": "--deadline",

@@ -72,6 +72,7 @@ class Night:
             inputs.remembered,
             inputs.material,
             samples=inputs.solve.samples,
+            base=base,
         )
         calibration = Calibration.from_dict(base.lineage.get("calibration", {}) if base else {})
         return cls(config, line, inputs, planner, base, history(tools, config.dataset), calibration)

@@ -14,10 +14,21 @@ from flows.runner.limits import BATCHED
 from flows.runner.material import Material
 from flows.runner.night_inputs import topics_of
 from flows.runner.stages import Line
+from flows.runner.wrong_answers import with_wrong_answers
+from storage.datasets.versions import Version
 from storage.stage_cache.shards import Ref
 from tasks.demand import ANY, Demand
 from tasks.llm.batch import MOST_REQUESTS
-from tasks.methods import Makes, Quota, asks_table, columns_of, plan_of, subdomains_of, uses_up
+from tasks.methods import (
+    Makes,
+    Quota,
+    asks_table,
+    columns_of,
+    plan_of,
+    subdomains_of,
+    takes_wrong_answers,
+    uses_up,
+)
 from tasks.methods import method as generation_method
 from tasks.seeding import seed_of
 from tasks.stages.calibrate import known_questions
@@ -49,6 +60,7 @@ class Planner:
     remembered: pa.Table  # examples out of earlier nights
     material: Material
     samples: int  # solutions per question
+    base: Version | None  # that the night builds on
     wave: int = 0
 
     @property
@@ -95,9 +107,13 @@ class Planner:
         """
         generate, method = self.config.generate, generation_method(name)
         documents = method.takes == "documents"
-        rows = self.material.of_kind("documents") if documents else self._rows(pool, columns_of([name]))
+        rows = self.material.unused(name, self._rows(name, pool))
+        if takes_wrong_answers(name):
+            rows = with_wrong_answers(
+                rows, self.line, [*([self.base] if self.base else []), *self.material.versions]
+            )
         asks = plan_of(name, self.line.tools.settings.overlay(), generate.settings.get(name))(
-            self.material.unused(name, rows),
+            rows,
             quota,
             per_call=generate.per_call,
             examples=generate.examples,
@@ -112,12 +128,17 @@ class Planner:
         calls = max(1, self.shard_rows // generate.per_call)
         return Plan(name, method.makes, self.line.shards("asks", asks_table(asks), calls, of=pool), quota)
 
-    def _rows(self, pool: Sequence[Ref], columns: list[str]) -> pa.Table:
-        """Return the rows that a method works on: those of the pool, of earlier nights and of the material."""
+    def _rows(self, name: str, pool: Sequence[Ref]) -> pa.Table:
+        """Return what a method works on: passages of the material, or rows of the pool, of earlier nights and of the material. A method
+        that uses up problems takes those of the material alone where there are any."""
+        if generation_method(name).takes == "documents":
+            return self.material.of_kind("documents")
+        columns = columns_of([name])
+        given = self.material.of_kind("rows").select(columns)
+        if given.num_rows and uses_up(name):
+            return given
         rows = self.line.kept(pool, [*columns, "rejected"]).select(columns)
-        return pa.concat_tables(
-            [rows, self.remembered.select(columns), self.material.of_kind("rows").select(columns)]
-        )
+        return pa.concat_tables([rows, self.remembered.select(columns), given])
 
 
 def shared_out(languages: Mapping[str, float], topics: Sequence[str], questions: int, turn: int) -> Quota:

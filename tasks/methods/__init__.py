@@ -178,7 +178,8 @@ class MakesRowsOfRows(Method, Protocol):
     quota where the pool has no more."""
 
     columns: tuple[str, ...]
-    """Columns of storage.rows.SCHEMA that the pool has for it, in addition to EXAMPLE."""
+    """Columns of storage.rows.SCHEMA that the pool has for it, in addition to EXAMPLE. With a constant `wrong_answers = True` of the module
+    the pool has one more column of that name: the answers of rejected solutions of the same problem, the most frequent first."""
 
 
 class FixedSubdomains(Method, Protocol):
@@ -273,6 +274,11 @@ def columns_of(given: Iterable[str]) -> list[str]:
     """Return the columns that a pool of rows has for these methods: EXAMPLE, then what they need besides. Raises as `method`."""
     needed = (column for name in sorted(given) for column in getattr(_method(name), "columns", ()))
     return list(dict.fromkeys([*EXAMPLE, *needed]))
+
+
+def takes_wrong_answers(name: str) -> bool:
+    """Return whether the pool of the method has the column `wrong_answers`. Raises as `method`."""
+    return getattr(_method(name), "wrong_answers", False) is True
 
 
 def uses_up(name: str) -> bool:

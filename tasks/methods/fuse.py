@@ -6,6 +6,7 @@ licence. The numbers of both have to occur in the new problem, but for one of th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,14 +17,14 @@ from storage.reasons import Code
 from tasks.dedup.normalise import canonical
 from tasks.methods import Ask, Item, Makes, Quota, Takes
 from tasks.rewriting.numbers import spelled, values_of
-from tasks.rewriting.parents import Parent, in_turn, inherited
+from tasks.rewriting.parents import Parent, in_turn, inherited, topic_for
 from tasks.rewriting.replies import written_question
 from tasks.seeding import seed_of
 
 prompt = "fuse"
 makes: Makes = "questions"
 takes: Takes = "rows"
-columns: tuple[str, ...] = ()
+columns: tuple[str, ...] = ("method",)
 
 MANNERS = ("sequence", "parallel", "condition")
 LOOKED_AT = 200  # problems that the partner of a problem is chosen among
@@ -34,7 +35,8 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
     pair."""
     first = seed_of(seed, prompt, "manner")
     asks: list[Ask] = []
-    for one, other in pairs(in_turn(pool, seed, prompt), quota):
+    rows = [row for row in in_turn(pool, seed, prompt) if row["method"] != prompt]
+    for one, other in pairs(rows, quota):
         sources = list(dict.fromkeys(row["source"] for row in (one, other) if row["source"]))
         concepts = list(dict.fromkeys([*(one["concepts"] or ()), *(other["concepts"] or ())]))
         asks.append(
@@ -60,12 +62,12 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
 
 def pairs(rows: Sequence[Parent], quota: Quota) -> list[tuple[Parent, Parent]]:
     """Return pairs of the rows, in their order; each row is in one pair at most."""
-    missing = dict(quota)
+    missing = Counter({topic: count for topic, count in quota.items() if count > 0})
     free = list(rows)
     chosen = []
     while free and any(count > 0 for count in missing.values()):
         one = free.pop(0)
-        topic = _topic(one, missing)
+        topic = topic_for(one, missing, stand_in=True)
         if topic is None:
             continue
         partners = [
@@ -79,14 +81,6 @@ def pairs(rows: Sequence[Parent], quota: Quota) -> list[tuple[Parent, Parent]]:
             chosen.append((one, other))
             missing[topic] -= 1
     return chosen
-
-
-def _topic(row: Parent, missing: Quota) -> tuple[str, str] | None:
-    """Return the topic of the quota that a row counts for: its own, or the first of its language if it names none."""
-    open_topics = [
-        topic for topic, count in sorted(missing.items()) if count > 0 and topic[0] == row["language"]
-    ]
-    return next((topic for topic in open_topics if row["subdomain"] in (None, topic[1])), None)
 
 
 def nearness(one: Parent, other: Parent) -> tuple[float, bool, bool]:

@@ -22,7 +22,7 @@ from tasks.seeding import seed_of
 prompt = "rephrase"
 makes: Makes = "questions"
 takes: Takes = "rows"
-columns: tuple[str, ...] = ()
+columns: tuple[str, ...] = ("method",)
 
 
 def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: int) -> list[Ask]:
@@ -39,7 +39,7 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
             seed=seed_of(seed, prompt, row["id"], "asked"),
             inherited=inherited(row, "reference_answer"),
         )
-        for row in parents(pool, quota, seed, prompt)
+        for row in parents(pool, quota, seed, prompt, usable=lambda row: row["method"] != prompt)
     ]
 
 

@@ -3,7 +3,7 @@ seed."""
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tasks.methods import Quota
 from tasks.seeding import seeds_of
+from tasks.taxonomy import domain_of
 
 FROM_PARENT: Final = ("source", "license", "domain", "concepts")
 
@@ -20,23 +21,38 @@ Parent = dict[str, Any]
 def parents(
     pool: pa.Table, quota: Quota, *seed: object, usable: Callable[[Parent], bool] = lambda row: True
 ) -> list[Parent]:
-    """Return rows of the pool, one per row of the quota: those of its topic, then those of its language that name no topic. Fewer
-    where the pool has no more. No problem comes twice; `usable` says which rows can be taken."""
-    waiting: defaultdict[tuple[str, str | None], deque[Parent]] = defaultdict(deque)
-    for row in in_turn(pool, *seed):
-        if usable(row):
-            waiting[(row["language"], row["subdomain"])].append(row)
+    """Return rows of the pool, one per row of the quota: those of its topics first, then, for topics with too few, those of its language
+    that name no topic, and those of the domains of its topics. Fewer where the pool has no more. No problem comes twice; `usable`
+    says which rows can be taken."""
+    rows = [row for row in in_turn(pool, *seed) if usable(row)]
+    missing = Counter({topic: count for topic, count in quota.items() if count > 0})
     chosen: list[Parent] = []
-    missing: defaultdict[str, int] = defaultdict(int)
-    for (language, subdomain), count in sorted(quota.items()):
-        own = waiting[(language, subdomain)]
-        taken = min(count, len(own))
-        chosen += [own.popleft() for _ in range(taken)]
-        missing[language] += count - taken
-    for language, count in sorted(missing.items()):
-        unlabelled = waiting[(language, None)]
-        chosen += [unlabelled.popleft() for _ in range(min(count, len(unlabelled)))]
+    for stand_in in (False, True):
+        left = []
+        for row in rows:
+            topic = topic_for(row, missing, stand_in=stand_in)
+            if topic is None:
+                left.append(row)
+            else:
+                missing[topic] -= 1
+                chosen.append(row)
+        rows = left
     return chosen
+
+
+def topic_for(row: Parent, missing: Counter[tuple[str, str]], *, stand_in: bool) -> tuple[str, str] | None:
+    """Return the topic of the quota that a row is taken for, None if there is none: its own, or, as a `stand_in`, another one of its
+    language, if the row names no topic or has the domain of one."""
+    own = (row["language"], row["subdomain"])
+    if missing[own] > 0 or not stand_in:
+        return own if missing[own] > 0 else None
+    open_topics = [
+        topic for topic, count in sorted(missing.items()) if count > 0 and topic[0] == row["language"]
+    ]
+    if not open_topics or row["subdomain"] is None:
+        return open_topics[0] if open_topics else None
+    domains = {domain_of(topic) for language, topic in missing if language == row["language"]}
+    return open_topics[0] if domain_of(row["subdomain"]) in domains else None
 
 
 def in_turn(pool: pa.Table, *seed: object) -> list[Parent]:

@@ -8,8 +8,10 @@ import pytest
 
 from storage.datasets.store import Store
 from storage.datasets.versions import Version
-from storage.rows import SOLUTION_BY, to_table
+from storage.reasons import Code, reason
+from storage.rows import SOLUTION_BY, Row, to_table
 from tests.e2e.processes import Home
+from tests.tasks.methods.derived_rows import drawn
 from tests.tasks.methods.test_textbook_qa import passage
 
 pytestmark = pytest.mark.e2e
@@ -101,3 +103,39 @@ def test_a_method_on_documents_needs_documents(home: Callable[..., Home]) -> Non
     assert (
         "setting material.versions: textbook_qa takes passages of documents, and none is named. Fix: " in none
     )
+
+
+def test_a_method_on_rows_makes_rows_of_each_problem_once_and_of_real_mistakes(
+    home: Callable[..., Home],
+) -> None:
+    one = home()
+    store = Store(one.path)
+    problems = drawn("make", every=5)
+    version = store.publish("problems", [to_table(problems)], lineage={"run": "an earlier run"})
+    mistakes = [
+        Row(
+            row.question,
+            row.language,
+            solution=f"It is {wrong}.",
+            answer=wrong,
+            reason=reason("verify", Code.DIFFERENT, answer=wrong, reference=str(row.reference_answer)),
+        )
+        for row in problems
+        for wrong in ("1234567", "7654321", "-13579")
+    ]
+    store.append_candidates(to_table(mistakes), run="an earlier run", stage="verify")
+    words = (
+        *("make", "multiple_choice", "problems", "--dataset", "choices", "--target", "60"),
+        *(*QUICK, "--set", "verify.known=0"),
+    )
+    made = one.json(*words)
+    assert made["lineage"]["material"] == [
+        {"version": str(version), "digest": version.digest, "rows": len(problems)}
+    ]
+    assert made["lineage"]["ended"]["by"] == "material"
+    rows = store.read(store.resolve("choices")).to_pylist()
+    asked = {row["problem_id"]: row["question"] for row in rows}
+    assert len(asked) > 0.6 * len(problems)
+    assert all("1234567" in text and "-13579" in text for text in asked.values())
+    assert {row["license"] for row in rows} == {"CC0"}
+    assert all(row["answer"] == row["reference_answer"] in "ABCD" for row in rows)

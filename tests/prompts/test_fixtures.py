@@ -22,7 +22,7 @@ from tasks.documents import transcripts
 from tasks.evaluation.forms import choice, roles
 from tasks.interleaving import turn_of
 from tasks.llm.request import Completion, Usage
-from tasks.methods import asks_model, refine, textbook_qa
+from tasks.methods import asks_model, multiple_choice, refine, textbook_qa
 from tasks.replies.items import critique, problems
 from tasks.replies.programs import program
 from tasks.replies.solutions import read
@@ -139,6 +139,10 @@ def of_page(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return {"fault": page.fault} if page.fault else {"text": page.text}
 
 
+def of_wrong_options(text: str, language: str, cut: bool, judge: Judge) -> Any:
+    return multiple_choice.options_in(text)
+
+
 def of_comparison(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return verdict(text)
 
@@ -158,6 +162,7 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "solve_choice": of_choice,
     "solve_roles": of_roles,
     "same_problem": of_comparison,
+    "multiple_choice": of_wrong_options,
     "textbook_qa": of_pairs,
     "refine": of_article,
     "refine_thinking": of_article,

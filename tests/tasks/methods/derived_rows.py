@@ -10,7 +10,7 @@ import pyarrow as pa
 from storage.rows import Row, kept, to_table
 from tasks.answers import Judge
 from tasks.llm.engine import Engine
-from tasks.methods import Ask, asks_table, columns_of, method, role_of
+from tasks.methods import Ask, asks_table, columns_of, method, role_of, takes_wrong_answers
 from tasks.problems.machinery.family import families
 from tasks.problems.machinery.family import make as draw
 from tasks.sandbox import Sandbox
@@ -51,18 +51,27 @@ def drawn(name: str, *, every: int = 1) -> list[Row]:
     return rows
 
 
-def planned(name: str, rows: list[Row], *, seed: int = 1, **settings: Any) -> list[Ask]:
+def planned(
+    name: str,
+    rows: list[Row],
+    *,
+    seed: int = 1,
+    wrong_answers: list[list[str]] | None = None,
+    **settings: Any,
+) -> list[Ask]:
     """Return the asks of a method for all rows. `settings`: further arguments of its plan."""
     pool = to_table(rows).select(columns_of([name]))
+    if takes_wrong_answers(name):
+        none: list[list[str]] = [[]] * len(rows)
+        pool = pool.append_column("wrong_answers", pa.array(wrong_answers or none, pa.list_(pa.string())))
     quota = {(row.language, row.subdomain or ""): len(rows) for row in rows}
     return method(name).plan(pool, quota, per_call=5, examples=0, seed=seed, **settings)
 
 
-def written(asks: list[Ask], engine: Callable[..., Engine]) -> Outcome:
-    """Return the rows that the embedded teacher makes of the asks of one method, balanced."""
-    outcome = generate(
-        asks_table(asks), engine=engine(role_of(asks[0].method)), source="x", license="x", tick=no_tick
-    )
+def written(asks: list[Ask], engine: Callable[..., Engine], **tools: Any) -> Outcome:
+    """Return the rows that the embedded teacher makes of the asks of one method, balanced. `tools`: what a conversation needs."""
+    role = role_of(asks[0].method)
+    outcome = generate(asks_table(asks), engine=engine(role), source="x", license="x", tick=no_tick, **tools)
     balance("generate", outcome)
     return outcome
 

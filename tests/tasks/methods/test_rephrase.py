@@ -53,10 +53,13 @@ def test_each_problem_is_one_call_in_an_order_of_the_seed() -> None:
     assert {ask.count for ask in asks} == {1}
 
 
-def test_the_quota_says_which_topics_and_rows_without_one_fill_it_up() -> None:
+def test_the_quota_says_which_topics_and_others_stand_in_for_missing_ones() -> None:
     rows = [row(1), row(2, subdomain="limits"), row(3, subdomain=None), row(4, "zh")]
     asks = plan(pool(*rows), {TOPIC: 2, ("zh", "rates and units"): 0})
     assert sorted(ask.parent_ids for ask in asks) == sorted([[rows[0].id], [rows[2].id]])
+    near = [row(5, subdomain="ratios and proportions"), row(6, subdomain="limits"), row(7)]
+    asks = plan(pool(*near), {TOPIC: 3})  # of the domain of the topic, and not of another one
+    assert [ask.parent_ids for ask in asks] == [[near[2].id], [near[0].id]]
 
 
 def test_solutions_of_one_problem_are_one_problem() -> None:
