@@ -60,7 +60,7 @@ class Planner:
     remembered: pa.Table  # examples out of earlier nights
     material: Material
     samples: int  # solutions per question
-    base: Version | None  # that the night builds on
+    base: Version | None = None  # that the night builds on
     wave: int = 0
 
     @property

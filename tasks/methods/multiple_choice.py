@@ -15,6 +15,8 @@ import pyarrow as pa
 import prompts
 from prompts.schemas.wrong_options import LONGEST_OPTION, WrongOption
 from storage.reasons import Code
+from tasks.answers.numerals import read
+from tasks.answers.spelling import canonical
 from tasks.conversations import WRITER, Conversation, comparisons, completions, request_of_prompt
 from tasks.ingestion.options import Options, written_in
 from tasks.llm.endpoint import Endpoint
@@ -48,7 +50,9 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
             variables={
                 "question": row["question"],
                 "answer": (answer_of(row) or "").strip(),
-                "rejected": [text for text in row["wrong_answers"] or () if len(text) <= LONGEST_OPTION],
+                "rejected": [
+                    text for text in row["wrong_answers"] or () if plausible(text, answer_of(row) or "")
+                ],
                 "place": seed_of(prompt, row["problem_id"]) % len(LETTERS),
                 "parent": row["problem_id"],
             },
@@ -69,6 +73,11 @@ def _usable(row: Parent) -> bool:
         and "\n" not in answer.strip()
         and written_in(row["question"]) is None
     )
+
+
+def plausible(text: str, right: str) -> bool:
+    """Return whether a wrong answer can stand beside the right one: it is short, and a number where that is one."""
+    return len(text) <= LONGEST_OPTION and (read(canonical(text)) is None) == (read(canonical(right)) is None)
 
 
 def converse(ask: Ask, endpoints: Mapping[str, Endpoint]) -> Conversation[list[Item]]:

@@ -15,6 +15,7 @@ from tasks.answers import Judge
 from tasks.answers.choices import are_letters
 from tasks.ingestion.options import written_in
 from tasks.llm.engine import Engine
+from tasks.methods import multiple_choice
 from tasks.sandbox import Sandbox
 from tests.tasks.methods.derived_rows import drawn, planned, questions_of_a_night, written
 
@@ -42,6 +43,20 @@ def test_answers_of_rejected_solutions_are_options_without_a_call(
     assert options.texts[ord(made["reference_answer"]) - 65] == "395"
     params = orjson.loads(made["params"])
     assert (params["options_of_samples"], params["calls"]) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "fits"),
+    [
+        ("432", "395", True),
+        ("[1, 2]", "395", False),
+        ("9" * 300, "395", False),
+        (r"\frac{1}{2}", "0.25", True),
+        ("12", "x + 1", False),
+    ],
+)
+def test_a_wrong_answer_of_another_kind_is_no_option(text: str, right: str, fits: bool) -> None:
+    assert multiple_choice.plausible(text, right) == fits
 
 
 def test_the_model_is_asked_for_what_is_missing(engine: Callable[..., Engine], judge: Judge) -> None:
