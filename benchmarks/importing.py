@@ -182,8 +182,7 @@ def by_import(path: Path, folder: Path) -> None:
 
     def tables() -> Iterator[pa.Table]:
         common = common_of(islice(source.records(), PEEK), reading)
-        stream = source.records()
-        while chunk := list(islice(stream, SHARD)):
+        for chunk in source.batches(SHARD):
             yield table_of(chunk, reading, source.name, common)
 
     Store(folder).publish("chat", tables(), lineage={})

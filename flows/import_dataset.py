@@ -153,9 +153,7 @@ def read_source(
         reading = replace(reading, convert=function, code=code)
     common = common_of(islice(source.records(), PEEK), reading)
     refs = []
-    stream = source.records()
-    number = 0
-    while chunk := list(islice(stream, rows)):
+    for number, chunk in enumerate(source.batches(rows)):
         address = digest_of(
             STAGE, code_version(table_of), source.name, source.digest, reading.digest, rows, number
         )
@@ -164,7 +162,6 @@ def read_source(
             table = table_of(chunk, reading, source.name, common)
             ref = tools.shards.put(STAGE, address, table, {"records": len(chunk)})
         refs.append(ref.to_dict())
-        number += 1
         if bar is not None:
             bar.tick(len(chunk))
     return refs

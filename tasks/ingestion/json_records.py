@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +18,7 @@ from tasks.ingestion.files import MAX_LINE, numbered_lines, open_text
 from tasks.ingestion.record import IngestError, Record, is_unicode, without_nan
 
 MAX_ARRAY = 256 << 20  # bytes; a JSON array must be parsed whole, so a larger one has to become JSON Lines
+_BLOCK = 1 << 20  # bytes of lines that are parsed at once
 _MAY_HOLD_FLOATS = frozenset((dict, list, float))
 # what a number that orjson reads as a float looks like; a text may hold the same
 _NUMBER = re.compile(rb"[:,\[]\s*-?(?:\d+[.eE]|\d{16})")
@@ -55,10 +57,43 @@ def _begins_with_a_value(path: Path) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class LineBatch:
+    """Lines of JSON Lines that are not blank, with their numbers from 1. They are parsed when they are asked for."""
+
+    numbers: Sequence[int]
+    lines: Sequence[bytes]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def records(self, places: Iterable[int]) -> Iterator[Record]:
+        """Yield the records of the lines at these places in the batch."""
+        return (_json_line(f"line {self.numbers[place]}", self.lines[place]) for place in places)
+
+    def blocks(self) -> Iterator[tuple[int, LineBatch]]:
+        """Yield parts of the batch that fit the processor's cache, each with the place of its first line."""
+        first, size = 0, 0
+        for place, line in enumerate(self.lines):
+            size += len(line)
+            if size > _BLOCK:
+                yield first, LineBatch(self.numbers[first : place + 1], self.lines[first : place + 1])
+                first, size = place + 1, 0
+        if first < len(self):
+            yield first, LineBatch(self.numbers[first:], self.lines[first:])
+
+
+def line_batches(file: BinaryIO, lines: int) -> Iterator[LineBatch]:
+    """Yield the lines that are not blank, `lines` at a time."""
+    stream = ((number, line) for number, line in numbered_lines(file) if not line.isspace())
+    while batch := list(islice(stream, lines)):
+        yield LineBatch([number for number, _ in batch], [line for _, line in batch])
+
+
 def json_lines(file: BinaryIO) -> Iterator[Record]:
     """Yield a record per line that is not blank."""
     for number, line in numbered_lines(file):
-        if line.strip():
+        if not line.isspace():
             yield _json_line(f"line {number}", line)
 
 

@@ -9,12 +9,14 @@ name nor the first line tells, and a compressed file inside an archive (.zip, .t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from tasks.ingestion.arrow_records import arrow_records
 from tasks.ingestion.csv_records import csv_records
 from tasks.ingestion.files import DAMAGED, damage, fault_of, kind_of, open_text
-from tasks.ingestion.json_records import is_one_value, json_lines, json_values
+from tasks.ingestion.json_records import LineBatch, is_one_value, json_lines, json_values, line_batches
 from tasks.ingestion.parquet_records import parquet_records
 from tasks.ingestion.record import IngestError, Record
 
@@ -36,6 +38,23 @@ def records(path: Path, reads: Callable[[str], bool] | None = None) -> Iterator[
         raise IngestError(f"{path}: {NO_RECORDS}")
 
 
+def batches(path: Path, size: int) -> Iterator[LineBatch | list[Record]]:
+    """Yield every record of a file, `size` at a time: of JSON Lines as lines that are not parsed yet. Raises as `records`."""
+    kind = kind_of(path)
+    if kind not in (".jsonl", ".ndjson", ".json") or fault_of(path) is not None or is_one_value(path, kind):
+        stream = records(path)
+        while batch := list(islice(stream, size)):
+            yield batch
+        return
+    empty = True
+    with _explained(path), open_text(path) as file:
+        for lines in line_batches(file, size):
+            empty = False
+            yield lines
+    if empty:
+        raise IngestError(f"{path}: {NO_RECORDS}")
+
+
 def _records(path: Path, reads: Callable[[str], bool] | None) -> Iterator[Record]:
     fault = fault_of(path)
     if fault is not None:
@@ -44,14 +63,20 @@ def _records(path: Path, reads: Callable[[str], bool] | None) -> Iterator[Record
     if kind in (".parquet", ".arrow"):
         yield from (parquet_records if kind == ".parquet" else arrow_records)(path, reads)
         return
+    with _explained(path), open_text(path) as file:
+        if kind in (".csv", ".tsv"):
+            yield from csv_records(path, file, "\t" if kind == ".tsv" else None)
+        elif is_one_value(path, kind or ""):
+            yield from json_values(path, file)
+        else:
+            yield from json_lines(file)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Raise what reading a damaged file leads to as IngestError."""
     try:
-        with open_text(path) as file:
-            if kind in (".csv", ".tsv"):
-                yield from csv_records(path, file, "\t" if kind == ".tsv" else None)
-            elif is_one_value(path, kind or ""):
-                yield from json_values(path, file)
-            else:
-                yield from json_lines(file)
+        yield
     except UnicodeDecodeError as error:
         raise IngestError(f"{path}: damaged {error.encoding.upper()}. Fix: save it as UTF-8") from error
     except DAMAGED as error:

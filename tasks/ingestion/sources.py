@@ -7,12 +7,14 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tasks.ingestion.files import KINDS, PACKED, fault_of
+from tasks.ingestion.json_records import LineBatch
 from tasks.ingestion.record import IngestError, Record, without_nan
-from tasks.ingestion.records import records
+from tasks.ingestion.records import batches, records
 
 HUB = "hf:"
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -35,6 +37,15 @@ class DataSource:
     def records(self) -> Iterator[Record]:
         """Yield the records with all their columns. Raises IngestError if the source cannot be read."""
         return records(self.path) if self.path is not None else _of_hub(*self.hub)
+
+    def batches(self, size: int) -> Iterator[LineBatch | list[Record]]:
+        """Yield the records, `size` at a time; those of JSON Lines are not parsed yet. Raises as `records`."""
+        if self.path is not None:
+            yield from batches(self.path, size)
+            return
+        stream = self.records()
+        while batch := list(islice(stream, size)):
+            yield batch
 
 
 def sources(paths: Sequence[str], *, subset: str = "", split: str = "train") -> list[DataSource]:

@@ -7,28 +7,71 @@ leaves it to tasks.stages.import_dataset.rows_of, which reads every shape; the r
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import orjson
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storage.rows import CHAT, MESSAGES, ChatTurn, content_id, from_columns
 from storage.visible import CONTROL
+from tasks.arrays import Mask
 from tasks.ingestion import chats
 from tasks.ingestion.column_names import is_known, plain
+from tasks.ingestion.json_columns import column_of
+from tasks.ingestion.json_records import LineBatch
 from tasks.ingestion.record import Record
 from tasks.text.cleaning import BLANK, MAX_SOLUTION, cleaned, language_of, refusal
 
-_LAYOUTS = (("role", "content"), ("from", "value"))  # names of the speaker and of the text
-_ABSENT = [None] * (len(ChatTurn.__annotations__) - 2)  # what a turn lacks beside its role and content
+LAYOUTS = (("role", "content"), ("from", "value"))  # names of the speaker and of the text
+_ABSENT = len(ChatTurn.__annotations__) - 2  # fields that a turn lacks beside its role and content
+_USER, _ASSISTANT, _SYSTEM = range(3)
+_ROLES = pa.array(["user", "assistant", "system"])
+_EXCHANGE = 2  # turns of one question and one reply
+
+Indexes = npt.NDArray[np.int64]
 
 
 class Unusual(ValueError):
     """A record of another shape, or with a text that has to be refused."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChatColumns:
+    """Chats as columns: of n chats with m turns in all.
+
+    places: (n,) the place of each among the records that were given. labels: its place in its file. counts: (n,) its turns, at least
+    one. roles: (m,) indexes of _ROLES. texts: (m,) as they are stored.
+    """
+
+    places: Indexes
+    labels: pa.Array
+    counts: Indexes
+    roles: Indexes
+    texts: pa.Array
+
+    def starts(self) -> Indexes:
+        return np.cumsum(self.counts) - self.counts
+
+    def only(self, chosen: Mask) -> ChatColumns:
+        """Return the chats that are chosen, (n,) bool."""
+        if chosen.all():
+            return self
+        turns = np.repeat(chosen, self.counts)
+        return ChatColumns(
+            self.places[chosen],
+            self.labels.filter(pa.array(chosen)),
+            self.counts[chosen],
+            self.roles[turns],
+            self.texts.filter(pa.array(turns)),
+        )
+
+
 def usual_chats(
-    records: Sequence[Record],
+    records: Sequence[Record] | LineBatch,
     *,
     source: str,
     license: str,
@@ -41,80 +84,65 @@ def usual_chats(
     exchanges: whether a chat of one question and one reply is a chat; otherwise it is left out, because a row with a
     question and a solution holds it.
     """
-    places: list[int] = []
-    roles: list[str] = []
-    texts: list[str] = []
+    parts = (
+        [_of_lines(block, first, deciding) for first, block in records.blocks()]
+        if isinstance(records, LineBatch)
+        else [_of_records(records, deciding)]
+    )
+    tables, places = [from_columns(0)], list[int]()
+    for part in parts:
+        if part is not None:
+            known, questions, languages = _with_languages(part.only(_fitting(part, exchanges)))
+            tables.append(_table(known, questions, languages, source, license))
+            places += known.places.tolist()
+    return pa.concat_tables(tables), places
+
+
+def _of_records(records: Sequence[Record], deciding: frozenset[str]) -> ChatColumns:
+    """Return the chats whose roles and texts can be stored, whatever their order is."""
+    places, roles, texts = list[int](), list[int](), list[str]()
     ends = [0]
-    columns: dict[str, list[str]] = {
-        name: [] for name in ("id", "problem_id", "question", "language", "verdict")
-    }
     for place, record in enumerate(records):
         try:
             speakers, contents = _turns(record, deciding)
-            if not exchanges and [role for role in speakers if role != "system"] == ["user", "assistant"]:
-                continue
-            question = "\n\n".join(
-                text for role, text in zip(speakers, contents, strict=True) if role == "user"
-            )
-            language = _language(question)
         except Unusual:
             continue
-        listed = [[role, text, *_ABSENT] for role, text in zip(speakers, contents, strict=True)]
         places.append(place)
         roles += speakers
         texts += contents
         ends.append(len(roles))
-        columns["id"].append(content_id(language, question, "", CHAT, orjson.dumps(listed).decode()))
-        columns["problem_id"].append(content_id(language, question))
-        columns["question"].append(question)
-        columns["language"].append(language)
-        columns["verdict"].append(f"{record.place} of {source}")
-    count, offsets = len(places), pa.array(ends, pa.int32())
-    turns = pa.StructArray.from_arrays(
-        [pa.array(roles, pa.string()), pa.array(texts, pa.string())]
-        + [pa.nulls(len(roles), pa.string()) for _ in _ABSENT],
-        fields=list(MESSAGES.value_type),
+    labels = pa.array([records[place].place for place in places], pa.string())
+    return ChatColumns(
+        np.array(places, np.int64),
+        labels,
+        np.asarray(np.diff(ends), np.int64),
+        np.array(roles, np.int64),
+        pa.array(texts, pa.string()),
     )
-    verdicts = columns.pop("verdict")
-    table = from_columns(
-        count,
-        **columns,
-        source=pa.repeat(pa.scalar(source), count),
-        license=pa.repeat(pa.scalar(license), count),
-        verdicts=[{"ingest": verdict} for verdict in verdicts],
-        kind=pa.repeat(pa.scalar(CHAT), count),
-        messages=pa.ListArray.from_arrays(offsets, turns, type=MESSAGES),
-    )
-    return table, places
 
 
-def _turns(record: Record, deciding: frozenset[str]) -> tuple[list[str], list[str]]:
+def _turns(record: Record, deciding: frozenset[str]) -> tuple[list[int], list[str]]:
     """Return the roles and the texts, as they are stored, of a chat of the usual shape. Raises Unusual."""
-    column = None if record.fields is None else _chat_column(tuple(record.fields), deciding)
+    column = None if record.fields is None else chat_column(tuple(record.fields), deciding)
     if record.fields is None or column is None:
         raise Unusual
     turns = record.fields[column]
     if type(turns) is not list or not turns:
         raise Unusual
-    for speaker, text in _LAYOUTS:
+    for speaker, text in LAYOUTS:
         try:
             roles = [_role(turn[speaker]) for turn in turns]
             contents = [_stored(turn[text]) for turn in turns if len(turn) == 2]
         except (KeyError, TypeError, AttributeError, IndexError):
             continue  # no such field, or another thing than an object
-        except chats.Odd as error:
-            raise Unusual from error
         if len(contents) != len(roles):
-            raise Unusual
-        spoken = [role for role in roles if role != "system"]
-        if "assistant" not in spoken or spoken[0] != "user":
             raise Unusual
         return roles, contents
     raise Unusual
 
 
 @functools.lru_cache(maxsize=256)
-def _chat_column(names: tuple[str, ...], deciding: frozenset[str]) -> str | None:
+def chat_column(names: tuple[str, ...], deciding: frozenset[str]) -> str | None:
     """Return the column that holds the chat if no other column of a record with these names decides anything."""
     holding = [name for name in names if plain(name) in chats.COLUMNS]
     others = {plain(name) for name in names if name not in holding}
@@ -124,11 +152,15 @@ def _chat_column(names: tuple[str, ...], deciding: frozenset[str]) -> str | None
 
 
 @functools.lru_cache(maxsize=1024)
-def _role(name: str) -> str:
-    role = chats.role_of(name)
+def _role(name: str) -> int:
+    """Return the index of a role in _ROLES. Raises Unusual for an unknown one and for tools."""
+    try:
+        role = chats.role_of(name)
+    except chats.Odd as error:
+        raise Unusual from error
     if role == "tool":
         raise Unusual
-    return role
+    return int(_ROLES.index(role).as_py())
 
 
 def _stored(text: str) -> str:
@@ -146,8 +178,212 @@ def _stored(text: str) -> str:
     return stored
 
 
-def _language(question: str) -> str:
-    language = "en" if question.isascii() else language_of(question)
-    if language is None:
-        raise Unusual
-    return language
+def _of_lines(lines: LineBatch, first: int, deciding: frozenset[str]) -> ChatColumns | None:
+    """Return the chats in lines of JSON, the first of which has the place `first`; None if none is of the usual shape."""
+    begin = next((one.fields for one in lines.records(range(min(len(lines), 8))) if one.fields), None)
+    column = None if begin is None else chat_column(tuple(begin), deciding)
+    if begin is None or column is None:
+        return None
+    turn = next(iter(begin[column]), None) if isinstance(begin[column], list) else None
+    layout = next((one for one in LAYOUTS if isinstance(turn, dict) and set(one) <= turn.keys()), LAYOUTS[0])
+    kind = pa.list_(pa.struct([(name, pa.string()) for name in layout]))
+    parsed = column_of(lines.lines, column, kind)
+    if parsed is None or chat_column(parsed.names, deciding) != column:
+        return None
+    values = parsed.values
+    counts = np.asarray(pc.fill_null(pc.list_value_length(values), 0), np.int64)
+    turns = values.flatten()
+    parts = dict(zip((field.name for field in turns.type), turns.flatten(), strict=True))
+    speakers, texts = parts.pop(layout[0]), parts.pop(layout[1])
+    fit = _mask(pc.and_(speakers.is_valid(), texts.is_valid()))
+    for more in parts.values():  # a turn with more than a role and a text
+        fit &= _mask(more.is_null())
+    roles, known = _roles(speakers)
+    texts, usable = _stored_texts(texts, fit & known)
+    fit &= known & usable
+    chosen = counts > 0
+    inside = np.repeat(np.arange(len(counts)), counts)
+    chosen[inside[~fit]] = False
+    numbers = pa.array(lines.numbers, pa.int64()).cast(pa.string())
+    whole = ChatColumns(
+        first + np.arange(len(counts)),
+        pc.binary_join_element_wise("line", numbers, " "),
+        counts,
+        roles,
+        texts,
+    )
+    return whole.only(chosen)
+
+
+def _mask(values: pa.Array) -> Mask:
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _roles(speakers: pa.Array) -> tuple[Indexes, Mask]:
+    """Return the index of each role, and whether it is a known one."""
+    coded = speakers.dictionary_encode()
+    indexes = []
+    for name in coded.dictionary.to_pylist():
+        try:
+            indexes.append(_role(name))
+        except Unusual:
+            indexes.append(-1)
+    codes = np.asarray(coded.indices.fill_null(len(indexes)).to_numpy(zero_copy_only=False), np.int64)
+    roles = np.array([*indexes, -1], np.int64)[codes]
+    return roles, roles >= 0
+
+
+def _stored_texts(texts: pa.Array, fit: Mask) -> tuple[pa.Array, Mask]:
+    """Return the texts as they are stored, and which can be. Those that are not `fit` are left as they are."""
+    if pa.types.is_null(texts.type):
+        return texts.cast(pa.string()), np.zeros(len(texts), np.bool_)
+    plain_ones = _mask(pc.fill_null(pc.string_is_ascii(texts), False))
+    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)
+    if _controls(data).any():
+        flagged = pc.match_substring_regex(texts, r"[\x00-\x08\x0b-\x1f\x7f]")
+        plain_ones &= ~_mask(pc.fill_null(flagged, False))
+    stored = pc.ascii_trim(texts, " \t\n")
+    usable = fit.copy()
+    others = np.flatnonzero(fit & ~plain_ones)
+    if len(others):
+        replaced: list[str] = []
+        for place, text in zip(others.tolist(), texts.take(pa.array(others)).to_pylist(), strict=True):
+            try:
+                replaced.append(_stored(text))
+            except Unusual:
+                replaced.append("")
+                usable[place] = False
+        mask = np.zeros(len(texts), np.bool_)
+        mask[others] = True
+        stored = pc.replace_with_mask(stored, pa.array(mask), pa.array(replaced, pa.string()))
+    sizes = pc.utf8_length(stored) if len(others) else pc.binary_length(stored)
+    sizes = np.asarray(pc.fill_null(sizes, 0).to_numpy(zero_copy_only=False))
+    return stored, usable & (sizes > 0) & (sizes <= MAX_SOLUTION)
+
+
+def _controls(data: npt.NDArray[np.uint8]) -> Mask:
+    """Return which bytes are control characters; tabs and line feeds are none."""
+    return np.asarray(((data < 0x20) & (data != 0x09) & (data != 0x0A)) | (data == 0x7F), dtype=np.bool_)
+
+
+def _fitting(chats_: ChatColumns, exchanges: bool) -> Mask:
+    """Return which chats, (n,), have a turn of the assistant and begin with the user; of one question and one reply only with
+    `exchanges`."""
+    if not len(chats_.counts):
+        return np.zeros(0, np.bool_)
+    starts, turns = chats_.starts(), np.arange(len(chats_.roles))
+    spoken = chats_.roles != _SYSTEM
+    first = np.minimum.reduceat(np.where(spoken, turns, len(turns)), starts)
+    begins = np.append(chats_.roles, _SYSTEM)[first] == _USER
+    replies = np.add.reduceat((chats_.roles == _ASSISTANT).astype(np.int64), starts)
+    fitting = begins & (replies > 0)
+    if not exchanges:
+        fitting &= (np.add.reduceat(spoken.astype(np.int64), starts) != _EXCHANGE) | (replies != 1)
+    return np.asarray(fitting, dtype=np.bool_)
+
+
+def _questions(part: ChatColumns) -> pa.Array:
+    """Return the texts of each chat's user turns, joined by blank lines."""
+    asked = part.roles == _USER
+    counts = np.add.reduceat(asked.astype(np.int64), part.starts()) if len(part.counts) else part.counts
+    listed = _listed(part.texts.filter(pa.array(asked)), counts)
+    return pc.binary_join(listed, "\n\n")
+
+
+def _listed(values: pa.Array, counts: Indexes) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(np.append(0, np.cumsum(counts)), pa.int32()), values)
+
+
+def _with_languages(part: ChatColumns) -> tuple[ChatColumns, pa.Array, list[str]]:
+    """Return the chats whose language is known, their questions and their languages."""
+    questions = _questions(part)
+    languages: list[str | None] = ["en"] * len(questions)
+    for place in np.flatnonzero(~_mask(pc.string_is_ascii(questions))).tolist():
+        languages[place] = language_of(questions[place].as_py())
+    known = np.array([language is not None for language in languages], np.bool_)
+    return (
+        part.only(known),
+        questions.filter(pa.array(known)),
+        [language for language in languages if language is not None],
+    )
+
+
+def _table(
+    part: ChatColumns, questions: pa.Array, languages: list[str], source: str, license: str
+) -> pa.Table:
+    count = len(part.counts)
+    roles = _ROLES.take(pa.array(part.roles))
+    ids, problems = _ids(part, questions, roles, languages)
+    turns = pa.StructArray.from_arrays(
+        [roles, part.texts] + [pa.nulls(len(roles), pa.string())] * _ABSENT, fields=list(MESSAGES.value_type)
+    )
+    offsets = pa.array(np.append(0, np.cumsum(part.counts)), pa.int32())
+    places = pc.binary_join_element_wise(part.labels, source, " of ")
+    verdicts = pa.MapArray.from_arrays(
+        pa.array(np.arange(count + 1), pa.int32()), pa.repeat(pa.scalar("ingest"), count), places
+    )
+    return from_columns(
+        count,
+        id=ids,
+        problem_id=problems,
+        question=questions,
+        language=pa.array(languages, pa.string()),
+        source=pa.repeat(pa.scalar(source), count),
+        license=pa.repeat(pa.scalar(license), count),
+        verdicts=verdicts,
+        kind=pa.repeat(pa.scalar(CHAT), count),
+        messages=pa.ListArray.from_arrays(offsets, turns, type=MESSAGES),
+    )
+
+
+def _ids(
+    part: ChatColumns, questions: pa.Array, roles: pa.Array, languages: Sequence[str]
+) -> tuple[pa.Array, pa.Array]:
+    """Return the ids of the rows and of their questions, which storage.rows.content_id would give.
+
+    The bytes that are hashed are put together in columns. Only where there are other characters than those of ASCII, whose normal form
+    may be another one, each chat is hashed by that function.
+    """
+    listed = _as_json(part, roles)
+    ids, problems = list[str](), list[str]()
+    ascii_only = _mask(pc.and_(pc.string_is_ascii(questions), pc.string_is_ascii(listed)))
+    head = _prefixed("en")
+    middle = _prefixed("") + _prefixed(CHAT)
+    asked = pc.binary_join_element_wise(head, _sizes(questions), questions.cast(pa.binary()), b"")
+    rest = pc.binary_join_element_wise(middle, _sizes(listed), listed.cast(pa.binary()), b"")
+    for place, (one, more) in enumerate(zip(asked.to_pylist(), rest.to_pylist(), strict=True)):
+        if ascii_only[place]:
+            hashed = hashlib.sha256(one)
+            problems.append(hashed.hexdigest()[:_DIGITS])
+            hashed.update(more)
+            ids.append(hashed.hexdigest()[:_DIGITS])
+        else:
+            question = questions[place].as_py()
+            problems.append(content_id(languages[place], question))
+            ids.append(content_id(languages[place], question, "", CHAT, listed[place].as_py()))
+    return pa.array(ids, pa.string()), pa.array(problems, pa.string())
+
+
+_DIGITS = len(content_id(""))
+
+
+def _prefixed(part: str) -> bytes:
+    data = part.encode()
+    return len(data).to_bytes(8, "big") + data
+
+
+def _sizes(values: pa.Array) -> pa.Array:
+    """Return the length of each text in bytes as eight bytes, the highest first."""
+    sizes = np.asarray(pc.binary_length(values).to_numpy(zero_copy_only=False)).astype(">u8")
+    fixed = pa.Array.from_buffers(pa.binary(8), len(values), [None, pa.py_buffer(sizes.tobytes())])
+    return fixed.cast(pa.binary())
+
+
+def _as_json(part: ChatColumns, roles: pa.Array) -> pa.Array:
+    """Return the turns of each chat as the JSON that ids are hashed from: lists of the values of ChatTurn."""
+    texts = part.texts
+    for character, escape in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
+        texts = pc.replace_substring(texts, character, escape)
+    nulls = ",null" * _ABSENT
+    turns = pc.binary_join_element_wise('["', roles, '","', texts, f'"{nulls}]', "")
+    return pc.binary_join_element_wise("[", pc.binary_join(_listed(turns, part.counts), ","), "]", "")

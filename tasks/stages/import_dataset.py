@@ -19,10 +19,11 @@ import orjson
 import pyarrow as pa
 
 from storage.reasons import Code, reason, shortened
-from storage.rows import CHAT, TEXT, WRONG_STEP, ChatTurn, Row, content_id, to_table
+from storage.rows import CHAT, TEXT, WRONG_STEP, ChatTurn, Row, content_id, from_columns, to_table
 from tasks.ingestion import chats
 from tasks.ingestion.column_names import ABOUT, PLAINEST, QUESTIONS, SOLUTIONS, names_question, plain
 from tasks.ingestion.columns import Fields, Habits, Unfit, chat_of, habits, read, solution_and_flag
+from tasks.ingestion.json_records import LineBatch
 from tasks.ingestion.record import IngestError, Record
 from tasks.ingestion.several import GENERATIONS, SEVERAL, Single, singles
 from tasks.ingestion.solution_texts import final_answer
@@ -170,20 +171,28 @@ def common_of(beginning: Iterable[Record], reading: RecordReading) -> Habits:
     return habits(every)
 
 
-def table_of(records: Sequence[Record], reading: RecordReading, source: str, common: Habits) -> pa.Table:
+def table_of(
+    records: Sequence[Record] | LineBatch, reading: RecordReading, source: str, common: Habits
+) -> pa.Table:
     """Return the rows of the records, in their order; `source` names the source."""
-    if reading.convert is not None or reading.columns or reading.kind not in ("auto", "chat"):
-        return to_table(row for record in records for row in rows_of(record, reading, source, common))
-    usual, places = usual_chats(
-        records, source=source, license=reading.license, deciding=_DECIDING, exchanges=reading.kind == "chat"
-    )
-    if len(places) == len(records):
+    count = len(records)
+    usual, places = from_columns(0), list[int]()
+    if reading.convert is None and not reading.columns and reading.kind in ("auto", "chat"):
+        usual, places = usual_chats(
+            records,
+            source=source,
+            license=reading.license,
+            deciding=_DECIDING,
+            exchanges=reading.kind == "chat",
+        )
+    if len(places) == count:
         return usual
     done = set(places)
+    left = [place for place in range(count) if place not in done]
+    read = records.records(left) if isinstance(records, LineBatch) else (records[place] for place in left)
     others = [
         (place, row)
-        for place, record in enumerate(records)
-        if place not in done
+        for place, record in zip(left, read, strict=True)
         for row in rows_of(record, reading, source, common)
     ]
     if not places:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.ingestion.json_records import LineBatch
 from tasks.ingestion.record import IngestError
 from tasks.ingestion.sources import sources
 
@@ -92,3 +93,22 @@ def test_a_name_of_the_hub_that_is_not_reached_is_one_line(monkeypatch: pytest.M
             sources([name])
         assert "\n" not in str(error.value)
         assert "Fix: " in str(error.value)
+
+
+def test_batches_are_the_records_in_order(tmp_path: Path) -> None:
+    fields = [{"question": f"What is {number} + 1?", "answer": str(number + 1)} for number in range(7)]
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text("\n\n".join(json.dumps(one) for one in fields))
+    pq.write_table(pa.Table.from_pylist(fields), tmp_path / "rows.parquet")
+    (tmp_path / "list.json").write_text(json.dumps(fields))
+    for name in ("lines.jsonl", "rows.parquet", "list.json"):
+        (source,) = sources([str(tmp_path / name)])
+        batches = list(source.batches(3))
+        assert [len(batch) for batch in batches] == [3, 3, 1]
+        records = [
+            record
+            for batch in batches
+            for record in (batch.records(range(len(batch))) if isinstance(batch, LineBatch) else batch)
+        ]
+        assert records == list(source.records())
+        assert [record.fields for record in records] == fields

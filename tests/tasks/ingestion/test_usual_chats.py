@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
 from typing import Any, Literal
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.rows import to_table
+from tasks.ingestion.json_records import LineBatch, json_lines, line_batches
 from tasks.ingestion.record import Record
 from tasks.stages.import_dataset import RecordReading, common_of, rows_of, table_of
 
@@ -69,12 +73,101 @@ def test_rows_are_the_same_as_one_by_one(
     assert table_of(records, reading, "chats", common).to_pylist() == one_by_one.to_pylist()
 
 
+def same_as_one_by_one(data: bytes, kind: Literal["auto", "chat", "text", "solution"] = "chat") -> int:
+    """Compare the rows of lines that are parsed at once with those of lines that are parsed one by one, and return their number."""
+    reading = RecordReading(kind=kind, license="MIT")
+    records = list(json_lines(io.BytesIO(data)))
+    common = common_of(records, reading)
+    one_by_one = to_table(row for record in records for row in rows_of(record, reading, "chats", common))
+    tables = [table_of(lines, reading, "chats", common) for lines in line_batches(io.BytesIO(data), 1000)]
+    assert pa.concat_tables(tables).to_pylist() == one_by_one.to_pylist()
+    return one_by_one.num_rows
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(RECORDS, min_size=1, max_size=4),
+    st.sampled_from(["auto", "chat", "text", "solution"]),
+    st.booleans(),
+)
+def test_lines_that_are_parsed_at_once_are_the_same_rows(
+    fields: list[dict[str, Any]], kind: Literal["auto", "chat", "text", "solution"], escaped: bool
+) -> None:
+    lines = [json.dumps(one, ensure_ascii=escaped) for one in fields]
+    same_as_one_by_one("\n".join(lines).encode("utf-8", "surrogatepass"), kind)
+
+
+USUAL_LINE = json.dumps({"id": 1, "messages": [
+    {"role": "user", "content": 'What is "2 + 2"?\n\tA number \\ a word'}, {"role": "assistant", "content": "4"},
+]}).encode()  # fmt: skip
+CHINESE_LINE = json.dumps({"id": 2, "messages": [
+    {"role": "user", "content": "求和: 2 + 2"}, {"role": "assistant", "content": "\u0301=\u0338 \n\u0301"},
+]}, ensure_ascii=False).encode()  # fmt: skip
+LINES = {
+    "a name twice": b'{"messages": [], "id": 1, "id": 2}',
+    "a name twice by an escape": b'{"id": 1, "\\u0069d": 2}',
+    "a name twice in a turn": b'{"messages": [{"role": "user", "role": "system", "content": "x"}]}',
+    "two objects": b'{"id": 1}{"id": 2}',
+    "two objects, as the parser is given them": b'{"id": 1}} {"record": {"id": 2}',
+    "another record, as the parser is given it": b'{"id": 1}, "other": {"id": 2}',
+    "an object that does not end": b'{"id": 1, "messages": [{"role": "user"',
+    "half an object": b'"messages": []}',
+    "an array": b"[1, 2]",
+    "null": b"null",
+    "NaN": b'{"id": NaN, "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]}',
+    "infinity": b'{"id": Infinity, "messages": []}',
+    "a number of many digits": b'{"id": ' + b"9" * 5000 + b"}",
+    "a number in place of a text": b'{"messages": [{"role": "user", "content": 7}]}',
+    "no turns": b'{"messages": []}',
+    "a null turn": b'{"messages": [null]}',
+    "half a pair": b'{"messages": [{"role": "user", "content": "\\ud800"}]}',
+    "no UTF-8": b'{"messages": [{"role": "user", "content": "\xff\xfe"}]}',
+    "a control character": b'{"messages": [{"role": "user", "content": "\x01"}]}',
+    "an escaped control character": b'{"messages": [{"role": "user", "content": "a\\u0000b\\u007f"}, {"role": "assistant", "content": "x"}]}',
+    "a date in another column": b'{"id": "2024-01-01", "messages": [{"role": "user", "content": "2024-01-01"}, {"role": "assistant", "content": "x"}]}',
+    "lists in lists": b'{"id": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "objects in objects": b'{"id": ' + b'{"a": ' * 100_000 + b"1" + b"}" * 100_000 + b"}",
+    "a field more, which is empty": b'{"messages": [{"role": "user", "content": "x", "name": null}, {"role": "assistant", "content": "y"}]}',
+    "another layout": b'{"messages": [{"from": "human", "value": "x"}, {"from": "gpt", "value": "y"}]}',
+    "a system prompt beside it": b'{"system": "Be short.", "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]}',
+    "blank": b"   ",
+    "another end of the line": USUAL_LINE + b"\r",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", LINES.values(), ids=LINES)
+@pytest.mark.parametrize("around", [USUAL_LINE, CHINESE_LINE], ids=["ascii", "chinese"])
+def test_an_odd_line_among_usual_ones_becomes_the_same_rows(line: bytes, around: bytes) -> None:
+    assert same_as_one_by_one(b"\n".join([around, line, around])) >= 2
+    assert same_as_one_by_one(b"\n".join([line, around, b""])) >= 1
+
+
+def test_lines_are_given_to_the_parser_in_blocks() -> None:
+    """A line that is refused leaves only its block to the other reader."""
+    lines = [USUAL_LINE.replace(b"2 + 2", b"%d + 2" % number) for number in range(8000)]
+    lines[7] = b"not JSON"
+    batch = LineBatch(range(1, 8001), lines)
+    blocks = list(batch.blocks())
+    assert len(blocks) > 1
+    assert [line for _, block in blocks for line in block.lines] == lines
+    assert [first for first, _ in blocks] == [block.numbers[0] - 1 for _, block in blocks]
+    assert same_as_one_by_one(b"\n".join(lines)) == 8000
+
+
+@pytest.mark.parametrize("lines", [False, True], ids=["records", "lines"])
 @pytest.mark.parametrize("name", ["messages", "conversations"])
-def test_the_usual_shape_needs_no_row_of_its_own(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_usual_shape_needs_no_row_of_its_own(
+    name: str, lines: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The test above would also pass if every record were read one by one."""
     speaker, text = ("role", "content") if name == "messages" else ("from", "value")
     turns = [{speaker: role, text: f"{role} speaks"} for role in ("system", "user", "assistant", "user", "assistant")]  # fmt: skip
-    records = [Record(f"line {number}", {"id": number, name: turns}) for number in range(3)]
+    fields = [{"id": number, name: turns} for number in range(3)]
+    records = (
+        LineBatch(range(3), [json.dumps(one).encode() for one in fields])
+        if lines
+        else [Record(f"line {number}", one) for number, one in enumerate(fields)]
+    )
     monkeypatch.setattr("tasks.stages.import_dataset.rows_of", None)
     table = table_of(records, RecordReading(license="MIT"), "chats", common_of([], RecordReading()))
     assert table.num_rows == 3
