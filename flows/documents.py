@@ -39,7 +39,7 @@ from flows.runner.task_runners import task_runner
 from flows.runner.transcription import calls_limited, check_sees, expected_calls, transcribed, written_by
 from flows.settings import OCR, load_settings
 from storage.counting import counted
-from storage.rows import to_table
+from storage.rows import Row, to_table
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.documents.book_files import DocumentFile, documents_of
 from tasks.documents.document import Document
@@ -47,6 +47,7 @@ from tasks.documents.formats import ReadOptions, UnreadableDocument
 from tasks.documents.quality import quality_of
 from tasks.documents.reading import ReadingFailed
 from tasks.documents.transcribing import Transcriber
+from tasks.documents.undefined_macros import in_words, undefined_macros
 from tasks.stages.documents import STAGE, DocumentReading, counter, rows_of
 from tasks.text.cleaning import printable
 
@@ -233,6 +234,7 @@ def read_documents(
                     "file": one.name, "sha256": one.sha256, "records": len(own), "kept": kept,
                     "rejected": len(own) - kept - failed, "failed": failed,
                 }
+                | undefined(own)
             )  # fmt: skip
             if bar is not None:
                 bar.tick(1)
@@ -243,6 +245,12 @@ def read_documents(
     elif bar is not None:
         bar.tick(len(some))
     return ref.to_dict()
+
+
+def undefined(rows: list[Row]) -> dict[str, dict[str, int]]:
+    """Return the counts of the macros in the formulas of a document that nothing defines, as a fact; nothing if there are none."""
+    counts = undefined_macros(row.question for row in rows)
+    return {"undefined_macros": dict(sorted(counts.items()))} if counts else {}
 
 
 def preview(config: Documents) -> str:
@@ -275,6 +283,7 @@ def preview(config: Documents) -> str:
             + (f"; rejected: {why.words}" if why else "")
         )
         lines += [f"  missing: {_short(one)}" for one in document.missing[:SHOWN]]
+        lines += [f"  {one}" for one in in_words(undefined_macros(one.text for one in document.elements))]
         step = max(1, len(document.elements) // SHOWN)
         for element in document.elements[::step][:SHOWN]:
             name = f"{element.kind} {element.label or ''}".strip()

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     Shortcut("license"),
     Shortcut("max_tokens"),
     Shortcut("tokenizer"),
+    Shortcut("ocr"),
+    Shortcut("budget.usd"),
+    Shortcut("budget.tokens"),
+    Shortcut("budget.deadline", "deadline"),
     Shortcut("dry_run"),
 )
 def documents(config: Documents, json: AsJson = False) -> None:

@@ -25,8 +25,8 @@ _BRACKET = re.compile(r"\\[{}]|[(){}]")
 _MOST_WORDS: Final = 80  # characters between two pieces of one formula
 _WALKER: Final = latexwalker.get_default_latex_context_db()
 _TEXT: Final = get_default_latex_context_db()
-# macros with arguments that KaTeX and MathJax know and pylatexenc does not
-_KNOWN: Final = frozenset({
+# macros that KaTeX and MathJax know, pylatexenc does not know all of them
+KNOWN: Final = frozenset({
     "text", "operatorname", "boxed", "cancel", "bcancel", "xcancel", "underbrace", "overbrace", "substack", "stackrel", "overset",
     "underset", "mathbb", "mathcal", "mathfrak", "mathscr", "mathrm", "mathbf", "mathit", "mathsf", "mathtt", "boldsymbol", "bm",
     "dfrac", "tfrac", "cfrac", "binom", "dbinom", "tbinom", "frac", "sqrt", "pmod", "mod", "bmod", "overline", "underline",
@@ -35,6 +35,41 @@ _KNOWN: Final = frozenset({
     "begin", "end", "left", "right", "big", "Big", "bigg", "Bigg", "textcolor", "color", "colorbox", "hat", "bar", "vec", "dot",
     "ddot", "tilde", "check", "acute", "grave", "breve", "not", "limits", "nolimits", "displaystyle", "textstyle", "ce", "sideset",
     "genfrac", "raise", "lower", "kern", "mkern", "hskip", "hspace", "rule", "tag", "class", "href", "ref", "eqref", "prescript",
+    # signs and words without arguments
+    "choose", "brace", "brack", "over", "atop", "above", "neg", "lnot", "ne", "neq", "iff", "implies", "impliedby", "gets", "land", "lor", "hline",
+    "hdashline", "diamondsuit", "heartsuit", "clubsuit", "spadesuit", "pounds", "yen", "euro", "checkmark", "maltese", "lvert", "rvert", "lVert",
+    "rVert", "vert", "Vert", "lbrace", "rbrace", "lbrack", "rbrack", "langle", "rangle", "lceil", "rceil", "lfloor", "rfloor", "middle", "dots",
+    "dotsb", "dotsc", "dotsi", "dotsm", "dotso", "ldots", "cdots", "vdots", "ddots", "colon", "coloneqq", "eqqcolon", "coloneq", "mid", "nmid",
+    "shortmid", "parallel", "nparallel", "perp", "degree", "circ", "bigcirc", "square", "blacksquare", "Box", "Diamond", "lozenge", "triangle",
+    "triangleleft", "triangleright", "bigtriangleup", "bigtriangledown", "blacktriangle", "star", "bigstar", "ast", "dagger", "ddagger",
+    "limsup", "liminf", "varlimsup", "varliminf", "injlim", "projlim", "argmax", "argmin", "lim", "sup", "inf", "max", "min", "gcd", "lcm",
+    "deg", "det", "dim", "hom", "ker", "arg", "Pr", "sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth", "arcsin", "arccos",
+    "arctan", "exp", "log", "ln", "lg", "Re", "Im", "wp", "ell", "hbar", "imath", "jmath", "aleph", "beth", "gimel", "partial", "nabla", "infty",
+    "forall", "exists", "nexists", "emptyset", "varnothing", "complement", "therefore", "because", "top", "bot", "vdash", "dashv", "models",
+    "vDash", "Vdash", "nvdash", "nvDash", "prime", "backprime", "surd", "angle", "measuredangle", "sphericalangle", "quad", "qquad", "enspace",
+    "thinspace", "medspace", "thickspace", "negthinspace", "scriptstyle", "scriptscriptstyle", "rm", "bf", "it", "sf", "tt", "cal", "pmb", "mathclap",
+    "mathllap", "mathrlap", "llap", "rlap", "strut", "mathstrut", "cr", "newline", "arraystretch", "notin", "ni", "owns", "subset",
+    "supset", "subseteq", "supseteq", "subsetneq", "supsetneq", "nsubseteq", "nsupseteq", "sqsubset", "sqsubseteq", "sqsupseteq", "setminus",
+    "smallsetminus", "cup", "cap", "sqcup", "sqcap", "uplus", "wedge", "vee", "barwedge", "veebar", "bigcup", "bigcap", "bigsqcup", "bigvee",
+    "bigwedge", "bigoplus", "bigotimes", "bigodot", "biguplus", "oplus", "ominus", "otimes", "oslash", "odot", "boxplus", "boxminus",
+    "boxtimes", "pm", "mp", "times", "div", "cdot", "centerdot", "bullet", "divideontimes", "ltimes", "rtimes", "bowtie", "wr", "amalg", "sum",
+    "prod", "coprod", "int", "iint", "iiint", "oint", "oiint", "smallint", "le", "leq", "leqq", "leqslant", "ge", "geq", "geqq", "geqslant", "ll",
+    "gg", "lll", "ggg", "lt", "gt", "nless", "ngtr", "nleq", "ngeq", "lesssim", "gtrsim", "prec", "succ", "preceq", "succeq", "equiv", "sim",
+    "simeq", "nsim", "cong", "ncong", "approx", "approxeq", "asymp", "doteq", "propto", "varpropto", "frown", "smile", "to", "mapsto",
+    "longmapsto", "rightarrow", "leftarrow", "leftrightarrow", "Rightarrow", "Leftarrow", "Leftrightarrow", "longrightarrow", "longleftarrow",
+    "longleftrightarrow", "Longrightarrow", "Longleftarrow", "Longleftrightarrow", "uparrow", "downarrow", "updownarrow", "Uparrow", "Downarrow",
+    "Updownarrow", "nearrow", "searrow", "swarrow", "nwarrow", "hookrightarrow", "hookleftarrow", "rightharpoonup", "rightharpoondown",
+    "leftharpoonup", "leftharpoondown", "rightleftharpoons", "leftrightharpoons", "rightrightarrows", "rightleftarrows", "leadsto",
+    "rightsquigarrow", "twoheadrightarrow", "rightarrowtail", "nrightarrow", "nleftarrow", "nRightarrow", "nLeftarrow", "nLeftrightarrow",
+    "circlearrowleft", "circlearrowright", "curvearrowright", "upharpoonright", "restriction", "multimap", "dashrightarrow", "varphi", "varepsilon",
+    "vartheta", "varrho", "varsigma", "varpi", "varkappa", "digamma", "eth", "mho", "Finv", "Game", "hslash", "Bbbk", "circledR", "circledS",
+    "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "bigm", "Bigm", "biggm", "Biggm", "And", "S", "P", "dag", "ddag", "copyright",
+    "underbar", "undergroup", "overgroup", "overlinesegment", "underlinesegment", "overleftrightarrow", "underrightarrow", "underleftarrow",
+    "xRightarrow", "xLeftarrow", "xLeftrightarrow", "xleftrightarrow", "xmapsto", "xhookrightarrow", "xrightleftharpoons", "mathring", "widecheck",
+    "dddot", "ddddot", "operatornamewithlimits", "multicolumn", "cline", "shoveleft", "shoveright", "intertext", "textnormal",
+    "textsc", "textup", "textsl", "emph", "footnotesize", "small", "large", "Large", "tiny", "scriptsize", "normalsize", "lineskip", "mathchoice",
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "omicron", "pi", "rho", "sigma",
+    "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "in",
 })  # fmt: skip
 
 
@@ -72,7 +107,7 @@ def _texts(text: str) -> str:
         out: list[str] = []
         place = 0
         for match in _MACRO.finditer(text):
-            if match.start() < place or _is_known(match[1]):
+            if match.start() < place or is_known(match[1]):
                 continue
             argument, end = braced(text, match.end())
             if argument is None:
@@ -120,7 +155,6 @@ def _open(formula: str) -> int:
     return sum(sign[-1] in "({" for sign in signs) - sum(sign[-1] in ")}" for sign in signs)
 
 
-def _is_known(name: str) -> bool:
-    return (
-        name in _KNOWN or _WALKER.get_macro_spec(name) is not None or _TEXT.get_macro_spec(name) is not None
-    )
+def is_known(name: str) -> bool:
+    """Return whether a macro, named without its backslash, is one of LaTeX, AMS, KaTeX or MathJax."""
+    return name in KNOWN or _WALKER.get_macro_spec(name) is not None or _TEXT.get_macro_spec(name) is not None

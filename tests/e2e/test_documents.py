@@ -157,10 +157,10 @@ def test_a_scan_is_transcribed_by_the_role_ocr_within_its_budget_and_paid_for_on
                MATHMILL_OCR__PRICE_OUT="10")  # fmt: skip
     scan = tmp_path / "scan.pdf"
     scan.write_bytes(file_of(scanned((DATA / "chapter.pdf").read_bytes(), pages=2), "PDF"))
-    words = ("documents", str(scan), "--license", "CC0", "--set", "ocr=endpoint", "--dataset")
+    words = ("documents", str(scan), "--license", "CC0", "--ocr", "endpoint", "--dataset")
     assert "2 calls of embedded, about" in one.run(*words, "scans", "--dry-run").stdout
-    stopped = one.run(*words, "scans", "--set", "budget.tokens=2000", code=3)
-    assert "budget.tokens" in stopped.stderr
+    stopped = one.run(*words, "scans", "--budget-tokens", "2000", code=3)
+    assert "stopped by --budget-tokens: 0 of 2000 tokens" in stopped.stderr
     assert model.stats()["calls"] == 0
     assert "Transcribed 2 pages by embedded" in one.run(*words, "scans").stderr
     assert model.stats()["calls"] == 2
