@@ -425,5 +425,8 @@ class Judging:
 
     def _scoring(self, name: str, thresholds: Mapping[str, float], blind: bool) -> Step:
         canaries = self.config.score.canaries if self.canaries is None else self.canaries
-        call = partial(score, name=name, thresholds=thresholds, canaries=canaries, blind=blind)
+        trusted = {} if blind else self.config.score.trusted
+        call = partial(
+            score, name=name, thresholds=thresholds, trusted=trusted, canaries=canaries, blind=blind
+        )
         return Step(SCORE.of_scorer(name), lambda: call)

@@ -124,7 +124,7 @@ def gather(config: Rebuild, tools: Tools, bars: Bars) -> RebuildState:
     runs, past = origin(base, store)
     stages = judging(base, rules)
     bar = bars.stage("Gather candidates", candidates.count_rows())
-    occurrences = candidates.to_table(columns=list(rejudge.COLUMNS))
+    occurrences = candidates.to_table(columns=rejudge.columns())
     pool = rejudge.gather(occurrences, runs, order(stages), AFTERWARDS, past)
     bar.close(f"{counted(len(pool.alive), 'solution')} of {counted(len(runs), 'run')}")
     head = store.head(config.into or config.dataset)
@@ -179,7 +179,7 @@ def drop_as_before(state: RebuildState, stage: Stage) -> None:
     if name == VERIFY.name:
         rejudge.unverified(pool, name, title)
     elif name == WEIGH.name:
-        rejudge.below(pool, state.rules.score.thresholds)
+        rejudge.below(pool, state.rules.score.thresholds, state.rules.score.trusted)
         if config.correctness is None:
             rejudge.decided(pool, name, title)
         else:

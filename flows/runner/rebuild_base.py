@@ -102,6 +102,10 @@ def _section(version: Version, name: str) -> dict[str, Any]:
     stored = (version.lineage.get("parameters") or {}).get(name) or {}
     known = type(getattr(Nightly(), name)).model_fields
     section = {key: value for key, value in stored.items() if key in known}
+    if (
+        name == "score" and section
+    ):  # versions from before there were such thresholds had the same ones for all rows
+        section.setdefault("trusted", {})
     if "thresholds" in section:  # one of a score that no scorer gives has never had an effect
         there = scores_of("tasks.scorers")
         section["thresholds"] = {key: value for key, value in section["thresholds"].items() if key in there}

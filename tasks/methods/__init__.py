@@ -100,8 +100,8 @@ class Item:
     question: empty if it is that of the row that is asked about. solution_by: for a solution that no model wrote, `source` (it
     is printed there) or `procedure` (it is computed); see storage.rows.SOLUTION_BY. difficulty: as stated by the writer, from 1
     to 5. concepts: knowledge points, where the method knows them better than the ask. params: further entries of the column `params`. kind: as in storage.rows.
-    derived_from: problem ids of the questions that most of its words are from, so that it is no near duplicate of them; see
-    storage.rows.DERIVED_FROM.
+    derived_from: problem ids of the questions that most of its words are from, or whose introduction it shares, so that it is no near
+    duplicate of them; see storage.rows.DERIVED_FROM.
     """
 
     question: str = ""

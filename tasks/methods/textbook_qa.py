@@ -9,6 +9,7 @@ model's.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 
 from prompts.schemas.quoted_pairs import QuotedPair
 from storage.reasons import Code, shortened
+from storage.rows import content_id
 from tasks.answers import extract
 from tasks.answers.extraction import with_closed_box
 from tasks.documents.exercises import exercises, explained, printed_value, span_of
@@ -68,8 +70,22 @@ def plan(pool: pa.Table, quota: Quota, *, per_call: int, examples: int, seed: in
 
 
 def make(ask: Ask) -> list[Item]:
-    """Return the exercises of a passage, with the solutions and answers that the book prints."""
-    return [_printed(entry, ask.variables["document"]) for entry in ask.variables["exercises"]]
+    """Return the exercises of a passage, with the solutions and answers that the book prints.
+
+    Exercises that begin with the same paragraph are parts of one exercise, or of a group with an introduction. Most of their words
+    are the same and the book asks different things, so that each is named as derived from those before it: they are no
+    near duplicates of each other.
+    """
+    items = []
+    parts: defaultdict[str, list[str]] = defaultdict(list)  # introduction -> problem ids
+    for entry in ask.variables["exercises"]:
+        item = _printed(entry, ask.variables["document"])
+        introduction, _, own = item.question.partition(BETWEEN)
+        if own.strip():
+            item = replace(item, derived_from=tuple(parts[introduction]))
+            parts[introduction].append(content_id(ask.language, item.question))
+        items.append(item)
+    return items
 
 
 def _printed(entry: dict[str, Any], document: dict[str, Any]) -> Item:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from storage.datasets.quality import scores_of
 from storage.reasons import Code, Reason, reason
-from storage.rows import failed, reasons_of
+from storage.rows import SOLUTION_BY, failed, reasons_of
 from tasks.arrays import Mask
 
 STAGE = "rebuild"
@@ -43,7 +43,7 @@ CHOSEN_BY = (
 class CandidateArrays:
     """The candidates of a rebuild, one row per candidate, as arrays of length n.
 
-    `rows`: COLUMNS; `reached`: the furthest of `steps` at which the row was ever decided on (the last: it
+    `rows`: those of `columns`; `reached`: the furthest of `steps` at which the row was ever decided on (the last: it
     was published); `position`: the place of its newest occurrence among the occurrences that were read;
     `alive`: not dropped so far; `why`: the reason (storage.reasons.Reason) of each dropped row; `lines`:
     the funnel so far.
@@ -94,6 +94,12 @@ class CandidateArrays:
         )
 
 
+def columns() -> dict[str, pc.Expression]:
+    """Return what is read of each occurrence of a candidate: COLUMNS, and SOLUTION_BY out of its verdicts."""
+    solution_by = pc.map_lookup(pc.field("verdicts"), SOLUTION_BY, "first")
+    return {**{name: pc.field(name) for name in COLUMNS}, SOLUTION_BY: solution_by}
+
+
 def gather(
     occurrences: pa.Table,
     runs: Sequence[str],
@@ -101,7 +107,7 @@ def gather(
     same_as: Mapping[str, str],
     past: Collection[str] = (),
 ) -> CandidateArrays:
-    """Return the pool of all candidates, from their occurrences (COLUMNS, in the order read) in `runs`,
+    """Return the pool of all candidates, from their occurrences (those of `columns`, in the order read) in `runs`,
     oldest first.
 
     A row that occurs in several runs counts once: with the scores of the newest occurrence and the furthest
@@ -174,21 +180,34 @@ def decided(pool: CandidateArrays, stage: str, title: str) -> None:
     pool.drop(stage, title, gone)
 
 
-def below(pool: CandidateArrays, thresholds: Mapping[str, float]) -> None:
+def below(
+    pool: CandidateArrays, thresholds: Mapping[str, float], trusted: Mapping[str, float] | None = None
+) -> None:
     """Drop rows whose stored score (or `correctness`) is below its threshold; a row without the score
-    stays.
+    stays. `trusted`: thresholds in place of these for rows whose solution no model wrote.
     """
-    for name, least in sorted(thresholds.items()):
+    trusted = trusted or {}
+    written = _mask(pc.is_null(pool.rows.column(SOLUTION_BY)))
+    for name in sorted({*thresholds, *trusted}):
         values = scores(pool, name)
+        of_all = thresholds.get(name, -np.inf)
+        least_of = np.where(written, of_all, trusted.get(name, of_all)).astype(np.float32)
         with np.errstate(invalid="ignore"):
             # scores are stored in single precision: 0.6 must not be below 0.6
-            low = values < np.float32(least)
+            low = values < least_of
         why = np.full(len(values), None, dtype=object)
         for i in np.flatnonzero(low & pool.alive).tolist():
             why[i] = reason(
-                STAGE, Code.BELOW_THRESHOLD, name=name, score=f"{values[i]:.2f}", threshold=f"{least:.2f}"
+                STAGE,
+                Code.BELOW_THRESHOLD,
+                name=name,
+                score=f"{values[i]:.2f}",
+                threshold=f"{least_of[i]:.2f}",
             )
-        pool.drop(STAGE, f"{name} at least {least:g}", low, why)
+        if name in thresholds:
+            pool.drop(STAGE, f"{name} at least {thresholds[name]:g}", low, why)
+        else:
+            pool.drop(STAGE, f"{name} of trusted solutions at least {trusted[name]:g}", low, why)
 
 
 def scores(pool: CandidateArrays, name: str) -> npt.NDArray[np.float32]:

@@ -7,10 +7,11 @@ from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
 from storage.reasons import Code, Reason, reason
-from storage.rows import WRONG_STEP, column, reject, replace
+from storage.rows import SOLUTION_BY, WRONG_STEP, column, reject, replace
 from tasks.canaries.batch import scored
 from tasks.plugins import checked, module, names, scores_of
 from tasks.scorers import Scored
@@ -37,6 +38,11 @@ class ScoreSettings(Section, title="Score"):
     thresholds: dict[str, Share] = Field(
         {"heuristics": 0.5, "instruction": 0.5, "answer": 0.6}, description="least score of a kept row"
     )
+    trusted: dict[str, Share] = Field(
+        {"answer": 0.3},
+        description="least scores, instead of those of thresholds, of a row whose solution no model wrote: it is printed in a book or "
+        "computed, and a critic that cannot work it out gives a middle score",
+    )
     canaries: int = Field(
         2,
         ge=0,
@@ -57,7 +63,7 @@ class ScoreSettings(Section, title="Score"):
     def _scorers(cls, given: list[str]) -> list[str]:
         return checked_scorers(given)
 
-    @field_validator("thresholds")
+    @field_validator("thresholds", "trusted")
     @classmethod
     def _thresholds(cls, given: dict[str, float]) -> dict[str, float]:
         return checked_thresholds(given)
@@ -68,6 +74,7 @@ def score(
     *,
     name: str,
     thresholds: Mapping[str, float],
+    trusted: Mapping[str, float] | None = None,
     canaries: int = 0,
     blind: bool = False,
     tick: Tick,
@@ -75,6 +82,7 @@ def score(
 ) -> Outcome:
     """Score the rows with the scorer `name`, and reject those below the thresholds of its scores.
 
+    trusted: thresholds that stand in place of the others for rows whose solution no model wrote (verdict SOLUTION_BY).
     canaries: how many solutions with a known judgement are hidden among the rows of a scorer that asks a model. They are in
     none of the rows that are returned. If the scorer misjudges them twice, the rows that it judged have failed.
     blind: whether the trusted answers are hidden from the scorer, as where its scores are calibrated against them.
@@ -94,7 +102,9 @@ def score(
         )
     else:
         scores = plugin.score(shown, tick=tick, **tools)
-    return Outcome(cut(rows, scores, stage=name, thresholds=thresholds), rows.num_rows, scores.facts)
+    return Outcome(
+        cut(rows, scores, stage=name, thresholds=thresholds, trusted=trusted), rows.num_rows, scores.facts
+    )
 
 
 def has_canaries(plugin: ModuleType) -> bool:
@@ -102,8 +112,15 @@ def has_canaries(plugin: ModuleType) -> bool:
     return hasattr(plugin, "verdict")
 
 
-def cut(rows: pa.Table, scored: Scored, *, stage: str, thresholds: Mapping[str, float]) -> pa.Table:
-    """Return the rows with the scores added, and rejected where one is below its threshold.
+def cut(
+    rows: pa.Table,
+    scored: Scored,
+    *,
+    stage: str,
+    thresholds: Mapping[str, float],
+    trusted: Mapping[str, float] | None = None,
+) -> pa.Table:
+    """Return the rows with the scores added, and rejected where one is below its threshold. `trusted`: as in `score`.
 
     A row that could not be scored has failed. A wrong step becomes the verdict WRONG_STEP.
     """
@@ -114,12 +131,15 @@ def cut(rows: pa.Table, scored: Scored, *, stage: str, thresholds: Mapping[str, 
         if failure:
             kind = {"kind": failure.kind} if failure.kind else {}
             reasons[i] = reason(stage, failure.code, error=failure.error, **kind)
+    written = pc.map_lookup(rows.column("verdicts"), SOLUTION_BY, "first").is_null().to_pylist()
     for name, values in scored.scores.items():
-        least = thresholds.get(name)
+        of_all = thresholds.get(name)
+        of_trusted = (trusted or {}).get(name, of_all)
         for i, value in enumerate(values):
             if value is None:
                 continue
             maps[i][name] = value
+            least = of_all if written[i] else of_trusted
             if least is not None and value < least and reasons[i] is None:
                 below = {"name": name, "score": f"{value:.2f}", "threshold": f"{least:.2f}"}
                 step = steps[name][i] if name in steps else None

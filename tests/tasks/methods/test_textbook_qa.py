@@ -16,6 +16,8 @@ from tasks.llm.engine import Engine
 from tasks.methods import asks_table, textbook_qa
 from tasks.stages.generate import generate
 from tasks.stages.outcome import balance
+from tasks.stages.similarity import similarity
+from tests.nights import SEEDS
 from tests.tasks.documents.test_exercises import block
 
 EXPLANATION = (
@@ -159,3 +161,56 @@ def test_a_passage_of_unknown_structure_is_explanation_as_a_whole() -> None:
     (ask,) = planned([Row(EXPLANATION, "en", kind=TEXT)])
     assert (ask.prompt, ask.variables["passage"]) == ("textbook_qa", EXPLANATION)
     assert planned([Row("Too short to ask about.", "en", kind=TEXT)]) == []
+
+
+INTRODUCTION = (
+    "Let \\(R\\) be the relation on the set of all people who live in the village, and say of each of the following whether it holds. "
+    "Explain your reasoning in full sentences, and give a counterexample where it does not hold."
+)
+
+
+def siblings(engine: Engine) -> pa.Table:
+    """The questions of an exercise with three parts, of a group with an introduction, and the second part once more elsewhere."""
+    parts = "\n".join(
+        f"({mark}) Is the relation {word}?"
+        for mark, word in zip("abc", ("reflexive", "symmetric", "transitive"), strict=True)
+    )
+    group = [block("exercise", f"{INTRODUCTION}\n\nWhat is {n} in words?", f"Exercise {n}") for n in (2, 3)]
+    first = Row(
+        "# R", "en", kind=TEXT, blocks=[block("exercise", f"{INTRODUCTION}\n\n{parts}", "Exercise 1"), *group]
+    )
+    again = Row(
+        "# R again",
+        "en",
+        kind=TEXT,
+        blocks=[block("exercise", f"{INTRODUCTION}\n\nIs this relation symmetric?", "Exercise 9")],
+    )
+    asks = [
+        ask
+        for row in (first, again)
+        for ask in textbook_qa.plan(to_table([row]), {("", ""): 9}, per_call=5, examples=0, seed=0)
+    ]
+    return generate(
+        asks_table(asks), engine=engine, source="textbook_qa", license="CC0", tick=lambda n: None
+    ).rows
+
+
+def test_parts_that_share_an_introduction_are_no_near_duplicates_of_each_other(
+    engine: Callable[..., Engine],
+) -> None:
+    rows = siblings(engine())
+    # among other questions: what many questions have in common is not compared anyway
+    others = [orjson.loads(line)["question"] for line in (SEEDS / "en.jsonl").read_text().splitlines()]
+    judged = similarity(rows, pool=others)
+    questions = {row["question"].rpartition("\n\n")[2]: row["rejected"] for row in judged.to_pylist()}
+    assert [text for text, rejected in questions.items() if rejected is None] == [
+        "Is the relation reflexive?",
+        "Is the relation symmetric?",
+        "Is the relation transitive?",
+        "What is 2 in words?",
+        "What is 3 in words?",
+    ]
+    (why,) = [one for one in reasons_of(judged) if one is not None]
+    assert why.code == Code.NEAR  # a part of another passage is compared with all of them
+    exact = pa.concat_tables([rows, rows])
+    assert kept(similarity(exact, pool=others)).num_rows == 5

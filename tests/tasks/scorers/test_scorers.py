@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from storage.reasons import Code
-from storage.rows import Row, column, reasons_of, to_table
+from storage.rows import SOLUTION_BY, Row, column, reasons_of, to_table
 from tasks.llm.endpoint import Endpoint
 from tasks.llm.engine import Engine
 from tasks.llm.pending import CompletionCheck
@@ -189,3 +189,30 @@ def test_the_critic_scores_the_parts_of_a_question_apart(engine: Callable[..., E
     for scores in judged:
         assert scores["instruction"] == min(scores["clarity"], scores["solvability"])
         assert "value" in scores
+
+
+def test_a_printed_solution_is_not_dropped_by_a_critic_that_cannot_work_it(
+    engine: Callable[..., Engine],
+) -> None:
+    question = "A bag of the village shop is closed with a red ribbon. Which of its 3 sides is the shortest?"
+    row = Row(
+        question,
+        "en",
+        solution="The shortest side is the one opposite the smallest angle.",
+        solution_format="cot",
+    )
+    printed = replace(row, id="printed", verdicts={SOLUTION_BY: "source"})
+    wrong = Row(
+        "What is 12 + 30?", "en", id="wrong", solution="12 + 30 = 52\n\\boxed{52}", solution_format="cot",
+        verdicts={SOLUTION_BY: "source"},
+    )  # fmt: skip
+    outcome = score(
+        to_table([row, printed, wrong]),
+        name="critique",
+        thresholds={"answer": 0.7},
+        trusted={"answer": 0.3},
+        critic=engine("critic"),
+        tick=lambda n: None,
+    )
+    assert [why is None for why in reasons_of(outcome.rows)] == [False, True, False]
+    assert {score for _, score in outcome.rows.column("scores").to_pylist()[1] if 0.4 <= score <= 0.6}

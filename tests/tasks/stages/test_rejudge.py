@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as pads
 
 from storage.datasets.candidates import SCHEMA
 from storage.reasons import Code, Reason, reason
-from storage.rows import Row, to_table
+from storage.rows import SOLUTION_BY, Row, to_table
 from tasks.stages.rejudge import (
-    COLUMNS,
     CandidateArrays,
     below,
+    columns,
     decided,
     duplicates,
     gather,
@@ -60,7 +61,7 @@ def pool_of(*candidates: dict[str, object], runs: tuple[str, ...] = ("one", "two
     for name in ("run", "stage"):
         table = table.append_column(name, pa.array([item.get(name) for item in candidates], pa.string()))
     table = table.append_column("version", pa.nulls(len(candidates), pa.string()))
-    return gather(table.select(SCHEMA.names).select(list(COLUMNS)), runs, STEPS, SAME_AS)
+    return gather(pads.dataset(table.select(SCHEMA.names)).to_table(columns=columns()), runs, STEPS, SAME_AS)
 
 
 def living(pool: CandidateArrays) -> list[str]:
@@ -114,6 +115,18 @@ def test_thresholds_compare_what_is_stored_and_leave_what_is_not() -> None:
     assert texts(pool)[1] == "rebuild: answer 0.59 is under 0.60"
     below(pool, {"correctness": 0.95})
     assert pool.alive.tolist() == [False, False, True]
+
+
+def test_solutions_that_no_model_wrote_have_thresholds_of_their_own() -> None:
+    printed, low, written = (
+        occurrence(name, "critique", answer=score) for name, score in zip("abc", (0.4, 0.2, 0.4), strict=True)
+    )
+    for one in (printed, low):
+        one["row"].verdicts[SOLUTION_BY] = "source"  # type: ignore[attr-defined]
+    pool = pool_of(printed, low, written)
+    below(pool, {"answer": 0.6}, {"answer": 0.3})
+    assert pool.alive.tolist() == [True, False, False]
+    assert texts(pool)[1:] == ["rebuild: answer 0.20 is under 0.30", "rebuild: answer 0.40 is under 0.60"]
 
 
 def test_sources_are_left_out_or_chosen() -> None:
