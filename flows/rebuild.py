@@ -47,7 +47,7 @@ from storage.rows import reasons_of, unrejected
 from storage.stage_cache.shards import digest_of
 from tasks.arrays import Mask
 from tasks.stages import rejudge
-from tasks.stages.mix import mix
+from tasks.stages.mix import LENGTH, mix
 from tasks.voting import Calibration
 
 MOST_RACES = 10  # attempts to publish while other runs publish to the same dataset
@@ -240,7 +240,11 @@ def choose(state: RebuildState) -> None:
     """Mix the rows that are left. Their texts are not needed for it."""
     pool, target = state.pool, state.config.target
     left = np.flatnonzero(pool.alive)
-    rows = pool.rows.take(pa.array(left)).append_column("loss_weight", pa.nulls(len(left), pa.float32()))
+    rows = pool.rows.take(pa.array(left))
+    for name in ("loss_weight", "order"):
+        rows = rows.append_column(name, pa.nulls(len(left), pa.float32()))
+    if state.rules.mix.reads_length():
+        rows = rows.append_column(LENGTH, state.lengths(pool.alive))
     mixed = mix(
         unrejected(rows),
         settings=state.rules.mix,
@@ -252,4 +256,5 @@ def choose(state: RebuildState) -> None:
     reasons = np.full(len(pool.alive), None, dtype=object)
     reasons[left] = reasons_of(mixed)
     state.weights[left] = mixed.column("loss_weight").to_numpy()
+    state.orders[left] = mixed.column("order").to_numpy()
     pool.drop(MIX.name, MIX.title, np.array([reason is not None for reason in reasons]), reasons)

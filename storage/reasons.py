@@ -146,6 +146,9 @@ class Code(StrEnum):
     OVER_LEAST_SHARES = (
         "over_least_shares"  # over the `most` rows with which every domain has its minimum share
     )
+    OVER_TARGETS = (
+        "over_targets"  # over the `most` rows of the kind `value` with which the target shares hold
+    )
     # rebuild
     LEFT_OUT = "left_out"  # --without: the value of the column `name`
     NOT_WANTED = "not_wanted"  # --only: the value of the column `name`
@@ -225,7 +228,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.CALIBRATED: "its answer was known: it was solved to calibrate",
     Code.CONTAMINATED: "{rule} {item} overlap {overlap}[ in {field}]",
     Code.OUTSIDE_BAND: "{name} {score} is not from {least} to {most}",
-    Code.OVER_LEVEL: "more than {most} questions of {name} {value}",
+    Code.OVER_LEVEL: "other questions of {name} {value} are enough ({most})",
     Code.MODEL_RIGHT: "the {name} is right",
     Code.NOT_HARDER: "pass rate {score} is not under {threshold}, the parent's",
     Code.NOT_DRAWN: "not drawn among the questions of {value}",
@@ -235,6 +238,7 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.OVER_SHARE: "over the share of {dimension} {value} ({share})",
     Code.OVER_TARGET: "over the target of {target}",
     Code.OVER_LEAST_SHARES: "over the {most} rows in which every domain has its least share",
+    Code.OVER_TARGETS: "over the {most} rows of {value} with which the target shares hold",
     Code.LEFT_OUT: "{name} is left out",
     Code.NOT_WANTED: "{name} is not wanted",
 }

@@ -111,6 +111,7 @@ SCHEMA = pa.schema(
         ("kind", pa.string()),
         ("messages", MESSAGES),
         ("blocks", BLOCKS),
+        ("order", pa.float32()),
     ]
 )
 
@@ -133,6 +134,7 @@ class Row:
     people. Rows that were stored before reasons had a type have the text only. `reasoning` is the thinking that a model wrote
     before the solution; None where it wrote none, and in rows that were stored before the column existed.
     `kind` is None, CHAT or TEXT; only a chat has `messages`, and only a passage of a structured document has `blocks`.
+    `order` is the place of the row in a curriculum, from 0 (easy) to 1 (hard); None where the mixture wrote none.
     """
 
     question: str
@@ -166,6 +168,7 @@ class Row:
     kind: str | None = None
     messages: list[ChatTurn] | None = None
     blocks: list[DocumentBlock] | None = None
+    order: float | None = None
 
     def __post_init__(self) -> None:
         if self.reason is not None and self.rejected is None:

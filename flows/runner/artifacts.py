@@ -17,7 +17,9 @@ from storage.markdown import code, inline
 from storage.rows import column
 from storage.sealed_files import HomeFiles
 from tasks.reports import Figures, FunnelLine, Report, collect, diff
-from tasks.reports.figures import ADDED, SHARES, sample_ids
+from tasks.reports.figures import ADDED, SHARES, length_by_difficulty, sample_ids
+
+AT_A_TIME = 65_536  # rows whose texts are in memory
 
 
 def diff_path(home: Path, name: str) -> Path:
@@ -126,5 +128,6 @@ def figures_of(tools: Tools, version: Version) -> Figures:
         ],
         costs=lineage["costs"],
         lineage={name: value for name, value in lineage.items() if name not in ("funnel", "costs")},
+        correlation=length_by_difficulty(store.added_in_pieces(version, AT_A_TIME)),
         verdict=verdict.value if verdict else None,
     )

@@ -20,6 +20,7 @@ from storage.datasets.versions import Version
 from storage.rows import reasons_of, replace, unrejected
 from storage.stage_cache.shards import Ref, digest_of
 from tasks.arrays import Mask
+from tasks.stages.mix import length
 from tasks.stages.rejudge import CandidateArrays
 
 BATCH = 65_536
@@ -32,7 +33,7 @@ class RebuildState:
     base: the version whose candidates and rules are taken. head: the table version to publish on. rules: how the base
     was judged, with what this rebuild changes. steps: the stages that judge solutions, in order. against: returns the
     benchmarks, which are read only if needed. candidates: the stored rows. unjudged: scorer -> rows that it has to judge. certificate: that of the base, or of a new comparison of all rows.
-    weights: loss weights (n,). output: for each row the number in `outputs` of the stage output with its newest state,
+    weights: loss weights (n,). orders: places in the curriculum, NaN where there is none (n,). output: for each row the number in `outputs` of the stage output with its newest state,
     -1 where that is the stored row (n,).
     """
 
@@ -48,11 +49,13 @@ class RebuildState:
     certificate: dict[str, Any]
     unjudged: dict[str, int] = field(default_factory=dict)
     weights: np.ndarray[Any, np.dtype[np.float32]] = field(init=False)
+    orders: np.ndarray[Any, np.dtype[np.float32]] = field(init=False)
     output: np.ndarray[Any, np.dtype[np.int64]] = field(init=False)
     outputs: list[Ref] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.weights = np.ones(len(self.pool.alive), dtype=np.float32)
+        self.orders = np.full(len(self.pool.alive), np.nan, dtype=np.float32)
         self.output = np.full(len(self.pool.alive), -1, dtype=np.int64)
 
     @property
@@ -89,7 +92,19 @@ class RebuildState:
             yield self._revived(table.take(place), positions)
 
     def _revived(self, table: pa.Table, index: np.ndarray[Any, Any]) -> pa.Table:
-        return replace(unrejected(table), loss_weight=pa.array(self.weights[index]))
+        order = pa.array(self.orders[index], pa.float32(), from_pandas=True)  # NaN becomes null
+        return replace(unrejected(table), loss_weight=pa.array(self.weights[index]), order=order)
+
+    def lengths(self, mask: Mask) -> pa.Array:
+        """Return the lengths of the rows of a mask as tasks.stages.mix.length measures them, in the order of the pool."""
+        ids, lengths = [pa.array([], pa.string())], [pa.array([], pa.int32())]
+        for table in self.tables(mask):
+            ids += table.column("id").chunks
+            lengths += length(table).chunks
+        places = pc.index_in(
+            self.pool.rows.column("id").filter(pa.array(mask)), value_set=pa.concat_arrays(ids)
+        )
+        return pa.concat_arrays(lengths).take(places.combine_chunks())
 
     def through(self, step: Step, mask: Mask, *, reads: Mapping[str, Sequence[Ref]] | None = None) -> None:
         """Send the rows of the mask through a stage. What it drops is dropped from the pool, with its reason."""

@@ -16,6 +16,7 @@ from typing import Literal
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.atomic import rename, replacing
@@ -26,6 +27,7 @@ from storage.datasets.turns import Reasoning, without_absent
 from storage.datasets.versions import Version
 from storage.errors import StorageError, explained
 
+ORDER = "order"  # the column with a row's place in a curriculum
 ROWS_PER_SHARD = 100_000
 CONVERSATIONS = ("messages", "prompt", "completion", "chosen", "rejected")  # columns that may hold messages
 
@@ -41,7 +43,8 @@ def export(
     files: Literal["jsonl", "parquet"] | None = None,
     rows_per_shard: int = ROWS_PER_SHARD,
 ) -> int:
-    """Write the version's rows in the shape `format`, a key of storage.datasets.shapes.SHAPES or COMPARING.
+    """Write the version's rows in the shape `format`, a key of storage.datasets.shapes.SHAPES or COMPARING, and with their places
+    in a curriculum (ORDER) if the version has some.
 
     Args:
         compare: the judge of answers (tasks.answers.Judge.equal), for the shapes of COMPARING.
@@ -71,7 +74,9 @@ def export(
         with replacing(target) as beside:
             (beside / "data").mkdir(parents=True)
             rows = _write(
-                shape_of(format, store, resolved, compare or _unknown, reasoning),
+                _with_order(
+                    shape_of(format, store, resolved, compare or _unknown, reasoning), store, resolved
+                ),
                 beside / "data",
                 suffix,
                 rows_per_shard,
@@ -84,6 +89,19 @@ def export(
             (beside / "README.md").write_text(text, encoding="utf-8")
             (beside / LINEAGE).write_text(lineage_text(resolved), encoding="utf-8")
     return rows
+
+
+def _with_order(
+    batches: Iterator[pa.RecordBatch], store: Store, version: Version
+) -> Iterator[pa.RecordBatch]:
+    """Yield the batches with the column ORDER of their rows, by id, if any row of the version has a place in a curriculum."""
+    placed = store.read(version, ["id", ORDER], pc.field(ORDER).is_valid())
+    ids, places = placed.column("id").combine_chunks(), placed.column(ORDER).combine_chunks()
+    for batch in batches:
+        if placed.num_rows and ORDER not in batch.schema.names:
+            order = places.take(pc.index_in(batch.column("id"), value_set=ids))
+            batch = batch.append_column(ORDER, order)
+        yield batch
 
 
 def _unknown(pairs: Sequence[tuple[str, str]]) -> list[str]:

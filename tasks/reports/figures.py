@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.stats import spearmanr
 
 from storage.counting import counted
 from storage.reasons import SET_ASIDE
@@ -22,6 +24,7 @@ from tasks.llm.endpoint import EMBEDDED
 from tasks.points_in_time import spoken
 from tasks.seeding import seeds_of
 from tasks.stages.calibrate import shortfall
+from tasks.stages.mix import length
 
 SAMPLES = 10
 EXAMPLES = 2  # ids per reason, for `mathmill why`
@@ -70,6 +73,17 @@ class ValueShare:
 
 
 @dataclass(frozen=True, slots=True)
+class RankCorrelation:
+    """Spearman's rank correlation of two columns over `rows` rows, with the bounds of its 95 % interval (Fisher's z with the
+    standard error of Bonett and Wright 2000)."""
+
+    value: float
+    low: float
+    high: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """A figure of the forecast and the actual figure, as text."""
 
@@ -100,6 +114,7 @@ class Figures:
     engines: Sequence[Mapping[str, Any]] = ()  # one mapping per role: limits, circuit breaker, errors
     expected: Sequence[Expected] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
+    correlation: RankCorrelation | None = None  # of length with difficulty; None where either does not vary
     verdict: Mapping[str, Any] = field(default_factory=dict)  # the value of its mark; empty if there is none
 
     @property
@@ -190,6 +205,23 @@ class Figures:
         return record if record.get("bins") else {}
 
     @property
+    def correlation_text(self) -> str:
+        """How length and difficulty go together in the added rows, in a sentence; empty where that is not known."""
+        one = self.correlation
+        if one is None:
+            return ""
+        sure = (
+            "the interval holds 0: none is shown"
+            if one.low <= 0 <= one.high
+            else "the interval does not hold 0"
+        )
+        return (
+            f"Rank correlation of the length of a solution, thinking included, with the difficulty of its question: "
+            f"{one.value:+.2f} (95 % from {one.low:+.2f} to {one.high:+.2f}, {counted(one.rows, 'row')}); {sure}. "
+            "A long solution is no sign of a hard question by itself."
+        )
+
+    @property
     def trust(self) -> str:
         """The calibration of `correctness` in sentences, or an empty string if there is none."""
         figures = self.calibration
@@ -275,13 +307,14 @@ def collect(
     funnel: Sequence[FunnelLine],
     costs: Sequence[Mapping[str, Any]],
     lineage: Mapping[str, Any],
+    correlation: RankCorrelation | None = None,
     verdict: Mapping[str, Any] | None = None,
 ) -> Figures:
     """Compute the figures of a version's report.
 
     whole: all rows of the version, with at least the columns of SHARES. added: the rows of this run, with at least the columns
     ADDED. samples: some of these rows with all columns. rejected: the dropped rows (columns id, rejected, reason, stage).
-    verdict: the value of the version's verdict, if it has one.
+    correlation: of these rows, see `length_by_difficulty`. verdict: the value of the version's verdict, if it has one.
     """
     return Figures(
         version=version,
@@ -298,8 +331,33 @@ def collect(
         engines=lineage.get("engines", ()),
         expected=_expected(lineage, costs, added.num_rows),
         lineage=lineage,
+        correlation=correlation,
         verdict=verdict or {},
     )
+
+
+def length_by_difficulty(pieces: Iterable[pa.Table]) -> RankCorrelation | None:
+    """Return the rank correlation of the length of solutions, thinking included, with the difficulty of their questions."""
+    lengths, difficulties = [np.zeros(0)], [np.zeros(0)]
+    for rows in pieces:
+        solved = rows.filter(pc.is_valid(rows.column("solution")))
+        lengths.append(length(solved).to_numpy())
+        difficulties.append(solved.column("difficulty").to_numpy())
+    return rank_correlation(np.concatenate(lengths), np.concatenate(difficulties))
+
+
+def rank_correlation(first: npt.ArrayLike, second: npt.ArrayLike) -> RankCorrelation | None:
+    """Return the rank correlation of two columns of one length, over the rows in which neither is NaN; None for fewer than 10 such
+    rows, and where one of the columns has a single value."""
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    known = ~(np.isnan(a) | np.isnan(b))
+    a, b = a[known], b[known]
+    if len(a) < 10 or a.min() == a.max() or b.min() == b.max():
+        return None
+    value = float(spearmanr(a, b).statistic)
+    z = math.atanh(min(max(value, -0.999999), 0.999999))
+    error = 1.96 * math.sqrt((1 + value**2 / 2) / (len(a) - 3))
+    return RankCorrelation(value, math.tanh(z - error), math.tanh(z + error), len(a))
 
 
 def _expected(lineage: Mapping[str, Any], costs: Sequence[Mapping[str, Any]], added: int) -> list[Expected]:

@@ -54,7 +54,12 @@ def needs(settings: SubjectsSettings) -> Mapping[str, str]:
 def select(rows: pa.Table, *, settings: SubjectsSettings, seed: int, tick: Tick, encode: Encode) -> Selection:
     """Keep all rows of the questions that are drawn. The verdict `subject` of every row is its class, such as `11 Number theory`."""
     problems, questions = column(rows, "problem_id"), column(rows, "question")
-    texts = dict(zip(problems, questions, strict=True))
+    # the subdomain is in English, which the encoder reads better than any other language
+    topics = column(rows, "subdomain")
+    texts = {
+        problem: f"{topic}: {question}" if topic else question
+        for problem, topic, question in zip(problems, topics, questions, strict=True)
+    }
     ids = sorted(texts)
     class_of = dict(zip(ids, nearest_classes([texts[one] for one in ids], encode), strict=True))
     lengths: Counter[str] = Counter()

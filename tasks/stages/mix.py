@@ -1,4 +1,8 @@
-"""The stage `mix`: choose the rows of a version, by shares of sources, domains, formats and languages."""
+"""The stage `mix`: choose the rows of a version, by shares of sources, domains, formats, languages and so on.
+
+Upper shares and the least shares of domains shrink the mixture until they hold. Target shares are solved for, under what there is
+(tasks/target_shares.py).
+"""
 
 from __future__ import annotations
 
@@ -16,14 +20,22 @@ from storage.reasons import Code, reason
 from storage.rows import column, reject, replace
 from tasks.plugins import checked
 from tasks.seeding import seeds_of
+from tasks.selection import PASS_RATE
 from tasks.settings import Section, Share
 from tasks.stages.outcome import Tick
+from tasks.target_shares import ShareRule, numbers
 from tasks.taxonomy import DOMAINS
 
 STAGE = "mix"
 COLUMNS = {"source": "source", "domain": "domain", "format": "solution_format", "language": "language"}
 REASONING = "reasoning"  # the dimension of rows with and without thinking before the solution
 WITH, WITHOUT = "with", "without"
+METHOD = "method"
+DIFFICULTY, LENGTH = (
+    "difficulty",
+    "length",
+)  # dimensions whose values are ranges, such as 0.25..0.5 and 2000..
+TARGETED = (*COLUMNS, REASONING, METHOD, DIFFICULTY, LENGTH)
 
 FORMATS = ("cot", "pot", TIR)  # values of the column solution_format
 
@@ -36,6 +48,19 @@ class MixSettings(Section, title="Mix"):
         description="largest share of a value of source, domain, format or language, or of reasoning (with, without)",
     )
     at_least: dict[str, Share] = Field({}, description="least share of a domain, such as algebra: 0.2")
+    targets: dict[str, dict[str, Share]] = Field(
+        {},
+        description="share of a value of source, domain, format, language, reasoning or method, or of a range LOW..HIGH of difficulty "
+        "or of the length of thinking and solution in characters, such as length: {2000..: 0.3}; in place of a largest share of the same value",
+    )
+    fill: Share = Field(
+        0.5,
+        description="part of the rows that could be taken without targets that must be taken with them; if they allow fewer, nothing is published",
+    )
+    curriculum: bool = Field(
+        False,
+        description="write the column order, a row's place in a curriculum: one minus the student's pass rate where it is measured, else the difficulty",
+    )
 
     @field_validator("shares")
     @classmethod
@@ -45,6 +70,27 @@ class MixSettings(Section, title="Mix"):
         checked("format", shares.get("format", {}), FORMATS)
         checked("domain", shares.get("domain", {}), DOMAINS)
         return shares
+
+    @field_validator("targets")
+    @classmethod
+    def _targets(cls, targets: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        checked("dimension", targets, TARGETED)
+        checked("reasoning", targets.get(REASONING, {}), (WITH, WITHOUT))
+        checked("format", targets.get("format", {}), FORMATS)
+        checked("domain", targets.get("domain", {}), DOMAINS)
+        for dimension, shares in targets.items():
+            if sum(shares.values()) > 1 + 1e-9:
+                raise ValueError(
+                    f"the targets of {dimension} add up to {sum(shares.values()):g}, which is more than 1"
+                )
+        for dimension in (DIFFICULTY, LENGTH):
+            for value in targets.get(dimension, {}):
+                _range(value)
+        return targets
+
+    def reads_length(self) -> bool:
+        """Return whether the choice depends on the lengths of texts."""
+        return LENGTH in self.targets
 
     @field_validator("at_least")
     @classmethod
@@ -77,17 +123,98 @@ def mix(
     alive[order] = True
     _cap_problems(rows, order, alive, reasons, settings.per_problem)
     domains = np.array(column(rows, "domain"), dtype=object)
-    size = _cap_shares(rows, order, alive, reasons, settings, target, domains)
-    over = _over(order[alive[order]], size, domains, settings.at_least)
-    why = reason(STAGE, Code.OVER_TARGET, target=target)
-    if size < min(target, int(alive.sum())):
-        why = reason(STAGE, Code.OVER_LEAST_SHARES, most=size)
-    reasons[over] = why
+    if settings.targets:
+        _meet_targets(rows, order, alive, reasons, settings, target)
+    else:
+        size = _cap_shares(rows, order, alive, reasons, settings, target, domains)
+        over = _over(order[alive[order]], size, domains, settings.at_least)
+        why = reason(STAGE, Code.OVER_TARGET, target=target)
+        if size < min(target, int(alive.sum())):
+            why = reason(STAGE, Code.OVER_LEAST_SHARES, most=size)
+        reasons[over] = why
     difficulty = pc.fill_null(rows.column("difficulty"), 0.0)
+    columns = {"loss_weight": pc.add(difficulty, pa.scalar(1.0, pa.float32()))}
+    if settings.curriculum:
+        columns["order"] = curriculum_order(rows)
     tick(rows.num_rows)
-    return reject(
-        replace(rows, loss_weight=pc.add(difficulty, pa.scalar(1.0, pa.float32()))), reasons.tolist()
+    return reject(replace(rows, **columns), reasons.tolist())
+
+
+def curriculum_order(rows: pa.Table) -> pa.Array:
+    """Return the place of each row in a curriculum, from 0 (easy) to 1 (hard): one minus the student's pass rate on its question,
+    or else its difficulty; null where neither is known."""
+    rates = pa.array([dict(pairs or ()).get(PASS_RATE) for pairs in column(rows, "scores")], pa.float32())
+    return pc.coalesce(
+        pc.subtract(pa.scalar(1.0, pa.float32()), rates), rows.column("difficulty").combine_chunks()
     )
+
+
+def _meet_targets(
+    rows: pa.Table,
+    order: npt.NDArray[np.int64],
+    alive: npt.NDArray[np.bool_],
+    reasons: npt.NDArray[np.object_],
+    settings: MixSettings,
+    target: int,
+) -> None:
+    """Reject the rows over the numbers with which the target shares hold. Raises TargetsConflict if too few rows can hold them."""
+    limits = [
+        (dimension, value, "at most", share)
+        for dimension, shares in settings.shares.items()
+        for value, share in sorted(shares.items())
+        if value not in settings.targets.get(dimension, {})
+    ]
+    limits += [("domain", value, "at least", share) for value, share in sorted(settings.at_least.items())]
+    limits += [
+        (dimension, value, "exactly", share)
+        for dimension, shares in settings.targets.items()
+        for value, share in sorted(shares.items())
+    ]
+    values = np.stack([_has(rows, dimension, value) for dimension, value, _, _ in limits], axis=1)
+    kept = order[alive[order]]
+    kinds, kind_of = np.unique(values[kept], axis=0, return_inverse=True)
+    kind_of = kind_of.reshape(-1)
+    rules = [
+        ShareRule(f"{dimension} {value}", relation, share, kinds[:, number])  # type: ignore[arg-type]
+        for number, (dimension, value, relation, share) in enumerate(limits)
+    ]
+    most = min(target, len(kept))
+    counts = numbers(
+        np.bincount(kind_of, minlength=len(kinds)).tolist(),
+        rules,
+        most=most,
+        least=math.ceil(settings.fill * most),
+    )
+    in_order = np.arange(len(kept))
+    over = _rank(kind_of, in_order) >= counts[kind_of]
+    for place in np.flatnonzero(over).tolist():
+        kind = int(kind_of[place])
+        names = [rule.name for rule in rules if rule.kinds[kind]]
+        reasons[kept[place]] = reason(
+            STAGE,
+            Code.OVER_TARGETS,
+            most=int(counts[kind]),
+            value=", ".join(dict.fromkeys(names)) or "any other kind",
+        )
+
+
+def _range(text: str) -> tuple[float, float]:
+    """Return the bounds of a range LOW..HIGH, of which one may be left out. Raises ValueError for another text."""
+    low, dots, high = text.partition("..")
+    try:
+        bounds = (float(low) if low else -math.inf, float(high) if high else math.inf)
+    except ValueError:
+        dots = ""
+    if not dots or not bounds[0] < bounds[1]:
+        raise ValueError(f"{text!r} is no range LOW..HIGH, such as 0.25..0.5 or 2000..")
+    return bounds
+
+
+def length(rows: pa.Table) -> pa.ChunkedArray:
+    """Return the characters of each row's thinking and solution: of the column LENGTH, if there is one."""
+    if LENGTH in rows.column_names:
+        return rows.column(LENGTH)
+    return pc.add(*(pc.fill_null(pc.utf8_length(rows.column(name)), 0) for name in ("reasoning", "solution")))
 
 
 def _cap_problems(
@@ -171,10 +298,18 @@ def _over(
 
 def _has(rows: pa.Table, dimension: str, value: str) -> npt.NDArray[np.bool_]:
     """Return per row whether it has the value in the dimension."""
-    if dimension == REASONING:
+    if dimension in (DIFFICULTY, LENGTH):
+        low, high = _range(value)
+        measured = length(rows) if dimension == LENGTH else rows.column(DIFFICULTY)
+        within = pc.and_(
+            pc.greater_equal(measured, low) if low > -math.inf else measured.is_valid(),
+            pc.less(measured, high) if high < math.inf else measured.is_valid(),
+        )
+        equal = pc.fill_null(within, False)
+    elif dimension == REASONING:
         equal = rows.column("reasoning").is_valid() if value == WITH else rows.column("reasoning").is_null()
     else:
-        equal = pc.fill_null(pc.equal(rows.column(COLUMNS[dimension]), value), False)
+        equal = pc.fill_null(pc.equal(rows.column(COLUMNS.get(dimension, dimension)), value), False)
     return np.asarray(equal.to_numpy(), dtype=np.bool_)
 
 

@@ -127,6 +127,10 @@ class Train(SettingsPart):
         "inline",
         description="thinking of rows that have it: learned in <think> tags before the solution, or left out",
     )
+    curriculum: Literal["none", "easy first", "hard first"] = Field(
+        "none",
+        description="order of the rows of each epoch by their column order, in phases that are shuffled within; rows without one count as of middle difficulty",
+    )
     loss_weights: bool = Field(True, description="multiply the loss of each row by its loss_weight")
     lr: float = Field(2e-5, gt=0, description="peak learning rate (AdamW, cosine)")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")

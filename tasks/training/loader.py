@@ -13,7 +13,7 @@ import os
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,8 @@ from tasks.training.tokens import COLUMNS, KIND, MESSAGES, REASONING, SYSTEM, To
 OPEN = 8  # row groups read side by side
 SLICE = 4_096  # rows per slice of a row group; OPEN slices are shuffled together
 BLEND = 1 << 18  # tokens blended at a time
+ORDER = "order"  # the column with a row's place in a curriculum
+PHASES = 8  # of an epoch with a curriculum, each with as many rows
 IGNORED = -100  # label of a token that is not learned, as in transformers
 
 TokenBlock = dict[str, npt.NDArray[Any]]
@@ -105,6 +107,8 @@ class Stream:
     packing: bool
     batch: int
     seed: int
+    curriculum: Literal["none", "easy first", "hard first"] = "none"
+    _bounds: dict[int, list[float]] = field(default_factory=dict)  # group -> the bounds between its phases
 
     def measure(self) -> EpochSize:
         """Read and tokenize one epoch and return its size. Raises TrainError if no row is left."""
@@ -152,8 +156,51 @@ class Stream:
         """Yield every row of the group once, in random order, in windows."""
         random = np.random.default_rng(seed_of(self.seed, "epoch", epoch, *group.names()))
         pieces = group.pieces(self.store, documents=self.encoder.whole)
-        for window in _side_by_side([pieces[i] for i in random.permutation(len(pieces))], self.encoder):
-            yield window.take(random.permutation(len(window)))
+        for phase in self._phases(group, pieces):
+            for window in _side_by_side([phase[i] for i in random.permutation(len(phase))], self.encoder):
+                yield window.take(random.permutation(len(window)))
+
+    def _phases(self, group: Group, pieces: list[Piece]) -> Iterator[list[Piece]]:
+        """Yield the row groups of each phase of an epoch, with the expressions that select its rows; without a curriculum there
+        is one phase."""
+        if self.curriculum == "none":
+            yield pieces
+            return
+        place = self.groups.index(group)
+        if place not in self._bounds:
+            self._bounds[place] = _bounds_of(pieces)
+        edges = [-np.inf, *self._bounds[place], np.inf]
+        spans = list(itertools.pairwise(edges))
+        middle = spans[len(spans) // 2]
+        for span in spans if self.curriculum == "easy first" else reversed(spans):
+            yield [
+                (fragment, rows & _within(fragment.physical_schema.names, span, with_nulls=span == middle))
+                for fragment, rows in pieces
+            ]
+
+
+def _bounds_of(pieces: Sequence[Piece]) -> list[float]:
+    """Return the bounds between the phases of a curriculum, rising: quantiles of the places of the rows, each once."""
+    places = [
+        fragment.to_table(columns=[ORDER], filter=rows).column(ORDER).drop_null().to_numpy()
+        for fragment, rows in pieces
+        if ORDER in fragment.physical_schema.names
+    ]
+    every = np.concatenate([np.zeros(0, np.float32), *places])
+    if not len(every):
+        return []
+    shares = np.arange(1, PHASES) / PHASES
+    bounds = np.unique(np.quantile(every, shares, method="inverted_cdf")).tolist()
+    return [bound for bound in bounds if bound < float(every.max())]
+
+
+def _within(columns: Sequence[str], span: tuple[float, float], *, with_nulls: bool) -> pc.Expression:
+    """Return the expression for rows whose place is in the span, its lower bound excluded; with_nulls: and for those without a
+    place."""
+    if ORDER not in columns:
+        return pc.scalar(with_nulls)
+    place = pc.field(ORDER)
+    return pc.coalesce((place > span[0]) & (place <= span[1]), pc.scalar(with_nulls))
 
 
 def pack(lengths: npt.NDArray[np.int32], capacity: int) -> list[list[int]]:

@@ -111,7 +111,9 @@ def stream_of(
         whole=whole,
         thinking=config.reasoning == "inline",
     )
-    return Stream(job.store, groups, encoder, config.length, config.packing, config.batch, job.seed)
+    return Stream(
+        job.store, groups, encoder, config.length, config.packing, config.batch, job.seed, config.curriculum
+    )
 
 
 def learn(

@@ -18,7 +18,7 @@ from storage.datasets.store import Store
 from storage.datasets.versions import Version
 from storage.errors import StorageError, VersionNotFound
 from storage.reasons import Code, Reason, reason
-from storage.rows import reject
+from storage.rows import Row, reject, to_table
 
 SHAPES = ["messages", "prompt-completion", "preference", "unpaired-preference", "parquet"]
 JUDGED = {"equivalent": "different"}
@@ -303,3 +303,29 @@ def test_a_card_and_its_lineage_show_hidden_characters_as_escapes(
     for character in "\u202e\u200b":
         assert character not in card + lineage
     assert json.loads(lineage)["flow"] == hidden
+
+
+@pytest.mark.parametrize("shape", ["messages", "prompt-completion", "preference", "parquet"])
+def test_a_place_in_a_curriculum_is_exported_in_every_shape(
+    store: Store, day, tmp_path: Path, shape: str
+) -> None:
+    solved = [
+        Row("What is 1 + 1?", "en", solution="2", solution_format="cot", answer="2", order=0.25),
+        Row("What is 1 + 2?", "en", solution="3", solution_format="cot", answer="3"),
+        Row("What is 1 + 1?", "en", solution="3", solution_format="cot", answer="3",
+            reason=reason("verify", Code.DIFFERENT, answer="3", reference="2")),
+    ]  # fmt: skip
+    store.append_candidates(to_table(solved[2:]), run="night")
+    version = store.publish("placed", [to_table(solved[:2])], lineage={"run": "night"}, date=day)
+    export(store, version, tmp_path / shape, format=shape, compare=by_text, files="jsonl")
+    orders = {line["id"]: line["order"] for line in lines(tmp_path / shape)}
+    assert orders[solved[0].id] == 0.25
+    if shape != "preference":
+        assert orders[solved[1].id] is None
+
+
+def test_a_version_without_a_curriculum_has_no_such_column(
+    store: Store, version: Version, tmp_path: Path
+) -> None:
+    export(store, version, tmp_path / "plain", format="messages")
+    assert all("order" not in line for line in lines(tmp_path / "plain"))

@@ -7,11 +7,19 @@ import re
 import pyarrow as pa
 import pytest
 from markdown_it import MarkdownIt
+from scipy.stats import spearmanr
 
 from storage.reasons import Code, reason
 from storage.rows import Row, reject, to_table
 from tasks.reports import Figures, FunnelLine, Report, collect
-from tasks.reports.figures import EXAMPLES, SHORT_ID, Dropped, reasons
+from tasks.reports.figures import (
+    EXAMPLES,
+    SHORT_ID,
+    Dropped,
+    RankCorrelation,
+    length_by_difficulty,
+    reasons,
+)
 from tasks.reports.mathematics import DEEPEST, MOST
 from tasks.reports.mathematics import to_html as mathematics
 
@@ -304,3 +312,42 @@ def test_truncated_answers_and_a_shared_model_are_named_only_where_there_are_som
     assert "<b>m</b>" not in html
     embedded = {role: {"model": "embedded", "revision": ""} for role in ("teacher", "critic")}
     assert figures(lineage={"models": embedded}).shared_model == ""
+
+
+def test_the_correlation_of_length_with_difficulty_is_stated_with_its_interval() -> None:
+    rows = [
+        Row(
+            f"q{i}",
+            "en",
+            solution="s" * (10 + i),
+            solution_format="cot",
+            difficulty=((i * 7) % 20) / 20,
+            reasoning="t" * (i % 3),
+        )
+        for i in range(60)
+    ]
+    table = to_table([*rows, Row("without a solution", "en", difficulty=0.5)])
+    correlation = length_by_difficulty([table.slice(0, 30), table.slice(30)])
+    assert correlation is not None
+    assert correlation.rows == 60
+    # scipy's own figure, and an interval that holds it and is as wide as Fisher's for 60 rows, about a quarter either way
+    lengths = [len(row.solution or "") + len(row.reasoning or "") for row in rows]
+    assert correlation.value == pytest.approx(
+        spearmanr(lengths, [row.difficulty for row in rows]).statistic, abs=1e-6
+    )
+    assert correlation.low < correlation.value < correlation.high
+    assert correlation.high - correlation.low == pytest.approx(0.51, abs=0.05)
+    ordered = [Row(f"q{i}", "en", solution="s" * (i + 1), difficulty=i / 60) for i in range(60)]
+    one = length_by_difficulty([to_table(ordered)])
+    assert one is not None
+    assert one.low > 0.9
+    assert length_by_difficulty([to_table(rows[:5])]) is None
+    assert length_by_difficulty([]) is None
+
+
+def test_both_forms_of_the_report_print_the_correlation() -> None:
+    report = Report(figures(correlation=RankCorrelation(0.02, -0.2, 0.24, 80)))
+    sentence = "+0.02 (95 % from -0.20 to +0.24, 80 rows); the interval holds 0"
+    assert sentence in report.html()
+    assert sentence in report.markdown(path="x")
+    assert "Rank correlation" not in Report(figures()).html()

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from storage.rows import Row, column, kept, to_table
 from tasks.stages.mix import MixSettings, mix
+from tasks.target_shares import TargetsConflict
 
 
 def rows(count: int, **changes: list[str]) -> list[Row]:
@@ -137,3 +139,100 @@ def test_rows_with_thinking_keep_to_their_share() -> None:
     assert None not in column(without, "reasoning")
     with pytest.raises(ValueError, match="reasoning"):
         MixSettings.model_validate({"shares": {"reasoning": {"long": 0.5}}})
+
+
+def shares_of(table: pa.Table, name: str) -> dict[str, float]:
+    counts = Counter(column(table, name))
+    return {str(value): count / table.num_rows for value, count in counts.items()}
+
+
+def test_target_shares_are_met_together() -> None:
+    table = to_table(
+        rows(
+            400,
+            solution_format=["cot", "cot", "cot", "pot"],
+            source=["a", "b", "b", "b", "a"],
+            method=["m", "n"],
+        )
+    )
+    targets = {"format": {"pot": 0.4}, "source": {"a": 0.5}, "method": {"m": 0.3}}
+    out = run(table, targets=targets, fill=0.2)
+    left = kept(out)
+    assert left.num_rows >= 80
+    assert shares_of(left, "solution_format")["pot"] == pytest.approx(0.4, abs=0.03)
+    assert shares_of(left, "source")["a"] == pytest.approx(0.5, abs=0.03)
+    assert shares_of(left, "method")["m"] == pytest.approx(0.3, abs=0.03)
+    assert {
+        str(why).partition(" rows of")[0].rstrip("0123456789") for why in column(out, "rejected") if why
+    } == {"mix: over the "}
+    again = kept(run(table.take(list(reversed(range(400)))), targets=targets, fill=0.2))
+    assert set(column(again, "id")) == set(column(left, "id"))
+
+
+def test_a_target_takes_the_place_of_the_largest_share_of_the_same_value() -> None:
+    table = to_table(rows(100, solution_format=["cot", "pot"]))
+    out = kept(run(table, targets={"format": {"pot": 0.8}}, shares={"format": {"cot": 0.6, "pot": 0.6}}))
+    assert shares_of(out, "solution_format") == {
+        "pot": pytest.approx(0.8, abs=0.02),
+        "cot": pytest.approx(0.2, abs=0.02),
+    }
+
+
+def test_difficulty_and_length_are_targeted_by_range() -> None:
+    drawn = [
+        Row(
+            f"q{i}",
+            "en",
+            solution="s" * (10 if i % 4 else 100),
+            solution_format="cot",
+            difficulty=(i % 5) / 5,
+        )
+        for i in range(200)
+    ]
+    drawn[0].reasoning = "t" * 200
+    out = kept(
+        run(to_table(drawn), targets={"length": {"50..": 0.5}, "difficulty": {"..0.5": 0.5}}, fill=0.2)
+    )
+    long = [
+        len(s) + len(r or "") >= 50
+        for s, r in zip(column(out, "solution"), column(out, "reasoning"), strict=True)
+    ]
+    assert sum(long) / len(long) == pytest.approx(0.5, abs=0.03)
+    assert sum(value < 0.5 for value in column(out, "difficulty")) / len(long) == pytest.approx(0.5, abs=0.03)
+
+
+def test_targets_that_cannot_hold_publish_nothing_and_say_what_can() -> None:
+    table = to_table(rows(100, source=["a"] * 9 + ["b"]))
+    with pytest.raises(TargetsConflict, match=r"source b exactly 0.5 \(nearest 0.2\)"):
+        run(table, targets={"source": {"b": 0.5}})
+    assert kept(run(table, targets={"source": {"b": 0.5}}, fill=0.1)).num_rows == 20
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ({"colour": {"red": 0.5}}, "unknown dimension 'colour'"),
+        ({"length": {"long": 0.5}}, "'long' is no range"),
+        ({"difficulty": {"0.5..0.2": 0.5}}, "is no range"),
+        ({"source": {"a": 0.7, "b": 0.7}}, "add up to 1.4"),
+        ({"format": {"prose": 0.7}}, "unknown format 'prose'"),
+    ],
+)
+def test_targets_that_say_nothing_are_refused(targets: dict[str, dict[str, float]], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        MixSettings(targets=targets)
+
+
+def test_the_curriculum_follows_the_pass_rate_and_else_the_difficulty() -> None:
+    drawn = [
+        Row("a", "en", solution="s", scores={"pass_rate": 0.75}, difficulty=0.9),
+        Row("b", "en", solution="s", difficulty=0.5),
+        Row("c", "en", solution="s"),
+    ]
+    out = run(to_table(drawn), curriculum=True)
+    assert dict(zip(column(out, "question"), column(out, "order"), strict=True)) == {
+        "a": 0.25,
+        "b": 0.5,
+        "c": None,
+    }
+    assert set(column(run(to_table(drawn)), "order")) == {None}

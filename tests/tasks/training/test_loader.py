@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,11 +27,16 @@ from .conftest import sums
 @pytest.fixture
 def stream(store: Store, student: Path) -> Callable[..., Stream]:
     def make(
-        *groups: Group, packing: bool = False, length: int = 256, seed: int = 0, **encoder: bool
+        *groups: Group,
+        packing: bool = False,
+        length: int = 256,
+        seed: int = 0,
+        curriculum: Any = "none",
+        **encoder: bool,
     ) -> Stream:
         tokens = TokenEncoder(tokenizer_of(str(student)), length, **encoder)
         chosen = groups or (Group((store.resolve("sums"),)),)
-        return Stream(store, chosen, tokens, length, packing, 8, seed)
+        return Stream(store, chosen, tokens, length, packing, 8, seed, curriculum)
 
     return make
 
@@ -99,6 +105,52 @@ def test_rows_of_many_row_groups_are_mixed(
         store.publish("sums", [to_table(sums(20, seed=seed))], lineage={})
     measured = stream(Group((store.resolve("sums"),))).measure()
     assert measured.rows == 100
+
+
+@pytest.mark.parametrize("curriculum", ["easy first", "hard first"])
+@pytest.mark.parametrize("packing", [False, True])
+def test_a_curriculum_orders_an_epoch(
+    store: Store, stream: Callable[..., Stream], curriculum: str, packing: bool
+) -> None:
+    """In phases: the order rises, or falls, up to a phase's width, and rows without a place are in the middle."""
+    rows = sums(400, seed=5)
+    for i, row in enumerate(rows):
+        row.order = None if i % 10 == 0 else (i * 37 % 400) / 400
+    store.publish("ordered", [to_table(rows[:150]), to_table(rows[150:])], lineage={})
+    group = Group((store.resolve("ordered"),))
+    learning = stream(group, curriculum=curriculum, packing=packing)
+    place_of = {
+        tuple(
+            learning.encoder.texts([row.question], [row.solution or ""], np.ones(1, np.float32)).ids
+        ): row.order
+        for row in rows
+    }
+    seen: list[float | None] = []
+    for block in learning.blocks():
+        starts = np.flatnonzero(block["position_ids"] == 0)
+        seen += [place_of[tuple(part)] for part in np.split(block["input_ids"], starts[1:])]
+        if len(seen) >= 400:
+            break
+    assert sorted(value for value in seen[:400] if value is not None) == sorted(
+        row.order for row in rows if row.order is not None
+    )
+    places = [value if curriculum == "easy first" else 1 - value for value in seen[:400] if value is not None]
+    highest = np.maximum.accumulate(places)
+    assert (highest - places).max() <= 1 / 8 + 0.02
+    assert (highest - places).max() > 0.05  # shuffled within a phase
+    nulls = [at for at, value in enumerate(seen[:400]) if value is None]
+    assert len(nulls) == 40
+    assert 130 <= min(nulls) <= max(nulls) <= 270
+    again = stream(group, curriculum=curriculum, packing=packing)
+    assert next(again.blocks())["input_ids"].tolist() == next(learning.blocks())["input_ids"].tolist()
+
+
+def test_a_curriculum_without_places_is_one_phase(stream: Callable[..., Stream]) -> None:
+    plain, ordered = (
+        [tuple(block["input_ids"]) for block in itertools.islice(stream(curriculum=kind).blocks(), 60)]
+        for kind in ("none", "easy first")
+    )
+    assert plain == ordered
 
 
 def test_rows_of_a_source_are_left_out_and_those_of_none_stay(
