@@ -61,7 +61,7 @@ def numbers(
         if exact is not None:
             return _rounded(exact, there)
     raise RuntimeError(
-        f"no numbers of rows hold the shares at {total:g} rows; this is a defect, please report it"
+        f"no numbers of rows hold the shares at {counted(round(total), 'row')}; this is a defect, please report it"
     )
 
 
