@@ -1,6 +1,6 @@
-"""Write docs/cli.md and docs/settings.md from the command line and the settings classes.
+"""Write docs/cli.md, docs/settings.md and docs/prompts.md from the command line, the settings classes and the prompts.
 
-Run it after a command, an option or a setting has changed: `.venv/bin/python docs/generate.py`.
+Run it after a command, an option, a setting or a prompt has changed: `.venv/bin/python docs/generate.py`.
 tests/docs/test_generated.py fails while a page differs from what this program writes.
 """
 
@@ -26,6 +26,7 @@ from pydantic_core import PydanticUndefined
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # a script of this folder would not see the packages of the checkout
 
+import prompts  # noqa: E402
 from flows.cli.app import app  # noqa: E402
 from flows.settings import ROLES, Role, Settings  # noqa: E402
 
@@ -51,7 +52,7 @@ BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than
 
 def pages() -> dict[str, str]:
     """Return the text of each generated page by its name below docs/."""
-    return {"cli.md": cli_page(), "settings.md": settings_page()}
+    return {"cli.md": cli_page(), "settings.md": settings_page(), "prompts.md": prompts_page()}
 
 
 def cli_page() -> str:
@@ -179,6 +180,44 @@ def settings_page() -> str:
     for title, model in configurations().items():
         lines += ["", f"## {title}", "", _paragraphs(inspect.getdoc(model) or "")]
         lines += ["", "| key | type | default | meaning |", "|---|---|---|---|", *_keys(model, "", ())]
+    return "\n".join(lines) + "\n"
+
+
+def prompts_page() -> str:
+    """Return the reference of every prompt, by name, from its front matter and its template."""
+    lines = [
+        "# Prompts",
+        "",
+        NOTE,
+        "Each prompt is a file `prompts/NAME.LANGUAGE.md`. Its version is the hash of the file, and rows and the lineage of a version "
+        "name it, as in `solve_cot.en@3f2a91bc`. A folder named by `MATHMILL_PROMPTS` replaces files by others of the same name; a "
+        "replacement may use the variables that are listed here.",
+    ]
+    languages: dict[str, list[str]] = {}
+    for entry in prompts.names():
+        name, _, language = entry.rpartition(".")
+        languages.setdefault(name, []).append(language)
+    for name, there in languages.items():
+        loaded = {language: prompts.load(name, language) for language in there}
+        first = loaded[there[0]]
+        lines += ["", f"## {name}", "", first.front.purpose, ""]
+        lines += [
+            "| language | version | reply | temperature | tokens | tokens after a cut |",
+            "|---|---|---|--:|--:|--:|",
+        ]
+        for language, prompt in loaded.items():
+            front = prompt.front
+            schema = f"`{front.schema_name}`" if front.schema_name else "text"
+            lines.append(
+                f"| {language} | `{prompt.ref}` | {schema} | {front.temperature:g} | {front.max_tokens:,} | "
+                f"{f'{front.longer:,}' if front.longer else ''} |"
+            )
+        lines += ["", f"Variables: {', '.join(f'`{one}`' for one in sorted(first.variables)) or 'none'}."]
+        lines += [
+            f"In {language} also: {', '.join(f'`{one}`' for one in sorted(more))}."
+            for language, prompt in loaded.items()
+            if (more := prompt.variables - first.variables)
+        ]
     return "\n".join(lines) + "\n"
 
 

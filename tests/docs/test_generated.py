@@ -1,4 +1,4 @@
-"""docs/cli.md and docs/settings.md are what docs/generate.py writes from the code."""
+"""docs/cli.md, docs/settings.md and docs/prompts.md are what docs/generate.py writes from the code."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 from pydantic import BaseModel, Field
+
+import prompts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,7 +25,7 @@ def generate() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["cli.md", "settings.md"])
+@pytest.mark.parametrize("name", ["cli.md", "settings.md", "prompts.md"])
 def test_the_page_is_up_to_date(generate: ModuleType, name: str) -> None:
     page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert generate.pages()[name] == page, f"docs/{name} is stale. Fix: .venv/bin/python docs/generate.py"
@@ -37,6 +39,16 @@ def test_every_command_has_a_section_and_every_option_a_meaning(generate: Module
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert len(rows) > 100
     assert [row for row in rows if row.endswith("|  |")] == []
+
+
+def test_every_prompt_is_listed_with_its_version_and_variables(generate: ModuleType) -> None:
+    page = generate.prompts_page()
+    for entry in prompts.names():
+        name, _, language = entry.rpartition(".")
+        prompt = prompts.load(name, language)
+        section = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        assert prompt.ref in section
+        assert all(f"`{variable}`" in section for variable in prompt.variables)
 
 
 def test_every_setting_has_a_meaning(generate: ModuleType) -> None:

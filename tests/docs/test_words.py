@@ -16,7 +16,11 @@ WORDS = re.compile(
 MACHINES = re.compile(r"/work/|/root/|/home/\w")
 # the glossary names the words; the references follow the code
 PAGES = sorted(
-    [path for path in DOCS.rglob("*.md") if path.name not in {"glossary.md", "cli.md", "settings.md"}]
+    [
+        path
+        for path in DOCS.rglob("*.md")
+        if path.name not in {"glossary.md", "cli.md", "settings.md", "prompts.md"}
+    ]
     + [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "AGENTS.md", "SECURITY.md", "CHANGELOG.md")]
     + [path for path in (ROOT / "examples").iterdir() if path.is_file()]
     + [path for path in (ROOT / ".github").rglob("*") if path.is_file()]
