@@ -211,7 +211,8 @@ class Converses(Method, Protocol):
     """A method whose asks are conversations of several calls (tasks/conversations.py), one conversation per ask."""
 
     prompt: str
-    """Name of a file of prompts/, without its language, that the conversation begins with."""
+    """Name of a file of prompts/, without its language, that the conversation begins with. A module whose conversations call no model
+    has none, and its asks have no prompt."""
     needs: tuple[str, ...]
     """What the conversations need besides the model that they are held with: "sandbox", "judge", or a role such as "student"."""
 
@@ -300,6 +301,11 @@ def converses(name: str) -> Converses | None:
     """Return the method `name` if its asks are conversations, else None. Raises as `method`."""
     plugin = _method(name)
     return cast(Converses, plugin) if hasattr(plugin, "converse") else None
+
+
+def answers_itself(name: str) -> bool:
+    """Return whether the method answers its asks without a prompt at once, and not in a conversation. Raises as `method`."""
+    return hasattr(_method(name), "make")
 
 
 def makes_rows(name: str) -> MakesRows:

@@ -31,6 +31,7 @@ from tasks.methods import (
     AsksModel,
     Converses,
     Item,
+    answers_itself,
     asks_model,
     asks_of,
     converses,
@@ -170,10 +171,10 @@ def _conversed(
         costs[role].add(completion)
         removed.add(read(completion.text or ""))
 
-    sent = [ask for ask in plan if ask.prompt]
+    conversing = [ask for ask in plan if _is_conversation(ask)]
     held = iter(
         converse(
-            [_conversing(ask).converse(ask, endpoints) for ask in sent],
+            [_conversing(ask).converse(ask, endpoints) for ask in conversing],
             engines,
             sandbox=sandbox,
             judge=judge,
@@ -183,7 +184,7 @@ def _conversed(
     rows: list[Row] = []
     asked = 0
     for ask in plan:
-        if ask.prompt:
+        if _is_conversation(ask):
             new = _rows_of_conversation(ask, next(held), engines[WRITER], source=source, license=license)
         else:
             new = _made_rows(ask, source=source, license=license)
@@ -195,8 +196,13 @@ def _conversed(
         "bills": [bill for one in facts for bill in one["bills"]],
         "deferred": sum(one["deferred"] for one in facts),
     }
-    variety = _variety(sent, endpoints[WRITER])
+    variety = _variety([ask for ask in plan if ask.prompt], endpoints[WRITER])
     return Outcome(to_table(rows), asked=asked, facts=both | removed.facts() | variety)
+
+
+def _is_conversation(ask: Ask) -> bool:
+    """Return whether an ask of a method that holds conversations is one: it is sent to a model, or the method has no other answer."""
+    return bool(ask.prompt) or not answers_itself(ask.method)
 
 
 def _conversing(ask: Ask) -> Converses:
@@ -216,6 +222,9 @@ def _rows_of_conversation(
         items = held.result[: ask.count]
         if not ask.at_most:
             items += [Item(code=Code.MISSING_ITEM)] * (ask.count - len(items))
+    if not ask.prompt:
+        own = {"source": source, "license": license}
+        return _in_order(ask, items, content_id(*ask.parent_ids, str(ask.seed)), {"seed": ask.seed}, own)
     asked = engine.endpoint if held.last is None else engine.asked_of(held.last)
     key = content_id(*ask.parent_ids, str(ask.seed)) if held.last is None else held.last.key
     params = {"completion": key, "seed": ask.seed, "calls": held.calls}
