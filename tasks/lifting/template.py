@@ -172,7 +172,8 @@ def _literals(tree: ast.Module) -> list[tuple[ast.Constant, Fraction]]:
         (node, Fraction(repr(node.value)))
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant)
-        and type(node.value) in (int, float)
+        and isinstance(node.value, (int, float))
+        and not isinstance(node.value, bool)
         and id(node) not in structure
         and abs(node.value) < 10**15
     ]
