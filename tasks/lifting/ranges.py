@@ -14,7 +14,7 @@ _ENGLISH = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "te
 _CHINESE = ("三", "四", "五", "六", "七", "八", "九", "十")
 
 
-class Words(dict[str | int, str]):
+class NumberWords(dict[str | int, str]):
     """A list of number words: a word or its value -> the word."""
 
     def __init__(self, words: tuple[str, ...], first: int) -> None:
@@ -22,7 +22,7 @@ class Words(dict[str | int, str]):
         self.values_of_words = tuple(range(first, first + len(words)))
 
 
-SPELLED: Final[Mapping[str, Words]] = {"en": Words(_ENGLISH, 2), "zh": Words(_CHINESE, 3)}
+SPELLED: Final[Mapping[str, NumberWords]] = {"en": NumberWords(_ENGLISH, 2), "zh": NumberWords(_CHINESE, 3)}
 
 # what stands behind a number -> the largest value that it can have, if it has not been larger
 _BOUNDS = (

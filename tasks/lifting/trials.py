@@ -47,7 +47,7 @@ def kept_(site, value):
     return value
 """
 
-Kinds = Mapping[int, tuple[bool, ...]]
+ValueKinds = Mapping[int, tuple[bool, ...]]
 
 
 def draws(template: Template, rng: random.Random, count: int) -> list[dict[str, Fraction]]:
@@ -67,12 +67,12 @@ def recording(template: Template) -> str:
     return _RECORDER + _guarded(template.program(template.original)) + _RECORD
 
 
-def guarded(program: str, kinds: Kinds) -> str:
+def guarded(program: str, kinds: ValueKinds) -> str:
     """Return a program that fails if a value that it computes is not of the kind that it was."""
     return _GUARD.format(kinds=dict(kinds), largest=LARGEST) + _guarded(program)
 
 
-def kinds_in(answer: str) -> Kinds | None:
+def kinds_in(answer: str) -> ValueKinds | None:
     """Return the kinds in the answer of `recording`, None if it has none. The program may have printed anything."""
     _, mark, text = answer.rpartition("kinds:")
     kinds: dict[int, tuple[bool, ...]] = {}
