@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as pads
 import pytest
 
 from flows import nightly
@@ -15,7 +16,7 @@ from flows.rebuild import drop_as_before, order, steps_of, to_judge
 from flows.runner.stages import Stage, Step
 from storage.reasons import Code, Reason, reason
 from storage.rows import Row, to_table
-from tasks.stages.rejudge import COLUMNS, gather
+from tasks.stages.rejudge import columns, gather
 from tasks.voting import prior
 
 STAGES = ["verify", "heuristics", "critique", "weigh", "dedup", "decontaminate"]
@@ -35,7 +36,8 @@ def state(steps: list[str], stages: list[str], config: Rebuild | None = None) ->
     ]
     table = to_table(rows).append_column("stage", pa.array(stages))
     table = table.append_column("run", pa.array(["one"] * len(stages)))
-    pool = gather(table.select(list(COLUMNS)), ["one"], steps, {"certify": "decontaminate"})
+    occurrences = pads.dataset(table).to_table(columns=columns())
+    pool = gather(occurrences, ["one"], steps, {"certify": "decontaminate"})
     return SimpleNamespace(pool=pool, config=config or Rebuild(), rules=Nightly())
 
 

@@ -1,22 +1,31 @@
 """The pages of a WARC file, read record by record in bounded memory.
 
 The file is hostile like its pages: a line or a header without end, a record that unpacks to terabytes. Nothing longer than
-MAX_PAGE is held, lines and headers are bounded, and what is skipped is not decoded. Not read: ARC, and WARC compressed with
-a Zstandard dictionary.
+MAX_PAGE is held, lines and headers are bounded, and what is skipped is not decoded. Zstandard is read as the WARC-zstd draft of the
+IIPC has it: one frame per record, with a dictionary in a skippable frame at the beginning of the file where they share one.
+Not read: ARC.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
+
+import zstandard
 
 from tasks.documents.web.page import MAX_PAGE, Page
-from tasks.ingestion.files import DAMAGED, damage, open_text
+from tasks.ingestion.files import DAMAGED, PACKED, damage, open_text
 from tasks.ingestion.record import IngestError
 from tasks.text.cleaning import printable
 
-SUFFIXES: Final = (".warc", ".warc.gz")
+ZSTANDARD: Final = ".warc.zst"
+SUFFIXES: Final = (".warc", ".warc.gz", ZSTANDARD)
+MAX_DICTIONARY: Final = 16 << 20  # bytes, compressed or not
+MAX_WINDOW: Final = 128 << 20  # bytes that a frame may refer back: what zstd itself allows without --long
+_FED: Final = 256  # bytes that are unpacked at once: at most 64 blocks, of 128 KiB each
+_DICTIONARY: Final = b"\x5d\x2a\x4d\x18"  # magic number of the skippable frame that has the dictionary
 _LINE: Final = 64 << 10  # bytes of a line of headers
 _LINES: Final = 2_000  # lines of the headers of a record
 _HTML: Final = ("text/html", "application/xhtml+xml")
@@ -37,16 +46,91 @@ def warc_pages(path: Path) -> Iterator[Page]:
 
     number = 0
     try:
-        with open_text(path) as file:
+        with _opened(path) as file:
             records = ArchiveIterator(file, no_record_parse=True)
             records.reader = reader = _bounded(file)
             for record in records:
                 number += 1
                 if record.rec_type in _RECORDS:
-                    yield _page(record, f"record {number}")
+                    page = _page(record, f"record {number}")
+                    if record.raw_stream.limit > 0 and not record.raw_stream.read(1):
+                        raise EOFError("the file ends within the record")
+                    yield page
                 reader.lines = _LINES
-    except (ArchiveLoadFailed, EOFError, *DAMAGED) as error:
+    except (ArchiveLoadFailed, EOFError, zstandard.ZstdError, *DAMAGED) as error:
         raise IngestError(f"{path}: after record {number}: {damage(path, error)}") from error
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Return the uncompressed records of a WARC file as a stream, in bounded memory. Raises ZstdError and EOFError."""
+    if not path.name.lower().endswith(ZSTANDARD):
+        return open_text(path)
+    file = path.open("rb")
+    try:
+        return cast(BinaryIO, io.BufferedReader(_Frames(file, _dictionary(file))))
+    except BaseException:
+        file.close()
+        raise
+
+
+class _Frames(io.RawIOBase):
+    """The content of the Zstandard frames of a file, one after the other. Raises EOFError if the file ends within a frame, which the
+    readers of the library do not tell from its end."""
+
+    def __init__(self, file: BinaryIO, dictionary: zstandard.ZstdCompressionDict | None) -> None:
+        self._file = file
+        self._decompressor = zstandard.ZstdDecompressor(dict_data=dictionary, max_window_size=MAX_WINDOW)
+        self._frame: Any = None
+        self._given = b""
+        self._plain = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._plain:
+            given = self._given or self._file.read(_FED)
+            self._given = b""
+            if not given:
+                if self._frame is not None:
+                    raise EOFError("the file ends within a frame")
+                return 0
+            if self._frame is None:
+                self._frame = self._decompressor.decompressobj()
+            self._plain = memoryview(self._frame.decompress(given))
+            if self._frame.eof:
+                self._given, self._frame = self._frame.unused_data, None
+        size = min(len(buffer), len(self._plain))
+        buffer[:size] = self._plain[:size]
+        self._plain = self._plain[size:]
+        return size
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _dictionary(file: BinaryIO) -> zstandard.ZstdCompressionDict | None:
+    """Return the dictionary at the beginning of a file, None if it has none. The file is left behind it, or at its beginning."""
+    if file.read(4) != _DICTIONARY:
+        file.seek(0)
+        return None
+    size = int.from_bytes(file.read(4), "little")
+    if size > MAX_DICTIONARY:
+        raise zstandard.ZstdError(f"a dictionary of {size >> 20} MiB, over {MAX_DICTIONARY >> 20} MiB")
+    data = file.read(size)
+    if len(data) < size:
+        raise EOFError("the file ends within its dictionary")
+    if data.startswith(PACKED[".zst"]):
+        plain = (
+            zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+            .stream_reader(data)
+            .read(MAX_DICTIONARY + 1)
+        )
+        if len(plain) > MAX_DICTIONARY:
+            raise zstandard.ZstdError(f"a dictionary that unpacks to more than {MAX_DICTIONARY >> 20} MiB")
+        data = plain
+    return zstandard.ZstdCompressionDict(data)
 
 
 def _bounded(file: Any) -> Any:

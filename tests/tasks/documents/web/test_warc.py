@@ -7,11 +7,13 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from tasks.documents.web.page import MAX_PAGE, Page
 from tasks.documents.web.page_files import pages
+from tasks.documents.web.warc import MAX_DICTIONARY
 from tasks.ingestion.record import IngestError
-from tests.tasks.documents.web.warcs import written
+from tests.tasks.documents.web.warcs import packed, written
 
 
 @pytest.mark.parametrize("name", ["a.warc", "a.warc.gz"])
@@ -31,6 +33,74 @@ def test_the_pages_of_a_file_are_read_and_what_is_none_says_why(tmp_path: Path, 
     assert every[0].host == "a.org"
     assert [page.unfit for page in every] == [None, "content of type image/png", "empty", "over 8 MiB", None]
     assert every[4].body == b"<p>last</p>"
+
+
+PAGES = [
+    (f"https://a.org/{n}", "text/html", f"<p>The sum of {n} and {n * n} is {n + n * n}.</p>".encode() * 20)
+    for n in range(60)
+]
+
+
+@pytest.mark.parametrize("how", ["no dictionary", "plain dictionary", "compressed dictionary"])
+def test_frames_of_zstandard_are_read_with_the_dictionary_of_the_file(tmp_path: Path, how: str) -> None:
+    plain = written(tmp_path / "a.warc", PAGES)
+    samples = [body + url.encode() * 40 for url, _, body in PAGES] * 10
+    dictionary = b"" if how == "no dictionary" else zstandard.train_dictionary(8_192, samples).as_bytes()
+    path = packed(tmp_path / "a.warc.zst", plain, dictionary, compressed=how.startswith("compressed"))
+    assert list(pages(path)) == list(pages(plain))
+    assert len(list(pages(path))) == 60
+
+
+def test_a_damaged_or_hostile_zstandard_file_is_an_error(tmp_path: Path) -> None:
+    path = packed(tmp_path / "a.warc.zst", written(tmp_path / "a.warc", PAGES))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    with pytest.raises(IngestError, match=r"after record \d+: damaged Zstandard .*Fix: "):
+        list(pages(path))
+    path.write_bytes(whole[:-200] + bytes(100) + whole[-100:])
+    with pytest.raises(IngestError, match=r"damaged Zstandard .*Fix: "):
+        list(pages(path))
+    head = b"\x5d\x2a\x4d\x18"
+    bomb = zstandard.compress(bytes(MAX_DICTIONARY + 1))
+    for start, why in (
+        (head + (MAX_DICTIONARY + 1).to_bytes(4, "little"), "a dictionary of 16 MiB"),
+        (head + (100).to_bytes(4, "little") + b"short", "ends within its dictionary"),
+        (head + len(bomb).to_bytes(4, "little") + bomb, "unpacks to more than 16 MiB"),
+    ):
+        path.write_bytes(start)
+        with pytest.raises(IngestError, match=why):
+            list(pages(path))
+
+
+def test_a_frame_that_unpacks_to_gigabytes_is_skipped_in_bounded_memory(tmp_path: Path) -> None:
+    size = 300 << 20
+    head = f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: https://a.org\r\nContent-Type: application/http\r\nContent-Length: {size}\r\n\r\n"
+    http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+    path = tmp_path / "a.warc.zst"
+    compressor = zstandard.ZstdCompressor(level=1)
+    with path.open("wb") as file, compressor.stream_writer(file) as writer:
+        writer.write(head.encode() + http)
+        for _ in range(size >> 20):
+            writer.write(bytes(1 << 20))
+        writer.write(b"\r\n\r\n")
+    tracemalloc.start()
+    try:
+        assert [page.unfit for page in pages(path)] == ["over 8 MiB"]
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["a.warc", "a.warc.gz"])
+def test_a_file_that_ends_within_a_record_is_an_error(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path / name, PAGES[:3])
+    data = gzip.decompress(path.read_bytes()) if name.endswith("gz") else path.read_bytes()
+    cut = data[: data.rindex(b"</p>") - 10]
+    path.write_bytes(gzip.compress(cut) if name.endswith("gz") else cut)
+    stream = pages(path)
+    assert [next(stream).url for _ in range(2)] == ["https://a.org/0", "https://a.org/1"]
+    with pytest.raises(IngestError, match="the file ends within the record"):
+        next(stream)
 
 
 def test_text_of_a_conversion_is_plain(tmp_path: Path) -> None:

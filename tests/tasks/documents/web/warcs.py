@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import zstandard
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
@@ -34,4 +36,21 @@ def written(path: Path, responses: Iterable[tuple[str, str, bytes]], kind: str =
                 warc_content_type=content_type if headers is None else None,
             )
             writer.write_record(record)
+    return path
+
+
+def packed(path: Path, warc: Path, dictionary: bytes = b"", *, compressed: bool = True) -> Path:
+    """Write a WARC file with one Zstandard frame per record, and with a dictionary at the beginning if there is one."""
+    data = warc.read_bytes()
+    starts = [match.start() for match in re.finditer(rb"WARC/1\.[01]\r\n", data)]
+    shared = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+    compressor = zstandard.ZstdCompressor(dict_data=shared)
+    frames = [
+        compressor.compress(data[start:end])
+        for start, end in zip(starts, [*starts[1:], len(data)], strict=True)
+    ]
+    if dictionary:
+        stored = zstandard.compress(dictionary) if compressed else dictionary
+        frames.insert(0, b"\x5d\x2a\x4d\x18" + len(stored).to_bytes(4, "little") + stored)
+    path.write_bytes(b"".join(frames))
     return path
