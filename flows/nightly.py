@@ -200,6 +200,8 @@ def carry_out(night: Night, plan: Plan, title: str, *, pool: list[Ref]) -> list[
     if plan.makes == "texts":
         return line.through(stages.unlike(), written, title)
     if plan.makes == "solutions":
+        # their questions may be published, and are no duplicates for that
+        stages = replace(stages, history=None)
         return line.through([*stages.votes(), *stages.decision()], written, title)
     accepted = solve_and_judge(night, written, title, pool=pool, own=True)
     night.questions += written

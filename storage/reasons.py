@@ -132,7 +132,11 @@ class Code(StrEnum):
     CONTAMINATED = (
         "contaminated"  # `rule` found the benchmark item `item` with `overlap` in `field` ("": question)
     )
+    # methods that write solutions
+    NO_REASONING = "no_reasoning"  # there is no reasoning before the solution, and it was requested
     # select
+    SAME_PATH = "same_path"  # it goes the way of the solution `other`
+    NOT_CHOSEN = "not_chosen"  # the `most` solutions of its question that are taken by `name` are others
     OUTSIDE_BAND = "outside_band"  # the `score` of `name` is not between `least` and `most`
     OVER_LEVEL = "over_level"  # `most` questions whose `name` is `value` were taken before
     MODEL_RIGHT = "model_right"  # the model `name` answers it right
@@ -229,6 +233,9 @@ TEXTS: Final[Mapping[Code, str]] = {
     Code.STUDENT_RIGHT: "the student is right",
     Code.CALIBRATED: "its answer was known: it was solved to calibrate",
     Code.CONTAMINATED: "{rule} {item} overlap {overlap}[ in {field}]",
+    Code.NO_REASONING: "no reasoning before the solution",
+    Code.SAME_PATH: "the same path as {other}",
+    Code.NOT_CHOSEN: "not among the {most} of its question by {name}",
     Code.OUTSIDE_BAND: "{name} {score} is not from {least} to {most}",
     Code.OVER_LEVEL: "other questions of {name} {value} are enough ({most})",
     Code.MODEL_RIGHT: "the {name} is right",

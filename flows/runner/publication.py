@@ -32,6 +32,7 @@ from tasks.code_commit import code
 from tasks.llm.costs import total
 from tasks.llm.endpoint import Endpoint
 from tasks.replies.solutions import removed_in_all
+from tasks.selection import traces
 
 PACKAGES = (
     "datasketch",
@@ -126,6 +127,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         **token_limits(line.tools),
         "removed": removed_in_all(line.facts()),
         "variety": variety(line.funnel),
+        **({"traces": compared} if (compared := traces.totals(line.facts())) else {}),
         "service": service(night),
         "engines": engines(line.tools),
         "forecast": night.inputs.note.forecast,

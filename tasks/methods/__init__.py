@@ -32,6 +32,7 @@ from storage.reasons import Code
 from storage.rows import column
 from tasks.conversations import Conversation
 from tasks.llm.endpoint import Endpoint
+from tasks.llm.request import Completion
 from tasks.plugins import module
 from tasks.replies.items import problems
 from tasks.seeding import seed_of
@@ -100,6 +101,7 @@ class Item:
     question: empty if it is that of the row that is asked about. solution_by: for a solution that no model wrote, `source` (it
     is printed there) or `procedure` (it is computed); see storage.rows.SOLUTION_BY. difficulty: as stated by the writer, from 1
     to 5. concepts: knowledge points, where the method knows them better than the ask. params: further entries of the column `params`. kind: as in storage.rows.
+    written_by: of a conversation, the completion that it is from, None: the last one; model: set from it.
     derived_from: problem ids of the questions that most of its words are from, or whose introduction it shares, so that it is no near
     duplicate of them; see storage.rows.DERIVED_FROM.
     """
@@ -117,6 +119,8 @@ class Item:
     params: Mapping[str, Any] = field(default_factory=dict)
     kind: str | None = None
     derived_from: tuple[str, ...] = ()
+    written_by: Completion | None = None
+    model: str | None = None
     code: Code | None = None
     values: Mapping[str, str] = field(default_factory=dict)
 

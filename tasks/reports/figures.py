@@ -132,7 +132,8 @@ class Figures:
     def other_lineage(self) -> dict[str, Any]:
         """The lineage without the parts that have their own section on the page."""
         elsewhere = (
-            "decontamination", "service", "engines", "forecast", "removed", "variety", "canaries", "drift"
+            "decontamination", "service", "engines", "forecast", "removed", "variety", "canaries", "drift",
+            "traces",
         )  # fmt: skip
         return {name: value for name, value in self.lineage.items() if name not in elsewhere}
 
@@ -153,6 +154,12 @@ class Figures:
     def variety(self) -> Mapping[str, Any]:
         """How varied the calls for questions were, in all and per wave (flows.runner.variety); empty if none was asked for."""
         record: Mapping[str, Any] = self.lineage.get("variety") or {}
+        return record
+
+    @property
+    def traces(self) -> Mapping[str, Any]:
+        """What each criterion would have taken of the solutions of a question (tasks.selection.traces); empty if none chose."""
+        record: Mapping[str, Any] = self.lineage.get("traces") or {}
         return record
 
     @property

@@ -7,6 +7,7 @@ answered by their method, without a model.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -15,8 +16,8 @@ from pydantic import Field, field_validator
 
 import prompts
 from prompts import Prompt
-from storage.reasons import Code, Reason, reason
-from storage.rows import DERIVED_FROM, SOLUTION_BY, STATED_DIFFICULTY, Row, content_id, to_table
+from storage.reasons import FAILURES, Code, Reason, reason
+from storage.rows import ABSTAINED, DERIVED_FROM, SOLUTION_BY, STATED_DIFFICULTY, Row, content_id, to_table
 from tasks.answers import Judge
 from tasks.conditions import conditions
 from tasks.conversations import WRITER, Held, converse, request_of_prompt
@@ -36,6 +37,7 @@ from tasks.methods import (
     asks_of,
     converses,
     makes_rows,
+    method,
     settings_of,
 )
 from tasks.plugins import checked, names
@@ -230,7 +232,21 @@ def _rows_of_conversation(
     params = {"completion": key, "seed": ask.seed, "calls": held.calls}
     prompt = _prompt(ask, asked)
     common = {"source": source, "license": license, "model": asked.model, "prompt": prompt.ref}
-    return _in_order(ask, items, key, params, common)
+    rows = _in_order(ask, [_by_its_writer(item, engine) for item in items], key, params, common)
+    if method(ask.method).makes == "solutions":
+        # samples without an answer are not seen by later stages, and count in their votes
+        abstained = sum(item.code is not None and item.code not in FAILURES for item in items)
+        for row in rows if abstained else ():
+            row.verdicts[ABSTAINED] = str(abstained)
+    return rows
+
+
+def _by_its_writer(item: Item, engine: Engine) -> Item:
+    """Return the item with the model and the completion that it names, if it names one."""
+    if item.written_by is None:
+        return item
+    model = engine.asked_of(item.written_by).model
+    return replace(item, model=model, params={"completion": item.written_by.key, **item.params})
 
 
 def _variety(asks: Sequence[Ask], endpoint: Endpoint) -> dict[str, Any]:
@@ -249,12 +265,12 @@ def _check_of(asks: Sequence[Ask]) -> CompletionCheck | None:
     """Return the check that a completion has a usable item, by the reader of the method; None if no model is asked."""
     if not asks:
         return None
-    method = asks[0].method
-    reader = asks_model(method)
+    name = asks[0].method
+    reader = asks_model(name)
 
     def check(completion: Completion) -> str | None:
         items = _items(reader, completion)
-        why = None if any(item.code in USABLE for item in items) else _reason(items[0], method)
+        why = None if any(item.code in USABLE for item in items) else _reason(items[0], name)
         return why.words if why else None
 
     return check
@@ -341,6 +357,7 @@ def _row(ask: Ask, item: Item, row_id: str, params: Mapping[str, Any], common: M
         "reference_answer": item.reference_answer,
         "reasoning": item.reasoning,
         "kind": item.kind,
+        "model": item.model,
         "concepts": list(item.concepts),
     }
     columns = {

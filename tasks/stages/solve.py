@@ -20,8 +20,7 @@ import prompts
 from storage.interleaved import EXECUTED, TIR
 from storage.reasons import Code, reason
 from storage.rows import ABSTAINED, SOLUTION_BY, Row, column, content_id, to_table
-from tasks.answers import Judge, extract
-from tasks.answers.extraction import with_closed_box
+from tasks.answers import Judge
 from tasks.canaries.questions import judged_samples, with_canaries, wrong
 from tasks.conversations import WRITER, Held, converse, request_of_prompt
 from tasks.interleaving import Interleaving, interleaved
@@ -31,6 +30,7 @@ from tasks.llm.engine import Engine
 from tasks.llm.request import Completion, Request
 from tasks.replies.programs import program
 from tasks.replies.solutions import Removed, read
+from tasks.replies.words import cut_off, in_words, reply_of, unfinished
 from tasks.routing import routed, with_interleaved
 from tasks.sandbox import Sandbox
 from tasks.seeding import seed_of
@@ -458,36 +458,27 @@ def _row(
     removed: Removed,
 ) -> Row:
     sampling = endpoint.sampling
-    reply = read(completion.text or "", completion.reasoning)
-    removed.add(reply)
-    if sampling.reasoning and completion.finish_reason == "length" and reply.thinking is None:
-        # templates that open the thinking in the prompt leave no mark in a reply that was cut off in it
-        reply = replace(reply, thinking=reply.solution or None, solution="", unfinished=True)
+    removed.add(read(completion.text or "", completion.reasoning))
+    reply = reply_of(completion, reasons=sampling.reasoning)
     text, answer, rejected = reply.solution.strip() if kind == "cot" else reply.solution, None, None
-    # a completion that was cut after a token that ends the turn still has its whole solution
-    cut = completion.finish_reason == "length" and not reply.ended
+    cut = cut_off(completion, reply)
     if completion.error is not None:
         rejected = reason(STAGE, Code.CALL_FAILED, error=completion.error, kind=completion.kind)
-    elif not text and (reply.unfinished or (cut and reply.thinking)):
+    elif kind == "cot":
+        words = in_words(reply, record["language"], cut=cut)
+        text, answer = words.text, words.answer
+        if words.closed:
+            removed.add_closed_box()
+        if words.code is not None:
+            rejected = reason(STAGE, words.code)
+    elif unfinished(reply, cut=cut):
         rejected = reason(STAGE, Code.UNFINISHED_THINKING)
-    elif kind == "pot":
+    else:
         code = program(text, cut=cut)
         if code is None:
             rejected = reason(STAGE, Code.NO_PROGRAM)
         else:
             text = code
-    elif cut:
-        rejected = reason(STAGE, Code.TRUNCATED)
-    else:
-        closed = with_closed_box(text)  # a published solution must not teach a model to leave its box open
-        if closed != text:
-            removed.add_closed_box()
-        text = closed
-        extraction = extract(text, record["language"])
-        if extraction is None:
-            rejected = reason(STAGE, Code.NO_ANSWER)
-        else:
-            answer = extraction.answer
     prompt = prompts.load(f"solve_{kind}", record["language"], endpoint.prompts)
     temperature = prompt.front.temperature if sampling.temperature is None else sampling.temperature
     return _sample(

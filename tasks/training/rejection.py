@@ -6,7 +6,6 @@ code.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 
 from storage.atomic import replacing
 from tasks.seeding import seed_of
+from tasks.solution_paths import calculation
 from tasks.training.completion import Completer
 from tasks.training.config import Rollout
 from tasks.training.reward import Verifier, Worth
@@ -30,7 +30,6 @@ SAMPLED = pa.schema(
         ("loss_weight", pa.float32()),
     ]
 )
-_EQUATION = re.compile(r"[^\s=]*(?:\s*[-+*/^]\s*[^\s=]+)*\s*=\s*[^\s,;.]+")
 
 
 def sample(
@@ -106,11 +105,3 @@ def distinct(solutions: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
             seen.add(key)
             kept.append((question, text))
     return kept
-
-
-def calculation(text: str) -> str:
-    """Return the part of a solution that is compared: its equations without spaces, or the whole text if it has none."""
-    if "```" in text:
-        return "".join(text.split())
-    equations = ["".join(equation.split()) for equation in _EQUATION.findall(text)]
-    return "\n".join(equations) or " ".join(text.split())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -17,12 +17,14 @@ import yaml
 import prompts
 from prompts.schemas.critique import Assessment, Critique
 from tasks.answers import Judge, extract
+from tasks.conversations import WRITER
 from tasks.decontamination.judge import verdict
 from tasks.documents import transcripts
 from tasks.evaluation.forms import choice, roles
 from tasks.interleaving import turn_of
+from tasks.llm.endpoint import Endpoint
 from tasks.llm.request import Completion, Usage
-from tasks.methods import asks_model, multiple_choice, refine, textbook_qa
+from tasks.methods import Ask, Item, asks_model, converses, multiple_choice, refine, textbook_qa
 from tasks.replies.items import critique, problems
 from tasks.replies.programs import program
 from tasks.replies.solutions import read
@@ -143,6 +145,29 @@ def of_wrong_options(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return multiple_choice.options_in(text)
 
 
+def sample(method: str, text: str, language: str, cut: bool) -> Item:
+    """The item that a method of samples makes of a completion."""
+    ask = Ask(method, method, language, None, 1, {"question": "q", "required": True, "first": 0}, [], 1)
+    conversation = converses(method).converse(ask, {WRITER: Endpoint(role="reasoner", model="embedded")})  # type: ignore[union-attr]
+    next(conversation)
+    completion = Completion("k", text, "length" if cut else "stop", Usage(0, 0))
+    with pytest.raises(StopIteration) as stop:
+        conversation.send([completion])
+    (item,) = stop.value.value
+    return cast(Item, item)
+
+
+def of_sample(text: str, language: str, cut: bool, judge: Judge, method: str = "") -> Any:
+    item = sample(method, text, language, cut)
+    if item.code:
+        return {"code": str(item.code)}
+    lines = (item.solution or "").splitlines()
+    if method == "distill":
+        return {"answer": item.answer, "thinking": item.reasoning is not None, "ends": lines[-1]}
+    plan = {"plan": item.params["plan"]} if "plan" in item.params else {}
+    return {"answer": item.answer, **plan, "begins": lines[0]}
+
+
 def of_comparison(text: str, language: str, cut: bool, judge: Judge) -> Any:
     return verdict(text)
 
@@ -163,6 +188,8 @@ READERS: dict[str, Callable[[str, str, bool, Judge], Any]] = {
     "solve_roles": of_roles,
     "same_problem": of_comparison,
     "multiple_choice": of_wrong_options,
+    "distill": partial(of_sample, method="distill"),
+    "multi_path": partial(of_sample, method="multi_path"),
     "textbook_qa": of_pairs,
     "refine": of_article,
     "refine_thinking": of_article,

@@ -97,7 +97,9 @@ def test_a_scorer_names_its_scores(name: str) -> None:
     assert all(isinstance(score, str) for score in listed)
 
 
-REQUIRED = {"naturalness": {"model": "hf:smollm2"}}  # settings of selectors that have no default
+REQUIRED = {
+    name: {"model": "hf:smollm2"} for name in ("naturalness", "traces")
+}  # settings with which all tools are needed
 
 
 @pytest.mark.parametrize("name", names("tasks.selection"))

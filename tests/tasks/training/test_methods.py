@@ -21,12 +21,13 @@ from storage.rows import WRONG_STEP, Row, to_table
 from tasks.answers import Judge
 from tasks.plugins import names
 from tasks.replies.items import critique
+from tasks.solution_paths import calculation
 from tasks.training import reward
 from tasks.training.config import METHODS, Train, TrainError
 from tasks.training.curves import points
 from tasks.training.judgements import write
 from tasks.training.recipes import HERE, path_of
-from tasks.training.rejection import calculation, distinct
+from tasks.training.rejection import distinct
 from tasks.training.reward import RewardModel, Verifier, Worth
 from tasks.training.run import Trained, replaced_prompts, train
 
