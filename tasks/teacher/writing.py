@@ -142,30 +142,29 @@ def _topic_of_examples(examples: tuple[str, ...]) -> str | None:
     return None
 
 
-_OPENINGS = {
-    "en": ("Please answer: ", "Try this: ", "Quick question: ", "Here is one for you: "),
-    "zh": ("请问：", "试求：", "思考：", "请看下题："),
-}
+# sentences with which writers end a problem and that change nothing of it
 _CLOSINGS = {
-    "en": (" Give the exact value.", " Explain briefly.", " Take your time."),
-    "zh": ("请给出精确值。", "请简要说明。", "请仔细思考。"),
+    "en": (
+        " Give the exact value.",
+        " Simplify your answer.",
+        " Show each step of your calculation.",
+        " Give a reason for each step.",
+    ),
+    "zh": ("请给出精确值。", "结果请化简。", "请写出计算过程。", "请说明每一步的理由。"),
 }
 
 
 def _near_duplicate(question: str, rng: random.Random) -> str:
-    """Return the question with one small change: another opening or ending, or one number changed a little."""
+    """Return the question with one small change: a further sentence, or one number changed a little."""
     language = "zh" if re.search(r"[\u4e00-\u9fff]", question) else "en"
     numbers = list(re.finditer(r"(?<![\w.])\d+(?![\w.]*\d)", question))
-    drawn = rng.random()
-    if numbers and drawn < 0.4:
+    if numbers and rng.random() < 0.4:
         spot = rng.choice(numbers)
         return (
             question[: spot.start()]
             + str(int(spot.group(0)[:12]) + rng.randint(1, 3))
             + question[spot.end() :]
         )
-    if drawn < 0.8:
-        return rng.choice(_OPENINGS[language]) + question
     return question + rng.choice(_CLOSINGS[language])
 
 

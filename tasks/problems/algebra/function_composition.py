@@ -16,6 +16,7 @@ from tasks.problems.machinery.notation import (
     fraction,
     plain,
     polynomial,
+    python_polynomial,
     require,
     substituted,
 )
@@ -66,7 +67,7 @@ def draw(rng: random.Random, level: int) -> Values:
 def work(values: Values, language: str) -> Worked:
     p, q, n = coefficients(values["p"]), coefficients(values["q"]), int(values["n"])
     steps = Steps(language)
-    f, g = (" + ".join(f"{plain(c)}*x**{power}" for power, c in enumerate(side[::-1])) for side in (p, q))
+    f, g = (python_polynomial(side) for side in (p, q))
     middle = int(evaluate(q, n))
     if values["form"] == 1:
         line = f"{substituted(q, n)} = {middle}"

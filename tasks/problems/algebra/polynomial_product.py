@@ -10,7 +10,7 @@ import random
 from itertools import zip_longest
 
 from tasks.problems.machinery.family import Values, Worked, factors
-from tasks.problems.machinery.notation import coefficients, plain, polynomial, require
+from tasks.problems.machinery.notation import coefficients, plain, polynomial, python_polynomial, require
 from tasks.problems.machinery.slots import Polynomial
 
 subdomain = "polynomials"
@@ -89,4 +89,4 @@ def _named(power: int, zh: bool) -> str:
 
 
 def _python(lowest_first: list[int]) -> str:
-    return " + ".join(f"{plain(factor)}*x**{power}" for power, factor in enumerate(lowest_first) if factor)
+    return python_polynomial(lowest_first[::-1])

@@ -16,6 +16,7 @@ from tasks.problems.machinery.notation import (
     fraction,
     plain,
     polynomial,
+    python_polynomial,
     require,
     substituted,
 )
@@ -67,9 +68,7 @@ def work(values: Values, language: str) -> Worked:
         f"由余数定理，除以 {values['q']} 的余数等于多项式在 x = {a} 处的值。",
     )
     line = f"{substituted(p, a)} = {value}"
-    python = (
-        " + ".join(f"{plain(factor)}*x**{power}" for power, factor in enumerate(p[::-1]) if factor) or "0"
-    )
+    python = python_polynomial(p)
     head = "from sympy import {}, symbols\nx{} = symbols('x{}')\n"
     if values["form"] == 1:
         steps.say(f"That value is {line}.", f"代入：{line}。")

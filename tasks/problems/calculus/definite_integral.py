@@ -10,7 +10,15 @@ import random
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Values, Worked, factors
-from tasks.problems.machinery.notation import coefficients, evaluate, fraction, plain, polynomial, require
+from tasks.problems.machinery.notation import (
+    coefficients,
+    evaluate,
+    fraction,
+    plain,
+    polynomial,
+    python_polynomial,
+    require,
+)
 from tasks.problems.machinery.slots import Number, Polynomial
 
 subdomain = "integrals"
@@ -49,7 +57,7 @@ def work(values: Values, language: str) -> Worked:
     zh = language == "zh"
     a, b, p = int(values["a"]), int(values["b"]), coefficients(values["p"])
     require(a < b, "the bounds are out of order")
-    python = " + ".join(f"{plain(c)}*x**{power}" for power, c in enumerate(p[::-1]))
+    python = python_polynomial(p)
     head = "from sympy import Abs, integrate, symbols\nx = symbols('x', real=True)\n"
     if values["form"] == 3:
         return _absolute(a, b, p, zh, f"{head}print(integrate(Abs({python}), (x, {a}, {b})))")

@@ -15,6 +15,7 @@ from tasks.problems.machinery.notation import (
     fraction,
     plain,
     polynomial,
+    python_polynomial,
     require,
     substituted,
 )
@@ -59,7 +60,7 @@ def derivative(p: list[int]) -> list[int]:
 
 
 def _python(p: list[int]) -> str:
-    return "(" + " + ".join(f"{plain(factor)}*x**{power}" for power, factor in enumerate(p[::-1])) + ")"
+    return f"({python_polynomial(p)})"
 
 
 def work(values: Values, language: str) -> Worked:

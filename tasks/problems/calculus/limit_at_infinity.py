@@ -10,7 +10,15 @@ import random
 from fractions import Fraction
 
 from tasks.problems.machinery.family import Steps, Values, Worked, factors, nonzero
-from tasks.problems.machinery.notation import coefficients, exact_root, fraction, plain, polynomial, require
+from tasks.problems.machinery.notation import (
+    coefficients,
+    exact_root,
+    fraction,
+    plain,
+    polynomial,
+    python_polynomial,
+    require,
+)
 from tasks.problems.machinery.slots import Coefficient, Polynomial, Signed
 
 subdomain = "limits"
@@ -71,11 +79,11 @@ def work(values: Values, language: str) -> Worked:
             answer, steps.all(), f"{head.replace('sqrt, ', '')}print(latex(limit({python}, x, oo)))"
         )
     p = coefficients(values["p"])
-    top = " + ".join(f"{plain(factor)}*x**{power}" for power, factor in enumerate(p[::-1]))
+    top = python_polynomial(p)
     if form == 1:
         q = coefficients(values["q"])
         require(len(p) == len(q) > 1, "the degrees differ")
-        bottom = " + ".join(f"{plain(factor)}*x**{power}" for power, factor in enumerate(q[::-1]))
+        bottom = python_polynomial(q)
         power = len(p) - 1
         steps.say(
             f"Divide above and below by x^{power}; all terms but the leading ones tend to 0.",

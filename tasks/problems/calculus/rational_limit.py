@@ -17,6 +17,7 @@ from tasks.problems.machinery.notation import (
     fraction,
     plain,
     polynomial,
+    python_polynomial,
     require,
     substituted,
 )
@@ -71,10 +72,7 @@ def _divided(p: list[int], a: int) -> list[int]:
 def work(values: Values, language: str) -> Worked:
     a, p, q = int(values["a"]), coefficients(values["p"]), coefficients(values["q"])
     steps = Steps(language)
-    top, bottom = (
-        " + ".join(f"{plain(factor)}*x**{power}" for power, factor in enumerate(side[::-1]))
-        for side in (p, q)
-    )
+    top, bottom = (python_polynomial(side) for side in (p, q))
     factor = polynomial([1, -a])
     below = _divided(q, a)
     zero = f"{substituted(q, a)} = 0"

@@ -16,6 +16,7 @@ from tasks.problems.machinery.notation import (
     fraction,
     plain,
     polynomial,
+    python_polynomial,
     require,
     substituted,
 )
@@ -64,7 +65,7 @@ def work(values: Values, language: str) -> Worked:
     p, a = coefficients(values["p"]), int(values["a"])
     require(len(p) in (3, 4), "not of degree 2 or 3")
     steps = Steps(language)
-    python = " + ".join(f"{plain(factor)}*x**{power}" for power, factor in enumerate(p[::-1]))
+    python = python_polynomial(p)
     slope = [factor * power for factor, power in zip(p, range(len(p) - 1, 0, -1), strict=False)]
     if values["form"] == 3:
         require(len(p) == 4, "not a cubic")

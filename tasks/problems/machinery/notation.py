@@ -122,6 +122,20 @@ def polynomial(coefficients: Sequence[int | Fraction], letter: str = "x") -> str
     return text or "0"
 
 
+def python_polynomial(coefficients: Sequence[int | Fraction], letter: str = "x") -> str:
+    """Return the polynomial with these coefficients, highest power first, as Python: `2*x**3 - 5*x + 1`, or `0`."""
+    text = ""
+    for place, factor in enumerate(coefficients, start=1):
+        power = len(coefficients) - place
+        if factor == 0:
+            continue
+        size = plain(abs(Fraction(factor))) if abs(factor) != 1 or power == 0 else ""
+        unknown = (letter if power else "") + (f"**{power}" if power > 1 else "")
+        term = f"{size}*{unknown}" if size and unknown else size or unknown
+        text += (f" {'-' if factor < 0 else '+'} " if text else "-" if factor < 0 else "") + term
+    return text or "0"
+
+
 def coefficients(text: int | str, letter: str = "x", most: int = 9) -> list[int]:
     """Return the coefficients, highest power first, of a text that `polynomial` wrote. Raises Unworkable for other text."""
     by_power: dict[int, int] = {}
