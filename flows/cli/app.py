@@ -24,6 +24,7 @@ from flows.cli.documents import documents
 from flows.cli.drift import drift
 from flows.cli.evaluate import evaluate
 from flows.cli.import_dataset import import_
+from flows.cli.interference import interference
 from flows.cli.ledger import ledger
 from flows.cli.make import make
 from flows.cli.nightly import nightly, plan
@@ -57,6 +58,7 @@ app.command()(dedup)
 app.command()(automations)
 app.command()(version_commands.diff)
 app.command()(drift)
+app.command()(interference)
 app.command(cls=SettingsCommand)(evaluate)
 app.command(cls=SettingsCommand)(proof)
 app.command(cls=SettingsCommand)(train)

@@ -109,7 +109,8 @@ def _compared(tools: Tools, version: Version, key: str) -> None:
 
 def figures_of(tools: Tools, version: Version) -> Figures:
     store, lineage = tools.store, version.lineage
-    verdict = newest(store.marks(version.dataset), version.name, "verdict")
+    marks = store.marks(version.dataset)
+    verdict, measured = (newest(marks, version.name, kind) for kind in ("verdict", "interference"))
     rejected = store.dropped(lineage["run"])
     added = store.added(version, ADDED)
     chosen_ids = sample_ids(column(added, "id"), str(version))
@@ -130,4 +131,5 @@ def figures_of(tools: Tools, version: Version) -> Figures:
         lineage={name: value for name, value in lineage.items() if name not in ("funnel", "costs")},
         correlation=length_by_difficulty(store.added_in_pieces(version, AT_A_TIME)),
         verdict=verdict.value if verdict else None,
+        interference=measured.value if measured else None,
     )

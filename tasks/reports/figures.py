@@ -116,6 +116,7 @@ class Figures:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     correlation: RankCorrelation | None = None  # of length with difficulty; None where either does not vary
     verdict: Mapping[str, Any] = field(default_factory=dict)  # the value of its mark; empty if there is none
+    interference: Mapping[str, Any] = field(default_factory=dict)  # likewise
 
     @property
     def dropped(self) -> int:
@@ -316,12 +317,13 @@ def collect(
     lineage: Mapping[str, Any],
     correlation: RankCorrelation | None = None,
     verdict: Mapping[str, Any] | None = None,
+    interference: Mapping[str, Any] | None = None,
 ) -> Figures:
     """Compute the figures of a version's report.
 
     whole: all rows of the version, with at least the columns of SHARES. added: the rows of this run, with at least the columns
     ADDED. samples: some of these rows with all columns. rejected: the dropped rows (columns id, rejected, reason, stage).
-    correlation: of these rows, see `length_by_difficulty`. verdict: the value of the version's verdict, if it has one.
+    correlation: of these rows, see `length_by_difficulty`. verdict, interference: the values of the version's marks, if it has them.
     """
     return Figures(
         version=version,
@@ -340,6 +342,7 @@ def collect(
         lineage=lineage,
         correlation=correlation,
         verdict=verdict or {},
+        interference=interference or {},
     )
 
 

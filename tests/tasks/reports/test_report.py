@@ -351,3 +351,15 @@ def test_both_forms_of_the_report_print_the_correlation() -> None:
     assert sentence in report.html()
     assert sentence in report.markdown(path="x")
     assert "Rank correlation" not in Report(figures()).html()
+
+
+def test_the_page_has_the_matrices_of_interference() -> None:
+    value = {
+        "by": "source", "base": "student", "sources": ["web", "<b>"], "rows": [8, 8], "loss": [1.0, 2.0],
+        "cosine": [[1.0, -0.25], [-0.25, 1.0]], "change": [[-0.5, 0.125], [0.0, -0.75]],
+    }  # fmt: skip
+    page = Report(figures(interference=value)).html()
+    assert "-0.250" in page
+    assert "+0.125" in page
+    assert "&lt;b&gt;" in page
+    assert "work on each other" not in Report(figures()).html()
