@@ -121,6 +121,8 @@ def _metavar(parameter: Any) -> str:
     kind = parameter.type_descriptor.annotation
     while typing.get_origin(kind) in (list, typing.Union, types.UnionType, typing.Annotated):
         kind = typing.get_args(kind)[0]
+    if typing.get_origin(kind) is typing.Literal:
+        return "|".join(map(str, typing.get_args(kind)))
     if issubclass(kind, enum.Enum):
         return "|".join(str(member.value) for member in kind)
     return {int: "NUMBER", float: "NUMBER", Path: "PATH"}.get(kind, "TEXT")

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from storage.counting import counted
 from storage.rows import column
 from tasks.seeding import seed_of, seeds_of
 from tasks.training.config import TrainError
@@ -84,7 +85,7 @@ def interference(
     }
     if len(halves) < 2:
         raise TrainError(
-            f"interference needs two sources of at least {LEAST} rows that fit {LENGTH} tokens; there are {len(halves)}. "
+            f"interference needs two sources of at least {counted(LEAST, 'row')} within {counted(LENGTH, 'token')} each, and there are {len(halves)} such. "
             "Fix: a larger version, or another column with --by"
         )
     names = list(halves)

@@ -44,5 +44,5 @@ def test_the_same_rows_give_the_same_matrices() -> None:
 
 
 def test_one_source_is_refused() -> None:
-    with pytest.raises(TrainError, match="there are 1"):
+    with pytest.raises(TrainError, match="there are 1 such"):
         interference({"a": to_table(sums(16)), "b": to_table(sums(3, seed=1))}, warmup=1, steps=1)
