@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -30,7 +30,7 @@ from storage.indexes.sketches import History
 from storage.rows import column
 from storage.stage_cache.shards import Ref
 from tasks.dedup.settings import SimilaritySettings
-from tasks.methods import converses, method, role_of
+from tasks.methods import Makes, converses, method, role_of
 from tasks.scorers import scorer
 from tasks.selection import selector
 from tasks.stages.calibrate import CalibrateSettings, calibrate, shortfall
@@ -182,9 +182,9 @@ def write(night: Night, seeds: list[Ref], *, until: int) -> None:
     planner = night.planner
     while planner.wave < night.config.generate.waves and (missing := night.missing(until)):
         plans = planner.plan_wave(missing, night.usable(), seeds + night.accepted)
-        for plan in plans:
-            title = f"wave {planner.wave + 1}"
-            rows = carry_out(night, plan, title, pool=seeds + night.questions)
+        title = f"wave {planner.wave + 1}"
+        for makes, rows in rows_of_plans(night, plans).items():
+            rows = judged(night, rows, makes, title, pool=seeds + night.questions)
             night.accepted += selected(night, rows, title)
         planner.wave += 1
         if not plans:
@@ -192,20 +192,36 @@ def write(night: Night, seeds: list[Ref], *, until: int) -> None:
             break
 
 
-def carry_out(night: Night, plan: Plan, title: str, *, pool: list[Ref]) -> list[Ref]:
-    """Make the rows of a plan, and return those that pass the stages for what the method makes."""
+def rows_of_plans(night: Night, plans: Sequence[Plan]) -> dict[Makes, list[Ref]]:
+    """Make the rows of the plans of a wave, one per method, and return them by what they are, so that those of several methods pass
+    the stages together."""
+    rows: dict[Makes, list[Ref]] = {}
+    for plan in plans:
+        title = "" if len(plans) == 1 and plan.makes == "questions" else f"Write {plan.makes}, {plan.method}"
+        written = night.line.run(
+            writing(plan.method), generating(plan), plan.asks, title=title, owes=plan.owes
+        )
+        rows.setdefault(plan.makes, []).extend(written)
+    return rows
+
+
+def judged(night: Night, rows: list[Ref], makes: Makes, title: str, *, pool: list[Ref]) -> list[Ref]:
+    """Return the rows that pass the stages for what they are. pool: as in `solve_and_judge`."""
     line = night.line
-    written = line.run(writing(plan.method), generating(plan), plan.asks, owes=plan.owes)
-    stages = judging(night, written)
-    if plan.makes == "texts":
-        return line.through(stages.unlike(), written, title)
-    if plan.makes == "solutions":
-        # their questions may be published, and are no duplicates for that
-        stages = replace(stages, history=None)
-        return line.through([*stages.votes(), *stages.decision()], written, title)
-    accepted = solve_and_judge(night, written, title, pool=pool, own=True)
-    night.questions += written
-    return accepted
+    if makes == "questions":
+        accepted = solve_and_judge(night, rows, title, pool=pool, own=True)
+        night.questions += rows
+        return accepted
+    usable = line.kept(rows)
+    if not usable.num_rows:
+        return []
+    if len(rows) > 1:  # of several methods, some with few rows
+        rows = line.shards("usable", usable, night.planner.shard_rows, of=rows)
+    stages = judging(night, rows)
+    if makes == "texts":
+        return line.through(stages.unlike(), rows, title)
+    stages = replace(stages, history=None)  # their questions may be published, and are no duplicates for that
+    return line.through([*stages.votes(), *stages.decision()], rows, title)
 
 
 def aim_at_weaknesses(night: Night, seeds: list[Ref], rows: int) -> None:

@@ -17,6 +17,7 @@ from flows.runner.decontamination import certificate, enough_recall, standing
 from flows.runner.drift_gate import drift
 from flows.runner.gates import gates_of
 from flows.runner.learnt_limits import token_limits
+from flows.runner.method_funnel import method_funnel
 from flows.runner.night import Night
 from flows.runner.resources import Tools
 from flows.runner.stages import FunnelEntry, Stage, Step
@@ -128,6 +129,7 @@ def lineage(night: Night, taken: Ref) -> dict[str, Any]:
         "removed": removed_in_all(line.facts()),
         "variety": variety(line.funnel),
         **({"traces": compared} if (compared := traces.totals(line.facts())) else {}),
+        "methods": method_funnel(line, night.accepted, taken),
         "service": service(night),
         "engines": engines(line.tools),
         "forecast": night.inputs.note.forecast,

@@ -164,6 +164,12 @@ class Figures:
         return record
 
     @property
+    def methods(self) -> list[dict[str, Any]]:
+        """What became of the rows of each method (flows.runner.method_funnel), where there are several."""
+        records: list[dict[str, Any]] = self.lineage.get("methods") or []
+        return records if len(records) > 1 else []
+
+    @property
     def truncated(self) -> str:
         """What was paid for answers that were cut off at their token limit, in one line, or an empty string."""
         parts = [

@@ -250,8 +250,10 @@ def _by_its_writer(item: Item, engine: Engine) -> Item:
 
 
 def _variety(asks: Sequence[Ask], endpoint: Endpoint) -> dict[str, Any]:
-    """Return the fact `variety`: the number of calls, and a hash of what each states besides the number of questions and
-    those to avoid."""
+    """Return the fact `variety` of calls for questions: their number, and a hash of what each states besides the number of questions
+    and those to avoid."""
+    if asks and method(asks[0].method).makes != "questions":
+        return {}
     stated = []
     for ask in asks:
         used = _prompt(ask, endpoint).variables - {"count", "avoid"}

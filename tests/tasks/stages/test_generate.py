@@ -122,8 +122,8 @@ def test_a_dead_endpoint_fails_every_question_of_the_order(engine: Callable[...,
 def test_methods_are_found_by_name() -> None:
     assert {"self_instruct", "similar"} <= set(names("tasks.methods"))
     assert module("tasks.methods", "similar") is similar
-    with pytest.raises(UnknownName, match="no 'evolve' in tasks/methods/; there are: .*self_instruct"):
-        module("tasks.methods", "evolve")
+    with pytest.raises(UnknownName, match="no 'evolv' in tasks/methods/; there are: .*self_instruct"):
+        module("tasks.methods", "evolv")
 
 
 @pytest.mark.slow
