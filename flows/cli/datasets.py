@@ -26,6 +26,7 @@ class Format(StrEnum):
     preference = "preference"
     unpaired_preference = "unpaired-preference"
     parquet = "parquet"
+    packed = "packed"
 
 
 class Thinking(StrEnum):
@@ -154,7 +155,10 @@ def export(
     name: Name,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     format: Annotated[
-        Format, typer.Option(help="Shape of the rows, by its name in TRL; parquet keeps every column.")
+        Format,
+        typer.Option(
+            help="Shape of the rows, by its name in TRL; parquet keeps every column; packed is blocks of token ids for train --method cpt."
+        ),
     ] = Format.messages,
     reasoning: Annotated[
         Thinking,
@@ -162,8 +166,18 @@ def export(
             help="How thinking is written: as a field (reasoning_content), inline in <think> tags, or not at all."
         ),
     ] = Thinking.field,
+    tokenizer: Annotated[
+        str, typer.Option(help="Folder or name of the tokenizer; packed: of the model that is trained.")
+    ] = "",
+    length: Annotated[int, typer.Option(min=16, help="Most tokens of a block; packed.")] = 2048,
+    window: Annotated[
+        int, typer.Option(min=1, help="Tokens that are packed together, which bounds the memory; packed.")
+    ] = 1 << 22,
 ) -> None:
     """Write the rows of a version to files for training, with a dataset card."""
+    if format is Format.packed:
+        _export_packed(name, directory, tokenizer, length, window)
+        return
     from flows.settings import load_settings
     from storage.datasets.export import export as write
     from storage.datasets.shapes import has_thinking
@@ -183,6 +197,27 @@ def export(
     typer.echo(f"{version}: {counted(rows, 'row')} as {format.value} in {directory}")
     if reasoning is Thinking.inline and not has_thinking(store, version):
         typer.echo(f"No row of {version} has thinking, so --reasoning inline changes nothing", err=True)
+
+
+def _export_packed(name: str, directory: Path, tokenizer: str, length: int, window: int) -> None:
+    from flows.config.loading import ConfigError
+
+    if not tokenizer:
+        raise ConfigError(
+            "--format packed writes token ids, and no tokenizer is given. Fix: --tokenizer FOLDER"
+        )
+    from tasks.training.models import tokenizer_of
+    from tasks.training.packed import export_packed
+
+    store = _store()
+    version = store.resolve(name)
+    info = export_packed(store, version, directory, tokenizer_of(tokenizer), length=length, window=window)
+    full = info.tokens / (info.blocks * length)
+    left = ", ".join(f"{count} {reason}" for reason, count in info.dropped.items())
+    typer.echo(
+        f"{version}: {counted(info.tokens, 'token')} in {counted(info.blocks, 'block')} of {length}, {full:.1%} full, in {directory}"
+        + (f"; left out: {left}" if left else "")
+    )
 
 
 def _store() -> Store:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.atomic import rename, replacing
@@ -64,44 +63,44 @@ def export(
     if format in COMPARING and compare is None:
         raise TypeError(f"export: the shape {format} needs `compare`")
     resolved = store.resolve(version)
+    suffix = files or ("parquet" if format == "parquet" else "jsonl")
+    batches = shape_of(format, store, resolved, compare or _unknown, reasoning)
+    return write_folder(store, resolved, directory, format, batches, suffix, rows_per_shard)
+
+
+def write_folder(
+    store: Store,
+    version: Version,
+    directory: str | os.PathLike[str],
+    shape: str,
+    batches: Iterator[pa.RecordBatch],
+    files: Literal["jsonl", "parquet"],
+    rows_per_shard: int,
+    beside_them: Callable[[], Mapping[str, str]] = dict,
+) -> int:
+    """Write the records of a version, which have the shape `shape`, into a new folder with its card, and return their number.
+
+    beside_them: returns the texts of further files by name; it is called when all records are written. Raises StorageError as
+    `export`.
+    """
     target = Path(directory).expanduser().absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StorageError(f"{target} is not empty. Fix: give a folder that is empty or does not exist yet")
-    suffix = files or ("parquet" if format == "parquet" else "jsonl")
-    kind = "json" if suffix == "jsonl" else "parquet"
+    kind = "json" if files == "jsonl" else "parquet"
     with explained(str(target.parent), "name another folder"):
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as beside:
             (beside / "data").mkdir(parents=True)
-            rows = _write(
-                _with_order(
-                    shape_of(format, store, resolved, compare or _unknown, reasoning), store, resolved
-                ),
-                beside / "data",
-                suffix,
-                rows_per_shard,
-            )
+            rows = _write(batches, beside / "data", files, rows_per_shard)
             if not rows:
                 raise StorageError(
-                    f"{resolved} has no rows for the format {format!r}. Fix: choose another, or a version with such rows"
+                    f"{version} has no rows for the format {shape!r}. Fix: choose another, or a version with such rows"
                 )
-            text = card(store, resolved, shape=format, rows=rows, files=f"data/train-*.{suffix}", kind=kind)
-            (beside / "README.md").write_text(text, encoding="utf-8")
-            (beside / LINEAGE).write_text(lineage_text(resolved), encoding="utf-8")
+            text = card(store, version, shape=shape, rows=rows, files=f"data/train-*.{files}", kind=kind)
+            further = beside_them()
+            for name, content in {"README.md": text, LINEAGE: lineage_text(version), **further}.items():
+                (beside / name).write_text(content, encoding="utf-8")
     return rows
-
-
-def _with_order(
-    batches: Iterator[pa.RecordBatch], store: Store, version: Version
-) -> Iterator[pa.RecordBatch]:
-    """Yield the batches with the column ORDER of their rows, by id, if any row of the version has a place in a curriculum."""
-    placed = store.read(version, ["id", ORDER], pc.field(ORDER).is_valid())
-    ids, places = placed.column("id").combine_chunks(), placed.column(ORDER).combine_chunks()
-    for batch in batches:
-        if placed.num_rows and ORDER not in batch.schema.names:
-            order = places.take(pc.index_in(batch.column("id"), value_set=ids))
-            batch = batch.append_column(ORDER, order)
-        yield batch
 
 
 def _unknown(pairs: Sequence[tuple[str, str]]) -> list[str]:

@@ -140,6 +140,10 @@ class Train(SettingsPart):
     reference: str | None = Field(
         None, description="cpt: checkpoint whose excess loss selects tokens (Rho-1); empty: all tokens"
     )
+    packed: str = Field(
+        "",
+        description="cpt: folder of `export --format packed` of the version in data, whose blocks are read; empty: rows are tokenized here",
+    )
     keep_tokens: float = Field(0.6, gt=0, le=1, description="cpt with a reference: share of tokens learned")
     rollout: Folded[Rollout] = Field(
         Rollout(), description="sampling during training, in rft, ppo, grpo and rloo"

@@ -13,7 +13,7 @@ import os
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -94,6 +94,17 @@ class EpochSize:
     learned: int
     blocks: int
     dropped: dict[str, int]
+
+
+class BlockStream(Protocol):
+    """An endless stream of blocks, of which a training takes `batch` per step."""
+
+    batch: int
+    packing: bool
+
+    def measure(self) -> EpochSize: ...
+
+    def blocks(self) -> Iterator[TokenBlock]: ...
 
 
 @dataclass(slots=True)
@@ -239,14 +250,14 @@ def by_length(blocks: Iterator[TokenBlock], batch: int) -> Iterator[TokenBlock]:
 def _side_by_side(pieces: Sequence[Piece], encoder: TokenEncoder) -> Iterator[Tokens]:
     """Yield windows of up to OPEN slices, each from a different row group."""
     waiting = iter(pieces)
-    reading = [_slices(piece) for piece in itertools.islice(waiting, OPEN)]
+    reading = [slices(piece) for piece in itertools.islice(waiting, OPEN)]
     while reading:
         window = []
-        for i, slices in enumerate(reading):
-            batch = next(slices, None)
+        for i, one in enumerate(reading):
+            batch = next(one, None)
             while batch is None and (piece := next(waiting, None)) is not None:
-                reading[i] = slices = _slices(piece)
-                batch = next(slices, None)
+                reading[i] = one = slices(piece)
+                batch = next(one, None)
             if batch is not None:
                 window.append(encoder.rows(batch))
         if not window:
@@ -255,11 +266,12 @@ def _side_by_side(pieces: Sequence[Piece], encoder: TokenEncoder) -> Iterator[To
             yield tokens
 
 
-def _slices(piece: Piece) -> Iterator[Any]:
-    fragment, rows = piece
+def slices(piece: Piece, rows: int = SLICE) -> Iterator[Any]:
+    """Yield the selected rows of a row group in batches of at most so many rows, with the columns that TokenEncoder reads."""
+    fragment, selected = piece
     optional = (SYSTEM, REASONING, KIND, MESSAGES)
     names = [*COLUMNS, *(name for name in optional if name in fragment.physical_schema.names)]
-    scanner = fragment.scanner(columns=names, filter=rows, batch_size=SLICE, batch_readahead=1)
+    scanner = fragment.scanner(columns=names, filter=selected, batch_size=rows, batch_readahead=1)
     return (batch for batch in scanner.to_batches() if batch.num_rows)
 
 

@@ -19,7 +19,7 @@ from storage.atomic import rename
 from tasks.training.config import TrainError
 from tasks.training.curves import Curve
 from tasks.training.job import Job
-from tasks.training.loader import Group, Stream, TokenBlock, by_length, collate
+from tasks.training.loader import BlockStream, Group, Stream, TokenBlock, by_length, collate
 from tasks.training.loss import kept, selected, token_losses, weight_of, weighted_sum
 from tasks.training.models import adapted, arguments, flat, model_of, save
 from tasks.training.tokens import TokenEncoder
@@ -28,7 +28,7 @@ from tasks.training.tokens import TokenEncoder
 class Blocks(IterableDataset):  # type: ignore[misc]
     """A stream of blocks as torch's data loader reads it."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: BlockStream) -> None:
         self.stream = stream
 
     def __iter__(self) -> Iterator[TokenBlock]:
@@ -117,7 +117,12 @@ def stream_of(
 
 
 def learn(
-    job: Job, stream: Stream, tokenizer: Any, *, reference: Any = None, facts: dict[str, Any] | None = None
+    job: Job,
+    stream: BlockStream,
+    tokenizer: Any,
+    *,
+    reference: Any = None,
+    facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train the base on the stream, write the stage's checkpoint and curve, and return the metrics, with `facts` added.
 
@@ -155,7 +160,7 @@ def learn(
 
 
 def trainer_of(
-    job: Job, stream: Stream, tokenizer: Any, model: Any, steps: int, reference: Any = None
+    job: Job, stream: BlockStream, tokenizer: Any, model: Any, steps: int, reference: Any = None
 ) -> tuple[WeightedTrainer, Curve]:
     """Return the trainer of a stage and the curve that records it."""
     ends = flat() and stream.packing

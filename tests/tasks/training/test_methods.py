@@ -26,6 +26,8 @@ from tasks.training import reward
 from tasks.training.config import METHODS, Train, TrainError
 from tasks.training.curves import points
 from tasks.training.judgements import write
+from tasks.training.models import tokenizer_of
+from tasks.training.packed import export_packed
 from tasks.training.recipes import HERE, path_of
 from tasks.training.rejection import distinct
 from tasks.training.reward import RewardModel, Verifier, Worth
@@ -73,6 +75,19 @@ def test_pretraining_learns_questions_too(store: Store, tmp_path: Path, tiny: Ca
         trained.metrics["epoch_learned_tokens"]
         == trained.metrics["epoch_tokens"] - trained.metrics["epoch_rows"]
     )
+
+
+def test_pretraining_on_packed_blocks_learns_the_tokens_that_it_would_have_made(
+    store: Store, tmp_path: Path, tiny: Callable[..., Train], student: Path
+) -> None:
+    version = store.resolve(DATASET)
+    export_packed(store, version, tmp_path / "packed", tokenizer_of(str(student)), length=128)
+    trained = run("cpt", store, tmp_path, tiny, packed=str(tmp_path / "packed"))
+    direct = run("cpt", store, tmp_path / "direct", tiny)
+    for name in ("epoch_rows", "epoch_tokens", "epoch_learned_tokens", "steps"):
+        assert trained.metrics[name] == direct.metrics[name]
+    assert points(tmp_path / "cpt")[-1]["loss"] < points(tmp_path / "cpt")[0]["loss"]
+    assert trained.lineage["stages"][0]["data"][0]["version"] == str(version)
 
 
 def test_selective_pretraining_learns_part_of_the_tokens(
