@@ -24,7 +24,9 @@ def run(job: Job) -> dict[str, Any]:
     config = job.config
     if config.packed:
         if config.curriculum != "none":
-            raise TrainError("setting curriculum orders rows, and the blocks of packed have an order. Fix: leave one out")
+            raise TrainError(
+                "setting curriculum orders rows, and the blocks of packed have an order. Fix: leave one out"
+            )
         folder = Path(config.packed).expanduser()
         packed = PackedStream.of(folder, tokenizer, job.versions, config.length, config.batch, job.seed)
         return learn(job, packed, tokenizer, reference=reference)
