@@ -19,6 +19,7 @@ from tasks.documents.matching import heading_path
 
 MAX_TOKENS: Final = 2_048
 SECTION: Final = 2  # a heading of this level or above ends a chunk
+BETWEEN: Final = "\n\n"  # between the elements of a chunk
 Count = Callable[[str], int]  # a text -> its tokens
 
 _NAMES: Final = {
@@ -64,6 +65,7 @@ def chunks(
     """Return the document as chunks, in its order. Headings of the level `section` or above end a chunk; 0: none does."""
     result: list[Chunk] = []
     units: list[list[Element]] = []
+    shown: list[Heading] = []
     size = 0
 
     def end() -> None:
@@ -71,18 +73,28 @@ def chunks(
         if units:
             result.append(_chunk(document, [element for unit in units for element in unit]))
         units.clear()
+        shown.clear()
         size = 0
+
+    def above(path: list[Heading]) -> int:
+        """Return the tokens of the headings that are not shown yet."""
+        return sum(
+            count(_line(heading) + BETWEEN) for heading in path if all(heading is not one for one in shown)
+        )
 
     current: tuple[int, ...] | None = None
     for unit in _units(document):
         own = _section(document, unit[0].heading, section)
-        for part in _divided(unit, max_tokens, count):
-            tokens = sum(count(markdown(element)) for element in part)
-            if own != current or size + tokens > max_tokens:
+        path = heading_path(document, unit[0].heading)
+        room = max(max_tokens // 2, max_tokens - sum(count(_line(heading) + BETWEEN) for heading in path))
+        for part in _divided(unit, room, count):
+            tokens = sum(count(markdown(element) + BETWEEN) for element in part)
+            if own != current or size + above(path) + tokens > max_tokens:
                 end()
                 current = own
             units.append(part)
-            size += tokens
+            size += above(path) + tokens
+            shown[:] = path
     end()
     return result
 
@@ -133,12 +145,12 @@ def _section(document: Document, heading: int | None, deepest: int) -> tuple[int
 
 def _divided(unit: list[Element], most: int, count: Count) -> list[list[Element]]:
     """Return a unit, divided if it is a paragraph over the maximum. Each piece has the span of the whole."""
-    if len(unit) > 1 or unit[0].kind not in ("text", "code") or count(unit[0].text) <= most:
+    if len(unit) > 1 or unit[0].kind not in ("text", "code") or count(unit[0].text + BETWEEN) <= most:
         return [unit]
     pieces = [""]
     for paragraph in _pieces(unit[0].text, most, count):
         longer = f"{pieces[-1]}{paragraph}"
-        if pieces[-1] and count(longer) > most:
+        if pieces[-1] and count(longer + BETWEEN) > most:
             pieces.append(paragraph.lstrip())
         else:
             pieces[-1] = longer
@@ -167,11 +179,15 @@ def _chunk(document: Document, elements: list[Element]) -> Chunk:
     for element in elements:
         path = heading_path(document, element.heading) if element.of is None else shown
         new = [heading for heading in path if all(heading is not one for one in shown)]
-        parts += [f"{'#' * min(6, heading.level)} {_titled(heading)}" for heading in new]
+        parts += map(_line, new)
         shown = path
         parts.append(markdown(element))
     first = heading_path(document, elements[0].heading)
-    return Chunk(tuple(map(_titled, first)), tuple(elements), "\n\n".join(parts))
+    return Chunk(tuple(map(_titled, first)), tuple(elements), BETWEEN.join(parts))
+
+
+def _line(heading: Heading) -> str:
+    return f"{'#' * min(6, heading.level)} {_titled(heading)}"
 
 
 def _titled(heading: Heading) -> str:

@@ -102,8 +102,8 @@ def export_packed(
 
     def info() -> dict[str, str]:
         dropped = {reason: count for reason, count in encoder.dropped.items() if count}
-        found = PackedInfo(str(version), digest_of_tokenizer(tokenizer), length, **counts, dropped=dropped)
-        return {INFO: orjson.dumps(dataclasses.asdict(found), option=orjson.OPT_INDENT_2).decode()}
+        about = PackedInfo(str(version), digest_of_tokenizer(tokenizer), length, **counts, dropped=dropped)
+        return {INFO: orjson.dumps(dataclasses.asdict(about), option=orjson.OPT_INDENT_2).decode()}
 
     write_folder(store, version, directory, SHAPE, batches(), "parquet", blocks_per_file, info)
     return PackedInfo.of(directory)

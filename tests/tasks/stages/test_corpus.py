@@ -7,13 +7,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from storage.reasons import Code
 from storage.rows import CHAT, TEXT, ChatTurn, Row, reasons_of, to_table
+from tasks.documents.book_files import documents_of
 from tasks.documents.chunks import approximate_tokens, chunks
 from tasks.documents.document import Document, Element, Heading
 from tasks.documents.lines import documents_per_line, frequent_lines
 from tasks.stages.corpus import COLUMNS, CorpusSettings, LineSettings, corpus, documents, tokens_by_version
+from tasks.stages.documents import DocumentReading, rows_of
 
 VERSION = "books@2026.11.28"
 NOTICE = "This page belongs to the open collection of the library."
@@ -61,7 +66,7 @@ def test_headings_that_every_chunk_repeats_stand_once(tmp_path: Path) -> None:
         [Heading("Sums", 1), Heading("Long sums", 2), Heading("Short sums", 2)],
         [Element("text", text, heading=place) for text, place in zip(words, (1, 1, 2, 2), strict=True)],
     )
-    parts = chunks(document, max_tokens=20)
+    parts = chunks(document, max_tokens=32)
     assert [part.text.count("# Sums") for part in parts] == [1, 1, 1, 1]
     rows = [chunk(one.text, place, headings=list(one.headings)) for place, one in enumerate(parts, 1)]
     (joined,) = read(rows, tmp_path)
@@ -120,3 +125,51 @@ def test_lines_are_removed_quality_scored_and_tokens_counted(tmp_path: Path) -> 
     kept: pa.Table = outcome.rows.slice(0, 3)
     tokens = sum(json.loads(one)["tokens"] for one in kept.column("params").to_pylist())
     assert tokens_by_version([kept]) == {VERSION: {"documents": 3, "tokens": tokens}}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small byte-level tokenizer, as a user names one by its path."""
+    bare = Tokenizer(models.BPE())
+    bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=["<end>"], initial_alphabet=alphabet, show_progress=False
+    )
+    bare.train_from_iterator([PROSE], trainer)
+    folder = tmp_path_factory.mktemp("tokenizer")
+    PreTrainedTokenizerFast(tokenizer_object=bare, eos_token="<end>").save_pretrained(folder)
+    return folder
+
+
+PROSE = "\n\n".join(
+    f"Paragraph {n}: the sum of the first {n} odd numbers is {n * n}, as a drawing of squares shows. 前 {n} 个奇数的和是 {n * n}。"
+    for n in range(40)
+)
+
+
+def test_chunks_are_bounded_and_documents_counted_by_a_tokenizer_that_is_named_by_its_folder(
+    tokenizer: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "book.md").write_text(f"# Odd numbers\n\n{PROSE}\n")
+    loaded = PreTrainedTokenizerFast.from_pretrained(tokenizer)
+
+    def tokens(text: str) -> int:
+        return len(loaded.encode(text, add_special_tokens=False))
+
+    (source,) = documents_of([str(tmp_path / "book.md")])
+    chunks = {
+        name: rows_of(source, DocumentReading(max_tokens=200, tokenizer=name))
+        for name in (str(tokenizer), "")
+    }
+    assert max(tokens(row.question) for row in chunks[str(tokenizer)]) <= 200
+    assert len(chunks[str(tokenizer)]) < len(chunks[""])  # which takes 3.5 characters per token
+    table = to_table(read(chunks[str(tokenizer)], tmp_path / "work"))
+    lines = frequent_lines([documents_per_line([], 30)], 10, tmp_path / "lines", "100MB")
+    outcome = corpus(
+        table, lines=lines, settings=CorpusSettings(tokenizer=str(tokenizer)), tick=lambda n: None
+    )
+    (row,) = outcome.rows.to_pylist()
+    params = json.loads(row["params"])
+    assert params["tokens"] == tokens(row["question"])
+    assert params["tokenizer"] == str(tokenizer)
