@@ -10,9 +10,10 @@ from storage.ledger import Ledger
 from tasks.llm.engine import Engine, EngineLimits
 from tests.chaos.asking import QUICK, endpoint, questions, usage_matches
 
-# A machine that others use delays calls by seconds. Nothing but the calls that never end may meet its deadline.
-PATIENT = replace(QUICK, deadline=600.0)
-HANGING_DEADLINE = 10.0  # seconds; many times what any other call takes
+PATIENT = replace(
+    QUICK, deadline=600.0
+)  # nothing but calls that never end meets its deadline, also on a busy machine
+HANGING_DEADLINE = 1.0  # seconds
 
 MIX = (
     "http429=50,http429ms=30,http500=20,http502=20,http503=20,http504=20,disconnect=20,cut=20,reset=10,"
@@ -70,10 +71,13 @@ def survives(faults, ledger: Ledger, rates: str, count: int, limits: EngineLimit
             assert completion.error.split(":")[0] in (
                 "refusal", "content filter", "context length", "empty", "malformed", "quarantined", "deferred",
             )  # fmt: skip
-            assert not completion.deferred or limits.deadline == HANGING_DEADLINE
+    # A call that a busy machine delays beyond a short deadline may have been answered, or may never have been read.
+    late = sum(completion.deferred for completion in completions)
+    late -= sum(counts["faults"].get(fault, 0) for fault in ("hang", "drip"))
+    assert late >= 0 if limits.deadline == HANGING_DEADLINE else late == 0
     assert max(counts["good"].values()) == 1  # no answer was bought twice
-    assert len(counts["bodies"]) == count
-    usage_matches(ledger, counts)
+    assert count - late <= len(counts["bodies"]) <= count
+    usage_matches(ledger, counts, late)
     held = ledger.stats()
     assert held.cost == pytest.approx(stats.cost_usd)
     assert held.unbilled == 0
